@@ -1,0 +1,56 @@
+// Durations and sizes as people write them in YAML: `30s`, `500KB`.
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const sizeUnits: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 };
+
+/** Pattern of a duration such as `30s`, `5m`, `1.5h`, `30d`. */
+export const durationPattern = '^\\d+(\\.\\d+)?(ms|s|m|h|d|w)$';
+/** Pattern of a size such as `500KB`, `2GiB`. */
+export const sizePattern = '^\\d+(\\.\\d+)?([KMGT]i?)?B$';
+
+/** Milliseconds of a duration such as `30s`; undefined when it is not one. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(text);
+  return match === null ? undefined : Math.round(Number(match[1]) * (durationUnits[match[2] ?? ''] ?? 1));
+}
+
+/** Bytes of a size such as `500KB` (1000) or `2GiB` (1024); undefined when it is not one. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)((?:[KMGT]i?)?B)$/.exec(text);
+  return match === null ? undefined : Math.round(Number(match[1]) * (sizeUnits[(match[2] ?? '').toUpperCase()] ?? 1));
+}
+
+/** Milliseconds of a duration that a schema has checked already; throws a RangeError otherwise. */
+export function durationMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new RangeError(`"${text}" is not a duration`);
+  return ms;
+}
+
+/** Bytes of a size that a schema has checked already; throws a RangeError otherwise. */
+export function sizeBytes(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new RangeError(`"${text}" is not a size`);
+  return bytes;
+}
+
+/** A duration for people: `45s`, `12m`, `3h 20m`, `9d 4h`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  const steps: [number, string, number, string][] = [
+    [86_400, 'd', 3600, 'h'],
+    [3600, 'h', 60, 'm'],
+    [60, 'm', 1, 's'],
+  ];
+  const [big, bigUnit, small, smallUnit] = steps.find(([size]) => seconds >= size) ?? [60, 'm', 1, 's'];
+  const rest = Math.floor((seconds % big) / small);
+  return rest === 0 ? `${Math.floor(seconds / big)}${bigUnit}` : `${Math.floor(seconds / big)}${bigUnit} ${rest}${smallUnit}`;
+}
+
+/** A size for people: `512 B`, `1.4 GiB`. */
+export function formatSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 2 ** (10 * power);
+  return `${power === 0 ? value : value.toFixed(1)} ${units[power] ?? 'B'}`;
+}

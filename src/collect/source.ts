@@ -1,0 +1,90 @@
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { Connector, Reader } from '../connectors/connector.ts';
+import type { HoldNote, Journal } from '../journal/journal.ts';
+
+/** When a source polls. Exactly one of the two. */
+export type Schedule = { readonly everyMs: number } | { readonly cron: string; readonly timezone: string };
+
+/** A configured source, resolved: durations in milliseconds, the connector's defaults applied. Holds no secret. */
+export interface SourceSettings {
+  readonly name: string;
+  readonly connector: Connector;
+  readonly tenant: string | undefined;
+  readonly identity: Readonly<Record<string, string>>;
+  readonly schedule: Schedule;
+  /** First run: how far back in milliseconds, an absolute time, or now. */
+  readonly start: { readonly backMs: number } | { readonly at: number } | 'now';
+  readonly window: { readonly overlapMs: number; readonly settleMs: number; readonly maxMs: number; readonly minMs: number };
+  /** Normalised action keys. */
+  readonly filter: { readonly exclude_actions?: readonly string[]; readonly only_actions?: readonly string[] };
+  readonly selfEvents: 'exclude' | 'forward';
+  readonly retentionMs: number | undefined;
+  readonly expectEventsWithinMs: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly credentialExpires: number | undefined;
+  readonly sweep: { readonly everyMs: number; readonly backMs: number } | undefined;
+  readonly labels: readonly string[];
+}
+
+export interface CollectDeps {
+  readonly journal: Journal;
+  readonly seams: Seams;
+  readonly log: Log;
+  /** Opens a reader with freshly read secrets; called at start and before every probe of a hold. */
+  openReader(): Promise<Reader>;
+  /** What our requests are called in the vendor's log. */
+  readonly userAgent: string;
+}
+
+/** How a source is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */
+export interface SourceStatus {
+  readonly name: string;
+  readonly connector: string;
+  readonly state: 'starting' | 'idle' | 'polling' | 'waiting_for_room' | 'hold' | 'failing' | 'disabled' | 'stopped';
+  readonly hold?: HoldNote;
+  /** End of the last complete window, or newest committed record for streams and files. */
+  readonly cursor?: number;
+  readonly cursor_age_seconds?: number;
+  readonly retention_seconds?: number;
+  readonly last_poll?: number;
+  readonly last_success?: number;
+  readonly last_event?: number;
+  readonly next_poll?: number;
+  readonly last_error?: { readonly at: number; readonly code: string; readonly message: string; readonly fix?: string };
+  readonly consecutive_failures: number;
+  /** The vendor's clock minus ours, milliseconds. */
+  readonly clock_skew_ms?: number;
+  readonly records: { readonly fetched: number; readonly new: number; readonly duplicate: number; readonly excluded: number; readonly unreadable: number };
+  /** What a person should look at, one sentence each. */
+  readonly warnings: readonly string[];
+  /** More for particular kinds: open topics, skipped files, lateness and suggested overlap. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** A running source. Disposing stops it after the request in flight. */
+export interface SourceLoop extends AsyncDisposable {
+  readonly name: string;
+  status(): SourceStatus;
+  /** Ends a hold by hand and polls at once. */
+  release(): void;
+  /** For `run --once`: one poll until caught up; rejects with what stopped it. Only on a loop that was not started. */
+  pollOnce(signal: AbortSignal): Promise<void>;
+  /** Begins the schedule. */
+  start(): void;
+}
+
+/** One range walked outside the live loop (backfill, sweep, verify's repair), resumable through the checkpoint `job:<id>`. */
+export interface RangeWalk {
+  readonly job: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface RangeProgress {
+  /** Event time walked through so far, milliseconds. */
+  readonly at: number;
+  readonly fetched: number;
+  readonly new: number;
+  readonly duplicate: number;
+}

@@ -1,0 +1,211 @@
+import type { Json } from '../base/json.ts';
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { Mapper } from '../event/event.ts';
+import type { HttpClient } from '../http/client.ts';
+
+/** A compiled connector: `connector.yaml` with its action table. Holds no state and no secret. */
+export interface Connector {
+  readonly name: string;
+  /** First 16 hex digits of SHA-256 over {@link text}; names this version in the journal. */
+  readonly hash: string;
+  /** Everything needed to compile this version again (see `compileConnector`), for the journal. */
+  readonly text: string;
+  /** Where it was loaded from, for the log: a folder, or `the journal`. */
+  readonly origin: string;
+  /** JSON Schema of `options:` with defaults; `secret: true` and `identity: true` mark properties. */
+  readonly options: Json;
+  readonly kind: Reader['kind'];
+  readonly defaults: ReadDefaults;
+  readonly records: RecordRules;
+  readonly mapper: Mapper;
+  readonly actions: readonly ActionSummary[];
+  /** Opens a reader with options that were checked against {@link options}. */
+  open(options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader;
+  /** Tenant of the configured source (schema.md 4.4); undefined when only the records know it. */
+  tenant(options: Readonly<Record<string, unknown>>): string | undefined;
+  /** What makes this source this source: API origin and the options marked `identity`. Holds no secret. */
+  identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
+}
+
+/** A row of the action table for `penstock actions`. */
+export interface ActionSummary {
+  readonly action: string;
+  readonly key: string;
+  readonly title: string;
+  readonly group: string;
+  readonly className: string;
+  readonly classUid: number;
+  readonly activity: string;
+  readonly severity: string;
+  readonly risk: string;
+  readonly confirmed: boolean;
+}
+
+/** Windows, all in milliseconds. What the connector proposes; a source's `window:` overrides. */
+export interface ReadDefaults {
+  readonly scheduleMs: number;
+  readonly overlapMs: number;
+  readonly settleMs: number;
+  readonly maxMs: number;
+  readonly minMs: number;
+  /** Granularity of window bounds in milliseconds: 1000 for `s`, 1 for `ms` and `us`. */
+  readonly precisionMs: number;
+  /** How long the vendor keeps events; undefined when unknown. */
+  readonly retentionMs: number | undefined;
+  /** True when pages are proven to come in ascending time order, so that a crashed offset walk may restart behind the last committed time. */
+  readonly ascending: boolean;
+  /** Pages per walk before it counts as a loop. */
+  readonly maxPages: number;
+  /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */
+  readonly seenDays: number;
+}
+
+export interface ReaderDeps {
+  readonly http: HttpClient;
+  readonly seams: Seams;
+  readonly log: Log;
+  /** Identifies our own requests in the vendor's audit log: `penstock/0.1.0 (0f3c...)`. */
+  readonly userAgent: string;
+  /** Waits for the budget of the host and credential; called before every request, with the budget's key. */
+  readonly limit: (key: string, signal: AbortSignal) => Promise<void>;
+  /** Told what an answer said of the budget. */
+  readonly budget: (key: string, state: BudgetNews) => void;
+}
+
+export interface BudgetNews {
+  readonly remaining?: number;
+  readonly limit?: number;
+  readonly resetMs?: number;
+  /** No request with this key before so many milliseconds have passed. */
+  readonly pauseMs?: number;
+}
+
+/** One record as the vendor sent it. */
+export interface RawRecord {
+  /** A JSON object; anything else is unreadable, a string is its text. */
+  readonly value: Json;
+  /** For rows without id: the n-th identical row of a file (1-based). */
+  readonly occurrence?: number;
+  /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */
+  readonly id?: string;
+  /** Why it could not be read; then `value` is its text. */
+  readonly unreadable?: string;
+}
+
+/** Turns raw records into facts. Pure; hashing happens before redaction. */
+export interface RecordRules {
+  examine(raw: RawRecord, tenant: string | undefined): RecordFacts;
+}
+
+export interface RecordFacts {
+  /** 32 hex digits (schema.md 7); `conflictUid` when another record with the same id is known. */
+  readonly uid: string;
+  readonly conflictUid: string;
+  /** 16 hex digits. */
+  readonly fingerprint: string;
+  /** The record's own time, milliseconds; undefined when it has none that parses. */
+  readonly time: number | undefined;
+  /** Normalised action key, for filters; undefined when there is none. */
+  readonly actionKey: string | undefined;
+  /** What goes into the journal: the redacted record, or its text when unreadable. */
+  readonly record: Json;
+  readonly unreadable?: string;
+  /** The record says that our own request made it (action and User-Agent match `userAgent`). */
+  isSelfMade(userAgent: string): boolean;
+}
+
+/** How a source is read. One loop in `collect` per kind. */
+export type Reader = WindowReader | DirectoryReader | StreamReader;
+
+/** A place in a walk over pages; plain JSON, no secret and no origin. */
+export type PageState =
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'link'; readonly path: string };
+
+export interface Page {
+  readonly records: readonly RawRecord[];
+  readonly next: PageState | null;
+  /** Matches in the whole window, when the vendor says so. */
+  readonly total?: number;
+  /** The vendor's Date header, milliseconds. */
+  readonly serverTime?: number;
+}
+
+/**
+ * An API that is asked for a time range, page by page.
+ *
+ * `page` retries passing faults itself (429, 5xx, network), renews tokens and obeys the limits; it rejects with a PenstockError whose
+ * code's consequence says what the loop does.
+ */
+export interface WindowReader extends AsyncDisposable {
+  readonly kind: 'http_window';
+  page(request: PageRequest, signal: AbortSignal): Promise<Page>;
+  /** Requests made so far; each may have left a record in the vendor's log. */
+  readonly requestCount: number;
+}
+
+export interface PageRequest {
+  /** Window in milliseconds, both bounds as the vendor's contract reads them. */
+  readonly from: number;
+  readonly to: number;
+  /** null for the first page. */
+  readonly state: PageState | null;
+  /** For cheap probes: ask for so few records if the API can. */
+  readonly limit?: number;
+}
+
+/** A folder in which files appear. */
+export interface DirectoryReader extends AsyncDisposable {
+  readonly kind: 'csv_directory';
+  /** Regular files whose size did not change between two looks, oldest first; others come with the reason in `skipped`. */
+  list(signal: AbortSignal): Promise<FileListing>;
+  /** Reads one file from its first row in chunks; throws PEN_FILE_UNREADABLE when it is not what was listed or not a table. */
+  read(file: FileIdentity, signal: AbortSignal): AsyncIterable<readonly RawRecord[]>;
+}
+
+export interface FileIdentity {
+  /** Path below the directory. */
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+export interface FileListing {
+  readonly files: readonly FileIdentity[];
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  /** SHA-256 of a listed file, hex. */
+  hash(file: FileIdentity, signal: AbortSignal): Promise<string>;
+}
+
+/** A subscription that pushes. */
+export interface StreamReader extends AsyncDisposable {
+  readonly kind: 'pulsar_websocket';
+  /**
+   * Connects, reconnects with back-off, and calls `onMessages` with what arrived; the messages are acknowledged after its promise
+   * resolved. Resolves when the signal aborts; rejects with a hold (401, 403) or what ends the stream.
+   */
+  run(handlers: StreamHandlers, signal: AbortSignal): Promise<void>;
+}
+
+export interface StreamHandlers {
+  onMessages(messages: readonly StreamMessage[]): Promise<void>;
+  onState(state: StreamState): void;
+}
+
+export interface StreamMessage {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly publishTime: number | undefined;
+  readonly redelivered: boolean;
+  readonly records: readonly RawRecord[];
+}
+
+export interface StreamState {
+  readonly topic: string;
+  readonly connected: boolean;
+  readonly error?: string;
+  /** Publish time of the oldest message not yet acknowledged. */
+  readonly oldestUnacked?: number;
+}

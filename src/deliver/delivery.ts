@@ -1,0 +1,82 @@
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { Secrets } from '../base/secrets.ts';
+import type { Format, Mapper } from '../event/event.ts';
+import type { HoldNote, Journal } from '../journal/journal.ts';
+import type { Sink } from '../sinks/sink.ts';
+
+/** A configured sink's share that `deliver` needs; durations in milliseconds, sizes in bytes. */
+export interface DeliverySettings {
+  readonly name: string;
+  readonly type: string;
+  readonly format: Format;
+  readonly includeRaw: boolean;
+  /** Names of the sources it takes; undefined: all. */
+  readonly sources: readonly string[] | undefined;
+  readonly filter: {
+    /** Normalised action keys. */
+    readonly exclude_actions?: readonly string[];
+    readonly only_actions?: readonly string[];
+    /** OCSF severity_id, inclusive. */
+    readonly min_severity?: number;
+  };
+  readonly batch: { readonly events: number; readonly bytes: number; readonly waitMs: number };
+  readonly inFlight: number;
+  readonly timeoutMs: number;
+  readonly backoffMaxMs: number;
+  readonly holdProbeMs: number;
+  readonly maxDeadLetters: number;
+  readonly whenFull: 'wait' | 'skip';
+}
+
+export interface DeliverDeps {
+  readonly journal: Journal;
+  readonly seams: Seams;
+  readonly log: Log;
+  readonly secrets: Secrets;
+  /** Opens the sink with freshly read secrets and certificates. */
+  openSink(): Promise<Sink>;
+  /** The loaded connector's mapper of that name, else the stored version's. */
+  mapperFor(connector: { readonly name: string; readonly hash: string }): Promise<Mapper>;
+  /** Told once per (table, action) that no row knows, and for every page how many. */
+  onUnknownAction?(news: UnknownAction): void;
+}
+
+export interface UnknownAction {
+  readonly source: string;
+  readonly table: string;
+  readonly action: string;
+}
+
+/** How a sink is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */
+export interface SinkStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly state: 'starting' | 'idle' | 'delivering' | 'retrying' | 'hold' | 'disabled' | 'stopped';
+  readonly hold?: HoldNote;
+  readonly lag_seconds: number;
+  readonly pending: number;
+  readonly in_flight: number;
+  readonly last_acknowledged?: number;
+  readonly last_error?: { readonly at: number; readonly kind: string; readonly reason: string };
+  readonly dead_letters: number;
+  readonly acknowledged: number;
+  readonly unconfirmed: number;
+  readonly map_failed: number;
+  readonly unknown_actions: Readonly<Record<string, number>>;
+  readonly endpoints: readonly { readonly endpoint: string; readonly backing_off_until?: number; readonly failures: number }[];
+  readonly warnings: readonly string[];
+}
+
+/** A running sink loop. */
+export interface SinkLoop extends AsyncDisposable {
+  readonly name: string;
+  status(): SinkStatus;
+  /** Ends a hold by hand: probes at once. */
+  release(): void;
+  start(): void;
+  /** Resolves true when nothing is pending in any lane, false when the signal aborts first. Flushes the sink. */
+  drained(signal: AbortSignal): Promise<boolean>;
+  /** Stops reading, gives requests in flight `graceMs`, settles what was answered. */
+  stop(graceMs: number): Promise<void>;
+}

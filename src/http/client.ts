@@ -1,0 +1,52 @@
+/** One HTTP exchange. Redirects are never followed: a 3xx is an answer like any other. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Total time for the exchange, in milliseconds. Connecting gets at most 10 s of it. */
+  readonly timeoutMs: number;
+  /** Largest body, in bytes, on the wire and again after decompression. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; repeated headers joined by a comma, except set-cookie: joined by a line feed. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Decompressed (gzip, deflate, br, zstd) and whole. */
+  readonly body: Buffer;
+}
+
+/**
+ * The one way to speak HTTP. Nothing here retries.
+ *
+ * Rejects with PEN_HTTP_UNREACHABLE (`sent: false`: not connected), PEN_HTTP_TLS (`sent: false`), PEN_HTTP_TIMEOUT,
+ * PEN_HTTP_RESET, PEN_HTTP_TOO_LARGE, PEN_HTTP_BAD_BODY (undecodable compression), or the signal's reason.
+ */
+export interface HttpClient extends AsyncDisposable {
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** How a request to this URL travels, for `check`: `direct`, `proxy http://proxy:3128 (HTTPS_PROXY)`. Carries no credentials. */
+  describeRoute(url: URL): string;
+}
+
+/** TLS as sources and sinks configure it; paths are read when the client opens. */
+export interface TlsSettings {
+  readonly ca_file?: string;
+  readonly cert_file?: string;
+  readonly key_file?: string;
+  readonly server_name?: string;
+  /** SHA-256 of the peer certificate (DER), hex with or without colons. */
+  readonly pin_sha256?: string;
+  readonly insecure_skip_verify?: boolean;
+}
+
+export interface HttpClientSettings {
+  readonly tls?: TlsSettings;
+  /** Explicit proxy URL, may carry credentials; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide. */
+  readonly proxy?: string;
+  readonly userAgent: string;
+  /** Connections per origin, default 8. */
+  readonly connections?: number;
+}

@@ -1,0 +1,112 @@
+import type { TSchema } from 'typebox';
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { ActionRow, Event } from '../event/event.ts';
+import type { HttpClient } from '../http/client.ts';
+
+/** What a sink says of a batch or of one event in it (sinks.md, outcome words). `reason` is scrubbed by `deliver` before it is shown. */
+export type Verdict =
+  /** The receiver took responsibility. `slower`: it asks for fewer requests at once. */
+  | { readonly kind: 'accept'; readonly slower?: boolean }
+  /** Handed to a transport that knows no acknowledgement. */
+  | { readonly kind: 'sent' }
+  /** Not stored; send the same bytes again. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
+  /** May or may not be stored; sent again, counted as a possible duplicate. */
+  | { readonly kind: 'uncertain'; readonly reason: string }
+  /** Too big, or one event in it is bad: halves are sent. At one event this becomes `event` with the code. */
+  | { readonly kind: 'split'; readonly code: string; readonly reason: string }
+  /** This event is refused for its content. */
+  | { readonly kind: 'event'; readonly code: string; readonly reason: string }
+  /** Credentials or configuration are wrong; `fix` names what to change. */
+  | { readonly kind: 'hold'; readonly reason: string; readonly fix: string };
+
+/** One verdict for all events, or one per event in order. */
+export type Verdicts = { readonly all: Verdict } | { readonly each: readonly Verdict[] };
+
+/** Handed over, not yet settled: `pending` resolves later, without counting as a request in flight. Never rejects. */
+export interface Pending {
+  readonly pending: Promise<Verdicts>;
+}
+
+/** One event on its way out, mapped and encoded once. */
+export interface OutgoingEvent {
+  readonly uid: string;
+  readonly source: string;
+  /** Action table: `anaconda`. */
+  readonly table: string;
+  readonly event: Event;
+  readonly action: ActionRow | undefined;
+  readonly actionKey: string | undefined;
+  /** The body in the sink's format, one line, no line break. */
+  readonly body: string;
+}
+
+/** What one request carries. A retry is the same object: same id, same bytes. */
+export interface Batch {
+  /** Stable over retries; a split or a re-formed batch gets new ones. */
+  readonly id: string;
+  readonly events: readonly OutgoingEvent[];
+  /** What {@link Sink.encode} gave for each event. */
+  readonly encoded: readonly string[];
+  /** One of the sink's `endpoints`. */
+  readonly endpoint: string;
+  /** Attempts before this one. */
+  readonly attempt: number;
+  /** A replay overwrites where the receiver would swallow a known id. */
+  readonly replay: boolean;
+}
+
+/** An open sink. It never batches, retries, limits, logs per event or touches the journal: it classifies. */
+export interface Sink extends AsyncDisposable {
+  /** Interchangeable places to send to; back-off is kept per endpoint by `deliver`. Never empty. */
+  readonly endpoints: readonly string[];
+  /** Most requests at once; 1 for a stream. `deliver` also obeys the configured `in_flight`. */
+  readonly maxInFlight: number;
+  /** Most bytes of one encoded event; a larger one is dead-lettered unsent with code `too_large`. */
+  readonly maxEventBytes: number;
+  /** Most bytes and events of one batch, where the protocol has a limit below what is configured. */
+  readonly maxBatchBytes?: number;
+  readonly maxBatchEvents?: number;
+  /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
+  encode(event: OutgoingEvent): string;
+  /** Sends one batch. An exception counts as `uncertain`. */
+  send(batch: Batch, signal: AbortSignal): Promise<Verdicts | Pending>;
+  /** Settles what is pending as soon as that can honestly be done (a clean close, a last poll); at shutdown and for `run --once`. */
+  flush?(signal: AbortSignal): Promise<void>;
+  /** Proves as much as can be proved without delivering real events; for `check`. */
+  probe(signal: AbortSignal): Promise<ProbeReport>;
+}
+
+export interface ProbeReport {
+  readonly ok: boolean;
+  /** One line each, in words an admin understands: `token accepted`, `index "audit" refused: ...`. */
+  readonly findings: readonly string[];
+  readonly fix?: string;
+}
+
+export interface SinkContext {
+  /** The sink's configured name. */
+  readonly name: string;
+  readonly http: HttpClient;
+  readonly seams: Seams;
+  readonly log: Log;
+  /** Host name for syslog headers and HEC `host`. */
+  readonly hostname: string;
+  readonly version: string;
+}
+
+/** A kind of sink. `options` holds only what is the kind's own; what all sinks have is `commonSinkOptions`. */
+export interface SinkType {
+  readonly name: string;
+  /** Object schema, `additionalProperties: false`, with descriptions and defaults; properties with `secret: true` are never printed. */
+  readonly options: TSchema;
+  readonly defaultFormat: 'ocsf' | 'cim';
+  /** What acknowledged means here, one line for `sinks` and the docs. */
+  readonly acknowledges: string;
+  open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
+  /** Faults that a schema cannot express, as `[path, what, fix]`; no I/O. */
+  check?(options: Readonly<Record<string, unknown>>): readonly (readonly [string, string, string])[];
+  /** URLs that must not be plain text beyond loopback unless `allow_plaintext`. */
+  urls(options: Readonly<Record<string, unknown>>): readonly string[];
+}

@@ -1,0 +1,15 @@
+// No test reaches beyond this machine: a connection to anything but loopback fails at once, with the address in the error.
+import net from 'node:net';
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
+const connect = net.Socket.prototype.connect;
+
+type ConnectArguments = Parameters<typeof connect>;
+
+net.Socket.prototype.connect = function guarded(this: net.Socket, ...args: ConnectArguments) {
+  const first: unknown = Array.isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
+  const options = typeof first === 'object' && first !== null ? (first as { host?: string; path?: string }) : undefined;
+  const host = options === undefined ? (typeof args[1] === 'string' ? args[1] : 'localhost') : (options.host ?? 'localhost');
+  if (options?.path === undefined && !loopback.test(host)) throw new Error(`a test tried to reach ${host}; only loopback is allowed`);
+  return connect.apply(this, args);
+} as typeof connect;
