@@ -27,7 +27,11 @@ export function parseJson(text: string): Json {
 
 function isExact(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return false;
-  const digits = source.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '');
+  const digits = source
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '');
   return digits.length <= 15;
 }
 

@@ -13,11 +13,19 @@ function describeError(error: unknown): unknown {
 
 /** Opens the log: JSON lines to `stream`, each line scrubbed of secrets as a last resort. */
 export function openLog(level: Level | 'silent', stream: DestinationStream, secrets: Secrets): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: describeError }, hooks: { streamWrite: (line) => secrets.scrub(line) } }, stream);
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeError },
+      hooks: { streamWrite: (line) => secrets.scrub(line) },
+    },
+    stream,
+  );
 }
 
 /** A logger that says nothing, for tests and for commands that print their own words. */
 export function silentLog(): Log {
   return pino({ level: 'silent' });
 }
-

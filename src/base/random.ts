@@ -22,7 +22,10 @@ export function seededRandom(seed: number): Random {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
-  const byte = (): string => Math.floor(float() * 256).toString(16).padStart(2, '0');
+  const byte = (): string =>
+    Math.floor(float() * 256)
+      .toString(16)
+      .padStart(2, '0');
   return { float, hex: (length) => Array.from({ length }, byte).join('') };
 }
 

@@ -5,7 +5,21 @@ import { type Random, systemRandom } from './random.ts';
 /** The part of node:fs/promises that rooms use; a test hands in one that fails, fills up or forgets. */
 export type Files = Pick<
   typeof fs,
-  'appendFile' | 'lstat' | 'mkdir' | 'open' | 'opendir' | 'readdir' | 'readFile' | 'realpath' | 'rename' | 'rm' | 'stat' | 'statfs' | 'truncate' | 'unlink' | 'writeFile'
+  | 'appendFile'
+  | 'lstat'
+  | 'mkdir'
+  | 'open'
+  | 'opendir'
+  | 'readdir'
+  | 'readFile'
+  | 'realpath'
+  | 'rename'
+  | 'rm'
+  | 'stat'
+  | 'statfs'
+  | 'truncate'
+  | 'unlink'
+  | 'writeFile'
 >;
 
 /** What reaches the rooms as parameters instead of globals. The network is handed in separately, as an HttpClient. */

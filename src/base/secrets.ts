@@ -13,7 +13,13 @@ export function createSecrets(): Secrets {
   return {
     add(value) {
       if (value.length < 4 || known.has(value)) return;
-      for (const form of [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')]) known.add(form);
+      for (const form of [
+        value,
+        encodeURIComponent(value),
+        JSON.stringify(value).slice(1, -1),
+        Buffer.from(value).toString('base64'),
+      ])
+        known.add(form);
       const longestFirst = [...known].sort((a, b) => b.length - a.length);
       pattern = new RegExp(longestFirst.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
     },

@@ -1,0 +1,22 @@
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const change = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** The candidate that a misspelt word most likely meant; undefined when none is close (a third of its letters, at most 3). */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const limit = Math.min(3, Math.max(1, Math.floor(word.length / 3)));
+  const plain = (text: string): string => text.slice(0, 100).toLowerCase().replace(/[_-]/g, '');
+  const ranked = candidates
+    .map((candidate) => ({ candidate, steps: distance(plain(word), plain(candidate)) }))
+    .filter(({ steps }) => steps <= limit);
+  return ranked.sort((a, b) => a.steps - b.steps)[0]?.candidate;
+}

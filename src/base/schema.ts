@@ -1,0 +1,27 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { PenstockError } from './errors.ts';
+import { durationPattern, sizePattern } from './quantity.ts';
+
+/**
+ * An ajv as this program uses it: strict, all errors at once, defaults filled in.
+ *
+ * Knows the marks `secret` and `identity`, and the formats `duration` (`30s`), `size` (`2GiB`), `uri` and `date-time`.
+ */
+export function openAjv(): Ajv2020 {
+  const ajv = new Ajv2020({ strict: true, allErrors: true, useDefaults: true, verbose: true, allowUnionTypes: true });
+  ajv.addVocabulary(['secret', 'identity']);
+  ajv.addFormat('duration', new RegExp(durationPattern));
+  ajv.addFormat('size', new RegExp(sizePattern));
+  ajv.addFormat('uri', (text) => URL.canParse(text));
+  ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)));
+  return ajv;
+}
+
+/** Compiles a JSON Schema; one that is no schema throws PEN_INTERNAL with ajv's words. */
+export function compileSchema<T>(schema: unknown): ValidateFunction<T> {
+  try {
+    return openAjv().compile<T>(schema as object);
+  } catch (error) {
+    throw new PenstockError('PEN_INTERNAL', `the schema does not compile: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,214 @@
+// YAML whose faults can be shown to a person: every fault with its file, line, column and path, and a suggestion where one helps.
+import type { ErrorObject } from 'ajv';
+import { type Alias, type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
+import { type ErrorCode, PenstockError } from './errors.ts';
+import { nearest } from './nearest.ts';
+
+/** A way into a document: keys of maps and indexes of lists. */
+export type YamlPath = readonly (string | number)[];
+
+/** One thing wrong with a file. */
+export interface Fault {
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+  readonly path: YamlPath;
+  readonly what: string;
+  readonly fix?: string;
+}
+
+export interface Position {
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+}
+
+/** A parsed file that remembers where everything stood. */
+export interface YamlText {
+  readonly file: string;
+  /** What the text says; undefined when `faults` is not empty. */
+  readonly value: unknown;
+  /** What is wrong with the text as YAML: syntax, duplicate keys, unknown anchors or tags. */
+  readonly faults: readonly Fault[];
+  /** Where a path stands; a path that does not exist stands where its deepest existing ancestor does. `key` points at the key. */
+  locate(path: YamlPath, at?: 'key' | 'value'): Position;
+  /** A fault at a path. */
+  fault(path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault;
+}
+
+/** Parses one YAML 1.2 document. Never throws: what is wrong stands in `faults`. */
+export function parseYaml(text: string, file: string): YamlText {
+  const lines = new LineCounter();
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const positionAt = (offset: number): Position => {
+    const { line, col } = lines.linePos(Math.min(offset, text.length));
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const locate = (path: YamlPath, at: 'key' | 'value' = 'value'): Position => positionAt(offsetOf(doc.contents, path, at));
+  const faults: Fault[] = [...doc.errors, ...doc.warnings].map((error) => ({
+    file,
+    ...positionAt(error.pos[0]),
+    path: [],
+    what: error.message,
+  }));
+  const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
+    const place = { file, ...locate(path, at), path, what };
+    return fix === undefined ? place : { ...place, fix };
+  };
+  if (faults.length > 0) return { file, value: undefined, faults, locate, fault };
+  const loose = looseAliases(doc).map((alias) => ({
+    file,
+    ...positionAt(alias.range?.[0] ?? 0),
+    path: [],
+    what: `unknown alias "*${alias.source}"`,
+  }));
+  if (loose.length > 0) return { file, value: undefined, faults: loose, locate, fault };
+  try {
+    return { file, value: doc.toJS() as unknown, faults, locate, fault };
+  } catch (error) {
+    // toJS refuses a document whose aliases expand without bound.
+    return { file, value: undefined, faults: [fault([], (error as Error).message)], locate, fault };
+  }
+}
+
+function looseAliases(doc: Document): Alias[] {
+  const loose: Alias[] = [];
+  visit(doc, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(doc) === undefined) loose.push(alias);
+    },
+  });
+  return loose;
+}
+
+function pairOf(node: Node | null | undefined, key: string | number): Pair | undefined {
+  if (!isMap(node)) return undefined;
+  return node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(key));
+}
+
+function offsetOf(root: Node | null, path: YamlPath, at: 'key' | 'value'): number {
+  let node: Node | null | undefined = root;
+  let offset = root?.range?.[0] ?? 0;
+  for (const [depth, step] of path.entries()) {
+    const pair = pairOf(node, step);
+    const child = (pair === undefined ? (isSeq(node) ? node.items[Number(step)] : undefined) : pair.value) as
+      | Node
+      | null
+      | undefined;
+    const key = pair?.key as Node | undefined;
+    if (child === undefined && key === undefined) return offset;
+    const wantsKey = at === 'key' && depth === path.length - 1;
+    offset = (wantsKey ? (key ?? child) : (child ?? key))?.range?.[0] ?? offset;
+    node = child;
+  }
+  return offset;
+}
+
+/** `sinks.soc.tokn`, `read.records[0]`; empty for the whole document. */
+export function formatPath(path: YamlPath): string {
+  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
+}
+
+/** `file:line:column (path): what`, then the fix on a line of its own. */
+export function formatFault(fault: Fault): string {
+  const path = formatPath(fault.path);
+  const line = `${fault.file}:${fault.line}:${fault.column}${path === '' ? '' : ` (${path})`}: ${fault.what}`;
+  return fault.fix === undefined ? line : `${line}\n  fix: ${fault.fix}`;
+}
+
+/** One error that carries every fault, in the order of the text. */
+export function faultsError(code: ErrorCode, faults: readonly Fault[]): PenstockError {
+  const ordered = [...faults].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column);
+  return new PenstockError(code, [...new Set(ordered.map(formatFault))].join('\n'));
+}
+
+/**
+ * Turns ajv's errors into faults.
+ *
+ * Suggestions for misspelt keys and lists of allowed keys need ajv's `verbose`. A value is quoted as the file has it, never one that
+ * its schema marks `secret: true`; what stood behind `${env:...}` cannot appear.
+ */
+export function schemaFaults(errors: readonly ErrorObject[] | null | undefined, doc: YamlText, at: YamlPath = []): Fault[] {
+  return withoutBranches(errors ?? []).map((error) => {
+    const path = [...at, ...pathOf(error, doc, at)];
+    const extra = extraKey(error);
+    if (extra !== undefined) return doc.fault([...path, extra], `unknown option "${extra}"`, unknownFix(extra, error), 'key');
+    const missing = error.keyword === 'required' ? (error.params as { missingProperty: string }).missingProperty : undefined;
+    if (missing !== undefined)
+      return doc.fault(path, `"${missing}" is missing`, `add "${missing}"${described(error, missing)}`, 'key');
+    return doc.fault(path, describeError(error), undefined, error.keyword === 'propertyNames' ? 'key' : 'value');
+  });
+}
+
+function pathOf(error: ErrorObject, doc: YamlText, at: YamlPath): YamlPath {
+  let value: unknown = at.reduce<unknown>(
+    (inner, step) => (inner as Record<string | number, unknown> | undefined)?.[step],
+    doc.value,
+  );
+  return error.instancePath
+    .split('/')
+    .slice(1)
+    .map((segment) => {
+      const key = segment.replaceAll('~1', '/').replaceAll('~0', '~');
+      const step = Array.isArray(value) ? Number(key) : key;
+      value = (value as Record<string | number, unknown> | null | undefined)?.[step];
+      return step;
+    });
+}
+
+function extraKey(error: ErrorObject): string | undefined {
+  const params = error.params as { additionalProperty?: string; unevaluatedProperty?: string };
+  return params.additionalProperty ?? params.unevaluatedProperty;
+}
+
+function propertiesOf(error: ErrorObject): Record<string, { description?: string } | undefined> {
+  return (error.parentSchema?.['properties'] ?? {}) as Record<string, { description?: string } | undefined>;
+}
+
+function unknownFix(key: string, error: ErrorObject): string {
+  const known = Object.keys(propertiesOf(error));
+  const guess = nearest(key, known);
+  const list = known.length === 0 ? 'remove it' : `possible here: ${known.join(', ')}`;
+  return guess === undefined ? list : `did you mean "${guess}"? ${list}`;
+}
+
+function described(error: ErrorObject, key: string): string {
+  const description = propertiesOf(error)[key]?.description;
+  return description === undefined ? '' : `: ${description}`;
+}
+
+function describeError(error: ErrorObject): string {
+  const params = error.params as Record<string, unknown>;
+  const quoted =
+    error.parentSchema?.['secret'] === true || typeof error.data !== 'string' || /\$\{/.test(error.data)
+      ? ''
+      : `"${error.data.slice(0, 60)}" `;
+  if (error.keyword === 'enum') return `${quoted}must be one of ${(params['allowedValues'] as unknown[]).map(String).join(', ')}`;
+  if (error.keyword === 'const') return `${quoted}must be ${JSON.stringify(params['allowedValue'])}`;
+  if (error.keyword === 'type') return `must be ${article(String(params['type']))}`;
+  const description = error.parentSchema?.['description'];
+  const hint =
+    typeof description === 'string' && ['pattern', 'format', 'anyOf', 'oneOf'].includes(error.keyword) ? ` (${description})` : '';
+  return `${error.keyword === 'pattern' || error.keyword === 'format' ? quoted : ''}${error.message ?? 'is wrong'}${hint}`;
+}
+
+function article(type: string): string {
+  return type.includes(',') ? `one of ${type.replaceAll(',', ', ')}` : /^[aeio]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+// A union reports the errors of all its branches. Those about something deeper say more than the union itself; those at the same
+// place say less.
+function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
+  const unions = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf');
+  const isBranch = (error: ErrorObject, union: ErrorObject): boolean =>
+    error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`);
+  const isDeeper = (error: ErrorObject, union: ErrorObject): boolean =>
+    isBranch(error, union) && error.instancePath.length > union.instancePath.length;
+  return errors.filter((error) => {
+    if (unions.includes(error) && errors.some((other) => isDeeper(other, error))) return false;
+    return !unions.some((union) => isBranch(error, union) && !isDeeper(error, union));
+  });
+}

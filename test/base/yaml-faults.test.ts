@@ -1,0 +1,103 @@
+import { Type } from 'typebox';
+import { describe, expect, it } from 'vitest';
+import { compileSchema } from '../../src/base/schema.ts';
+import { faultsError, formatFault, parseYaml, schemaFaults } from '../../src/base/yaml-faults.ts';
+
+const Sink = Type.Object(
+  {
+    type: Type.String(),
+    token: Type.String({ minLength: 1, secret: true, description: 'HEC token' }),
+    mode: Type.Optional(Type.Unsafe<'a' | 'b'>({ type: 'string', enum: ['alpha', 'beta'] })),
+    body: Type.Optional(Type.Union([Type.String(), Type.Object({ name: Type.String() }, { additionalProperties: false })])),
+    limit: Type.Number({ default: 5 }),
+  },
+  { additionalProperties: false },
+);
+const File = Type.Object(
+  { sinks: Type.Record(Type.String(), Sink), list: Type.Optional(Type.Array(Type.Integer())) },
+  { additionalProperties: false },
+);
+
+function check(text: string): string[] {
+  const doc = parseYaml(text, 'p.yaml');
+  if (doc.faults.length > 0) return doc.faults.map(formatFault);
+  const validate = compileSchema(File);
+  validate(doc.value);
+  return schemaFaults(validate.errors, doc).map(formatFault);
+}
+
+describe('schema faults', () => {
+  it('points at the misspelt key and suggests the right one', () => {
+    const faults = check('sinks:\n  soc:\n    type: x\n    token: t\n    tokn: y\n');
+
+    expect(faults).toEqual([
+      'p.yaml:5:5 (sinks.soc.tokn): unknown option "tokn"\n  fix: did you mean "token"? possible here: type, token, mode, body, limit',
+    ]);
+  });
+
+  it('reports every fault at once, a missing key at its parent', () => {
+    const faults = check('sinks:\n  soc:\n    type: 5\n    mode: gamma\nlist: [1, x]\n');
+
+    expect(faults).toEqual([
+      'p.yaml:2:3 (sinks.soc): "token" is missing\n  fix: add "token": HEC token',
+      'p.yaml:3:11 (sinks.soc.type): must be a string',
+      'p.yaml:4:11 (sinks.soc.mode): "gamma" must be one of alpha, beta',
+      'p.yaml:5:11 (list[1]): must be an integer',
+    ]);
+  });
+
+  it('says what is wrong deep inside a union instead of listing its branches', () => {
+    const faults = check('sinks:\n  soc:\n    type: x\n    token: t\n    body: { name: 5 }\n');
+
+    expect(faults).toEqual(['p.yaml:5:19 (sinks.soc.body.name): must be a string']);
+  });
+
+  it('fills in defaults', () => {
+    const doc = parseYaml('sinks: { soc: { type: x, token: t } }', 'p.yaml');
+
+    compileSchema(File)(doc.value);
+
+    expect(doc.value).toEqual({ sinks: { soc: { type: 'x', token: 't', limit: 5 } } });
+  });
+});
+
+describe('the text itself', () => {
+  it.each([
+    ['a duplicate key', 'a: 1\na: 2\n', 'p.yaml:2:1: Map keys must be unique'],
+    ['an unknown anchor', 'a: *b\n', 'p.yaml:1:4: unknown alias "*b"'],
+    ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: Unresolved tag: !js'],
+  ])('reports %s with its place', (_name, text, expected) => {
+    const faults = check(text);
+
+    expect(faults).toEqual([expected]);
+  });
+
+  it('refuses aliases that expand without bound', () => {
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      'b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]',
+      'c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]',
+      'd: [*c,*c,*c,*c,*c,*c]',
+    ].join('\n');
+
+    const doc = parseYaml(bomb, 'p.yaml');
+
+    expect(doc.faults).toHaveLength(1);
+    expect(doc.value).toBeUndefined();
+  });
+
+  it('keeps __proto__ as data', () => {
+    const doc = parseYaml('__proto__: { polluted: true }\n', 'p.yaml');
+
+    expect(Object.keys(doc.value as object)).toEqual(['__proto__']);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it('gathers all faults into one error, in the order of the text', () => {
+    const doc = parseYaml('a: 1\nb: 2\n', 'p.yaml');
+
+    const error = faultsError('PEN_CONFIG_INVALID', [doc.fault(['b'], 'second'), doc.fault(['a'], 'first', 'mend it')]);
+
+    expect(error.message).toBe('p.yaml:1:4 (a): first\n  fix: mend it\np.yaml:2:4 (b): second');
+  });
+});
