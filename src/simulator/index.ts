@@ -1,0 +1,102 @@
+import type { Seams } from '../base/seams.ts';
+import { anacondaApi, anacondaTenant, makeAnacondaRecord } from './anaconda.ts';
+import { analystStudioApi, makeStudioRecord, studioTenant } from './analyst-studio.ts';
+import { astraTenant, makeAstraRecord, writeDownload } from './astra.ts';
+import type { Faults } from './faults.ts';
+import { openVendorLog, type RecordMaker, type VendorLog } from './vendor-log.ts';
+import { startVendorServer } from './vendor-server.ts';
+
+export { allFaults, demoFaults, type FaultName, type Faults, noFaults } from './faults.ts';
+
+type Template = Readonly<Record<string, unknown>>;
+
+export interface SimulatorSettings {
+  readonly seams: Seams;
+  readonly faults: Faults;
+  /** Records per minute and vendor. */
+  readonly ratePerMinute: number;
+  /** History that exists at the start, milliseconds. */
+  readonly historyMs: number;
+  /** First port; 0 for free ones. */
+  readonly port: number;
+  /** Synthetic records of each connector, from its samples. */
+  readonly samples: Readonly<Record<'anaconda' | 'analyst-studio' | 'astra-csv', readonly Template[]>>;
+  /** Where downloads appear; none are written without it. */
+  readonly downloads?: string;
+  /** Life of an access token, milliseconds; the vendor's is 900,000. */
+  readonly tokenLifeMs?: number;
+  /** Records per page where the vendor decides. */
+  readonly pageSize?: number;
+}
+
+export type VendorName = 'anaconda' | 'analyst-studio' | 'astra-csv';
+
+/** Simulated vendors on loopback. */
+export interface Simulator extends AsyncDisposable {
+  /** A configuration's `sources:` that reads every simulated vendor; credentials are the simulator's own and worth nothing. */
+  readonly sources: Readonly<Record<string, unknown>>;
+  /** Ids that a vendor shows at this moment, with the time of each; the oracle of a test. */
+  issued(vendor: VendorName): readonly { readonly id: string; readonly occurredAt: number | null; readonly record: unknown }[];
+  /** Writes one more download. */
+  download(): Promise<string | undefined>;
+}
+
+function sourcesOf(anaconda: string, studio: string, directory: string | undefined): Record<string, unknown> {
+  const files =
+    directory === undefined
+      ? {}
+      : { 'astra-acme': { connector: 'astra-csv', options: { directory, org_id: astraTenant.orgId }, schedule: '2s' } };
+  const { orgId: org_id, clientId: client_id, clientSecret: client_secret } = anacondaTenant;
+  return {
+    'anaconda-acme': {
+      connector: 'anaconda',
+      options: { org_id, client_id, client_secret, api_url: anaconda, token_url: `${anaconda}/api/iam/token` },
+      schedule: '2s',
+    },
+    'studio-acme': { connector: 'analyst-studio', options: { ...studioTenant, base_url: studio }, schedule: '2s' },
+    ...files,
+  };
+}
+
+/** Starts every vendor; ports follow each other when the first one is given. */
+export async function startSimulator(settings: SimulatorSettings): Promise<Simulator> {
+  const { seams, faults } = settings;
+  const { clock, random } = seams;
+  const shared = { clock, random, faults };
+  const logOf = (vendor: VendorName, make: RecordMaker, actionField: string): VendorLog =>
+    openVendorLog({
+      ...shared,
+      ratePerMinute: settings.ratePerMinute,
+      historyMs: settings.historyMs,
+      templates: settings.samples[vendor],
+      make,
+      actionField,
+    });
+  const logs: Record<VendorName, VendorLog> = {
+    anaconda: logOf('anaconda', makeAnacondaRecord, 'action_key'),
+    'analyst-studio': logOf('analyst-studio', makeStudioRecord, 'action'),
+    'astra-csv': logOf('astra-csv', makeAstraRecord, 'eventType'),
+  };
+  const portOf = (index: number): number => (settings.port === 0 ? 0 : settings.port + index);
+  await using started = new AsyncDisposableStack();
+  const tokenLifeMs = settings.tokenLifeMs ?? 900_000;
+  const anaconda = started.use(
+    await startVendorServer({ ...shared, port: portOf(0), answer: anacondaApi({ ...shared, log: logs.anaconda, tokenLifeMs }) }),
+  );
+  const studioAnswer = analystStudioApi({ ...shared, log: logs['analyst-studio'], pageSize: settings.pageSize ?? 100 });
+  const studio = started.use(await startVendorServer({ ...shared, port: portOf(1), answer: studioAnswer }));
+  const servers = started.move();
+
+  async function download(): Promise<string | undefined> {
+    if (settings.downloads === undefined) return undefined;
+    return writeDownload({ clock, files: seams.files, log: logs['astra-csv'], directory: settings.downloads });
+  }
+
+  await download();
+  return {
+    sources: sourcesOf(anaconda.origin, studio.origin, settings.downloads),
+    issued: (vendor) => logs[vendor].rows().map(({ id, occurredAt, record }) => ({ id, occurredAt, record })),
+    download,
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
+  };
+}
