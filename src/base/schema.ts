@@ -5,7 +5,8 @@ import { durationPattern, sizePattern } from './quantity.ts';
 /**
  * An ajv as this program uses it: strict, all errors at once, defaults filled in.
  *
- * Knows the marks `secret` and `identity`, and the formats `duration` (`30s`), `size` (`2GiB`), `uri` and `date-time`.
+ * Knows the marks `secret` and `identity`, and the formats `duration` (`30s`), `size` (`2GiB`), `uri` and `date-time`; `path` marks a file or
+ * folder, which `config` makes absolute against the configuration's folder.
  */
 export function openAjv(): Ajv2020 {
   const ajv = new Ajv2020({ strict: true, allErrors: true, useDefaults: true, verbose: true, allowUnionTypes: true });
@@ -14,6 +15,7 @@ export function openAjv(): Ajv2020 {
   ajv.addFormat('size', new RegExp(sizePattern));
   ajv.addFormat('uri', (text) => URL.canParse(text));
   ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)));
+  ajv.addFormat('path', true);
   return ajv;
 }
 
