@@ -1,25 +1,31 @@
 import type { TSchema } from 'typebox';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import type { ActionRow, Event } from '../event/event.ts';
+import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 
 /** What a sink says of a batch or of one event in it (sinks.md, outcome words). `reason` is scrubbed by `deliver` before it is shown. */
 export type Verdict =
-  /** The receiver took responsibility. `slower`: it asks for fewer requests at once. */
-  | { readonly kind: 'accept'; readonly slower?: boolean }
+  /**
+   * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
+   * without telling which, where its protocol forbids to send them again; counted and loud.
+   */
+  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
-  /** Not stored; send the same bytes again. */
+  /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */
   | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
   /** May or may not be stored; sent again, counted as a possible duplicate. */
   | { readonly kind: 'uncertain'; readonly reason: string }
-  /** Too big, or one event in it is bad: halves are sent. At one event this becomes `event` with the code. */
+  /**
+   * Too big, or one event in it is bad: halves are sent. A batch of one event turns into `event` with the code. In `each`, the events with
+   * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
+   */
   | { readonly kind: 'split'; readonly code: string; readonly reason: string }
   /** This event is refused for its content. */
   | { readonly kind: 'event'; readonly code: string; readonly reason: string }
-  /** Credentials or configuration are wrong; `fix` names what to change. */
-  | { readonly kind: 'hold'; readonly reason: string; readonly fix: string };
+  /** Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it. */
+  | { readonly kind: 'hold'; readonly reason: string; readonly fix: string; readonly untilReleased?: boolean };
 
 /** One verdict for all events, or one per event in order. */
 export type Verdicts = { readonly all: Verdict } | { readonly each: readonly Verdict[] };
@@ -27,6 +33,8 @@ export type Verdicts = { readonly all: Verdict } | { readonly each: readonly Ver
 /** Handed over, not yet settled: `pending` resolves later, without counting as a request in flight. Never rejects. */
 export interface Pending {
   readonly pending: Promise<Verdicts>;
+  /** The receiver asks for fewer requests at once; obeyed now, not when `pending` settles. */
+  readonly slower?: boolean;
 }
 
 /** One event on its way out, mapped and encoded once. */
@@ -94,6 +102,10 @@ export interface SinkContext {
   /** Host name for syslog headers and HEC `host`. */
   readonly hostname: string;
   readonly version: string;
+  /** What {@link OutgoingEvent.body} holds; the kind's default format when absent. */
+  readonly format?: Format;
+  /** The configured time for one exchange, milliseconds; 30,000 when absent. */
+  readonly timeoutMs?: number;
 }
 
 /** A kind of sink. `options` holds only what is the kind's own; what all sinks have is `commonSinkOptions`. */
