@@ -1,0 +1,29 @@
+# The build stage has everything; the image gets the bundle, the connectors and Node, nothing else.
+FROM node:24-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY bin bin
+COPY connectors connectors
+COPY config config
+COPY scripts scripts
+COPY src src
+COPY tsconfig.json ./
+RUN npm run build
+
+FROM node:24-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /build/package.json ./
+COPY --from=build /build/bin bin
+COPY --from=build /build/dist dist
+COPY --from=build /build/connectors connectors
+COPY --from=build /build/config config
+# data_dir of the configuration; everything else can be mounted read-only (docker run --read-only).
+RUN mkdir -p /var/lib/penstock && chown node:node /var/lib/penstock && ln -s /app/bin/penstock.js /usr/local/bin/penstock
+VOLUME /var/lib/penstock
+USER node
+# Answers for this process only: a SIEM outage never makes the container unhealthy.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["penstock", "health", "-c", "/etc/penstock/penstock.yaml"]
+ENTRYPOINT ["penstock"]
+CMD ["run", "-c", "/etc/penstock/penstock.yaml"]
