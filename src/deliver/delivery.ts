@@ -36,8 +36,8 @@ export interface DeliverDeps {
   readonly secrets: Secrets;
   /** Opens the sink with freshly read secrets and certificates. */
   openSink(): Promise<Sink>;
-  /** The loaded connector's mapper of that name, else the stored version's. */
-  mapperFor(connector: { readonly name: string; readonly hash: string }): Promise<Mapper>;
+  /** The mapper of the connector that the named source has loaded, else of a loaded one of that name, else of the stored version. */
+  mapperFor(connector: { readonly name: string; readonly hash: string }, source: string): Promise<Mapper>;
   /** Told once per (table, action) that no row knows, and for every page how many. */
   onUnknownAction?(news: UnknownAction): void;
 }
