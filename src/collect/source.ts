@@ -35,6 +35,8 @@ export interface CollectDeps {
   openReader(): Promise<Reader>;
   /** What our requests are called in the vendor's log. */
   readonly userAgent: string;
+  /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */
+  readonly startJitterMs?: number;
 }
 
 /** How a source is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */

@@ -142,6 +142,11 @@ export interface Page {
 export interface WindowReader extends AsyncDisposable {
   readonly kind: 'http_window';
   page(request: PageRequest, signal: AbortSignal): Promise<Page>;
+  /**
+   * Pages over everything, newest first and without a time range, for rows that no window returns (those without a time). Present only
+   * where the connector says how; the sweep stops at the first page that it knows whole.
+   */
+  sweepPage?(request: Pick<PageRequest, 'state' | 'limit'>, signal: AbortSignal): Promise<Page>;
   /** Requests made so far; each may have left a record in the vendor's log. */
   readonly requestCount: number;
 }
