@@ -38,10 +38,14 @@ export async function readTlsTrust(settings: TlsSettings, host: string, files: P
       if (pinned === undefined) return;
       const presented = (socket.getPeerCertificate().fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
       if (presented === pinned) return;
-      throw new PenstockError('PEN_HTTP_TLS', `the certificate of ${expected} has SHA-256 ${presented || 'none'}, not the pinned one`, {
-        fix: 'compare it with the receiver and set tls.pin_sha256 to its fingerprint if it was renewed',
-        sent: false,
-      });
+      throw new PenstockError(
+        'PEN_HTTP_TLS',
+        `the certificate of ${expected} has SHA-256 ${presented || 'none'}, not the pinned one`,
+        {
+          fix: 'compare it with the receiver and set tls.pin_sha256 to its fingerprint if it was renewed',
+          sent: false,
+        },
+      );
     },
   };
 }

@@ -1,0 +1,84 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { callbackify } from 'node:util';
+import { buildConnector, Pool } from 'undici';
+import { PenstockError } from '../base/errors.ts';
+import { connectFault } from './fault.ts';
+import type { Proxy } from './proxy.ts';
+import { type LoadedTls, pinFault } from './tls.ts';
+
+const connectTimeoutMs = 10_000;
+
+type Connector = buildConnector.connector;
+
+/** Connects to an origin and checks the pin; every fault comes out as a PenstockError with `sent: false`. */
+export function directConnector(tls: LoadedTls): Connector {
+  const { pin, ...options } = tls;
+  // A resumed session does not always carry the peer's certificate, which a pin is compared with.
+  const sessions = pin === undefined ? {} : { maxCachedSessions: 0 };
+  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...sessions, ...options });
+  return (target, callback) => {
+    const origin = `${target.protocol}//${target.host ?? target.hostname}`;
+    connect(target, (...[error, socket]) => {
+      if (error !== null) return callback(connectFault(error, origin), null);
+      const fault = socket instanceof TLSSocket ? pinFault(socket, pin) : undefined;
+      if (fault === undefined) return callback(null, socket);
+      socket.destroy();
+      return callback(fault, null);
+    });
+  };
+}
+
+/** A way through a proxy. */
+export interface Tunnel extends AsyncDisposable {
+  readonly connector: Connector;
+}
+
+/** Connects through a proxy by CONNECT, then speaks TLS with the origin inside of it. */
+export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
+  const pool = new Pool(proxy.url.origin, {
+    connect: proxyConnector(tls),
+    headersTimeout: connectTimeoutMs,
+    allowH2: false,
+  });
+  const inside = directConnector(tls);
+  const connector: Connector = (target, callback) => {
+    const secure = target.protocol === 'https:';
+    const port = target.port === '' ? (secure ? '443' : '80') : target.port;
+    connectThrough(pool, proxy, `${target.hostname}:${port}`, (error, httpSocket) => {
+      if (error !== null) callback(connectFault(error, proxy.url.origin), null);
+      else if (secure) inside({ ...target, httpSocket }, callback);
+      else callback(null, httpSocket);
+    });
+  };
+  return { connector, [Symbol.asyncDispose]: () => pool.destroy() };
+}
+
+/** The connector to the proxy itself: the private CA may have signed it, the client certificate and the pin are not for it. */
+export function proxyConnector({ secureContext, rejectUnauthorized }: LoadedTls): Connector {
+  return directConnector({ ...(secureContext === undefined ? {} : { secureContext }), rejectUnauthorized, pin: undefined });
+}
+
+const connectThrough = callbackify(openConnect);
+
+async function openConnect(pool: Pool, proxy: Proxy, authority: string): Promise<Socket> {
+  const headers = {
+    host: authority,
+    ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }),
+  };
+  const { socket, statusCode } = await pool.connect({ path: authority, headers });
+  if (statusCode === 200) return socket as Socket;
+  socket.on('error', () => undefined).destroy();
+  const refused = statusCode === 407 || statusCode === 401;
+  throw new PenstockError(
+    'PEN_HTTP_UNREACHABLE',
+    `the proxy ${proxy.url.origin} answered ${statusCode} to CONNECT ${authority}`,
+    {
+      fix: refused
+        ? `put user and password into ${proxy.setting}: http://user:password@host:port`
+        : `allow ${authority} on the proxy, or name the host in NO_PROXY`,
+      status: statusCode,
+      sent: false,
+    },
+  );
+}

@@ -1,0 +1,120 @@
+import type { Dispatcher } from 'undici';
+import { type Clock, deadline } from '../base/clock.ts';
+import { PenstockError } from '../base/errors.ts';
+import type { HttpRequest, HttpResponse } from './client.ts';
+import { acceptEncoding, decompress } from './decompress.ts';
+import { exchangeFault } from './fault.ts';
+
+/** A request as one dispatcher takes it. */
+export interface Exchange {
+  readonly dispatcher: Dispatcher;
+  /** Where undici connects: the URL's origin, or the proxy for a plain request. */
+  readonly origin: string;
+  readonly path: string;
+  /** Headers that the way itself needs. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly servername?: string;
+}
+
+type RawHeaders = Record<string, string | string[] | undefined>;
+
+/** Sends one request and gathers its answer within the caps. */
+export async function exchange(request: HttpRequest, way: Exchange, clock: Clock): Promise<HttpResponse> {
+  request.signal?.throwIfAborted();
+  using limit = deadline(clock, request.timeoutMs, request.signal);
+  const raw = await gather(request, way, limit.signal);
+  const body = await decompress(raw.body, raw.headers['content-encoding'], request.maxBytes);
+  return { status: raw.status, headers: raw.headers, body };
+}
+
+/** Collects one answer; settles once, whatever undici still calls afterwards. */
+async function gather(request: HttpRequest, way: Exchange, signal: AbortSignal): Promise<HttpResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
+  let controller: Dispatcher.DispatchController | undefined;
+  const fail = (error: Error): void => {
+    reject(error);
+    if (controller?.aborted === false) controller.abort(error);
+  };
+  const onAbort = (): void => fail(abortFault(request, signal, controller !== undefined));
+  const onStart = (started: Dispatcher.DispatchController): void => {
+    controller = started;
+    // A request that was given up in the queue must not leave this machine.
+    if (signal.aborted) started.abort(signal.reason as Error);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    dispatch(request, way, { onRequestStart: onStart, ...answerHandler(request, resolve, fail) }, fail);
+    return await promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function answerHandler(
+  request: HttpRequest,
+  done: (answer: HttpResponse) => void,
+  fail: (error: Error) => void,
+): Dispatcher.DispatchHandler {
+  const { origin } = request.url;
+  let status = 0;
+  let headers: Record<string, string> = {};
+  const chunks: Buffer[] = [];
+  let received = 0;
+  const failTooLarge = (): void =>
+    fail(new PenstockError('PEN_HTTP_TOO_LARGE', `the answer of ${origin} is larger than ${request.maxBytes} bytes`, { status }));
+  return {
+    onResponseStart(_controller, statusCode, rawHeaders) {
+      if (statusCode < 200) return;
+      status = statusCode;
+      headers = joinHeaders(rawHeaders);
+      if (Number(headers['content-length'] ?? 0) > request.maxBytes) failTooLarge();
+    },
+    onResponseData(_controller, chunk) {
+      received += chunk.length;
+      if (received > request.maxBytes) failTooLarge();
+      else chunks.push(chunk);
+    },
+    onResponseEnd: () => done({ status, headers, body: Buffer.concat(chunks, received) }),
+    onResponseError: (_controller, error) => fail(exchangeFault(error, origin)),
+  };
+}
+
+function dispatch(request: HttpRequest, way: Exchange, handler: Dispatcher.DispatchHandler, fail: (error: Error) => void): void {
+  const options: Dispatcher.DispatchOptions & { servername?: string } = {
+    origin: way.origin,
+    path: way.path,
+    method: request.method,
+    headers: { 'accept-encoding': acceptEncoding, ...lowerCase(request.headers ?? {}), ...way.headers },
+    body: request.body === undefined ? null : typeof request.body === 'string' ? request.body : Buffer.from(request.body),
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(way.servername === undefined ? {} : { servername: way.servername }),
+  };
+  try {
+    way.dispatcher.dispatch(options, handler);
+  } catch (error) {
+    fail(exchangeFault(error, request.url.origin));
+  }
+}
+
+function abortFault({ url, timeoutMs }: HttpRequest, signal: AbortSignal, sent: boolean): Error {
+  const reason = signal.reason as Error;
+  if (reason.name !== 'TimeoutError') return reason;
+  const what = sent
+    ? `no whole answer from ${url.origin} within ${timeoutMs} ms`
+    : `no connection to ${url.origin} within ${timeoutMs} ms`;
+  return new PenstockError('PEN_HTTP_TIMEOUT', what, { sent, cause: reason });
+}
+
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function joinHeaders(headers: RawHeaders): Record<string, string> {
+  const joined: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined)
+      joined[name.toLowerCase()] = typeof value === 'string' ? value : value.join(name === 'set-cookie' ? '\n' : ', ');
+  }
+  return joined;
+}

@@ -1,0 +1,76 @@
+import { PenstockError } from '../base/errors.ts';
+
+function codeOf(error: unknown): string {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  if (typeof code === 'string') return code;
+  return cause === undefined ? '' : codeOf(cause);
+}
+
+function wordsOf(error: unknown): string {
+  // Node reports a host with several addresses as an AggregateError without a message of its own.
+  if (error instanceof AggregateError && error.message === '')
+    return [...new Set(error.errors.map((inner) => (inner as Error).message))].join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
+
+const trustFix = 'set tls.ca_file to the certificate authority that signed it';
+const tlsFixes: readonly (readonly [RegExp, string])[] = [
+  [/ALTNAME/, 'use a host name that stands in the certificate, or set tls.server_name to one'],
+  [/SELF_SIGNED|UNABLE_TO_|CERT_UNTRUSTED|INVALID_CA|CERT_SIGNATURE/, trustFix],
+  [/EXPIRED|NOT_YET_VALID/, "renew the server's certificate, and check this machine's clock"],
+  [
+    /CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE/,
+    'the server may want a client certificate: set tls.cert_file and tls.key_file',
+  ],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, 'the port does not speak TLS: check scheme and port of the URL'],
+];
+
+const unreachableFixes: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'check the host name, and that this machine can resolve it',
+  EAI_AGAIN: 'name resolution does not answer: check the DNS of this machine',
+  ECONNREFUSED: 'check host and port, and that the service runs',
+  UND_ERR_CONNECT_TIMEOUT: 'check firewall and route, or set proxy',
+};
+
+/** True for a fault of the TLS handshake. */
+export function isTlsFault(error: unknown): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
+}
+
+/** Why no connection came about: PEN_HTTP_TLS or PEN_HTTP_UNREACHABLE, both with `sent: false`. */
+export function connectFault(error: unknown, origin: string): PenstockError {
+  if (error instanceof PenstockError) return error;
+  const code = codeOf(error);
+  if (isTlsFault(error)) {
+    const fix = tlsFixes.find(([pattern]) => pattern.test(code))?.[1] ?? 'check the tls settings of both sides';
+    return new PenstockError('PEN_HTTP_TLS', `no TLS with ${origin}: ${wordsOf(error)} (${code})`, {
+      fix,
+      cause: error,
+      sent: false,
+    });
+  }
+  const fix = unreachableFixes[code];
+  const details = { cause: error, sent: false, ...(fix === undefined ? {} : { fix }) };
+  return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
+}
+
+/** Why an exchange broke after its request had begun: the peer may have acted on it. */
+export function exchangeFault(error: unknown, origin: string): PenstockError {
+  if (error instanceof PenstockError) return error;
+  const code = codeOf(error);
+  if (code === 'UND_ERR_INVALID_ARG') {
+    const fix = 'check credentials and header values for line breaks and characters beyond Latin-1';
+    return new PenstockError('PEN_CONFIG_INVALID', `the request to ${origin} cannot be written: ${wordsOf(error)}`, {
+      fix,
+      cause: error,
+      sent: false,
+    });
+  }
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
+    return new PenstockError('PEN_HTTP_BAD_BODY', `the answer of ${origin} is not valid HTTP: ${wordsOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (isTlsFault(error)) return connectFault(error, origin);
+  return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, { cause: error });
+}

@@ -1,0 +1,142 @@
+import { PenstockError } from '../base/errors.ts';
+import { isObject, parseJson } from '../base/json.ts';
+import type { Seams } from '../base/seams.ts';
+import type { HttpClient, HttpResponse } from './client.ts';
+import { retryAfterMs } from './retry-after.ts';
+
+/** The client credentials grant. Source: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
+export interface OAuth2Settings {
+  readonly token_url: string;
+  readonly client_id: string;
+  readonly client_secret: string;
+  readonly scope?: string;
+  readonly audience?: string;
+  /** Where the credentials go: form fields, or an Authorization header. Default `body`. */
+  readonly auth_style?: 'body' | 'basic';
+}
+
+/** Holds one access token for everybody who asks. */
+export interface TokenSource {
+  /** The token; minted when there is none or it ends within 60 s. All who wait share one request. */
+  token(signal?: AbortSignal): Promise<string>;
+  /** Forgets a token that was refused, so that the next call mints; no effect when another one is already in its place. */
+  invalidate(token?: string): void;
+}
+
+const earlyMs = 60_000;
+// RFC 6749 leaves expires_in optional; five minutes is shorter than what any known issuer gives.
+const unknownLifetimeMs = 300_000;
+
+/**
+ * Tokens by client credentials, cached until 60 s before they end.
+ *
+ * A 4xx of the token endpoint other than 408, 425 and 429 rejects with PEN_SOURCE_REFUSED: the credential is wrong. Everything else
+ * rejects with PEN_SOURCE_UNAVAILABLE, PEN_SOURCE_BAD_REPLY or what the client throws.
+ */
+export function oauth2ClientCredentials(settings: OAuth2Settings, http: HttpClient, seams: Seams): TokenSource {
+  let held: { token: string; until: number } | undefined;
+  let minting: Promise<string> | undefined;
+  const renew = async (): Promise<string> => {
+    const asked = seams.clock.monotonic();
+    const { token, lifetimeMs } = await mint(settings, http, seams);
+    // A lifetime below two minutes still serves half of itself.
+    held = { token, until: asked + Math.max(lifetimeMs - earlyMs, lifetimeMs / 2) };
+    return token;
+  };
+  return {
+    token(signal) {
+      if (held !== undefined && seams.clock.monotonic() < held.until) return Promise.resolve(held.token);
+      minting ??= renew().finally(() => {
+        minting = undefined;
+      });
+      return unlessAborted(minting, signal);
+    },
+    invalidate(token) {
+      if (token === undefined || token === held?.token) held = undefined;
+    },
+  };
+}
+
+// The shared request goes on when one of those who wait for it gives up.
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): Promise<{ token: string; lifetimeMs: number }> {
+  const { token_url, client_id, client_secret, scope, audience, auth_style = 'body' } = settings;
+  const form = new URLSearchParams({ grant_type: 'client_credentials' });
+  const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
+  if (auth_style === 'body') {
+    form.set('client_id', client_id);
+    form.set('client_secret', client_secret);
+  } else {
+    // RFC 6749 2.3.1 wants both parts form-encoded before they are joined.
+    const encoded = [client_id, client_secret].map((part) => new URLSearchParams({ p: part }).toString().slice(2)).join(':');
+    headers['authorization'] = `Basic ${Buffer.from(encoded).toString('base64')}`;
+  }
+  if (scope !== undefined) form.set('scope', scope);
+  if (audience !== undefined) form.set('audience', audience);
+  const answer = await http.request({
+    method: 'POST',
+    url: new URL(token_url),
+    headers,
+    body: form.toString(),
+    timeoutMs: 30_000,
+    maxBytes: 65_536,
+  });
+  return readToken(answer, new URL(token_url).origin, seams);
+}
+
+function readToken(answer: HttpResponse, origin: string, seams: Seams): { token: string; lifetimeMs: number } {
+  const passing = [408, 425, 429].includes(answer.status);
+  if (answer.status >= 400 && answer.status < 500 && !passing) {
+    throw new PenstockError(
+      'PEN_SOURCE_REFUSED',
+      `${origin} answered ${answer.status}${reasonOf(answer)} to the request for an access token`,
+      {
+        fix: 'check client_id, client_secret and token_url; collection resumes by itself once they are right',
+        status: answer.status,
+      },
+    );
+  }
+  if (answer.status !== 200 && answer.status !== 201) {
+    const wait = retryAfterMs(answer.headers, seams.clock);
+    const details = wait === undefined ? {} : { retryAfterMs: wait };
+    throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
+      status: answer.status,
+      ...details,
+    });
+  }
+  const reply = parseObject(answer.body);
+  const token = reply['access_token'];
+  if (typeof token !== 'string' || token === '') {
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `${origin} answered ${answer.status} without an access_token`, {
+      fix: 'check token_url',
+      status: answer.status,
+    });
+  }
+  const seconds = Number(reply['expires_in']);
+  return { token, lifetimeMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : unknownLifetimeMs };
+}
+
+// The standard's `error` is one of a few words; its free text may repeat the credential and stays out.
+function reasonOf(answer: HttpResponse): string {
+  const { error } = parseObject(answer.body);
+  return typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? ` "${error}"` : '';
+}
+
+function parseObject(body: Buffer): Record<string, unknown> {
+  try {
+    const value = parseJson(body.toString('utf8'));
+    return isObject(value) ? value : {};
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}

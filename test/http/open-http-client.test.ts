@@ -1,0 +1,277 @@
+import net from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import zlib from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { PenstockError } from '../../src/base/errors.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { HttpClient, HttpRequest } from '../../src/http/client.ts';
+import { openHttpClient } from '../../src/http/index.ts';
+import { type Handler, listen, serve } from './servers.ts';
+
+const disposables: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of disposables.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+async function client(): Promise<HttpClient> {
+  const opened = await openHttpClient({ userAgent: 'penstock/test' }, systemSeams(), {});
+  disposables.push(opened);
+  return opened;
+}
+
+async function server(handler: Handler): Promise<string> {
+  const listening = await serve(handler);
+  disposables.push(listening);
+  return `http://127.0.0.1:${listening.port}/`;
+}
+
+/** A server that answers with raw bytes, once per connection. */
+async function rawServer(onSocket: (socket: net.Socket) => void): Promise<string> {
+  const listening = await listen(net.createServer(onSocket));
+  disposables.push(listening);
+  return `http://127.0.0.1:${listening.port}/`;
+}
+
+const get = (url: string, more: Partial<HttpRequest> = {}): HttpRequest => ({
+  method: 'GET',
+  url: new URL(url),
+  timeoutMs: 5000,
+  maxBytes: 1_000_000,
+  ...more,
+});
+const faultOf = (promise: Promise<unknown>): Promise<Partial<PenstockError>> =>
+  promise.then(
+    () => ({ code: 'PEN_INTERNAL' as const, message: 'it resolved' }),
+    (error: PenstockError) => ({ code: error.code, sent: error.sent }),
+  );
+
+describe('an exchange', () => {
+  it('sends method, headers and body, and returns status, headers and body', async () => {
+    const seen: unknown[] = [];
+    const url = await server((request, response) => {
+      let text = '';
+      request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      request.on('end', () => {
+        seen.push([request.method, request.url, request.headers['user-agent'], request.headers['x-a'], text]);
+        response
+          .writeHead(
+            201,
+            [
+              ['Set-Cookie', 'a=1'],
+              ['Set-Cookie', 'b=2'],
+              ['X-B', '1'],
+              ['X-B', '2'],
+            ].flat(),
+          )
+          .end('hello');
+      });
+    });
+
+    const answer = await (await client()).request(
+      get(`${url}a?b=c%20d`, { method: 'POST', headers: { 'X-A': 'yes' }, body: 'text' }),
+    );
+
+    expect(seen).toEqual([['POST', '/a?b=c%20d', 'penstock/test', 'yes', 'text']]);
+    expect({
+      status: answer.status,
+      cookie: answer.headers['set-cookie'],
+      b: answer.headers['x-b'],
+      body: answer.body.toString(),
+    }).toEqual({
+      status: 201,
+      cookie: 'a=1\nb=2',
+      b: '1, 2',
+      body: 'hello',
+    });
+  });
+
+  it('does not follow a redirect', async () => {
+    const url = await server((_request, response) => response.writeHead(302, { location: '/elsewhere' }).end());
+
+    const answer = await (await client()).request(get(url));
+
+    expect([answer.status, answer.headers['location']]).toEqual([302, '/elsewhere']);
+  });
+
+  it.each([
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['deflate', zlib.deflateRawSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
+    ['gzip, br', (text: string): Buffer => zlib.brotliCompressSync(zlib.gzipSync(text))],
+  ])('decompresses %s', async (encoding, compress) => {
+    const url = await server((_request, response) =>
+      response.writeHead(200, { 'content-encoding': encoding }).end(compress('[1,2,3]')),
+    );
+
+    const answer = await (await client()).request(get(url));
+
+    expect(answer.body.toString()).toBe('[1,2,3]');
+  });
+
+  it.each([
+    ['an unknown encoding', 'exi', Buffer.from('x')],
+    ['damaged gzip', 'gzip', Buffer.from('not gzip at all')],
+    ['gzip cut off', 'gzip', zlib.gzipSync('x'.repeat(1000)).subarray(0, 15)],
+  ])('refuses %s', async (_name, encoding, body) => {
+    const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(body));
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_BAD_BODY', sent: true });
+  });
+});
+
+describe('caps', () => {
+  it('cuts a 200 MB body off without holding it', async () => {
+    let written = 0;
+    const url = await server((_request, response) => {
+      const chunk = Buffer.alloc(1_000_000);
+      const write = (): void => {
+        if (response.destroyed || written >= 200_000_000) return;
+        written += chunk.length;
+        response.write(chunk, write);
+      };
+      write();
+    });
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TOO_LARGE', sent: true });
+    expect(written).toBeLessThan(50_000_000);
+  });
+
+  it('refuses an announced length above the cap', async () => {
+    const url = await server((_request, response) => response.writeHead(200, { 'content-length': '5000000' }).write('x'));
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TOO_LARGE', sent: true });
+  });
+
+  it.each([
+    ['gzip', zlib.gzipSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
+  ])('refuses a %s bomb', async (encoding, compress) => {
+    const bomb = compress(Buffer.alloc(50_000_000));
+    const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(bomb));
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TOO_LARGE', sent: true });
+  });
+});
+
+describe('time', () => {
+  it('gives up on a server that sends headers and stalls', async () => {
+    const url = await server((_request, response) => response.writeHead(200).write('x'));
+
+    const fault = await faultOf((await client()).request(get(url, { timeoutMs: 150 })));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TIMEOUT', sent: true });
+  });
+
+  it('gives up on a server that trickles one byte at a time', async () => {
+    const url = await server((_request, response) => {
+      const timer = setInterval(() => response.write('x'), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+
+    const fault = await faultOf((await client()).request(get(url, { timeoutMs: 200 })));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TIMEOUT', sent: true });
+  });
+
+  it("rejects with the signal's own reason", async () => {
+    const url = await server(() => undefined);
+    const controller = new AbortController();
+    const reason = new Error('shutting down');
+
+    const pending = (await client()).request(get(url, { signal: controller.signal }));
+    setTimeout(() => controller.abort(reason), 5);
+
+    await expect(pending).rejects.toBe(reason);
+  });
+
+  it('never sends a request that was given up while it queued', async () => {
+    let requests = 0;
+    const url = await server((_request, response) => {
+      requests += 1;
+      setTimeout(() => response.end('ok'), 300);
+    });
+    const http = await openHttpClient({ userAgent: 'x', connections: 1 }, systemSeams(), {});
+    disposables.push(http);
+
+    const first = http.request(get(url));
+    const fault = await faultOf(http.request(get(url, { timeoutMs: 50 })));
+    await first;
+    await http.request(get(url));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_TIMEOUT', sent: false });
+    expect(requests).toBe(2);
+  });
+});
+
+describe('a broken connection', () => {
+  it('is unreachable and unsent when nobody listens', async () => {
+    const listening = await serve(() => undefined);
+    await listening[Symbol.asyncDispose]();
+
+    const fault = await faultOf((await client()).request(get(`http://127.0.0.1:${listening.port}/`)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_UNREACHABLE', sent: false });
+  });
+
+  it.each([
+    ['before any byte of the answer', ''],
+    ['in the middle of a body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'],
+    ['in the middle of a chunked body', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'],
+  ])('is a reset that may have been sent %s', async (_name, bytes) => {
+    const url = await rawServer((socket) => socket.once('data', () => socket.write(bytes, () => socket.resetAndDestroy())));
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_RESET', sent: true });
+  });
+
+  it('is a reset that may have been sent on a stale keep-alive socket, and is not tried again', async () => {
+    let connections = 0;
+    const url = await rawServer((socket) => {
+      connections += 1;
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok');
+        socket.once('data', () => socket.resetAndDestroy());
+      });
+    });
+    const http = await client();
+
+    await http.request(get(url));
+    // undici frees the connection after it has told us of the answer.
+    await setImmediate();
+    const fault = await faultOf(http.request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_RESET', sent: true });
+    expect(connections).toBe(1);
+  });
+
+  it('says so when the answer is not HTTP', async () => {
+    const url = await rawServer((socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
+
+    const fault = await faultOf((await client()).request(get(url)));
+
+    expect(fault).toEqual({ code: 'PEN_HTTP_BAD_BODY', sent: true });
+  });
+
+  it('refuses a header value with a line break without quoting it', async () => {
+    const url = await server((_request, response) => response.end());
+
+    const error = await (await client())
+      .request(get(url, { headers: { authorization: 'Bearer s3cret\nx' } }))
+      .catch((caught: PenstockError) => caught);
+
+    expect(error).toMatchObject({ code: 'PEN_CONFIG_INVALID', sent: false });
+    expect((error as PenstockError).message).not.toContain('s3cret');
+  });
+});
