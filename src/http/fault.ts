@@ -66,7 +66,7 @@ export function exchangeFault(error: unknown, origin: string): PenstockError {
       sent: false,
     });
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
+  if ((error as Error).name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') {
     return new PenstockError('PEN_HTTP_BAD_BODY', `the answer of ${origin} is not valid HTTP: ${wordsOf(error)}`, {
       cause: error,
     });
