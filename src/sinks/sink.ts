@@ -82,6 +82,8 @@ export interface Sink extends AsyncDisposable {
   send(batch: Batch, signal: AbortSignal): Promise<Verdicts | Pending>;
   /** Settles what is pending as soon as that can honestly be done (a clean close, a last poll); at shutdown and for `run --once`. */
   flush?(signal: AbortSignal): Promise<void>;
+  /** Named counts since the sink was opened, for status and metrics: `truncated`. */
+  counters?(): Readonly<Record<string, number>>;
   /** Proves as much as can be proved without delivering real events; for `check`. */
   probe(signal: AbortSignal): Promise<ProbeReport>;
 }
@@ -119,6 +121,8 @@ export interface SinkType {
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
   /** Faults that a schema cannot express, as `[path, what, fix]`; no I/O. */
   check?(options: Readonly<Record<string, unknown>>): readonly (readonly [string, string, string])[];
+  /** Things that two sinks must not share, in a comparable form: `file:/var/log/audit.ndjson`. */
+  exclusive?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** URLs that must not be plain text beyond loopback unless `allow_plaintext`. */
   urls(options: Readonly<Record<string, unknown>>): readonly string[];
 }
