@@ -41,7 +41,7 @@ export interface Pending {
 export interface OutgoingEvent {
   readonly uid: string;
   readonly source: string;
-  /** Action table: `anaconda`. */
+  /** Name of the action table. */
   readonly table: string;
   readonly event: Event;
   readonly action: ActionRow | undefined;

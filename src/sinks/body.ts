@@ -1,0 +1,70 @@
+import { promisify } from 'node:util';
+import { constants, gzip, zstdCompress } from 'node:zlib';
+import type { Batch } from './sink.ts';
+
+/** What stands around the encoded events of one request. */
+export interface Frame {
+  readonly head: string;
+  readonly tail: string;
+  /** Bytes to cut off the last event: its separator, where the format has none before the tail. */
+  readonly cut: number;
+}
+
+/** A request's bytes as sent, and their length before compression. */
+export interface Body {
+  readonly bytes: Buffer;
+  readonly plainLength: number;
+}
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** Makes the bytes of a batch once and keeps them for its retries. */
+export interface Bodies {
+  of(batch: Batch): Promise<Body>;
+  /** Lets go of the bytes when the batch is not expected back. */
+  forget(batch: Batch): void;
+}
+
+const asyncGzip = promisify(gzip);
+const asyncZstd = promisify(zstdCompress);
+
+/**
+ * Writes the encoded events into one buffer.
+ *
+ * Text by text instead of one joined string: a single wide character would turn the whole joined string into two bytes a letter.
+ */
+export function assemble(encoded: readonly string[], frame: Frame): Buffer {
+  let length = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail) - frame.cut;
+  for (const text of encoded) length += Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(Math.max(0, length + frame.cut));
+  let position = bytes.write(frame.head, 0);
+  for (const text of encoded) position += bytes.write(text, position);
+  bytes.write(frame.tail, position - frame.cut);
+  return bytes.subarray(0, length);
+}
+
+/** Compresses at the fastest level: higher ones cost more than the mapping of the events. */
+export async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {
+  if (compression === 'gzip') return asyncGzip(bytes, { level: 1 });
+  if (compression === 'zstd') return asyncZstd(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  return bytes;
+}
+
+/** Opens the bodies of one sink. */
+export function openBodies(frame: Frame, compression: Compression): Bodies {
+  const made = new WeakMap<Batch, Promise<Body>>();
+  const make = async (batch: Batch): Promise<Body> => {
+    const plain = assemble(batch.encoded, frame);
+    return { bytes: await compress(plain, compression), plainLength: plain.length };
+  };
+  return {
+    of(batch) {
+      const known = made.get(batch);
+      if (known !== undefined) return known;
+      const body = make(batch);
+      made.set(batch, body);
+      return body;
+    },
+    forget: (batch) => void made.delete(batch),
+  };
+}

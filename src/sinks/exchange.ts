@@ -1,0 +1,45 @@
+import { PenstockError } from '../base/errors.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
+import type { Verdict } from './sink.ts';
+
+/** What came of a request: an answer, or the verdict that follows from having none. */
+export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict };
+
+/**
+ * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
+ * certificate is refused, else `uncertain`. Rethrows what is no matter of the network, such as the caller's abort.
+ */
+export async function exchange(http: HttpClient, request: HttpRequest): Promise<Exchange> {
+  try {
+    return { response: await http.request(request) };
+  } catch (error) {
+    if (error instanceof PenstockError) return ofFault(error);
+    throw error;
+  }
+}
+
+function ofFault(error: PenstockError): Exchange {
+  const { code, status, sent, message: reason } = error;
+  // A refusal with an endless page is still a refusal; only a success has to be read whole to be believed.
+  if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && status >= 300)
+    return { response: { status, headers: {}, body: Buffer.alloc(0) } };
+  if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
+    return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
+  return { failed: sent ? { kind: 'uncertain', reason } : { kind: 'retry', reason } };
+}
+
+/** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */
+export function excerpt(body: Buffer): string {
+  const text = body
+    .subarray(0, 1000)
+    .toString('utf8')
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim();
+  return text.length > 200 ? `${text.slice(0, 200).toWellFormed()}…` : text;
+}
+
+/** An answer for people: `answered 403 "Forbidden by policy"`. */
+export function describeAnswer(response: HttpResponse): string {
+  const text = excerpt(response.body);
+  return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
+}

@@ -1,0 +1,286 @@
+// Indexer acknowledgement. A batch is entered (posted, no answer yet), then outstanding (has an id), then accepted (a poll said true) or
+// uncertain (time over, stickiness lost, id repeated, sink closed) or held (polls are refused). `false` never says "failed".
+import { sleep } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { uuid } from '../../base/random.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { Verdict, Verdicts } from '../sink.ts';
+import type { HecAnswer } from './answer.ts';
+import { type Channel, earliestDeadline, freshChannel, keepCookies, loadOf, settle, settleAll } from './channel.ts';
+import type { Ask, PollReply } from './poll.ts';
+
+const maxOutstanding = 64;
+const maxOutstandingBytes = 32_000_000;
+/** How long a batch waits for a place before it is handed back. */
+const patienceMs = 5000;
+const hurryMs = 1000;
+/** A channel makes room for a new one after so many ids, so that the ids it remembers stay few. */
+const maxIdsPerChannel = 10_000;
+/** After so many failures in a row, something is wrong that waiting does not mend. */
+const alarmingStreak = 3;
+
+/** A batch's place on a channel, from before its post until its answer is read. */
+export interface Ticket extends Disposable {
+  readonly channel: Channel;
+  /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
+  hear(
+    setCookie: string | undefined,
+    answer: HecAnswer,
+  ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
+  /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
+  wait(ackId: number): Promise<Verdicts>;
+}
+
+/** What is known of one endpoint. */
+interface Endpoint {
+  current: Channel;
+  readonly live: Set<Channel>;
+  acknowledges: boolean | undefined;
+  timeoutsInARow: number;
+  lossesInARow: number;
+}
+
+const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
+
+/**
+ * The channels of one open sink: one per endpoint that takes batches, and older ones that still wait.
+ *
+ * GUIDs are new with every opening: after ten idle minutes or a restart a server may count the ids of an old one from 0 again.
+ */
+export class Acknowledgements implements AsyncDisposable {
+  readonly #settings: { readonly pollMs: number; readonly timeoutMs: number };
+  readonly #seams: Seams;
+  readonly #log: Log;
+  readonly #ask: Ask;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #closing = new AbortController();
+  #changed = Promise.withResolvers<void>();
+
+  constructor(settings: { readonly pollMs: number; readonly timeoutMs: number }, seams: Seams, log: Log, ask: Ask) {
+    this.#settings = settings;
+    this.#seams = seams;
+    this.#log = log;
+    this.#ask = ask;
+  }
+
+  /**
+   * A place on the endpoint's channel; undefined when none came free in a few seconds. The first batch of a channel goes alone, so that a
+   * balancer's cookie is known before the second one is sent.
+   */
+  async enter(endpoint: string, bytes: number, signal: AbortSignal): Promise<Ticket | undefined> {
+    const until = this.#now() + patienceMs;
+    while (!this.#hasPlace(endpoint, bytes)) {
+      const leftMs = until - this.#now();
+      if (leftMs <= 0) return undefined;
+      await this.#change(leftMs, signal);
+    }
+    return this.#openTicket(this.#endpoint(endpoint).current, bytes);
+  }
+
+  /** Asks once more for all that is outstanding, and every second from then on. */
+  async flush(signal: AbortSignal): Promise<void> {
+    const waiting = [...this.#endpoints.values()]
+      .flatMap(({ live }) => [...live])
+      .filter(({ outstanding }) => outstanding.size > 0);
+    for (const channel of waiting) channel.isHurried = true;
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = (): void => aborted.resolve();
+    if (signal.aborted) return;
+    signal.addEventListener('abort', onAbort, { once: true });
+    await Promise.race([Promise.all(waiting.map((channel) => this.#poll(channel))), aborted.promise]);
+    signal.removeEventListener('abort', onAbort);
+    this.#ring();
+  }
+
+  /** Gives up what is outstanding: it is sent again by whoever opens the sink next. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new DOMException('the sink closed', 'AbortError'));
+    for (const { live } of this.#endpoints.values())
+      for (const channel of live) settleAll(channel, { all: uncertain('the sink closed before the acknowledgement came') });
+    this.#ring();
+    return Promise.resolve();
+  }
+
+  #now(): number {
+    return this.#seams.clock.monotonic();
+  }
+
+  #ring(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Waits until something changes, at most `ms`; rejects when the signal aborts. */
+  async #change(ms: number, signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    try {
+      await Promise.race([this.#changed.promise, sleep(this.#seams.clock, ms, AbortSignal.any([signal, enough.signal]))]);
+    } finally {
+      enough.abort();
+    }
+  }
+
+  #endpoint(name: string): Endpoint {
+    const known = this.#endpoints.get(name);
+    if (known !== undefined) return known;
+    const current = freshChannel(name, uuid(this.#seams.random));
+    const made = { current, live: new Set([current]), acknowledges: undefined, timeoutsInARow: 0, lossesInARow: 0 };
+    this.#endpoints.set(name, made);
+    return made;
+  }
+
+  #hasPlace(name: string, bytes: number): boolean {
+    const { current, live } = this.#endpoint(name);
+    if (current.state === 'fresh' && current.entered > 0) return false;
+    let batches = 0;
+    let held = 0;
+    for (const channel of live) {
+      const load = loadOf(channel);
+      batches += load.batches;
+      held += load.bytes;
+    }
+    return batches < maxOutstanding && (batches === 0 || held + bytes <= maxOutstandingBytes);
+  }
+
+  #openTicket(channel: Channel, bytes: number): Ticket {
+    channel.entered += 1;
+    channel.enteredBytes += bytes;
+    return {
+      channel,
+      hear: (setCookie, answer) => this.#hear(channel, setCookie, answer),
+      wait: (ackId) => this.#wait(channel, ackId, bytes),
+      [Symbol.dispose]: () => {
+        channel.entered -= 1;
+        channel.enteredBytes -= bytes;
+        this.#tidy(channel);
+        this.#ring();
+      },
+    };
+  }
+
+  #hear(channel: Channel, setCookie: string | undefined, answer: HecAnswer): ReturnType<Ticket['hear']> {
+    const endpoint = this.#endpoint(channel.endpoint);
+    if (!keepCookies(channel, setCookie)) this.#loseStickiness(channel);
+    if (channel.state === 'fresh') channel.state = 'open';
+    if (answer.code === 25 || answer.code === 27) channel.isHurried = true;
+    if (answer.ackId !== undefined) endpoint.acknowledges = true;
+    else if (answer.code === 0) endpoint.acknowledges ??= false;
+    return { isSticky: channel.state !== 'lost', acknowledges: endpoint.acknowledges };
+  }
+
+  #wait(channel: Channel, ackId: number, bytes: number): Promise<Verdicts> {
+    const { promise, resolve } = Promise.withResolvers<Verdicts>();
+    if (this.#closing.signal.aborted) return Promise.resolve({ all: uncertain('the sink closed') });
+    if (channel.seen.has(ackId)) {
+      const verdict = uncertain(`acknowledgement id ${ackId} came twice: the server began to count anew`);
+      this.#lose(channel, verdict);
+      return Promise.resolve({ all: verdict });
+    }
+    channel.seen.add(ackId);
+    channel.outstanding.set(ackId, { bytes, deadline: this.#now() + this.#settings.timeoutMs, settle: resolve });
+    if (channel.seen.size >= maxIdsPerChannel) this.#rotate(channel);
+    void this.#watch(channel);
+    return promise;
+  }
+
+  /** Polls a channel until nothing is outstanding. */
+  async #watch(channel: Channel): Promise<void> {
+    if (channel.isWatched) return;
+    channel.isWatched = true;
+    channel.polledAt = this.#now();
+    const { signal } = this.#closing;
+    try {
+      while (channel.outstanding.size > 0) {
+        const restMs = this.#nextPoll(channel) - this.#now();
+        if (restMs > 0) await this.#change(restMs, signal);
+        else await this.#poll(channel);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#lose(channel, uncertain(`acknowledgements cannot be asked for: ${(error as Error).message}`));
+    } finally {
+      channel.isWatched = false;
+      this.#tidy(channel);
+    }
+  }
+
+  #nextPoll(channel: Channel): number {
+    const isHurried = channel.isHurried || channel.outstanding.size >= maxOutstanding * 0.75;
+    const pace = isHurried ? Math.min(hurryMs, this.#settings.pollMs) : this.#settings.pollMs;
+    return Math.min(channel.polledAt + pace, Math.max(earliestDeadline(channel), channel.polledAt + 1));
+  }
+
+  #poll(channel: Channel): Promise<void> {
+    channel.polledAt = this.#now();
+    channel.polling ??= this.#ask(channel, this.#closing.signal)
+      .then((reply) => {
+        this.#apply(channel, reply);
+        this.#expire(channel);
+      })
+      .finally(() => {
+        channel.polling = undefined;
+      });
+    return channel.polling;
+  }
+
+  #apply(channel: Channel, reply: PollReply): void {
+    if (reply.kind === 'refused') return this.#lose(channel, reply.verdict);
+    if (reply.kind === 'silent')
+      return this.#log.debug({ endpoint: channel.endpoint, reason: reply.reason }, 'acknowledgements unknown');
+    // What this answer says is true for the indexer that gave it, so it is used before a change of cookies ends the channel.
+    for (const ackId of reply.indexed) settle(channel, ackId, { all: { kind: 'accept' } });
+    if (reply.indexed.size > 0) Object.assign(this.#endpoint(channel.endpoint), { timeoutsInARow: 0, lossesInARow: 0 });
+    if (!keepCookies(channel, reply.setCookie)) this.#loseStickiness(channel);
+    this.#ring();
+  }
+
+  #expire(channel: Channel): void {
+    const now = this.#now();
+    const expired = [...channel.outstanding].filter(([, { deadline }]) => deadline <= now).map(([ackId]) => ackId);
+    if (expired.length === 0) return;
+    const { timeoutMs } = this.#settings;
+    for (const ackId of expired) settle(channel, ackId, { all: uncertain(`no acknowledgement within ${timeoutMs} ms`) });
+    this.#rotate(channel);
+    const endpoint = this.#endpoint(channel.endpoint);
+    endpoint.timeoutsInARow += expired.length;
+    if (endpoint.timeoutsInARow >= alarmingStreak)
+      this.#log.error(
+        { endpoint: channel.endpoint, batches: endpoint.timeoutsInARow },
+        'acknowledgements do not come: the load balancer sends polls to another indexer (make it sticky by cookie, or list the indexers as endpoints), or indexing is blocked',
+      );
+  }
+
+  /** Lets a new channel take the batches to come; what is outstanding on this one is still waited for. */
+  #rotate(channel: Channel): void {
+    const endpoint = this.#endpoint(channel.endpoint);
+    if (channel.state !== 'lost') channel.state = 'retired';
+    if (endpoint.current !== channel) return;
+    endpoint.current = freshChannel(channel.endpoint, uuid(this.#seams.random));
+    endpoint.live.add(endpoint.current);
+    this.#ring();
+  }
+
+  /** Gives up a channel with all that is outstanding on it. */
+  #lose(channel: Channel, verdict: Verdict): void {
+    channel.state = 'lost';
+    this.#rotate(channel);
+    settleAll(channel, { all: verdict });
+    this.#tidy(channel);
+    this.#ring();
+  }
+
+  #loseStickiness(channel: Channel): void {
+    const endpoint = this.#endpoint(channel.endpoint);
+    endpoint.lossesInARow += 1;
+    const reason = 'the load balancer changed its cookie: later answers come from another indexer';
+    this.#log.warn({ endpoint: channel.endpoint }, reason);
+    if (endpoint.lossesInARow < alarmingStreak) return this.#lose(channel, uncertain(reason));
+    const fix =
+      'give the balancer a session cookie that stays the same, list the indexers themselves as endpoints, or set acknowledge: off';
+    this.#lose(channel, { kind: 'hold', reason: `${reason}, ${endpoint.lossesInARow} times without an acknowledgement`, fix });
+  }
+
+  #tidy(channel: Channel): void {
+    const { current, live } = this.#endpoint(channel.endpoint);
+    if (channel !== current && channel.outstanding.size === 0 && channel.entered === 0) live.delete(channel);
+  }
+}

@@ -1,0 +1,100 @@
+import type { Verdicts } from '../sink.ts';
+
+/** A batch that Splunk queued and has not yet called indexed. */
+export interface Waiting {
+  readonly bytes: number;
+  /** Monotonic time at which it is given up. */
+  readonly deadline: number;
+  readonly settle: (verdicts: Verdicts) => void;
+}
+
+/**
+ * One HEC channel: a GUID under which one indexer counts acknowledgement ids from 0, at one endpoint.
+ *
+ * `fresh` until its first answer; `open` while it takes batches; `retired` when a newer one took its place and it only waits for what
+ * is outstanding; `lost` when its ids mean nothing any more.
+ */
+export interface Channel {
+  readonly endpoint: string;
+  readonly id: string;
+  state: 'fresh' | 'open' | 'retired' | 'lost';
+  /** Cookies of the load balancer, by name: they keep requests and polls at one indexer. */
+  readonly cookies: Map<string, string>;
+  readonly outstanding: Map<number, Waiting>;
+  /** Every id that this channel gave out: one that comes again means that the server began anew. */
+  readonly seen: Set<number>;
+  /** Batches that were let in and whose answer is not read yet. */
+  entered: number;
+  enteredBytes: number;
+  /** Monotonic time of the last poll. */
+  polledAt: number;
+  /** The poll under way: a channel has one poller, for `true` is told once. */
+  polling: Promise<void> | undefined;
+  isWatched: boolean;
+  /** Polled every second instead of at leisure. */
+  isHurried: boolean;
+}
+
+/** A channel that nothing was sent on. */
+export function freshChannel(endpoint: string, id: string): Channel {
+  return {
+    endpoint,
+    id,
+    state: 'fresh',
+    cookies: new Map(),
+    outstanding: new Map(),
+    seen: new Set(),
+    entered: 0,
+    enteredBytes: 0,
+    polledAt: 0,
+    polling: undefined,
+    isWatched: false,
+    isHurried: false,
+  };
+}
+
+/** What every request on a channel carries, posts and polls alike. */
+export function headersOf({ id, cookies }: Channel): Readonly<Record<string, string>> {
+  const channel = { 'x-splunk-request-channel': id };
+  if (cookies.size === 0) return channel;
+  return { ...channel, cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
+}
+
+/** Keeps an answer's cookies; false when one of them replaces another value: the balancer moved us to another indexer. */
+export function keepCookies(channel: Channel, setCookie: string | undefined): boolean {
+  let isSticky = true;
+  for (const line of setCookie?.split('\n') ?? []) {
+    const [, name, value] = /^\s*([^=;\s]+)=([^;]*)/.exec(line) ?? [];
+    if (name === undefined || value === undefined) continue;
+    const known = channel.cookies.get(name);
+    if (known !== undefined && known !== value) isSticky = false;
+    else channel.cookies.set(name, value);
+  }
+  return isSticky;
+}
+
+/** Settles one outstanding batch. */
+export function settle(channel: Channel, ackId: number, verdicts: Verdicts): void {
+  const waiting = channel.outstanding.get(ackId);
+  channel.outstanding.delete(ackId);
+  waiting?.settle(verdicts);
+}
+
+/** Settles all that is outstanding. */
+export function settleAll(channel: Channel, verdicts: Verdicts): void {
+  for (const ackId of channel.outstanding.keys()) settle(channel, ackId, verdicts);
+}
+
+/** Batches and bytes on their way or waiting, which is what memory holds for a channel. */
+export function loadOf({ outstanding, entered, enteredBytes }: Channel): { readonly batches: number; readonly bytes: number } {
+  let bytes = enteredBytes;
+  for (const waiting of outstanding.values()) bytes += waiting.bytes;
+  return { batches: outstanding.size + entered, bytes };
+}
+
+/** Monotonic time at which the first outstanding batch is given up. */
+export function earliestDeadline({ outstanding }: Channel): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const { deadline } of outstanding.values()) earliest = Math.min(earliest, deadline);
+  return earliest;
+}

@@ -1,0 +1,121 @@
+import type { Verdict, Verdicts } from '../sink.ts';
+import type { HecAnswer } from './answer.ts';
+
+/**
+ * What a code means for the data. `accepted` and `slower` are decided by the caller, who knows of acknowledgements; `bad_event` names
+ * the event by its number, which counts from `from`.
+ */
+type Meaning =
+  | { readonly kind: 'accepted' | 'slower' | 'retry' | 'split' | 'healthy' }
+  | { readonly kind: 'bad_event'; readonly from: 0 | 1 }
+  | { readonly kind: 'hold'; readonly fix: string };
+
+const retry: Meaning = { kind: 'retry' };
+const badEvent: Meaning = { kind: 'bad_event', from: 0 };
+const hold = (fix: string): Meaning => ({ kind: 'hold', fix });
+
+const tokenFix = 'copy the token from Settings > Data inputs > HTTP Event Collector into the sink\'s "token"';
+const enableFix =
+  'enable the token (and HEC itself under Global Settings) in Splunk: Settings > Data inputs > HTTP Event Collector';
+
+/**
+ * HEC's codes. Numbers of bad events count from 0, but code 7 reports one more than the real position.
+ * Source: https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
+ */
+const codes: Readonly<Record<number, Meaning>> = {
+  0: { kind: 'accepted' },
+  1: hold(enableFix),
+  2: hold(tokenFix),
+  3: hold(`${tokenFix}; if it is right, a proxy on the way strips the Authorization header`),
+  4: hold(`${tokenFix}; if it is right, the endpoint belongs to another Splunk stack`),
+  5: { kind: 'split' },
+  6: badEvent,
+  7: { kind: 'bad_event', from: 1 },
+  8: retry,
+  9: retry,
+  10: hold('the token demands indexer acknowledgement: set acknowledge: auto on the sink, or turn it off on the token'),
+  11: hold('a proxy on the way changes the X-Splunk-Request-Channel header: let it pass, or set acknowledge: off'),
+  12: badEvent,
+  13: badEvent,
+  14: hold('turn on "Enable indexer acknowledgement" for the token in Splunk, or set acknowledge: off on the sink'),
+  15: badEvent,
+  16: hold('remove the token from the endpoint URL: it belongs into the sink\'s "token"'),
+  17: { kind: 'healthy' },
+  18: retry,
+  19: retry,
+  20: retry,
+  21: hold(tokenFix),
+  22: hold(enableFix),
+  23: retry,
+  24: { kind: 'slower' },
+  25: { kind: 'slower' },
+  26: retry,
+  27: retry,
+};
+
+const notHecFix =
+  'make sure that the endpoint is the HTTP Event Collector (port 8088 unless changed, no path) and that the proxy or web application firewall before it lets requests through';
+
+/** True for a 2xx in which HEC itself says that it took the batch. */
+export function isAccepted(answer: HecAnswer): boolean {
+  const meaning = answer.code === undefined ? undefined : codes[answer.code];
+  return isSuccess(answer.status) && (meaning?.kind === 'accepted' || meaning?.kind === 'slower');
+}
+
+/** True when an accepted answer asks for fewer requests at once (codes 24 and 25). */
+export function asksSlower(answer: HecAnswer): boolean {
+  return answer.code !== undefined && codes[answer.code]?.kind === 'slower';
+}
+
+/**
+ * Says what became of a batch whose answer does not accept it.
+ *
+ * HEC's code decides wherever there is one, also behind a 200. HEC reads a body as a stream: events before the bad one are stored, unless
+ * an acknowledgement was due (`acknowledged`), of which there is none then.
+ */
+export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
+  const meaning = answer.code === undefined ? undefined : codes[answer.code];
+  if (meaning === undefined) return { all: classifyStatus(answer) };
+  if (meaning.kind === 'hold') return { all: { kind: 'hold', reason: answer.said, fix: meaning.fix } };
+  if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
+  if (meaning.kind === 'split') return { all: splitVerdict(answer) };
+  if (meaning.kind === 'bad_event') return locate(answer, meaning.from, size, acknowledged);
+  return { all: { kind: 'uncertain', reason: answer.said } };
+}
+
+function locate(answer: HecAnswer, from: number, size: number, acknowledged: boolean): Verdicts {
+  const bad = answer.eventNumber === undefined ? -1 : answer.eventNumber - from;
+  if (bad < 0 || bad >= size) return { all: splitVerdict(answer) };
+  const before: Verdict = acknowledged
+    ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}` }
+    : { kind: 'accept' };
+  const refused: Verdict = { kind: 'event', code: `hec_${answer.code}`, reason: answer.said };
+  // A number that is known to be off by one is tried alone first, so that a version which counts otherwise costs no good event.
+  const suspect = from === 1 && size > 1 ? splitVerdict(answer) : refused;
+  const after: Verdict = { kind: 'retry', reason: 'not read: an event before it in the batch was refused', retryAfterMs: 0 };
+  return { each: Array.from({ length: size }, (_, at) => (at < bad ? before : at === bad ? suspect : after)) };
+}
+
+/** An answer without a code of HEC's: a proxy's, a balancer's, a firewall's, or splunkd's own 404. */
+function classifyStatus(answer: HecAnswer): Verdict {
+  const { status, said } = answer;
+  if (status === 413) return splitVerdict(answer);
+  if (status === 429 || status === 503) return retryVerdict(answer);
+  if (isSuccess(status)) return { kind: 'uncertain', reason: `${said}, which is not an answer of Splunk HEC` };
+  if (status >= 500 || status === 408 || status === 425) return { kind: 'uncertain', reason: said };
+  if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
+  if (status >= 300 && status < 400) return { kind: 'hold', reason: `${said}; redirects are never followed`, fix: notHecFix };
+  return { kind: 'hold', reason: `${said}, which is not an answer of Splunk HEC`, fix: notHecFix };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function splitVerdict(answer: HecAnswer): Verdict {
+  return { kind: 'split', code: answer.code === undefined ? `http_${answer.status}` : `hec_${answer.code}`, reason: answer.said };
+}
+
+function retryVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
+  return retryAfterMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs };
+}

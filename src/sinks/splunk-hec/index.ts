@@ -1,0 +1,51 @@
+import { durationMs, sizeBytes } from '../../base/quantity.ts';
+import type { Sink, SinkContext, SinkType } from '../sink.ts';
+import { Acknowledgements } from './acknowledge.ts';
+import { envelopeEncoder } from './encode.ts';
+import { SplunkHecOptions } from './options.ts';
+import { askForAcks } from './poll.ts';
+import { probeHec } from './probe.ts';
+import { hecRequests } from './request.ts';
+import { hecSend } from './send.ts';
+
+/** Splunk's HTTP Event Collector. */
+export const splunkHec: SinkType = {
+  name: 'splunk_hec',
+  options: SplunkHecOptions,
+  defaultFormat: 'cim',
+  acknowledges:
+    'Splunk indexed the batch, when the token has indexer acknowledgement; else Splunk took the batch into its queue (HTTP 200, code 0).',
+  open: (options, context) => Promise.resolve(openSplunkHec(options as SplunkHecOptions, context)),
+  check: (options) => (options as SplunkHecOptions).endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)),
+  urls: (options) => (options as SplunkHecOptions).endpoints,
+};
+
+/** Opens a sink; no I/O happens before the first batch. */
+export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): Sink {
+  const requests = hecRequests(options.token, context);
+  const settings = { pollMs: durationMs(options.ack_poll), timeoutMs: durationMs(options.ack_timeout) };
+  const acknowledgements =
+    options.acknowledge === 'off'
+      ? undefined
+      : new Acknowledgements(settings, context.seams, context.log, askForAcks(context.http, requests));
+  return {
+    endpoints: options.endpoints,
+    maxInFlight: 256,
+    maxEventBytes: sizeBytes(options.max_event_bytes),
+    encode: envelopeEncoder(options, context.hostname, context.format ?? 'cim'),
+    send: hecSend(options, context, requests, acknowledgements),
+    flush: async (signal) => await acknowledgements?.flush(signal),
+    probe: (signal) => probeHec(options, context, requests, signal),
+    [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
+  };
+}
+
+function endpointFaults(endpoint: string, at: number): (readonly [string, string, string])[] {
+  const path = `endpoints.${at}`;
+  const url = new URL(endpoint);
+  const base = `write ${url.origin}`;
+  if (url.username !== '' || url.password !== '' || url.search !== '')
+    return [[path, 'credentials do not belong into the URL', `${base} and put the token into "token"`]];
+  if (url.pathname !== '/' || url.hash !== '') return [[path, `an endpoint has no path, this one has "${url.pathname}"`, base]];
+  return [];
+}

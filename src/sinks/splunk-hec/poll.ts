@@ -1,0 +1,44 @@
+import type { HttpClient } from '../../http/client.ts';
+import { exchange } from '../exchange.ts';
+import type { Verdict } from '../sink.ts';
+import { readAcks, readAnswer } from './answer.ts';
+import { type Channel, headersOf } from './channel.ts';
+import { classifyRefusal } from './codes.ts';
+import type { HecRequests } from './request.ts';
+
+const ackPath = '/services/collector/ack';
+/** Splunk answers any number; more would only make one lost answer cost more. */
+const maxIdsPerPoll = 1000;
+
+/** What a poll taught. `silent`: nothing, ask again later. */
+export type PollReply =
+  | { readonly kind: 'told'; readonly indexed: ReadonlySet<number>; readonly setCookie: string | undefined }
+  | { readonly kind: 'refused'; readonly verdict: Verdict }
+  | { readonly kind: 'silent'; readonly reason: string };
+
+/** Asks about all that is outstanding on a channel, with the channel's own GUID, endpoint and cookies. */
+export type Ask = (channel: Channel, signal: AbortSignal) => Promise<PollReply>;
+
+/** Makes the question of one sink. Source: https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck */
+export function askForAcks(http: HttpClient, requests: HecRequests): Ask {
+  return async (channel, signal) => {
+    const acks = [...channel.outstanding.keys()].slice(0, maxIdsPerPoll);
+    const body = JSON.stringify({ acks });
+    const asked = await exchange(
+      http,
+      requests('POST', channel.endpoint, ackPath, { headers: headersOf(channel), body, signal }),
+    );
+    if ('failed' in asked) {
+      const { failed } = asked;
+      return failed.kind === 'hold' ? { kind: 'refused', verdict: failed } : { kind: 'silent', reason: 'no answer' };
+    }
+    const { response } = asked;
+    const indexed = readAcks(response.body);
+    if (response.status === 200 && indexed !== undefined)
+      return { kind: 'told', indexed, setCookie: response.headers['set-cookie'] };
+    const answer = readAnswer(response, undefined);
+    const refusal = classifyRefusal(answer, 1, true);
+    if ('all' in refusal && refusal.all.kind === 'hold') return { kind: 'refused', verdict: refusal.all };
+    return { kind: 'silent', reason: answer.said };
+  };
+}
