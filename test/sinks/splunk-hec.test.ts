@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import type { SplunkHecOptions } from '../../src/sinks/splunk-hec/options.ts';
-import { batchOf, kinds, numbered, openContext, outgoing, settled } from './outgoing.ts';
-import { openReceiver } from './receiver.ts';
+import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
+import { openReceiver } from './http-receiver.ts';
 
 export const options = (url: string, over: Partial<SplunkHecOptions> = {}): SplunkHecOptions => ({
   endpoints: [url],
