@@ -1,7 +1,13 @@
+import { file } from './file/index.ts';
 import type { SinkType } from './sink.ts';
 import { splunkHec } from './splunk-hec/index.ts';
+import { stdout } from './stdout/index.ts';
+import { syslog } from './syslog/index.ts';
 
 /** Every kind of sink by its `type:`. */
 export const sinkTypes: Readonly<Record<string, SinkType>> = {
+  file,
   splunk_hec: splunkHec,
+  stdout,
+  syslog,
 };

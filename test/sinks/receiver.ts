@@ -1,59 +1,70 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+// A TCP or TLS server that records what it gets, connection by connection, and does only what the test tells it.
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
 
-/** One request as a receiver saw it; `text` is the body after decompression. */
-export interface Seen {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly bytes: Buffer;
-  readonly text: string;
+export interface Received {
+  readonly socket: net.Socket;
+  /** Everything received so far. */
+  readonly bytes: () => Buffer;
+  /** True once the peer ended its side (TLS: after close_notify). */
+  readonly ended: () => boolean;
 }
-
-/** What a receiver answers: a reply, or full control over the response. */
-export type Reply =
-  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string | string[]>> }
-  | ((response: ServerResponse, request: IncomingMessage) => void);
 
 export interface Receiver extends AsyncDisposable {
-  readonly url: string;
-  readonly seen: Seen[];
+  readonly port: number;
+  readonly connections: readonly Received[];
 }
 
-/** A real HTTP(S) server on a free loopback port that answers as told. */
-export async function openReceiver(answer: (request: Seen, count: number) => Reply, tls?: ServerOptions): Promise<Receiver> {
-  const seen: Seen[] = [];
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+/** Listens on a free loopback port. `onSocket` may pause, destroy or answer. */
+export async function listen(
+  onSocket: (socket: net.Socket) => void = () => undefined,
+  secure?: tls.TlsOptions,
+  port = 0,
+): Promise<Receiver> {
+  const connections: Received[] = [];
+  const accept = (socket: net.Socket): void => {
     const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const bytes = Buffer.concat(chunks);
-      const text = unpack(bytes, request.headers['content-encoding']);
-      const one = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, bytes, text };
-      seen.push(one);
-      const reply = answer(one, seen.length);
-      if (typeof reply === 'function') return reply(response, request);
-      response.writeHead(reply.status, reply.headers);
-      response.end(reply.body === undefined || typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body));
+    let ended = false;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => {
+      ended = true;
     });
+    connections.push({ socket, bytes: () => Buffer.concat(chunks), ended: () => ended });
+    onSocket(socket);
   };
-  const server: Server = tls === undefined ? createServer(handle) : createTlsServer(tls, handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const server = secure === undefined ? net.createServer(accept) : tls.createServer(secure, accept);
+  const sockets = new Set<net.Socket>();
+  server.on('connection', (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+  });
+  server.on('tlsClientError', () => undefined);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
   return {
-    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    seen,
+    port: (server.address() as net.AddressInfo).port,
+    connections,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
     },
   };
 }
 
-function unpack(bytes: Buffer, encoding: string | undefined): string {
-  if (encoding === 'gzip') return gunzipSync(bytes).toString('utf8');
-  if (encoding === 'zstd') return zstdDecompressSync(bytes).toString('utf8');
-  return bytes.toString('utf8');
+/** Cuts octet-counted bytes into messages by RFC 6587; throws on anything else. */
+export function uncount(bytes: Buffer): string[] {
+  const messages: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const space = bytes.indexOf(0x20, at);
+    const digits = bytes.toString('latin1', at, space);
+    if (!/^[1-9]\d*$/.test(digits)) throw new Error(`no MSG-LEN at ${at}: ${bytes.toString('utf8', at, at + 20)}`);
+    const end = space + 1 + Number(digits);
+    if (end > bytes.length) throw new Error('the last message is torn');
+    messages.push(bytes.toString('utf8', space + 1, end));
+    at = end;
+  }
+  return messages;
 }

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Puts rsyslog (with gtls and relp) and syslog-ng side by side into a cache folder, for the tests that speak to real receivers.
+#
+# Debian's packages conflict, so they are unpacked instead of installed; the machine itself stays as it is and root is not needed.
+# The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running it again does
+# nothing. Where it cannot install it says so and ends with 0: the tests then skip what needs a receiver.
+set -eu
+
+root=${PENSTOCK_RECEIVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock/receivers}
+[ -f "$root/complete" ] && exit 0
+
+give_up() {
+  echo "install-receivers: $1; tests against rsyslog and syslog-ng will be skipped" >&2
+  exit 0
+}
+
+for tool in apt-get dpkg-deb; do
+  command -v "$tool" >/dev/null 2>&1 || give_up "no $tool on this machine"
+done
+
+missing() {
+  apt-get install --simulate --no-install-recommends "$@" 2>/dev/null | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+}
+
+if [ -z "$(apt-cache policy rsyslog 2>/dev/null | sed -n 's/.*Candidate: \([0-9].*\)/\1/p')" ] && [ "$(id -u)" = 0 ]; then
+  apt-get update -qq >/dev/null 2>&1 || true
+fi
+
+# Two simulations, because the two receivers refuse to stand in one. An installed one has nothing to unpack.
+packages=$(printf '%s\n%s\n' "$(missing rsyslog rsyslog-gnutls rsyslog-relp)" "$(missing syslog-ng-core)" | sort -u | sed '/^$/d')
+packages=$(printf '%s\nrsyslog\nrsyslog-gnutls\nrsyslog-relp\nsyslog-ng-core\n' "$packages" | sort -u | sed '/^$/d')
+
+work=$(mktemp -d) || give_up 'no temporary folder'
+trap 'rm -rf "$work"' EXIT INT TERM
+chmod 755 "$work"
+mkdir -p "$root" 2>/dev/null || give_up "cannot write $root"
+
+# shellcheck disable=SC2086
+(cd "$work" && apt-get download -qq $packages >/dev/null 2>&1) || give_up 'the packages cannot be downloaded'
+for package in "$work"/*.deb; do
+  dpkg-deb -x "$package" "$root" || give_up "cannot unpack $(basename "$package")"
+done
+touch "$root/complete"

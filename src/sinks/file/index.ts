@@ -1,0 +1,16 @@
+import { resolve } from 'node:path';
+import type { SinkType } from '../sink.ts';
+import { FileOptions } from './options.ts';
+import { openFileSink } from './write.ts';
+
+/** `type: file`: one line per event, on disk before it counts. */
+export const file: SinkType = {
+  name: 'file',
+  options: FileOptions,
+  defaultFormat: 'ocsf',
+  acknowledges: 'the line is on disk (fdatasync)',
+  // The options were validated against the schema above when the configuration was read.
+  open: async (options, context) => openFileSink(options as unknown as FileOptions, context),
+  exclusive: (options) => [`file:${resolve((options as unknown as FileOptions).path)}`],
+  urls: () => [],
+};

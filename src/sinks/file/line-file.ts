@@ -1,0 +1,122 @@
+// The file that lines are appended to. Its size is known at any time: what a failed write left behind it is cut off again, so the file
+// always ends with a line feed that was synced, or with bytes that the next open cuts off.
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { PenstockError } from '../../base/errors.ts';
+import type { Files } from '../../base/seams.ts';
+
+/** How far back from its end a file is searched for the last line feed. */
+export const longestLineBytes = 64 * 2 ** 20;
+const stepBytes = 64 * 1024;
+
+export interface LineFile extends AsyncDisposable {
+  /** Bytes, all of them whole lines. */
+  readonly size: number;
+  /** When the last line before this opening was written, milliseconds; undefined for a new file. */
+  readonly lastWritten: number | undefined;
+  /** Bytes of a torn line that were cut off at opening. */
+  readonly repaired: number;
+  /** Appends whole lines and syncs them to disk. When that fails, the file is cut back to what it was, and the error is thrown. */
+  append(lines: Buffer): Promise<void>;
+  /** False when the path leads elsewhere by now: somebody moved or deleted the file. */
+  isCurrent(): Promise<boolean>;
+}
+
+/** Opens or makes the file (mode 0600) and cuts off a torn last line. Throws what the file system says, or PEN_FILE_UNREADABLE. */
+export async function openLineFile(path: string, files: Files): Promise<LineFile> {
+  await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const handle = await files.open(path, 'a+', 0o600);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw notAFile(path);
+    const size = await endOfLastLine(handle, stat.size, path);
+    if (size < stat.size) {
+      await handle.truncate(size);
+      await handle.sync();
+    }
+    if (stat.size === 0) await syncFolder(dirname(path), files);
+    const identity = { dev: stat.dev, ino: stat.ino };
+    return lineFile(path, files, handle, {
+      size,
+      repaired: stat.size - size,
+      lastWritten: size === 0 ? undefined : stat.mtimeMs,
+      identity,
+    });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly size: number;
+  readonly repaired: number;
+  readonly lastWritten: number | undefined;
+  readonly identity: { readonly dev: number; readonly ino: number };
+}
+
+function lineFile(
+  path: string,
+  files: Files,
+  handle: FileHandle,
+  { size: sizeAtOpen, repaired, lastWritten, identity }: Opened,
+): LineFile {
+  let size = sizeAtOpen;
+  return {
+    repaired,
+    lastWritten,
+    get size() {
+      return size;
+    },
+    async append(lines) {
+      try {
+        await writeAll(handle, lines);
+        await handle.datasync();
+      } catch (error) {
+        await handle.truncate(size);
+        throw error;
+      }
+      size += lines.length;
+    },
+    async isCurrent() {
+      try {
+        const { dev, ino } = await files.stat(path);
+        return dev === identity.dev && ino === identity.ino;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
+}
+
+/** Position behind the last line feed; 0 when there is none. */
+async function endOfLastLine(handle: FileHandle, size: number, path: string): Promise<number> {
+  const buffer = Buffer.alloc(Math.min(stepBytes, size));
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - stepBytes);
+    const { bytesRead } = await handle.read(buffer, 0, end - start, start);
+    const at = buffer.subarray(0, bytesRead).lastIndexOf(0x0a);
+    if (at !== -1) return start + at + 1;
+    if (size - start > longestLineBytes) throw notAFile(path);
+    end = start;
+  }
+  return 0;
+}
+
+function notAFile(path: string): PenstockError {
+  return new PenstockError('PEN_FILE_UNREADABLE', `"${path}" is not a file of lines`, {
+    fix: 'give the path of a file that only this sink writes; for a pipe use type: stdout',
+  });
+}
+
+/** Makes a new or renamed entry of a folder durable. */
+export async function syncFolder(folder: string, files: Pick<Files, 'open'>): Promise<void> {
+  await using handle = await files.open(folder, 'r');
+  await handle.sync();
+}

@@ -1,0 +1,77 @@
+import type { Writable } from 'node:stream';
+import { type Static, Type } from 'typebox';
+import type { OutgoingEvent, Sink, SinkType, Verdict, Verdicts } from '../sink.ts';
+import { readableLine } from './readable-line.ts';
+
+/** Options of `type: stdout`. */
+export const StdoutOptions = Type.Object(
+  {
+    lines: Type.Enum(['auto', 'body', 'readable'], {
+      default: 'body',
+      description: 'body: the event in its format; readable: a short line for people; auto: readable on a terminal.',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type StdoutOptions = Static<typeof StdoutOptions>;
+
+/** `type: stdout`: one line per event on standard output. */
+export const stdout: SinkType = {
+  name: 'stdout',
+  options: StdoutOptions,
+  defaultFormat: 'ocsf',
+  acknowledges: 'standard output took the line',
+  open: async (options) => openLines(process.stdout, chooseLine(options as unknown as StdoutOptions, process.stdout.isTTY)),
+  exclusive: () => ['stdout'],
+  urls: () => [],
+};
+
+function chooseLine({ lines }: StdoutOptions, isTerminal: boolean): (event: OutgoingEvent) => string {
+  const isReadable = lines === 'readable' || (lines === 'auto' && isTerminal);
+  return isReadable ? readableLine : (event) => event.body;
+}
+
+const pipeGone = {
+  kind: 'hold',
+  reason: 'nobody reads standard output any more',
+  fix: 'restart the daemon with a reader behind it, or use a file sink',
+} as const satisfies Verdict;
+
+/** A sink that writes one line per event to `stream` and waits until it took them. The stream is not closed with the sink. */
+export function openLines(stream: Writable, line: (event: OutgoingEvent) => string): Sink {
+  // The write's callback tells what went wrong; without a listener the same error would end the process.
+  const ignore = (): void => undefined;
+  stream.on('error', ignore);
+  return {
+    endpoints: ['stdout'],
+    maxInFlight: 1,
+    maxEventBytes: Number.MAX_SAFE_INTEGER,
+    encode: (event) => `${line(event)}\n`,
+    send: (batch, signal) => write(stream, batch.encoded.join(''), signal),
+    probe: async () =>
+      stream.writable
+        ? { ok: true, findings: ['standard output is open'] }
+        : { ok: false, findings: [pipeGone.reason], fix: pipeGone.fix },
+    async [Symbol.asyncDispose]() {
+      stream.off('error', ignore);
+    },
+  };
+}
+
+function write(stream: Writable, text: string, signal: AbortSignal): Promise<Verdicts> {
+  if (!stream.writable) return Promise.resolve({ all: pipeGone });
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    stream.write(text, (error) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve({ all: error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error) });
+    });
+  });
+}
+
+function verdictOfError(error: NodeJS.ErrnoException): Verdict {
+  const isGone = error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED' || error.code === 'ERR_STREAM_WRITE_AFTER_END';
+  return isGone ? pipeGone : { kind: 'retry', reason: `standard output: ${error.message}` };
+}

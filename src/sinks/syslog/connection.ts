@@ -1,0 +1,98 @@
+// One connection to a receiver. States: open -> closing (we ended it) -> ended, or open -> ended (the peer, an error or a stall did).
+import type net from 'node:net';
+import { type Clock, deadline } from '../../base/clock.ts';
+
+/** How long a write may stand still before the peer counts as gone. */
+export const stallMs = 30_000;
+/** How long the peer may take to end its side after we ended ours. */
+export const closeTimeoutMs = 5000;
+
+/** How a connection ended. `clean`: we ended it, and the peer followed without an error, so it has read everything. */
+export interface Ending {
+  readonly clean: boolean;
+  readonly reason: string;
+  readonly error?: Error;
+}
+
+export interface Connection {
+  readonly isOpen: boolean;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  readonly socket: net.Socket;
+  readonly ended: Promise<Ending>;
+  /** Writes and waits until the kernel took it. Returns false when the connection ended first; a stall of {@link stallMs} ends it. */
+  write(text: string, signal: AbortSignal): Promise<boolean>;
+  /** Ends our side (TLS: with close_notify) and waits at most {@link closeTimeoutMs} for the peer to end its own. */
+  close(signal?: AbortSignal): Promise<Ending>;
+  /** Gives the connection up at once. */
+  abandon(reason: string): void;
+}
+
+/** Watches over a connected socket. `onData` gets what the peer says; reading goes on all the time, so that its end is noticed. */
+export function watchConnection(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void): Connection {
+  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+  let ending: Ending | undefined;
+  let isClosing = false;
+  let peerEnded = false;
+  const end = (next: Ending): void => {
+    ending ??= next;
+    resolve(ending);
+    if (!next.clean) socket.destroy();
+  };
+
+  socket.on('data', onData);
+  socket.on('end', () => {
+    peerEnded = true;
+    if (!isClosing) end({ clean: false, reason: 'the receiver closed the connection' });
+  });
+  socket.on('error', (error) => end({ clean: false, reason: error.message, error }));
+  socket.on('close', () => {
+    const clean = isClosing && peerEnded;
+    end({ clean, reason: clean ? 'closed' : 'the connection was lost' });
+  });
+
+  const abandon = (reason: string): void => end({ clean: false, reason });
+  const isOpen = (): boolean => ending === undefined && !isClosing;
+  return {
+    get isOpen() {
+      return isOpen();
+    },
+    openedAt: clock.monotonic(),
+    socket,
+    ended,
+    abandon,
+    async write(text, signal) {
+      if (!isOpen()) return false;
+      if (socket.write(text)) return true;
+      using limit = deadline(clock, stallMs, signal);
+      await Promise.race([drained(socket, limit.signal), ended]);
+      if (ending !== undefined) return false;
+      if (!limit.signal.aborted) return true;
+      abandon(limit.expired ? `the receiver read nothing for ${stallMs / 1000} s` : 'gave up waiting for the receiver');
+      return false;
+    },
+    async close(signal) {
+      if (!isOpen()) return ended;
+      isClosing = true;
+      socket.end();
+      using limit = deadline(clock, closeTimeoutMs, signal);
+      const giveUp = (): void => abandon('the receiver did not close its side');
+      limit.signal.addEventListener('abort', giveUp, { once: true });
+      if (limit.signal.aborted) giveUp();
+      return await ended;
+    },
+  };
+}
+
+function drained(socket: net.Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    socket.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,97 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { type Clock, deadline } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { TlsTrust } from '../../http/tls-options.ts';
+import type { Verdict } from '../sink.ts';
+import type { SyslogAddress } from './options.ts';
+
+/** How long a connection, TLS handshake included, may take. */
+export const connectTimeoutMs = 10_000;
+
+/**
+ * Connects to a receiver; with `trust` the TLS handshake and the check of the peer's certificate are part of it.
+ *
+ * Rejects with what the socket said, PEN_HTTP_TLS for a wrong pin, or the signal's reason. Nothing of a message has left then.
+ */
+export async function dial(
+  { host, port }: SyslogAddress,
+  trust: TlsTrust | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<net.Socket> {
+  using limit = deadline(clock, connectTimeoutMs, signal);
+  limit.signal.throwIfAborted();
+  const socket = trust === undefined ? net.connect({ host, port }) : tls.connect({ host, port, ...trust.options });
+  socket.setNoDelay(true);
+  try {
+    await connected(socket, trust === undefined ? 'connect' : 'secureConnect', limit.signal);
+    if (socket instanceof tls.TLSSocket) trust?.verify(socket);
+  } catch (error) {
+    socket.on('error', () => socket.destroy());
+    socket.destroy();
+    throw error;
+  }
+  // Keepalive notices a peer that vanished while nothing is outstanding: 30 s + 3 x 10 s.
+  socket.setKeepAlive({ enable: true, initialDelay: 30_000, interval: 10_000, count: 3 });
+  return socket;
+}
+
+function connected(socket: net.Socket, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => (): void => {
+      socket.off(event, onReady).off('error', onError).off('close', onClose);
+      signal.removeEventListener('abort', onAbort);
+      outcome();
+    };
+    let problem: Error = new Error('the receiver closed the connection during the handshake');
+    const onReady = settle(resolve);
+    const fail = settle(() => reject(problem));
+    const onError = (error: Error): void => {
+      problem = error;
+      fail();
+    };
+    const onClose = (): void => fail();
+    const onAbort = (): void => {
+      problem = signal.reason as Error;
+      fail();
+    };
+    socket.once(event, onReady).once('error', onError).once('close', onClose);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+const certificateCodes =
+  /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|ALTNAME|ERR_SSL_.*ALERT_(UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/;
+
+/**
+ * What a failed connection means: `hold` when certificates or protocol do not fit and a person must change something, else `retry`.
+ */
+export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogAddress): Verdict {
+  const at = `${scheme}://${host}:${port}`;
+  const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
+  const reason = `${at}: ${message || code}`;
+  if (error instanceof PenstockError && error.code === 'PEN_HTTP_TLS')
+    return { kind: 'hold', reason, fix: error.fix ?? 'check tls' };
+  if (/ALERT/.test(code) && certificateCodes.test(code)) {
+    return {
+      kind: 'hold',
+      reason,
+      fix: 'the receiver refuses the client certificate: set tls.cert_file and tls.key_file to one it trusts',
+    };
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return { kind: 'hold', reason, fix: "set tls.server_name to a name in the receiver's certificate" };
+  }
+  if (certificateCodes.test(code)) {
+    return {
+      kind: 'hold',
+      reason,
+      fix: "set tls.ca_file to the authority of the receiver's certificate, or tls.pin_sha256 to its fingerprint",
+    };
+  }
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|PROTOCOL_VERSION/.test(code)) {
+    return { kind: 'hold', reason, fix: 'use a port where the receiver speaks TLS 1.2 or later, or another scheme in address' };
+  }
+  return { kind: 'retry', reason };
+}

@@ -1,0 +1,78 @@
+import { sizeBytes } from '../../base/quantity.ts';
+import type { TlsSettings } from '../../http/client.ts';
+import { readTlsTrust } from '../../http/tls-options.ts';
+import type { Sink, SinkContext, SinkType } from '../sink.ts';
+import { compileMessage, rfc3164MaxBytes, sequenceRoom } from './message.ts';
+import { exampleEnterpriseNumber, parseAddress, SyslogOptions } from './options.ts';
+import { openRelpSink } from './relp.ts';
+import { openStreamSink, type Transport } from './stream.ts';
+import { openUdpSink, udpMaxBytes } from './udp.ts';
+
+// What syslog-ng and SC4S take by default; rsyslog needs maxMessageSize.
+const streamMaxBytes = 65_536;
+
+/** `type: syslog`: RFC 5424 or 3164 over UDP, TCP, TLS, RELP, and RELP over TLS. */
+export const syslog: SinkType = {
+  name: 'syslog',
+  options: SyslogOptions,
+  defaultFormat: 'ocsf',
+  acknowledges:
+    'relp: the receiver answered 200 for the message; udp, tcp and tls know no acknowledgement and count as unconfirmed',
+  // The options were validated against the schema above when the configuration was read.
+  open: (options, context) => openSyslog(options as unknown as SyslogOptions, context),
+  check: (options) => check(options as unknown as SyslogOptions),
+  urls: (options) => [(options as unknown as SyslogOptions).address],
+};
+
+async function openSyslog(options: SyslogOptions, context: SinkContext): Promise<Sink> {
+  const address = parseAddress(options.address) ?? { scheme: 'tcp' as const, host: 'localhost', port: 514 };
+  if (options.rfc === 5424 && options.enterprise_number === exampleEnterpriseNumber) {
+    context.log.warn(
+      { enterprise_number: exampleEnterpriseNumber },
+      "structured data carries the example enterprise number; set enterprise_number to your organisation's if receivers are shared",
+    );
+  }
+  const isTls = address.scheme === 'tls' || address.scheme === 'relps';
+  const room = maxMessageBytes(options, address.scheme) - (options.rfc === 5424 ? sequenceRoom : 0);
+  const transport: Transport = {
+    address,
+    options,
+    context,
+    trust: isTls ? await readTlsTrust((options.tls ?? {}) as TlsSettings, address.host, context.seams.files) : undefined,
+    encoder: compileMessage(options, { hostname: options.hostname ?? context.hostname, procid: String(process.pid) }, room),
+    maxBytes: room,
+  };
+  if (address.scheme === 'udp') return openUdpSink(transport);
+  return address.scheme === 'relp' || address.scheme === 'relps' ? openRelpSink(transport) : openStreamSink(transport);
+}
+
+function maxMessageBytes(options: SyslogOptions, scheme: string): number {
+  if (options.max_message !== undefined) return sizeBytes(options.max_message);
+  if (options.rfc === 3164) return rfc3164MaxBytes;
+  return scheme === 'udp' ? udpMaxBytes : streamMaxBytes;
+}
+
+function check(options: SyslogOptions): (readonly [string, string, string])[] {
+  const faults: (readonly [string, string, string])[] = [];
+  const address = parseAddress(options.address);
+  if (address === undefined) {
+    return [
+      ['address', `"${options.address}" is not an address`, 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)'],
+    ];
+  }
+  const isFramed = address.scheme === 'tcp' || address.scheme === 'tls';
+  if (options.framing !== undefined && !isFramed) {
+    faults.push(['framing', `${address.scheme} has its own framing`, 'remove framing']);
+  }
+  if (options.tls !== undefined && address.scheme !== 'tls' && address.scheme !== 'relps') {
+    faults.push(['tls', `${address.scheme} does not use TLS`, 'use tls:// or relps:// in address, or remove tls']);
+  }
+  const { cert_file, key_file } = options.tls ?? {};
+  if ((cert_file === undefined) !== (key_file === undefined))
+    faults.push(['tls', 'cert_file and key_file belong together', 'set both or none']);
+  const max = maxMessageBytes(options, address.scheme);
+  if (max < 480) faults.push(['max_message', `${max} bytes is below the 480 that every receiver takes`, 'set at least 480B']);
+  if (address.scheme === 'udp' && max > 65_507)
+    faults.push(['max_message', 'a datagram holds at most 65507 bytes', 'set at most 65507B, or use tls or relp']);
+  return faults;
+}

@@ -1,0 +1,122 @@
+import type { Event } from '../../event/event.ts';
+import type { OutgoingEvent } from '../sink.ts';
+import type { SyslogOptions } from './options.ts';
+import { cutText } from './truncate.ts';
+
+/** Who speaks: the parts of a header that are the same for every message. */
+export interface Speaker {
+  readonly hostname: string;
+  readonly procid: string;
+}
+
+/** Longest that {@link withSequence} makes a message longer, in octets. */
+export const sequenceRoom = '[meta sequenceId="2147483647"]'.length;
+
+/** Octets that RFC 3164 allows in a message (section 4.1). */
+export const rfc3164MaxBytes = 1024;
+
+// OCSF severity_id to syslog severity; anything else is notice.
+const severities: Readonly<Record<number, number>> = { 1: 6, 2: 5, 3: 4, 4: 3, 5: 2, 6: 2 };
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
+const byteOrderMark = '\uFEFF';
+
+/** PRI without its brackets: facility x 8 + severity of an OCSF `severity_id` (RFC 5424 section 6.2.1). */
+export function priority(facility: number, severityId: number): number {
+  return facility * 8 + (severities[severityId] ?? 5);
+}
+
+/** A header field: printable US-ASCII without spaces, cut at `max`; what is not becomes `_`, nothing becomes `-` (section 6.2). */
+export function headerField(text: string, max: number): string {
+  const clean = text.trim().replace(/[^\x21-\x7e]/gu, '_');
+  return clean === '' ? '-' : clean.slice(0, max);
+}
+
+/** A PARAM-VALUE: exactly `"`, `\` and `]` are escaped (section 6.3.3). */
+export function paramValue(text: string): string {
+  return text.replace(/["\\\]]/g, '\\$&');
+}
+
+/** RFC 3339 in UTC with milliseconds; `-` for a time that a four-digit year cannot hold. */
+export function timestamp(ms: number): string {
+  return isFourDigitYear(ms) ? new Date(ms).toISOString() : '-';
+}
+
+function isFourDigitYear(ms: number): boolean {
+  return ms >= -62_167_219_200_000 && ms < 253_402_300_800_000;
+}
+
+/** `Mmm dd hh:mm:ss` in UTC, the day padded with a space (RFC 3164 section 4.1.2). */
+export function bsdTimestamp(ms: number): string {
+  const time = new Date(isFourDigitYear(ms) ? ms : 0);
+  const day = String(time.getUTCDate()).padStart(2, ' ');
+  return `${months[time.getUTCMonth()] ?? 'Jan'} ${day} ${time.toISOString().slice(11, 19)}`;
+}
+
+/**
+ * The text of MSG: no control character survives, whatever the body holds, so nothing in it can end a frame or forge one.
+ *
+ * A tab stays in LEEF, where it separates the attributes. A byte order mark at the start goes: only the option `bom` puts one there.
+ */
+export function safeText(body: string): string {
+  // oxlint-disable-next-line no-control-regex
+  const controls = body.startsWith('LEEF:') ? /[\0-\x08\x0a-\x1f\x7f]/g : /[\0-\x1f\x7f]/g;
+  return body.replace(controls, ' ').replace(/^\uFEFF+/, '');
+}
+
+/** Puts `[meta sequenceId="N"]` first in the structured data of a message that {@link compileMessage} made for RFC 5424. */
+export function withSequence(message: string, sequenceId: number): string {
+  let at = -1;
+  for (let spaces = 0; spaces < 6; spaces += 1) at = message.indexOf(' ', at + 1);
+  return `${message.slice(0, at + 1)}[meta sequenceId="${sequenceId}"]${message.slice(at + 1)}`;
+}
+
+/** The number after `sequenceId`: 2147483647 is followed by 1 (RFC 5424 section 7.3.1). */
+export function nextSequence(sequenceId: number): number {
+  return sequenceId >= 2_147_483_647 ? 1 : sequenceId + 1;
+}
+
+export interface MessageEncoder {
+  encode(event: OutgoingEvent): string;
+  /** Messages cut since the encoder was made. */
+  readonly truncated: number;
+}
+
+/**
+ * Compiles the options into an encoder: one syslog message per event, without frame and without sequenceId.
+ *
+ * `maxBytes` is the room for one message; with `oversize: truncate` the end of MSG is cut to fit, otherwise the caller refuses what is larger.
+ */
+export function compileMessage(options: SyslogOptions, speaker: Speaker, maxBytes: number): MessageEncoder {
+  const header = options.rfc === 3164 ? bsdHeader(options, speaker) : ietfHeader(options, speaker);
+  const bom = options.bom && options.rfc === 5424 ? byteOrderMark : '';
+  let truncated = 0;
+  return {
+    encode(outgoing) {
+      const head = header(outgoing, outgoing.event);
+      const message = `${head} ${bom}${safeText(outgoing.body)}`;
+      if (options.oversize === 'refuse' || Buffer.byteLength(message) <= maxBytes) return message;
+      truncated += 1;
+      const room = maxBytes - Buffer.byteLength(`${head} ${bom}`);
+      return room <= 0 ? head : `${head} ${bom}${cutText(safeText(outgoing.body), room)}`;
+    },
+    get truncated() {
+      return truncated;
+    },
+  };
+}
+
+type Header = (outgoing: OutgoingEvent, event: Event) => string;
+
+function ietfHeader(options: SyslogOptions, speaker: Speaker): Header {
+  const from = `${headerField(speaker.hostname, 255)} ${headerField(options.app_name, 48)} ${headerField(speaker.procid, 128)}`;
+  const element = `penstock@${options.enterprise_number}`;
+  return ({ uid, source, actionKey }, { time, severity_id }) =>
+    `<${priority(options.facility, severity_id)}>1 ${timestamp(time)} ${from} ${headerField(actionKey ?? '', 32)} ` +
+    `[${element} uid="${paramValue(safeText(uid))}" source="${paramValue(safeText(source))}"]`;
+}
+
+function bsdHeader(options: SyslogOptions, speaker: Speaker): Header {
+  const tag = options.app_name.replace(/[^A-Za-z0-9]/g, '').slice(0, 32) || 'penstock';
+  const from = `${headerField(speaker.hostname, 255)} ${tag}[${headerField(speaker.procid, 128)}]:`;
+  return (_outgoing, { time, severity_id }) => `<${priority(options.facility, severity_id)}>${bsdTimestamp(time)} ${from}`;
+}

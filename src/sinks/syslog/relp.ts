@@ -1,0 +1,182 @@
+// Syslog over RELP: a message counts as accepted when the receiver answered 200 to its frame, and only then. What was written and not
+// answered when the session broke is uncertain, what was not written is retried; `deliver` sends both again on the next session.
+import type { Clock } from '../../base/clock.ts';
+import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
+import { stallMs, watchConnection } from './connection.ts';
+import { dial, verdictOfFailure } from './dial.ts';
+import { nextSequence, withSequence } from './message.ts';
+import { isTooLarge, tooLarge } from './oversize.ts';
+import { describePeer, failedProbe } from './probe.ts';
+import { ask, type RelpAnswer, type RelpSession, relpWindow, startRelpSession } from './relp-session.ts';
+import { recycleMs, type Transport } from './stream.ts';
+
+interface Session extends RelpSession {
+  sequence: number;
+}
+
+/** A session that could not be opened, with what it means. */
+class Refused extends Error {
+  readonly verdict: Verdict;
+  constructor(message: string, verdict: Verdict) {
+    super(message);
+    this.verdict = verdict;
+  }
+}
+
+/** Opens the sink for `relp://` and `relps://`; connects with the first batch. */
+export function openRelpSink(transport: Transport): Sink {
+  const { address, options, context, encoder, maxBytes } = transport;
+  const { clock } = context.seams;
+  let session: Session | undefined;
+
+  const ready = async (signal: AbortSignal): Promise<Session> => {
+    if (session?.connection.isOpen === true && clock.monotonic() - session.connection.openedAt < recycleMs) return session;
+    await closeSession(session, signal);
+    session = await openSession(transport, signal);
+    return session;
+  };
+  const flush = async (signal: AbortSignal = AbortSignal.timeout(stallMs)): Promise<void> => {
+    const last = session;
+    session = undefined;
+    await closeSession(last, signal);
+  };
+
+  return {
+    endpoints: [options.address],
+    maxInFlight: 1,
+    maxEventBytes: maxBytes,
+    encode: (event) => encoder.encode(event),
+    counters: () => ({ truncated: encoder.truncated }),
+    async send(batch, signal) {
+      try {
+        return await transmit(await ready(signal), batch, { maxBytes, numbered: options.rfc === 5424, clock }, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return { all: error instanceof Refused ? error.verdict : verdictOfFailure(error, address) };
+      }
+    },
+    flush,
+    probe: (signal) => probe(transport, signal),
+    [Symbol.asyncDispose]: () => flush(),
+  };
+}
+
+async function openSession(transport: Transport, signal: AbortSignal): Promise<Session> {
+  const { address, context, trust } = transport;
+  const { clock } = context.seams;
+  const socket = await dial(address, trust, clock, signal);
+  const session = startRelpSession((onData) => watchConnection(socket, clock, onData));
+  const offer = `relp_version=0\nrelp_software=penstock,${context.version},https://www.rsyslog.com/doc/relp.html\ncommands=syslog`;
+  const answer = await ask(session, 'open', offer, signal);
+  signal.throwIfAborted();
+  if (answer?.code === 200) return Object.assign(session, { sequence: 0 });
+  session.connection.abandon('the session was not opened');
+  const ending = await session.connection.ended;
+  if (answer === undefined) throw ending.error ?? new Error(ending.reason);
+  const reason = `${transport.options.address}: the receiver answered ${answer.code} "${answer.text}" to open`;
+  throw new Refused(reason, { kind: 'hold', reason, fix: 'make the receiver accept RELP version 0 with the command syslog' });
+}
+
+async function closeSession(session: Session | undefined, signal: AbortSignal): Promise<void> {
+  if (session?.connection.isOpen !== true) return;
+  await ask(session, 'close', '', signal);
+  await session.connection.close(signal);
+}
+
+interface Form {
+  readonly maxBytes: number;
+  readonly numbered: boolean;
+  readonly clock: Clock;
+}
+
+/** Keeps the window full until every message is answered, the session ends, nothing moves for {@link stallMs}, or the signal aborts. */
+async function transmit(
+  session: Session,
+  batch: Batch,
+  { maxBytes, numbered, clock }: Form,
+  signal: AbortSignal,
+): Promise<Verdicts> {
+  const verdicts: (Verdict | undefined)[] = batch.encoded.map((message) =>
+    isTooLarge(message, maxBytes) ? tooLarge(message, maxBytes) : undefined,
+  );
+  const queue = [...batch.encoded.keys()].filter((index) => verdicts[index] === undefined);
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
+  let next = 0;
+  let open = queue.length;
+  const stall = createStallTimer(clock, () =>
+    session.connection.abandon(`the receiver answered nothing for ${stallMs / 1000} s`),
+  );
+  const onAnswer =
+    (index: number) =>
+    (answer: RelpAnswer): void => {
+      verdicts[index] = verdictOfAnswer(answer);
+      stall.restart();
+      open -= 1;
+      if (open === 0) finish();
+      else pump();
+    };
+  const pump = (): void => {
+    const room = relpWindow - session.unanswered;
+    // Refilling half a window at a time keeps writes few and the receiver busy.
+    if (next >= queue.length || !session.connection.isOpen || room < Math.min(relpWindow / 2, queue.length - next)) return;
+    const indexes = queue.slice(next, next + room);
+    next += indexes.length;
+    session.messages(
+      indexes.map((index) => ({ text: textOf(session, batch.encoded[index] ?? '', numbered), onAnswer: onAnswer(index) })),
+    );
+  };
+  const giveUp = (): void => session.connection.abandon('gave up waiting for the receiver');
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  if (open === 0) finish();
+  pump();
+  await Promise.race([done, session.connection.ended]);
+  signal.removeEventListener('abort', giveUp);
+  stall[Symbol.dispose]();
+  if (open === 0) return { each: verdicts.map((verdict) => verdict ?? { kind: 'accept' }) };
+  const { reason } = await session.connection.ended;
+  const written = new Set(queue.slice(0, next));
+  return { each: verdicts.map((verdict, index) => verdict ?? { kind: written.has(index) ? 'uncertain' : 'retry', reason }) };
+}
+
+function textOf(session: Session, message: string, numbered: boolean): string {
+  session.sequence = nextSequence(session.sequence);
+  return numbered ? withSequence(message, session.sequence) : message;
+}
+
+function verdictOfAnswer({ code, text }: RelpAnswer): Verdict {
+  if (code === 200) return { kind: 'accept' };
+  return { kind: 'event', code: `relp_${code}`, reason: `the receiver answered ${code} "${text}"` };
+}
+
+function createStallTimer(clock: Clock, onStall: () => void): Disposable & { restart(): void } {
+  let movedAt = clock.monotonic();
+  const look = (): void => {
+    const left = movedAt + stallMs - clock.monotonic();
+    if (left <= 0) onStall();
+    else timer = clock.timer(left, look);
+  };
+  let timer = clock.timer(stallMs, look);
+  return {
+    restart: () => {
+      movedAt = clock.monotonic();
+    },
+    [Symbol.dispose]: () => timer[Symbol.dispose](),
+  };
+}
+
+async function probe(transport: Transport, signal: AbortSignal): Promise<ProbeReport> {
+  const { address, context } = transport;
+  try {
+    const session = await openSession(transport, signal);
+    const findings = [
+      ...describePeer(session.connection.socket, address, context.seams.clock),
+      'RELP session opened, syslog accepted',
+    ];
+    await closeSession(session, signal);
+    return { ok: true, findings };
+  } catch (error) {
+    if (!(error instanceof Refused) || error.verdict.kind !== 'hold') return failedProbe(error, address, signal);
+    return { ok: false, findings: [error.message], fix: error.verdict.fix };
+  }
+}

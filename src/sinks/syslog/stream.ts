@@ -1,0 +1,126 @@
+// Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
+// until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
+import type { TlsTrust } from '../../http/tls-options.ts';
+import type { Batch, Pending, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
+import { type Connection, type Ending, watchConnection } from './connection.ts';
+import { dial, verdictOfFailure } from './dial.ts';
+import { type Framing, frame } from './framing.ts';
+import { type MessageEncoder, nextSequence, withSequence } from './message.ts';
+import type { SyslogAddress, SyslogOptions } from './options.ts';
+import { isTooLarge, tooLarge } from './oversize.ts';
+import { probeStream } from './probe.ts';
+import { watchProgress } from './progress.ts';
+import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
+
+/** A connection is ended cleanly and made anew after this time, so that receivers behind a balancer share the load. */
+export const recycleMs = 3_600_000;
+
+/** What the transports of syslog have in common. */
+export interface Transport {
+  readonly address: SyslogAddress;
+  readonly options: SyslogOptions;
+  readonly context: SinkContext;
+  readonly trust: TlsTrust | undefined;
+  readonly encoder: MessageEncoder;
+  /** Room for one encoded message, in octets. */
+  readonly maxBytes: number;
+}
+
+interface Line {
+  readonly connection: Connection;
+  readonly window: ReplayWindow;
+  sequence: number;
+}
+
+/** Opens the sink for `tcp://` and `tls://`; connects with the first batch. */
+export function openStreamSink(transport: Transport): Sink {
+  const { address, options, context, trust, encoder, maxBytes } = transport;
+  const framing: Framing = options.framing ?? (address.scheme === 'tls' ? 'octet_counting' : 'lf');
+  const { clock } = context.seams;
+  let line: Line | undefined;
+
+  const connect = async (signal: AbortSignal): Promise<Line> => {
+    if (line?.connection.isOpen === true && clock.monotonic() - line.connection.openedAt < recycleMs) return line;
+    await line?.connection.close(signal);
+    line = await openLine(transport, signal);
+    return line;
+  };
+  const flush = async (signal?: AbortSignal): Promise<void> => {
+    await line?.connection.close(signal);
+    line = undefined;
+  };
+
+  return {
+    endpoints: [options.address],
+    maxInFlight: 1,
+    maxEventBytes: maxBytes,
+    encode: (event) => encoder.encode(event),
+    counters: () => ({ truncated: encoder.truncated }),
+    async send(batch, signal) {
+      let current: Line;
+      try {
+        current = await connect(signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return { all: verdictOfFailure(error, address) };
+      }
+      return await transmit(current, batch, { framing, maxBytes, numbered: options.rfc === 5424 }, signal);
+    },
+    flush,
+    probe: (signal) => probeStream(address, trust, clock, signal),
+    [Symbol.asyncDispose]: () => flush(),
+  };
+}
+
+async function openLine({ address, options, context, trust }: Transport, signal: AbortSignal): Promise<Line> {
+  const { clock } = context.seams;
+  const socket = await dial(address, trust, clock, signal);
+  let heard = false;
+  const connection = watchConnection(socket, clock, (chunk) => {
+    if (!heard)
+      context.log.warn({ bytes: chunk.length }, 'the syslog receiver answers, which plain syslog does not know; dropped');
+    heard = true;
+  });
+  const window = openReplayWindow(clock, options.resend_window);
+  watchProgress(connection, context.seams, () => window.unconfirmed > 0);
+  void connection.ended.then((ending) => window.end(verdictOfEnding(ending, address)));
+  return { connection, window, sequence: 0 };
+}
+
+function verdictOfEnding(ending: Ending, address: SyslogAddress): Verdict {
+  if (ending.clean) return { kind: 'sent' };
+  const verdict = verdictOfFailure(ending.error ?? new Error(ending.reason), address);
+  return verdict.kind === 'retry' ? { ...verdict, kind: 'uncertain' } : verdict;
+}
+
+interface Form {
+  readonly framing: Framing;
+  readonly maxBytes: number;
+  readonly numbered: boolean;
+}
+
+async function transmit(
+  line: Line,
+  batch: Batch,
+  { framing, maxBytes, numbered }: Form,
+  signal: AbortSignal,
+): Promise<Verdicts | Pending> {
+  const fits = batch.encoded.map((message) => !isTooLarge(message, maxBytes));
+  let text = '';
+  let messages = 0;
+  for (const [index, message] of batch.encoded.entries()) {
+    if (fits[index] !== true) continue;
+    messages += 1;
+    line.sequence = nextSequence(line.sequence);
+    text += frame(numbered ? withSequence(message, line.sequence) : message, framing);
+  }
+  const settled = line.window.add(messages);
+  const verdicts = messages === batch.encoded.length ? settled : settled.then((common) => each(common, batch, fits, maxBytes));
+  const isWritten = await line.connection.write(text, signal);
+  return isWritten ? { pending: verdicts } : await verdicts;
+}
+
+function each(common: Verdicts, batch: Batch, fits: readonly boolean[], maxBytes: number): Verdicts {
+  if (!('all' in common)) return common;
+  return { each: fits.map((fit, index) => (fit ? common.all : tooLarge(batch.encoded[index] ?? '', maxBytes))) };
+}

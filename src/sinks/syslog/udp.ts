@@ -1,0 +1,110 @@
+import dgram from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { sleep } from '../../base/clock.ts';
+import type { ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
+import { verdictOfFailure } from './dial.ts';
+import { nextSequence, withSequence } from './message.ts';
+import type { SyslogAddress } from './options.ts';
+import { isTooLarge, tooLarge } from './oversize.ts';
+import { failedProbe } from './probe.ts';
+import { recycleMs, type Transport } from './stream.ts';
+
+/** Default room for a datagram: what an IPv6 receiver must take (RFC 5426 section 3.2). */
+export const udpMaxBytes = 1180;
+
+// A receiver's default buffer (208 KiB) holds about 90 datagrams; a pause lets it read.
+const burst = 32;
+const pauseMs = 1;
+
+interface Port {
+  readonly socket: dgram.Socket;
+  readonly openedAt: number;
+  problem: Error | undefined;
+  sequence: number;
+}
+
+/** Opens the sink for `udp://`: one message per datagram (RFC 5426), `sent` as soon as the machine took it. */
+export function openUdpSink({ address, options, context, encoder, maxBytes }: Transport): Sink {
+  const { clock } = context.seams;
+  let port: Port | undefined;
+
+  const discard = (): void => {
+    port?.socket.close();
+    port = undefined;
+  };
+  const ready = async (): Promise<Port> => {
+    const isFresh = port !== undefined && port.problem === undefined && clock.monotonic() - port.openedAt < recycleMs;
+    if (port !== undefined && isFresh) return port;
+    discard();
+    port = await openPort(address, clock.monotonic());
+    return port;
+  };
+  const sendOne = async (current: Port, message: string): Promise<Verdict> => {
+    if (isTooLarge(message, maxBytes)) return tooLarge(message, maxBytes);
+    current.sequence = nextSequence(current.sequence);
+    const error = await transmit(current.socket, options.rfc === 5424 ? withSequence(message, current.sequence) : message);
+    if (error === undefined) return { kind: 'sent' };
+    if ((error as NodeJS.ErrnoException).code === 'EMSGSIZE') return { ...tooLarge(message, maxBytes), kind: 'event' } as Verdict;
+    return verdictOfFailure(error, address);
+  };
+
+  return {
+    endpoints: [options.address],
+    maxInFlight: 1,
+    maxEventBytes: maxBytes,
+    encode: (event) => encoder.encode(event),
+    counters: () => ({ truncated: encoder.truncated }),
+    async send(batch, signal): Promise<Verdicts> {
+      const verdicts: Verdict[] = [];
+      let failure: Verdict | undefined;
+      try {
+        const current = await ready();
+        for (const [index, message] of batch.encoded.entries()) {
+          if (index % burst === burst - 1) await sleep(clock, pauseMs, signal);
+          const verdict = failure ?? (await sendOne(current, message));
+          if (verdict.kind === 'retry') failure = verdict;
+          verdicts.push(verdict);
+        }
+      } catch (error) {
+        failure = verdictOfFailure(error, address);
+      }
+      if (failure !== undefined) discard();
+      return { each: batch.encoded.map((_, index) => verdicts[index] ?? failure ?? { kind: 'sent' }) };
+    },
+    probe: async (signal): Promise<ProbeReport> => {
+      try {
+        (await openPort(address, 0)).socket.close();
+        return {
+          ok: true,
+          findings: [`${options.address} resolves; udp proves nothing more, and nothing tells whether messages arrive`],
+        };
+      } catch (error) {
+        return failedProbe(error, address, signal);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      discard();
+    },
+  };
+}
+
+async function openPort({ host, port }: SyslogAddress, openedAt: number): Promise<Port> {
+  const { address, family } = await lookup(host);
+  const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4');
+  const opened: Port = { socket, openedAt, problem: undefined, sequence: 0 };
+  socket.on('error', (error) => {
+    opened.problem = error;
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once('connect', resolve).once('error', reject);
+  // A connected socket hears when nobody listens (ICMP port unreachable).
+  socket.connect(port, address);
+  await promise;
+  return opened;
+}
+
+function transmit(socket: dgram.Socket, message: string): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    socket.send(message, (error) => resolve(error ?? undefined));
+  });
+}

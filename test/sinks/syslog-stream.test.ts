@@ -1,0 +1,183 @@
+import type net from 'node:net';
+import { expect, it } from 'vitest';
+import type { Pending } from '../../src/sinks/sink.ts';
+import { syslog } from '../../src/sinks/syslog/index.ts';
+import { listen, uncount } from './receiver.ts';
+import { parse5424 } from './rfc5424.ts';
+import { batchOf, bodyOf, manualClock, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
+
+it('sends each event of a batch as one octet-counted message', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, framing: 'octet_counting' });
+
+  await sink.send(batchOf(sink, numbered(3)), never());
+  await sink.flush?.(never());
+
+  const messages = uncount(receiver.connections[0]?.bytes() ?? Buffer.alloc(0)).map(parse5424);
+  expect(messages.map(({ msg }) => msg)).toEqual(numbered(3).map(({ uid }) => bodyOf(uid)));
+});
+
+it('fills the header and the structured data from the event', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, framing: 'octet_counting' });
+
+  await sink.send(batchOf(sink, [outgoing({ uid: 'u1', severity: 4, source: 'a"b]c\\d' })]), never());
+  await sink.flush?.(never());
+
+  const [message] = uncount(receiver.connections[0]?.bytes() ?? Buffer.alloc(0)).map(parse5424);
+  expect(message).toEqual({
+    facility: 13,
+    severity: 3,
+    timestamp: '2026-11-21T09:45:00.123Z',
+    hostname: 'host1',
+    appName: 'penstock',
+    procId: String(process.pid),
+    msgId: 'user.login',
+    elements: new Map([
+      ['meta', [['sequenceId', '1']]],
+      [
+        'penstock@32473',
+        [
+          ['uid', 'u1'],
+          ['source', 'a"b]c\\d'],
+        ],
+      ],
+    ]),
+    msg: bodyOf('u1'),
+  });
+});
+
+it('calls a message sent when the receiver closed after our clean end', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
+
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  await sink.flush?.(never());
+
+  await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+});
+
+it('calls a message sent after a minute on a healthy connection', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams });
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  let settled = false;
+  void answer.pending.then(() => {
+    settled = true;
+  });
+
+  advance(59_000);
+  await until(() => receiver.connections[0]?.bytes().length ?? 0);
+  expect(settled).toBe(false);
+  advance(1000);
+
+  await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+});
+
+it('calls a message sent when the resend window has moved past it', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 10 });
+  const first = (await sink.send(batchOf(sink, numbered(5)), never())) as Pending;
+  const second = (await sink.send(batchOf(sink, numbered(5, 5)), never())) as Pending;
+
+  await sink.send(batchOf(sink, numbered(5, 10)), never());
+
+  await expect(first.pending).resolves.toEqual({ all: { kind: 'sent' } });
+  receiver.connections[0]?.socket.resetAndDestroy();
+  await expect(second.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+});
+
+it('answers retry when nobody listens', async () => {
+  const closed = await listen();
+  await closed[Symbol.asyncDispose]();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${closed.port}` });
+
+  const answer = await sink.send(batchOf(sink, numbered(1)), never());
+
+  expect(answer).toMatchObject({ all: { kind: 'retry', reason: expect.stringContaining('ECONNREFUSED') as string } });
+});
+
+it('connects again after the receiver closed an idle connection', async () => {
+  await using receiver = await listen((socket: net.Socket) =>
+    socket.once('data', () => receiver.connections.length === 1 && socket.end()),
+  );
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
+  const first = (await sink.send(batchOf(sink, numbered(1)), never())) as Pending;
+
+  await expect(first.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+  await sink.send(batchOf(sink, numbered(1)), never());
+
+  await until(() => receiver.connections[1]?.bytes().length ?? 0);
+  expect(receiver.connections.map((connection) => connection.bytes().length > 0)).toEqual([true, true]);
+});
+
+it('gives up a write that stands still for 30 s', async () => {
+  await using receiver = await listen((socket) => socket.pause());
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, max_message: '20MB' }, { seams });
+  const big = 'x'.repeat(19_000_000);
+
+  const answer = sink.send(batchOf(sink, [outgoing({ body: big })]), never());
+  await until(() => receiver.connections.length);
+  advance(10_000);
+  advance(20_000);
+
+  await expect(answer).resolves.toMatchObject({ all: { kind: 'uncertain', reason: expect.stringContaining('30 s') as string } });
+});
+
+it('gives up a connection whose octets nobody acknowledges for 30 s', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  // The kernel's table shows 512 octets outstanding on our connection, as after a pulled cable.
+  const files = { ...seams.files, readFile: (async () => stuckTable()) as never };
+  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
+  const stuckTable = (): string => {
+    const port = receiver.connections[0]?.socket.remotePort ?? 0;
+    return `  sl  local_address rem_address st tx_queue\n   0: 0100007F:${hex(port)} 0100007F:${hex(receiver.port)} 01 00000200:00000000 00:00000000 0 0\n`;
+  };
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams: { ...seams, files } });
+  const answer = (await sink.send(batchOf(sink, numbered(1)), never())) as Pending;
+  let verdicts: unknown;
+  void answer.pending.then((settled) => {
+    verdicts = settled;
+  });
+  await until(() => receiver.connections[0]?.bytes().length ?? 0);
+
+  for (let seconds = 0; seconds < 50; seconds += 10) {
+    advance(10_000);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  }
+
+  expect(verdicts).toMatchObject({
+    all: { kind: 'uncertain', reason: expect.stringContaining('acknowledged nothing') as string },
+  });
+});
+
+it('recycles the connection after an hour with a clean end', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams });
+  await sink.send(batchOf(sink, numbered(1)), never());
+  advance(3_600_000);
+
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+
+  await until(() => receiver.connections.length === 2);
+  expect(receiver.connections[0]?.ended()).toBe(true);
+});
+
+it('proves in a probe that the receiver can be reached', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
+
+  const report = await sink.probe(never());
+
+  expect(report).toEqual({
+    ok: true,
+    findings: [
+      `connected to tcp://127.0.0.1:${receiver.port} (127.0.0.1)`,
+      'plain syslog acknowledges nothing: delivery is reported as unconfirmed',
+    ],
+  });
+});
