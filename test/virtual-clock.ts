@@ -20,6 +20,15 @@ interface Timer {
   readonly callback: () => void;
 }
 
+function watch(promise: Promise<unknown>): { settled: boolean } {
+  const state = { settled: false };
+  const settle = (): void => {
+    state.settled = true;
+  };
+  promise.then(settle).catch(settle);
+  return state;
+}
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A virtual clock whose wall time starts at `startMs` and whose monotonic time starts at 0. */
@@ -63,13 +72,9 @@ export function virtualClock(startMs: number): VirtualClock {
     settle,
     async until(promise, limitMs = 3_600_000) {
       const limit = elapsed + limitMs;
-      let settled = false;
-      const done = (): void => {
-        settled = true;
-      };
-      promise.then(done, done);
+      const state = watch(promise);
       await settle();
-      while (!settled) {
+      while (!state.settled) {
         const timer = next();
         if (timer === undefined) await turn();
         else if (timer.at > limit) throw new Error(`not settled within ${limitMs} virtual milliseconds`);

@@ -57,7 +57,13 @@ export interface SourceStatus {
   readonly consecutive_failures: number;
   /** The vendor's clock minus ours, milliseconds. */
   readonly clock_skew_ms?: number;
-  readonly records: { readonly fetched: number; readonly new: number; readonly duplicate: number; readonly excluded: number; readonly unreadable: number };
+  readonly records: {
+    readonly fetched: number;
+    readonly new: number;
+    readonly duplicate: number;
+    readonly excluded: number;
+    readonly unreadable: number;
+  };
   /** What a person should look at, one sentence each. */
   readonly warnings: readonly string[];
   /** More for particular kinds: open topics, skipped files, lateness and suggested overlap. */

@@ -1,0 +1,208 @@
+// From raw records to one commit: filter, deduplicate, leave out our own traces, count.
+import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
+import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
+import type { Collecting } from './collecting.ts';
+
+/** Decides which self-made records are left out. One per walk. */
+export interface SelfGuard {
+  /** True when the record may be left out as our own doing. */
+  leavesOut(facts: RecordFacts): boolean;
+}
+
+/** Where a run of records belongs. */
+export interface Admission {
+  readonly lane: 'live' | 'backfill';
+  readonly window: { readonly key: string; readonly from: number | null; readonly to: number | null };
+  readonly checkpoint?: Commit['checkpoint'];
+  /** True for the commit that completes the window. */
+  readonly complete?: boolean;
+  readonly selfGuard?: SelfGuard;
+  /** Windows up to this time were walked before: a new record from there was late. */
+  readonly closedUntil?: number;
+}
+
+export interface AdmissionCounts {
+  readonly fetched: number;
+  readonly new: number;
+  readonly duplicate: number;
+  readonly excluded: number;
+  readonly unreadable: number;
+  readonly id_conflict: number;
+}
+
+/** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
+const commitRecords = 5_000;
+/** Records examined before other work gets a turn: examining hashes, and the event loop must not stall. */
+const examineRecords = 250;
+const dayMs = 86_400_000;
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Facts of raw records, in order; gives way to other work between slices. */
+export async function examineAll({ settings }: Collecting, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
+  const { records } = settings.connector;
+  const facts: RecordFacts[] = [];
+  for (const raw of raws) {
+    if (facts.length > 0 && facts.length % examineRecords === 0) await nextTurn();
+    facts.push(records.examine(raw, settings.tenant));
+  }
+  return facts;
+}
+
+/** Day of a record's own time, counted from the epoch; 0 without one. */
+export const dayOf = (time: number | undefined): number => (time === undefined ? 0 : Math.floor(time / dayMs));
+
+interface Sorted {
+  readonly counts: AdmissionCounts;
+  readonly records: StoredRecord[];
+  readonly seen: Seen[];
+  readonly minTime: number;
+  readonly maxTime: number;
+}
+
+interface Sorting {
+  readonly received: number;
+  /** Fingerprints known per (day, id), those of this commit included as they are met. */
+  readonly known: Map<string, Set<string>>;
+}
+
+const seenKey = (facts: RecordFacts): string => `${dayOf(facts.time)}:${facts.uid}`;
+
+function store(facts: RecordFacts, received: number, conflict: boolean): StoredRecord {
+  return {
+    uid: conflict ? facts.conflictUid : facts.uid,
+    received,
+    record: facts.record,
+    ...(facts.unreadable === undefined ? {} : { unreadable: facts.unreadable }),
+    ...(conflict ? { labels: ['id_conflict'] } : {}),
+  };
+}
+
+function sort(
+  c: Collecting,
+  all: readonly RecordFacts[],
+  kept: ReadonlySet<RecordFacts>,
+  admission: Admission,
+  { received, known }: Sorting,
+): Sorted {
+  const counts = { fetched: all.length, new: 0, duplicate: 0, excluded: all.length - kept.size, unreadable: 0, id_conflict: 0 };
+  const records: StoredRecord[] = [];
+  const seen: Seen[] = [];
+  let [minTime, maxTime] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const facts of kept) {
+    const key = seenKey(facts);
+    const fingerprints = known.get(key) ?? new Set<string>();
+    if (fingerprints.has(facts.fingerprint)) {
+      counts.duplicate += 1;
+      continue;
+    }
+    if (admission.selfGuard?.leavesOut(facts) === true) {
+      counts.excluded += 1;
+      continue;
+    }
+    const conflict = fingerprints.size > 0;
+    known.set(key, fingerprints.add(facts.fingerprint));
+    seen.push({ day: dayOf(facts.time), id: facts.uid, fingerprint: facts.fingerprint });
+    records.push(store(facts, received, conflict));
+    counts.new += 1;
+    if (conflict) counts.id_conflict += 1;
+    if (facts.unreadable !== undefined) counts.unreadable += 1;
+    const time = facts.time ?? received;
+    minTime = Math.min(minTime, time);
+    maxTime = Math.max(maxTime, time);
+    noteLateness(c, facts, received, admission.closedUntil);
+  }
+  return { counts, records, seen, minTime, maxTime };
+}
+
+function noteLateness({ memory }: Collecting, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
+  if (closedUntil === undefined || facts.time === undefined) return;
+  if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, received - facts.time));
+  else memory.lateness.onTime(1);
+}
+
+function pageOf({ settings }: Collecting, lane: NewPage['lane'], { records, minTime, maxTime }: Sorted): { page?: NewPage } {
+  if (records.length === 0) return {};
+  const { name, hash, text } = settings.connector;
+  const tenant = settings.tenant === undefined ? {} : { tenant: settings.tenant };
+  return { page: { lane, connector: { name, hash, text }, ...tenant, labels: settings.labels, minTime, maxTime, records } };
+}
+
+function notesOf(
+  { memory }: Collecting,
+  sorted: Sorted,
+  received: number,
+  last: boolean,
+  lateBefore: unknown,
+): Pick<Commit, 'notes'> {
+  const notes: Record<string, unknown> = {};
+  if (sorted.counts.new > 0) notes['activity'] = [received, Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime)];
+  if (last && memory.meetsOwnRecords) notes['requests'] = memory.requests.toJson();
+  if (last && lateBefore !== undefined) notes['lateness'] = memory.lateness.toJson();
+  return Object.keys(notes).length === 0 ? {} : { notes };
+}
+
+async function lookUp({ deps, settings }: Collecting, kept: ReadonlySet<RecordFacts>): Promise<Map<string, Set<string>>> {
+  const facts = [...kept];
+  if (facts.length === 0) return new Map();
+  const found = await deps.journal.seen(
+    settings.name,
+    facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
+  );
+  return new Map(facts.map((item, i) => [seenKey(item), new Set(found[i])]));
+}
+
+async function commitSlice(
+  c: Collecting,
+  facts: readonly RecordFacts[],
+  admission: Admission,
+  last: boolean,
+): Promise<AdmissionCounts> {
+  const { deps, settings, memory } = c;
+  const kept = new Set(facts.filter((item) => !c.isFiltered(item)));
+  return memory.lock.run(async () => {
+    const known = await lookUp(c, kept);
+    const received = deps.seams.clock.now();
+    const sorted = sort(c, facts, kept, admission, { received, known });
+    await deps.journal.append({
+      source: settings.name,
+      ...pageOf(c, admission.lane, sorted),
+      ...(last && admission.checkpoint !== undefined ? { checkpoint: admission.checkpoint } : {}),
+      ...(sorted.seen.length > 0 ? { seen: sorted.seen } : {}),
+      window: {
+        ...admission.window,
+        lane: admission.lane,
+        ...sorted.counts,
+        ...(last && admission.complete === true ? { complete: true } : {}),
+      },
+      ...notesOf(c, sorted, received, last, memory.lateness.report()),
+    });
+    remember(c, sorted, received);
+    return sorted.counts;
+  });
+}
+
+function remember({ counts, memory }: Collecting, sorted: Sorted, received: number): void {
+  for (const name of Object.keys(counts) as (keyof AdmissionCounts)[]) counts[name] += sorted.counts[name];
+  if (sorted.counts.new === 0) return;
+  memory.lastEvent = received;
+  memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
+}
+
+/**
+ * Commits examined records with the checkpoint behind them. Rejects with the journal's error; then nothing of the last part is durable
+ * and the checkpoint stands where it stood.
+ */
+export async function admit(c: Collecting, facts: readonly RecordFacts[], admission: Admission): Promise<AdmissionCounts> {
+  const total = { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
+  for (let start = 0; start === 0 || start < facts.length; start += commitRecords) {
+    const counts = await commitSlice(
+      c,
+      facts.slice(start, start + commitRecords),
+      admission,
+      start + commitRecords >= facts.length,
+    );
+    for (const name of Object.keys(total) as (keyof AdmissionCounts)[]) total[name] += counts[name];
+  }
+  return total;
+}

@@ -1,0 +1,108 @@
+// What a source remembers of its position. Plain JSON, no secret: page states are made secret-free by the connector's reader.
+import { PenstockError } from '../base/errors.ts';
+import { canonicalJson, isObject, type Json } from '../base/json.ts';
+import type { PageState } from '../connectors/connector.ts';
+import type { SourceSettings } from './source.ts';
+
+/** A walk over the pages of one window that has not ended yet. */
+export interface WalkState {
+  /** The window in milliseconds; both bounds stay frozen for the walk, across crashes too. */
+  readonly from: number;
+  readonly to: number;
+  /** Where the requests begin when a crashed offset walk goes on behind its last committed record; otherwise `from`. */
+  readonly readFrom: number;
+  /** The next page; null for the first. */
+  readonly state: PageState | null;
+  readonly pages: number;
+  /** Time of the last committed record, milliseconds; present only while a restart behind it would be sound. */
+  readonly lastTime?: number;
+  readonly lastTotal?: number;
+  /** The vendor's time as of the walk's first page, milliseconds. */
+  readonly serverTime?: number;
+}
+
+/** Checkpoint `live` of every kind of source. */
+export interface LiveCheckpoint {
+  readonly connector: string;
+  readonly identity: Readonly<Record<string, string>>;
+  /** Nothing before this time is asked for. Fixed durably before the first poll. */
+  readonly start: number;
+  /** Everything up to here is collected; for streams and files the newest committed record's time. */
+  readonly until: number;
+  readonly walk?: WalkState;
+}
+
+/** Checkpoint of a range outside the live loop: a job's or the sweep's. */
+export interface RangeCheckpoint {
+  /** The whole range, milliseconds, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** Windows up to here are complete. */
+  readonly until: number;
+  /** When the range was begun, milliseconds. */
+  readonly began: number;
+  readonly done: boolean;
+  readonly walk?: WalkState;
+}
+
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+function isPageState(value: unknown): value is PageState {
+  if (!isObject(value)) return false;
+  if (value['kind'] === 'offset') return isTime(value['offset']);
+  if (value['kind'] === 'token') return typeof value['token'] === 'string';
+  return value['kind'] === 'link' && typeof value['path'] === 'string';
+}
+
+// A walk that does not parse costs nothing: its window is walked again from the first page.
+function parseWalk(value: unknown): { walk?: WalkState } {
+  if (!isObject(value)) return {};
+  const { from, to, readFrom, state, pages } = value;
+  if (!isTime(from) || !isTime(to) || !isTime(readFrom) || !isTime(pages) || (state !== null && !isPageState(state))) return {};
+  const optional = ['lastTime', 'lastTotal', 'serverTime'].flatMap((name) => (isTime(value[name]) ? [[name, value[name]]] : []));
+  return { walk: { from, to, readFrom, state, pages, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
+}
+
+function isIdentity(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
+}
+
+/** Reads a live checkpoint; throws PEN_IDENTITY_CHANGED (hold) when it is not one or belongs to another tenant, API or connector. */
+export function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
+  const fix = `give it a new name, or run: penstock sources reset ${settings.name} --from TIME`;
+  const where = `source ${settings.name}`;
+  if (!isObject(value)) throw new PenstockError('PEN_IDENTITY_CHANGED', 'the stored checkpoint cannot be read', { where, fix });
+  const { connector, identity, start, until } = value;
+  if (typeof connector !== 'string' || !isIdentity(identity) || !isTime(start) || !isTime(until)) {
+    throw new PenstockError('PEN_IDENTITY_CHANGED', 'the stored checkpoint cannot be read', { where, fix });
+  }
+  if (connector !== settings.connector.name || canonicalJson(identity) !== canonicalJson(settings.identity)) {
+    const was = `${connector} ${JSON.stringify(identity)}`;
+    const is = `${settings.connector.name} ${JSON.stringify(settings.identity)}`;
+    throw new PenstockError('PEN_IDENTITY_CHANGED', `the name stood for ${was} and now stands for ${is}`, { where, fix });
+  }
+  return { connector, identity, start, until, ...parseWalk(value['walk']) };
+}
+
+/** Reads a range's checkpoint; undefined when there is none. */
+export function parseRange(value: Json): RangeCheckpoint | undefined {
+  if (!isObject(value)) return undefined;
+  const { from, to, until, began, done } = value;
+  if (!isTime(from) || !isTime(to) || !isTime(until) || !isTime(began)) return undefined;
+  return { from, to, until, began, done: done === true, ...parseWalk(value['walk']) };
+}
+
+/**
+ * The live checkpoint that makes a source collect from a time on (milliseconds), under its present identity: for its first start and for
+ * `sources reset`. A directory reads all of its files again.
+ */
+export function checkpointAt(settings: SourceSettings, from: number): LiveCheckpoint {
+  return { connector: settings.connector.name, identity: settings.identity, start: from, until: from };
+}
+
+/** Where a source without checkpoint begins, milliseconds. */
+export function firstStart(settings: SourceSettings, now: number): number {
+  if (settings.start === 'now') return now;
+  if ('at' in settings.start) return settings.start.at;
+  return now - settings.start.backMs;
+}

@@ -1,0 +1,59 @@
+// A hold: free -> held (a person must act) -> probing every 15 s, doubling to 5 min -> free. Durable, so that commands show it.
+import { PenstockError } from '../base/errors.ts';
+import type { HoldNote } from '../journal/journal.ts';
+import type { Collecting } from './collecting.ts';
+
+const firstProbeMs = 15_000;
+const slowestProbeMs = 300_000;
+
+/** The hold of one source. */
+export interface Hold {
+  readonly note: HoldNote | undefined;
+  /** Reads what an earlier process held; then the first poll is a probe. */
+  restore(): Promise<void>;
+  /** Begins or confirms a hold; returns when to probe, in milliseconds. Says so loudly once, then quietly. */
+  begin(error: PenstockError): Promise<number>;
+  /** Ends it, if there is one. */
+  end(): Promise<void>;
+}
+
+/** A hold that is free. */
+export function createHold({ settings, deps, log }: Collecting): Hold {
+  let note: HoldNote | undefined;
+  let probeMs = firstProbeMs;
+  return {
+    get note() {
+      return note;
+    },
+    async restore() {
+      const holds = await deps.journal.holds();
+      note = holds.find(({ kind, name }) => kind === 'source' && name === settings.name)?.hold;
+    },
+    async begin(error) {
+      const isNews = note?.reason !== error.message;
+      const waitMs = note === undefined ? firstProbeMs : probeMs;
+      probeMs = Math.min(slowestProbeMs, waitMs * 2);
+      if (isNews) {
+        note = { since: note?.since ?? deps.seams.clock.now(), reason: error.message, fix: error.fix };
+        log.error({ err: error }, 'source on hold: it waits for a person, nothing is lost');
+        await deps.journal.setHold('source', settings.name, note);
+      } else {
+        log.debug({ err: error, probeMs: waitMs }, 'still on hold');
+      }
+      return waitMs;
+    },
+    async end() {
+      if (note === undefined) return;
+      await deps.journal.setHold('source', settings.name, null);
+      const heldMs = deps.seams.clock.now() - note.since;
+      note = undefined;
+      probeMs = firstProbeMs;
+      log.info({ heldMs }, 'hold ended, collection goes on');
+    },
+  };
+}
+
+/** True for an error that a person must act on. */
+export function isHoldError(error: PenstockError, consequence: string | undefined): boolean {
+  return consequence === 'hold' || error.code === 'PEN_CONFIG_INVALID' || error.code === 'PEN_CONNECTOR_INVALID';
+}

@@ -1,0 +1,121 @@
+// A stretch of time read window after window: the live loop's way to now, a sweep, a job's range.
+import { PenstockError } from '../base/errors.ts';
+import type { WindowReader } from '../connectors/connector.ts';
+import type { AdmissionCounts } from './admit.ts';
+import type { WalkState } from './checkpoint.ts';
+import type { Collecting, Halt } from './collecting.ts';
+import { newWalk, resumedWalk, type WalkPlan, walkWindow } from './walk.ts';
+
+/** What a stretch is and what its commits say. */
+export interface Span {
+  readonly lane: 'live' | 'backfill';
+  /** Where the first window begins, milliseconds. */
+  readonly from: number;
+  /** Where the last one ends; asked before each window. */
+  target(): number;
+  /** A walk left behind: it comes first. */
+  readonly walk: WalkState | undefined;
+  readonly checkpoint: WalkPlan['checkpoint'];
+  readonly closedUntil?: number;
+  /** Comes before each window: waits for room in the journal. */
+  beforeWindow(): Promise<void>;
+  /** Comes after each complete window, which is durable then; false ends the span early. */
+  afterWindow?(window: WalkState): boolean;
+  readonly onPage?: (counts: AdmissionCounts) => void;
+}
+
+/** The size of windows that the vendor bears just now: halved when it refuses one, doubled back with each that works. */
+export interface WindowSize {
+  ms: number;
+}
+
+/** A size that starts at the configured maximum. */
+export function windowSize({ settings }: Collecting): WindowSize {
+  return { ms: settings.window.maxMs };
+}
+
+/** Cuts a time down to what the vendor's API can express. */
+export function align({ settings }: Collecting, time: number): number {
+  const precision = precisionOf(settings.connector.defaults.precisionMs);
+  return Math.floor(time / precision) * precision;
+}
+
+const precisionOf = (ms: number): number => Math.max(1, ms);
+
+/** Walks the span's windows to its target; rejects with what stopped it. */
+export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
+  let position = align(c, span.from);
+  let pending = span.walk === undefined ? undefined : resumedWalk(c, span.walk);
+  for (;;) {
+    await span.beforeWindow();
+    const target = span.target();
+    const window = pending ?? nextWindow(c, position, target, size);
+    if (window === undefined) return;
+    const walked = await tryWindow(c, reader, span, window, size, halt);
+    pending = undefined;
+    if (walked === undefined) {
+      position = Math.min(position, window.from);
+      continue;
+    }
+    if (span.afterWindow?.(walked) === false || window.to >= target) return;
+    halt.soft.throwIfAborted();
+    // Whether a bound belongs to the window differs between vendors: the last instant is read again.
+    position = Math.max(position, window.to - precisionOf(c.settings.connector.defaults.precisionMs));
+  }
+}
+
+function nextWindow(c: Collecting, position: number, target: number, size: WindowSize): WalkState | undefined {
+  // At least two steps of precision, because the next window begins one step before this one's end.
+  const step = Math.max(2 * precisionOf(c.settings.connector.defaults.precisionMs), align(c, size.ms));
+  const to = Math.min(position + step, target);
+  return to <= position ? undefined : newWalk(position, to);
+}
+
+/** Walks a window; undefined when the vendor would not bear it and a smaller one comes next. */
+async function tryWindow(
+  c: Collecting,
+  reader: WindowReader,
+  span: Span,
+  window: WalkState,
+  size: WindowSize,
+  halt: Halt,
+): Promise<WalkState | undefined> {
+  try {
+    const walked = await walkWindow(c, reader, planOf(span, window), halt);
+    size.ms = Math.min(c.settings.window.maxMs, size.ms * 2);
+    return walked;
+  } catch (error) {
+    if (!(error instanceof PenstockError)) throw error;
+    if (error.code === 'PEN_PAGE_LOOP') size.ms = Math.max(minOf(c), Math.floor((window.to - window.from) / 2));
+    if (error.code !== 'PEN_WINDOW_TOO_LARGE') throw error;
+    halve(c, window, size, error);
+    return undefined;
+  }
+}
+
+const minOf = ({ settings }: Collecting): number =>
+  Math.max(settings.window.minMs, 2 * precisionOf(settings.connector.defaults.precisionMs));
+
+function halve(c: Collecting, window: WalkState, size: WindowSize, error: PenstockError): void {
+  const was = window.to - window.readFrom;
+  if (was <= minOf(c)) {
+    throw new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
+      fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
+      cause: error,
+      ...(error.status === undefined ? {} : { status: error.status }),
+    });
+  }
+  size.ms = Math.max(minOf(c), Math.floor(was / 2));
+  c.log.warn({ err: error, windowMs: size.ms }, 'window refused as too large, a smaller one is read');
+}
+
+function planOf(span: Span, walk: WalkState): WalkPlan {
+  const { lane, checkpoint, closedUntil, onPage } = span;
+  return {
+    lane,
+    walk,
+    checkpoint,
+    ...(closedUntil === undefined ? {} : { closedUntil }),
+    ...(onPage === undefined ? {} : { onPage }),
+  };
+}
