@@ -1,3 +1,10 @@
-export { type OAuth2Settings, oauth2ClientCredentials, type TokenSource } from './oauth2.ts';
+export {
+  cacheToken,
+  type MintedToken,
+  type OAuth2Settings,
+  oauth2ClientCredentials,
+  readToken,
+  type TokenSource,
+} from './oauth2.ts';
 export { openHttpClient } from './open-http-client.ts';
 export { retryAfterMs } from './retry-after.ts';

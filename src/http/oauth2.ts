@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { isObject, parseJson } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
@@ -34,18 +35,29 @@ const unknownLifetimeMs = 300_000;
  * rejects with PEN_SOURCE_UNAVAILABLE, PEN_SOURCE_BAD_REPLY or what the client throws.
  */
 export function oauth2ClientCredentials(settings: OAuth2Settings, http: HttpClient, seams: Seams): TokenSource {
+  return cacheToken(() => mint(settings, http, seams), seams.clock);
+}
+
+/** An access token fresh from its issuer. */
+export interface MintedToken {
+  readonly token: string;
+  readonly lifetimeMs: number;
+}
+
+/** Keeps what `mint` makes until 60 s before it ends; all who wait share one request. */
+export function cacheToken(mint: () => Promise<MintedToken>, clock: Clock): TokenSource {
   let held: { token: string; until: number } | undefined;
   let minting: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
-    const asked = seams.clock.monotonic();
-    const { token, lifetimeMs } = await mint(settings, http, seams);
+    const asked = clock.monotonic();
+    const { token, lifetimeMs } = await mint();
     // A lifetime below two minutes still serves half of itself.
     held = { token, until: asked + Math.max(lifetimeMs - earlyMs, lifetimeMs / 2) };
     return token;
   };
   return {
     token(signal) {
-      if (held !== undefined && seams.clock.monotonic() < held.until) return Promise.resolve(held.token);
+      if (held !== undefined && clock.monotonic() < held.until) return Promise.resolve(held.token);
       minting ??= renew().finally(() => {
         minting = undefined;
       });
@@ -68,7 +80,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
   });
 }
 
-async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): Promise<{ token: string; lifetimeMs: number }> {
+async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): Promise<MintedToken> {
   const { token_url, client_id, client_secret, scope, audience, auth_style = 'body' } = settings;
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
@@ -93,7 +105,8 @@ async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): P
   return readToken(answer, new URL(token_url).origin, seams);
 }
 
-function readToken(answer: HttpResponse, origin: string, seams: Seams): { token: string; lifetimeMs: number } {
+/** Reads a token endpoint's answer; throws as {@link oauth2ClientCredentials} says. */
+export function readToken(answer: HttpResponse, origin: string, seams: Seams): MintedToken {
   const passing = [408, 425, 429].includes(answer.status);
   if (answer.status >= 400 && answer.status < 500 && !passing) {
     throw new PenstockError(
