@@ -128,6 +128,8 @@ export interface LaneState {
   readonly lane: Lane;
   /** Position after which reading goes on. */
   readonly offset: Position;
+  /** Position of the lane's last record, where the engine can tell: what a sink takes nothing of is settled up to here unread. */
+  readonly end?: Position;
   readonly pending: number;
   /** Receipt of the oldest record not yet settled, milliseconds; undefined when nothing is pending. */
   readonly oldestReceived: number | undefined;
@@ -159,7 +161,11 @@ export interface RegistrationReport {
   readonly orphanSinks: readonly { readonly name: string; readonly pending: number }[];
   readonly orphanSources: readonly string[];
   /** Sources whose stored identity differs: name, then what was and what is. */
-  readonly changedSources: readonly { readonly name: string; readonly was: Readonly<Record<string, string>>; readonly is: Readonly<Record<string, string>> }[];
+  readonly changedSources: readonly {
+    readonly name: string;
+    readonly was: Readonly<Record<string, string>>;
+    readonly is: Readonly<Record<string, string>>;
+  }[];
 }
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
@@ -258,9 +264,14 @@ export interface Journal extends AsyncDisposable {
   /** False while a poll must not begin. */
   hasRoom(): boolean;
   /** Fingerprints known for each entry's (day, id), in the order asked; empty when unseen. */
-  seen(source: string, entries: readonly { readonly day: number; readonly id: string }[]): Promise<readonly (readonly string[])[]>;
-  checkpoint(source: string, name: string): Promise<Json | undefined>;
-  note(source: string, name: string): Promise<Json | undefined>;
+  seen(
+    source: string,
+    entries: readonly { readonly day: number; readonly id: string }[],
+  ): Promise<readonly (readonly string[])[]>;
+  /** undefined when there is none. */
+  checkpoint(source: string, name: string): Promise<Json>;
+  /** undefined when there is none. */
+  note(source: string, name: string): Promise<Json>;
   /** Replaces a note that belongs to no source with source ''. */
   setNote(source: string, name: string, value: Json): Promise<void>;
   windows(source: string, from: number, to: number): Promise<readonly LedgerWindow[]>;
@@ -270,7 +281,14 @@ export interface Journal extends AsyncDisposable {
   /** Pages of a lane after a position, about `limit` records; empty when there is none. */
   read(sink: string, lane: Lane, after: Position, limit: number): Promise<readonly StoredPage[]>;
   /** Moves the sink's offset in a lane, writes dead letters and adds counts, atomically. `resolvedLetters`: letters delivered at last. */
-  settle(sink: string, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts, resolvedLetters?: readonly number[]): Promise<void>;
+  settle(
+    sink: string,
+    lane: Lane,
+    upTo: Position,
+    letters: readonly NewDeadLetter[],
+    counts: SettleCounts,
+    resolvedLetters?: readonly number[],
+  ): Promise<void>;
   /** Resolves when an append may have brought something to read, or the signal aborts (resolves too). */
   changed(signal: AbortSignal): Promise<void>;
   /** Text of a stored connector version. */

@@ -1,0 +1,169 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { parseJson } from '../base/json.ts';
+import type { Core } from './core.ts';
+import { all, one } from './database.ts';
+import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from './journal.ts';
+import type { LedgerStore } from './ledger.ts';
+
+/** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
+export interface LetterStore {
+  /** `counted` is false for an event that the ledger has settled before: a refused replay. */
+  insert(sink: number, source: number, letter: NewDeadLetter, counted: boolean): void;
+  /** Updates the letter with this uid among those with ids in (after, upTo]; false when there is none. */
+  refuseAgain(sink: number, letter: NewDeadLetter, after: number, upTo: number): boolean;
+  /** Takes letters out because they were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. */
+  resolve(sink: number, ids: readonly number[], unconfirmed: number): void;
+  list(filter: LetterFilter, limit: number, after?: number, upTo?: number): DeadLetter[];
+  count(filter: LetterFilter, after?: number, upTo?: number): number;
+  discard(filter: LetterFilter): Promise<number>;
+}
+
+/** Prepares the dead letters. */
+export function openLetters(core: Core, ledger: LedgerStore): LetterStore {
+  return { ...openWriting(core, ledger), ...openReading(core), discard: openDiscard(core, ledger) };
+}
+
+const letterColumns =
+  'sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';
+
+function openWriting({ db, names }: Core, ledger: LedgerStore): Pick<LetterStore, 'insert' | 'refuseAgain' | 'resolve'> {
+  const insert = db.prepare(`INSERT INTO dead_letters (${letterColumns}) VALUES (${letterColumns.replace(/\w+/g, ':$&')})`);
+  const again = db.prepare(
+    'UPDATE dead_letters SET code = ?, text = ?, attempts = attempts + ?, last = ? WHERE sink = ? AND source = ? AND uid = ? AND id > ? AND id <= ?',
+  );
+  const remove = db.prepare('DELETE FROM dead_letters WHERE id = ? AND sink = ? RETURNING source, counted');
+  return {
+    insert(sink, source, letter, counted) {
+      insert.run({ sink, source, ...columnsOf(letter), counted: counted ? 1 : 0 });
+      if (counted) ledger.add(sink, source, 'dead_lettered', 1);
+    },
+    refuseAgain(sink, { record, source, code, text, attempts, last }, after, upTo) {
+      return again.run(code, text, attempts, last, sink, names.requireSource(source), record.uid, after, upTo).changes > 0;
+    },
+    resolve(sink, ids, unconfirmed) {
+      let sent = unconfirmed;
+      for (const id of ids) {
+        const row = one<{ source: number; counted: number }>(remove, id, sink);
+        // Gone already: the settle was repeated, or a person discarded the letter meanwhile, which has been counted.
+        if (row === undefined || row.counted === 0) continue;
+        ledger.add(sink, row.source, 'dead_lettered', -1);
+        ledger.add(sink, row.source, sent > 0 ? 'unconfirmed' : 'acknowledged', 1);
+        sent--;
+      }
+    },
+  };
+}
+
+function columnsOf({ record, connector, tenant, labels, eventTime, action, code, text, attempts, first, last }: NewDeadLetter) {
+  const envelope = {
+    uid: record.uid,
+    received: record.received,
+    unreadable: record.unreadable ?? null,
+    record_labels: record.labels === undefined ? null : JSON.stringify(record.labels),
+    record: JSON.stringify(record.record ?? null),
+  };
+  const page = {
+    connector_name: connector.name,
+    connector_hash: connector.hash,
+    tenant: tenant ?? null,
+    labels: JSON.stringify(labels),
+  };
+  return { ...envelope, ...page, event_time: eventTime, action: action ?? null, code, text, attempts, first, last };
+}
+
+interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' | 'text' | 'attempts' | 'first' | 'last'> {
+  readonly uid: string;
+  readonly received: number;
+  readonly record: string;
+  readonly unreadable: string | null;
+  readonly record_labels: string | null;
+  readonly connector_name: string;
+  readonly connector_hash: string;
+  readonly tenant: string | null;
+  readonly labels: string;
+  readonly event_time: number;
+  readonly action: string | null;
+}
+
+function openReading({ db }: Core): Pick<LetterStore, 'list' | 'count'> {
+  const from = 'FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source';
+  return {
+    list(filter, limit, after = 0, upTo = Number.MAX_SAFE_INTEGER) {
+      const { sql, values } = whereOf(filter, after, upTo);
+      const rows = all<LetterRow>(
+        db.prepare(`SELECT d.*, k.name AS sink, s.name AS source ${from} WHERE ${sql} ORDER BY d.id LIMIT ?`),
+        ...values,
+        limit,
+      );
+      return rows.map(letterOf);
+    },
+    count(filter, after = 0, upTo = Number.MAX_SAFE_INTEGER) {
+      const { sql, values } = whereOf(filter, after, upTo);
+      return one<{ n: number }>(db.prepare(`SELECT count(*) AS n ${from} WHERE ${sql}`), ...values)?.n ?? 0;
+    },
+  };
+}
+
+function letterOf(row: LetterRow): DeadLetter {
+  const { id, sink, source, code, text, attempts, first, last } = row;
+  return {
+    id,
+    sink,
+    source,
+    record: recordOf(row),
+    connector: { name: row.connector_name, hash: row.connector_hash },
+    tenant: row.tenant ?? undefined,
+    labels: JSON.parse(row.labels) as string[],
+    eventTime: row.event_time,
+    action: row.action ?? undefined,
+    code,
+    text,
+    attempts,
+    first,
+    last,
+  };
+}
+
+function recordOf({ uid, received, record, unreadable, record_labels }: LetterRow): StoredRecord {
+  return {
+    uid,
+    received,
+    record: parseJson(record),
+    ...(unreadable !== null && { unreadable }),
+    ...(record_labels !== null && { labels: JSON.parse(record_labels) as string[] }),
+  };
+}
+
+function whereOf(filter: LetterFilter, after: number, upTo: number): { sql: string; values: SQLInputValue[] } {
+  const { sink, source, code, action, from, to, ids } = filter;
+  const parts: (readonly [string, SQLInputValue | undefined])[] = [
+    ['d.id > ?', after],
+    ['d.id <= ?', upTo],
+    ['k.name = ?', sink],
+    ['s.name = ?', source],
+    ['d.code = ?', code],
+    ['d.action = ?', action],
+    ['d.event_time >= ?', from],
+    ['d.event_time <= ?', to],
+    ['d.id IN (SELECT value FROM json_each(?))', ids === undefined ? undefined : JSON.stringify(ids)],
+  ];
+  const used = parts.filter((part): part is readonly [string, SQLInputValue] => part[1] !== undefined);
+  return { sql: used.map(([sql]) => sql).join(' AND '), values: used.map(([, value]) => value) };
+}
+
+function openDiscard({ db, writer }: Core, ledger: LedgerStore): LetterStore['discard'] {
+  return (filter) => {
+    const { sql, values } = whereOf(filter, 0, Number.MAX_SAFE_INTEGER);
+    const remove = db.prepare(
+      `DELETE FROM dead_letters WHERE id IN (SELECT d.id FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source WHERE ${sql}) RETURNING sink, source, counted`,
+    );
+    return writer.write(() => {
+      const gone = all<{ sink: number; source: number; counted: number }>(remove, ...values);
+      for (const { sink, source, counted } of gone) {
+        ledger.add(sink, source, 'dead_lettered', -counted);
+        ledger.add(sink, source, 'discarded', counted);
+      }
+      return gone.length;
+    });
+  };
+}

@@ -1,0 +1,66 @@
+import { PenstockError } from '../base/errors.ts';
+import { type Json, parseJson } from '../base/json.ts';
+import type { Core } from './core.ts';
+import { all, one } from './database.ts';
+import type { Job, JobState } from './journal.ts';
+
+/** The table of jobs: queued -> running -> done, failed or cancelled. */
+export interface JobStore {
+  insert(kind: string, args: Json): Promise<Job>;
+  list(filter?: { readonly states?: readonly JobState[]; readonly id?: number }): Job[];
+  update(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
+}
+
+interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {
+  readonly args: string;
+  readonly progress: string;
+  readonly error: string | null;
+  readonly started: number | null;
+  readonly finished: number | null;
+}
+
+function jobOf({ id, kind, args, state, progress, error, created, started, finished }: JobRow): Job {
+  return {
+    id,
+    kind,
+    args: parseJson(args),
+    state,
+    progress: parseJson(progress),
+    error: error ?? undefined,
+    created,
+    started: started ?? undefined,
+    finished: finished ?? undefined,
+  };
+}
+
+/** Prepares the jobs. */
+export function openJobs({ db, writer, clock, wake }: Core): JobStore {
+  const insert = db.prepare(
+    "INSERT INTO jobs (kind, args, state, progress, created) VALUES (?, ?, 'queued', 'null', ?) RETURNING *",
+  );
+  const select = db.prepare(
+    'SELECT * FROM jobs WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) ORDER BY id',
+  );
+  const update = db.prepare(
+    `UPDATE jobs SET state = ifnull(?2, state), progress = ifnull(?3, progress), error = ifnull(?4, error),
+     started = CASE WHEN ?2 = 'running' THEN ifnull(started, ?5) ELSE started END,
+     finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1`,
+  );
+  return {
+    async insert(kind, args) {
+      const row = await writer.write(() => one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now()));
+      wake.bell();
+      if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
+      return jobOf(row);
+    },
+    list: ({ states, id } = {}) =>
+      all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states)).map(jobOf),
+    async update(id, { state, progress, error }) {
+      const text = progress === undefined ? null : JSON.stringify(progress);
+      const { changes } = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
+      if (changes === 0)
+        throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
+      wake.bell();
+    },
+  };
+}

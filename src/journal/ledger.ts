@@ -1,0 +1,105 @@
+import { type Core, kindName } from './core.ts';
+import { all } from './database.ts';
+import type { Ledger, LedgerWindow, SinkTotals, SourceTotals } from './journal.ts';
+
+/** Names of the counters that make up a sink's side of the balance; each is a column of `totals`. */
+export type TotalName = Exclude<keyof SinkTotals, 'pending'>;
+
+/** Reads and adds to the counters. `add` runs inside a write. */
+export interface LedgerStore {
+  add(sink: number, source: number, name: TotalName, count: number): void;
+  ledger(): Ledger;
+  windows(source: string, from: number, to: number): LedgerWindow[];
+}
+
+const totalNames = [
+  'acknowledged',
+  'unconfirmed',
+  'dead_lettered',
+  'discarded',
+  'not_routed',
+  'skipped',
+  'abandoned',
+  'replayed',
+  'possible_duplicates',
+] as const satisfies readonly TotalName[];
+
+/** Prepares the ledger. */
+export function openLedger(core: Core): LedgerStore {
+  const { db, names } = core;
+  const adders = new Map(
+    totalNames.map((name) => [
+      name,
+      db.prepare(
+        `INSERT INTO totals (sink, source, ${name}) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET ${name} = ${name} + ?3`,
+      ),
+    ]),
+  );
+  const selectWindows = db.prepare(
+    'SELECT * FROM windows WHERE source = ?1 AND (to_time IS NULL OR (to_time >= ?2 AND from_time <= ?3)) ORDER BY from_time, updated, key',
+  );
+  return {
+    add(sink, source, name, count) {
+      if (count !== 0) adders.get(name)?.run(sink, source, count);
+    },
+    ledger: openReading(core),
+    windows(sourceName, from, to) {
+      const source = names.source(sourceName);
+      if (source === undefined) return [];
+      return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));
+    },
+  };
+}
+
+interface WindowRow
+  extends Pick<LedgerWindow, 'key' | 'fetched' | 'new' | 'duplicate' | 'excluded' | 'unreadable' | 'id_conflict' | 'updated'> {
+  readonly kind: number;
+  readonly from_time: number | null;
+  readonly to_time: number | null;
+  readonly complete: number;
+}
+
+function windowOf(source: string, row: WindowRow): LedgerWindow {
+  const { key, fetched, duplicate, excluded, unreadable, id_conflict, updated } = row;
+  const counts = { fetched, new: row.new, duplicate, excluded, unreadable, id_conflict };
+  return {
+    source,
+    key,
+    lane: kindName(row.kind),
+    from: row.from_time,
+    to: row.to_time,
+    ...counts,
+    complete: row.complete === 1,
+    updated,
+  };
+}
+
+interface LedgerSqlRow extends SinkTotals {
+  readonly sink: string;
+  readonly source: string;
+  readonly new: number;
+}
+
+function openReading({ db }: Core): () => Ledger {
+  const sources = db.prepare(
+    'SELECT name, fetched, new, duplicate, excluded, unreadable, id_conflict FROM sources ORDER BY name',
+  );
+  const rows = db.prepare(`
+    SELECT k.name AS sink, s.name AS source, s.new AS new, ${totalNames.map((name) => `ifnull(t.${name}, 0) AS ${name}`).join(', ')},
+      (SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) FROM lanes l
+        LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending
+    FROM sinks k CROSS JOIN sources s LEFT JOIN totals t ON t.sink = k.id AND t.source = s.id ORDER BY k.name, s.name`);
+  return () => {
+    const bySource = all<SourceTotals & { readonly name: string }>(sources).map(({ name, ...totals }) => [name, totals] as const);
+    return {
+      sources: Object.fromEntries(bySource),
+      rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
+    };
+  };
+}
+
+/** True when a row of the ledger accounts for every record: new = the sum of what became of them. */
+export function isBalanced({ totals, new: fresh }: { readonly totals: SinkTotals; readonly new: number }): boolean {
+  const { acknowledged, unconfirmed, dead_lettered, discarded, not_routed, skipped, abandoned, pending } = totals;
+  return fresh === acknowledged + unconfirmed + dead_lettered + discarded + not_routed + skipped + abandoned + pending;
+}

@@ -1,0 +1,70 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../base/errors.ts';
+import { formatSize } from '../base/quantity.ts';
+import { pragma } from './database.ts';
+
+/** How full the journal is, and whether more may come in. Only appends are bound by it. */
+export interface Limits {
+  readonly maxBytes: number;
+  usedBytes(): number;
+  /** True when `bytes` more fit below max_bytes. */
+  fits(bytes: number): boolean;
+  /** False from the moment that one more large page would not fit until a tenth of the journal is free again. */
+  hasRoom(): boolean;
+  /** Trims what may go when `bytes` do not fit; does not promise that they do afterwards. */
+  makeRoom(bytes: number): Promise<void>;
+  /** Throws PEN_JOURNAL_FULL when `bytes` do not fit. */
+  assertRoom(bytes: number): void;
+  /** Sets what frees space: called with the bytes that are wanted. */
+  relieveWith(relieve: (bytes: number) => Promise<void>): void;
+}
+
+/** Smallest max_bytes that leaves the reserve, the ballast and a page their room. */
+export const minMaxBytes = 8 * 1024 * 1024;
+
+/** Measures a database against `maxBytes`. */
+export function openLimits(db: DatabaseSync, path: string, maxBytes: number): Limits {
+  const pageCount = db.prepare('PRAGMA page_count');
+  const freeCount = db.prepare('PRAGMA freelist_count');
+  const walFrames = db.prepare('PRAGMA wal_checkpoint(NOOP)');
+  const pageSize = Number(pragma(db, 'page_size'));
+  const worstPage = Math.min(maxBytes / 8, 32 * 1024 * 1024);
+  let relieve: (bytes: number) => Promise<void> = () => Promise.resolve();
+  let walBytes = 0;
+  let room = true;
+
+  function usedBytes(): number {
+    // Inside a transaction the WAL cannot be asked; what it held before is close enough there.
+    if (!db.isTransaction) walBytes = Math.max(0, Number(walFrames.get()?.['log'] ?? 0)) * (pageSize + 24);
+    const pages = Number(pageCount.get()?.['page_count'] ?? 0) - Number(freeCount.get()?.['freelist_count'] ?? 0);
+    return pages * pageSize + walBytes;
+  }
+  const fits = (bytes: number): boolean => usedBytes() + bytes <= maxBytes;
+  return {
+    maxBytes,
+    usedBytes,
+    fits,
+    hasRoom() {
+      room = fits(room ? worstPage : worstPage + maxBytes / 10);
+      return room;
+    },
+    async makeRoom(bytes) {
+      if (!fits(bytes)) await relieve(bytes);
+    },
+    assertRoom(bytes) {
+      if (fits(bytes)) return;
+      room = false;
+      throw fullError(path, usedBytes(), maxBytes);
+    },
+    relieveWith(how) {
+      relieve = how;
+    },
+  };
+}
+
+function fullError(path: string, usedBytes: number, maxBytes: number): PenstockError {
+  const what = `the journal is full: ${formatSize(usedBytes)} of ${formatSize(maxBytes)} hold events that a sink has not taken yet`;
+  const fix =
+    'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection goes on by itself';
+  return new PenstockError('PEN_JOURNAL_FULL', what, { where: path, fix });
+}

@@ -1,0 +1,100 @@
+import { hostname } from 'node:os';
+import { DatabaseSync } from 'node:sqlite';
+import { type Clock, sleep } from '../base/clock.ts';
+import { PenstockError } from '../base/errors.ts';
+import type { Files } from '../base/seams.ts';
+import { storageError } from './database.ts';
+import type { JournalPaths } from './directory.ts';
+
+/** The right to be the one process that collects and delivers. Disposing gives it back; so does the end of the process, however it comes. */
+export interface Lock {
+  release(): Promise<void>;
+}
+
+const retryMs = 250;
+
+export interface LockOptions {
+  readonly clock: Clock;
+  readonly files: Files;
+  /** How long to wait for another holder, milliseconds. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes the lock of a data_dir: an exclusive transaction on a small database of its own, which the system frees even after kill -9.
+ * Throws PEN_JOURNAL_LOCKED, naming the holder as far as it is known.
+ */
+export async function takeLock(paths: JournalPaths, { clock, files, waitMs, signal }: LockOptions): Promise<Lock> {
+  await touch(paths.lock, files);
+  const end = clock.monotonic() + waitMs;
+  for (;;) {
+    const db = tryLock(paths.lock);
+    if (db !== undefined) {
+      await files.writeFile(
+        paths.holder,
+        JSON.stringify({ pid: process.pid, host: hostname(), since: new Date(clock.now()).toISOString() }),
+        { mode: 0o600 },
+      );
+      return {
+        async release() {
+          await files.rm(paths.holder, { force: true });
+          db.close();
+        },
+      };
+    }
+    if (clock.monotonic() >= end) throw await lockedError(paths, files);
+    await sleep(clock, Math.min(retryMs, Math.max(1, end - clock.monotonic())), signal);
+  }
+}
+
+// SQLite would make the file readable to all.
+async function touch(path: string, files: Files): Promise<void> {
+  const handle = await files.open(path, 'a', 0o600);
+  await handle.close();
+}
+
+function tryLock(path: string): DatabaseSync | undefined {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: 0 });
+    db.exec('BEGIN EXCLUSIVE');
+    return db;
+  } catch (error) {
+    db?.close();
+    if (isBusy(error)) return undefined;
+    throw storageError(error, path);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'errcode' in error &&
+    typeof error.errcode === 'number' &&
+    (error.errcode & 0xff) === 5
+  );
+}
+
+async function lockedError(paths: JournalPaths, files: Files): Promise<PenstockError> {
+  const holder = await describeHolder(paths.holder, files);
+  return new PenstockError('PEN_JOURNAL_LOCKED', `another penstock uses this journal${holder}`, {
+    where: paths.lock,
+    fix: 'stop it, or give this one a data_dir of its own',
+  });
+}
+
+async function describeHolder(path: string, files: Files): Promise<string> {
+  try {
+    const { pid, host, since } = JSON.parse(await files.readFile(path, 'utf8')) as {
+      pid?: unknown;
+      host?: unknown;
+      since?: unknown;
+    };
+    return ` (process ${String(pid)} on ${String(host)}, since ${String(since)})`;
+  } catch (error) {
+    // The holder wrote nothing, or is writing at this moment: the message does without.
+    return error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT' ? '' : ` (${String(error)})`;
+  }
+}

@@ -1,0 +1,108 @@
+import { PenstockError } from '../base/errors.ts';
+import { type Core, kindName, kindNumber, position } from './core.ts';
+import { all, one } from './database.ts';
+import type { LetterStore } from './dead-letters.ts';
+import type { Lane, LaneState, NewDeadLetter, Position, SettleCounts, StoredPage } from './journal.ts';
+import type { LedgerStore } from './ledger.ts';
+import { openLaneSteps, readRows } from './page-rows.ts';
+
+/** Stored lanes as sinks see them. An offset is the position of the last settled record; what lies behind it is pending. */
+export interface OffsetStore {
+  lanes(sink: number): LaneState[];
+  read(lane: Lane, after: Position, limit: number): Promise<StoredPage[]>;
+  /** Moves an offset and counts what it passed. Only inside a write; throws PEN_INTERNAL when the counts do not cover it. */
+  settle(sink: number, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts): void;
+  /** Moves an offset to `upTo` for another reason than delivery. Returns how many records it passed. Only inside a write. */
+  pass(sink: number, source: number, kind: number, upTo: number, as: 'skipped' | 'abandoned' | 'not_routed'): number;
+}
+
+/** Prepares the offsets. */
+export function openOffsets(core: Core, ledger: LedgerStore, letters: LetterStore): OffsetStore {
+  const steps = openLaneSteps(core.db);
+  const move = openMove(core);
+  return {
+    lanes: openLanes(core),
+    read: (lane, after, limit) => {
+      const source = core.names.source(lane.source);
+      return source === undefined
+        ? Promise.resolve([])
+        : readRows(steps(source, kindNumber(lane.kind), after), lane.source, limit, core.path);
+    },
+    settle: openSettle(core, move, ledger, letters),
+    pass(sink, source, kind, upTo, as) {
+      const { at, passed } = move.current(sink, source, kind);
+      const records = Math.max(0, upTo - at);
+      if (records === 0) return 0;
+      move.to(sink, source, kind, upTo, as === 'not_routed' ? passed : passed + records);
+      ledger.add(sink, source, as, records);
+      return records;
+    },
+  };
+}
+
+function openLanes({ db }: Core): OffsetStore['lanes'] {
+  const pending = db.prepare(`
+    SELECT s.id AS source, s.name AS name, l.kind AS kind, l.appended AS appended, ifnull(o.position, 0) AS offset FROM lanes l JOIN sources s ON s.id = l.source
+    LEFT JOIN offsets o ON o.sink = ? AND o.source = l.source AND o.kind = l.kind WHERE l.appended > ifnull(o.position, 0)`);
+  const holding = db.prepare(
+    'SELECT received FROM pages WHERE source = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1',
+  );
+  return (sink) =>
+    all<{ source: number; name: string; kind: number; appended: number; offset: number }>(pending, sink).map(
+      ({ source, name, kind, appended, offset }) => ({
+        lane: { kind: kindName(kind), source: name },
+        offset: position(offset),
+        end: position(appended),
+        pending: appended - offset,
+        oldestReceived: one<{ received: number }>(holding, source, kind, offset + 1)?.received,
+      }),
+    );
+}
+
+interface Move {
+  current(sink: number, source: number, kind: number): { readonly at: number; readonly passed: number };
+  to(sink: number, source: number, kind: number, at: number, passed: number): void;
+  end(source: number, kind: number): number;
+}
+
+function openMove({ db }: Core): Move {
+  const select = db.prepare('SELECT position AS at, passed FROM offsets WHERE sink = ? AND source = ? AND kind = ?');
+  const put = db.prepare(
+    'INSERT INTO offsets (sink, source, kind, position, passed) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET position = ?4, passed = ?5',
+  );
+  const appended = db.prepare('SELECT appended FROM lanes WHERE source = ? AND kind = ?');
+  return {
+    current: (sink, source, kind) => one<{ at: number; passed: number }>(select, sink, source, kind) ?? { at: 0, passed: 0 },
+    to: (sink, source, kind, at, passed) => void put.run(sink, source, kind, at, passed),
+    end: (source, kind) => one<{ appended: number }>(appended, source, kind)?.appended ?? 0,
+  };
+}
+
+function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: LetterStore): OffsetStore['settle'] {
+  const totals = core.db.prepare('SELECT skipped FROM totals WHERE sink = ? AND source = ?');
+  // A record that was skipped or abandoned while it was in flight and was delivered after all is counted as delivered.
+  function reclaim(sink: number, source: number, records: number): void {
+    const skipped = Math.min(records, one<{ skipped: number }>(totals, sink, source)?.skipped ?? 0);
+    ledger.add(sink, source, 'skipped', -skipped);
+    ledger.add(sink, source, 'abandoned', skipped - records);
+  }
+  return (sink, lane, upTo, newLetters, counts) => {
+    const source = core.names.requireSource(lane.source);
+    const kind = kindNumber(lane.kind);
+    const { at, passed } = move.current(sink, source, kind);
+    const covered = (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0) + (counts.not_routed ?? 0) + newLetters.length;
+    const late = covered - Math.max(0, upTo - at);
+    if (late < 0 || late > passed || upTo > move.end(source, kind)) {
+      throw new PenstockError('PEN_INTERNAL', `a settle from ${at} to ${upTo} accounts for ${covered} records`, {
+        where: `lane ${lane.kind} of ${lane.source}`,
+        fix: 'report this with the log',
+      });
+    }
+    if (late > 0) reclaim(sink, source, late);
+    if (upTo > at || late > 0) move.to(sink, source, kind, Math.max(at, upTo), passed - late);
+    ledger.add(sink, source, 'acknowledged', counts.acknowledged ?? 0);
+    ledger.add(sink, source, 'unconfirmed', counts.unconfirmed ?? 0);
+    ledger.add(sink, source, 'not_routed', counts.not_routed ?? 0);
+    for (const letter of newLetters) letters.insert(sink, source, letter, true);
+  };
+}

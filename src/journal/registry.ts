@@ -1,0 +1,103 @@
+import type { Core } from './core.ts';
+import { all, one } from './database.ts';
+import type { RegistrationReport, SinkRegistration, SourceRegistration } from './journal.ts';
+import type { OffsetStore } from './offsets.ts';
+
+/** Knows what is configured: gives new sinks their starting offsets and finds orphans and changed identities. */
+export interface Registry {
+  register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]): Promise<RegistrationReport>;
+}
+
+/** Prepares registration. */
+export function openRegistry(core: Core, offsets: OffsetStore): Registry {
+  const { db, writer, wake } = core;
+  const putSources = openPutSources(core);
+  const putSinks = openPutSinks(core, offsets);
+  const orphanSinks = db.prepare('SELECT id, name FROM sinks WHERE configured = 0 ORDER BY name');
+  const orphanSources = db.prepare('SELECT name FROM sources WHERE configured = 0 ORDER BY name');
+  const pending = (sink: number): number => offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
+
+  return {
+    async register(sources, sinks) {
+      const report = await writer.write(() => {
+        db.exec('UPDATE sources SET configured = 0; UPDATE sinks SET configured = 0');
+        const changedSources = putSources(sources);
+        const appeared = putSinks(sinks);
+        return {
+          newSinks: appeared.map(({ id, name }) => ({ name, pending: pending(id) })),
+          orphanSinks: all<{ id: number; name: string }>(orphanSinks).map(({ id, name }) => ({ name, pending: pending(id) })),
+          orphanSources: all<{ name: string }>(orphanSources).map(({ name }) => name),
+          changedSources,
+        };
+      });
+      wake.bell();
+      return report;
+    },
+  };
+}
+
+function openPutSources({ db, names }: Core) {
+  const configure = db.prepare(
+    'UPDATE sources SET configured = 1, registered = ?2, identity = ifnull(identity, ?2), seen_ttl_ms = ?3, seen_pinned_ms = ?4 WHERE id = ?1 RETURNING identity',
+  );
+  return (sources: readonly SourceRegistration[]): RegistrationReport['changedSources'] =>
+    sources.flatMap(({ name, connector, identity, seenTtlMs, seenPinnedMs }) => {
+      const is = identityText(connector, identity);
+      const was = one<{ identity: string }>(configure, names.ensureSource(name), is, seenTtlMs, seenPinnedMs)?.identity ?? is;
+      return was === is ? [] : [{ name, was: identityOf(was, connector), is: identityOf(is, connectorOf(was)) }];
+    });
+}
+
+function identityText(connector: string, identity: Readonly<Record<string, string>>): string {
+  return JSON.stringify([connector, Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+function connectorOf(text: string): string {
+  return (JSON.parse(text) as [string])[0];
+}
+
+// The connector is part of the identity; it is named only where it is what changed.
+function identityOf(text: string, otherConnector: string): Record<string, string> {
+  const [connector, entries] = JSON.parse(text) as [string, [string, string][]];
+  return Object.fromEntries(connector === otherConnector ? entries : [['connector', connector], ...entries]);
+}
+
+function openPutSinks({ db, names, clock }: Core, offsets: OffsetStore) {
+  const update = db.prepare('UPDATE sinks SET configured = 1, type = ?, when_full = ? WHERE id = ?');
+  const insert = db.prepare('INSERT INTO sinks (name, type, when_full, configured, created) VALUES (?, ?, ?, 1, ?)');
+  const lanes = db.prepare('SELECT source, kind, appended FROM lanes');
+  const startOf = openStartOf(db);
+  return (sinks: readonly SinkRegistration[]): { id: number; name: string }[] =>
+    sinks.flatMap(({ name, type, whenFull, start }) => {
+      const known = names.sink(name);
+      if (known !== undefined) {
+        update.run(type, whenFull, known);
+        return [];
+      }
+      const id = Number(insert.run(name, type, whenFull, clock.now()).lastInsertRowid);
+      for (const lane of all<{ source: number; kind: number; appended: number }>(lanes)) {
+        // What lies before its start was never meant for this sink; the balance says so.
+        offsets.pass(id, lane.source, lane.kind, startOf(lane, start), 'not_routed');
+      }
+      return [{ id, name }];
+    });
+}
+
+function openStartOf(db: Core['db']) {
+  // Pages pinned by a replay may stay behind when their neighbours are trimmed: only the run of pages without a hole can be read as a lane.
+  const oldest =
+    db.prepare(`SELECT first FROM (SELECT first, lag(first + count) OVER (ORDER BY first) AS expected FROM pages WHERE source = ?1 AND kind = ?2)
+    WHERE expected IS NULL OR expected <> first ORDER BY first DESC LIMIT 1`);
+  const since = db.prepare(
+    'SELECT first FROM pages WHERE source = ? AND kind = ? AND first >= ? AND max_time >= ? ORDER BY first LIMIT 1',
+  );
+  return (
+    { source, kind, appended }: { source: number; kind: number; appended: number },
+    start: SinkRegistration['start'],
+  ): number => {
+    const first = start === 'now' ? undefined : one<{ first: number }>(oldest, source, kind)?.first;
+    if (first === undefined) return appended;
+    const from = start === 'oldest' ? first : one<{ first: number }>(since, source, kind, first, Number(start))?.first;
+    return from === undefined ? appended : from - 1;
+  };
+}

@@ -1,0 +1,78 @@
+// The journal's tables. A released version never changes: a new one is appended, and carries what is needed to come from the one before.
+
+/** Marks a file as ours: "PenS". */
+export const applicationId = 0x50656e53;
+
+const version1 = `
+CREATE TABLE sources (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, configured INTEGER NOT NULL DEFAULT 0,
+  identity TEXT, registered TEXT, seen_ttl_ms INTEGER, seen_pinned_ms INTEGER,
+  fetched INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0, duplicate INTEGER NOT NULL DEFAULT 0,
+  excluded INTEGER NOT NULL DEFAULT 0, unreadable INTEGER NOT NULL DEFAULT 0, id_conflict INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE sinks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, type TEXT NOT NULL, when_full TEXT NOT NULL,
+  configured INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE connectors (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (source INTEGER NOT NULL, kind INTEGER NOT NULL, appended INTEGER NOT NULL, PRIMARY KEY (source, kind)) STRICT, WITHOUT ROWID;
+CREATE TABLE pages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, kind INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+  received INTEGER NOT NULL, received_last INTEGER NOT NULL, min_time INTEGER NOT NULL, max_time INTEGER NOT NULL,
+  connector_name TEXT NOT NULL, connector_hash TEXT NOT NULL, tenant TEXT, labels TEXT NOT NULL,
+  raw_bytes INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX pages_by_lane ON pages (source, kind, first, count, received, received_last);
+CREATE TABLE offsets (
+  sink INTEGER NOT NULL, source INTEGER NOT NULL, kind INTEGER NOT NULL, position INTEGER NOT NULL, passed INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (sink, source, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE totals (
+  sink INTEGER NOT NULL, source INTEGER NOT NULL, acknowledged INTEGER NOT NULL DEFAULT 0, unconfirmed INTEGER NOT NULL DEFAULT 0,
+  dead_lettered INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0, not_routed INTEGER NOT NULL DEFAULT 0,
+  skipped INTEGER NOT NULL DEFAULT 0, abandoned INTEGER NOT NULL DEFAULT 0, replayed INTEGER NOT NULL DEFAULT 0,
+  possible_duplicates INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sink, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (source INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (source, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE notes (source INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (source, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE seen (
+  source INTEGER NOT NULL, day INTEGER NOT NULL, id BLOB NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (source, day, id, fingerprint)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE seen_days (source INTEGER NOT NULL, day INTEGER NOT NULL, touched INTEGER NOT NULL, PRIMARY KEY (source, day)) STRICT, WITHOUT ROWID;
+CREATE TABLE windows (
+  source INTEGER NOT NULL, key TEXT NOT NULL, kind INTEGER NOT NULL, from_time INTEGER, to_time INTEGER, fetched INTEGER NOT NULL,
+  new INTEGER NOT NULL, duplicate INTEGER NOT NULL, excluded INTEGER NOT NULL, unreadable INTEGER NOT NULL, id_conflict INTEGER NOT NULL,
+  complete INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (source, key, kind)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX windows_by_time ON windows (source, to_time);
+CREATE TABLE dead_letters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sink INTEGER NOT NULL, source INTEGER NOT NULL, uid TEXT NOT NULL, received INTEGER NOT NULL,
+  unreadable TEXT, record_labels TEXT, connector_name TEXT NOT NULL, connector_hash TEXT NOT NULL, tenant TEXT, labels TEXT NOT NULL,
+  event_time INTEGER NOT NULL, action TEXT, code TEXT NOT NULL, text TEXT NOT NULL, attempts INTEGER NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, counted INTEGER NOT NULL, record TEXT NOT NULL
+) STRICT;
+CREATE INDEX dead_letters_by_sink ON dead_letters (sink, source, code);
+CREATE TABLE jobs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, args TEXT NOT NULL, state TEXT NOT NULL, progress TEXT NOT NULL, error TEXT,
+  created INTEGER NOT NULL, started INTEGER, finished INTEGER
+) STRICT;
+CREATE TABLE replays (
+  job INTEGER NOT NULL, source INTEGER NOT NULL, sink INTEGER NOT NULL, kind TEXT NOT NULL, after INTEGER NOT NULL, upto INTEGER NOT NULL,
+  min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, filter TEXT NOT NULL, remaining INTEGER NOT NULL, PRIMARY KEY (job, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE holds (kind TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, reason TEXT NOT NULL, fix TEXT, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;
+`;
+
+// Ranges that a sink with `when_full: skip` left out, so that they can be replayed.
+const version2 = `
+CREATE TABLE skips (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sink INTEGER NOT NULL, source INTEGER NOT NULL, kind INTEGER NOT NULL, from_time INTEGER NOT NULL,
+  to_time INTEGER NOT NULL, records INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL
+) STRICT;
+`;
+
+/** Steps from an empty file to the newest shape: step n leads to `user_version` n + 1. */
+export const migrations: readonly string[] = [version1, version2];
+
+/** The shape that this program reads and writes. */
+export const schemaVersion = migrations.length;

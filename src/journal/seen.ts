@@ -1,0 +1,77 @@
+import type { SQLInputValue } from 'node:sqlite';
+import type { Core } from './core.ts';
+import { all, one } from './database.ts';
+import type { Seen } from './journal.ts';
+
+/** The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. */
+export interface SeenIndex {
+  lookup(source: string, entries: readonly { readonly day: number; readonly id: string }[]): string[][];
+  /** Remembers entries and that their days were touched. Only inside a write. */
+  remember(source: number, entries: readonly Seen[]): void;
+  /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
+  expire(limit: number, pinned: boolean): number;
+}
+
+// Touching a day on every page would write for nothing; ages are counted in days.
+const touchEveryMs = 3_600_000;
+
+/** Prepares the index. */
+export function openSeen({ db, names, clock }: Core): SeenIndex {
+  const select = db.prepare('SELECT fingerprint FROM seen WHERE source = ? AND day = ? AND id = ?');
+  select.setReturnArrays(true);
+  const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
+  const touch = db.prepare(
+    'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
+  );
+  const lookedUp = new Map<number, Set<number>>();
+
+  return {
+    lookup(sourceName, entries) {
+      const source = names.source(sourceName);
+      if (source === undefined) return entries.map(() => []);
+      const days = lookedUp.get(source) ?? new Set();
+      lookedUp.set(source, days);
+      return entries.map(({ day, id }) => {
+        const rows = select.all(source, day, Buffer.from(id, 'hex')) as unknown as [Uint8Array][];
+        if (rows.length === 0) return [];
+        days.add(day);
+        return rows.map(([fingerprint]) => Buffer.from(fingerprint).toString('hex'));
+      });
+    },
+    remember(source, entries) {
+      // Days that were only looked up count as touched as well, with the next commit of their source.
+      const days = lookedUp.get(source) ?? new Set();
+      for (const { day, id, fingerprint } of entries) {
+        insert.run(source, day, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
+        days.add(day);
+      }
+      const now = clock.now();
+      for (const day of days) touch.run(source, day, now, touchEveryMs);
+      lookedUp.delete(source);
+    },
+    expire: openExpiry({ db, clock }),
+  };
+}
+
+function openExpiry({ db, clock }: Pick<Core, 'db' | 'clock'>): SeenIndex['expire'] {
+  const due = db.prepare(
+    'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - (CASE ?2 WHEN 1 THEN s.seen_pinned_ms ELSE s.seen_ttl_ms END) ORDER BY d.touched LIMIT 1',
+  );
+  const cut = db.prepare('SELECT id FROM seen WHERE source = ? AND day = ? ORDER BY id LIMIT 1 OFFSET ?');
+  const deleteTo = db.prepare('DELETE FROM seen WHERE source = ? AND day = ? AND id < ?');
+  const deleteDay = db.prepare('DELETE FROM seen WHERE source = ? AND day = ?');
+  const forgetDay = db.prepare('DELETE FROM seen_days WHERE source = ? AND day = ?');
+  return (limit, pinned) => {
+    const [bucket] = all<{ source: number; day: number }>(due, clock.now(), pinned ? 1 : 0);
+    if (bucket === undefined) return 0;
+    const key: SQLInputValue[] = [bucket.source, bucket.day];
+    const end = one<{ id: Uint8Array }>(cut, ...key, limit);
+    if (end !== undefined) {
+      const deleted = Number(deleteTo.run(...key, end.id).changes);
+      if (deleted > 0) return deleted;
+    }
+    const deleted = Number(deleteDay.run(...key).changes);
+    forgetDay.run(...key);
+    return Math.max(1, deleted);
+  };
+}

@@ -1,0 +1,100 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../base/errors.ts';
+import { inTransaction, isDiskFull, storageError } from './database.ts';
+
+/** What a change may use up: an append ends where the disk ends, everything else may fall back on the reserve. */
+export type Urgency = 'append' | 'reserve';
+
+/** The journal's one way to write. Changes that arrive together share one transaction, and so one sync. */
+export interface Writer {
+  /** Runs `work` in the next transaction; resolves when that is durable. `work` may run twice: it must only speak to the database. */
+  write<T>(work: () => T, urgency?: Urgency): Promise<T>;
+  /** Waits for what was asked so far and refuses the rest. */
+  close(): Promise<void>;
+}
+
+interface Change {
+  readonly work: () => unknown;
+  readonly urgency: Urgency;
+  readonly done: (result: unknown) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export interface WriterOptions {
+  readonly path: string;
+  /** Frees space for a change that must not fail; false when there is none to free. */
+  readonly freeReserve: () => Promise<boolean>;
+}
+
+/** Opens the writer of a database. */
+export function openWriter(db: DatabaseSync, { path, freeReserve }: WriterOptions): Writer {
+  let queue: Change[] = [];
+  let running: Promise<void> | undefined;
+  let closed = false;
+
+  async function drain(): Promise<void> {
+    // One turn of the event loop, so that whatever settles in it shares the sync.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (queue.length > 0) {
+      const group = queue;
+      queue = [];
+      if (!together(db, group)) for (const change of group) await alone(db, change, path, freeReserve);
+    }
+    running = undefined;
+  }
+
+  return {
+    write<T>(work: () => T, urgency: Urgency = 'reserve'): Promise<T> {
+      if (closed) return Promise.reject(new PenstockError('PEN_ABORTED', 'the journal is closed'));
+      return new Promise<T>((resolve, reject) => {
+        queue.push({ work, urgency, done: (result) => resolve(result as T), failed: reject });
+        running ??= drain();
+      });
+    },
+    async close() {
+      closed = true;
+      await running;
+    },
+  };
+}
+
+/** Commits a group in one transaction; false when something in it failed and nothing was written. */
+function together(db: DatabaseSync, group: readonly Change[]): boolean {
+  const results: unknown[] = [];
+  try {
+    inTransaction(db, () => {
+      for (const change of group) results.push(change.work());
+    });
+  } catch {
+    // Which change failed shows when each runs alone.
+    return false;
+  }
+  for (const [index, change] of group.entries()) change.done(results[index]);
+  return true;
+}
+
+async function alone(db: DatabaseSync, change: Change, path: string, freeReserve: () => Promise<boolean>): Promise<void> {
+  try {
+    change.done(inTransaction(db, change.work));
+  } catch (error) {
+    const canRetry = change.urgency === 'reserve' && isDiskFull(error) && (await freeReserve());
+    if (!canRetry) {
+      change.failed(refused(error, change.urgency, path));
+      return;
+    }
+    try {
+      change.done(inTransaction(db, change.work));
+    } catch (again) {
+      change.failed(storageError(again, path));
+    }
+  }
+}
+
+function refused(error: unknown, urgency: Urgency, path: string): unknown {
+  if (urgency !== 'append' || !isDiskFull(error)) return storageError(error, path);
+  return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', {
+    where: path,
+    cause: error,
+    fix: 'free space on the disk; collection goes on by itself',
+  });
+}
