@@ -50,11 +50,11 @@ export async function compress(bytes: Buffer, compression: Compression): Promise
   return bytes;
 }
 
-/** Opens the bodies of one sink. */
-export function openBodies(frame: Frame, compression: Compression): Bodies {
+/** Opens the bodies of one sink; `rewrite` changes each encoded event on its way into them. */
+export function openBodies(frame: Frame, compression: Compression, rewrite?: (encoded: string) => string): Bodies {
   const made = new WeakMap<Batch, Promise<Body>>();
   const make = async (batch: Batch): Promise<Body> => {
-    const plain = assemble(batch.encoded, frame);
+    const plain = assemble(rewrite === undefined ? batch.encoded : batch.encoded.map(rewrite), frame);
     return { bytes: await compress(plain, compression), plainLength: plain.length };
   };
   return {

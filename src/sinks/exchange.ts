@@ -7,21 +7,21 @@ export type Exchange = { readonly response: HttpResponse } | { readonly failed: 
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
- * certificate is refused, else `uncertain`. Rethrows what is no matter of the network, such as the caller's abort.
+ * certificate is refused, else `uncertain`. With `statusSuffices` an endless body costs no more than its status. Rethrows what is no matter of the network, such as the caller's abort.
  */
-export async function exchange(http: HttpClient, request: HttpRequest): Promise<Exchange> {
+export async function exchange(http: HttpClient, request: HttpRequest, statusSuffices = false): Promise<Exchange> {
   try {
     return { response: await http.request(request) };
   } catch (error) {
-    if (error instanceof PenstockError) return ofFault(error);
+    if (error instanceof PenstockError) return ofFault(error, statusSuffices);
     throw error;
   }
 }
 
-function ofFault(error: PenstockError): Exchange {
+function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   const { code, status, sent, message: reason } = error;
-  // A refusal with an endless page is still a refusal; only a success has to be read whole to be believed.
-  if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && status >= 300)
+  // A refusal with an endless page is still a refusal; only a success may have to be read whole to be believed.
+  if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && (statusSuffices || status >= 300))
     return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };

@@ -1,4 +1,5 @@
 import { file } from './file/index.ts';
+import { http } from './http/index.ts';
 import type { SinkType } from './sink.ts';
 import { splunkHec } from './splunk-hec/index.ts';
 import { stdout } from './stdout/index.ts';
@@ -7,6 +8,7 @@ import { syslog } from './syslog/index.ts';
 /** Every kind of sink by its `type:`. */
 export const sinkTypes: Readonly<Record<string, SinkType>> = {
   file,
+  http,
   splunk_hec: splunkHec,
   stdout,
   syslog,

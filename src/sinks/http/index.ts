@@ -1,0 +1,78 @@
+import type { Sink, SinkContext, SinkType } from '../sink.ts';
+import { openAuthorizer } from './authorize.ts';
+import { HttpOptions } from './options.ts';
+import { type EntryContext, fill, type Preset } from './preset.ts';
+import { presetOf } from './presets/index.ts';
+import { baseOf, probeHttp } from './probe.ts';
+import { httpSend, type Sending } from './send.ts';
+import { standardWebhooks } from './signature.ts';
+
+/** Any receiver that takes events by HTTP. */
+export const http: SinkType = {
+  name: 'http',
+  options: HttpOptions,
+  defaultFormat: 'ocsf',
+  acknowledges: 'The receiver answered 2xx, and where a preset can tell, took every single event.',
+  open: (options, context) => Promise.resolve().then(() => openHttp(options as HttpOptions, context)),
+  check: (options) => faultsOf(options as HttpOptions),
+  urls: (options) => urlsOf(options as HttpOptions),
+};
+
+/** Opens a sink; no I/O happens before the first batch. Throws PEN_CONFIG_INVALID for a secret that has not the form of one. */
+export function openHttp(options: HttpOptions, context: SinkContext): Sink {
+  const format = context.format ?? 'ocsf';
+  const isJson = format === 'ocsf' || format === 'cim' || format === 'ecs';
+  const preset = presetOf(options, isJson);
+  const entry: EntryContext = { format, isJson, hostname: context.hostname, version: context.version, options };
+  const secrets = options.signature?.standard_webhooks;
+  const sending: Sending = {
+    options,
+    context,
+    preset,
+    entry,
+    url: targetOf(options, preset),
+    authorizer: openAuthorizer(options.auth, preset, context),
+    sign: secrets === undefined ? undefined : standardWebhooks(secrets),
+  };
+  const { eventBytes = Number.MAX_SAFE_INTEGER, batchBytes, batchEvents } = preset.limits;
+  const frame = preset.frame(entry);
+  const around = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail);
+  return {
+    endpoints: [sending.url.origin],
+    maxInFlight: 256,
+    maxEventBytes: eventBytes,
+    ...(batchBytes === undefined ? {} : { maxBatchBytes: batchBytes - around }),
+    ...(batchEvents === undefined ? {} : { maxBatchEvents: batchEvents }),
+    encode: preset.entry(entry),
+    send: httpSend(sending),
+    probe: (signal) => probeHttp(sending, signal),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function targetOf(options: HttpOptions, preset: Preset): URL {
+  const base = options.url ?? fill(preset.url ?? '', options);
+  return new URL(preset.path === '' ? base : `${baseOf(base)}${fill(preset.path, options)}`);
+}
+
+function urlsOf({ url, auth }: HttpOptions): readonly string[] {
+  return [url, auth?.oauth2?.token_url].filter((one) => one !== undefined);
+}
+
+function faultsOf(options: HttpOptions): (readonly [string, string, string])[] {
+  const preset = presetOf(options, true);
+  const name = options.preset === undefined ? 'type: http' : `preset: ${options.preset}`;
+  const missing = preset.needs
+    .filter((key) => options[key] === undefined && !(key === 'url' && preset.url !== undefined))
+    .map((key) => [key, `${name} needs "${key}"`, `add ${key}: ...`] as const);
+  const base = options.url === undefined ? undefined : new URL(options.url);
+  const inUrl: readonly (readonly [string, string, string])[] =
+    base !== undefined && (base.username !== '' || base.password !== '')
+      ? [['url', 'credentials do not belong into the URL', 'put them into "auth: {basic: {username, password}}"']]
+      : [];
+  const key: readonly (readonly [string, string, string])[] =
+    options.auth?.api_key !== undefined && preset.apiKey === undefined
+      ? [['auth.api_key', `${name} names no header for a key`, 'use "auth: {header: {name, value}}"']]
+      : [];
+  return [...missing, ...inUrl, ...key];
+}

@@ -1,0 +1,60 @@
+import { isObject } from '../../../base/json.ts';
+import type { Verdict, Verdicts } from '../../sink.ts';
+import { parseAnswer } from '../answer.ts';
+import { isoTime, jsonObject, type Preset } from '../preset.ts';
+
+const create = '{"create":';
+
+const bulk: Preset = {
+  needs: ['url', 'index'],
+  path: '/{index}/_bulk',
+  contentType: 'application/x-ndjson',
+  frame: () => ({ head: '', tail: '', cut: 0 }),
+  // ECS has its @timestamp already; a data stream takes no document without one.
+  entry:
+    ({ format, isJson }) =>
+    (event) => {
+      const document = format === 'ecs' ? event.body : jsonObject(event, isJson, `"@timestamp":"${isoTime(event.event.time)}"`);
+      return `${create}{"_id":${JSON.stringify(event.uid)}}}\n${document}\n`;
+    },
+  overwrite: { rewrite: (entry) => `{"index":${entry.slice(create.length)}`, refusedBy: /op_type of create/ },
+  limits: { batchBytes: 15_000_000, answerBytes: 16 * 2 ** 20 },
+  success: readItems,
+  probe: { method: 'GET', path: '/' },
+};
+
+/**
+ * The `_bulk` API. `create` with the event's own id makes a resent event a conflict instead of a duplicate.
+ *
+ * Source: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+ */
+export const elasticsearch: Preset = { ...bulk, apiKey: { header: 'authorization', prefix: 'ApiKey ' } };
+
+/** The same API; it knows no API keys. Source: https://docs.opensearch.org/latest/api-reference/document-apis/bulk/ */
+export const opensearch: Preset = bulk;
+
+function readItems(body: Buffer, size: number): Verdicts {
+  const answer = parseAnswer(body);
+  const items = answer['items'];
+  if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
+    return { all: { kind: 'uncertain', reason: 'the answer is not that of the bulk API' } };
+  if (!answer['errors']) return { all: { kind: 'accept' } };
+  return { each: items.map(verdictOf) };
+}
+
+function verdictOf(item: unknown): Verdict {
+  const [action, result] = isObject(item) ? (Object.entries(item)[0] ?? []) : [];
+  if (!isObject(result) || typeof result['status'] !== 'number')
+    return { kind: 'uncertain', reason: 'the answer has no status for this event' };
+  const { status } = result;
+  const error = isObject(result['error']) ? result['error'] : {};
+  const type = typeof error['type'] === 'string' ? error['type'] : `http_${status}`;
+  const reason = `${status} ${type}: ${typeof error['reason'] === 'string' ? error['reason'].slice(0, 300) : ''}`;
+  if (status >= 200 && status < 300) return { kind: 'accept' };
+  // The id is there already: an earlier attempt whose answer was lost.
+  if (status === 409 && action === 'create') return { kind: 'accept' };
+  if (status === 429 || status >= 500 || status === 409) return { kind: 'retry', reason };
+  if (status === 401 || status === 403 || status === 404)
+    return { kind: 'hold', reason, fix: 'check that the index exists and that the credentials may create documents in it' };
+  return { kind: 'event', code: type, reason };
+}

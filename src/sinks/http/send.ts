@@ -1,0 +1,108 @@
+import type { HttpRequest, HttpResponse } from '../../http/client.ts';
+import { retryAfterMs } from '../../http/index.ts';
+import { type Bodies, openBodies } from '../body.ts';
+import { describeAnswer, type Exchange, exchange } from '../exchange.ts';
+import type { Batch, SinkContext, Verdicts } from '../sink.ts';
+import { numberAt } from './answer.ts';
+import type { Authorizer } from './authorize.ts';
+import type { HttpOptions } from './options.ts';
+import type { EntryContext, Preset } from './preset.ts';
+import type { Sign } from './signature.ts';
+import { verdictOfStatus } from './statuses.ts';
+
+/** What every request of a sink is made from. */
+export interface Sending {
+  readonly options: HttpOptions;
+  readonly context: SinkContext;
+  readonly preset: Preset;
+  readonly entry: EntryContext;
+  readonly url: URL;
+  readonly authorizer: Authorizer;
+  readonly sign: Sign | undefined;
+}
+
+/** Largest answer that is read where a preset does not need more. */
+const maxAnswerBytes = 65_536;
+
+/** Makes the `send` of a sink. */
+export function httpSend(sending: Sending): (batch: Batch, signal: AbortSignal) => Promise<Verdicts> {
+  const { preset, options, entry } = sending;
+  const frame = preset.frame(entry);
+  const bodies = openBodies(frame, options.compression);
+  const { overwrite } = preset;
+  const rewritten = overwrite && openBodies(frame, options.compression, overwrite.rewrite);
+  let overwrites = overwrite !== undefined;
+
+  return async (batch, signal) => {
+    if (batch.replay && overwrites && rewritten !== undefined) {
+      const sent = await attempt(sending, rewritten, batch, signal);
+      overwrites = 'failed' in sent || overwrite?.refusedBy.test(sent.response.body.toString('utf8')) !== true;
+      if (overwrites) return judge(sending, batch, sent);
+      sending.context.log.info('the receiver does not let events be overwritten: replayed ones that it has stay as they are');
+    }
+    return judge(sending, batch, await attempt(sending, bodies, batch, signal));
+  };
+}
+
+/** Sends a batch once; after a 401 once more with a new token, where there can be one. */
+async function attempt(sending: Sending, bodies: Bodies, batch: Batch, signal: AbortSignal): Promise<Exchange> {
+  const { authorizer, context } = sending;
+  const { bytes } = await bodies.of(batch);
+  for (let again = true; ; again = false) {
+    const authorization = await authorizer.authorize(signal);
+    if ('failed' in authorization) return authorization;
+    const request = requestOf(sending, batch, bytes, authorization.headers, signal);
+    const sent = await exchange(context.http, request, sending.preset.success === undefined);
+    const isRefused = 'response' in sent && sent.response.status === 401;
+    if (!isRefused || !again || !authorizer.renew(authorization.headers)) return sent;
+  }
+}
+
+function requestOf(
+  { options, context, preset, url, sign }: Sending,
+  { id }: Batch,
+  bytes: Buffer,
+  authorization: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): HttpRequest {
+  const encoding = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
+  return {
+    method: options.method,
+    url,
+    headers: {
+      'content-type': preset.contentType,
+      ...encoding,
+      ...preset.headers,
+      ...lowerCase(options.headers),
+      'idempotency-key': id,
+      ...sign?.(id, bytes, context.seams.clock.now()),
+      ...authorization,
+    },
+    body: bytes,
+    timeoutMs: context.timeoutMs ?? 30_000,
+    maxBytes: preset.limits.answerBytes ?? maxAnswerBytes,
+    signal,
+  };
+}
+
+function judge({ preset, options, context }: Sending, { events, replay }: Batch, sent: Exchange): Verdicts {
+  if ('failed' in sent) return { all: sent.failed };
+  const { response } = sent;
+  const size = events.length;
+  if (response.status >= 200 && response.status < 300)
+    return preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size);
+  const waitMs = retryAfterMs(response.headers, context.seams.clock);
+  return { all: verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses) };
+}
+
+/** A success that says how many events it refused, but not which. */
+function countRefused({ body, status }: HttpResponse, path: string | undefined, size: number): Verdicts {
+  const refused = path === undefined ? 0 : (numberAt(body, path) ?? 0);
+  if (refused <= 0) return { all: { kind: 'accept' } };
+  const reason = `answered ${status} but refused ${refused} of ${size} events`;
+  return { all: { kind: refused >= size ? 'event' : 'split', code: 'refused', reason } };
+}
+
+function lowerCase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
