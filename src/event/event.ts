@@ -46,7 +46,7 @@ export interface PageContext {
 
 /** Maps records of one connector version. Never throws: a record that breaks it becomes a Base Event and is counted. */
 export interface Mapper {
-  /** Name of the action table: `anaconda`; sourcetype and module come from it. */
+  /** Name of the action table; sourcetype and module come from it. */
   readonly table: string;
   map(envelope: Envelope, context: PageContext): Mapped;
 }

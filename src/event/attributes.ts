@@ -1,0 +1,104 @@
+// The OCSF objects that we write, by hand: types made from the whole schema would be thousands of lines.
+export interface Organization {
+  uid?: string;
+  name?: string;
+}
+
+export interface User {
+  name?: string;
+  uid?: string;
+  email_addr?: string;
+  full_name?: string;
+  type_id?: number;
+  type?: string;
+  org?: Organization;
+}
+
+/** A group, policy, resource, web resource or service: something with a name, an id or both. */
+export interface Thing {
+  name?: string;
+  uid?: string;
+  type?: string;
+}
+
+export interface Entity extends Thing {
+  type_id?: number;
+  user?: User;
+  group?: Thing;
+  org?: Organization;
+  policy?: Thing;
+}
+
+export interface Observable {
+  readonly name: string;
+  readonly type_id: number;
+  readonly type: string;
+  readonly value: string;
+}
+
+/** What an event carries beyond its head, in the order in which it is written. */
+export type Attributes = {
+  status_id: number;
+  status: string;
+  status_code?: string;
+  status_detail?: string;
+  time: number;
+  message?: string;
+  actor?: { user?: User; app_name?: string };
+  src_endpoint?: { ip?: string; name?: string };
+  http_request?: { user_agent: string };
+  user?: User;
+  service?: Thing;
+  group?: Thing;
+  privileges?: readonly string[];
+  policies?: readonly Thing[];
+  entity?: Entity;
+  web_resources?: readonly Thing[];
+  api?: { operation: string; service: Thing };
+  resource?: Thing;
+  resources?: readonly Thing[];
+  metadata?: Metadata;
+  observables?: readonly Observable[];
+  raw_data?: string;
+  raw_data_size?: number;
+  unmapped?: Record<string, unknown>;
+};
+
+/** The metadata of every event. */
+export type Metadata = {
+  version: string;
+  product: { readonly name: string; readonly vendor_name: string; readonly feature: { readonly name: string } };
+  uid: string;
+  event_code?: string;
+  log_name: string;
+  log_provider: string;
+  log_format: string;
+  original_time?: string;
+  original_event_uid?: string;
+  tenant_uid?: string;
+  logged_time?: number;
+  correlation_uid?: string;
+  processed_time: number;
+  profiles?: readonly string[];
+  labels?: readonly string[];
+};
+
+/** The attributes that every event begins with. */
+export interface Head {
+  readonly class_uid: number;
+  readonly class_name: string;
+  readonly category_uid: number;
+  readonly category_name: string;
+  readonly activity_id: number;
+  readonly activity_name: string;
+  readonly type_uid: number;
+  readonly type_name: string;
+  readonly severity_id: number;
+  readonly severity: string;
+}
+
+/** An event as the mapper writes it and the encoders read it. Type aliases, so that it is an `Event` too. */
+export type MappedEvent = Omit<Head, never> & Attributes & { metadata: Metadata };
+
+/** Stands for what is required and unknown; encoders skip it. */
+export const unknownName = 'Unknown';

@@ -1,0 +1,62 @@
+// Ids that stay the same for the same record, whatever the source is called and whatever redaction will do (they are made before it).
+import { hash } from 'node:crypto';
+import { canonicalJson, isObject, setOwn } from '../base/json.ts';
+import { boundDepth } from './depth.ts';
+import { parsePath, type Step } from './path.ts';
+
+/**
+ * `metadata.uid`: the first 32 hex digits of SHA-256 over action table, tenant and native id, one per line as UTF-8. With a fingerprint
+ * it names the second record that came under a known id.
+ */
+export function uidOf(table: string, tenant: string | undefined, nativeId: string, fingerprint?: string): string {
+  const text = `${table}\n${tenant ?? ''}\n${nativeId}`;
+  return hash('sha256', fingerprint === undefined ? text : `${text}\n${fingerprint}`, 'hex').slice(0, 32);
+}
+
+/** The native id of a record that could not be read: SHA-256 of its text, hex. */
+export function hashText(text: string): string {
+  return hash('sha256', text, 'hex');
+}
+
+function without(value: unknown, steps: readonly Step[], depth: number): unknown {
+  const key = steps[depth];
+  if (typeof key !== 'string' || !isObject(value) || !Object.hasOwn(value, key)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(value)) {
+    if (name !== key) setOwn(copy, name, value[name]);
+    else if (depth + 1 < steps.length) setOwn(copy, name, without(value[name], steps, depth + 1));
+  }
+  return copy;
+}
+
+/**
+ * First 16 hex digits of SHA-256 over the record as compact JSON with sorted keys, `volatile` paths (`message`, `meta.views`) left out:
+ * two copies of one record have the same. Any JSON value has one.
+ */
+export function fingerprintOf(record: unknown, volatile: readonly string[] = []): string {
+  let rest = boundDepth(record);
+  for (const path of volatile) rest = without(rest, parsePath(path) ?? [], 0);
+  return hash('sha256', canonicalJson(rest), 'hex').slice(0, 16);
+}
+
+/** A field of a row that has no id: its canonical name, or the names it may have with the canonical one first. */
+export type HashField = string | readonly string[];
+
+/**
+ * Compiles the native id of records without one: compact JSON of the given fields under their canonical names in alphabetical order.
+ * {@link uidOf} hashes it. Fields that the record lacks are left out, all others do not count.
+ */
+export function compileHashId(fields: readonly HashField[]): (record: unknown) => string {
+  const named = fields.map((field): readonly string[] => (typeof field === 'string' ? [field] : field));
+  named.sort((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
+  return (record) => {
+    const row: Record<string, unknown> = {};
+    if (isObject(record)) {
+      for (const names of named) {
+        const found = names.find((name) => Object.hasOwn(record, name));
+        if (found !== undefined) setOwn(row, names[0] ?? found, boundDepth(record[found]));
+      }
+    }
+    return JSON.stringify(row);
+  };
+}

@@ -1,0 +1,13 @@
+// The room's door: records become events here, events become lines.
+
+export { ActionTableSpec } from './action-spec.ts';
+export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
+export { compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
+export { normaliseKey } from './key.ts';
+export { MapSpec, PathsSpec } from './map-spec.ts';
+export { compileMapper } from './mapper.ts';
+export { compilePath, type Getter, parsePath } from './path.ts';
+export type { MapperParts, RecordPaths } from './record-reads.ts';
+export { redact } from './redact.ts';
+export { cefSeverity, severityOf } from './severity.ts';
+export { compileTime, type ParsedTime, parseTime } from './time.ts';

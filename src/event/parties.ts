@@ -1,0 +1,100 @@
+import { type Entity, type Thing, type User, unknownName } from './attributes.ts';
+import type { MapSpec } from './map-spec.ts';
+import type { Paths, Read } from './reads.ts';
+import { isEmail, textOf } from './values.ts';
+
+/** OCSF captions of user.type_id. */
+export const userTypes: Readonly<Record<number, string>> = { 0: 'Unknown', 1: 'User', 2: 'Admin', 3: 'System', 4: 'Service' };
+
+/** The reads of one object that a record tells about. */
+export interface PartyReads {
+  readonly uid: Read<string>;
+  readonly name: Read<string>;
+  readonly email: Read<string>;
+  readonly type: Read<string>;
+}
+
+/** What a record tells about one object; claimed only when an attribute takes it. */
+export interface Party {
+  readonly uid: string | undefined;
+  readonly name: string | undefined;
+  readonly email: string | undefined;
+  readonly type: string | undefined;
+  readonly reads: PartyReads;
+}
+
+/** Prepares the reads of `target`, `user`, `group`, `policy` or `resource`. */
+export function openParty(paths: Paths, map: MapSpec, whose: 'target' | 'user' | 'group' | 'policy' | 'resource'): PartyReads {
+  const withEmail = whose === 'target' || whose === 'user';
+  return {
+    uid: paths.read(map[`${whose}.uid`], textOf),
+    name: paths.read(map[`${whose}.name`], textOf),
+    email: paths.read(withEmail ? map[`${whose}.email_addr`] : undefined, textOf),
+    type: paths.read(whose === 'target' ? map['target.type'] : undefined, textOf),
+  };
+}
+
+/** Reads an object without claiming anything. */
+export function readParty(reads: PartyReads, record: unknown): Party {
+  return {
+    uid: reads.uid.get(record),
+    name: reads.name.get(record),
+    email: reads.email.get(record),
+    type: reads.type.get(record),
+    reads,
+  };
+}
+
+/** True when the record tells who or what it is. */
+export function isKnown({ uid, name, email }: Party): boolean {
+  return uid !== undefined || name !== undefined || email !== undefined;
+}
+
+/** The object as a user; undefined when nothing is known of it. The name falls back to the e-mail address. */
+export function userOf(party: Party, typeId?: number): User | undefined {
+  if (!isKnown(party)) return undefined;
+  const { reads, uid, email } = party;
+  const name = party.name ?? email;
+  const user: User = {};
+  if (name !== undefined) user.name = name;
+  if (uid !== undefined) user.uid = uid;
+  if (email !== undefined && isEmail(email)) user.email_addr = email;
+  if (typeId !== undefined) {
+    user.type_id = typeId;
+    user.type = userTypes[typeId] ?? 'Other';
+  }
+  reads.uid.claim();
+  reads.name.claim();
+  if (user.email_addr !== undefined || name === email) reads.email.claim();
+  return user;
+}
+
+/** The object as a thing with name and id; undefined when neither is known. An e-mail address serves as name. */
+export function thingOf(party: Party): Thing | undefined {
+  const name = party.name ?? party.email;
+  if (party.uid === undefined && name === undefined) return undefined;
+  const thing: Thing = {};
+  if (name !== undefined) thing.name = name;
+  if (party.uid !== undefined) thing.uid = party.uid;
+  party.reads.uid.claim();
+  party.reads.name.claim();
+  if (name === party.email) party.reads.email.claim();
+  return thing;
+}
+
+/** What stands for a user who must be there and is not known. */
+export function unknownUser(): User {
+  return { name: unknownName, type_id: 0, type: 'Unknown' };
+}
+
+/** Fills the object inside of an entity that OCSF has a type of its own for: 2 user, 3 group, 4 org, 5 policy. */
+export function fillEntity(entity: Entity, party: Party, invited: boolean): void {
+  const thing: Thing = {};
+  if (entity.name !== undefined) thing.name = entity.name;
+  if (entity.uid !== undefined) thing.uid = entity.uid;
+  if (entity.type_id === 2) entity.user = userOf(party) ?? thing;
+  else if (entity.type_id === 3) entity.group = thing;
+  else if (entity.type_id === 4) entity.org = thing;
+  else if (entity.type_id === 5) entity.policy = thing;
+  else if (invited && party.email !== undefined) entity.user = userOf({ ...party, uid: undefined, name: undefined }) ?? thing;
+}

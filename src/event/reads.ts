@@ -1,0 +1,141 @@
+// Reading attributes out of a record while keeping account of what was carried, so that the rest can go to `unmapped`.
+import { isObject, setOwn } from '../base/json.ts';
+import { compileSteps, type Getter, isAbsent, parsePath, type Step } from './path.ts';
+
+/** One attribute's way into the record. */
+export interface Read<T> {
+  /** The first candidate that converts; remembers which one for {@link claim}. */
+  get(record: unknown): T | undefined;
+  /** Marks what the last `get` found as carried by the event. */
+  claim(): void;
+  /** `get`, then `claim`. */
+  take(record: unknown): T | undefined;
+}
+
+interface Node {
+  /** Place of this path among the marks; -1 when nothing reads it as a whole. */
+  slot: number;
+  readonly children: Map<string, Node>;
+}
+
+const emptyNode = (): Node => ({ slot: -1, children: new Map() });
+
+/** All paths that a mapper reads. Built once; `marks` belong to the record that is being mapped, so a mapper is not re-entrant. */
+export interface Paths {
+  read<T>(candidates: string | readonly string[] | undefined, convert: (value: unknown) => T | undefined): Read<T>;
+  /** Forgets what the previous record carried. */
+  begin(): void;
+  /** What nothing has claimed, original names and nesting; undefined when there is nothing. */
+  rest(record: Record<string, unknown>): Record<string, unknown> | undefined;
+}
+
+const absent: Read<never> = { get: () => undefined, claim: () => undefined, take: () => undefined };
+
+interface Candidate {
+  readonly get: Getter;
+  readonly slot: number;
+}
+
+function compileRead<T>(
+  candidates: readonly Candidate[],
+  convert: (value: unknown) => T | undefined,
+  marks: () => Uint8Array,
+): Read<T> {
+  let found = -1;
+  const get = (record: unknown): T | undefined => {
+    for (const candidate of candidates) {
+      const value = candidate.get(record);
+      if (isAbsent(value)) continue;
+      const converted = convert(value);
+      if (converted === undefined) continue;
+      found = candidate.slot;
+      return converted;
+    }
+    found = -1;
+    return undefined;
+  };
+  const claim = (): void => {
+    if (found >= 0) marks()[found] = 1;
+  };
+  return {
+    get,
+    claim,
+    take(record) {
+      const value = get(record);
+      if (value !== undefined) claim();
+      return value;
+    },
+  };
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
+function restOf(object: Record<string, unknown>, node: Node, marks: Uint8Array): Record<string, unknown> | undefined {
+  let rest: Record<string, unknown> | undefined;
+  for (const key of Object.keys(object)) {
+    let value = object[key];
+    const child = node.children.get(key);
+    if (child !== undefined) {
+      if (child.slot >= 0 && marks[child.slot] === 1) continue;
+      if (child.children.size > 0 && isObject(value)) value = restOf(value, child, marks);
+    }
+    if (isEmpty(value)) continue;
+    rest ??= {};
+    setOwn(rest, key, value);
+  }
+  return rest;
+}
+
+function stepsOf(path: string): readonly Step[] {
+  const steps = parsePath(path);
+  if (steps === undefined) throw new SyntaxError(`"${path}" is not a path such as actor.ip or target[0].id`);
+  return steps;
+}
+
+const nameOf = (steps: readonly Step[]): string =>
+  steps.map((step) => (typeof step === 'object' ? JSON.stringify(step) : String(step))).join('\n');
+
+/**
+ * Opens the account of paths. `keep` paths and everything below them stay in the rest whatever is claimed; so does what lies in an array.
+ * Throws a SyntaxError for a text that is no path.
+ */
+export function openPaths(keep: readonly string[]): Paths {
+  const root = emptyNode();
+  const slots = new Map<string, number>();
+  let marks = new Uint8Array(0);
+  const kept = keep.map((path) => nameOf(stepsOf(path)));
+
+  const open = (path: string): Candidate => {
+    const steps = stepsOf(path);
+    const get = compileSteps(steps);
+    const keys = steps.filter((step) => typeof step === 'string');
+    const name = nameOf(steps);
+    const isKept = kept.some((one) => name === one || name.startsWith(`${one}\n`));
+    if (isKept || keys.length === 0 || keys.length < steps.length) return { get, slot: -1 };
+    const slot = slots.get(name) ?? slots.size;
+    slots.set(name, slot);
+    marks = new Uint8Array(slots.size);
+    let node = root;
+    for (const key of keys) {
+      const next = node.children.get(key) ?? emptyNode();
+      node.children.set(key, next);
+      node = next;
+    }
+    node.slot = slot;
+    return { get, slot };
+  };
+
+  return {
+    read(candidates, convert) {
+      if (candidates === undefined) return absent;
+      const list = typeof candidates === 'string' ? [candidates] : candidates;
+      return compileRead(list.map(open), convert, () => marks);
+    },
+    begin: () => void marks.fill(0),
+    rest: (record) => restOf(record, root, marks),
+  };
+}

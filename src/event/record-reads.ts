@@ -1,0 +1,142 @@
+import { parseJson, setOwn } from '../base/json.ts';
+import type { ActionTable } from './action-table.ts';
+import { type ActorReads, openActor } from './actor.ts';
+import type { Attributes } from './attributes.ts';
+import type { MapSpec, PathsSpec } from './map-spec.ts';
+import { openParty, type PartyReads, readParty } from './parties.ts';
+import type { Parties } from './placing.ts';
+import { openPaths, type Paths, type Read } from './reads.ts';
+import { parseTime } from './time.ts';
+import { ipOf, textOf, textsOf } from './values.ts';
+
+/** What the mapper needs of a connector's `record:` section; candidates, the first that tells something wins. */
+export interface RecordPaths {
+  readonly id?: PathsSpec;
+  readonly time: PathsSpec;
+  readonly action: PathsSpec;
+  readonly tenant?: PathsSpec;
+}
+
+/** What a mapper is made of. */
+export interface MapperParts {
+  readonly table: ActionTable;
+  readonly map: MapSpec;
+  readonly record: RecordPaths;
+}
+
+/** A time with the text that told it. */
+export interface Told {
+  readonly text: string;
+  readonly ms: number;
+  readonly dayOnly: boolean;
+}
+
+/** Every read of a mapper. */
+export interface RecordReads {
+  readonly paths: Paths;
+  readonly action: Read<string>;
+  readonly time: Read<Told>;
+  readonly tenant: Read<string>;
+  readonly id: Read<string>;
+  readonly status: Read<string>;
+  readonly statusDetail: Read<string>;
+  readonly message: Read<string>;
+  readonly correlation: Read<string>;
+  readonly logged: Read<number>;
+  readonly actor: ActorReads;
+  readonly ip: Read<string>;
+  readonly userAgent: Read<string>;
+  readonly target: PartyReads;
+  readonly user: PartyReads;
+  readonly group: PartyReads;
+  readonly policy: PartyReads;
+  readonly resource: PartyReads;
+  readonly privileges: Read<readonly string[]>;
+}
+
+function told(value: unknown): Told | undefined {
+  const parsed = parseTime(value);
+  return parsed === undefined ? undefined : { ...parsed, text: textOf(value) ?? '' };
+}
+
+/** Prepares every read of a mapper. */
+export function openReads({ table, map, record }: MapperParts): RecordReads {
+  const paths = openPaths(map.keep ?? []);
+  return {
+    paths,
+    action: paths.read(record.action, textOf),
+    time: paths.read(record.time, told),
+    tenant: paths.read(record.tenant, textOf),
+    id: paths.read(map['metadata.original_event_uid'] ?? record.id, textOf),
+    status: paths.read(table.spec.status.field, textOf),
+    statusDetail: paths.read(map.status_detail, textOf),
+    message: paths.read(map.message, textOf),
+    correlation: paths.read(map['metadata.correlation_uid'], textOf),
+    logged: paths.read(map['metadata.logged_time'], (value) => parseTime(value)?.ms),
+    actor: openActor(paths, map),
+    ip: paths.read(map['src_endpoint.ip'], textOf),
+    userAgent: paths.read(map['http_request.user_agent'], textOf),
+    target: openParty(paths, map, 'target'),
+    user: openParty(paths, map, 'user'),
+    group: openParty(paths, map, 'group'),
+    policy: openParty(paths, map, 'policy'),
+    resource: openParty(paths, map, 'resource'),
+    privileges: paths.read(map.privileges, textsOf),
+  };
+}
+
+/** The record with its embedded JSON parsed; the record itself when there is none. */
+export function unfold(record: Record<string, unknown>, fields: readonly string[]): Record<string, unknown> {
+  let copy: Record<string, unknown> | undefined;
+  for (const field of fields) {
+    const text = Object.hasOwn(record, field) ? record[field] : undefined;
+    if (typeof text !== 'string' || !/^\s*[[{]/.test(text)) continue;
+    try {
+      const value = parseJson(text);
+      copy ??= { ...record };
+      setOwn(copy, field, value);
+    } catch (error) {
+      // Text that only begins like JSON stays text.
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  }
+  return copy ?? record;
+}
+
+const statusNames = { success: [1, 'Success'], failure: [2, 'Failure'], unknown: [0, 'Unknown'], other: [99, 'Other'] } as const;
+
+/** Status, its raw text and, unless it succeeded, why. */
+export function fillStatus(event: Attributes, reads: RecordReads, table: ActionTable, record: unknown): void {
+  const text = reads.status.take(record);
+  const outcome = table.outcomeOf(text);
+  const [id, name] = statusNames[outcome];
+  event.status_id = id;
+  event.status = outcome === 'other' && text !== undefined ? text : name;
+  if (text !== undefined) event.status_code = text;
+  const detail = id === 1 ? undefined : reads.statusDetail.take(record);
+  if (detail !== undefined) event.status_detail = detail;
+}
+
+/** Address and User-Agent of the client. */
+export function fillClient(event: Attributes, reads: RecordReads, record: unknown): void {
+  const address = reads.ip.take(record);
+  if (address !== undefined) {
+    const ip = ipOf(address);
+    event.src_endpoint = ip === undefined ? { name: address } : { ip };
+  }
+  const userAgent = reads.userAgent.take(record);
+  if (userAgent !== undefined) event.http_request = { user_agent: userAgent };
+}
+
+/** Everything that was affected, nothing of it claimed yet. */
+export function readParties(reads: RecordReads, record: unknown, tenant: Parties['tenant']): Parties {
+  return {
+    target: readParty(reads.target, record),
+    user: readParty(reads.user, record),
+    group: readParty(reads.group, record),
+    policy: readParty(reads.policy, record),
+    resource: readParty(reads.resource, record),
+    tenant,
+    privileges: () => reads.privileges.take(record),
+  };
+}
