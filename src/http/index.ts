@@ -8,3 +8,4 @@ export {
 } from './oauth2.ts';
 export { openHttpClient } from './open-http-client.ts';
 export { retryAfterMs } from './retry-after.ts';
+export { type LoadedTls, loadTls, pinFault } from './tls.ts';

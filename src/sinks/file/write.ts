@@ -1,81 +1,42 @@
 import { dirname, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
-import { formatSize, sizeBytes } from '../../base/quantity.ts';
+import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { ProbeReport, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import { type LineFile, longestLineBytes, openLineFile } from './line-file.ts';
+import { longestLineBytes } from './line-file.ts';
 import type { FileOptions } from './options.ts';
-import { moveAway, periodOf, tidyRotated } from './rotation.ts';
+import { RotatingFile } from './rotating-file.ts';
 
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
 export function openFileSink(options: FileOptions, { seams, log }: SinkContext): Sink {
   const path = resolve(options.path);
-  const { clock, files } = seams;
-  const maxBytes = options.rotate?.size === undefined ? Number.POSITIVE_INFINITY : sizeBytes(options.rotate.size);
-  const every = options.rotate?.every;
-  let current: LineFile | undefined;
-  let period = '';
-  let tidying: Promise<void> | undefined;
-
-  const close = async (): Promise<void> => {
-    const last = current;
-    current = undefined;
-    await last?.[Symbol.asyncDispose]();
-  };
-  const tidy = (): void => {
-    tidying = (tidying ?? Promise.resolve())
-      .then(() => tidyRotated(path, { compress: options.compress_rotated, keep: options.keep_files }, files))
-      .catch((err: unknown) => log.warn({ err, path }, 'cannot tidy up rotated files; tried again at the next rotation'));
-  };
-  const ready = async (): Promise<LineFile> => {
-    if (current !== undefined && !(await current.isCurrent())) await close();
-    if (current !== undefined) return current;
-    current = await openLineFile(path, files);
-    if (current.repaired > 0)
-      log.warn({ path, bytes: current.repaired }, 'cut off a torn last line; its event was never settled and comes again');
-    if (every !== undefined) period = periodOf(current.lastWritten ?? clock.now(), every);
-    if (options.rotate !== undefined) tidy();
-    return current;
-  };
-  const rotateIfDue = async (opened: LineFile, nextBytes: number): Promise<LineFile> => {
-    const now = every === undefined ? '' : periodOf(clock.now(), every);
-    if (opened.size === 0) period = now;
-    if (opened.size === 0 || (period === now && opened.size + nextBytes <= maxBytes)) return opened;
-    await close();
-    await moveAway(path, clock.now(), files);
-    return await ready();
-  };
-  const send = async (encoded: readonly string[]): Promise<Verdicts> => {
-    let done = 0;
-    try {
-      let opened = await ready();
-      while (done < encoded.length) {
-        opened = await rotateIfDue(opened, Buffer.byteLength(encoded[done] ?? ''));
-        const next = endOfPart(encoded, done, maxBytes - opened.size);
-        await opened.append(Buffer.from(encoded.slice(done, next).join('')));
-        done = next;
-      }
-      return { all: { kind: 'accept' } };
-    } catch (error) {
-      const failed = verdictOfError(error, path);
-      // What follows begins with a fresh look at the file: its end may be torn.
-      await close().catch((err: unknown) => log.warn({ err, path }, 'cannot close the file'));
-      return done === 0 ? { all: failed } : { each: encoded.map((_, index) => (index < done ? { kind: 'accept' } : failed)) };
-    }
-  };
-
+  const target = new RotatingFile(path, options, seams, log);
   return {
     endpoints: [path],
     maxInFlight: 1,
     maxEventBytes: longestLineBytes,
     encode: ({ body }) => `${body}\n`,
-    send: (batch) => send(batch.encoded),
-    probe: () => probe(path, files),
-    async [Symbol.asyncDispose]() {
-      await close();
-      await tidying;
-    },
+    send: (batch) => append(target, batch.encoded, path),
+    probe: () => probe(path, seams.files),
+    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
   };
+}
+
+async function append(target: RotatingFile, encoded: readonly string[], path: string): Promise<Verdicts> {
+  let done = 0;
+  try {
+    while (done < encoded.length) {
+      const opened = await target.ready(Buffer.byteLength(encoded[done] ?? ''));
+      const next = endOfPart(encoded, done, target.maxBytes - opened.size);
+      await opened.append(Buffer.from(encoded.slice(done, next).join('')));
+      done = next;
+    }
+    return { all: { kind: 'accept' } };
+  } catch (error) {
+    const failed = verdictOfError(error, path);
+    await target.giveUp();
+    return done === 0 ? { all: failed } : { each: encoded.map((_, index) => (index < done ? { kind: 'accept' } : failed)) };
+  }
 }
 
 /** Index behind the last of the lines from `start` that fit `room` bytes; at least one line goes. */

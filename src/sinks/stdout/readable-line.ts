@@ -26,12 +26,13 @@ export function readableLine({ event, source, action, actionKey }: OutgoingEvent
     actor === undefined ? undefined : `by ${actor}`,
     address === undefined ? undefined : `from ${address}`,
   ];
-  // A vendor's text must not move the cursor or forge a line.
+  return oneLine(parts.filter((part) => part !== undefined).join('  '));
+}
+
+// A vendor's text must not move the cursor or forge a line.
+function oneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return parts
-    .filter((part) => part !== undefined)
-    .join('  ')
-    .replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, ' ');
+  return text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, ' ');
 }
 
 function read(event: unknown, ...path: string[]): string | undefined {

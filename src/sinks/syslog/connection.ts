@@ -30,58 +30,73 @@ export interface Connection {
 
 /** Watches over a connected socket. `onData` gets what the peer says; reading goes on all the time, so that its end is noticed. */
 export function watchConnection(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void): Connection {
-  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
-  let ending: Ending | undefined;
-  let isClosing = false;
-  let peerEnded = false;
-  const end = (next: Ending): void => {
-    ending ??= next;
-    resolve(ending);
-    if (!next.clean) socket.destroy();
-  };
+  return new WatchedConnection(socket, clock, onData);
+}
 
-  socket.on('data', onData);
-  socket.on('end', () => {
-    peerEnded = true;
-    if (!isClosing) end({ clean: false, reason: 'the receiver closed the connection' });
-  });
-  socket.on('error', (error) => end({ clean: false, reason: error.message, error }));
-  socket.on('close', () => {
-    const clean = isClosing && peerEnded;
-    end({ clean, reason: clean ? 'closed' : 'the connection was lost' });
-  });
+class WatchedConnection implements Connection {
+  readonly socket: net.Socket;
+  readonly openedAt: number;
+  readonly ended: Promise<Ending>;
+  readonly #clock: Clock;
+  readonly #resolve: (ending: Ending) => void;
+  #ending: Ending | undefined;
+  #isClosing = false;
+  #peerEnded = false;
 
-  const abandon = (reason: string): void => end({ clean: false, reason });
-  const isOpen = (): boolean => ending === undefined && !isClosing;
-  return {
-    get isOpen() {
-      return isOpen();
-    },
-    openedAt: clock.monotonic(),
-    socket,
-    ended,
-    abandon,
-    async write(text, signal) {
-      if (!isOpen()) return false;
-      if (socket.write(text)) return true;
-      using limit = deadline(clock, stallMs, signal);
-      await Promise.race([drained(socket, limit.signal), ended]);
-      if (ending !== undefined) return false;
-      if (!limit.signal.aborted) return true;
-      abandon(limit.expired ? `the receiver read nothing for ${stallMs / 1000} s` : 'gave up waiting for the receiver');
-      return false;
-    },
-    async close(signal) {
-      if (!isOpen()) return ended;
-      isClosing = true;
-      socket.end();
-      using limit = deadline(clock, closeTimeoutMs, signal);
-      const giveUp = (): void => abandon('the receiver did not close its side');
-      limit.signal.addEventListener('abort', giveUp, { once: true });
-      if (limit.signal.aborted) giveUp();
-      return await ended;
-    },
-  };
+  constructor(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void) {
+    const { promise, resolve } = Promise.withResolvers<Ending>();
+    this.socket = socket;
+    this.openedAt = clock.monotonic();
+    this.ended = promise;
+    this.#clock = clock;
+    this.#resolve = resolve;
+    socket.on('data', onData);
+    socket.on('end', () => {
+      this.#peerEnded = true;
+      if (!this.#isClosing) this.abandon('the receiver closed the connection');
+    });
+    socket.on('error', (error) => this.#end({ clean: false, reason: error.message, error }));
+    socket.on('close', () => {
+      const clean = this.#isClosing && this.#peerEnded;
+      this.#end({ clean, reason: clean ? 'closed' : 'the connection was lost' });
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#ending === undefined && !this.#isClosing;
+  }
+
+  async write(text: string, signal: AbortSignal): Promise<boolean> {
+    if (!this.isOpen) return false;
+    if (this.socket.write(text)) return true;
+    using limit = deadline(this.#clock, stallMs, signal);
+    await Promise.race([drained(this.socket, limit.signal), this.ended]);
+    if (this.#ending !== undefined) return false;
+    if (!limit.signal.aborted) return true;
+    this.abandon(limit.expired ? `the receiver read nothing for ${stallMs / 1000} s` : 'gave up waiting for the receiver');
+    return false;
+  }
+
+  async close(signal?: AbortSignal): Promise<Ending> {
+    if (!this.isOpen) return await this.ended;
+    this.#isClosing = true;
+    this.socket.end();
+    using limit = deadline(this.#clock, closeTimeoutMs, signal);
+    const giveUp = (): void => this.abandon('the receiver did not close its side');
+    limit.signal.addEventListener('abort', giveUp, { once: true });
+    if (limit.signal.aborted) giveUp();
+    return await this.ended;
+  }
+
+  abandon(reason: string): void {
+    this.#end({ clean: false, reason });
+  }
+
+  #end(ending: Ending): void {
+    this.#ending ??= ending;
+    this.#resolve(this.#ending);
+    if (!ending.clean) this.socket.destroy();
+  }
 }
 
 function drained(socket: net.Socket, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
-import type { TlsTrust } from '../../http/tls-options.ts';
+import { type LoadedTls, pinFault } from '../../http/index.ts';
 import type { Verdict } from '../sink.ts';
 import type { SyslogAddress } from './options.ts';
 
@@ -16,17 +16,18 @@ export const connectTimeoutMs = 10_000;
  */
 export async function dial(
   { host, port }: SyslogAddress,
-  trust: TlsTrust | undefined,
+  trust: LoadedTls | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<net.Socket> {
   using limit = deadline(clock, connectTimeoutMs, signal);
   limit.signal.throwIfAborted();
-  const socket = trust === undefined ? net.connect({ host, port }) : tls.connect({ host, port, ...trust.options });
+  const socket = trust === undefined ? net.connect({ host, port }) : tls.connect({ host, port, ...handshakeOptions(trust) });
   socket.setNoDelay(true);
   try {
     await connected(socket, trust === undefined ? 'connect' : 'secureConnect', limit.signal);
-    if (socket instanceof tls.TLSSocket) trust?.verify(socket);
+    const fault = socket instanceof tls.TLSSocket ? pinFault(socket, trust?.pin) : undefined;
+    if (fault !== undefined) throw fault;
   } catch (error) {
     socket.on('error', () => socket.destroy());
     socket.destroy();
@@ -35,6 +36,10 @@ export async function dial(
   // Keepalive notices a peer that vanished while nothing is outstanding: 30 s + 3 x 10 s.
   socket.setKeepAlive({ enable: true, initialDelay: 30_000, interval: 10_000, count: 3 });
   return socket;
+}
+
+function handshakeOptions({ pin: _pin, ...options }: LoadedTls): tls.ConnectionOptions {
+  return { minVersion: 'TLSv1.2', ...options };
 }
 
 function connected(socket: net.Socket, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<void> {
@@ -87,7 +92,7 @@ export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogA
     return {
       kind: 'hold',
       reason,
-      fix: "set tls.ca_file to the authority of the receiver's certificate, or tls.pin_sha256 to its fingerprint",
+      fix: "set tls.ca_file to the authority of the receiver's certificate, or pin a self-signed one with tls.pin_sha256 and insecure_skip_verify: true",
     };
   }
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|PROTOCOL_VERSION/.test(code)) {

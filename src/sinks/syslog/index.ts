@@ -1,6 +1,5 @@
 import { sizeBytes } from '../../base/quantity.ts';
-import type { TlsSettings } from '../../http/client.ts';
-import { readTlsTrust } from '../../http/tls-options.ts';
+import { loadTls } from '../../http/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { compileMessage, rfc3164MaxBytes, sequenceRoom } from './message.ts';
 import { exampleEnterpriseNumber, parseAddress, SyslogOptions } from './options.ts';
@@ -38,7 +37,7 @@ async function openSyslog(options: SyslogOptions, context: SinkContext): Promise
     address,
     options,
     context,
-    trust: isTls ? await readTlsTrust((options.tls ?? {}) as TlsSettings, address.host, context.seams.files) : undefined,
+    trust: isTls ? await loadTls(options.tls ?? {}, context.seams.files) : undefined,
     encoder: compileMessage(options, { hostname: options.hostname ?? context.hostname, procid: String(process.pid) }, room),
     maxBytes: room,
   };

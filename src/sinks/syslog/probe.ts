@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
-import type { TlsTrust } from '../../http/tls-options.ts';
+import type { LoadedTls } from '../../http/index.ts';
 import type { ProbeReport } from '../sink.ts';
 import { watchConnection } from './connection.ts';
 import { dial, verdictOfFailure } from './dial.ts';
@@ -12,7 +12,7 @@ const dayMs = 86_400_000;
 /** Connects, says what is on the other side, and closes again; for tcp and tls that is all that can be proved. */
 export async function probeStream(
   address: SyslogAddress,
-  trust: TlsTrust | undefined,
+  trust: LoadedTls | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ProbeReport> {

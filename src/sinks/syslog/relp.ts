@@ -96,47 +96,60 @@ async function transmit(
   { maxBytes, numbered, clock }: Form,
   signal: AbortSignal,
 ): Promise<Verdicts> {
-  const verdicts: (Verdict | undefined)[] = batch.encoded.map((message) =>
-    isTooLarge(message, maxBytes) ? tooLarge(message, maxBytes) : undefined,
-  );
-  const queue = [...batch.encoded.keys()].filter((index) => verdicts[index] === undefined);
-  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
-  let next = 0;
-  let open = queue.length;
-  const stall = createStallTimer(clock, () =>
+  const verdicts = batch.encoded.map((message) => (isTooLarge(message, maxBytes) ? tooLarge(message, maxBytes) : undefined));
+  const queue = [...verdicts.keys()].filter((index) => verdicts[index] === undefined);
+  const giveUp = (): void => session.connection.abandon('gave up waiting for the receiver');
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  using stall = createStallTimer(clock, () =>
     session.connection.abandon(`the receiver answered nothing for ${stallMs / 1000} s`),
   );
-  const onAnswer =
-    (index: number) =>
-    (answer: RelpAnswer): void => {
+  const sending = startSending(session, queue, {
+    textOf: (index) => textOf(session, batch.encoded[index] ?? '', numbered),
+    onAnswer(index, answer) {
       verdicts[index] = verdictOfAnswer(answer);
       stall.restart();
-      open -= 1;
-      if (open === 0) finish();
-      else pump();
-    };
+    },
+  });
+  await Promise.race([sending.done, session.connection.ended]);
+  signal.removeEventListener('abort', giveUp);
+  if (verdicts.every((verdict) => verdict !== undefined)) return { each: verdicts };
+  const { reason } = await session.connection.ended;
+  const written = new Set(queue.slice(0, sending.written()));
+  return { each: verdicts.map((verdict, index) => verdict ?? { kind: written.has(index) ? 'uncertain' : 'retry', reason }) };
+}
+
+interface Feed {
+  textOf(index: number): string;
+  onAnswer(index: number, answer: RelpAnswer): void;
+}
+
+/** Writes the queue in step with the answers; `done` resolves when all of it is answered. */
+function startSending(
+  session: Session,
+  queue: readonly number[],
+  feed: Feed,
+): { readonly done: Promise<void>; written(): number } {
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  let next = 0;
+  let unanswered = queue.length;
+  const answered = (index: number, answer: RelpAnswer): void => {
+    feed.onAnswer(index, answer);
+    unanswered -= 1;
+    if (unanswered === 0) resolve();
+    else pump();
+  };
   const pump = (): void => {
     const room = relpWindow - session.unanswered;
     // Refilling half a window at a time keeps writes few and the receiver busy.
     if (next >= queue.length || !session.connection.isOpen || room < Math.min(relpWindow / 2, queue.length - next)) return;
     const indexes = queue.slice(next, next + room);
     next += indexes.length;
-    session.messages(
-      indexes.map((index) => ({ text: textOf(session, batch.encoded[index] ?? '', numbered), onAnswer: onAnswer(index) })),
-    );
+    session.messages(indexes.map((index) => ({ text: feed.textOf(index), onAnswer: (answer) => answered(index, answer) })));
   };
-  const giveUp = (): void => session.connection.abandon('gave up waiting for the receiver');
-  signal.addEventListener('abort', giveUp, { once: true });
-  if (signal.aborted) giveUp();
-  if (open === 0) finish();
+  if (unanswered === 0) resolve();
   pump();
-  await Promise.race([done, session.connection.ended]);
-  signal.removeEventListener('abort', giveUp);
-  stall[Symbol.dispose]();
-  if (open === 0) return { each: verdicts.map((verdict) => verdict ?? { kind: 'accept' }) };
-  const { reason } = await session.connection.ended;
-  const written = new Set(queue.slice(0, next));
-  return { each: verdicts.map((verdict, index) => verdict ?? { kind: written.has(index) ? 'uncertain' : 'retry', reason }) };
+  return { done, written: () => next };
 }
 
 function textOf(session: Session, message: string, numbered: boolean): string {

@@ -24,49 +24,65 @@ export interface ReplayWindow {
 
 /** Opens the window of one connection: `maxMessages` later messages, or {@link confirmAfterMs}, make a message `sent`. */
 export function openReplayWindow(clock: Clock, maxMessages: number): ReplayWindow {
-  const entries: Entry[] = [];
-  let written = 0;
-  let settled = 0;
-  let timer: Disposable | undefined;
-  let ended: Verdict | undefined;
+  return new Window(clock, maxMessages);
+}
 
-  const settleFirst = (count: number, verdict: Verdict): void => {
-    for (const entry of entries.splice(0, count)) {
-      settled = entry.upTo;
+class Window implements ReplayWindow {
+  readonly #clock: Clock;
+  readonly #maxMessages: number;
+  readonly #entries: Entry[] = [];
+  #written = 0;
+  #settled = 0;
+  #timer: Disposable | undefined;
+  #ended: Verdict | undefined;
+
+  constructor(clock: Clock, maxMessages: number) {
+    this.#clock = clock;
+    this.#maxMessages = maxMessages;
+  }
+
+  get unconfirmed(): number {
+    return this.#written - this.#settled;
+  }
+
+  add(messages: number): Promise<Verdicts> {
+    if (this.#ended !== undefined) return Promise.resolve({ all: this.#ended });
+    this.#written += messages;
+    const { promise, resolve } = Promise.withResolvers<Verdicts>();
+    this.#entries.push({ writtenAt: this.#clock.monotonic(), upTo: this.#written, settle: resolve });
+    this.#settleFirst(
+      this.#entries.findIndex(({ upTo }) => this.#written - upTo < this.#maxMessages),
+      { kind: 'sent' },
+    );
+    this.#schedule();
+    return promise;
+  }
+
+  end(verdict: Verdict): void {
+    this.#ended ??= verdict;
+    this.#timer?.[Symbol.dispose]();
+    this.#settleFirst(this.#entries.length, this.#ended);
+  }
+
+  #settleFirst(count: number, verdict: Verdict): void {
+    for (const entry of this.#entries.splice(0, count)) {
+      this.#settled = entry.upTo;
       entry.settle({ all: verdict });
     }
-  };
-  const schedule = (): void => {
-    const first = entries[0];
-    if (timer !== undefined || first === undefined) return;
-    timer = clock.timer(Math.max(0, first.writtenAt + confirmAfterMs - clock.monotonic()), confirmOld);
-  };
-  const confirmOld = (): void => {
-    timer = undefined;
-    const horizon = clock.monotonic() - confirmAfterMs;
-    const young = entries.findIndex((entry) => entry.writtenAt > horizon);
-    settleFirst(young === -1 ? entries.length : young, { kind: 'sent' });
-    schedule();
-  };
+  }
 
-  return {
-    add(messages) {
-      if (ended !== undefined) return Promise.resolve({ all: ended });
-      written += messages;
-      const { promise, resolve } = Promise.withResolvers<Verdicts>();
-      entries.push({ writtenAt: clock.monotonic(), upTo: written, settle: resolve });
-      const old = entries.findIndex((entry) => written - entry.upTo < maxMessages);
-      settleFirst(old, { kind: 'sent' });
-      schedule();
-      return promise;
-    },
-    end(verdict) {
-      ended ??= verdict;
-      timer?.[Symbol.dispose]();
-      settleFirst(entries.length, ended);
-    },
-    get unconfirmed() {
-      return written - settled;
-    },
-  };
+  #schedule(): void {
+    const first = this.#entries[0];
+    if (this.#timer !== undefined || first === undefined) return;
+    const waitMs = Math.max(0, first.writtenAt + confirmAfterMs - this.#clock.monotonic());
+    this.#timer = this.#clock.timer(waitMs, () => this.#confirmOld());
+  }
+
+  #confirmOld(): void {
+    this.#timer = undefined;
+    const horizon = this.#clock.monotonic() - confirmAfterMs;
+    const young = this.#entries.findIndex((entry) => entry.writtenAt > horizon);
+    this.#settleFirst(young === -1 ? this.#entries.length : young, { kind: 'sent' });
+    this.#schedule();
+  }
 }

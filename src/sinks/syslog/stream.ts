@@ -1,6 +1,6 @@
 // Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
 // until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
-import type { TlsTrust } from '../../http/tls-options.ts';
+import type { LoadedTls } from '../../http/index.ts';
 import type { Batch, Pending, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { type Connection, type Ending, watchConnection } from './connection.ts';
 import { dial, verdictOfFailure } from './dial.ts';
@@ -20,7 +20,7 @@ export interface Transport {
   readonly address: SyslogAddress;
   readonly options: SyslogOptions;
   readonly context: SinkContext;
-  readonly trust: TlsTrust | undefined;
+  readonly trust: LoadedTls | undefined;
   readonly encoder: MessageEncoder;
   /** Room for one encoded message, in octets. */
   readonly maxBytes: number;

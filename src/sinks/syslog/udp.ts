@@ -24,8 +24,9 @@ interface Port {
 }
 
 /** Opens the sink for `udp://`: one message per datagram (RFC 5426), `sent` as soon as the machine took it. */
-export function openUdpSink({ address, options, context, encoder, maxBytes }: Transport): Sink {
-  const { clock } = context.seams;
+export function openUdpSink(transport: Transport): Sink {
+  const { address, options, encoder, maxBytes } = transport;
+  const { clock } = transport.context.seams;
   let port: Port | undefined;
 
   const discard = (): void => {
@@ -33,19 +34,10 @@ export function openUdpSink({ address, options, context, encoder, maxBytes }: Tr
     port = undefined;
   };
   const ready = async (): Promise<Port> => {
-    const isFresh = port !== undefined && port.problem === undefined && clock.monotonic() - port.openedAt < recycleMs;
-    if (port !== undefined && isFresh) return port;
+    if (port?.problem === undefined && port !== undefined && clock.monotonic() - port.openedAt < recycleMs) return port;
     discard();
     port = await openPort(address, clock.monotonic());
     return port;
-  };
-  const sendOne = async (current: Port, message: string): Promise<Verdict> => {
-    if (isTooLarge(message, maxBytes)) return tooLarge(message, maxBytes);
-    current.sequence = nextSequence(current.sequence);
-    const error = await transmit(current.socket, options.rfc === 5424 ? withSequence(message, current.sequence) : message);
-    if (error === undefined) return { kind: 'sent' };
-    if ((error as NodeJS.ErrnoException).code === 'EMSGSIZE') return { ...tooLarge(message, maxBytes), kind: 'event' } as Verdict;
-    return verdictOfFailure(error, address);
   };
 
   return {
@@ -56,36 +48,45 @@ export function openUdpSink({ address, options, context, encoder, maxBytes }: Tr
     counters: () => ({ truncated: encoder.truncated }),
     async send(batch, signal): Promise<Verdicts> {
       const verdicts: Verdict[] = [];
-      let failure: Verdict | undefined;
       try {
         const current = await ready();
         for (const [index, message] of batch.encoded.entries()) {
           if (index % burst === burst - 1) await sleep(clock, pauseMs, signal);
-          const verdict = failure ?? (await sendOne(current, message));
-          if (verdict.kind === 'retry') failure = verdict;
-          verdicts.push(verdict);
+          verdicts.push(await sendOne(transport, current, message));
         }
       } catch (error) {
-        failure = verdictOfFailure(error, address);
+        discard();
+        verdicts.push(...batch.encoded.slice(verdicts.length).map(() => verdictOfFailure(error, address)));
       }
-      if (failure !== undefined) discard();
-      return { each: batch.encoded.map((_, index) => verdicts[index] ?? failure ?? { kind: 'sent' }) };
+      return { each: verdicts };
     },
-    probe: async (signal): Promise<ProbeReport> => {
-      try {
-        (await openPort(address, 0)).socket.close();
-        return {
-          ok: true,
-          findings: [`${options.address} resolves; udp proves nothing more, and nothing tells whether messages arrive`],
-        };
-      } catch (error) {
-        return failedProbe(error, address, signal);
-      }
-    },
+    probe: (signal) => probe(transport, signal),
     async [Symbol.asyncDispose]() {
       discard();
     },
   };
+}
+
+/** Throws what the machine says when the datagram could not leave. */
+async function sendOne({ options, maxBytes }: Transport, port: Port, message: string): Promise<Verdict> {
+  if (isTooLarge(message, maxBytes)) return tooLarge(message, maxBytes);
+  port.sequence = nextSequence(port.sequence);
+  const error = await transmit(port.socket, options.rfc === 5424 ? withSequence(message, port.sequence) : message);
+  if (error === undefined) return { kind: 'sent' };
+  if (error.code === 'EMSGSIZE') return tooLarge(message, maxBytes);
+  throw error;
+}
+
+async function probe({ address, options }: Transport, signal: AbortSignal): Promise<ProbeReport> {
+  try {
+    (await openPort(address, 0)).socket.close();
+    return {
+      ok: true,
+      findings: [`${options.address} resolves; udp proves nothing more, and nothing tells whether messages arrive`],
+    };
+  } catch (error) {
+    return failedProbe(error, address, signal);
+  }
 }
 
 async function openPort({ host, port }: SyslogAddress, openedAt: number): Promise<Port> {
@@ -103,7 +104,7 @@ async function openPort({ host, port }: SyslogAddress, openedAt: number): Promis
   return opened;
 }
 
-function transmit(socket: dgram.Socket, message: string): Promise<Error | undefined> {
+function transmit(socket: dgram.Socket, message: string): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     socket.send(message, (error) => resolve(error ?? undefined));
   });
