@@ -104,7 +104,7 @@ export function collecting(settings: SourceSettings, deps: CollectDeps): Collect
   return {
     settings,
     deps,
-    log: deps.log.child({ source: settings.name }),
+    log: deps.log,
     memory: memoryOf(deps.journal, settings.name),
     counts: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 },
     isFiltered: compileFilter(settings.filter),

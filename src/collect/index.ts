@@ -1,29 +1,46 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { type Collecting, collecting } from './collecting.ts';
+import { directoryKind } from './directory-loop.ts';
 import { type KindLoop, PollLoop } from './loop.ts';
 import type { CollectDeps, SourceLoop, SourceSettings } from './source.ts';
-import { windowPoll } from './window-loop.ts';
+import { streamKind } from './stream-loop.ts';
+import { windowKind } from './window-loop.ts';
 
+export {
+  type BudgetOptions,
+  type Budgets,
+  createBudgets,
+  plainQueue,
+  type Queue,
+  type RateLimit,
+  type SourceBudget,
+} from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
+export { type ComparedRecord, type Coverage, compareRange } from './compare.ts';
+export { idMemoryMs, pinnedIdMemoryMs } from './id-memory.ts';
+export { type ImportOptions, type ImportProgress, importCsvFiles } from './import-files.ts';
+export { type RangeOptions, runRange } from './range.ts';
 
-function windowKind(c: Collecting): KindLoop {
-  const poll = windowPoll(c);
-  return {
-    hasWindows: true,
-    poll: (reader, session) => poll(expect(reader, 'http_window'), session),
-    details: () => ({}),
-    warnings: () => [],
-  };
-}
-
-function expect<K extends Reader['kind']>(reader: Reader, kind: K): Extract<Reader, { kind: K }> {
-  if (reader.kind !== kind) throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind} came where ${kind} was due`);
-  return reader as Extract<Reader, { kind: K }>;
-}
-
-/** Makes the loop of a source; it polls after `start()`. */
+/** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */
 export function startSource(settings: SourceSettings, deps: CollectDeps): SourceLoop {
   const c = collecting(settings, deps);
-  return new PollLoop(c, windowKind(c));
+  return new PollLoop(c, kindLoop(c));
+}
+
+function kindLoop(c: Collecting): KindLoop {
+  const { kind } = c.settings.connector;
+  if (kind === 'http_window') return checked(kind, windowKind(c));
+  return kind === 'csv_directory' ? checked(kind, directoryKind(c)) : checked(kind, streamKind(c));
+}
+
+function checked<K extends Reader['kind']>(kind: K, loop: KindLoop<Extract<Reader, { kind: K }>>): KindLoop {
+  const isKind = (reader: Reader): reader is Extract<Reader, { kind: K }> => reader.kind === kind;
+  return {
+    ...loop,
+    poll(reader, session) {
+      if (isKind(reader)) return loop.poll(reader, session);
+      throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind} came where ${kind} was due`);
+    },
+  };
 }

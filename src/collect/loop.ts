@@ -27,8 +27,8 @@ export interface PollSession {
 }
 
 /** What differs between kinds of sources. */
-export interface KindLoop {
-  poll(reader: Reader, session: PollSession): Promise<void>;
+export interface KindLoop<R extends Reader = Reader> {
+  poll(reader: R, session: PollSession): Promise<void>;
   /** False where there is no window that could fall behind. */
   readonly hasWindows: boolean;
   details(): Readonly<Record<string, unknown>>;

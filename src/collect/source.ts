@@ -30,9 +30,12 @@ export interface SourceSettings {
 export interface CollectDeps {
   readonly journal: Journal;
   readonly seams: Seams;
+  /** Bound to the source's name. */
   readonly log: Log;
   /** Opens a reader with freshly read secrets; called at start and before every probe of a hold. */
   openReader(): Promise<Reader>;
+  /** Opens the reader of a directory source over another directory, for imports. */
+  readonly openDirectory?: (directory: string) => Promise<Reader>;
   /** What our requests are called in the vendor's log. */
   readonly userAgent: string;
   /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */

@@ -86,26 +86,27 @@ async function tryWindow(
     return walked;
   } catch (error) {
     if (!(error instanceof PenstockError)) throw error;
-    if (error.code === 'PEN_PAGE_LOOP') size.ms = Math.max(minOf(c), Math.floor((window.to - window.from) / 2));
+    if (error.code === 'PEN_PAGE_LOOP') size.ms = Math.max(minWindowMs(c), Math.floor((window.to - window.from) / 2));
     if (error.code !== 'PEN_WINDOW_TOO_LARGE') throw error;
     halve(c, window, size, error);
     return undefined;
   }
 }
 
-const minOf = ({ settings }: Collecting): number =>
+/** The smallest window worth asking for, milliseconds. */
+export const minWindowMs = ({ settings }: Collecting): number =>
   Math.max(settings.window.minMs, 2 * precisionOf(settings.connector.defaults.precisionMs));
 
 function halve(c: Collecting, window: WalkState, size: WindowSize, error: PenstockError): void {
   const was = window.to - window.readFrom;
-  if (was <= minOf(c)) {
+  if (was <= minWindowMs(c)) {
     throw new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
       fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
       cause: error,
       ...(error.status === undefined ? {} : { status: error.status }),
     });
   }
-  size.ms = Math.max(minOf(c), Math.floor(was / 2));
+  size.ms = Math.max(minWindowMs(c), Math.floor(was / 2));
   c.log.warn({ err: error, windowMs: size.ms }, 'window refused as too large, a smaller one is read');
 }
 

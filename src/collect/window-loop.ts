@@ -1,19 +1,9 @@
 import type { WindowReader } from '../connectors/connector.ts';
-import { checkpointAt, firstStart, type LiveCheckpoint, parseLive, type WalkState } from './checkpoint.ts';
+import { checkpointAt, firstStart, type LiveCheckpoint, type WalkState } from './checkpoint.ts';
 import { type Collecting, vendorNow } from './collecting.ts';
-import type { PollSession } from './loop.ts';
+import { openLiveCheckpoint } from './live-checkpoint.ts';
+import type { KindLoop, PollSession } from './loop.ts';
 import { align, type Span, type WindowSize, walkSpan, windowSize } from './span.ts';
-
-/** Reads the live checkpoint; for a source without one, fixes durably where it begins. Rejects with PEN_IDENTITY_CHANGED. */
-export async function openLiveCheckpoint(c: Collecting): Promise<LiveCheckpoint> {
-  const { settings, deps, log } = c;
-  const stored = await deps.journal.checkpoint(settings.name, 'live');
-  if (stored !== undefined && stored !== null) return parseLive(stored, settings);
-  const fresh = checkpointAt(settings, align(c, firstStart(settings, deps.seams.clock.now())));
-  await deps.journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
-  log.info({ from: new Date(fresh.start).toISOString() }, 'first run, collection starts here');
-  return fresh;
-}
 
 /** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
 async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {
@@ -49,15 +39,23 @@ async function lastWindowBefore({ deps, settings }: Collecting, now: number): Pr
   return undefined;
 }
 
-/** The poll of a source that is asked for time ranges: windows until it has caught up. */
-export function windowPoll(c: Collecting): (reader: WindowReader, session: PollSession) => Promise<void> {
+/** The loop of a source that is asked for time ranges: windows until it has caught up. */
+export function windowKind(c: Collecting): KindLoop<WindowReader> {
   const size = windowSize(c);
-  return (reader, session) => pollWindows(c, reader, session, size);
+  return {
+    hasWindows: true,
+    poll: (reader, session) => pollWindows(c, reader, session, size),
+    details: () => ({}),
+    warnings: () => [],
+  };
 }
 
 async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<void> {
   const { window, connector } = c.settings;
-  const { walk, ...live } = await rewound(c, await openLiveCheckpoint(c));
+  const { walk, ...live } = await rewound(
+    c,
+    await openLiveCheckpoint(c, align(c, firstStart(c.settings, c.deps.seams.clock.now()))),
+  );
   let { until } = live;
   session.onCursor(until);
   const span: Span = {

@@ -1,0 +1,159 @@
+// A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
+import { sleep } from '../base/clock.ts';
+import { asPenstockError } from '../base/errors.ts';
+import { formatDuration } from '../base/quantity.ts';
+import { fullJitterMs } from '../base/random.ts';
+import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../connectors/connector.ts';
+import { admit, examineAll } from './admit.ts';
+import type { LiveCheckpoint } from './checkpoint.ts';
+import type { Collecting } from './collecting.ts';
+import { openLiveCheckpoint } from './live-checkpoint.ts';
+import type { KindLoop, PollSession } from './loop.ts';
+
+const hourMs = 3_600_000;
+/** Quiet time after which `run --once` takes the backlog for drained. */
+const drainedMs = 3_000;
+/** How long a topic may be away before `status` warns. */
+const awayMs = 300_000;
+
+interface TopicFacts extends StreamState {
+  /** Wall time of the last change between connected and not. */
+  readonly since: number;
+}
+
+/** The loop of a stream source. */
+export function streamKind(c: Collecting): KindLoop<StreamReader> {
+  const topics = new Map<string, TopicFacts>();
+  return {
+    hasWindows: false,
+    poll: (reader, session) => runStream(c, reader, session, topics),
+    details: () => ({ topics: Object.fromEntries([...topics].map(([name, facts]) => [name, shown(facts)])) }),
+    warnings: () => [...topics.values()].flatMap((facts) => notice(c, facts)),
+  };
+}
+
+function shown({ connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
+  return {
+    connected,
+    since,
+    ...(error === undefined ? {} : { error }),
+    ...(oldestUnacked === undefined ? {} : { oldest_unacked: oldestUnacked }),
+  };
+}
+
+function notice({ deps }: Collecting, { topic, connected, since, error }: TopicFacts): string[] {
+  const age = deps.seams.clock.now() - since;
+  if (connected || age < awayMs) return [];
+  return [`topic ${topic} is not connected for ${formatDuration(age)}${error === undefined ? '' : `: ${error}`}`];
+}
+
+async function runStream(
+  c: Collecting,
+  reader: StreamReader,
+  session: PollSession,
+  topics: Map<string, TopicFacts>,
+): Promise<void> {
+  const { clock } = c.deps.seams;
+  let live = await openLiveCheckpoint(c, clock.now());
+  const hours = { current: undefined as number | undefined };
+  const drain = session.once ? createDrain(c, session.halt.soft) : undefined;
+  const handlers = {
+    async onMessages(messages: readonly StreamMessage[]): Promise<void> {
+      drain?.touch();
+      session.onAnswer();
+      await session.waitForRoom();
+      live = await untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft);
+      session.onCursor(live.until);
+    },
+    onState(state: StreamState): void {
+      noteState(c, topics, state);
+      if (state.connected) session.onAnswer();
+    },
+  };
+  try {
+    await reader.run(handlers, drain?.signal ?? session.halt.soft);
+  } finally {
+    drain?.[Symbol.dispose]();
+  }
+}
+
+function noteState({ log, deps }: Collecting, topics: Map<string, TopicFacts>, state: StreamState): void {
+  const before = topics.get(state.topic);
+  const isChange = before?.connected !== state.connected;
+  topics.set(state.topic, { ...state, since: isChange ? deps.seams.clock.now() : before.since });
+  if (!isChange) return;
+  if (state.connected) log.info({ topic: state.topic }, 'topic connected');
+  else log.warn({ topic: state.topic, reason: state.error }, 'topic disconnected, it is tried again');
+}
+
+async function commitMessages(
+  c: Collecting,
+  messages: readonly StreamMessage[],
+  live: LiveCheckpoint,
+  hours: { current: number | undefined },
+): Promise<LiveCheckpoint> {
+  const now = c.deps.seams.clock.now();
+  const hour = Math.floor(now / hourMs) * hourMs;
+  if (hours.current !== undefined && hours.current !== hour) await closeHour(c, hours.current);
+  hours.current = hour;
+  const raws: RawRecord[] = messages.flatMap(({ records }) => records);
+  const facts = await examineAll(c, raws);
+  let { until } = live;
+  // A record that claims to come from the future must not make the cursor look fresh.
+  for (const { time } of facts) if (time !== undefined && time <= now) until = Math.max(until, time);
+  const next = { ...live, until };
+  await admit(c, facts, { lane: 'live', window: hourWindow(hour), checkpoint: { name: 'live', value: next } });
+  return next;
+}
+
+function hourWindow(hour: number): { key: string; from: number; to: number } {
+  return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
+}
+
+async function closeHour({ deps, settings }: Collecting, hour: number): Promise<void> {
+  const nothing = { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
+  await deps.journal.append({ source: settings.name, window: { ...hourWindow(hour), lane: 'live', ...nothing, complete: true } });
+}
+
+/** Tries a commit until it stands: the messages wait unacknowledged, and giving up would only make the broker send them again. */
+async function untilCommitted<T>({ deps, log }: Collecting, commit: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await commit();
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const waitMs = 500 + fullJitterMs(deps.seams.random, attempt, 1_000, 30_000);
+      log[attempt === 0 ? 'warn' : 'debug'](
+        { err: asPenstockError(thrown), waitMs },
+        'messages could not be committed, they wait unacknowledged',
+      );
+      await sleep(deps.seams.clock, waitMs, signal);
+    }
+  }
+}
+
+interface Drain extends Disposable {
+  readonly signal: AbortSignal;
+  touch(): void;
+}
+
+/** Ends a `run --once` when nothing came for a while. */
+function createDrain({ deps }: Collecting, parent: AbortSignal): Drain {
+  const controller = new AbortController();
+  const end = (): void => controller.abort(parent.reason);
+  const arm = (): Disposable =>
+    deps.seams.clock.timer(drainedMs, () => controller.abort(new DOMException('nothing more came', 'AbortError')));
+  let timer = arm();
+  parent.addEventListener('abort', end, { once: true });
+  return {
+    signal: controller.signal,
+    touch() {
+      timer[Symbol.dispose]();
+      timer = arm();
+    },
+    [Symbol.dispose]() {
+      timer[Symbol.dispose]();
+      parent.removeEventListener('abort', end);
+    },
+  };
+}
