@@ -1,0 +1,18 @@
+import type { ActionTable } from '../event/index.ts';
+import type { ActionSummary } from './connector.ts';
+
+/** A row of the action table for people. */
+export function summarise({ head, spec }: ActionTable['actions'][number]): ActionSummary {
+  return {
+    action: spec.action,
+    key: spec.key,
+    title: spec.title,
+    group: spec.group,
+    className: head.class_name,
+    classUid: head.class_uid,
+    activity: head.activity_name,
+    severity: head.severity,
+    risk: spec.risk?.level ?? 'none',
+    confirmed: spec.wire === 'documented',
+  };
+}

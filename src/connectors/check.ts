@@ -1,0 +1,122 @@
+import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
+import { parsePath } from '../event/index.ts';
+import type { ConnectorSpec } from './connector-schema.ts';
+import { optionNames } from './options.ts';
+import type { ReadSpec } from './read-schema.ts';
+import { templateFault } from './template.ts';
+
+const windowNames = ['window.from', 'window.to'];
+const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
+
+/** What is wrong with a connector.yaml that its schema accepts: paths, templates, and what one kind of paging needs. */
+export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
+  return [...checkTemplates(spec, doc), ...checkPaths(spec, doc), ...checkPaging(spec.read, doc), ...checkRecord(spec, doc)];
+}
+
+type Place = readonly [path: YamlPath, text: string];
+
+/** Every text below a value, with its path. */
+function textsBelow(value: unknown, path: YamlPath): Place[] {
+  if (typeof value === 'string') return [[path, value]];
+  if (Array.isArray(value)) return value.flatMap((item, index) => textsBelow(item, [...path, index]));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => textsBelow(inner, [...path, key]));
+}
+
+function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: YamlText): Fault[] {
+  const fromOptions = optionNames(options);
+  const request =
+    read.kind === 'http_window'
+      ? [...textsBelow(read.request, ['read', 'request']), ...textsBelow(read.sweep, ['read', 'sweep'])]
+      : [];
+  const address = read.kind === 'http_window' ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
+  const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
+  return [...faultsOf(places, fromOptions, doc), ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames], doc)];
+}
+
+function faultsOf(places: readonly Place[], known: readonly string[], doc: YamlText): Fault[] {
+  return places.flatMap(([path, text]) => {
+    const fault = templateFault(text, known);
+    return fault === undefined ? [] : [doc.fault(path, fault.what, fault.fix)];
+  });
+}
+
+function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[] {
+  const reply =
+    read.kind === 'http_window'
+      ? [
+          textsBelow(read.records, ['read', 'records']),
+          ...(['total', 'token', 'link', 'more'] as const).map((name) => textsBelow(read.page[name], ['read', 'page', name])),
+        ]
+      : [];
+  const { user_agent } = record.self ?? {};
+  const ofRecord = [
+    ...(['id', 'time', 'action', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
+    textsBelow(user_agent, ['record', 'self', 'user_agent']),
+  ];
+  // The number of a user type and its words are no paths.
+  const attributes = Object.entries(map).flatMap(([name, value]) => {
+    const from = typeof value === 'object' && !Array.isArray(value) && 'from' in value ? value.from : undefined;
+    return from === undefined
+      ? typeof value === 'object' && !Array.isArray(value)
+        ? []
+        : [textsBelow(value, ['map', name])]
+      : [textsBelow(from, ['map', name, 'from'])];
+  });
+  return [...reply, ...ofRecord, ...attributes].flat().flatMap(([path, text]) => {
+    if (parsePath(text) !== undefined) return [];
+    return [
+      doc.fault(
+        path,
+        `"${text}" is not a path`,
+        'write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
+      ),
+    ];
+  });
+}
+
+function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
+  if (read.kind !== 'http_window') return [];
+  const { page, request } = read;
+  const faults: Fault[] = [];
+  const uses = (name: string): boolean =>
+    [...textsBelow(request, [])].some(([, text]) => new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`).test(text));
+  const need = (name: string): void => {
+    if (!uses(name))
+      faults.push(
+        doc.fault(
+          ['read', 'request'],
+          `paging by ${page.kind} needs {{ ${name} }} in the request`,
+          `add a query parameter whose value is "{{ ${name} }}"`,
+          'key',
+        ),
+      );
+  };
+  if (page.kind === 'offset') need('page.offset');
+  if (page.kind === 'page_number') need('page.number');
+  if (page.kind === 'token') need('page.token');
+  for (const [kind, key] of [
+    ['token', 'token'],
+    ['link', 'link'],
+  ] as const) {
+    if (page.kind === kind && page[key] === undefined)
+      faults.push(doc.fault(['read', 'page'], `paging by ${kind} needs the path of it in the reply`, `add ${key}: path`, 'key'));
+  }
+  if (!uses('window.from'))
+    faults.push(
+      doc.fault(
+        ['read', 'request'],
+        'the request says no start of the window',
+        'add a query parameter whose value is "{{ window.from }}"',
+        'key',
+      ),
+    );
+  if (request.body !== undefined && (request.method ?? 'GET') !== 'POST')
+    faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
+  return faults;
+}
+
+function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {
+  if (record.id !== undefined || record.hash !== undefined || read.kind === 'pulsar_websocket') return [];
+  return [doc.fault(['record'], 'nothing identifies a record', 'add id: path, or hash: [fields] for records without one', 'key')];
+}

@@ -1,0 +1,122 @@
+import { isObject } from '../base/json.ts';
+import { durationMs } from '../base/quantity.ts';
+import { compileSchema } from '../base/schema.ts';
+import { type Fault, faultsError, parseYaml, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
+import { type ActionTable, ActionTableSpec, checkActions, compileActions, compileMapper } from '../event/index.ts';
+import { mergeTables } from './action-overlay.ts';
+import { summarise } from './action-summary.ts';
+import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle } from './bundle.ts';
+import { checkConnector } from './check.ts';
+import type { Connector, ReadDefaults, Reader, ReaderDeps } from './connector.ts';
+import { type ConnectorSpec, connectorSchema } from './connector-schema.ts';
+import { precisionMs } from './http-window/window-format.ts';
+import { identityOf, optionScope, optionsSchema } from './options.ts';
+import { readKinds } from './read-schema.ts';
+import { compileReading } from './reading.ts';
+import { compileRecords } from './records.ts';
+import { compileTemplate } from './template.ts';
+
+/** Compiles a connector out of the text that the journal keeps; throws PEN_CONNECTOR_INVALID with all faults. */
+export function compileConnector(text: string, origin = 'the journal'): Connector {
+  return compileBundle(parseBundle(text), origin);
+}
+
+/** Compiles a connector out of its files; throws PEN_CONNECTOR_INVALID with every fault of all of them, each with file, line and column. */
+export function compileBundle(bundle: Bundle, origin: string): Connector {
+  const { spec, table } = parse(bundle);
+  const text = bundleText(bundle);
+  const reading = compileReading(spec);
+  const mapper = compileMapper({ table, map: spec.map, record: spec.record });
+  const tenant = spec.tenant === undefined ? undefined : compileTemplate(spec.tenant);
+  return {
+    name: spec.name,
+    hash: bundleHash(text),
+    text,
+    origin,
+    options: optionsSchema(spec.options),
+    kind: spec.read.kind,
+    defaults: readDefaults(spec),
+    records: compileRecords(spec.record, table.spec.source),
+    mapper,
+    actions: table.actions.map(summarise),
+    open: (options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader => reading.open(options, deps),
+    tenant: (options) => tenant?.render(optionScope(options)),
+    identity: (options) => ({ ...reading.origin(options), ...identityOf(spec.options, options) }),
+  };
+}
+
+interface Parsed {
+  readonly spec: ConnectorSpec;
+  readonly table: ActionTable;
+}
+
+function parse({ connectors, actions }: Bundle): Parsed {
+  const doc = mergeSections(connectors);
+  const connector = parseConnector(doc);
+  const tables = parseTables(actions);
+  const faults = [...connector.faults, ...tables.faults];
+  if (connector.spec !== undefined && tables.table !== undefined && faults.length === 0)
+    return { spec: connector.spec, table: compileActions(tables.table) };
+  throw faultsError('PEN_CONNECTOR_INVALID', faults);
+}
+
+const validators = new Map<string, ReturnType<typeof compileSchema<ConnectorSpec>>>();
+
+function validatorOf(kind: keyof typeof readKinds): ReturnType<typeof compileSchema<ConnectorSpec>> {
+  const known = validators.get(kind) ?? compileSchema<ConnectorSpec>(connectorSchema(kind));
+  validators.set(kind, known);
+  return known;
+}
+
+function parseConnector(doc: YamlText): { readonly spec?: ConnectorSpec; readonly faults: readonly Fault[] } {
+  if (doc.faults.length > 0) return { faults: doc.faults };
+  const read = isObject(doc.value) ? doc.value['read'] : undefined;
+  const kind = isObject(read) ? read['kind'] : undefined;
+  if (typeof kind !== 'string' || !Object.hasOwn(readKinds, kind)) {
+    return {
+      faults: [
+        doc.fault(
+          ['read', 'kind'],
+          'the kind of reading is missing or unknown',
+          `set read.kind to one of ${Object.keys(readKinds).join(', ')}`,
+        ),
+      ],
+    };
+  }
+  const validate = validatorOf(kind as keyof typeof readKinds);
+  const { value } = doc;
+  if (!validate(value)) return { faults: schemaFaults(validate.errors, doc) };
+  return { spec: value, faults: checkConnector(value, doc) };
+}
+
+let validateTable: ReturnType<typeof compileSchema<ActionTableSpec>> | undefined;
+
+function parseTables(files: readonly BundledFile[]): { readonly table?: ActionTableSpec; readonly faults: readonly Fault[] } {
+  const [first, ...overlays] = files.map(({ file, text }) => parseYaml(text, file));
+  if (first === undefined) return { faults: [] };
+  validateTable ??= compileSchema<ActionTableSpec>(ActionTableSpec);
+  const { value, doc, faults } = mergeTables(first, overlays);
+  if (faults.length > 0) return { faults };
+  if (!validateTable(value)) return { faults: schemaFaults(validateTable.errors, doc) };
+  return { table: value, faults: checkActions(value).map(({ path, what, fix }) => doc.fault(path, what, fix)) };
+}
+
+const day = 86_400_000;
+
+function readDefaults({ read }: ConnectorSpec): ReadDefaults {
+  const retentionText = read.kind === 'http_window' ? read.window.retention : read.retention;
+  const window = read.kind === 'http_window' ? read.window : undefined;
+  const ms = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : durationMs(text));
+  return {
+    scheduleMs: read.kind === 'pulsar_websocket' ? 60_000 : durationMs(read.schedule),
+    overlapMs: ms(window?.overlap, 0),
+    settleMs: ms(window?.settle, 0),
+    maxMs: ms(window?.max, day),
+    minMs: ms(window?.min, 60_000),
+    precisionMs: window === undefined ? 1 : precisionMs(window),
+    retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
+    ascending: read.kind === 'http_window' && read.ascending === true,
+    maxPages: read.kind === 'http_window' ? (read.max_pages ?? 10_000) : 10_000,
+    seenDays: read.seen_days ?? 10,
+  };
+}

@@ -1,0 +1,213 @@
+import pRetry from 'p-retry';
+import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { fullJitterMs } from '../../base/random.ts';
+import { createSecrets } from '../../base/secrets.ts';
+import type { HttpRequest, HttpResponse } from '../../http/client.ts';
+import { retryAfterMs } from '../../http/index.ts';
+import { type Authenticator, openAuth } from '../auth.ts';
+import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
+import type { AuthSpec, HttpWindowSpec } from '../read-schema.ts';
+import type { Scope } from '../template.ts';
+import { budgetNews } from './budget.ts';
+import { compilePaging, type Paging } from './paging.ts';
+import { isPassing, refusalError } from './refusal.ts';
+import { requireJson, vendorWords } from './reply.ts';
+import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
+import { type BoundFormat, compileBound } from './window-format.ts';
+
+/** The part of a connector that reads windows, compiled once. */
+export interface WindowPlan {
+  readonly spec: HttpWindowSpec;
+  readonly auth: AuthSpec | undefined;
+  readonly request: RequestTemplate;
+  readonly sweep: RequestTemplate | undefined;
+  readonly paging: Paging;
+  readonly bound: BoundFormat;
+}
+
+/** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
+export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined): WindowPlan {
+  return {
+    spec,
+    auth,
+    request: compileRequest(spec),
+    sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
+    paging: compilePaging(spec),
+    bound: compileBound(spec.window),
+  };
+}
+
+const tries = 5;
+const backOffMs = 500;
+const backOffMaxMs = 30_000;
+/** Longer waits are not sat out inside of a poll. */
+const longestWaitMs = 60_000;
+
+type Try = { readonly retry: number };
+
+/** Opens a reader for one source. `options` gives the values of templates, `secrets` those that no text may show. */
+export function openWindowReader(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps): WindowReader {
+  const walker = new Walker(plan, options, secrets, deps);
+  const reader = {
+    kind: 'http_window' as const,
+    page: (request: PageRequest, signal: AbortSignal) => walker.page(plan.request, request, signal),
+    get requestCount() {
+      return walker.requestCount;
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const { sweep } = plan;
+  if (sweep === undefined) return reader;
+  // defineProperties keeps requestCount a getter, which a spread would freeze.
+  return Object.defineProperties(
+    {
+      sweepPage: (request: Pick<PageRequest, 'state' | 'limit'>, signal: AbortSignal) => walker.page(sweep, request, signal),
+    } as WindowReader,
+    Object.getOwnPropertyDescriptors(reader),
+  );
+}
+
+type AnyPage = Pick<PageRequest, 'state' | 'limit'> & Partial<Pick<PageRequest, 'from' | 'to'>>;
+
+/** Asks for pages; holds the credential and counts requests. */
+class Walker {
+  requestCount = 0;
+  readonly #plan: WindowPlan;
+  readonly #options: Scope;
+  readonly #deps: ReaderDeps;
+  readonly #secrets: readonly string[];
+  readonly #auth: Authenticator;
+
+  constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#deps = deps;
+    this.#secrets = secrets;
+    this.#auth = openAuth(plan.auth, options, deps.http, deps.seams);
+  }
+
+  async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<Page> {
+    const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
+    const request = this.#request(template, wanted, limit);
+    const key = `${request.url.origin} ${this.#auth.fingerprint}`;
+    const response = await this.#exchange(request, wanted.state, key, signal);
+    const label = describe(request);
+    if (response.status === 204) return { records: [], next: null, ...serverTime(response) };
+    const reply = requireJson(response, label);
+    const content = this.#plan.paging(reply, {
+      url: request.url,
+      headers: response.headers,
+      state: wanted.state,
+      limit,
+      isSecret: (value) => this.#allSecrets().includes(value),
+    });
+    return { ...content, ...serverTime(response) };
+  }
+
+  #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
+    const request = template.make(this.#scope(wanted, limit));
+    if (wanted.state?.kind !== 'link') return request;
+    const url = URL.parse(wanted.state.path, request.url.origin);
+    if (url?.origin === request.url.origin) return { ...request, url };
+    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored place of the walk leads to another host', {
+      fix: 'start the window again',
+    });
+  }
+
+  #scope({ from, to, state }: AnyPage, limit: number): Scope {
+    const { bound, spec } = this.#plan;
+    const offset = state?.kind === 'offset' ? state.offset : undefined;
+    const values: Record<string, string | undefined> = {
+      'window.from': from === undefined ? undefined : bound(from),
+      'window.to': to === undefined ? undefined : bound(to),
+      'page.limit': String(limit),
+      'page.offset': String(offset ?? 0),
+      'page.number': String(offset ?? spec.page.first ?? 1),
+      'page.token': state?.kind === 'token' ? state.token : undefined,
+    };
+    return (name) => (Object.hasOwn(values, name) ? values[name] : this.#options(name));
+  }
+
+  /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
+  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<HttpResponse> {
+    let mayRenew = true;
+    const attempt = async (): Promise<HttpResponse> => {
+      const response = await this.#send(request, key, signal);
+      if (response.status >= 200 && response.status < 300) return response;
+      if (response.status === 401 && mayRenew && this.#auth.renew()) {
+        mayRenew = false;
+        return attempt();
+      }
+      throw this.#refusal(request, response, state);
+    };
+    return pRetry(attempt, {
+      retries: tries - 1,
+      // The waiting is done below, on the clock that the seams provide.
+      minTimeout: 0,
+      signal,
+      shouldRetry: ({ error }) => isWorthRetrying(error),
+      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+        if (retriesLeft > 0 && isWorthRetrying(error)) await this.#wait(error, { retry: attemptNumber - 1 }, signal);
+      },
+    });
+  }
+
+  async #send(request: HttpRequest, key: string, signal: AbortSignal): Promise<HttpResponse> {
+    const { http, limit, budget, seams, userAgent } = this.#deps;
+    const proof = await this.#auth.headers(signal);
+    await limit(key, signal);
+    this.requestCount += 1;
+    const response = await http.request({
+      ...request,
+      headers: { 'user-agent': userAgent, ...request.headers, ...proof },
+      signal,
+    });
+    const news = budgetNews(response.status, response.headers, seams.clock);
+    if (news !== undefined) budget(key, news);
+    return response;
+  }
+
+  async #wait(error: Error, { retry }: Try, signal: AbortSignal): Promise<void> {
+    const { seams, log } = this.#deps;
+    const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
+    const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
+    log.debug({ err: error, waitMs }, 'trying again');
+    await sleep(seams.clock, waitMs, signal);
+  }
+
+  #refusal(request: HttpRequest, response: HttpResponse, state: PageState | null): PenstockError {
+    const secrets = createSecrets();
+    for (const secret of this.#allSecrets()) secrets.add(secret);
+    const location = response.status >= 300 && response.status < 400 ? response.headers['location'] : undefined;
+    return refusalError({
+      status: response.status,
+      words: vendorWords(response, (text) => secrets.scrub(text)),
+      request: describe(request),
+      at: state === null ? 'first' : state.kind === 'offset' ? 'offset' : 'cursor',
+      retryAfterMs: retryAfterMs(response.headers, this.#deps.seams.clock),
+      hints: this.#plan.spec.hints ?? {},
+      redirect: location === undefined ? undefined : (URL.parse(location, request.url.href)?.origin ?? 'nowhere'),
+    });
+  }
+
+  #allSecrets(): readonly string[] {
+    return [...this.#secrets, ...this.#auth.secrets()];
+  }
+}
+
+function isWorthRetrying(error: Error): boolean {
+  if (!(error instanceof PenstockError)) return false;
+  if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
+  if (['PEN_HTTP_UNREACHABLE', 'PEN_HTTP_RESET', 'PEN_HTTP_TIMEOUT'].includes(error.code)) return true;
+  return error.code === 'PEN_SOURCE_UNAVAILABLE' && error.status !== undefined && isPassing(error.status);
+}
+
+function describe({ method, url }: HttpRequest): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
+
+function serverTime({ headers }: HttpResponse): { serverTime?: number } {
+  const time = Date.parse(headers['date'] ?? '');
+  return Number.isNaN(time) ? {} : { serverTime: time };
+}

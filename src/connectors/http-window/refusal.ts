@@ -1,0 +1,54 @@
+import { type ErrorCode, PenstockError } from '../../base/errors.ts';
+
+/** What an answer that is no page is judged by. */
+export interface Refusal {
+  readonly status: number;
+  /** What the vendor said, without secrets; may be empty. */
+  readonly words: string;
+  /** `GET https://host/path`, without a query. */
+  readonly request: string;
+  /** Where the walk stands. */
+  readonly at: 'first' | 'offset' | 'cursor';
+  readonly retryAfterMs: number | undefined;
+  /** From the connector, by status. */
+  readonly hints: Readonly<Record<string, string>>;
+  /** Origin of a redirect's target. */
+  readonly redirect: string | undefined;
+}
+
+const fixes: Readonly<Record<number, string>> = {
+  401: 'renew the credential: it may have expired or been revoked; collection resumes from the last checkpoint by itself',
+  402: 'the plan of this tenant does not include the audit log API',
+  403: 'give the credential the right to read audit logs; collection resumes from the last checkpoint by itself',
+  404: 'check the URL, organization or workspace in the options, and that the audit log is enabled for it',
+  422: 'the API does not take our parameters: check the options, and whether the vendor has changed its API',
+};
+
+/** True for an answer that may be different in a moment. */
+export function isPassing(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+/** Turns an answer other than 2xx into the error that says what the loop does. */
+export function refusalError(refusal: Refusal): PenstockError {
+  const { status, words, request, hints, redirect, retryAfterMs } = refusal;
+  const code = codeOf(refusal);
+  const said = words === '' ? '' : ` "${words}"`;
+  const target = redirect === undefined ? '' : ` with a redirect to ${redirect}`;
+  const fix =
+    hints[String(status)] ??
+    (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
+  return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
+    status,
+    ...(fix === undefined ? {} : { fix }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+function codeOf({ status, at }: Refusal): ErrorCode {
+  if (status === 400 && at === 'cursor') return 'PEN_PAGE_TOKEN_REFUSED';
+  if ([400, 413, 414].includes(status) || (status === 504 && at === 'first'))
+    return at === 'cursor' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_WINDOW_TOO_LARGE';
+  if (isPassing(status)) return 'PEN_SOURCE_UNAVAILABLE';
+  return [401, 402, 403, 404, 422].includes(status) ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_BAD_REPLY';
+}

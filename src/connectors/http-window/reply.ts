@@ -1,0 +1,96 @@
+import { PenstockError } from '../../base/errors.ts';
+import { isObject, parseJson } from '../../base/json.ts';
+import { redact } from '../../event/index.ts';
+import type { HttpResponse } from '../../http/client.ts';
+
+const longestText = 300;
+
+/** A parsed body, or why it is none. */
+export type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
+
+/** Parses a JSON body. Bytes that are no UTF-8 become U+FFFD: one wrong byte in a name must not stop a source. */
+export function parseBody({ body, headers }: HttpResponse): ParsedBody {
+  const text = new TextDecoder('utf-8').decode(body);
+  try {
+    return { value: parseJson(text) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
+    if (text.trim() === '') return { fault: 'an empty body', isHtml: false };
+    return { fault: isHtml ? 'an HTML page' : 'a body that is not JSON', isHtml };
+  }
+}
+
+/** The body of a successful answer; throws PEN_SOURCE_BAD_REPLY, naming the login page or proxy that HTML comes from. */
+export function requireJson(response: HttpResponse, request: string): unknown {
+  const parsed = parseBody(response);
+  if ('value' in parsed) return parsed.value;
+  const fix = parsed.isHtml
+    ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
+    : 'check the URL in the options; if the body was cut off, the next poll repeats it';
+  throw new PenstockError(
+    'PEN_SOURCE_BAD_REPLY',
+    `answered ${response.status} with ${parsed.fault} where JSON was due, to ${request}`,
+    { fix, status: response.status },
+  );
+}
+
+/**
+ * What the vendor said about a fault, for people: at most 300 characters on one line, without secrets; empty when it said nothing.
+ *
+ * Understands `detail` as text or list, `{id, message}`, `{error: {message}}`, `{message: {field: [..]}}`, `{errors: [..]}` and OAuth errors.
+ */
+export function vendorWords(response: HttpResponse, scrub: (text: string) => string): string {
+  const parsed = parseBody(response);
+  if ('fault' in parsed) return parsed.isHtml ? 'an HTML page' : plain(response.body.subarray(0, 2000).toString('utf8'), scrub);
+  return plain(wordsOf(parsed.value, 0), scrub);
+}
+
+const speaking = [
+  'error_description',
+  'detail',
+  'details',
+  'message',
+  'errorSummary',
+  'error',
+  'errors',
+  'title',
+  'msg',
+  'reason',
+  'description',
+];
+
+function wordsOf(value: unknown, depth: number): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (depth > 4) return '';
+  if (Array.isArray(value))
+    return joined(
+      value.slice(0, 5).map((item) => wordsOf(item, depth + 1)),
+      '; ',
+    );
+  if (!isObject(value)) return '';
+  if (Array.isArray(value['loc']) && typeof value['msg'] === 'string')
+    return `${value['loc'].map(String).join('.')}: ${value['msg']}`;
+  const key = speaking.find((name) => Object.hasOwn(value, name) && wordsOf(value[name], depth + 1) !== '');
+  if (key !== undefined) return wordsOf(value[key], depth + 1);
+  // { field: ["is wrong", ...] }; other shapes at the top are records, not words.
+  if (depth === 0) return '';
+  return joined(
+    Object.entries(value)
+      .slice(0, 5)
+      .map(([name, inner]) => `${name} ${wordsOf(inner, depth + 1)}`),
+    '; ',
+  );
+}
+
+function joined(texts: readonly string[], by: string): string {
+  return texts.filter((text) => text.trim() !== '').join(by);
+}
+
+function plain(text: string, scrub: (text: string) => string): string {
+  // Redacted before it is cut, so that no half of a secret remains.
+  const clean = scrub(String(redact(text.slice(0, 5000))));
+  const line = clean.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+  return line.length > longestText ? `${line.slice(0, longestText)}...` : line;
+}

@@ -1,0 +1,89 @@
+import { durationMs, sizeBytes } from '../../base/quantity.ts';
+import type { HttpRequest } from '../../http/client.ts';
+import { compileUrl } from '../origin.ts';
+import type { HttpWindowSpec } from '../read-schema.ts';
+import { compileTemplate, type Scope, type Template } from '../template.ts';
+
+/** Makes the request of a page out of values; everything else is fixed. */
+export interface RequestTemplate {
+  origin(scope: Scope): string;
+  make(scope: Scope): HttpRequest & { readonly headers: Readonly<Record<string, string>> };
+}
+
+type QuerySpec = Readonly<Record<string, unknown>>;
+type Part = readonly [name: string, values: readonly Template[]];
+
+/** Compiles `read.request` once per connector; `query` takes the place of its query. */
+export function compileRequest({ request }: HttpWindowSpec, query: QuerySpec = request.query ?? {}): RequestTemplate {
+  const url = compileUrl(request.url);
+  const parts = Object.entries(query).map(
+    ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
+  );
+  const headers = Object.entries(request.headers ?? {}).map(
+    ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
+  );
+  const body = request.body === undefined ? undefined : compileJson(request.body);
+  const timeoutMs = durationMs(request.timeout ?? '30s');
+  const maxBytes = sizeBytes(request.max_bytes ?? '64MiB');
+  return {
+    origin: (scope) => url.origin(scope),
+    make(scope) {
+      const target = url.render(scope);
+      for (const [name, templates] of parts) appendQuery(target, name, templates, scope);
+      const rendered = headers.flatMap(([name, template]) => {
+        const value = template.render(scope);
+        return value === undefined ? [] : [[name, value] as const];
+      });
+      const fixed = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+      return {
+        method: request.method ?? 'GET',
+        url: target,
+        headers: { ...fixed, ...Object.fromEntries(rendered) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body(scope)) }),
+        timeoutMs,
+        maxBytes,
+      };
+    },
+  };
+}
+
+/** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */
+export function sweepQuery({ request, sweep }: HttpWindowSpec): QuerySpec {
+  return Object.fromEntries(Object.entries({ ...request.query, ...sweep?.query }).filter(([, value]) => value !== null));
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [value];
+}
+
+// Written by hand: URLSearchParams would write a blank as `+`, which some vendors take literally.
+function appendQuery(url: URL, name: string, templates: readonly Template[], scope: Scope): void {
+  for (const template of templates) {
+    const value = template.render(scope);
+    if (value === undefined) continue;
+    url.search += `${url.search === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+  }
+}
+
+type JsonTemplate = (scope: Scope) => unknown;
+
+function compileJson(value: unknown): JsonTemplate {
+  if (typeof value === 'string') return compileText(value);
+  if (Array.isArray(value)) {
+    const items = value.map(compileJson);
+    return (scope) => items.map((item) => item(scope));
+  }
+  if (typeof value !== 'object' || value === null) return () => value;
+  const members = Object.entries(value).map(([key, inner]) => [key, compileJson(inner)] as const);
+  return (scope) => Object.fromEntries(members.map(([key, inner]) => [key, inner(scope)]));
+}
+
+// A text that is nothing but page.offset or page.limit stays a number in JSON.
+function compileText(text: string): JsonTemplate {
+  const template = compileTemplate(text);
+  const isNumber = template.parts.length === 1 && ['page.offset', 'page.limit', 'page.number'].includes(template.names[0] ?? '');
+  return (scope) => {
+    const rendered = template.render(scope);
+    return isNumber && rendered !== undefined ? Number(rendered) : rendered;
+  };
+}

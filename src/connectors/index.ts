@@ -1,0 +1,3 @@
+export { compileConnector } from './compile.ts';
+export { actionsJsonSchema, connectorJsonSchema } from './connector-schema.ts';
+export { type ConnectorExtras, type ConnectorPlaces, listConnectors, loadConnector, loadConnectors } from './load.ts';

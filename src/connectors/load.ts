@@ -1,0 +1,146 @@
+import { dirname, join, resolve } from 'node:path';
+import { PenstockError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import { nearest } from '../base/nearest.ts';
+import type { Files } from '../base/seams.ts';
+import { parseYaml } from '../base/yaml-faults.ts';
+import { type BundledFile, mergeSections } from './bundle.ts';
+import { compileBundle } from './compile.ts';
+import type { Connector } from './connector.ts';
+
+/** Where connectors are looked for, and with what. */
+export interface ConnectorPlaces {
+  /** Folders that hold one folder per connector; the first that has the name wins. */
+  readonly dirs: readonly string[];
+  readonly files: Files;
+}
+
+/** What one source adds to a connector. */
+export interface ConnectorExtras {
+  /** Files with rows to add to the action table, or to put in the place of its rows. */
+  readonly actions?: readonly string[];
+}
+
+const longestChain = 4;
+const largestFile = 4_000_000;
+
+/** Names of all connectors in the folders, sorted. */
+export async function listConnectors({ dirs, files }: ConnectorPlaces): Promise<string[]> {
+  const found = await Promise.all(dirs.map((dir) => namesIn(dir, files)));
+  return [...new Set(found.flat())].sort();
+}
+
+async function namesIn(dir: string, files: Files): Promise<string[]> {
+  let entries: string[];
+  try {
+    entries = await files.readdir(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new PenstockError('PEN_FILE_UNREADABLE', `cannot list the connectors in "${dir}"`, {
+      fix: 'check connectors_dir',
+      cause: error,
+    });
+  }
+  const present = await Promise.all(
+    entries.map(async (name) => ((await readIfThere(join(dir, name, 'connector.yaml'), files)) === undefined ? [] : [name])),
+  );
+  return present.flat();
+}
+
+/** Loads every connector of the folders, by name. Throws at the first that does not compile. */
+export async function loadConnectors(places: ConnectorPlaces): Promise<ReadonlyMap<string, Connector>> {
+  const names = await listConnectors(places);
+  const loaded = await Promise.all(names.map((name) => loadConnector(name, places)));
+  return new Map(loaded.map((connector) => [connector.name, connector]));
+}
+
+/**
+ * Loads and compiles one connector. Throws PEN_CONNECTOR_INVALID with every fault of its files, each with file, line and column, and
+ * PEN_NOT_FOUND for a name that no folder has.
+ */
+export async function loadConnector(name: string, places: ConnectorPlaces, extras: ConnectorExtras = {}): Promise<Connector> {
+  const main = await findConnector(name, places);
+  const connectors = await withBases(main, places);
+  const table = await readTable(connectors, places.files);
+  const extra = await Promise.all((extras.actions ?? []).map((file) => readFile(resolve(file), places.files)));
+  const connector = compileBundle({ name, connectors, actions: [table, ...extra] }, dirname(main.file));
+  if (connector.name === name) return connector;
+  throw new PenstockError('PEN_CONNECTOR_INVALID', `the connector calls itself "${connector.name}"`, {
+    where: main.file,
+    fix: `set name to ${name}, or rename its folder`,
+  });
+}
+
+async function findConnector(name: string, places: ConnectorPlaces): Promise<BundledFile> {
+  if (/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
+    for (const dir of places.dirs) {
+      const found = await readIfThere(join(dir, name, 'connector.yaml'), places.files);
+      if (found !== undefined) return found;
+    }
+  }
+  const known = await listConnectors(places);
+  const guess = nearest(name, known);
+  throw new PenstockError('PEN_NOT_FOUND', `there is no connector "${name}"`, {
+    fix: `${guess === undefined ? '' : `did you mean "${guess}"? `}known: ${known.join(', ') || 'none'}`,
+  });
+}
+
+async function withBases(main: BundledFile, places: ConnectorPlaces): Promise<BundledFile[]> {
+  const chain = [main];
+  for (let last = main; ; ) {
+    const doc = parseYaml(last.text, last.file);
+    const base = isObject(doc.value) ? doc.value['extends'] : undefined;
+    if (base === undefined) return chain;
+    if (typeof base !== 'string')
+      throw new PenstockError('PEN_CONNECTOR_INVALID', 'extends is not the name of a connector', { where: last.file });
+    last = await findConnector(base, places);
+    if (chain.some(({ file }) => file === last.file) || chain.length >= longestChain) {
+      throw new PenstockError(
+        'PEN_CONNECTOR_INVALID',
+        `"${base}" is extended in a circle or over more than ${longestChain} files`,
+        { where: main.file },
+      );
+    }
+    chain.push(last);
+  }
+}
+
+/** The action table stands beside the file that names it. */
+async function readTable(connectors: readonly BundledFile[], files: Files): Promise<BundledFile> {
+  const merged = mergeSections(connectors);
+  const named = isObject(merged.value) ? merged.value['actions'] : undefined;
+  const path = typeof named === 'string' ? named : 'actions.yaml';
+  const { file } = merged.fault(['actions'], '');
+  return readFile(join(dirname(file), path), files);
+}
+
+async function readIfThere(file: string, files: Files): Promise<BundledFile | undefined> {
+  try {
+    return { file, text: await readCapped(file, files) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw unreadable(file, error);
+  }
+}
+
+async function readFile(file: string, files: Files): Promise<BundledFile> {
+  const found = await readIfThere(file, files);
+  if (found !== undefined) return found;
+  throw new PenstockError('PEN_CONNECTOR_INVALID', `there is no file "${file}"`, { fix: 'check the path, or add the file' });
+}
+
+async function readCapped(file: string, files: Files): Promise<string> {
+  const { size } = await files.stat(file);
+  if (size > largestFile) throw new PenstockError('PEN_CONNECTOR_INVALID', `"${file}" is larger than ${largestFile} bytes`);
+  return files.readFile(file, 'utf8');
+}
+
+function unreadable(file: string, error: unknown): PenstockError {
+  if (error instanceof PenstockError) return error;
+  return new PenstockError(
+    'PEN_CONNECTOR_INVALID',
+    `cannot read "${file}": ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`,
+    { cause: error },
+  );
+}

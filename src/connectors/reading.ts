@@ -1,0 +1,26 @@
+import { PenstockError } from '../base/errors.ts';
+import type { Reader, ReaderDeps } from './connector.ts';
+import type { ConnectorSpec } from './connector-schema.ts';
+import { compileWindowPlan, openWindowReader } from './http-window/reader.ts';
+import { optionScope, secretsOf } from './options.ts';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** How a connector reads: opens readers and says which origin they go to. */
+export interface Reading {
+  open(options: Options, deps: ReaderDeps): Reader;
+  /** `{ origin }`, or nothing for what has none. */
+  origin(options: Options): Readonly<Record<string, string>>;
+}
+
+/** Compiles `read:` and `auth:` once for all sources of a connector. */
+export function compileReading({ read, auth, options: specs }: ConnectorSpec): Reading {
+  if (read.kind === 'http_window') {
+    const plan = compileWindowPlan(read, auth);
+    return {
+      open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
+      origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),
+    };
+  }
+  throw new PenstockError('PEN_CONNECTOR_INVALID', `read.kind ${read.kind} is not built yet`);
+}

@@ -1,0 +1,81 @@
+import { isObject } from '../base/json.ts';
+import { compileHashId, compilePath, fingerprintOf, hashText, normaliseKey, parseTime, redact, uidOf } from '../event/index.ts';
+import type { RawRecord, RecordFacts, RecordRules } from './connector.ts';
+import type { RecordSpec } from './connector-schema.ts';
+
+/** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
+export function compileRecords(spec: RecordSpec, table: string): RecordRules {
+  const idOf = compileId(spec);
+  const timeOf = compilePath(spec.time);
+  const actionOf = compilePath(spec.action);
+  const tenantOf = spec.tenant === undefined ? undefined : compilePath(spec.tenant);
+  const isSelf = compileSelf(spec);
+  return {
+    examine(raw, configuredTenant) {
+      const { value } = raw;
+      if (raw.unreadable !== undefined || !isObject(value)) {
+        return examineText(table, raw, configuredTenant, raw.unreadable ?? 'the record is not a JSON object');
+      }
+      const tenant = textOf(tenantOf?.(value)) ?? configuredTenant;
+      const native = raw.id ?? withOccurrence(idOf(value), raw.occurrence);
+      const action = textOf(actionOf(value));
+      return {
+        ...identity(table, tenant, native, fingerprintOf(value, spec.volatile)),
+        time: parseTime(timeOf(value))?.ms,
+        actionKey: action === undefined ? undefined : normaliseKey(action),
+        record: redact(value),
+        isSelfMade: (userAgent) => isSelf(value, action, userAgent),
+      };
+    },
+  };
+}
+
+function examineText(table: string, raw: RawRecord, tenant: string | undefined, unreadable: string): RecordFacts {
+  const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(raw.value);
+  const native = raw.id ?? withOccurrence(hashText(text), raw.occurrence);
+  return {
+    ...identity(table, tenant, native, fingerprintOf(text)),
+    time: undefined,
+    actionKey: undefined,
+    record: redact(text),
+    unreadable,
+    isSelfMade: () => false,
+  };
+}
+
+function identity(
+  table: string,
+  tenant: string | undefined,
+  native: string,
+  fingerprint: string,
+): Pick<RecordFacts, 'uid' | 'conflictUid' | 'fingerprint'> {
+  return { uid: uidOf(table, tenant, native), conflictUid: uidOf(table, tenant, native, fingerprint), fingerprint };
+}
+
+function withOccurrence(id: string, occurrence: number | undefined): string {
+  return occurrence === undefined || occurrence <= 1 ? id : `${id}#${occurrence}`;
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
+  const read = id === undefined ? undefined : compilePath(id);
+  const hashed = hash === undefined ? undefined : compileHashId(hash);
+  return (record) => {
+    const native = read?.(record);
+    if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(native);
+    // A record that lacks its id still has a name of its own: that of its content.
+    return hashed === undefined ? hashText(JSON.stringify(record)) : hashed(record);
+  };
+}
+
+function compileSelf({ self }: RecordSpec): (record: unknown, action: string | undefined, userAgent: string) => boolean {
+  if (self === undefined) return () => false;
+  const keys = new Set([self.action].flat().map(normaliseKey));
+  const userAgentOf = compilePath(self.user_agent);
+  return (record, action, userAgent) =>
+    action !== undefined && keys.has(normaliseKey(action)) && userAgentOf(record) === userAgent;
+}

@@ -1,0 +1,79 @@
+import { nearest } from '../base/nearest.ts';
+
+/** Gives the value behind a name such as `options.token` or `window.from`; undefined when there is none now. */
+export type Scope = (name: string) => string | undefined;
+
+/** A compiled text with places for values. */
+export interface Template {
+  /** Names that occur in it. */
+  readonly names: readonly string[];
+  /** True when it starts with a value, as in `{{ options.api_url }}/logs`. */
+  readonly startsWithValue: boolean;
+  /** The text with every value passed through `encode`; undefined when one of its values is not there. */
+  render(scope: Scope, encode?: (value: string) => string): string | undefined;
+  /** Literal texts and names in order, for those who must look at the joints. */
+  readonly parts: readonly TemplatePart[];
+}
+
+export type TemplatePart = { readonly text: string } | { readonly name: string };
+
+/** What is wrong with a template. */
+export interface TemplateFault {
+  readonly what: string;
+  readonly fix: string;
+}
+
+const place = /\{\{\s*([^{}]*?)\s*\}\}/g;
+
+/** Cuts a text at its `{{ name }}` places. */
+export function compileTemplate(text: string): Template {
+  const parts: TemplatePart[] = [];
+  let end = 0;
+  for (const match of text.matchAll(place)) {
+    if (match.index > end) parts.push({ text: text.slice(end, match.index) });
+    parts.push({ name: match[1] ?? '' });
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) parts.push({ text: text.slice(end) });
+  const names = parts.flatMap((part) => ('name' in part ? [part.name] : []));
+  const first = parts[0];
+  return {
+    names,
+    parts,
+    startsWithValue: first !== undefined && 'name' in first,
+    render: (scope, encode) => renderParts(parts, scope, encode),
+  };
+}
+
+function renderParts(
+  parts: readonly TemplatePart[],
+  scope: Scope,
+  encode: (value: string) => string = String,
+): string | undefined {
+  let rendered = '';
+  for (const part of parts) {
+    if ('text' in part) {
+      rendered += part.text;
+      continue;
+    }
+    const value = scope(part.name);
+    if (value === undefined) return undefined;
+    rendered += encode(value);
+  }
+  return rendered;
+}
+
+/** Checks a template against the names that are known where it stands; undefined when all is well. */
+export function templateFault(text: string, known: readonly string[]): TemplateFault | undefined {
+  const unknown = compileTemplate(text).names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const guess = nearest(unknown, known);
+    const list = `possible here: ${known.join(', ')}`;
+    return {
+      what: `the template names "${unknown}", which does not exist`,
+      fix: guess === undefined ? list : `did you mean "${guess}"? ${list}`,
+    };
+  }
+  if (!/\{\{|\}\}/.test(text.replaceAll(place, ''))) return undefined;
+  return { what: 'the template has braces that do not pair up', fix: 'write {{ name }}' };
+}
