@@ -61,9 +61,7 @@ export const RecordSpec = Type.Object(
     self: Type.Optional(
       Type.Object(
         {
-          action: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], {
-            description: 'The action, or actions, that reading the log causes.',
-          }),
+          actions: Type.Array(Type.String(), { minItems: 1, description: 'Actions that reading the log itself causes.' }),
           user_agent: Type.String({ description: 'Path of the User-Agent.' }),
         },
         { ...closed, description: 'Records that our own requests cause.' },

@@ -74,7 +74,7 @@ function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
 
 function compileSelf({ self }: RecordSpec): (record: unknown, action: string | undefined, userAgent: string) => boolean {
   if (self === undefined) return () => false;
-  const keys = new Set([self.action].flat().map(normaliseKey));
+  const keys = new Set(self.actions.map(normaliseKey));
   const userAgentOf = compilePath(self.user_agent);
   return (record, action, userAgent) =>
     action !== undefined && keys.has(normaliseKey(action)) && userAgentOf(record) === userAgent;
