@@ -1,0 +1,74 @@
+import { deadline } from '../base/clock.ts';
+import { explain } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Daemon } from './daemon.ts';
+
+/** The first SIGTERM or SIGINT aborts `stop`; the second one aborts `now`, and whoever waits gives up at once. */
+export interface Signals extends Disposable {
+  readonly stop: AbortSignal;
+  readonly now: AbortSignal;
+}
+
+/** Installs the signal handlers; nothing else in the process does. */
+export function catchSignals(log: Log): Signals {
+  const stop = new AbortController();
+  const now = new AbortController();
+  const onSignal = (signal: string): void => {
+    if (stop.signal.aborted) now.abort();
+    log.info({ signal }, stop.signal.aborted ? 'stopping at once' : 'stopping');
+    stop.abort();
+  };
+  const onRejection = (reason: unknown): void => log.error({ err: reason }, 'an unexpected error was not handled; the daemon goes on');
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('unhandledRejection', onRejection);
+  return {
+    stop: stop.signal,
+    now: now.signal,
+    [Symbol.dispose]: () => {
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('unhandledRejection', onRejection);
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Runs until a signal. Resolves when everything is checkpointed, or at the second signal. */
+export async function runUntilStopped(daemon: Daemon, signals: Signals): Promise<void> {
+  await daemon.start();
+  await aborted(signals.stop);
+  await Promise.race([daemon.stop(), aborted(signals.now)]);
+}
+
+export interface OnceReport {
+  /** What stopped a source, by name. */
+  readonly failed: Readonly<Record<string, string>>;
+  /** Events that a sink did not take in time, by name. */
+  readonly pending: Readonly<Record<string, number>>;
+}
+
+/** Collects what is due, delivers all of it, and closes. */
+export async function runOnce(daemon: Daemon, signals: Signals, timeoutMs: number): Promise<OnceReport> {
+  const { sources, sinks, seams } = daemon.runtime;
+  using limit = deadline(seams.clock, timeoutMs, signals.stop);
+  daemon.startSinks();
+  const polls = [...sources.values()].map(async ({ loop }) => {
+    try {
+      await loop.pollOnce(limit.signal);
+      return [];
+    } catch (error) {
+      return [[loop.name, limit.expired ? 'not finished in time' : explain(error)] as const];
+    }
+  });
+  const failed = (await Promise.all(polls)).flat();
+  const drains = [...sinks.values()].map(async ({ loop }) => {
+    if (await loop.drained(limit.signal)) return [];
+    return [[loop.name, loop.status().pending] as const];
+  });
+  const pending = (await Promise.all(drains)).flat();
+  await Promise.race([daemon.stop(), aborted(signals.now)]);
+  return { failed: Object.fromEntries(failed), pending: Object.fromEntries(pending) };
+}

@@ -1,0 +1,71 @@
+import { deadline, sleep } from '../base/clock.ts';
+import { PenstockError } from '../base/errors.ts';
+import type { Json } from '../base/json.ts';
+import { openJournal } from '../journal/index.ts';
+import type { Job, Journal } from '../journal/journal.ts';
+import type { JobKind } from '../operate/jobs.ts';
+import { type DaemonSettings, openDaemon } from './daemon.ts';
+
+export interface JobRequest {
+  readonly kind: JobKind;
+  readonly args: Json;
+  readonly onProgress: (job: Job) => void;
+  readonly signal: AbortSignal;
+  /** How long a command without daemon waits for the sinks to take what the job brought, milliseconds. */
+  readonly drainMs: number;
+}
+
+export interface JobOutcome {
+  readonly job: Job;
+  /** `daemon`: a running daemon did the work; `here`: this process did. */
+  readonly by: 'daemon' | 'here';
+  /** Events that the sinks had not taken when this process closed. */
+  readonly pending: number;
+}
+
+const lookEveryMs = 300;
+
+async function watch(journal: Journal, id: number, { onProgress, signal }: JobRequest, clock: DaemonSettings['seams']['clock']): Promise<Job> {
+  for (;;) {
+    const [job] = await journal.jobs({ id });
+    if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} is gone`);
+    onProgress(job);
+    if (job.state === 'done' || job.state === 'cancelled') return job;
+    if (job.state === 'failed') throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? 'the job failed', { where: `job ${id}` });
+    await sleep(clock, lookEveryMs, signal);
+  }
+}
+
+async function leaveWithDaemon(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+  const { config, seams, log } = settings;
+  const { maxBytes, keepMs } = config.journal;
+  await using journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'shared' });
+  const { id } = await journal.insertJob(request.kind, request.args);
+  return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
+}
+
+async function doHere(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+  await using daemon = await openDaemon({ ...settings, lockWaitMs: 0 });
+  const { journal, seams, sinks } = daemon.runtime;
+  daemon.startSinks();
+  const { id } = await journal.insertJob(request.kind, request.args);
+  daemon.startJobs();
+  const job = await watch(journal, id, request, seams.clock);
+  using limit = deadline(seams.clock, request.drainMs, request.signal);
+  await Promise.all([...sinks.values()].map(({ loop }) => loop.drained(limit.signal)));
+  const pending = [...sinks.values()].reduce((sum, { loop }) => sum + loop.status().pending, 0);
+  return { job, by: 'here', pending };
+}
+
+/**
+ * Leaves a job in the journal and watches it: the running daemon executes it, or, when there is none, this process does, with the same
+ * executor under the journal's lock. Rejects with PEN_OPERATION_FAILED when the job failed.
+ */
+export async function submitJob(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+  try {
+    return await doHere(settings, request);
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
+    return leaveWithDaemon(settings, request);
+  }
+}

@@ -1,0 +1,121 @@
+import { deadline } from '../base/clock.ts';
+import { asPenstockError, PenstockError } from '../base/errors.ts';
+import { formatDuration } from '../base/quantity.ts';
+import { createBudgets } from '../collect/index.ts';
+import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { DirectoryReader, Page, PageRequest, Reader, WindowReader } from '../connectors/connector.ts';
+import { openHttpClient } from '../http/index.ts';
+import { openReader, openSink, plainUserAgent, type Surroundings } from './open-runtime.ts';
+
+/** What a live check found out about one source or sink; field names are stable. */
+export interface Finding {
+  readonly kind: 'source' | 'sink';
+  readonly name: string;
+  readonly ok: boolean;
+  /** One line each, for people. */
+  readonly findings: readonly string[];
+  /** How its requests travel. */
+  readonly route: readonly string[];
+  readonly fix?: string;
+}
+
+const weekMs = 7 * 86_400_000;
+const timeoutMs = 30_000;
+const sampleSize = 100;
+
+interface Sample {
+  readonly count: number;
+  readonly more: boolean;
+  readonly newest: number | undefined;
+  readonly backMs: number;
+}
+
+function newestOf(page: Page, source: SourceConfig): number | undefined {
+  const times = page.records.map((record) => source.connector.records.examine(record, source.tenant).time).filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** One page of the last days; a second one-record call reads the newest where the API pages by offset. */
+async function sample(reader: WindowReader, source: SourceConfig, now: number, backMs: number, signal: AbortSignal): Promise<Sample> {
+  const request: PageRequest = { from: now - backMs, to: now, state: null, limit: sampleSize };
+  const page = await reader.page(request, signal);
+  const count = page.total ?? page.records.length;
+  const last = page.total !== undefined && page.total > page.records.length ? { kind: 'offset' as const, offset: page.total - 1 } : undefined;
+  const end = last === undefined ? page : await reader.page({ ...request, state: last }, signal);
+  return { count, more: page.total === undefined && page.next !== null, newest: newestOf(end, source), backMs };
+}
+
+async function sampleWindow(reader: WindowReader, source: SourceConfig, now: number, signal: AbortSignal): Promise<Sample> {
+  try {
+    return await sample(reader, source, now, weekMs, signal);
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.code === 'PEN_WINDOW_TOO_LARGE')) throw error;
+    return sample(reader, source, now, source.window.maxMs, signal);
+  }
+}
+
+function describeSample({ count, more, newest, backMs }: Sample, now: number): string {
+  const span = `in the last ${formatDuration(backMs)}`;
+  if (count === 0) return `answers; no events ${span}`;
+  const age = newest === undefined ? '' : `, the newest ${formatDuration(now - newest)} ago`;
+  return `answers; ${count}${more ? ' or more' : ''} events ${span}${age}`;
+}
+
+async function describeFiles(reader: DirectoryReader, signal: AbortSignal): Promise<string[]> {
+  const { files, skipped } = await reader.list(signal);
+  return [`${files.length} files to read`, ...skipped.map(({ path, reason }) => `${path} is skipped: ${reason}`)];
+}
+
+async function describeReader(reader: Reader, source: SourceConfig, now: number, signal: AbortSignal): Promise<readonly string[]> {
+  if (reader.kind === 'http_window') return [describeSample(await sampleWindow(reader, source, now, signal), now)];
+  if (reader.kind === 'csv_directory') return describeFiles(reader, signal);
+  return (await reader.probe?.(signal)) ?? ['connects when the daemon runs; nothing was read'];
+}
+
+function failure(error: unknown): { ok: false; findings: string[]; fix?: string } {
+  const { message, fix } = asPenstockError(error);
+  return { ok: false, findings: [message], ...(fix === undefined ? {} : { fix }) };
+}
+
+/** Asks one source for little, live. Never writes anything. */
+export async function checkSource(source: SourceConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
+  const route = await routeOf(Object.values(source.identity).filter((text) => URL.canParse(text)), source, around);
+  const base = { kind: 'source', name: source.name, route } as const;
+  using limit = deadline(around.seams.clock, timeoutMs, signal);
+  try {
+    await using reader = await openReader(source, around, createBudgets(around.seams, around.log));
+    const findings = await describeReader(reader, source, around.seams.clock.now(), limit.signal);
+    return { ...base, ok: true, findings };
+  } catch (error) {
+    return { ...base, ...failure(error) };
+  }
+}
+
+/** Probes one sink, live, with a marked test event at most. */
+export async function checkSink(sink: SinkConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
+  const route = await routeOf(sink.sinkType.urls(sink.options), sink, around);
+  const base = { kind: 'sink', name: sink.name, route } as const;
+  using limit = deadline(around.seams.clock, timeoutMs, signal);
+  try {
+    await using opened = await openSink(sink, around);
+    return { ...base, ...(await opened.probe(limit.signal)) };
+  } catch (error) {
+    return { ...base, ...failure(error) };
+  }
+}
+
+async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkConfig, around: Surroundings): Promise<string[]> {
+  const proxy = http.proxy === undefined ? {} : { proxy: http.proxy };
+  await using client = await openHttpClient({ userAgent: plainUserAgent, ...proxy }, around.seams);
+  return urls.map((text) => {
+    const url = new URL(text);
+    const isHttp = url.protocol.startsWith('http') || url.protocol.startsWith('ws');
+    return `${url.protocol}//${url.host} ${isHttp ? client.describeRoute(url) : 'direct'}`;
+  });
+}
+
+/** Checks everything enabled, sources first, reporting each as it is known. */
+export async function* check(config: Config, around: Surroundings, signal: AbortSignal): AsyncGenerator<Finding> {
+  for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, around, signal);
+  for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(sink, around, signal);
+}

@@ -1,0 +1,119 @@
+// From a configuration to sources and sinks that can run: the only place where rooms are handed to each other.
+import { hostname } from 'node:os';
+import type { Log } from '../base/log.ts';
+import { packageVersion } from '../base/package.ts';
+import type { Seams } from '../base/seams.ts';
+import { type Budgets, createBudgets, startSource } from '../collect/index.ts';
+import type { SourceSettings } from '../collect/source.ts';
+import type { Config, ConnectionConfig, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { Reader } from '../connectors/connector.ts';
+import { startDelivery } from '../deliver/index.ts';
+import type { HttpClient } from '../http/client.ts';
+import { openHttpClient } from '../http/index.ts';
+import type { Journal, SinkRegistration, SourceRegistration } from '../journal/journal.ts';
+import type { Sink } from '../sinks/sink.ts';
+import { type MapperFor, mappersOf } from './mappers.ts';
+import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
+
+/** What opening sources and sinks needs besides their configuration. */
+export interface Surroundings {
+  readonly seams: Seams;
+  readonly log: Log;
+  /** What our requests are called at the vendor's. */
+  readonly userAgent: string;
+}
+
+/** The User-Agent without the random part by which a running daemon recognises its own requests. */
+export const plainUserAgent = `penstock/${packageVersion}`;
+
+const userAgentNote = 'user_agent_id';
+const dayMs = 86_400_000;
+const fallbackRetentionMs = 30 * dayMs;
+
+/** The User-Agent of this journal: it carries a random 128-bit id, so that records of our own making can be told. */
+export async function userAgentOf(journal: Journal, seams: Seams): Promise<string> {
+  const known = await journal.note('', userAgentNote);
+  const id = typeof known === 'string' ? known : seams.random.hex(16);
+  if (known !== id) await journal.setNote('', userAgentNote, id);
+  return `${plainUserAgent} (${id})`;
+}
+
+function openClient(connection: ConnectionConfig, { seams, userAgent }: Surroundings): Promise<HttpClient> {
+  const { tls, proxy } = connection;
+  return openHttpClient({ userAgent, ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) }, seams);
+}
+
+/** The same object, which on disposal also closes the HTTP client that was opened for it. */
+function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T {
+  return Object.create(opened, {
+    [Symbol.asyncDispose]: {
+      async value() {
+        await opened[Symbol.asyncDispose]();
+        await client[Symbol.asyncDispose]();
+      },
+    },
+  }) as T;
+}
+
+/** Opens a source's reader with secrets and certificates as they are now. */
+export async function openReader(source: SourceConfig, around: Surroundings, budgets: Budgets): Promise<Reader> {
+  const [options, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
+  const http = await openClient(connection, around);
+  const { seams, userAgent } = around;
+  const log = around.log.child({ source: source.name });
+  const reader = source.connector.open(options, { http, seams, log, userAgent, ...budgets.of(source.name, source.rateLimit) });
+  return withClient(reader, http);
+}
+
+/** Opens a sink with secrets and certificates as they are now. */
+export async function openSink(sink: SinkConfig, around: Surroundings): Promise<Sink> {
+  const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
+  const http = await openClient(connection, around);
+  const { format, timeoutMs, name } = sink;
+  const context = { name, http, seams: around.seams, log: around.log.child({ sink: name }), hostname: hostname(), version: packageVersion, format, timeoutMs };
+  return withClient(await sink.sinkType.open(options, context), http);
+}
+
+/** The source's part of a configuration as `collect` wants it. */
+export function sourceSettings(source: SourceConfig): SourceSettings {
+  const { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels } = source;
+  const { retentionMs, expectEventsWithinMs, credentialExpires, sweep } = source;
+  return { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels, retentionMs, expectEventsWithinMs, credentialExpires, sweep };
+}
+
+function buildSource(source: SourceConfig, journal: Journal, around: Surroundings, budgets: Budgets): RunningSource {
+  const settings = sourceSettings(source);
+  const log = around.log.child({ source: source.name });
+  const { seams, userAgent } = around;
+  const deps = { journal, seams, log, userAgent, openReader: () => openReader(source, around, budgets) };
+  return { settings, deps, loop: startSource(settings, deps) };
+}
+
+function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: Surroundings, mapperFor: MapperFor): RunningSink {
+  const { seams } = around;
+  const log = around.log.child({ sink: sink.name });
+  const deps = { journal, seams, log, secrets: config.secrets, openSink: () => openSink(sink, around), mapperFor };
+  return { settings: sink, deps, loop: startDelivery(sink, deps) };
+}
+
+/** How a source is known to the journal. */
+export function sourceRegistration(source: SourceConfig): SourceRegistration {
+  const { name, connector, identity, window, sweep, retentionMs } = source;
+  const pinned = window.overlapMs + (sweep?.backMs ?? 0);
+  const ttl = pinned + (retentionMs ?? fallbackRetentionMs) + connector.defaults.seenDays * dayMs;
+  return { name, connector: connector.name, identity, seenTtlMs: ttl, seenPinnedMs: pinned };
+}
+
+/** How a sink is known to the journal. */
+export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): SinkRegistration {
+  return { name, type, start, whenFull };
+}
+
+/** Builds every enabled source and sink; nothing runs before its loop is started. */
+export function openRuntime(config: Config, journal: Journal, around: Surroundings): Runtime {
+  const budgets = createBudgets(around.seams, around.log);
+  const mapperFor = mappersOf(config.sources, journal);
+  const sources = config.sources.filter(({ enabled }) => enabled).map((source) => [source.name, buildSource(source, journal, around, budgets)] as const);
+  const sinks = config.sinks.filter(({ enabled }) => enabled).map((sink) => [sink.name, buildSink(sink, config, journal, around, mapperFor)] as const);
+  return { journal, seams: around.seams, log: around.log, sources: new Map(sources), sinks: new Map(sinks) };
+}

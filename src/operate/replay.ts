@@ -1,0 +1,65 @@
+import { sleep } from '../base/clock.ts';
+import { PenstockError } from '../base/errors.ts';
+import type { Json } from '../base/json.ts';
+import type { Job, LetterFilter, ReplayRequest } from '../journal/journal.ts';
+import type { Operation } from './jobs.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Arguments of a replay: event times in milliseconds, both inclusive. */
+export interface ReplayArguments {
+  readonly sink: string;
+  readonly from: number;
+  readonly to: number;
+  readonly source?: string;
+}
+
+const lookEveryMs = 250;
+
+function runningSink(runtime: Runtime, name: string) {
+  const sink = runtime.sinks.get(name);
+  if (sink !== undefined) return sink;
+  const known = [...runtime.sinks.keys()].join(', ');
+  throw new PenstockError('PEN_NOT_FOUND', `no enabled sink is called "${name}"`, { fix: `use one of: ${known}` });
+}
+
+async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<number> {
+  const lanes = await runtime.journal.lanes(sink);
+  return lanes.filter(({ lane }) => lane.job === job).reduce((sum, { pending }) => sum + pending, 0);
+}
+
+/** Opens the job's lane, unless a run before this one did, and waits until the sink's loop has read it to its end. */
+async function drain(runtime: Runtime, job: Job, sink: string, what: ReplayRequest, report: (progress: Json) => void, signal: AbortSignal): Promise<Json> {
+  const { total } = await runtime.journal.openReplay(job.id, sink, what);
+  for (;;) {
+    signal.throwIfAborted();
+    const pending = await pendingOf(runtime, sink, job.id);
+    if (pending === 0) break;
+    report({ done: total - pending, total });
+    await sleep(runtime.seams.clock, lookEveryMs, signal);
+  }
+  await runtime.journal.closeReplay(job.id);
+  return { done: total, total };
+}
+
+/** Delivers stored records to one sink again, with the same ids and the label `replayed`. */
+export const replay: Operation = async (job, runtime, report, signal) => {
+  const { sink, from, to, source } = job.args as ReplayArguments;
+  runningSink(runtime, sink);
+  return drain(runtime, job, sink, { kind: 'stored', from, to, ...(source === undefined ? {} : { source }) }, report, signal);
+};
+
+/** Sends dead letters once more, mapped anew; those that are refused again come back as letters. */
+export const retryDeadLetters: Operation = async (job, runtime, report, signal) => {
+  const letters = job.args as LetterFilter & { readonly sink: string };
+  runningSink(runtime, letters.sink);
+  return drain(runtime, job, letters.sink, { kind: 'dead_letters', letters }, report, signal);
+};
+
+/** Ends a hold by hand. */
+export const release: Operation = async (job, runtime) => {
+  const { kind, name } = job.args as { readonly kind: 'source' | 'sink'; readonly name: string };
+  const loop = kind === 'source' ? runtime.sources.get(name)?.loop : runningSink(runtime, name).loop;
+  if (loop === undefined) throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`);
+  loop.release();
+  return {};
+};

@@ -1,0 +1,28 @@
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { CollectDeps, SourceLoop, SourceSettings } from '../collect/source.ts';
+import type { DeliverDeps, DeliverySettings, SinkLoop } from '../deliver/delivery.ts';
+import type { Journal } from '../journal/journal.ts';
+
+/** A configured source with what operations on it need. */
+export interface RunningSource {
+  readonly settings: SourceSettings;
+  readonly deps: CollectDeps;
+  readonly loop: SourceLoop;
+}
+
+/** A configured sink with its loop. */
+export interface RunningSink {
+  readonly settings: DeliverySettings;
+  readonly deps: DeliverDeps;
+  readonly loop: SinkLoop;
+}
+
+/** What operations work on: the journal and the enabled sources and sinks of one configuration. */
+export interface Runtime {
+  readonly journal: Journal;
+  readonly seams: Seams;
+  readonly log: Log;
+  readonly sources: ReadonlyMap<string, RunningSource>;
+  readonly sinks: ReadonlyMap<string, RunningSink>;
+}

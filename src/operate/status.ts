@@ -1,0 +1,104 @@
+import { formatDuration } from '../base/quantity.ts';
+import type { SourceStatus } from '../collect/source.ts';
+import type { SinkStatus } from '../deliver/delivery.ts';
+import type { HoldNote, Job, Journal, JournalUsage } from '../journal/journal.ts';
+import { readLedger } from './ledger.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
+export interface Problem {
+  readonly level: 'error' | 'warning';
+  /** `source anaconda-acme`, `sink splunk`, `journal`, `ledger`. */
+  readonly where: string;
+  readonly what: string;
+  readonly fix?: string;
+}
+
+/** What `penstock status --json` prints; field names are stable, times are milliseconds since the epoch. */
+export interface StatusReport {
+  readonly running: boolean;
+  readonly version: string;
+  readonly at: number;
+  readonly uptime_seconds?: number;
+  readonly journal: JournalUsage;
+  readonly sources: readonly SourceStatus[];
+  readonly sinks: readonly SinkStatus[];
+  readonly jobs: readonly Job[];
+  readonly orphan_sinks: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export interface StatusFacts {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly orphanSinks: readonly string[];
+}
+
+const longestHealthyFailures = 3;
+
+function holdProblem(where: string, hold: HoldNote, now: number): Problem {
+  const what = `on hold for ${formatDuration(now - hold.since)}: ${hold.reason}`;
+  return { level: 'error', where, what, ...(hold.fix === undefined ? {} : { fix: hold.fix }) };
+}
+
+function sourceProblems(status: SourceStatus, now: number): Problem[] {
+  const where = `source ${status.name}`;
+  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
+  const error = status.last_error;
+  const failing: Problem[] =
+    status.hold === undefined && error !== undefined && status.consecutive_failures >= longestHealthyFailures
+      ? [{ level: 'error', where, what: `${status.consecutive_failures} polls in a row failed: ${error.message}`, ...(error.fix === undefined ? {} : { fix: error.fix }) }]
+      : [];
+  const waiting: Problem[] =
+    status.state === 'waiting_for_room'
+      ? [{ level: 'error', where, what: 'collection is paused because the journal is full', fix: 'repair the sink that does not take its events, or raise journal.max_bytes' }]
+      : [];
+  return [...held, ...failing, ...waiting, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
+}
+
+function sinkProblems(status: SinkStatus, now: number): Problem[] {
+  const where = `sink ${status.name}`;
+  const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
+  const retrying: Problem[] =
+    status.state === 'retrying' && status.last_error !== undefined ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}` }] : [];
+  const letters: Problem[] =
+    status.dead_letters > 0
+      ? [{ level: 'warning', where, what: `${status.dead_letters} dead letters`, fix: `penstock dead-letters list --sink ${status.name}` }]
+      : [];
+  return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
+}
+
+/** Everything wrong that the parts of a status tell. */
+export function problemsOf(report: Omit<StatusReport, 'problems'>, imbalances: readonly string[]): Problem[] {
+  const orphans = report.orphan_sinks.map(
+    (name): Problem => ({ level: 'error', where: `sink ${name}`, what: 'is in the journal but not in the configuration', fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` }),
+  );
+  return [
+    ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
+    ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
+    ...orphans,
+    ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
+    ...report.jobs.filter(({ state }) => state === 'failed').map((job): Problem => ({ level: 'warning', where: `job ${job.id}`, what: `${job.kind} failed: ${job.error ?? ''}` })),
+  ];
+}
+
+const recentJobs = 10;
+
+/** The status of a running daemon. */
+export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<StatusReport> {
+  const { journal, seams } = runtime;
+  const now = seams.clock.now();
+  const [ledger, jobs] = await Promise.all([readLedger(journal), journal.jobs()]);
+  const report = {
+    running: true,
+    version: facts.version,
+    at: now,
+    uptime_seconds: Math.floor((now - facts.startedAt) / 1000),
+    journal: journal.usage(),
+    sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
+    sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
+    jobs: jobs.slice(-recentJobs),
+    orphan_sinks: facts.orphanSinks,
+  };
+  return { ...report, problems: problemsOf(report, ledger.imbalances) };
+}

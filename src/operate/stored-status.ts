@@ -1,0 +1,66 @@
+import { isObject } from '../base/json.ts';
+import { packageVersion } from '../base/package.ts';
+import type { Seams } from '../base/seams.ts';
+import type { SourceStatus } from '../collect/source.ts';
+import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { SinkStatus } from '../deliver/delivery.ts';
+import type { HoldNote, Journal } from '../journal/journal.ts';
+import { type LedgerReport, readLedger } from './ledger.ts';
+import { problemsOf, type StatusReport } from './status.ts';
+
+type Holds = ReadonlyMap<string, HoldNote>;
+
+async function storedSource(source: SourceConfig, journal: Journal, ledger: LedgerReport, holds: Holds, now: number): Promise<SourceStatus> {
+  const checkpoint = await journal.checkpoint(source.name, 'live');
+  const until = isObject(checkpoint) && typeof checkpoint['until'] === 'number' ? checkpoint['until'] : undefined;
+  const { fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0 } = ledger.sources[source.name] ?? {};
+  const hold = holds.get(`source ${source.name}`);
+  return {
+    name: source.name,
+    connector: source.connector.name,
+    state: source.enabled ? 'stopped' : 'disabled',
+    ...(hold === undefined ? {} : { hold }),
+    ...(until === undefined ? {} : { cursor: until, cursor_age_seconds: Math.max(0, Math.floor((now - until) / 1000)) }),
+    ...(source.retentionMs === undefined ? {} : { retention_seconds: Math.floor(source.retentionMs / 1000) }),
+    consecutive_failures: 0,
+    records: { fetched, new: fresh, duplicate, excluded, unreadable },
+    warnings: [],
+  };
+}
+
+async function storedSink(sink: SinkConfig, journal: Journal, ledger: LedgerReport, holds: Holds, now: number): Promise<SinkStatus> {
+  const totals = ledger.sinks[sink.name];
+  const lanes = totals === undefined ? [] : await journal.lanes(sink.name);
+  const waiting = lanes.filter(({ lane }) => lane.kind === 'live').flatMap(({ oldestReceived }) => (oldestReceived === undefined ? [] : [oldestReceived]));
+  const hold = holds.get(`sink ${sink.name}`);
+  return {
+    name: sink.name,
+    type: sink.type,
+    state: sink.enabled ? 'stopped' : 'disabled',
+    ...(hold === undefined ? {} : { hold }),
+    lag_seconds: waiting.length === 0 ? 0 : Math.max(0, Math.floor((now - Math.min(...waiting)) / 1000)),
+    pending: totals?.pending ?? 0,
+    in_flight: 0,
+    dead_letters: totals?.dead_lettered ?? 0,
+    acknowledged: totals?.acknowledged ?? 0,
+    unconfirmed: totals?.unconfirmed ?? 0,
+    map_failed: 0,
+    unknown_actions: {},
+    endpoints: [],
+    warnings: [],
+  };
+}
+
+/** What the journal alone tells, when no daemon runs. */
+export async function storedStatus(config: Config, journal: Journal, { clock }: Seams): Promise<StatusReport> {
+  const now = clock.now();
+  const ledger = await readLedger(journal);
+  const holds: Holds = new Map((await journal.holds()).map(({ kind, name, hold }) => [`${kind} ${name}`, hold]));
+  const sources = await Promise.all(config.sources.map((source) => storedSource(source, journal, ledger, holds, now)));
+  const sinks = await Promise.all(config.sinks.map((sink) => storedSink(sink, journal, ledger, holds, now)));
+  const configured = new Set(config.sinks.map(({ name }) => name));
+  const orphan_sinks = Object.keys(ledger.sinks).filter((name) => !configured.has(name));
+  const jobs = await journal.jobs();
+  const report = { running: false, version: packageVersion, at: now, journal: journal.usage(), sources, sinks, jobs: jobs.slice(-10), orphan_sinks };
+  return { ...report, problems: problemsOf(report, ledger.imbalances) };
+}

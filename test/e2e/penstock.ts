@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+
+const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+export interface RunningPenstock {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | string>;
+  /** Resolves when the text has appeared on standard output or standard error. */
+  said(text: string | RegExp, timeoutMs?: number): Promise<void>;
+}
+
+/** Starts the real process. */
+export function penstock(
+  args: readonly string[],
+  { cwd, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+): RunningPenstock {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+    cwd,
+    env: { ...process.env, NO_COLOR: '1', ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  const watchers = new Set<() => void>();
+  const hear = (take: (text: string) => void) => (chunk: Buffer) => {
+    take(chunk.toString('utf8'));
+    for (const watcher of watchers) watcher();
+  };
+  child.stdout.on(
+    'data',
+    hear((text) => (stdout += text)),
+  );
+  child.stderr.on(
+    'data',
+    hear((text) => (stderr += text)),
+  );
+  const exited = new Promise<number | string>((done) => child.on('close', (code, signal) => done(code ?? signal ?? 'unknown')));
+  const matches = (text: string | RegExp): boolean =>
+    [stdout, stderr].some((said) => (typeof text === 'string' ? said.includes(text) : text.test(said)));
+
+  function said(text: string | RegExp, timeoutMs = 15_000): Promise<void> {
+    return new Promise((done, failed) => {
+      const finish = (error?: Error): void => {
+        clearTimeout(timer);
+        watchers.delete(look);
+        if (error === undefined) done();
+        else failed(error);
+      };
+      const look = (): void => {
+        if (matches(text)) finish();
+      };
+      const timer = setTimeout(
+        () => finish(new Error(`never said ${text}\nstdout: ${stdout.slice(-2000)}\nstderr: ${stderr.slice(-2000)}`)),
+        timeoutMs,
+      );
+      void exited.then((code) =>
+        matches(text) ? finish() : finish(new Error(`ended with ${code} without saying ${text}\nstderr: ${stderr.slice(-2000)}`)),
+      );
+      watchers.add(look);
+      look();
+    });
+  }
+
+  return { child, stdout: () => stdout, stderr: () => stderr, exited, said };
+}
+
+/** Runs a command to its end. */
+export async function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+  const running = penstock(args, options);
+  const code = await running.exited;
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+/** A fresh folder with a configuration in it; returns the file's path. */
+export async function configFile(config: Readonly<Record<string, unknown>>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-e2e-'));
+  const file = join(folder, 'penstock.yaml');
+  await writeFile(file, stringify({ data_dir: './data', admin: { listen: '127.0.0.1:0' }, ...config }));
+  return file;
+}
