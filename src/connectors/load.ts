@@ -17,8 +17,8 @@ export interface ConnectorPlaces {
 
 /** What one source adds to a connector. */
 export interface ConnectorExtras {
-  /** Files with rows to add to the action table, or to put in the place of its rows. */
-  readonly actions?: readonly string[];
+  /** Rows to add to the action table, or to put in the place of its rows: files, or texts with the name to call them by. */
+  readonly actions?: readonly (string | BundledFile)[];
 }
 
 const longestChain = 4;
@@ -62,7 +62,7 @@ export async function loadConnector(name: string, places: ConnectorPlaces, extra
   const main = await findConnector(name, places);
   const connectors = await withBases(main, places);
   const table = await readTable(connectors, places.files);
-  const extra = await Promise.all((extras.actions ?? []).map((file) => readFile(resolve(file), places.files)));
+  const extra = await Promise.all((extras.actions ?? []).map((rows) => (typeof rows === 'string' ? readFile(resolve(rows), places.files) : rows)));
   const connector = compileBundle({ name, connectors, actions: [table, ...extra] }, dirname(main.file));
   if (connector.name === name) return connector;
   throw new PenstockError('PEN_CONNECTOR_INVALID', `the connector calls itself "${connector.name}"`, {
