@@ -2,6 +2,9 @@
 
 export { ActionTableSpec } from './action-spec.ts';
 export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
+export { cefHeader, cefValue } from './encode/cef.ts';
+export { cimFields } from './encode/cim.ts';
+export { type EncodeOptions, encodeBody, isJsonFormat } from './encode/encode-body.ts';
 export { compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
 export { normaliseKey } from './key.ts';
 export { MapSpec, PathsSpec } from './map-spec.ts';

@@ -68,11 +68,11 @@ export function loadConnector(name: ConnectorName): Loaded {
     mapper,
     record: text.record,
     samples: readSamples(name),
-    uid: (raw, configured) => uidOf(table.spec.source, text(tenantOf(raw)) ?? configured, text(nativeId(raw)) ?? ''),
+    uid: (raw, configured) => uidOf(table.spec.source, asText(tenantOf(raw)) ?? configured, asText(nativeId(raw)) ?? ''),
   };
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function readSamples(name: ConnectorName): Record<string, unknown>[] {
   const path = resolve(folder, name, 'samples.ndjson');

@@ -1,0 +1,99 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Mapped } from '../event.ts';
+import { cefSeverity } from '../severity.ts';
+import { type Facts, factsOf, mappedEvent } from './facts.ts';
+import { cut, oneLine } from './line.ts';
+
+/** Longest values in characters, ArcSight's CEF implementation standard; all others 1023. */
+const limits: Readonly<Record<string, number>> = { act: 63, outcome: 63, externalId: 40, deviceExternalId: 255 };
+const customLimit = 4000;
+const usualLimit = 1023;
+
+// oxlint-disable-next-line no-control-regex
+const controls = /[\u0000-\u0008\u000e-\u001f\u007f]/g;
+const otherBreaks = /[\v\f\u0085\u2028\u2029]/g;
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '=': '\\=', '\n': '\\n', '\r': '\\r' };
+
+/** A header field: `\` and `|` escaped, line breaks blanks, cut before escaping. */
+export function cefHeader(text: string, limit: number): string {
+  return cut(oneLine(text), limit).replace(/[\\|]/g, '\\$&');
+}
+
+/** An extension value: `\`, `=` and line breaks escaped, cut before escaping. Line separators of other kinds become `\n`. */
+export function cefValue(text: string, limit: number = usualLimit): string {
+  const plain = text.replace(otherBreaks, '\n').replace(controls, ' ').toWellFormed();
+  return cut(plain, limit).replace(/[\\=\n\r]/g, (found) => escapes[found] ?? found);
+}
+
+type Pairs = [key: string, value: string | number | undefined][];
+
+function custom(slot: string, label: string, value: string | number | undefined): Pairs {
+  return value === undefined
+    ? []
+    : [
+        [slot, value],
+        [`${slot}Label`, label],
+      ];
+}
+
+function addressPairs({ address }: Facts): Pairs {
+  if (address === undefined) return [];
+  if (isIPv4(address)) return [['src', address]];
+  return isIPv6(address) ? custom('c6a2', 'Source IPv6 Address', address) : [['shost', address]];
+}
+
+function extension(mapped: Mapped): Pairs {
+  const event = mappedEvent(mapped.event);
+  const facts = factsOf(event);
+  const affected = facts.isAuthentication ? undefined : (facts.user ?? facts.invited);
+  return [
+    ['rt', event.time],
+    ['externalId', facts.eventId],
+    ['deviceExternalId', event.metadata.tenant_uid],
+    ['cat', event.class_name],
+    ['act', event.activity_name],
+    ['outcome', facts.outcome],
+    ['reason', event.status_detail],
+    ['suser', facts.actor?.name],
+    ['suid', facts.actor?.uid],
+    ...addressPairs(facts),
+    ['requestClientApplication', facts.userAgent],
+    ['duser', affected?.name],
+    ['duid', affected?.uid],
+    ['sourceServiceName', facts.serviceName],
+    ['destinationServiceName', event.metadata.product.name],
+    ...custom('cs1', 'targetName', facts.object?.name),
+    ...custom('cs2', 'targetId', facts.object?.uid),
+    ...custom('cs3', 'targetType', facts.object?.type),
+    ...custom('cs4', 'groupName', facts.group?.name ?? facts.group?.uid),
+    ...custom('cs5', 'privileges', event.privileges?.join(',')),
+    ...custom('cs6', 'correlationId', event.metadata.correlation_uid),
+    ...custom('cn1', 'ocsfTypeUid', event.type_uid),
+    ['msg', event.message],
+  ];
+}
+
+function limitOf(key: string): number {
+  return limits[key] ?? (/^cs\d$/.test(key) ? customLimit : usualLimit);
+}
+
+/**
+ * The event as one CEF line, version 0. `rt` is in milliseconds; IPv6 goes to c6a2, because version 0 knows `src` as IPv4 only.
+ * Source: https://www.microfocus.com/documentation/arcsight/arcsight-smartconnectors/
+ */
+export function cefLine(mapped: Mapped): string {
+  const event = mappedEvent(mapped.event);
+  const { product, event_code: code = 'unreadable' } = event.metadata;
+  const header = [
+    cefHeader(product.vendor_name, 63),
+    cefHeader(product.name, 63),
+    'cloud',
+    cefHeader(code, 1023),
+    cefHeader(mapped.action?.title ?? event.metadata.event_code ?? event.activity_name, 512),
+    cefSeverity(event),
+  ];
+  const pairs = extension(mapped).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${typeof value === 'number' ? value : cefValue(value, limitOf(key))}`],
+  );
+  return `CEF:0|${header.join('|')}|${pairs.join(' ')}`;
+}

@@ -1,0 +1,59 @@
+import { parseJson } from '../../base/json.ts';
+import type { Event, Format, Mapped } from '../event.ts';
+import { cefLine } from './cef.ts';
+import { cimFields } from './cim.ts';
+import { ecsDocument } from './ecs.ts';
+import { mappedEvent } from './facts.ts';
+import { leefLine } from './leef.ts';
+import { jsonLine, tidyJson } from './line.ts';
+
+export interface EncodeOptions {
+  /** Adds the record's text as `raw_data` and `raw_data_size` (ECS: `event.original`). An unreadable record always carries it. */
+  readonly includeRaw: boolean;
+}
+
+function withRaw(mapped: Mapped, { includeRaw }: EncodeOptions): Event {
+  const event = mappedEvent(mapped.event);
+  if (!includeRaw || event.raw_data !== undefined) return mapped.event;
+  const { unmapped, ...rest } = event;
+  const raw = mapped.raw();
+  return { ...rest, raw_data: raw, raw_data_size: Buffer.byteLength(raw), ...(unmapped === undefined ? {} : { unmapped }) };
+}
+
+function rawLine(mapped: Mapped): string {
+  const text = mapped.raw();
+  if (mapped.actionKey !== undefined) return tidyJson(text);
+  // The text of an unreadable record: JSON stays JSON, on one line; anything else goes as a JSON string, so that every line is JSON.
+  try {
+    return jsonLine(parseJson(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return jsonLine(text);
+    throw error;
+  }
+}
+
+function ecsLine(mapped: Mapped, { includeRaw }: EncodeOptions): string {
+  return jsonLine(ecsDocument(mapped, includeRaw ? mapped.raw() : mappedEvent(mapped.event).raw_data));
+}
+
+/** True for formats whose body is JSON, so that a sink may embed it without quoting: all but cef and leef. */
+export function isJsonFormat(format: Format): boolean {
+  return format !== 'cef' && format !== 'leef';
+}
+
+const encoders: Readonly<Record<Format, (mapped: Mapped, options: EncodeOptions) => string>> = {
+  ocsf: (mapped, options) => jsonLine(withRaw(mapped, options)),
+  cim: (mapped, options) => jsonLine({ ...cimFields(mapped), ocsf: withRaw(mapped, options) }),
+  ecs: ecsLine,
+  cef: cefLine,
+  leef: leefLine,
+  raw: rawLine,
+};
+
+/**
+ * Encodes one event in a format: one line without any line break, valid UTF-8. Pure; never throws. `cim` has the CIM fields at the top and the
+ * OCSF event under `ocsf`; `raw` is the vendor's record after redaction.
+ */
+export function encodeBody(format: Format, mapped: Mapped, options: EncodeOptions): string {
+  return encoders[format](mapped, options);
+}
