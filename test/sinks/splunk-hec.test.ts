@@ -1,25 +1,15 @@
 import { expect, it } from 'vitest';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
-import type { SplunkHecOptions } from '../../src/sinks/splunk-hec/options.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
+import { hecOptions, hecToken } from './hec.ts';
 import { openReceiver } from './http-receiver.ts';
 
-export const options = (url: string, over: Partial<SplunkHecOptions> = {}): SplunkHecOptions => ({
-  endpoints: [url],
-  token: 'c0ffee00-0000-4000-8000-000000000001',
-  acknowledge: 'off',
-  ack_poll: '10s',
-  ack_timeout: '5m',
-  compression: 'gzip',
-  max_event_bytes: '5MB',
-  ...over,
-});
 const { signal } = new AbortController();
 
 it('delivers a batch as concatenated envelopes', async () => {
   await using hec = await openReceiver(() => ({ status: 200, body: { text: 'Success', code: 0 } }));
   await using context = await openContext({ format: 'ocsf' });
-  await using sink = openSplunkHec(options(hec.url, { index: 'audit' }), context);
+  await using sink = openSplunkHec(hecOptions(hec.url, { index: 'audit' }), context);
 
   const result = await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal);
 
@@ -40,7 +30,7 @@ it('delivers a batch as concatenated envelopes', async () => {
     method: 'POST',
     path: '/services/collector/event',
     headers: {
-      authorization: 'Splunk c0ffee00-0000-4000-8000-000000000001',
+      authorization: `Splunk ${hecToken}`,
       'content-encoding': 'gzip',
       'user-agent': 'penstock-test/1',
     },
@@ -54,7 +44,7 @@ it('settles by id once a poll says true', async () => {
       : { status: 200, body: { text: 'Success', code: 0, ackId: 0 } },
   );
   await using context = await openContext();
-  await using sink = openSplunkHec(options(hec.url, { acknowledge: 'auto', ack_poll: '20ms' }), context);
+  await using sink = openSplunkHec(hecOptions(hec.url, { acknowledge: 'auto', ack_poll: '20ms' }), context);
 
   const result = await sink.send(batchOf(sink, numbered(2)), signal);
 

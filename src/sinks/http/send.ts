@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
 import { describeAnswer, type Exchange, exchange } from '../exchange.ts';
-import type { Batch, SinkContext, Verdicts } from '../sink.ts';
+import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { numberAt } from './answer.ts';
 import type { Authorizer } from './authorize.ts';
 import type { HttpOptions } from './options.ts';
@@ -92,7 +92,7 @@ function judge({ preset, options, context }: Sending, { events, replay }: Batch,
   if (response.status >= 200 && response.status < 300)
     return preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size);
   const waitMs = retryAfterMs(response.headers, context.seams.clock);
-  return { all: verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses) };
+  return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);
 }
 
 /** A success that says how many events it refused, but not which. */
@@ -100,7 +100,12 @@ function countRefused({ body, status }: HttpResponse, path: string | undefined, 
   const refused = path === undefined ? 0 : (numberAt(body, path) ?? 0);
   if (refused <= 0) return { all: { kind: 'accept' } };
   const reason = `answered ${status} but refused ${refused} of ${size} events`;
-  return { all: { kind: refused >= size ? 'event' : 'split', code: 'refused', reason } };
+  return forEvery({ kind: refused >= size ? 'event' : 'split', code: 'refused', reason }, size);
+}
+
+/** One verdict for all. `event` is said of each one: of the whole batch it would mean that the receiver did not say which. */
+function forEvery(verdict: Verdict, size: number): Verdicts {
+  return verdict.kind === 'event' ? { each: Array.from({ length: size }, () => verdict) } : { all: verdict };
 }
 
 function lowerCase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

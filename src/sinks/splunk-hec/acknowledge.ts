@@ -12,7 +12,7 @@ import type { Ask, PollReply } from './poll.ts';
 const maxOutstanding = 64;
 const maxOutstandingBytes = 32_000_000;
 /** How long a batch waits for a place before it is handed back. */
-const patienceMs = 5000;
+const patienceMs = 2000;
 const hurryMs = 1000;
 /** A channel makes room for a new one after so many ids, so that the ids it remembers stay few. */
 const maxIdsPerChannel = 10_000;

@@ -59,7 +59,8 @@ export const otlp: Preset = {
     const refused = numberAt(body, 'partialSuccess.rejectedLogRecords') ?? 0;
     if (refused <= 0) return undefined;
     if (refused < size) return { all: { kind: 'accept', refused } };
-    return { all: { kind: 'event', code: 'partial_success', reason: 'the receiver rejected every log record of the request' } };
+    const reason = 'the receiver rejected every log record of the request';
+    return { each: Array.from({ length: size }, () => ({ kind: 'event', code: 'partial_success', reason })) };
   },
   probe: { method: 'POST', path: '/v1/logs', body: '{"resourceLogs":[]}' },
 };

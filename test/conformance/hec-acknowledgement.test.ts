@@ -1,0 +1,284 @@
+// sinks.md, checklist "HEC acknowledgement": one test per statement, named by its number, against a HEC that counts ids per channel.
+import { expect, it } from 'vitest';
+import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
+import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
+import { batchOf, kinds, numbered, openContext } from '../sinks/batches.ts';
+import { hecOptions, hecToken } from '../sinks/hec.ts';
+import { openReceiver, type Receiver, type Reply, type Seen } from '../sinks/http-receiver.ts';
+
+const { signal } = new AbortController();
+const quick = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5s' } as const;
+const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+interface FakeHec extends Receiver {
+  readonly posts: Seen[];
+  readonly polls: Seen[];
+}
+
+interface Script {
+  /** Answers a post; `id` counts from 0 per channel. */
+  readonly post?: (id: number, count: number) => Reply;
+  /** Answers a poll for these ids. */
+  readonly poll?: (ids: readonly number[], count: number) => Reply;
+}
+
+const told = (ids: readonly number[], value: boolean): Reply => ({
+  status: 200,
+  body: { acks: Object.fromEntries(ids.map((id) => [String(id), value])) },
+});
+const queued = (ackId: number, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  status: 200,
+  headers,
+  body: { text: 'Success', code: 0, ackId },
+});
+
+async function openHec({ post = (id) => queued(id), poll = (ids) => told(ids, true) }: Script = {}): Promise<FakeHec> {
+  const posts: Seen[] = [];
+  const polls: Seen[] = [];
+  const next = new Map<unknown, number>();
+  const receiver = await openReceiver((seen) => {
+    if (seen.path === '/services/collector/ack') {
+      polls.push(seen);
+      return poll((JSON.parse(seen.text) as { acks: number[] }).acks, polls.length);
+    }
+    posts.push(seen);
+    const channel = seen.headers['x-splunk-request-channel'];
+    const id = next.get(channel) ?? 0;
+    next.set(channel, id + 1);
+    return post(id, posts.length);
+  });
+  return { ...receiver, posts, polls, [Symbol.asyncDispose]: () => receiver[Symbol.asyncDispose]() };
+}
+
+function pendingOf(result: Verdicts | Pending): Promise<Verdicts> {
+  if (!('pending' in result)) throw new Error(`not pending: ${JSON.stringify(result)}`);
+  return result.pending;
+}
+
+const sendOne = (sink: Sink, over: object = {}): Promise<Verdicts | Pending> =>
+  sink.send(batchOf(sink, numbered(2), over), signal);
+const channelOf = (seen: Seen | undefined): unknown => seen?.headers['x-splunk-request-channel'];
+
+it('31. A post has a GUID as channel, and its poll the same channel, endpoint, token and cookies', async () => {
+  await using hec = await openHec({ post: (id) => queued(id, { 'set-cookie': 'LB=indexer-3; Path=/; HttpOnly' }) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  await pendingOf(await sendOne(sink));
+
+  expect(channelOf(hec.posts[0])).toMatch(guid);
+  expect(hec.polls[0]?.headers).toMatchObject({
+    'x-splunk-request-channel': channelOf(hec.posts[0]),
+    authorization: `Splunk ${hecToken}`,
+    cookie: 'LB=indexer-3',
+    host: new URL(hec.url).host,
+  });
+});
+
+it('32. Nothing is accepted before a poll says true', async () => {
+  await using hec = await openHec({ poll: (ids, count) => told(ids, count >= 3) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const verdicts = await pendingOf(await sendOne(sink));
+
+  expect(verdicts).toEqual({ all: { kind: 'accept' } });
+  expect(hec.polls.length).toBe(3);
+});
+
+it('33. and 34. Id 0 is an id, and ids are strings in the answer', async () => {
+  await using hec = await openHec({ poll: () => ({ status: 200, body: '{"acks":{"0":true}}' }) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  expect(await pendingOf(await sendOne(sink))).toEqual({ all: { kind: 'accept' } });
+  expect(hec.polls[0]?.text).toBe('{"acks":[0]}');
+});
+
+it('35. A poll answer that is lost after true leads to uncertain after the timeout', async () => {
+  await using hec = await openHec({
+    poll: (ids, count) => (count === 1 ? (response) => void response.destroy() : told(ids, false)),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '150ms' }), context);
+
+  expect(await pendingOf(await sendOne(sink))).toMatchObject({ all: { kind: 'uncertain' } });
+});
+
+it('36. After a timeout the batch goes out under a new channel', async () => {
+  await using hec = await openHec({ poll: (ids) => told(ids, false) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '60ms' }), context);
+  const batch = batchOf(sink, numbered(2));
+
+  const first = await pendingOf(await sink.send(batch, signal));
+  await sink.send(batch, signal);
+
+  expect(first).toEqual({ all: { kind: 'uncertain', reason: 'no acknowledgement within 60 ms' } });
+  const [before, after] = hec.posts.map(channelOf);
+  expect(after).toMatch(guid);
+  expect(after).not.toBe(before);
+  expect(hec.posts[1]?.text).toBe(hec.posts[0]?.text);
+});
+
+it('37. A cookie that changes rotates the channel and gives up what is outstanding', async () => {
+  await using hec = await openHec({
+    post: (id, count) => queued(id, { 'set-cookie': count < 3 ? 'LB=one' : 'LB=two' }),
+    poll: (ids) => told(ids, false),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const first = pendingOf(await sendOne(sink));
+  const second = pendingOf(await sendOne(sink));
+  const third = await sendOne(sink);
+  await sendOne(sink);
+
+  expect(kinds(await first)).toBe('uncertain');
+  expect(kinds(await second)).toBe('uncertain');
+  expect(third).toMatchObject({ all: { kind: 'uncertain' } });
+  expect(new Set(hec.posts.slice(0, 3).map(channelOf)).size).toBe(1);
+  expect(channelOf(hec.posts[3])).not.toBe(channelOf(hec.posts[0]));
+  expect(hec.posts[3]?.headers.cookie).toBe(undefined);
+});
+
+it('37. A balancer whose cookie never stays holds instead of sending the same for ever', async () => {
+  await using hec = await openHec({
+    post: (id, count) => queued(id, { 'set-cookie': `LB=${count}` }),
+    poll: (ids) => told(ids, false),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const results: (Verdicts | Pending)[] = [];
+  for (let count = 0; count < 6; count += 1) results.push(await sendOne(sink));
+  const last = results[4];
+
+  expect(await (last !== undefined && 'pending' in last ? last.pending : last)).toMatchObject({
+    all: { kind: 'hold', fix: expect.stringContaining('list the indexers') },
+  });
+});
+
+it('38. Outstanding batches are capped: one more is handed back unsent', { timeout: 15_000 }, async () => {
+  await using hec = await openHec({ poll: (ids) => told(ids, false) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '1m' }), context);
+
+  for (let count = 0; count < 64; count += 1) await sendOne(sink);
+  const more = await sendOne(sink);
+
+  expect(more).toMatchObject({ all: { kind: 'retry' } });
+  expect(hec.posts.length).toBe(64);
+});
+
+it('39. An id that comes again rotates the channel', async () => {
+  await using hec = await openHec({ post: () => queued(0), poll: (ids) => told(ids, false) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const first = pendingOf(await sendOne(sink));
+  const second = pendingOf(await sendOne(sink));
+  await sendOne(sink);
+
+  expect([kinds(await first), kinds(await second)]).toEqual(['uncertain', 'uncertain']);
+  expect(channelOf(hec.posts[2])).not.toBe(channelOf(hec.posts[0]));
+});
+
+it('40. Without an id a required acknowledgement holds; 24 and 25 are uncertain then', async () => {
+  const codes = [0, 24, 25];
+  await using hec = await openHec({ post: (_, count) => ({ status: 200, body: { text: 'ok', code: codes[count - 1] } }) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const results = [await sendOne(sink), await sendOne(sink), await sendOne(sink)];
+
+  expect(results.map((result) => kinds(result as Verdicts))).toEqual(['hold', 'uncertain', 'uncertain']);
+});
+
+it('40. auto takes what the token offers, but no silent step back', async () => {
+  await using plain = await openHec({ post: () => ({ status: 200, body: { text: 'Success', code: 0 } }) });
+  await using turning = await openHec({
+    post: (id, count) => (count === 1 ? queued(id) : { status: 200, body: { text: 'Success', code: 0 } }),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions([plain.url, turning.url], { ...quick, acknowledge: 'auto' }), context);
+
+  const offered = await sendOne(sink);
+  const first = pendingOf(await sendOne(sink, { endpoint: turning.url }));
+  const second = await sendOne(sink, { endpoint: turning.url });
+
+  expect(offered).toEqual({ all: { kind: 'accept' } });
+  expect(await first).toEqual({ all: { kind: 'accept' } });
+  expect(second).toMatchObject({ all: { kind: 'hold' } });
+});
+
+it('41. A sink that is opened again uses another channel', async () => {
+  await using hec = await openHec({ poll: (ids) => told(ids, false) });
+  await using context = await openContext();
+  const before = openSplunkHec(hecOptions(hec.url, quick), context);
+  const lost = pendingOf(await sendOne(before));
+
+  await before[Symbol.asyncDispose]();
+  await using after = openSplunkHec(hecOptions(hec.url, quick), context);
+  await sendOne(after);
+
+  expect(kinds(await lost)).toBe('uncertain');
+  expect(channelOf(hec.posts[1])).not.toBe(channelOf(hec.posts[0]));
+});
+
+it('42. A channel has one poller, also while it is flushed', async () => {
+  let under = 0;
+  let most = 0;
+  await using hec = await openHec({
+    poll: (ids, count) => (response) => {
+      under += 1;
+      most = Math.max(most, under);
+      setTimeout(() => {
+        under -= 1;
+        response.end(JSON.stringify({ acks: Object.fromEntries(ids.map((id) => [id, count > 2])) }));
+      }, 30);
+    },
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const waiting = [pendingOf(await sendOne(sink)), pendingOf(await sendOne(sink))];
+  await Promise.all([sink.flush?.(signal), sink.flush?.(signal)]);
+  await Promise.all(waiting);
+
+  expect(most).toBe(1);
+});
+
+it('A refused event in a batch whose token acknowledges leaves the events before it uncertain', async () => {
+  await using hec = await openHec({
+    post: () => ({ status: 400, body: { text: 'Invalid data format', code: 6, 'invalid-event-number': 1 } }),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  expect(kinds((await sendOne(sink)) as Verdicts)).toEqual(['uncertain', 'event']);
+});
+
+it.each([
+  ['ACK is disabled', { status: 400, body: { text: 'ACK is disabled', code: 14 } }],
+  ['a token that was revoked', { status: 403, body: { text: 'Invalid token', code: 4 } }],
+  ['a page of a firewall', { status: 403, body: '<html>blocked</html>' }],
+] satisfies [string, Reply][])('A poll that is answered with %s holds', async (_, reply) => {
+  await using hec = await openHec({ poll: () => reply });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  expect(await pendingOf(await sendOne(sink))).toMatchObject({ all: { kind: 'hold' } });
+});
+
+it('A flush asks at once, however long the pause between polls is', async () => {
+  await using hec = await openHec();
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_poll: '1h' }), context);
+  const waiting = pendingOf(await sendOne(sink));
+
+  await sink.flush?.(signal);
+
+  expect(await waiting).toEqual({ all: { kind: 'accept' } });
+  expect(hec.polls.length).toBe(1);
+});
