@@ -42,18 +42,16 @@ export interface YamlText {
 /** Parses one YAML 1.2 document. Never throws: what is wrong stands in `faults`. */
 export function parseYaml(text: string, file: string): YamlText {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const locate = (path: YamlPath, at: 'key' | 'value' = 'value'): Position => positionAt(offsetOf(doc.contents, path, at));
-  const faults: Fault[] = [...doc.errors, ...doc.warnings].map((error) => ({
-    file,
-    ...positionAt(error.pos[0]),
-    path: [],
-    what: error.message,
-  }));
+  const faults: Fault[] = [
+    ...[...doc.errors, ...doc.warnings].map((error) => ({ offset: error.pos[0], what: error.message })),
+    ...repeatedKeys(doc).map((offset) => ({ offset, what: 'Map keys must be unique' })),
+  ].map(({ offset, what }) => ({ file, ...positionAt(offset), path: [], what }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };
@@ -74,6 +72,22 @@ export function parseYaml(text: string, file: string): YamlText {
   }
 }
 
+// yaml's own check compares every key with every other.
+function repeatedKeys(doc: Document): number[] {
+  const repeated: number[] = [];
+  visit(doc, {
+    Map: (_key, map) => {
+      const known = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (known.has(key.value)) repeated.push(key.range?.[0] ?? 0);
+        known.add(key.value);
+      }
+    },
+  });
+  return repeated;
+}
+
 function looseAliases(doc: Document): Alias[] {
   const loose: Alias[] = [];
   visit(doc, {
@@ -84,9 +98,17 @@ function looseAliases(doc: Document): Alias[] {
   return loose;
 }
 
+// Maps by key, so that thousands of faults in one map are placed in linear time.
+const pairsByKey = new WeakMap<Node, ReadonlyMap<string, Pair>>();
+
 function pairOf(node: Node | null | undefined, key: string | number): Pair | undefined {
   if (!isMap(node)) return undefined;
-  return node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(key));
+  let pairs = pairsByKey.get(node);
+  if (pairs === undefined) {
+    pairs = new Map(node.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : [])));
+    pairsByKey.set(node, pairs);
+  }
+  return pairs.get(String(key));
 }
 
 function offsetOf(root: Node | null, path: YamlPath, at: 'key' | 'value'): number {
