@@ -1,0 +1,148 @@
+import { basename, dirname, join } from 'node:path';
+import { nearest } from '../base/nearest.ts';
+import type { Files } from '../base/seams.ts';
+import type { YamlPath } from '../base/yaml-faults.ts';
+import type { Options, SinkConfig, SourceConfig } from './config.ts';
+import type { LoadContext } from './load-context.ts';
+
+/** What the file names: also those blocks that had faults of their own. */
+export interface Named {
+  readonly sourceNames: readonly string[];
+  readonly sinkNames: readonly string[];
+  readonly sources: readonly SourceConfig[];
+  readonly sinks: readonly SinkConfig[];
+}
+
+/** Finds what no block can know alone. Faults and warnings go into the context. */
+export async function checkTogether(named: Named, context: LoadContext, files: Pick<Files, 'realpath'>): Promise<void> {
+  checkRoutes(named, context);
+  checkSinksAtAll(named, context);
+  checkTwins(named.sources, context);
+  const directories = named.sources
+    .filter(({ connector }) => connector.kind === 'csv_directory')
+    .map(({ name, options }) => ({ at: ['sources', name, 'options'], ...pathOption(options, ['directory', 'path']) }));
+  await refuseSharing(directories, 'reads the same directory as', 'give every source its own directory', context, files);
+  const targets = named.sinks
+    .filter(({ type }) => type === 'file')
+    .map(({ name, options }) => ({ at: ['sinks', name], ...pathOption(options, ['path']) }));
+  await refuseSharing(targets, 'writes the same file as', 'give every sink its own path', context, files);
+}
+
+function checkRoutes({ sourceNames, sources, sinks, sinkNames }: Named, { doc, faults, warnings }: LoadContext): void {
+  for (const sink of sinks) {
+    for (const [index, source] of (sink.sources ?? []).entries()) {
+      if (sourceNames.includes(source)) continue;
+      const guess = nearest(source, sourceNames);
+      const known = sourceNames.length === 0 ? 'there are no sources' : `sources: ${sourceNames.join(', ')}`;
+      faults.push(
+        doc.fault(
+          ['sinks', sink.name, 'sources', index],
+          `unknown source "${source}"`,
+          `${guess === undefined ? '' : `did you mean "${guess}"? `}${known}`,
+        ),
+      );
+    }
+  }
+  if (sinks.length < sinkNames.length) return;
+  for (const { name, enabled } of sources) {
+    if (!enabled || sinks.some((sink) => sink.enabled && (sink.sources === undefined || sink.sources.includes(name)))) continue;
+    warnings.push(
+      doc.fault(
+        ['sources', name],
+        'no sink takes this source',
+        `add "${name}" to the sources: of a sink, or set enabled: false`,
+        'key',
+      ),
+    );
+  }
+}
+
+function checkSinksAtAll({ sinkNames, sinks, sourceNames }: Named, { doc, faults, warnings }: LoadContext): void {
+  if (sourceNames.length === 0)
+    warnings.push(doc.fault(['sources'], 'there is no source; nothing is collected', 'add one below sources:', 'key'));
+  if (sinkNames.length === 0) {
+    faults.push(
+      doc.fault(
+        ['sinks'],
+        'there is no sink; events would go nowhere',
+        'add one below sinks:, for example out: { type: stdout }',
+        'key',
+      ),
+    );
+  } else if (sinks.length === sinkNames.length && !sinks.some(({ enabled }) => enabled)) {
+    faults.push(
+      doc.fault(['sinks'], 'no sink is enabled; events would go nowhere', 'remove enabled: false from one of them', 'key'),
+    );
+  } else if (sinks.length === sinkNames.length && !sinks.some(({ enabled, whenFull }) => enabled && whenFull === 'wait')) {
+    faults.push(
+      doc.fault(
+        ['sinks'],
+        'every sink skips when the journal is full; events could be lost everywhere',
+        'set when_full: wait on at least one',
+        'key',
+      ),
+    );
+  }
+}
+
+/** Two sources with one identity collect the same events twice. */
+function checkTwins(sources: readonly SourceConfig[], { doc, warnings }: LoadContext): void {
+  const first = new Map<string, string>();
+  for (const { name, enabled, connector, identity } of sources) {
+    if (!enabled || connector.kind === 'csv_directory' || Object.keys(identity).length === 0) continue;
+    const key = JSON.stringify([connector.name, identity]);
+    const twin = first.get(key);
+    if (twin === undefined) first.set(key, name);
+    else
+      warnings.push(
+        doc.fault(
+          ['sources', name],
+          `collects from the same place as source "${twin}": every event would be delivered twice`,
+          'remove one of them',
+          'key',
+        ),
+      );
+  }
+}
+
+interface Place {
+  readonly at: YamlPath;
+  readonly option?: string;
+  readonly path?: string;
+}
+
+function pathOption(options: Options, names: readonly string[]): Omit<Place, 'at'> {
+  const option = names.find((name) => typeof options[name] === 'string');
+  return option === undefined ? {} : { option, path: String(options[option]) };
+}
+
+async function refuseSharing(
+  places: readonly Place[],
+  what: string,
+  fix: string,
+  { doc, faults }: LoadContext,
+  files: Pick<Files, 'realpath'>,
+): Promise<void> {
+  const first = new Map<string, string>();
+  for (const { at, option, path } of places) {
+    if (path === undefined || option === undefined) continue;
+    const real = await realPath(path, files);
+    const other = first.get(real);
+    const name = String(at[1]);
+    if (other === undefined) first.set(real, name);
+    else faults.push(doc.fault([...at, option], `${what} "${other}": ${path}`, fix));
+  }
+}
+
+/** Follows links as far as the path exists. */
+async function realPath(path: string, files: Pick<Files, 'realpath'>): Promise<string> {
+  try {
+    return await files.realpath(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if (parent === path) return path;
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return join(await realPath(parent, files), basename(path));
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+import { type Static, Type } from 'typebox';
+import { durationPattern, sizePattern } from '../base/quantity.ts';
+import { ProxyOption, TlsOptions } from '../sinks/common-options.ts';
+
+/** What a source or sink may be called; names stand in file names, metrics and labels. */
+export const namePattern = '^[a-z0-9][a-z0-9_-]{0,62}$';
+
+const blocks = (description: string) =>
+  Type.Record(Type.String(), Type.Record(Type.String(), Type.Unknown()), { default: {}, description });
+
+const Admin = Type.Object(
+  {
+    listen: Type.String({
+      pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):\\d{1,5}$',
+      default: '127.0.0.1:8690',
+      description: 'Host and port of health, status and the page. Beyond loopback without tls only the health paths are served.',
+    }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert_file: Type.String({ minLength: 1, format: 'path', description: 'PEM file of the certificate with its chain.' }),
+          key_file: Type.String({ minLength: 1, format: 'path', description: "PEM file of the certificate's key." }),
+        },
+        { additionalProperties: false, description: 'Serve HTTPS.' },
+      ),
+    ),
+  },
+  { additionalProperties: false, default: {}, description: 'The admin server.' },
+);
+
+const Journal = Type.Object(
+  {
+    max_bytes: Type.String({
+      pattern: sizePattern,
+      default: '2GiB',
+      description: 'Most space on disk, at least 8MiB; when it is used up, collection pauses.',
+    }),
+    keep: Type.String({
+      pattern: durationPattern,
+      default: '7d',
+      description: 'How long delivered records stay for replay; a target, not a promise.',
+    }),
+  },
+  { additionalProperties: false, default: {}, description: 'Limits of the journal.' },
+);
+
+/** The whole file; sources and sinks are checked one by one, each against the schema of its kind. */
+export const FileOptions = Type.Object(
+  {
+    data_dir: Type.String({
+      minLength: 1,
+      default: './data',
+      format: 'path',
+      description: 'Folder of the journal; one daemon at a time.',
+    }),
+    log: Type.Object(
+      {
+        level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+          default: 'info',
+          description: 'Least level that is logged.',
+        }),
+      },
+      { additionalProperties: false, default: {}, description: 'The log on standard error.' },
+    ),
+    admin: Admin,
+    journal: Journal,
+    connectors_dir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        format: 'path',
+        description: 'Folder with connectors of your own; looked up before the shipped ones.',
+      }),
+    ),
+    shutdown_timeout: Type.String({
+      pattern: durationPattern,
+      default: '8s',
+      description: 'How long requests in flight may take at SIGTERM.',
+    }),
+    proxy: Type.Optional(ProxyOption),
+    tls: Type.Optional(TlsOptions),
+    sources: blocks('What is collected, by name.'),
+    sinks: blocks('Where it is delivered, by name.'),
+  },
+  { additionalProperties: false },
+);
+export type FileOptions = Static<typeof FileOptions>;

@@ -1,0 +1,163 @@
+import { dirname, resolve } from 'node:path';
+import { PenstockError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import type { Files } from '../base/seams.ts';
+import { createSecrets } from '../base/secrets.ts';
+import { type Fault, faultsError, type YamlText } from '../base/yaml-faults.ts';
+import { loadConnector } from '../connectors/index.ts';
+import { sinkTypes } from '../sinks/index.ts';
+import type { SinkType } from '../sinks/sink.ts';
+import type { ObjectSchema } from './block-schemas.ts';
+import type { Config, ConnectionConfig } from './config.ts';
+import { checkTogether } from './cross-checks.ts';
+import { FileOptions } from './file-options.ts';
+import { fileSettings } from './file-settings.ts';
+import type { Surroundings } from './interpolate.ts';
+import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
+import { blocksOf } from './named-blocks.ts';
+import { parseConfig } from './parse-config.ts';
+import { type Block, type BlockSchema, blockSchema, readBlock } from './read-block.ts';
+import { readText } from './read-text.ts';
+import { resolveSink } from './resolve-sink.ts';
+import { resolveSource } from './resolve-source.ts';
+
+const mostFaults = 100;
+
+export interface LoadOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly files: Files;
+  /** Neither variables nor secret files are read; for a check where they do not exist. Such a configuration cannot run. */
+  readonly withoutSecrets?: boolean;
+  /** Folders of the shipped connectors; `connectors_dir` is looked up before them. */
+  readonly connectorDirs: readonly string[];
+  /** How connectors are loaded, unless a test says otherwise. */
+  readonly loadConnector?: LoadConnector;
+  /** Kinds of sinks; those that are shipped unless a test says otherwise. */
+  readonly sinkTypes?: Readonly<Record<string, SinkType>>;
+  /** Wall clock, for times that must not lie ahead. */
+  readonly now?: () => number;
+}
+
+/**
+ * Loads a configuration, or throws one PEN_CONFIG_INVALID that carries every fault of the file, each as `file:line:column (path): what`
+ * with its fix. Nothing but files is touched.
+ */
+export async function loadConfig(path: string, options: LoadOptions): Promise<Config> {
+  const doc = parseConfig(await readText(path, options.files), path);
+  if (doc.faults.length > 0) throw allOf(doc.faults);
+  if (!isObject(doc.value)) {
+    const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
+    throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
+  }
+  const from: Surroundings = {
+    env: options.env,
+    files: options.files,
+    dir: dirname(resolve(path)),
+    secrets: createSecrets(),
+    withoutSecrets: options.withoutSecrets === true,
+  };
+  return await resolveFile(doc, doc.value, from, options);
+}
+
+async function resolveFile(
+  doc: YamlText,
+  raw: Record<string, unknown>,
+  from: Surroundings,
+  options: LoadOptions,
+): Promise<Config> {
+  const schema = blockSchema(FileOptions as unknown as ObjectSchema);
+  // Blocks are interpolated one by one, later; only their shape is looked at here.
+  const readTop = (): Promise<Block> =>
+    readBlock({ ...raw, sources: shapes(raw['sources']), sinks: shapes(raw['sinks']) }, [], schema, doc, from);
+  const top = await readTop();
+  const context = openContext(doc, from, options, top, readTop);
+  const sourceBlocks = blocksOf('sources', raw['sources'], context);
+  const sinkBlocks = blocksOf('sinks', raw['sinks'], context);
+  const sources = await inOrder(sourceBlocks, (block) => resolveSource(block, context));
+  const sinks = await inOrder(sinkBlocks, (block) => resolveSink(block, context));
+  const namesOf = (blocks: readonly NamedBlock[]): string[] => blocks.map(({ name }) => name);
+  const named = { sources, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
+  await checkTogether(named, context, options.files);
+  const settings = top.faults.length > 0 ? undefined : fileSettings(top.value as unknown as FileOptions, context);
+  if (context.faults.length > 0 || settings === undefined) throw allOf(context.faults);
+  const { warnings } = context;
+  const connectorDirs = context.places.dirs;
+  return { file: doc.file, dir: from.dir, ...settings, connectorDirs, sources, sinks, secrets: from.secrets, warnings };
+}
+
+function openContext(
+  doc: YamlText,
+  from: Surroundings,
+  options: LoadOptions,
+  top: Block,
+  readTop: () => Promise<Block>,
+): LoadContext {
+  const own = top.value['connectors_dir'];
+  return {
+    doc,
+    from,
+    places: { dirs: [...(typeof own === 'string' ? [own] : []), ...options.connectorDirs], files: options.files },
+    loadConnector: loadOnce(options.loadConnector ?? loadConnector),
+    sinkTypes: options.sinkTypes ?? sinkTypes,
+    now: (options.now ?? Date.now)(),
+    faults: [...top.faults],
+    warnings: [],
+    schemaOf: keepSchemas(),
+    top: connectionAtTop(top.value),
+    async readTop() {
+      const { value, faults } = await readTop();
+      if (faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', faults);
+      return connectionAtTop(value);
+    },
+  };
+}
+
+/** Hundreds of sources may share a connector: it is compiled once, unless a source brings rows of its own. */
+function loadOnce(loadConnector: LoadConnector): LoadConnector {
+  const known = new Map<string, ReturnType<LoadConnector>>();
+  return (name, places, extras) => {
+    if (extras !== undefined) return loadConnector(name, places, extras);
+    const loading = known.get(name) ?? loadConnector(name, places);
+    known.set(name, loading);
+    return loading;
+  };
+}
+
+function shapes(blocks: unknown): unknown {
+  if (blocks === undefined || blocks === null) return {};
+  return isObject(blocks)
+    ? Object.fromEntries(Object.entries(blocks).map(([name, block]) => [name, isObject(block) ? {} : block]))
+    : blocks;
+}
+
+function connectionAtTop(value: Record<string, unknown>): Pick<ConnectionConfig, 'proxy' | 'tls'> {
+  const { proxy, tls } = value as unknown as FileOptions;
+  return { ...(proxy === undefined ? {} : { proxy }), ...(tls === undefined ? {} : { tls }) };
+}
+
+function keepSchemas(): LoadContext['schemaOf'] {
+  const known = new Map<string, BlockSchema>();
+  return (kind, make) => {
+    const schema = known.get(kind) ?? blockSchema(make());
+    known.set(kind, schema);
+    return schema;
+  };
+}
+
+async function inOrder<T>(
+  blocks: readonly NamedBlock[],
+  resolveOne: (block: NamedBlock) => Promise<T | undefined>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const block of blocks) {
+    const one = await resolveOne(block);
+    if (one !== undefined) found.push(one);
+  }
+  return found;
+}
+
+function allOf(faults: readonly Fault[]): PenstockError {
+  if (faults.length <= mostFaults) return faultsError('PEN_CONFIG_INVALID', faults);
+  const first = faultsError('PEN_CONFIG_INVALID', faults.slice(0, mostFaults));
+  return new PenstockError('PEN_CONFIG_INVALID', `${first.message}\nand ${faults.length - mostFaults} more`);
+}

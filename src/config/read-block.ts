@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import type { ValidateFunction } from 'ajv';
+import { isObject, setOwn } from '../base/json.ts';
+import { compileSchema } from '../base/schema.ts';
+import type { Secrets } from '../base/secrets.ts';
+import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
+import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
+import { checkBlock, type Fillings } from './check-block.ts';
+import { interpolate, pathKey, type Surroundings } from './interpolate.ts';
+
+/** A schema, compiled. */
+export interface BlockSchema {
+  readonly json: ObjectSchema;
+  readonly validate: ValidateFunction;
+}
+
+/** Compiles a block's schema; compile once per kind, not per block. */
+export function blockSchema(json: ObjectSchema): BlockSchema {
+  return { json, validate: compileSchema(json) };
+}
+
+/** A block of the file as the program uses it; trustworthy only when `faults` is empty. */
+export interface Block {
+  readonly value: Record<string, unknown>;
+  readonly faults: readonly Fault[];
+  readonly fillings: Fillings;
+}
+
+/** Fills in a block, checks it, remembers its secrets and makes its paths absolute. Can be called again at any time. */
+export async function readBlock(
+  raw: unknown,
+  at: YamlPath,
+  schema: BlockSchema,
+  doc: YamlText,
+  from: Surroundings,
+): Promise<Block> {
+  const filled = await interpolate(raw, doc, at, from);
+  const faults = [...filled.faults, ...checkBlock(schema.validate, filled.value, doc, at, filled)];
+  const value = isObject(filled.value) ? filled.value : {};
+  rememberSecrets(value, schema.json, from.secrets);
+  const isBlank = (path: YamlPath): boolean => filled.blank.has(pathKey(path));
+  return { value: absolutePaths(value, schema.json, from.dir, at, isBlank), faults, fillings: filled };
+}
+
+function rememberSecrets(value: unknown, schema: OptionSchema, secrets: Secrets): void {
+  if (typeof value === 'string' && schema.secret === true) secrets.add(value);
+  for (const branch of schema.anyOf ?? []) rememberSecrets(value, branch, secrets);
+  if (Array.isArray(value))
+    for (const item of value) rememberSecrets(item, { secret: schema.secret === true, ...schema.items }, secrets);
+  if (!isObject(value)) return;
+  for (const [key, item] of Object.entries(value)) {
+    rememberSecrets(item, { ...(schema.secret === true ? { secret: true } : {}), ...ownProperty(schema, key) }, secrets);
+  }
+}
+
+function ownProperty(schema: OptionSchema, key: string): OptionSchema {
+  const properties = schema.properties ?? {};
+  return Object.hasOwn(properties, key) ? (properties[key] ?? {}) : {};
+}
+
+function absolutePaths(
+  value: Record<string, unknown>,
+  schema: OptionSchema,
+  dir: string,
+  at: YamlPath,
+  isBlank: (path: YamlPath) => boolean,
+): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const option = ownProperty(schema, key);
+    const path = [...at, key];
+    if (typeof item === 'string' && option.format === 'path' && !isBlank(path)) copy[key] = resolve(dir, item);
+    else setOwn(copy, key, isObject(item) ? absolutePaths(item, option, dir, path, isBlank) : item);
+  }
+  return copy;
+}

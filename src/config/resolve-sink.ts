@@ -1,0 +1,103 @@
+import { isObject } from '../base/json.ts';
+import { nearest } from '../base/nearest.ts';
+import { durationMs, sizeBytes } from '../base/quantity.ts';
+import type { YamlPath } from '../base/yaml-faults.ts';
+import { type CommonSinkOptions, severities } from '../sinks/common-options.ts';
+import type { SinkType } from '../sinks/sink.ts';
+import { sinkSchema } from './block-schemas.ts';
+import { splitPath } from './check-block.ts';
+import type { ConnectionConfig, Options, SinkConfig } from './config.ts';
+import { interpolate, pathKey } from './interpolate.ts';
+import type { LoadContext, NamedBlock } from './load-context.ts';
+import { normaliseActions } from './normalise-actions.ts';
+import { plaintextFaults, urlsIn } from './plaintext.ts';
+import { type Block, readBlock } from './read-block.ts';
+import { refreshable } from './refresh.ts';
+import { readPastTime } from './start.ts';
+
+/** Turns one block under `sinks:` into a sink; undefined when it has faults, which stand in the context then. */
+export async function resolveSink(block: NamedBlock, context: LoadContext): Promise<SinkConfig | undefined> {
+  const kind = await kindOf(block, context);
+  if (kind === undefined) return undefined;
+  const schema = context.schemaOf(`sink ${kind.name}`, () => sinkSchema(kind));
+  const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
+  context.faults.push(...read.faults);
+  if (read.faults.length > 0) return undefined;
+  const before = context.faults.length;
+  const settings = settingsOf(read.value as unknown as CommonSinkOptions, kind, block, context);
+  const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
+  checkOwnRules(kind, base.options, read, block, context);
+  return context.faults.length > before ? undefined : { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
+}
+
+async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }: LoadContext): Promise<SinkType | undefined> {
+  const names = Object.keys(sinkTypes);
+  const report = (path: YamlPath, what: string, fix: string): undefined => void faults.push(doc.fault(path, what, fix));
+  if (!isObject(raw)) return report(at, 'must be a map of options', 'write its options below it, indented: type, ...');
+  const { value } = await interpolate(raw['type'], doc, [...at, 'type'], from);
+  if (value === undefined) return report(at, '"type" is missing', `add "type", one of ${names.join(', ')}`);
+  const name = typeof value === 'string' ? value : JSON.stringify(value);
+  const kind = Object.hasOwn(sinkTypes, name) ? sinkTypes[name] : undefined;
+  if (kind !== undefined) return kind;
+  const guess = nearest(name, names);
+  return report(
+    [...at, 'type'],
+    `unknown type "${name}"`,
+    `${guess === undefined ? '' : `did you mean "${guess}"? `}possible here: ${names.join(', ')}`,
+  );
+}
+
+/** The options of the kind itself. One that describes `tls` opens its own sockets and gets what stands at the top of the file, too. */
+function ownOptions(kind: SinkType, value: Readonly<Record<string, unknown>>, http: ConnectionConfig): Options {
+  const properties = (kind.options as { properties?: object }).properties ?? {};
+  const own = Object.fromEntries(Object.entries(value).filter(([key]) => Object.hasOwn(properties, key)));
+  return Object.hasOwn(properties, 'tls') && http.tls !== undefined ? { ...own, tls: http.tls } : own;
+}
+
+function checkOwnRules(
+  kind: SinkType,
+  options: Options,
+  read: Block,
+  { at }: NamedBlock,
+  { doc, faults, warnings }: LoadContext,
+): void {
+  for (const [path, what, fix] of kind.check?.(options) ?? []) {
+    const place = [...at, ...splitPath(path)];
+    if (!read.fillings.blank.has(pathKey(place))) faults.push(doc.fault(place, what, fix));
+  }
+  const isAllowed = read.value['allow_plaintext'] === true;
+  const places = urlsIn(options, at);
+  const urls = kind.urls(options).map((url) => ({ url, path: places.find((place) => url.startsWith(place.url))?.path ?? at }));
+  (isAllowed ? warnings : faults).push(...plaintextFaults(urls, isAllowed, doc));
+}
+
+type Settings = Omit<SinkConfig, 'name' | 'type' | 'sinkType' | 'options' | 'http' | 'resolveOptions' | 'resolveHttp'>;
+
+function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlock, context: LoadContext): Settings {
+  const { min_severity: least, ...actions } = options.filter;
+  return {
+    enabled: options.enabled,
+    sources: options.sources,
+    filter: { ...normaliseActions(actions), ...(least === undefined ? {} : { min_severity: severityId(least) }) },
+    format: options.format ?? kind.defaultFormat,
+    includeRaw: options.include_raw,
+    start: readSinkStart(options.start, [...at, 'start'], context),
+    batch: { events: options.batch.events, bytes: sizeBytes(options.batch.bytes), waitMs: durationMs(options.batch.wait) },
+    inFlight: options.in_flight,
+    timeoutMs: durationMs(options.timeout),
+    backoffMaxMs: durationMs(options.backoff_max),
+    holdProbeMs: durationMs(options.hold_probe),
+    maxDeadLetters: options.max_dead_letters,
+    whenFull: options.when_full,
+    labels: options.labels ?? [],
+  };
+}
+
+function severityId(severity: string | number): number {
+  return typeof severity === 'number' ? severity : severities.indexOf(severity as (typeof severities)[number]) + 1;
+}
+
+function readSinkStart(text: string, at: YamlPath, context: LoadContext): SinkConfig['start'] {
+  if (text === 'now' || text === 'oldest') return text;
+  return readPastTime(text, at, 'now, oldest or an RFC 3339 time', context) ?? 'now';
+}

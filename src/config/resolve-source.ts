@@ -1,0 +1,128 @@
+import { asPenstockError } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import { nearest } from '../base/nearest.ts';
+import { durationMs, parseDuration } from '../base/quantity.ts';
+import type { Connector, ReadDefaults } from '../connectors/connector.ts';
+import { actionRows } from './action-rows.ts';
+import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
+import { checkSourceTimes } from './check-source.ts';
+import type { Options, SourceConfig } from './config.ts';
+import { interpolate } from './interpolate.ts';
+import type { LoadContext, NamedBlock } from './load-context.ts';
+import { normaliseActions } from './normalise-actions.ts';
+import { plaintextFaults, urlsIn } from './plaintext.ts';
+import { readBlock } from './read-block.ts';
+import { refreshable } from './refresh.ts';
+import { readSchedule } from './schedule.ts';
+import { SourceOptions } from './source-options.ts';
+import { readStart } from './start.ts';
+
+/** Turns one block under `sources:` into a source; undefined when it has faults, which stand in the context then. */
+export async function resolveSource(block: NamedBlock, context: LoadContext): Promise<SourceConfig | undefined> {
+  const connector = await connectorOf(block, context);
+  const kind = connector === undefined ? 'source' : `source ${connector.name} ${connector.hash}`;
+  const schema = context.schemaOf(kind, () =>
+    connector === undefined ? (SourceOptions as unknown as ObjectSchema) : sourceSchema(connector),
+  );
+  const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
+  context.faults.push(...read.faults);
+  if (connector === undefined || read.faults.length > 0) return undefined;
+  const before = context.faults.length;
+  const settings = settingsOf(read.value as SourceOptions, connector, block, context);
+  const plain = plaintextFaults(
+    urlsIn(read.value['options'], [...block.at, 'options']),
+    read.value['allow_plaintext'] === true,
+    context.doc,
+  );
+  (read.value['allow_plaintext'] === true ? context.warnings : context.faults).push(...plain);
+  if (context.faults.length > before) return undefined;
+  const base = refreshable(read, block, schema, context, (value) => value['options'] as Options);
+  return {
+    ...base,
+    ...settings,
+    name: block.name,
+    connector,
+    tenant: connector.tenant(base.options),
+    identity: connector.identity(base.options),
+  };
+}
+
+async function connectorOf({ raw, at }: NamedBlock, context: LoadContext): Promise<Connector | undefined> {
+  const written = isObject(raw) ? raw['connector'] : undefined;
+  const { value: name } = await interpolate(written, context.doc, [...at, 'connector'], context.from);
+  if (typeof name !== 'string' || name === '') return undefined;
+  const actions = actionRows(isObject(raw) ? raw['actions'] : undefined, [...at, 'actions'], context);
+  try {
+    return await context.loadConnector(name, context.places, ...(actions.length === 0 ? [] : [{ actions }]));
+  } catch (error) {
+    const { message, where, fix } = asPenstockError(error);
+    const what = where === undefined ? message : `${where}: ${message}`;
+    context.faults.push(context.doc.fault([...at, 'connector'], what, fix ?? `correct the connector "${name}"`));
+    return undefined;
+  }
+}
+
+type Settings = Omit<
+  SourceConfig,
+  'name' | 'connector' | 'tenant' | 'identity' | 'options' | 'http' | 'resolveOptions' | 'resolveHttp'
+>;
+
+function settingsOf(options: SourceOptions, connector: Connector, block: NamedBlock, context: LoadContext): Settings {
+  const { defaults } = connector;
+  const optional = (text: string | undefined): number | undefined => (text === undefined ? undefined : durationMs(text));
+  warnOfUnknownActions(options.filter, connector, block, context);
+  const settings: Settings = {
+    enabled: options.enabled,
+    schedule: readSchedule(options, block.at, context) ?? { everyMs: defaults.scheduleMs },
+    start: readStart(options.start, [...block.at, 'start'], context),
+    rateLimit: options.rate_limit === undefined ? undefined : readRate(options.rate_limit),
+    window: windowOf(options.window, defaults),
+    filter: normaliseActions(options.filter),
+    selfEvents: options.self_events,
+    retentionMs: optional(options.retention) ?? defaults.retentionMs,
+    expectEventsWithinMs: optional(options.expect_events_within),
+    credentialExpires: undefined,
+    sweep:
+      options.sweep === undefined
+        ? undefined
+        : { everyMs: durationMs(options.sweep.every), backMs: durationMs(options.sweep.back) },
+    labels: options.labels ?? [],
+  };
+  return { ...settings, credentialExpires: checkSourceTimes(settings, options, block.at, context) };
+}
+
+function windowOf(window: SourceOptions['window'], defaults: ReadDefaults): SourceConfig['window'] {
+  return {
+    overlapMs: window.overlap === undefined ? defaults.overlapMs : durationMs(window.overlap),
+    settleMs: window.settle === undefined ? defaults.settleMs : durationMs(window.settle),
+    maxMs: window.max === undefined ? defaults.maxMs : durationMs(window.max),
+    minMs:
+      window.min === undefined
+        ? Math.min(defaults.minMs, window.max === undefined ? defaults.minMs : durationMs(window.max))
+        : durationMs(window.min),
+  };
+}
+
+/** `60/1m`, or `60/m` for one of the unit. */
+function readRate(text: string): { readonly count: number; readonly perMs: number } {
+  const [count = '1', per = '1s'] = text.split('/');
+  return { count: Number(count), perMs: parseDuration(/^\d/.test(per) ? per : `1${per}`) ?? 1000 };
+}
+
+function warnOfUnknownActions(
+  filter: SourceOptions['filter'],
+  connector: Connector,
+  { at }: NamedBlock,
+  { doc, warnings }: LoadContext,
+): void {
+  const keys = connector.actions.map(({ key }) => key);
+  for (const list of ['exclude_actions', 'only_actions'] as const) {
+    for (const [index, action] of (filter[list] ?? []).entries()) {
+      const key = normaliseActions({ [list]: [action] })[list]?.[0] ?? '';
+      if (keys.includes(key)) continue;
+      const guess = nearest(key, keys);
+      const fix = guess === undefined ? `compare it with "penstock actions ${connector.name}"` : `did you mean "${guess}"?`;
+      warnings.push(doc.fault([...at, 'filter', list, index], `no action "${action}" is known`, fix));
+    }
+  }
+}

@@ -1,0 +1,286 @@
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { faultsOf, load, temporaryFolder } from './load.ts';
+
+const sinks = 'sinks: { out: { type: stdout } }\n';
+const withSource = (lines: string): string =>
+  `sources:\n  feed:\n    connector: vendor\n    options: { org_id: acme }\n${lines}${sinks}`;
+
+it('fills in every default of an almost empty file', async () => {
+  const folder = await temporaryFolder();
+
+  const config = await load(`sources: { feed: { connector: vendor, options: { org_id: acme } } }\n${sinks}`, { folder });
+
+  expect({ ...config, sources: config.sources.length, sinks: config.sinks.length, secrets: undefined }).toEqual({
+    file: join(folder, 'penstock.yaml'),
+    dir: folder,
+    data_dir: join(folder, 'data'),
+    log: { level: 'info' },
+    admin: { host: '127.0.0.1', port: 8690 },
+    journal: { maxBytes: 2 ** 31, keepMs: 604_800_000 },
+    connectors_dir: undefined,
+    connectorDirs: [],
+    shutdownTimeoutMs: 8000,
+    sources: 1,
+    sinks: 1,
+    secrets: undefined,
+    warnings: [],
+  });
+});
+
+it('resolves a source with its connector', async () => {
+  const config = await load(
+    withSource(
+      [
+        '    schedule: 5m',
+        '    start: 30d',
+        '    rate_limit: 60/1m',
+        '    window: { overlap: 1h }',
+        '    filter: { exclude_actions: ["Policy Updated"] }',
+        '    self_events: forward',
+        '    expect_events_within: 24h',
+        '    credential_expires: 2027-01-31',
+        '    sweep: { every: 6h, back: 24h }',
+        '    labels: [prod]',
+        '',
+      ].join('\n'),
+    ),
+  );
+
+  const { connector, ...source } = config.sources[0] ?? expect.fail('no source');
+  expect(connector.name).toBe('vendor');
+  expect(source).toEqual({
+    name: 'feed',
+    resolveOptions: expect.any(Function),
+    resolveHttp: expect.any(Function),
+    enabled: true,
+    tenant: 'acme',
+    identity: { org_id: 'acme' },
+    options: { org_id: 'acme', api_url: 'https://api.example.com' },
+    http: { allowPlaintext: false },
+    schedule: { everyMs: 300_000 },
+    start: { backMs: 2_592_000_000 },
+    rateLimit: { count: 60, perMs: 60_000 },
+    window: { overlapMs: 3_600_000, settleMs: 60_000, maxMs: 86_400_000, minMs: 60_000 },
+    filter: { exclude_actions: ['policy_updated'] },
+    selfEvents: 'forward',
+    retentionMs: 7_776_000_000,
+    expectEventsWithinMs: 86_400_000,
+    credentialExpires: Date.UTC(2027, 0, 31),
+    sweep: { everyMs: 21_600_000, backMs: 86_400_000 },
+    labels: ['prod'],
+  });
+});
+
+it('resolves a sink with what all sinks have', async () => {
+  const config = await load(
+    'sinks:\n  splunk:\n    type: splunk_hec\n    endpoint: https://hec.example.com:8088\n    token: abcdef\n    batch: { bytes: 2MB }\n    filter: { min_severity: high }\n    start: 2026-11-01T00:00:00Z\n',
+  );
+
+  const { sinkType, ...sink } = config.sinks[0] ?? expect.fail('no sink');
+  expect(sinkType.name).toBe('splunk_hec');
+  expect(sink).toEqual({
+    name: 'splunk',
+    resolveOptions: expect.any(Function),
+    resolveHttp: expect.any(Function),
+    enabled: true,
+    type: 'splunk_hec',
+    options: { endpoint: 'https://hec.example.com:8088', token: 'abcdef' },
+    http: { allowPlaintext: false },
+    format: 'cim',
+    includeRaw: false,
+    sources: undefined,
+    filter: { min_severity: 4 },
+    start: Date.UTC(2026, 10, 1),
+    batch: { events: 500, bytes: 2_000_000, waitMs: 1000 },
+    inFlight: 4,
+    timeoutMs: 30_000,
+    backoffMaxMs: 60_000,
+    holdProbeMs: 15_000,
+    maxDeadLetters: 10_000,
+    whenFull: 'wait',
+    labels: [],
+  });
+});
+
+it('reports all faults of a file at once, each with place, path and fix', async () => {
+  const faults = await faultsOf(
+    [
+      'data_dirr: ./x',
+      'journal: { keep: seven }',
+      'sources:',
+      '  feed:',
+      '    connector: vendor',
+      '    options: { orgid: acme, client_secret: ${env:NO_SUCH} }',
+      '    start: 30',
+      'sinks:',
+      '  soc:',
+      '    type: splunk_hec',
+      '    endpoint: https://hec.example.com:8088',
+      '    tokn: x',
+      '  lake: { type: htp }',
+    ].join('\n'),
+  );
+
+  expect(faults).toEqual([
+    'penstock.yaml:1:1 (data_dirr): unknown option "data_dirr"',
+    '  fix: did you mean "data_dir"? possible here: data_dir, log, admin, journal, connectors_dir, shutdown_timeout, proxy, tls, sources, sinks',
+    'penstock.yaml:2:18 (journal.keep): "seven" must be a duration such as 30s, 5m or 24h (How long delivered records stay for replay; a target, not a promise.)',
+    '  fix: write a number with its unit: ms, s, m, h, d or w',
+    'penstock.yaml:6:5 (sources.feed.options): "org_id" is missing',
+    '  fix: add "org_id"',
+    'penstock.yaml:6:16 (sources.feed.options.orgid): unknown option "orgid"',
+    '  fix: did you mean "org_id"? possible here: org_id, client_secret, api_url, directory',
+    'penstock.yaml:6:44 (sources.feed.options.client_secret): environment variable NO_SUCH is not set',
+    '  fix: set NO_SUCH for the process that runs penstock',
+    'penstock.yaml:7:12 (sources.feed.start): must be a string',
+    '  fix: write text, in quotes if it looks like a number',
+    'penstock.yaml:9:3 (sinks.soc): "token" is missing',
+    '  fix: add "token"',
+    expect.stringMatching(/^penstock\.yaml:12:5 \(sinks\.soc\.tokn\): unknown option "tokn"$/),
+    expect.stringMatching(/^ {2}fix: did you mean "token"\? possible here: type, endpoint, token, enabled, sources, filter, /),
+    'penstock.yaml:13:17 (sinks.lake.type): unknown type "htp"',
+    '  fix: possible here: stdout, file, splunk_hec',
+  ]);
+});
+
+it.each([
+  { name: 'empty', text: '', line: 'penstock.yaml:1:1: the file is empty' },
+  { name: 'only a comment', text: '# nothing\n', line: 'penstock.yaml:1:1: the file is empty' },
+  { name: 'a list', text: '- a\n- b\n', line: 'penstock.yaml:1:1: the file is not a map of options' },
+  { name: 'a word', text: 'hello', line: 'penstock.yaml:1:1: the file is not a map of options' },
+  { name: 'a duplicate key', text: `data_dir: a\ndata_dir: b\n${sinks}`, line: 'penstock.yaml:2:1: Map keys must be unique' },
+])('refuses a file that is $name', async ({ text, line }) => {
+  const faults = await faultsOf(text);
+
+  expect(faults[0]).toBe(line);
+});
+
+it('refuses tabs as indentation with their place', async () => {
+  const faults = await faultsOf(`sinks:\n\tout: { type: stdout }\n`);
+
+  expect(faults[0]).toMatch(/^penstock\.yaml:2:1: Tabs are not allowed as indentation/);
+});
+
+it.each([
+  ['braces', '{[({['.repeat(200_000)],
+  ['words', 'lorem: ipsum: dolor '.repeat(50_000)],
+  ['lines', 'a b c\n: - : -\n'.repeat(70_000)],
+  ['unknown keys', Array.from({ length: 40_000 }, (_, index) => `key_${index}: value of it`).join('\n')],
+])('answers a megabyte of nonsense (%s) with a bounded list of faults', async (_name, text) => {
+  const faults = await faultsOf(text);
+
+  expect(faults.length).toBeGreaterThan(0);
+  expect(faults.length).toBeLessThan(250);
+});
+
+it('refuses bytes that are not UTF-8', async () => {
+  const folder = await temporaryFolder();
+  await fs.writeFile(join(folder, 'latin.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xe9, 0x0a]));
+  const { loadConfig } = await import('../../src/config/load-config.ts');
+
+  const loading = loadConfig(join(folder, 'latin.yaml'), {
+    env: {},
+    files: fs,
+    connectorDirs: [],
+    loadConnector: () => Promise.reject(new Error()),
+  });
+
+  await expect(loading).rejects.toMatchObject({ code: 'PEN_CONFIG_INVALID', message: 'the file is not UTF-8 text' });
+});
+
+it('understands anchors and aliases', async () => {
+  const config = await load(
+    `sources:\n  a: { connector: vendor, options: &o { org_id: acme } }\n  b: { connector: vendor, options: *o, enabled: false }\n${sinks}`,
+  );
+
+  expect(config.sources.map(({ name, options }) => [name, options['org_id']])).toEqual([
+    ['a', 'acme'],
+    ['b', 'acme'],
+  ]);
+});
+
+it('takes __proto__ for what it is: an unknown option', async () => {
+  const faults = await faultsOf(`__proto__: { polluted: true }\n${sinks}`);
+
+  expect(faults[0]).toBe('penstock.yaml:1:1 (__proto__): unknown option "__proto__"');
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+});
+
+it.each([
+  { cron: '"*/5 * * * *"', schedule: { cron: '*/5 * * * *', timezone: 'UTC' } },
+  { cron: '{ cron: "0 6 * * 1-5", timezone: Europe/Berlin }', schedule: { cron: '0 6 * * 1-5', timezone: 'Europe/Berlin' } },
+  { cron: '90s', schedule: { everyMs: 90_000 } },
+  { cron: '{ every: 2m }', schedule: { everyMs: 120_000 } },
+])('reads the schedule $cron', async ({ cron, schedule }) => {
+  const config = await load(withSource(`    schedule: ${cron}\n`));
+
+  expect(config.sources[0]?.schedule).toEqual(schedule);
+});
+
+it.each([
+  { lines: 'schedule: soon', fault: '(sources.feed.schedule): "soon" is neither an interval nor a cron expression' },
+  { lines: 'schedule: 10ms', fault: '(sources.feed.schedule): "10ms" is shorter than one second' },
+  { lines: 'schedule: "61 * * * *"', fault: '(sources.feed.schedule): cron expression "61 * * * *"' },
+  { lines: 'schedule: "0 0 31 2 *"', fault: 'never comes due' },
+  { lines: 'cron: "0 0 * * *"\n    timezone: Mars/Olympus', fault: '"Mars/Olympus" is not a time zone' },
+  { lines: 'start: 2026-11-22T00:00:00Z', fault: '(sources.feed.start): "2026-11-22T00:00:00Z" lies in the future' },
+  { lines: 'start: 2026-02-31', fault: '(sources.feed.start): "2026-02-31" is not a time that exists' },
+  { lines: 'rate_limit: fast', fault: '(sources.feed.rate_limit): "fast" is not what is expected here' },
+  { lines: 'window: { min: 2h, max: 1h }', fault: '(sources.feed.window): the shortest window is longer than the longest' },
+  { lines: 'self_events: exlude', fault: '(sources.feed.self_events): "exlude" must be one of exclude, forward' },
+  { lines: 'enabled: "yes"', fault: '(sources.feed.enabled): must be a boolean' },
+])('refuses $lines', async ({ lines, fault }) => {
+  const faults = await faultsOf(withSource(`    ${lines}\n`));
+
+  expect(faults[0]).toContain(fault);
+  expect(faults[1]).toMatch(/^ {2}fix: ./);
+});
+
+it('names the possible connectors when one is unknown', async () => {
+  const faults = await faultsOf(`sources: { feed: { connector: vendr } }\n${sinks}`);
+
+  expect(faults).toEqual([
+    'penstock.yaml:1:31 (sources.feed.connector): unknown connector "vendr"',
+    '  fix: possible here: vendor, folder',
+  ]);
+});
+
+it('looks connectors up in the own folder first', async () => {
+  const asked: (readonly string[])[] = [];
+  const folder = await temporaryFolder();
+
+  await load(`connectors_dir: ./mine\nsources: { feed: { connector: vendor, options: { org_id: acme } } }\n${sinks}`, {
+    folder,
+    connectorDirs: ['/shipped'],
+    loadConnector: async (name, { dirs }) => {
+      asked.push(dirs);
+      const { fakeConnector } = await import('./load.ts');
+      return fakeConnector(name);
+    },
+  });
+
+  expect(asked).toEqual([[join(folder, 'mine'), '/shipped']]);
+});
+
+it('hands action rows of a source, written there or in a file, to the connector', async () => {
+  const asked: unknown[] = [];
+  const folder = await temporaryFolder({ 'rows.yaml': 'actions:\n  - { action: policy_copied }\n' });
+  const source = (actions: string): string =>
+    `{ connector: vendor, options: { org_id: acme }, enabled: false, actions: ${actions} }`;
+
+  await load(`sources:\n  a: ${source('./rows.yaml')}\n  b: ${source('[{ action: policy_moved }]')}\n${sinks}`, {
+    folder,
+    loadConnector: async (name, _places, extras) => {
+      asked.push(extras?.actions);
+      const { fakeConnector } = await import('./load.ts');
+      return fakeConnector(name);
+    },
+  });
+
+  expect(asked).toEqual([
+    [join(folder, 'rows.yaml')],
+    [{ file: `${join(folder, 'penstock.yaml')} (sources.b.actions)`, text: '{"actions":[{"action":"policy_moved"}]}' }],
+  ]);
+});
