@@ -1,0 +1,230 @@
+import { explain } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Sink } from '../sinks/sink.ts';
+import { type BatchFormer, createBatchFormer } from './batch-former.ts';
+import { type Bell, createBell } from './bell.ts';
+import type { DeliverDeps, DeliverySettings } from './delivery.ts';
+import { createEndpointPool, type EndpointPool } from './endpoint-pool.ts';
+import { cannotOpen, createHoldGate, type HoldCause, type HoldGate } from './hold-gate.ts';
+import { createLaneReader, type LaneReader } from './lane-reader.ts';
+import { createLetterBox, type LetterBox } from './letter-box.ts';
+import { createTally, type Tally } from './loop-status.ts';
+import { createMappers } from './mappers.ts';
+import { lettersFull } from './outcomes.ts';
+import { createOutgoing, type EncodeBody, type Unsendable } from './outgoing.ts';
+import { createRefusalRate, type RefusalRate } from './refusal-rate.ts';
+import { createSendLimit, type SendLimit } from './send-limit.ts';
+import { type Settler, startSettler } from './settler.ts';
+import { createSinkSlot, type SinkSlot } from './sink-slot.ts';
+import { createUnknownActions, type UnknownActions } from './unknown-actions.ts';
+
+/** Batches that may wait for a late acknowledgement. */
+export const mostPending = 64;
+
+/** What the parts of one loop share. */
+export interface LoopBasics {
+  readonly settings: DeliverySettings;
+  readonly deps: DeliverDeps;
+  readonly log: Log;
+  readonly bell: Bell;
+  readonly tally: Tally;
+  readonly endpoints: EndpointPool;
+  readonly limit: SendLimit;
+  readonly letters: LetterBox;
+  readonly refusals: RefusalRate;
+  readonly unknown: UnknownActions;
+  readonly gate: HoldGate;
+  readonly slot: SinkSlot;
+}
+
+/** The journal's half of a loop: what is read and what is settled. */
+export interface LoopLanes {
+  readonly reader: LaneReader;
+  readonly settler: Settler;
+}
+
+function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell' | 'refusals'>): HoldGate {
+  const { settings, deps, log, bell, refusals } = basics;
+  async function onEnd(cause: HoldCause): Promise<void> {
+    if (cause.kind !== 'systematic') return;
+    refusals.clear();
+    try {
+      // The operation behind `dead-letters retry`: a job, so that it outlives this process.
+      await deps.journal.insertJob('retry_dead_letters', { sink: settings.name, code: cause.code });
+    } catch (error) {
+      log.error(
+        { err: error, code: cause.code },
+        'dead letters of the ended hold are not retried by themselves; run penstock dead-letters retry',
+      );
+    }
+  }
+  return createHoldGate({
+    sink: settings.name,
+    clock: deps.seams.clock,
+    log,
+    journal: deps.journal,
+    bell,
+    probeMs: settings.holdProbeMs,
+    onEnd,
+    onRelease: (cause) => {
+      if (cause.kind === 'systematic') refusals.forgive(cause.code);
+    },
+  });
+}
+
+/** The parts that do not read: gate, endpoints, limits, counters. */
+export function createBasics(settings: DeliverySettings, deps: DeliverDeps): LoopBasics {
+  const { clock, random } = deps.seams;
+  const { log } = deps;
+  const bell = createBell();
+  const refusals = createRefusalRate();
+  const endpoints = createEndpointPool(clock, random, settings.backoffMaxMs);
+  const limit = createSendLimit(settings.inFlight);
+  const onOpen = (sink: Sink): void => {
+    endpoints.replace(sink.endpoints);
+    limit.setMost(Math.min(settings.inFlight, sink.maxInFlight));
+    bell.ring();
+  };
+  return {
+    settings,
+    deps,
+    log,
+    bell,
+    tally: createTally(),
+    endpoints,
+    limit,
+    refusals,
+    letters: createLetterBox(deps.journal, settings.name, settings.maxDeadLetters),
+    unknown: createUnknownActions({
+      journal: deps.journal,
+      log,
+      now: () => clock.now(),
+      tell: (news) => deps.onUnknownAction?.(news),
+    }),
+    gate: createGate({ settings, deps, log, bell, refusals }),
+    slot: createSinkSlot(() => deps.openSink(), log, onOpen),
+  };
+}
+
+function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler {
+  const { settings, deps, log, bell, tally, letters } = basics;
+  const { clock, random } = deps.seams;
+  return startSettler({
+    sink: settings.name,
+    journal: deps.journal,
+    clock,
+    random,
+    log,
+    bell,
+    onSettled(lane, settlement) {
+      tally.acknowledged += settlement.acknowledged;
+      tally.unconfirmed += settlement.unconfirmed;
+      if (settlement.acknowledged > 0) tally.lastAcknowledged = clock.now();
+      tally.journalTrouble = undefined;
+      letters.written(settlement.newLetters, settlement.resolved.length);
+      reader().settled(lane, settlement.records);
+      bell.ring();
+    },
+    onGone: (lane) => reader().forget(lane),
+    onError: (error) => {
+      tally.journalTrouble = deps.secrets.scrub(explain(error));
+    },
+  });
+}
+
+// As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway.
+function laneCap({ batch, inFlight }: DeliverySettings): number {
+  return batch.events * (mostPending + 2 * inFlight);
+}
+
+const largestChunk = 1000;
+
+/** Reader and settler of a loop, which know each other. */
+export function createLanes(basics: LoopBasics, encodeBody: EncodeBody): LoopLanes {
+  const { settings, deps, log, bell, tally, unknown } = basics;
+  const { clock, random } = deps.seams;
+  const routed = settings.sources === undefined ? undefined : new Set(settings.sources);
+  const onMapFailed = (): void => {
+    tally.mapFailed += 1;
+  };
+  const outgoing = createOutgoing({ settings, unknown, encodeBody, now: () => clock.now(), onMapFailed });
+  const settler = startLoopSettler(basics, () => reader);
+  const reader: LaneReader = createLaneReader({
+    sink: settings.name,
+    journal: deps.journal,
+    clock,
+    random,
+    log,
+    bell,
+    secrets: deps.secrets,
+    chunk: Math.min(settings.batch.events, largestChunk),
+    laneCap: laneCap(settings),
+    routes: (source) => routed?.has(source) !== false,
+    mapperFor: createMappers((connector, source) => deps.mapperFor(connector, source)),
+    walk: (lane, page, mapper, sink) => outgoing.walk(lane, page, mapper, sink),
+    async onPageEnd(lane) {
+      settler.poke(lane);
+      await unknown.report();
+    },
+  });
+  return { reader, settler };
+}
+
+/** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
+async function openSinkOf({ deps, gate, slot }: LoopBasics, signal: AbortSignal): Promise<Sink | undefined> {
+  for (;;) {
+    if (slot.sink !== undefined) return slot.sink;
+    const pass = await gate.pass(signal);
+    if (pass === 'stop') return undefined;
+    try {
+      await slot.reopen();
+      if (pass === 'probe') await gate.probed(gate.cause?.kind === 'open' ? 'ended' : 'unclear');
+    } catch (error) {
+      await gate.enter(cannotOpen(deps.secrets.scrub(explain(error))));
+      if (pass === 'probe') await gate.probed('refused');
+    }
+  }
+}
+
+const longestText = 1000;
+
+/** Takes a place for a letter, on hold while there is none; false when the loop stops first. */
+async function roomForLetter({ gate, letters }: LoopBasics, code: string, signal: AbortSignal): Promise<boolean> {
+  while (!letters.reserve()) {
+    await gate.enter(lettersFull(letters.count, code));
+    const pass = await gate.pass(signal);
+    if (pass === 'stop') return false;
+    if (pass === 'probe') await gate.probed((await letters.recount().catch(() => false)) ? 'ended' : 'refused');
+  }
+  return true;
+}
+
+/** Makes a dead letter of what cannot be sent; a full box is a hold. */
+async function bury(basics: LoopBasics, settler: Settler, { slot, letter }: Unsendable, signal: AbortSignal): Promise<void> {
+  const { deps, tally } = basics;
+  if (slot.page.letters === undefined && !(await roomForLetter(basics, letter.code, signal))) return;
+  const text = deps.secrets.scrub(letter.text).slice(0, longestText);
+  slot.settle({ ...letter, text });
+  tally.lastError = { at: deps.seams.clock.now(), kind: 'event', reason: `${letter.code}: ${text}` };
+  settler.poke(slot.lane);
+}
+
+/** The former of a loop's batches. */
+export function createFormer(basics: LoopBasics, { reader, settler }: LoopLanes, hurry: () => boolean): BatchFormer {
+  const { settings, deps, log, bell, tally } = basics;
+  const { clock, random } = deps.seams;
+  return createBatchFormer({
+    clock,
+    random,
+    bell,
+    reader,
+    batch: settings.batch,
+    hurry,
+    sink: (signal) => openSinkOf(basics, signal),
+    bury: (unsendable, signal) => bury(basics, settler, unsendable, signal),
+    onError(error) {
+      log.warn({ err: error }, 'journal could not be read');
+      tally.lastError = { at: clock.now(), kind: 'journal', reason: deps.secrets.scrub(explain(error)) };
+    },
+  });
+}
