@@ -51,7 +51,7 @@ function endOfPart(encoded: readonly string[], start: number, room: number): num
   return end;
 }
 
-const configurationCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
+const configurationCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
 
 function verdictOfError(error: unknown, path: string): Verdict {
   const { code = '', message } = error as NodeJS.ErrnoException;

@@ -1,8 +1,8 @@
 // Syslog over RELP: a message counts as accepted when the receiver answered 200 to its frame, and only then. What was written and not
 // answered when the session broke is uncertain, what was not written is retried; `deliver` sends both again on the next session.
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, deadline } from '../../base/clock.ts';
 import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
-import { stallMs, watchConnection } from './connection.ts';
+import { closeTimeoutMs, stallMs, watchConnection } from './connection.ts';
 import { dial, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
@@ -35,10 +35,11 @@ export function openRelpSink(transport: Transport): Sink {
     session = await openSession(transport, signal);
     return session;
   };
-  const flush = async (signal: AbortSignal = AbortSignal.timeout(stallMs)): Promise<void> => {
+  const flush = async (signal?: AbortSignal): Promise<void> => {
     const last = session;
     session = undefined;
-    await closeSession(last, signal);
+    using limit = deadline(clock, closeTimeoutMs, signal);
+    await closeSession(last, limit.signal);
   };
 
   return {
