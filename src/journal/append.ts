@@ -1,7 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
-import { type Core, kindNumber } from './core.ts';
+import { type Core, kindNumber, position } from './core.ts';
 import { one } from './database.ts';
-import type { Commit, NewPage, WindowDelta } from './journal.ts';
+import type { AppendedPage, Commit, NewPage, WindowDelta } from './journal.ts';
 import type { Limits } from './limits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from './pages.ts';
 import type { SeenIndex } from './seen.ts';
@@ -10,6 +10,7 @@ import type { StateStore } from './state.ts';
 /** Takes commits: what a source collected and the cursor behind it. */
 export interface Appender {
   append(commit: Commit): Promise<void>;
+  onAppend(listener: (page: AppendedPage) => void): Disposable;
 }
 
 /** Prepares the writing of commits. */
@@ -19,40 +20,69 @@ export function openAppender(
 ): Appender {
   const { limits } = parts;
   const apply = openApply(core, parts);
-  const last = new Map<string, Promise<void>>();
+  const listeners = new Set<(page: AppendedPage) => void>();
+  const tell = (page: AppendedPage): void => {
+    for (const listener of listeners) listener(page);
+  };
 
-  async function run(commit: Commit, before: Promise<void> | undefined): Promise<void> {
+  async function run(commit: Commit, earlier: Promise<void> | undefined): Promise<void> {
     const rows = commit.page === undefined ? [] : await encodeRecords(commit.page.records);
     // Encoding takes as long as a page is large: without waiting, a small commit would overtake the one it was made after.
-    await before;
+    await earlier;
     const bytes = rows.reduce((sum, row) => sum + row.body.length, 0) + (commit.seen?.length ?? 0) * bytesPerSeen;
     if (bytes > 0) await limits.makeRoom(bytes);
-    await core.writer.write(() => {
+    const before = await core.writer.write(() => {
       if (bytes > 0) limits.assertRoom(bytes);
-      apply(commit, rows);
+      return apply(commit, rows);
     }, 'append');
+    if (listeners.size > 0 && commit.page !== undefined && rows.length > 0)
+      tell(appendedPage(commit.source, commit.page, rows, before));
     core.wake.bell();
   }
 
   return {
-    append(commit) {
-      const fault = faultOf(commit);
-      if (fault !== undefined) return Promise.reject(fault);
-      const { source } = commit;
-      const done = run(commit, last.get(source));
-      // The next commit waits for this one, and whatever became of this one is told to who asked for it.
-      const settled = done.then(nothing, nothing);
-      last.set(source, settled);
-      void settled.then(() => last.get(source) === settled && last.delete(source));
-      return done;
+    onAppend(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
+    append: inOrder(run),
+  };
+}
+
+/**
+ * Starts the commits of a source together and finishes them one after the other. When one fails, those that were asked for before that
+ * was known fail with it: their cursor would pass the records that are missing.
+ */
+function inOrder(run: (commit: Commit, earlier: Promise<void> | undefined) => Promise<void>): Appender['append'] {
+  const last = new Map<string, Promise<void>>();
+  return (commit) => {
+    const fault = faultOf(commit);
+    if (fault !== undefined) return Promise.reject(fault);
+    const { source } = commit;
+    const done = run(commit, last.get(source));
+    last.set(source, done);
+    const forget = (): void => {
+      if (last.get(source) === done) last.delete(source);
+    };
+    done.then(forget, forget);
+    return done;
   };
 }
 
 /** What an id costs in the file, bytes: key, b-tree overhead and the half-empty pages of random inserts. */
 const bytesPerSeen = 64;
 
-function nothing(): void {}
+function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
+  const { lane, connector, tenant, labels, records } = page;
+  const positions = records.map((_record, index) => position(before + 1 + index));
+  const stored = { source, connector: { name: connector.name, hash: connector.hash }, tenant, labels, records, positions };
+  return {
+    lane: { kind: lane, source },
+    before: position(before),
+    page: stored,
+    textBytes: rows.reduce((sum, row) => sum + row.rawBytes, 0),
+  };
+}
 
 function faultOf({ source, page, window }: Commit): PenstockError | undefined {
   const fault = (what: string): PenstockError =>
@@ -70,15 +100,16 @@ function faultOf({ source, page, window }: Commit): PenstockError | undefined {
 function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; readonly state: StateStore }) {
   const addPage = openAddPage(core);
   const addWindow = openAddWindow(core);
-  return (commit: Commit, rows: readonly EncodedPage[]): void => {
+  return (commit: Commit, rows: readonly EncodedPage[]): number => {
     const source = core.names.ensureSource(commit.source);
-    if (commit.page !== undefined) addPage(source, commit.page, rows);
+    const before = commit.page === undefined ? 0 : addPage(source, commit.page, rows);
     if (commit.window !== undefined) addWindow(source, commit.window);
     else if (rows.length > 0)
       addWindow.count(source, { fetched: commit.page?.records.length ?? 0, new: commit.page?.records.length ?? 0 });
     if (commit.seen !== undefined) seen.remember(source, commit.seen);
     if (commit.checkpoint !== undefined) state.putCheckpoint(source, commit.checkpoint.name, commit.checkpoint.value);
     for (const [name, value] of Object.entries(commit.notes ?? {})) state.putNote(source, name, value);
+    return before;
   };
 }
 
@@ -92,7 +123,7 @@ function openAddPage({ db }: Core) {
   );
   const keepConnector = db.prepare('INSERT OR IGNORE INTO connectors (hash, text) VALUES (?, ?)');
   const insert = db.prepare(`INSERT INTO pages (${pageColumns}) VALUES (${pageColumns.replace(/\w+/g, ':$&')})`);
-  return (source: number, page: NewPage, rows: readonly EncodedPage[]): void => {
+  return (source: number, page: NewPage, rows: readonly EncodedPage[]): number => {
     checkPage(page);
     const { hash, text } = page.connector;
     const kind = kindNumber(page.lane);
@@ -102,7 +133,8 @@ function openAddPage({ db }: Core) {
       tenant: page.tenant ?? null,
       labels: JSON.stringify(page.labels),
     };
-    let end = one<{ appended: number }>(appended, source, kind)?.appended ?? 0;
+    const before = one<{ appended: number }>(appended, source, kind)?.appended ?? 0;
+    let end = before;
     keepConnector.run(hash, text);
     for (const { count, received, receivedLast, rawBytes, body } of rows) {
       const facts = { source, kind, first: end + 1, count, ...said, raw_bytes: rawBytes };
@@ -111,6 +143,7 @@ function openAddPage({ db }: Core) {
       end += count;
     }
     advance.run(source, kind, end);
+    return before;
   };
 }
 

@@ -38,6 +38,7 @@ export function pragma(db: DatabaseSync, name: string): unknown {
 }
 
 /** First row of a statement. The tables are STRICT and written only by this room, so the caller names the row's shape. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the row's shape is the caller's to name
 export function one<Row>(statement: StatementSync, ...values: SQLInputValue[]): Row | undefined {
   const [row] = all<Row>(statement, ...values);
   return row;
@@ -99,3 +100,11 @@ const fixes = {
   PEN_JOURNAL_UNWRITABLE: 'free space on the disk, and see that data_dir is writable for the user that runs penstock',
   PEN_INTERNAL: 'report this with the log; the journal is unchanged',
 } as const;
+
+/** Brings the WAL into the database and empties it, unless a reader is in the way: then it stays for the next time. */
+export function truncateWal(db: DatabaseSync): void {
+  // Waiting for a reader would stall the event loop: a backup may read for minutes.
+  db.exec('PRAGMA busy_timeout = 0');
+  db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+}

@@ -90,6 +90,16 @@ export interface StoredPage {
   readonly letters?: readonly number[];
 }
 
+/** A page that was just made durable, as a reading of its lane would hand it out. */
+export interface AppendedPage {
+  readonly lane: Lane;
+  /** Position before its first record: nothing lies between the two. */
+  readonly before: Position;
+  readonly page: StoredPage;
+  /** Size of the records' texts. */
+  readonly textBytes: number;
+}
+
 /** Per-sink counters of the ledger, added in the transaction that moves the offset. */
 export interface SettleCounts {
   readonly acknowledged?: number;
@@ -220,7 +230,22 @@ export interface LedgerWindow extends Omit<WindowDelta, 'complete'> {
   readonly updated: number;
 }
 
+/** Records that a sink with `when_full: skip` left out under pressure; a backfill or replay of the time brings them. */
+export interface SkippedRange {
+  readonly sink: string;
+  readonly source: string;
+  readonly lane: 'live' | 'backfill';
+  /** Event time, milliseconds, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+  /** When it began and last went on, milliseconds. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
 export interface Ledger {
+  readonly skipped?: readonly SkippedRange[];
   readonly sources: Readonly<Record<string, SourceTotals>>;
   readonly rows: readonly LedgerRow[];
 }
@@ -261,6 +286,8 @@ export interface Journal extends AsyncDisposable {
   register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]): Promise<RegistrationReport>;
 
   append(commit: Commit): Promise<void>;
+  /** Tells about every page that was appended, after it is durable; for a cache. Engines may leave it out. */
+  onAppend?(listener: (page: AppendedPage) => void): Disposable;
   /** False while a poll must not begin. */
   hasRoom(): boolean;
   /** Fingerprints known for each entry's (day, id), in the order asked; empty when unseen. */

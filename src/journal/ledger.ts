@@ -1,6 +1,6 @@
 import { type Core, kindName } from './core.ts';
 import { all } from './database.ts';
-import type { Ledger, LedgerWindow, SinkTotals, SourceTotals } from './journal.ts';
+import type { Ledger, LedgerWindow, SinkTotals, SkippedRange, SourceTotals } from './journal.ts';
 
 /** Names of the counters that make up a sink's side of the balance; each is a column of `totals`. */
 export type TotalName = Exclude<keyof SinkTotals, 'pending'>;
@@ -25,7 +25,7 @@ const totalNames = [
 ] as const satisfies readonly TotalName[];
 
 /** Prepares the ledger. */
-export function openLedger(core: Core): LedgerStore {
+export function openLedger(core: Pick<Core, 'db' | 'names'>): LedgerStore {
   const { db, names } = core;
   const adders = new Map(
     totalNames.map((name) => [
@@ -80,7 +80,7 @@ interface LedgerSqlRow extends SinkTotals {
   readonly new: number;
 }
 
-function openReading({ db }: Core): () => Ledger {
+function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
   const sources = db.prepare(
     'SELECT name, fetched, new, duplicate, excluded, unreadable, id_conflict FROM sources ORDER BY name',
   );
@@ -89,9 +89,16 @@ function openReading({ db }: Core): () => Ledger {
       (SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) FROM lanes l
         LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending
     FROM sinks k CROSS JOIN sources s LEFT JOIN totals t ON t.sink = k.id AND t.source = s.id ORDER BY k.name, s.name`);
+  const skips =
+    db.prepare(`SELECT k.name AS sink, s.name AS source, kind, from_time AS "from", to_time AS "to", records, first_at AS firstAt, last_at AS lastAt
+    FROM skips JOIN sinks k ON k.id = sink JOIN sources s ON s.id = source ORDER BY skips.id`);
   return () => {
     const bySource = all<SourceTotals & { readonly name: string }>(sources).map(({ name, ...totals }) => [name, totals] as const);
     return {
+      skipped: all<SkippedRange & { readonly kind: number }>(skips).map(({ kind, ...range }) => ({
+        ...range,
+        lane: kindName(kind),
+      })),
       sources: Object.fromEntries(bySource),
       rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
     };

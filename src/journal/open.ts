@@ -1,6 +1,9 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
+import { ballastBytes, openBallast } from './ballast.ts';
+import { checkAtOpen } from './check.ts';
 import { type Core, openNames } from './core.ts';
 import { openDatabase, storageError } from './database.ts';
 import { type JournalPaths, journalPaths, prepareDirectory } from './directory.ts';
@@ -10,6 +13,8 @@ import { type Lock, takeLock } from './lock.ts';
 import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
 import { journalOf, openParts } from './parts.ts';
 import { schemaVersion } from './schema.ts';
+import { openTrimmer } from './trim.ts';
+import { startUpkeep } from './upkeep.ts';
 import { openWake } from './wake.ts';
 import { openWriter } from './writer.ts';
 
@@ -62,26 +67,42 @@ async function openShared(paths: JournalPaths, options: JournalOptions): Promise
 }
 
 function assemble(paths: JournalPaths, options: JournalOptions, lock: Lock | undefined): Journal {
-  const { seams, log } = options;
   const path = paths.journal;
   const db = openDatabase(path);
   try {
     const version = checkVersion(db, path);
-    if (lock !== undefined) migrate(db, path, log);
+    if (lock !== undefined) migrate(db, path, options.log);
     else if (version < schemaVersion) throw tooOld(version, path);
-    const limits = openLimits(db, path, options.maxBytes);
-    const writer = openWriter(db, { path, freeReserve: () => Promise.resolve(false) });
-    const core: Core = { db, path, writer, clock: seams.clock, log, names: openNames(db), wake: openWake(db, seams.clock) };
-    return journalOf(openParts(core, limits), async () => {
-      await writer.close();
-      core.wake.close();
-      db.close();
-      await lock?.release();
-    });
+    if (lock !== undefined) checkAtOpen(db, path);
+    return start(db, paths, options, lock);
   } catch (error) {
     db.close();
     throw storageError(error, path);
   }
+}
+
+function start(
+  db: DatabaseSync,
+  paths: JournalPaths,
+  { seams, log, maxBytes, keepMs }: JournalOptions,
+  lock: Lock | undefined,
+): Journal {
+  const { clock, files } = seams;
+  const path = paths.journal;
+  const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
+  const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp() });
+  const core: Core = { db, path, writer, clock, log, names: openNames(db), wake: openWake(db, clock) };
+  const limits = openLimits(db, path, maxBytes);
+  const parts = openParts(core, limits);
+  const trimmer = openTrimmer(core, parts.offsets);
+  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });
+  return journalOf(parts, async () => {
+    await upkeep?.close();
+    await writer.close();
+    core.wake.close();
+    db.close();
+    await lock?.release();
+  });
 }
 
 function tooOld(version: number, path: string): PenstockError {

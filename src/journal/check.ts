@@ -1,0 +1,166 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../base/errors.ts';
+import { openNames } from './core.ts';
+import { all, one, openDatabase, pragma, storageError } from './database.ts';
+import { journalPaths } from './directory.ts';
+import { isBalanced, openLedger } from './ledger.ts';
+import { checkVersion } from './migrate.ts';
+import { decodeChecked, type PageRow, pageColumns } from './page-rows.ts';
+import { pageChecksum } from './pages.ts';
+import { textChecksum } from './state.ts';
+
+/** What a check found. */
+export interface JournalCheck {
+  readonly path: string;
+  readonly version: number;
+  readonly pages: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** One sentence each; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads a journal from end to end, also beside a running daemon, and changes nothing.
+ *
+ * Throws PEN_JOURNAL_CORRUPT or PEN_JOURNAL_FOREIGN when not even its first page can be read.
+ */
+export async function checkJournal(dataDir: string): Promise<JournalCheck> {
+  const path = journalPaths(dataDir).journal;
+  const db = openDatabase(path, { readOnly: true });
+  try {
+    const version = checkVersion(db, path);
+    const { pages, records, problems } = await checkPages(db, path);
+    const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
+    return {
+      path,
+      version,
+      pages,
+      records,
+      bytes,
+      problems: [...structureProblems(db, 'integrity_check', 100), ...smallProblems(db), ...problems],
+    };
+  } catch (error) {
+    throw storageError(error, path);
+  } finally {
+    db.close();
+  }
+}
+
+async function checkPages(db: DatabaseSync, path: string): Promise<{ pages: number; records: number; problems: string[] }> {
+  const next = db.prepare(`SELECT ${pageColumns} FROM pages WHERE id > ? ORDER BY id LIMIT 1`);
+  const problems: string[] = [];
+  let pages = 0;
+  let records = 0;
+  try {
+    for (let row = one<PageRow>(next, 0); row !== undefined; row = one<PageRow>(next, row.id)) {
+      pages++;
+      records += row.count;
+      const problem = await pageProblem(row, path);
+      if (problem !== undefined) problems.push(problem);
+    }
+  } catch (error) {
+    problems.push(`pages cannot be read behind number ${pages}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return { pages, records, problems };
+}
+
+async function pageProblem(row: PageRow, path: string): Promise<string | undefined> {
+  try {
+    await decodeChecked(row, path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function structureProblems(db: DatabaseSync, how: 'integrity_check' | 'quick_check', limit: number): string[] {
+  try {
+    const rows = all<Record<string, string>>(db.prepare(`PRAGMA ${how}(${limit})`)).map((row) => Object.values(row)[0] ?? '');
+    return rows.join() === 'ok' ? [] : rows.map((text) => `structure: ${text}`);
+  } catch (error) {
+    return [`structure: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+/** Faults of checkpoints, offsets and the balance: small tables, where a flipped byte would be a wrong number and not an error. */
+function smallProblems(db: DatabaseSync): string[] {
+  try {
+    return [...checkpointProblems(db), ...offsetProblems(db), ...balanceProblems(db)];
+  } catch (error) {
+    return [`small tables: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+function checkpointProblems(db: DatabaseSync): string[] {
+  const rows = all<{ source: string; name: string; value: string; crc: number }>(
+    db.prepare('SELECT s.name AS source, c.name AS name, value, crc FROM checkpoints c JOIN sources s ON s.id = c.source'),
+  );
+  return rows
+    .filter(({ value, crc }) => textChecksum(value) !== crc)
+    .map(({ source, name }) => `checkpoint "${name}" of source "${source}" is damaged`);
+}
+
+function offsetProblems(db: DatabaseSync): string[] {
+  const beyond =
+    db.prepare(`SELECT k.name AS sink, s.name AS source, o.position AS at, ifnull(l.appended, 0) AS last FROM offsets o JOIN sinks k ON k.id = o.sink
+    JOIN sources s ON s.id = o.source LEFT JOIN lanes l ON l.source = o.source AND l.kind = o.kind WHERE o.position > ifnull(l.appended, 0) OR o.position < 0`);
+  const rows = all<{ sink: string; source: string; at: number; last: number }>(beyond);
+  const missing =
+    db.prepare(`SELECT s.name AS source, l.appended AS last, max(p.first + p.count - 1) AS stored FROM lanes l JOIN sources s ON s.id = l.source
+    JOIN pages p ON p.source = l.source AND p.kind = l.kind GROUP BY l.source, l.kind HAVING stored <> last`);
+  return [
+    ...rows.map(
+      ({ sink, source, at, last }) => `offset ${at} of sink "${sink}" in source "${source}" lies beyond the last record ${last}`,
+    ),
+    ...all<{ source: string; last: number; stored: number }>(missing).map(
+      ({ source, last, stored }) => `source "${source}" has records up to ${stored}, but counts ${last}`,
+    ),
+  ];
+}
+
+function balanceProblems(db: DatabaseSync): string[] {
+  const { rows } = openLedger({ db, names: openNames(db) }).ledger();
+  return rows
+    .filter((row) => !isBalanced(row))
+    .map(({ sink, source }) => `the ledger of sink "${sink}" and source "${source}" does not balance`);
+}
+
+// Reading all of a large journal would take longer than a restart may: beyond these sizes the rest is checked as it is read.
+const structureBytes = 128 * 1024 * 1024;
+const pendingBytes = 64 * 1024 * 1024;
+
+/**
+ * Looks at a journal before anything is polled: structure, cursors, offsets, balance, and the pages that are still to be delivered.
+ * Throws PEN_JOURNAL_CORRUPT.
+ */
+export function checkAtOpen(db: DatabaseSync, path: string): void {
+  const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
+  const problems = [
+    ...(bytes > structureBytes ? [] : structureProblems(db, 'quick_check', 1)),
+    ...smallProblems(db),
+    ...pendingProblems(db),
+  ];
+  const [problem] = problems;
+  if (problem === undefined) return;
+  throw new PenstockError('PEN_JOURNAL_CORRUPT', `the journal is damaged: ${problem}`, {
+    where: path,
+    fix: 'run "penstock journal check", then "penstock journal repair"; nothing was collected or delivered meanwhile',
+  });
+}
+
+function pendingProblems(db: DatabaseSync): string[] {
+  const next =
+    db.prepare(`SELECT ${pageColumns} FROM pages p WHERE id > ? AND first + count - 1 > (SELECT ifnull(min(ifnull(o.position, 0)), 0) FROM sinks k
+    LEFT JOIN offsets o ON o.sink = k.id AND o.source = p.source AND o.kind = p.kind) ORDER BY id LIMIT 1`);
+  try {
+    let bytes = 0;
+    for (let row = one<PageRow>(next, 0); row !== undefined && bytes < pendingBytes; row = one<PageRow>(next, row.id)) {
+      if (pageChecksum(row, row.body) !== row.crc) return [`page ${row.id} with ${row.count} records is damaged`];
+      bytes += row.body.length;
+    }
+    return [];
+  } catch (error) {
+    return [`pages: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}

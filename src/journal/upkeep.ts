@@ -1,0 +1,120 @@
+import type { Ballast } from './ballast.ts';
+import type { Core } from './core.ts';
+import { truncateWal } from './database.ts';
+import type { Limits } from './limits.ts';
+import type { SeenIndex } from './seen.ts';
+import type { Trimmer } from './trim.ts';
+
+/** What the journal does beside its callers: it lets go of what is old, and under pressure of more. */
+export interface Upkeep {
+  /** One round, as the timer does it. */
+  run(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface UpkeepParts {
+  readonly core: Core;
+  readonly limits: Limits;
+  readonly seen: SeenIndex;
+  readonly trimmer: Trimmer;
+  readonly ballast: Ballast;
+  readonly keepMs: number;
+}
+
+const everyMs = 10_000;
+const expireIds = 5000;
+// Pages given back to the file system per round, so that a round stays short.
+const vacuumPages = 1024;
+const windowsKeptMs = 400 * 86_400_000;
+
+/** Begins the rounds. */
+export function startUpkeep(parts: UpkeepParts): Upkeep {
+  const { core, limits } = parts;
+  const relieve = openRelieve(parts);
+  let closed = false;
+  const round = openRound(parts, () => closed);
+  let timer: Disposable | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  const run = (): Promise<void> => {
+    running = running.then(round).catch((error: unknown) => {
+      if (!closed) core.log.error({ err: error }, 'journal upkeep failed; it is tried again');
+    });
+    return running;
+  };
+  const schedule = (): void => {
+    if (closed) return;
+    timer = core.clock.timer(everyMs, () => void run().then(schedule));
+  };
+  limits.relieveWith(relieve);
+  schedule();
+  // Not waited for: a start must not wait for 64 MiB to be written.
+  void run();
+  return {
+    run,
+    async close() {
+      closed = true;
+      timer?.[Symbol.dispose]();
+      await running;
+    },
+  };
+}
+
+function openRound({ core, seen, trimmer, ballast, keepMs }: UpkeepParts, isClosed: () => boolean): () => Promise<void> {
+  const { db, writer, clock } = core;
+  const oldWindows = db.prepare('DELETE FROM windows WHERE updated < ?');
+  const endedReplays = db.prepare(
+    "DELETE FROM replays WHERE job IN (SELECT id FROM jobs WHERE state IN ('done', 'failed', 'cancelled'))",
+  );
+  const unusedConnectors = openUnusedConnectors(core);
+  return async () => {
+    const before = clock.now() - keepMs;
+    await trimmer.abandon(before);
+    let trimmed = 0;
+    for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
+    while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
+    await writer.write(() => {
+      oldWindows.run(clock.now() - windowsKeptMs);
+      endedReplays.run();
+    });
+    if (trimmed > 0) await writer.write(unusedConnectors);
+    giveBack(core);
+    await ballast.restore();
+  };
+}
+
+function openUnusedConnectors({ db }: Core): () => void {
+  const remove = db.prepare(`DELETE FROM connectors WHERE NOT EXISTS (SELECT 1 FROM pages WHERE connector_hash = connectors.hash)
+    AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE connector_hash = connectors.hash)`);
+  return () => void remove.run();
+}
+
+function giveBack({ db }: Core): void {
+  db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+  truncateWal(db);
+}
+
+// Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
+function openRelieve({ core, limits, seen, trimmer, keepMs }: UpkeepParts): (bytes: number) => Promise<void> {
+  const { db, writer, clock } = core;
+  let running: Promise<void> | undefined;
+  const steps: (() => Promise<number>)[] = [
+    () => trimmer.delivered(Number.MAX_SAFE_INTEGER),
+    () => writer.write(() => seen.expire(expireIds, true)),
+    () => trimmer.skip(),
+  ];
+  async function relieve(bytes: number): Promise<void> {
+    truncateWal(db);
+    await trimmer.abandon(clock.now() - keepMs);
+    for (const step of steps) {
+      while (!limits.fits(bytes) && (await step()) > 0) truncateWal(db);
+      if (limits.fits(bytes)) return;
+    }
+  }
+  return (bytes) => {
+    running ??= relieve(bytes).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
