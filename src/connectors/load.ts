@@ -62,7 +62,11 @@ export async function loadConnector(name: string, places: ConnectorPlaces, extra
   const main = await findConnector(name, places);
   const connectors = await withBases(main, places);
   const table = await readTable(connectors, places.files);
-  const extra = await Promise.all((extras.actions ?? []).map((rows) => (typeof rows === 'string' ? readFile(resolve(rows), places.files) : rows)));
+  const extra = await Promise.all(
+    (extras.actions ?? []).map((rows) =>
+      typeof rows === 'string' ? readFile(resolve(rows), places.files) : Promise.resolve(rows),
+    ),
+  );
   const connector = compileBundle({ name, connectors, actions: [table, ...extra] }, dirname(main.file));
   if (connector.name === name) return connector;
   throw new PenstockError('PEN_CONNECTOR_INVALID', `the connector calls itself "${connector.name}"`, {

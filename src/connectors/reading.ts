@@ -1,8 +1,10 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Reader, ReaderDeps } from './connector.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
+import { openDirectoryReader } from './csv-directory/reader.ts';
 import { compileWindowPlan, openWindowReader } from './http-window/reader.ts';
 import { optionScope, secretsOf } from './options.ts';
+import { compileTemplate } from './template.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -20,6 +22,13 @@ export function compileReading({ read, auth, options: specs }: ConnectorSpec): R
     return {
       open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
       origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),
+    };
+  }
+  if (read.kind === 'csv_directory') {
+    const directory = compileTemplate(read.directory);
+    return {
+      open: (options, { seams }) => openDirectoryReader(read, directory.render(optionScope(options)) ?? '', seams),
+      origin: () => ({}),
     };
   }
   throw new PenstockError('PEN_CONNECTOR_INVALID', `read.kind ${read.kind} is not built yet`);

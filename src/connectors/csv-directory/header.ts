@@ -1,0 +1,58 @@
+import { PenstockError } from '../../base/errors.ts';
+import { setOwn } from '../../base/json.ts';
+
+/** Which column of a file is which field. */
+export interface Header {
+  /** Makes a record out of a row: fields by name; cells beyond the header under `_extra`. */
+  record(cells: readonly string[]): Record<string, unknown>;
+  /** The named columns of a row as one text; equal for rows that are the same. */
+  key(cells: readonly string[]): string;
+}
+
+export interface Columns {
+  /** The names that records carry, each with other spellings. */
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+  readonly required: readonly string[];
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[\s_\ufeff]+/g, '');
+}
+
+/**
+ * Matches a header line without case, blanks and underscores; columns that nobody named keep the name they came with. Throws
+ * PEN_FILE_UNREADABLE when a required column is missing.
+ */
+export function matchHeader(cells: readonly string[], { columns, required }: Columns): Header {
+  const spellings = new Map(
+    Object.entries(columns).flatMap(([name, others]) => [name, ...others].map((text) => [plain(text), name] as const)),
+  );
+  const names: string[] = [];
+  for (const [index, cell] of cells.entries()) {
+    const name = spellings.get(plain(cell)) ?? cell.trim();
+    // A second column of the same name must not hide the first.
+    names.push(name === '' || names.includes(name) ? `${name === '' ? 'column' : name}_${index + 1}` : name);
+  }
+  const missing = required.filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    throw new PenstockError('PEN_FILE_UNREADABLE', `its first line names no column ${missing.join(', ')}`, {
+      fix: `a file begins with a line of column names: ${Object.keys(columns).join(', ')}`,
+    });
+  }
+  const keyed = names.flatMap((name, index) => (Object.hasOwn(columns, name) ? [index] : []));
+  return {
+    record(row) {
+      const record: Record<string, unknown> = {};
+      for (const [index, name] of names.entries()) if (index < row.length) setOwn(record, name, row[index]);
+      if (row.length > names.length) record['_extra'] = row.slice(names.length);
+      return record;
+    },
+    key: (row) => JSON.stringify(keyed.map((index) => row[index] ?? null)),
+  };
+}
+
+/** The delimiter that a header line uses: the one of comma, semicolon and tab that occurs most in it. */
+export function delimiterOf(line: string): string {
+  const count = (delimiter: string): number => line.split(delimiter).length;
+  return [',', ';', '\t'].reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best));
+}
