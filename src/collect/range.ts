@@ -7,6 +7,7 @@ import { parseRange, type RangeCheckpoint } from './checkpoint.ts';
 import { type Collecting, collecting, restoreMemory } from './collecting.ts';
 import type { CollectDeps, RangeProgress, RangeWalk, SourceSettings } from './source.ts';
 import { align, type Span, walkSpan, windowSize } from './span.ts';
+import type { WalkStep } from './walk.ts';
 
 export interface RangeOptions {
   readonly onProgress?: (progress: RangeProgress) => void;
@@ -117,7 +118,7 @@ function add(progress: Progress, counts: AdmissionCounts): void {
   progress.duplicate += counts.duplicate;
 }
 
-interface RangeHooks extends Pick<Span, 'lane' | 'beforeWindow' | 'onPage'> {
+interface RangeHooks extends Pick<Span, 'lane' | 'beforeWindow' | 'onPage' | 'closedUntil'> {
   readonly onUntil: (until: number) => void;
   /** False when something more urgent comes first. */
   readonly goesOn?: () => boolean;
@@ -140,16 +141,18 @@ export function rangeSpan(
     from: until,
     target: () => Math.max(until, Math.min(end, align(c, c.deps.seams.clock.now()))),
     walk,
-    checkpoint: (at) => ({
-      name,
-      value: 'walk' in at ? { ...range, until, walk: at.walk } : { ...range, until: lastEnd(at.complete.to) },
-    }),
+    checkpoint: (step) => ({ name, value: { ...range, ...positionAfter(until, step, lastEnd) } }),
     afterWindow({ to }) {
       until = lastEnd(to);
       onUntil(until);
       return goesOn?.() ?? true;
     },
   };
+}
+
+function positionAfter(until: number, step: WalkStep, lastEnd: (to: number) => number): Pick<RangeCheckpoint, 'until' | 'walk'> {
+  if ('walk' in step) return { until, walk: step.walk };
+  return { until: 'complete' in step ? lastEnd(step.complete.to) : until };
 }
 
 async function waitForRoom({ journal, seams }: CollectDeps, signal: AbortSignal): Promise<void> {

@@ -87,10 +87,16 @@ async function tryWindow(
   } catch (error) {
     if (!(error instanceof PenstockError)) throw error;
     if (error.code === 'PEN_PAGE_LOOP') size.ms = Math.max(minWindowMs(c), Math.floor((window.to - window.from) / 2));
+    if (error.code === 'PEN_PAGE_LOOP' || error.code === 'PEN_WALK_INCOMPLETE') await drop(c, span);
     if (error.code !== 'PEN_WINDOW_TOO_LARGE') throw error;
     halve(c, window, size, error);
     return undefined;
   }
+}
+
+// The next poll cuts the window anew: resuming would meet the same end.
+async function drop({ deps, settings }: Collecting, span: Span): Promise<void> {
+  await deps.journal.append({ source: settings.name, checkpoint: span.checkpoint({ dropped: true }) });
 }
 
 /** The smallest window worth asking for, milliseconds. */

@@ -18,8 +18,8 @@ export interface WalkPlan {
   onPage?(counts: AdmissionCounts): void;
 }
 
-/** A walk that goes on, or one that completed its window. */
-export type WalkStep = { readonly walk: WalkState } | { readonly complete: WalkState };
+/** A walk that goes on, one that completed its window, or one that is given up: the window is cut anew. */
+export type WalkStep = { readonly walk: WalkState } | { readonly complete: WalkState } | { readonly dropped: true };
 
 /** Further scans of a window whose pages did not add up. */
 const maxRescans = 2;
@@ -174,7 +174,7 @@ const begun = (walk: WalkState): WalkState => ({ ...newWalk(walk.from, walk.to, 
 // Only an offset walk can skip rows unnoticed, and only a total tells.
 function isWhole({ guard, walk }: Scan, page: Page): boolean {
   const byOffset = walk.state === null || walk.state.kind === 'offset';
-  return !byOffset || page.total === undefined || guard.distinct >= page.total;
+  return !byOffset || page.total === undefined || guard.distinct >= guard.mostTotal;
 }
 
 function advanced({ c, walk }: Scan, page: Page, facts: readonly RecordFacts[]): WalkState {

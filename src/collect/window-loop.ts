@@ -1,9 +1,12 @@
+import { formatDuration } from '../base/quantity.ts';
 import type { WindowReader } from '../connectors/connector.ts';
 import { checkpointAt, firstStart, type LiveCheckpoint, type WalkState } from './checkpoint.ts';
 import { type Collecting, vendorNow } from './collecting.ts';
 import { openLiveCheckpoint } from './live-checkpoint.ts';
 import type { KindLoop, PollSession } from './loop.ts';
 import { align, type Span, type WindowSize, walkSpan, windowSize } from './span.ts';
+import { createSweep } from './sweep.ts';
+import type { WalkStep } from './walk.ts';
 
 /** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
 async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {
@@ -13,7 +16,9 @@ async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpo
       { start: new Date(live.start).toISOString() },
       'the first start was fixed in the future, so a clock was wrong; it is fixed again',
     );
-    return checkpointAt(c.settings, align(c, firstStart(c.settings, now)));
+    const fresh = checkpointAt(c.settings, align(c, firstStart(c.settings, now)));
+    await c.deps.journal.append({ source: c.settings.name, checkpoint: { name: 'live', value: fresh } });
+    return fresh;
   }
   const { walk, ...rest } = live;
   if (live.until > now && live.start <= now) {
@@ -39,18 +44,27 @@ async function lastWindowBefore({ deps, settings }: Collecting, now: number): Pr
   return undefined;
 }
 
-/** The loop of a source that is asked for time ranges: windows until it has caught up. */
+/** The loop of a source that is asked for time ranges: windows until it has caught up, then a part of the sweep when one is due. */
 export function windowKind(c: Collecting): KindLoop<WindowReader> {
   const size = windowSize(c);
+  const sweep = createSweep(c);
   return {
     hasWindows: true,
-    poll: (reader, session) => pollWindows(c, reader, session, size),
-    details: () => ({}),
-    warnings: () => [],
+    async poll(reader, session) {
+      const live = await pollWindows(c, reader, session, size);
+      await sweep.goOn(reader, live, session, size);
+    },
+    details: () => ({ ...sweep.details(), ...suggestion(c) }),
+    warnings: () => sweep.warnings(),
   };
 }
 
-async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<void> {
+function suggestion({ memory, settings }: Collecting): Readonly<Record<string, unknown>> {
+  const ms = memory.lateness.suggestedOverlapMs(settings.window.overlapMs);
+  return ms === undefined ? {} : { suggested_overlap: formatDuration(ms) };
+}
+
+async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<LiveCheckpoint> {
   const { window, connector } = c.settings;
   const { walk, ...live } = await rewound(
     c,
@@ -65,10 +79,7 @@ async function pollWindows(c: Collecting, reader: WindowReader, session: PollSes
     target: () => Math.max(until, align(c, vendorNow(c) - window.settleMs)),
     walk,
     closedUntil: until,
-    checkpoint: (step) => ({
-      name: 'live',
-      value: { ...live, ...('walk' in step ? { until, walk: step.walk } : { until: endOf(c, until, step.complete) }) },
-    }),
+    checkpoint: (step) => ({ name: 'live', value: { ...live, ...positionAfter(c, until, step) } }),
     beforeWindow: () => session.waitForRoom(),
     afterWindow(complete) {
       until = endOf(c, until, complete);
@@ -78,6 +89,12 @@ async function pollWindows(c: Collecting, reader: WindowReader, session: PollSes
     onPage: () => session.onAnswer(),
   };
   await walkSpan(c, reader, span, size, session.halt);
+  return { ...live, until };
+}
+
+function positionAfter(c: Collecting, until: number, step: WalkStep): Pick<LiveCheckpoint, 'until' | 'walk'> {
+  if ('walk' in step) return { until, walk: step.walk };
+  return { until: 'complete' in step ? endOf(c, until, step.complete) : until };
 }
 
 // The vendor's clock is known only once it answered: where it is behind ours, the end of the window was still open for it.

@@ -1,0 +1,195 @@
+import { expect, it } from 'vitest';
+import { startSource } from '../../src/collect/index.ts';
+import {
+  at,
+  bench,
+  hour,
+  minute,
+  never,
+  noon,
+  type Row,
+  realJournal,
+  row,
+  said,
+  settings,
+  stored,
+  storedIds,
+  uidOf,
+  vendor,
+} from './fixture.ts';
+
+const then = noon - 30 * minute;
+
+async function polled(rows: Row[], change: Parameters<typeof settings>[0] = {}) {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor(rows, { clock, pageSize: 100 });
+  const { deps, lines } = bench(clock, journal, api.open);
+  const loop = startSource(
+    settings({ window: { overlapMs: hour, settleMs: minute, maxMs: 24 * hour, minMs: minute }, ...change }),
+    deps,
+  );
+  await loop.pollOnce(never);
+  return { clock, journal, api, lines, loop };
+}
+
+it('keeps one of two equal records, and both when only the id is equal', async () => {
+  const { journal, loop } = await polled([row('a', then), row('a', then, { volatile: 2 }), row('a', then, { extra: 1 })]);
+
+  const kept = await stored(journal);
+
+  expect(kept.map(({ uid, labels }) => [uid === uidOf('a'), labels])).toEqual([
+    [true, undefined],
+    [false, ['id_conflict']],
+  ]);
+  expect(loop.status().records).toEqual({ fetched: 3, new: 2, duplicate: 1, excluded: 0, unreadable: 0 });
+  expect((await journal.ledger()).sources['s']).toEqual({
+    fetched: 3,
+    new: 2,
+    duplicate: 1,
+    excluded: 0,
+    unreadable: 0,
+    id_conflict: 1,
+  });
+});
+
+it('knows both of them at the next poll', async () => {
+  const { journal, loop } = await polled([row('a', then), row('a', then, { extra: 1 })]);
+
+  await loop.pollOnce(never);
+
+  expect((await stored(journal)).length).toBe(2);
+});
+
+it('collects a record that showed up late within the overlap, and counts its lateness', async () => {
+  const { api, clock, journal, loop } = await polled([row('a', then)]);
+  api.rows.push(row('late', then + 1));
+  await clock.advance(minute);
+
+  await loop.pollOnce(never);
+
+  expect(await storedIds(journal)).toEqual(['a', 'late']);
+  expect(loop.status().details).toEqual({
+    lateness: {
+      on_time: 1,
+      late: { '1m': 0, '5m': 0, '15m': 0, '1h': 1, '6h': 0, '24h': 0, '72h': 0, more: 0 },
+      latest_ms: 31 * minute - 1,
+    },
+  });
+});
+
+it('journals what is no record, has no action or no id as it came', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  api.onRequest = () => ({
+    records: [
+      { value: 'half a rec', unreadable: 'not JSON' },
+      { value: [1, 2] },
+      { value: { id: 'x', time: then } },
+      { value: { id: 'y', action: 'login', time: 'noon' } },
+    ],
+    next: null,
+  });
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect((await stored(journal)).map(({ record, unreadable }) => [record, unreadable])).toEqual([
+    ['half a rec', 'not JSON'],
+    ['1,2', 'not an object'],
+    [{ id: 'x', time: then }, undefined],
+    [{ id: 'y', action: 'login', time: 'noon' }, undefined],
+  ]);
+  expect(loop.status().records.unreadable).toBe(2);
+});
+
+it('filters before the journal and remembers nothing of what it left out', async () => {
+  const rows = [row('a', then, { action: 'noise' }), row('b', then), row('c', then, { action: undefined })];
+  const { journal, api, clock } = await polled(rows, { filter: { exclude_actions: ['noise'] } });
+  const without = startSource(
+    settings({ window: { overlapMs: hour, settleMs: minute, maxMs: 24 * hour, minMs: minute } }),
+    bench(clock, journal, api.open).deps,
+  );
+  const before = await storedIds(journal);
+
+  await without.pollOnce(never);
+
+  expect(before).toEqual(['b', 'c']);
+  expect(await storedIds(journal)).toEqual(['b', 'c', 'a']);
+  expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 6, new: 3, duplicate: 2, excluded: 1 });
+});
+
+it('takes only the actions named, and whatever has none', async () => {
+  const { journal } = await polled([row('a', then, { action: 'noise' }), row('b', then), row('c', then, { action: undefined })], {
+    filter: { only_actions: ['login'] },
+  });
+
+  expect(await storedIds(journal)).toEqual(['b', 'c']);
+});
+
+const self = { action: 'read', ua: 'penstock/test' };
+
+it('leaves out as many self-made records as it made requests, and forwards the excess with a warning', async () => {
+  const { api, clock, journal, lines, loop } = await polled([]);
+  api.rows.push(
+    row('mine', noon - 1, self),
+    row('forged 1', noon, self),
+    row('forged 2', noon + 1, self),
+    row('other', noon, { action: 'read', ua: 'curl' }),
+  );
+  await clock.advance(10 * minute);
+
+  await loop.pollOnce(never);
+
+  // Two requests were made by then: that of the first poll and that of the second.
+  expect(await storedIds(journal)).toEqual(['other', 'forged 2']);
+  expect(loop.status().records).toEqual({ fetched: 4, new: 2, duplicate: 0, excluded: 2, unreadable: 0 });
+  expect(said(lines, 'more records claim to be made by our own requests than we made; the excess is forwarded')).toMatchObject([
+    { requests: 2 },
+  ]);
+});
+
+it('knows after a restart which requests it made', async () => {
+  const { api, clock, journal, loop } = await polled([row('other', then, { ...self, ua: 'x' })]);
+  api.rows.push(row('mine 1', noon, self));
+  await clock.advance(2 * minute);
+  await loop.pollOnce(never);
+  const restarted = new Proxy(journal, {});
+  api.rows.push(row('mine 2', noon + 2 * minute, self));
+  await clock.advance(2 * minute);
+  await using next = startSource(
+    settings({ window: { overlapMs: hour, settleMs: minute, maxMs: 24 * hour, minMs: minute } }),
+    bench(clock, restarted, api.open).deps,
+  );
+
+  await next.pollOnce(never);
+
+  expect(await storedIds(journal)).toEqual(['other']);
+});
+
+it('forwards self-made records when told to', async () => {
+  const { journal } = await polled([row('mine', then, self)], { selfEvents: 'forward' });
+
+  expect(await storedIds(journal)).toEqual(['mine']);
+});
+
+it('cuts a huge page into commits, and only the last moves the checkpoint', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const rows = Array.from({ length: 11_000 }, (_none, i) => row(`r${i}`, then + (i % 1000)));
+  const api = vendor(rows, { clock, paging: 'none' });
+  const checkpoints: unknown[] = [];
+  const watched = new Proxy(journal, {
+    get: (target, name) =>
+      name === 'append'
+        ? (commit: Parameters<typeof journal.append>[0]) => (checkpoints.push(commit.checkpoint?.name), target.append(commit))
+        : Reflect.get(target, name),
+  });
+  await using loop = startSource(settings(), bench(clock, watched, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect(checkpoints).toEqual(['live', undefined, undefined, 'live']);
+  expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 11_000, new: 11_000 });
+});
