@@ -381,7 +381,7 @@ it.each([
   expect(kinds(await answered({}, { status, body: 'said the receiver' }))).toBe(verdict);
 });
 
-it.each(['cef', 'raw'] satisfies Format[])('Text in format %s goes out as lines, or as strings of an array', async (format) => {
+it.each(['cef', 'leef'] satisfies Format[])('Text in format %s goes out as lines, or as strings of an array', async (format) => {
   await using receiver = await openReceiver(() => ({ status: 200 }));
   await using context = await openContext({ format });
   await using lines = openHttp(httpOptions(receiver.url), context);

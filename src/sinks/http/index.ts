@@ -1,3 +1,4 @@
+import { isJsonFormat } from '../../event/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { openAuthorizer } from './authorize.ts';
 import { HttpOptions } from './options.ts';
@@ -21,7 +22,7 @@ export const http: SinkType = {
 /** Opens a sink; no I/O happens before the first batch. Throws PEN_CONFIG_INVALID for a secret that has not the form of one. */
 export function openHttp(options: HttpOptions, context: SinkContext): Sink {
   const format = context.format ?? 'ocsf';
-  const isJson = format === 'ocsf' || format === 'cim' || format === 'ecs';
+  const isJson = isJsonFormat(format);
   const preset = presetOf(options, isJson);
   const entry: EntryContext = { format, isJson, hostname: context.hostname, version: context.version, options };
   const secrets = options.signature?.standard_webhooks;

@@ -68,9 +68,9 @@ export function jsonValue({ body }: OutgoingEvent, isJson: boolean): string {
   return isJson ? body : JSON.stringify(body.toWellFormed());
 }
 
-/** A JSON object of the body with more members before its own; a line of text becomes its member `message`. */
+/** A JSON object of the body with more members before its own; what is no object becomes its member `message`. */
 export function jsonObject(event: OutgoingEvent, isJson: boolean, members: string): string {
-  const own = isJson ? event.body.slice(1) : `"message":${jsonValue(event, false)}}`;
+  const own = isJson && event.body.startsWith('{') ? event.body.slice(1) : `"message":${jsonValue(event, false)}}`;
   return own === '}' ? `{${members}}` : `{${members},${own}`;
 }
 

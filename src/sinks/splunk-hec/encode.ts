@@ -1,9 +1,7 @@
 import type { Format } from '../../event/event.ts';
+import { isJsonFormat } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
 import type { SplunkHecOptions } from './options.ts';
-
-/** Formats whose body is JSON already; the others go out as one JSON string. */
-const jsonFormats: ReadonlySet<Format> = new Set(['ocsf', 'cim', 'ecs']);
 
 /**
  * Milliseconds since the epoch as HEC's `time`: seconds with exactly three decimals.
@@ -28,7 +26,8 @@ export function envelopeEncoder(
   hostname: string,
   format: Format,
 ): (event: OutgoingEvent) => string {
-  const asIs = jsonFormats.has(format);
+  // A raw record may be any JSON, null included, which HEC refuses; as a string every one is indexed, and Splunk shows the same text.
+  const asIs = isJsonFormat(format) && format !== 'raw';
   const index = options.index === undefined ? '' : `,"index":${JSON.stringify(options.index)}`;
   const host = JSON.stringify(options.host ?? hostname);
   const middles = new Map<string, string>();
