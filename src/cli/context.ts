@@ -1,4 +1,4 @@
-import { openLog, type Log, silentLog } from '../base/log.ts';
+import { type Log, openLog, silentLog } from '../base/log.ts';
 import { type Seams, systemSeams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import { type Output, processOutput } from './output.ts';
@@ -26,7 +26,11 @@ export function commandContext(): CommandContext {
 export async function daemonLog(config: Config): Promise<Log> {
   if (process.stderr.isTTY !== true) return openLog(config.log.level, process.stderr, config.secrets);
   const { default: pretty } = await import('pino-pretty');
-  return openLog(config.log.level, pretty({ destination: 2, sync: true, translateTime: 'HH:MM:ss', singleLine: true }), config.secrets);
+  return openLog(
+    config.log.level,
+    pretty({ destination: 2, sync: true, translateTime: 'HH:MM:ss', singleLine: true }),
+    config.secrets,
+  );
 }
 
 /** Commands other than `run` print their own words; the rooms' log lines only matter from warnings up. */

@@ -53,7 +53,15 @@ function aligned(head: readonly string[], rows: readonly (readonly (string | num
 }
 
 /** The terminal, pipes and files that this process was started with. */
-export function processOutput({ stdout, stderr, env }: { stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream; env: NodeJS.ProcessEnv } = process): Output {
+export function processOutput({
+  stdout,
+  stderr,
+  env,
+}: {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  env: NodeJS.ProcessEnv;
+} = process): Output {
   const color = paletteFor(stdout.isTTY === true && env['NO_COLOR'] === undefined);
   let said = Number.NEGATIVE_INFINITY;
   let open = false;

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { explain, PenstockError, consequenceOf } from '../base/errors.ts';
+import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
 import { packageVersion } from '../base/package.ts';
 import type { CommandContext } from './context.ts';
 
@@ -7,7 +7,8 @@ import type { CommandContext } from './context.ts';
 export type AddCommand = (program: Command, context: CommandContext) => void;
 
 /** Option of every command that needs the configuration. */
-export const configOption = (): Option => new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
+export const configOption = (): Option =>
+  new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
 
 const families: readonly (() => Promise<{ add: AddCommand }>)[] = [
   () => import('./commands/run.ts'),
@@ -25,7 +26,9 @@ function exitCodeOf(error: unknown): 1 | 2 {
 
 /** Builds the program with every command. */
 export async function buildProgram(context: CommandContext): Promise<Command> {
-  const program = new Command('penstock').description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.').version(packageVersion);
+  const program = new Command('penstock')
+    .description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.')
+    .version(packageVersion);
   program.exitOverride().showSuggestionAfterError().showHelpAfterError('(penstock help COMMAND tells more)');
   for (const family of families) (await family()).add(program, context);
   return program;

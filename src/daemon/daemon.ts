@@ -37,9 +37,13 @@ const cacheBytes = 32 * 2 ** 20;
 function tell(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
-    log.error({ sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` }, 'a sink of the journal is not configured any more');
+    log.error(
+      { sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` },
+      'a sink of the journal is not configured any more',
+    );
   }
-  for (const name of report.orphanSources) log.warn({ source: name }, 'a source of the journal is not configured any more; its stored events are still delivered');
+  for (const name of report.orphanSources)
+    log.warn({ source: name }, 'a source of the journal is not configured any more; its stored events are still delivered');
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
@@ -91,7 +95,9 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
       startSinks();
       for (const { loop } of runtime.sources.values()) loop.start();
       startJobs();
-      open.use(await startAdmin({ ...adminSettings(config), seams, log, operations: operationsOf(runtime, status, () => jobs?.wake()) }));
+      open.use(
+        await startAdmin({ ...adminSettings(config), seams, log, operations: operationsOf(runtime, status, () => jobs?.wake()) }),
+      );
     },
     stop: () => (stopped ??= stop()),
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
@@ -99,7 +105,11 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
 }
 
 function adminSettings({ admin, data_dir }: Config) {
-  return { listen: { host: admin.host, port: admin.port }, ...(admin.tls === undefined ? {} : { tls: admin.tls }), dataDir: data_dir };
+  return {
+    listen: { host: admin.host, port: admin.port },
+    ...(admin.tls === undefined ? {} : { tls: admin.tls }),
+    dataDir: data_dir,
+  };
 }
 
 function operationsOf(runtime: Runtime, status: () => Promise<StatusReport>, wakeJobs: () => void) {

@@ -25,13 +25,19 @@ export interface JobOutcome {
 
 const lookEveryMs = 300;
 
-async function watch(journal: Journal, id: number, { onProgress, signal }: JobRequest, clock: DaemonSettings['seams']['clock']): Promise<Job> {
+async function watch(
+  journal: Journal,
+  id: number,
+  { onProgress, signal }: JobRequest,
+  clock: DaemonSettings['seams']['clock'],
+): Promise<Job> {
   for (;;) {
     const [job] = await journal.jobs({ id });
     if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} is gone`);
     onProgress(job);
     if (job.state === 'done' || job.state === 'cancelled') return job;
-    if (job.state === 'failed') throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? 'the job failed', { where: `job ${id}` });
+    if (job.state === 'failed')
+      throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? 'the job failed', { where: `job ${id}` });
     await sleep(clock, lookEveryMs, signal);
   }
 }

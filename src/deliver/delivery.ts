@@ -64,6 +64,8 @@ export interface SinkStatus {
   readonly unconfirmed: number;
   readonly map_failed: number;
   readonly unknown_actions: Readonly<Record<string, number>>;
+  /** Events mapped since the start, by OCSF class name. */
+  readonly classes?: Readonly<Record<string, number>>;
   readonly endpoints: readonly { readonly endpoint: string; readonly backing_off_until?: number; readonly failures: number }[];
   readonly warnings: readonly string[];
 }

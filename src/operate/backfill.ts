@@ -28,7 +28,12 @@ export function runningSource(runtime: Runtime, name: string): RunningSource {
 export const backfill: Operation = async (job, runtime, report, signal) => {
   const { source, from, to } = job.args as BackfillArguments;
   const { settings, deps } = runningSource(runtime, source);
-  const last = await runRange(settings, deps, { job: job.id, from, to }, { onProgress: (progress) => report({ ...progress, from, to }), signal, lane: 'backfill' });
+  const last = await runRange(
+    settings,
+    deps,
+    { job: job.id, from, to },
+    { onProgress: (progress) => report({ ...progress, from, to }), signal, lane: 'backfill' },
+  );
   return { ...last, from, to };
 };
 

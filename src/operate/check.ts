@@ -31,16 +31,27 @@ interface Sample {
 }
 
 function newestOf(page: Page, source: SourceConfig): number | undefined {
-  const times = page.records.map((record) => source.connector.records.examine(record, source.tenant).time).filter((time) => time !== undefined);
+  const times = page.records
+    .map((record) => source.connector.records.examine(record, source.tenant).time)
+    .filter((time) => time !== undefined);
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** One page of the last days; a second one-record call reads the newest where the API pages by offset. */
-async function sample(reader: WindowReader, source: SourceConfig, now: number, backMs: number, signal: AbortSignal): Promise<Sample> {
+async function sample(
+  reader: WindowReader,
+  source: SourceConfig,
+  now: number,
+  backMs: number,
+  signal: AbortSignal,
+): Promise<Sample> {
   const request: PageRequest = { from: now - backMs, to: now, state: null, limit: sampleSize };
   const page = await reader.page(request, signal);
   const count = page.total ?? page.records.length;
-  const last = page.total !== undefined && page.total > page.records.length ? { kind: 'offset' as const, offset: page.total - 1 } : undefined;
+  const last =
+    page.total !== undefined && page.total > page.records.length
+      ? { kind: 'offset' as const, offset: page.total - 1 }
+      : undefined;
   const end = last === undefined ? page : await reader.page({ ...request, state: last }, signal);
   return { count, more: page.total === undefined && page.next !== null, newest: newestOf(end, source), backMs };
 }
@@ -66,7 +77,12 @@ async function describeFiles(reader: DirectoryReader, signal: AbortSignal): Prom
   return [`${files.length} files to read`, ...skipped.map(({ path, reason }) => `${path} is skipped: ${reason}`)];
 }
 
-async function describeReader(reader: Reader, source: SourceConfig, now: number, signal: AbortSignal): Promise<readonly string[]> {
+async function describeReader(
+  reader: Reader,
+  source: SourceConfig,
+  now: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   if (reader.kind === 'http_window') return [describeSample(await sampleWindow(reader, source, now, signal), now)];
   if (reader.kind === 'csv_directory') return describeFiles(reader, signal);
   return (await reader.probe?.(signal)) ?? ['connects when the daemon runs; nothing was read'];
@@ -79,7 +95,11 @@ function failure(error: unknown): { ok: false; findings: string[]; fix?: string 
 
 /** Asks one source for little, live. Never writes anything. */
 export async function checkSource(source: SourceConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
-  const route = await routeOf(Object.values(source.identity).filter((text) => URL.canParse(text)), source, around);
+  const route = await routeOf(
+    Object.values(source.identity).filter((text) => URL.canParse(text)),
+    source,
+    around,
+  );
   const base = { kind: 'source', name: source.name, route } as const;
   using limit = deadline(around.seams.clock, timeoutMs, signal);
   try {

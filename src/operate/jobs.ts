@@ -8,10 +8,18 @@ import { backfill, importFiles } from './backfill.ts';
 import { release, replay, retryDeadLetters } from './replay.ts';
 import type { Runtime } from './runtime.ts';
 
+export type { Job } from '../journal/journal.ts';
+
 /** Does a job's work, reporting progress as often as it likes; resolves with the last progress to keep. */
 export type Operation = (job: Job, runtime: Runtime, report: (progress: Json) => void, signal: AbortSignal) => Promise<Json>;
 
-const operations: Readonly<Record<string, Operation>> = { backfill, import: importFiles, replay, retry_dead_letters: retryDeadLetters, release };
+const operations: Readonly<Record<string, Operation>> = {
+  backfill,
+  import: importFiles,
+  replay,
+  retry_dead_letters: retryDeadLetters,
+  release,
+};
 
 export type JobKind = 'backfill' | 'import' | 'replay' | 'retry_dead_letters' | 'release';
 
@@ -33,7 +41,9 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
   const report = (progress: Json): void => {
     if (seams.clock.monotonic() - written < progressEveryMs) return;
     written = seams.clock.monotonic();
-    writing = writing.then(() => journal.updateJob(job.id, { progress })).catch((error: unknown) => log.warn({ err: error }, 'progress not written'));
+    writing = writing
+      .then(() => journal.updateJob(job.id, { progress }))
+      .catch((error: unknown) => log.warn({ err: error }, 'progress not written'));
   };
   try {
     await journal.updateJob(job.id, { state: 'running' });
@@ -63,7 +73,10 @@ export function startJobRunner(runtime: Runtime): JobRunner {
     const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
     for (const job of waiting) {
       if (running.has(job.id) || running.size >= mostAtOnce) continue;
-      running.set(job.id, execute(job, runtime, stop.signal).finally(() => running.delete(job.id)));
+      running.set(
+        job.id,
+        execute(job, runtime, stop.signal).finally(() => running.delete(job.id)),
+      );
     }
   }
 

@@ -38,7 +38,10 @@ function accounted(totals: SinkTotals): number {
 function imbalancesOf(ledger: Ledger): string[] {
   const ofSources = Object.entries(ledger.sources)
     .filter(([, totals]) => totals.fetched !== totals.new + totals.duplicate + totals.excluded)
-    .map(([name, { fetched, duplicate, excluded, ...rest }]) => `source ${name}: fetched ${fetched}, but new ${rest.new} + duplicate ${duplicate} + excluded ${excluded}`);
+    .map(
+      ([name, { fetched, duplicate, excluded, ...rest }]) =>
+        `source ${name}: fetched ${fetched}, but new ${rest.new} + duplicate ${duplicate} + excluded ${excluded}`,
+    );
   const ofSinks = ledger.rows
     .filter((row) => row.new !== accounted(row.totals))
     .map((row) => `sink ${row.sink}, source ${row.source}: ${row.new} new, but ${accounted(row.totals)} accounted for`);

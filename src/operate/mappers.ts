@@ -21,7 +21,9 @@ export function mappersOf(sources: readonly SourceConfig[], journal: Journal): M
   async function fromJournal({ name, hash }: ConnectorRef): Promise<Mapper> {
     const text = await journal.connectorText(hash);
     if (text !== undefined) return compileConnector(text).mapper;
-    throw new PenstockError('PEN_NOT_FOUND', `connector ${name}, version ${hash}, is neither loaded nor in the journal`, { fix: `configure a source of connector ${name}` });
+    throw new PenstockError('PEN_NOT_FOUND', `connector ${name}, version ${hash}, is neither loaded nor in the journal`, {
+      fix: `configure a source of connector ${name}`,
+    });
   }
 
   return async (connector, source) => {

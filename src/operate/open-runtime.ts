@@ -70,7 +70,16 @@ export async function openSink(sink: SinkConfig, around: Surroundings): Promise<
   const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
   const http = await openClient(connection, around);
   const { format, timeoutMs, name } = sink;
-  const context = { name, http, seams: around.seams, log: around.log.child({ sink: name }), hostname: hostname(), version: packageVersion, format, timeoutMs };
+  const context = {
+    name,
+    http,
+    seams: around.seams,
+    log: around.log.child({ sink: name }),
+    hostname: hostname(),
+    version: packageVersion,
+    format,
+    timeoutMs,
+  };
   return withClient(await sink.sinkType.open(options, context), http);
 }
 
@@ -78,7 +87,22 @@ export async function openSink(sink: SinkConfig, around: Surroundings): Promise<
 export function sourceSettings(source: SourceConfig): SourceSettings {
   const { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels } = source;
   const { retentionMs, expectEventsWithinMs, credentialExpires, sweep } = source;
-  return { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels, retentionMs, expectEventsWithinMs, credentialExpires, sweep };
+  return {
+    name,
+    connector,
+    tenant,
+    identity,
+    schedule,
+    start,
+    window,
+    filter,
+    selfEvents,
+    labels,
+    retentionMs,
+    expectEventsWithinMs,
+    credentialExpires,
+    sweep,
+  };
 }
 
 function buildSource(source: SourceConfig, journal: Journal, around: Surroundings, budgets: Budgets): RunningSource {
@@ -113,7 +137,11 @@ export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): S
 export function openRuntime(config: Config, journal: Journal, around: Surroundings): Runtime {
   const budgets = createBudgets(around.seams, around.log);
   const mapperFor = mappersOf(config.sources, journal);
-  const sources = config.sources.filter(({ enabled }) => enabled).map((source) => [source.name, buildSource(source, journal, around, budgets)] as const);
-  const sinks = config.sinks.filter(({ enabled }) => enabled).map((sink) => [sink.name, buildSink(sink, config, journal, around, mapperFor)] as const);
+  const sources = config.sources
+    .filter(({ enabled }) => enabled)
+    .map((source) => [source.name, buildSource(source, journal, around, budgets)] as const);
+  const sinks = config.sinks
+    .filter(({ enabled }) => enabled)
+    .map((sink) => [sink.name, buildSink(sink, config, journal, around, mapperFor)] as const);
   return { journal, seams: around.seams, log: around.log, sources: new Map(sources), sinks: new Map(sinks) };
 }

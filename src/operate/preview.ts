@@ -18,7 +18,13 @@ export interface Preview {
 const timeoutMs = 30_000;
 const defaultBackMs = 86_400_000;
 
-async function firstRecords(reader: Reader, source: SourceConfig, now: number, limit: number, signal: AbortSignal): Promise<readonly RawRecord[]> {
+async function firstRecords(
+  reader: Reader,
+  source: SourceConfig,
+  now: number,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly RawRecord[]> {
   if (reader.kind === 'http_window') {
     const to = now - source.window.settleMs;
     const page = await reader.page({ from: to - Math.min(defaultBackMs, source.window.maxMs), to, state: null, limit }, signal);
@@ -31,11 +37,18 @@ async function firstRecords(reader: Reader, source: SourceConfig, now: number, l
     for await (const rows of reader.read(newest, signal)) return rows;
     return [];
   }
-  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would take its messages', { fix: 'use `penstock check`, or look at a delivered event' });
+  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would take its messages', {
+    fix: 'use `penstock check`, or look at a delivered event',
+  });
 }
 
 /** Reads one page of a source and maps it as delivery would. Writes nothing, moves no cursor. */
-export async function preview(source: SourceConfig, around: Surroundings, limit: number, signal: AbortSignal): Promise<Preview[]> {
+export async function preview(
+  source: SourceConfig,
+  around: Surroundings,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Preview[]> {
   using time = deadline(around.seams.clock, timeoutMs, signal);
   await using reader = await openReader(source, around, createBudgets(around.seams, around.log));
   const now = around.seams.clock.now();

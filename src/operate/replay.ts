@@ -28,7 +28,14 @@ async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<n
 }
 
 /** Opens the job's lane, unless a run before this one did, and waits until the sink's loop has read it to its end. */
-async function drain(runtime: Runtime, job: Job, sink: string, what: ReplayRequest, report: (progress: Json) => void, signal: AbortSignal): Promise<Json> {
+async function drain(
+  runtime: Runtime,
+  job: Job,
+  sink: string,
+  what: ReplayRequest,
+  report: (progress: Json) => void,
+  signal: AbortSignal,
+): Promise<Json> {
   const { total } = await runtime.journal.openReplay(job.id, sink, what);
   for (;;) {
     signal.throwIfAborted();

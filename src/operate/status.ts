@@ -47,11 +47,25 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
   const error = status.last_error;
   const failing: Problem[] =
     status.hold === undefined && error !== undefined && status.consecutive_failures >= longestHealthyFailures
-      ? [{ level: 'error', where, what: `${status.consecutive_failures} polls in a row failed: ${error.message}`, ...(error.fix === undefined ? {} : { fix: error.fix }) }]
+      ? [
+          {
+            level: 'error',
+            where,
+            what: `${status.consecutive_failures} polls in a row failed: ${error.message}`,
+            ...(error.fix === undefined ? {} : { fix: error.fix }),
+          },
+        ]
       : [];
   const waiting: Problem[] =
     status.state === 'waiting_for_room'
-      ? [{ level: 'error', where, what: 'collection is paused because the journal is full', fix: 'repair the sink that does not take its events, or raise journal.max_bytes' }]
+      ? [
+          {
+            level: 'error',
+            where,
+            what: 'collection is paused because the journal is full',
+            fix: 'repair the sink that does not take its events, or raise journal.max_bytes',
+          },
+        ]
       : [];
   return [...held, ...failing, ...waiting, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
@@ -60,10 +74,19 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
   const where = `sink ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
   const retrying: Problem[] =
-    status.state === 'retrying' && status.last_error !== undefined ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}` }] : [];
+    status.state === 'retrying' && status.last_error !== undefined
+      ? [{ level: 'warning', where, what: `retrying: ${status.last_error.reason}` }]
+      : [];
   const letters: Problem[] =
     status.dead_letters > 0
-      ? [{ level: 'warning', where, what: `${status.dead_letters} dead letters`, fix: `penstock dead-letters list --sink ${status.name}` }]
+      ? [
+          {
+            level: 'warning',
+            where,
+            what: `${status.dead_letters} dead letters`,
+            fix: `penstock dead-letters list --sink ${status.name}`,
+          },
+        ]
       : [];
   return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
@@ -71,14 +94,21 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
 /** Everything wrong that the parts of a status tell. */
 export function problemsOf(report: Omit<StatusReport, 'problems'>, imbalances: readonly string[]): Problem[] {
   const orphans = report.orphan_sinks.map(
-    (name): Problem => ({ level: 'error', where: `sink ${name}`, what: 'is in the journal but not in the configuration', fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` }),
+    (name): Problem => ({
+      level: 'error',
+      where: `sink ${name}`,
+      what: 'is in the journal but not in the configuration',
+      fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`,
+    }),
   );
   return [
     ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...orphans,
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
-    ...report.jobs.filter(({ state }) => state === 'failed').map((job): Problem => ({ level: 'warning', where: `job ${job.id}`, what: `${job.kind} failed: ${job.error ?? ''}` })),
+    ...report.jobs
+      .filter(({ state }) => state === 'failed')
+      .map((job): Problem => ({ level: 'warning', where: `job ${job.id}`, what: `${job.kind} failed: ${job.error ?? ''}` })),
   ];
 }
 

@@ -10,7 +10,13 @@ import { problemsOf, type StatusReport } from './status.ts';
 
 type Holds = ReadonlyMap<string, HoldNote>;
 
-async function storedSource(source: SourceConfig, journal: Journal, ledger: LedgerReport, holds: Holds, now: number): Promise<SourceStatus> {
+async function storedSource(
+  source: SourceConfig,
+  journal: Journal,
+  ledger: LedgerReport,
+  holds: Holds,
+  now: number,
+): Promise<SourceStatus> {
   const checkpoint = await journal.checkpoint(source.name, 'live');
   const until = isObject(checkpoint) && typeof checkpoint['until'] === 'number' ? checkpoint['until'] : undefined;
   const { fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0 } = ledger.sources[source.name] ?? {};
@@ -28,10 +34,18 @@ async function storedSource(source: SourceConfig, journal: Journal, ledger: Ledg
   };
 }
 
-async function storedSink(sink: SinkConfig, journal: Journal, ledger: LedgerReport, holds: Holds, now: number): Promise<SinkStatus> {
+async function storedSink(
+  sink: SinkConfig,
+  journal: Journal,
+  ledger: LedgerReport,
+  holds: Holds,
+  now: number,
+): Promise<SinkStatus> {
   const totals = ledger.sinks[sink.name];
   const lanes = totals === undefined ? [] : await journal.lanes(sink.name);
-  const waiting = lanes.filter(({ lane }) => lane.kind === 'live').flatMap(({ oldestReceived }) => (oldestReceived === undefined ? [] : [oldestReceived]));
+  const waiting = lanes
+    .filter(({ lane }) => lane.kind === 'live')
+    .flatMap(({ oldestReceived }) => (oldestReceived === undefined ? [] : [oldestReceived]));
   const hold = holds.get(`sink ${sink.name}`);
   return {
     name: sink.name,
@@ -61,6 +75,15 @@ export async function storedStatus(config: Config, journal: Journal, { clock }: 
   const configured = new Set(config.sinks.map(({ name }) => name));
   const orphan_sinks = Object.keys(ledger.sinks).filter((name) => !configured.has(name));
   const jobs = await journal.jobs();
-  const report = { running: false, version: packageVersion, at: now, journal: journal.usage(), sources, sinks, jobs: jobs.slice(-10), orphan_sinks };
+  const report = {
+    running: false,
+    version: packageVersion,
+    at: now,
+    journal: journal.usage(),
+    sources,
+    sinks,
+    jobs: jobs.slice(-10),
+    orphan_sinks,
+  };
   return { ...report, problems: problemsOf(report, ledger.imbalances) };
 }

@@ -1,0 +1,37 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../base/quantity.ts';
+import { parseTimestamp } from '../base/timestamp.ts';
+
+/** Reads `30s`, `5m`, `2h`, `7d` as milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('write a duration such as 30s, 5m, 2h or 7d.');
+  return ms;
+}
+
+/** Reads a time, RFC 3339 or `7d` ago, as milliseconds since the epoch. */
+export function pointInTime(text: string): number {
+  const ago = parseDuration(text);
+  if (ago !== undefined) return Date.now() - ago;
+  const at = parseTimestamp(text);
+  if (at === undefined)
+    throw new InvalidArgumentError(
+      'write a time such as 2026-11-21T10:00:00Z, a date such as 2026-11-21, or how long ago, such as 7d.',
+    );
+  return at;
+}
+
+const dateOnly = /^\d{4}-\d\d-\d\d$/;
+
+/** The same for an inclusive end: a date means its last millisecond. */
+export function endOfTime(text: string): number {
+  const at = pointInTime(text);
+  return dateOnly.test(text) ? at + 86_400_000 - 1 : at;
+}
+
+/** Reads a whole number above zero. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('write a whole number above zero.');
+  return value;
+}

@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
+import { check, type Finding } from '../../operate/check.ts';
+import { plainUserAgent } from '../../operate/open-runtime.ts';
+import { preview } from '../../operate/preview.ts';
+import { readConfig } from '../../operate/read-config.ts';
+import { positiveInteger } from '../arguments.ts';
+import { type CommandContext, quietLog } from '../context.ts';
+import { configOption } from '../program.ts';
+
+interface CheckOptions {
+  readonly config: string;
+  readonly json?: true;
+}
+
+function show({ kind, name, ok, findings, route, fix }: Finding, { output }: CommandContext): void {
+  const { color } = output;
+  output.line(`${ok ? color.green('ok    ') : color.red('failed')} ${kind} ${color.bold(name)}`);
+  for (const line of [...findings, ...route.map((way) => color.dim(`via ${way}`))]) output.line(`         ${line}`);
+  if (fix !== undefined) output.line(`         ${color.yellow(`fix: ${fix}`)}`);
+}
+
+async function runCheck({ config: file, json }: CheckOptions, context: CommandContext): Promise<void> {
+  const config = await readConfig(file, context.seams);
+  const around = { seams: context.seams, log: quietLog(), userAgent: plainUserAgent };
+  const all: Finding[] = [];
+  for await (const finding of check(config, around, new AbortController().signal)) {
+    const scrubbed = JSON.parse(config.secrets.scrub(JSON.stringify(finding))) as Finding;
+    all.push(scrubbed);
+    if (json !== true) show(scrubbed, context);
+  }
+  if (json === true) context.output.json(all);
+  context.exit(all.every(({ ok }) => ok) ? 0 : 1);
+}
+
+interface PreviewOptions {
+  readonly config: string;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+async function runPreview(
+  name: string,
+  { config: file, limit, json }: PreviewOptions,
+  { seams, output }: CommandContext,
+): Promise<void> {
+  const config = await readConfig(file, seams);
+  const source = config.sources.find((candidate) => candidate.name === name);
+  if (source === undefined) {
+    throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
+      fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
+    });
+  }
+  const around = { seams, log: quietLog(), userAgent: plainUserAgent };
+  const pairs = await preview(source, around, limit, new AbortController().signal);
+  if (json === true) output.json(pairs);
+  else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');
+  else {
+    for (const { record, event, known } of pairs) {
+      output.line(output.color.bold(known ? 'record' : 'record (its action is in no table: it goes out as Base Event)'));
+      output.line(JSON.stringify(record, null, 2));
+      output.line(output.color.bold('event'));
+      output.line(`${JSON.stringify(event, null, 2)}\n`);
+    }
+  }
+}
+
+/** `penstock check` and `penstock preview`: look, touch nothing. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('check')
+    .description('ask every source and every sink, live, and say what to change')
+    .addOption(configOption())
+    .option('--json', 'for scripts')
+    .action((options: CheckOptions) => runCheck(options, context));
+  program
+    .command('preview')
+    .argument('<source>', 'name of the source')
+    .description('read one page and show each record beside the event it becomes; writes nothing')
+    .addOption(configOption())
+    .option('--limit <count>', 'records to show', positiveInteger, 5)
+    .option('--json', 'for scripts')
+    .action((source: string, options: PreviewOptions) => runPreview(source, options, context));
+}

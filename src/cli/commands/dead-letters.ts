@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
+import { type DeadLetter, type LetterFilter, withStoredJournal } from '../../operate/stored-journal.ts';
+import { endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
+import { configOption } from '../program.ts';
+import { haveDone } from './jobs.ts';
+
+interface FilterOptions {
+  readonly config: string;
+  readonly sink?: string;
+  readonly source?: string;
+  readonly code?: string;
+  readonly action?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly id?: readonly number[];
+}
+
+interface ListOptions extends FilterOptions {
+  readonly json?: true;
+  readonly limit: number;
+}
+
+const fiveMinutesMs = 300_000;
+
+function filterOf({ sink, source, code, action, from, to, id }: FilterOptions): LetterFilter {
+  const all = { sink, source, code, action, from, to, ids: id };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function show(letters: readonly DeadLetter[], { output }: CommandContext): void {
+  const short = (text: string): string => (text.length > 80 ? `${text.slice(0, 79)}…` : text);
+  output.table(
+    ['id', 'sink', 'source', 'event time', 'action', 'code', 'reason'],
+    letters.map((letter) => [
+      letter.id,
+      letter.sink,
+      letter.source,
+      new Date(letter.eventTime).toISOString(),
+      letter.action ?? '-',
+      letter.code,
+      short(letter.text),
+    ]),
+  );
+}
+
+async function list({ json, limit, ...options }: ListOptions, context: CommandContext): Promise<void> {
+  const { output, seams } = context;
+  const filter = filterOf(options);
+  const [letters, count] = await withStoredJournal(options.config, seams, (journal) =>
+    Promise.all([journal.deadLetters(filter, limit), journal.countDeadLetters(filter)]),
+  );
+  if (json === true) output.json({ count, letters });
+  else if (count === 0) output.line('No dead letters.');
+  else {
+    show(letters, context);
+    if (count > letters.length) output.line(output.color.dim(`and ${count - letters.length} more (--limit)`));
+  }
+}
+
+async function discard(options: FilterOptions & { yes?: true }, { output, seams }: CommandContext): Promise<void> {
+  const filter = filterOf(options);
+  if (options.yes !== true)
+    throw new PenstockError('PEN_USAGE', 'discarded events are gone for good', {
+      fix: 'look at them with `dead-letters list`, then repeat with --yes',
+    });
+  const count = await withStoredJournal(options.config, seams, (journal) => journal.discardDeadLetters(filter));
+  output.line(`${count} dead letters discarded; the ledger counts them as discarded`);
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .addOption(configOption())
+    .option('--source <name>', 'only of this source')
+    .option('--code <code>', 'only with this code of the receiver')
+    .option('--action <key>', 'only with this action')
+    .option('--from <time>', 'event time from', pointInTime)
+    .option('--to <time>', 'event time to, inclusive', endOfTime)
+    .option('--id <id>', 'only this letter; may be repeated', (text: string, before: readonly number[] = []) => [
+      ...before,
+      positiveInteger(text),
+    ]);
+}
+
+/** `penstock dead-letters`. */
+export function add(program: Command, context: CommandContext): void {
+  const letters = program.command('dead-letters').description('events that a sink refused for good, with the reason');
+  withFilter(letters.command('list'))
+    .description('list them')
+    .option('--sink <name>', 'only of this sink')
+    .option('--limit <count>', 'how many', positiveInteger, 50)
+    .option('--json', 'for scripts')
+    .action((options: ListOptions) => list(options, context));
+  letters
+    .command('show')
+    .argument('<id>', 'number of the letter', positiveInteger)
+    .description('show one with its record')
+    .addOption(configOption())
+    .action(async (id: number, { config }: { config: string }) => {
+      const [letter] = await withStoredJournal(config, context.seams, (journal) => journal.deadLetters({ ids: [id] }, 1));
+      if (letter === undefined)
+        throw new PenstockError('PEN_NOT_FOUND', `there is no dead letter ${id}`, { fix: 'penstock dead-letters list' });
+      context.output.json(letter);
+    });
+  withFilter(letters.command('retry'))
+    .description('send them once more, mapped anew; those refused again come back')
+    .requiredOption('--sink <name>', 'of this sink')
+    .action((options: FilterOptions) =>
+      haveDone('retry_dead_letters', filterOf(options), { config: options.config, drain: fiveMinutesMs }, context),
+    );
+  withFilter(letters.command('discard'))
+    .description('drop them for good')
+    .option('--sink <name>', 'only of this sink')
+    .option('--yes', 'I have looked at them')
+    .action((options: FilterOptions & { yes?: true }) => discard(options, context));
+}

@@ -1,0 +1,81 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { sleep } from '../../base/clock.ts';
+import { createSecrets } from '../../base/secrets.ts';
+import { openLog } from '../../base/log.ts';
+import { seededRandom } from '../../base/random.ts';
+import { openDaemon } from '../../daemon/daemon.ts';
+import { catchSignals, runUntilStopped } from '../../daemon/run.ts';
+import { readConfig } from '../../operate/read-config.ts';
+import { readSamples } from '../../operate/sample.ts';
+import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
+import { duration } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
+import { demoSummary } from '../demo-summary.ts';
+
+interface DemoOptions {
+  readonly for?: number;
+  readonly seed?: string;
+}
+
+const summaryAfterMs = 4000;
+const historyMs = 30 * 60_000;
+
+async function startVendors(folder: string, seed: number, { seams }: CommandContext): Promise<Simulator> {
+  const [anaconda, studio, astra] = await Promise.all(['anaconda', 'analyst-studio', 'astra-csv'].map((name) => readSamples(name, seams.files)));
+  return startSimulator({
+    seams: { ...seams, random: seededRandom(seed) },
+    faults: demoFaults,
+    ratePerMinute: 20,
+    historyMs,
+    port: 0,
+    samples: { anaconda: anaconda ?? [], 'analyst-studio': studio ?? [], 'astra-csv': astra ?? [] },
+    downloads: join(folder, 'astra-downloads'),
+  });
+}
+
+async function writeConfig(folder: string, simulator: Simulator): Promise<string> {
+  // JSON is YAML; short windows, so that what happens is seen at once.
+  const sources = Object.entries(simulator.sources as Record<string, Record<string, unknown>>).map(([name, source]) => [
+    name,
+    { ...source, start: '30m', ...(source['connector'] === 'astra-csv' ? {} : { window: { settle: '1s', overlap: '2m' } }) },
+  ]);
+  const config = { data_dir: './data', admin: { listen: '127.0.0.1:0' }, sources: Object.fromEntries(sources), sinks: { screen: { type: 'stdout', batch: { wait: '200ms' } } } };
+  const file = join(folder, 'penstock.yaml');
+  await writeFile(file, JSON.stringify(config, null, 2));
+  return file;
+}
+
+async function demo(options: DemoOptions, context: CommandContext): Promise<void> {
+  const { output, seams } = context;
+  const log = openLog('error', process.stderr, createSecrets());
+  using signals = catchSignals(log);
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-demo-'));
+  try {
+    const seed = Number(options.seed ?? Math.floor(seams.random.float() * 1e6));
+    await using simulator = await startVendors(folder, seed, context);
+    const config = await readConfig(await writeConfig(folder, simulator), seams);
+    await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
+    output.note(`penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; Ctrl-C ends it`);
+    const ends = options.for === undefined ? signals.stop : AbortSignal.any([signals.stop, AbortSignal.timeout(options.for)]);
+    const summarised = sleep(seams.clock, Math.min(summaryAfterMs, (options.for ?? Number.POSITIVE_INFINITY) * 0.8), ends)
+      .then(async () => output.note(await demoSummary(daemon)))
+      .catch(() => undefined);
+    await runUntilStopped(daemon, { ...signals, stop: ends });
+    await summarised;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** `penstock demo`, which is also `npm start`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('demo')
+    .description('show it working: simulated vendors on loopback, the real daemon, events on standard output')
+    .option('--for <duration>', 'end by itself', duration)
+    .option('--seed <number>', 'repeat the same vendors')
+    .action((options: DemoOptions) => demo(options, context));
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { readLedger } from '../../operate/ledger.ts';
+import { withStoredJournal } from '../../operate/stored-journal.ts';
+import type { CommandContext } from '../context.ts';
+import { configOption } from '../program.ts';
+
+interface LedgerOptions {
+  readonly config: string;
+  readonly json?: true;
+}
+
+const sourceColumns = ['fetched', 'new', 'duplicate', 'excluded', 'unreadable', 'id_conflict'] as const;
+const sinkColumns = [
+  'acknowledged',
+  'unconfirmed',
+  'dead_lettered',
+  'discarded',
+  'not_routed',
+  'skipped',
+  'abandoned',
+  'pending',
+  'replayed',
+  'possible_duplicates',
+] as const;
+
+async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: CommandContext): Promise<void> {
+  const report = await withStoredJournal(config, seams, (journal) => readLedger(journal));
+  exit(report.imbalances.length === 0 ? 0 : 1);
+  if (json === true) {
+    output.json(report);
+    return;
+  }
+  const words = (columns: readonly string[]): string[] => columns.map((column) => column.replaceAll('_', ' '));
+  output.table(
+    ['source', ...words(sourceColumns)],
+    Object.entries(report.sources).map(([name, totals]) => [name, ...sourceColumns.map((column) => totals[column])]),
+  );
+  output.line();
+  output.table(
+    ['sink', ...words(sinkColumns)],
+    Object.entries(report.sinks).map(([name, totals]) => [name, ...sinkColumns.map((column) => totals[column])]),
+  );
+  output.line();
+  for (const imbalance of report.imbalances) output.line(output.color.red(`does not balance: ${imbalance}`));
+  if (report.imbalances.length === 0)
+    output.line(output.color.green('The ledger balances: everything fetched and everything new is accounted for.'));
+}
+
+/** `penstock ledger`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('ledger')
+    .description('show where every record went; exit 1 when it does not balance')
+    .addOption(configOption())
+    .option('--json', 'for scripts')
+    .action((options: LedgerOptions) => ledger(options, context));
+}

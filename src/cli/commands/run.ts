@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { parseDuration } from '../../base/quantity.ts';
+import { openDaemon } from '../../daemon/daemon.ts';
+import { catchSignals, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
+import { readConfig } from '../../operate/read-config.ts';
+import { duration } from '../arguments.ts';
+import { type CommandContext, daemonLog } from '../context.ts';
+import { configOption } from '../program.ts';
+
+interface RunOptions {
+  readonly config: string;
+  readonly once?: true;
+  readonly timeout: number;
+}
+
+const lockWaitMs = 60_000;
+
+function tellOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
+  for (const [source, reason] of Object.entries(report.failed)) output.note(`source ${source}: ${reason}`);
+  for (const [sink, pending] of Object.entries(report.pending)) output.note(`sink ${sink}: ${pending} events are still pending`);
+  return Object.keys(report.failed).length + Object.keys(report.pending).length === 0 ? 0 : 1;
+}
+
+async function run(options: RunOptions, context: CommandContext): Promise<void> {
+  const config = await readConfig(options.config, context.seams);
+  const log = await daemonLog(config);
+  for (const { file, line, column, what, fix } of config.warnings) log.warn({ where: `${file}:${line}:${column}`, fix }, what);
+  using signals = catchSignals(log);
+  await using daemon = await openDaemon({ config, seams: context.seams, log, lockWaitMs });
+  log.info(
+    { config: options.config, sources: config.sources.length, sinks: config.sinks.length, data_dir: config.data_dir },
+    'penstock started',
+  );
+  if (options.once === true) context.exit(tellOnce(await runOnce(daemon, signals, options.timeout), context));
+  else await runUntilStopped(daemon, signals);
+  log.info('penstock stopped');
+}
+
+/** `penstock run`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('run')
+    .description('run the daemon until it is stopped')
+    .addOption(configOption())
+    .option('--once', 'collect what is due, deliver all of it, exit; 1 when a source failed or a sink did not take everything')
+    .option('--timeout <duration>', 'with --once: how long that may take', duration, parseDuration('10m'))
+    .action((options: RunOptions) => run(options, context));
+}

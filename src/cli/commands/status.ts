@@ -1,0 +1,132 @@
+import type { Command } from 'commander';
+import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { readStatus } from '../../daemon/read-status.ts';
+import type { Problem, StatusReport } from '../../operate/status.ts';
+import type { CommandContext } from '../context.ts';
+import type { Output } from '../output.ts';
+import { configOption } from '../program.ts';
+
+interface StatusOptions {
+  readonly config: string;
+  readonly json?: true;
+  readonly check?: true;
+}
+
+const longestTable = 30;
+
+const ago = (at: number | undefined, now: number): string => (at === undefined ? '-' : `${formatDuration(now - at)} ago`);
+
+function stateIn(output: Output, state: string): string {
+  if (state === 'hold' || state === 'failing' || state === 'waiting_for_room') return output.color.red(state);
+  if (state === 'retrying' || state === 'stopped' || state === 'disabled') return output.color.yellow(state);
+  return output.color.green(state);
+}
+
+/** With hundreds of them, those in trouble come first and the rest is counted. */
+function worstFirst<T extends { readonly state: string }>(all: readonly T[]): readonly T[] {
+  const well = new Set(['idle', 'polling', 'delivering']);
+  return all.toSorted((a, b) => Number(well.has(a.state)) - Number(well.has(b.state)));
+}
+
+function showSources({ sources, at }: StatusReport, output: Output): void {
+  const rows = worstFirst(sources).slice(0, longestTable);
+  output.table(
+    ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'duplicate', 'unreadable'],
+    rows.map((source) => [
+      source.name,
+      stateIn(output, source.state),
+      ago(source.last_success, at),
+      ago(source.cursor, at),
+      ago(source.last_event, at),
+      source.records.new,
+      source.records.duplicate,
+      source.records.unreadable,
+    ]),
+  );
+  if (sources.length > rows.length)
+    output.line(output.color.dim(`and ${sources.length - rows.length} more in good order (--json shows all)`));
+}
+
+function showSinks({ sinks, at }: StatusReport, output: Output): void {
+  output.table(
+    ['sink', 'type', 'state', 'lag', 'pending', 'acknowledged', 'unconfirmed', 'dead letters', 'last acknowledged'],
+    worstFirst(sinks).map((sink) => [
+      sink.name,
+      sink.type,
+      stateIn(output, sink.state),
+      formatDuration(sink.lag_seconds * 1000),
+      sink.pending,
+      sink.acknowledged,
+      sink.unconfirmed,
+      sink.dead_letters,
+      ago(sink.last_acknowledged, at),
+    ]),
+  );
+}
+
+function showProblems(problems: readonly Problem[], output: Output): void {
+  for (const { level, where, what, fix } of problems) {
+    const mark = level === 'error' ? output.color.red('error  ') : output.color.yellow('warning');
+    output.line(`${mark} ${where}: ${what}`);
+    if (fix !== undefined) output.line(`        fix: ${fix}`);
+  }
+}
+
+function show(report: StatusReport, output: Output): void {
+  const { journal } = report;
+  const uptime =
+    report.uptime_seconds === undefined
+      ? 'not running; this is what the journal remembers'
+      : `up ${formatDuration(report.uptime_seconds * 1000)}`;
+  output.line(`penstock ${report.version}, ${uptime}`);
+  output.line(`journal ${formatSize(journal.usedBytes)} of ${formatSize(journal.maxBytes)}, ${journal.records} records\n`);
+  showSources(report, output);
+  output.line();
+  showSinks(report, output);
+  const running = report.jobs.filter(({ state }) => state === 'running' || state === 'queued');
+  if (running.length > 0) {
+    output.line();
+    output.table(
+      ['job', 'kind', 'state', 'progress'],
+      running.map((job) => [job.id, job.kind, job.state, JSON.stringify(job.progress ?? {})]),
+    );
+  }
+  output.line();
+  if (report.problems.length === 0) output.line(output.color.green('All is well.'));
+  showProblems(report.problems, output);
+}
+
+async function status({ config, json, check }: StatusOptions, { output, seams, exit }: CommandContext): Promise<void> {
+  const report = await readStatus(config, seams);
+  if (json === true) output.json(report);
+  else if (check === true) showProblems(report.problems, output);
+  else show(report, output);
+  if (check === true) exit(report.running && report.problems.every(({ level }) => level !== 'error') ? 0 : 1);
+}
+
+interface HealthOptions {
+  readonly config: string;
+}
+
+/** `penstock status` and `penstock health`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('status')
+    .description('how every source and sink is doing, and what to do about it')
+    .addOption(configOption())
+    .option('--json', 'for scripts; field names are stable')
+    .option('--check', 'print only problems; exit 1 when one is an error or no daemon runs')
+    .action((options: StatusOptions) => status(options, context));
+  program
+    .command('health')
+    .description(
+      'exit 0 when the daemon of this configuration answers; for the container, never depends on a vendor or a receiver',
+    )
+    .addOption(configOption())
+    .action(async ({ config }: HealthOptions) => {
+      const { isAlive } = await import('../../daemon/read-status.ts');
+      const alive = await isAlive(config, context.seams);
+      context.output.line(alive ? 'alive' : 'no answer');
+      context.exit(alive ? 0 : 1);
+    });
+}
