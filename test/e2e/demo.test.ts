@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { penstock, run } from './penstock.ts';
+
+interface PrintedEvent {
+  class_uid: number;
+  metadata: { version: string; uid: string };
+}
+
+it('prints one OCSF event a line and a summary, then ends by itself', async () => {
+  const { code, stdout, stderr } = await run(['demo', '--for', '6s']);
+
+  const events = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as PrintedEvent);
+  expect(code).toBe(0);
+  expect(events.length).toBeGreaterThan(50);
+  expect(events.every((event) => event.metadata.version === '1.8.0')).toBe(true);
+  expect(new Set(events.map((event) => event.metadata.uid)).size).toBe(events.length);
+  expect(stderr).toContain('duplicates');
+}, 40_000);
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'goes on until %s and then ends with 0 within a second',
+  async (signal) => {
+    const demo = penstock(['demo']);
+    await demo.said('"class_uid"');
+    const asked = performance.now();
+
+    demo.child.kill(signal);
+    const code = await demo.exited;
+
+    expect(code).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(1000);
+  },
+  40_000,
+);
