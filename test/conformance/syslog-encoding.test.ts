@@ -1,5 +1,5 @@
 // Statements 46 to 59 of the conformance checklist, one test each.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { frame } from '../../src/sinks/syslog/framing.ts';
@@ -162,6 +162,7 @@ it('52. Truncation never splits a UTF-8 sequence, an escape pair or the structur
       const { msg, elements } = parse5424(message);
       expect(lengthOf(withSequence(message, 2_147_483_647))).toBeLessThanOrEqual(480 + index);
       expect([...elements.keys()]).toEqual(['penstock@32473']);
+      // oxlint-disable-next-line no-control-regex
       expect(wellFormed(body.replace(/[\0-\x1f\x7f]/g, ' ')).startsWith(msg ?? '')).toBe(true);
       expect(/(^|[^\\])(\\\\)*\\(u[0-9a-f]{0,3})?$/.test(msg ?? '')).toBe(false);
     }),

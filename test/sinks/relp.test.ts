@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';

@@ -91,7 +91,8 @@ function lineFile(
   };
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+/** Writes every byte, in as many writes as the file system takes. */
+export async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
   for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
 }
 

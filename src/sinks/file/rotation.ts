@@ -1,8 +1,11 @@
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Files } from '../../base/seams.ts';
-import { syncFolder } from './line-file.ts';
+import { syncFolder, writeAll } from './line-file.ts';
+
+const chunkBytes = 256 * 1024;
 
 /** The UTC hour or day of a time, as a comparable text. */
 export function periodOf(ms: number, every: 'day' | 'hour'): string {
@@ -95,10 +98,21 @@ async function compress(path: string, files: Files): Promise<void> {
   {
     await using source = await files.open(path, 'r');
     await using target = await files.open(part, 'w', 0o600);
-    await pipeline(source.createReadStream({ autoClose: false }), createGzip(), target.createWriteStream({ autoClose: false }));
+    await pipeline(chunksOf(source), createGzip(), async (compressed: AsyncIterable<Buffer>) => {
+      for await (const chunk of compressed) await writeAll(target, chunk);
+    });
     await target.sync();
   }
   await files.rename(part, `${path}.gz`);
   await syncFolder(dirname(path), files);
   await files.unlink(path);
+}
+
+// The handle's own streams would close it, or never end a pipeline when told not to.
+async function* chunksOf(source: FileHandle): AsyncGenerator<Buffer> {
+  for (;;) {
+    const { bytesRead, buffer } = await source.read(Buffer.alloc(chunkBytes), 0, chunkBytes, null);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
 }

@@ -1,0 +1,296 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Files, systemSeams } from '../../src/base/seams.ts';
+import { file } from '../../src/sinks/file/index.ts';
+import type { Verdicts } from '../../src/sinks/sink.ts';
+import { batchOf, bodyOf, kindsOf, manualClock, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
+
+let folder = '';
+let path = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'penstock-file-'));
+  path = join(folder, 'out', 'audit.ndjson');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const line = (uid: string): string => `${bodyOf(uid)}\n`;
+const rotatedIn = (): string[] =>
+  readdirSync(join(folder, 'out'))
+    .filter((name) => name !== 'audit.ndjson')
+    .sort();
+const linesOf = (name: string): string[] => {
+  const bytes = readFileSync(join(folder, 'out', name));
+  return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString().split('\n').slice(0, -1);
+};
+const allLines = (): string[] =>
+  [...rotatedIn(), 'audit.ndjson'].filter((name) => existsSync(join(folder, 'out', name))).flatMap(linesOf);
+
+/** Files whose handles write through `write`, as a disk that fills up or fails does. */
+function filesWith(
+  change: Partial<Pick<fs.FileHandle, 'write' | 'datasync'>> | ((handle: fs.FileHandle) => Partial<fs.FileHandle>),
+): Files {
+  return {
+    ...systemSeams().files,
+    open: async (...args: Parameters<Files['open']>) => {
+      const handle = await fs.open(...args);
+      return Object.assign(handle, typeof change === 'function' ? change(handle) : change);
+    },
+  };
+}
+
+const fault = (code: string): Error => Object.assign(new Error(`${code}: no`), { code });
+
+it('appends one line per event, readable by the owner only, in a folder that it makes', async () => {
+  await using sink = await openSink(file, { path });
+
+  const verdicts = await sink.send(batchOf(sink, numbered(3)), never());
+
+  expect(verdicts).toEqual({ all: { kind: 'accept' } });
+  expect(readFileSync(path, 'utf8')).toBe(
+    numbered(3)
+      .map(({ uid }) => line(uid))
+      .join(''),
+  );
+  expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
+});
+
+it('accepts only after the data is synced', async () => {
+  const order: string[] = [];
+  const files = filesWith((handle) => {
+    const write = handle.write.bind(handle);
+    const datasync = handle.datasync.bind(handle);
+    return {
+      write: (async (...args: Parameters<typeof write>) => {
+        order.push('write');
+        return await write(...args);
+      }) as typeof write,
+      datasync: async () => {
+        order.push('datasync');
+        await datasync();
+      },
+    };
+  });
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+  await sink.send(batchOf(sink, numbered(2)), never());
+
+  expect(order).toEqual(['write', 'datasync']);
+});
+
+it.each([
+  ['{"whole":1}\n{"torn', '{"whole":1}\n'],
+  ['{"torn', ''],
+  [`{"whole":1}\n${'x'.repeat(200_000)}`, '{"whole":1}\n'],
+  ['{"whole":1}\n', '{"whole":1}\n'],
+])('cuts off a torn last line before it appends (%#)', async (before, kept) => {
+  mkdirSync(join(folder, 'out'));
+  writeFileSync(path, before);
+  await using sink = await openSink(file, { path });
+
+  await sink.send(batchOf(sink, numbered(1)), never());
+
+  expect(readFileSync(path, 'utf8')).toBe(`${kept}${line('e000000')}`);
+});
+
+it('cuts the file back after a partial write and retries, so that no line is torn or lost', async () => {
+  let fails = true;
+  const files = filesWith((handle) => {
+    const write = handle.write.bind(handle);
+    return {
+      write: (async (bytes: Buffer, offset = 0) => {
+        if (!fails) return await write(bytes, offset);
+        if (offset > 0) throw fault('ENOSPC');
+        return await write(bytes, 0, 40);
+      }) as typeof write,
+    };
+  });
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+  fails = false;
+  await sink.send(batchOf(sink, numbered(1)), never());
+  fails = true;
+  const batch = batchOf(sink, numbered(3, 1));
+
+  const full = await sink.send(batch, never());
+  const between = readFileSync(path, 'utf8');
+  fails = false;
+  const later = await sink.send(batch, never());
+
+  expect(full).toEqual({ all: { kind: 'retry', reason: `${path}: ENOSPC: no` } });
+  expect(between).toBe(line('e000000'));
+  expect(later).toEqual({ all: { kind: 'accept' } });
+  expect(readFileSync(path, 'utf8')).toBe(
+    numbered(4)
+      .map(({ uid }) => line(uid))
+      .join(''),
+  );
+});
+
+it('retries when syncing fails, and takes the lines back', async () => {
+  const files = filesWith({ datasync: () => Promise.reject(fault('EIO')) });
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+  const verdicts = await sink.send(batchOf(sink, numbered(2)), never());
+
+  expect(verdicts).toMatchObject({ all: { kind: 'retry' } });
+  expect(readFileSync(path, 'utf8')).toBe('');
+});
+
+it('holds where it may not write', async () => {
+  const files: Files = { ...systemSeams().files, open: () => Promise.reject(fault('EACCES')) };
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+  const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
+
+  expect(verdicts).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining(join(folder, 'out')) as string } });
+});
+
+it('begins a new file before the size is passed, never inside a line, and loses none', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 8 }), { maxLength: 8 }),
+      async (batches) => {
+        rmSync(join(folder, 'out'), { recursive: true, force: true });
+        await using sink = await openSink(file, { path, rotate: { size: '500B' } });
+        let count = 0;
+        for (const lengths of batches) {
+          const events = lengths.map((length) => outgoing({ body: `${String((count += 1))}${'x'.repeat(length)}` }));
+          expect(await sink.send(batchOf(sink, events), never())).toEqual({ all: { kind: 'accept' } });
+        }
+
+        if (count === 0) return;
+        const sizes = readdirSync(join(folder, 'out')).map((name) => statSync(join(folder, 'out', name)).size);
+        expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+        expect(
+          allLines()
+            .map((text) => Number.parseInt(text, 10))
+            .sort((a, b) => a - b),
+        ).toEqual(Array.from({ length: count }, (_, at) => at + 1));
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+it('begins a new file when the UTC day changes, named after the moment', async () => {
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(file, { path, rotate: { every: 'day' } }, { seams });
+  await sink.send(batchOf(sink, numbered(1)), never());
+  advance(3_600_000);
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+  advance(86_400_000);
+
+  await sink.send(batchOf(sink, numbered(1, 2)), never());
+
+  expect(rotatedIn()).toEqual(['audit.20261122T104500.000Z.ndjson']);
+  expect(allLines()).toEqual(numbered(3).map(({ body }) => body));
+});
+
+it('moves a file of yesterday away when it is opened again today', async () => {
+  await using first = await openSink(file, { path });
+  await first.send(batchOf(first, numbered(1)), never());
+  await fs.utimes(path, new Date(), new Date(Date.now() - 90_000_000));
+  await using sink = await openSink(file, { path, rotate: { every: 'day' } });
+
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+
+  expect(rotatedIn()).toHaveLength(1);
+  expect(readFileSync(path, 'utf8')).toBe(line('e000001'));
+});
+
+it('never writes over a rotated file of the same moment, compressed or not', async () => {
+  const { seams } = manualClock();
+  await using sink = await openSink(file, { path, rotate: { size: '60B' }, compress_rotated: true }, { seams });
+
+  for (let at = 0; at < 5; at += 1) await sink.send(batchOf(sink, numbered(1, at)), never());
+  await until(() => rotatedIn().every((name) => name.endsWith('.gz')));
+
+  const stamp = 'audit.20261121T094500.000Z';
+  expect(rotatedIn().sort()).toEqual([
+    `${stamp}-1.ndjson.gz`,
+    `${stamp}-2.ndjson.gz`,
+    `${stamp}-3.ndjson.gz`,
+    `${stamp}.ndjson.gz`,
+  ]);
+  expect(allLines().sort()).toEqual(numbered(5).map(({ body }) => body));
+});
+
+it('finishes what a crash left of compressing, and keeps the newest files only', async () => {
+  await using first = await openSink(file, { path });
+  await first.send(batchOf(first, numbered(1)), never());
+  const beside = (name: string): string => join(folder, 'out', name);
+  for (const day of ['01', '02', '03']) writeFileSync(beside(`audit.202611${day}T000000.000Z.ndjson`), `${day}\n`);
+  writeFileSync(beside('audit.20261103T000000.000Z.ndjson.gz.part'), 'half');
+  writeFileSync(beside('audit.notes.ndjson'), 'mine');
+
+  await using sink = await openSink(file, { path, rotate: { every: 'day' }, compress_rotated: true, keep_files: 2 });
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+  await sink[Symbol.asyncDispose]();
+
+  expect(rotatedIn()).toEqual([
+    'audit.20261102T000000.000Z.ndjson.gz',
+    'audit.20261103T000000.000Z.ndjson.gz',
+    'audit.notes.ndjson',
+  ]);
+  expect(linesOf('audit.20261103T000000.000Z.ndjson.gz')).toEqual(['03']);
+});
+
+it('follows logrotate: a file that was moved or deleted is made anew', async () => {
+  await using sink = await openSink(file, { path });
+  await sink.send(batchOf(sink, numbered(1)), never());
+
+  renameSync(path, `${path}.1`);
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+  rmSync(path);
+  await sink.send(batchOf(sink, numbered(1, 2)), never());
+
+  expect([readFileSync(`${path}.1`, 'utf8'), readFileSync(path, 'utf8')]).toEqual([line('e000000'), line('e000002')]);
+});
+
+it('says which lines of a batch are safe when a rotation in the middle of it fails', async () => {
+  let renames = 0;
+  const files: Files = {
+    ...systemSeams().files,
+    rename: async (from, to) => {
+      renames += 1;
+      if (renames === 2) throw fault('ENOSPC');
+      await fs.rename(from, to);
+    },
+  };
+  await using sink = await openSink(file, { path, rotate: { size: '60B' } }, { seams: { ...systemSeams(), files } });
+
+  const verdicts = (await sink.send(batchOf(sink, numbered(4)), never())) as Verdicts;
+
+  expect(kindsOf(verdicts, 4)).toEqual(['accept', 'accept', 'retry', 'retry']);
+  expect(allLines()).toEqual(numbered(2).map(({ body }) => body));
+});
+
+it('leaves a file alone in a probe, even with a torn line: the daemon may be writing it', async () => {
+  await using sink = await openSink(file, { path });
+  await sink.send(batchOf(sink, numbered(1)), never());
+  appendFileSync(path, '{"being written');
+
+  const report = await sink.probe(never());
+
+  expect(report).toEqual({ ok: true, findings: [`${path} can be written (49 B so far)`] });
+  expect(readFileSync(path, 'utf8')).toBe(`${line('e000000')}{"being written`);
+});
+
+it('names its file as something that no other sink may share', () => {
+  expect(file.exclusive?.({ path: join(folder, 'x', '..', 'audit.ndjson') })).toEqual([`file:${join(folder, 'audit.ndjson')}`]);
+});

@@ -1,0 +1,83 @@
+import { PassThrough, Writable } from 'node:stream';
+import { expect, it } from 'vitest';
+import type { Sink } from '../../src/sinks/sink.ts';
+import { openLines, stdout } from '../../src/sinks/stdout/index.ts';
+import { readableLine } from '../../src/sinks/stdout/readable-line.ts';
+import { batchOf, never, numbered, outgoing } from './sink-bench.ts';
+
+const open = (stream: Writable): Sink => openLines(stream, ({ body }) => body);
+
+it('writes one line per event', async () => {
+  const stream = new PassThrough();
+  await using sink = open(stream);
+
+  const verdicts = await sink.send(batchOf(sink, numbered(2)), never());
+
+  expect(verdicts).toEqual({ all: { kind: 'accept' } });
+  expect(String(stream.read())).toBe(
+    numbered(2)
+      .map(({ body }) => `${body}\n`)
+      .join(''),
+  );
+});
+
+it('waits for a reader that is slow', async () => {
+  let takeIt = (): void => undefined;
+  const stream = new Writable({ write: (_chunk, _encoding, done) => void (takeIt = done) });
+  await using sink = open(stream);
+  let settled = false;
+
+  const answer = Promise.resolve(sink.send(batchOf(sink, numbered(1)), never())).then((verdicts) => {
+    settled = true;
+    return verdicts;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(settled).toBe(false);
+  takeIt();
+
+  await expect(answer).resolves.toEqual({ all: { kind: 'accept' } });
+});
+
+it('stops waiting when its time is over', async () => {
+  const controller = new AbortController();
+  await using sink = open(new Writable({ write: () => undefined }));
+
+  const answer = sink.send(batchOf(sink, numbered(1)), controller.signal);
+  controller.abort(new Error('time is over'));
+
+  await expect(answer).rejects.toThrow('time is over');
+});
+
+it('holds when nobody reads any more', async () => {
+  const gone = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+  await using sink = open(new Writable({ write: (_chunk, _encoding, done) => done(gone) }));
+
+  const first = await sink.send(batchOf(sink, numbered(1)), never());
+  const second = await sink.send(batchOf(sink, numbered(1)), never());
+
+  expect([first, second]).toMatchObject([{ all: { kind: 'hold' } }, { all: { kind: 'hold' } }]);
+  await expect(sink.probe(never())).resolves.toMatchObject({ ok: false });
+});
+
+it('retries another fault of the stream', async () => {
+  const full = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+  await using sink = open(new Writable({ write: (_chunk, _encoding, done) => done(full) }));
+
+  await expect(sink.send(batchOf(sink, numbered(1)), never())).resolves.toEqual({
+    all: { kind: 'retry', reason: 'standard output: ENOSPC: no space left' },
+  });
+});
+
+it('shows a person what happened, by whom and from where, and lets no text move the cursor', () => {
+  const event = outgoing({ actionKey: 'user.login' });
+  const shown = readableLine({
+    ...event,
+    event: { ...event.event, status_id: 2, actor: { user: { name: 'ann\x1b[2J\n' } }, src_endpoint: { ip: '192.0.2.1' } },
+  });
+
+  expect(shown).toBe('2026-11-21T09:45:00.123Z  acme              info      user.login  FAILED  by ann [2J   from 192.0.2.1');
+});
+
+it('is one for the whole process', () => {
+  expect(stdout.exclusive?.({})).toEqual(['stdout']);
+});
