@@ -1,0 +1,184 @@
+// sinks.md, checklist: the statements about HEC that take the delivery loop to show, named by their numbers.
+import { expect, it } from 'vitest';
+import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
+import { records } from '../deliver/harness.ts';
+import { memoryJournal } from '../deliver/memory-journal.ts';
+import { deliver, live, until } from '../sinks/delivering.ts';
+import { envelopes, hecOptions, hecToken, ok } from '../sinks/hec.ts';
+import { openReceiver, type Reply, type Seen } from '../sinks/http-receiver.ts';
+
+const uidsOf = ({ text }: Seen): string[] => envelopes(text).map(({ fields }) => (fields as { penstock_id: string }).penstock_id);
+const hec = (status: number, code: number, more: object = {}): Reply => ({
+  status,
+  body: { text: `code ${code}`, code, ...more },
+});
+const uids = (count: number): string[] => Array.from({ length: count }, (_, at) => `e${at}`);
+
+it('8. An event above max_event_bytes is dead-lettered unsent, the others are delivered', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [...records('e', 2), ...records('huge', 1, { text: 'x'.repeat(6_000_000) })]);
+  await using receiver = await openReceiver(() => ok);
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await delivering.drained();
+
+  expect(receiver.seen.flatMap(uidsOf)).toEqual(uids(2));
+  expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['huge0', 'too_large']]);
+});
+
+it('10. A token that the receiver echoes shows in no status, hold or dead letter', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  await using receiver = await openReceiver(() => ({ status: 403, body: { text: `Invalid token ${hecToken}`, code: 4 } }));
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context), {
+    secrets: [hecToken],
+  });
+
+  await until(() => delivering.loop.status().hold !== undefined);
+
+  const shown = JSON.stringify([delivering.loop.status(), [...journal.holdNotes], journal.letters]);
+  expect(shown).toContain('Invalid token');
+  expect(shown).not.toContain(hecToken);
+});
+
+it('19. A refused token holds without a dead letter; once it is right everything is delivered', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 5));
+  let isRight = false;
+  const stored: string[] = [];
+  await using receiver = await openReceiver((seen) => {
+    if (!isRight) return hec(403, 4);
+    stored.push(...uidsOf(seen));
+    return ok;
+  });
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await until(() => delivering.loop.status().state === 'hold');
+  const held = { offset: journal.offsetOf(live), letters: journal.letters.length };
+  isRight = true;
+  await delivering.drained();
+
+  expect(held).toEqual({ offset: 0, letters: 0 });
+  expect(stored.toSorted()).toEqual(uids(5));
+});
+
+it.each([
+  ['20. Code 6', 6, 0],
+  ['21. Code 7, which counts one more,', 7, 1],
+])('%s dead-letters the bad event and delivers every other once', async (_, code, from) => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 6));
+  const stored: string[] = [];
+  await using receiver = await openReceiver((seen) => {
+    const sent = uidsOf(seen);
+    const bad = sent.indexOf('e3');
+    stored.push(...(bad === -1 ? sent : sent.slice(0, bad)));
+    return bad === -1 ? ok : hec(400, code, { 'invalid-event-number': bad + from });
+  });
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await delivering.drained();
+
+  expect(stored.toSorted()).toEqual(uids(6).filter((uid) => uid !== 'e3'));
+  expect(journal.letters.map(({ record, code: letter }) => [record.uid, letter])).toEqual([['e3', `hec_${code}`]]);
+});
+
+it('24. When every event is refused with one code the sink holds instead of filling the dead letters', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 300));
+  await using receiver = await openReceiver(() => hec(400, 7, { 'invalid-event-number': 1 }));
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await until(() => delivering.loop.status().state === 'hold');
+
+  expect(delivering.loop.status().hold?.reason).toContain('hec_7');
+  expect(journal.letters.length).toBeLessThan(30);
+});
+
+it('28. and 29. An endpoint that is busy is left alone for as long as it asks; the other one gets the traffic, then both', async () => {
+  const journal = memoryJournal();
+  let isBusy = true;
+  await using busy = await openReceiver(() =>
+    isBusy ? { status: 503, headers: { 'retry-after': '1' }, body: { text: 'Server is busy', code: 9 } } : ok,
+  );
+  await using well = await openReceiver(() => ok);
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions([busy.url, well.url]), context), {
+    settings: { batch: { events: 1, bytes: 1_000_000, waitMs: 0 } },
+  });
+  journal.put(live, records('e', 20));
+  await delivering.drained();
+  const whileBusy = { busy: busy.seen.length, well: well.seen.length };
+  isBusy = false;
+
+  const end = performance.now() + 5000;
+  for (let round = 0; busy.seen.length === whileBusy.busy && performance.now() < end; round += 1) {
+    journal.put(live, records(`r${round}-`, 2));
+    await delivering.drained();
+  }
+
+  expect(whileBusy).toEqual({ busy: 1, well: 20 });
+  expect(busy.seen.length).toBeGreaterThan(1);
+  expect(journal.letters).toEqual([]);
+});
+
+it('30. A healthy answer of the health path ends no hold', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  await using receiver = await openReceiver(({ path }) => (path.includes('health') ? hec(200, 17) : hec(403, 4)));
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await until(() => receiver.seen.filter(({ path }) => path.endsWith('/event')).length >= 3);
+
+  expect(delivering.loop.status().state).toBe('hold');
+  expect(journal.offsetOf(live)).toBe(0);
+});
+
+it('32. The offset moves over the contiguous acknowledged batches only', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let isHeldBack = true;
+  await using receiver = await openReceiver((seen) => {
+    if (seen.path.endsWith('/event'))
+      return { status: 200, body: { text: 'Success', code: 0, ackId: Number(uidsOf(seen)[0]?.slice(1)) } };
+    const { acks } = JSON.parse(seen.text) as { acks: number[] };
+    return { status: 200, body: { acks: Object.fromEntries(acks.map((id) => [id, id !== 1 || !isHeldBack])) } };
+  });
+  const options = hecOptions(receiver.url, { acknowledge: 'require', ack_poll: '10ms' });
+  await using delivering = deliver(journal, (context) => openSplunkHec(options, context), {
+    settings: { batch: { events: 1, bytes: 1_000_000, waitMs: 0 }, inFlight: 4 },
+  });
+  const polls = (): number => receiver.seen.filter(({ path }) => path.endsWith('/ack')).length;
+
+  await until(() => journal.offsetOf(live) === 1 && polls() > 5);
+  const heldBack = journal.offsetOf(live);
+  isHeldBack = false;
+  await delivering.drained();
+
+  expect(heldBack).toBe(1);
+  expect(journal.offsetOf(live)).toBe(3);
+});
+
+it('41. What was not acknowledged when the process died is sent again, under a new channel', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 4));
+  let tells = false;
+  await using receiver = await openReceiver((seen) => {
+    if (seen.path.endsWith('/event')) return { status: 200, body: { text: 'Success', code: 0, ackId: 0 } };
+    return { status: 200, body: { acks: { 0: tells } } };
+  });
+  const options = hecOptions(receiver.url, { acknowledge: 'require', ack_poll: '10ms' });
+  {
+    await using _before = deliver(journal, (context) => openSplunkHec(options, context));
+    await until(() => receiver.seen.some(({ path }) => path.endsWith('/ack')));
+  }
+  const offset = journal.offsetOf(live);
+  tells = true;
+  await using after = deliver(journal, (context) => openSplunkHec(options, context));
+  await after.drained();
+
+  const posts = receiver.seen.filter(({ path }) => path.endsWith('/event'));
+  expect(offset).toBe(0);
+  expect(posts.map(uidsOf)).toEqual([uids(4), uids(4)]);
+  expect(new Set(posts.map(({ headers }) => headers['x-splunk-request-channel'])).size).toBe(2);
+  expect(journal.offsetOf(live)).toBe(4);
+});

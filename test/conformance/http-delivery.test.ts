@@ -1,0 +1,120 @@
+// sinks.md, checklist: the statements about HTTP that take the delivery loop to show, named by their numbers.
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { openHttp } from '../../src/sinks/http/index.ts';
+import { records } from '../deliver/harness.ts';
+import { memoryJournal } from '../deliver/memory-journal.ts';
+import { makeCertificates } from '../http/servers.ts';
+import { deliver, live, until } from '../sinks/delivering.ts';
+import { httpOptions } from '../sinks/http-options.ts';
+import { openReceiver, type Seen } from '../sinks/http-receiver.ts';
+
+const uidsOf = ({ text }: Seen): string[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { metadata: { uid: string } }).metadata.uid);
+const uids = (count: number): string[] => Array.from({ length: count }, (_, at) => `e${at}`);
+
+it('79. Halves of a refused batch have ids of their own; a retry has not', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 4));
+  await using receiver = await openReceiver((seen, count) => ({
+    status: count === 1 ? 503 : uidsOf(seen).length > 2 ? 413 : 200,
+  }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url), context));
+
+  await delivering.drained();
+
+  const sent = receiver.seen.map((seen) => [seen.headers['idempotency-key'], uidsOf(seen)]);
+  const [whole, again, left, right] = sent;
+  expect(sent.map(([, events]) => events)).toEqual([uids(4), uids(4), ['e0', 'e1'], ['e2', 'e3']]);
+  expect(again).toEqual(whole);
+  expect(new Set([whole?.[0], left?.[0], right?.[0]]).size).toBe(3);
+});
+
+it('82. An event that is too large for Datadog is dead-lettered here, where it shows', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [...records('e', 1), ...records('huge', 1, { text: 'x'.repeat(1_100_000) })]);
+  await using receiver = await openReceiver(() => ({ status: 202 }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'datadog' }), context));
+
+  await delivering.drained();
+
+  expect(receiver.seen.length).toBe(1);
+  expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['huge0', 'too_large']]);
+});
+
+it('87. OTLP: after a 500 no record is sent twice, and each is a dead letter', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  await using receiver = await openReceiver(() => ({ status: 500 }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'otlp' }), context));
+
+  await delivering.drained();
+
+  expect(receiver.seen.length).toBe(1);
+  expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual(uids(3).map((uid) => [uid, 'http_500']));
+});
+
+it('87. OTLP: a partial success is counted, not sent again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  await using receiver = await openReceiver(() => ({ status: 200, body: { partialSuccess: { rejectedLogRecords: 1 } } }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'otlp' }), context));
+
+  await delivering.drained();
+
+  expect(receiver.seen.length).toBe(1);
+  expect(delivering.loop.status().warnings.join()).toMatch(/1/);
+});
+
+it('88. After a 410 nothing is sent until an operator releases the sink', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  await using receiver = await openReceiver((_, count) => ({ status: count === 1 ? 410 : 200 }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url), context), {
+    settings: { holdProbeMs: 5 },
+  });
+  await until(() => delivering.loop.status().hold !== undefined);
+
+  await new Promise((resolve) => {
+    setTimeout(resolve, 100);
+  });
+  const whileHeld = receiver.seen.length;
+  delivering.loop.release();
+  await delivering.drained();
+
+  expect(whileHeld).toBe(1);
+  expect(journal.offsetOf(live)).toBe(1);
+});
+
+it('89. A certificate file that was exchanged is read again without losing or doubling a batch', async ({ skip }) => {
+  const certificates = makeCertificates();
+  if (certificates === undefined) {
+    skip('openssl is not installed');
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-ca-'));
+  onTestFinished(() => {
+    certificates[Symbol.dispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const ca = join(folder, 'ca.pem');
+  copyFileSync(certificates.path('other.pem'), ca);
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const tls = { key: certificates.read('localhost.key'), cert: certificates.read('localhost.pem') };
+  await using receiver = await openReceiver(() => ({ status: 200 }), tls);
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url), context), { tls: { ca_file: ca } });
+
+  await until(() => delivering.loop.status().hold !== undefined);
+  const fix = delivering.loop.status().hold?.fix;
+  copyFileSync(certificates.path('ca.pem'), ca);
+  await delivering.drained();
+
+  expect(fix).toContain('tls.ca_file');
+  expect(receiver.seen.flatMap(uidsOf)).toEqual(uids(3));
+});
