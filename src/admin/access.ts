@@ -1,0 +1,63 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Where the server listens. */
+export interface Listen {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+const loopbackName = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|\[::ffff:127(\.\d{1,3}){3}\])$/i;
+
+/** True for a name or address by which nobody but this machine can be reached. */
+export function isLoopback(host: string): boolean {
+  return loopbackName.test(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+}
+
+/**
+ * Why a request is refused whatever it asks for; undefined when it is not.
+ *
+ * A page of another site must not reach us through its visitor's browser: it would send an Origin, or, after its name was pointed at this
+ * machine (DNS rebinding), its own name as Host. By which names a machine is known to others cannot be told, so beyond loopback
+ * any Host is taken.
+ */
+function foreignness(headers: IncomingHttpHeaders, isLocal: boolean): string | undefined {
+  if (headers.origin !== undefined) return 'requests from web pages are not answered';
+  if (headers.host === undefined || headers.host === '') return 'the Host header is missing';
+  return isLocal && !isLoopback(headers.host.replace(/:\d+$/, '')) ? 'the Host header names another machine' : undefined;
+}
+
+/** True when the request carries the token as a bearer token; takes the same time wherever the two differ. */
+function isAuthorised(headers: IncomingHttpHeaders, token: string): boolean {
+  const [, given] = /^Bearer +([\w.~+/=-]+)$/i.exec(headers.authorization ?? '') ?? [];
+  if (given === undefined) return false;
+  const [one, other] = [Buffer.from(given), Buffer.from(token)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+/** What decides whether a request is let in. */
+export interface Approach {
+  readonly headers: IncomingHttpHeaders;
+  /** Without the query. */
+  readonly path: string;
+  /** It came over a loopback address. */
+  readonly isLocal: boolean;
+  readonly isEncrypted: boolean;
+}
+
+const openPaths = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
+export function refusalOf(
+  { headers, path, isLocal, isEncrypted }: Approach,
+  token: string,
+): { readonly status: number; readonly error: string } | undefined {
+  const foreign = foreignness(headers, isLocal);
+  if (foreign !== undefined) return { status: 403, error: foreign };
+  if (openPaths.has(path)) return undefined;
+  if (!isLocal && !isEncrypted)
+    return { status: 403, error: 'without TLS other machines are answered on /healthz and /readyz only' };
+  if (path === '/' || isAuthorised(headers, token)) return undefined;
+  return { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
+}
