@@ -5,8 +5,9 @@ import { all, one, openDatabase, pragma, storageError } from './database.ts';
 import { journalPaths } from './directory.ts';
 import { isBalanced, openLedger } from './ledger.ts';
 import { checkVersion } from './migrate.ts';
-import { decodeChecked, type PageRow, pageColumns } from './page-rows.ts';
+import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from './page-rows.ts';
 import { pageChecksum } from './pages.ts';
+import { schemaVersion } from './schema.ts';
 import { textChecksum } from './state.ts';
 
 /** What a check found. */
@@ -31,6 +32,8 @@ export async function checkJournal(dataDir: string): Promise<JournalCheck> {
   try {
     const version = checkVersion(db, path);
     const { pages, records, problems } = await checkPages(db, path);
+    // The tables of an older version are checked once the daemon has migrated them.
+    const small = version === schemaVersion ? smallProblems(db) : [];
     const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
     return {
       path,
@@ -38,7 +41,7 @@ export async function checkJournal(dataDir: string): Promise<JournalCheck> {
       pages,
       records,
       bytes,
-      problems: [...structureProblems(db, 'integrity_check', 100), ...smallProblems(db), ...problems],
+      problems: [...structureProblems(db, 'integrity_check', 100), ...small, ...problems],
     };
   } catch (error) {
     throw storageError(error, path);
@@ -150,14 +153,17 @@ export function checkAtOpen(db: DatabaseSync, path: string): void {
 }
 
 function pendingProblems(db: DatabaseSync): string[] {
-  const next =
-    db.prepare(`SELECT ${pageColumns} FROM pages p WHERE id > ? AND first + count - 1 > (SELECT ifnull(min(ifnull(o.position, 0)), 0) FROM sinks k
-    LEFT JOIN offsets o ON o.sink = k.id AND o.source = p.source AND o.kind = p.kind) ORDER BY id LIMIT 1`);
+  const steps = openLaneSteps(db);
+  const lanes = db.prepare(`SELECT l.source AS source, l.kind AS kind, (SELECT ifnull(min(ifnull(o.position, 0)), 0) FROM sinks k
+    LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind) AS settled FROM lanes l`);
   try {
     let bytes = 0;
-    for (let row = one<PageRow>(next, 0); row !== undefined && bytes < pendingBytes; row = one<PageRow>(next, row.id)) {
-      if (pageChecksum(row, row.body) !== row.crc) return [`page ${row.id} with ${row.count} records is damaged`];
-      bytes += row.body.length;
+    for (const { source, kind, settled } of all<{ source: number; kind: number; settled: number }>(lanes)) {
+      const { first, next } = steps(source, kind, settled);
+      for (let row = first(); row !== undefined && bytes < pendingBytes; row = next(row)) {
+        if (pageChecksum(row, row.body) !== row.crc) return [`page ${row.id} with ${row.count} records is damaged`];
+        bytes += row.body.length;
+      }
     }
     return [];
   } catch (error) {

@@ -3,3 +3,4 @@ export { checkJournal, type JournalCheck } from './check.ts';
 export type * from './journal.ts';
 export { type JournalOptions, openJournal } from './open.ts';
 export { withPageCache } from './page-cache.ts';
+export { type JournalRepair, repairJournal } from './repair.ts';

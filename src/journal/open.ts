@@ -68,9 +68,9 @@ async function openShared(paths: JournalPaths, options: JournalOptions): Promise
 
 function assemble(paths: JournalPaths, options: JournalOptions, lock: Lock | undefined): Journal {
   const path = paths.journal;
+  const version = versionOf(path);
   const db = openDatabase(path);
   try {
-    const version = checkVersion(db, path);
     if (lock !== undefined) migrate(db, path, options.log);
     else if (version < schemaVersion) throw tooOld(version, path);
     if (lock !== undefined) checkAtOpen(db, path);
@@ -103,6 +103,16 @@ function start(
     db.close();
     await lock?.release();
   });
+}
+
+// Read-only: the settings of a journal are not for a file that turns out to be somebody else's.
+function versionOf(path: string): number {
+  const db = openDatabase(path, { readOnly: true });
+  try {
+    return checkVersion(db, path);
+  } finally {
+    db.close();
+  }
 }
 
 function tooOld(version: number, path: string): PenstockError {

@@ -17,7 +17,7 @@ export async function temporaryDirectory(): Promise<string> {
 export function journalOptions(dataDir: string, change: Partial<JournalOptions> = {}): JournalOptions {
   return {
     dataDir,
-    maxBytes: 64 * 1024 * 1024,
+    maxBytes: 16 * 1024 * 1024,
     keepMs: 7 * 86_400_000,
     seams: systemSeams(),
     log: silentLog(),

@@ -1,0 +1,106 @@
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../base/errors.ts';
+import type { Seams } from '../base/seams.ts';
+import { openDatabase, pragma, storageError } from './database.ts';
+import { journalPaths, syncDirectory } from './directory.ts';
+import { takeLock } from './lock.ts';
+import { checkVersion, createJournalFile, fileExists } from './migrate.ts';
+import { closeGaps, type LostRange, settleBalance } from './repair-ledger.ts';
+import { copyPages, copyTables } from './salvage.ts';
+
+/** What a repair kept and what it could not. */
+export interface JournalRepair {
+  /** The repaired journal. */
+  readonly path: string;
+  /** Where the damaged file was put. */
+  readonly damaged: string;
+  readonly pages: number;
+  readonly records: number;
+  /** Records that at least one sink had not settled and that are gone; counted as abandoned for those sinks. */
+  readonly lost: readonly LostRange[];
+  /** What else was lost, one sentence each, with what to do. */
+  readonly notes: readonly string[];
+}
+
+export interface RepairOptions {
+  readonly seams: Seams;
+  /** How long to wait for a daemon that ends, milliseconds. */
+  readonly lockWaitMs?: number;
+}
+
+/**
+ * Copies what can be read of a damaged journal into a new one and puts the damaged file aside. Needs the lock: no daemon may run.
+ *
+ * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_FOREIGN for a file that is not ours, PEN_NOT_FOUND.
+ */
+export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 }: RepairOptions): Promise<JournalRepair> {
+  const { clock, files } = seams;
+  const paths = journalPaths(dataDir);
+  if (!(await fileExists(paths.journal, files)))
+    throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to repair', { where: paths.journal });
+  const lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
+  try {
+    const repaired = `${paths.journal}.repaired`;
+    for (const suffix of ['', '-wal', '-shm']) await files.rm(`${repaired}${suffix}`, { force: true });
+    await createJournalFile(repaired, files);
+    const report = await salvage(paths.journal, repaired);
+    const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
+    for (const suffix of ['', '-wal', '-shm']) {
+      if (await fileExists(`${paths.journal}${suffix}`, files))
+        await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
+    }
+    await files.rename(repaired, paths.journal);
+    await syncDirectory(dirname(paths.journal), files);
+    return { path: paths.journal, damaged, ...report };
+  } finally {
+    await lock.release();
+  }
+}
+
+async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'path' | 'damaged'>> {
+  const target = openDatabase(to);
+  try {
+    const source = openDamaged(from);
+    if (source === undefined) {
+      return {
+        pages: 0,
+        records: 0,
+        lost: [],
+        notes: [
+          'nothing could be read: the new journal is empty; restore a backup, or let the sources collect again from their start',
+        ],
+      };
+    }
+    try {
+      target.exec('BEGIN');
+      const notes = copyTables(source, target);
+      const { pages, records, unreadable } = await copyPages(source, target, to);
+      if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
+      const lost = closeGaps(target);
+      notes.push(...settleBalance(target));
+      target.exec('COMMIT');
+      return { pages, records, lost, notes };
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    throw storageError(error, to);
+  } finally {
+    target.close();
+  }
+}
+
+// undefined when not even the first page can be read; a file of another program is refused.
+function openDamaged(path: string): DatabaseSync | undefined {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    checkVersion(db, path);
+    pragma(db, 'schema_version');
+    return db;
+  } catch (error) {
+    db.close();
+    if (error instanceof PenstockError && error.code === 'PEN_JOURNAL_CORRUPT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,214 @@
+import { chmod, copyFile, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { systemSeams } from '../../src/base/seams.ts';
+import { openDatabase, pragma } from '../../src/journal/database.ts';
+import { openJournal } from '../../src/journal/index.ts';
+import { applicationId, migrations, schemaVersion } from '../../src/journal/schema.ts';
+import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+
+async function filledDirectory(records = 2000): Promise<string> {
+  const dataDir = await temporaryDirectory();
+  await using journal = await openJournal(journalOptions(dataDir));
+  await journal.register([source('s')], [sink('a')]);
+  for (let page = 0; page < records / 100; page++) await journal.append(commitOf('s', someRecords(100, { prefix: `p${page}-` })));
+  return dataDir;
+}
+
+it('syncs every commit, in WAL, with space that can be given back', async () => {
+  const db = openDatabase(join(await temporaryDirectory(), 'any.db'));
+
+  const settings = ['journal_mode', 'synchronous', 'auto_vacuum'].map((name) => pragma(db, name));
+  db.close();
+
+  expect(settings).toEqual(['wal', 2, 2]);
+});
+
+it('keeps its directory and files from other users', async () => {
+  const dataDir = join(await temporaryDirectory(), 'data');
+  await using _journal = await openJournal(journalOptions(dataDir));
+
+  const modes = await Promise.all(
+    ['', 'journal.db', 'journal.lock', 'journal.holder'].map(async (name) => (await stat(join(dataDir, name))).mode & 0o777),
+  );
+
+  expect(modes).toEqual([0o700, 0o600, 0o600, 0o600]);
+});
+
+it('lets only one daemon have a directory, and names the other', async () => {
+  const dataDir = await temporaryDirectory();
+  await using _first = await openJournal(journalOptions(dataDir));
+
+  const second = openJournal(journalOptions(dataDir));
+
+  await expect(second).rejects.toMatchObject({
+    code: 'PEN_JOURNAL_LOCKED',
+    message: expect.stringContaining(`process ${process.pid}`),
+  });
+});
+
+it('waits for the lock until the other lets go', async () => {
+  const dataDir = await temporaryDirectory();
+  const first = await openJournal(journalOptions(dataDir));
+
+  const second = openJournal(journalOptions(dataDir, { lockWaitMs: 10_000 }));
+  await first[Symbol.asyncDispose]();
+
+  await using journal = await second;
+  expect(journal.hasRoom()).toBe(true);
+});
+
+it('opens shared beside the holder, and each sees what the other writes', async () => {
+  const dataDir = await temporaryDirectory();
+  await using daemon = await openJournal(journalOptions(dataDir));
+  await using command = await openJournal(journalOptions(dataDir, { lock: 'shared' }));
+  await daemon.register([source('s')], [sink('a')]);
+  await daemon.append(commitOf('s', someRecords(2)));
+  const woken = daemon.changed(AbortSignal.timeout(15_000));
+
+  const job = await command.insertJob('replay', { sink: 'a' });
+  await woken;
+
+  expect(await daemon.jobs({ states: ['queued'] })).toEqual([job]);
+  expect((await command.ledger()).rows[0]?.totals.pending).toBe(2);
+});
+
+it('says that there is no journal yet when it is opened shared', async () => {
+  const opened = openJournal(journalOptions(await temporaryDirectory(), { lock: 'shared' }));
+
+  await expect(opened).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+});
+
+it.each([
+  { what: 'bytes that are no database', code: 'PEN_JOURNAL_CORRUPT', content: Buffer.alloc(8192, 7) },
+  { what: 'an empty file', code: 'PEN_JOURNAL_CORRUPT', content: Buffer.alloc(0) },
+])('refuses $what', async ({ code, content }) => {
+  const dataDir = await temporaryDirectory();
+  await writeFile(join(dataDir, 'journal.db'), content);
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code });
+});
+
+it("refuses another program's database and leaves it alone", async () => {
+  const dataDir = await temporaryDirectory();
+  const path = join(dataDir, 'journal.db');
+  const other = new DatabaseSync(path);
+  other.exec('CREATE TABLE theirs (a)');
+  other.close();
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+
+  const again = new DatabaseSync(path);
+  const tables = again.prepare('SELECT name FROM sqlite_schema').all();
+  again.close();
+  expect(tables).toMatchObject([{ name: 'theirs' }]);
+});
+
+it('refuses the journal of a newer version', async () => {
+  const dataDir = await filledDirectory(100);
+  const db = new DatabaseSync(join(dataDir, 'journal.db'));
+  db.exec(`PRAGMA user_version = ${schemaVersion + 1}`);
+  db.close();
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({
+    code: 'PEN_JOURNAL_FOREIGN',
+    message: expect.stringContaining('newer'),
+  });
+});
+
+it('refuses a truncated journal', async () => {
+  const dataDir = await filledDirectory();
+  const path = join(dataDir, 'journal.db');
+  await truncate(path, Math.floor((await stat(path)).size / 2));
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({
+    code: 'PEN_JOURNAL_CORRUPT',
+    fix: expect.stringContaining('journal repair'),
+  });
+});
+
+it('either finds a flipped byte before anything is polled or is not harmed by it', async () => {
+  const dataDir = await filledDirectory(500);
+  const original = await readFile(join(dataDir, 'journal.db'));
+  let refused = 0;
+  for (let at = 50; at < original.length; at += 1511) {
+    const copy = await temporaryDirectory();
+    await copyFile(join(dataDir, 'journal.db'), join(copy, 'journal.db'));
+    await flip(join(copy, 'journal.db'), at, original[at] ?? 0);
+
+    const outcome = await openAndRead(copy);
+
+    if (outcome === 'refused') refused++;
+    else
+      expect(outcome).toEqual(Array.from({ length: 500 }, (_none, index) => `p${Math.floor(index / 100)}-${(index % 100) + 1}`));
+  }
+  expect(refused).toBeGreaterThan(3);
+});
+
+async function flip(path: string, at: number, was: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from([was ^ 0xff]), 0, 1, at);
+  await file.close();
+}
+
+async function openAndRead(dataDir: string): Promise<'refused' | string[]> {
+  try {
+    await using journal = await openJournal(journalOptions(dataDir));
+    const [lane] = await journal.lanes('a');
+    if (lane === undefined) return [];
+    const pages = await journal.read('a', lane.lane, lane.offset, 10_000);
+    return pages.flatMap(({ records }) => records.map(({ uid }) => uid));
+  } catch (error) {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^PEN_JOURNAL_(CORRUPT|FOREIGN)$/) });
+    return 'refused';
+  }
+}
+
+it('brings the shape of version 1 up to date and keeps what is in it', async () => {
+  const dataDir = await temporaryDirectory();
+  const db = openDatabase(join(dataDir, 'journal.db'));
+  db.exec(`${migrations[0]}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = 1`);
+  db.exec("INSERT INTO jobs (kind, args, state, progress, created) VALUES ('backfill', '{}', 'queued', 'null', 5)");
+  db.close();
+
+  await using journal = await openJournal(journalOptions(dataDir));
+
+  expect(await journal.jobs()).toMatchObject([{ id: 1, kind: 'backfill', state: 'queued', created: 5 }]);
+  expect((await journal.ledger()).skipped).toEqual([]);
+});
+
+it('asks for the daemon when a shared opening finds an older shape', async () => {
+  const dataDir = await temporaryDirectory();
+  const db = openDatabase(join(dataDir, 'journal.db'));
+  db.exec(`${migrations[0]}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = 1`);
+  db.close();
+
+  await expect(openJournal(journalOptions(dataDir, { lock: 'shared' }))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+});
+
+it.each([
+  { name: 'NFS', type: 0x6969 },
+  { name: 'CIFS', type: 0xff534d42 },
+])('refuses $name', async ({ name, type }) => {
+  const seams = systemSeams();
+  const files = { ...seams.files, statfs: (async () => ({ type })) as unknown as typeof seams.files.statfs };
+
+  const opened = openJournal(journalOptions(await temporaryDirectory(), { seams: { ...seams, files } }));
+
+  await expect(opened).rejects.toMatchObject({ code: 'PEN_JOURNAL_UNWRITABLE', message: expect.stringContaining(name) });
+});
+
+it('refuses a data_dir that is a file', async () => {
+  const path = join(await temporaryDirectory(), 'file');
+  await writeFile(path, '');
+
+  await expect(openJournal(journalOptions(path))).rejects.toMatchObject({ code: 'PEN_JOURNAL_UNWRITABLE' });
+});
+
+it.skipIf(process.getuid?.() === 0)('refuses a directory without write access', async () => {
+  const dataDir = await temporaryDirectory();
+  await chmod(dataDir, 0o500);
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code: 'PEN_JOURNAL_UNWRITABLE' });
+});
