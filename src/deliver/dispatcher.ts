@@ -31,6 +31,7 @@ export interface DispatcherDeps {
 
 const mostPendingBytes = 64 * 2 ** 20;
 const pauseMs = 1000;
+const longestRunMs = 5;
 
 class Dispatching implements Dispatcher {
   readonly #deps: DispatcherDeps;
@@ -53,12 +54,16 @@ class Dispatching implements Dispatcher {
   }
 
   async run(): Promise<void> {
-    const { waiting, form } = this.#deps;
+    const { waiting, form, basics } = this.#deps;
+    const { clock } = basics.deps.seams;
+    let since = clock.monotonic();
     while (!waiting.aborted) {
       this.#ready = await form(waiting);
       await this.#untilTaken();
+      if (clock.monotonic() - since < longestRunMs) continue;
       // A sink that answers without I/O must not keep timers and sockets of others waiting.
       await turn();
+      since = clock.monotonic();
     }
   }
 

@@ -17,22 +17,19 @@ const share = 0.1;
 export function createRefusalRate(): RefusalRate {
   let recent: ({ readonly uid: string; readonly code: string } | undefined)[] = [];
   const forgiven = new Set<string>();
+  const forget = (): void => {
+    if (recent.length >= lastEvents) recent = recent.slice(1 - lastEvents);
+  };
   return {
     accepted(count) {
-      if (recent.length === 0) {
-        // Nothing refused: how many were accepted matters only up to the window's length.
-        recent = Array.from({ length: Math.min(count, lastEvents) });
-        return;
-      }
       for (let step = 0; step < Math.min(count, lastEvents); step += 1) recent.push(undefined);
       if (recent.length > lastEvents) recent = recent.slice(-lastEvents);
     },
     refused(uid, code) {
+      forget();
       const same = new Set(recent.filter((event) => event?.code === code).map((event) => event?.uid)).add(uid);
-      const seen = Math.min(lastEvents, recent.length + 1);
-      if (!forgiven.has(code) && same.size >= fewest && same.size > seen * share) return true;
+      if (!forgiven.has(code) && same.size >= fewest && same.size > (recent.length + 1) * share) return true;
       recent.push({ uid, code });
-      if (recent.length > lastEvents) recent.shift();
       return false;
     },
     forgive: (code) => forgiven.add(code),

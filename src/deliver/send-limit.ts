@@ -23,7 +23,7 @@ export function createSendLimit(most: number): SendLimit {
       halvedAt = now;
     },
     faster() {
-      limit = Math.min(ceiling, limit + 1 / limit);
+      limit = Math.min(ceiling, limit + 1 / Math.floor(limit));
     },
     setMost(value) {
       const wasFull = limit >= ceiling;

@@ -70,7 +70,7 @@ class Settling implements Settler {
     this.#stopping.abort();
     await this.#running;
     const left = Array.from(this.#dirty);
-    for (const lane of left) await this.#settle(lane);
+    for (const lane of left) while (lane.take() !== undefined && (await this.#settle(lane)));
   }
 
   async #run(): Promise<void> {
@@ -110,6 +110,8 @@ class Settling implements Settler {
     this.#failures = 0;
     lane.committed();
     this.#deps.onSettled(lane, settlement);
+    // What gathered behind a settlement that had to be tried again.
+    this.#dirty.add(lane);
     return true;
   }
 

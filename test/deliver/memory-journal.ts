@@ -27,6 +27,7 @@ export interface MemoryJournal extends Journal {
   readonly inserted: Job[];
   readonly settles: number;
   offsetOf(lane: Lane): number;
+  sizeOf(lane: Lane): number;
 }
 
 interface StoredLane {
@@ -73,6 +74,7 @@ export function memoryJournal(): MemoryJournal {
       for (const [index, record] of records.entries()) stored.records.push({ record, letter: more.letters?.[index] });
       for (const wake of Array.from(waiting)) wake();
     },
+    sizeOf: (lane) => lanes.get(keyOf(lane))?.records.length ?? 0,
     offsetOf: (lane) => lanes.get(keyOf(lane))?.offset ?? 0,
     async lanes() {
       await guard('lanes');

@@ -1,0 +1,369 @@
+import { expect, it } from 'vitest';
+import { PenstockError } from '../../src/base/errors.ts';
+import type { Lane } from '../../src/journal/journal.ts';
+import type { Verdicts } from '../../src/sinks/sink.ts';
+import { accepted, record, records, setUp } from './harness.ts';
+import { memoryJournal } from './memory-journal.ts';
+
+const live: Lane = { kind: 'live', source: 'acme' };
+const refused: Verdicts = { all: { kind: 'hold', reason: '403 code 4 "Invalid token" abcd-secret', fix: 'renew the token' } };
+
+it('opens the sink with fresh secrets and tries once more before it holds', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const answers = [refused];
+  const { loop, clock, sent, opened } = setUp({ journal, answer: () => answers.shift() ?? accepted });
+  loop.start();
+
+  await clock.advance(0);
+
+  expect({
+    opened: opened(),
+    ids: new Set(sent.map(({ id }) => id)).size,
+    requests: sent.length,
+    state: loop.status().state,
+    notes: journal.holdNotes.size,
+    offset: journal.offsetOf(live),
+  }).toEqual({
+    opened: 2,
+    ids: 1,
+    requests: 2,
+    state: 'idle',
+    notes: 0,
+    offset: 3,
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('holds durably, probes after hold_probe and then twice as long each time up to 5 min, and loses nothing', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let isFixed = false;
+  const { loop, clock, sent, opened, secrets } = setUp({ journal, answer: () => (isFixed ? accepted : refused) });
+  secrets.add('abcd-secret');
+  loop.start();
+  await clock.advance(0);
+  const note = journal.holdNotes.get('out');
+  const held = loop.status();
+  await clock.advance(2_000_000);
+  const probes = sent.map(({ at }) => Math.round(at / 1_000));
+  const openings = opened();
+  const before = journal.offsetOf(live);
+  isFixed = true;
+
+  await clock.advance(300_000);
+
+  expect(note).toEqual({ since: 1_000_000, reason: '403 code 4 "Invalid token" [REDACTED]', fix: 'renew the token' });
+  expect({ state: held.state, hold: held.hold, lag: held.lag_seconds }).toEqual({ state: 'hold', hold: note, lag: 999 });
+  expect(probes).toEqual([0, 0, 15, 45, 105, 225, 465, 765, 1_065, 1_365, 1_665, 1_965]);
+  expect({
+    openings,
+    before,
+    offset: journal.offsetOf(live),
+    letters: journal.letters,
+    notes: journal.holdNotes.size,
+    state: loop.status().state,
+  }).toEqual({
+    openings: 12,
+    before: 0,
+    offset: 3,
+    letters: [],
+    notes: 0,
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('probes at once when an operator releases the hold', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  let isFixed = false;
+  const { loop, clock, sent } = setUp({ journal, answer: () => (isFixed ? accepted : refused) });
+  loop.start();
+  await clock.advance(1_000);
+  isFixed = true;
+
+  loop.release();
+  await clock.advance(0);
+
+  expect({ at: sent.at(-1)?.at, offset: journal.offsetOf(live) }).toEqual({ at: 1_000, offset: 1 });
+  await clock.until(loop.stop(0));
+});
+
+it('does not probe a hold that only release ends', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const gone: Verdicts = { all: { kind: 'hold', reason: '410 Gone', fix: 'change the url', untilReleased: true } };
+  const { loop, clock, sent } = setUp({ journal, answer: () => gone });
+  loop.start();
+  await clock.advance(3_600_000);
+  const requests = sent.length;
+
+  loop.release();
+  await clock.advance(0);
+
+  expect({ requests, afterRelease: sent.length, state: loop.status().state }).toEqual({
+    requests: 1,
+    afterRelease: 2,
+    state: 'hold',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('sends one probe at a time, however many batches wait', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 100));
+  const { loop, clock, sent } = setUp({ journal, settings: { inFlight: 4 }, answer: () => refused });
+  loop.start();
+  await clock.advance(14_999);
+  const before = sent.length;
+
+  await clock.advance(1);
+
+  expect({ before, probes: sent.length - before }).toEqual({ before: 5, probes: 1 });
+  await clock.until(loop.stop(0));
+});
+
+it('does not end a hold because a probe finds the receiver busy', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const answers: Verdicts[] = [refused, refused, { all: { kind: 'retry', reason: '503' } }];
+  const { loop, clock, sent } = setUp({ journal, answer: () => answers.shift() ?? accepted });
+  loop.start();
+  await clock.advance(15_000);
+  const afterBusy = loop.status().state;
+
+  await clock.advance(15_000);
+
+  expect({ afterBusy, requests: sent.length, state: loop.status().state }).toEqual({
+    afterBusy: 'hold',
+    requests: 4,
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('keeps a hold over a restart as a note and probes at once', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const first = setUp({ journal, answer: () => refused });
+  first.loop.start();
+  await first.clock.advance(0);
+  await first.clock.until(first.loop.stop(0));
+  const noted = journal.holdNotes.size;
+  const second = setUp({ journal, answer: () => accepted });
+
+  second.loop.start();
+  await second.clock.advance(0);
+
+  expect({
+    noted,
+    requestsAt: second.sent.map(({ at }) => at),
+    notes: journal.holdNotes.size,
+    offset: journal.offsetOf(live),
+  }).toEqual({
+    noted: 1,
+    requestsAt: [0],
+    notes: 0,
+    offset: 1,
+  });
+  await second.clock.until(second.loop.stop(0));
+});
+
+it('shows the hold of an earlier process while there is nothing to probe with', async () => {
+  const journal = memoryJournal();
+  journal.holdNotes.set('out', { since: 7, reason: 'bad token', fix: 'renew it' });
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(0);
+
+  expect({ state: loop.status().state, hold: loop.status().hold }).toEqual({
+    state: 'hold',
+    hold: { since: 7, reason: 'bad token', fix: 'renew it' },
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('sends to the endpoint that takes its token when another refuses it', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 100));
+  const { loop, clock, sent } = setUp({
+    journal,
+    sink: { endpoints: ['a', 'b'] },
+    answer: ({ endpoint }) => (endpoint === 'a' ? refused : accepted),
+  });
+  loop.start();
+
+  await clock.advance(1_000);
+
+  const toA = sent.filter(({ endpoint }) => endpoint === 'a').length;
+  expect({ offset: journal.offsetOf(live), toA, state: loop.status().state }).toEqual({ offset: 100, toA: 1, state: 'idle' });
+  await clock.until(loop.stop(0));
+});
+
+it('holds while the sink cannot be opened, and goes on by itself', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  let isFixed = false;
+  const { loop, clock } = setUp({
+    journal,
+    answer: () => accepted,
+    async openSink(sink) {
+      if (!isFixed) throw new PenstockError('PEN_FILE_UNREADABLE', 'no such file', { where: '/run/secrets/token' });
+      return sink;
+    },
+  });
+  loop.start();
+  await clock.advance(10_000);
+  const held = loop.status().hold;
+  isFixed = true;
+
+  await clock.advance(30_000);
+
+  expect({ held, offset: journal.offsetOf(live), state: loop.status().state }).toEqual({
+    held: {
+      since: 1_000_000,
+      reason: '/run/secrets/token: no such file',
+      fix: 'correct what the reason names; the sink is opened again by itself',
+    },
+    offset: 1,
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('holds instead of draining the journal into dead letters when many events are refused with one code', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 200));
+  let isFixed = false;
+  const delivered = new Set<string>();
+  const { loop, clock } = setUp({
+    journal,
+    answer({ events }) {
+      if (!isFixed) return { each: events.map(() => ({ kind: 'event', code: '7', reason: 'Incorrect index' })) };
+      for (const { uid } of events) delivered.add(uid);
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.advance(600_000);
+  const held = {
+    letters: journal.letters.length,
+    state: loop.status().state,
+    offset: journal.offsetOf(live),
+    jobs: journal.inserted.length,
+  };
+  isFixed = true;
+
+  await clock.advance(300_000);
+
+  expect(held).toEqual({ letters: 19, state: 'hold', offset: 19, jobs: 0 });
+  expect({
+    delivered: delivered.size,
+    letters: journal.letters.length,
+    jobs: journal.inserted.map(({ kind, args }) => ({ kind, args })),
+    state: loop.status().state,
+  }).toEqual({
+    delivered: 181,
+    letters: 19,
+    jobs: [{ kind: 'retry_dead_letters', args: { sink: 'out', code: '7' } }],
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('writes the dead letters after all when an operator releases such a hold', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 60));
+  const { loop, clock } = setUp({
+    journal,
+    answer: ({ events }) => ({ each: events.map(() => ({ kind: 'event', code: '7', reason: 'Incorrect index' })) }),
+  });
+  loop.start();
+  await clock.advance(1_000);
+
+  loop.release();
+  await clock.advance(1_000);
+
+  expect({ letters: journal.letters.length, state: loop.status().state }).toEqual({ letters: 60, state: 'idle' });
+  await clock.until(loop.stop(0));
+});
+
+it('holds when the dead letters are full, and goes on when there is room', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 8));
+  const { loop, clock } = setUp({
+    journal,
+    settings: { maxDeadLetters: 3 },
+    answer: ({ events }) => ({ each: events.map(() => ({ kind: 'event', code: '6', reason: 'bad' })) }),
+  });
+  loop.start();
+  await clock.advance(1_000);
+  const held = {
+    letters: journal.letters.length,
+    offset: journal.offsetOf(live),
+    state: loop.status().state,
+    reason: loop.status().hold?.reason,
+  };
+  journal.letters.splice(0);
+
+  await clock.advance(15_000);
+
+  expect(held).toEqual({
+    letters: 3,
+    offset: 3,
+    state: 'hold',
+    reason: 'the dead letters are full (3); the next one has code "6"',
+  });
+  expect({ letters: journal.letters.length, offset: journal.offsetOf(live) }).toEqual({ letters: 3, offset: 6 });
+  await clock.until(loop.stop(0));
+});
+
+it('holds for room also with events that are too large to be sent', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3, { text: 'x'.repeat(20_000) }));
+  const { loop, clock } = setUp({ journal, settings: { maxDeadLetters: 2 }, answer: () => accepted });
+  loop.start();
+  await clock.advance(1_000);
+  const held = { letters: journal.letters.length, state: loop.status().state };
+  journal.letters.splice(0);
+
+  await clock.advance(60_000);
+
+  expect({ held, offset: journal.offsetOf(live), state: loop.status().state }).toEqual({
+    held: { letters: 2, state: 'hold' },
+    offset: 3,
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('lets a sink on hold delay no other', async () => {
+  const journal = memoryJournal();
+  const other = memoryJournal();
+  for (const each of [journal, other]) each.put(live, records('e', 50));
+  const dead = setUp({ journal, answer: () => refused });
+  const healthy = setUp({ journal: other, answer: () => accepted, clock: dead.clock });
+  dead.loop.start();
+  healthy.loop.start();
+
+  await dead.clock.advance(0);
+
+  expect({ dead: journal.offsetOf(live), healthy: other.offsetOf(live) }).toEqual({ dead: 0, healthy: 50 });
+  await dead.clock.until(Promise.all([dead.loop.stop(0), healthy.loop.stop(0)]));
+});
+
+it('says that it is not drained while it holds', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('e')]);
+  const { loop, clock } = setUp({ journal, answer: () => refused });
+  const limit = new AbortController();
+  loop.start();
+  clock.timer(5_000, () => limit.abort());
+
+  const isDrained = await clock.until(loop.drained(limit.signal));
+
+  expect(isDrained).toBe(false);
+  await clock.until(loop.stop(0));
+});

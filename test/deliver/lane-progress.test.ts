@@ -1,0 +1,93 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createLaneProgress } from '../../src/deliver/lane-progress.ts';
+import type { Lane, Position, StoredPage } from '../../src/journal/journal.ts';
+import { records } from './harness.ts';
+
+const lane: Lane = { kind: 'live', source: 'acme' };
+
+function page(from: number, count: number): StoredPage {
+  return {
+    source: 'acme',
+    connector: { name: 'demo', hash: 'h' },
+    tenant: undefined,
+    labels: [],
+    records: records(`r${from}-`, count),
+    positions: Array.from({ length: count }, (_, index) => (from + index + 1) as Position),
+  };
+}
+
+it('settles nothing behind an event without an outcome', () => {
+  const progress = createLaneProgress(lane, 0 as Position);
+  const slotAt = progress.add(page(0, 3));
+  slotAt(1).settle('acknowledged');
+  slotAt(2).settle('not_routed');
+  const before = progress.take();
+
+  slotAt(0).settle('unconfirmed');
+
+  expect({ before, after: progress.take() }).toMatchObject({
+    before: undefined,
+    after: { upTo: 3, records: 3, acknowledged: 1, unconfirmed: 1, notRouted: 1 },
+  });
+});
+
+it('gives the same settlement again until it is committed', () => {
+  const progress = createLaneProgress(lane, 0 as Position);
+  const slotAt = progress.add(page(0, 2));
+  slotAt(0).settle('acknowledged');
+  const first = progress.take();
+  slotAt(1).settle('acknowledged');
+  const again = progress.take();
+  progress.committed();
+
+  const next = progress.take();
+
+  expect({ isSame: again === first, first: first?.upTo, next: next?.upTo, nextRecords: next?.records }).toEqual({
+    isSame: true,
+    first: 1,
+    next: 2,
+    nextRecords: 1,
+  });
+});
+
+it('keeps the first outcome of an event', () => {
+  const progress = createLaneProgress(lane, 0 as Position);
+  const slotAt = progress.add(page(0, 1));
+
+  slotAt(0).settle('acknowledged');
+  slotAt(0).settle('unconfirmed');
+
+  expect(progress.take()).toMatchObject({ acknowledged: 1, unconfirmed: 0 });
+});
+
+it('moves over exactly the contiguous prefix, whatever the order of outcomes', () => {
+  const shuffled = fc
+    .integer({ min: 1, max: 40 })
+    .chain((count) => fc.tuple(fc.constant(count), fc.shuffledSubarray([...Array(count).keys()], { minLength: count })));
+
+  fc.assert(
+    fc.property(shuffled, fc.integer({ min: 1, max: 7 }), ([count, order], pageSize) => {
+      const progress = createLaneProgress(lane, 0 as Position);
+      const slots: ReturnType<ReturnType<typeof progress.add>>[] = [];
+      for (let from = 0; from < count; from += pageSize) {
+        const size = Math.min(pageSize, count - from);
+        const slotAt = progress.add(page(from, size));
+        for (let index = 0; index < size; index += 1) slots.push(slotAt(index));
+      }
+      const done = new Set<number>();
+      let offset = 0;
+
+      for (const index of order) {
+        slots[index]?.settle('acknowledged');
+        done.add(index);
+        offset = progress.take()?.upTo ?? offset;
+        progress.committed();
+        let prefix = 0;
+        while (done.has(prefix)) prefix += 1;
+        expect(offset).toBe(prefix);
+      }
+      expect(progress.open).toBe(0);
+    }),
+  );
+});

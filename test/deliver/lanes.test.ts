@@ -1,0 +1,331 @@
+import { expect, it } from 'vitest';
+import { PenstockError } from '../../src/base/errors.ts';
+import type { UnknownAction } from '../../src/deliver/delivery.ts';
+import type { Lane } from '../../src/journal/journal.ts';
+import type { OutgoingEvent } from '../../src/sinks/sink.ts';
+import { accepted, demoMapper, record, records, setUp } from './harness.ts';
+import { memoryJournal } from './memory-journal.ts';
+
+const live: Lane = { kind: 'live', source: 'acme' };
+const backfill: Lane = { kind: 'backfill', source: 'acme' };
+const replay: Lane = { kind: 'replay', source: 'acme', job: 7 };
+const never = new AbortController().signal;
+
+it('sends a live event before a long backfill, behind only the batches under way and formed already', async () => {
+  const journal = memoryJournal();
+  journal.put(backfill, records('old', 5_000));
+  const { loop, clock, sent } = setUp({
+    journal,
+    async answer() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      clock.timer(100, () => resolve());
+      await promise;
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.advance(1_000);
+  journal.put(live, [record('alert')]);
+
+  await clock.advance(1_000);
+
+  const sentAt = sent.find(({ uids }) => uids.includes('alert'))?.at ?? Number.POSITIVE_INFINITY;
+  expect(sentAt - 1_000).toBeLessThanOrEqual(300);
+  await clock.until(loop.stop(0));
+});
+
+it('never starves a backfill under a flood of live events', async () => {
+  const journal = memoryJournal();
+  journal.put(backfill, records('old', 200));
+  journal.put(live, records('new', 4_000));
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  const lastOld = sent.findLastIndex(({ uids }) => uids.some((uid) => uid.startsWith('old')));
+
+  expect(lastOld).toBeLessThan(330);
+  expect(sent.slice(0, 15).some(({ uids }) => uids.some((uid) => uid.startsWith('old')))).toBe(true);
+  await clock.until(loop.stop(0));
+});
+
+it('gives every source of a kind its turn', async () => {
+  const journal = memoryJournal();
+  journal.put({ kind: 'live', source: 'loud' }, records('loud', 1_000));
+  journal.put({ kind: 'live', source: 'quiet' }, records('quiet', 1));
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(sent.findIndex(({ uids }) => uids.includes('quiet0'))).toBeLessThan(2);
+  await clock.until(loop.stop(0));
+});
+
+it('labels replayed events, sends them by themselves and counts them apart', async () => {
+  const journal = memoryJournal();
+  journal.put(replay, records('old', 3));
+  journal.put(live, records('new', 3));
+  const labels = new Map<string, unknown>();
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer({ events }) {
+      for (const { uid, event } of events) labels.set(uid, event.metadata.labels);
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(sent.map(({ uids, replay: isReplay }) => ({ uids, isReplay }))).toEqual([
+    { uids: ['new0', 'new1', 'new2'], isReplay: false },
+    { uids: ['old0', 'old1', 'old2'], isReplay: true },
+  ]);
+  expect({ old: labels.get('old0'), fresh: labels.get('new0') }).toEqual({
+    old: ['replayed', 'source:acme'],
+    fresh: ['source:acme'],
+  });
+  expect(journal.settled).toMatchObject({ acknowledged: 3, replayed: 3, not_routed: 0 });
+  await clock.until(loop.stop(0));
+});
+
+it('resolves the letters that a retry delivers, and keeps those that are refused again', async () => {
+  const journal = memoryJournal();
+  const letter = (id: number) => ({
+    id,
+    sink: 'out',
+    record: record(`e${id}`),
+    source: 'acme',
+    connector: { name: 'demo', hash: 'h' },
+    tenant: undefined,
+    labels: [],
+    eventTime: 1,
+    action: undefined,
+    code: '6',
+    text: '',
+    attempts: 1,
+    first: 1,
+    last: 1,
+  });
+  journal.letters.push(letter(101), letter(102));
+  journal.put(replay, [record('e101'), record('e102')], { letters: [101, 102] });
+  const { loop, clock } = setUp({
+    journal,
+    settings: { maxDeadLetters: 2 },
+    answer: () => ({ each: [{ kind: 'accept' }, { kind: 'event', code: '6', reason: 'still bad' }] }),
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect({ ids: journal.letters.map(({ record: { uid }, text }) => ({ uid, text })), state: loop.status().state }).toEqual({
+    ids: [
+      { uid: 'e102', text: '' },
+      { uid: 'e102', text: 'still bad' },
+    ],
+    state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('counts as not routed what sources and filters keep from the sink', async () => {
+  const journal = memoryJournal();
+  journal.put({ kind: 'live', source: 'other' }, records('x', 5));
+  journal.put(live, [
+    record('a', { action: 'user.login', severity: 1 }),
+    record('b', { action: 'page.view', severity: 3 }),
+    record('c', { action: 'role.grant', severity: 3 }),
+  ]);
+  const { loop, clock, sent } = setUp({
+    journal,
+    settings: { sources: ['acme'], filter: { exclude_actions: ['page.view'], min_severity: 2 } },
+    answer: () => accepted,
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect({ sent: sent.map(({ uids }) => uids), settled: journal.settled }).toMatchObject({
+    sent: [['c']],
+    settled: { acknowledged: 1, not_routed: 7 },
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('sends what could not be read whatever the filter says', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [{ uid: 'broken', received: 1, record: 'not json', unreadable: 'no object' }]);
+  const mapper = demoMapper();
+  const { loop, clock, sent } = setUp({
+    journal,
+    settings: { filter: { only_actions: ['role.grant'], min_severity: 4 } },
+    answer: () => accepted,
+    deps: {
+      mapperFor: () =>
+        Promise.resolve({
+          ...mapper,
+          map: (envelope, context) => ({
+            ...mapper.map({ ...envelope, record: {} }, context),
+            action: undefined,
+            actionKey: undefined,
+          }),
+        }),
+    },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(sent.map(({ uids }) => uids)).toEqual([['broken']]);
+  await clock.until(loop.stop(0));
+});
+
+it('counts unknown actions, tells of them once per page, and not at all after a restart', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('a', { action: 'new.thing' }), record('b', { action: 'new.thing' }), record('c')]);
+  const news: UnknownAction[] = [];
+  const first = setUp({ journal, answer: () => accepted, deps: { onUnknownAction: (told) => news.push(told) } });
+  first.loop.start();
+  await first.clock.until(first.loop.drained(never));
+
+  expect(news).toEqual([{ source: 'acme', table: 'demo', action: 'new.thing', count: 2 }]);
+  expect(first.loop.status().unknown_actions).toEqual({ 'new.thing': 2 });
+  expect(await journal.note('', 'unknown_action:demo/new.thing')).toEqual({ source: 'acme', first: 1_000_000 });
+  await first.clock.until(first.loop.stop(0));
+});
+
+it('does not let invented action names fill the memory', async () => {
+  const journal = memoryJournal();
+  journal.put(
+    live,
+    Array.from({ length: 1_500 }, (_, index) => record(`e${index}`, { action: `new.${index}` })),
+  );
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  const { unknown_actions: counts } = loop.status();
+  expect({ names: Object.keys(counts).length, others: counts['(others)'] }).toEqual({ names: 1_001, others: 500 });
+  await clock.until(loop.stop(0));
+});
+
+it('lets a lane whose connector cannot be loaded wait, while others go on', async () => {
+  const journal = memoryJournal();
+  journal.put({ kind: 'live', source: 'broken' }, records('b', 3));
+  journal.put(live, records('e', 3));
+  let isFixed = false;
+  const mapper = demoMapper();
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer: () => accepted,
+    deps: {
+      async mapperFor(_connector, source) {
+        if (source === 'broken' && !isFixed) throw new PenstockError('PEN_CONNECTOR_INVALID', 'line 3 is not YAML');
+        return mapper;
+      },
+    },
+  });
+  loop.start();
+  await clock.advance(1_000);
+  const before = { sent: sent.flatMap(({ uids }) => uids), warnings: loop.status().warnings };
+  isFixed = true;
+
+  await clock.advance(120_000);
+
+  expect(before).toEqual({ sent: ['e0', 'e1', 'e2'], warnings: ['live records of broken cannot be read: line 3 is not YAML'] });
+  expect({ sent: sent.length, warnings: loop.status().warnings, pending: loop.status().pending }).toEqual({
+    sent: 2,
+    warnings: [],
+    pending: 0,
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('delivers on while the journal cannot write offsets, and writes them when it can', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 30));
+  let isFull = true;
+  journal.failing.settle = () => (isFull ? new PenstockError('PEN_JOURNAL_UNWRITABLE', 'no space left on device') : undefined);
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(10_000);
+  const before = { requests: sent.length, offset: journal.offsetOf(live), warnings: loop.status().warnings };
+  isFull = false;
+
+  await clock.advance(60_000);
+
+  expect(before).toEqual({ requests: 3, offset: 0, warnings: ['offsets cannot be written: no space left on device'] });
+  expect({ requests: sent.length, offset: journal.offsetOf(live), warnings: loop.status().warnings }).toEqual({
+    requests: 3,
+    offset: 30,
+    warnings: [],
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('goes on when the journal can be read again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let isDown = true;
+  journal.failing.lanes = () => (isDown ? new PenstockError('PEN_JOURNAL_UNWRITABLE', 'EIO') : undefined);
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(3_000);
+  isDown = false;
+
+  await clock.advance(10_000);
+
+  expect(journal.offsetOf(live)).toBe(3);
+  await clock.until(loop.stop(0));
+});
+
+it('shows lag and pending of what is not acknowledged yet', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('e', {}, 940_000)]);
+  journal.put(backfill, [record('old', {}, 10)]);
+  let isUp = false;
+  const { loop, clock } = setUp({ journal, answer: () => (isUp ? accepted : { all: { kind: 'retry', reason: '503' } }) });
+  loop.start();
+  await clock.advance(1_000);
+  const during = loop.status();
+  isUp = true;
+  await clock.advance(120_000);
+  const after = loop.status();
+
+  expect({ state: during.state, lag: during.lag_seconds, pending: during.pending, error: during.last_error?.reason }).toEqual({
+    state: 'retrying',
+    lag: 61,
+    pending: 2,
+    error: '503',
+  });
+  expect({ state: after.state, lag: after.lag_seconds, pending: after.pending, acknowledged: after.acknowledged }).toEqual({
+    state: 'idle',
+    lag: 0,
+    pending: 0,
+    acknowledged: 2,
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('maps a record once for two sinks that read the same one', async () => {
+  const shared = records('e', 20);
+  const mapper = demoMapper();
+  const bodies: OutgoingEvent[] = [];
+  const sinks = [memoryJournal(), memoryJournal()].map((journal, index) => {
+    journal.put(live, shared);
+    return setUp({
+      journal,
+      answer({ events }) {
+        bodies.push(...events);
+        return accepted;
+      },
+      settings: { name: `out${index}` },
+      deps: { mapperFor: () => Promise.resolve(mapper) },
+    });
+  });
+  for (const { loop } of sinks) loop.start();
+  for (const { loop, clock } of sinks) await clock.until(loop.drained(never));
+
+  expect({ mapped: mapper.mapped, delivered: bodies.length, bodies: new Set(bodies.map(({ body }) => body)).size }).toEqual({
+    mapped: 20,
+    delivered: 40,
+    bodies: 20,
+  });
+  for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});

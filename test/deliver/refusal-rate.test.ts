@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { createRefusalRate } from '../../src/deliver/refusal-rate.ts';
+
+it('calls the 20th of many different refused events systematic', () => {
+  const rate = createRefusalRate();
+
+  const answers = Array.from({ length: 21 }, (_, index) => rate.refused(`e${index}`, '7'));
+
+  expect(answers.indexOf(true)).toBe(19);
+});
+
+it('does not mistake one event that is refused again and again', () => {
+  const rate = createRefusalRate();
+
+  const answers = Array.from({ length: 100 }, () => rate.refused('same', '7'));
+
+  expect(answers).not.toContain(true);
+});
+
+it('does not add up different codes', () => {
+  const rate = createRefusalRate();
+
+  const answers = Array.from({ length: 60 }, (_, index) => rate.refused(`e${index}`, `code ${index % 4}`));
+
+  expect(answers).not.toContain(true);
+});
+
+it('stays calm at one refusal in ten, and alarms at one in nine', () => {
+  const alarmAt = (everyNth: number): boolean => {
+    const rate = createRefusalRate();
+    return Array.from({ length: 100 }, (_, index) => {
+      rate.accepted(everyNth - 1);
+      return rate.refused(`e${index}`, '6');
+    }).includes(true);
+  };
+
+  expect({ tenth: alarmAt(10), ninth: alarmAt(9) }).toEqual({ tenth: false, ninth: true });
+});
+
+it('lets the letters of a forgiven code pass', () => {
+  const rate = createRefusalRate();
+  rate.forgive('7');
+
+  const answers = Array.from({ length: 50 }, (_, index) => rate.refused(`e${index}`, '7'));
+
+  expect(answers).not.toContain(true);
+});
