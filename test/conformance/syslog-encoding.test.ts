@@ -64,11 +64,13 @@ it('46. PRI is 0 to 191 without leading zeros, and facility 13 with severity 6 g
       fc.integer({ min: 0, max: 23 }),
       fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 99), fc.integer()),
       (facility, severity) => {
-        expect(`<${priority(facility, severity)}>`).toMatch(/^<(0|[1-9]\d?|1[0-8]\d|19[01])>$/);
+        expect(`<${priority(facility, outgoing({ severity }).event)}>`).toMatch(/^<(0|[1-9]\d?|1[0-8]\d|19[01])>$/);
       },
     ),
   );
-  expect([0, 1, 2, 3, 4, 5, 6, 99].map((severity) => priority(0, severity))).toEqual([5, 6, 5, 4, 3, 2, 2, 5]);
+  expect([0, 1, 2, 3, 4, 5, 6, 99].map((severity) => priority(0, outgoing({ severity }).event))).toEqual([
+    5, 6, 5, 4, 3, 2, 2, 5,
+  ]);
 });
 
 it('47. TIMESTAMP is RFC 3339 with T, Z and at most 6 fraction digits, never with second 60', () => {

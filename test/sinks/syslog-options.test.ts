@@ -34,7 +34,8 @@ it.each([
   [{ address: 'tcp://siem:x' }, ['address']],
   [{ address: 'relp://siem', framing: 'lf' }, ['framing']],
   [{ address: 'udp://siem', framing: 'octet_counting', max_message: '70KB' }, ['framing', 'max_message']],
-  [{ address: 'tcp://siem', tls: {} }, ['tls']],
+  // `tls` at the top of the file reaches every sink; one that does without ignores it.
+  [{ address: 'tcp://siem', tls: {} }, []],
   [{ address: 'tls://siem', tls: { cert_file: 'a.pem' } }, ['tls']],
   [{ address: 'tcp://siem', max_message: '479B' }, ['max_message']],
 ])('names the faults of %j', (options, paths) => {

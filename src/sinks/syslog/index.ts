@@ -63,9 +63,6 @@ function check(options: SyslogOptions): (readonly [string, string, string])[] {
   if (options.framing !== undefined && !isFramed) {
     faults.push(['framing', `${address.scheme} has its own framing`, 'remove framing']);
   }
-  if (options.tls !== undefined && address.scheme !== 'tls' && address.scheme !== 'relps') {
-    faults.push(['tls', `${address.scheme} does not use TLS`, 'use tls:// or relps:// in address, or remove tls']);
-  }
   const { cert_file, key_file } = options.tls ?? {};
   if ((cert_file === undefined) !== (key_file === undefined))
     faults.push(['tls', 'cert_file and key_file belong together', 'set both or none']);

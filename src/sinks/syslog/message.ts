@@ -1,4 +1,5 @@
 import type { Event } from '../../event/event.ts';
+import { severityOf } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
 import type { SyslogOptions } from './options.ts';
 import { cutText } from './truncate.ts';
@@ -15,14 +16,12 @@ export const sequenceRoom = '[meta sequenceId="2147483647"]'.length;
 /** Octets that RFC 3164 allows in a message (section 4.1). */
 export const rfc3164MaxBytes = 1024;
 
-// OCSF severity_id to syslog severity; anything else is notice.
-const severities: Readonly<Record<number, number>> = { 1: 6, 2: 5, 3: 4, 4: 3, 5: 2, 6: 2 };
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 const byteOrderMark = '\uFEFF';
 
-/** PRI without its brackets: facility x 8 + severity of an OCSF `severity_id` (RFC 5424 section 6.2.1). */
-export function priority(facility: number, severityId: number): number {
-  return facility * 8 + (severities[severityId] ?? 5);
+/** PRI without its brackets: facility x 8 + the event's severity (RFC 5424 section 6.2.1). */
+export function priority(facility: number, event: Event): number {
+  return facility * 8 + severityOf(event);
 }
 
 /** A header field: printable US-ASCII without spaces, cut at `max`; what is not becomes `_`, nothing becomes `-` (section 6.2). */
@@ -92,7 +91,7 @@ export function compileMessage(options: SyslogOptions, speaker: Speaker, maxByte
   let truncated = 0;
   return {
     encode(outgoing) {
-      const head = header(outgoing, outgoing.event);
+      const head = header(outgoing);
       const message = `${head} ${bom}${safeText(outgoing.body)}`;
       if (options.oversize === 'refuse' || Buffer.byteLength(message) <= maxBytes) return message;
       truncated += 1;
@@ -105,18 +104,18 @@ export function compileMessage(options: SyslogOptions, speaker: Speaker, maxByte
   };
 }
 
-type Header = (outgoing: OutgoingEvent, event: Event) => string;
+type Header = (outgoing: OutgoingEvent) => string;
 
 function ietfHeader(options: SyslogOptions, speaker: Speaker): Header {
   const from = `${headerField(speaker.hostname, 255)} ${headerField(options.app_name, 48)} ${headerField(speaker.procid, 128)}`;
   const element = `penstock@${options.enterprise_number}`;
-  return ({ uid, source, actionKey }, { time, severity_id }) =>
-    `<${priority(options.facility, severity_id)}>1 ${timestamp(time)} ${from} ${headerField(actionKey ?? '', 32)} ` +
+  return ({ uid, source, actionKey, event }) =>
+    `<${priority(options.facility, event)}>1 ${timestamp(event.time)} ${from} ${headerField(actionKey ?? '', 32)} ` +
     `[${element} uid="${paramValue(safeText(uid))}" source="${paramValue(safeText(source))}"]`;
 }
 
 function bsdHeader(options: SyslogOptions, speaker: Speaker): Header {
   const tag = options.app_name.replace(/[^A-Za-z0-9]/g, '').slice(0, 32) || 'penstock';
   const from = `${headerField(speaker.hostname, 255)} ${tag}[${headerField(speaker.procid, 128)}]:`;
-  return (_outgoing, { time, severity_id }) => `<${priority(options.facility, severity_id)}>${bsdTimestamp(time)} ${from}`;
+  return ({ event }) => `<${priority(options.facility, event)}>${bsdTimestamp(event.time)} ${from}`;
 }
