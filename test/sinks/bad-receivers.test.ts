@@ -1,0 +1,136 @@
+import type { ServerResponse } from 'node:http';
+import { expect, it } from 'vitest';
+import { openHttp } from '../../src/sinks/http/index.ts';
+import type { Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
+import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
+import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
+import { envelopes, hecOptions, ok } from './hec.ts';
+import { httpOptions } from './http-options.ts';
+import { openReceiver, type Reply } from './http-receiver.ts';
+
+const { signal } = new AbortController();
+const sinks: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
+  ['splunk_hec', (url, context) => openSplunkHec(hecOptions(url), context)],
+  ['http', (url, context) => openHttp(httpOptions(url), context)],
+];
+
+const never = (): void => undefined;
+const dribble = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-length': '1000' });
+  const timer = setInterval(() => response.write('x'), 20);
+  response.on('close', () => clearInterval(timer));
+};
+const resetMidBody = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-length': '1000' });
+  response.write('{"text":"Succ', () => response.destroy());
+};
+const noHttp = (response: ServerResponse): void => {
+  response.socket?.end('SSH-2.0-OpenSSH_9.6\r\n');
+};
+
+it.each(
+  sinks.flatMap(([name, open]) =>
+    (
+      [
+        ['accepts and never answers', never],
+        ['answers a byte at a time', dribble],
+        ['resets in the middle of its answer', resetMidBody],
+        ['closes without an answer', (response) => void response.destroy()],
+        ['does not speak HTTP', noHttp],
+      ] satisfies [string, Reply][]
+    ).map(([what, reply]) => ({ name, open, what, reply })),
+  ),
+)('$name: a receiver that $what is uncertain', async ({ open, reply }) => {
+  await using receiver = await openReceiver(() => reply);
+  await using context = await openContext({ timeoutMs: 200 });
+  await using sink = open(receiver.url, context);
+
+  expect(kinds(settled(await sink.send(batchOf(sink, numbered(2)), signal)))).toBe('uncertain');
+});
+
+it.each(sinks)('%s: nobody listening is a retry, for nothing was sent', async (_, open) => {
+  const gone = await openReceiver(() => ok);
+  await gone[Symbol.asyncDispose]();
+  await using context = await openContext();
+  await using sink = open(gone.url, context);
+
+  expect(kinds(settled(await sink.send(batchOf(sink, numbered(2)), signal)))).toBe('retry');
+});
+
+it.each(sinks)('%s: an abort rejects with its reason', async (_, open) => {
+  await using receiver = await openReceiver(() => never);
+  await using context = await openContext();
+  await using sink = open(receiver.url, context);
+  const controller = new AbortController();
+
+  const sending = sink.send(batchOf(sink, numbered(1)), controller.signal);
+  controller.abort(new Error('shutdown'));
+
+  await expect(sending).rejects.toThrow('shutdown');
+});
+
+it.each(sinks)('%s: a connection that the receiver closed while idle costs no more than uncertainty', async (_, open) => {
+  await using receiver = await openReceiver((_seen, count) =>
+    count === 1 ? { status: 200, body: ok.body, headers: { connection: 'close' } } : ok,
+  );
+  await using context = await openContext();
+  await using sink = open(receiver.url, context);
+  const results: Verdicts[] = [];
+
+  for (let round = 0; round < 3; round += 1) results.push(settled(await sink.send(batchOf(sink, numbered(1)), signal)));
+
+  expect(results.map(kinds).filter((kind) => kind !== 'accept' && kind !== 'uncertain')).toEqual([]);
+  expect(results.at(-1)).toEqual({ all: { kind: 'accept' } });
+});
+
+it('http: an endless body behind a 200 is still a 200, behind a 403 still a 403', async () => {
+  const endless =
+    (status: number): Reply =>
+    (response) => {
+      response.writeHead(status);
+      const write = (): void => {
+        while (!response.destroyed) if (!response.write(Buffer.alloc(65_536, 120))) return void response.once('drain', write);
+      };
+      write();
+    };
+  await using receiver = await openReceiver((_, count) => endless(count === 1 ? 200 : 403));
+  await using context = await openContext();
+  await using sink = openHttp(httpOptions(receiver.url), context);
+
+  const results = [await sink.send(batchOf(sink, numbered(1)), signal), await sink.send(batchOf(sink, numbered(1)), signal)];
+
+  expect(results.map((result) => kinds(settled(result)))).toEqual(['accept', 'hold']);
+});
+
+it('splunk_hec: control characters, line separators, lone surrogates and deep nesting arrive as they are', async () => {
+  const hostile = [
+    '\u0000\u0007\u001b[31m',
+    'a\u2028b\u2029c\u0085d',
+    '\ud800 lone \udfff',
+    '"}{"event":"forged"}',
+    '\u{1F600}'.repeat(3),
+  ];
+  const deep = '{"a":'.repeat(200) + '1' + '}'.repeat(200);
+  await using receiver = await openReceiver(() => ok);
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(receiver.url), context);
+  const events = [
+    ...hostile.map((text, at) => outgoing(`e${at}`, { body: JSON.stringify({ text }) })),
+    outgoing('deep', { body: deep }),
+  ];
+
+  await sink.send(batchOf(sink, events), signal);
+
+  const received = envelopes(receiver.seen[0]?.text ?? '').map(({ event }) => event);
+  expect(received).toEqual([...hostile.map((text) => ({ text })), JSON.parse(deep)]);
+});
+
+it('splunk_hec: text with a lone surrogate becomes well-formed', async () => {
+  await using receiver = await openReceiver(() => ok);
+  await using context = await openContext({ format: 'cef' });
+  await using sink = openSplunkHec(hecOptions(receiver.url), context);
+
+  await sink.send(batchOf(sink, [outgoing('e0', { body: 'CEF:0|a\ud800b' })]), signal);
+
+  expect(envelopes(receiver.seen[0]?.text ?? '')[0]?.['event']).toBe('CEF:0|a\ufffdb');
+});
