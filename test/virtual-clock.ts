@@ -9,7 +9,7 @@ export interface VirtualClock extends Clock {
   /** Lets promises (and I/O that is ready) settle without moving time. */
   settle(): Promise<void>;
   /** Goes on, timer by timer, until the promise settles; throws when `limitMs` pass without that. */
-  until<T>(promise: Promise<T>, limitMs?: number): Promise<T>;
+  until<T>(promise: PromiseLike<T>, limitMs?: number): Promise<T>;
   /** Timers that wait. */
   readonly pending: number;
 }
@@ -20,12 +20,12 @@ interface Timer {
   readonly callback: () => void;
 }
 
-function watch(promise: Promise<unknown>): { settled: boolean } {
+function watch(promise: PromiseLike<unknown>): { settled: boolean } {
   const state = { settled: false };
   const settle = (): void => {
     state.settled = true;
   };
-  promise.then(settle).catch(settle);
+  promise.then(settle, settle);
   return state;
 }
 
