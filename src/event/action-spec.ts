@@ -57,7 +57,9 @@ const TargetSpec = Type.Object(
       Type.Boolean({ description: 'The resource, or an entity that the record does not name, is the tenant itself.' }),
     ),
     invited: Type.Optional(Type.Boolean({ description: "The target's e-mail address is an invited user." })),
-    policy: Type.Optional(Type.Boolean({ description: 'The policy goes into policies.' })),
+    policy: Type.Optional(
+      Type.Boolean({ description: 'The policy goes into policies; in a grant to a group it is the resource.' }),
+    ),
     privileges_fallback: Type.Optional(
       words('Privileges when the record tells none; without it the event carries no privileges.'),
     ),

@@ -88,7 +88,7 @@ export function unknownUser(): User {
 }
 
 /** Fills the object inside of an entity that OCSF has a type of its own for: 2 user, 3 group, 4 org, 5 policy. */
-export function fillEntity(entity: Entity, party: Party, invited: boolean): void {
+export function fillEntity(entity: Entity, party: Party): void {
   const thing: Thing = {};
   if (entity.name !== undefined) thing.name = entity.name;
   if (entity.uid !== undefined) thing.uid = entity.uid;
@@ -96,5 +96,12 @@ export function fillEntity(entity: Entity, party: Party, invited: boolean): void
   else if (entity.type_id === 3) entity.group = thing;
   else if (entity.type_id === 4) entity.org = thing;
   else if (entity.type_id === 5) entity.policy = thing;
-  else if (invited && party.email !== undefined) entity.user = userOf({ ...party, uid: undefined, name: undefined }) ?? thing;
+}
+
+/** The user that an invitation was sent to; undefined when neither object has an e-mail address. */
+export function invitedUser(target: Party, user: Party): User | undefined {
+  const party = target.email === undefined ? user : target;
+  return party.email === undefined
+    ? undefined
+    : userOf({ ...party, uid: undefined, name: party === user ? user.name : undefined });
 }

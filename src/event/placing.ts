@@ -1,6 +1,6 @@
 import type { Shape } from './action-table.ts';
 import { type Attributes, type Entity, type Thing, unknownName } from './attributes.ts';
-import { fillEntity, isKnown, type Party, thingOf, unknownUser, userOf } from './parties.ts';
+import { fillEntity, invitedUser, isKnown, type Party, thingOf, unknownUser, userOf } from './parties.ts';
 
 /** Everything a record tells about who and what was affected. */
 export interface Parties {
@@ -25,11 +25,18 @@ function isGroup({ type }: Party): boolean {
   return type !== undefined && groupWord.test(type);
 }
 
+// The target's name where only the object's own field tells it: a policy that is the target is named by policy.name too.
+function namedBy(target: Party, own: Party): Party {
+  if (target.name !== undefined || own.name === undefined) return target;
+  return { ...target, name: own.name, reads: { ...target.reads, name: own.reads.name } };
+}
+
 function resourceOf(shape: Shape, parties: Parties, targetIsFree: boolean): Thing | undefined {
-  const { resource_type: type, tenant } = shape.target;
+  const { resource_type: type, tenant, policy } = shape.target;
   if (type === undefined) return undefined;
   const named =
     (targetIsFree ? thingOf(parties.target) : undefined) ??
+    (policy === true ? thingOf(parties.policy) : undefined) ??
     thingOf(parties.resource) ??
     (tenant === true ? parties.tenant : undefined);
   return { ...(named ?? { name: unknownName }), type };
@@ -44,13 +51,16 @@ function placeAccess(event: Attributes, shape: Shape, parties: Parties, targetIs
 
 function placeUser(event: Attributes, shape: Shape, parties: Parties): void {
   const { target, user } = parties;
-  const typeId = shape.target.user_type_id;
-  const untyped = target.type === undefined && !isKnown(user);
-  const targetIsUser = isUser(target) || untyped;
-  event.user = (targetIsUser ? userOf(target, typeId) : undefined) ?? userOf(user, typeId) ?? unknownUser();
-  placeAccess(event, shape, parties, !targetIsUser);
-  const policy = shape.target.policy === true ? thingOf(parties.policy) : undefined;
-  if (policy !== undefined) event.policies = [policy];
+  const { policy, tenant, user_type_id: typeId } = shape.target;
+  const isTyped = target.type !== undefined;
+  const targetIsUser = isTyped ? isUser(target) : !isKnown(user);
+  // What is named beside a policy is the policy; the user has an e-mail address.
+  const person = policy === true && target.email !== undefined ? { ...target, name: undefined } : target;
+  event.user = (targetIsUser ? userOf(person, typeId) : undefined) ?? userOf(user, typeId) ?? unknownUser();
+  // A target of no known kind is no resource where the resource is the tenant: it is most likely the user once more.
+  placeAccess(event, shape, parties, !targetIsUser && (isTyped || tenant !== true));
+  const attached = policy === true ? thingOf(parties.policy) : undefined;
+  if (attached !== undefined) event.policies = [attached];
 }
 
 function placeGroup(event: Attributes, shape: Shape, parties: Parties): void {
@@ -58,7 +68,7 @@ function placeGroup(event: Attributes, shape: Shape, parties: Parties): void {
   const hasResource = shape.target.resource_type !== undefined;
   const untyped = target.type === undefined && target.email === undefined && !hasResource && !isKnown(group);
   const targetIsGroup = isGroup(target) || untyped;
-  event.group = (targetIsGroup ? thingOf(target) : undefined) ?? thingOf(group) ?? { name: unknownName };
+  event.group = (targetIsGroup ? thingOf(namedBy(target, group)) : undefined) ?? thingOf(group) ?? { name: unknownName };
   const member = (!targetIsGroup && isUser(target) ? userOf(target) : undefined) ?? userOf(user);
   placeAccess(event, shape, parties, !targetIsGroup && !isUser(target));
   if (member !== undefined) event.user = member;
@@ -66,12 +76,15 @@ function placeGroup(event: Attributes, shape: Shape, parties: Parties): void {
 
 function placeEntity(event: Attributes, { target: { type, type_id: typeId, tenant, invited } }: Shape, parties: Parties): void {
   const { target } = parties;
-  const party = isKnown(target) || invited !== true ? target : parties.user;
+  const own = typeId === 5 ? namedBy(target, parties.policy) : target;
+  const party = isKnown(own) || invited !== true ? own : parties.user;
   const thing = thingOf(party) ?? (tenant === true ? parties.tenant : undefined);
   const entity: Entity = { ...(thing ?? { name: unknownName }) };
   if (type !== undefined) entity.type = type;
   if (typeId !== undefined) entity.type_id = typeId;
-  if (thing !== undefined) fillEntity(entity, party, invited === true);
+  if (thing !== undefined) fillEntity(entity, party);
+  const guest = invited === true ? invitedUser(target, parties.user) : undefined;
+  if (guest !== undefined) entity.user = guest;
   event.entity = entity;
 }
 

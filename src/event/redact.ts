@@ -14,7 +14,7 @@ const secretKeys = new Set([
   'apikey',
   'privatekey',
 ]);
-const secretWords = /secret|token|password|api[_-]?key|private[_-]?key/i;
+const secretWords = /secret|token|password|api[_ -]?key|private[_ -]?key/i;
 // A token with a prefix of its own is known wherever it stands; the colon may be percent-encoded.
 const prefixedToken = /AstraCS(?::|%3A)[A-Za-z0-9:_%-]+/gi;
 const tokenPrefix = /AstraCS/i;
