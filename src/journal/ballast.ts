@@ -10,8 +10,12 @@ import { syncDirectory } from './directory.ts';
 export interface Ballast {
   /** Removes the file; false when there was none to give. */
   giveUp(): Promise<boolean>;
-  /** Makes the file when it is absent and the disk has room for it and as much again. */
+  /** Makes the file when it is absent and the disk has room for it and as much again; looks whether a full disk has space again. */
   restore(): Promise<void>;
+  /** Remembers that the disk was found full. */
+  foundFull(): void;
+  /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
+  isLean(): boolean;
 }
 
 const mebibyte = 1024 * 1024;
@@ -27,23 +31,20 @@ export function openBallast(
   { bytes, files, log }: { readonly bytes: number; readonly files: Files; readonly log: Log },
 ): Ballast {
   let busy: Promise<void> | undefined;
+  let lean = false;
 
   async function make(): Promise<void> {
-    const size = await sizeOf(path, files);
-    if (size === bytes) return;
+    const stands = (await sizeOf(path, files)) === bytes;
+    if (stands && !lean) return;
     const { bavail, bsize } = await files.statfs(dirname(path));
-    if (bavail * bsize < 2 * bytes) return;
-    try {
-      await fill(path, bytes, files);
-      await syncDirectory(dirname(path), files);
-    } catch (error) {
-      // It is tried again with the next upkeep; until then a full disk finds no reserve.
-      log.warn({ err: error, path }, 'the ballast could not be made');
-      await files.rm(path, { force: true });
-    }
+    if (bavail * bsize < (stands ? bytes : 2 * bytes)) return;
+    if (stands || (await build(path, bytes, files, log))) lean = false;
   }
   return {
+    isLean: () => lean,
+    foundFull: () => void (lean = true),
     async giveUp() {
+      lean = true;
       await busy;
       const size = await sizeOf(path, files);
       if (size === undefined) return false;
@@ -61,6 +62,19 @@ export function openBallast(
       return busy;
     },
   };
+}
+
+async function build(path: string, bytes: number, files: Files, log: Log): Promise<boolean> {
+  try {
+    await fill(path, bytes, files);
+    await syncDirectory(dirname(path), files);
+    return true;
+  } catch (error) {
+    // It is tried again with the next upkeep; until then a full disk finds no reserve.
+    log.warn({ err: error, path }, 'the ballast could not be made');
+    await files.rm(path, { force: true });
+    return false;
+  }
 }
 
 async function sizeOf(path: string, files: Files): Promise<number | undefined> {

@@ -22,8 +22,14 @@ export interface Limits {
 /** Smallest max_bytes that leaves the reserve, the ballast and a page their room. */
 export const minMaxBytes = 8 * 1024 * 1024;
 
-/** Measures a database against `maxBytes`. */
-export function openLimits(db: DatabaseSync, path: string, maxBytes: number): Limits {
+export interface LimitsOptions {
+  readonly maxBytes: number;
+  /** True while the disk is full, whatever max_bytes allows. */
+  readonly isLean: () => boolean;
+}
+
+/** Measures a database against its limits. */
+export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }: LimitsOptions): Limits {
   const pageCount = db.prepare('PRAGMA page_count');
   const freeCount = db.prepare('PRAGMA freelist_count');
   const walFrames = db.prepare('PRAGMA wal_checkpoint(NOOP)');
@@ -45,13 +51,14 @@ export function openLimits(db: DatabaseSync, path: string, maxBytes: number): Li
     usedBytes,
     fits,
     hasRoom() {
-      room = fits(room ? worstPage : worstPage + maxBytes / 10);
+      room = !isLean() && fits(room ? worstPage : worstPage + maxBytes / 10);
       return room;
     },
     async makeRoom(bytes) {
-      if (!fits(bytes)) await relieve(bytes);
+      if (!isLean() && !fits(bytes)) await relieve(bytes);
     },
     assertRoom(bytes) {
+      if (isLean()) throw diskFullError(path);
       if (fits(bytes)) return;
       room = false;
       throw fullError(path, usedBytes(), maxBytes);
@@ -67,4 +74,10 @@ function fullError(path: string, usedBytes: number, maxBytes: number): PenstockE
   const fix =
     'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection goes on by itself';
   return new PenstockError('PEN_JOURNAL_FULL', what, { where: path, fix });
+}
+
+/** The error of an append that finds the disk full. */
+export function diskFullError(path: string, cause?: unknown): PenstockError {
+  const fix = 'free space on the disk; collection goes on by itself';
+  return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', { where: path, cause, fix });
 }

@@ -90,9 +90,11 @@ function start(
   const { clock, files } = seams;
   const path = paths.journal;
   const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
-  const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp() });
+  const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
   const core: Core = { db, path, writer, clock, log, names: openNames(db), wake: openWake(db, clock) };
-  const limits = openLimits(db, path, maxBytes);
+  const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
+  // The WAL must not outgrow what a full disk leaves it.
+  db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
   const parts = openParts(core, limits);
   const trimmer = openTrimmer(core, parts.offsets);
   const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });

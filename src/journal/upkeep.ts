@@ -68,6 +68,7 @@ function openRound({ core, seen, trimmer, ballast, keepMs }: UpkeepParts, isClos
   );
   const unusedConnectors = openUnusedConnectors(core);
   return async () => {
+    await ballast.restore();
     const before = clock.now() - keepMs;
     await trimmer.abandon(before);
     let trimmed = 0;
@@ -79,7 +80,6 @@ function openRound({ core, seen, trimmer, ballast, keepMs }: UpkeepParts, isClos
     });
     if (trimmed > 0) await writer.write(unusedConnectors);
     giveBack(core);
-    await ballast.restore();
   };
 }
 

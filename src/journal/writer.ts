@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import { inTransaction, isDiskFull, storageError } from './database.ts';
+import { diskFullError } from './limits.ts';
 
 /** What a change may use up: an append ends where the disk ends, everything else may fall back on the reserve. */
 export type Urgency = 'append' | 'reserve';
@@ -24,10 +25,12 @@ export interface WriterOptions {
   readonly path: string;
   /** Frees space for a change that must not fail; false when there is none to free. */
   readonly freeReserve: () => Promise<boolean>;
+  /** Told when an append found the disk full. */
+  readonly foundFull: () => void;
 }
 
 /** Opens the writer of a database. */
-export function openWriter(db: DatabaseSync, { path, freeReserve }: WriterOptions): Writer {
+export function openWriter(db: DatabaseSync, options: WriterOptions): Writer {
   let queue: Change[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
@@ -38,7 +41,7 @@ export function openWriter(db: DatabaseSync, { path, freeReserve }: WriterOption
     while (queue.length > 0) {
       const group = queue;
       queue = [];
-      if (!together(db, group)) for (const change of group) await alone(db, change, path, freeReserve);
+      if (!together(db, group)) for (const change of group) await alone(db, change, options);
     }
     running = undefined;
   }
@@ -73,28 +76,21 @@ function together(db: DatabaseSync, group: readonly Change[]): boolean {
   return true;
 }
 
-async function alone(db: DatabaseSync, change: Change, path: string, freeReserve: () => Promise<boolean>): Promise<void> {
+async function alone(db: DatabaseSync, change: Change, { path, freeReserve, foundFull }: WriterOptions): Promise<void> {
+  try {
+    change.done(inTransaction(db, change.work));
+    return;
+  } catch (error) {
+    const full = isDiskFull(error);
+    if (full && change.urgency === 'append') foundFull();
+    if (!full || change.urgency === 'append' || !(await freeReserve())) {
+      change.failed(full && change.urgency === 'append' ? diskFullError(path, error) : storageError(error, path));
+      return;
+    }
+  }
   try {
     change.done(inTransaction(db, change.work));
   } catch (error) {
-    const canRetry = change.urgency === 'reserve' && isDiskFull(error) && (await freeReserve());
-    if (!canRetry) {
-      change.failed(refused(error, change.urgency, path));
-      return;
-    }
-    try {
-      change.done(inTransaction(db, change.work));
-    } catch (again) {
-      change.failed(storageError(again, path));
-    }
+    change.failed(storageError(error, path));
   }
-}
-
-function refused(error: unknown, urgency: Urgency, path: string): unknown {
-  if (urgency !== 'append' || !isDiskFull(error)) return storageError(error, path);
-  return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', {
-    where: path,
-    cause: error,
-    fix: 'free space on the disk; collection goes on by itself',
-  });
 }

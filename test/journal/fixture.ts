@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { silentLog } from '../../src/base/log.ts';
-import { type Seams, systemSeams } from '../../src/base/seams.ts';
-import { type Commit, type JournalOptions, type NewPage, openJournal, type StoredRecord } from '../../src/journal/index.ts';
+import { type JournalOptions, openJournal } from '../../src/journal/index.ts';
+import { journalOptions } from './records.ts';
+
+export * from './records.ts';
 
 /** A directory that is removed when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -13,72 +14,7 @@ export async function temporaryDirectory(): Promise<string> {
   return path;
 }
 
-/** Options of a journal with small limits and the real machine behind it. */
-export function journalOptions(dataDir: string, change: Partial<JournalOptions> = {}): JournalOptions {
-  return {
-    dataDir,
-    maxBytes: 16 * 1024 * 1024,
-    keepMs: 7 * 86_400_000,
-    seams: systemSeams(),
-    log: silentLog(),
-    lockWaitMs: 0,
-    ...change,
-  };
-}
-
 /** A journal of its own in a temporary directory; close it with `await using`. */
 export async function temporaryJournal(change: Partial<JournalOptions> = {}) {
   return openJournal(journalOptions(await temporaryDirectory(), change));
 }
-
-/** The machine's seams with a wall clock that a test sets. */
-export function seamsAt(start: number): Seams & { set(now: number): void } {
-  const seams = systemSeams();
-  let now = start;
-  return { ...seams, clock: { ...seams.clock, now: () => now }, set: (to) => void (now = to) };
-}
-
-export const connector = { name: 'example', hash: 'c0ffee', text: 'name: example' };
-
-/** `count` records with uids that tell which they are. */
-export function someRecords(
-  count: number,
-  { prefix = 'r', received = 1000 }: { prefix?: string; received?: number } = {},
-): StoredRecord[] {
-  return Array.from({ length: count }, (_none, index) => ({
-    uid: `${prefix}${index + 1}`,
-    received,
-    record: { n: index + 1, prefix },
-  }));
-}
-
-export function pageOf(records: readonly StoredRecord[], change: Partial<NewPage> = {}): NewPage {
-  return { lane: 'live', connector, tenant: 'acme', labels: ['audit'], minTime: 500, maxTime: 900, records, ...change };
-}
-
-/** A commit of one page with the window that counts it. */
-export function commitOf(source: string, records: readonly StoredRecord[], change: Partial<NewPage> = {}): Commit {
-  const page = pageOf(records, change);
-  const counts = { fetched: records.length, new: records.length, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
-  return {
-    source,
-    page,
-    window: { key: 'w1', lane: page.lane, from: 0, to: 1000, ...counts },
-    checkpoint: { name: 'live', value: { after: records.at(-1)?.uid } },
-  };
-}
-
-export const sink = (name: string, start: 'now' | 'oldest' | number = 'now', whenFull: 'wait' | 'skip' = 'wait') => ({
-  name,
-  type: 'file',
-  start,
-  whenFull,
-});
-
-export const source = (name: string, identity: Record<string, string> = {}) => ({
-  name,
-  connector: 'example',
-  identity,
-  seenTtlMs: 100 * 86_400_000,
-  seenPinnedMs: 86_400_000,
-});

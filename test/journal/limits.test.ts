@@ -1,0 +1,226 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
+import { isBalanced } from '../../src/journal/ledger.ts';
+import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
+
+const live: Lane = { kind: 'live', source: 's' };
+const mebibyte = 1024 * 1024;
+const smallest = 8 * mebibyte;
+
+/** A page of `kilobytes` that do not compress. */
+function heavy(kilobytes: number, received = 1000): StoredRecord[] {
+  return [{ uid: randomBytes(16).toString('hex'), received, record: randomBytes(kilobytes * 768).toString('base64') }];
+}
+
+async function fill(journal: Journal, received?: number): Promise<number> {
+  for (let pages = 0; ; pages++) {
+    try {
+      await journal.append(commitOf('s', heavy(200, received)));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'PEN_JOURNAL_FULL' });
+      return pages;
+    }
+  }
+}
+
+async function settleAll(journal: Journal, name: string): Promise<void> {
+  for (const { lane, end, pending } of await journal.lanes(name)) {
+    if (end !== undefined) await journal.settle(name, lane, end, [], { acknowledged: pending });
+  }
+}
+
+it('stops appends at max_bytes, and still settles', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a')]);
+
+  const pages = await fill(journal);
+  const full = journal.hasRoom();
+  await journal.settle('a', live, 1 as Position, [], { acknowledged: 1 });
+
+  expect(pages).toBeGreaterThan(20);
+  expect(full).toBe(false);
+  expect(journal.usage().usedBytes).toBeLessThanOrEqual(smallest + mebibyte);
+  expect((await journal.lanes('a'))[0]?.offset).toBe(1);
+});
+
+it('lets delivered pages go first when there is no room, and goes on', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a')]);
+  const pages = await fill(journal);
+  await settleAll(journal, 'a');
+
+  const more = await fill(journal);
+
+  expect(more).toBeGreaterThan(pages / 2);
+  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+});
+
+it('does not trim the pages of a running replay', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a')]);
+  const pages = await fill(journal);
+  await settleAll(journal, 'a');
+  const { total } = await journal.openReplay(1, 'a', { kind: 'stored' });
+
+  const more = await fill(journal);
+
+  expect(total).toBe(pages);
+  expect(more).toBe(0);
+  expect(journal.usage().pages).toBe(pages);
+});
+
+it('lets a sink that may skip go on without the oldest, and says which range', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
+  await fill(journal);
+  await settleAll(journal, 'a');
+
+  const more = await fill(journal);
+
+  const { rows, skipped } = await journal.ledger();
+  const lake = rows.find(({ sink: name }) => name === 'lake');
+  expect(more).toBeGreaterThan(10);
+  expect(rows.every(isBalanced)).toBe(true);
+  expect(lake?.totals.skipped).toBeGreaterThan(0);
+  expect(skipped).toMatchObject([{ sink: 'lake', source: 's', lane: 'live', from: 500, to: 900, records: lake?.totals.skipped }]);
+});
+
+it('counts a record that was skipped in flight and delivered after all as delivered', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
+  await fill(journal);
+  await settleAll(journal, 'a');
+  await journal.append(commitOf('s', heavy(200)));
+  const before = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake')?.totals;
+
+  await journal.settle('lake', live, 2 as Position, [], { acknowledged: 2 });
+
+  const after = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake');
+  expect(before?.skipped).toBeGreaterThan(2);
+  expect(after?.totals).toMatchObject({ acknowledged: 2, skipped: (before?.skipped ?? 0) - 2 });
+  expect(after !== undefined && isBalanced(after)).toBe(true);
+});
+
+it('forgets ids beyond overlap and sweep under pressure, and no others', async () => {
+  const day = 86_400_000;
+  const seams = seamsAt(10 * day);
+  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
+  await journal.register([source('s')], [sink('a')]);
+  const old = { day: 1, id: 'aa'.repeat(16), fingerprint: 'cc'.repeat(8) };
+  const young = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+  await journal.append({ source: 's', seen: [old] });
+  seams.set(12 * day);
+  await journal.append({ source: 's', seen: [young] });
+
+  await fill(journal);
+
+  expect(await journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
+});
+
+it('forgets the ids of a day that nobody touched for long enough, at the next start', async () => {
+  const day = 86_400_000;
+  const seams = seamsAt(10 * day);
+  const dataDir = await temporaryDirectory();
+  const first = await openJournal(journalOptions(dataDir, { seams }));
+  await first.register([source('s')], [sink('a')]);
+  const seen = Array.from({ length: 12_000 }, (_none, index) => ({
+    day: 1,
+    id: index.toString(16).padStart(32, '0'),
+    fingerprint: 'cc'.repeat(8),
+  }));
+  await first.append({ source: 's', seen });
+  await first[Symbol.asyncDispose]();
+  seams.set(111 * day);
+
+  await using journal = await openJournal(journalOptions(dataDir, { seams }));
+
+  await expect.poll(() => journal.seen('s', seen.slice(-1))).toEqual([[]]);
+});
+
+it('abandons what an orphan left beyond keep, and counts it', async () => {
+  const seams = seamsAt(1000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
+  const first = await openJournal(options);
+  await first.register([source('s')], [sink('a'), sink('gone')]);
+  await first.append(commitOf('s', someRecords(3, { received: 1000 })));
+  await first.append(commitOf('s', someRecords(2, { received: 60_000 })));
+  await first.register([source('s')], [sink('a')]);
+  await settleAll(first, 'a');
+  await first[Symbol.asyncDispose]();
+  seams.set(60_000);
+
+  await using journal = await openJournal(options);
+
+  await expect.poll(() => journal.usage().records).toBe(2);
+  const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
+  expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
+  expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
+});
+
+it('keeps connector versions while a page or a letter needs them', async () => {
+  const seams = seamsAt(1000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
+  const first = await openJournal(options);
+  await first.register([source('s')], [sink('a')]);
+  await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h1', text: 'one' } }));
+  await first.append(commitOf('s', someRecords(1, { received: 60_000 }), { connector: { name: 'c', hash: 'h2', text: 'two' } }));
+  await settleAll(first, 'a');
+  await first[Symbol.asyncDispose]();
+  seams.set(60_000);
+
+  await using journal = await openJournal(options);
+
+  await expect.poll(() => journal.connectorText('h1')).toBeUndefined();
+  expect(await journal.connectorText('h2')).toBe('two');
+});
+
+/** A small disk of its own, where the machine lets us mount one. */
+async function smallDisk(mebibytes: number): Promise<string | undefined> {
+  const path = join(await temporaryDirectory(), 'disk');
+  await mkdir(path);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  onTestFinished(() => void execFileSync('umount', ['-l', path]));
+  return path;
+}
+
+async function occupy(path: string): Promise<void> {
+  for (let size = mebibyte; size >= 512; size /= 2) {
+    for (let index = 0; ; index++) {
+      try {
+        await writeFile(join(path, `filler-${size}-${index}`), Buffer.alloc(size));
+      } catch {
+        break;
+      }
+    }
+  }
+}
+
+it('gives up its ballast on a full disk, so that offsets are kept, and makes it again', async ({ skip }) => {
+  const disk = (await smallDisk(16)) ?? '';
+  skip(disk === '', 'no file system can be mounted here');
+  await using journal = await openJournal(journalOptions(disk, { maxBytes: smallest }));
+  await journal.register([source('s')], [sink('a')]);
+  await journal.append(commitOf('s', someRecords(50_000)));
+  const ballast = join(disk, 'journal.ballast');
+  await expect.poll(async () => (await stat(ballast).catch(() => ({ size: 0 }))).size).toBe(mebibyte);
+  await occupy(disk);
+
+  const appended = fill(journal);
+  for (let position = 1; position <= 50_000; position += 50)
+    await journal.settle('a', live, position as Position, [], { acknowledged: position === 1 ? 1 : 50 });
+
+  expect(await appended).toBeLessThan(5);
+  expect((await journal.lanes('a'))[0]?.offset).toBe(49_951);
+  await expect(access(ballast)).rejects.toThrow();
+  expect((await readdir(disk)).length).toBeGreaterThan(4);
+});
