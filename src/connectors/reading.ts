@@ -1,9 +1,10 @@
-import { PenstockError } from '../base/errors.ts';
 import type { Reader, ReaderDeps } from './connector.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/reader.ts';
 import { compileWindowPlan, openWindowReader } from './http-window/reader.ts';
 import { optionScope, secretsOf } from './options.ts';
+import { compileUrl } from './origin.ts';
+import { openStreamReader } from './pulsar-websocket/reader.ts';
 import { compileTemplate } from './template.ts';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -31,5 +32,9 @@ export function compileReading({ read, auth, options: specs }: ConnectorSpec): R
       origin: () => ({}),
     };
   }
-  throw new PenstockError('PEN_CONNECTOR_INVALID', `read.kind ${read.kind} is not built yet`);
+  const service = compileUrl(read.url);
+  return {
+    open: (options, deps) => openStreamReader(read, optionScope(options), secretsOf(specs, options), deps),
+    origin: (options) => ({ origin: service.origin(optionScope(options)) }),
+  };
 }

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 /** One HTTP exchange. Redirects are never followed: a 3xx is an answer like any other. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -27,6 +29,11 @@ export interface HttpResponse {
  */
 export interface HttpClient extends AsyncDisposable {
   request(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * A connected socket to the host of a URL (http, https, ws, wss), with TLS where it asks for it, by the same way as requests take; for
+   * protocols that only begin as HTTP. The caller owns it. Rejects with PEN_HTTP_UNREACHABLE or PEN_HTTP_TLS. A test double may lack it.
+   */
+  openSocket?(url: URL): Promise<Socket>;
   /** How a request to this URL travels, for `check`: `direct`, `proxy http://proxy:3128 (HTTPS_PROXY)`. Carries no credentials. */
   describeRoute(url: URL): string;
 }

@@ -9,11 +9,12 @@ import { type LoadedTls, pinFault } from './tls.ts';
 
 const connectTimeoutMs = 10_000;
 
-type Connector = buildConnector.connector;
+/** undici's way to open a socket. */
+export type Connector = buildConnector.connector;
 
 /** Connects to an origin and checks the pin; every fault comes out as a PenstockError with `sent: false`. */
 export function directConnector(tls: LoadedTls): Connector {
-  const { pin, ...options } = tls;
+  const { pin, insecure: _insecure, ...options } = tls;
   // A resumed session does not always carry the peer's certificate, which a pin is compared with.
   const sessions = pin === undefined ? {} : { maxCachedSessions: 0 };
   const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...sessions, ...options });
@@ -55,8 +56,13 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
 }
 
 /** The connector to the proxy itself: the private CA may have signed it, the client certificate and the pin are not for it. */
-export function proxyConnector({ secureContext, rejectUnauthorized }: LoadedTls): Connector {
-  return directConnector({ ...(secureContext === undefined ? {} : { secureContext }), rejectUnauthorized, pin: undefined });
+export function proxyConnector({ secureContext, insecure }: LoadedTls): Connector {
+  return directConnector({
+    ...(secureContext === undefined ? {} : { secureContext }),
+    rejectUnauthorized: !insecure,
+    insecure,
+    pin: undefined,
+  });
 }
 
 const connectThrough = callbackify(openConnect);

@@ -1,7 +1,8 @@
+import type { Socket } from 'node:net';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from './client.ts';
-import { directConnector, openTunnel, proxyConnector } from './connector.ts';
+import { type Connector, directConnector, openTunnel, proxyConnector, type Tunnel } from './connector.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { chooseProxies, describeProxy, type Proxy } from './proxy.ts';
 import { type LoadedTls, loadTls } from './tls.ts';
@@ -19,54 +20,82 @@ export async function openHttpClient(
   environment: Environment = process.env,
 ): Promise<HttpClient> {
   const proxyFor = chooseProxies(settings.proxy, environment);
-  const ways = openWays(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
+  const ways = new Ways(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
   return {
     request(request) {
       const named = { ...request, headers: { 'user-agent': settings.userAgent, ...request.headers } };
       return exchange(named, ways.way(named, proxyFor(request.url)), seams.clock);
     },
+    openSocket: (url) => ways.socket(url, proxyFor(url)),
     describeRoute: (url) => describeProxy(proxyFor(url)),
-    [Symbol.asyncDispose]: ways[Symbol.asyncDispose],
+    [Symbol.asyncDispose]: () => ways[Symbol.asyncDispose](),
   };
-}
-
-interface Ways extends AsyncDisposable {
-  way(request: HttpRequest, proxy: Proxy | undefined): Exchange;
 }
 
 /** The dispatchers of one client, opened at first use: one for direct requests, one per proxy for tunnels, one for plain requests. */
-function openWays(tls: LoadedTls, connections: number): Ways {
-  const open = new Map<string, Dispatcher>();
-  const closers: AsyncDisposable[] = [];
-  const once = (key: string, make: () => Dispatcher): Dispatcher => {
-    const dispatcher = open.get(key) ?? make();
-    open.set(key, dispatcher);
+class Ways implements AsyncDisposable {
+  readonly #tls: LoadedTls;
+  readonly #connections: number;
+  readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #tunnels = new Map<string, Tunnel>();
+
+  constructor(tls: LoadedTls, connections: number) {
+    this.#tls = tls;
+    this.#connections = connections;
+  }
+
+  way({ url }: HttpRequest, proxy: Proxy | undefined): Exchange {
+    const path = `${url.pathname}${url.search}`;
+    const { origin } = url;
+    if (proxy === undefined)
+      return { dispatcher: this.#agent('direct', () => directConnector(this.#tls)), origin, path, headers: {} };
+    const via = proxy.url.origin;
+    if (url.protocol === 'https:')
+      return { dispatcher: this.#agent(`tunnel ${via}`, () => this.#tunnel(proxy).connector), origin, path, headers: {} };
+    const options = { connect: proxyConnector(this.#tls), connections: this.#connections, allowH2: false };
+    const dispatcher = this.#once(`plain ${via}`, () => new Pool(via, options));
+    const headers = {
+      host: url.host,
+      ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }),
+    };
+    return { dispatcher, origin: via, path: `${origin}${path}`, headers, servername: proxy.url.hostname };
+  }
+
+  socket(url: URL, proxy: Proxy | undefined): Promise<Socket> {
+    return connectTo(proxy === undefined ? directConnector(this.#tls) : this.#tunnel(proxy).connector, url);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel[Symbol.asyncDispose]()));
+  }
+
+  #agent(key: string, connect: () => Connector): Dispatcher {
+    return this.#once(key, () => new Agent({ connect: connect(), connections: this.#connections, allowH2: false }));
+  }
+
+  #once(key: string, make: () => Dispatcher): Dispatcher {
+    const dispatcher = this.#dispatchers.get(key) ?? make();
+    this.#dispatchers.set(key, dispatcher);
     return dispatcher;
+  }
+
+  #tunnel(proxy: Proxy): Tunnel {
+    const tunnel = this.#tunnels.get(proxy.url.origin) ?? openTunnel(proxy, this.#tls);
+    this.#tunnels.set(proxy.url.origin, tunnel);
+    return tunnel;
+  }
+}
+
+function connectTo(connector: Connector, url: URL): Promise<Socket> {
+  const secure = url.protocol === 'https:' || url.protocol === 'wss:';
+  const target = {
+    hostname: url.hostname.replace(/^\[(.+)\]$/, '$1'),
+    host: url.host,
+    protocol: secure ? 'https:' : 'http:',
+    port: url.port,
   };
-  const agent = (connect: ReturnType<typeof directConnector>): Agent => new Agent({ connect, connections, allowH2: false });
-  const tunnel = (proxy: Proxy): Agent => {
-    const opened = openTunnel(proxy, tls);
-    closers.push(opened);
-    return agent(opened.connector);
-  };
-  return {
-    way({ url }, proxy) {
-      const path = `${url.pathname}${url.search}`;
-      if (proxy === undefined)
-        return { dispatcher: once('direct', () => agent(directConnector(tls))), origin: url.origin, path, headers: {} };
-      const { origin } = proxy.url;
-      if (url.protocol === 'https:')
-        return { dispatcher: once(`tunnel ${origin}`, () => tunnel(proxy)), origin: url.origin, path, headers: {} };
-      const pool = once(`plain ${origin}`, () => new Pool(origin, { connect: proxyConnector(tls), connections, allowH2: false }));
-      const headers = {
-        host: url.host,
-        ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }),
-      };
-      return { dispatcher: pool, origin, path: `${url.origin}${path}`, headers, servername: proxy.url.hostname };
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...open.values()].map((dispatcher) => dispatcher.destroy()));
-      await Promise.all(closers.map((closer) => closer[Symbol.asyncDispose]()));
-    },
-  };
+  return new Promise((resolve, reject) => {
+    connector(target, (...[error, socket]) => (error === null ? resolve(socket) : reject(error)));
+  });
 }

@@ -8,6 +8,8 @@ export interface LoadedTls {
   readonly secureContext?: SecureContext;
   readonly servername?: string;
   readonly rejectUnauthorized: boolean;
+  /** `insecure_skip_verify` is set. */
+  readonly insecure: boolean;
   /** Lower-case hex without colons. */
   readonly pin: string | undefined;
 }
@@ -15,8 +17,8 @@ export interface LoadedTls {
 /**
  * Reads the files that TLS settings name and checks them.
  *
- * A private CA is trusted in addition to the machine's own: one setting often stands for several hosts. A pin is checked in addition to
- * the certificate chain, and alone when `insecure_skip_verify` is set. Throws PEN_CONFIG_INVALID, naming the setting.
+ * A private CA is trusted in addition to the machine's own: one setting often stands for several hosts. A pin stands for the
+ * certificate authority (RFC 5425 section 4.2.1): without `ca_file` only the fingerprint is compared, with it both must hold. Throws PEN_CONFIG_INVALID, naming the setting.
  */
 export async function loadTls(settings: TlsSettings, files: Pick<Files, 'readFile'>): Promise<LoadedTls> {
   const [ca, cert, key] = await Promise.all([
@@ -33,7 +35,8 @@ export async function loadTls(settings: TlsSettings, files: Pick<Files, 'readFil
   return {
     ...(secureContext === undefined ? {} : { secureContext }),
     ...(settings.server_name === undefined ? {} : { servername: settings.server_name }),
-    rejectUnauthorized: settings.insecure_skip_verify !== true,
+    rejectUnauthorized: settings.insecure_skip_verify !== true && (settings.pin_sha256 === undefined || ca !== undefined),
+    insecure: settings.insecure_skip_verify === true,
     pin: settings.pin_sha256 === undefined ? undefined : normalisePin(settings.pin_sha256),
   };
 }

@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import { deadline } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { HttpClient } from '../../http/client.ts';
+import type { Subscription } from './address.ts';
+
+const handshakeMs = 30_000;
+// The broker allows 5 MB per message; base64 and the envelope make a third more of it, and private brokers allow more.
+const largestFrame = 16 * 1024 * 1024;
+
+/** What opening needs. */
+export interface Dialling {
+  readonly http: HttpClient;
+  readonly seams: Seams;
+  readonly userAgent: string;
+  /** From the connector, by status. */
+  readonly hints: Readonly<Record<string, string>>;
+}
+
+/**
+ * Opens a WebSocket by the way that requests take; it is paused.
+ *
+ * Rejects with PEN_SOURCE_REFUSED for 401 and 403, PEN_SOURCE_UNAVAILABLE for any other answer or none, or what the connection throws.
+ */
+export async function openWebSocket(
+  { url, headers, topic }: Subscription,
+  dialling: Dialling,
+  signal: AbortSignal,
+): Promise<WebSocket> {
+  const { http, seams, userAgent } = dialling;
+  if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client opens no sockets');
+  using limit = deadline(seams.clock, handshakeMs, signal);
+  const socket = await http.openSocket(url);
+  const client = new WebSocket(url, {
+    headers: { 'user-agent': userAgent, ...headers },
+    maxPayload: largestFrame,
+    perMessageDeflate: false,
+    createConnection: () => socket,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  const fail = (error: Error): void => {
+    reject(error);
+    client.terminate();
+    socket.destroy();
+  };
+  const onAbort = (): void => fail(limit.expired ? unanswered(url, topic) : (signal.reason as Error));
+  limit.signal.addEventListener('abort', onAbort, { once: true });
+  client.once('open', () => {
+    // Frames that came with the answer wait until somebody listens.
+    client.pause();
+    resolve(client);
+  });
+  client.once('unexpected-response', (_request, response) => fail(refusal(response, topic, dialling.hints)));
+  // Stays in place after the handshake: an error without a listener would end the process; `close` follows and is acted on.
+  client.on('error', (error) => reject(unavailable(`the connection for topic ${topic} broke: ${error.message}`, error)));
+  if (limit.signal.aborted) onAbort();
+  try {
+    return await promise;
+  } finally {
+    limit.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function unanswered(url: URL, topic: string): PenstockError {
+  return new PenstockError(
+    'PEN_SOURCE_UNAVAILABLE',
+    `${url.origin} does not answer the request for topic ${topic} within ${handshakeMs} ms`,
+  );
+}
+
+function unavailable(what: string, cause?: Error): PenstockError {
+  return new PenstockError('PEN_SOURCE_UNAVAILABLE', what, cause === undefined ? {} : { cause });
+}
+
+const meanings: Readonly<Record<number, string>> = {
+  404: 'there is no such topic',
+  409: 'another consumer holds the subscription',
+};
+
+const fixes: Readonly<Record<number, string>> = {
+  401: 'renew the token, and check that it belongs to this address',
+  403: 'allow the token to consume from the topic',
+  404: 'make the topic, or correct its name',
+  409: 'nothing needs to be done if it was us before a restart; otherwise give each reader a subscription of its own',
+};
+
+function refusal({ statusCode = 0 }: IncomingMessage, topic: string, hints: Readonly<Record<string, string>>): PenstockError {
+  const meaning = meanings[statusCode];
+  const fix = hints[String(statusCode)] ?? fixes[statusCode];
+  const what = `answered ${statusCode} for topic ${topic}${meaning === undefined ? '' : `: ${meaning}`}`;
+  const code = statusCode === 401 || statusCode === 403 ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';
+  return new PenstockError(code, what, { status: statusCode, ...(fix === undefined ? {} : { fix }) });
+}

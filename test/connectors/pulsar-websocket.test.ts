@@ -1,0 +1,391 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { StreamHandlers, StreamMessage, StreamReader, StreamState } from '../../src/connectors/connector.ts';
+import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
+import { openSource, skippingClock } from './open-source.ts';
+
+/** A broker's WebSocket service: `answers` are statuses to refuse the next upgrades with. */
+class Broker implements AsyncDisposable {
+  readonly requests: http.IncomingMessage[] = [];
+  readonly acks: string[] = [];
+  readonly answers: number[] = [];
+  pings = 0;
+  port = 0;
+  onConnection: (socket: WebSocket, index: number) => void = () => undefined;
+  #waiting: (() => void)[] = [];
+  readonly #server = http.createServer();
+  readonly #sockets = new WebSocketServer({ noServer: true });
+
+  async start(): Promise<this> {
+    this.#server.on('upgrade', (request, socket, head) => {
+      this.requests.push(request);
+      const status = this.answers.shift();
+      if (status !== undefined) {
+        socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-length: 0\r\n\r\n`);
+        this.#changed();
+        return;
+      }
+      this.#sockets.handleUpgrade(request, socket, head, (client) => this.#accept(client));
+    });
+    await new Promise<void>((resolve) => {
+      this.#server.listen(0, '127.0.0.1', resolve);
+    });
+    this.port = (this.#server.address() as AddressInfo).port;
+    return this;
+  }
+
+  #accept(client: WebSocket): void {
+    client.on('error', () => undefined);
+    client.on('message', (data: Buffer) => {
+      this.acks.push((JSON.parse(data.toString()) as { messageId: string }).messageId);
+      this.#changed();
+    });
+    client.on('ping', () => {
+      this.pings += 1;
+      this.#changed();
+    });
+    this.onConnection(client, this.requests.length);
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#sockets.clients) client.terminate();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
+  }
+}
+
+const frame = (messageId: string, payload: unknown, more: object = {}): string =>
+  JSON.stringify({
+    messageId,
+    payload: Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload)).toString('base64'),
+    publishTime: '2026-11-20T10:15:31.042Z',
+    redeliveryCount: 0,
+    ...more,
+  });
+
+interface Run extends AsyncDisposable {
+  readonly messages: StreamMessage[];
+  readonly states: StreamState[];
+  readonly waits: number[];
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const topic = 'persistent://acme/default/audit log';
+const disposables: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of disposables.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+async function broker(): Promise<Broker> {
+  const started = await new Broker().start();
+  disposables.push(started);
+  return started;
+}
+
+async function consume(
+  port: number,
+  options: Record<string, unknown> = {},
+  handlers: Partial<StreamHandlers> = {},
+): Promise<Run> {
+  const clock = skippingClock();
+  const opened = await openSource(
+    'astra-stream',
+    {
+      websocket_url: `ws://127.0.0.1:${port}/ws/v2`,
+      topic: [topic],
+      subscription: 'pen stock',
+      token: 'jwt-secret',
+      org_id: 'org',
+      ...options,
+    },
+    { seams: { ...systemSeams(), clock } },
+  );
+  const messages: StreamMessage[] = [];
+  const states: StreamState[] = [];
+  const controller = new AbortController();
+  const ended = (opened.reader as StreamReader).run(
+    {
+      onMessages: (batch) => {
+        messages.push(...batch);
+        return Promise.resolve();
+      },
+      onState: (state) => void states.push(state),
+      ...handlers,
+    },
+    controller.signal,
+  );
+  ended.catch(() => undefined);
+  const run = {
+    messages,
+    states,
+    waits: clock.waits,
+    ended,
+    async stop() {
+      controller.abort();
+      await ended;
+    },
+    async [Symbol.asyncDispose]() {
+      controller.abort();
+      await ended.catch(() => undefined);
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+  disposables.push(run);
+  return run;
+}
+
+describe('a subscription', () => {
+  it('is durable, of type Failover, and proves itself by a header', async () => {
+    const pulsar = await broker();
+    await consume(pulsar.port);
+
+    await pulsar.until(() => pulsar.requests.length === 1);
+
+    const [request] = pulsar.requests;
+    expect(request?.url).toBe(
+      '/ws/v2/consumer/persistent/acme/default/audit%20log/pen%20stock?subscriptionType=Failover&receiverQueueSize=500',
+    );
+    expect(request?.headers.authorization).toBe('Bearer jwt-secret');
+    expect(request?.headers['user-agent']).toBe('penstock/0.1.0 (0f3c)');
+  });
+
+  it('acknowledges a message only after it was committed', async () => {
+    const pulsar = await broker();
+    const commit = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    pulsar.onConnection = (socket) => socket.send(frame('id-1', { eventType: 'A' }));
+    const run = await consume(
+      pulsar.port,
+      {},
+      {
+        onMessages: () => {
+          begun.resolve();
+          return commit.promise;
+        },
+      },
+    );
+
+    await begun.promise;
+    const before = [...pulsar.acks];
+    commit.resolve();
+    await pulsar.until(() => pulsar.acks.length === 1);
+
+    expect([before, pulsar.acks]).toEqual([[], ['id-1']]);
+    expect(run.states.find(({ oldestUnacked }) => oldestUnacked !== undefined)?.oldestUnacked).toBe(
+      Date.UTC(2026, 10, 20, 10, 15, 31, 42),
+    );
+  });
+
+  it('acknowledges nothing that could not be committed, and ends with the reason', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket) => socket.send(frame('id-1', {}));
+    const reason = new Error('disk full');
+
+    const run = await consume(pulsar.port, {}, { onMessages: () => Promise.reject(reason) });
+
+    await expect(run.ended).rejects.toThrow('disk full');
+    expect(pulsar.acks).toEqual([]);
+  });
+
+  it('connects again after the connection was cut, and reads what the broker sends again', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => {
+      socket.send(frame(`id-${index}`, { n: index }, { redeliveryCount: index - 1 }), () => {
+        if (index < 3) setTimeout(() => socket.terminate(), 20);
+      });
+    };
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.acks.length === 3);
+
+    expect(run.messages.map(({ messageId, redelivered }) => [messageId, redelivered])).toEqual([
+      ['id-1', false],
+      ['id-2', true],
+      ['id-3', true],
+    ]);
+    expect(run.states.map(({ connected }) => connected)).toContain(false);
+    expect(run.waits.every((ms) => ms >= 1000 && ms <= 60_000)).toBe(true);
+  });
+
+  it('reads several topics, one hand-over at a time', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => {
+      for (let n = 0; n < 5; n += 1) socket.send(frame(`${index}-${n}`, {}));
+    };
+    let [running, most] = [0, 0];
+    const handlers = {
+      onMessages: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => {
+          setTimeout(resolve, 5);
+        });
+        running -= 1;
+      },
+    };
+
+    await consume(pulsar.port, { topic: ['persistent://a/b/one', 'persistent://a/b/two'] }, handlers);
+    await pulsar.until(() => pulsar.acks.length === 10);
+
+    expect(most).toBe(1);
+    expect(new Set(pulsar.requests.map(({ url }) => url?.split('/')[7]))).toEqual(new Set(['one', 'two']));
+  });
+
+  it('takes a frame of 10 MiB', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket) => socket.send(frame('big', { text: 'x'.repeat(7_800_000) }));
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.acks.length === 1);
+
+    expect(run.messages[0]?.records).toHaveLength(1);
+  });
+
+  it('says so when a frame is larger than allowed, and goes on trying', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => socket.send(index === 1 ? 'x'.repeat(17_000_000) : frame('small', {}));
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.acks.length === 1);
+
+    expect(run.states.find(({ error }) => error !== undefined)?.error).toMatch(/max payload size/i);
+  });
+
+  it('ends when it is told to, with a goodbye', async () => {
+    const pulsar = await broker();
+    const goodbye = Promise.withResolvers<number>();
+    pulsar.onConnection = (socket) => socket.on('close', (code) => goodbye.resolve(code));
+    const run = await consume(pulsar.port);
+    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+
+    await run.stop();
+
+    await expect(goodbye.promise).resolves.toBe(1000);
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    [401, /may have expired, or the port/],
+    [403, /may not consume/],
+  ])('with %s ends the stream as a hold', async (status, fix) => {
+    const pulsar = await broker();
+    pulsar.answers.push(status);
+
+    const run = await consume(pulsar.port, { topic: ['persistent://a/b/one', 'persistent://a/b/two'] });
+
+    await expect(run.ended).rejects.toMatchObject({
+      code: 'PEN_SOURCE_REFUSED',
+      status,
+      fix: expect.stringMatching(fix) as string,
+    });
+  });
+
+  it.each([
+    [404, /there is no such topic/],
+    [409, /another consumer holds the subscription/],
+    [500, /answered 500/],
+    [503, /answered 503/],
+  ])('with %s is tried again', async (status, error) => {
+    const pulsar = await broker();
+    pulsar.answers.push(status, status);
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.requests.length === 3);
+
+    expect(run.states[0]).toEqual({ topic, connected: false, error: expect.stringMatching(error) as string });
+    expect(run.waits.filter((ms) => ms >= 1000)).toHaveLength(2);
+  });
+
+  it.each([
+    [2, /could not subscribe/],
+    [8, /unknown error/],
+  ])('inside of a session with close code %s is named and tried again', async (code, words) => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => {
+      // Such codes are against RFC 6455, so the frame is written by hand: a close frame with two bytes.
+      if (index === 1) (socket as unknown as { _socket: NodeJS.WritableStream })._socket.write(Buffer.from([0x88, 2, 0, code]));
+    };
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.requests.length === 2);
+
+    expect(run.states.find(({ connected }) => !connected)?.error).toMatch(words);
+  });
+
+  it('inside of a session with close code 5 is a hold', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket) =>
+      (socket as unknown as { _socket: NodeJS.WritableStream })._socket.write(Buffer.from([0x88, 2, 0, 5]));
+
+    const run = await consume(pulsar.port);
+
+    await expect(run.ended).rejects.toMatchObject({ code: 'PEN_SOURCE_REFUSED' });
+  });
+});
+
+describe('a frame', () => {
+  it.each([
+    ['an object', frame('m', { a: 1 }), [{ value: { a: 1 }, id: 'm' }]],
+    [
+      'an array',
+      frame('m', [{ a: 1 }, 5, { b: 2 }]),
+      [
+        { value: { a: 1 }, id: 'm' },
+        { value: '5', unreadable: 'the record is not a JSON object', id: 'm#2' },
+        { value: { b: 2 }, id: 'm#3' },
+      ],
+    ],
+    ['text', frame('m', 'hello'), [{ value: 'hello', unreadable: 'the payload is not JSON', id: 'm' }]],
+    ['a number', frame('m', '17'), [{ value: '17', unreadable: 'the record is not a JSON object', id: 'm' }]],
+    [
+      'broken base64',
+      JSON.stringify({ messageId: 'm', payload: 'a$b' }),
+      [{ value: 'a$b', unreadable: 'the payload is not base64', id: 'm' }],
+    ],
+    [
+      'bytes',
+      JSON.stringify({ messageId: 'm', payload: '/w==' }),
+      [{ value: '/w==', unreadable: 'the payload is not text in UTF-8', id: 'm' }],
+    ],
+    ['no payload', JSON.stringify({ messageId: 'm' }), [{ value: 'null', unreadable: 'the message has no payload', id: 'm' }]],
+  ])('with %s becomes records', (_name, text, records) => {
+    expect(readFrame('t', text)?.records).toEqual(records);
+  });
+
+  it('that is no message comes as its text, without an id', () => {
+    expect(readFrame('t', 'nonsense')).toEqual({
+      topic: 't',
+      messageId: '',
+      publishTime: undefined,
+      redelivered: false,
+      records: [{ value: 'nonsense', unreadable: 'the frame is not a message' }],
+    });
+  });
+
+  it.each([
+    ['2021-10-29T16:01:38.967-07:00', Date.UTC(2021, 9, 29, 23, 1, 38, 967)],
+    ['2016-08-30 16:45:57.785', Date.UTC(2016, 7, 30, 16, 45, 57, 785)],
+  ])('was published at %s', (publishTime, ms) => {
+    expect(readFrame('t', frame('m', {}, { publishTime }))?.publishTime).toBe(ms);
+  });
+});
