@@ -98,9 +98,9 @@ async function commitMessages(
   hours.current = hour;
   const raws: RawRecord[] = messages.flatMap(({ records }) => records);
   const facts = await examineAll(c, raws);
-  let { until } = live;
   // A record that claims to come from the future must not make the cursor look fresh.
-  for (const { time } of facts) if (time !== undefined && time <= now) until = Math.max(until, time);
+  const times = facts.flatMap(({ time }) => (time !== undefined && time <= now ? [time] : []));
+  const until = times.reduce((a, b) => Math.max(a, b), live.until === live.start ? (times[0] ?? live.until) : live.until);
   const next = { ...live, until };
   await admit(c, facts, { lane: 'live', window: hourWindow(hour), checkpoint: { name: 'live', value: next } });
   return next;

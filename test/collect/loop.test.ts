@@ -324,7 +324,11 @@ it('warns of silence, an old cursor and a dead poll once each, and says when it 
     ['poll_age', 50],
     ['retention', 50],
   ]);
-  expect(said(lines, 'source needs this attention no more').map(({ warning }) => warning)).toEqual(['poll_age', 'retention', 'quiet']);
+  expect(said(lines, 'source needs this attention no more').map(({ warning }) => warning)).toEqual([
+    'poll_age',
+    'retention',
+    'quiet',
+  ]);
   expect(loop.status().warnings).toEqual([]);
   await loop[Symbol.asyncDispose]();
 });

@@ -1,0 +1,167 @@
+import { expect, it } from 'vitest';
+import { startSource } from '../../src/collect/index.ts';
+import type { StreamHandlers, StreamMessage, StreamReader } from '../../src/connectors/connector.ts';
+import { at, bench, hour, minute, never, noon, refused, row, said, settings } from './fixture.ts';
+import { memoryJournal } from './memory-journal.ts';
+
+/** A broker: pushes what the test says and notes what was acknowledged. */
+function broker() {
+  const self = {
+    acknowledged: [] as string[],
+    opened: 0,
+    refuse: false,
+    handlers: undefined as StreamHandlers | undefined,
+    open: (): Promise<StreamReader> => {
+      self.opened += 1;
+      return Promise.resolve({
+        kind: 'pulsar_websocket' as const,
+        async run(handlers: StreamHandlers, signal: AbortSignal) {
+          if (self.refuse) throw refused(401);
+          self.handlers = handlers;
+          handlers.onState({ topic: 't', connected: true });
+          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    },
+    async push(messages: StreamMessage[]): Promise<void> {
+      await self.handlers?.onMessages(messages);
+      self.acknowledged.push(...messages.map(({ messageId }) => messageId));
+    },
+  };
+  return self;
+}
+
+const message = (messageId: string, ids: string[], redelivered = false): StreamMessage => ({
+  topic: 't',
+  messageId,
+  publishTime: noon,
+  redelivered,
+  records: ids.map((id, i) => ({ value: row(id, noon - minute), id: i === 0 ? messageId : `${messageId}#${i + 1}` })),
+});
+
+const stream = settings({}, {}, 'pulsar_websocket');
+
+async function streaming() {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const server = broker();
+  const { deps, lines } = bench(clock, memory.journal, server.open);
+  const loop = startSource(stream, deps);
+  loop.start();
+  await clock.advance(10);
+  return { clock, memory, server, loop, lines };
+}
+
+it('acknowledges only what is committed', async () => {
+  const { clock, memory, server, loop } = await streaming();
+  const before: string[] = [];
+  const append = memory.journal.append.bind(memory.journal);
+  memory.journal.append = (commit) => {
+    before.push(...server.acknowledged);
+    return append(commit);
+  };
+
+  await clock.until(server.push([message('m1', ['a', 'b'])]));
+
+  expect(before).toEqual([]);
+  expect(server.acknowledged).toEqual(['m1']);
+  expect(memory.records.map(({ record }) => (record as { id: string }).id)).toEqual(['a', 'b']);
+  expect(loop.status()).toMatchObject({
+    state: 'polling',
+    cursor: noon - minute,
+    details: { topics: { t: { connected: true, since: noon } } },
+  });
+  await loop[Symbol.asyncDispose]();
+});
+
+it('filters a redelivered message by its id, and keeps equal messages with other ids', async () => {
+  const { clock, memory, server, loop } = await streaming();
+
+  await clock.until(server.push([message('m1', ['a']), message('m2', ['a'])]));
+  await clock.until(server.push([message('m1', ['a'], true)]));
+
+  expect(memory.records.length).toBe(2);
+  expect(loop.status().records).toMatchObject({ fetched: 3, new: 2, duplicate: 1 });
+  await loop[Symbol.asyncDispose]();
+});
+
+it('counts by the hour of receipt and completes an hour when the next begins', async () => {
+  const { clock, memory, server, loop } = await streaming();
+  await clock.until(server.push([message('m1', ['a'])]));
+  await clock.advance(hour);
+
+  await clock.until(server.push([message('m2', ['b'])]));
+
+  expect(
+    [...memory.windows.values()].map(({ key, from, to, fetched, complete }) => ({ key, from, to, fetched, complete })),
+  ).toEqual([
+    { key: 'received 2026-11-21T12', from: noon, to: noon + hour - 1, fetched: 1, complete: true },
+    { key: 'received 2026-11-21T13', from: noon + hour, to: noon + 2 * hour - 1, fetched: 1, complete: false },
+  ]);
+  await loop[Symbol.asyncDispose]();
+});
+
+it('leaves messages unacknowledged while the journal is full or fails, and commits them later', async () => {
+  const { clock, memory, server, loop } = await streaming();
+  memory.room = false;
+  const pushed = server.push([message('m1', ['a'])]);
+  await clock.advance(minute);
+  const whileFull = [...server.acknowledged];
+  const append = memory.journal.append.bind(memory.journal);
+  let failures = 2;
+  memory.journal.append = (commit) => (failures-- > 0 ? Promise.reject(new Error('disk')) : append(commit));
+  memory.room = true;
+
+  await clock.until(pushed);
+
+  expect(whileFull).toEqual([]);
+  expect(server.acknowledged).toEqual(['m1']);
+  expect(memory.records.length).toBe(1);
+  await loop[Symbol.asyncDispose]();
+});
+
+it('holds when it is refused and goes on by itself with fresh secrets', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const server = broker();
+  server.refuse = true;
+  await using loop = startSource(stream, bench(clock, memory.journal, server.open).deps);
+  loop.start();
+  await clock.advance(minute);
+  const held = loop.status().state;
+  server.refuse = false;
+  await clock.advance(2 * minute);
+
+  expect(held).toBe('hold');
+  expect(loop.status()).toMatchObject({ state: 'polling', consecutive_failures: 0 });
+  expect(memory.held.size).toBe(0);
+  expect(server.opened).toBeGreaterThan(3);
+});
+
+it('warns of a topic that is away for minutes, and shows the oldest unacknowledged message', async () => {
+  const { clock, server, loop, lines } = await streaming();
+  server.handlers?.onState({ topic: 't', connected: true, oldestUnacked: noon - hour });
+  const connected = loop.status().details;
+  server.handlers?.onState({ topic: 't', connected: false, error: 'closed with 1006' });
+  await clock.advance(6 * minute);
+
+  expect(connected).toEqual({ topics: { t: { connected: true, since: noon, oldest_unacked: noon - hour } } });
+  expect(loop.status().warnings).toEqual(['topic t is not connected for 6m: closed with 1006']);
+  expect(said(lines, 'topic disconnected, it is tried again').length).toBe(1);
+  await loop[Symbol.asyncDispose]();
+});
+
+it('ends `run --once` when nothing more comes', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const server = broker();
+  const loop = startSource(stream, bench(clock, memory.journal, server.open).deps);
+  const once = loop.pollOnce(never);
+  await clock.advance(1000);
+  await server.push([message('m1', ['a'])]);
+
+  await clock.until(once, 10_000);
+
+  expect(memory.records.length).toBe(1);
+});
