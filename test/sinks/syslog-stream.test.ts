@@ -1,10 +1,19 @@
 import type net from 'node:net';
 import { expect, it } from 'vitest';
-import type { Pending } from '../../src/sinks/sink.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { OutgoingEvent, Pending } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { listen, uncount } from './receiver.ts';
+import { listen, type Receiver, uncount } from './receiver.ts';
 import { parse5424 } from './rfc5424.ts';
 import { batchOf, bodyOf, manualClock, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
+
+/** What /proc/net/tcp shows of our connection when the peer has not acknowledged so many octets. */
+function kernelTable(receiver: Receiver, outstanding: number): string {
+  const hex = (number: number, digits: number): string => number.toString(16).toUpperCase().padStart(digits, '0');
+  const ours = receiver.connections[0]?.socket.remotePort ?? 0;
+  const row = `0: 0100007F:${hex(ours, 4)} 0100007F:${hex(receiver.port, 4)} 01 ${hex(outstanding, 8)}:00000000 00:00000000 0 0`;
+  return `  sl  local_address rem_address   st tx_queue rx_queue\n   ${row}\n`;
+}
 
 it('sends each event of a batch as one octet-counted message', async () => {
   await using receiver = await listen();
@@ -78,14 +87,43 @@ it('calls a message sent after a minute on a healthy connection', async () => {
 it('calls a message sent when the resend window has moved past it', async () => {
   await using receiver = await listen();
   await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 10 });
-  const first = (await sink.send(batchOf(sink, numbered(5)), never())) as Pending;
-  const second = (await sink.send(batchOf(sink, numbered(5, 5)), never())) as Pending;
+  const big = (count: number): OutgoingEvent[] => numbered(count).map((event) => ({ ...event, body: 'x'.repeat(2000) }));
+  const first = (await sink.send(batchOf(sink, big(5)), never())) as Pending;
+  const second = (await sink.send(batchOf(sink, big(5)), never())) as Pending;
+  await until(() => (receiver.connections[0]?.bytes().length ?? 0) > 20_000);
 
-  await sink.send(batchOf(sink, numbered(5, 10)), never());
+  await sink.send(batchOf(sink, big(5)), never());
+  await until(() => (receiver.connections[0]?.bytes().length ?? 0) > 30_000);
+  await sink.send(batchOf(sink, big(1)), never());
 
   await expect(first.pending).resolves.toEqual({ all: { kind: 'sent' } });
   receiver.connections[0]?.socket.resetAndDestroy();
   await expect(second.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+});
+
+it('does not call sent what the receiver has not taken, however much follows', async () => {
+  await using receiver = await listen();
+  let outstanding = 50_000;
+  const files = { ...systemSeams().files, readFile: (async () => kernelTable(receiver, outstanding)) as never };
+  await using sink = await openSink(
+    syslog,
+    { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 1 },
+    { seams: { ...systemSeams(), files } },
+  );
+  const batch = batchOf(sink, [outgoing({ body: 'x'.repeat(10_000) })]);
+  let isSettled = false;
+  const first = (await sink.send(batch, never())) as Pending;
+  void first.pending.then(() => {
+    isSettled = true;
+  });
+
+  for (let at = 0; at < 4; at += 1) await sink.send(batch, never());
+  const before = isSettled;
+  outstanding = 0;
+  await sink.send(batch, never());
+
+  await expect(first.pending).resolves.toEqual({ all: { kind: 'sent' } });
+  expect(before).toBe(false);
 });
 
 it('answers retry when nobody listens', async () => {
@@ -129,13 +167,8 @@ it('gives up a write that stands still for 30 s', async () => {
 it('gives up a connection whose octets nobody acknowledges for 30 s', async () => {
   await using receiver = await listen();
   const { seams, advance } = manualClock();
-  // The kernel's table shows 512 octets outstanding on our connection, as after a pulled cable.
-  const files = { ...seams.files, readFile: (async () => stuckTable()) as never };
-  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
-  const stuckTable = (): string => {
-    const port = receiver.connections[0]?.socket.remotePort ?? 0;
-    return `  sl  local_address rem_address st tx_queue\n   0: 0100007F:${hex(port)} 0100007F:${hex(receiver.port)} 01 00000200:00000000 00:00000000 0 0\n`;
-  };
+  // As after a pulled cable.
+  const files = { ...seams.files, readFile: (async () => kernelTable(receiver, 512)) as never };
   await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams: { ...seams, files } });
   const answer = (await sink.send(batchOf(sink, numbered(1)), never())) as Pending;
   let verdicts: unknown;

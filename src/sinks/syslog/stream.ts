@@ -7,6 +7,7 @@ import { dial, verdictOfFailure } from './dial.ts';
 import { type Framing, frame } from './framing.ts';
 import { type MessageEncoder, nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress, SyslogOptions } from './options.ts';
+import { outstandingBytes } from './outstanding.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
 import { probeStream } from './probe.ts';
 import { watchProgress } from './progress.ts';
@@ -81,7 +82,7 @@ async function openLine({ address, options, context, trust }: Transport, signal:
       context.log.warn({ bytes: chunk.length }, 'the syslog receiver answers, which plain syslog does not know; dropped');
     heard = true;
   });
-  const window = openReplayWindow(clock, options.resend_window);
+  const window = openReplayWindow(clock, options.resend_window, () => outstandingBytes(socket, context.seams.files));
   watchProgress(connection, context.seams, () => window.unconfirmed > 0);
   void connection.ended.then((ending) => window.end(verdictOfEnding(ending, address)));
   return { connection, window, sequence: 0 };
@@ -114,10 +115,12 @@ async function transmit(
     line.sequence = nextSequence(line.sequence);
     text += frame(numbered ? withSequence(message, line.sequence) : message, framing);
   }
-  const settled = line.window.add(messages);
+  const settled = line.window.add(messages, Buffer.byteLength(text));
   const verdicts = messages === batch.encoded.length ? settled : settled.then((common) => each(common, batch, fits, maxBytes));
   const isWritten = await line.connection.write(text, signal);
-  return isWritten ? { pending: verdicts } : await verdicts;
+  if (!isWritten) return await verdicts;
+  await line.window.review();
+  return { pending: verdicts };
 }
 
 function each(common: Verdicts, batch: Batch, fits: readonly boolean[], maxBytes: number): Verdicts {
