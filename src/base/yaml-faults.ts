@@ -141,10 +141,10 @@ export function formatFault(fault: Fault): string {
   return fault.fix === undefined ? line : `${line}\n  fix: ${fault.fix}`;
 }
 
-/** One error that carries every fault, in the order of the text. */
+/** One error that carries every fault, in the order of the text; as its cause the faults themselves. */
 export function faultsError(code: ErrorCode, faults: readonly Fault[]): PenstockError {
   const ordered = [...faults].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column);
-  return new PenstockError(code, [...new Set(ordered.map(formatFault))].join('\n'));
+  return new PenstockError(code, [...new Set(ordered.map(formatFault))].join('\n'), { cause: ordered });
 }
 
 /**
