@@ -159,5 +159,5 @@ async function inOrder<T>(
 function allOf(faults: readonly Fault[]): PenstockError {
   if (faults.length <= mostFaults) return faultsError('PEN_CONFIG_INVALID', faults);
   const first = faultsError('PEN_CONFIG_INVALID', faults.slice(0, mostFaults));
-  return new PenstockError('PEN_CONFIG_INVALID', `${first.message}\nand ${faults.length - mostFaults} more`);
+  return new PenstockError('PEN_CONFIG_INVALID', `${first.message}\nand ${faults.length - mostFaults} more`, { cause: faults });
 }

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { PenstockError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import type { Files } from '../base/seams.ts';
+import type { Connector } from '../connectors/connector.ts';
+import { loadConnector, loadConnectors } from '../connectors/index.ts';
+import type { Format } from '../event/event.ts';
+import { encodeBody } from '../event/index.ts';
+import { shippedConnectors } from './read-config.ts';
+
+export interface SampleRequest {
+  readonly connector: string;
+  readonly format: Format;
+  readonly includeRaw: boolean;
+  /** Only this action's key. */
+  readonly action?: string;
+  /** Looked up before the shipped connectors. */
+  readonly dirs?: readonly string[];
+  /** What becomes `metadata.processed_time`, milliseconds. */
+  readonly now: number;
+}
+
+/** One line for every synthetic record of a connector, mapped and encoded as a sink would send it. */
+export async function renderSamples(
+  { connector: name, format, includeRaw, action, dirs = [], now }: SampleRequest,
+  files: Files,
+): Promise<string[]> {
+  const places = { dirs: [...dirs, shippedConnectors], files };
+  const connector = await loadConnector(name, places);
+  const text = await samplesOf(connector, [...(await loadConnectors(places)).values()], files);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const mapped = lines.map((line) => {
+    const { uid, record } = connector.records.examine({ value: parseJson(line) }, undefined);
+    return connector.mapper.map(
+      { uid, received: now, record },
+      { source: name, tenant: undefined, labels: [], processedTime: now },
+    );
+  });
+  const wanted = action === undefined ? mapped : mapped.filter(({ actionKey }) => actionKey === action);
+  if (wanted.length > 0) return wanted.map((one) => encodeBody(format, one, { includeRaw }));
+  throw new PenstockError('PEN_NOT_FOUND', `connector "${name}" has no sample of action "${action ?? ''}"`, {
+    fix: `see "penstock actions ${name}"`,
+  });
+}
+
+/** A connector that reads the same table in another way has the same samples. */
+async function samplesOf(connector: Connector, others: readonly Connector[], files: Files): Promise<string> {
+  const relatives = others.filter(({ name, mapper }) => name !== connector.name && mapper.table === connector.mapper.table);
+  for (const { origin } of [connector, ...relatives]) {
+    try {
+      return await files.readFile(join(origin, 'samples.ndjson'), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw new PenstockError('PEN_NOT_FOUND', `connector "${connector.name}" has no samples`, {
+    fix: `add ${join(connector.origin, 'samples.ndjson')}`,
+  });
+}
