@@ -35,10 +35,14 @@ function paletteFor(colored: boolean): Palette {
 
 // Colours are no part of a cell's width.
 // oxlint-disable-next-line no-control-regex
-const width = (text: string): number => [...text.replace(/\u001b\[\d+m/g, '')].length;
+const width = (text: string): number => Array.from(text.replace(/\u001b\[\d+m/g, '')).length;
+
+// What vendors and receivers wrote must not steer the terminal: only our own colours stay.
+// oxlint-disable-next-line no-control-regex
+const tame = (text: string): string => text.replace(/\u001b(?!\[\d+m)|[\u0000-\u001a\u001c-\u001f\u007f-\u009f]/g, '\uFFFD');
 
 function aligned(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  const cells = [head, ...rows].map((row) => row.map(String));
+  const cells = [head, ...rows].map((row) => row.map((cell) => tame(String(cell))));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => width(row[column] ?? ''))));
   const isNumber = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
   return cells.map((row) =>
@@ -62,7 +66,7 @@ export function processOutput({
   stderr: NodeJS.WriteStream;
   env: NodeJS.ProcessEnv;
 } = process): Output {
-  const color = paletteFor(stdout.isTTY === true && env['NO_COLOR'] === undefined);
+  const color = paletteFor(stdout.isTTY && env['NO_COLOR'] === undefined);
   let said = Number.NEGATIVE_INFINITY;
   let open = false;
   const line = (text = ''): void => void stdout.write(`${text}\n`);
@@ -76,7 +80,7 @@ export function processOutput({
     },
     note: (text) => void stderr.write(`${text}\n`),
     progress(text) {
-      if (stderr.isTTY === true) {
+      if (stderr.isTTY) {
         stderr.write(`\r\u001b[2K${text}`);
         open = true;
         return;
@@ -89,7 +93,7 @@ export function processOutput({
       if (open) stderr.write('\n');
       open = false;
     },
-    isTerminal: stdout.isTTY === true,
+    isTerminal: stdout.isTTY,
     color,
   };
 }

@@ -1,7 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
 import { packageVersion } from '../base/package.ts';
 import type { CommandContext } from './context.ts';
+import { helpTopics } from './help-topics.ts';
 
 /** Adds one command, or a family of them, to the program. */
 export type AddCommand = (program: Command, context: CommandContext) => void;
@@ -10,34 +12,89 @@ export type AddCommand = (program: Command, context: CommandContext) => void;
 export const configOption = (): Option =>
   new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
 
-const families: readonly (() => Promise<{ add: AddCommand }>)[] = [
-  () => import('./commands/run.ts'),
-  () => import('./commands/status.ts'),
-  () => import('./commands/check.ts'),
-  () => import('./commands/ledger.ts'),
-  () => import('./commands/dead-letters.ts'),
-  () => import('./commands/jobs.ts'),
-  () => import('./commands/demo.ts'),
+interface Family {
+  /** The commands that it adds; only the family of the command that is asked for is imported. */
+  readonly commands: readonly string[];
+  readonly load: () => Promise<{ readonly add: AddCommand }>;
+}
+
+/** One line per family; the order is that of the help. */
+const families: readonly Family[] = [
+  { commands: ['validate'], load: () => import('./commands/validate.ts') },
+  { commands: ['check', 'preview'], load: () => import('./commands/check.ts') },
+  { commands: ['run'], load: () => import('./commands/run.ts') },
+  { commands: ['status', 'health'], load: () => import('./commands/status.ts') },
+  { commands: ['ledger'], load: () => import('./commands/ledger.ts') },
+  { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },
+  { commands: ['backfill', 'import', 'replay'], load: () => import('./commands/jobs.ts') },
+  { commands: ['schema', 'actions', 'sample'], load: () => import('./commands/catalog.ts') },
+  { commands: ['demo'], load: () => import('./commands/demo.ts') },
 ];
 
 function exitCodeOf(error: unknown): 1 | 2 {
   return error instanceof PenstockError ? (consequenceOf(error.code).exit ?? 1) : 1;
 }
 
-/** Builds the program with every command. */
-export async function buildProgram(context: CommandContext): Promise<Command> {
+function addHelp(program: Command, { output }: CommandContext): void {
+  const topics = Object.entries(helpTopics).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
+  program.addHelpText('after', `\nTopics (penstock help TOPIC):\n${topics.join('\n')}\n`);
+  program.addHelpText(
+    'after',
+    'Start here:\n  $ penstock demo                       the whole path with simulated vendors\n  $ penstock help config               how to write a configuration\n  $ penstock validate -c penstock.yaml',
+  );
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => output.line(packageVersion));
+  program.helpCommand(false);
+  program
+    .command('help')
+    .argument('[topic]', 'a command or a topic')
+    .description('explain a command or a topic')
+    .action((topic: string | undefined) => {
+      const found = topic === undefined ? undefined : helpTopics[topic];
+      if (found !== undefined) output.line(found.text.trimEnd());
+      else if (topic === undefined) program.outputHelp();
+      else explainCommand(program, topic);
+    });
+}
+
+function explainCommand(program: Command, name: string): void {
+  const command = program.commands.find((candidate) => candidate.name() === name);
+  if (command !== undefined) {
+    command.outputHelp();
+    return;
+  }
+  const known = [...Object.keys(helpTopics), ...program.commands.map((candidate) => candidate.name())];
+  const guess = nearest(name, known);
+  throw new PenstockError('PEN_USAGE', `there is no help on "${name}"`, {
+    fix: guess === undefined ? 'see "penstock help"' : `did you mean "penstock help ${guess}"?`,
+  });
+}
+
+/** Builds the program; with a word that is a command, only what that command needs. */
+export async function buildProgram(context: CommandContext, word?: string): Promise<Command> {
   const program = new Command('penstock')
+    .usage('COMMAND [options]')
     .description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.')
-    .version(packageVersion);
+    .version(packageVersion, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain the command');
   program.exitOverride().showSuggestionAfterError().showHelpAfterError('(penstock help COMMAND tells more)');
-  for (const family of families) (await family()).add(program, context);
+  const asked = families.filter(({ commands }) => word !== undefined && commands.includes(word));
+  const loaded = await Promise.all((asked.length === 0 && word !== 'version' ? families : asked).map(({ load }) => load()));
+  for (const { add } of loaded) add(program, context);
+  addHelp(program, context);
   return program;
 }
 
 /** Runs one command line; resolves with the exit code. */
 export async function runProgram(argv: readonly string[], context: CommandContext): Promise<number> {
-  const program = await buildProgram(context);
   try {
+    const program = await buildProgram(context, argv[0]);
+    if (argv.length === 0) {
+      program.outputHelp();
+      return 0;
+    }
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {

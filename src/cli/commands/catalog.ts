@@ -1,0 +1,80 @@
+import { Argument, type Command, Option } from 'commander';
+import { type Format, formats } from '../../event/event.ts';
+import { type ActionList, listActions, listConnectorNames } from '../../operate/list-actions.ts';
+import { printSchema, type SchemaKind, schemaKinds } from '../../operate/print-schema.ts';
+import { renderSamples } from '../../operate/render-samples.ts';
+import type { CommandContext } from '../context.ts';
+
+interface FolderOptions {
+  readonly connectorsDir?: string;
+  readonly json?: true;
+}
+
+interface SampleOptions extends FolderOptions {
+  readonly format: Format;
+  readonly action?: string;
+  readonly includeRaw?: true;
+}
+
+const dirsOf = ({ connectorsDir }: FolderOptions): string[] => (connectorsDir === undefined ? [] : [connectorsDir]);
+
+function showActions({ connector, actions }: ActionList, { output }: CommandContext): void {
+  output.table(
+    ['action', 'what happened', 'class', 'activity', 'severity', 'risk'],
+    actions.map(({ key, title, className, activity, severity, risk }) => [key, title, className, activity, severity, risk]),
+  );
+  output.line(`${actions.length} actions of ${connector}; one that is not listed arrives as Base Event with the vendor's name`);
+}
+
+async function actions(name: string | undefined, options: FolderOptions, context: CommandContext): Promise<void> {
+  const { output, seams } = context;
+  if (name === undefined) {
+    const names = await listConnectorNames(seams.files, dirsOf(options));
+    if (options.json === true) output.json(names);
+    else for (const one of names) output.line(one);
+    return;
+  }
+  const list = await listActions(name, seams.files, dirsOf(options));
+  if (options.json === true) output.json(list);
+  else showActions(list, context);
+}
+
+async function sample(connector: string, options: SampleOptions, { output, seams }: CommandContext): Promise<void> {
+  const { format, action, includeRaw = false } = options;
+  const request = { connector, format, includeRaw, dirs: dirsOf(options), now: seams.clock.now() };
+  for (const line of await renderSamples({ ...request, ...(action === undefined ? {} : { action }) }, seams.files))
+    output.line(line);
+}
+
+const folderOption = (): Option => new Option('--connectors-dir <folder>', 'look up connectors of your own here first');
+
+/** `penstock schema`, `actions` and `sample`: what is shipped, without any configuration. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of a kind of file, for editors')
+    .addArgument(new Argument('[kind]', 'which file').choices(schemaKinds).default('config'))
+    .addHelpText('after', '\nExamples:\n  $ penstock schema > config/penstock.schema.json\n  $ penstock schema connector')
+    .action(async (kind: SchemaKind) => context.output.json(await printSchema(kind, context.seams.files)));
+  program
+    .command('actions')
+    .description("list a connector's actions and what they become; without a name, the connectors")
+    .argument('[connector]', 'name of a connector')
+    .addOption(folderOption())
+    .option('--json', 'print JSON: connector, table, actions')
+    .addHelpText('after', '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR')
+    .action((name: string | undefined, options: FolderOptions) => actions(name, options, context));
+  program
+    .command('sample')
+    .description('print an event for every action of a connector, one line each, as a sink would send it')
+    .argument('<connector>', 'name of a connector')
+    .addOption(new Option('-f, --format <format>', 'body of an event').choices(formats).default('ocsf'))
+    .option('--action <key>', 'only this action')
+    .option('--include-raw', "add the vendor's record as raw_data")
+    .addOption(folderOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ penstock sample CONNECTOR --format cef\n  $ penstock sample CONNECTOR --action policy_updated | jq .',
+    )
+    .action((name: string, options: SampleOptions) => sample(name, options, context));
+}

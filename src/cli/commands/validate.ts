@@ -1,0 +1,60 @@
+import { type Command, Option } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
+import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
+import { readConfig } from '../../operate/read-config.ts';
+import type { CommandContext } from '../context.ts';
+import { configOption } from '../program.ts';
+
+interface ValidateOptions {
+  readonly config: string;
+  readonly withoutSecrets?: true;
+  readonly json?: true;
+}
+
+/** A fault as `validate --json` prints it; the names are stable. */
+function plain({ file, line, column, path, what, fix }: Fault): Record<string, unknown> {
+  return { file, line, column, path: formatPath(path), what, ...(fix === undefined ? {} : { fix }) };
+}
+
+function faultsIn(error: PenstockError): Record<string, unknown>[] {
+  if (Array.isArray(error.cause)) return (error.cause as Fault[]).map(plain);
+  const { message: what, where, fix } = error;
+  return [{ ...(where === undefined ? {} : { file: where }), what, ...(fix === undefined ? {} : { fix }) }];
+}
+
+function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
+}
+
+async function validate({ config: file, withoutSecrets, json }: ValidateOptions, context: CommandContext): Promise<void> {
+  const { output, seams } = context;
+  try {
+    const { sources, sinks, warnings } = await readConfig(file, seams, { withoutSecrets: withoutSecrets === true });
+    const names = (blocks: readonly { readonly name: string }[]): string[] => blocks.map(({ name }) => name);
+    if (json === true) {
+      output.json({ valid: true, file, sources: names(sources), sinks: names(sinks), warnings: warnings.map(plain) });
+      return;
+    }
+    for (const warning of warnings) output.note(`${output.color.yellow('warning')} ${formatFault(warning)}`);
+    output.line(`${output.color.green('ok')} ${file}: ${counted(sources.length, 'source')}, ${counted(sinks.length, 'sink')}`);
+  } catch (error) {
+    if (json !== true || !(error instanceof PenstockError)) throw error;
+    output.json({ valid: false, file, faults: faultsIn(error) });
+    context.exit(2);
+  }
+}
+
+/** `penstock validate`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('validate')
+    .description('check the configuration without touching the network; every fault at once')
+    .addOption(configOption())
+    .addOption(new Option('--without-secrets', 'read neither environment variables nor secret files, for CI'))
+    .option('--json', 'print JSON: valid, file, sources, sinks, warnings or faults')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ penstock validate -c config/penstock.yaml\n  $ penstock validate --without-secrets --json',
+    )
+    .action((options: ValidateOptions) => validate(options, context));
+}
