@@ -48,7 +48,7 @@ export function consequenceOf(code: ErrorCode): Consequence {
 }
 
 export interface ErrorDetails {
-  /** The place: `config/penstock.yaml:6:5 (sinks.soc.tokn)`, `source okta-prod`. */
+  /** The place: `config/penstock.yaml:6:5 (sinks.soc.tokn)`, `source acme-prod`. */
   readonly where?: string;
   /** What to do about it, one imperative sentence without a full stop. */
   readonly fix?: string;

@@ -8,7 +8,7 @@ export interface CommandContext {
   readonly seams: Seams;
   readonly output: Output;
   /** A command reports failure by its exit code: 0 well, 1 failed, 2 bad configuration or usage. */
-  exit(code: 0 | 1 | 2): void;
+  readonly exit: (code: 0 | 1 | 2) => void;
 }
 
 /** The real machine and the process's own streams. */
@@ -24,7 +24,7 @@ export function commandContext(): CommandContext {
 
 /** The daemon's log: JSON lines on standard error, readable ones on a terminal. */
 export async function daemonLog(config: Config): Promise<Log> {
-  if (process.stderr.isTTY !== true) return openLog(config.log.level, process.stderr, config.secrets);
+  if (!process.stderr.isTTY) return openLog(config.log.level, process.stderr, config.secrets);
   const { default: pretty } = await import('pino-pretty');
   return openLog(
     config.log.level,

@@ -5,7 +5,9 @@ const padded = (label: string, value: string): string => `  ${label.padEnd(22)} 
 /** A few lines on what the demo has done so far: events per source and class, unknown actions, duplicates filtered. */
 export async function demoSummary(daemon: Daemon): Promise<string> {
   const { sources, sinks } = await daemon.status();
-  const perSource = sources.map(({ name, records }) => padded(name, `${records.new} events, ${records.duplicate} duplicates filtered, ${records.unreadable} unreadable`));
+  const perSource = sources.map(({ name, records }) =>
+    padded(name, `${records.new} events, ${records.duplicate} duplicates filtered, ${records.unreadable} unreadable`),
+  );
   const classes = new Map<string, number>();
   const unknown = new Map<string, number>();
   for (const sink of sinks) {
@@ -15,5 +17,11 @@ export async function demoSummary(daemon: Daemon): Promise<string> {
   const perClass = [...classes].toSorted((a, b) => b[1] - a[1]).map(([name, count]) => padded(name, String(count)));
   const perUnknown = [...unknown].map(([action, count]) => padded(action, `${count}, delivered as Base Event`));
   const section = (title: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : [title, ...lines]);
-  return ['', ...section('so far, per source', perSource), ...section('per class', perClass), ...section('actions in no table', perUnknown), ''].join('\n');
+  return [
+    '',
+    ...section('so far, per source', perSource),
+    ...section('per class', perClass),
+    ...section('actions in no table', perUnknown),
+    '',
+  ].join('\n');
 }

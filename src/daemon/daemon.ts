@@ -72,9 +72,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   let jobs: JobRunner | undefined;
   let stopped: Promise<void> | undefined;
 
-  const startSinks = (): void => {
-    for (const { loop } of runtime.sinks.values()) loop.start();
-  };
+  const startSinks = (): void => startAll(runtime.sinks.values());
   const startJobs = (): void => {
     jobs ??= open.use(startJobRunner(runtime));
   };
@@ -93,7 +91,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
     status,
     async start() {
       startSinks();
-      for (const { loop } of runtime.sources.values()) loop.start();
+      startAll(runtime.sources.values());
       startJobs();
       open.use(
         await startAdmin({ ...adminSettings(config), seams, log, operations: operationsOf(runtime, status, () => jobs?.wake()) }),
@@ -102,6 +100,10 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
     stop: () => (stopped ??= stop()),
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
+}
+
+function startAll(parts: Iterable<{ readonly loop: { start(): void } }>): void {
+  for (const { loop } of parts) loop.start();
 }
 
 function adminSettings({ admin, data_dir }: Config) {

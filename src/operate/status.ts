@@ -1,14 +1,14 @@
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceStatus } from '../collect/source.ts';
 import type { SinkStatus } from '../deliver/delivery.ts';
-import type { HoldNote, Job, Journal, JournalUsage } from '../journal/journal.ts';
+import type { HoldNote, Job, JournalUsage } from '../journal/journal.ts';
 import { readLedger } from './ledger.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
 export interface Problem {
   readonly level: 'error' | 'warning';
-  /** `source anaconda-acme`, `sink splunk`, `journal`, `ledger`. */
+  /** `source acme-prod`, `sink splunk`, `journal`, `ledger`. */
   readonly where: string;
   readonly what: string;
   readonly fix?: string;

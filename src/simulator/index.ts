@@ -20,7 +20,7 @@ export interface SimulatorSettings {
   /** First port; 0 for free ones. */
   readonly port: number;
   /** Synthetic records of each connector, from its samples. */
-  readonly samples: Readonly<Record<'anaconda' | 'analyst-studio' | 'astra-csv', readonly Template[]>>;
+  readonly samples: Readonly<Record<VendorName, readonly Template[]>>;
   /** Where downloads appear; none are written without it. */
   readonly downloads?: string;
   /** Life of an access token, milliseconds; the vendor's is 900,000. */
@@ -29,7 +29,9 @@ export interface SimulatorSettings {
   readonly pageSize?: number;
 }
 
-export type VendorName = 'anaconda' | 'analyst-studio' | 'astra-csv';
+/** Connectors whose vendors are simulated. */
+export const vendorNames = ['anaconda', 'analyst-studio', 'astra-csv'] as const;
+export type VendorName = (typeof vendorNames)[number];
 
 /** Simulated vendors on loopback. */
 export interface Simulator extends AsyncDisposable {

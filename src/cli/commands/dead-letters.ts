@@ -14,7 +14,7 @@ interface FilterOptions {
   readonly action?: string;
   readonly from?: number;
   readonly to?: number;
-  readonly id?: readonly number[];
+  readonly id?: readonly string[];
 }
 
 interface ListOptions extends FilterOptions {
@@ -25,7 +25,7 @@ interface ListOptions extends FilterOptions {
 const fiveMinutesMs = 300_000;
 
 function filterOf({ sink, source, code, action, from, to, id }: FilterOptions): LetterFilter {
-  const all = { sink, source, code, action, from, to, ids: id };
+  const all = { sink, source, code, action, from, to, ids: id?.map(positiveInteger) };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
@@ -77,10 +77,7 @@ function withFilter(command: Command): Command {
     .option('--action <key>', 'only with this action')
     .option('--from <time>', 'event time from', pointInTime)
     .option('--to <time>', 'event time to, inclusive', endOfTime)
-    .option('--id <id>', 'only this letter; may be repeated', (text: string, before: readonly number[] = []) => [
-      ...before,
-      positiveInteger(text),
-    ]);
+    .option('--id <ids...>', 'only these letters');
 }
 
 /** `penstock dead-letters`. */

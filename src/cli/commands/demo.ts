@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { sleep } from '../../base/clock.ts';
-import { createSecrets } from '../../base/secrets.ts';
 import { openLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
+import { createSecrets } from '../../base/secrets.ts';
 import { openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../operate/read-config.ts';
-import { readSamples } from '../../operate/sample.ts';
 import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
 import { duration } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { demoSummary } from '../demo-summary.ts';
+import { vendorSamples } from '../vendor-samples.ts';
 
 interface DemoOptions {
   readonly for?: number;
@@ -24,15 +24,14 @@ const summaryAfterMs = 4000;
 const historyMs = 30 * 60_000;
 
 async function startVendors(folder: string, seed: number, { seams }: CommandContext): Promise<Simulator> {
-  const [anaconda, studio, astra] = await Promise.all(['anaconda', 'analyst-studio', 'astra-csv'].map((name) => readSamples(name, seams.files)));
   return startSimulator({
     seams: { ...seams, random: seededRandom(seed) },
     faults: demoFaults,
     ratePerMinute: 20,
     historyMs,
     port: 0,
-    samples: { anaconda: anaconda ?? [], 'analyst-studio': studio ?? [], 'astra-csv': astra ?? [] },
-    downloads: join(folder, 'astra-downloads'),
+    samples: await vendorSamples(seams.files),
+    downloads: join(folder, 'downloads'),
   });
 }
 
@@ -40,9 +39,18 @@ async function writeConfig(folder: string, simulator: Simulator): Promise<string
   // JSON is YAML; short windows, so that what happens is seen at once.
   const sources = Object.entries(simulator.sources as Record<string, Record<string, unknown>>).map(([name, source]) => [
     name,
-    { ...source, start: '30m', ...(source['connector'] === 'astra-csv' ? {} : { window: { settle: '1s', overlap: '2m' } }) },
+    {
+      ...source,
+      start: '30m',
+      ...('directory' in (source['options'] as object) ? {} : { window: { settle: '1s', overlap: '2m' } }),
+    },
   ]);
-  const config = { data_dir: './data', admin: { listen: '127.0.0.1:0' }, sources: Object.fromEntries(sources), sinks: { screen: { type: 'stdout', batch: { wait: '200ms' } } } };
+  const config = {
+    data_dir: './data',
+    admin: { listen: '127.0.0.1:0' },
+    sources: Object.fromEntries(sources),
+    sinks: { screen: { type: 'stdout', batch: { wait: '200ms' } } },
+  };
   const file = join(folder, 'penstock.yaml');
   await writeFile(file, JSON.stringify(config, null, 2));
   return file;

@@ -76,6 +76,10 @@ export function add(program: Command, context: CommandContext): void {
     .action((source: string, files: string[], options: JobOptions) =>
       haveDone('import', { source, files: files.map((file) => resolve(file)) }, options, context),
     );
+  addReplay(program, context);
+}
+
+function addReplay(program: Command, context: CommandContext): void {
   program
     .command('replay')
     .argument('<sink>', 'name of the sink')

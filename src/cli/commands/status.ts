@@ -28,7 +28,8 @@ function worstFirst<T extends { readonly state: string }>(all: readonly T[]): re
   return all.toSorted((a, b) => Number(well.has(a.state)) - Number(well.has(b.state)));
 }
 
-function showSources({ sources, at }: StatusReport, output: Output): void {
+/** The table of sources. */
+export function showSources({ sources, at }: StatusReport, output: Output): void {
   const rows = worstFirst(sources).slice(0, longestTable);
   output.table(
     ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'duplicate', 'unreadable'],
@@ -47,7 +48,8 @@ function showSources({ sources, at }: StatusReport, output: Output): void {
     output.line(output.color.dim(`and ${sources.length - rows.length} more in good order (--json shows all)`));
 }
 
-function showSinks({ sinks, at }: StatusReport, output: Output): void {
+/** The table of sinks. */
+export function showSinks({ sinks, at }: StatusReport, output: Output): void {
   output.table(
     ['sink', 'type', 'state', 'lag', 'pending', 'acknowledged', 'unconfirmed', 'dead letters', 'last acknowledged'],
     worstFirst(sinks).map((sink) => [

@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { formatSize } from '../../base/quantity.ts';
+import { backup, check, repair } from '../../operate/care-for-journal.ts';
+import type { CommandContext } from '../context.ts';
+import { configOption } from '../program.ts';
+
+interface Options {
+  readonly config: string;
+  readonly json?: true;
+}
+
+/** `penstock journal`. */
+export function add(program: Command, context: CommandContext): void {
+  const { output, seams, exit } = context;
+  const family = program.command('journal').description('check, repair or back up the journal');
+  family
+    .command('check')
+    .description('read it from end to end; exit 1 when something is damaged')
+    .addOption(configOption())
+    .option('--json', 'for scripts')
+    .action(async ({ config, json }: Options) => {
+      const found = await check(config, seams);
+      if (json === true) output.json(found);
+      else {
+        output.line(`${found.path}: ${found.pages} pages, ${found.records} records, ${formatSize(found.bytes)}`);
+        for (const problem of found.problems) output.line(output.color.red(problem));
+        if (found.problems.length === 0) output.line(output.color.green('Nothing is damaged.'));
+        else output.line('fix: stop the daemon, then run "penstock journal repair"');
+      }
+      exit(found.problems.length === 0 ? 0 : 1);
+    });
+  family
+    .command('repair')
+    .description('save what can be read into a new file, say what is lost, keep the damaged file; with the daemon stopped')
+    .addOption(configOption())
+    .action(async ({ config }: Options) => output.json(await repair(config, seams)));
+  family
+    .command('backup')
+    .argument('<file>', 'where to; must not exist')
+    .description('copy it, also while the daemon runs')
+    .addOption(configOption())
+    .action(async (file: string, { config }: Options) => {
+      await backup(config, resolve(file), seams);
+      output.line(`backed up to ${resolve(file)}`);
+    });
+}

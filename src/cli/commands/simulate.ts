@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { sleep } from '../../base/clock.ts';
+import { silentLog } from '../../base/log.ts';
+import { seededRandom } from '../../base/random.ts';
+import { catchSignals } from '../../daemon/run.ts';
+import { allFaults, noFaults, startSimulator } from '../../simulator/index.ts';
+import { duration, positiveInteger } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
+import { vendorSamples } from '../vendor-samples.ts';
+
+interface SimulateOptions {
+  readonly port?: number;
+  readonly rate: number;
+  readonly history: number;
+  readonly seed?: number;
+  readonly faults?: string | true;
+  readonly downloads?: string;
+}
+
+function faultsOf(names: string | true | undefined) {
+  if (names === undefined) return noFaults;
+  if (names === true || names === 'all') return allFaults;
+  const chosen = new Set(names.split(',').map((name) => name.trim()));
+  return Object.fromEntries(
+    Object.entries(allFaults).map(([name, value]) => [name, chosen.has(name) ? value : 0]),
+  ) as unknown as typeof allFaults;
+}
+
+async function simulate(options: SimulateOptions, { output, seams }: CommandContext): Promise<void> {
+  using signals = catchSignals(silentLog());
+  const seed = options.seed ?? Math.floor(seams.random.float() * 1e6);
+  await using simulator = await startSimulator({
+    seams: { ...seams, random: seededRandom(seed) },
+    faults: faultsOf(options.faults),
+    ratePerMinute: options.rate,
+    historyMs: options.history,
+    port: options.port ?? 0,
+    samples: await vendorSamples(seams.files),
+    ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
+  });
+  output.note(`simulated vendors answer on loopback (seed ${seed}); Ctrl-C ends them. Sources for a configuration:`);
+  output.line(stringify({ sources: simulator.sources }));
+  await sleep(seams.clock, Number.MAX_SAFE_INTEGER, signals.stop).catch(() => undefined);
+}
+
+/** `penstock simulate`. */
+export function add(program: Command, context: CommandContext): void {
+  program
+    .command('simulate')
+    .description("simulate the vendors' audit APIs on loopback, to try a configuration without a tenant")
+    .option('--port <port>', 'first port; free ones otherwise', positiveInteger)
+    .option('--rate <count>', 'records per minute and vendor', positiveInteger, 60)
+    .option('--history <duration>', 'how much history exists at the start', duration, 86_400_000)
+    .option('--seed <number>', 'repeat the same vendors', positiveInteger)
+    .option('--faults [names]', `misbehave: all, or some of ${Object.keys(allFaults).join(', ')}`)
+    .option('--downloads <directory>', 'also put a CSV download there')
+    .action((options: SimulateOptions) => simulate(options, context));
+}

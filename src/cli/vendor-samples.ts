@@ -1,0 +1,9 @@
+import type { Files } from '../base/seams.ts';
+import { readSamples } from '../operate/sample.ts';
+import { type SimulatorSettings, vendorNames } from '../simulator/index.ts';
+
+/** The shipped synthetic records from which simulated vendors make theirs. */
+export async function vendorSamples(files: Files): Promise<SimulatorSettings['samples']> {
+  const samples = await Promise.all(vendorNames.map(async (name) => [name, await readSamples(name, files)] as const));
+  return Object.fromEntries(samples) as unknown as SimulatorSettings['samples'];
+}

@@ -1,0 +1,70 @@
+import { PenstockError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import { checkpointAt } from '../collect/index.ts';
+import type { Config } from '../config/index.ts';
+import { openJournal } from '../journal/index.ts';
+import type { Journal } from '../journal/journal.ts';
+import { sourceSettings } from './open-runtime.ts';
+import { readConfig } from './read-config.ts';
+
+/** What the journal knows under which name is changed only while no daemon works on it. */
+async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
+  const config = await readConfig(configFile, seams);
+  const { maxBytes, keepMs } = config.journal;
+  try {
+    await using journal = await openJournal({
+      dataDir: config.data_dir,
+      maxBytes,
+      keepMs,
+      seams,
+      log: silentLog(),
+      lock: 'exclusive',
+      lockWaitMs: 0,
+    });
+    return await change(journal, config);
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
+    throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon works on this journal', {
+      fix: 'stop it, run this command, and start it again',
+      cause: error,
+    });
+  }
+}
+
+/** Moves everything the journal knows of a source to another name. */
+export function renameSource(configFile: string, seams: Seams, from: string, to: string): Promise<void> {
+  return alone(configFile, seams, (journal) => journal.renameSource(from, to));
+}
+
+/** Moves everything the journal knows of a sink to another name. */
+export function renameSink(configFile: string, seams: Seams, from: string, to: string): Promise<void> {
+  return alone(configFile, seams, (journal) => journal.renameSink(from, to));
+}
+
+/** Drops a sink's state; what it had pending is abandoned. */
+export function forgetSink(configFile: string, seams: Seams, name: string): Promise<void> {
+  return alone(configFile, seams, (journal, config) => {
+    if (config.sinks.some((sink) => sink.name === name)) {
+      throw new PenstockError('PEN_USAGE', `sink "${name}" is still in the configuration`, {
+        where: configFile,
+        fix: 'take it out of the configuration first',
+      });
+    }
+    return journal.forgetSink(name);
+  });
+}
+
+/** Lets a source collect from a time on under its present identity; what was collected before stays known. */
+export function resetSource(configFile: string, seams: Seams, name: string, from: number): Promise<void> {
+  return alone(configFile, seams, async (journal, config) => {
+    const source = config.sources.find((candidate) => candidate.name === name);
+    if (source === undefined) {
+      throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
+        fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
+      });
+    }
+    await journal.resetSource(name, checkpointAt(sourceSettings(source), from));
+    await journal.setHold('source', name, null);
+  });
+}
