@@ -2,15 +2,12 @@ import type { Shape } from './action-table.ts';
 import { type Attributes, type Entity, type Thing, unknownName } from './attributes.ts';
 import { fillEntity, invitedUser, isKnown, type Party, thingOf, unknownUser, userOf } from './parties.ts';
 
-/** Everything a record tells about who and what was affected. */
+/** What a record tells about who and what was affected; what stands beside the target is read only where a row asks for it. */
 export interface Parties {
   readonly target: Party;
-  /** Named beside the target: `user.*`, `group.*`, `policy.*`, `resource.*` of the map. */
-  readonly user: Party;
-  readonly group: Party;
-  readonly policy: Party;
-  readonly resource: Party;
   readonly tenant: Thing | undefined;
+  /** An object named beside the target: `user.*`, `group.*`, `policy.*`, `resource.*` of the map. */
+  readonly beside: (whose: 'user' | 'group' | 'policy' | 'resource') => Party;
   readonly privileges: () => readonly string[] | undefined;
 }
 
@@ -36,8 +33,8 @@ function resourceOf(shape: Shape, parties: Parties, targetIsFree: boolean): Thin
   if (type === undefined) return undefined;
   const named =
     (targetIsFree ? thingOf(parties.target) : undefined) ??
-    (policy === true ? thingOf(parties.policy) : undefined) ??
-    thingOf(parties.resource) ??
+    (policy === true ? thingOf(parties.beside('policy')) : undefined) ??
+    thingOf(parties.beside('resource')) ??
     (tenant === true ? parties.tenant : undefined);
   return { ...(named ?? { name: unknownName }), type };
 }
@@ -50,7 +47,8 @@ function placeAccess(event: Attributes, shape: Shape, parties: Parties, targetIs
 }
 
 function placeUser(event: Attributes, shape: Shape, parties: Parties): void {
-  const { target, user } = parties;
+  const { target } = parties;
+  const user = parties.beside('user');
   const { policy, tenant, user_type_id: typeId } = shape.target;
   const isTyped = target.type !== undefined;
   const targetIsUser = isTyped ? isUser(target) : !isKnown(user);
@@ -59,12 +57,14 @@ function placeUser(event: Attributes, shape: Shape, parties: Parties): void {
   event.user = (targetIsUser ? userOf(person, typeId) : undefined) ?? userOf(user, typeId) ?? unknownUser();
   // A target of no known kind is no resource where the resource is the tenant: it is most likely the user once more.
   placeAccess(event, shape, parties, !targetIsUser && (isTyped || tenant !== true));
-  const attached = policy === true ? thingOf(parties.policy) : undefined;
+  const attached = policy === true ? thingOf(parties.beside('policy')) : undefined;
   if (attached !== undefined) event.policies = [attached];
 }
 
 function placeGroup(event: Attributes, shape: Shape, parties: Parties): void {
-  const { target, group, user } = parties;
+  const { target } = parties;
+  const group = parties.beside('group');
+  const user = parties.beside('user');
   const hasResource = shape.target.resource_type !== undefined;
   const untyped = target.type === undefined && target.email === undefined && !hasResource && !isKnown(group);
   const targetIsGroup = isGroup(target) || untyped;
@@ -76,14 +76,14 @@ function placeGroup(event: Attributes, shape: Shape, parties: Parties): void {
 
 function placeEntity(event: Attributes, { target: { type, type_id: typeId, tenant, invited } }: Shape, parties: Parties): void {
   const { target } = parties;
-  const own = typeId === 5 ? namedBy(target, parties.policy) : target;
-  const party = isKnown(own) || invited !== true ? own : parties.user;
+  const own = typeId === 5 ? namedBy(target, parties.beside('policy')) : target;
+  const party = isKnown(own) || invited !== true ? own : parties.beside('user');
   const thing = thingOf(party) ?? (tenant === true ? parties.tenant : undefined);
   const entity: Entity = { ...(thing ?? { name: unknownName }) };
   if (type !== undefined) entity.type = type;
   if (typeId !== undefined) entity.type_id = typeId;
   if (thing !== undefined) fillEntity(entity, party);
-  const guest = invited === true ? invitedUser(target, parties.user) : undefined;
+  const guest = invited === true ? invitedUser(target, parties.beside('user')) : undefined;
   if (guest !== undefined) entity.user = guest;
   event.entity = entity;
 }

@@ -1,6 +1,6 @@
 // Reading attributes out of a record while keeping account of what was carried, so that the rest can go to `unmapped`.
 import { isObject, setOwn } from '../base/json.ts';
-import { compileSteps, type Getter, isAbsent, parsePath, type Step } from './path.ts';
+import { compileSteps, type Getter, parsePath, type Step } from './path.ts';
 
 /** One attribute's way into the record. */
 export interface Read<T> {
@@ -45,7 +45,7 @@ function compileRead<T>(
   const get = (record: unknown): T | undefined => {
     for (const candidate of candidates) {
       const value = candidate.get(record);
-      if (isAbsent(value)) continue;
+      if (value === undefined || value === null || value === '') continue;
       const converted = convert(value);
       if (converted === undefined) continue;
       found = candidate.slot;

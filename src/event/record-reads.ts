@@ -132,11 +132,8 @@ export function fillClient(event: Attributes, reads: RecordReads, record: unknow
 export function readParties(reads: RecordReads, record: unknown, tenant: Parties['tenant']): Parties {
   return {
     target: readParty(reads.target, record),
-    user: readParty(reads.user, record),
-    group: readParty(reads.group, record),
-    policy: readParty(reads.policy, record),
-    resource: readParty(reads.resource, record),
     tenant,
+    beside: (whose) => readParty(reads[whose], record),
     privileges: () => reads.privileges.take(record),
   };
 }

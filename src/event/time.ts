@@ -15,6 +15,11 @@ const epochShape = /^\d{1,14}(?:\.\d+)?$/;
 const endOfTime = 253_402_300_800_000;
 // Seconds stay below this until the year 5138, milliseconds have been above it since 1973.
 const secondsBelow = 100_000_000_000;
+const dash = 45;
+const dot = 46;
+const colon = 58;
+const letterT = 84;
+const letterZ = 90;
 
 function daysIn(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
@@ -33,13 +38,58 @@ function offsetMinutes(zone: string | undefined): number | undefined {
 function fromCalendar(match: RegExpExecArray): number | undefined {
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const [hour, minute, second] = [Number(match[4] ?? 0), Number(match[5] ?? 0), Number(match[6] ?? 0)];
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
+  // Date.UTC takes years below 100 for 1900 and later; an offset may reach into 1969.
+  if (year < 1969 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
   // RFC 3339 allows second 60 for a leap second; it counts as the first of the next minute.
   if (hour > 23 || minute > 59 || second > 60) return undefined;
   const offset = offsetMinutes(match[8]);
   if (offset === undefined) return undefined;
   const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'));
   return Date.UTC(year, month - 1, day, hour, minute, second, fraction) - offset * 60_000;
+}
+
+// Two digits at a place of a text; NaN when they are none.
+function pair(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48;
+  const ones = text.charCodeAt(at + 1) - 48;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+}
+
+function milliseconds(text: string): number {
+  if (text.length === 20) return 0;
+  if (text.charCodeAt(19) !== dot || text.length < 24 || text.length > 30) return Number.NaN;
+  for (let at = 22; at < text.length - 1; at += 1) {
+    const digit = text.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+  }
+  return pair(text, 20) * 10 + (text.charCodeAt(22) - 48);
+}
+
+/**
+ * The shape that nearly every record has, `2026-11-20T10:15:30.123456Z`, read without a pattern: time stands in every record, twice in some.
+ * Undefined when the text has another shape or may be no date; then the pattern decides.
+ */
+function fromUsualShape(text: string): number | undefined {
+  if (
+    text.charCodeAt(10) !== letterT ||
+    text.charCodeAt(text.length - 1) !== letterZ ||
+    text.charCodeAt(4) !== dash ||
+    text.charCodeAt(7) !== dash
+  )
+    return undefined;
+  if (text.charCodeAt(13) !== colon || text.charCodeAt(16) !== colon || text.length < 20) return undefined;
+  const month = pair(text, 5);
+  const day = pair(text, 8);
+  const hour = pair(text, 11);
+  const minute = pair(text, 14);
+  const second = pair(text, 17);
+  // Days that only some months have are left to the pattern.
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour <= 23 && minute <= 59 && second <= 59)) return undefined;
+  const year = pair(text, 0) * 100 + pair(text, 2);
+  // Date.UTC takes years below 100 for 1900 and later.
+  if (!(year >= 1970)) return undefined;
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second, milliseconds(text));
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function fromEpoch(value: number): number {
@@ -52,6 +102,8 @@ function fromEpoch(value: number): number {
  * what lies before 1970 or after 9999: zero dates of programming languages are no times.
  */
 export function parseTime(value: unknown): ParsedTime | undefined {
+  const usual = typeof value === 'string' ? fromUsualShape(value) : undefined;
+  if (usual !== undefined && usual >= 0) return { ms: usual, dayOnly: false };
   const told = isRawNumber(value) ? value.rawJSON : value;
   const text = typeof told === 'string' ? told.trim() : told;
   const match = typeof text === 'string' ? shape.exec(text) : null;
