@@ -100,13 +100,14 @@ const rsyslogInputs = [
   },
 ] as const;
 
+const drivers = `defaultNetstreamDriverCAFile="${certificates?.path('ca.pem')}" defaultNetstreamDriverCertFile="${certificates?.path('localhost.pem')}" defaultNetstreamDriverKeyFile="${certificates?.path('localhost.key')}"`;
+
 for (const { name, scheme, framing, conf } of rsyslogInputs) {
   const isTls = scheme === 'tls' || scheme === 'relps';
   const module = scheme.startsWith('relp') ? 'imrelp' : scheme === 'tls' ? 'lmnsd_gtls' : 'imtcp';
   const isThere = rsyslogd !== undefined && rsyslogHas(module) && (!isTls || certificates !== undefined);
   it.skipIf(!isThere)(`reaches rsyslog's ${name} field by field (${howToInstall})`, async () => {
     const port = await freePort();
-    const drivers = `defaultNetstreamDriverCAFile="${certificates?.path('ca.pem')}" defaultNetstreamDriverCertFile="${certificates?.path('localhost.pem')}" defaultNetstreamDriverKeyFile="${certificates?.path('localhost.key')}"`;
     await using receiver = await startRsyslog(conf(port), port, scheme === 'tls' ? drivers : '');
     const client =
       scheme === 'relps' && certificates !== undefined
@@ -281,3 +282,60 @@ it.skipIf(rsyslogd === undefined || !rsyslogHas('imrelp'))(
     expect(rounds).toBeGreaterThan(20);
   },
 );
+
+for (const scheme of ['tcp', 'tls'] as const) {
+  const isThere = rsyslogd !== undefined && (scheme === 'tcp' || (rsyslogHas('lmnsd_gtls') && certificates !== undefined));
+  it.skipIf(!isThere)(
+    `loses nothing over ${scheme} while rsyslog is killed, by sending the window again (${howToInstall})`,
+    async () => {
+      const port = await freePort();
+      const secure = scheme === 'tls' ? ' streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon"' : '';
+      await using receiver = await startRsyslog(
+        `module(load="imtcp"${secure}) input(type="imtcp" port="${port}" address="127.0.0.1")`,
+        port,
+        scheme === 'tls' ? drivers : '',
+      );
+      await using sink = await openSink(syslog, {
+        address: `${scheme}://localhost:${port}`,
+        framing: 'octet_counting',
+        ...(scheme === 'tls' ? { tls: tlsFiles } : {}),
+      });
+      const queue = numbered(5000);
+      const settling = new Set<Promise<void>>();
+      let kills = 0;
+      let isKilling = false;
+
+      while (queue.length > 0 || settling.size > 0) {
+        const batch = queue.splice(0, 100);
+        if (batch.length === 0) {
+          await sink.flush?.(never());
+          await Promise.all(settling);
+          continue;
+        }
+        const answer = await sink.send(batchOf(sink, batch), never());
+        // As `deliver` does: what is not sent comes again.
+        const settle = async (): Promise<void> => {
+          const kinds = kindsOf(isPending(answer) ? await answer.pending : answer, batch.length);
+          queue.push(...batch.filter((_, index) => kinds[index] !== 'sent'));
+        };
+        const settled = settle();
+        settling.add(settled);
+        void settled.then(() => settling.delete(settled));
+        if (!isPending(answer)) await new Promise((resolve) => setTimeout(resolve, 20));
+        if (kills < 3 && !isKilling && receiver.lines().length > (kills + 1) * 800) {
+          isKilling = true;
+          kills += 1;
+          void receiver.restart().then(() => {
+            isKilling = false;
+          });
+        }
+      }
+
+      const seen = await until(
+        () => new Set(receiver.lines().flatMap((line) => /uid=\\\\?"(e\d+)/.exec(line)?.[1] ?? [])),
+        (uids) => uids.size === 5000,
+      );
+      expect({ seen: seen.size, kills }).toEqual({ seen: 5000, kills: 3 });
+    },
+  );
+}
