@@ -93,8 +93,10 @@ async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'p
 
 // undefined when not even the first page can be read; a file of another program is refused.
 function openDamaged(path: string): DatabaseSync | undefined {
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = new DatabaseSync(path, { readOnly: true, defensive: false });
   try {
+    // SQLite refuses a file that is shorter than it says, unless the schema is writable; nothing is written here.
+    db.exec('PRAGMA writable_schema = ON');
     checkVersion(db, path);
     pragma(db, 'schema_version');
     return db;

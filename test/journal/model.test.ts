@@ -1,0 +1,347 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import {
+  type Journal,
+  type Lane,
+  openJournal,
+  type Position,
+  type SinkRegistration,
+  type StoredRecord,
+  withPageCache,
+} from '../../src/journal/index.ts';
+import { isBalanced } from '../../src/journal/ledger.ts';
+import { commitOf, connector, journalOptions, seamsAt, sink, someRecords, source } from './fixture.ts';
+
+// The journal against the simplest thing that could keep the same promises: arrays.
+
+type Action =
+  | { readonly do: 'append'; readonly lane: 0 | 1 | 2; readonly count: number }
+  | { readonly do: 'fill' }
+  | { readonly do: 'settle'; readonly sink: number; readonly lane: 0 | 1 | 2; readonly count: number; readonly letters: number }
+  | { readonly do: 'retry'; readonly sink: number; readonly count: number }
+  | { readonly do: 'discard'; readonly sink: number }
+  | { readonly do: 'sink'; readonly start: 'now' | 'oldest'; readonly whenFull: 'wait' | 'skip' }
+  | { readonly do: 'reopen' }
+  | { readonly do: 'crash' }
+  | { readonly do: 'age' };
+
+const lanes: readonly Lane[] = [
+  { kind: 'live', source: 's' },
+  { kind: 'backfill', source: 's' },
+  { kind: 'live', source: 't' },
+];
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('append' as const),
+      lane: fc.constantFrom(0, 1, 2),
+      count: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('settle' as const),
+      sink: fc.nat(3),
+      lane: fc.constantFrom(0, 1, 2),
+      count: fc.integer({ min: 1, max: 60 }),
+      letters: fc.nat(3),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ do: 'fill' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('retry' as const), sink: fc.nat(3), count: fc.integer({ min: 1, max: 5 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('discard' as const), sink: fc.nat(3) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('sink' as const),
+      start: fc.constantFrom('now', 'oldest'),
+      whenFull: fc.constantFrom('wait', 'skip'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom({ do: 'reopen' as const }, { do: 'crash' as const }, { do: 'age' as const }) },
+);
+
+interface ModelSink extends SinkRegistration {
+  readonly pending: string[][];
+  readonly letters: { readonly uid: string; readonly lane: number }[];
+}
+
+/** Both sides of the comparison, and what happens to them. */
+class Comparison {
+  readonly #seams = seamsAt(1_000_000);
+  readonly #sinks: ModelSink[] = [];
+  readonly #stored: string[][] = [[], [], []];
+  readonly #cursors: (number | undefined)[] = [undefined, undefined];
+  readonly #seen = new Set<string>();
+  readonly #directories: string[] = [];
+  #journal: Journal | undefined;
+  #now = 1_000_000;
+  #next = 0;
+
+  async open(dataDir?: string): Promise<void> {
+    const path = dataDir ?? (await this.#directory());
+    const options = journalOptions(path, { seams: this.#seams, maxBytes: 8 * 1024 * 1024, keepMs: 5000 });
+    this.#journal = withPageCache(await openJournal(options), 100_000);
+    await this.#register();
+  }
+
+  async close(): Promise<void> {
+    await this.#journal?.[Symbol.asyncDispose]();
+    await Promise.all(this.#directories.map((path) => rm(path, { recursive: true, force: true })));
+  }
+
+  async run(action: Action): Promise<void> {
+    if (action.do === 'append')
+      await this.#append(action.lane, someRecords(action.count, { prefix: `${this.#next}-`, received: this.#now }));
+    else if (action.do === 'fill') await this.#fill();
+    else if (action.do === 'settle') await this.#settle(this.#sinkAt(action.sink), action.lane, action.count, action.letters);
+    else if (action.do === 'retry') await this.#retry(this.#sinkAt(action.sink), action.count);
+    else if (action.do === 'discard') await this.#discard(this.#sinkAt(action.sink));
+    else if (action.do === 'sink') await this.#addSink(action.start, action.whenFull);
+    else if (action.do === 'age') this.#seams.set((this.#now += 10_000));
+    else await this.#openAgain(action.do);
+  }
+
+  async compare(): Promise<void> {
+    const journal = this.#open();
+    const { rows } = await journal.ledger();
+    expect(rows.filter((row) => !isBalanced(row))).toEqual([]);
+    for (const { name, pending, letters } of this.#sinks) {
+      for (const [index, lane] of lanes.entries()) expect(await this.#read(name, lane)).toEqual(pending[index]);
+      expect((await journal.deadLetters({ sink: name }, 1000)).map(({ record }) => record.uid)).toEqual(
+        letters.map(({ uid }) => uid),
+      );
+      const counted = rows.filter((row) => row.sink === name);
+      expect(counted.reduce((sum, { totals }) => sum + totals.dead_lettered, 0)).toBe(letters.length);
+    }
+    expect([await journal.checkpoint('s', 'live'), await journal.checkpoint('t', 'live')]).toEqual(this.#cursors);
+    const ids = [...this.#seen];
+    expect(
+      await journal.seen(
+        's',
+        ids.map((id) => ({ day: 1, id })),
+      ),
+    ).toEqual(ids.map(() => ['ab'.repeat(8)]));
+  }
+
+  #open(): Journal {
+    if (this.#journal === undefined) throw new Error('not open');
+    return this.#journal;
+  }
+
+  #sinkAt(index: number): ModelSink | undefined {
+    return this.#sinks[index % Math.max(1, this.#sinks.length)];
+  }
+
+  async #directory(): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), 'penstock-model-'));
+    this.#directories.push(path);
+    return path;
+  }
+
+  async #register(): Promise<void> {
+    if (this.#sinks.length === 0) this.#sinks.push({ ...sink('first'), pending: [[], [], []], letters: [] });
+    await this.#open().register([source('s'), source('t')], this.#sinks);
+  }
+
+  /** False when there was no room. */
+  async #append(lane: number, records: readonly StoredRecord[]): Promise<boolean> {
+    const { kind, source: name } = lanes[lane] ?? { kind: 'live', source: 's' };
+    const cursor = ++this.#next;
+    const id = cursor.toString(16).padStart(32, '0');
+    const commit = commitOf(name, records, { lane: kind === 'live' ? 'live' : 'backfill' });
+    try {
+      await this.#open().append({
+        ...commit,
+        checkpoint: { name: 'live', value: cursor },
+        ...(name === 's' && { seen: [{ day: 1, id, fingerprint: 'ab'.repeat(8) }] }),
+      });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'PEN_JOURNAL_FULL' });
+      await this.#noteSkips();
+      return false;
+    }
+    const uids = records.map(({ uid }) => uid);
+    for (const { pending } of this.#sinks) pending[lane]?.push(...uids);
+    this.#stored[lane]?.push(...uids);
+    this.#cursors[name === 's' ? 0 : 1] = cursor;
+    if (name === 's') this.#seen.add(id);
+    await this.#noteSkips();
+    return true;
+  }
+
+  async #fill(): Promise<void> {
+    const heavy = (): StoredRecord => ({
+      uid: `heavy${this.#next}`,
+      received: this.#now,
+      record: randomBytes(400_000).toString('base64'),
+    });
+    for (let more = 12; more > 0 && (await this.#append(0, [heavy()])); more--);
+  }
+
+  /** A sink that may skip loses the oldest of a lane, and no other sink does. */
+  async #noteSkips(): Promise<void> {
+    const states = await Promise.all(this.#sinks.map(({ name }) => this.#open().lanes(name)));
+    for (const [index, { whenFull, pending }] of this.#sinks.entries()) {
+      for (const [at, lane] of lanes.entries()) {
+        const left =
+          states[index]?.find((state) => state.lane.kind === lane.kind && state.lane.source === lane.source)?.pending ?? 0;
+        const skipped = (pending[at]?.length ?? 0) - left;
+        if (whenFull === 'wait') expect(skipped).toBe(0);
+        pending[at]?.splice(0, skipped);
+      }
+    }
+  }
+
+  async #read(name: string, lane: Lane): Promise<string[]> {
+    const state = (await this.#open().lanes(name)).find(
+      (other) => other.lane.kind === lane.kind && other.lane.source === lane.source,
+    );
+    const uids: string[] = [];
+    for (let at = state?.offset; at !== undefined; ) {
+      const pages = await this.#open().read(name, lane, at, 25);
+      uids.push(...pages.flatMap(({ records }) => records.map(({ uid }) => uid)));
+      at = pages.at(-1)?.positions.at(-1);
+    }
+    return uids;
+  }
+
+  async #settle(target: ModelSink | undefined, at: number, count: number, letters: number): Promise<void> {
+    const lane = lanes[at];
+    const state = (await this.#open().lanes(target?.name ?? '')).find(
+      (other) => other.lane.kind === lane?.kind && other.lane.source === lane.source,
+    );
+    if (target === undefined || lane === undefined || state === undefined) return;
+    const settled = target.pending[at]?.splice(0, count) ?? [];
+    const refused = settled.slice(0, letters);
+    const page = {
+      connector: { name: connector.name, hash: connector.hash },
+      tenant: undefined,
+      labels: [],
+      eventTime: 1,
+      action: undefined,
+    };
+    await this.#open().settle(
+      target.name,
+      lane,
+      (state.offset + settled.length) as Position,
+      refused.map((uid) => ({
+        record: { uid, received: 1, record: null },
+        source: lane.source,
+        ...page,
+        code: '400',
+        text: '',
+        attempts: 1,
+        first: 1,
+        last: 1,
+      })),
+      { acknowledged: settled.length - refused.length },
+    );
+    target.letters.push(...refused.map((uid) => ({ uid, lane: at })));
+  }
+
+  async #retry(target: ModelSink | undefined, count: number): Promise<void> {
+    if (target === undefined || target.letters.length === 0) return;
+    const job = await this.#open().insertJob('retry', null);
+    await this.#open().openReplay(job.id, target.name, { kind: 'dead_letters' });
+    const replays = (await this.#open().lanes(target.name)).filter(({ lane }) => lane.kind === 'replay');
+    const [replay] = replays;
+    if (replay === undefined) throw new Error('no replay lane');
+    const [page] = await this.#open().read(target.name, replay.lane, replay.offset, count);
+    const last = page?.positions.at(-1);
+    if (page?.letters === undefined || last === undefined) throw new Error('no letters');
+    await this.#open().settle(target.name, replay.lane, last, [], { replayed: page.letters.length }, page.letters);
+    await this.#open().closeReplay(job.id);
+    const resolved = new Set(page.records.map(({ uid }) => uid));
+    target.letters.splice(0, target.letters.length, ...target.letters.filter(({ uid }) => !resolved.has(uid)));
+  }
+
+  async #discard(target: ModelSink | undefined): Promise<void> {
+    if (target === undefined) return;
+    expect(await this.#open().discardDeadLetters({ sink: target.name })).toBe(target.letters.length);
+    target.letters.length = 0;
+  }
+
+  async #addSink(start: 'now' | 'oldest', whenFull: 'wait' | 'skip'): Promise<void> {
+    if (this.#sinks.length > 3) return;
+    const added = { ...sink(`sink${this.#sinks.length}`, start, whenFull), pending: [[], [], []] as string[][], letters: [] };
+    this.#sinks.push(added);
+    await this.#register();
+    // How far back the oldest lies is the journal's to say; that it is a run that ends with the newest record is not.
+    for (const [at, lane] of lanes.entries()) {
+      const uids = await this.#read(added.name, lane);
+      expect(uids).toEqual(this.#stored[at]?.slice((this.#stored[at]?.length ?? 0) - uids.length));
+      added.pending[at] = uids;
+    }
+    if (start === 'now') expect(added.pending).toEqual([[], [], []]);
+  }
+
+  async #openAgain(how: 'reopen' | 'crash'): Promise<void> {
+    const from = this.#directories.at(-1) ?? '';
+    const to = await this.#directory();
+    // The copy of an open journal is what a crash leaves behind. Another process makes it: reading a database's file
+    // and closing it again would drop this process's locks on it.
+    if (how === 'crash') for (const name of ['journal.db', 'journal.db-wal']) execFileSync('cp', [join(from, name), to]);
+    await this.#journal?.[Symbol.asyncDispose]();
+    if (how === 'reopen') await cp(from, to, { recursive: true });
+    await this.open(to);
+  }
+}
+
+const settleOf = (count: number): Action => ({ do: 'settle', sink: 0, lane: 0, count, letters: 0 });
+
+it('does what arrays would do, through trims, full journals, reopenings and crashes', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), async (actions) => {
+      const comparison = new Comparison();
+      try {
+        await comparison.open();
+        for (const action of actions) {
+          await comparison.run(action);
+          await comparison.compare();
+        }
+      } finally {
+        await comparison.close();
+      }
+    }),
+    {
+      numRuns: 25,
+      examples: [
+        // A sink added after a trim to empty, a crash right after a settle, a full journal with a sink that skips.
+        [
+          [
+            { do: 'append', lane: 0, count: 10 },
+            settleOf(10),
+            { do: 'age' },
+            { do: 'reopen' },
+            { do: 'sink', start: 'oldest', whenFull: 'wait' },
+            { do: 'append', lane: 0, count: 3 },
+          ],
+        ],
+        [[{ do: 'append', lane: 0, count: 10 }, settleOf(4), { do: 'crash' }, settleOf(3), { do: 'crash' }]],
+        [
+          [
+            { do: 'sink', start: 'now', whenFull: 'skip' },
+            { do: 'fill' },
+            { do: 'fill' },
+            settleOf(60),
+            { do: 'fill' },
+            { do: 'crash' },
+            { do: 'fill' },
+          ],
+        ],
+      ],
+    },
+  );
+});

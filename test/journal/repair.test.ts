@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { systemSeams } from '../../src/base/seams.ts';
+import { backupJournal, checkJournal, type Journal, openJournal, type Position, repairJournal } from '../../src/journal/index.ts';
+import { isBalanced } from '../../src/journal/ledger.ts';
+import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+
+const seams = systemSeams();
+
+/** Ten pages of 100 records; sink `a` has settled 250, sink `b` none. */
+async function filledDirectory(): Promise<string> {
+  const dataDir = await temporaryDirectory();
+  await using journal = await openJournal(journalOptions(dataDir));
+  await journal.register([source('s')], [sink('a'), sink('b')]);
+  for (let page = 0; page < 10; page++) await journal.append(commitOf('s', someRecords(100, { prefix: `p${page}-` })));
+  await journal.settle('a', { kind: 'live', source: 's' }, 250 as Position, [], { acknowledged: 250 });
+  return dataDir;
+}
+
+function edit(dataDir: string, sql: string): void {
+  const db = new DatabaseSync(join(dataDir, 'journal.db'));
+  db.exec(sql);
+  db.close();
+}
+
+async function pendingOf(journal: Journal, name: string): Promise<string[]> {
+  const [lane] = await journal.lanes(name);
+  if (lane === undefined) return [];
+  const pages = await journal.read(name, lane.lane, lane.offset, 100_000);
+  return pages.flatMap(({ records }) => records.map(({ uid }) => uid));
+}
+
+const uidsOf = (pages: readonly number[]): string[] =>
+  pages.flatMap((page) => someRecords(100, { prefix: `p${page}-` }).map(({ uid }) => uid));
+
+it('finds nothing wrong with a journal in use', async () => {
+  const dataDir = await filledDirectory();
+  await using _daemon = await openJournal(journalOptions(dataDir));
+
+  const check = await checkJournal(dataDir);
+
+  expect(check).toMatchObject({ pages: 10, records: 1000, problems: [] });
+});
+
+it('names a page whose bytes were changed, loses exactly that page, and balances', async () => {
+  const dataDir = await filledDirectory();
+  edit(dataDir, 'UPDATE pages SET body = zeroblob(length(body)) WHERE id = 5');
+
+  const before = await checkJournal(dataDir);
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code: 'PEN_JOURNAL_CORRUPT' });
+  const repair = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  expect(before.problems).toEqual([expect.stringContaining('page 5')]);
+  expect(repair).toMatchObject({
+    pages: 9,
+    records: 900,
+    lost: [
+      { source: 's', lane: 'live', sink: 'a', records: 100 },
+      { source: 's', lane: 'live', sink: 'b', records: 100 },
+    ],
+    notes: ['1 pages could not be read'],
+  });
+  expect(await pendingOf(journal, 'b')).toEqual(uidsOf([0, 1, 2, 3, 5, 6, 7, 8, 9]));
+  expect(await pendingOf(journal, 'a')).toEqual(uidsOf([2, 3, 5, 6, 7, 8, 9]).slice(50));
+  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+  expect((await checkJournal(dataDir)).problems).toEqual([]);
+  expect((await readdir(dataDir)).some((name) => name.startsWith('journal.db.damaged-'))).toBe(true);
+});
+
+it('saves what a truncated file still holds', async () => {
+  const dataDir = await temporaryDirectory();
+  const first = await openJournal(journalOptions(dataDir));
+  await first.register([source('s')], [sink('a')]);
+  for (let page = 0; page < 200; page++)
+    await first.append(commitOf('s', someRecords(100, { prefix: `p${page}-${Math.random()}` })));
+  await first[Symbol.asyncDispose]();
+  const path = join(dataDir, 'journal.db');
+  await truncate(path, Math.floor((await stat(path)).size * 0.9));
+
+  const repair = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  expect(repair.records).toBeGreaterThan(10_000);
+  expect(repair.records + (repair.lost[0]?.records ?? 0)).toBe(20_000);
+  expect(await pendingOf(journal, 'a')).toHaveLength(repair.records);
+  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+});
+
+it('begins anew, and says so, when nothing can be read', async () => {
+  const dataDir = await temporaryDirectory();
+  await writeFile(join(dataDir, 'journal.db'), Buffer.alloc(8192, 1));
+
+  const repair = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  expect(repair).toMatchObject({ records: 0, notes: [expect.stringContaining('nothing could be read')] });
+  expect(journal.usage().pages).toBe(0);
+});
+
+it('drops a damaged cursor and says how to fill the gap', async () => {
+  const dataDir = await filledDirectory();
+  edit(dataDir, `UPDATE checkpoints SET value = '{"after":"p9-999"}'; UPDATE windows SET complete = 1`);
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code: 'PEN_JOURNAL_CORRUPT' });
+  const repair = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  expect(repair.notes).toEqual([expect.stringContaining('penstock backfill s --from 1970-01-01T00:00:01.000Z')]);
+  expect(await journal.checkpoint('s', 'live')).toBeUndefined();
+});
+
+it('does not repair under a running daemon', async () => {
+  const dataDir = await filledDirectory();
+  await using _daemon = await openJournal(journalOptions(dataDir));
+
+  await expect(repairJournal(dataDir, { seams, lockWaitMs: 0 })).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED' });
+});
+
+it('never ends worse than it began, wherever a byte was flipped', { timeout: 60_000 }, async () => {
+  const dataDir = await filledDirectory();
+  const original = await readFile(join(dataDir, 'journal.db'));
+  for (let at = 4096; at < original.length; at += 4999) {
+    const copy = await temporaryDirectory();
+    await writeFile(join(copy, 'journal.db'), original);
+    const file = await open(join(copy, 'journal.db'), 'r+');
+    await file.write(Buffer.from([(original[at] ?? 0) ^ 0xff]), 0, 1, at);
+    await file.close();
+
+    const repair = await repairJournal(copy, { seams });
+
+    await using journal = await openJournal(journalOptions(copy, { maxBytes: 8 * 1024 * 1024 }));
+    expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+    expect(repair.records).toBeGreaterThanOrEqual(0);
+    expect((await checkJournal(copy)).problems).toEqual([]);
+  }
+});
+
+it('backs up a journal at one moment while the daemon writes', async () => {
+  const dataDir = await filledDirectory();
+  const to = join(await temporaryDirectory(), 'backup.db');
+  await using daemon = await openJournal(journalOptions(dataDir));
+
+  const [backup] = await Promise.all([
+    backupJournal(dataDir, to),
+    ...Array.from({ length: 20 }, (_none, page) => daemon.append(commitOf('s', someRecords(100, { prefix: `late${page}-` })))),
+  ]);
+
+  const restored = await temporaryDirectory();
+  execFileSync('cp', [to, join(restored, 'journal.db')]);
+  await using journal = await openJournal(journalOptions(restored));
+  expect((await stat(to)).mode & 0o777).toBe(0o600);
+  expect(backup.bytes).toBe((await stat(to)).size);
+  expect((await checkJournal(restored)).problems).toEqual([]);
+  expect((await pendingOf(journal, 'b')).slice(0, 1000)).toEqual(uidsOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+  await expect(backupJournal(dataDir, to)).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
+});
