@@ -27,7 +27,10 @@ const families: readonly Family[] = [
   { commands: ['ledger'], load: () => import('./commands/ledger.ts') },
   { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },
   { commands: ['backfill', 'import', 'replay'], load: () => import('./commands/jobs.ts') },
+  { commands: ['sources', 'sinks'], load: () => import('./commands/names.ts') },
+  { commands: ['journal'], load: () => import('./commands/journal.ts') },
   { commands: ['schema', 'actions', 'sample'], load: () => import('./commands/catalog.ts') },
+  { commands: ['simulate'], load: () => import('./commands/simulate.ts') },
   { commands: ['demo'], load: () => import('./commands/demo.ts') },
 ];
 
