@@ -72,5 +72,11 @@ export function exchangeFault(error: unknown, origin: string): PenstockError {
     });
   }
   if (isTlsFault(error)) return connectFault(error, origin);
-  return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, { cause: error });
+  // A server that misses a client certificate often says so by hanging up alone.
+  const isSilent = origin.startsWith('https:') && (error as { socket?: { bytesRead?: number } }).socket?.bytesRead === 0;
+  const fix = 'if it always does so, the server may want a client certificate: set tls.cert_file and tls.key_file';
+  return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
+    cause: error,
+    ...(isSilent ? { fix } : {}),
+  });
 }

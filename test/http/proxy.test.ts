@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { chooseProxies, describeProxy } from '../../src/http/proxy.ts';
+
+const way = (url: string, environment: Record<string, string>, explicit?: string): string =>
+  describeProxy(chooseProxies(explicit, environment)(new URL(url)));
+
+describe('the proxy of a request', () => {
+  const both = { HTTPS_PROXY: 'http://secure:3128', HTTP_PROXY: 'http://plain:3128' };
+
+  it.each([
+    ['https://example.com', both, 'proxy http://secure:3128 (HTTPS_PROXY)'],
+    ['wss://example.com', both, 'proxy http://secure:3128 (HTTPS_PROXY)'],
+    ['http://example.com', both, 'proxy http://plain:3128 (HTTP_PROXY)'],
+    ['https://example.com', { HTTP_PROXY: 'http://plain:3128' }, 'direct'],
+    [
+      'https://example.com',
+      { https_proxy: 'http://lower:1', HTTPS_PROXY: 'http://upper:1' },
+      'proxy http://lower:1 (HTTPS_PROXY)',
+    ],
+    ['https://example.com', { HTTPS_PROXY: 'proxy:3128' }, 'proxy http://proxy:3128 (HTTPS_PROXY)'],
+    ['https://example.com', { HTTPS_PROXY: 'http://me:pw@proxy:3128' }, 'proxy http://proxy:3128 (HTTPS_PROXY)'],
+    ['https://example.com', { HTTPS_PROXY: '' }, 'direct'],
+    ['https://localhost:8443', both, 'direct'],
+    ['https://api.localhost', both, 'direct'],
+    ['https://127.0.0.1', both, 'direct'],
+    ['https://127.1.2.3', both, 'direct'],
+    ['https://[::1]:8443', both, 'direct'],
+  ])('to %s with %j is %s', (url, environment, expected) => {
+    expect(way(url, environment)).toBe(expected);
+  });
+
+  it('takes everything when it is set explicitly, loopback too', () => {
+    expect(way('https://localhost', { NO_PROXY: '*' }, 'http://explicit:1')).toBe('proxy http://explicit:1 (proxy)');
+  });
+});
+
+describe('NO_PROXY', () => {
+  it.each([
+    ['example.com', 'https://example.com', true],
+    ['example.com', 'https://api.example.com', true],
+    ['.example.com', 'https://api.example.com', true],
+    ['.example.com', 'https://example.com', true],
+    ['*.example.com', 'https://api.example.com', true],
+    ['*.example.com', 'https://example.com', false],
+    ['example.com', 'https://badexample.com', false],
+    ['EXAMPLE.com', 'https://Example.COM.', true],
+    ['example.com:8443', 'https://example.com:8443', true],
+    ['example.com:8443', 'https://example.com', false],
+    ['example.com:443', 'https://example.com', true],
+    ['*', 'https://example.com', true],
+    ['a.b, example.com  c.d', 'https://example.com', true],
+    ['10.0.0.1', 'https://10.0.0.1', true],
+    ['[2001:db8::1]:443', 'https://[2001:db8::1]', true],
+    ['2001:db8::1', 'https://[2001:db8::1]', true],
+    ['', 'https://example.com', false],
+  ])('"%s" leaves %s out: %s', (noProxy, url, isLeftOut) => {
+    expect(way(url, { HTTPS_PROXY: 'http://proxy:1', NO_PROXY: noProxy })).toBe(
+      isLeftOut ? 'direct' : 'proxy http://proxy:1 (HTTPS_PROXY)',
+    );
+  });
+});
+
+describe('a proxy that is none', () => {
+  it.each(['socks5://me:secret@proxy:1080', 'http://', 'ftp://me:secret@x'])('is refused without quoting it: %s', (url) => {
+    const choose = (): unknown => chooseProxies(url, {});
+
+    expect(choose).toThrow(
+      expect.objectContaining({ code: 'PEN_CONFIG_INVALID', message: 'proxy is not the URL of an HTTP proxy' }) as Error,
+    );
+  });
+});
