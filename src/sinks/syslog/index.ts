@@ -1,3 +1,4 @@
+import { PenstockError } from '../../base/errors.ts';
 import { sizeBytes } from '../../base/quantity.ts';
 import { loadTls } from '../../http/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
@@ -6,6 +7,8 @@ import { exampleEnterpriseNumber, parseAddress, SyslogOptions } from './options.
 import { openRelpSink } from './relp.ts';
 import { openStreamSink, type Transport } from './stream.ts';
 import { openUdpSink, udpMaxBytes } from './udp.ts';
+
+const addressFix = 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)';
 
 // What syslog-ng and SC4S take by default; rsyslog needs maxMessageSize.
 const streamMaxBytes = 65_536;
@@ -24,7 +27,9 @@ export const syslog: SinkType = {
 };
 
 async function openSyslog(options: SyslogOptions, context: SinkContext): Promise<Sink> {
-  const address = parseAddress(options.address) ?? { scheme: 'tcp' as const, host: 'localhost', port: 514 };
+  const address = parseAddress(options.address);
+  if (address === undefined)
+    throw new PenstockError('PEN_CONFIG_INVALID', `"${options.address}" is not an address`, { fix: addressFix });
   if (options.rfc === 5424 && options.enterprise_number === exampleEnterpriseNumber) {
     context.log.warn(
       { enterprise_number: exampleEnterpriseNumber },
@@ -55,9 +60,7 @@ function check(options: SyslogOptions): (readonly [string, string, string])[] {
   const faults: (readonly [string, string, string])[] = [];
   const address = parseAddress(options.address);
   if (address === undefined) {
-    return [
-      ['address', `"${options.address}" is not an address`, 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)'],
-    ];
+    return [['address', `"${options.address}" is not an address`, addressFix]];
   }
   const isFramed = address.scheme === 'tcp' || address.scheme === 'tls';
   if (options.framing !== undefined && !isFramed) {

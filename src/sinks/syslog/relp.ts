@@ -14,14 +14,7 @@ interface Session extends RelpSession {
   sequence: number;
 }
 
-/** A session that could not be opened, with what it means. */
-class Refused extends Error {
-  readonly verdict: Verdict;
-  constructor(message: string, verdict: Verdict) {
-    super(message);
-    this.verdict = verdict;
-  }
-}
+type Refused = Extract<Verdict, { kind: 'hold' }>;
 
 /** Opens the sink for `relp://` and `relps://`; connects with the first batch. */
 export function openRelpSink(transport: Transport): Sink {
@@ -29,11 +22,12 @@ export function openRelpSink(transport: Transport): Sink {
   const { clock } = context.seams;
   let session: Session | undefined;
 
-  const ready = async (signal: AbortSignal): Promise<Session> => {
+  const ready = async (signal: AbortSignal): Promise<Session | Refused> => {
     if (session?.connection.isOpen === true && clock.monotonic() - session.connection.openedAt < recycleMs) return session;
     await closeSession(session, signal);
-    session = await openSession(transport, signal);
-    return session;
+    const opened = await openSession(transport, signal);
+    session = 'kind' in opened ? undefined : opened;
+    return opened;
   };
   const flush = async (signal?: AbortSignal): Promise<void> => {
     const last = session;
@@ -49,12 +43,15 @@ export function openRelpSink(transport: Transport): Sink {
     encode: (event) => encoder.encode(event),
     counters: () => ({ truncated: encoder.truncated }),
     async send(batch, signal) {
+      let opened: Session | Refused;
       try {
-        return await transmit(await ready(signal), batch, { maxBytes, numbered: options.rfc === 5424, clock }, signal);
+        opened = await ready(signal);
       } catch (error) {
-        if (signal.aborted) throw error;
-        return { all: error instanceof Refused ? error.verdict : verdictOfFailure(error, address) };
+        // Whatever it was, nothing of the batch has left.
+        return { all: verdictOfFailure(error, address) };
       }
+      if ('kind' in opened) return { all: opened };
+      return await transmit(opened, batch, { maxBytes, numbered: options.rfc === 5424, clock }, signal);
     },
     flush,
     probe: (signal) => probe(transport, signal),
@@ -62,7 +59,8 @@ export function openRelpSink(transport: Transport): Sink {
   };
 }
 
-async function openSession(transport: Transport, signal: AbortSignal): Promise<Session> {
+/** Throws when there was no answer; a refusal is a hold. */
+async function openSession(transport: Transport, signal: AbortSignal): Promise<Session | Refused> {
   const { address, context, trust } = transport;
   const { clock } = context.seams;
   const socket = await dial(address, trust, clock, signal);
@@ -75,7 +73,7 @@ async function openSession(transport: Transport, signal: AbortSignal): Promise<S
   const ending = await session.connection.ended;
   if (answer === undefined) throw ending.error ?? new Error(ending.reason);
   const reason = `${transport.options.address}: the receiver answered ${answer.code} "${answer.text}" to open`;
-  throw new Refused(reason, { kind: 'hold', reason, fix: 'make the receiver accept RELP version 0 with the command syslog' });
+  return { kind: 'hold', reason, fix: 'make the receiver accept RELP version 0 with the command syslog' };
 }
 
 async function closeSession(session: Session | undefined, signal: AbortSignal): Promise<void> {
@@ -183,6 +181,7 @@ async function probe(transport: Transport, signal: AbortSignal): Promise<ProbeRe
   const { address, context } = transport;
   try {
     const session = await openSession(transport, signal);
+    if ('kind' in session) return { ok: false, findings: [session.reason], fix: session.fix };
     const findings = [
       ...describePeer(session.connection.socket, address, context.seams.clock),
       'RELP session opened, syslog accepted',
@@ -190,7 +189,6 @@ async function probe(transport: Transport, signal: AbortSignal): Promise<ProbeRe
     await closeSession(session, signal);
     return { ok: true, findings };
   } catch (error) {
-    if (!(error instanceof Refused) || error.verdict.kind !== 'hold') return failedProbe(error, address, signal);
-    return { ok: false, findings: [error.message], fix: error.verdict.fix };
+    return failedProbe(error, address, signal);
   }
 }

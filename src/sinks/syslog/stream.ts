@@ -62,7 +62,7 @@ export function openStreamSink(transport: Transport): Sink {
       try {
         current = await connect(signal);
       } catch (error) {
-        if (signal.aborted) throw error;
+        // Whatever it was, nothing of the batch has left.
         return { all: verdictOfFailure(error, address) };
       }
       return await transmit(current, batch, { framing, maxBytes, numbered: options.rfc === 5424 }, signal);

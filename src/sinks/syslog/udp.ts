@@ -1,8 +1,8 @@
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { sleep } from '../../base/clock.ts';
+import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import type { ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
-import { verdictOfFailure } from './dial.ts';
+import { connectTimeoutMs, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
@@ -33,10 +33,10 @@ export function openUdpSink(transport: Transport): Sink {
     port?.socket.close();
     port = undefined;
   };
-  const ready = async (): Promise<Port> => {
+  const ready = async (signal: AbortSignal): Promise<Port> => {
     if (port?.problem === undefined && port !== undefined && clock.monotonic() - port.openedAt < recycleMs) return port;
     discard();
-    port = await openPort(address, clock.monotonic());
+    port = await openPort(address, clock, signal);
     return port;
   };
 
@@ -49,7 +49,7 @@ export function openUdpSink(transport: Transport): Sink {
     async send(batch, signal): Promise<Verdicts> {
       const verdicts: Verdict[] = [];
       try {
-        const current = await ready();
+        const current = await ready(signal);
         for (const [index, message] of batch.encoded.entries()) {
           if (index % burst === burst - 1) await sleep(clock, pauseMs, signal);
           verdicts.push(await sendOne(transport, current, message));
@@ -77,9 +77,9 @@ async function sendOne({ options, maxBytes }: Transport, port: Port, message: st
   throw error;
 }
 
-async function probe({ address, options }: Transport, signal: AbortSignal): Promise<ProbeReport> {
+async function probe({ address, options, context }: Transport, signal: AbortSignal): Promise<ProbeReport> {
   try {
-    (await openPort(address, 0)).socket.close();
+    (await openPort(address, context.seams.clock, signal)).socket.close();
     return {
       ok: true,
       findings: [`${options.address} resolves; udp proves nothing more, and nothing tells whether messages arrive`],
@@ -89,10 +89,11 @@ async function probe({ address, options }: Transport, signal: AbortSignal): Prom
   }
 }
 
-async function openPort({ host, port }: SyslogAddress, openedAt: number): Promise<Port> {
-  const { address, family } = await lookup(host);
+async function openPort({ host, port }: SyslogAddress, clock: Clock, signal: AbortSignal): Promise<Port> {
+  using limit = deadline(clock, connectTimeoutMs, signal);
+  const { address, family } = await Promise.race([lookup(host), aborted(limit.signal)]);
   const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4');
-  const opened: Port = { socket, openedAt, problem: undefined, sequence: 0 };
+  const opened: Port = { socket, openedAt: clock.monotonic(), problem: undefined, sequence: 0 };
   socket.on('error', (error) => {
     opened.problem = error;
   });
@@ -102,6 +103,14 @@ async function openPort({ host, port }: SyslogAddress, openedAt: number): Promis
   socket.connect(port, address);
   await promise;
   return opened;
+}
+
+// A name server can take longer than anybody waits, and a lookup cannot be called off.
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    if (signal.aborted) reject(signal.reason as Error);
+  });
 }
 
 function transmit(socket: dgram.Socket, message: string): Promise<NodeJS.ErrnoException | undefined> {
