@@ -212,6 +212,18 @@ it('40. auto takes what the token offers, but no silent step back', async () => 
   expect(second).toMatchObject({ all: { kind: 'hold' } });
 });
 
+it('auto without acknowledgements does not mind a balancer that changes its cookie', async () => {
+  await using hec = await openHec({
+    post: (_, count) => ({ status: 200, headers: { 'set-cookie': `LB=${count}` }, body: { text: 'Success', code: 0 } }),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, acknowledge: 'auto' }), context);
+
+  const results = [await sendOne(sink), await sendOne(sink), await sendOne(sink), await sendOne(sink)];
+
+  expect(results.map((result) => kinds(result as Verdicts))).toEqual(['accept', 'accept', 'accept', 'accept']);
+});
+
 it('41. A sink that is opened again uses another channel', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext();

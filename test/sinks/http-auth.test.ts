@@ -133,6 +133,10 @@ it.each([
       ['log_type', 'preset: google_secops needs "log_type"', 'add log_type: ...'],
     ],
   ],
+  [
+    { url: 'https://r.example', headers: { 'Content-Length': '5', 'X-Fine': '1' } },
+    [['headers.Content-Length', '"Content-Length" is set by the sink itself', 'remove it']],
+  ],
   [{}, [['url', 'type: http needs "url"', 'add url: ...']]],
   [
     { url: 'https://r.example', auth: { api_key: 'k' } },

@@ -43,7 +43,8 @@ export function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope
   return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
 }
 
-function readKeyFile(keyFile: string): ServiceAccount {
+/** Reads the JSON key of a service account; throws PEN_CONFIG_INVALID when it is none. */
+export function readKeyFile(keyFile: string): ServiceAccount {
   const { client_email: email, private_key: pem, private_key_id: keyId, token_uri: uri } = parseAnswer(Buffer.from(keyFile));
   const tokenUri = typeof uri === 'string' ? uri : 'https://oauth2.googleapis.com/token';
   if (typeof email !== 'string' || typeof pem !== 'string' || !URL.canParse(tokenUri)) throw badKeyFile();

@@ -1,6 +1,8 @@
+import { PenstockError } from '../../base/errors.ts';
 import { isJsonFormat } from '../../event/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { openAuthorizer } from './authorize.ts';
+import { readKeyFile } from './google-service-account.ts';
 import { HttpOptions } from './options.ts';
 import { type EntryContext, fill, type Preset } from './preset.ts';
 import { presetOf } from './presets/index.ts';
@@ -38,11 +40,12 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
   const { eventBytes = Number.MAX_SAFE_INTEGER, batchBytes, batchEvents } = preset.limits;
   const frame = preset.frame(entry);
   const around = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail);
+  const room = (batchBytes ?? Number.MAX_SAFE_INTEGER) - around;
   return {
     endpoints: [sending.url.origin],
     maxInFlight: 256,
-    maxEventBytes: eventBytes,
-    ...(batchBytes === undefined ? {} : { maxBatchBytes: batchBytes - around }),
+    maxEventBytes: Math.min(eventBytes, room),
+    ...(batchBytes === undefined ? {} : { maxBatchBytes: room }),
     ...(batchEvents === undefined ? {} : { maxBatchEvents: batchEvents }),
     encode: preset.entry(entry),
     send: httpSend(sending),
@@ -60,6 +63,15 @@ function urlsOf({ url, auth }: HttpOptions): readonly string[] {
   return [url, auth?.oauth2?.token_url].filter((one) => one !== undefined);
 }
 
+/** Headers that describe the body or the connection: another value would be a lie. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'idempotency-key',
+  'transfer-encoding',
+]);
+
 function faultsOf(options: HttpOptions): (readonly [string, string, string])[] {
   const preset = presetOf(options, true);
   const name = options.preset === undefined ? 'type: http' : `preset: ${options.preset}`;
@@ -75,5 +87,27 @@ function faultsOf(options: HttpOptions): (readonly [string, string, string])[] {
     options.auth?.api_key !== undefined && preset.apiKey === undefined
       ? [['auth.api_key', `${name} names no header for a key`, 'use "auth: {header: {name, value}}"']]
       : [];
-  return [...missing, ...inUrl, ...key];
+  const headers = Object.keys(options.headers ?? {})
+    .filter((header) => ownHeaders.has(header.toLowerCase()))
+    .map((header) => [`headers.${header}`, `"${header}" is set by the sink itself`, 'remove it'] as const);
+  return [...missing, ...inUrl, ...key, ...headers, ...secretFaults(options)];
+}
+
+/** Secrets that have not the form of one; their values are not repeated. */
+function secretFaults({ auth, signature }: HttpOptions): (readonly [string, string, string])[] {
+  const keyFile = auth?.google_service_account;
+  const attempts: [string, () => void][] = (signature?.standard_webhooks ?? []).map((secret, at) => [
+    `signature.standard_webhooks.${at}`,
+    () => void standardWebhooks([secret]),
+  ]);
+  if (keyFile !== undefined) attempts.push(['auth.google_service_account', () => void readKeyFile(keyFile)]);
+  return attempts.flatMap(([path, attempt]) => {
+    try {
+      attempt();
+      return [];
+    } catch (error) {
+      if (!(error instanceof PenstockError)) throw error;
+      return [[path, error.message, error.fix ?? 'check the secret'] as const];
+    }
+  });
 }

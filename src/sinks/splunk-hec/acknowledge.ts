@@ -160,11 +160,13 @@ export class Acknowledgements implements AsyncDisposable {
 
   #hear(channel: Channel, setCookie: string | undefined, answer: HecAnswer): ReturnType<Ticket['hear']> {
     const endpoint = this.#endpoint(channel.endpoint);
-    if (!keepCookies(channel, setCookie)) this.#loseStickiness(channel);
-    if (channel.state === 'fresh') channel.state = 'open';
-    if (answer.code === 25 || answer.code === 27) channel.isHurried = true;
     if (answer.ackId !== undefined) endpoint.acknowledges = true;
     else if (answer.code === 0) endpoint.acknowledges ??= false;
+    if (channel.state === 'fresh') channel.state = 'open';
+    if (answer.code === 25 || answer.code === 27) channel.isHurried = true;
+    const isMoved = !keepCookies(channel, setCookie);
+    // Without acknowledgements it does not matter which indexer answers.
+    if (isMoved && endpoint.acknowledges === true) this.#loseStickiness(channel);
     return { isSticky: channel.state !== 'lost', acknowledges: endpoint.acknowledges };
   }
 

@@ -68,7 +68,7 @@ export function keepCookies(channel: Channel, setCookie: string | undefined): bo
     if (name === undefined || value === undefined) continue;
     const known = channel.cookies.get(name);
     if (known !== undefined && known !== value) isSticky = false;
-    else channel.cookies.set(name, value);
+    channel.cookies.set(name, value);
   }
   return isSticky;
 }

@@ -19,5 +19,5 @@ export const datadog: Preset = {
       return `{"ddsource":"penstock","service":${JSON.stringify(event.table)},"hostname":${host},"ddtags":${tags},"message":${message}},`;
     };
   },
-  limits: { eventBytes: 1_000_000, batchBytes: 5_000_000 - 1, batchEvents: 1000 },
+  limits: { eventBytes: 1_000_000, batchBytes: 5_000_000, batchEvents: 1000 },
 };

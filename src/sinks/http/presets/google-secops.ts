@@ -20,7 +20,7 @@ export const googleSecops: Preset = {
     const data = Buffer.from(event.body).toString('base64');
     return `{"data":"${data}","logEntryTime":"${isoTime(event.event.time)}","labels":${labels}},`;
   },
-  limits: { eventBytes: 999_000, batchBytes: 999_000 },
+  limits: { batchBytes: 1_000_000 },
   // A burst limit, which ends after minutes. Source: https://docs.cloud.google.com/chronicle/docs/ingestion/burst-limits
   statuses: [{ from: 429, to: 429, means: 'retry', waitMs: 300_000 }],
 };

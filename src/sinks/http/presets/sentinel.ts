@@ -16,5 +16,5 @@ export const sentinel: Preset = {
     (event) =>
       `${jsonObject(event, isJson, `"TimeGenerated":"${isoTime(event.event.time)}"`)},`,
   // 1 MB a call, whether compressed or not.
-  limits: { eventBytes: 1_000_000 - 1, batchBytes: 1_000_000 - 1 },
+  limits: { batchBytes: 1_000_000 },
 };
