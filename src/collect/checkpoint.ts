@@ -19,6 +19,8 @@ export interface WalkState {
   readonly lastTotal?: number;
   /** The vendor's time as of the walk's first page, milliseconds. */
   readonly serverTime?: number;
+  /** When the poll began that cut this window, milliseconds on the vendor's clock: what showed up later may be missing. */
+  readonly began: number;
 }
 
 /** Checkpoint `live` of every kind of source. */
@@ -29,6 +31,8 @@ export interface LiveCheckpoint {
   readonly start: number;
   /** Everything up to here is collected; for streams and files the newest committed record's time. */
   readonly until: number;
+  /** Where the next poll begins, milliseconds: `until` minus the overlap, or earlier after a poll that took long. */
+  readonly from?: number;
   readonly walk?: WalkState;
 }
 
@@ -57,10 +61,18 @@ function isPageState(value: unknown): value is PageState {
 // A walk that does not parse costs nothing: its window is walked again from the first page.
 function parseWalk(value: unknown): { walk?: WalkState } {
   if (!isObject(value)) return {};
-  const { from, to, readFrom, state, pages } = value;
-  if (!isTime(from) || !isTime(to) || !isTime(readFrom) || !isTime(pages) || (state !== null && !isPageState(state))) return {};
+  const { from, to, readFrom, state, pages, began } = value;
+  if (
+    !isTime(began) ||
+    !isTime(from) ||
+    !isTime(to) ||
+    !isTime(readFrom) ||
+    !isTime(pages) ||
+    (state !== null && !isPageState(state))
+  )
+    return {};
   const optional = ['lastTime', 'lastTotal', 'serverTime'].flatMap((name) => (isTime(value[name]) ? [[name, value[name]]] : []));
-  return { walk: { from, to, readFrom, state, pages, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
+  return { walk: { from, to, readFrom, state, pages, began, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
 }
 
 function isIdentity(value: unknown): value is Record<string, string> {
@@ -81,7 +93,8 @@ export function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint
     const is = `${settings.connector.name} ${JSON.stringify(settings.identity)}`;
     throw new PenstockError('PEN_IDENTITY_CHANGED', `the name stood for ${was} and now stands for ${is}`, { where, fix });
   }
-  return { connector, identity, start, until, ...parseWalk(value['walk']) };
+  const from = isTime(value['from']) ? { from: value['from'] } : {};
+  return { connector, identity, start, until, ...from, ...parseWalk(value['walk']) };
 }
 
 /** Reads a range's checkpoint; undefined when there is none. */

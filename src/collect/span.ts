@@ -3,7 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { WindowReader } from '../connectors/connector.ts';
 import type { AdmissionCounts } from './admit.ts';
 import type { WalkState } from './checkpoint.ts';
-import type { Collecting, Halt } from './collecting.ts';
+import { type Collecting, type Halt, vendorNow } from './collecting.ts';
 import { newWalk, resumedWalk, type WalkPlan, walkWindow } from './walk.ts';
 
 /** What a stretch is and what its commits say. */
@@ -46,10 +46,11 @@ const precisionOf = (ms: number): number => Math.max(1, ms);
 export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
   let position = align(c, span.from);
   let pending = span.walk === undefined ? undefined : resumedWalk(c, span.walk);
+  const began = pending?.began ?? vendorNow(c);
   for (;;) {
     await span.beforeWindow();
     const target = span.target();
-    const window = pending ?? nextWindow(c, position, target, size);
+    const window = pending ?? nextWindow(c, { from: position, target, began }, size);
     if (window === undefined) return;
     const walked = await tryWindow(c, reader, span, window, size, halt);
     pending = undefined;
@@ -64,11 +65,15 @@ export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, 
   }
 }
 
-function nextWindow(c: Collecting, position: number, target: number, size: WindowSize): WalkState | undefined {
+function nextWindow(
+  c: Collecting,
+  { from, target, began }: { readonly from: number; readonly target: number; readonly began: number },
+  size: WindowSize,
+): WalkState | undefined {
   // At least two steps of precision, because the next window begins one step before this one's end.
   const step = Math.max(2 * precisionOf(c.settings.connector.defaults.precisionMs), align(c, size.ms));
-  const to = Math.min(position + step, target);
-  return to <= position ? undefined : newWalk(position, to);
+  const to = Math.min(from + step, target);
+  return to <= from ? undefined : newWalk(from, to, began);
 }
 
 /** Walks a window; undefined when the vendor would not bear it and a smaller one comes next. */

@@ -24,16 +24,21 @@ export type WalkStep = { readonly walk: WalkState } | { readonly complete: WalkS
 /** Further scans of a window whose pages did not add up. */
 const maxRescans = 2;
 
-/** The walk of a window from its first page; `serverTime` when an earlier try knows it. */
-export function newWalk(from: number, to: number, serverTime?: number): WalkState {
-  return { from, to, readFrom: from, state: null, pages: 0, ...(serverTime === undefined ? {} : { serverTime }) };
+/** The walk of a window that nobody read yet, for a poll that began at a time (milliseconds, the vendor's clock). */
+export function newWalk(from: number, to: number, began: number): WalkState {
+  return { from, to, readFrom: from, state: null, pages: 0, began };
+}
+
+/** The walk from its first page again. */
+function begun({ from, to, readFrom, began, serverTime }: WalkState): WalkState {
+  return { from, to, readFrom, state: null, pages: 0, began, ...(serverTime === undefined ? {} : { serverTime }) };
 }
 
 /** Where a walk goes on that an earlier process or poll left behind. */
 export function resumedWalk({ settings }: Collecting, walk: WalkState): WalkState {
   if (walk.state === null || walk.state.kind !== 'offset') return walk;
   // Rows may have moved since: an offset names another row now.
-  const begin = newWalk(walk.from, walk.to, walk.serverTime);
+  const begin = { ...begun(walk), readFrom: walk.from };
   if (walk.lastTime === undefined || !settings.connector.defaults.ascending) return begin;
   return { ...begin, readFrom: Math.max(walk.from, walk.lastTime - settings.window.overlapMs) };
 }
@@ -168,8 +173,6 @@ async function takePage(scan: Scan, page: Page): Promise<boolean> {
   else scan.walk = next;
   return false;
 }
-
-const begun = (walk: WalkState): WalkState => ({ ...newWalk(walk.from, walk.to, walk.serverTime), readFrom: walk.readFrom });
 
 // Only an offset walk can skip rows unnoticed, and only a total tells.
 function isWhole({ guard, walk }: Scan, page: Page): boolean {

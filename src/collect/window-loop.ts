@@ -1,6 +1,6 @@
 import { formatDuration } from '../base/quantity.ts';
 import type { WindowReader } from '../connectors/connector.ts';
-import { checkpointAt, firstStart, type LiveCheckpoint, type WalkState } from './checkpoint.ts';
+import { checkpointAt, firstStart, type LiveCheckpoint } from './checkpoint.ts';
 import { type Collecting, vendorNow } from './collecting.ts';
 import { openLiveCheckpoint } from './live-checkpoint.ts';
 import type { KindLoop, PollSession } from './loop.ts';
@@ -20,7 +20,7 @@ async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpo
     await c.deps.journal.append({ source: c.settings.name, checkpoint: { name: 'live', value: fresh } });
     return fresh;
   }
-  const { walk, ...rest } = live;
+  const { walk, from: _from, ...rest } = live;
   if (live.until > now && live.start <= now) {
     const until = Math.max(live.start, (await lastWindowBefore(c, now)) ?? live.start);
     const fields = { was: new Date(live.until).toISOString(), until: new Date(until).toISOString() };
@@ -30,7 +30,11 @@ async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpo
     );
     return { ...rest, until };
   }
-  return walk !== undefined && walk.to > now ? rest : live;
+  return walk !== undefined && walk.to > now ? withoutWalk(live) : live;
+}
+
+function withoutWalk({ walk: _walk, ...live }: LiveCheckpoint): LiveCheckpoint {
+  return live;
 }
 
 async function lastWindowBefore({ deps, settings }: Collecting, now: number): Promise<number | undefined> {
@@ -65,39 +69,42 @@ function suggestion({ memory, settings }: Collecting): Readonly<Record<string, u
 }
 
 async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<LiveCheckpoint> {
-  const { window, connector } = c.settings;
-  const { walk, ...live } = await rewound(
-    c,
-    await openLiveCheckpoint(c, align(c, firstStart(c.settings, c.deps.seams.clock.now()))),
-  );
-  let { until } = live;
-  session.onCursor(until);
+  const first = align(c, firstStart(c.settings, c.deps.seams.clock.now()));
+  let live = await rewound(c, await openLiveCheckpoint(c, first));
+  const { walk } = live;
+  live = withoutWalk(live);
+  session.onCursor(live.until);
   const span: Span = {
     lane: 'live',
-    from: Math.max(live.start, until - Math.max(window.overlapMs, connector.defaults.precisionMs)),
+    from: Math.max(live.start, Math.min(live.from ?? live.until, live.until - overlapOf(c))),
     // Never before what is complete: reading the overlap again finds late records and measures the vendor's clock anew.
-    target: () => Math.max(until, align(c, vendorNow(c) - window.settleMs)),
+    target: () => Math.max(live.until, align(c, vendorNow(c) - c.settings.window.settleMs)),
     walk,
-    closedUntil: until,
-    checkpoint: (step) => ({ name: 'live', value: { ...live, ...positionAfter(c, until, step) } }),
+    closedUntil: live.until,
+    checkpoint: (step) => ({ name: 'live', value: after(c, live, step) }),
     beforeWindow: () => session.waitForRoom(),
     afterWindow(complete) {
-      until = endOf(c, until, complete);
-      session.onCursor(until);
+      live = after(c, live, { complete });
+      session.onCursor(live.until);
       return true;
     },
     onPage: () => session.onAnswer(),
   };
   await walkSpan(c, reader, span, size, session.halt);
-  return { ...live, until };
+  return live;
 }
 
-function positionAfter(c: Collecting, until: number, step: WalkStep): Pick<LiveCheckpoint, 'until' | 'walk'> {
-  if ('walk' in step) return { until, walk: step.walk };
-  return { until: 'complete' in step ? endOf(c, until, step.complete) : until };
-}
+const overlapOf = ({ settings }: Collecting): number =>
+  Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);
 
-// The vendor's clock is known only once it answered: where it is behind ours, the end of the window was still open for it.
-function endOf({ settings }: Collecting, until: number, { to, serverTime }: WalkState): number {
-  return Math.max(until, serverTime === undefined ? to : Math.min(to, serverTime - settings.window.settleMs));
+function after(c: Collecting, live: LiveCheckpoint, step: WalkStep): LiveCheckpoint {
+  if ('walk' in step) return { ...live, walk: step.walk };
+  if (!('complete' in step)) return live;
+  const { settleMs } = c.settings.window;
+  const { to, serverTime, began } = step.complete;
+  // The vendor's clock is known only once it answered: where it is behind ours, the end of the window was still open for it.
+  const until = Math.max(live.until, serverTime === undefined ? to : Math.min(to, serverTime - settleMs));
+  // What the vendor shows after the poll began may lie anywhere within the overlap before that, however long the poll takes.
+  const from = Math.min(to - c.settings.connector.defaults.precisionMs, Math.min(until, began - settleMs) - overlapOf(c));
+  return { ...live, until, from: Math.max(live.start, from) };
 }

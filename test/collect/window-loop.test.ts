@@ -39,6 +39,7 @@ it('walks from the start to settle behind now, and then again from the overlap',
     identity: { origin: 'https://api.example.com' },
     start: noon - hour,
     until: noon,
+    from: noon - 5 * minute,
   });
   expect(await storedIds(journal)).toEqual(['a', 'b']);
 });
