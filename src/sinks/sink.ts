@@ -121,8 +121,6 @@ export interface SinkType {
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
   /** Faults that a schema cannot express, as `[path, what, fix]`; no I/O. */
   check?(options: Readonly<Record<string, unknown>>): readonly (readonly [string, string, string])[];
-  /** Things that two sinks must not share, in a comparable form: `file:/var/log/audit.ndjson`. */
-  exclusive?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** URLs that must not be plain text beyond loopback unless `allow_plaintext`. */
   urls(options: Readonly<Record<string, unknown>>): readonly string[];
 }

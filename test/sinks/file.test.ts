@@ -290,7 +290,3 @@ it('leaves a file alone in a probe, even with a torn line: the daemon may be wri
   expect(report).toEqual({ ok: true, findings: [`${path} can be written (49 B so far)`] });
   expect(readFileSync(path, 'utf8')).toBe(`${line('e000000')}{"being written`);
 });
-
-it('names its file as something that no other sink may share', () => {
-  expect(file.exclusive?.({ path: join(folder, 'x', '..', 'audit.ndjson') })).toEqual([`file:${join(folder, 'audit.ndjson')}`]);
-});

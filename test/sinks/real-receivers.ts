@@ -1,6 +1,6 @@
 // rsyslog and syslog-ng as installed, or as scripts/install-receivers.sh unpacked them, each run in a folder of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -154,7 +154,8 @@ action(type="omfile" file="${folder}/dump" template="json" flushOnTXEnd="on")
 export async function startSyslogNg(source: string, port: number): Promise<RealReceiver> {
   if (syslogNg === undefined) throw new Error(howToInstall);
   const binary = syslogNg;
-  const modules = firstFolder('usr/lib/syslog-ng/3.38', 'usr/lib/syslog-ng/4.8', 'usr/lib/syslog-ng/4.3') ?? '';
+  const base = firstFolder('usr/lib/syslog-ng', `usr/lib/${machine}/syslog-ng`) ?? '';
+  const modules = join(base, readdirSync(base).find((name) => /^\d/.test(name)) ?? '');
   const version = /(\d+\.\d+)/.exec(execFileSync(binary, ['--version'], { env: environment }).toString())?.[1] ?? '3.38';
   const template =
     '$(format-json facility=$FACILITY_NUM severity=$LEVEL_NUM time=$S_ISODATE host=$HOST app=$PROGRAM pid=$PID msgid=$MSGID sdata=$SDATA msg=$MSG)';

@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { Sink } from '../../src/sinks/sink.ts';
-import { openLines, stdout } from '../../src/sinks/stdout/index.ts';
+import { openLines } from '../../src/sinks/stdout/index.ts';
 import { readableLine } from '../../src/sinks/stdout/readable-line.ts';
 import { batchOf, never, numbered, outgoing } from './sink-bench.ts';
 
@@ -76,8 +76,4 @@ it('shows a person what happened, by whom and from where, and lets no text move 
   });
 
   expect(shown).toBe('2026-11-21T09:45:00.123Z  acme              info      user.login  FAILED  by ann [2J   from 192.0.2.1');
-});
-
-it('is one for the whole process', () => {
-  expect(stdout.exclusive?.({})).toEqual(['stdout']);
 });

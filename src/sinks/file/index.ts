@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { SinkType } from '../sink.ts';
 import { FileOptions } from './options.ts';
 import { openFileSink } from './write.ts';
@@ -11,6 +10,5 @@ export const file: SinkType = {
   acknowledges: 'the line is on disk (fdatasync)',
   // The options were validated against the schema above when the configuration was read.
   open: async (options, context) => openFileSink(options as unknown as FileOptions, context),
-  exclusive: (options) => [`file:${resolve((options as unknown as FileOptions).path)}`],
   urls: () => [],
 };

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type Static, Type } from 'typebox';
-import type { OutgoingEvent, Sink, SinkType, Verdict, Verdicts } from '../sink.ts';
+import type { OutgoingEvent, Sink, SinkType, Verdict } from '../sink.ts';
 import { readableLine } from './readable-line.ts';
 
 /** Options of `type: stdout`. */
@@ -22,7 +22,6 @@ export const stdout: SinkType = {
   defaultFormat: 'ocsf',
   acknowledges: 'standard output took the line',
   open: async (options) => openLines(process.stdout, chooseLine(options as unknown as StdoutOptions, process.stdout.isTTY)),
-  exclusive: () => ['stdout'],
   urls: () => [],
 };
 
@@ -42,31 +41,36 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   // The write's callback tells what went wrong; without a listener the same error would end the process.
   const ignore = (): void => undefined;
   stream.on('error', ignore);
+  // A pipe without a reader never gets one again, and process.stdout goes on calling itself writable.
+  let isGone = false;
   return {
     endpoints: ['stdout'],
     maxInFlight: 1,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
-    send: (batch, signal) => write(stream, batch.encoded.join(''), signal),
+    async send(batch, signal) {
+      const verdict = isGone ? pipeGone : await write(stream, batch.encoded.join(''), signal);
+      isGone = verdict === pipeGone;
+      return { all: verdict };
+    },
     probe: async () =>
-      stream.writable
-        ? { ok: true, findings: ['standard output is open'] }
-        : { ok: false, findings: [pipeGone.reason], fix: pipeGone.fix },
+      isGone || !stream.writable
+        ? { ok: false, findings: [pipeGone.reason], fix: pipeGone.fix }
+        : { ok: true, findings: ['standard output is open'] },
     async [Symbol.asyncDispose]() {
       stream.off('error', ignore);
     },
   };
 }
 
-function write(stream: Writable, text: string, signal: AbortSignal): Promise<Verdicts> {
-  if (!stream.writable) return Promise.resolve({ all: pipeGone });
+function write(stream: Writable, text: string, signal: AbortSignal): Promise<Verdict> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason as Error);
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     stream.write(text, (error) => {
       signal.removeEventListener('abort', onAbort);
-      resolve({ all: error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error) });
+      resolve(error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error));
     });
   });
 }
