@@ -1,4 +1,5 @@
 import type { Connector } from '../connectors/connector.ts';
+import { CommonSinkOptions } from '../sinks/common-options.ts';
 import { sinkTypes } from '../sinks/index.ts';
 import { type ObjectSchema, type OptionSchema, sinkSchema, sourceSchema } from './block-schemas.ts';
 import { FileOptions, namePattern } from './file-options.ts';
@@ -28,6 +29,7 @@ export function configJsonSchema(connectors: readonly Pick<Connector, 'name' | '
 
 function sourceDefinitions(connectors: readonly Pick<Connector, 'name' | 'options'>[]): Record<string, unknown> {
   const names = connectors.map(({ name }) => name);
+  const shared = forEditor(SourceOptions as unknown as ObjectSchema);
   return {
     source: {
       type: 'object',
@@ -37,13 +39,19 @@ function sourceDefinitions(connectors: readonly Pick<Connector, 'name' | 'option
       if: { properties: { connector: { enum: names } } },
       else: { $ref: '#/definitions/source-of-own-connector' },
     },
-    'source-of-own-connector': forEditor(SourceOptions as unknown as ObjectSchema),
-    ...Object.fromEntries(connectors.map((connector) => [`source-${connector.name}`, forEditor(sourceSchema(connector))])),
+    'source-of-own-connector': shared,
+    ...Object.fromEntries(
+      connectors.map((connector) => [
+        `source-${connector.name}`,
+        referring(forEditor(sourceSchema(connector)), shared, 'source-of-own-connector'),
+      ]),
+    ),
   };
 }
 
 function sinkDefinitions(): Record<string, unknown> {
   const kinds = Object.values(sinkTypes);
+  const shared = forEditor(CommonSinkOptions as unknown as ObjectSchema);
   const names = kinds.map(({ name }) => name);
   return {
     sink: {
@@ -52,7 +60,10 @@ function sinkDefinitions(): Record<string, unknown> {
       properties: { type: { enum: names, description: 'Kind of sink.' } },
       allOf: names.map((name) => choose('type', name, `sink-${name}`)),
     },
-    ...Object.fromEntries(kinds.map((kind) => [`sink-${kind.name}`, forEditor(sinkSchema(kind))])),
+    'sink-of-any-type': shared,
+    ...Object.fromEntries(
+      kinds.map((kind) => [`sink-${kind.name}`, referring(forEditor(sinkSchema(kind)), shared, 'sink-of-any-type')]),
+    ),
   };
 }
 
@@ -68,6 +79,15 @@ function named(blocks: OptionSchema | undefined, kind: string): Record<string, u
 function choose(key: string, value: string, definition: string): object {
   // oxlint-disable-next-line no-thenable -- `then` is a keyword of JSON Schema
   return { if: { properties: { [key]: { const: value } }, required: [key] }, then: { $ref: `#/definitions/${definition}` } };
+}
+
+/** The same schema, with a reference in the place of every option that `shared` describes in the same words. */
+function referring(schema: OptionSchema, shared: OptionSchema, name: string): OptionSchema {
+  const properties = Object.entries(schema.properties ?? {}).map(([key, option]) => {
+    const isSame = JSON.stringify(option) === JSON.stringify(shared.properties?.[key]);
+    return [key, isSame ? { $ref: `#/definitions/${name}/properties/${key}` } : option];
+  });
+  return { ...schema, properties: Object.fromEntries(properties) as Readonly<Record<string, OptionSchema>> };
 }
 
 /** Without our own marks; and wherever text must have a form, an interpolation may stand instead. What has a default is not required. */

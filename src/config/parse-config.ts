@@ -9,7 +9,7 @@ const standIns = '\uFDD0\uFDD1\uFDD2\uFDD3\uFDD4';
 /** Parses the configuration file; `${...}` may stand wherever text may, also inside of `{ }` and `[ ]` without quotes. */
 export function parseConfig(text: string, file: string): YamlText {
   if (/[\uFDD0-\uFDD4]/.test(text)) return parseYaml(text, file);
-  const shielded = text.replaceAll(/\$\{[^}\n]*\}/g, (match) => exchange(match, structural, standIns));
+  const shielded = text.replaceAll(/\$\{[^{}"'\n]*\}/g, (match) => exchange(match, structural, standIns));
   const doc = parseYaml(shielded, file);
   const faults = doc.faults.map((fault) => ({ ...fault, what: restoreText(fault.what) }));
   return { ...doc, value: restore(doc.value), faults };

@@ -1,0 +1,164 @@
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { faultsOf, load, temporaryFolder } from './load.ts';
+
+const feed = (name: string, rest = ''): string => `  ${name}: { connector: vendor, options: { org_id: ${name} }${rest} }\n`;
+const warningsOf = async (yaml: string): Promise<string[]> =>
+  (await load(yaml)).warnings.map(({ path, what }) => `${path.join('.')}: ${what}`);
+
+it.each([
+  ['no sinks', `sources:\n${feed('a')}`, '(sinks): there is no sink; events would go nowhere'],
+  ['an empty map of sinks', `sources:\n${feed('a')}sinks: {}\n`, '(sinks): there is no sink; events would go nowhere'],
+  [
+    'sinks that are all disabled',
+    'sinks: { a: { type: stdout, enabled: false } }',
+    '(sinks): no sink is enabled; events would go nowhere',
+  ],
+  [
+    'sinks that all skip',
+    'sinks: { a: { type: stdout, when_full: skip } }',
+    '(sinks): every sink skips when the journal is full; events could be lost everywhere',
+  ],
+  [
+    'a sink of an unknown source',
+    `sources:\n${feed('anna')}sinks: { a: { type: stdout, sources: [ana] } }`,
+    '(sinks.a.sources[0]): unknown source "ana"',
+  ],
+  [
+    'a journal that is too small',
+    'journal: { max_bytes: 1MiB }\nsinks: { a: { type: stdout } }',
+    '(journal.max_bytes): "1MiB" is less than 8MiB',
+  ],
+  ['a name with blanks', 'sinks: { "My Sink": { type: stdout } }', '(sinks.My Sink): "My Sink" cannot be a name'],
+  [
+    'a port that is none',
+    'admin: { listen: "127.0.0.1:99999" }\nsinks: { a: { type: stdout } }',
+    '(admin.listen): 99999 is not a port',
+  ],
+  [
+    'plain HTTP beyond loopback',
+    'sinks: { a: { type: splunk_hec, endpoint: "http://hec.example.com", token: x } }',
+    '(sinks.a.endpoint): http:// sends events and credentials unencrypted beyond this machine',
+  ],
+  [
+    'plain HTTP of a source',
+    'sources: { s: { connector: vendor, options: { org_id: x, api_url: "http://10.0.0.1" } } }\nsinks: { a: { type: stdout } }',
+    '(sources.s.options.api_url): http:// sends events and credentials unencrypted beyond this machine',
+  ],
+  ['a sink that is nothing', 'sinks: { a: }', '(sinks.a): must be an object'],
+])('refuses %s', async (_name, yaml, fault) => {
+  const faults = await faultsOf(yaml);
+
+  expect(faults[0]).toContain(fault);
+  expect(faults[1]).toMatch(/^ {2}fix: ./);
+});
+
+it.each(['http://127.0.0.1:8088', 'http://localhost', 'http://[::1]:1', 'https://hec.example.com'])(
+  'takes %s without complaint',
+  async (endpoint) => {
+    expect(
+      await warningsOf(`sources:\n${feed('s')}sinks: { a: { type: splunk_hec, endpoint: "${endpoint}", token: x } }`),
+    ).toEqual([]);
+  },
+);
+
+it.each(['http://127.0.0.1.evil.example', 'http://user:localhost@hec.example.com', 'HTTP://hec.example.com'])(
+  'is not fooled by %s',
+  async (endpoint) => {
+    const faults = await faultsOf(`sinks: { a: { type: splunk_hec, endpoint: "${endpoint}", token: x } }`);
+
+    expect(faults[0]).toContain('unencrypted beyond this machine');
+  },
+);
+
+it('permits plain text where that is said, and keeps a warning', async () => {
+  const yaml = `sources:\n${feed('s')}sinks: { a: { type: splunk_hec, endpoint: "http://hec.example.com", token: x, allow_plaintext: true } }`;
+
+  expect(await warningsOf(yaml)).toEqual([
+    'sinks.a.endpoint: http:// sends events and credentials unencrypted beyond this machine',
+  ]);
+});
+
+it.each([
+  [
+    'a source that no sink takes',
+    `sources:\n${feed('a')}${feed('b')}sinks: { x: { type: stdout, sources: [a] } }`,
+    ['sources.b: no sink takes this source'],
+  ],
+  [
+    'a source whose only sink is disabled',
+    `sources:\n${feed('a')}sinks:\n  x: { type: stdout, sources: [a], enabled: false }\n  y: { type: stdout, sources: [b] }\n`
+      .replace('[b]', '[c]')
+      .replace('sinks:', `${feed('c')}sinks:`),
+    ['sources.a: no sink takes this source'],
+  ],
+  [
+    'a start behind the retention',
+    `sources:\n${feed('a', ', start: 200d')}sinks: { x: { type: stdout } }`,
+    ['sources.a.start: start reaches back 200d, but the vendor keeps events for 90d'],
+  ],
+  [
+    'an expired credential',
+    `sources:\n${feed('a', ', credential_expires: 2026-01-01')}sinks: { x: { type: stdout } }`,
+    ['sources.a.credential_expires: the credential expired on 2026-01-01'],
+  ],
+  [
+    'a filter of an action that nobody knows',
+    `sources:\n${feed('a', ', filter: { exclude_actions: [policy_updatd] }')}sinks: { x: { type: stdout } }`,
+    ['sources.a.filter.exclude_actions.0: no action "policy_updatd" is known'],
+  ],
+  [
+    'two sources of one tenant',
+    `sources:\n${feed('a')}  b: { connector: vendor, options: { org_id: a } }\nsinks: { x: { type: stdout } }`,
+    ['sources.b: collects from the same place as source "a": every event would be delivered twice'],
+  ],
+  ['no source', 'sinks: { x: { type: stdout } }', ['sources: there is no source; nothing is collected']],
+])('warns of %s', async (_name, yaml, warnings) => {
+  expect(await warningsOf(yaml)).toEqual(warnings);
+});
+
+it('refuses two sources on one directory, however it is spelt', async () => {
+  const folder = await temporaryFolder({ 'downloads/x.csv': '' });
+  await fs.symlink(join(folder, 'downloads'), join(folder, 'link'));
+  const source = (directory: string): string => `{ connector: folder, options: { org_id: a, directory: ${directory} } }`;
+
+  const faults = await faultsOf(
+    `sources:\n  a: ${source('./downloads')}\n  b: ${source('./link/../link/')}\nsinks: { x: { type: stdout } }`,
+    { folder },
+  );
+
+  expect(faults[0]).toMatch(/\(sources\.b\.options\.directory\): reads the same directory as "a"/);
+});
+
+it('refuses two sinks on one file, even when it does not exist yet', async () => {
+  const faults = await faultsOf(
+    'sinks:\n  a: { type: file, path: ./out/a.ndjson }\n  b: { type: file, path: ./x/../out/a.ndjson }\n',
+  );
+
+  expect(faults[0]).toMatch(/\(sinks\.b\.path\): writes the same file as "a"/);
+});
+
+it('gives sources and sinks the proxy and certificates of the whole file unless they have their own', async () => {
+  const folder = await temporaryFolder();
+  const config = await load(
+    `proxy: http://proxy.example.com:3128\ntls: { ca_file: ca.pem }\nsources:\n${feed('a')}${feed('b', ', tls: { server_name: x }')}sinks: { x: { type: stdout, proxy: "http://other:1" } }`,
+    { folder },
+  );
+
+  const tls = { ca_file: join(folder, 'ca.pem') };
+  expect([...config.sources, ...config.sinks].map(({ http }) => http)).toEqual([
+    { allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls },
+    { allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls: { server_name: 'x' } },
+    { allowPlaintext: false, proxy: 'http://other:1', tls },
+  ]);
+  expect(await config.sources[0]?.resolveHttp()).toEqual({ allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls });
+});
+
+it('loads 500 sources in a moment', async () => {
+  const sources = Array.from({ length: 500 }, (_, index) => feed(`s${index}`)).join('');
+
+  const config = await load(`sources:\n${sources}sinks: { x: { type: stdout } }`);
+
+  expect(config.sources).toHaveLength(500);
+});
