@@ -63,8 +63,8 @@ export function userOf(party: Party, typeId?: number): User | undefined {
     user.type_id = typeId;
     user.type = userTypes[typeId] ?? 'Other';
   }
-  reads.uid.claim();
-  reads.name.claim();
+  if (uid !== undefined) reads.uid.claim();
+  if (party.name !== undefined) reads.name.claim();
   if (user.email_addr !== undefined || name === email) reads.email.claim();
   return user;
 }
@@ -76,8 +76,8 @@ export function thingOf(party: Party): Thing | undefined {
   const thing: Thing = {};
   if (name !== undefined) thing.name = name;
   if (party.uid !== undefined) thing.uid = party.uid;
-  party.reads.uid.claim();
-  party.reads.name.claim();
+  if (party.uid !== undefined) party.reads.uid.claim();
+  if (party.name !== undefined) party.reads.name.claim();
   if (name === party.email) party.reads.email.claim();
   return thing;
 }

@@ -353,6 +353,32 @@ describe('what no attribute carries', () => {
     });
   });
 
+  it('includes what an object beside the target told and no attribute took', () => {
+    const context = { email: 'guest@example.com', user_id: 'u9', username: 'guest' };
+
+    const event = json(studio.map(envelope({ ...base, action: 'org_user_invited', context, entity: null }), page));
+
+    expect(event).toMatchObject({
+      entity: { name: 'guest', uid: 'u9', type: 'Invitation', user: { name: 'guest', email_addr: 'guest@example.com' } },
+    });
+    expect(event).not.toHaveProperty('unmapped');
+  });
+
+  it('includes the name that a policy took from the user', () => {
+    const record = {
+      id: '1',
+      action_key: 'policy_assigned',
+      created_at: '2026-11-20',
+      target_type: 'user',
+      target_email: 'bo@example.com',
+      name: 'x',
+    };
+
+    const event = json(anaconda.map(envelope(record), page));
+
+    expect(event).toMatchObject({ user: { name: 'bo@example.com' }, unmapped: { name: 'x', target_type: 'user' } });
+  });
+
   it('is nothing when everything is carried', () => {
     const { context: _context, entity: _entity, ...record } = base;
 
