@@ -38,9 +38,7 @@ const pipeGone = {
 
 /** A sink that writes one line per event to `stream` and waits until it took them. The stream is not closed with the sink. */
 export function openLines(stream: Writable, line: (event: OutgoingEvent) => string): Sink {
-  // The write's callback tells what went wrong; without a listener the same error would end the process.
-  const ignore = (): void => undefined;
-  stream.on('error', ignore);
+  guard(stream);
   // A pipe without a reader never gets one again, and process.stdout goes on calling itself writable.
   let isGone = false;
   return {
@@ -58,9 +56,18 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
         ? { ok: false, findings: [pipeGone.reason], fix: pipeGone.fix }
         : { ok: true, findings: ['standard output is open'] },
     async [Symbol.asyncDispose]() {
-      stream.off('error', ignore);
+      // Nothing to release: the stream is the process's own.
     },
   };
+}
+
+const guarded = new WeakSet<Writable>();
+
+// The write's callback tells what went wrong; without a listener the same error, which may come late, would end the process.
+function guard(stream: Writable): void {
+  if (guarded.has(stream)) return;
+  guarded.add(stream);
+  stream.on('error', () => undefined);
 }
 
 function write(stream: Writable, text: string, signal: AbortSignal): Promise<Verdict> {

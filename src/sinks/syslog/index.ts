@@ -38,12 +38,13 @@ async function openSyslog(options: SyslogOptions, context: SinkContext): Promise
   }
   const isTls = address.scheme === 'tls' || address.scheme === 'relps';
   const room = maxMessageBytes(options, address.scheme) - (options.rfc === 5424 ? sequenceRoom : 0);
+  const speaker = { hostname: options.hostname ?? context.hostname, procid: String(process.pid) };
   const transport: Transport = {
     address,
     options,
     context,
     trust: isTls ? await loadTls(options.tls ?? {}, context.seams.files) : undefined,
-    encoder: compileMessage(options, { hostname: options.hostname ?? context.hostname, procid: String(process.pid) }, room),
+    encoder: compileMessage(options, speaker, room, context.log),
     maxBytes: room,
   };
   if (address.scheme === 'udp') return openUdpSink(transport);

@@ -1,3 +1,4 @@
+import type { Log } from '../../base/log.ts';
 import type { Event } from '../../event/event.ts';
 import { severityOf } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
@@ -85,7 +86,7 @@ export interface MessageEncoder {
  *
  * `maxBytes` is the room for one message; with `oversize: truncate` the end of MSG is cut to fit, otherwise the caller refuses what is larger.
  */
-export function compileMessage(options: SyslogOptions, speaker: Speaker, maxBytes: number): MessageEncoder {
+export function compileMessage(options: SyslogOptions, speaker: Speaker, maxBytes: number, log: Log): MessageEncoder {
   const header = options.rfc === 3164 ? bsdHeader(options, speaker) : ietfHeader(options, speaker);
   const bom = options.bom && options.rfc === 5424 ? byteOrderMark : '';
   let truncated = 0;
@@ -94,6 +95,8 @@ export function compileMessage(options: SyslogOptions, speaker: Speaker, maxByte
       const head = header(outgoing);
       const message = `${head} ${bom}${safeText(outgoing.body)}`;
       if (options.oversize === 'refuse' || Buffer.byteLength(message) <= maxBytes) return message;
+      if (truncated === 0)
+        log.warn({ uid: outgoing.uid, maxBytes }, 'messages are cut to fit max_message; counted as truncated from here on');
       truncated += 1;
       const room = maxBytes - Buffer.byteLength(`${head} ${bom}`);
       return room <= 0 ? head : `${head} ${bom}${cutText(safeText(outgoing.body), room)}`;
