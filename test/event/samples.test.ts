@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
 import { encodeBody } from '../../src/event/index.ts';
@@ -73,6 +74,50 @@ describe.skipIf(!hasSchemas)(
       const event = JSON.parse(encodeBody('ocsf', mapped, { includeRaw: true })) as { class_uid: number };
 
       expect(faultsOf(event)).toEqual([]);
+    });
+
+    it('stays valid whatever address, e-mail, id or time a record tells', () => {
+      const studio = loaded.get('analyst-studio');
+      const anaconda = loaded.get('anaconda');
+      const odd = fc.oneof(fc.string({ unit: 'grapheme' }), fc.emailAddress(), fc.integer(), fc.constant(null), fc.constant({}));
+      const address = fc.oneof(
+        fc.ipV4(),
+        fc.ipV6(),
+        fc.ipV6().map((ip) => `${ip}%eth0`),
+        fc.ipV4().map((ip) => `::ffff:${ip}`),
+        odd,
+      );
+      const row = fc.nat({ max: 34 });
+
+      fc.assert(
+        fc.property(row, address, odd, odd, odd, (index, ip, email, id, type) => {
+          const first = {
+            ...studio?.samples[index],
+            actor: { ip, user_id: id, username: email },
+            entity: { entity_id: id, entity_type: type },
+          };
+          const second = {
+            ...anaconda?.samples[index],
+            actor_email: email,
+            actor_type: type,
+            target_email: email,
+            target_id: id,
+            target_type: type,
+            occurred_at: id,
+          };
+          const events = [
+            studio?.mapper.map({ uid: 'u', received: 1, record: first }, page).event,
+            anaconda?.mapper.map({ uid: 'u', received: 1, record: second }, page).event,
+          ];
+
+          expect(
+            events.flatMap((event) =>
+              event === undefined ? ['no event'] : faultsOf(JSON.parse(JSON.stringify(event)) as typeof event),
+            ),
+          ).toEqual([]);
+        }),
+        { numRuns: 400 },
+      );
     });
 
     const examples = (kind: string) =>
