@@ -6,14 +6,10 @@ import { uuid } from '../../base/random.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
-import { type Channel, earliestDeadline, freshChannel, keepCookies, loadOf, settle, settleAll } from './channel.ts';
+import { type Channel, freshChannel, keepCookies, settle, settleAll } from './channel.ts';
+import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
 import type { Ask, PollReply } from './poll.ts';
 
-const maxOutstanding = 64;
-const maxOutstandingBytes = 32_000_000;
-/** How long a batch waits for a place before it is handed back. */
-const patienceMs = 2000;
-const hurryMs = 1000;
 /** A channel makes room for a new one after so many ids, so that the ids it remembers stay few. */
 const maxIdsPerChannel = 10_000;
 /** After so many failures in a row, something is wrong that waiting does not mend. */
@@ -31,13 +27,12 @@ export interface Ticket extends Disposable {
   wait(ackId: number): Promise<Verdicts>;
 }
 
-/** What is known of one endpoint. */
-interface Endpoint {
-  current: Channel;
-  readonly live: Set<Channel>;
-  acknowledges: boolean | undefined;
-  timeoutsInARow: number;
-  lossesInARow: number;
+/** Durations in milliseconds. */
+export interface AcknowledgeSettings {
+  readonly pollMs: number;
+  readonly timeoutMs: number;
+  /** How long a batch waits for a place before it is handed back. */
+  readonly patienceMs: number;
 }
 
 const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
@@ -48,7 +43,7 @@ const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
  * GUIDs are new with every opening: after ten idle minutes or a restart a server may count the ids of an old one from 0 again.
  */
 export class Acknowledgements implements AsyncDisposable {
-  readonly #settings: { readonly pollMs: number; readonly timeoutMs: number };
+  readonly #settings: AcknowledgeSettings;
   readonly #seams: Seams;
   readonly #log: Log;
   readonly #ask: Ask;
@@ -56,7 +51,7 @@ export class Acknowledgements implements AsyncDisposable {
   readonly #closing = new AbortController();
   #changed = Promise.withResolvers<void>();
 
-  constructor(settings: { readonly pollMs: number; readonly timeoutMs: number }, seams: Seams, log: Log, ask: Ask) {
+  constructor(settings: AcknowledgeSettings, seams: Seams, log: Log, ask: Ask) {
     this.#settings = settings;
     this.#seams = seams;
     this.#log = log;
@@ -64,12 +59,11 @@ export class Acknowledgements implements AsyncDisposable {
   }
 
   /**
-   * A place on the endpoint's channel; undefined when none came free in a few seconds. The first batch of a channel goes alone, so that a
-   * balancer's cookie is known before the second one is sent.
+   * A place on the endpoint's channel; undefined when none came free in `patienceMs`. The journal is not read while batches wait here.
    */
   async enter(endpoint: string, bytes: number, signal: AbortSignal): Promise<Ticket | undefined> {
-    const until = this.#now() + patienceMs;
-    while (!this.#hasPlace(endpoint, bytes)) {
+    const until = this.#now() + this.#settings.patienceMs;
+    while (!hasPlace(this.#endpoint(endpoint), bytes)) {
       const leftMs = until - this.#now();
       if (leftMs <= 0) return undefined;
       await this.#change(leftMs, signal);
@@ -123,23 +117,9 @@ export class Acknowledgements implements AsyncDisposable {
   #endpoint(name: string): Endpoint {
     const known = this.#endpoints.get(name);
     if (known !== undefined) return known;
-    const current = freshChannel(name, uuid(this.#seams.random));
-    const made = { current, live: new Set([current]), acknowledges: undefined, timeoutsInARow: 0, lossesInARow: 0 };
+    const made = freshEndpoint(name, uuid(this.#seams.random));
     this.#endpoints.set(name, made);
     return made;
-  }
-
-  #hasPlace(name: string, bytes: number): boolean {
-    const { current, live } = this.#endpoint(name);
-    if (current.state === 'fresh' && current.entered > 0) return false;
-    let batches = 0;
-    let held = 0;
-    for (const channel of live) {
-      const load = loadOf(channel);
-      batches += load.batches;
-      held += load.bytes;
-    }
-    return batches < maxOutstanding && (batches === 0 || held + bytes <= maxOutstandingBytes);
   }
 
   #openTicket(channel: Channel, bytes: number): Ticket {
@@ -193,7 +173,7 @@ export class Acknowledgements implements AsyncDisposable {
     const { signal } = this.#closing;
     try {
       while (channel.outstanding.size > 0) {
-        const restMs = this.#nextPoll(channel) - this.#now();
+        const restMs = nextPoll(channel, this.#settings.pollMs) - this.#now();
         if (restMs > 0) await this.#change(restMs, signal);
         else await this.#poll(channel);
       }
@@ -203,12 +183,6 @@ export class Acknowledgements implements AsyncDisposable {
       channel.isWatched = false;
       this.#tidy(channel);
     }
-  }
-
-  #nextPoll(channel: Channel): number {
-    const isHurried = channel.isHurried || channel.outstanding.size >= maxOutstanding * 0.75;
-    const pace = isHurried ? Math.min(hurryMs, this.#settings.pollMs) : this.#settings.pollMs;
-    return Math.min(channel.polledAt + pace, Math.max(earliestDeadline(channel), channel.polledAt + 1));
   }
 
   #poll(channel: Channel): Promise<void> {
@@ -282,7 +256,6 @@ export class Acknowledgements implements AsyncDisposable {
   }
 
   #tidy(channel: Channel): void {
-    const { current, live } = this.#endpoint(channel.endpoint);
-    if (channel !== current && channel.outstanding.size === 0 && channel.entered === 0) live.delete(channel);
+    tidy(this.#endpoint(channel.endpoint), channel);
   }
 }

@@ -20,10 +20,17 @@ export const splunkHec: SinkType = {
   urls: (options) => (options as SplunkHecOptions).endpoints,
 };
 
+const longestPatienceMs = 5000;
+
 /** Opens a sink; no I/O happens before the first batch. */
 export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): Sink {
   const requests = hecRequests(options.token, context);
-  const settings = { pollMs: durationMs(options.ack_poll), timeoutMs: durationMs(options.ack_timeout) };
+  const settings = {
+    pollMs: durationMs(options.ack_poll),
+    timeoutMs: durationMs(options.ack_timeout),
+    // A request that is not under way yet must not look like one that got no answer.
+    patienceMs: Math.min(longestPatienceMs, (context.timeoutMs ?? 30_000) / 2),
+  };
   const acknowledgements =
     options.acknowledge === 'off'
       ? undefined

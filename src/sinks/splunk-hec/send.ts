@@ -52,7 +52,7 @@ export function hecSend(
     const { plainLength } = await bodies.of(batch);
     const ticket = await acknowledgements.enter(batch.endpoint, plainLength, signal);
     if (ticket === undefined)
-      return { all: { kind: 'retry', reason: 'too many batches wait for indexer acknowledgement', retryAfterMs: 1000 } };
+      return { all: { kind: 'retry', reason: 'too many batches wait for indexer acknowledgement', retryAfterMs: 0 } };
     using _ = ticket;
     return await sendAcknowledged(batch, ticket, signal);
   };
