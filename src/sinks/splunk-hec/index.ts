@@ -42,7 +42,7 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
     encode: envelopeEncoder(options, context.hostname, context.format ?? 'cim'),
     send: hecSend(options, context, requests, acknowledgements),
     flush: async (signal) => await acknowledgements?.flush(signal),
-    probe: (signal) => probeHec(options, context, requests, signal),
+    probe: (signal) => probeHec({ options, context, requests }, signal),
     [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
   };
 }

@@ -10,61 +10,59 @@ import { classifyRefusal, isAccepted } from './codes.ts';
 import { hecTime } from './encode.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { askForAcks } from './poll.ts';
-import type { HecRequests } from './request.ts';
+import { eventPath, type HecRequests } from './request.ts';
+
+/** What a probe works with. */
+export interface Probing {
+  readonly options: SplunkHecOptions;
+  readonly context: SinkContext;
+  readonly requests: HecRequests;
+}
 
 interface Finding {
   readonly lines: readonly string[];
   readonly fix?: string;
 }
 
+/** How long an acknowledgement of the test event is waited for, and the pause between questions. */
+const longestWaitMs = 15_000;
+const pauseMs = 500;
+
 /**
  * Proves every endpoint: reachable, token, index and, where the token has it, indexer acknowledgement, with one marked test event.
  *
  * The health path proves none of that: it answers 200 to a wrong token too.
  */
-export async function probeHec(
-  options: SplunkHecOptions,
-  context: SinkContext,
-  requests: HecRequests,
-  signal: AbortSignal,
-): Promise<ProbeReport> {
-  const found: Finding[] = [];
-  for (const endpoint of options.endpoints) {
-    const { lines, fix } = await probeEndpoint(endpoint, options, context, requests, signal);
-    const named = lines.map((line) => `${endpoint}: ${line}`);
-    found.push(fix === undefined ? { lines: named } : { lines: named, fix });
+export async function probeHec(probing: Probing, signal: AbortSignal): Promise<ProbeReport> {
+  const findings: string[] = [];
+  let fix: string | undefined;
+  for (const endpoint of probing.options.endpoints) {
+    const found = await probeEndpoint(endpoint, probing, signal);
+    findings.push(...found.lines.map((line) => `${endpoint}: ${line}`));
+    fix ??= found.fix;
   }
-  const fix = found.find((finding) => finding.fix !== undefined)?.fix;
-  const findings = found.flatMap(({ lines }) => lines);
   return fix === undefined ? { ok: true, findings } : { ok: false, findings, fix };
 }
 
-async function probeEndpoint(
-  endpoint: string,
-  options: SplunkHecOptions,
-  context: SinkContext,
-  requests: HecRequests,
-  signal: AbortSignal,
-): Promise<Finding> {
+async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSignal): Promise<Finding> {
+  const { options, context, requests } = probing;
   const route = context.http.describeRoute(new URL(endpoint));
   const channel = freshChannel(endpoint, uuid(context.seams.random));
   const headers = options.acknowledge === 'off' ? {} : headersOf(channel);
-  const body = testEvent(options, context);
-  const sent = await exchange(context.http, requests('POST', endpoint, '/services/collector/event', { headers, body, signal }));
+  const sent = await exchange(context.http, requests('POST', endpoint, eventPath, { headers, body: testEvent(probing), signal }));
   if ('failed' in sent) return { lines: [`not reached (${route}): ${wordsOf(sent.failed)}`], fix: fixOf(sent.failed) };
   const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
   keepCookies(channel, sent.response.headers['set-cookie']);
   const reached = `reached (${route})`;
-  if (!isAccepted(answer)) return refusal(reached, answer, options);
-  const index = options.index === undefined ? "the token's default index" : `index "${options.index}"`;
-  const accepted = [reached, 'token accepted', `${index} accepted a test event (sourcetype penstock:check)`];
-  const acknowledged = await proveAcknowledgement(answer, channel, options, context, requests, signal);
+  if (!isAccepted(answer)) return describeRefusal(reached, answer, options);
+  const accepted = [reached, 'token accepted', `${nameOf(options)} accepted a test event (sourcetype penstock:check)`];
+  const acknowledged = await proveAcknowledgement(answer, channel, probing, signal);
   return { ...acknowledged, lines: [...accepted, ...acknowledged.lines] };
 }
 
-function refusal(reached: string, answer: HecAnswer, { index }: SplunkHecOptions): Finding {
+function describeRefusal(reached: string, answer: HecAnswer, options: SplunkHecOptions): Finding {
   if (answer.code === 7) {
-    const name = index === undefined ? "the token's default index" : `index "${index}"`;
+    const name = nameOf(options);
     return {
       lines: [reached, 'token accepted', `${name} refused: it does not exist or the token does not allow it`],
       fix: `create ${name} in Splunk, or add it to the allowed indexes of the token`,
@@ -75,42 +73,48 @@ function refusal(reached: string, answer: HecAnswer, { index }: SplunkHecOptions
   return { lines: [reached, wordsOf(verdict)], fix: fixOf(verdict) };
 }
 
-async function proveAcknowledgement(
+const subject = 'indexer acknowledgement';
+
+function proveAcknowledgement(
   { ackId, said }: HecAnswer,
   channel: Channel,
-  options: SplunkHecOptions,
-  context: SinkContext,
-  requests: HecRequests,
+  probing: Probing,
+  signal: AbortSignal,
+): Finding | Promise<Finding> {
+  const { acknowledge } = probing.options;
+  if (acknowledge === 'off') return { lines: [`${subject}: off in the configuration`] };
+  if (ackId !== undefined) return awaitAcknowledgement(ackId, channel, probing, signal);
+  if (acknowledge === 'auto') return { lines: [`${subject}: the token has none; queued by Splunk counts as delivered`] };
+  return {
+    lines: [`${subject}: required, but the token has none (${said})`],
+    fix: 'turn on "Enable indexer acknowledgement" for the token in Splunk, or set acknowledge: auto',
+  };
+}
+
+async function awaitAcknowledgement(
+  ackId: number,
+  channel: Channel,
+  { options, context, requests }: Probing,
   signal: AbortSignal,
 ): Promise<Finding> {
-  if (options.acknowledge === 'off') return { lines: ['indexer acknowledgement: off in the configuration'] };
-  if (ackId === undefined && options.acknowledge === 'auto')
-    return { lines: ['indexer acknowledgement: the token has none; queued by Splunk counts as delivered'] };
-  if (ackId === undefined)
-    return {
-      lines: [`indexer acknowledgement: required, but the token has none (${said})`],
-      fix: 'turn on "Enable indexer acknowledgement" for the token in Splunk, or set acknowledge: auto',
-    };
   const { clock } = context.seams;
-  const until = clock.monotonic() + Math.min(15_000, durationMs(options.ack_timeout));
+  const until = clock.monotonic() + Math.min(longestWaitMs, durationMs(options.ack_timeout));
   const ask = askForAcks(context.http, requests);
   channel.outstanding.set(ackId, { bytes: 0, deadline: until, settle: () => undefined });
   for (;;) {
     const reply = await ask(channel, signal);
-    if (reply.kind === 'told' && reply.indexed.has(ackId))
-      return { lines: ['indexer acknowledgement: the test event is indexed'] };
-    if (reply.kind === 'refused')
-      return { lines: [`indexer acknowledgement: ${wordsOf(reply.verdict)}`], fix: fixOf(reply.verdict) };
+    if (reply.kind === 'told' && reply.indexed.has(ackId)) return { lines: [`${subject}: the test event is indexed`] };
+    if (reply.kind === 'refused') return { lines: [`${subject}: ${wordsOf(reply.verdict)}`], fix: fixOf(reply.verdict) };
     if (clock.monotonic() >= until)
       return {
-        lines: ['indexer acknowledgement: none for the test event so far'],
+        lines: [`${subject}: none for the test event so far`],
         fix: 'if a load balancer stands before several indexers, make it sticky by cookie or list the indexers as endpoints',
       };
-    await sleep(clock, 500, signal);
+    await sleep(clock, pauseMs, signal);
   }
 }
 
-function testEvent({ index, source, host }: SplunkHecOptions, { seams, hostname, name, version }: SinkContext): string {
+function testEvent({ options: { index, source, host }, context: { seams, hostname, name, version } }: Probing): string {
   const envelope = {
     host: host ?? hostname,
     source: source ?? 'penstock:check',
@@ -120,6 +124,10 @@ function testEvent({ index, source, host }: SplunkHecOptions, { seams, hostname,
     fields: { penstock_id: 'penstock-check' },
   };
   return `{"time":${hecTime(seams.clock.now())},${JSON.stringify(envelope).slice(1)}`;
+}
+
+function nameOf({ index }: SplunkHecOptions): string {
+  return index === undefined ? "the token's default index" : `index "${index}"`;
 }
 
 function wordsOf(verdict: Verdict): string {

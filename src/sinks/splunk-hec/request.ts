@@ -1,6 +1,9 @@
 import type { HttpRequest } from '../../http/client.ts';
 import type { SinkContext } from '../sink.ts';
 
+/** Where envelopes go. */
+export const eventPath = '/services/collector/event';
+
 /** Largest answer that is read; HEC's own are below 200 bytes. */
 const maxAnswerBytes = 65_536;
 

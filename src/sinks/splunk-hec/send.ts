@@ -7,9 +7,8 @@ import { type HecAnswer, readAnswer } from './answer.ts';
 import { headersOf } from './channel.ts';
 import { asksSlower, classifyRefusal, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
-import type { HecRequests } from './request.ts';
+import { eventPath, type HecRequests } from './request.ts';
 
-const eventPath = '/services/collector/event';
 const noAckFix =
   'turn on "Enable indexer acknowledgement" for the token in Splunk (not offered by Splunk Cloud), or set acknowledge: off on the sink';
 
