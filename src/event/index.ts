@@ -2,6 +2,7 @@
 
 export { ActionTableSpec } from './action-spec.ts';
 export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
+export { checkMap } from './check-map.ts';
 export { cefHeader, cefValue } from './encode/cef.ts';
 export { cimFields } from './encode/cim.ts';
 export { type EncodeOptions, encodeBody, isJsonFormat } from './encode/encode-body.ts';
