@@ -131,7 +131,7 @@ async function pollDirectory(
 ): Promise<void> {
   const { soft, hard } = session.halt;
   const live = await openLiveCheckpoint(c, align(c, c.deps.seams.clock.now()));
-  const listing = await reader.list(hard);
+  const listing = await reader.list(soft);
   session.onAnswer();
   facts.files = listing.files.length;
   noteSkipped(c, facts, listing);
