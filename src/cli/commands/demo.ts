@@ -49,7 +49,7 @@ async function writeConfig(folder: string, simulator: Simulator): Promise<string
     data_dir: './data',
     admin: { listen: '127.0.0.1:0' },
     sources: Object.fromEntries(sources),
-    sinks: { screen: { type: 'stdout', batch: { wait: '200ms' } } },
+    sinks: { screen: { type: 'stdout', lines: 'auto', batch: { wait: '200ms' } } },
   };
   const file = join(folder, 'penstock.yaml');
   await writeFile(file, JSON.stringify(config, null, 2));
