@@ -23,6 +23,7 @@ const StatusSpec = Type.Object(
   },
   { ...closed, description: 'How an event gets its status: always `constant`, or from a `field` of the record.' },
 );
+/** How an event gets its status. */
 export type StatusSpec = Static<typeof StatusSpec>;
 
 const ClassSpec = Type.Object(
@@ -41,6 +42,7 @@ const ClassSpec = Type.Object(
   },
   { ...closed, description: 'An OCSF class as the rows use it.' },
 );
+/** An OCSF class of the table head. */
 export type ClassSpec = Static<typeof ClassSpec>;
 
 const TargetSpec = Type.Object(
@@ -66,6 +68,7 @@ const TargetSpec = Type.Object(
   },
   { ...closed, description: 'Where the affected object goes.' },
 );
+/** Where the affected object goes. */
 export type TargetSpec = Static<typeof TargetSpec>;
 
 const classUid = Type.Integer({ minimum: 1, description: 'One of the table head `classes`.' });
@@ -145,6 +148,7 @@ const ActionSpec = Type.Object(
   },
   closed,
 );
+/** A row of the table. */
 export type ActionSpec = Static<typeof ActionSpec>;
 
 /** An action table, `actions.yaml`: what each of a vendor's actions is in OCSF, ECS and CIM. Cross-checks are made by `compileActions`. */
@@ -167,4 +171,5 @@ export const ActionTableSpec = Type.Object(
   },
   closed,
 );
+/** A checked action table. */
 export type ActionTableSpec = Static<typeof ActionTableSpec>;

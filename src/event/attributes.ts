@@ -1,9 +1,11 @@
 // The OCSF objects that we write, by hand: types made from the whole schema would be thousands of lines.
+/** The tenant of a user. */
 export interface Organization {
   uid?: string;
   name?: string;
 }
 
+/** A person, system or service account. */
 export interface User {
   name?: string;
   uid?: string;
@@ -21,6 +23,7 @@ export interface Thing {
   type?: string;
 }
 
+/** A managed entity; by its type it carries one more object of that type. */
 export interface Entity extends Thing {
   type_id?: number;
   user?: User;
@@ -29,6 +32,7 @@ export interface Entity extends Thing {
   policy?: Thing;
 }
 
+/** A value to pivot on, with the path where it stands. */
 export interface Observable {
   readonly name: string;
   readonly type_id: number;
@@ -84,7 +88,7 @@ export type Metadata = {
 };
 
 /** The attributes that every event begins with. */
-export interface Head {
+export type Head = {
   readonly class_uid: number;
   readonly class_name: string;
   readonly category_uid: number;
@@ -95,10 +99,10 @@ export interface Head {
   readonly type_name: string;
   readonly severity_id: number;
   readonly severity: string;
-}
+};
 
 /** An event as the mapper writes it and the encoders read it. Type aliases, so that it is an `Event` too. */
-export type MappedEvent = Omit<Head, never> & Attributes & { metadata: Metadata };
+export type MappedEvent = Head & Attributes & { metadata: Metadata };
 
 /** Stands for what is required and unknown; encoders skip it. */
 export const unknownName = 'Unknown';

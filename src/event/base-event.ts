@@ -14,8 +14,9 @@ const head = {
   severity: 'Low',
 } as const;
 
-/** Labels of events that are not what their vendor meant them to be. */
+/** Label of an event whose record could not be read. */
 export const unreadableLabel = 'unreadable';
+/** Label of an event whose record broke the mapper. */
 export const mapFailedLabel = 'map_failed';
 
 /** The head of an event whose action no row knows. */

@@ -8,6 +8,7 @@ const paths = Type.Array(path, { minItems: 1 });
 export const PathsSpec = Type.Union([path, paths], {
   description: 'A path such as actor.ip, target[0].id or target[type=User].id, or a list of candidates.',
 });
+/** One path or several candidates. */
 export type PathsSpec = Static<typeof PathsSpec>;
 
 const UserTypeSpec = Type.Union(
@@ -61,4 +62,5 @@ export const MapSpec = Type.Object(
   },
   closed,
 );
+/** A checked `map:` section. */
 export type MapSpec = Static<typeof MapSpec>;
