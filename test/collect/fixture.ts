@@ -147,7 +147,8 @@ export const row = (id: string, time: number, more: Readonly<Record<string, unkn
 
 export interface VendorOptions {
   readonly clock: Clock;
-  readonly paging?: 'offset' | 'token' | 'none';
+  /** `token` counts rows as an offset does; a `keyset` token names the last row, so that it never moves. */
+  readonly paging?: 'offset' | 'token' | 'keyset' | 'none';
   readonly pageSize?: number;
   /** The vendor's clock minus ours, milliseconds; undefined: it sends no Date header. */
   readonly skewMs?: number;
@@ -203,16 +204,12 @@ export function vendor(rows: Row[], { clock, paging = 'offset', pageSize = 3, sk
     const matching = self.rows
       .filter(({ time, visibleAt }) => time !== null && time >= from && time <= to && (visibleAt ?? 0) <= now)
       .sort((a, b) => Number(a.time) - Number(b.time) || (a.id < b.id ? -1 : 1));
-    const offset = state === null ? 0 : state.kind === 'offset' ? state.offset : Number(state.kind === 'token' ? state.token : 0);
+    const offset = offsetOf(matching, state);
     const size = paging === 'none' ? Number.POSITIVE_INFINITY : pageSize;
     const records = matching.slice(offset, offset + size).map(({ visibleAt: _visibleAt, ...value }) => ({ value }));
     const end = offset + records.length;
-    const next: PageState | null =
-      records.length === 0 || end >= matching.length
-        ? null
-        : paging === 'token'
-          ? { kind: 'token', token: String(end) }
-          : { kind: 'offset', offset: end };
+    const isLast = records.length === 0 || end >= matching.length;
+    const next = isLast ? null : placeAfter(matching[end - 1], end, paging);
     return {
       records,
       next,
@@ -221,6 +218,21 @@ export function vendor(rows: Row[], { clock, paging = 'offset', pageSize = 3, sk
     };
   };
   return self;
+}
+
+function offsetOf(matching: readonly Row[], state: PageState | null): number {
+  if (state === null) return 0;
+  if (state.kind === 'offset') return state.offset;
+  const token = state.kind === 'token' ? state.token : '';
+  const [time, id] = token.split('|');
+  if (id === undefined) return Number(token);
+  const after = matching.findIndex((item) => Number(item.time) > Number(time) || (item.time === Number(time) && item.id > id));
+  return after === -1 ? matching.length : after;
+}
+
+function placeAfter(last: Row | undefined, end: number, paging: string): PageState {
+  if (paging === 'offset') return { kind: 'offset', offset: end };
+  return { kind: 'token', token: paging === 'keyset' ? `${last?.time}|${last?.id}` : String(end) };
 }
 
 /** A journal of its own in a temporary directory, closed and removed when the test ends. */
