@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { PenstockError } from '../base/errors.ts';
 import type { Files } from '../base/seams.ts';
 
 /** What a command finds of a running daemon. */
@@ -35,13 +36,19 @@ export async function leaveToken(dataDir: string, { token, url }: RunningDaemon,
   };
 }
 
-/** What a daemon left in `data_dir`; undefined when there is nothing. It may be left over from one that was killed. */
+/** What a daemon left in `data_dir`; undefined when there is nothing. It may be left over from one that was killed.
+ * Throws PEN_OPERATION_FAILED when it may not be read. */
 export async function findToken(dataDir: string, files: Pick<Files, 'readFile'>): Promise<RunningDaemon | undefined> {
   try {
     const [token, url] = await Promise.all([tokenName, urlName].map((name) => files.readFile(join(dataDir, name), 'utf8')));
     return { token: (token ?? '').trim(), url: (url ?? '').trim() };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new PenstockError('PEN_OPERATION_FAILED', `the token of the running daemon cannot be read (${code})`, {
+      where: join(dataDir, tokenName),
+      fix: 'run the command as the user that runs the daemon',
+      cause: error,
+    });
   }
 }

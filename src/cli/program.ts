@@ -82,6 +82,10 @@ export async function buildProgram(context: CommandContext, word?: string): Prom
     .description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.')
     .version(packageVersion, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain the command');
+  program.configureOutput({
+    writeOut: (text) => context.output.line(text.trimEnd()),
+    writeErr: (text) => context.output.note(text.trimEnd()),
+  });
   program.exitOverride().showSuggestionAfterError().showHelpAfterError('(penstock help COMMAND tells more)');
   const asked = families.filter(({ commands }) => word !== undefined && commands.includes(word));
   const loaded = await Promise.all((asked.length === 0 && word !== 'version' ? families : asked).map(({ load }) => load()));
@@ -103,7 +107,9 @@ export async function runProgram(argv: readonly string[], context: CommandContex
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     context.output.progressDone();
-    context.output.note(`penstock: ${explain(error)}`);
+    // Faults of a file begin with its name, so that editors and CI can jump to them.
+    const isOfFile = error instanceof PenstockError && Array.isArray(error.cause);
+    context.output.note(isOfFile ? explain(error) : `penstock: ${explain(error)}`);
     return exitCodeOf(error);
   }
 }

@@ -1,0 +1,77 @@
+import { execFile, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { packageRoot, packageVersion } from '../../src/base/package.ts';
+import { penstock } from './terminal.ts';
+
+const main = join(packageRoot, 'src/cli/main.ts');
+const flags = ['--disable-warning=ExperimentalWarning', main];
+
+it('explains itself when nothing is asked', async () => {
+  const { code, out, err } = await penstock([]);
+
+  expect([code, err]).toEqual([0, '']);
+  for (const command of [
+    'validate',
+    'check',
+    'run',
+    'status',
+    'dead-letters',
+    'backfill',
+    'replay',
+    'schema',
+    'actions',
+    'sample',
+    'demo',
+  ]) {
+    expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+  }
+  expect(out).toContain('penstock help config');
+});
+
+it.each([['config'], ['holds'], ['exit-codes'], ['validate'], ['run']])('explains %s', async (topic) => {
+  const { code, out } = await penstock(['help', topic]);
+
+  expect(code).toBe(0);
+  expect(out.length).toBeGreaterThan(100);
+});
+
+it.each([
+  { argv: ['help', 'validte'], said: 'there is no help on "validte"\n  fix: did you mean "penstock help validate"?' },
+  { argv: ['validte'], said: "unknown command 'validte'" },
+  { argv: ['validate', '--jsn'], said: "unknown option '--jsn'\n(Did you mean --json?)" },
+  { argv: ['sample'], said: "missing required argument 'connector'" },
+  { argv: ['sample', 'anaconda', '--format', 'xml'], said: 'Allowed choices are ocsf, cim, ecs, cef, leef, raw' },
+  { argv: ['schema', 'cat'], said: 'Allowed choices are config, connector, actions' },
+])('answers $argv with exit code 2 and what is wrong', async ({ argv, said }) => {
+  const { code, out, err } = await penstock(argv);
+
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toContain(said);
+});
+
+it.each([[['version']], [['--version']], [['-V']]])('says its version to %j', async (argv) => {
+  expect(await penstock(argv)).toEqual({ code: 0, out: `${packageVersion}\n`, err: '' });
+});
+
+it('ends the real process with the exit code and the message on standard error', async () => {
+  const failed = promisify(execFile)(process.execPath, [...flags, 'validate', '-c', '/no/such/file.yaml']);
+
+  await expect(failed).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: 'penstock: /no/such/file.yaml: there is no such file\n  fix: name it with -c, or copy config/penstock.example.yaml\n',
+  });
+});
+
+it('ends quietly when its reader goes away', async () => {
+  const child = spawn(process.execPath, [...flags, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let err = '';
+  child.stderr.on('data', (data: Buffer) => (err += data.toString()));
+
+  const code = await new Promise((resolve) => child.on('close', resolve));
+
+  expect([code, err]).toEqual([0, '']);
+});
