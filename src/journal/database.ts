@@ -83,7 +83,7 @@ function sqliteCode(error: unknown): number | undefined {
 export function isDiskFull(error: unknown): boolean {
   const code = sqliteCode(error instanceof PenstockError ? error.cause : error);
   // 4874 and 6410: the shared memory beside the WAL could not grow (SHMSIZE) or be opened; on a full disk that is the same news.
-  return code !== undefined && ((code & 0xff) === 13 || code === 4874);
+  return code !== undefined && ((code & 0xff) === 13 || code === 4618 || code === 4874);
 }
 
 /** Turns an error of SQLite into a PenstockError that names the file and the way out; other errors pass unchanged. */

@@ -52,6 +52,8 @@ export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }:
     fits,
     hasRoom() {
       room = !isLean() && fits(room ? worstPage : worstPage + maxBytes / 10);
+      // No append will come to make room while there is none, so what may go has to go from here.
+      if (!room && !isLean()) void relieve(worstPage + maxBytes / 10);
       return room;
     },
     async makeRoom(bytes) {

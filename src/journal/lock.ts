@@ -31,11 +31,7 @@ export async function takeLock(paths: JournalPaths, { clock, files, waitMs, sign
   for (;;) {
     const db = tryLock(paths.lock);
     if (db !== undefined) {
-      await files.writeFile(
-        paths.holder,
-        JSON.stringify({ pid: process.pid, host: hostname(), since: new Date(clock.now()).toISOString() }),
-        { mode: 0o600 },
-      );
+      await nameHolder(paths.holder, clock, files);
       return {
         async release() {
           await files.rm(paths.holder, { force: true });
@@ -45,6 +41,16 @@ export async function takeLock(paths: JournalPaths, { clock, files, waitMs, sign
     }
     if (clock.monotonic() >= end) throw await lockedError(paths, files);
     await sleep(clock, Math.min(retryMs, Math.max(1, end - clock.monotonic())), signal);
+  }
+}
+
+async function nameHolder(path: string, clock: Clock, files: Files): Promise<void> {
+  const holder = { pid: process.pid, host: hostname(), since: new Date(clock.now()).toISOString() };
+  try {
+    await files.writeFile(path, JSON.stringify(holder), { mode: 0o600 });
+  } catch (error) {
+    // A full disk must not keep the daemon from starting: what it delivers is what makes room.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
 }
 
@@ -58,7 +64,8 @@ function tryLock(path: string): DatabaseSync | undefined {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: 0 });
-    db.exec('BEGIN EXCLUSIVE');
+    // Nothing is ever written, so no rollback journal either: on a full disk there would be no space for it.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return db;
   } catch (error) {
     db?.close();

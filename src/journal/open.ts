@@ -5,7 +5,7 @@ import type { Seams } from '../base/seams.ts';
 import { ballastBytes, openBallast } from './ballast.ts';
 import { checkAtOpen } from './check.ts';
 import { type Core, openNames } from './core.ts';
-import { openDatabase, storageError } from './database.ts';
+import { isDiskFull, openDatabase, storageError } from './database.ts';
 import { type JournalPaths, journalPaths, prepareDirectory } from './directory.ts';
 import type { Journal } from './journal.ts';
 import { openLimits } from './limits.ts';
@@ -49,10 +49,22 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
   try {
     if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
-    return assemble(paths, options, lock);
+    return await assembleOnAnyDisk(paths, options, lock);
   } catch (error) {
     await lock.release();
     throw storageError(error, paths.journal);
+  }
+}
+
+// A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
+async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: Lock): Promise<Journal> {
+  try {
+    return assemble(paths, options, lock);
+  } catch (error) {
+    const { maxBytes, seams, log } = options;
+    const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files: seams.files, log });
+    if (!isDiskFull(error) || !(await ballast.giveUp())) throw error;
+    return assemble(paths, options, lock);
   }
 }
 

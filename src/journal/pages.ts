@@ -131,14 +131,25 @@ export async function decodeRow(body: Uint8Array, rawBytes: number): Promise<Sto
   return assemble(envelopes, values);
 }
 
-const longNumber = /\d{16}/;
+const longNumber = /\d{16}/g;
 
+// Only a record with a run of 16 digits takes the lossless parse; the runs of records between such are parsed at once.
 function parseRecords(text: string): unknown[] {
-  if (!longNumber.test(text)) return JSON.parse(text) as unknown[];
-  return text
-    .slice(1, -1)
-    .split(',\n')
-    .map((line) => parseJson(line));
+  const end = text.length - 1;
+  let values: unknown[] = [];
+  let from = 1;
+  while (from < end) {
+    longNumber.lastIndex = from;
+    const found = longNumber.exec(text)?.index;
+    const lineStart = found === undefined ? end + 2 : Math.max(1, text.lastIndexOf('\n', found) + 1);
+    if (lineStart > from) values = values.concat(JSON.parse(`[${text.slice(from, lineStart - 2)}]`) as unknown[]);
+    if (found === undefined) break;
+    const separator = text.indexOf(',\n', found);
+    const lineEnd = separator === -1 ? end : separator;
+    values.push(parseJson(text.slice(lineStart, lineEnd)));
+    from = lineEnd + 2;
+  }
+  return values;
 }
 
 function assemble({ u, r, x, l }: Envelopes, values: readonly unknown[]): StoredRecord[] {

@@ -112,9 +112,11 @@ function openRelieve({ core, limits, seen, trimmer, keepMs }: UpkeepParts): (byt
     }
   }
   return (bytes) => {
-    running ??= relieve(bytes).finally(() => {
-      running = undefined;
-    });
+    running ??= relieve(bytes)
+      .catch((error: unknown) => core.log.error({ err: error }, 'no room could be made in the journal; it is tried again'))
+      .finally(() => {
+        running = undefined;
+      });
     return running;
   };
 }

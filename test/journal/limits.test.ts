@@ -205,7 +205,33 @@ async function occupy(path: string): Promise<void> {
   }
 }
 
-it('gives up its ballast on a full disk, so that offsets are kept, and makes it again', async ({ skip }) => {
+it('starts again on a full disk and delivers', async ({ skip }) => {
+  const disk = (await smallDisk(16)) ?? '';
+  skip(disk === '', 'no file system can be mounted here');
+  const first = await openJournal(journalOptions(disk, { maxBytes: smallest }));
+  await first.register([source('s')], [sink('a')]);
+  await first.append(commitOf('s', someRecords(1000)));
+  await expect.poll(async () => (await stat(join(disk, 'journal.ballast')).catch(() => ({ size: 0 }))).size).toBe(mebibyte);
+  await first[Symbol.asyncDispose]();
+  await occupy(disk);
+
+  await using journal = await openJournal(journalOptions(disk, { maxBytes: smallest }));
+  await journal.register([source('s')], [sink('a')]);
+  await journal.settle('a', live, 1000 as Position, [], { acknowledged: 1000 });
+
+  expect(await journal.lanes('a')).toEqual([]);
+});
+
+it('makes room when a poll asks for it, although nothing is appended meanwhile', async () => {
+  await using journal = await temporaryJournal({ maxBytes: smallest });
+  await journal.register([source('s')], [sink('a')]);
+  await fill(journal);
+  await settleAll(journal, 'a');
+
+  await expect.poll(() => journal.hasRoom()).toBe(true);
+});
+
+it('gives up its ballast on a full disk, so that offsets are kept', async ({ skip }) => {
   const disk = (await smallDisk(16)) ?? '';
   skip(disk === '', 'no file system can be mounted here');
   await using journal = await openJournal(journalOptions(disk, { maxBytes: smallest }));
