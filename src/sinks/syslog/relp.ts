@@ -132,16 +132,20 @@ function startSending(
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let next = 0;
   let unanswered = queue.length;
+  let isPumpDue = false;
   const answered = (index: number, answer: RelpAnswer): void => {
     feed.onAnswer(index, answer);
     unanswered -= 1;
     if (unanswered === 0) resolve();
-    else pump();
+    if (isPumpDue) return;
+    isPumpDue = true;
+    queueMicrotask(pump);
   };
   const pump = (): void => {
+    isPumpDue = false;
+    // One write for all answers of a chunk, and at once: it carries the acknowledgement that a receiver with Nagle's algorithm waits for.
     const room = relpWindow - session.unanswered;
-    // Refilling half a window at a time keeps writes few and the receiver busy.
-    if (next >= queue.length || !session.connection.isOpen || room < Math.min(relpWindow / 2, queue.length - next)) return;
+    if (next >= queue.length || !session.connection.isOpen || room === 0) return;
     const indexes = queue.slice(next, next + room);
     next += indexes.length;
     session.messages(indexes.map((index) => ({ text: feed.textOf(index), onAnswer: (answer) => answered(index, answer) })));
