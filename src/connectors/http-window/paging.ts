@@ -109,8 +109,11 @@ export function nextLink(header: string): string | undefined {
   for (const [, target, parameters] of header.matchAll(
     /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
   )) {
-    const relation = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,]+))/i.exec(parameters ?? '');
-    if ((relation?.[1] ?? relation?.[2] ?? '').toLowerCase().split(/\s+/).includes('next')) return target;
+    for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
+      /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
+    )) {
+      if (name.toLowerCase() === 'rel' && value.replaceAll('"', '').toLowerCase().split(/\s+/).includes('next')) return target;
+    }
   }
   return undefined;
 }

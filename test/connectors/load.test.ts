@@ -1,0 +1,279 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { PenstockError } from '../../src/base/errors.ts';
+import { compileSchema } from '../../src/base/schema.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import {
+  actionsJsonSchema,
+  compileConnector,
+  connectorJsonSchema,
+  listConnectors,
+  loadConnector,
+  loadConnectors,
+} from '../../src/connectors/index.ts';
+import { shippedConnectors } from './open-source.ts';
+
+const { files } = systemSeams();
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-connectors-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const connector = `name: demo
+options:
+  api_url: { type: string, format: uri }
+  token: { type: string, secret: true }
+tenant: '{{ options.api_url }}'
+auth: { bearer: '{{ options.token }}' }
+read:
+  kind: http_window
+  schedule: 1m
+  request:
+    url: '{{ options.api_url }}/logs'
+    query: { from: '{{ window.from }}', to: '{{ window.to }}', offset: '{{ page.offset }}' }
+  page: { kind: offset, size: 10, total: total }
+  records: items
+  window: { overlap: 5m, settle: 30s, max: 24h }
+record: { id: id, time: at, action: what }
+map: { message: text }
+actions: ./actions.yaml
+`;
+const actions = `table: penstock.actions/1
+source: demo
+vendor: Demo
+product: Demo
+log_name: demo.audit
+log_provider: Demo API
+log_format: JSON
+versions: { ocsf: 1.8.0, ecs: 9.4.0, cim: '8.5' }
+status: { constant: success }
+classes:
+  3004: { name: Entity Management, category_uid: 3, category_name: Identity & Access Management, activities: { 1: Create } }
+actions:
+  - action: thing.made
+    key: thing_made
+    title: Thing made
+    group: Things
+    ocsf: { class_uid: 3004, activity_id: 1, severity_id: 1 }
+    target: { place: entity, type: Thing, type_id: 99 }
+    ecs: { category: [configuration], type: [creation] }
+    cim: { model: null }
+`;
+
+async function put(name: string, files: Record<string, string>): Promise<void> {
+  await mkdir(join(folder, name), { recursive: true });
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, name, file), text);
+}
+
+async function faultsOf(change: (text: string) => string, table = actions): Promise<string[]> {
+  await put('demo', { 'connector.yaml': change(connector), 'actions.yaml': table });
+  const error = (await loadConnector('demo', { dirs: [folder], files }).catch((caught: unknown) => caught)) as PenstockError;
+  expect(error.code).toBe('PEN_CONNECTOR_INVALID');
+  return error.message.replaceAll(`${folder}/demo/`, '').split(/\n(?!  fix)/);
+}
+
+describe('the shipped connectors', () => {
+  it('all compile', async () => {
+    const loaded = await loadConnectors({ dirs: [shippedConnectors], files });
+
+    expect([...loaded.keys()]).toEqual(['anaconda', 'analyst-studio', 'astra-csv', 'astra-stream', 'okta']);
+  });
+
+  it('compile again from the text that the journal keeps, with the same hash', async () => {
+    const loaded = await loadConnectors({ dirs: [shippedConnectors], files });
+
+    const again = [...loaded.values()].map(({ text }) => compileConnector(text));
+
+    expect(again.map(({ name, hash, origin }) => [name, hash, origin])).toEqual(
+      [...loaded.values()].map(({ name, hash }) => [name, hash, 'the journal']),
+    );
+  });
+
+  it('satisfy the JSON Schemas for editors', async () => {
+    const [isConnector, isTable] = [compileSchema(connectorJsonSchema()), compileSchema(actionsJsonSchema())];
+    const names = await listConnectors({ dirs: [shippedConnectors], files });
+
+    for (const name of names) {
+      const read = async (file: string): Promise<unknown> => parse(await readFile(join(shippedConnectors, name, file), 'utf8'));
+      expect(isConnector(await read('connector.yaml')), JSON.stringify(isConnector.errors?.[0])).toBe(true);
+      if (name !== 'astra-stream') expect(isTable(await read('actions.yaml'))).toBe(true);
+    }
+  });
+});
+
+describe('loading', () => {
+  it('takes the first folder that has the name, and says where', async () => {
+    await put('okta', { 'connector.yaml': connector.replace('name: demo', 'name: okta'), 'actions.yaml': actions });
+
+    const loaded = await loadConnector('okta', { dirs: [folder, shippedConnectors], files });
+
+    expect([loaded.origin, loaded.actions.length]).toEqual([join(folder, 'okta'), 1]);
+  });
+
+  it('suggests the name that was meant', async () => {
+    const pending = loadConnector('analyst-studyo', { dirs: [shippedConnectors], files });
+
+    await expect(pending).rejects.toMatchObject({
+      code: 'PEN_NOT_FOUND',
+      fix: expect.stringContaining('did you mean "analyst-studio"?') as string,
+    });
+  });
+
+  it('does not look outside of the folders', async () => {
+    await expect(loadConnector('../okta', { dirs: [shippedConnectors], files })).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  });
+
+  it('gives the options as a JSON Schema', async () => {
+    await put('demo', { 'connector.yaml': connector, 'actions.yaml': actions });
+
+    const { options } = await loadConnector('demo', { dirs: [folder], files });
+
+    expect(options).toEqual({
+      type: 'object',
+      properties: {
+        api_url: { type: 'string', format: 'uri', minLength: 1 },
+        token: { type: 'string', secret: true, minLength: 1 },
+      },
+      required: ['api_url', 'token'],
+      additionalProperties: false,
+      description: 'Options of the connector.',
+    });
+  });
+
+  it('takes missing sections from the connector that it extends', async () => {
+    const loaded = await loadConnector('astra-stream', { dirs: [shippedConnectors], files });
+
+    expect([loaded.kind, loaded.actions.length, loaded.tenant({ org_id: 'o' })]).toEqual(['pulsar_websocket', 30, 'o']);
+  });
+
+  it('refuses connectors that extend each other', async () => {
+    await put('one', { 'connector.yaml': 'name: one\nextends: two\n' });
+    await put('two', { 'connector.yaml': 'name: two\nextends: one\n' });
+
+    await expect(loadConnector('one', { dirs: [folder], files })).rejects.toMatchObject({
+      code: 'PEN_CONNECTOR_INVALID',
+      message: expect.stringContaining('in a circle') as string,
+    });
+  });
+
+  it("lays an operator's rows over the table", async () => {
+    await put('demo', { 'connector.yaml': connector, 'actions.yaml': actions });
+    const row = actions.slice(actions.indexOf('  - action')).replace('Thing made', 'Thing changed');
+    await writeFile(
+      join(folder, 'more.yaml'),
+      `actions:\n${row}${row.replaceAll('thing.made', 'thing.new').replaceAll('thing_made', 'thing_new')}`,
+    );
+
+    const loaded = await loadConnector('demo', { dirs: [folder], files }, { actions: [join(folder, 'more.yaml')] });
+
+    expect(loaded.actions.map(({ key, title }) => [key, title])).toEqual([
+      ['thing_made', 'Thing changed'],
+      ['thing_new', 'Thing changed'],
+    ]);
+  });
+});
+
+describe('a fault', () => {
+  it.each([
+    [
+      'a misspelt key',
+      'schedule: 1m',
+      'shedule: 1m',
+      [
+        'connector.yaml:7:1 (read): "schedule" is missing\n  fix: add "schedule": How often to read when the source does not say. A duration such as 30s, 5m, 24h, 30d.',
+        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, records, window, ascending, max_pages, sweep, hints, seen_days',
+      ],
+    ],
+    [
+      'a wrong path',
+      'records: items',
+      'records: items..x',
+      [
+        'connector.yaml:14:12 (read.records): "items..x" is not a path\n  fix: write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
+      ],
+    ],
+    [
+      'a wrong path in the map',
+      'message: text',
+      "message: 'a['",
+      [
+        'connector.yaml:17:17 (map.message): "a[" is not a path\n  fix: write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
+      ],
+    ],
+    [
+      'an unknown option in a template',
+      'options.token }}',
+      'options.tokn }}',
+      [
+        'connector.yaml:6:17 (auth.bearer): the template names "options.tokn", which does not exist\n  fix: did you mean "options.token"? possible here: options.api_url, options.token',
+      ],
+    ],
+    [
+      'braces that do not pair up',
+      "'{{ options.api_url }}'",
+      "'{{ options.api_url }'",
+      ['connector.yaml:5:9 (tenant): the template has braces that do not pair up\n  fix: write {{ name }}'],
+    ],
+    [
+      'no start of the window',
+      "from: '{{ window.from }}', ",
+      '',
+      [
+        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a query parameter whose value is "{{ window.from }}"',
+      ],
+    ],
+    [
+      'an unknown kind',
+      'kind: http_window',
+      'kind: http_windw',
+      [
+        'connector.yaml:8:9 (read.kind): the kind of reading is missing or unknown\n  fix: set read.kind to one of http_window, csv_directory, pulsar_websocket',
+      ],
+    ],
+    [
+      'a duration that is none',
+      'overlap: 5m',
+      'overlap: five',
+      [
+        'connector.yaml:15:22 (read.window.overlap): "five" must match pattern "^\\d+(\\.\\d+)?(ms|s|m|h|d|w)$" (How far a window reaches back over the one before it. A duration such as 30s, 5m, 24h, 30d.)',
+      ],
+    ],
+    [
+      'broken YAML',
+      'map: { message: text }',
+      'map: { message: text',
+      ['connector.yaml:18:1: Flow map in block collection must be sufficiently indented and end with a }'],
+    ],
+  ])('is reported with its place: %s', async (_name, before, after, expected) => {
+    const faults = await faultsOf((text) => text.replace(before, after));
+
+    expect(faults.slice(0, expected.length)).toEqual(expected);
+  });
+
+  it('of both files comes in one error', async () => {
+    const faults = await faultsOf(
+      (text) => text.replace('options.token }}', 'options.x }}'),
+      `${actions}${actions.slice(actions.indexOf('  - action'))}`,
+    );
+
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(['actions.yaml', 'connector.yaml']);
+    expect(faults[0]).toMatch(/^actions\.yaml:22:10 \(actions\[1\]\.key\): "thing_made" already stands/);
+  });
+
+  it('of an action that nobody gave a class is reported in its table', async () => {
+    const faults = await faultsOf(
+      (text) => text,
+      actions.replace('class_uid: 3004, activity_id', 'class_uid: 9999, activity_id'),
+    );
+
+    expect(faults[0]).toMatch(/^actions\.yaml:17:\d+/);
+  });
+
+  it('of the stored text is one error', () => {
+    expect(() => compileConnector('not a bundle')).toThrow(expect.objectContaining({ code: 'PEN_CONNECTOR_INVALID' }) as Error);
+  });
+});
