@@ -33,7 +33,15 @@ export interface LiveCheckpoint {
   readonly until: number;
   /** Where the next poll begins, milliseconds: `until` minus the overlap, or earlier after a poll that took long. */
   readonly from?: number;
+  /** The stretch that the ledger's newest row covers, milliseconds. */
+  readonly row?: LedgerRowRange;
   readonly walk?: WalkState;
+}
+
+/** A stretch of complete windows that share one row of the ledger. */
+export interface LedgerRowRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Checkpoint of a range outside the live loop: a job's or the sweep's. */
@@ -75,6 +83,11 @@ function parseWalk(value: unknown): { walk?: WalkState } {
   return { walk: { from, to, readFrom, state, pages, began, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
 }
 
+function parseRow(value: unknown): Pick<LiveCheckpoint, 'row'> {
+  if (!isObject(value) || !isTime(value['from']) || !isTime(value['to'])) return {};
+  return { row: { from: value['from'], to: value['to'] } };
+}
+
 function isIdentity(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
 }
@@ -94,7 +107,7 @@ export function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint
     throw new PenstockError('PEN_IDENTITY_CHANGED', `the name stood for ${was} and now stands for ${is}`, { where, fix });
   }
   const from = isTime(value['from']) ? { from: value['from'] } : {};
-  return { connector, identity, start, until, ...from, ...parseWalk(value['walk']) };
+  return { connector, identity, start, until, ...from, ...parseRow(value['row']), ...parseWalk(value['walk']) };
 }
 
 /** Reads a range's checkpoint; undefined when there is none. */

@@ -129,7 +129,7 @@ async function pollDirectory(
   facts: DirectoryFacts,
   finished: Map<string, FileIdentity>,
 ): Promise<void> {
-  const { soft, hard } = session.halt;
+  const { soft } = session.halt;
   const live = await openLiveCheckpoint(c, align(c, c.deps.seams.clock.now()));
   const listing = await reader.list(soft);
   session.onAnswer();

@@ -38,8 +38,8 @@ export interface KindLoop<R extends Reader = Reader> {
 const roomCheckMs = 1_000;
 const watchMs = 60_000;
 const longestSliceMs = 30_000;
-/** What a request in flight gets when the loop is stopped. */
-const graceMs = 5_000;
+/** What a request in flight gets when the loop is stopped; a page that does not come in time is asked for again after the next start. */
+const graceMs = 500;
 const retryBaseMs = 30_000;
 const retryMaxMs = 600_000;
 

@@ -17,6 +17,7 @@ export interface Span {
   readonly walk: WalkState | undefined;
   readonly checkpoint: WalkPlan['checkpoint'];
   readonly closedUntil?: number;
+  readonly row?: NonNullable<WalkPlan['row']>;
   /** Comes before each window: waits for room in the journal. */
   beforeWindow(): Promise<void>;
   /** Comes after each complete window, which is durable then; false ends the span early. */
@@ -122,12 +123,13 @@ function halve(c: Collecting, window: WalkState, size: WindowSize, error: Pensto
 }
 
 function planOf(span: Span, walk: WalkState): WalkPlan {
-  const { lane, checkpoint, closedUntil, onPage } = span;
+  const { lane, checkpoint, closedUntil, onPage, row } = span;
   return {
     lane,
     walk,
     checkpoint,
     ...(closedUntil === undefined ? {} : { closedUntil }),
     ...(onPage === undefined ? {} : { onPage }),
+    ...(row === undefined ? {} : { row }),
   };
 }

@@ -6,6 +6,7 @@ import type { Commit } from '../journal/journal.ts';
 import { type AdmissionCounts, admit, examineAll, type SelfGuard } from './admit.ts';
 import type { WalkState } from './checkpoint.ts';
 import { type Collecting, type Halt, vendorNow } from './collecting.ts';
+import type { LedgerRow } from './ledger-row.ts';
 import { createWalkGuard, type WalkGuard } from './walk-guard.ts';
 
 /** A window to walk and what its commits say. */
@@ -15,6 +16,8 @@ export interface WalkPlan {
   /** The checkpoint behind a page: of the walk that goes on, or of the complete window. */
   checkpoint(step: WalkStep): NonNullable<Commit['checkpoint']>;
   readonly closedUntil?: number;
+  /** The row of the ledger that counts a page; default one per window. */
+  readonly row?: (walk: WalkState, isComplete: boolean) => LedgerRow;
   onPage?(counts: AdmissionCounts): void;
 }
 
@@ -160,7 +163,7 @@ async function takePage(scan: Scan, page: Page): Promise<boolean> {
   const next = ended ? begun(walk) : advanced(scan, page, facts);
   const counts = await admit(c, facts, {
     lane: plan.lane,
-    window: { key: windowKey(walk.from, walk.to), from: walk.from, to: walk.to },
+    window: plan.row?.(walk, isComplete) ?? { key: windowKey(walk.from, walk.to), from: walk.from, to: walk.to },
     checkpoint: plan.checkpoint(isComplete ? { complete: walk } : { walk: next }),
     complete: isComplete,
     selfGuard: scan.selfGuard,

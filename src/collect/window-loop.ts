@@ -2,6 +2,7 @@ import { formatDuration } from '../base/quantity.ts';
 import type { WindowReader } from '../connectors/connector.ts';
 import { checkpointAt, firstStart, type LiveCheckpoint } from './checkpoint.ts';
 import { type Collecting, vendorNow } from './collecting.ts';
+import { grownRow, rowOf } from './ledger-row.ts';
 import { openLiveCheckpoint } from './live-checkpoint.ts';
 import type { KindLoop, PollSession } from './loop.ts';
 import { align, type Span, type WindowSize, walkSpan, windowSize } from './span.ts';
@@ -82,6 +83,7 @@ async function pollWindows(c: Collecting, reader: WindowReader, session: PollSes
     walk,
     closedUntil: live.until,
     checkpoint: (step) => ({ name: 'live', value: after(c, live, step) }),
+    row: (at, isComplete) => rowOf(c, live.row, at, isComplete),
     beforeWindow: () => session.waitForRoom(),
     afterWindow(complete) {
       live = after(c, live, { complete });
@@ -106,5 +108,5 @@ function after(c: Collecting, live: LiveCheckpoint, step: WalkStep): LiveCheckpo
   const until = Math.max(live.until, serverTime === undefined ? to : Math.min(to, serverTime - settleMs));
   // What the vendor shows after the poll began may lie anywhere within the overlap before that, however long the poll takes.
   const from = Math.min(to - c.settings.connector.defaults.precisionMs, Math.min(until, began - settleMs) - overlapOf(c));
-  return { ...live, until, from: Math.max(live.start, from) };
+  return { ...live, until, from: Math.max(live.start, from), row: grownRow(c, live.row, step.complete) };
 }

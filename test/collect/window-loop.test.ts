@@ -40,6 +40,7 @@ it('walks from the start to settle behind now, and then again from the overlap',
     start: noon - hour,
     until: noon,
     from: noon - 5 * minute,
+    row: { from: noon - hour, to: noon },
   });
   expect(await storedIds(journal)).toEqual(['a', 'b']);
 });
@@ -353,6 +354,34 @@ it("never moves the checkpoint beyond the vendor's own clock", async () => {
   expect(await journal.checkpoint('s', 'live')).toMatchObject({ until: noon + 39 * minute });
   expect(loop.status().clock_skew_ms).toBe(-hour);
   expect(said(lines, "the vendor's clock and ours differ; windows follow the slower one").length).toBe(1);
+});
+
+it('keeps about an hour of windows in one row of the ledger, which covers only what is complete', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([row('a', noon - minute)], { clock, paging: 'token', pageSize: 1 });
+  await using loop = startSource(settings({ start: { backMs: 10 * minute } }), bench(clock, journal, api.open).deps);
+  for (let i = 0; i < 70; i += 1) {
+    await loop.pollOnce(never);
+    await clock.advance(minute);
+  }
+  const rows = await journal.windows('s', 0, noon + day);
+  api.rows.push(row('b', noon + 68 * minute), row('c', noon + 68 * minute + 1));
+  api.onRequest = ({ state }) => {
+    if (state !== null) throw new PenstockError('PEN_HTTP_RESET', 'connection reset');
+    return undefined;
+  };
+  await expect(loop.pollOnce(never)).rejects.toThrow('reset');
+
+  expect(rows.map(({ key, from, to, complete, new: fresh }) => ({ key, from, to, complete, new: fresh }))).toEqual([
+    { key: '2026-11-21T11:50:00.000Z/..', from: noon - 10 * minute, to: noon + 55 * minute, complete: true, new: 1 },
+    { key: '2026-11-21T12:50:00.000Z/..', from: noon + 50 * minute, to: noon + 68 * minute, complete: true, new: 0 },
+  ]);
+  expect((await journal.windows('s', noon + hour, noon + day)).at(-1)).toMatchObject({
+    to: noon + 68 * minute,
+    complete: true,
+    new: 1,
+  });
 });
 
 it('rewinds a checkpoint in the future to the last window before now', async () => {
