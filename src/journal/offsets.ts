@@ -1,3 +1,6 @@
+// An offset's life: absent (0) or set once by registration (`not_routed` before it) -> moved by settles, each of which accounts for every
+// record that it passes -> moved by the journal itself where a sink may skip or is an orphan. `passed` remembers how many records the
+// journal moved it over, because some of them may be in flight: they are counted back when they are settled after all.
 import { PenstockError } from '../base/errors.ts';
 import { type Core, kindName, kindNumber, position } from './core.ts';
 import { all, one } from './database.ts';

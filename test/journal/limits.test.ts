@@ -162,6 +162,25 @@ it('abandons what an orphan left beyond keep, and counts it', async () => {
   expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
 });
 
+it('keeps a page of which a sink has settled only a part', async () => {
+  const seams = seamsAt(1000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
+  const first = await openJournal(options);
+  await first.register([source('s')], [sink('a')]);
+  await first.append(commitOf('s', someRecords(3)));
+  await first.append(commitOf('s', someRecords(3, { prefix: 'second' })));
+  await first.settle('a', live, 4 as Position, [], { acknowledged: 4 });
+  await first[Symbol.asyncDispose]();
+  seams.set(60_000);
+
+  await using journal = await openJournal(options);
+
+  await expect.poll(() => journal.usage().pages).toBe(1);
+  const [page] = await journal.read('a', live, 4 as Position, 10);
+  expect(page?.records.map(({ uid }) => uid)).toEqual(['second2', 'second3']);
+});
+
 it('keeps connector versions while a page or a letter needs them', async () => {
   const seams = seamsAt(1000);
   const dataDir = await temporaryDirectory();
