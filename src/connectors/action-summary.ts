@@ -12,6 +12,7 @@ export function summarise({ head, spec }: ActionTable['actions'][number]): Actio
     classUid: head.class_uid,
     activity: head.activity_name,
     severity: head.severity,
+    severityId: head.severity_id,
     risk: spec.risk?.level ?? 'none',
     confirmed: spec.wire === 'documented',
   };

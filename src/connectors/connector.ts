@@ -38,6 +38,7 @@ export interface ActionSummary {
   readonly classUid: number;
   readonly activity: string;
   readonly severity: string;
+  readonly severityId: number;
   readonly risk: string;
   readonly confirmed: boolean;
 }
