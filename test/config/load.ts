@@ -61,6 +61,7 @@ export function fakeConnector(name: string, change: Partial<Connector> = {}): Co
       classUid: 3004,
       activity: 'Update',
       severity: 'Low',
+      severityId: 1,
       risk: 'low',
       confirmed: true,
     })),
