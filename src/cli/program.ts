@@ -26,6 +26,7 @@ const families: readonly Family[] = [
   { commands: ['status', 'health'], load: () => import('./commands/status.ts') },
   { commands: ['ledger'], load: () => import('./commands/ledger.ts') },
   { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },
+  { commands: ['verify'], load: () => import('./commands/verify.ts') },
   { commands: ['backfill', 'import', 'replay'], load: () => import('./commands/jobs.ts') },
   { commands: ['sources', 'sinks'], load: () => import('./commands/names.ts') },
   { commands: ['journal'], load: () => import('./commands/journal.ts') },

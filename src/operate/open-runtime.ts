@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
-import { type Budgets, createBudgets, startSource } from '../collect/index.ts';
+import { type Budgets, createBudgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { SourceSettings } from '../collect/source.ts';
 import type { Config, ConnectionConfig, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
@@ -27,8 +27,6 @@ export interface Surroundings {
 export const plainUserAgent = `penstock/${packageVersion}`;
 
 const userAgentNote = 'user_agent_id';
-const dayMs = 86_400_000;
-const fallbackRetentionMs = 30 * dayMs;
 
 /** The User-Agent of this journal: it carries a random 128-bit id, so that records of our own making can be told. */
 export async function userAgentOf(journal: Journal, seams: Seams): Promise<string> {
@@ -122,10 +120,9 @@ function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: S
 
 /** How a source is known to the journal. */
 export function sourceRegistration(source: SourceConfig): SourceRegistration {
-  const { name, connector, identity, window, sweep, retentionMs } = source;
-  const pinned = window.overlapMs + (sweep?.backMs ?? 0);
-  const ttl = pinned + (retentionMs ?? fallbackRetentionMs) + connector.defaults.seenDays * dayMs;
-  return { name, connector: connector.name, identity, seenTtlMs: ttl, seenPinnedMs: pinned };
+  const settings = sourceSettings(source);
+  const { name, connector, identity } = source;
+  return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(settings), seenPinnedMs: pinnedIdMemoryMs(settings) };
 }
 
 /** How a sink is known to the journal. */

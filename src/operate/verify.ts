@@ -1,0 +1,236 @@
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import { type ComparedRecord, compareRange, createBudgets } from '../collect/index.ts';
+import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { Journal, Lane } from '../journal/journal.ts';
+import { openReader, plainUserAgent, sourceSettings, userAgentOf } from './open-runtime.ts';
+
+/** What one day of the range came to; `day` is a UTC date. */
+export interface VerifiedDay {
+  readonly day: string;
+  readonly vendor: number;
+  readonly collected: number;
+  readonly excluded: number;
+  readonly late: number;
+  readonly missing: number;
+  readonly never_collected: number;
+}
+
+/** What `penstock verify --json` prints; field names are stable, times are milliseconds since the epoch. */
+export interface VerifyReport {
+  readonly source: string;
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+  /** Records that the API returned for the range, each once. */
+  readonly vendor: number;
+  readonly collected: number;
+  /** Left out on purpose: the source's filter, or records of our own requests. */
+  readonly excluded: number;
+  /** In a collected window that is still read again by the overlap or the sweep: it comes by itself. */
+  readonly late: number;
+  /** In a collected window, not collected, and nothing will fetch it: `--repair` does. */
+  readonly missing: number;
+  /** Outside every window collected: a backfill brings it. */
+  readonly never_collected: number;
+  /** Too old to be compared by id; counted only. */
+  readonly not_comparable: number;
+  /** Of what was collected and routed there, per sink. */
+  readonly delivered: Readonly<Record<string, number>>;
+  readonly dead_lettered: Readonly<Record<string, number>>;
+  readonly pending: Readonly<Record<string, number>>;
+  readonly days: readonly VerifiedDay[];
+}
+
+export interface VerifySettings {
+  readonly config: Config;
+  readonly source: SourceConfig;
+  readonly journal: Journal;
+  readonly seams: Seams;
+  readonly log: Log;
+  readonly from: number;
+  readonly to: number;
+  readonly onProgress: (records: number, at: number | undefined) => void;
+  readonly signal: AbortSignal;
+}
+
+type Outcome = 'collected' | 'excluded' | 'late' | 'missing' | 'never_collected' | 'not_comparable';
+
+function outcomeOf(record: ComparedRecord): Outcome {
+  if (record.known) return 'collected';
+  if (record.excluded) return 'excluded';
+  if (!record.withinMemory) return 'not_comparable';
+  if (record.coverage === 'never') return 'never_collected';
+  return record.coverage === 'open' ? 'late' : 'missing';
+}
+
+/** OCSF captions to severity_id, as far as tables use them. */
+const severityIds: Readonly<Record<string, number>> = { Informational: 1, Low: 2, Medium: 3, High: 4, Critical: 5, Fatal: 6 };
+const letterPage = 1000;
+const readLimit = 2000;
+
+async function lettersOf(
+  journal: Journal,
+  sink: string,
+  source: string,
+  range: { from: number; to: number },
+): Promise<Set<string>> {
+  const uids = new Set<string>();
+  for (let after: number | undefined; ; ) {
+    const letters = await journal.deadLetters({ sink, source, ...range }, letterPage, after);
+    for (const { record } of letters) uids.add(record.uid);
+    after = letters.at(-1)?.id;
+    if (letters.length < letterPage) return uids;
+  }
+}
+
+async function pendingOf(journal: Journal, sink: string, source: string): Promise<Set<string>> {
+  const uids = new Set<string>();
+  const lanes = (await journal.lanes(sink)).filter(({ lane }) => lane.source === source && lane.kind !== 'replay');
+  for (const { lane, offset } of lanes) {
+    for await (const uid of unsettled(journal, sink, lane, offset)) uids.add(uid);
+  }
+  return uids;
+}
+
+async function* unsettled(
+  journal: Journal,
+  sink: string,
+  lane: Lane,
+  from: Parameters<Journal['read']>[2],
+): AsyncGenerator<string> {
+  for (let after = from; ; ) {
+    const pages = await journal.read(sink, lane, after, readLimit);
+    for (const { records } of pages) for (const { uid } of records) yield uid;
+    const last = pages.at(-1)?.positions.at(-1);
+    if (last === undefined) return;
+    after = last;
+  }
+}
+
+/** True when a sink takes records of this action, as far as its action filters say. */
+function takes({ filter }: SinkConfig, source: SourceConfig): (key: string | undefined) => boolean {
+  const excluded = new Set(filter.exclude_actions);
+  const only = filter.only_actions === undefined ? undefined : new Set(filter.only_actions);
+  const severe = filter.min_severity;
+  const severities = new Map(source.connector.actions.map(({ key, severity }) => [key, severityIds[severity] ?? 0]));
+  return (key) => {
+    if (key === undefined) return true;
+    if (excluded.has(key) || only?.has(key) === false) return false;
+    return severe === undefined || (severities.get(key) ?? severe) >= severe;
+  };
+}
+
+interface SinkView {
+  readonly name: string;
+  readonly takes: (key: string | undefined) => boolean;
+  readonly pending: ReadonlySet<string>;
+  readonly letters: ReadonlySet<string>;
+}
+
+async function viewSinks({ config, source, journal, from, to }: VerifySettings): Promise<SinkView[]> {
+  const routed = config.sinks.filter(({ enabled, sources }) => enabled && sources?.includes(source.name) !== false);
+  return await Promise.all(
+    routed.map(async (sink) => ({
+      name: sink.name,
+      takes: takes(sink, source),
+      pending: await pendingOf(journal, sink.name, source.name),
+      letters: await lettersOf(journal, sink.name, source.name, { from, to }),
+    })),
+  );
+}
+
+class Tally {
+  readonly totals: Record<Outcome, number> = {
+    collected: 0,
+    excluded: 0,
+    late: 0,
+    missing: 0,
+    never_collected: 0,
+    not_comparable: 0,
+  };
+  readonly days = new Map<string, Record<Outcome, number>>();
+  readonly sinks = {
+    delivered: {} as Record<string, number>,
+    dead_lettered: {} as Record<string, number>,
+    pending: {} as Record<string, number>,
+  };
+  readonly #met = new Set<string>();
+
+  constructor(views: readonly SinkView[]) {
+    for (const { name } of views) for (const counts of Object.values(this.sinks)) counts[name] = 0;
+  }
+
+  add(record: ComparedRecord, views: readonly SinkView[], from: number): void {
+    // Windows share their bounds, so a record may come twice.
+    if (this.#met.has(record.uid)) return;
+    this.#met.add(record.uid);
+    const outcome = outcomeOf(record);
+    const day = new Date(record.time ?? from).toISOString().slice(0, 10);
+    const counts = this.days.get(day) ?? {
+      collected: 0,
+      excluded: 0,
+      late: 0,
+      missing: 0,
+      never_collected: 0,
+      not_comparable: 0,
+    };
+    this.days.set(day, counts);
+    counts[outcome] += 1;
+    this.totals[outcome] += 1;
+    if (outcome !== 'collected') return;
+    for (const view of views.filter((sink) => sink.takes(record.actionKey))) {
+      const state = view.pending.has(record.uid) ? 'pending' : view.letters.has(record.uid) ? 'dead_lettered' : 'delivered';
+      const column = this.sinks[state];
+      column[view.name] = (column[view.name] ?? 0) + 1;
+    }
+  }
+}
+
+const sum = (counts: Readonly<Record<Outcome, number>>): number =>
+  Object.values(counts).reduce((total, count) => total + count, 0);
+
+function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally): VerifyReport {
+  const days = [...tally.days]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([day, counts]) => {
+      const { not_comparable: _counted, ...compared } = counts;
+      return { day, vendor: sum(counts), ...compared };
+    });
+  return {
+    source: source.name,
+    from,
+    to,
+    at: seams.clock.now(),
+    vendor: sum(tally.totals),
+    ...tally.totals,
+    ...tally.sinks,
+    days,
+  };
+}
+
+/**
+ * Reads a range of a source again and holds it against the journal, id by id. Writes nothing. What it can prove is bounded by what the API
+ * returns now: every event that the API returned is accounted for.
+ */
+export async function verify(settings: VerifySettings): Promise<VerifyReport> {
+  const { source, journal, seams, log, from, to, onProgress, signal } = settings;
+  const around = { seams, log, userAgent: plainUserAgent };
+  const budgets = createBudgets(seams, log);
+  const deps = {
+    journal,
+    seams,
+    log,
+    userAgent: await userAgentOf(journal, seams),
+    openReader: () => openReader(source, around, budgets),
+  };
+  const views = await viewSinks(settings);
+  const tally = new Tally(views);
+  let records = 0;
+  for await (const page of compareRange(sourceSettings(source), deps, { from, to }, signal)) {
+    for (const record of page) tally.add(record, views, from);
+    records += page.length;
+    onProgress(records, page.at(-1)?.time);
+  }
+  return reportOf(settings, tally);
+}
