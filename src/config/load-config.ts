@@ -65,7 +65,7 @@ async function resolveFile(
   from: Surroundings,
   options: LoadOptions,
 ): Promise<Config> {
-  const schema = blockSchema(FileOptions as unknown as ObjectSchema);
+  const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
   // Blocks are interpolated one by one, later; only their shape is looked at here.
   const readTop = (): Promise<Block> =>
     readBlock({ ...raw, sources: shapes(raw['sources']), sinks: shapes(raw['sinks']) }, [], schema, doc, from);
@@ -102,7 +102,7 @@ function openContext(
     now: (options.now ?? Date.now)(),
     faults: [...top.faults],
     warnings: [],
-    schemaOf: keepSchemas(),
+    schemaOf,
     top: connectionAtTop(top.value),
     async readTop() {
       const { value, faults } = await readTop();
@@ -135,13 +135,13 @@ function connectionAtTop(value: Record<string, unknown>): Pick<ConnectionConfig,
   return { ...(proxy === undefined ? {} : { proxy }), ...(tls === undefined ? {} : { tls }) };
 }
 
-function keepSchemas(): LoadContext['schemaOf'] {
-  const known = new Map<string, BlockSchema>();
-  return (kind, make) => {
-    const schema = known.get(kind) ?? blockSchema(make());
-    known.set(kind, schema);
-    return schema;
-  };
+// By what a schema is made for: a kind of sink, a connector.
+const compiled = new WeakMap<object, BlockSchema>();
+
+function schemaOf(owner: object, make: () => ObjectSchema): BlockSchema {
+  const schema = compiled.get(owner) ?? blockSchema(make());
+  compiled.set(owner, schema);
+  return schema;
 }
 
 async function inOrder<T>(

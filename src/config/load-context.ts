@@ -21,8 +21,8 @@ export interface LoadContext {
   readonly now: number;
   readonly faults: Fault[];
   readonly warnings: Fault[];
-  /** Compiles each kind's schema once. */
-  schemaOf(kind: string, make: () => ObjectSchema): BlockSchema;
+  /** Compiles the schema of each owner, a kind of sink or a connector, once. */
+  schemaOf(owner: object, make: () => ObjectSchema): BlockSchema;
   /** `proxy` and `tls` at the top of the file. */
   readonly top: Pick<ConnectionConfig, 'proxy' | 'tls'>;
   /** The same, read again. */

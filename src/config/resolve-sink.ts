@@ -19,7 +19,7 @@ import { readPastTime } from './start.ts';
 export async function resolveSink(block: NamedBlock, context: LoadContext): Promise<SinkConfig | undefined> {
   const kind = await kindOf(block, context);
   if (kind === undefined) return undefined;
-  const schema = context.schemaOf(`sink ${kind.name}`, () => sinkSchema(kind));
+  const schema = context.schemaOf(kind, () => sinkSchema(kind));
   const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
   context.faults.push(...read.faults);
   if (read.faults.length > 0) return undefined;

@@ -20,8 +20,7 @@ import { readStart } from './start.ts';
 /** Turns one block under `sources:` into a source; undefined when it has faults, which stand in the context then. */
 export async function resolveSource(block: NamedBlock, context: LoadContext): Promise<SourceConfig | undefined> {
   const connector = await connectorOf(block, context);
-  const kind = connector === undefined ? 'source' : `source ${connector.name} ${connector.hash}`;
-  const schema = context.schemaOf(kind, () =>
+  const schema = context.schemaOf(connector ?? SourceOptions, () =>
     connector === undefined ? (SourceOptions as unknown as ObjectSchema) : sourceSchema(connector),
   );
   const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
