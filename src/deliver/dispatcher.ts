@@ -1,6 +1,7 @@
 // Slots: as many parts are under way as the send limit allows. Parts that come back from a late verdict go before the batch that was formed
 // ahead; one batch is formed ahead, so that mapping and encoding overlap with sending.
 import { setImmediate as turn } from 'node:timers/promises';
+import { sleep } from '../base/clock.ts';
 import type { Verdicts } from '../sinks/sink.ts';
 import type { Claim } from './endpoint-pool.ts';
 import { verdictOf } from './exchange.ts';
@@ -141,10 +142,7 @@ class Dispatching implements Dispatcher {
   /** A fault of our own must not turn into a storm. */
   async #sendLater(part: Part): Promise<void> {
     const { basics, waiting } = this.#deps;
-    const { clock } = basics.deps.seams;
-    const until = clock.monotonic() + pauseMs;
-    using _timer = clock.timer(pauseMs, () => basics.bell.ring());
-    while (!waiting.aborted && clock.monotonic() < until) await basics.bell.wait(waiting);
+    await sleep(basics.deps.seams.clock, pauseMs, waiting).catch(() => undefined);
     this.#again.push(part);
   }
 }

@@ -137,9 +137,14 @@ class Gate implements HoldGate {
   #schedule(held: Held): void {
     const { clock, bell } = this.#deps;
     held.timer?.[Symbol.dispose]();
+    // A timer may fire a little before its time by the clock, so it says itself that the time has come.
+    const due = (): void => {
+      held.probeAt = 0;
+      bell.ring();
+    };
     const waits = 'untilReleased' in held.cause && (held.cause.untilReleased ?? false);
     held.probeAt = waits ? Number.POSITIVE_INFINITY : clock.monotonic() + held.waitMs;
-    held.timer = waits ? undefined : clock.timer(held.waitMs, () => bell.ring());
+    held.timer = waits ? undefined : clock.timer(held.waitMs, due);
   }
 
   async #end(held: Held): Promise<void> {

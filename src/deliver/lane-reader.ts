@@ -59,8 +59,7 @@ interface Track {
   progress: LaneProgress;
   dry: boolean;
   failures: number;
-  /** Monotonic milliseconds. */
-  restUntil: number;
+  isResting: boolean;
   trouble: string | undefined;
 }
 
@@ -185,7 +184,7 @@ class Reader implements LaneReader {
           progress: createLaneProgress(lane, offset),
           dry: false,
           failures: 0,
-          restUntil: 0,
+          isResting: false,
           trouble: undefined,
         });
       else if (offset > track.progress.after && this.#isIdle(track)) track.progress = createLaneProgress(lane, offset);
@@ -201,8 +200,11 @@ class Reader implements LaneReader {
       log.error({ err: error, source: lane.source, lane: kind }, 'lane cannot be read; other lanes go on');
     track.failures += 1;
     track.trouble = secrets.scrub(explain(error));
-    track.restUntil = clock.monotonic() + ms;
-    clock.timer(ms, () => bell.ring());
+    track.isResting = true;
+    clock.timer(ms, () => {
+      track.isResting = false;
+      bell.ring();
+    });
   }
 
   #recover(track: Track): void {
@@ -224,8 +226,8 @@ class Reader implements LaneReader {
     return undefined;
   }
 
-  #isReadable({ progress, dry, restUntil }: Track, kind: LaneKind): boolean {
-    return progress.kind === kind && !dry && progress.open < this.#deps.laneCap && restUntil <= this.#deps.clock.monotonic();
+  #isReadable({ progress, dry, isResting }: Track, kind: LaneKind): boolean {
+    return progress.kind === kind && !dry && progress.open < this.#deps.laneCap && !isResting;
   }
 
   async #read(key: string, track: Track): Promise<Chunk | undefined> {

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fullJitterMs, type Random } from '../base/random.ts';
@@ -129,11 +129,8 @@ class Settling implements Settler {
   }
 
   async #rest(ms: number): Promise<void> {
-    if (ms <= 0) return;
-    const { clock } = this.#deps;
-    const until = clock.monotonic() + ms;
-    using _timer = clock.timer(ms, () => this.#wake.ring());
-    while (!this.#stopping.signal.aborted && clock.monotonic() < until) await this.#wake.wait(this.#stopping.signal);
+    // Stopping ends the rest.
+    if (ms > 0) await sleep(this.#deps.clock, ms, this.#stopping.signal).catch(() => undefined);
   }
 }
 

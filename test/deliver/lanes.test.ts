@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
+import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { UnknownAction } from '../../src/deliver/delivery.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { OutgoingEvent } from '../../src/sinks/sink.ts';
+import { virtualClock } from '../virtual-clock.ts';
 import { accepted, demoMapper, record, records, setUp } from './harness.ts';
 import { memoryJournal } from './memory-journal.ts';
 
@@ -328,4 +330,30 @@ it('maps a record once for two sinks that read the same one', async () => {
     bodies: 20,
   });
   for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});
+
+it('does not stall on timers that fire a little before their time', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 60));
+  const clock = virtualClock(1_000_000);
+  const hasty = { ...clock, monotonic: () => clock.monotonic() * 0.999 };
+  const slowDisk = {
+    ...journal,
+    settle: async (...args: Parameters<typeof journal.settle>) => {
+      await sleep(clock, 20);
+      await journal.settle(...args);
+    },
+  };
+  const refused = { all: { kind: 'hold', reason: '403', fix: 'renew' } } as const;
+  const { loop } = setUp({
+    journal: slowDisk,
+    clock: hasty,
+    answer: () => (clock.monotonic() < 16_000 ? refused : accepted),
+  });
+  loop.start();
+
+  await clock.advance(60_000);
+
+  expect({ offset: journal.offsetOf(live), state: loop.status().state }).toEqual({ offset: 60, state: 'idle' });
+  await clock.until(loop.stop(0));
 });
