@@ -4,7 +4,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds that only grow; for intervals, deadlines and ages. */
   monotonic(): number;
-  /** Calls back once after `ms`; disposing cancels. */
+  /** Calls back once, when `monotonic` has grown by `ms` at least; disposing cancels. */
   timer(ms: number, callback: () => void): Disposable;
 }
 
@@ -17,8 +17,15 @@ export function systemClock({ unref = false }: { unref?: boolean } = {}): Clock 
     now: () => Date.now(),
     monotonic: () => performance.now(),
     timer(ms, callback) {
-      const handle = setTimeout(callback, Math.min(Math.max(0, ms), longestTimerMs));
-      if (unref) handle.unref();
+      const due = performance.now() + ms;
+      let handle: NodeJS.Timeout;
+      // setTimeout fires up to a millisecond early; whoever compares with `monotonic` would then wait for a second call that never comes.
+      const arm = (): void => {
+        const leftMs = Math.max(0, Math.ceil(due - performance.now()));
+        handle = setTimeout(() => (performance.now() < due ? arm() : callback()), Math.min(leftMs, longestTimerMs));
+        if (unref) handle.unref();
+      };
+      arm();
       return { [Symbol.dispose]: () => clearTimeout(handle) };
     },
   };
