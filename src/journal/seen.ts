@@ -14,6 +14,9 @@ export interface SeenIndex {
 
 // Touching a day on every page would write for nothing; ages are counted in days.
 const touchEveryMs = 3_600_000;
+const dayMs = 86_400_000;
+// Records without a time would share one bucket that is touched for ever: they are kept by the day of receipt, as a negative number.
+const noTime = 0;
 
 /** Prepares the index. */
 export function openSeen({ db, names, clock }: Core): SeenIndex {
@@ -23,34 +26,48 @@ export function openSeen({ db, names, clock }: Core): SeenIndex {
   const touch = db.prepare(
     'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
   );
+  const bucketsOf = openBuckets(db);
   const lookedUp = new Map<number, Set<number>>();
+  const touchedOf = (source: number): Set<number> => {
+    const days = lookedUp.get(source) ?? new Set();
+    lookedUp.set(source, days);
+    return days;
+  };
 
   return {
     lookup(sourceName, entries) {
       const source = names.source(sourceName);
       if (source === undefined) return entries.map(() => []);
-      const days = lookedUp.get(source) ?? new Set();
-      lookedUp.set(source, days);
+      const touched = touchedOf(source);
       return entries.map(({ day, id }) => {
-        const rows = select.all(source, day, Buffer.from(id, 'hex')) as unknown as [Uint8Array][];
-        if (rows.length === 0) return [];
-        days.add(day);
-        return rows.map(([fingerprint]) => Buffer.from(fingerprint).toString('hex'));
+        const key = Buffer.from(id, 'hex');
+        return bucketsOf(source, day).flatMap((bucket) => {
+          const rows = select.all(source, bucket, key) as unknown as [Uint8Array][];
+          if (rows.length > 0) touched.add(bucket);
+          return rows.map(([fingerprint]) => Buffer.from(fingerprint).toString('hex'));
+        });
       });
     },
     remember(source, entries) {
       // Days that were only looked up count as touched as well, with the next commit of their source.
-      const days = lookedUp.get(source) ?? new Set();
-      for (const { day, id, fingerprint } of entries) {
-        insert.run(source, day, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
-        days.add(day);
-      }
+      const touched = touchedOf(source);
       const now = clock.now();
-      for (const day of days) touch.run(source, day, now, touchEveryMs);
+      for (const { day, id, fingerprint } of entries) {
+        const bucket = day === noTime ? -Math.max(1, Math.floor(now / dayMs)) : day;
+        insert.run(source, bucket, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
+        touched.add(bucket);
+      }
+      for (const day of touched) touch.run(source, day, now, touchEveryMs);
       lookedUp.delete(source);
     },
     expire: openExpiry({ db, clock }),
   };
+}
+
+/** Where the ids of a day are kept: under the day, or under every day on which a record without a time was received. */
+function openBuckets(db: Core['db']): (source: number, day: number) => number[] {
+  const withoutTime = db.prepare('SELECT day FROM seen_days WHERE source = ? AND day < 0');
+  return (source, day) => (day === noTime ? all<{ day: number }>(withoutTime, source).map((bucket) => bucket.day) : [day]);
 }
 
 function openExpiry({ db, clock }: Pick<Core, 'db' | 'clock'>): SeenIndex['expire'] {

@@ -121,6 +121,27 @@ it('forgets ids beyond overlap and sweep under pressure, and no others', async (
   expect(await journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
 });
 
+it('forgets ids of records without a time by the day of their receipt', async () => {
+  const day = 86_400_000;
+  const seams = seamsAt(10 * day);
+  const dataDir = await temporaryDirectory();
+  const first = await openJournal(journalOptions(dataDir, { seams }));
+  await first.register([source('s')], [sink('a')]);
+  const [old, young] = ['aa', 'bb'].map((byte) => ({ day: 0, id: byte.repeat(16), fingerprint: 'cc'.repeat(8) }));
+  if (old === undefined || young === undefined) throw new Error('no ids');
+  await first.append({ source: 's', seen: [old] });
+  seams.set(100 * day);
+  await first.append({ source: 's', seen: [young] });
+  const both = await first.seen('s', [old, young]);
+  await first[Symbol.asyncDispose]();
+  seams.set(115 * day);
+
+  await using journal = await openJournal(journalOptions(dataDir, { seams }));
+
+  await expect.poll(() => journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
+  expect(both).toEqual([[old.fingerprint], [young.fingerprint]]);
+});
+
 it('forgets the ids of a day that nobody touched for long enough, at the next start', async () => {
   const day = 86_400_000;
   const seams = seamsAt(10 * day);
