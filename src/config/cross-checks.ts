@@ -18,6 +18,7 @@ export async function checkTogether(named: Named, context: LoadContext, files: P
   checkRoutes(named, context);
   checkSinksAtAll(named, context);
   checkTwins(named.sources, context);
+  checkSinkFilters(named, context);
   const directories = named.sources
     .filter(({ connector }) => connector.kind === 'csv_directory')
     .map(({ name, options }) => ({ at: ['sources', name, 'options'], ...pathOption(options, ['directory', 'path']) }));
@@ -82,6 +83,22 @@ function checkSinksAtAll({ sinkNames, sinks, sourceNames }: Named, { doc, faults
         'key',
       ),
     );
+  }
+}
+
+/** A misspelt action in a filter would silently do nothing. */
+function checkSinkFilters({ sources, sinks, sourceNames }: Named, { doc, warnings }: LoadContext): void {
+  const known = new Set(sources.flatMap(({ connector }) => connector.actions.map(({ key }) => key)));
+  if (sources.length < sourceNames.length || known.size === 0) return;
+  for (const { name, filter } of sinks) {
+    for (const list of ['exclude_actions', 'only_actions'] as const) {
+      for (const [index, action] of (filter[list] ?? []).entries()) {
+        if (known.has(action)) continue;
+        const guess = nearest(action, [...known]);
+        const fix = guess === undefined ? 'compare it with "penstock actions CONNECTOR"' : `did you mean "${guess}"?`;
+        warnings.push(doc.fault(['sinks', name, 'filter', list, index], `no source knows an action "${action}"`, fix));
+      }
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { type CommonSinkOptions, severities } from '../sinks/common-options.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import { sinkSchema } from './block-schemas.ts';
 import { splitPath } from './check-block.ts';
+import { checkTls } from './check-tls.ts';
 import type { ConnectionConfig, Options, SinkConfig } from './config.ts';
 import { interpolate, pathKey } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
@@ -26,6 +27,7 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   const before = context.faults.length;
   const settings = settingsOf(read.value as unknown as CommonSinkOptions, kind, block, context);
   const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
+  checkTls((read.value as unknown as CommonSinkOptions).tls, block.at, context);
   checkOwnRules(kind, base.options, read, block, context);
   return context.faults.length > before ? undefined : { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
 }

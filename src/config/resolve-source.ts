@@ -6,6 +6,7 @@ import type { Connector, ReadDefaults } from '../connectors/connector.ts';
 import { actionRows } from './action-rows.ts';
 import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
 import { checkSourceTimes } from './check-source.ts';
+import { checkTls } from './check-tls.ts';
 import type { Options, SourceConfig } from './config.ts';
 import { interpolate } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
@@ -27,6 +28,7 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   context.faults.push(...read.faults);
   if (connector === undefined || read.faults.length > 0) return undefined;
   const before = context.faults.length;
+  checkTls((read.value as SourceOptions).tls, block.at, context);
   const settings = settingsOf(read.value as SourceOptions, connector, block, context);
   const plain = plaintextFaults(
     urlsIn(read.value['options'], [...block.at, 'options']),

@@ -46,6 +46,11 @@ it.each([
     'sources: { s: { connector: vendor, options: { org_id: x, api_url: "http://10.0.0.1" } } }\nsinks: { a: { type: stdout } }',
     '(sources.s.options.api_url): http:// sends events and credentials unencrypted beyond this machine',
   ],
+  [
+    'a certificate without its key',
+    'sinks: { a: { type: stdout, tls: { cert_file: x.pem } } }',
+    '(sinks.a.tls.cert_file): cert_file without key_file',
+  ],
   ['a sink that is nothing', 'sinks: { a: }', '(sinks.a): must be an object'],
 ])('refuses %s', async (_name, yaml, fault) => {
   const faults = await faultsOf(yaml);
@@ -112,6 +117,16 @@ it.each([
     'two sources of one tenant',
     `sources:\n${feed('a')}  b: { connector: vendor, options: { org_id: a } }\nsinks: { x: { type: stdout } }`,
     ['sources.b: collects from the same place as source "a": every event would be delivered twice'],
+  ],
+  [
+    'a sink that filters an action that nobody knows',
+    `sources:\n${feed('a')}sinks: { x: { type: stdout, filter: { only_actions: [policy_updated, policy_deletd] } } }`,
+    ['sinks.x.filter.only_actions.1: no source knows an action "policy_deletd"'],
+  ],
+  [
+    'certificates that are not checked',
+    `sources:\n${feed('a', ', tls: { insecure_skip_verify: true }')}sinks: { x: { type: stdout } }`,
+    ['sources.a.tls.insecure_skip_verify: certificates are not checked'],
   ],
   ['no source', 'sinks: { x: { type: stdout } }', ['sources: there is no source; nothing is collected']],
 ])('warns of %s', async (_name, yaml, warnings) => {
