@@ -1,5 +1,5 @@
 import { retryAfterMs } from '../../http/index.ts';
-import { type Bodies, type Body, openBodies } from '../body.ts';
+import { type Bodies, openBodies } from '../body.ts';
 import { type Exchange, exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { Acknowledgements, Ticket } from './acknowledge.ts';
@@ -9,6 +9,7 @@ import { asksSlower, classifyRefusal, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { eventPath, type HecRequests } from './request.ts';
 
+const frame = { head: '', tail: '', cut: 0 };
 const noAckFix =
   'turn on "Enable indexer acknowledgement" for the token in Splunk (not offered by Splunk Cloud), or set acknowledge: off on the sink';
 
@@ -22,25 +23,24 @@ export function hecSend(
   requests: HecRequests,
   acknowledgements: Acknowledgements | undefined,
 ): HecSend {
-  const bodies = openBodies({ head: '', tail: '', cut: 0 }, options.compression);
-  const post = poster(options, context, requests, bodies);
+  const poster = openPoster(options, context, requests);
 
   const sendPlain: HecSend = async (batch, signal) => {
-    const sent = await post(batch, {}, signal);
+    const sent = await poster.post(batch, {}, signal);
     if ('failed' in sent) return { all: sent.failed };
     const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
     return isAccepted(answer) ? { all: acceptance(answer) } : classifyRefusal(answer, batch.events.length, false);
   };
 
   const sendAcknowledged = async (batch: Batch, ticket: Ticket, signal: AbortSignal): Promise<Verdicts | Pending> => {
-    const sent = await post(batch, headersOf(ticket.channel), signal);
+    const sent = await poster.post(batch, headersOf(ticket.channel), signal);
     if ('failed' in sent) return { all: sent.failed };
     const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
     const { isSticky, acknowledges } = ticket.hear(sent.response.headers['set-cookie'], answer);
     if (!isAccepted(answer)) return classifyRefusal(answer, batch.events.length, acknowledges !== false);
     if (!isSticky) return { all: { kind: 'uncertain', reason: 'the load balancer moved the channel to another indexer' } };
     if (answer.ackId !== undefined) {
-      bodies.forget(batch);
+      poster.forget(batch);
       return { pending: ticket.wait(answer.ackId), slower: asksSlower(answer) };
     }
     return { all: unacknowledged(answer, options.acknowledge === 'require' || acknowledges === true) };
@@ -48,8 +48,7 @@ export function hecSend(
 
   if (acknowledgements === undefined) return sendPlain;
   return async (batch, signal) => {
-    const { plainLength } = await bodies.of(batch);
-    const ticket = await acknowledgements.enter(batch.endpoint, plainLength, signal);
+    const ticket = await acknowledgements.enter(batch.endpoint, await poster.sizeOf(batch), signal);
     if (ticket === undefined)
       return { all: { kind: 'retry', reason: 'too many batches wait for indexer acknowledgement', retryAfterMs: 0 } };
     using _ = ticket;
@@ -72,27 +71,46 @@ function acceptance(answer: HecAnswer): Verdict {
   return asksSlower(answer) ? { kind: 'accept', slower: true } : { kind: 'accept' };
 }
 
-type Post = (batch: Batch, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Exchange>;
+/** Posts batches, compressed as long as the receiver takes it. */
+interface Poster {
+  post(batch: Batch, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Exchange>;
+  /** Bytes of a batch before compression. */
+  sizeOf(batch: Batch): Promise<number>;
+  /** Lets go of the bytes of a batch. */
+  forget(batch: Batch): void;
+}
 
-/** Posts a batch; an answer 415 is tried once more without compression, and what that teaches is kept. */
-function poster({ compression }: SplunkHecOptions, context: SinkContext, requests: HecRequests, bodies: Bodies): Post {
-  const plainBodies = openBodies({ head: '', tail: '', cut: 0 }, 'none');
-  let compressing = compression === 'gzip';
-  const send = (
-    { bytes }: Body,
-    endpoint: string,
+/** An answer 415 is tried once more without compression, and what that teaches is kept. */
+function openPoster({ compression }: SplunkHecOptions, context: SinkContext, requests: HecRequests): Poster {
+  const plain = openBodies(frame, 'none');
+  const packed = compression === 'gzip' ? openBodies(frame, 'gzip') : plain;
+  let current = packed;
+  const send = async (
+    bodies: Bodies,
+    batch: Batch,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<Exchange> => exchange(context.http, requests('POST', endpoint, eventPath, { headers, body: bytes, signal }));
-  return async (batch, headers, signal) => {
-    if (!compressing) return await send(await plainBodies.of(batch), batch.endpoint, headers, signal);
-    const packed = await send(await bodies.of(batch), batch.endpoint, { ...headers, 'content-encoding': 'gzip' }, signal);
-    if ('failed' in packed || packed.response.status !== 415) return packed;
-    const plain = await send(await plainBodies.of(batch), batch.endpoint, headers, signal);
-    if ('response' in plain && plain.response.status !== 415) {
-      compressing = false;
-      context.log.warn('the receiver refuses gzip, requests go uncompressed from now on; set compression: none');
-    }
-    return plain;
+  ): Promise<Exchange> => {
+    const { bytes } = await bodies.of(batch);
+    const encoding = bodies === plain ? {} : { 'content-encoding': 'gzip' };
+    const parts = { headers: { ...headers, ...encoding }, body: bytes, signal };
+    return await exchange(context.http, requests('POST', batch.endpoint, eventPath, parts));
+  };
+  return {
+    async post(batch, headers, signal) {
+      const first = await send(current, batch, headers, signal);
+      if (current === plain || 'failed' in first || first.response.status !== 415) return first;
+      const second = await send(plain, batch, headers, signal);
+      if ('response' in second && second.response.status !== 415) {
+        current = plain;
+        context.log.warn('the receiver refuses gzip, requests go uncompressed from now on; set compression: none');
+      }
+      return second;
+    },
+    sizeOf: async (batch) => (await current.of(batch)).plainLength,
+    forget(batch) {
+      packed.forget(batch);
+      plain.forget(batch);
+    },
   };
 }
