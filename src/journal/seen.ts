@@ -27,18 +27,13 @@ export function openSeen({ db, names, clock }: Core): SeenIndex {
     'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
   );
   const bucketsOf = openBuckets(db);
-  const lookedUp = new Map<number, Set<number>>();
-  const touchedOf = (source: number): Set<number> => {
-    const days = lookedUp.get(source) ?? new Set();
-    lookedUp.set(source, days);
-    return days;
-  };
+  const touches = createTouches();
 
   return {
     lookup(sourceName, entries) {
       const source = names.source(sourceName);
       if (source === undefined) return entries.map(() => []);
-      const touched = touchedOf(source);
+      const touched = touches.of(source);
       return entries.map(({ day, id }) => {
         const key = Buffer.from(id, 'hex');
         return bucketsOf(source, day).flatMap((bucket) => {
@@ -50,7 +45,7 @@ export function openSeen({ db, names, clock }: Core): SeenIndex {
     },
     remember(source, entries) {
       // Days that were only looked up count as touched as well, with the next commit of their source.
-      const touched = touchedOf(source);
+      const touched = touches.of(source);
       const now = clock.now();
       for (const { day, id, fingerprint } of entries) {
         const bucket = day === noTime ? -Math.max(1, Math.floor(now / dayMs)) : day;
@@ -58,9 +53,22 @@ export function openSeen({ db, names, clock }: Core): SeenIndex {
         touched.add(bucket);
       }
       for (const day of touched) touch.run(source, day, now, touchEveryMs);
-      lookedUp.delete(source);
+      touches.forget(source);
     },
     expire: openExpiry({ db, clock }),
+  };
+}
+
+/** Days of each source that were touched since its last commit. */
+function createTouches() {
+  const bySource = new Map<number, Set<number>>();
+  return {
+    of(source: number): Set<number> {
+      const days = bySource.get(source) ?? new Set();
+      bySource.set(source, days);
+      return days;
+    },
+    forget: (source: number) => bySource.delete(source),
   };
 }
 
