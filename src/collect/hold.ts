@@ -21,6 +21,7 @@ export interface Hold {
 export function createHold({ settings, deps, log }: Collecting): Hold {
   let note: HoldNote | undefined;
   let probeMs = firstProbeMs;
+  let isWritten = false;
   return {
     get note() {
       return note;
@@ -28,6 +29,7 @@ export function createHold({ settings, deps, log }: Collecting): Hold {
     async restore() {
       const holds = await deps.journal.holds();
       note = holds.find(({ kind, name }) => kind === 'source' && name === settings.name)?.hold;
+      isWritten = note !== undefined;
     },
     async begin(error) {
       const isNews = note?.reason !== error.message;
@@ -36,10 +38,12 @@ export function createHold({ settings, deps, log }: Collecting): Hold {
       if (isNews) {
         note = { since: note?.since ?? deps.seams.clock.now(), reason: error.message, fix: error.fix };
         log.error({ err: error }, 'source on hold: it waits for a person, nothing is lost');
-        await deps.journal.setHold('source', settings.name, note);
+        isWritten = false;
       } else {
         log.debug({ err: error, probeMs: waitMs }, 'still on hold');
       }
+      if (!isWritten) await deps.journal.setHold('source', settings.name, note ?? null);
+      isWritten = true;
       return waitMs;
     },
     async end() {

@@ -122,7 +122,9 @@ export class PollLoop implements SourceLoop {
         const retryMs = await this.#attempt(halt);
         this.#due = this.#afterwards(next, retryMs);
       } catch (error) {
-        if (!halt.soft.aborted) this.#c.log.error({ err: error }, 'the loop met an error of our own, it goes on');
+        if (halt.soft.aborted) break;
+        this.#c.log.error({ err: error }, 'the loop met an error of our own, it goes on after a pause');
+        this.#due = dueAfter(this.#c.deps.seams.clock, retryBaseMs);
       }
     }
     await watching;
@@ -143,8 +145,6 @@ export class PollLoop implements SourceLoop {
     } catch (thrown) {
       if (halt.soft.aborted) return undefined;
       return await this.#decide(asPenstockError(thrown));
-    } finally {
-      this.#facts.phase = 'idle';
     }
   }
 
@@ -162,6 +162,8 @@ export class PollLoop implements SourceLoop {
       if (wasHeld || halt.soft.aborted || !isCredentialError(error)) throw error;
       this.#c.log.warn({ err: error }, 'credential refused, secrets are read again');
       await this.#kind.poll(await this.#openReader(true), session);
+    } finally {
+      this.#facts.phase = 'idle';
     }
     this.#facts.lastSuccess = clock.now();
     await this.#answered();
@@ -259,12 +261,20 @@ export class PollLoop implements SourceLoop {
 
   async #watchOver(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#watch(warningsOf(this.#c, { ...this.#facts, hasWindows: this.#kind.hasWindows }));
+      this.#look();
       try {
         await sleep(this.#c.deps.seams.clock, watchMs, signal);
       } catch (error) {
         if (!signal.aborted) throw error;
       }
+    }
+  }
+
+  #look(): void {
+    try {
+      this.#watch(warningsOf(this.#c, { ...this.#facts, hasWindows: this.#kind.hasWindows }));
+    } catch (error) {
+      this.#c.log.error({ err: error }, 'the source could not be watched, collection goes on');
     }
   }
 }

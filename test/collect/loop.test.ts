@@ -181,6 +181,22 @@ it('holds loudly once, probes with a fresh reader after 15 s doubling to 5 min, 
   await loop[Symbol.asyncDispose]();
 });
 
+it('keeps its pace and writes the hold down later when the journal fails meanwhile', async () => {
+  const { clock, api, loop, memory } = running();
+  const setHold = memory.journal.setHold.bind(memory.journal);
+  let failures = 2;
+  memory.journal.setHold = (...note) => (failures-- > 0 ? Promise.reject(new Error('disk')) : setHold(...note));
+  api.onRequest = () => {
+    throw refused(401);
+  };
+
+  await clock.advance(3 * minute);
+
+  expect(api.requests.length).toBeLessThan(10);
+  expect(memory.held.size).toBe(1);
+  await loop[Symbol.asyncDispose]();
+});
+
 it('probes at once when released by hand', async () => {
   const { clock, api, loop } = running();
   api.onRequest = () => {

@@ -83,18 +83,42 @@ it('sits out passing faults and rejects with a refusal', async () => {
   });
 });
 
+it('gives up only after ten failures without a page between them', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', old + day)], { clock });
+  const { deps } = bench(clock, memory.journal, api.open);
+  const narrow = settings({ window: { overlapMs: 0, settleMs: 0, maxMs: 4 * hour, minMs: minute } });
+  const fail = (): never => {
+    throw new PenstockError('PEN_HTTP_TIMEOUT', 'no answer');
+  };
+  api.onRequest = (_request, number) => (number % 2 === 0 ? fail() : undefined);
+
+  const done = await clock.until(runRange(narrow, deps, range, { signal: never }), 10 * day);
+  api.requests.length = 0;
+  api.onRequest = fail;
+
+  expect(done).toMatchObject({ at: range.to, new: 1 });
+  await expect(clock.until(runRange(narrow, deps, { ...range, job: 8 }, { signal: never }), day)).rejects.toThrow('no answer');
+  expect(api.requests.length).toBe(10);
+});
+
 it('shares ids with the live loop while both run, so that nothing is taken twice', async () => {
   const clock = at(noon);
-  const memory = memoryJournal(undefined, () => new Promise((resolve) => setImmediate(resolve)));
+  const memory = memoryJournal();
+  const append = memory.journal.append.bind(memory.journal);
+  memory.journal.append = async (commit) => {
+    // Long enough for the other walk to look its ids up meanwhile, if it may.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await append(commit);
+  };
   const rows = Array.from({ length: 30 }, (_none, i) => row(`r${i}`, noon - 50 * minute + i * minute));
   const api = vendor(rows, { clock });
   const { deps } = bench(clock, memory.journal, api.open);
   await using loop = startSource(settings(), deps);
+  const job = { job: 1, from: noon - hour, to: noon - 2 * minute };
 
-  await Promise.all([
-    loop.pollOnce(never),
-    runRange(settings(), deps, { job: 1, from: noon - hour, to: noon - 2 * minute }, { signal: never }),
-  ]);
+  await Promise.all([loop.pollOnce(never), runRange(settings(), deps, job, { signal: never })]);
 
   expect(memory.records.length).toBe(30);
 });

@@ -124,6 +124,28 @@ it('resumes a token walk at its token, with the window as it was', async () => {
   expect(await storedIds(journal)).toEqual(['a', 'b', 'c', 'd']);
 });
 
+it('reads again from before an interrupted walk began, so that a record shown late meanwhile is not missed', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const late = row('late', noon - 3 * minute, { visibleAt: noon + 30_000 });
+  const rows = ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 2 * minute + i));
+  const api = vendor([late, ...rows], { clock, paging: 'keyset' });
+  api.onRequest = ({ state }) => {
+    if (state !== null) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
+    return undefined;
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  await expect(loop.pollOnce(never)).rejects.toThrow('503');
+  api.onRequest = () => undefined;
+  await clock.advance(30 * minute);
+  await loop.pollOnce(never);
+  await clock.advance(minute);
+
+  await loop.pollOnce(never);
+
+  expect(await storedIds(journal)).toEqual(['a', 'b', 'c', 'd', 'late']);
+});
+
 it('walks the window again, once, when a page token is refused', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
