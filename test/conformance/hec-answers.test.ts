@@ -202,7 +202,7 @@ it('30. Health alone proves nothing: the probe sends a marked event and reads it
   expect(report).toMatchObject({ ok: false, fix: expect.stringContaining('token') });
 });
 
-it('415 is tried once without compression; then it holds', async () => {
+it('Status 415 is tried once without compression; then it holds', async () => {
   await using picky = await openReceiver(({ headers }) =>
     headers['content-encoding'] === undefined ? ok : { status: 415, body: '<html>415</html>' },
   );
