@@ -11,7 +11,7 @@ export interface Surroundings {
   /** Folder that relative paths start from: the configuration's. */
   readonly dir: string;
   readonly secrets: Secrets;
-  /** Nothing is read; a placeholder stands for every value. */
+  /** A missing value is no fault; a placeholder stands for it. */
   readonly withoutSecrets: boolean;
 }
 
@@ -95,9 +95,9 @@ async function fillPart(part: Part, from: Surroundings): Promise<Filled> {
   if (kind === undefined || name === undefined) {
     return missing('unknown interpolation after "${"', 'write ${env:NAME} or ${file:PATH}; $${ is a literal ${');
   }
-  if (from.withoutSecrets) return { text: placeholder, isFilled: true, isBlank: true };
   const found = kind === 'env' ? readVariable(name, from) : await readSecretFile(name, from);
   if (found.what === undefined) from.secrets.add(found.text);
+  else if (from.withoutSecrets) return { text: placeholder, isFilled: true, isBlank: true };
   return found;
 }
 

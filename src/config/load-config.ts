@@ -26,7 +26,7 @@ const mostFaults = 100;
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly files: Files;
-  /** Neither variables nor secret files are read; for a check where they do not exist. Such a configuration cannot run. */
+  /** A variable or secret file that is missing is no fault; for a check where they do not exist. Such a configuration cannot run. */
   readonly withoutSecrets?: boolean;
   /** Folders of the shipped connectors; `connectors_dir` is looked up before them. */
   readonly connectorDirs: readonly string[];

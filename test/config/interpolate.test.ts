@@ -118,6 +118,12 @@ it('needs neither variables nor files without secrets, and still finds every oth
   expect(faults).toHaveLength(2);
 });
 
+it('still reads what is there without secrets, so that a command finds the data_dir of the daemon', async () => {
+  const config = await load(`data_dir: "\${env:DATA}"\n${sinks}`, { withoutSecrets: true, env: { DATA: '/var/lib/penstock' } });
+
+  expect(config.data_dir).toBe('/var/lib/penstock');
+});
+
 it('keeps every column when interpolations stand in flow maps', () => {
   const doc = parseConfig('a: { b: ${env:X}, c: [ ${file:/x,y} ] }\n', 'f.yaml');
 

@@ -50,7 +50,7 @@ export function add(program: Command, context: CommandContext): void {
     .command('validate')
     .description('check the configuration without touching the network; every fault at once')
     .addOption(configOption())
-    .addOption(new Option('--without-secrets', 'read neither environment variables nor secret files, for CI'))
+    .addOption(new Option('--without-secrets', 'accept missing environment variables and secret files, for CI'))
     .option('--json', 'print JSON: valid, file, sources, sinks, warnings or faults')
     .addHelpText(
       'after',
