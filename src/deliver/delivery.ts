@@ -32,13 +32,14 @@ export interface DeliverySettings {
 export interface DeliverDeps {
   readonly journal: Journal;
   readonly seams: Seams;
+  /** Bound to the sink's name. */
   readonly log: Log;
   readonly secrets: Secrets;
   /** Opens the sink with freshly read secrets and certificates. */
   openSink(): Promise<Sink>;
   /** The mapper of the connector that the named source has loaded, else of a loaded one of that name, else of the stored version. */
   mapperFor(connector: { readonly name: string; readonly hash: string }, source: string): Promise<Mapper>;
-  /** Told once per (table, action) that no row knows, and for every page how many. */
+  /** Told for every page which actions no row knows, once per (source, table, action) with how many of its events; 1,000 names at most, then `(others)`. */
   onUnknownAction?(news: UnknownAction): void;
 }
 
@@ -46,6 +47,8 @@ export interface UnknownAction {
   readonly source: string;
   readonly table: string;
   readonly action: string;
+  /** Events of the page. */
+  readonly count?: number;
 }
 
 /** How a sink is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */

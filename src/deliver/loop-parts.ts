@@ -223,8 +223,10 @@ export function createFormer(basics: LoopBasics, { reader, settler }: LoopLanes,
     sink: (signal) => openSinkOf(basics, signal),
     bury: (unsendable, signal) => bury(basics, settler, unsendable, signal),
     onError(error) {
-      log.warn({ err: error }, 'journal could not be read');
-      tally.lastError = { at: clock.now(), kind: 'journal', reason: deps.secrets.scrub(explain(error)) };
+      const reason = deps.secrets.scrub(explain(error));
+      // Asked again every second: told once.
+      if (tally.lastError?.reason !== reason) log.warn({ err: error }, 'journal could not be read');
+      tally.lastError = { at: clock.now(), kind: 'journal', reason };
     },
   });
 }

@@ -193,7 +193,6 @@ async function stop(loop: Loop, graceMs: number): Promise<void> {
   await flush(loop, grace.signal);
   await dispatcher.pendingDone(grace.signal);
   await lanes.settler.stop();
-  await basics.slot[Symbol.asyncDispose]();
 }
 
 /** A loop that delivers to one sink, not started yet. `encodeBody` comes from the event room. */
@@ -205,7 +204,9 @@ export function createSinkLoop(settings: DeliverySettings, deps: DeliverDeps, en
 
   async function end(graceMs: number): Promise<void> {
     await stop(loop, graceMs);
+    // An opening that was under way ends first, so that no sink is left open.
     await running;
+    await basics.slot[Symbol.asyncDispose]();
     loop.phase = 'stopped';
     basics.bell.ring();
   }
