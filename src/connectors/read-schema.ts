@@ -198,6 +198,7 @@ export const PulsarWebsocketSpec = Type.Object(
         description: 'Ports on which the token goes into the query instead of a header.',
       }),
     ),
+    admin: Type.Optional(template('Address of the admin API, for `check`; it is asked for subscription and policies.')),
     receiver_queue: Type.Optional(
       Type.Integer({
         minimum: 1,

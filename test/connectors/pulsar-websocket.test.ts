@@ -2,9 +2,11 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../src/base/clock.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { StreamHandlers, StreamMessage, StreamReader, StreamState } from '../../src/connectors/connector.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
+import { virtualClock } from '../virtual-clock.ts';
 import { openSource, skippingClock } from './open-source.ts';
 
 /** A broker's WebSocket service: `answers` are statuses to refuse the next upgrades with. */
@@ -16,7 +18,11 @@ class Broker implements AsyncDisposable {
   port = 0;
   onConnection: (socket: WebSocket, index: number) => void = () => undefined;
   #waiting: (() => void)[] = [];
-  readonly #server = http.createServer();
+  replies: Record<string, unknown> = {};
+  readonly #server = http.createServer((request, response) => {
+    const reply = this.replies[request.url ?? ''];
+    response.writeHead(reply === undefined ? 404 : 200).end(JSON.stringify(reply ?? {}));
+  });
   readonly #sockets = new WebSocketServer({ noServer: true });
 
   async start(): Promise<this> {
@@ -85,6 +91,7 @@ interface Run extends AsyncDisposable {
   readonly messages: StreamMessage[];
   readonly states: StreamState[];
   readonly waits: number[];
+  probe(createSubscription: boolean): Promise<readonly string[]>;
   readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
@@ -105,8 +112,9 @@ async function consume(
   port: number,
   options: Record<string, unknown> = {},
   handlers: Partial<StreamHandlers> = {},
+  clock: Clock & { waits?: number[] } = skippingClock(),
+  isRunning = true,
 ): Promise<Run> {
-  const clock = skippingClock();
   const opened = await openSource(
     'astra-stream',
     {
@@ -122,7 +130,9 @@ async function consume(
   const messages: StreamMessage[] = [];
   const states: StreamState[] = [];
   const controller = new AbortController();
-  const ended = (opened.reader as StreamReader).run(
+  const stream = opened.reader as StreamReader;
+  if (!isRunning) controller.abort();
+  const ended = stream.run(
     {
       onMessages: (batch) => {
         messages.push(...batch);
@@ -137,7 +147,9 @@ async function consume(
   const run = {
     messages,
     states,
-    waits: clock.waits,
+    waits: clock.waits ?? [],
+    probe: (createSubscription: boolean) =>
+      stream.probe?.(new AbortController().signal, { createSubscription }) ?? Promise.resolve([]),
     ended,
     async stop() {
       controller.abort();
@@ -280,6 +292,99 @@ describe('a subscription', () => {
     await run.stop();
 
     await expect(goodbye.promise).resolves.toBe(1000);
+  });
+});
+
+describe('a quiet connection', () => {
+  it('is pinged every 30 s and lives as long as it answers', async () => {
+    const pulsar = await broker();
+    const clock = virtualClock(0);
+    const run = await consume(pulsar.port, {}, {}, clock);
+    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+
+    for (let n = 1; n <= 6; n += 1) {
+      await clock.advance(30_000);
+      await pulsar.until(() => pulsar.pings === n);
+    }
+
+    expect(run.states.map(({ connected }) => connected)).toEqual([true]);
+  });
+
+  it('from which nothing comes for 90 s is given up and made anew', async () => {
+    const pulsar = await broker();
+    const clock = virtualClock(0);
+    // A paused socket reads no ping and answers none.
+    pulsar.onConnection = (socket, index) => (index === 1 ? socket.pause() : undefined);
+    const run = await consume(pulsar.port, {}, {}, clock);
+    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+
+    await clock.advance(130_000);
+    await vi.waitFor(async () => {
+      await clock.advance(60_000);
+      expect(pulsar.requests).toHaveLength(2);
+    });
+
+    expect(run.states.find(({ connected }) => !connected)?.error).toBe('nothing was heard for 90 s');
+  });
+});
+
+describe('a probe', () => {
+  it('reads nothing and leaves no subscription behind', async () => {
+    const pulsar = await broker();
+    const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
+
+    const lines = await run.probe(false);
+
+    expect(pulsar.requests.map(({ url }) => url)).toEqual([
+      '/ws/v2/reader/persistent/acme/default/audit%20log?readerName=pen+stock-check&messageId=latest',
+    ]);
+    expect(lines).toEqual([
+      `topic ${topic} exists and the token may read it`,
+      'whether subscription "pen stock" exists was not asked: the options name no admin API',
+    ]);
+  });
+
+  it('makes the subscription when it is asked to, without being sent a message', async () => {
+    const pulsar = await broker();
+    const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
+
+    await run.probe(true);
+
+    expect(pulsar.requests[1]?.url).toBe(
+      '/ws/v2/consumer/persistent/acme/default/audit%20log/pen%20stock?subscriptionType=Failover&receiverQueueSize=500&pullMode=true',
+    );
+  });
+
+  it('tells of policies that lose data', async () => {
+    const pulsar = await broker();
+    pulsar.replies = {
+      '/admin/v2/persistent/acme/default/audit%20log/subscriptions': ['other'],
+      '/admin/v2/namespaces/acme/default/retention': { retentionTimeInMinutes: 0, retentionSizeInMB: 0 },
+      '/admin/v2/namespaces/acme/default/backlogQuotaMap': {
+        destination_storage: { limitSize: 5_368_709_120, policy: 'producer_exception' },
+      },
+    };
+    const run = await consume(pulsar.port, { admin_url: `http://127.0.0.1:${pulsar.port}` }, {}, virtualClock(0), false);
+
+    const [, ...lines] = await run.probe(false);
+
+    expect(lines).toEqual([
+      'subscription "pen stock" does not exist: it is made when the daemon connects, and what is published before is not read',
+      'retention is off: what is published while no subscription exists is lost',
+      'beyond 5.0 GiB of backlog the exporter can publish no more: do not leave the subscription unread',
+      'the admin API does not tell the time to live: answered 404',
+    ]);
+  });
+
+  it('fails with the fix when the topic does not exist', async () => {
+    const pulsar = await broker();
+    pulsar.answers.push(404);
+    const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
+
+    await expect(run.probe(false)).rejects.toMatchObject({
+      status: 404,
+      fix: expect.stringContaining('make it first') as string,
+    });
   });
 });
 

@@ -8,6 +8,7 @@ import type { PulsarWebsocketSpec } from '../read-schema.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { type Subscription, subscriptionsOf } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
+import { probeTopic } from './probe.ts';
 import { runSession } from './session.ts';
 
 const firstWaitMs = 1_000;
@@ -40,6 +41,12 @@ export function openStreamReader(
     kind: 'pulsar_websocket',
     run: (handlers, signal) =>
       runAll(subscriptions, { dialling, deps, scrub: (text) => hidden.scrub(text), ...oneAtATime(handlers) }, signal),
+    async probe(signal, { createSubscription = false } = {}) {
+      const admin = spec.admin === undefined ? undefined : compileTemplate(spec.admin).render(options);
+      const probing = { dialling, subscription: value(spec.subscription), admin, token };
+      const lines = await Promise.all(subscriptions.map((target) => probeTopic(target, probing, createSubscription, signal)));
+      return lines.flat();
+    },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
