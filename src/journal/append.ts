@@ -106,7 +106,8 @@ function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; read
     if (commit.window !== undefined) addWindow(source, commit.window);
     else if (rows.length > 0)
       addWindow.count(source, { fetched: commit.page?.records.length ?? 0, new: commit.page?.records.length ?? 0 });
-    if (commit.seen !== undefined) seen.remember(source, commit.seen);
+    // Also without new ids: days in which duplicates were found have been touched.
+    seen.remember(source, commit.seen ?? []);
     if (commit.checkpoint !== undefined) state.putCheckpoint(source, commit.checkpoint.name, commit.checkpoint.value);
     for (const [name, value] of Object.entries(commit.notes ?? {})) state.putNote(source, name, value);
     return before;

@@ -21,8 +21,12 @@ export function openMoves(core: Core, offsets: OffsetStore, state: StateStore): 
 
 function openRenames({ db, names, writer }: Core): Pick<Moves, 'renameSource' | 'renameSink'> {
   const rename = {
-    source: db.prepare('UPDATE sources SET name = ? WHERE id = ?'),
-    sink: db.prepare('UPDATE sinks SET name = ? WHERE id = ?'),
+    source: db.prepare('UPDATE sources SET name = ?, configured = max(configured, ?) WHERE id = ?'),
+    sink: db.prepare('UPDATE sinks SET name = ?, configured = max(configured, ?) WHERE id = ?'),
+  };
+  const configured = {
+    source: db.prepare('SELECT configured FROM sources WHERE id = ?'),
+    sink: db.prepare('SELECT configured FROM sinks WHERE id = ?'),
   };
   const hold = db.prepare('UPDATE OR REPLACE holds SET name = ?3 WHERE kind = ?1 AND name = ?2');
   // A name that stands in the configuration already has a row by the first start after the edit. As long as nothing happened under
@@ -41,11 +45,13 @@ function openRenames({ db, names, writer }: Core): Pick<Moves, 'renameSource' | 
       const id = kind === 'source' ? names.requireSource(from) : names.requireSink(from);
       const other = names[kind](to);
       if (other === id) return;
+      // The name is configured already when its row is: the renamed one is no orphan from now on.
+      const standsConfigured = other === undefined ? 0 : (one<{ configured: number }>(configured[kind], other)?.configured ?? 0);
       if (other !== undefined) {
         if (one(used[kind], other) !== undefined) throw taken(kind, from, to);
         drop[kind](other);
       }
-      rename[kind].run(to, id);
+      rename[kind].run(to, standsConfigured, id);
       hold.run(kind, from, to);
     });
   };

@@ -110,13 +110,16 @@ function start(
   const parts = openParts(core, limits);
   const trimmer = openTrimmer(core, parts.offsets);
   const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });
-  return journalOf(parts, async () => {
+  const journal = journalOf(parts, async () => {
     await upkeep?.close();
     await writer.close();
     core.wake.close();
     db.close();
     await lock?.release();
   });
+  return upkeep === undefined
+    ? journal
+    : { ...journal, register: (sources, sinks) => journal.register(sources, sinks).finally(() => upkeep.registered()) };
 }
 
 // Read-only: the settings of a journal are not for a file that turns out to be somebody else's.

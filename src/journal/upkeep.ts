@@ -7,8 +7,8 @@ import type { Trimmer } from './trim.ts';
 
 /** What the journal does beside its callers: it lets go of what is old, and under pressure of more. */
 export interface Upkeep {
-  /** One round, as the timer does it. */
-  run(): Promise<void>;
+  /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
+  registered(): void;
   close(): Promise<void>;
 }
 
@@ -30,9 +30,9 @@ const windowsKeptMs = 400 * 86_400_000;
 /** Begins the rounds. */
 export function startUpkeep(parts: UpkeepParts): Upkeep {
   const { core, limits } = parts;
-  const relieve = openRelieve(parts);
   let closed = false;
-  const round = openRound(parts, () => closed);
+  let registered = false;
+  const round = openRound(parts, { isClosed: () => closed, isRegistered: () => registered });
   let timer: Disposable | undefined;
   let running: Promise<void> = Promise.resolve();
 
@@ -46,12 +46,15 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
     if (closed) return;
     timer = core.clock.timer(everyMs, () => void run().then(schedule));
   };
-  limits.relieveWith(relieve);
+  limits.relieveWith(openRelieve(parts, () => registered));
   schedule();
   // Not waited for: a start must not wait for 64 MiB to be written.
   void run();
   return {
-    run,
+    registered() {
+      registered = true;
+      void run();
+    },
     async close() {
       closed = true;
       timer?.[Symbol.dispose]();
@@ -60,7 +63,15 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
   };
 }
 
-function openRound({ core, seen, trimmer, ballast, keepMs }: UpkeepParts, isClosed: () => boolean): () => Promise<void> {
+interface Progress {
+  readonly isClosed: () => boolean;
+  readonly isRegistered: () => boolean;
+}
+
+function openRound(
+  { core, seen, trimmer, ballast, keepMs }: UpkeepParts,
+  { isClosed, isRegistered }: Progress,
+): () => Promise<void> {
   const { db, writer, clock } = core;
   const oldWindows = db.prepare('DELETE FROM windows WHERE updated < ?');
   const endedReplays = db.prepare(
@@ -70,7 +81,7 @@ function openRound({ core, seen, trimmer, ballast, keepMs }: UpkeepParts, isClos
   return async () => {
     await ballast.restore();
     const before = clock.now() - keepMs;
-    await trimmer.abandon(before);
+    if (isRegistered()) await trimmer.abandon(before);
     let trimmed = 0;
     for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
     while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
@@ -95,7 +106,10 @@ function giveBack({ db }: Core): void {
 }
 
 // Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
-function openRelieve({ core, limits, seen, trimmer, keepMs }: UpkeepParts): (bytes: number) => Promise<void> {
+function openRelieve(
+  { core, limits, seen, trimmer, keepMs }: UpkeepParts,
+  isRegistered: () => boolean,
+): (bytes: number) => Promise<void> {
   const { db, writer, clock } = core;
   let running: Promise<void> | undefined;
   const steps: (() => Promise<number>)[] = [
@@ -105,7 +119,7 @@ function openRelieve({ core, limits, seen, trimmer, keepMs }: UpkeepParts): (byt
   ];
   async function relieve(bytes: number): Promise<void> {
     truncateWal(db);
-    await trimmer.abandon(clock.now() - keepMs);
+    if (isRegistered()) await trimmer.abandon(clock.now() - keepMs);
     for (const step of steps) {
       while (!limits.fits(bytes) && (await step()) > 0) truncateWal(db);
       if (limits.fits(bytes)) return;

@@ -216,6 +216,7 @@ it('moves the state of a source and of a sink to another name', async () => {
   ]);
   expect(await journal.checkpoint('t', 'live')).toEqual({ after: 'r3' });
   await expect(journal.lanes('a')).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  expect((await journal.register([source('t')], [sink('b')])).newSinks).toEqual([]);
 });
 
 it('does not rename onto a name with a history of its own', async () => {

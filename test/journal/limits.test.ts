@@ -176,11 +176,31 @@ it('abandons what an orphan left beyond keep, and counts it', async () => {
   seams.set(60_000);
 
   await using journal = await openJournal(options);
+  await journal.register([source('s')], [sink('a')]);
 
   await expect.poll(() => journal.usage().records).toBe(2);
   const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
   expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
   expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
+});
+
+it('abandons nothing of a sink that comes back into the configuration at the start', async () => {
+  const seams = seamsAt(1000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
+  const first = await openJournal(options);
+  await first.register([source('s')], [sink('a'), sink('back')]);
+  await first.append(commitOf('s', someRecords(3)));
+  await first.register([source('s')], [sink('a')]);
+  await first[Symbol.asyncDispose]();
+  seams.set(60_000);
+  const second = await openJournal(options);
+  await second.register([source('s')], [sink('a'), sink('back')]);
+  await second[Symbol.asyncDispose]();
+
+  await using journal = await openJournal(options);
+
+  expect((await journal.lanes('back'))[0]?.pending).toBe(3);
 });
 
 it('keeps a page of which a sink has settled only a part', async () => {
