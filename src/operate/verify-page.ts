@@ -14,6 +14,7 @@ const parts = [
 const chartHeight = 180;
 const barWidth = 22;
 const gap = 6;
+const narrowestChart = 240;
 
 function bar(day: VerifiedDay, index: number, most: number): string {
   let y = chartHeight;
@@ -30,7 +31,7 @@ function bar(day: VerifiedDay, index: number, most: number): string {
 function chart(days: readonly VerifiedDay[]): string {
   if (days.length === 0) return '<p>The vendor returned no record for this range.</p>';
   const most = Math.max(1, ...days.map(({ vendor }) => vendor));
-  const width = days.length * (barWidth + gap);
+  const width = Math.max(narrowestChart, days.length * (barWidth + gap));
   const bars = days.map((day, index) => bar(day, index, most)).join('');
   const every = Math.ceil(days.length / 12);
   const labels = days
@@ -38,7 +39,7 @@ function chart(days: readonly VerifiedDay[]): string {
       index % every === 0 ? `<text x="${index * (barWidth + gap)}" y="${chartHeight + 16}">${day.slice(5)}</text>` : '',
     )
     .join('');
-  return `<svg viewBox="0 0 ${Math.max(width, 120)} ${chartHeight + 24}" width="${Math.min(960, width * 1.5)}" role="img" aria-label="records per day">${bars}${labels}</svg>`;
+  return `<svg viewBox="0 0 ${width} ${chartHeight + 24}" width="${Math.min(960, width * 1.5)}" role="img" aria-label="records per day">${bars}${labels}</svg>`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
@@ -54,7 +55,7 @@ export function verifyPage(report: VerifyReport): string {
   const iso = (ms: number): string => new Date(ms).toISOString();
   const verdict =
     report.missing > 0
-      ? `<p class="verdict bad">${report.missing} records are missing.</p>`
+      ? `<p class="verdict bad">${report.missing === 1 ? '1 record is' : `${report.missing} records are`} missing.</p>`
       : '<p class="verdict good">Nothing is missing.</p>';
   const key = parts.map(({ color, label }) => `<span style="background:${color}"></span>${label}`).join('');
   const sinks = Object.keys(report.delivered).map((name) => [

@@ -39,6 +39,8 @@ export interface Simulator extends AsyncDisposable {
   readonly sources: Readonly<Record<string, unknown>>;
   /** Ids that a vendor shows at this moment, with the time of each; the oracle of a test. */
   issued(vendor: VendorName): readonly { readonly id: string; readonly occurredAt: number | null; readonly record: unknown }[];
+  /** Adds a record now whose own time is `occurredAt`, as a vendor does that learns of it late; returns its id. */
+  insert(vendor: VendorName, occurredAt: number): string;
   /** Writes one more download. */
   download(): Promise<string | undefined>;
 }
@@ -98,6 +100,7 @@ export async function startSimulator(settings: SimulatorSettings): Promise<Simul
   return {
     sources: sourcesOf(anaconda.origin, studio.origin, settings.downloads),
     issued: (vendor) => logs[vendor].rows().map(({ id, occurredAt, record }) => ({ id, occurredAt, record })),
+    insert: (vendor, occurredAt) => logs[vendor].add(settings.samples[vendor][0] ?? {}, occurredAt).id,
     download,
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };

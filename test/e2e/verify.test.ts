@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { configFile, run } from './penstock.ts';
+import { startVendors } from './vendors.ts';
+
+const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+it('finds a record that came after its window was closed, repairs it, and then finds nothing', async () => {
+  const vendors = await startVendors(21);
+  await using _simulator = vendors.simulator;
+  const { 'anaconda-acme': source } = vendors.sources;
+  const file = await configFile({
+    sources: { 'anaconda-acme': source },
+    sinks: { archive: { type: 'file', path: './out.ndjson' } },
+  });
+  const range = ['--from', minutesAgo(9), '--to', minutesAgo(1), '-c', file];
+  await run(['run', '--once', '-c', file]);
+  const late = vendors.simulator.insert('anaconda', Date.now() - 8 * 60_000);
+
+  const before = await run(['verify', 'anaconda-acme', '--json', ...range]);
+  const repair = await run(['verify', 'anaconda-acme', '--repair', '--html', join(dirname(file), 'report.html'), ...range]);
+  const after = await run(['verify', 'anaconda-acme', '--json', ...range]);
+
+  const [first, second] = [before, after].map(
+    ({ stdout }) =>
+      JSON.parse(stdout) as {
+        vendor: number;
+        collected: number;
+        missing: number;
+        never_collected: number;
+        delivered: { archive: number };
+      },
+  );
+  expect([before.code, first?.missing, first?.never_collected]).toEqual([1, 1, 0]);
+  expect(repair.code, repair.stderr).toBe(0);
+  expect([after.code, second?.missing, second?.delivered.archive]).toEqual([0, 0, second?.vendor]);
+  expect(second?.vendor).toBe(first?.vendor);
+  expect(await readFile(join(dirname(file), 'out.ndjson'), 'utf8')).toContain(late);
+  expect(await readFile(join(dirname(file), 'report.html'), 'utf8')).toContain('1 record is missing');
+}, 60_000);
+
+it('says what was never collected and names the backfill', async () => {
+  const vendors = await startVendors(22);
+  await using _simulator = vendors.simulator;
+  const { 'anaconda-acme': source } = vendors.sources;
+  const file = await configFile({
+    sources: { 'anaconda-acme': { ...source, start: '2m' } },
+    sinks: { archive: { type: 'file', path: './out.ndjson' } },
+  });
+  await run(['run', '--once', '-c', file]);
+
+  const { code, stdout } = await run(['verify', 'anaconda-acme', '--from', minutesAgo(9), '--to', minutesAgo(8), '-c', file]);
+
+  expect(code).toBe(0);
+  expect(stdout).toContain('penstock backfill anaconda-acme');
+}, 60_000);
