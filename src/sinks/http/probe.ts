@@ -32,11 +32,9 @@ export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<
     },
     true,
   );
-  const route = context.http.describeRoute(target);
-  if ('failed' in sent)
-    return failed([...findings, `${target.origin} not reached (${route}): ${wordsOf(sent.failed)}`], sent.failed);
+  if ('failed' in sent) return failed([...findings, `${target.origin} not reached: ${wordsOf(sent.failed)}`], sent.failed);
   const { status } = sent.response;
-  const reached = [...findings, `${target.origin} reached (${route})`];
+  const reached = [...findings, `${target.origin} reached`];
   if (status === 401 || status === 403) {
     const said = describeAnswer(sent.response);
     return { ok: false, findings: [...reached, `credentials refused: ${said}`], fix: 'check "auth" of the sink' };

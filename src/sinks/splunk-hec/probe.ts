@@ -46,14 +46,13 @@ export async function probeHec(probing: Probing, signal: AbortSignal): Promise<P
 
 async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSignal): Promise<Finding> {
   const { options, context, requests } = probing;
-  const route = context.http.describeRoute(new URL(endpoint));
   const channel = freshChannel(endpoint, uuid(context.seams.random));
   const headers = options.acknowledge === 'off' ? {} : headersOf(channel);
   const sent = await exchange(context.http, requests('POST', endpoint, eventPath, { headers, body: testEvent(probing), signal }));
-  if ('failed' in sent) return { lines: [`not reached (${route}): ${wordsOf(sent.failed)}`], fix: fixOf(sent.failed) };
+  if ('failed' in sent) return { lines: [`not reached: ${wordsOf(sent.failed)}`], fix: fixOf(sent.failed) };
   const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
   keepCookies(channel, sent.response.headers['set-cookie']);
-  const reached = `reached (${route})`;
+  const reached = 'reached';
   if (!isAccepted(answer)) return describeRefusal(reached, answer, options);
   const accepted = [reached, 'token accepted', `${nameOf(options)} accepted a test event (sourcetype penstock:check)`];
   const acknowledged = await proveAcknowledgement(answer, channel, probing, signal);
