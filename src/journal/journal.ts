@@ -307,7 +307,12 @@ export interface Journal extends AsyncDisposable {
   lanes(sink: string): Promise<readonly LaneState[]>;
   /** Pages of a lane after a position, about `limit` records; empty when there is none. */
   read(sink: string, lane: Lane, after: Position, limit: number): Promise<readonly StoredPage[]>;
-  /** Moves the sink's offset in a lane, writes dead letters and adds counts, atomically. `resolvedLetters`: letters delivered at last. */
+  /**
+   * In a stored lane acknowledged, unconfirmed, not_routed and the letters must account for every record between the offset and `upTo`,
+   * otherwise PEN_INTERNAL. In a replay lane only `replayed` counts: the records have been counted once before.
+   *
+   * Moves the sink's offset in a lane, writes dead letters and adds counts, atomically. `resolvedLetters`: letters delivered at last.
+   */
   settle(
     sink: string,
     lane: Lane,
@@ -316,7 +321,10 @@ export interface Journal extends AsyncDisposable {
     counts: SettleCounts,
     resolvedLetters?: readonly number[],
   ): Promise<void>;
-  /** Resolves when an append may have brought something to read, or the signal aborts (resolves too). */
+  /**
+   * Resolves when something may have changed (an append, a job, a registration, about a second after another process wrote), or the signal
+   * aborts (resolves too). May resolve without cause.
+   */
   changed(signal: AbortSignal): Promise<void>;
   /** Text of a stored connector version. */
   connectorText(hash: string): Promise<string | undefined>;
@@ -326,7 +334,11 @@ export interface Journal extends AsyncDisposable {
   /** Drops letters for good, counted as discarded. Returns how many. */
   discardDeadLetters(filter: LetterFilter): Promise<number>;
 
-  /** Opens a replay lane for a running job: stored records of `source` (all when undefined) with event time in range, or dead letters. */
+  /**
+   * Opens replay lanes for a running job: stored pages of `source` (all when undefined) that hold an event time in range, or dead letters.
+   * A page is handed out whole: who delivers leaves out records outside the range. Calling it again resumes behind the job's offset;
+   * `total` is what is left.
+   */
   openReplay(job: number, sink: string, what: ReplayRequest): Promise<{ readonly total: number }>;
   /** Ends a job's replay lanes and unpins their pages. */
   closeReplay(job: number): Promise<void>;
