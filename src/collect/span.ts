@@ -47,7 +47,7 @@ const precisionOf = (ms: number): number => Math.max(1, ms);
 export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
   let position = align(c, span.from);
   let pending = span.walk === undefined ? undefined : resumedWalk(c, span.walk);
-  const began = pending?.began ?? vendorNow(c);
+  let began = pending?.began ?? vendorNow(c);
   for (;;) {
     await span.beforeWindow();
     const target = span.target();
@@ -59,6 +59,8 @@ export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, 
       position = Math.min(position, window.from);
       continue;
     }
+    // The first answer tells how far the vendor's clock is behind.
+    began = Math.min(began, walked.serverTime ?? began);
     if (span.afterWindow?.(walked) === false || window.to >= target) return;
     halt.soft.throwIfAborted();
     // Whether a bound belongs to the window differs between vendors: the last instant is read again.

@@ -107,6 +107,9 @@ function after(c: Collecting, live: LiveCheckpoint, step: WalkStep): LiveCheckpo
   // The vendor's clock is known only once it answered: where it is behind ours, the end of the window was still open for it.
   const until = Math.max(live.until, serverTime === undefined ? to : Math.min(to, serverTime - settleMs));
   // What the vendor shows after the poll began may lie anywhere within the overlap before that, however long the poll takes.
-  const from = Math.min(to - c.settings.connector.defaults.precisionMs, Math.min(until, began - settleMs) - overlapOf(c));
+  const from = Math.min(
+    to - c.settings.connector.defaults.precisionMs,
+    Math.min(until, Math.min(began, serverTime ?? began) - settleMs) - overlapOf(c),
+  );
   return { ...live, until, from: Math.max(live.start, from), row: grownRow(c, live.row, step.complete) };
 }
