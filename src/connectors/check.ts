@@ -1,5 +1,5 @@
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
-import { parsePath } from '../event/index.ts';
+import { checkMap, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
 import type { ReadSpec } from './read-schema.ts';
@@ -54,25 +54,12 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
     ...(['id', 'time', 'action', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
     textsBelow(user_agent, ['record', 'self', 'user_agent']),
   ];
-  // The number of a user type and its words are no paths.
-  const attributes = Object.entries(map).flatMap(([name, value]) => {
-    const from = typeof value === 'object' && !Array.isArray(value) && 'from' in value ? value.from : undefined;
-    return from === undefined
-      ? typeof value === 'object' && !Array.isArray(value)
-        ? []
-        : [textsBelow(value, ['map', name])]
-      : [textsBelow(from, ['map', name, 'from'])];
-  });
-  return [...reply, ...ofRecord, ...attributes].flat().flatMap(([path, text]) => {
+  const attributes = checkMap(map).map(({ path, what, fix }) => doc.fault(['map', ...path], what, fix));
+  const texts = [...reply, ...ofRecord].flat().flatMap(([path, text]) => {
     if (parsePath(text) !== undefined) return [];
-    return [
-      doc.fault(
-        path,
-        `"${text}" is not a path`,
-        'write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
-      ),
-    ];
+    return [doc.fault(path, `"${text}" is not a path`, 'write a path such as actor.ip, target[0].id or target[type=User].id')];
   });
+  return [...texts, ...attributes];
 }
 
 function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {

@@ -74,5 +74,5 @@ function encodeSegment(value: string): string {
   // Dots survive percent-encoding, and `..` would climb out of the path.
   if (value === '.' || value === '..' || value === '')
     throw new PenstockError('PEN_CONFIG_INVALID', `"${value}" cannot stand in a path`);
-  return encodeURIComponent(value);
+  return encodeURIComponent(value.toWellFormed());
 }

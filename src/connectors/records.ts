@@ -1,12 +1,12 @@
 import { isObject } from '../base/json.ts';
-import { compileHashId, compilePath, fingerprintOf, hashText, normaliseKey, parseTime, redact, uidOf } from '../event/index.ts';
+import { compileHashId, compilePath, compileTime, fingerprintOf, hashText, normaliseKey, redact, uidOf } from '../event/index.ts';
 import type { RawRecord, RecordFacts, RecordRules } from './connector.ts';
 import type { RecordSpec } from './connector-schema.ts';
 
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
 export function compileRecords(spec: RecordSpec, table: string): RecordRules {
   const idOf = compileId(spec);
-  const timeOf = compilePath(spec.time);
+  const timeOf = compileTime(spec.time);
   const actionOf = compilePath(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compilePath(spec.tenant);
   const isSelf = compileSelf(spec);
@@ -21,7 +21,7 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
       const action = textOf(actionOf(value));
       return {
         ...identity(table, tenant, native, fingerprintOf(value, spec.volatile)),
-        time: parseTime(timeOf(value))?.ms,
+        time: timeOf(value)?.ms,
         actionKey: action === undefined ? undefined : normaliseKey(action),
         record: redact(value),
         isSelfMade: (userAgent) => isSelf(value, action, userAgent),

@@ -193,7 +193,7 @@ describe('a fault', () => {
       'records: items',
       'records: items..x',
       [
-        'connector.yaml:14:12 (read.records): "items..x" is not a path\n  fix: write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
+        'connector.yaml:14:12 (read.records): "items..x" is not a path\n  fix: write a path such as actor.ip, target[0].id or target[type=User].id',
       ],
     ],
     [
@@ -201,7 +201,7 @@ describe('a fault', () => {
       'message: text',
       "message: 'a['",
       [
-        'connector.yaml:17:17 (map.message): "a[" is not a path\n  fix: write keys with dots and list positions in brackets: actor.id, target[0].name, target[type=User].id',
+        'connector.yaml:17:17 (map.message): "a[" is not a path\n  fix: write a path such as actor.ip, target[0].id or target[type=User].id',
       ],
     ],
     [

@@ -61,7 +61,7 @@ function appendQuery(url: URL, name: string, templates: readonly Template[], sco
   for (const template of templates) {
     const value = template.render(scope);
     if (value === undefined) continue;
-    url.search += `${url.search === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+    url.search += `${url.search === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`;
   }
 }
 
