@@ -1,5 +1,5 @@
 import type { Format, Mapped, Mapper, PageContext } from '../event/event.ts';
-import type { NewDeadLetter, StoredPage, StoredRecord } from '../journal/journal.ts';
+import type { NewDeadLetter, ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
 import type { DeliverySettings } from './delivery.ts';
 import type { LaneProgress, Slot } from './lane-progress.ts';
@@ -76,6 +76,12 @@ export function compileFilter(filter: DeliverySettings['filter']): (mapped: Mapp
   };
 }
 
+/** True for the events of a replayed page that the replay is about. */
+function isSelected({ event, actionKey }: Mapped, only: ReplaySelection | undefined): boolean {
+  if (only === undefined) return true;
+  return event.time >= only.from && event.time <= only.to && (only.action === undefined || only.action === actionKey);
+}
+
 type EventFacts = Pick<OutgoingEvent, 'event' | 'actionKey'>;
 
 /** The dead letter of a record in a slot. */
@@ -118,7 +124,8 @@ class Preparing implements Outgoing {
         next += 1;
         const event = mapOnce(mapper, record, context, replay);
         this.#count(page.source, mapper.table, event.mapped);
-        const item = this.#passes(event.mapped) ? this.#prepare(slot, record, event, sink) : undefined;
+        const isWanted = isSelected(event.mapped, page.only) && this.#passes(event.mapped);
+        const item = isWanted ? this.#prepare(slot, record, event, sink) : undefined;
         if (item !== undefined) return item;
         slot.settle('not_routed');
       }

@@ -86,8 +86,17 @@ export interface StoredPage {
   readonly records: readonly StoredRecord[];
   /** Position of each record; settle with the last settled one's. */
   readonly positions: readonly Position[];
+  /** For a lane over stored pages: which of its records are meant. A page is kept whole, so it holds others too. */
+  readonly only?: ReplaySelection;
   /** For a lane over dead letters: the letter behind each record. */
   readonly letters?: readonly number[];
+}
+
+/** What a replay is about: event times in milliseconds, both inclusive, and one action. */
+export interface ReplaySelection {
+  readonly from: number;
+  readonly to: number;
+  readonly action?: string;
 }
 
 /** A page that was just made durable, as a reading of its lane would hand it out. */
@@ -366,5 +375,7 @@ export interface ReplayRequest {
   readonly source?: string;
   readonly from?: number;
   readonly to?: number;
+  /** The action as a connector's table keys it; only events know it, so whoever delivers selects by it. */
+  readonly action?: string;
   readonly letters?: LetterFilter;
 }

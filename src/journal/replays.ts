@@ -9,6 +9,7 @@ import type {
   NewDeadLetter,
   Position,
   ReplayRequest,
+  ReplaySelection,
   SettleCounts,
   StoredPage,
 } from './journal.ts';
@@ -69,11 +70,20 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
     async read(lane, after, limit) {
       const replay = row(lane);
       if (replay === undefined) return [];
-      if (replay.kind === 'stored') return readRows(stored.steps(replay, after), lane.source, limit, core.path);
+      if (replay.kind === 'stored') {
+        const only = selectionOf(replay);
+        const pages = await readRows(stored.steps(replay, after), lane.source, limit, core.path);
+        return pages.map((page) => ({ ...page, only }));
+      }
       return pagesOf(letters.list(JSON.parse(replay.filter) as LetterFilter, limit, after, replay.upto));
     },
     settle: openSettle(core, { row, stored, ledger, letters }),
   };
+}
+
+function selectionOf({ min_time, max_time, filter }: ReplayRow): ReplaySelection {
+  const { action } = JSON.parse(filter) as LetterFilter;
+  return { from: min_time, to: max_time, ...(action !== undefined && { action }) };
 }
 
 interface Stored {
@@ -120,6 +130,17 @@ function openStored({ db }: Core): Stored {
   };
 }
 
+function filterOf({ letters, from, to, action }: ReplayRequest, sink: string, source: string): LetterFilter {
+  return {
+    ...letters,
+    sink,
+    source,
+    ...(action !== undefined && { action }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+  };
+}
+
 function openBegin({ db, names }: Core, letters: LetterStore) {
   const total = db.prepare(
     'SELECT ifnull(sum(count), 0) AS n, ifnull(max(id), 0) AS last FROM pages WHERE source = ? AND min_time <= ? AND max_time >= ?',
@@ -136,13 +157,7 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
     const max = what.to ?? Number.MAX_SAFE_INTEGER;
     for (const name of sources) {
       const source = names.requireSource(name);
-      const filter: LetterFilter = {
-        ...what.letters,
-        sink: sinkName,
-        source: name,
-        ...(what.from !== undefined && { from: min }),
-        ...(what.to !== undefined && { to: max }),
-      };
+      const filter = filterOf(what, sinkName, name);
       const pages = what.kind === 'stored' ? one<{ n: number; last: number }>(total, source, max, min) : undefined;
       const upto = pages?.last ?? one<{ last: number }>(lastLetter)?.last ?? 0;
       insert.run(

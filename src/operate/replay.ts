@@ -1,6 +1,6 @@
 import { sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import type { Json } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Job, LetterFilter, ReplayRequest } from '../journal/journal.ts';
 import type { Operation } from './jobs.ts';
 import type { Runtime } from './runtime.ts';
@@ -11,6 +11,7 @@ export interface ReplayArguments {
   readonly from: number;
   readonly to: number;
   readonly source?: string;
+  readonly action?: string;
 }
 
 const lookEveryMs = 250;
@@ -27,6 +28,11 @@ async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<n
   return lanes.filter(({ lane }) => lane.job === job).reduce((sum, { pending }) => sum + pending, 0);
 }
 
+/** What a run that was cut off had before it; the journal only knows what is left. */
+function totalOf({ progress }: Job): number {
+  return isObject(progress) && typeof progress['total'] === 'number' ? progress['total'] : 0;
+}
+
 /** Opens the job's lane, unless a run before this one did, and waits until the sink's loop has read it to its end. */
 async function drain(
   runtime: Runtime,
@@ -36,7 +42,8 @@ async function drain(
   report: (progress: Json) => void,
   signal: AbortSignal,
 ): Promise<Json> {
-  const { total } = await runtime.journal.openReplay(job.id, sink, what);
+  const { total: remaining } = await runtime.journal.openReplay(job.id, sink, what);
+  const total = Math.max(remaining, totalOf(job));
   for (;;) {
     signal.throwIfAborted();
     const pending = await pendingOf(runtime, sink, job.id);
@@ -50,9 +57,9 @@ async function drain(
 
 /** Delivers stored records to one sink again, with the same ids and the label `replayed`. */
 export const replay: Operation = async (job, runtime, report, signal) => {
-  const { sink, from, to, source } = job.args as ReplayArguments;
+  const { sink, ...what } = job.args as ReplayArguments;
   runningSink(runtime, sink);
-  return drain(runtime, job, sink, { kind: 'stored', from, to, ...(source === undefined ? {} : { source }) }, report, signal);
+  return drain(runtime, job, sink, { kind: 'stored', ...what }, report, signal);
 };
 
 /** Sends dead letters once more, mapped anew; those that are refused again come back as letters. */
