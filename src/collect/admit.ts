@@ -39,14 +39,33 @@ const dayMs = 86_400_000;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Facts of raw records, in order; gives way to other work between slices. */
-export async function examineAll({ settings }: Collecting, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
-  const { records } = settings.connector;
+export async function examineAll(c: Collecting, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
   const facts: RecordFacts[] = [];
   for (const raw of raws) {
     if (facts.length > 0 && facts.length % examineRecords === 0) await nextTurn();
-    facts.push(records.examine(raw, settings.tenant));
+    facts.push(examine(c, raw));
   }
   return facts;
+}
+
+// One record that breaks the rules (nested deeper than the stack, say) must not stop the source: it goes on as what text it has.
+function examine({ settings, log }: Collecting, raw: RawRecord): RecordFacts {
+  const { records } = settings.connector;
+  try {
+    return records.examine(raw, settings.tenant);
+  } catch (error) {
+    const reason = `the record could not be examined: ${error instanceof Error ? error.message : String(error)}`;
+    log.warn({ err: error }, 'a record could not be examined, it is kept as text');
+    return records.examine({ ...raw, value: textOf(raw.value), unreadable: raw.unreadable ?? reason }, settings.tenant);
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  } catch (error) {
+    return `[${typeof value} without text: ${error instanceof Error ? error.message : String(error)}]`;
+  }
 }
 
 /** Day of a record's own time, counted from the epoch; 0 without one. */

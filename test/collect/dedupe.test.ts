@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { isObject } from '../../src/base/json.ts';
 import { startSource } from '../../src/collect/index.ts';
+import type { RawRecord, RecordFacts } from '../../src/connectors/connector.ts';
 import {
   at,
   bench,
@@ -102,6 +104,27 @@ it('journals what is no record, has no action or no id as it came', async () => 
     [{ id: 'y', action: 'login', time: 'noon' }, undefined],
   ]);
   expect(loop.status().records.unreadable).toBe(2);
+});
+
+it('keeps a record that breaks the rules as text, and those around it as they are', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([row('a', then), row('bomb', then, { deep: 1 }), row('b', then)], { clock });
+  const source = settings();
+  const examine = (raw: RawRecord, tenant: string | undefined): RecordFacts => {
+    if (isObject(raw.value) && raw.value['deep'] === 1) throw new RangeError('Maximum call stack size exceeded');
+    return source.connector.records.examine(raw, tenant);
+  };
+  const fragile = { ...source, connector: { ...source.connector, records: { examine } } };
+  await using loop = startSource(fragile, bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect((await stored(journal)).map(({ record, unreadable }) => [typeof record, unreadable])).toEqual([
+    ['object', undefined],
+    ['object', undefined],
+    ['string', 'the record could not be examined: Maximum call stack size exceeded'],
+  ]);
 });
 
 it('filters before the journal and remembers nothing of what it left out', async () => {
