@@ -1,11 +1,12 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { StreamHandlers, StreamMessage, StreamReader, StreamState } from '../../src/connectors/connector.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
+import type { HttpClient } from '../../src/http/client.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { openSource, skippingClock } from './open-source.ts';
 
@@ -293,6 +294,28 @@ describe('a subscription', () => {
 
     await expect(goodbye.promise).resolves.toBe(1000);
   });
+});
+
+it('that is told to end while it connects does not wait, and closes what comes too late', async () => {
+  const opening = Promise.withResolvers<Socket>();
+  const destroyed = Promise.withResolvers<boolean>();
+  const http = { openSocket: () => opening.promise } as unknown as HttpClient;
+  await using opened = await openSource(
+    'astra-stream',
+    { websocket_url: 'ws://x.example', topic: [topic], subscription: 's', token: 'jwt-secret', org_id: 'o' },
+    { http: Object.assign(http, { [Symbol.asyncDispose]: () => Promise.resolve() }) },
+  );
+  const controller = new AbortController();
+  const ended = (opened.reader as StreamReader).run(
+    { onMessages: () => Promise.resolve(), onState: () => undefined },
+    controller.signal,
+  );
+
+  controller.abort();
+  await ended;
+  opening.resolve({ destroy: () => destroyed.resolve(true) } as unknown as Socket);
+
+  await expect(destroyed.promise).resolves.toBe(true);
 });
 
 describe('a quiet connection', () => {

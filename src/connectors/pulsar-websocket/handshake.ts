@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { deadline } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
@@ -32,7 +33,7 @@ export async function openWebSocket(
   const { http, seams, userAgent } = dialling;
   if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client opens no sockets');
   using limit = deadline(seams.clock, handshakeMs, signal);
-  const socket = await http.openSocket(url);
+  const socket = await orAbort(http.openSocket(url), limit.signal);
   const client = new WebSocket(url, {
     headers: { 'user-agent': userAgent, ...headers },
     maxPayload: largestFrame,
@@ -60,6 +61,25 @@ export async function openWebSocket(
     return await promise;
   } finally {
     limit.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+// Connecting takes up to 10 s; a shutdown does not wait for it, and a socket that comes too late is closed.
+async function orAbort(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([opening, aborted.promise]);
+  } catch (error) {
+    opening.then(
+      (late) => late.destroy(),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
