@@ -1,5 +1,6 @@
 // The daemon's life: opening (journal, registration) -> running (sinks, sources, jobs, admin) -> stopping (sources first, then sinks) -> closed.
 import { startAdmin } from '../admin/index.ts';
+import type { AdminOperations } from '../admin/operations.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
@@ -33,6 +34,7 @@ export interface Daemon extends AsyncDisposable {
 }
 
 const cacheBytes = 32 * 2 ** 20;
+const notStarted = ['sources and sinks are starting'];
 
 function tell(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
@@ -70,6 +72,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const orphanSinks = report.orphanSinks.map(({ name }) => name);
   const status = (): Promise<StatusReport> => liveStatus(runtime, { version: packageVersion, startedAt, orphanSinks });
   let jobs: JobRunner | undefined;
+  let started = false;
   let stopped: Promise<void> | undefined;
 
   const startSinks = (): void => startAll(runtime.sinks.values());
@@ -79,8 +82,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
 
   async function stop(): Promise<void> {
     await jobs?.[Symbol.asyncDispose]();
-    await Promise.all([...runtime.sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
-    await Promise.all([...runtime.sinks.values()].map(({ loop }) => loop.stop(config.shutdownTimeoutMs)));
+    await stopLoops(runtime, config.shutdownTimeoutMs);
     await open.disposeAsync();
   }
 
@@ -90,12 +92,16 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
     startJobs,
     status,
     async start() {
+      const operations = {
+        ...operationsOf(runtime, status),
+        notReady: () => (started ? [] : notStarted),
+        wakeJobs: () => jobs?.wake(),
+      };
+      open.use(await startAdmin({ ...adminSettings(config), seams, log, operations }));
       startSinks();
       startAll(runtime.sources.values());
       startJobs();
-      open.use(
-        await startAdmin({ ...adminSettings(config), seams, log, operations: operationsOf(runtime, status, () => jobs?.wake()) }),
-      );
+      started = true;
     },
     stop: () => (stopped ??= stop()),
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
@@ -106,6 +112,12 @@ function startAll(parts: Iterable<{ readonly loop: { start(): void } }>): void {
   for (const { loop } of parts) loop.start();
 }
 
+/** Sources first: what they still commit, the sinks may still deliver. */
+async function stopLoops({ sources, sinks }: Runtime, graceMs: number): Promise<void> {
+  await Promise.all([...sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
+  await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(graceMs)));
+}
+
 function adminSettings({ admin, data_dir }: Config) {
   return {
     listen: { host: admin.host, port: admin.port },
@@ -114,12 +126,10 @@ function adminSettings({ admin, data_dir }: Config) {
   };
 }
 
-function operationsOf(runtime: Runtime, status: () => Promise<StatusReport>, wakeJobs: () => void) {
+function operationsOf(runtime: Runtime, status: () => Promise<StatusReport>): Pick<AdminOperations, 'status' | 'release'> {
   return {
-    notReady: () => [],
     status,
-    wakeJobs,
-    async release(kind: 'source' | 'sink', name: string) {
+    async release(kind, name) {
       const loop = kind === 'source' ? runtime.sources.get(name)?.loop : runtime.sinks.get(name)?.loop;
       loop?.release();
       return loop !== undefined;

@@ -5,7 +5,7 @@ import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import { type Budgets, createBudgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { SourceSettings } from '../collect/source.ts';
-import type { Config, ConnectionConfig, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { Config, ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { startDelivery } from '../deliver/index.ts';
 import type { HttpClient } from '../http/client.ts';
@@ -53,9 +53,15 @@ function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T
   }) as T;
 }
 
-/** Opens a source's reader with secrets and certificates as they are now. */
-export async function openReader(source: SourceConfig, around: Surroundings, budgets: Budgets): Promise<Reader> {
-  const [options, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
+/** Opens a source's reader with secrets and certificates as they are now; `overrides` take the place of options. */
+export async function openReader(
+  source: SourceConfig,
+  around: Surroundings,
+  budgets: Budgets,
+  overrides: Options = {},
+): Promise<Reader> {
+  const [resolved, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
+  const options = { ...resolved, ...overrides };
   const http = await openClient(connection, around);
   const { seams, userAgent } = around;
   const log = around.log.child({ source: source.name });
@@ -107,7 +113,15 @@ function buildSource(source: SourceConfig, journal: Journal, around: Surrounding
   const settings = sourceSettings(source);
   const log = around.log.child({ source: source.name });
   const { seams, userAgent } = around;
-  const deps = { journal, seams, log, userAgent, openReader: () => openReader(source, around, budgets) };
+  const open = (overrides?: Options): Promise<Reader> => openReader(source, around, budgets, overrides);
+  const deps = {
+    journal,
+    seams,
+    log,
+    userAgent,
+    openReader: () => open(),
+    openDirectory: (directory: string) => open({ directory }),
+  };
   return { settings, deps, loop: startSource(settings, deps) };
 }
 
