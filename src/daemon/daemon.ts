@@ -34,7 +34,6 @@ export interface Daemon extends AsyncDisposable {
 }
 
 const cacheBytes = 32 * 2 ** 20;
-const notStarted = ['sources and sinks are starting'];
 
 function tell(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
@@ -63,59 +62,83 @@ async function register(config: Config, journal: Journal, log: Log): Promise<Reg
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
 export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const { config, seams, log } = settings;
-  const startedAt = seams.clock.now();
   await using opening = new AsyncDisposableStack();
   const journal = opening.use(await openOwnJournal(settings));
   const report = await register(config, journal, log);
   const runtime = openRuntime(config, journal, { seams, log, userAgent: await userAgentOf(journal, seams) });
-  const open = opening.move();
-  const orphanSinks = report.orphanSinks.map(({ name }) => name);
-  const status = (): Promise<StatusReport> => liveStatus(runtime, { version: packageVersion, startedAt, orphanSinks });
-  let jobs: JobRunner | undefined;
-  let started = false;
-  let stopped: Promise<void> | undefined;
+  return new OpenDaemon(config, runtime, report, opening.move());
+}
 
-  const startSinks = (): void => startAll(runtime.sinks.values());
-  const startJobs = (): void => {
-    jobs ??= open.use(startJobRunner(runtime));
-  };
+class OpenDaemon implements Daemon {
+  readonly runtime: Runtime;
+  readonly #config: Config;
+  readonly #orphanSinks: readonly string[];
+  readonly #startedAt: number;
+  readonly #open: AsyncDisposableStack;
+  #jobs: JobRunner | undefined;
+  #isReady = false;
+  #stopped: Promise<void> | undefined;
 
-  async function stop(): Promise<void> {
-    await jobs?.[Symbol.asyncDispose]();
-    await stopLoops(runtime, config.shutdownTimeoutMs);
-    await open.disposeAsync();
+  constructor(config: Config, runtime: Runtime, report: RegistrationReport, open: AsyncDisposableStack) {
+    this.#config = config;
+    this.runtime = runtime;
+    this.#orphanSinks = report.orphanSinks.map(({ name }) => name);
+    this.#startedAt = runtime.seams.clock.now();
+    this.#open = open;
   }
 
-  return {
-    runtime,
-    startSinks,
-    startJobs,
-    status,
-    async start() {
-      const operations = {
-        ...operationsOf(runtime, status),
-        notReady: () => (started ? [] : notStarted),
-        wakeJobs: () => jobs?.wake(),
-      };
-      open.use(await startAdmin({ ...adminSettings(config), seams, log, operations }));
-      startSinks();
-      startAll(runtime.sources.values());
-      startJobs();
-      started = true;
-    },
-    stop: () => (stopped ??= stop()),
-    [Symbol.asyncDispose]: () => (stopped ??= stop()),
-  };
-}
+  async start(): Promise<void> {
+    const { seams, log, sources } = this.runtime;
+    this.#open.use(await startAdmin({ ...adminSettings(this.#config), seams, log, operations: this.#operations() }));
+    this.startSinks();
+    for (const { loop } of sources.values()) loop.start();
+    this.startJobs();
+    this.#isReady = true;
+  }
 
-function startAll(parts: Iterable<{ readonly loop: { start(): void } }>): void {
-  for (const { loop } of parts) loop.start();
-}
+  startSinks(): void {
+    for (const { loop } of this.runtime.sinks.values()) loop.start();
+  }
 
-/** Sources first: what they still commit, the sinks may still deliver. */
-async function stopLoops({ sources, sinks }: Runtime, graceMs: number): Promise<void> {
-  await Promise.all([...sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
-  await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(graceMs)));
+  startJobs(): void {
+    this.#jobs ??= this.#open.use(startJobRunner(this.runtime));
+  }
+
+  status(): Promise<StatusReport> {
+    return liveStatus(this.runtime, { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Sources first: what they still commit, the sinks may still deliver. */
+  async #close(): Promise<void> {
+    const { sources, sinks } = this.runtime;
+    await this.#jobs?.[Symbol.asyncDispose]();
+    await Promise.all([...sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
+    await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(this.#config.shutdownTimeoutMs)));
+    await this.#open.disposeAsync();
+  }
+
+  #operations(): AdminOperations {
+    const { sources, sinks } = this.runtime;
+    return {
+      notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
+      status: () => this.status(),
+      wakeJobs: () => this.#jobs?.wake(),
+      async release(kind, name) {
+        const loop = kind === 'source' ? sources.get(name)?.loop : sinks.get(name)?.loop;
+        loop?.release();
+        return loop !== undefined;
+      },
+    };
+  }
 }
 
 function adminSettings({ admin, data_dir }: Config) {
@@ -123,16 +146,5 @@ function adminSettings({ admin, data_dir }: Config) {
     listen: { host: admin.host, port: admin.port },
     ...(admin.tls === undefined ? {} : { tls: admin.tls }),
     dataDir: data_dir,
-  };
-}
-
-function operationsOf(runtime: Runtime, status: () => Promise<StatusReport>): Pick<AdminOperations, 'status' | 'release'> {
-  return {
-    status,
-    async release(kind, name) {
-      const loop = kind === 'source' ? runtime.sources.get(name)?.loop : runtime.sinks.get(name)?.loop;
-      loop?.release();
-      return loop !== undefined;
-    },
   };
 }
