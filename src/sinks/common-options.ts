@@ -16,7 +16,7 @@ export const TlsOptions = Type.Object(
       Type.String({
         minLength: 1,
         format: 'path',
-        description: 'PEM file of certificate authorities to trust instead of the public ones.',
+        description: 'PEM file of certificate authorities to trust besides the public ones.',
       }),
     ),
     cert_file: Type.Optional(
