@@ -6,6 +6,13 @@ import { stringify } from 'yaml';
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
+export interface ProcessOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What Node runs instead of Penstock's own entry file. */
+  readonly entry?: string;
+}
+
 export interface RunningPenstock {
   readonly child: ChildProcess;
   readonly stdout: () => string;
@@ -17,11 +24,8 @@ export interface RunningPenstock {
 }
 
 /** Starts the real process. */
-export function penstock(
-  args: readonly string[],
-  { cwd, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
-): RunningPenstock {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+export function penstock(args: readonly string[], { cwd, env = {}, entry = main }: ProcessOptions = {}): RunningPenstock {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
   });
@@ -71,7 +75,7 @@ export function penstock(
 }
 
 /** Runs a command to its end. */
-export async function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+export async function run(args: readonly string[], options: ProcessOptions = {}) {
   const running = penstock(args, options);
   const code = await running.exited;
   return { code, stdout: running.stdout(), stderr: running.stderr() };

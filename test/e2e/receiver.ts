@@ -25,6 +25,10 @@ export interface Receiver extends AsyncDisposable {
   /** Copies of each uid that were stored although the answer did not get out. */
   readonly unanswered: ReadonlySet<string>;
   faults: ReceiverFaults;
+  /** A status above 299 refuses the request, and nothing of it is stored; undefined takes it. */
+  refuse: ((events: readonly ReceivedEvent[]) => number | undefined) | undefined;
+  /** Requests that were refused so. */
+  readonly refusals: number;
   /** Resolves when the condition holds; looked at after every stored request. */
   until(condition: () => boolean, timeoutMs: number): Promise<void>;
 }
@@ -36,22 +40,25 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString('utf8');
 }
 
+function parse(text: string): ReceivedEvent[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .map((event) => ({ uid: (event['metadata'] as { uid: string }).uid, event }));
+}
+
 /** A real HTTP receiver of NDJSON that stores what it takes and misbehaves on demand. */
 export async function startReceiver(random: Random, faults: ReceiverFaults = {}): Promise<Receiver> {
   const received: ReceivedEvent[] = [];
   const unanswered = new Set<string>();
+  let refusals = 0;
   const watchers = new Set<() => void>();
   const strikes = (probability: number | undefined): boolean => probability !== undefined && random.float() < probability;
 
-  function store(text: string): ReceivedEvent[] {
-    const events = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-      .map((event) => ({ uid: (event['metadata'] as { uid: string }).uid, event }));
+  function store(events: readonly ReceivedEvent[]): void {
     received.push(...events);
     for (const watcher of watchers) watcher();
-    return events;
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -64,7 +71,14 @@ export async function startReceiver(random: Random, faults: ReceiverFaults = {})
       response.writeHead(503, { 'retry-after': '0' }).end();
       return;
     }
-    const events = store(text);
+    const events = parse(text);
+    const refusal = receiver.refuse?.(events);
+    if (refusal !== undefined) {
+      refusals += 1;
+      response.writeHead(refusal, { 'content-type': 'application/json' }).end('{"error":"refused by the test"}');
+      return;
+    }
+    store(events);
     if (strikes(receiver.faults.lostAnswer)) {
       for (const { uid } of events) unanswered.add(uid);
       request.socket.resetAndDestroy();
@@ -82,6 +96,10 @@ export async function startReceiver(random: Random, faults: ReceiverFaults = {})
     received,
     unanswered,
     faults,
+    refuse: undefined,
+    get refusals() {
+      return refusals;
+    },
     until(condition, timeoutMs) {
       return new Promise((resolve, reject) => {
         const look = (): void => {

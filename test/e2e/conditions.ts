@@ -1,0 +1,61 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemSeams } from '../../src/base/seams.ts';
+import { readStatus } from '../../src/daemon/read-status.ts';
+import type { StatusReport } from '../../src/operate/status.ts';
+import type { Receiver } from './receiver.ts';
+import { type Vendors, visibleIds } from './vendors.ts';
+
+const lookEveryMs = 100;
+
+/** Waits until the condition holds, looking again and again; the error says what never came true, and what was seen last. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  { timeoutMs = 60_000, seen = () => '' }: { timeoutMs?: number; seen?: () => string } = {},
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}\n${seen()}`);
+    await pause(lookEveryMs);
+  }
+}
+
+/** Waits until the status of the daemon, or of the journal when none runs, is as wanted, and returns it. */
+export async function untilStatus(
+  file: string,
+  what: string,
+  condition: (status: StatusReport) => boolean,
+  timeoutMs = 60_000,
+): Promise<StatusReport> {
+  let last: StatusReport | undefined;
+  const look = async (): Promise<boolean> => {
+    last = await readStatus(file, systemSeams());
+    return condition(last);
+  };
+  await until(what, look, { timeoutMs, seen: () => JSON.stringify(last, null, 1) });
+  return last as StatusReport;
+}
+
+const nativeId = ({ event }: Receiver['received'][number]): string =>
+  String((event['metadata'] as Record<string, unknown>)['original_event_uid']);
+
+/** Waits until every record that the vendors show now has arrived; returns the ids that have not come within the time. */
+export async function missingArrivals(receiver: Receiver, vendors: Vendors, timeoutMs = 60_000): Promise<string[]> {
+  const expected = [...visibleIds(vendors, 'anaconda'), ...visibleIds(vendors, 'analyst-studio')];
+  const missing = (): string[] => {
+    const arrived = new Set(receiver.received.map(nativeId));
+    return expected.filter((id) => !arrived.has(id));
+  };
+  await receiver.until(() => missing().length === 0, timeoutMs).catch(() => undefined);
+  return missing();
+}
+
+/** Vendors' ids that arrived in more than one event with different uids: the same record would have two identities. */
+export function splitIdentities(receiver: Receiver): string[] {
+  const uids = new Map<string, Set<string>>();
+  for (const event of receiver.received) {
+    const id = nativeId(event);
+    uids.set(id, (uids.get(id) ?? new Set()).add(event.uid));
+  }
+  return [...uids].filter(([id, known]) => id !== 'undefined' && known.size > 1).map(([id]) => id);
+}
