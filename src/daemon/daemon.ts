@@ -8,6 +8,8 @@ import type { Config } from '../config/config.ts';
 import { openJournal, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../operate/jobs.ts';
+import { readLedger } from '../operate/ledger.ts';
+import { renderMetrics } from '../operate/metrics.ts';
 import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../operate/open-runtime.ts';
 import type { Runtime } from '../operate/runtime.ts';
 import { liveStatus, type StatusReport } from '../operate/status.ts';
@@ -131,6 +133,7 @@ class OpenDaemon implements Daemon {
     return {
       notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
       status: () => this.status(),
+      metrics: async () => renderMetrics(await this.status(), await readLedger(this.runtime.journal)),
       wakeJobs: () => this.#jobs?.wake(),
       async release(kind, name) {
         const loop = kind === 'source' ? sources.get(name)?.loop : sinks.get(name)?.loop;
