@@ -70,13 +70,14 @@ function shapeOf(table: ActionTableSpec, ref: ClassRef, severity: number, target
   return { head, target, requires: found.requires ?? [], profiles: found.profiles ?? [], subject: found.subject };
 }
 
-function rowOf({ key, action, title, description, ecs, cim }: ActionSpec): ActionRow {
+function rowOf({ key, action, title, description, ecs, cim }: ActionSpec, { class_name }: Head): ActionRow {
   const { model, dataset = model ?? undefined, ...columns } = cim;
   return {
     key,
     action,
     title,
     ...(description === undefined ? {} : { description }),
+    class_name,
     ecs: { kind: ecs.kind ?? 'event', category: ecs.category, type: ecs.type },
     cim: { model, ...(dataset === undefined ? {} : { dataset }), ...columns },
   };
@@ -91,7 +92,7 @@ function compileAction(table: ActionTableSpec, spec: ActionSpec): Action | undef
     if (own === undefined) return [];
     return [{ ...own, field: compilePath(variant.when.field), words: variant.when.matches.map((word) => word.toLowerCase()) }];
   });
-  return { ...shape, row: rowOf(spec), spec, variants };
+  return { ...shape, row: rowOf(spec, shape.head), spec, variants };
 }
 
 /** The class and target for one record: the first variant with a word that occurs in its field, else the row itself. */

@@ -69,6 +69,8 @@ export interface ActionRow {
   readonly action: string;
   readonly title: string;
   readonly description?: string | null;
+  /** The OCSF class of the row itself: the same for every record of the action, also where a variant gives an event another class. */
+  readonly class_name?: string;
   readonly ecs: { readonly kind: string; readonly category: readonly string[]; readonly type: readonly string[] };
   readonly cim: {
     readonly model: string | null;

@@ -10,8 +10,8 @@ const header = (text: string): string => plain(text).replaceAll('|', '/');
 const nameOf = (named: Named | undefined): string | undefined => named?.name ?? named?.uid;
 
 /**
- * The event as one LEEF 2.0 line, tab-separated. `devTime` is epoch milliseconds and needs no format; `cat` is the class, so that it is
- * the same for every event of one id.
+ * The event as one LEEF 2.0 line, tab-separated. `devTime` is epoch milliseconds and needs no format; `cat` is the class of the action's
+ * row, so that it is the same for every event of one id: QRadar looks both up together.
  * Source: https://www.ibm.com/docs/en/dsm?topic=overview-leef-event-components
  */
 export function leefLine(mapped: Mapped): string {
@@ -20,7 +20,7 @@ export function leefLine(mapped: Mapped): string {
   const { product, event_code: code = 'unreadable', tenant_uid: tenant, uid } = event.metadata;
   const pairs: [string, string | undefined][] = [
     ['devTime', String(event.time).padStart(13, '0')],
-    ['cat', event.class_name],
+    ['cat', mapped.action?.class_name ?? event.class_name],
     ['sev', String(cefSeverity(event))],
     ['usrName', nameOf(facts.actor)],
     ['src', facts.address !== undefined && isIP(facts.address) !== 0 ? facts.address : undefined],
