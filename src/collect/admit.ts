@@ -87,6 +87,9 @@ interface Sorting {
 
 const seenKey = (facts: RecordFacts): string => `${dayOf(facts.time)}:${facts.uid}`;
 
+// The mapper labels both; a missing action is not stored as unreadable, because a repaired connector may find it at replay.
+const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
+
 function store(facts: RecordFacts, received: number, conflict: boolean): StoredRecord {
   return {
     uid: conflict ? facts.conflictUid : facts.uid,
@@ -125,7 +128,7 @@ function sort(
     records.push(store(facts, received, conflict));
     counts.new += 1;
     if (conflict) counts.id_conflict += 1;
-    if (facts.unreadable !== undefined) counts.unreadable += 1;
+    if (isUnreadable(facts)) counts.unreadable += 1;
     const time = facts.time ?? received;
     minTime = Math.min(minTime, time);
     maxTime = Math.max(maxTime, time);

@@ -1,5 +1,15 @@
 import { isObject } from '../base/json.ts';
-import { compileHashId, compilePath, compileTime, fingerprintOf, hashText, normaliseKey, redact, uidOf } from '../event/index.ts';
+import {
+  compileHashId,
+  compilePath,
+  compileText,
+  compileTime,
+  fingerprintOf,
+  hashText,
+  normaliseKey,
+  redact,
+  uidOf,
+} from '../event/index.ts';
 import type { RawRecord, RecordFacts, RecordRules } from './connector.ts';
 import type { RecordSpec } from './connector-schema.ts';
 
@@ -7,8 +17,8 @@ import type { RecordSpec } from './connector-schema.ts';
 export function compileRecords(spec: RecordSpec, table: string): RecordRules {
   const idOf = compileId(spec);
   const timeOf = compileTime(spec.time);
-  const actionOf = compilePath(spec.action);
-  const tenantOf = spec.tenant === undefined ? undefined : compilePath(spec.tenant);
+  const actionOf = compileText(spec.action);
+  const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
   return {
     examine(raw, configuredTenant) {
@@ -16,9 +26,9 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, raw.unreadable ?? 'the record is not a JSON object');
       }
-      const tenant = textOf(tenantOf?.(value)) ?? configuredTenant;
+      const tenant = tenantOf?.(value) ?? configuredTenant;
       const native = raw.id ?? withOccurrence(idOf(value), raw.occurrence);
-      const action = textOf(actionOf(value));
+      const action = actionOf(value);
       return {
         ...identity(table, tenant, native, fingerprintOf(value, spec.volatile)),
         time: timeOf(value)?.ms,
@@ -54,11 +64,6 @@ function identity(
 
 function withOccurrence(id: string, occurrence: number | undefined): string {
   return occurrence === undefined || occurrence <= 1 ? id : `${id}#${occurrence}`;
-}
-
-function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
 function compileId({ id, hash }: RecordSpec): (record: unknown) => string {

@@ -15,3 +15,4 @@ export type { MapperParts, RecordPaths } from './record-reads.ts';
 export { redact } from './redact.ts';
 export { cefSeverity, severityOf } from './severity.ts';
 export { compileTime, type ParsedTime, parseTime } from './time.ts';
+export { compileText } from './values.ts';

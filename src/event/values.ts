@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isRawNumber } from '../base/json.ts';
+import { compilePath } from './path.ts';
 
 // OCSF's own pattern of an e-mail address: what it refuses would make the event invalid.
 const email = /^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$/;
@@ -33,4 +34,16 @@ export function isEmail(text: string): boolean {
 export function ipOf(text: string): string | undefined {
   const trimmed = text.trim();
   return trimmed.length <= longestIp && isIP(trimmed) !== 0 ? trimmed : undefined;
+}
+
+/** Compiles a list of paths of which the first that holds a scalar is taken, as text; see {@link textOf}. Throws as {@link compilePath} does. */
+export function compileText(paths: string | readonly string[]): (record: unknown) => string | undefined {
+  const getters = (typeof paths === 'string' ? [paths] : paths).map((path) => compilePath(path));
+  return (record) => {
+    for (const getter of getters) {
+      const text = textOf(getter(record));
+      if (text !== undefined) return text;
+    }
+    return undefined;
+  };
 }
