@@ -33,6 +33,7 @@ export interface LoopBasics {
   readonly letters: LetterBox;
   readonly refusals: RefusalRate;
   readonly unknown: UnknownActions;
+  readonly classes: Record<string, number>;
   readonly gate: HoldGate;
   readonly slot: SinkSlot;
 }
@@ -95,6 +96,7 @@ export function createBasics(settings: DeliverySettings, deps: DeliverDeps): Loo
     limit,
     refusals,
     letters: createLetterBox(deps.journal, settings.name, settings.maxDeadLetters),
+    classes: Object.create(null) as Record<string, number>,
     unknown: createUnknownActions({
       journal: deps.journal,
       log,
@@ -141,13 +143,13 @@ const largestChunk = 1000;
 
 /** Reader and settler of a loop, which know each other. */
 export function createLanes(basics: LoopBasics, encodeBody: EncodeBody): LoopLanes {
-  const { settings, deps, log, bell, tally, unknown } = basics;
+  const { settings, deps, log, bell, tally, unknown, classes } = basics;
   const { clock, random } = deps.seams;
   const routed = settings.sources === undefined ? undefined : new Set(settings.sources);
   const onMapFailed = (): void => {
     tally.mapFailed += 1;
   };
-  const outgoing = createOutgoing({ settings, unknown, encodeBody, now: () => clock.now(), onMapFailed });
+  const outgoing = createOutgoing({ settings, unknown, classes, encodeBody, now: () => clock.now(), onMapFailed });
   const settler = startLoopSettler(basics, () => reader);
   const reader: LaneReader = createLaneReader({
     sink: settings.name,

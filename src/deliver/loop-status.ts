@@ -44,6 +44,7 @@ export interface StatusParts {
   readonly endpoints: EndpointPool;
   readonly letters: LetterBox;
   readonly unknown: UnknownActions;
+  readonly classes: Readonly<Record<string, number>>;
 }
 
 function stateOf({ phase, gate, reader, endpoints, tally }: StatusParts): SinkStatus['state'] {
@@ -74,7 +75,7 @@ function warningsOf({ settings, reader, endpoints, letters, tally }: StatusParts
 
 /** A sink's status from the parts of its loop. */
 export function readStatus(parts: StatusParts): SinkStatus {
-  const { settings, clock, tally, gate, reader, endpoints, letters, unknown } = parts;
+  const { settings, clock, tally, gate, reader, endpoints, letters, unknown, classes } = parts;
   const oldest = reader.oldestLive();
   return {
     name: settings.name,
@@ -91,6 +92,7 @@ export function readStatus(parts: StatusParts): SinkStatus {
     unconfirmed: tally.unconfirmed,
     map_failed: tally.mapFailed,
     unknown_actions: { ...unknown.counts },
+    classes: { ...classes },
     endpoints: endpoints.states(),
     warnings: warningsOf(parts),
   };

@@ -26,6 +26,8 @@ export type EncodeBody = (format: Format, mapped: Mapped, options: { readonly in
 export interface OutgoingDeps {
   readonly settings: DeliverySettings;
   readonly unknown: UnknownActions;
+  /** Events mapped since the start, by OCSF class name; counted here. */
+  readonly classes: Record<string, number>;
   readonly encodeBody: EncodeBody;
   readonly now: () => number;
   readonly onMapFailed: () => void;
@@ -133,7 +135,10 @@ class Preparing implements Outgoing {
     };
   }
 
-  #count(source: string, table: string, { failed, action, actionKey }: Mapped): void {
+  #count(source: string, table: string, { event, failed, action, actionKey }: Mapped): void {
+    const { classes } = this.#deps;
+    const name = String(event['class_name']);
+    classes[name] = (classes[name] ?? 0) + 1;
     if (failed !== undefined) this.#deps.onMapFailed();
     if (action === undefined && actionKey !== undefined) this.#deps.unknown.add(source, table, actionKey);
   }

@@ -17,7 +17,8 @@ it('prints one OCSF event a line and a summary, then ends by itself', async () =
   expect(events.length).toBeGreaterThan(50);
   expect(events.every((event) => event.metadata.version === '1.8.0')).toBe(true);
   expect(new Set(events.map((event) => event.metadata.uid)).size).toBe(events.length);
-  expect(stderr).toContain('duplicates');
+  expect(stderr).toContain('duplicates filtered');
+  expect(stderr).toMatch(/per class\n {2}\w/);
 }, 40_000);
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
