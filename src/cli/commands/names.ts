@@ -16,9 +16,11 @@ interface ListOptions extends Options {
   readonly json?: true;
 }
 
+type Kind = 'source' | 'sink';
+
 const drain = parseDuration('10s') ?? 0;
 
-function addRelease(family: Command, kind: 'source' | 'sink', context: CommandContext): void {
+function addRelease(family: Command, kind: Kind, context: CommandContext): void {
   family
     .command('release')
     .argument('<name>', `name of the ${kind}`)
@@ -27,9 +29,7 @@ function addRelease(family: Command, kind: 'source' | 'sink', context: CommandCo
     .action((name: string, { config }: Options) => haveDone('release', { kind, name }, { config, drain }, context));
 }
 
-function addSources(program: Command, context: CommandContext): void {
-  const { output, seams } = context;
-  const family = program.command('sources').description('list the sources; release, rename or reset one');
+function addList(family: Command, kind: Kind, { output, seams }: CommandContext): void {
   family
     .command('list', { isDefault: true })
     .description('list them with their state')
@@ -37,20 +37,27 @@ function addSources(program: Command, context: CommandContext): void {
     .option('--json', 'for scripts')
     .action(async ({ config, json }: ListOptions) => {
       const report = await readStatus(config, seams);
-      if (json === true) output.json(report.sources);
-      else showSources(report, output);
+      if (json === true) output.json(kind === 'source' ? report.sources : report.sinks);
+      else if (kind === 'source') showSources(report, output);
+      else showSinks(report, output);
     });
-  addRelease(family, 'source', context);
+}
+
+function addRename(family: Command, kind: Kind, { output, seams }: CommandContext): void {
+  const moves = kind === 'source' ? 'cursor, known ids and ledger' : 'offsets, dead letters and ledger';
   family
     .command('rename')
     .argument('<from>', 'name in the journal')
     .argument('<to>', 'its new name')
-    .description('move cursor, known ids and ledger to another name; with the daemon stopped')
+    .description(`move ${moves} to another name; with the daemon stopped`)
     .addOption(configOption())
     .action(async (from: string, to: string, { config }: Options) => {
-      await renameSource(config, seams, from, to);
-      output.line(`source ${from} is now ${to}`);
+      await (kind === 'source' ? renameSource : renameSink)(config, seams, from, to);
+      output.line(`${kind} ${from} is now ${to}`);
     });
+}
+
+function addReset(family: Command, { output, seams }: CommandContext): void {
   family
     .command('reset')
     .argument('<name>', 'name of the source')
@@ -63,30 +70,7 @@ function addSources(program: Command, context: CommandContext): void {
     });
 }
 
-function addSinks(program: Command, context: CommandContext): void {
-  const { output, seams } = context;
-  const family = program.command('sinks').description('list the sinks; release, rename or forget one');
-  family
-    .command('list', { isDefault: true })
-    .description('list them with their state')
-    .addOption(configOption())
-    .option('--json', 'for scripts')
-    .action(async ({ config, json }: ListOptions) => {
-      const report = await readStatus(config, seams);
-      if (json === true) output.json(report.sinks);
-      else showSinks(report, output);
-    });
-  addRelease(family, 'sink', context);
-  family
-    .command('rename')
-    .argument('<from>', 'name in the journal')
-    .argument('<to>', 'its new name')
-    .description('move offsets, dead letters and ledger to another name; with the daemon stopped')
-    .addOption(configOption())
-    .action(async (from: string, to: string, { config }: Options) => {
-      await renameSink(config, seams, from, to);
-      output.line(`sink ${from} is now ${to}`);
-    });
+function addForget(family: Command, { output, seams }: CommandContext): void {
   family
     .command('forget')
     .argument('<name>', 'name of a sink that the configuration no longer has')
@@ -100,6 +84,16 @@ function addSinks(program: Command, context: CommandContext): void {
 
 /** `penstock sources` and `penstock sinks`. */
 export function add(program: Command, context: CommandContext): void {
-  addSources(program, context);
-  addSinks(program, context);
+  const sources = program.command('sources').description('list the sources; release, rename or reset one');
+  const sinks = program.command('sinks').description('list the sinks; release, rename or forget one');
+  for (const [family, kind] of [
+    [sources, 'source'],
+    [sinks, 'sink'],
+  ] as const) {
+    addList(family, kind, context);
+    addRelease(family, kind, context);
+    addRename(family, kind, context);
+  }
+  addReset(sources, context);
+  addForget(sinks, context);
 }
