@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { type CaseReport, testConnector } from '../../operate/connector-test/index.ts';
+import { newConnector } from '../../operate/new-connector.ts';
+import type { CommandContext } from '../context.ts';
+
+interface TestOptions {
+  readonly update?: true;
+  readonly case?: string;
+  readonly json?: true;
+}
+
+function showCase({ name, summary, faults, written }: CaseReport, { output }: CommandContext): void {
+  const mark = faults.length === 0 ? output.color.green('ok    ') : output.color.red('failed');
+  output.line(`${mark} ${name}: ${summary}`);
+  for (const fault of faults) output.line(`       ${fault.replaceAll('\n', '\n       ')}`);
+  for (const file of written) output.line(output.color.dim(`       wrote ${file}`));
+}
+
+async function test(folder: string, { update, case: only, json }: TestOptions, context: CommandContext): Promise<void> {
+  const { output, seams, exit } = context;
+  const report = await testConnector(folder, seams, { update: update === true, ...(only === undefined ? {} : { only }) });
+  exit(report.passed ? 0 : 1);
+  if (json === true) {
+    output.json(report);
+    return;
+  }
+  output.line(`connector ${report.connector}: ${report.actions} actions, ${report.folder}`);
+  for (const one of report.cases) showCase(one, context);
+  if (report.cases.every(({ name }) => name === 'samples'))
+    output.note(`no recorded case: save a vendor's answer as ${folder}/tests/first/page-1.json (see docs/connectors.md)`);
+}
+
+async function create(name: string, { dir }: { readonly dir: string }, { output, seams }: CommandContext): Promise<void> {
+  const { folder, written } = await newConnector(name, dir, seams);
+  for (const file of written) output.line(`wrote ${file}`);
+  output.line(`\nNext:
+  $ penstock connector test ${folder}
+  connectors_dir: ${dir}            # in the configuration, so that sources can say connector: ${name}`);
+}
+
+/** `penstock connector new` and `test`: for people who write a connector. */
+export function add(program: Command, context: CommandContext): void {
+  const connector = program.command('connector').description('write and test a connector of your own');
+  connector
+    .command('new')
+    .description('write a commented connector that loads, to be changed into the one you need')
+    .argument('<name>', 'name in lower case, such as acme or acme-audit')
+    .option('--dir <folder>', 'folder of your connectors', './connectors')
+    .addHelpText('after', '\nExample:\n  $ penstock connector new acme --dir ./my-connectors')
+    .action((name: string, options: { dir: string }) => create(name, options, context));
+  connector
+    .command('test')
+    .description("check a connector's samples, and read its recorded pages: exit 1 when other events come out than expected")
+    .argument('<folder>', 'folder of the connector')
+    .option('--update', 'write what comes out as what is expected')
+    .option('--case <name>', 'only this case under tests/')
+    .option('--json', 'print JSON: connector, cases with their faults, passed')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ penstock connector test ./my-connectors/acme\n  $ penstock connector test ./my-connectors/acme --update',
+    )
+    .action((folder: string, options: TestOptions) => test(folder, options, context));
+}

@@ -1,0 +1,125 @@
+// Reads a recorded case with the connector's own reader, as the daemon would.
+import { join } from 'node:path';
+import { PenstockError } from '../../base/errors.ts';
+import { parseJson } from '../../base/json.ts';
+import { silentLog } from '../../base/log.ts';
+import type { Seams } from '../../base/seams.ts';
+import { createWalkGuard } from '../../collect/index.ts';
+import type { Connector, PageState, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import { openRecordedClient, type RecordedClient, readReplies } from './recorded-replies.ts';
+import { stillClock } from './still-clock.ts';
+import type { TestCase } from './test-case.ts';
+
+/** A record with the place it came from: `page-1.json record 3`. */
+export interface Collected {
+  readonly at: string;
+  readonly facts: RecordFacts;
+}
+
+/** Everything that a case gave. */
+export interface CaseRecords {
+  readonly records: readonly Collected[];
+  /** The requests for pages, in order; empty where nothing is asked. */
+  readonly asked: readonly string[];
+  /** `2 pages`, `1 file`. */
+  readonly from: string;
+}
+
+const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
+const never = new AbortController().signal;
+
+/** Reads a case to its end; throws the PenstockError that a source would fail with. */
+export async function collectCase(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {
+  if (connector.kind === 'http_window') return collectPages(connector, test, seams);
+  return connector.kind === 'csv_directory' ? collectFiles(connector, test, seams) : collectMessages(connector, test, seams);
+}
+
+function openReader(connector: Connector, { options, window }: TestCase, http: RecordedClient, { files, random }: Seams): Reader {
+  return connector.open(options, {
+    http,
+    seams: { files, random, clock: stillClock(window?.to ?? 0) },
+    log: silentLog(),
+    userAgent: 'penstock-connector-test',
+    limit: () => Promise.resolve(),
+    budget: () => undefined,
+  });
+}
+
+function examine(connector: Connector, test: TestCase, raws: readonly RawRecord[], where: string): Collected[] {
+  const tenant = connector.tenant(test.options);
+  return raws.map((raw, index) => ({ at: `${where} record ${index + 1}`, facts: connector.records.examine(raw, tenant) }));
+}
+
+async function collectPages(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {
+  const replies = await readReplies(test.folder, seams.files);
+  if (replies.length === 0)
+    throw new PenstockError('PEN_OPERATION_FAILED', 'the case has no recorded page', {
+      fix: 'save the first answer as page-1.json, and its headers (curl -D) as page-1.headers where paging needs them',
+    });
+  const http = openRecordedClient(replies);
+  await using reader = openReader(connector, test, http, seams);
+  if (reader.kind !== 'http_window') throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
+  const records = await walk(connector, test, reader, http);
+  const unread = replies[http.asked.length];
+  if (unread !== undefined)
+    throw new PenstockError('PEN_OPERATION_FAILED', `the walk ends before ${unread.file} is read`, {
+      fix: 'correct read.page, or delete the pages that do not belong to this walk',
+    });
+  return { records, asked: http.asked, from: counted(replies.length, 'page') };
+}
+
+async function walk(connector: Connector, test: TestCase, reader: WindowReader, http: RecordedClient): Promise<Collected[]> {
+  const guard = createWalkGuard(null);
+  const window = test.window ?? { from: 0, to: 0 };
+  const records: Collected[] = [];
+  let state: PageState | null = null;
+  for (;;) {
+    const page = await reader.page({ ...window, state }, never);
+    const found = examine(connector, test, page.records, `page-${http.asked.length}.json`);
+    guard.take(
+      page,
+      found.map(({ facts }) => facts),
+    );
+    records.push(...found);
+    if (page.next === null) break;
+    state = page.next;
+  }
+  if (guard.mostTotal <= guard.distinct) return records;
+  throw new PenstockError(
+    'PEN_WALK_INCOMPLETE',
+    `the pages name a total of ${guard.mostTotal}, but hold ${guard.distinct} different records`,
+    {
+      fix: 'record every page of the window, or correct read.page.total',
+    },
+  );
+}
+
+async function collectFiles(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {
+  await using reader = openReader(connector, test, openRecordedClient([]), seams);
+  if (reader.kind !== 'csv_directory') throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
+  const { files } = await reader.list(never);
+  if (files.length === 0)
+    throw new PenstockError('PEN_OPERATION_FAILED', 'the case has no file to read', {
+      fix: 'put a CSV file into the folder of the case, and let the directory option be "."',
+    });
+  const records: Collected[] = [];
+  for (const file of files.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+    const rows: RawRecord[] = [];
+    for await (const chunk of reader.read(file, never)) rows.push(...chunk);
+    records.push(...examine(connector, test, rows, file.path));
+  }
+  return { records, asked: [], from: counted(files.length, 'file') };
+}
+
+/** `messages.ndjson`: one payload a line, an object or a list of them. */
+async function collectMessages(connector: Connector, test: TestCase, { files }: Seams): Promise<CaseRecords> {
+  const text = await files.readFile(join(test.folder, 'messages.ndjson'), 'utf8');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const records = lines.flatMap((line, index) => {
+    const payload = parseJson(line);
+    const items: readonly unknown[] = Array.isArray(payload) ? payload : [payload];
+    const raws = items.map((value, at) => ({ value, id: `message-${index + 1}${at === 0 ? '' : `#${at + 1}`}` }));
+    return examine(connector, test, raws, `message ${index + 1}`);
+  });
+  return { records, asked: [], from: counted(lines.length, 'message') };
+}
