@@ -20,7 +20,7 @@ export async function until(
   }
 }
 
-/** Waits until the status of the daemon, or of the journal when none runs, is as wanted, and returns it. */
+/** Waits until the status of the running daemon is as wanted, and returns it. */
 export async function untilStatus(
   file: string,
   what: string,
@@ -28,12 +28,15 @@ export async function untilStatus(
   timeoutMs = 60_000,
 ): Promise<StatusReport> {
   let last: StatusReport | undefined;
+  let failure: unknown;
   const look = async (): Promise<boolean> => {
-    last = await readStatus(file, systemSeams());
-    return condition(last);
+    // A daemon that is only starting has no journal yet.
+    last = await readStatus(file, systemSeams()).catch((error: unknown) => void (failure = error));
+    return last?.running === true && condition(last);
   };
-  await until(what, look, { timeoutMs, seen: () => JSON.stringify(last, null, 1) });
-  return last as StatusReport;
+  await until(what, look, { timeoutMs, seen: () => JSON.stringify(last ?? String(failure), null, 1) });
+  if (last === undefined) throw new Error(String(failure));
+  return last;
 }
 
 const nativeId = ({ event }: Receiver['received'][number]): string =>

@@ -24,7 +24,9 @@ it('writes no secret anywhere: not in logs, status, dead letters, journal or err
   const echo = createServer((request, response) => {
     request.resume().on('end', () => {
       response.writeHead(request.url === '/once' ? 400 : 403, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ text: `refused ${request.headers.authorization} ${request.headers['x-api-key']}`, code: 4 }));
+      response.end(
+        JSON.stringify({ text: `refused ${request.headers.authorization} ${String(request.headers['x-api-key'])}`, code: 4 }),
+      );
     });
   });
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
