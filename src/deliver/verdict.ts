@@ -87,7 +87,7 @@ function decideAll(verdict: Verdict, size: number): Decision {
         ...nothing,
         again: 'same',
         uncertain: upTo(size),
-        failure: { kind: 'uncertain', reason: verdict.reason, retryAfterMs: undefined },
+        failure: { kind: 'uncertain', reason: verdict.reason, retryAfterMs: verdict.retryAfterMs },
       };
     case 'hold':
       return { ...nothing, again: 'same', hold: asHold(verdict) };
@@ -143,7 +143,7 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
       sorted.failure = worse(sorted.failure, {
         kind: verdict.kind,
         reason: verdict.reason,
-        retryAfterMs: 'retryAfterMs' in verdict ? verdict.retryAfterMs : undefined,
+        retryAfterMs: verdict.retryAfterMs,
       });
   }
 }

@@ -52,19 +52,20 @@ export async function compress(bytes: Buffer, compression: Compression): Promise
 
 /** Opens the bodies of one sink; `rewrite` changes each encoded event on its way into them. */
 export function openBodies(frame: Frame, compression: Compression, rewrite?: (encoded: string) => string): Bodies {
-  const made = new WeakMap<Batch, Promise<Body>>();
+  // A retry is another object with the same encoded events.
+  const made = new WeakMap<Batch['encoded'], Promise<Body>>();
   const make = async (batch: Batch): Promise<Body> => {
     const plain = assemble(rewrite === undefined ? batch.encoded : batch.encoded.map(rewrite), frame);
     return { bytes: await compress(plain, compression), plainLength: plain.length };
   };
   return {
     of(batch) {
-      const known = made.get(batch);
+      const known = made.get(batch.encoded);
       if (known !== undefined) return known;
       const body = make(batch);
-      made.set(batch, body);
+      made.set(batch.encoded, body);
       return body;
     },
-    forget: (batch) => void made.delete(batch),
+    forget: (batch) => void made.delete(batch.encoded),
   };
 }

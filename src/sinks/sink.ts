@@ -15,8 +15,8 @@ export type Verdict =
   | { readonly kind: 'sent' }
   /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */
   | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
-  /** May or may not be stored; sent again, counted as a possible duplicate. */
-  | { readonly kind: 'uncertain'; readonly reason: string }
+  /** May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. */
+  | { readonly kind: 'uncertain'; readonly reason: string; readonly retryAfterMs?: number }
   /**
    * Too big, or one event in it is bad: halves are sent. A batch of one event turns into `event` with the code. In `each`, the events with
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
@@ -50,7 +50,7 @@ export interface OutgoingEvent {
   readonly body: string;
 }
 
-/** What one request carries. A retry is the same object: same id, same bytes. */
+/** What one request carries. A retry has the same id and the same `encoded`, so the same bytes. */
 export interface Batch {
   /** Stable over retries; a split or a re-formed batch gets new ones. */
   readonly id: string;

@@ -219,7 +219,7 @@ it('73. LEEF EventID and cat come from a fixed table', async () => {
   const lines = await receivedAs('leef', events);
 
   const told = lines.map((line) => [line.split('|')[4] ?? '', /\tcat=([^\t]*)/.exec(line)?.[1] ?? ''] as const);
-  const rowOf = (eventId: string): unknown => tables.find(({ find }) => find(normaliseKey(eventId)) !== undefined);
+  const rowOf = (eventId: string): unknown => tables.find((table) => table.find(normaliseKey(eventId)) !== undefined);
   const cats = Map.groupBy(told, ([eventId]) => eventId);
   expect(new Set(variants.map(({ event }) => event['class_name'])).size).toBe(3);
   expect(told.filter(([eventId]) => rowOf(eventId) === undefined)).toEqual([]);

@@ -5,6 +5,7 @@ import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext } from '../sinks/batches.ts';
 import { hecOptions, hecToken } from '../sinks/hec.ts';
 import { openReceiver, type Receiver, type Reply, type Seen } from '../sinks/http-receiver.ts';
+import { manualClock } from '../sinks/sink-bench.ts';
 
 const { signal } = new AbortController();
 const quick = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5s' } as const;
@@ -167,6 +168,20 @@ it('37. A balancer whose cookie never stays holds instead of sending the same fo
   });
 });
 
+it('37. A cookie that comes only after ids were given out is a loss of stickiness, too', async () => {
+  const cookies: Record<string, string>[] = [{}, { 'set-cookie': 'LB=indexer-2' }];
+  await using hec = await openHec({ post: (id, count) => queued(id, cookies[count - 1]), poll: (ids) => told(ids, false) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const first = pendingOf(await sendOne(sink));
+  await sendOne(sink);
+  await sendOne(sink);
+
+  expect(kinds(await first)).toBe('uncertain');
+  expect(channelOf(hec.posts[2])).not.toBe(channelOf(hec.posts[0]));
+});
+
 it('38. Outstanding batches are capped: one more is handed back unsent', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext({ timeoutMs: 600 });
@@ -190,6 +205,43 @@ it('39. An id that comes again rotates the channel', async () => {
 
   expect([kinds(await first), kinds(await second)]).toEqual(['uncertain', 'uncertain']);
   expect(channelOf(hec.posts[2])).not.toBe(channelOf(hec.posts[0]));
+});
+
+it('39. After a restart of the server a batch with a known id is waited for; what was outstanding before is given up', async () => {
+  const ids = [0, 1, 2, 0, 1];
+  await using hec = await openHec({
+    post: (_, count) => queued(ids[count - 1] ?? 9),
+    poll: (asked, count) => told(asked, count === 1 || (hec.posts.length > 4 && !asked.includes(2))),
+  });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  const early = [pendingOf(await sendOne(sink)), pendingOf(await sendOne(sink))];
+  await Promise.all(early);
+  const before = pendingOf(await sendOne(sink));
+  const [first, second] = await Promise.all([sendOne(sink), sendOne(sink)]);
+  const after = [pendingOf(first), pendingOf(second)];
+
+  expect(kinds(await before)).toBe('uncertain');
+  expect((await Promise.all(after)).map(kinds)).toEqual(['accept', 'accept']);
+});
+
+it('39. A channel that rested is not used again, so an idle source is not delivered twice', async () => {
+  const { seams, advance } = manualClock();
+  await using hec = await openHec();
+  await using context = await openContext({ seams });
+  await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_poll: '10s' }), context);
+
+  const verdicts = [];
+  for (let round = 0; round < 3; round += 1) {
+    const pending = pendingOf(await sendOne(sink));
+    advance(10_000);
+    verdicts.push(kinds(await pending));
+    advance(300_000);
+  }
+
+  expect(verdicts).toEqual(['accept', 'accept', 'accept']);
+  expect(new Set(hec.posts.map(channelOf)).size).toBe(3);
 });
 
 it('40. Without an id a required acknowledgement holds; 24 and 25 are uncertain then', async () => {

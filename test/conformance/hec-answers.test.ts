@@ -90,6 +90,45 @@ it('20. Code 6 with number 1 of 3: event 1 is refused, event 2 sent again at onc
   });
 });
 
+it('20. With acknowledge: auto the first refusal asks whether the token acknowledges, so that nothing stored is sent again', async () => {
+  const asked: unknown[] = [];
+  const answers: Reply[] = [
+    { status: 400, body: { text: 'ACK is disabled', code: 14 } },
+    { status: 200, body: { acks: { 0: false } } },
+    { status: 404, body: 'not found' },
+  ];
+  const verdicts = [];
+  for (const answer of answers) {
+    await using receiver = await openReceiver(({ path, text }) => {
+      if (path !== '/services/collector/ack') return hec(400, 6, { 'invalid-event-number': 1 });
+      asked.push(JSON.parse(text));
+      return answer;
+    });
+    await using context = await openContext();
+    await using sink = openSplunkHec(hecOptions(receiver.url, { acknowledge: 'auto' }), context);
+    verdicts.push(kinds(settled(await sink.send(batchOf(sink, numbered(3)), signal))));
+  }
+
+  expect(asked).toEqual([{ acks: [0] }, { acks: [0] }, { acks: [0] }]);
+  expect(verdicts).toEqual([
+    ['accept', 'event', 'retry'],
+    ['uncertain', 'event', 'retry'],
+    ['uncertain', 'event', 'retry'],
+  ]);
+});
+
+it('20. A bad event among acknowledged ones costs its endpoint no pause', async () => {
+  await using receiver = await openReceiver(({ path }) =>
+    path === '/services/collector/ack' ? { status: 200, body: { acks: {} } } : hec(400, 6, { 'invalid-event-number': 1 }),
+  );
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(receiver.url, { acknowledge: 'require' }), context);
+
+  const verdicts = settled(await sink.send(batchOf(sink, numbered(3)), signal));
+
+  expect(decide(verdicts, 3).failure?.retryAfterMs).toBe(0);
+});
+
 it('21. Code 7 with number 2 of 3: event 1 is tried alone, then refused', async () => {
   const verdicts = await answered(hec(400, 7, { 'invalid-event-number': 2 }));
   const alone = await answered(hec(400, 7, { 'invalid-event-number': 1 }), 1);

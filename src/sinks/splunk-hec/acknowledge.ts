@@ -8,10 +8,12 @@ import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
 import { type Channel, freshChannel, keepCookies, settle, settleAll } from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
-import type { Ask, PollReply } from './poll.ts';
+import type { Ask, AskWhether, PollReply } from './poll.ts';
 
 /** A channel makes room for a new one after so many ids, so that the ids it remembers stay few. */
 const maxIdsPerChannel = 10_000;
+/** A channel that rested so long is not used again: splunkd removes one after 600 s (`maxIdleTime`) and counts its ids from 0 again. */
+const longestRestMs = 240_000;
 /** After so many failures in a row, something is wrong that waiting does not mend. */
 const alarmingStreak = 3;
 
@@ -23,6 +25,8 @@ export interface Ticket extends Disposable {
     setCookie: string | undefined,
     answer: HecAnswer,
   ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
+  /** Asks whether the token acknowledges, when no answer has told yet; undefined when that cannot be learned. */
+  learn(signal: AbortSignal): Promise<boolean | undefined>;
   /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
   wait(ackId: number): Promise<Verdicts>;
 }
@@ -33,6 +37,12 @@ export interface AcknowledgeSettings {
   readonly timeoutMs: number;
   /** How long a batch waits for a place before it is handed back. */
   readonly patienceMs: number;
+}
+
+/** How to ask Splunk. */
+export interface Questions {
+  readonly ask: Ask;
+  readonly askWhether: AskWhether;
 }
 
 const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
@@ -47,15 +57,17 @@ export class Acknowledgements implements AsyncDisposable {
   readonly #seams: Seams;
   readonly #log: Log;
   readonly #ask: Ask;
+  readonly #askWhether: AskWhether;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #closing = new AbortController();
   #changed = Promise.withResolvers<void>();
 
-  constructor(settings: AcknowledgeSettings, seams: Seams, log: Log, ask: Ask) {
+  constructor(settings: AcknowledgeSettings, seams: Seams, log: Log, { ask, askWhether }: Questions) {
     this.#settings = settings;
     this.#seams = seams;
     this.#log = log;
     this.#ask = ask;
+    this.#askWhether = askWhether;
   }
 
   /**
@@ -68,7 +80,7 @@ export class Acknowledgements implements AsyncDisposable {
       if (leftMs <= 0) return undefined;
       await this.#change(leftMs, signal);
     }
-    return this.#openTicket(this.#endpoint(endpoint).current, bytes);
+    return this.#openTicket(this.#awake(this.#endpoint(endpoint)), bytes);
   }
 
   /** Asks once more for all that is outstanding, and every second from then on. */
@@ -122,12 +134,25 @@ export class Acknowledgements implements AsyncDisposable {
     return made;
   }
 
+  /** The endpoint's channel, a new one after a long rest. */
+  #awake(endpoint: Endpoint): Channel {
+    const { current } = endpoint;
+    const isIdle = current.state === 'open' && current.entered === 0 && current.outstanding.size === 0;
+    if (isIdle && this.#now() - current.usedAt > longestRestMs) {
+      this.#rotate(current);
+      this.#tidy(current);
+    }
+    return endpoint.current;
+  }
+
   #openTicket(channel: Channel, bytes: number): Ticket {
+    channel.usedAt = this.#now();
     channel.entered += 1;
     channel.enteredBytes += bytes;
     return {
       channel,
       hear: (setCookie, answer) => this.#hear(channel, setCookie, answer),
+      learn: (signal) => this.#learn(channel, signal),
       wait: (ackId) => this.#wait(channel, ackId, bytes),
       [Symbol.dispose]: () => {
         channel.entered -= 1;
@@ -140,6 +165,7 @@ export class Acknowledgements implements AsyncDisposable {
 
   #hear(channel: Channel, setCookie: string | undefined, answer: HecAnswer): ReturnType<Ticket['hear']> {
     const endpoint = this.#endpoint(channel.endpoint);
+    channel.usedAt = this.#now();
     if (answer.ackId !== undefined) endpoint.acknowledges = true;
     else if (answer.code === 0) endpoint.acknowledges ??= false;
     if (channel.state === 'fresh') channel.state = 'open';
@@ -150,13 +176,24 @@ export class Acknowledgements implements AsyncDisposable {
     return { isSticky: channel.state !== 'lost', acknowledges: endpoint.acknowledges };
   }
 
+  async #learn(channel: Channel, signal: AbortSignal): Promise<boolean | undefined> {
+    const endpoint = this.#endpoint(channel.endpoint);
+    return (endpoint.acknowledges ??= await this.#askWhether(channel, signal));
+  }
+
   #wait(channel: Channel, ackId: number, bytes: number): Promise<Verdicts> {
     const { promise, resolve } = Promise.withResolvers<Verdicts>();
     if (this.#closing.signal.aborted) return Promise.resolve({ all: uncertain('the sink closed') });
     if (channel.seen.has(ackId)) {
       const verdict = uncertain(`acknowledgement id ${ackId} came twice: the server began to count anew`);
-      this.#lose(channel, verdict);
-      return Promise.resolve({ all: verdict });
+      if (channel.outstanding.has(ackId)) {
+        this.#lose(channel, verdict);
+        return Promise.resolve({ all: verdict });
+      }
+      // The server forgot what it had; this batch came after that, and its id means nothing else any more.
+      settleAll(channel, { all: verdict });
+      channel.seen.clear();
+      this.#rotate(channel);
     }
     channel.seen.add(ackId);
     channel.outstanding.set(ackId, { bytes, deadline: this.#now() + this.#settings.timeoutMs, settle: resolve });
@@ -199,6 +236,7 @@ export class Acknowledgements implements AsyncDisposable {
   }
 
   #apply(channel: Channel, reply: PollReply): void {
+    channel.usedAt = this.#now();
     if (reply.kind === 'refused') return this.#lose(channel, reply.verdict);
     if (reply.kind === 'silent')
       return this.#log.debug({ endpoint: channel.endpoint, reason: reply.reason }, 'acknowledgements unknown');

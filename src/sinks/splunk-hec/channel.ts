@@ -21,13 +21,15 @@ export interface Channel {
   /** Cookies of the load balancer, by name: they keep requests and polls at one indexer. */
   readonly cookies: Map<string, string>;
   readonly outstanding: Map<number, Waiting>;
-  /** Every id that this channel gave out: one that comes again means that the server began anew. */
+  /** Every id that this channel gave out since the server began to count: one that comes again means that it began anew. */
   readonly seen: Set<number>;
   /** Batches that were let in and whose answer is not read yet. */
   entered: number;
   enteredBytes: number;
   /** Monotonic time of the last poll. */
   polledAt: number;
+  /** Monotonic time at which a batch was let in or an answer came. */
+  usedAt: number;
   /** The poll under way: a channel has one poller, for `true` is told once. */
   polling: Promise<void> | undefined;
   isWatched: boolean;
@@ -47,6 +49,7 @@ export function freshChannel(endpoint: string, id: string): Channel {
     entered: 0,
     enteredBytes: 0,
     polledAt: 0,
+    usedAt: 0,
     polling: undefined,
     isWatched: false,
     isHurried: false,
@@ -60,14 +63,17 @@ export function headersOf({ id, cookies }: Channel): Readonly<Record<string, str
   return { ...channel, cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
 }
 
-/** Keeps an answer's cookies; false when one of them replaces another value: the balancer moved us to another indexer. */
+/**
+ * Keeps an answer's cookies; false when one of them replaces another value, or is new although ids were given out without it: the balancer
+ * moved us to another indexer.
+ */
 export function keepCookies(channel: Channel, setCookie: string | undefined): boolean {
   let isSticky = true;
   for (const line of setCookie?.split('\n') ?? []) {
     const [, name, value] = /^\s*([^=;\s]+)=([^;]*)/.exec(line) ?? [];
     if (name === undefined || value === undefined) continue;
     const known = channel.cookies.get(name);
-    if (known !== undefined && known !== value) isSticky = false;
+    if (known === undefined ? channel.seen.size > 0 : known !== value) isSticky = false;
     channel.cookies.set(name, value);
   }
   return isSticky;

@@ -62,6 +62,12 @@ export function isAccepted(answer: HecAnswer): boolean {
   return isSuccess(answer.status) && (meaning?.kind === 'accepted' || meaning?.kind === 'slower');
 }
 
+/** True when an answer names one event behind others, which HEC stored unless an acknowledgement was due. */
+export function hasStoredSome({ code, eventNumber }: HecAnswer): boolean {
+  const meaning = code === undefined ? undefined : codes[code];
+  return meaning?.kind === 'bad_event' && eventNumber !== undefined && eventNumber - meaning.from > 0;
+}
+
 /** True when an accepted answer asks for fewer requests at once (codes 24 and 25). */
 export function asksSlower(answer: HecAnswer): boolean {
   return answer.code !== undefined && codes[answer.code]?.kind === 'slower';
@@ -87,7 +93,7 @@ function locate(answer: HecAnswer, from: number, size: number, acknowledged: boo
   const bad = answer.eventNumber === undefined ? -1 : answer.eventNumber - from;
   if (bad < 0 || bad >= size) return { all: splitVerdict(answer) };
   const before: Verdict = acknowledged
-    ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}` }
+    ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}`, retryAfterMs: 0 }
     : { kind: 'accept' };
   const refused: Verdict = { kind: 'event', code: `hec_${answer.code}`, reason: answer.said };
   // A number that is known to be off by one is tried alone first, so that a version which counts otherwise costs no good event.

@@ -3,7 +3,7 @@ import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { Acknowledgements } from './acknowledge.ts';
 import { envelopeEncoder } from './encode.ts';
 import { SplunkHecOptions } from './options.ts';
-import { askForAcks } from './poll.ts';
+import { askForAcks, askWhetherAcknowledged } from './poll.ts';
 import { probeHec } from './probe.ts';
 import { hecRequests } from './request.ts';
 import { hecSend } from './send.ts';
@@ -31,10 +31,9 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
     // A request that is not under way yet must not look like one that got no answer.
     patienceMs: Math.min(longestPatienceMs, (context.timeoutMs ?? 30_000) / 2),
   };
-  const acknowledgements =
-    options.acknowledge === 'off'
-      ? undefined
-      : new Acknowledgements(settings, context.seams, context.log, askForAcks(context.http, requests));
+  const { http, seams, log } = context;
+  const questions = { ask: askForAcks(http, requests), askWhether: askWhetherAcknowledged(http, requests) };
+  const acknowledgements = options.acknowledge === 'off' ? undefined : new Acknowledgements(settings, seams, log, questions);
   return {
     endpoints: options.endpoints,
     maxInFlight: 256,

@@ -9,6 +9,8 @@ import type { HecRequests } from './request.ts';
 const ackPath = '/services/collector/ack';
 /** Splunk answers any number; more would only make one lost answer cost more. */
 const maxIdsPerPoll = 1000;
+/** "ACK is disabled". */
+const ackDisabled = 14;
 
 /** What a poll taught. `silent`: nothing, ask again later. */
 export type PollReply =
@@ -18,6 +20,25 @@ export type PollReply =
 
 /** Asks about all that is outstanding on a channel, with the channel's own GUID, endpoint and cookies. */
 export type Ask = (channel: Channel, signal: AbortSignal) => Promise<PollReply>;
+
+/**
+ * Asks whether the token acknowledges at all, before any answer has told: true, false, or undefined when that cannot be learned.
+ *
+ * Without acknowledgement the answer is code 14. The id belongs to nothing yet, so asking for it takes no news from anybody.
+ */
+export type AskWhether = (channel: Channel, signal: AbortSignal) => Promise<boolean | undefined>;
+
+/** Makes that question of one sink. */
+export function askWhetherAcknowledged(http: HttpClient, requests: HecRequests): AskWhether {
+  return async (channel, signal) => {
+    const parts = { headers: headersOf(channel), body: '{"acks":[0]}', signal };
+    const asked = await exchange(http, requests('POST', channel.endpoint, ackPath, parts));
+    if ('failed' in asked) return undefined;
+    const { response } = asked;
+    if (response.status === 200 && readAcks(response.body) !== undefined) return true;
+    return readAnswer(response, undefined).code === ackDisabled ? false : undefined;
+  };
+}
 
 /** Makes the question of one sink. Source: https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck */
 export function askForAcks(http: HttpClient, requests: HecRequests): Ask {

@@ -5,7 +5,7 @@ import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts'
 import type { Acknowledgements, Ticket } from './acknowledge.ts';
 import { type HecAnswer, readAnswer } from './answer.ts';
 import { headersOf } from './channel.ts';
-import { asksSlower, classifyRefusal, isAccepted } from './codes.ts';
+import { asksSlower, classifyRefusal, hasStoredSome, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { eventPath, type HecRequests } from './request.ts';
 
@@ -37,7 +37,10 @@ export function hecSend(
     if ('failed' in sent) return { all: sent.failed };
     const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
     const { isSticky, acknowledges } = ticket.hear(sent.response.headers['set-cookie'], answer);
-    if (!isAccepted(answer)) return classifyRefusal(answer, batch.events.length, acknowledges !== false);
+    if (!isAccepted(answer)) {
+      const isDue = acknowledges ?? (hasStoredSome(answer) ? await ticket.learn(signal) : undefined);
+      return classifyRefusal(answer, batch.events.length, isDue !== false);
+    }
     if (!isSticky) return { all: { kind: 'uncertain', reason: 'the load balancer moved the channel to another indexer' } };
     if (answer.ackId !== undefined) {
       poster.forget(batch);
