@@ -74,6 +74,8 @@ export const dayOf = (time: number | undefined): number => (time === undefined ?
 interface Sorted {
   readonly counts: AdmissionCounts;
   readonly records: StoredRecord[];
+  /** Facts of the records, in their order. */
+  readonly fresh: RecordFacts[];
   readonly seen: Seen[];
   readonly minTime: number;
   readonly maxTime: number;
@@ -109,6 +111,7 @@ function sort(
 ): Sorted {
   const counts = { fetched: all.length, new: 0, duplicate: 0, excluded: all.length - kept.size, unreadable: 0, id_conflict: 0 };
   const records: StoredRecord[] = [];
+  const fresh: RecordFacts[] = [];
   const seen: Seen[] = [];
   let [minTime, maxTime] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const facts of kept) {
@@ -126,6 +129,7 @@ function sort(
     known.set(key, fingerprints.add(facts.fingerprint));
     seen.push({ day: dayOf(facts.time), id: facts.uid, fingerprint: facts.fingerprint });
     records.push(store(facts, received, conflict));
+    fresh.push(facts);
     counts.new += 1;
     if (conflict) counts.id_conflict += 1;
     if (isUnreadable(facts)) counts.unreadable += 1;
@@ -134,7 +138,7 @@ function sort(
     maxTime = Math.max(maxTime, time);
     noteLateness(c, facts, received, admission.closedUntil);
   }
-  return { counts, records, seen, minTime, maxTime };
+  return { counts, records, fresh, seen, minTime, maxTime };
 }
 
 function noteLateness({ memory }: Collecting, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
@@ -156,8 +160,9 @@ function notesOf(
   received: number,
   last: boolean,
   lateBefore: unknown,
+  unknown: Commit['notes'],
 ): Pick<Commit, 'notes'> {
-  const notes: Record<string, unknown> = {};
+  const notes: Record<string, unknown> = { ...unknown };
   if (sorted.counts.new > 0) notes['activity'] = [received, Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime)];
   if (last && memory.meetsOwnRecords) notes['requests'] = memory.requests.toJson();
   if (last && lateBefore !== undefined) notes['lateness'] = memory.lateness.toJson();
@@ -186,6 +191,7 @@ async function commitSlice(
     const known = await lookUp(c, kept);
     const received = deps.seams.clock.now();
     const sorted = sort(c, facts, kept, admission, { received, known });
+    const unknown = memory.unknown.stage(sorted.fresh, settings.connector, received);
     await deps.journal.append({
       source: settings.name,
       ...pageOf(c, admission.lane, sorted),
@@ -197,8 +203,9 @@ async function commitSlice(
         ...sorted.counts,
         ...(last && admission.complete === true ? { complete: true } : {}),
       },
-      ...notesOf(c, sorted, received, last, memory.lateness.report()),
+      ...notesOf(c, sorted, received, last, memory.lateness.report(), unknown?.notes),
     });
+    unknown?.apply();
     remember(c, sorted, received);
     return sorted.counts;
   });

@@ -6,6 +6,7 @@ import { createLateness, type Lateness } from './lateness.ts';
 import { createLock, type Lock } from './lock.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
 import type { CollectDeps, SourceSettings } from './source.ts';
+import { createUnknownActions, type UnknownActions, unknownActionsNote } from './unknown-actions.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
 export interface SourceMemory {
@@ -13,6 +14,7 @@ export interface SourceMemory {
   readonly lock: Lock;
   readonly requests: RequestLog;
   readonly lateness: Lateness;
+  readonly unknown: UnknownActions;
   /** True once a record of our own making was met: from then on the request log is kept in the journal. */
   meetsOwnRecords: boolean;
   /** Resolves when the notes of an earlier process are read. */
@@ -55,6 +57,7 @@ export function memoryOf(journal: Journal, source: string): SourceMemory {
       lock: createLock(),
       requests: createRequestLog(),
       lateness: createLateness(),
+      unknown: createUnknownActions(),
       meetsOwnRecords: false,
       restored: undefined,
       skew: undefined,
@@ -71,6 +74,7 @@ async function restore(memory: SourceMemory, journal: Journal, source: string): 
   memory.meetsOwnRecords = requests !== undefined;
   memory.requests.load(requests);
   memory.lateness.load(await journal.note(source, 'lateness'));
+  memory.unknown.load(await journal.note(source, unknownActionsNote));
   const activity = await journal.note(source, 'activity');
   if (Array.isArray(activity) && typeof activity[0] === 'number' && typeof activity[1] === 'number') {
     memory.lastEvent = activity[0];

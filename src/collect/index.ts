@@ -21,6 +21,12 @@ export { type ComparedRecord, type Coverage, compareRange } from './compare.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './id-memory.ts';
 export { type ImportOptions, type ImportProgress, importCsvFiles } from './import-files.ts';
 export { type RangeOptions, runRange } from './range.ts';
+export {
+  parseUnknownCounts,
+  type UnknownAction,
+  unknownActionsNote,
+  unknownSampleNote,
+} from './unknown-actions.ts';
 export { createWalkGuard, type WalkGuard } from './walk-guard.ts';
 
 /** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */

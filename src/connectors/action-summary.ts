@@ -1,4 +1,4 @@
-import type { ActionTable } from '../event/index.ts';
+import { type ActionTable, normaliseKey } from '../event/index.ts';
 import type { ActionSummary } from './connector.ts';
 
 /** A row of the action table for people. */
@@ -15,5 +15,7 @@ export function summarise({ head, spec }: ActionTable['actions'][number]): Actio
     severityId: head.severity_id,
     risk: spec.risk?.level ?? 'none',
     confirmed: spec.wire === 'documented',
+    activityId: head.activity_id,
+    aliases: (spec.aliases ?? []).map(normaliseKey),
   };
 }

@@ -41,6 +41,9 @@ export interface ActionSummary {
   readonly severityId: number;
   readonly risk: string;
   readonly confirmed: boolean;
+  readonly activityId?: number;
+  /** Other spellings of the action, normalised. */
+  readonly aliases?: readonly string[];
 }
 
 /** Windows, all in milliseconds. What the connector proposes; a source's `window:` overrides. */
@@ -109,6 +112,8 @@ export interface RecordFacts {
   readonly time: number | undefined;
   /** Normalised action key, for filters; undefined when there is none. */
   readonly actionKey: string | undefined;
+  /** The action as the vendor spells it. */
+  readonly action?: string;
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;
   readonly unreadable?: string;

@@ -32,7 +32,7 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
       return {
         ...identity(table, tenant, native, fingerprintOf(value, spec.volatile)),
         time: timeOf(value)?.ms,
-        actionKey: action === undefined ? undefined : normaliseKey(action),
+        ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
         record: redact(value),
         isSelfMade: (userAgent) => isSelf(value, action, userAgent),
       };
