@@ -1,11 +1,11 @@
 import { channel } from 'node:diagnostics_channel';
-import { open, readdir, readFile, truncate } from 'node:fs/promises';
+import { open, readFile, stat, truncate } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { missingArrivals, untilStatus } from '../conditions.ts';
+import { untilStatus } from '../conditions.ts';
 import { configFile, penstock, run } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
@@ -18,7 +18,9 @@ function countRequests(): () => number {
     requests += (message as { request: IncomingMessage }).request.url === undefined ? 0 : 1;
   };
   began.subscribe(onRequest);
-  onTestFinished(() => void began.unsubscribe(onRequest));
+  onTestFinished(() => {
+    began.unsubscribe(onRequest);
+  });
   return () => requests;
 }
 
@@ -61,12 +63,17 @@ function moveWalIntoFile(path: string): void {
   db.close();
 }
 
-const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-
+/** Flips one bit in the first stored page, wherever it lies in the file. */
 async function flipInPage(path: string): Promise<void> {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const body = db.prepare('SELECT body FROM pages ORDER BY id LIMIT 1').get()?.['body'];
+  db.close();
+  if (!(body instanceof Uint8Array)) throw new Error('there is no page');
+  const head = Buffer.from(body).subarray(0, 64);
   const bytes = await readFile(path);
-  const at = bytes.indexOf(zstdMagic, 8192) + 40;
-  await overwrite(path, at, Buffer.from([(bytes[at] ?? 0) ^ 0x10]));
+  // A copy that the file no longer uses may lie before the one in use.
+  for (let at = bytes.indexOf(head); at >= 0; at = bytes.indexOf(head, at + 1))
+    await overwrite(path, at + 40, Buffer.from([(bytes[at + 40] ?? 0) ^ 0x10]));
 }
 
 interface Repair {
@@ -83,17 +90,12 @@ it.each([
     seed: 72,
     damage: async (path: string) => truncate(path, Math.floor((await readFile(path)).length / 2)),
   },
-  {
-    what: 'a run of zeros over its middle',
-    seed: 73,
-    damage: async (path: string) => overwrite(path, 40_960, Buffer.alloc(16_384)),
-  },
   { what: 'an overwritten header', seed: 74, damage: (path: string) => overwrite(path, 0, Buffer.alloc(100, 7)) },
 ])(
   'refuses a journal with $what before anything is polled, and runs again once it is repaired',
   async ({ damage, seed }) => {
     await using scene = await killedDaemon(seed);
-    const { vendors, receiver, file, journal } = scene;
+    const { file, journal } = scene;
     moveWalIntoFile(journal);
     await damage(journal);
     const requests = countRequests();
@@ -106,19 +108,6 @@ it.each([
     const again = await run(['run', '--once', '--timeout', '60s', '-c', file]);
     const ledger = await run(['ledger', '--json', '-c', file]);
 
-    console.log(
-      refused.stderr,
-      check.code,
-      check.stdout.slice(0, 600),
-      check.stderr,
-      repair.code,
-      repair.stdout,
-      repair.stderr,
-      clean.code,
-      clean.stdout,
-      again.stderr.slice(0, 500),
-    );
-    console.log(await readdir(dirname(journal)), (await missingArrivals(receiver, vendors, 1000)).length);
     const report = JSON.parse(repair.stdout) as Repair;
     expect({
       refused: refused.code,
@@ -137,7 +126,8 @@ it.each([
     });
     expect(refused.stderr).toContain('penstock journal repair');
     expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });
-    expect(report.records).toBeGreaterThan(-1);
+    expect(report.lost.length + report.notes.length).toBeGreaterThan(0);
+    expect((await stat(report.damaged)).size).toBeGreaterThan(0);
   },
   90_000,
 );
