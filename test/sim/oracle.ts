@@ -1,0 +1,132 @@
+// Judges a run once vendors are quiet, receivers healthy and nothing is left to do.
+import { readLedger } from '../../src/operate/ledger.ts';
+import type { Life } from './life.ts';
+import type { World } from './play.ts';
+import { badContent } from './receivers.ts';
+import { contentKey } from './witness.ts';
+import type { Entry } from './feed.ts';
+import type { Feed } from './life.ts';
+
+const most = 1_000_000;
+
+/** True for a record that must be collected: it showed up in time, or somebody looks again later. */
+function isPromised({ plan, connector }: Feed, entry: Entry, start: number): boolean {
+  if (entry.self) return false;
+  if (plan.kind === 'stream' || plan.kind === 'files') return true;
+  if (entry.time < start) return false;
+  if (plan.sweepEveryMs !== undefined) return true;
+  const { overlapMs, settleMs } = connector.defaults;
+  return entry.visibleAt - entry.time <= overlapMs + settleMs - 1_000;
+}
+
+async function startOf(life: Life, source: string): Promise<number> {
+  const live = (await life.journal?.checkpoint(source, 'live')) as { start?: number } | undefined;
+  return live?.start ?? 0;
+}
+
+/** Contents whose dead letters a sink has. */
+async function lettersOf({ witness }: World, life: Life, sink: string): Promise<Map<string, string>> {
+  const letters = (await life.journal?.deadLetters({ sink }, most)) ?? [];
+  return new Map(
+    letters.map(({ source, record, code }) => [`${source}\n${witness.contentOf(source, record.uid, record.record) ?? record.uid}`, code]),
+  );
+}
+
+/** What is promised and not there yet, in words. */
+export async function missing(world: World, life: Life): Promise<string[]> {
+  const { feeds, receivers, witness } = world;
+  const words: string[] = [];
+  const must = new Map<string, readonly Entry[]>();
+  for (const feed of feeds) {
+    const { plan, vendor } = feed;
+    const start = await startOf(life, plan.name);
+    const committed = witness.committed.get(plan.name) ?? new Map<string, Entry>();
+    const uncollected = vendor.entries.filter((entry) => isPromised(feed, entry, start) && !committed.has(contentKey(entry.facts)));
+    for (const { plan: p, facts } of uncollected) words.push(`record ${p.n} of ${plan.name} (${facts.uid}) was never collected`);
+    must.set(plan.name, [...committed.values()].filter(({ self }) => !self));
+  }
+  for (const { plan } of receivers) {
+    const letters = await lettersOf(world, life, plan.name);
+    for (const [source, entries] of must) {
+      const arrived = witness.arrived(plan.name, source);
+      for (const { facts, plan: p } of entries) {
+        const key = contentKey(facts);
+        if (!arrived.has(key) && !letters.has(`${source}\n${key}`)) words.push(`record ${p.n} of ${source} (${facts.uid}) is neither at ${plan.name} nor in its dead letters`);
+      }
+    }
+  }
+  const pending = (await Promise.all(receivers.map(({ plan }) => life.journal?.lanes(plan.name) ?? []))).flat();
+  for (const { lane, pending: records } of pending) if (records > 0) words.push(`${records} records of ${lane.source} (${lane.kind}) are pending`);
+  return words;
+}
+
+async function checkLedger({ feeds, receivers, witness }: World, life: Life): Promise<void> {
+  if (life.journal === undefined) return;
+  const ledger = await readLedger(life.journal);
+  for (const text of ledger.imbalances) witness.problem(`the ledger does not balance: ${text}`);
+  for (const { plan } of feeds) {
+    const collected = witness.committed.get(plan.name)?.size ?? 0;
+    const totals = ledger.sources[plan.name];
+    if (plan.logsReads !== true && totals !== undefined && totals.new !== collected)
+      witness.problem(`the ledger says ${totals.new} new records of ${plan.name}, the vendor handed out ${collected}`);
+  }
+  for (const { plan, byUid } of receivers) {
+    const totals = ledger.sinks[plan.name];
+    const letters = await life.journal.countDeadLetters({ sink: plan.name });
+    if (totals === undefined) continue;
+    if (totals.dead_lettered !== letters) witness.problem(`the ledger says ${totals.dead_lettered} dead letters of ${plan.name}, there are ${letters}`);
+    const taken = totals.acknowledged + totals.unconfirmed;
+    if (taken > byUid.size) witness.problem(`the ledger says that ${plan.name} took ${taken} events, ${byUid.size} arrived`);
+  }
+}
+
+async function checkLetters(world: World, life: Life): Promise<void> {
+  const { receivers, witness, scenario } = world;
+  const bad = new Set(scenario.events.flatMap((e) => (e.refusedBy ?? []).map((sink) => `${sink} ${e.source} ${e.n}`)));
+  for (const { plan } of receivers) {
+    const letters = await lettersOf(world, life, plan.name);
+    for (const [source, contents] of witness.committed)
+      for (const [key, entry] of contents) {
+        const code = letters.get(`${source}\n${key}`);
+        if (code === badContent && !isBad(bad, world, plan.name, entry)) witness.problem(`record ${entry.plan.n} of ${source} is a dead letter of ${plan.name}, which never refused it`);
+      }
+  }
+}
+
+// A copy shares the id of its original, and receivers refuse ids.
+function isBad(bad: ReadonlySet<string>, { scenario }: World, sink: string, { plan }: Entry): boolean {
+  const original = plan.copyOf ?? plan.n;
+  return scenario.events.some((e) => e.source === plan.source && (e.n === original || e.copyOf === original) && bad.has(`${sink} ${e.source} ${e.n}`));
+}
+
+/** First arrivals come in the order of their lane where one request at a time is sent and each gets its answer. */
+function checkOrder({ receivers, witness, scenario }: World): void {
+  for (const { plan, copies } of receivers) {
+    const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && (kind === 'partial' || kind === 'refuse_all'));
+    if (plan.inFlight > 1 || plan.acknowledges === 'later' || unordered) continue;
+    const last = new Map<string, number>();
+    const known = new Set<string>();
+    for (const { source, uid, replay } of copies) {
+      if (replay || known.has(`${source} ${uid}`)) continue;
+      known.add(`${source} ${uid}`);
+      const place = witness.placeOf(source, uid);
+      if (place === undefined) continue;
+      if (place.position < (last.get(place.lane) ?? 0)) witness.problem(`sink ${plan.name}: ${uid} arrived before an older record of lane ${place.lane}`);
+      last.set(place.lane, Math.max(place.position, last.get(place.lane) ?? 0));
+    }
+  }
+}
+
+/** Notes every promise that the run broke. */
+export async function judge(world: World, life: Life | undefined): Promise<void> {
+  const { witness, time } = world;
+  if (life?.journal === undefined) {
+    if (witness.problems.length === 0) witness.problem('no life came up any more');
+    return;
+  }
+  const lost = await time.track(missing(world, life));
+  if (witness.problems.length === 0) for (const text of lost) witness.problem(text);
+  await time.track(checkLedger(world, life));
+  await time.track(checkLetters(world, life));
+  checkOrder(world);
+}

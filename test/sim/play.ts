@@ -1,0 +1,309 @@
+// Plays a history: lives follow each other on what the one before left, until the time of troubles is over; then everything is calm, and the
+// oracle judges what became of every record.
+import { mkdirSync, mkdtempSync, rmSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { PenstockError } from '../../src/base/errors.ts';
+import { type Log, openLog, silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
+import type { Connector } from '../../src/connectors/connector.ts';
+import { loadConnector } from '../../src/connectors/index.ts';
+import { connectorOf, type Entry, entryOf } from './feed.ts';
+import { type Feed, type Life, startLife } from './life.ts';
+import { judge, missing } from './oracle.ts';
+import { type Receiver, receiver } from './receivers.ts';
+import { day, diceOf, type EndPlan, type FaultPlan, hour, minute, type Scenario, type SourceKind } from './scenario.ts';
+import { type SimTime, simTime } from './time.ts';
+import { broker, folder, httpVendor } from './vendors.ts';
+import { openWitness, type Witness } from './witness.ts';
+
+/** What became of a history. */
+export interface Outcome {
+  readonly scenario: Scenario;
+  /** Broken promises, in words; empty when all were kept. */
+  readonly problems: readonly string[];
+  readonly virtualMs: number;
+  readonly wallMs: number;
+  readonly lives: number;
+  readonly records: number;
+  readonly arrivals: number;
+  /** Tells two runs of one seed apart. */
+  readonly fingerprint: string;
+}
+
+export interface PlayOptions {
+  /** Told every line of the log. */
+  readonly onLog?: (line: string) => void;
+}
+
+/** 2026-11-21T06:00:00Z: no run begins at midnight by chance, and long ones cross it. */
+export const startMs = Date.UTC(2026, 10, 21, 6);
+const calmMs = 2 * day;
+
+const options: Readonly<Record<SourceKind, Readonly<Record<string, unknown>>>> = {
+  offset: { org_id: 'acme', client_id: 'id', client_secret: 'client-secret', api_url: 'https://offset.test', token_url: 'https://offset.test/token' },
+  token: { workspace: 'acme', token: 'token', secret: 'workspace-secret', base_url: 'https://token.test' },
+  link: { org_url: 'https://link.test', token: 'link-secret' },
+  stream: { websocket_url: 'wss://stream.test', topic: ['persistent://acme/default/audit'], subscription: 'penstock', token: 'stream-secret', org_id: 'acme' },
+  files: { directory: '/nowhere', org_id: 'acme' },
+};
+
+const connectors = new Map<SourceKind, Promise<Connector>>();
+
+function loaded(kind: SourceKind): Promise<Connector> {
+  const known = connectors.get(kind) ?? loadConnector(connectorOf[kind], { dirs: [resolve(import.meta.dirname, '../../connectors')], files: systemSeams().files });
+  connectors.set(kind, known);
+  return known;
+}
+
+/** Everything of a run that outlives a process. */
+export interface World {
+  readonly scenario: Scenario;
+  readonly time: SimTime;
+  readonly feeds: readonly Feed[];
+  readonly receivers: readonly Receiver[];
+  readonly witness: Witness;
+}
+
+async function build(scenario: Scenario): Promise<World> {
+  const time = simTime(startMs);
+  const dice = diceOf(scenario.seed + 7);
+  const byOn = new Map<string, FaultPlan[]>();
+  for (const fault of scenario.faults) byOn.set(fault.on, [...(byOn.get(fault.on) ?? []), fault]);
+  const striker = (on: string) => (kind: string): boolean =>
+    byOn.get(on)?.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && dice.chance(f.share)) === true;
+  const sources = await Promise.all(
+    scenario.sources.map(async (plan) => {
+      const connector = await loaded(plan.kind);
+      const tenant = connector.tenant(options[plan.kind]);
+      const entries: Entry[] = scenario.events.filter((e) => e.source === plan.name).map((e) => entryOf(plan.kind, connector, tenant, e, startMs));
+      return { plan, connector, tenant, entries, name: plan.name };
+    }),
+  );
+  const witness = openWitness(sources, () => time.now());
+  const feeds = sources.map(({ plan, connector, tenant, entries }): Feed => {
+    const onForgotten = (forgotten: readonly Entry[]): void => witness.onForgotten(plan.name, forgotten);
+    const parts = { plan, connector, tenant, time, dice, strikes: striker(plan.name), entries, onForgotten };
+    const vendor = plan.kind === 'stream' ? broker(parts) : plan.kind === 'files' ? folder(parts) : httpVendor(parts);
+    return { plan, connector, options: options[plan.kind], vendor };
+  });
+  const receivers = scenario.sinks.map((plan) => {
+    const bad = new Set(
+      sources.flatMap(({ entries }) => entries.filter((e) => e.plan.refusedBy?.includes(plan.name) === true).flatMap(({ facts }) => [facts.uid, facts.conflictUid])),
+    );
+    return receiver({
+      plan,
+      time,
+      dice,
+      strikes: striker(plan.name),
+      refuses: (uid) => bad.has(uid),
+      onArrival: (copy, encoded) => witness.onArrival(plan.name, copy, encoded),
+    });
+  });
+  return { scenario, time, feeds, receivers, witness };
+}
+
+const never: EndPlan | undefined = undefined;
+
+/** Lets lives follow each other. */
+class Playing {
+  readonly world: World;
+  readonly #base: string;
+  readonly #log: Log;
+  readonly #diskErrors: { at: number; errcode: 10 | 13; commits: number }[];
+  readonly #replays: { at: number; sink: string; from: number; to: number }[];
+  readonly #buried: Promise<unknown>[] = [];
+  #ends: EndPlan[];
+  #number = 0;
+  life: Life | undefined;
+
+  constructor(world: World, base: string, log: Log) {
+    const { scenario } = world;
+    this.world = world;
+    this.#base = base;
+    this.#log = log;
+    this.#ends = [...scenario.ends];
+    this.#diskErrors = scenario.diskErrors.map((plan) => ({ ...plan }));
+    this.#replays = [...scenario.replays];
+  }
+
+  get lives(): number {
+    return this.#number;
+  }
+
+  /** Goes on until a time or until `isDone`, starting lives as they are needed. */
+  async until(elapsed: number, isDone: () => boolean = () => false): Promise<void> {
+    const { time } = this.world;
+    while (time.elapsed < elapsed && !isDone()) {
+      this.life ??= this.#start();
+      const { life } = this;
+      const end = this.#end;
+      const stopAt = end?.kind === 'stop' ? Math.max(time.elapsed, end.at) : Number.POSITIVE_INFINITY;
+      let failed: unknown;
+      life.opened.catch((error: unknown) => (failed = error));
+      await time.until(Math.min(elapsed, stopAt), () => life.fate.dead || failed !== undefined || isDone());
+      if (failed !== undefined && !life.fate.dead) this.#onFailed(failed);
+      else if (!life.fate.dead && time.elapsed >= stopAt) await this.#stop(life);
+      if (life.fate.dead) await this.#next(life);
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.life !== undefined) await this.#stop(this.life);
+    await this.life?.bury();
+    await Promise.allSettled(this.#buried);
+  }
+
+  /** From here on no process ends any more. */
+  calm(): void {
+    this.#ends = [];
+    this.#diskErrors.length = 0;
+  }
+
+  get #end(): EndPlan | undefined {
+    return this.#ends[0] ?? never;
+  }
+
+  #dir(number: number): string {
+    return join(this.#base, String(number));
+  }
+
+  #start(): Life {
+    const { scenario, time, feeds, receivers, witness } = this.world;
+    mkdirSync(this.#dir(this.#number), { recursive: true });
+    const life = startLife({
+      number: this.#number,
+      dir: this.#dir(this.#number),
+      nextDir: this.#dir(this.#number + 1),
+      scenario,
+      end: this.#end,
+      time,
+      feeds,
+      receivers,
+      witness,
+      log: this.#log.child({ life: this.#number }),
+      diskError: () => this.#diskError(),
+    });
+    life.opened.then(
+      () => this.#askForReplays(life),
+      () => undefined,
+    );
+    return life;
+  }
+
+  #diskError(): 10 | 13 | undefined {
+    const due = this.#diskErrors.find(({ at, commits }) => at <= this.world.time.elapsed && commits > 0);
+    if (due === undefined) return undefined;
+    due.commits -= 1;
+    return due.errcode;
+  }
+
+  #askForReplays(life: Life): void {
+    const { time } = this.world;
+    for (const replay of this.#replays.splice(0)) {
+      time.at(Math.max(time.elapsed, replay.at), () => {
+        if (life.fate.dead || life.journal === undefined) {
+          this.#replays.push(replay);
+          return;
+        }
+        const args = { sink: replay.sink, from: startMs + replay.from, to: startMs + replay.to };
+        // A journal that refuses the order leaves the operator without a replay, which costs no event.
+        life.journal.insertJob('replay', args).catch((error: unknown) => this.#log.info({ err: error }, 'replay not ordered'));
+      });
+    }
+  }
+
+  /** The daemon gave up at its start; whoever supervises it starts it again. */
+  #onFailed(error: unknown): void {
+    const code = error instanceof PenstockError ? error.code : undefined;
+    if (code === 'PEN_JOURNAL_CORRUPT' || code === 'PEN_JOURNAL_FOREIGN' || code === undefined)
+      this.world.witness.problem(`life ${this.#number} could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.life?.fate.die();
+  }
+
+  async #stop(life: Life): Promise<void> {
+    const { time } = this.world;
+    let stopped = false;
+    const stopping = life.stop().finally(() => (stopped = true));
+    await time.until(time.elapsed + 30 * minute, () => stopped || life.fate.dead);
+    if (!stopped && !life.fate.dead) {
+      this.world.witness.problem(`life ${this.#number} did not stop within 30 minutes`);
+      life.fate.die();
+    }
+    if (stopped) await stopping;
+    life.fate.die();
+  }
+
+  async #next(life: Life): Promise<void> {
+    const { time } = this.world;
+    const end = this.#end;
+    // A start that failed uses up no end.
+    if (end !== undefined && time.elapsed >= end.at) this.#ends.shift();
+    const dir = this.#dir(this.#number);
+    this.#buried.push(time.track(life.bury().then(() => rmSync(dir, { recursive: true, force: true }))));
+    this.#number += 1;
+    this.life = undefined;
+    await time.until(time.elapsed + (end?.downMs ?? 5_000));
+  }
+}
+
+function logTo(onLog: PlayOptions['onLog']): Log {
+  return onLog === undefined ? silentLog() : openLog('debug', { write: onLog }, createSecrets());
+}
+
+const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** Plays a history and judges it. */
+export async function play(scenario: Scenario, { onLog }: PlayOptions = {}): Promise<Outcome> {
+  const began = performance.now();
+  const world = await build(scenario);
+  const { time, witness, receivers, feeds } = world;
+  const base = mkdtempSync(join(shared, 'penstock-sim-'));
+  const playing = new Playing(world, base, logTo(onLog));
+  for (const step of scenario.clock) time.at(step.at, () => (time.wallOffMs += step.byMs));
+  try {
+    await playing.until(scenario.hours * hour);
+    playing.calm();
+    time.wallOffMs = 0;
+    await settleDown(playing);
+    await freshEvents(playing);
+    await judge(world, playing.life);
+    await playing.stop();
+  } catch (error) {
+    witness.problem(`the run broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    await playing.stop().catch(() => undefined);
+  } finally {
+    rmSync(base, { recursive: true, force: true });
+  }
+  const arrivals = receivers.reduce((sum, { copies }) => sum + copies.length, 0);
+  return {
+    scenario,
+    problems: witness.problems,
+    virtualMs: time.elapsed,
+    wallMs: performance.now() - began,
+    lives: playing.lives + 1,
+    records: feeds.reduce((sum, { plan }) => sum + (witness.committed.get(plan.name)?.size ?? 0), 0),
+    arrivals,
+    fingerprint: `${time.fired} ${arrivals} ${playing.lives} ${time.elapsed}`,
+  };
+}
+
+/** Waits until everything that was promised is there; what is not there after two days is lost. */
+async function settleDown(playing: Playing): Promise<void> {
+  const { world } = playing;
+  const limit = world.time.elapsed + calmMs;
+  while (world.time.elapsed < limit && world.witness.problems.length === 0) {
+    await playing.until(Math.min(limit, world.time.elapsed + 5 * minute));
+    if (playing.life?.journal !== undefined && (await world.time.track(missing(world, playing.life))).length === 0) return;
+  }
+}
+
+/** One more record of each source has to come through. */
+async function freshEvents(playing: Playing): Promise<void> {
+  const { time, feeds } = playing.world;
+  if (playing.world.witness.problems.length > 0) return;
+  for (const { plan, vendor, connector, options: own } of feeds)
+    vendor.entries.push(entryOf(plan.kind, connector, connector.tenant(own), { source: plan.name, n: 900_000, at: time.elapsed, late: 0 }, startMs));
+  await settleDown(playing);
+}

@@ -1,0 +1,153 @@
+// Receivers that misbehave: what they stored survives every crash of Penstock, what they said may get lost on its way.
+import { PenstockError } from '../../src/base/errors.ts';
+import type { Batch, Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
+import type { Fate } from './fate.ts';
+import { type Dice, minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
+import type { SimTime } from './time.ts';
+
+/** One arrival of an event. */
+export interface Copy {
+  readonly uid: string;
+  readonly source: string;
+  /** True time, milliseconds since the epoch. */
+  readonly at: number;
+  /** Number of the process that sent it. */
+  readonly process: number;
+  readonly batch: string;
+  readonly replay: boolean;
+  /** False once a living process was told that it was taken. */
+  doubt: boolean;
+}
+
+export interface ReceiverParts {
+  readonly plan: SinkPlan;
+  readonly time: SimTime;
+  readonly dice: Dice;
+  readonly strikes: (kind: ReceiverFault) => boolean;
+  /** True when the receiver refuses the event for its content. */
+  readonly refuses: (uid: string) => boolean;
+  /** Told of every arrival before it is stored. */
+  readonly onArrival: (copy: Copy, encoded: string) => void;
+}
+
+export interface Receiver {
+  readonly plan: SinkPlan;
+  /** Every arrival, in order. */
+  readonly copies: Copy[];
+  readonly byUid: ReadonlyMap<string, Copy[]>;
+  open(fate: Fate, process: number): Promise<Sink>;
+}
+
+/** The code with which everything is refused while the receiver's configuration is wrong. */
+export const wrongIndex = 'wrong_index';
+/** The code of an event that is refused for its content. */
+export const badContent = 'bad_content';
+
+type Outcome = Verdict['kind'];
+
+interface Reply {
+  readonly verdicts: Verdicts;
+  readonly copies: readonly (Copy | undefined)[];
+}
+
+const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
+const isTaken = (kind: Outcome): boolean => kind === 'accept' || kind === 'sent';
+
+export function receiver(parts: ReceiverParts): Receiver {
+  const { plan, time, dice, strikes } = parts;
+  const copies: Copy[] = [];
+  const byUid = new Map<string, Copy[]>();
+
+  function store(batch: Batch, index: number, process: number): Copy {
+    const { uid, source } = batch.events[index] as (typeof batch.events)[number];
+    const copy: Copy = { uid, source, at: time.now(), process, batch: batch.id, replay: batch.replay, doubt: true };
+    parts.onArrival(copy, batch.encoded[index] ?? '');
+    copies.push(copy);
+    byUid.set(uid, [...(byUid.get(uid) ?? []), copy]);
+    return copy;
+  }
+
+  function each(batch: Batch, process: number, taken: Verdict): Reply {
+    const refuseAll = strikes('refuse_all');
+    const partial = strikes('partial');
+    const stored: (Copy | undefined)[] = [];
+    const verdicts = batch.events.map(({ uid }, index): Verdict => {
+      if (refuseAll) return { kind: 'event', code: wrongIndex, reason: 'no such index' };
+      if (parts.refuses(uid)) return { kind: 'event', code: badContent, reason: 'cannot be parsed' };
+      if (partial && dice.chance(0.4)) return { kind: 'retry', reason: 'queue full' };
+      stored[index] = store(batch, index, process);
+      return taken;
+    });
+    const first = verdicts[0];
+    const same = first !== undefined && verdicts.every(({ kind }) => kind === first.kind) && isTaken(first.kind);
+    return { verdicts: same ? { all: first } : { each: verdicts }, copies: stored };
+  }
+
+  /** What the receiver does with a batch that reached it; throws where the connection breaks. */
+  function take(batch: Batch, process: number): Reply {
+    if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
+    if (strikes('hold')) return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };
+    if (strikes('busy')) return { verdicts: { all: { kind: 'retry', reason: 'answered 503', retryAfterMs: dice.pick([0, 1_000, 30_000]) } }, copies: [] };
+    if (batch.events.length > (plan.mostEvents ?? Infinity)) return { verdicts: { all: { kind: 'split', code: '413', reason: 'too large' } }, copies: [] };
+    if (strikes('half')) {
+      for (let index = 0; index < batch.events.length / 2; index += 1) if (!parts.refuses(batch.events[index]?.uid ?? '')) store(batch, index, process);
+      throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset');
+    }
+    if (strikes('forget')) return { verdicts: { all: uncertain('restarted before the batch was stored') }, copies: [] };
+    return each(batch, process, plan.acknowledges === 'never' ? { kind: 'sent' } : { kind: 'accept' });
+  }
+
+  /** The answer reaches a process that lives and still listens: it knows now what was taken. */
+  function told({ verdicts, copies: stored }: Reply): Verdicts {
+    const verdictAt = (index: number): Outcome | undefined => ('all' in verdicts ? verdicts.all.kind : verdicts.each[index]?.kind);
+    for (const [index, copy] of stored.entries()) if (copy !== undefined && isTaken(verdictAt(index) ?? 'retry')) copy.doubt = false;
+    return verdicts;
+  }
+
+  async function send(batch: Batch, signal: AbortSignal, fate: Fate, process: number): Promise<Verdicts | Pending> {
+    await fate.step();
+    const ms = strikes('slow') ? dice.between(5_000, minute) : dice.between(5, 300);
+    await time.wait(ms / 2);
+    // A batch that left is taken whether or not its sender still lives.
+    let reply: Reply;
+    try {
+      reply = take(batch, process);
+    } catch (error) {
+      await time.wait(ms / 2);
+      await fate.step();
+      throw error;
+    }
+    await time.wait(ms / 2);
+    await fate.step();
+    if (signal.aborted) throw signal.reason;
+    if (strikes('lost_answer')) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
+    if (plan.acknowledges !== 'later' || !('all' in reply.verdicts) || reply.verdicts.all.kind !== 'accept') return told(reply);
+    return { pending: acknowledgeLater(reply, fate) };
+  }
+
+  async function acknowledgeLater(reply: Reply, fate: Fate): Promise<Verdicts> {
+    const isNever = strikes('never');
+    await time.wait(isNever ? 3 * minute : dice.between(500, 20_000));
+    await fate.step();
+    return isNever ? { all: uncertain('no acknowledgement came') } : told(reply);
+  }
+
+  return {
+    plan,
+    copies,
+    byUid,
+    async open(fate, process) {
+      await fate.alive();
+      if (strikes('cannot_open')) throw new PenstockError('PEN_CONFIG_INVALID', 'the certificate cannot be read', { fix: 'renew it' });
+      return {
+        endpoints: plan.inFlight > 1 ? ['a', 'b'] : ['a'],
+        maxInFlight: plan.inFlight,
+        maxEventBytes: 1_000_000,
+        encode: ({ body }) => body,
+        send: (batch, signal) => send(batch, signal, fate, process),
+        probe: () => Promise.resolve({ ok: true, findings: [] }),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+    },
+  };
+}

@@ -1,0 +1,252 @@
+// A history to play, as plain data: a seed and a length make one, and shrinking takes things out of it.
+import { seededRandom } from '../../src/base/random.ts';
+
+export type SourceKind = 'offset' | 'token' | 'link' | 'stream' | 'files';
+
+export interface SourcePlan {
+  readonly name: string;
+  readonly kind: SourceKind;
+  /** Records that the vendor puts on a page, whatever is asked for. */
+  readonly pageSize: number;
+  /** Milliseconds; undefined: no second look. */
+  readonly sweepEveryMs?: number;
+  /** How far back the first poll begins, milliseconds before the start. */
+  readonly backMs: number;
+  /** True where the vendor logs each of our reads. */
+  readonly logsReads?: boolean;
+}
+
+export interface SinkPlan {
+  readonly name: string;
+  /** Answers at once, later, or never at all (`sent`). */
+  readonly acknowledges: 'now' | 'later' | 'never';
+  readonly inFlight: number;
+  readonly batchEvents: number;
+  /** Largest batch that the receiver takes; larger ones are to be split. */
+  readonly mostEvents?: number;
+}
+
+/** A record of a vendor. Times are milliseconds after the start of the run and may be negative. */
+export interface EventPlan {
+  readonly source: string;
+  readonly n: number;
+  readonly at: number;
+  /** How long after its time it shows up. */
+  readonly late: number;
+  /** Size of its incompressible ballast, bytes. */
+  readonly fat?: number;
+  /** The record under whose id and time it comes, with another content. */
+  readonly copyOf?: number;
+  /** Receivers that refuse it for its content. */
+  readonly refusedBy?: readonly string[];
+}
+
+export type VendorFault =
+  | 'html' | 'unavailable' | 'rate_limit' | 'cut_body' | 'reset' | 'hang' | 'unauthorized' | 'revoke'
+  | 'token_refused' | 'large_total' | 'reorder' | 'repeat' | 'slow' | 'too_large' | 'empty_page';
+export type ReceiverFault =
+  | 'down' | 'busy' | 'hold' | 'lost_answer' | 'half' | 'slow' | 'forget' | 'never' | 'refuse_all' | 'partial' | 'cannot_open';
+
+/** Trouble between two times; it strikes a request with the probability `share`. */
+export interface FaultPlan {
+  readonly on: string;
+  readonly kind: VendorFault | ReceiverFault;
+  readonly from: number;
+  readonly to: number;
+  readonly share: number;
+}
+
+/** The end of a process, armed at a time: at one of its next steps, at one of its next commits, or in good order. */
+export interface EndPlan {
+  readonly at: number;
+  readonly kind: 'step' | 'commit' | 'stop';
+  /** Which step or commit, counted from 1. */
+  readonly nth: number;
+  readonly when: 'before' | 'during' | 'after';
+  /** For `during`: how much of the bytes got out. */
+  readonly share: number;
+  /** How long nothing runs afterwards, milliseconds. */
+  readonly downMs: number;
+}
+
+export interface Scenario {
+  readonly seed: number;
+  readonly hours: number;
+  readonly maxBytes: number;
+  readonly sources: readonly SourcePlan[];
+  readonly sinks: readonly SinkPlan[];
+  readonly events: readonly EventPlan[];
+  readonly faults: readonly FaultPlan[];
+  readonly ends: readonly EndPlan[];
+  /** Steps of the machine's wall clock. */
+  readonly clock: readonly { readonly at: number; readonly byMs: number }[];
+  /** Commits that SQLite refuses: so many from a time on. */
+  readonly diskErrors: readonly { readonly at: number; readonly errcode: 10 | 13; readonly commits: number }[];
+  /** Stored events that are delivered again, as an operator may ask for. */
+  readonly replays: readonly { readonly at: number; readonly sink: string; readonly from: number; readonly to: number }[];
+}
+
+export const minute = 60_000;
+export const hour = 60 * minute;
+export const day = 24 * hour;
+
+const vendorFaults: Readonly<Record<SourceKind, readonly VendorFault[]>> = {
+  offset: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'hang', 'unauthorized', 'revoke', 'large_total', 'slow', 'too_large'],
+  token: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'unauthorized', 'token_refused', 'reorder', 'repeat', 'slow', 'empty_page'],
+  link: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'hang', 'unauthorized', 'reorder', 'slow', 'too_large'],
+  stream: ['reset', 'unauthorized', 'repeat', 'reorder', 'slow'],
+  files: ['cut_body', 'unavailable'],
+};
+const receiverFaults: readonly ReceiverFault[] = [
+  'down', 'busy', 'hold', 'lost_answer', 'half', 'slow', 'forget', 'never', 'refuse_all', 'partial', 'cannot_open',
+];
+
+export interface Dice {
+  float(): number;
+  chance(p: number): boolean;
+  between(low: number, high: number): number;
+  pick<T>(from: readonly T[]): T;
+}
+
+export function diceOf(seed: number): Dice {
+  const { float } = seededRandom(seed);
+  const between = (low: number, high: number): number => low + Math.floor(float() * (high - low + 1));
+  return {
+    float,
+    chance: (p) => float() < p,
+    between,
+    pick: <T>(from: readonly T[]) => from[Math.min(from.length - 1, Math.floor(float() * from.length))] as T,
+  };
+}
+
+const kinds: readonly SourceKind[] = ['offset', 'token', 'link', 'stream', 'files'];
+
+function drawSources(dice: Dice): SourcePlan[] {
+  const count = dice.between(1, 3);
+  const first = dice.between(0, kinds.length - 1);
+  return Array.from({ length: count }, (_, i) => {
+    const kind = kinds[(first + i) % kinds.length] ?? 'offset';
+    const windows = kind !== 'stream' && kind !== 'files';
+    return {
+      name: kind,
+      kind,
+      pageSize: dice.pick([2, 3, 5, 20, 200]),
+      ...(windows && dice.chance(0.4) ? { sweepEveryMs: 2 * hour } : {}),
+      backMs: dice.pick([0, hour, 6 * hour, day]),
+      ...(kind === 'token' && dice.chance(0.3) ? { logsReads: true } : {}),
+    };
+  });
+}
+
+function drawSinks(dice: Dice): SinkPlan[] {
+  return Array.from({ length: dice.between(1, 3) }, (_, i) => ({
+    name: `sink${i + 1}`,
+    acknowledges: i === 0 ? 'now' : dice.pick(['now', 'later', 'later', 'never'] as const),
+    inFlight: dice.pick([1, 1, 2, 4]),
+    batchEvents: dice.pick([1, 3, 10, 50, 500]),
+    ...(dice.chance(0.2) ? { mostEvents: dice.pick([1, 4]) } : {}),
+  }));
+}
+
+/** Minutes that a vendor's promise covers, drawn so that some records are later than any overlap. */
+function drawLate(dice: Dice): number {
+  if (dice.chance(0.5)) return dice.between(0, 5_000);
+  if (dice.chance(0.9)) return dice.between(0, 5 * minute);
+  return dice.between(0, 3 * hour);
+}
+
+function drawEvents(dice: Dice, hours: number, sources: readonly SourcePlan[], sinks: readonly SinkPlan[], fat: number): EventPlan[] {
+  const events: EventPlan[] = [];
+  for (const { name, backMs, kind } of sources) {
+    const inOrder = kind === 'stream' || kind === 'files';
+    const from = inOrder ? 0 : -backMs;
+    const perHour = dice.pick([2, 10, 30]);
+    const count = Math.max(3, Math.min(400, Math.round((perHour * (hours * hour - from)) / hour)));
+    let at = from;
+    for (let i = 0; i < count; i += 1) {
+      // Bursts and ties: most records of an audit log come in runs.
+      if (i > 0 && !dice.chance(0.4)) at = from + Math.floor(((i + dice.float()) * (hours * hour - from)) / count);
+      const n = events.length;
+      const earlier = events.filter((e) => e.source === name && e.copyOf === undefined).at(-1);
+      const copy = earlier !== undefined && kind !== 'files' && dice.chance(0.03);
+      const refusedBy = sinks.filter(() => dice.chance(0.015)).map((sink) => sink.name);
+      events.push({
+        source: name,
+        n,
+        at: copy ? earlier.at : at,
+        late: copy ? earlier.late + dice.between(0, minute) : inOrder ? dice.between(0, 5_000) : drawLate(dice),
+        ...(fat > 0 ? { fat: dice.between(fat / 2, fat) } : {}),
+        ...(copy ? { copyOf: earlier.n } : {}),
+        ...(refusedBy.length > 0 ? { refusedBy } : {}),
+      });
+    }
+  }
+  return events;
+}
+
+function drawFaults(dice: Dice, hours: number, sources: readonly SourcePlan[], sinks: readonly SinkPlan[]): FaultPlan[] {
+  const span = (longest: number): { from: number; to: number } => {
+    const from = dice.between(0, hours * hour);
+    return { from, to: Math.min(hours * hour, from + dice.between(10_000, longest)) };
+  };
+  const faults: FaultPlan[] = [];
+  const number = Math.max(1, Math.round(hours * dice.pick([0.2, 0.5, 1])));
+  for (let i = 0; i < number; i += 1) {
+    const { name, kind } = dice.pick(sources);
+    faults.push({ on: name, kind: dice.pick(vendorFaults[kind]), share: dice.pick([0.1, 0.5, 1]), ...span(dice.pick([10 * minute, 2 * hour])) });
+  }
+  for (let i = 0; i < number; i += 1) {
+    const { name } = dice.pick(sinks);
+    faults.push({ on: name, kind: dice.pick(receiverFaults), share: dice.pick([0.2, 0.5, 1]), ...span(dice.pick([10 * minute, 3 * hour])) });
+  }
+  return faults;
+}
+
+function drawEnds(dice: Dice, hours: number): EndPlan[] {
+  return Array.from({ length: Math.max(1, Math.round(hours * dice.pick([0, 0.5, 1, 2]))) }, () => ({
+    at: dice.between(0, hours * hour),
+    kind: dice.pick(['step', 'step', 'commit', 'commit', 'commit', 'stop'] as const),
+    nth: dice.between(1, 12),
+    when: dice.pick(['before', 'during', 'after'] as const),
+    share: dice.float(),
+    downMs: dice.pick([1_000, 20_000, 10 * minute, 2 * hour]),
+  })).sort((a, b) => a.at - b.at);
+}
+
+function drawClock(dice: Dice, hours: number): Scenario['clock'] {
+  if (!dice.chance(0.35)) return [];
+  const at = dice.between(0, hours * hour);
+  const byMs = dice.pick([day, -day, hour, -hour, 5 * minute, -5 * minute]);
+  return [
+    { at, byMs },
+    { at: Math.min(hours * hour, at + dice.between(minute, 3 * hour)), byMs: -byMs },
+  ];
+}
+
+/** The history that a seed stands for. */
+export function drawScenario(seed: number, hours: number): Scenario {
+  const dice = diceOf(Math.imul(seed, 0x9e3779b1) ^ 0x51ed270b);
+  const sources = drawSources(dice);
+  const sinks = drawSinks(dice);
+  const fat = dice.chance(0.2) ? 8_000 : 0;
+  const events = drawEvents(dice, hours, sources, sinks, fat);
+  const faults = drawFaults(dice, hours, sources, sinks);
+  const full = fat === 0 ? [] : [{ on: sinks[0]?.name ?? '', kind: 'hold' as const, share: 1, from: 0, to: Math.floor(hours * hour * 0.7) }];
+  return {
+    seed,
+    hours,
+    maxBytes: fat > 0 ? 1_048_576 : 64 * 1_048_576,
+    sources,
+    sinks,
+    events,
+    faults: [...full, ...faults],
+    ends: drawEnds(dice, hours),
+    clock: drawClock(dice, hours),
+    diskErrors: dice.chance(0.4)
+      ? Array.from({ length: dice.between(1, 4) }, () => ({ at: dice.between(0, hours * hour), errcode: dice.pick([10, 13] as const), commits: dice.between(1, 6) }))
+      : [],
+    replays: dice.chance(0.3)
+      ? [{ at: dice.between(hour, Math.max(hour, hours * hour)), sink: dice.pick(sinks).name, from: 0, to: dice.between(hour, Math.max(hour, hours * hour)) }]
+      : [],
+  };
+}
