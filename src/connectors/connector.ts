@@ -1,3 +1,4 @@
+import type { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
@@ -202,7 +203,13 @@ export interface StreamReader extends AsyncDisposable {
    * For `check`: what can be learned without taking a message, one line each: topic and subscription exist, policies that lose data.
    * Creates a missing subscription only when asked to.
    */
-  probe?(signal: AbortSignal, options?: { readonly createSubscription?: boolean }): Promise<readonly string[]>;
+  probe?(signal: AbortSignal, options?: { readonly createSubscription?: boolean }): Promise<StreamProbe>;
+}
+
+/** What a probe learned about all topics, and the first reason why one of them cannot be read. */
+export interface StreamProbe {
+  readonly findings: readonly string[];
+  readonly fault?: PenstockError;
 }
 
 export interface StreamHandlers {

@@ -198,6 +198,7 @@ export const PulsarWebsocketSpec = Type.Object(
         description: 'Ports on which the token goes into the query instead of a header.',
       }),
     ),
+    token_in: Type.Optional(template('`header` or `query`, whatever the port; for proxies that move ports.')),
     admin: Type.Optional(template('Address of the admin API, for `check`; it is asked for subscription and policies.')),
     receiver_queue: Type.Optional(
       Type.Integer({

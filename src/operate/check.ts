@@ -3,7 +3,7 @@ import { asPenstockError, PenstockError } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { createBudgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { DirectoryReader, Page, PageRequest, Reader, WindowReader } from '../connectors/connector.ts';
+import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
 import { openReader, openSink, plainUserAgent, type Surroundings } from './open-runtime.ts';
 
@@ -77,15 +77,22 @@ async function describeFiles(reader: DirectoryReader, signal: AbortSignal): Prom
   return [`${files.length} files to read`, ...skipped.map(({ path, reason }) => `${path} is skipped: ${reason}`)];
 }
 
+type Outcome = Pick<Finding, 'ok' | 'findings' | 'fix'>;
+
+async function describeStream(reader: StreamReader, options: CheckOptions, signal: AbortSignal): Promise<Outcome> {
+  if (reader.probe === undefined) return { ok: true, findings: ['connects when the daemon runs; nothing was read'] };
+  const { findings, fault } = await reader.probe(signal, options);
+  return { ok: fault === undefined, findings, ...(fault?.fix === undefined ? {} : { fix: fault.fix }) };
+}
+
 async function describeReader(
-  reader: Reader,
+  reader: WindowReader | DirectoryReader,
   source: SourceConfig,
   now: number,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if (reader.kind === 'http_window') return [describeSample(await sampleWindow(reader, source, now, signal), now)];
   if (reader.kind === 'csv_directory') return describeFiles(reader, signal);
-  return (await reader.probe?.(signal)) ?? ['connects when the daemon runs; nothing was read'];
+  return [describeSample(await sampleWindow(reader, source, now, signal), now)];
 }
 
 function failure(error: unknown): { ok: false; findings: string[]; fix?: string } {
@@ -93,8 +100,19 @@ function failure(error: unknown): { ok: false; findings: string[]; fix?: string 
   return { ok: false, findings: [message], ...(fix === undefined ? {} : { fix }) };
 }
 
-/** Asks one source for little, live. Never writes anything. */
-export async function checkSource(source: SourceConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
+/** What a check may do besides looking. */
+export interface CheckOptions {
+  /** Makes the subscription of a stream when it does not exist. */
+  readonly createSubscription?: boolean;
+}
+
+/** Asks one source for little, live. Never writes anything, but for the subscription that it is asked to make. */
+export async function checkSource(
+  source: SourceConfig,
+  around: Surroundings,
+  signal: AbortSignal,
+  options: CheckOptions = {},
+): Promise<Finding> {
   const route = await routeOf(
     Object.values(source.identity).filter((text) => URL.canParse(text)),
     source,
@@ -104,6 +122,7 @@ export async function checkSource(source: SourceConfig, around: Surroundings, si
   using limit = deadline(around.seams.clock, timeoutMs, signal);
   try {
     await using reader = await openReader(source, around, createBudgets(around.seams, around.log));
+    if (reader.kind === 'pulsar_websocket') return { ...base, ...(await describeStream(reader, options, limit.signal)) };
     const findings = await describeReader(reader, source, around.seams.clock.now(), limit.signal);
     return { ...base, ok: true, findings };
   } catch (error) {
@@ -135,7 +154,12 @@ async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkCon
 }
 
 /** Checks everything enabled, sources first, reporting each as it is known. */
-export async function* check(config: Config, around: Surroundings, signal: AbortSignal): AsyncGenerator<Finding> {
-  for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, around, signal);
+export async function* check(
+  config: Config,
+  around: Surroundings,
+  signal: AbortSignal,
+  options: CheckOptions = {},
+): AsyncGenerator<Finding> {
+  for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, around, signal, options);
   for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(sink, around, signal);
 }

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import type { StreamHandlers, StreamMessage, StreamReader, StreamState } from '../../src/connectors/connector.ts';
+import type { StreamHandlers, StreamMessage, StreamProbe, StreamReader, StreamState } from '../../src/connectors/connector.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
 import type { HttpClient } from '../../src/http/client.ts';
 import { virtualClock } from '../virtual-clock.ts';
@@ -20,9 +20,10 @@ class Broker implements AsyncDisposable {
   onConnection: (socket: WebSocket, index: number) => void = () => undefined;
   #waiting: (() => void)[] = [];
   replies: Record<string, unknown> = {};
+  statuses: Record<string, number> = {};
   readonly #server = http.createServer((request, response) => {
     const reply = this.replies[request.url ?? ''];
-    response.writeHead(reply === undefined ? 404 : 200).end(JSON.stringify(reply ?? {}));
+    response.writeHead(this.statuses[request.url ?? ''] ?? (reply === undefined ? 404 : 200)).end(JSON.stringify(reply ?? {}));
   });
   readonly #sockets = new WebSocketServer({ noServer: true });
 
@@ -92,7 +93,7 @@ interface Run extends AsyncDisposable {
   readonly messages: StreamMessage[];
   readonly states: StreamState[];
   readonly waits: number[];
-  probe(createSubscription: boolean): Promise<readonly string[]>;
+  probe(createSubscription: boolean): Promise<StreamProbe>;
   readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
@@ -150,7 +151,7 @@ async function consume(
     states,
     waits: clock.waits ?? [],
     probe: (createSubscription: boolean) =>
-      stream.probe?.(new AbortController().signal, { createSubscription }) ?? Promise.resolve([]),
+      stream.probe?.(new AbortController().signal, { createSubscription }) ?? Promise.reject(new Error('no probe')),
     ended,
     async stop() {
       controller.abort();
@@ -356,14 +357,14 @@ describe('a probe', () => {
     const pulsar = await broker();
     const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
 
-    const lines = await run.probe(false);
+    const { findings } = await run.probe(false);
 
     expect(pulsar.requests.map(({ url }) => url)).toEqual([
       '/ws/v2/reader/persistent/acme/default/audit%20log?readerName=pen+stock-check&messageId=latest',
     ]);
-    expect(lines).toEqual([
+    expect(findings).toEqual([
       `topic ${topic} exists and the token may read it`,
-      'whether subscription "pen stock" exists was not asked: the options name no admin API',
+      'warning: whether subscription "pen stock" exists is not known: the options name no admin API; check --create-subscription makes sure',
     ]);
   });
 
@@ -389,31 +390,70 @@ describe('a probe', () => {
     };
     const run = await consume(pulsar.port, { admin_url: `http://127.0.0.1:${pulsar.port}` }, {}, virtualClock(0), false);
 
-    const [, ...lines] = await run.probe(false);
+    const { findings } = await run.probe(false);
 
-    expect(lines).toEqual([
-      'subscription "pen stock" does not exist: it is made when the daemon connects, and what is published before is not read',
-      'retention is off: what is published while no subscription exists is lost',
-      'beyond 5.0 GiB of backlog the exporter can publish no more: do not leave the subscription unread',
-      'the admin API does not tell the time to live: answered 404',
+    expect(findings.slice(1)).toEqual([
+      'warning: subscription "pen stock" does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on',
+      'warning: retention is off: what is published while the subscription does not exist is lost',
+      'warning: when 5.0 GiB of messages wait unread, nothing more can be published and the vendor may drop events: do not leave the subscription unread',
+      'the admin API does not tell the time to live: it answered 404',
+      'the admin API does not tell when subscriptions expire: it answered 404',
     ]);
   });
 
-  it('fails with the fix when the topic does not exist', async () => {
+  it('tells of quotas, lives and expiries that delete what is unread', async () => {
+    const pulsar = await broker();
+    pulsar.replies = {
+      '/admin/v2/persistent/acme/default/audit%20log/subscriptions': ['pen stock'],
+      '/admin/v2/namespaces/acme/default/retention': { retentionTimeInMinutes: 2880, retentionSizeInMB: -1 },
+      '/admin/v2/namespaces/acme/default/backlogQuotaMap': {
+        message_age: { limitSize: -1, limitTime: 172_800, policy: 'consumer_backlog_eviction' },
+        destination_storage: { limitSize: -1, limitTime: -1, policy: 'producer_request_hold' },
+      },
+      '/admin/v2/namespaces/acme/default/messageTTL': 604_800,
+      '/admin/v2/namespaces/acme/default/subscriptionExpirationTime': 1440,
+    };
+    const run = await consume(pulsar.port, { admin_url: `http://127.0.0.1:${pulsar.port}` }, {}, virtualClock(0), false);
+
+    const { findings } = await run.probe(false);
+
+    expect(findings.slice(1)).toEqual([
+      'subscription "pen stock" exists: what is published waits there until it is collected',
+      "warning: when 2d of messages wait unread, the oldest are deleted: set the quota's policy to producer_exception",
+      'warning: messages unread for 7d are deleted: keep the time to live longer than any outage',
+      'warning: a subscription that nobody reads for 1d is deleted with all that waits in it',
+    ]);
+  });
+
+  it('names each topic that cannot be read and still tells of the others', async () => {
     const pulsar = await broker();
     pulsar.answers.push(404);
-    const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
+    const topics = ['persistent://a/b/one', 'persistent://a/b/two'];
+    const run = await consume(pulsar.port, { topic: topics }, {}, virtualClock(0), false);
 
-    await expect(run.probe(false)).rejects.toMatchObject({
-      status: 404,
-      fix: expect.stringContaining('make it first') as string,
-    });
+    const { findings, fault } = await run.probe(false);
+
+    expect(findings).toContain('topic persistent://a/b/two exists and the token may read it');
+    expect(findings).toContain('answered 404 for topic persistent://a/b/one: there is no such topic');
+    expect(fault).toMatchObject({ status: 404, fix: expect.stringContaining('make it first') as string });
+  });
+
+  it('connects to nothing when the admin API says that the topic is missing, since a broker might make it', async () => {
+    const pulsar = await broker();
+    pulsar.statuses = { '/admin/v2/persistent/acme/default/audit%20log/subscriptions': 404 };
+    pulsar.replies = { '/admin/v2/persistent/acme/default/audit%20log/subscriptions': { reason: 'Topic audit log not found' } };
+    const run = await consume(pulsar.port, { admin_url: `http://127.0.0.1:${pulsar.port}` }, {}, virtualClock(0), false);
+
+    const { findings } = await run.probe(true);
+
+    expect(findings).toEqual([`topic ${topic} does not exist`]);
+    expect(pulsar.requests).toEqual([]);
   });
 });
 
 describe('a refusal', () => {
   it.each([
-    [401, /may have expired, or the port/],
+    [401, /may have expired, or it goes where/],
     [403, /may not consume/],
   ])('with %s ends the stream as a hold', async (status, fix) => {
     const pulsar = await broker();

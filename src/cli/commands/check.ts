@@ -11,20 +11,24 @@ import { configOption } from '../program.ts';
 interface CheckOptions {
   readonly config: string;
   readonly json?: true;
+  readonly createSubscription?: true;
 }
 
 function show({ kind, name, ok, findings, route, fix }: Finding, { output }: CommandContext): void {
   const { color } = output;
   output.line(`${ok ? color.green('ok    ') : color.red('failed')} ${kind} ${color.bold(name)}`);
-  for (const line of [...findings, ...route.map((way) => color.dim(`via ${way}`))]) output.line(`         ${line}`);
+  for (const line of findings) output.line(`         ${line.startsWith('warning: ') ? color.yellow(line) : line}`);
+  for (const way of route) output.line(`         ${color.dim(`via ${way}`)}`);
   if (fix !== undefined) output.line(`         ${color.yellow(`fix: ${fix}`)}`);
 }
 
-async function runCheck({ config: file, json }: CheckOptions, context: CommandContext): Promise<void> {
+async function runCheck({ config: file, json, createSubscription }: CheckOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(file, context.seams);
   const around = { seams: context.seams, log: quietLog(), userAgent: plainUserAgent };
   const all: Finding[] = [];
-  for await (const finding of check(config, around, new AbortController().signal)) {
+  for await (const finding of check(config, around, new AbortController().signal, {
+    createSubscription: createSubscription === true,
+  })) {
     const scrubbed = JSON.parse(config.secrets.scrub(JSON.stringify(finding))) as Finding;
     all.push(scrubbed);
     if (json !== true) show(scrubbed, context);
@@ -72,6 +76,7 @@ export function add(program: Command, context: CommandContext): void {
     .description('ask every source and every sink, live, and say what to change')
     .addOption(configOption())
     .option('--json', 'for scripts')
+    .option('--create-subscription', 'make the subscription of a stream where it does not exist; it starts at the latest message')
     .action((options: CheckOptions) => runCheck(options, context));
   program
     .command('preview')

@@ -16,6 +16,8 @@ export interface SubscriptionParts {
   readonly token: string | undefined;
   /** Ports that read the token from the query. */
   readonly queryPorts: readonly number[];
+  /** `header` or `query`; undefined lets the port decide. */
+  readonly tokenIn: string | undefined;
   readonly receiverQueue: number;
 }
 
@@ -27,7 +29,8 @@ export interface SubscriptionParts {
 export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
   const service = serviceOf(parts.service);
   const { token, subscription, receiverQueue } = parts;
-  const inQuery = token !== undefined && parts.queryPorts.includes(Number(service.port));
+  const isQuery = parts.tokenIn === undefined ? parts.queryPorts.includes(Number(service.port)) : parts.tokenIn === 'query';
+  const inQuery = token !== undefined && isQuery;
   return parts.topics.map((text) => {
     const topic = topicOf(text);
     const path = ['consumer', topic.domain, ...topic.names, subscription].map(encodeURIComponent).join('/');

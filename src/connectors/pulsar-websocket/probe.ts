@@ -1,6 +1,7 @@
-import { PenstockError } from '../../base/errors.ts';
+import { asPenstockError, PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
+import type { StreamProbe } from '../connector.ts';
 import type { Subscription } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
 
@@ -14,23 +15,37 @@ export interface Probing {
 }
 
 /**
- * Learns about a topic without taking a message: a reader connects and goes, which leaves no subscription behind; the admin API, where it
- * is configured and answers, tells of subscription and policies. With `create` a consumer in pull mode connects too, which makes the
- * subscription at the latest message and is sent nothing. Rejects with what the connection is refused for.
+ * Learns about a topic without taking a message. The admin API, where it is configured and answers, goes first: a broker that makes topics
+ * by itself would make a misspelt one when we connect. Then a reader connects and goes, which leaves no subscription behind. With `create`
+ * a consumer in pull mode connects too, which makes the subscription at the latest message and is sent nothing.
  */
 export async function probeTopic(
   target: Subscription,
   probing: Probing,
   create: boolean,
   signal: AbortSignal,
-): Promise<string[]> {
-  await touch(readerOf(target, probing.subscription), probing.dialling, signal);
-  const lines = [`topic ${target.topic} exists and the token may read it`];
-  if (create) {
-    await touch(pullingOf(target), probing.dialling, signal);
-    lines.push(`subscription "${probing.subscription}" stands; it keeps what is published from now on`);
+): Promise<StreamProbe> {
+  const findings: string[] = [];
+  try {
+    const admin = await askAdmin(target, probing, signal);
+    if (admin.isMissing) throw missing(target.topic);
+    await touch(readerOf(target, probing.subscription), probing.dialling, signal);
+    findings.push(`topic ${target.topic} exists and the token may read it`);
+    if (create) await touch(pullingOf(target), probing.dialling, signal);
+    findings.push(subscriptionLine(probing.subscription, admin.subscriptions, create), ...admin.policies);
+    return { findings };
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    const fault = asPenstockError(thrown);
+    return { findings: [...findings, fault.message], fault };
   }
-  return [...lines, ...(await askAdmin(target, probing, signal))];
+}
+
+function missing(topic: string): PenstockError {
+  return new PenstockError('PEN_SOURCE_UNAVAILABLE', `topic ${topic} does not exist`, {
+    status: 404,
+    fix: 'make the topic, or correct its name; then run check with --create-subscription before anything is published to it',
+  });
 }
 
 async function touch(target: Subscription, dialling: Dialling, signal: AbortSignal): Promise<void> {
@@ -55,44 +70,58 @@ function pullingOf({ topic, url, headers }: Subscription): Subscription {
   return { topic, url: pulling, headers };
 }
 
-type Ask = (path: string) => Promise<unknown>;
+/** What the admin API tells; all of it may be unknown. */
+interface AdminFacts {
+  readonly isMissing: boolean;
+  /** Names of the topic's subscriptions, or why they are not known. */
+  readonly subscriptions: readonly string[] | string;
+  readonly policies: readonly string[];
+}
 
-async function askAdmin(
-  { topic }: Subscription,
-  { admin, token, subscription, dialling }: Probing,
-  signal: AbortSignal,
-): Promise<string[]> {
-  if (admin === undefined) return [`whether subscription "${subscription}" exists was not asked: the options name no admin API`];
+async function askAdmin({ topic }: Subscription, probing: Probing, signal: AbortSignal): Promise<AdminFacts> {
+  if (probing.admin === undefined) return { isMissing: false, subscriptions: 'the options name no admin API', policies: [] };
   const [domain, names = ''] = topic.split('://');
   const path = names.split('/').map(encodeURIComponent);
   const namespace = `namespaces/${path.slice(0, 2).join('/')}`;
-  const ask: Ask = async (what) => {
-    const url = new URL(`${admin.replace(/\/+$/, '')}/admin/v2/${what}`);
-    const headers = {
-      accept: 'application/json',
-      'user-agent': dialling.userAgent,
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    };
-    const { status, body } = await dialling.http.request({
-      method: 'GET',
-      url,
-      headers,
-      timeoutMs: 30_000,
-      maxBytes: 1_000_000,
-      signal,
-    });
-    if (status !== 200) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `answered ${status}`, { status });
-    return body.length === 0 ? null : parseJson(body.toString('utf8'));
-  };
-  const lines = await Promise.all([
-    told('the subscriptions', async () =>
-      subscriptionLines(await ask(`${domain}/${path.join('/')}/subscriptions`), subscription),
-    ),
+  const ask = adminCalls(probing.admin, probing, signal);
+  const [{ isMissing, subscriptions }, ...policies] = await Promise.all([
+    askSubscriptions(() => ask(`${domain}/${path.join('/')}/subscriptions`)),
     told('the retention', async () => retentionLines(await ask(`${namespace}/retention`))),
     told('the backlog quota', async () => quotaLines(await ask(`${namespace}/backlogQuotaMap`))),
     told('the time to live', async () => lifetimeLines(await ask(`${namespace}/messageTTL`))),
+    told('when subscriptions expire', async () => expiryLines(await ask(`${namespace}/subscriptionExpirationTime`))),
   ]);
-  return lines.flat();
+  return { isMissing, subscriptions, policies: policies.flat() };
+}
+
+/** A reply of null, an empty body and 204 all mean: not set here. */
+function adminCalls(admin: string, { token, dialling }: Probing, signal: AbortSignal): (what: string) => Promise<unknown> {
+  const headers = {
+    accept: 'application/json',
+    'user-agent': dialling.userAgent,
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  return async (what) => {
+    const url = new URL(`${admin.replace(/\/+$/, '')}/admin/v2/${what}`);
+    const limits = { timeoutMs: 30_000, maxBytes: 1_000_000 };
+    const { status, body } = await dialling.http.request({ method: 'GET', url, headers, ...limits, signal });
+    const said = body.toString('utf8');
+    // A service that lacks the call answers 404 too, in other words.
+    if (status === 404 && /topic\b.*not found/i.test(said)) throw new PenstockError('PEN_NOT_FOUND', 'there is no such topic');
+    if (status !== 200 && status !== 204) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `it answered ${status}`, { status });
+    return said === '' ? null : parseJson(said);
+  };
+}
+
+async function askSubscriptions(ask: () => Promise<unknown>): Promise<Pick<AdminFacts, 'isMissing' | 'subscriptions'>> {
+  try {
+    const reply = await ask();
+    const names = Array.isArray(reply) ? reply.filter((name) => typeof name === 'string') : 'the answer is not a list';
+    return { isMissing: false, subscriptions: names };
+  } catch (error) {
+    if (!(error instanceof PenstockError || error instanceof SyntaxError)) throw error;
+    return { isMissing: error instanceof PenstockError && error.code === 'PEN_NOT_FOUND', subscriptions: error.message };
+  }
 }
 
 // A hosted service offers part of the admin API only: what it does not tell is said, and no reason to fail.
@@ -105,30 +134,48 @@ async function told(what: string, ask: () => Promise<string[]>): Promise<string[
   }
 }
 
-function subscriptionLines(reply: unknown, subscription: string): string[] {
-  if (!Array.isArray(reply)) return [];
-  if (reply.includes(subscription)) return [`subscription "${subscription}" exists`];
-  return [
-    `subscription "${subscription}" does not exist: it is made when the daemon connects, and what is published before is not read`,
-  ];
+function subscriptionLine(name: string, known: readonly string[] | string, created: boolean): string {
+  if (typeof known === 'string') {
+    if (created) return `subscription "${name}" exists; if it was made just now, it keeps what is published from now on`;
+    return `warning: whether subscription "${name}" exists is not known: ${known}; check --create-subscription makes sure`;
+  }
+  if (known.includes(name)) return `subscription "${name}" exists: what is published waits there until it is collected`;
+  if (created) return `subscription "${name}" was made: it keeps what is published from now on`;
+  return `warning: subscription "${name}" does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on`;
 }
 
 function retentionLines(reply: unknown): string[] {
   const minutes = isObject(reply) ? reply['retentionTimeInMinutes'] : 0;
   if (typeof minutes === 'number' && minutes !== 0) return [];
-  return ['retention is off: what is published while no subscription exists is lost'];
+  return ['warning: retention is off: what is published while the subscription does not exist is lost'];
 }
 
 function quotaLines(reply: unknown): string[] {
   const quotas = isObject(reply) ? Object.values(reply).filter(isObject) : [];
   return quotas.flatMap((quota) => {
-    const bytes = quota['limitSize'] ?? quota['limit'];
-    const size = typeof bytes === 'number' && bytes > 0 ? `beyond ${formatSize(bytes)} of backlog` : 'beyond the quota';
-    if (quota['policy'] === 'consumer_backlog_eviction') return [`${size} the oldest messages are deleted unread`];
-    return [`${size} the exporter can publish no more: do not leave the subscription unread`];
+    const [bytes, seconds] = [quota['limitSize'] ?? quota['limit'], quota['limitTime']];
+    const reached = [
+      ...(typeof bytes === 'number' && bytes > 0 ? [formatSize(bytes)] : []),
+      ...(typeof seconds === 'number' && seconds > 0 ? [formatDuration(seconds * 1000)] : []),
+    ];
+    if (reached.length === 0) return [];
+    const unread = `when ${reached.join(' or ')} of messages wait unread`;
+    if (quota['policy'] === 'consumer_backlog_eviction')
+      return [`warning: ${unread}, the oldest are deleted: set the quota's policy to producer_exception`];
+    return [
+      `warning: ${unread}, nothing more can be published and the vendor may drop events: do not leave the subscription unread`,
+    ];
   });
 }
 
 function lifetimeLines(reply: unknown): string[] {
-  return typeof reply === 'number' && reply > 0 ? [`messages unread for ${formatDuration(reply * 1000)} are deleted`] : [];
+  return typeof reply === 'number' && reply > 0
+    ? [`warning: messages unread for ${formatDuration(reply * 1000)} are deleted: keep the time to live longer than any outage`]
+    : [];
+}
+
+// In minutes; 0 is never.
+function expiryLines(reply: unknown): string[] {
+  if (typeof reply !== 'number' || reply <= 0) return [];
+  return [`warning: a subscription that nobody reads for ${formatDuration(reply * 60_000)} is deleted with all that waits in it`];
 }

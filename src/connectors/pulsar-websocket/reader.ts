@@ -32,6 +32,7 @@ export function openStreamReader(
     subscription: value(spec.subscription),
     token,
     queryPorts: spec.token_in_query_ports ?? [],
+    tokenIn: spec.token_in === undefined ? undefined : compileTemplate(spec.token_in).render(options),
     receiverQueue: spec.receiver_queue ?? 500,
   });
   const dialling: Dialling = { http: deps.http, seams: deps.seams, userAgent: deps.userAgent, hints: spec.hints ?? {} };
@@ -44,8 +45,9 @@ export function openStreamReader(
     async probe(signal, { createSubscription = false } = {}) {
       const admin = spec.admin === undefined ? undefined : compileTemplate(spec.admin).render(options);
       const probing = { dialling, subscription: value(spec.subscription), admin, token };
-      const lines = await Promise.all(subscriptions.map((target) => probeTopic(target, probing, createSubscription, signal)));
-      return lines.flat();
+      const asked = await Promise.all(subscriptions.map((target) => probeTopic(target, probing, createSubscription, signal)));
+      const fault = asked.find((topic) => topic.fault !== undefined)?.fault;
+      return { findings: [...new Set(asked.flatMap(({ findings }) => findings))], ...(fault === undefined ? {} : { fault }) };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
