@@ -3,10 +3,13 @@ import { anacondaApi, anacondaTenant, makeAnacondaRecord } from './anaconda.ts';
 import { analystStudioApi, makeStudioRecord, studioTenant } from './analyst-studio.ts';
 import { astraTenant, makeAstraRecord, writeDownload } from './astra.ts';
 import type { Faults } from './faults.ts';
+import type { SimulatedPulsar } from './pulsar.ts';
+import { type StreamedLog, startStream } from './stream.ts';
 import { openVendorLog, type RecordMaker, type VendorLog } from './vendor-log.ts';
 import { startVendorServer } from './vendor-server.ts';
 
 export { allFaults, demoFaults, type FaultName, type Faults, noFaults } from './faults.ts';
+export { type SimulatedPulsar, startPulsar } from './pulsar.ts';
 
 type Template = Readonly<Record<string, unknown>>;
 
@@ -27,6 +30,8 @@ export interface SimulatorSettings {
   readonly tokenLifeMs?: number;
   /** Records per page where the vendor decides. */
   readonly pageSize?: number;
+  /** Also streams Astra's log by a Pulsar topic; beside `downloads` control-plane events come twice, as they do in life. */
+  readonly stream?: boolean;
 }
 
 /** Connectors whose vendors are simulated. */
@@ -43,9 +48,16 @@ export interface Simulator extends AsyncDisposable {
   insert(vendor: VendorName, occurredAt: number): string;
   /** Writes one more download. */
   download(): Promise<string | undefined>;
+  /** The simulated topic's service; undefined when nothing is streamed. */
+  readonly pulsar: SimulatedPulsar | undefined;
 }
 
-function sourcesOf(anaconda: string, studio: string, directory: string | undefined): Record<string, unknown> {
+function sourcesOf(
+  anaconda: string,
+  studio: string,
+  directory: string | undefined,
+  stream: StreamedLog | undefined,
+): Record<string, unknown> {
   const files =
     directory === undefined
       ? {}
@@ -59,7 +71,36 @@ function sourcesOf(anaconda: string, studio: string, directory: string | undefin
     },
     'studio-acme': { connector: 'analyst-studio', options: { ...studioTenant, base_url: studio }, schedule: '2s' },
     ...files,
+    ...(stream === undefined ? {} : { 'astra-stream-acme': stream.source }),
   };
+}
+
+function openLogs({ seams, faults, ratePerMinute, historyMs, samples }: SimulatorSettings): Record<VendorName, VendorLog> {
+  const { clock, random } = seams;
+  const logOf = (vendor: VendorName, make: RecordMaker, actionField: string): VendorLog =>
+    openVendorLog({ clock, random, faults, ratePerMinute, historyMs, templates: samples[vendor], make, actionField });
+  return {
+    anaconda: logOf('anaconda', makeAnacondaRecord, 'action_key'),
+    'analyst-studio': logOf('analyst-studio', makeStudioRecord, 'action'),
+    'astra-csv': logOf('astra-csv', makeAstraRecord, 'eventType'),
+  };
+}
+
+// A log of its own with the rows of the downloads' kind: the vendor's topic carries what the files do, and more.
+async function streamOf(settings: SimulatorSettings, portOf: (index: number) => number): Promise<StreamedLog> {
+  const { seams, faults, ratePerMinute, samples } = settings;
+  const { clock, random } = seams;
+  const log = openVendorLog({
+    clock,
+    random,
+    faults,
+    ratePerMinute,
+    historyMs: 0,
+    templates: samples['astra-csv'],
+    make: makeAstraRecord,
+    actionField: 'eventType',
+  });
+  return startStream({ clock, random, log, ports: [portOf(2), portOf(3)] });
 }
 
 /** Starts every vendor; ports follow each other when the first one is given. */
@@ -67,20 +108,7 @@ export async function startSimulator(settings: SimulatorSettings): Promise<Simul
   const { seams, faults } = settings;
   const { clock, random } = seams;
   const shared = { clock, random, faults };
-  const logOf = (vendor: VendorName, make: RecordMaker, actionField: string): VendorLog =>
-    openVendorLog({
-      ...shared,
-      ratePerMinute: settings.ratePerMinute,
-      historyMs: settings.historyMs,
-      templates: settings.samples[vendor],
-      make,
-      actionField,
-    });
-  const logs: Record<VendorName, VendorLog> = {
-    anaconda: logOf('anaconda', makeAnacondaRecord, 'action_key'),
-    'analyst-studio': logOf('analyst-studio', makeStudioRecord, 'action'),
-    'astra-csv': logOf('astra-csv', makeAstraRecord, 'eventType'),
-  };
+  const logs = openLogs(settings);
   const portOf = (index: number): number => (settings.port === 0 ? 0 : settings.port + index);
   await using started = new AsyncDisposableStack();
   const tokenLifeMs = settings.tokenLifeMs ?? 900_000;
@@ -89,6 +117,7 @@ export async function startSimulator(settings: SimulatorSettings): Promise<Simul
   );
   const studioAnswer = analystStudioApi({ ...shared, log: logs['analyst-studio'], pageSize: settings.pageSize ?? 100 });
   const studio = started.use(await startVendorServer({ ...shared, port: portOf(1), answer: studioAnswer }));
+  const stream = settings.stream === true ? started.use(await streamOf(settings, portOf)) : undefined;
   const servers = started.move();
 
   async function download(): Promise<string | undefined> {
@@ -98,10 +127,11 @@ export async function startSimulator(settings: SimulatorSettings): Promise<Simul
 
   await download();
   return {
-    sources: sourcesOf(anaconda.origin, studio.origin, settings.downloads),
+    sources: sourcesOf(anaconda.origin, studio.origin, settings.downloads, stream),
     issued: (vendor) => logs[vendor].rows().map(({ id, occurredAt, record }) => ({ id, occurredAt, record })),
     insert: (vendor, occurredAt) => logs[vendor].add(settings.samples[vendor][0] ?? {}, occurredAt).id,
     download,
+    pulsar: stream?.pulsar,
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }

@@ -37,6 +37,7 @@ async function simulate(options: SimulateOptions, { output, seams }: CommandCont
     historyMs: options.history,
     port: options.port ?? 0,
     samples: await vendorSamples(seams.files),
+    stream: true,
     ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
   });
   output.note(`simulated vendors answer on loopback (seed ${seed}); Ctrl-C ends them. Sources for a configuration:`);
