@@ -1,41 +1,32 @@
-// npm run bench [-- EVENTS]: how close the whole path comes to the limit of this machine, measured in one run (design: ratios, not rates).
-// limit: bytes -> JSON.parse -> map -> JSON.stringify -> bytes, for the same events. Path: vendor over HTTP -> collect with exact dedupe ->
-// durable journal -> deliver -> HEC with gzip, to a peer in another process.
-import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+// npm run bench [-- EVENTS [ROUNDS]]: how close the whole path comes to the limit of this machine, measured in one run (design: ratios, not
+// rates). limit: bytes -> JSON.parse -> map -> JSON.stringify -> bytes, for the same events. Path: vendor over HTTP -> collect with exact
+// dedupe -> durable journal -> deliver -> HEC with gzip, to a peer in another process. Every phase runs in a process of its own. Start-up and
+// idle memory are those of the bundle, when `npm run build` made one.
+import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '../src/base/log.ts';
-import { type Seams, systemSeams } from '../src/base/seams.ts';
-import { createSecrets } from '../src/base/secrets.ts';
-import { createBudgets, startSource } from '../src/collect/index.ts';
-import type { SourceLoop } from '../src/collect/source.ts';
-import type { Connector } from '../src/connectors/connector.ts';
-import { loadConnector } from '../src/connectors/index.ts';
-import type { SinkLoop } from '../src/deliver/delivery.ts';
-import { startDelivery } from '../src/deliver/index.ts';
-import { encodeBody } from '../src/event/index.ts';
-import type { HttpClient } from '../src/http/client.ts';
-import { openHttpClient } from '../src/http/index.ts';
-import { type Journal, openJournal, withPageCache } from '../src/journal/index.ts';
-import { sinkTypes } from '../src/sinks/index.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Measured } from './bench-measure.ts';
 
-const eventCount = Number(process.argv[2] ?? 200_000);
-const pageSize = 1000;
-const cacheBytes = 32 * 2 ** 20;
+const eventCount = Number(process.argv[2] ?? 100_000);
+const roundCount = Number(process.argv[3] ?? 3);
+const steadySeconds = 20;
+const idleSeconds = 10;
 const origin = Date.parse('2026-11-20T10:00:00.000Z');
-const never = new AbortController().signal;
+const root = join(import.meta.dirname, '..');
+const run = promisify(execFile);
 
-interface Bench {
-  readonly seams: Seams;
-  readonly http: HttpClient;
-  readonly connector: Connector;
+interface Peer {
+  readonly child: ChildProcess;
   readonly base: string;
 }
 
 /** Starts the peer and waits for its port. */
-async function startPeer(): Promise<{ readonly child: ChildProcess; readonly base: string }> {
-  const child = fork(new URL('bench-peer.ts', import.meta.url), {
+async function startPeer(): Promise<Peer> {
+  const child = fork(join(import.meta.dirname, 'bench-peer.ts'), {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     execArgv: process.execArgv,
   });
@@ -45,252 +36,175 @@ async function startPeer(): Promise<{ readonly child: ChildProcess; readonly bas
   return { child, base: `http://127.0.0.1:${port}` };
 }
 
-async function get({ http, base }: Bench, path: string): Promise<Buffer> {
-  return (await http.request({ method: 'GET', url: new URL(path, base), timeoutMs: 30_000, maxBytes: 2 ** 26, signal: never }))
-    .body;
-}
-
-/** Microseconds per event of the limit, median of the rounds. */
-async function measureLimit(bench: Bench): Promise<number> {
-  const pages: Buffer[] = [];
-  for (let page = 0; page < 32; page += 1)
-    pages.push(await get(bench, `/api/audit-logs?offset=${page * pageSize}&limit=${pageSize}`));
-  const out = Buffer.alloc(8 * 2 ** 20);
-  const context = { source: 'bench', tenant: undefined, labels: [], processedTime: Date.now() };
-  const { mapper } = bench.connector;
-  const once = (): number => {
-    const began = performance.now();
-    for (const page of pages) {
-      const { items } = JSON.parse(page.toString()) as { items: unknown[] };
-      let end = 0;
-      for (const record of items)
-        end += out.write(
-          encodeBody('ocsf', mapper.map({ uid: '0'.repeat(32), received: 0, record }, context), { includeRaw: false }),
-          end,
-        );
-    }
-    return ((performance.now() - began) * 1000) / (pages.length * pageSize);
-  };
-  const rounds = Array.from({ length: 12 }, once)
-    .slice(3)
-    .sort((a, b) => a - b);
-  return rounds[Math.floor(rounds.length / 2)] ?? Number.NaN;
-}
-
-function openSource(bench: Bench, journal: Journal): SourceLoop {
-  const { connector, seams, http, base } = bench;
-  const options = {
-    org_id: 'bench',
-    client_id: 'bench',
-    client_secret: 'bench-secret',
-    api_url: base,
-    token_url: `${base}/api/iam/token`,
-  };
-  const log = silentLog();
-  const hourMs = 3_600_000;
-  return startSource(
-    {
-      name: 'bench',
-      connector,
-      tenant: undefined,
-      identity: {},
-      schedule: { everyMs: hourMs },
-      start: { at: origin },
-      window: { overlapMs: 0, settleMs: 0, maxMs: 1000 * hourMs, minMs: 60_000 },
-      filter: {},
-      selfEvents: 'forward',
-      retentionMs: undefined,
-      expectEventsWithinMs: undefined,
-      credentialExpires: undefined,
-      sweep: undefined,
-      labels: [],
-    },
-    {
-      journal,
-      seams,
-      log,
-      userAgent: 'penstock/bench',
-      openReader: async () =>
-        connector.open(options, {
-          http,
-          seams,
-          log,
-          userAgent: 'penstock/bench',
-          ...createBudgets(seams, log).of('bench', undefined),
-        }),
-    },
-  );
-}
-
-async function openSink(bench: Bench, journal: Journal): Promise<SinkLoop> {
-  const { seams, http, base, connector } = bench;
-  const log = silentLog();
-  const type = sinkTypes['splunk_hec'];
-  if (type === undefined) throw new Error('there is no splunk_hec sink');
-  const options = {
-    endpoints: [base],
-    token: 'bench-token',
-    acknowledge: 'off',
-    ack_poll: '10s',
-    ack_timeout: '5m',
-    compression: 'gzip',
-    max_event_bytes: '5MB',
-  };
-  return startDelivery(
-    {
-      name: 'bench',
-      type: 'splunk_hec',
-      format: 'ocsf',
-      includeRaw: false,
-      sources: undefined,
-      filter: {},
-      batch: { events: 500, bytes: 1_000_000, waitMs: 1_000 },
-      inFlight: 4,
-      timeoutMs: 30_000,
-      backoffMaxMs: 60_000,
-      holdProbeMs: 15_000,
-      maxDeadLetters: 100_000,
-      whenFull: 'wait',
-    },
-    {
-      journal,
-      seams,
-      log,
-      secrets: createSecrets(),
-      openSink: () =>
-        type.open(options, {
-          name: 'bench',
-          http,
-          seams,
-          log,
-          hostname: 'bench',
-          version: '0',
-          format: 'ocsf',
-          timeoutMs: 30_000,
-        }),
-      mapperFor: async () => connector.mapper,
-    },
-  );
-}
-
-interface Measured {
-  readonly wallUs: number;
-  readonly cpuUs: number;
-  readonly peakRssMb: number;
-  readonly stallP99Ms: number;
-}
-
-/** Runs a phase; per event. */
-async function measure(work: () => Promise<void>): Promise<Measured> {
-  const stalls: number[] = [];
-  let peak = 0;
-  let last = performance.now();
-  const sampler = setInterval(() => {
-    const now = performance.now();
-    stalls.push(Math.max(0, now - last - 5));
-    last = now;
-    peak = Math.max(peak, process.memoryUsage.rss());
-  }, 5);
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  await work();
-  const wall = performance.now() - began;
-  const { user, system } = process.cpuUsage(cpu);
-  clearInterval(sampler);
-  stalls.sort((a, b) => a - b);
-  return {
-    wallUs: (wall * 1000) / eventCount,
-    cpuUs: (user + system) / eventCount,
-    peakRssMb: peak / 2 ** 20,
-    stallP99Ms: stalls[Math.floor(stalls.length * 0.99)] ?? 0,
-  };
-}
-
-async function withJournal<T>(seams: Seams, work: (journal: Journal) => Promise<T>): Promise<T> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
+async function inNewDir<T>(work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
   try {
-    const opened = await openJournal({ dataDir, maxBytes: 2 ** 31, keepMs: 60_000, seams, log: silentLog() });
-    await using journal = withPageCache(opened, cacheBytes);
-    await journal.register(
-      [{ name: 'bench', connector: 'anaconda', identity: {}, seenTtlMs: 86_400_000, seenPinnedMs: 3_600_000 }],
-      [{ name: 'bench', type: 'splunk_hec', start: 'oldest', whenFull: 'wait' }],
-    );
-    return await work(journal);
+    return await work(dir);
   } finally {
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true });
   }
 }
 
-async function checkDelivered(journal: Journal): Promise<void> {
-  const [row] = (await journal.ledger()).rows;
-  if (row?.totals.acknowledged !== eventCount)
-    throw new Error(`delivered ${row?.totals.acknowledged ?? 0} of ${eventCount} events`);
+async function runPhase(phase: string, events: number, base: string, dataDir: string): Promise<Measured> {
+  const args = [...process.execArgv, join(import.meta.dirname, 'bench-phase.ts'), phase, String(events), base, dataDir];
+  const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 2 ** 20 });
+  return JSON.parse(stdout) as Measured;
 }
 
-/** Collects and delivers at the same time. */
-function keepingUp(bench: Bench): Promise<Measured> {
-  return withJournal(bench.seams, async (journal) => {
-    await using source = openSource(bench, journal);
-    await using sink = await openSink(bench, journal);
-    const measured = await measure(async () => {
-      sink.start();
-      await source.pollOnce(never);
-      await sink.drained(never);
-    });
-    await checkDelivered(journal);
-    return measured;
+type Round = Readonly<Record<'limit' | 'keepUp' | 'collect' | 'drain', Measured>>;
+
+async function runRound(base: string): Promise<Round> {
+  const limit = await runPhase('limit', eventCount, base, '');
+  const keepUp = await inNewDir((dir) => runPhase('keep_up', eventCount, base, dir));
+  return inNewDir(async (dir) => {
+    const collect = await runPhase('collect', eventCount, base, dir);
+    return { limit, keepUp, collect, drain: await runPhase('drain', eventCount, base, dir) };
   });
 }
 
-/** Collects everything first; both halves are measured. */
-function draining(bench: Bench): Promise<{ readonly collected: Measured; readonly drained: Measured }> {
-  return withJournal(bench.seams, async (journal) => {
-    await using source = openSource(bench, journal);
-    const collected = await measure(() => source.pollOnce(never));
-    await using sink = await openSink(bench, journal);
-    const drained = await measure(async () => {
-      sink.start();
-      await sink.drained(never);
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+interface Started {
+  readonly firstPollMs: number;
+  readonly idleRssMb: number;
+}
+
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+function configText(base: string, dir: string): string {
+  return `data_dir: ${dir}/data
+admin: { listen: 127.0.0.1:0 }
+log: { level: warn }
+sources:
+  bench:
+    connector: anaconda
+    options: { org_id: bench, client_id: bench, client_secret: bench-secret, api_url: ${base}, token_url: ${base}/api/iam/token }
+sinks:
+  bench: { type: splunk_hec, endpoints: [${base}], token: bench-token, acknowledge: off, format: ocsf }
+`;
+}
+
+/** Starts the bundle with one source and one sink; from spawn to the vendor's first page asked for, and resident memory when idle. */
+async function startBundle(base: string, idleMs: number): Promise<Started> {
+  return inNewDir(async (dir) => {
+    await fetch(`${base}/feed?first=${Date.now()}&spacing=1000&count=0`);
+    const config = join(dir, 'penstock.yaml');
+    await writeFile(config, configText(base, dir));
+    const began = Date.now();
+    const child = spawn(process.execPath, [join(root, 'bin/penstock.js'), 'run', '-c', config], {
+      stdio: ['ignore', 'ignore', 'inherit'],
     });
-    await checkDelivered(journal);
-    return { collected, drained };
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    try {
+      let at = 0;
+      while (at === 0 && child.exitCode === null) {
+        await pause(10);
+        at = ((await (await fetch(`${base}/seen`)).json()) as { firstPollAt: number }).firstPollAt;
+      }
+      await pause(idleMs);
+      return { firstPollMs: at - began, idleRssMb: await residentMb(child.pid ?? 0) };
+    } finally {
+      child.kill('SIGTERM');
+      await ended;
+    }
   });
 }
 
-function line(name: string, limitUs: number, { wallUs, cpuUs, peakRssMb, stallP99Ms }: Measured): string {
+async function measureStart(base: string): Promise<Started> {
+  const first = await startBundle(base, idleSeconds * 1000);
+  const more: Started[] = [];
+  for (let round = 0; round < 6; round += 1) more.push(await startBundle(base, 0));
+  return { firstPollMs: median([first, ...more].map(({ firstPollMs }) => firstPollMs)), idleRssMb: first.idleRssMb };
+}
+
+interface Row {
+  readonly name: string;
+  readonly measured: readonly Measured[];
+  readonly limits: readonly Measured[];
+}
+
+/** Medians over the rounds; memory and stalls are the worst of them. */
+function tableLine({ name, measured, limits }: Row): string {
+  const ratio = (of: (measured: Measured) => number): number =>
+    median(measured.map((one, round) => of(limits[round] ?? one) / of(one)));
+  const worst = (of: (measured: Measured) => number): number => Math.max(...measured.map(of));
   const columns = [
-    (1e6 / wallUs).toFixed(0),
-    (limitUs / wallUs).toFixed(2),
-    cpuUs.toFixed(1),
-    peakRssMb.toFixed(0),
-    stallP99Ms.toFixed(0),
+    (1e6 / median(measured.map(({ wallUs }) => wallUs))).toFixed(0),
+    ratio(({ wallUs }) => wallUs).toFixed(2),
+    ratio(({ mainUs }) => mainUs).toFixed(2),
+    median(measured.map(({ mainUs }) => mainUs)).toFixed(1),
+    median(measured.map(({ cpuUs }) => cpuUs)).toFixed(1),
+    worst(({ peakRssMb }) => peakRssMb).toFixed(0),
+    worst(({ stallP50Ms }) => stallP50Ms).toFixed(1),
+    worst(({ stallP99Ms }) => stallP99Ms).toFixed(1),
+    worst(({ stallMaxMs }) => stallMaxMs).toFixed(0),
   ];
-  return `${name.padEnd(24)}${columns.map((column) => column.padStart(12)).join('')}`;
+  return `| ${name} | ${columns.join(' | ')} |`;
+}
+
+const heading = `| phase | events/s | of limit | of limit, CPU of the main thread | main thread us/event | all threads us/event | peak RSS MB | stall p50 ms | p99 | max |
+|---|---|---|---|---|---|---|---|---|---|`;
+
+function tableOf(rounds: readonly Round[], steady: Measured): string {
+  const limits = rounds.map(({ limit }) => limit);
+  const row = (name: string, phase: keyof Round): string =>
+    tableLine({ name, limits, measured: rounds.map((round) => round[phase]) });
+  return [
+    heading,
+    row('the limit', 'limit'),
+    row('a sink that keeps up', 'keepUp'),
+    row('collect alone', 'collect'),
+    row('draining a backlog', 'drain'),
+    tableLine({ name: '1,000 events/s', limits, measured: [steady] }),
+  ].join('\n');
+}
+
+function budgetLines(rounds: readonly Round[], steady: Measured, start: Started | undefined): string[] {
+  const ratio = (phase: keyof Round): number => median(rounds.map((round) => round.limit.wallUs / round[phase].wallUs));
+  const worst = (of: (measured: Measured) => number): number =>
+    Math.max(...rounds.flatMap(({ keepUp, drain, collect }) => [of(keepUp), of(collect), of(drain)]));
+  const said = (what: string, value: number, most: number, least = false): string =>
+    `${(least ? value >= most : value <= most) ? 'met    ' : 'NOT met'}  ${what}: ${value.toFixed(2)} (budget ${most})`;
+  return [
+    said('of the limit, a sink that keeps up', ratio('keepUp'), 0.3, true),
+    said('of the limit, draining a backlog', ratio('drain'), 0.2, true),
+    said(
+      'peak RSS at saturation, MB',
+      worst(({ peakRssMb }) => peakRssMb),
+      300,
+    ),
+    said('peak RSS at 1,000 events/s, MB', steady.peakRssMb, 200),
+    said(
+      'event loop stall p99 at saturation, ms',
+      worst(({ stallP99Ms }) => stallP99Ms),
+      30,
+    ),
+    ...(start === undefined
+      ? ['unknown  start-up and idle memory: run "npm run build" first']
+      : [
+          said('idle RSS of the bundle, MB', start.idleRssMb, 110),
+          said('start to first poll of the bundle, ms', start.firstPollMs, 500),
+        ]),
+  ];
 }
 
 async function main(): Promise<void> {
-  const seams = systemSeams();
   const { child, base } = await startPeer();
-  const http = await openHttpClient({ userAgent: 'penstock/bench' }, seams);
   try {
-    const connector = await loadConnector('anaconda', { dirs: ['connectors'], files: seams.files });
-    const bench: Bench = { seams, http, connector, base };
-    await get(bench, `/events?count=${eventCount}`);
-    const limitUs = await measureLimit(bench);
-    const up = await keepingUp(bench);
-    const { collected, drained } = await draining(bench);
-    const head = ['events/s', 'of limit', 'CPU us/ev', 'peak RSS MB', 'stall p99'].map((column) => column.padStart(12)).join('');
+    await fetch(`${base}/feed?first=${origin}&spacing=5&count=${eventCount}&prepare=1`);
+    const rounds: Round[] = [];
+    for (let round = 0; round < roundCount; round += 1) rounds.push(await runRound(base));
+    const steady = await inNewDir((dir) => runPhase('steady', steadySeconds * 1000, base, dir));
+    const start = existsSync(join(root, 'dist/main.js')) ? await measureStart(base) : undefined;
     process.stdout.write(
-      `${eventCount} events; limit ${limitUs.toFixed(2)} us/event = ${(1e6 / limitUs).toFixed(0)} events/s\n${''.padEnd(24)}${head}\n`,
-    );
-    process.stdout.write(
-      `${line('a sink that keeps up', limitUs, up)}\n${line('collect alone', limitUs, collected)}\n${line('draining a backlog', limitUs, drained)}\n`,
-    );
-    process.stdout.write(
-      `budgets: at least 0.30 of the limit keeping up, 0.20 draining; peak RSS below 300 MB; stalls below 30 ms at p99\n`,
+      `${eventCount} events, ${roundCount} rounds; Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores\n\n${tableOf(rounds, steady)}\n\n${budgetLines(rounds, steady, start).join('\n')}\n`,
     );
   } finally {
-    await http[Symbol.asyncDispose]();
     child.disconnect();
   }
 }

@@ -7,6 +7,9 @@ interface Entry extends AppendedPage {
 /** Pages of one lane in order, oldest first. */
 type Entries = Entry[];
 
+/** Record text that the daemon keeps parsed, bytes: what one poll appends while a sink that keeps up is behind. */
+export const pageCacheBytes = 32 * 2 ** 20;
+
 /**
  * Keeps pages that were just appended parsed, so that a sink that keeps up reads no bytes. Holds at most about `maxBytes` of record text
  * (the objects take a few times that), oldest go first, and a page goes as soon as every sink that asked for lanes has settled it.

@@ -32,7 +32,10 @@ const maxRowChars = 4_194_304;
 // Below this size a round trip to the thread pool costs more than the compression.
 const asyncBytes = 65_536;
 
-const zstd = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
+// Every chunk of output is a round trip to the thread pool, so that a whole page should fit into one or two.
+const zstd = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 }, chunkSize: 131_072 };
+const smallestChunkBytes = 64;
+const largestChunkBytes = 8_388_608;
 const compress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const decompress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
@@ -122,7 +125,8 @@ function grow(bytes: Buffer, used: number, need: number): Buffer<ArrayBuffer> {
 
 /** Decodes a row's body. `rawBytes` bounds what decompression may produce. Throws whatever a damaged body makes it throw. */
 export async function decodeRow(body: Uint8Array, rawBytes: number): Promise<StoredRecord[]> {
-  const options = { maxOutputLength: Math.max(1, rawBytes) };
+  const chunkSize = Math.min(largestChunkBytes, Math.max(smallestChunkBytes, rawBytes));
+  const options = { maxOutputLength: Math.max(1, rawBytes), chunkSize };
   const raw = rawBytes < asyncBytes ? zlib.zstdDecompressSync(body, options) : await decompress(body, options);
   const end = raw.indexOf(10);
   const envelopes = JSON.parse(raw.toString('utf8', 0, end)) as Envelopes;

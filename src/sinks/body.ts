@@ -43,10 +43,13 @@ export function assemble(encoded: readonly string[], frame: Frame): Buffer {
   return bytes.subarray(0, length);
 }
 
+// Every chunk of output is a round trip to the thread pool; most bodies fit into one of this size.
+const chunkSize = 65_536;
+
 /** Compresses at the fastest level: higher ones cost more than the mapping of the events. */
 export async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {
-  if (compression === 'gzip') return asyncGzip(bytes, { level: 1 });
-  if (compression === 'zstd') return asyncZstd(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  if (compression === 'gzip') return asyncGzip(bytes, { level: 1, chunkSize });
+  if (compression === 'zstd') return asyncZstd(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize });
   return bytes;
 }
 
