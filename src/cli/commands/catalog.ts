@@ -3,11 +3,18 @@ import { type Format, formats } from '../../event/event.ts';
 import { type ActionList, listActions, listConnectorNames } from '../../operate/list-actions.ts';
 import { printSchema, type SchemaKind, schemaKinds } from '../../operate/print-schema.ts';
 import { renderSamples } from '../../operate/render-samples.ts';
+import { type UnknownActionsReport, unknownActions } from '../../operate/unknown-actions.ts';
 import type { CommandContext } from '../context.ts';
+import { configOption } from '../program.ts';
 
 interface FolderOptions {
   readonly connectorsDir?: string;
   readonly json?: true;
+}
+
+interface ActionsOptions extends FolderOptions {
+  readonly unknown?: true;
+  readonly config: string;
 }
 
 interface SampleOptions extends FolderOptions {
@@ -26,8 +33,33 @@ function showActions({ connector, actions }: ActionList, { output }: CommandCont
   output.line(`${actions.length} actions of ${connector}; one that is not listed arrives as Base Event with the vendor's name`);
 }
 
-async function actions(name: string | undefined, options: FolderOptions, context: CommandContext): Promise<void> {
+// Records are a vendor's words: nothing in them may break the comment or steer the terminal.
+const plain = (text: string): string => text.replace(/[\p{C}\u2028\u2029]/gu, '\uFFFD');
+
+/** YAML that can be redirected into a file: facts are comments, rows are the list. */
+function showUnknown({ actions, others }: UnknownActionsReport, { output }: CommandContext): void {
+  const time = (at: number): string => new Date(at).toISOString();
+  for (const { action, connector, count, first, last, sources, sample, row } of actions) {
+    output.line(
+      `# ${connector}: ${plain(JSON.stringify(action))} came ${count} times, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,
+    );
+    if (sample !== undefined) output.line(`# for example ${plain(sample)}`);
+    output.line(row);
+  }
+  if (others > 0) output.note(`${others} records with further unknown actions; give some of these a row first`);
+  if (actions.length === 0) output.note('every action that came has a row');
+  else
+    output.note('put rows into a file and name it as "actions:" of the source, restart, then: penstock replay SINK --from --to');
+}
+
+async function actions(name: string | undefined, options: ActionsOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
+  if (options.unknown === true) {
+    const report = await unknownActions(options.config, seams, name);
+    if (options.json === true) output.json(report);
+    else showUnknown(report, context);
+    return;
+  }
   if (name === undefined) {
     const names = await listConnectorNames(seams.files, dirsOf(options));
     if (options.json === true) output.json(names);
@@ -61,9 +93,14 @@ export function add(program: Command, context: CommandContext): void {
     .description("list a connector's actions and what they become; without a name, the connectors")
     .argument('[connector]', 'name of a connector')
     .addOption(folderOption())
-    .option('--json', 'print JSON: connector, table, actions')
-    .addHelpText('after', '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR')
-    .action((name: string | undefined, options: FolderOptions) => actions(name, options, context));
+    .option('--unknown', 'those that came and have no row, each with a row ready to paste; needs the configuration')
+    .addOption(configOption())
+    .option('--json', 'print JSON: connector, table, actions; with --unknown: actions, others')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR\n  $ penstock actions CONNECTOR --unknown > my-actions.yaml',
+    )
+    .action((name: string | undefined, options: ActionsOptions) => actions(name, options, context));
   program
     .command('sample')
     .description('print an event for every action of a connector, one line each, as a sink would send it')
