@@ -75,7 +75,7 @@ function answerHandler(
       else chunks.push(chunk);
     },
     onResponseEnd: () => done({ status, headers, body: Buffer.concat(chunks, received) }),
-    onResponseError: (_controller, error) => fail(exchangeFault(error, origin)),
+    onResponseError: (_controller, error) => fail(exchangeFault(error, origin, status)),
   };
 }
 

@@ -54,8 +54,11 @@ export function connectFault(error: unknown, origin: string): PenstockError {
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
 
-/** Why an exchange broke after its request had begun: the peer may have acted on it. */
-export function exchangeFault(error: unknown, origin: string): PenstockError {
+/**
+ * Why an exchange broke after its request had begun: the peer may have acted on it. `status` is that of an answer that had begun (0: none);
+ * a refusal's is kept, for a server that refuses a body unread often cuts its own answer off.
+ */
+export function exchangeFault(error: unknown, origin: string, status = 0): PenstockError {
   if (error instanceof PenstockError) return error;
   const code = codeOf(error);
   if (code === 'UND_ERR_INVALID_ARG') {
@@ -77,6 +80,7 @@ export function exchangeFault(error: unknown, origin: string): PenstockError {
   const fix = 'if it always does so, the server may want a client certificate: set tls.cert_file and tls.key_file';
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
     cause: error,
+    ...(status >= 400 ? { status } : {}),
     ...(isSilent ? { fix } : {}),
   });
 }

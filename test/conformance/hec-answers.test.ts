@@ -193,6 +193,16 @@ it('25. 413 asks for halves, and refuses a single event', async () => {
   expect(decide(await answered(page, 1), 1)).toMatchObject({ refused: [{ index: 0, code: 'http_413' }] });
 });
 
+it('25. A 413 whose page is torn, because the receiver closed while the body still arrived, asks for halves, too', async () => {
+  const torn: Reply = (response) => {
+    response.writeHead(413, { 'content-type': 'text/html', 'content-length': '5000' });
+    response.write('<html>');
+    setImmediate(() => response.destroy());
+  };
+
+  expect(kinds(await answered(torn))).toBe('split');
+});
+
 it('26. 503 with code 9 and a number sends the whole batch again', async () => {
   const verdicts = await answered(hec(503, 9, { 'invalid-event-number': 1 }));
 
