@@ -11,12 +11,18 @@ function distance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** The candidate that a misspelt word most likely meant; undefined when none is close (a third of its letters, at most 3). */
+/**
+ * The candidate that a misspelt word most likely meant: the closest (a third of its letters wrong, at most 3), else the only one that the
+ * word is a part of. Undefined when there is none.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const limit = Math.min(3, Math.max(1, Math.floor(word.length / 3)));
   const plain = (text: string): string => text.slice(0, 100).toLowerCase().replace(/[_-]/g, '');
   const ranked = candidates
     .map((candidate) => ({ candidate, steps: distance(plain(word), plain(candidate)) }))
     .filter(({ steps }) => steps <= limit);
-  return ranked.sort((a, b) => a.steps - b.steps)[0]?.candidate;
+  const closest = ranked.sort((a, b) => a.steps - b.steps)[0]?.candidate;
+  if (closest !== undefined || plain(word).length < 3) return closest;
+  const holders = candidates.filter((candidate) => plain(candidate).includes(plain(word)));
+  return holders.length === 1 ? holders[0] : undefined;
 }

@@ -49,9 +49,13 @@ export function parseYaml(text: string, file: string): YamlText {
   };
   const locate = (path: YamlPath, at: 'key' | 'value' = 'value'): Position => positionAt(offsetOf(doc.contents, path, at));
   const faults: Fault[] = [
-    ...[...doc.errors, ...doc.warnings].map((error) => ({ offset: error.pos[0], what: error.message })),
-    ...repeatedKeys(doc).map((offset) => ({ offset, what: 'Map keys must be unique' })),
-  ].map(({ offset, what }) => ({ file, ...positionAt(offset), path: [], what }));
+    ...[...doc.errors, ...doc.warnings].map((error) => ({
+      offset: error.pos[0],
+      what: error.message,
+      fix: syntaxFixes[error.code],
+    })),
+    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" stands there twice`, fix: 'keep one of them' })),
+  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, ...(fix === undefined ? {} : { fix }) }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };
@@ -72,15 +76,23 @@ export function parseYaml(text: string, file: string): YamlText {
   }
 }
 
+const syntaxFixes: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'give the lines of one block the same indentation',
+  BLOCK_AS_IMPLICIT_KEY: 'put text that holds ": " into quotes, and indent what belongs to the line above',
+  MISSING_CHAR: 'close the quote or bracket, or put the text into quotes',
+  MULTILINE_IMPLICIT_KEY: 'end the name with a colon',
+};
+
 // yaml's own check compares every key with every other.
-function repeatedKeys(doc: Document): number[] {
-  const repeated: number[] = [];
+function repeatedKeys(doc: Document): { readonly offset: number; readonly name: string }[] {
+  const repeated: { readonly offset: number; readonly name: string }[] = [];
   visit(doc, {
     Map: (_key, map) => {
       const known = new Set<unknown>();
       for (const { key } of map.items) {
         if (!isScalar(key)) continue;
-        if (known.has(key.value)) repeated.push(key.range?.[0] ?? 0);
+        if (known.has(key.value)) repeated.push({ offset: key.range?.[0] ?? 0, name: String(key.value) });
         known.add(key.value);
       }
     },

@@ -33,11 +33,19 @@ function stepsOf(error: ErrorObject): string[] {
 }
 
 /** The path of a fault in a sink's own words, `auth.bearer` or `/auth/bearer`, as steps. */
-export function splitPath(path: string): string[] {
-  return path.split(/[./[\]]/).filter((step) => step !== '');
+export function splitPath(path: string): (string | number)[] {
+  return path
+    .split(/[./[\]]/)
+    .filter((step) => step !== '')
+    .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 }
 
 function inWords(error: ErrorObject): ErrorObject {
+  const due = error.parentSchema?.['pattern'];
+  // A number where a quantity was due lacks its unit; quotes would not help.
+  if (error.keyword === 'type' && typeof error.data === 'number' && (due === durationPattern || due === sizePattern)) {
+    return inWords({ ...error, keyword: 'pattern', params: { pattern: due }, data: String(error.data) });
+  }
   const pattern = (error.params as { pattern?: string }).pattern;
   if (pattern === durationPattern) return { ...error, message: 'must be a duration such as 30s, 5m or 24h' };
   if (pattern === sizePattern) return { ...error, message: 'must be a size such as 500KB or 2GiB' };

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
-import { createSecrets } from '../base/secrets.ts';
+import { createSecrets, type Secrets } from '../base/secrets.ts';
 import { type Fault, faultsError, type YamlText } from '../base/yaml-faults.ts';
 import { loadConnector } from '../connectors/index.ts';
 import { sinkTypes } from '../sinks/index.ts';
@@ -16,7 +16,7 @@ import type { Surroundings } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
 import { blocksOf } from './named-blocks.ts';
 import { parseConfig } from './parse-config.ts';
-import { type Block, type BlockSchema, blockSchema, readBlock } from './read-block.ts';
+import { type Block, type BlockSchema, blockSchema, readBlock, soundPart } from './read-block.ts';
 import { readText } from './read-text.ts';
 import { resolveSink } from './resolve-sink.ts';
 import { resolveSource } from './resolve-source.ts';
@@ -78,9 +78,12 @@ async function resolveFile(
   const namesOf = (blocks: readonly NamedBlock[]): string[] => blocks.map(({ name }) => name);
   const named = { sources, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
   await checkTogether(named, context, options.files);
-  const settings = top.faults.length > 0 ? undefined : fileSettings(top.value as unknown as FileOptions, context);
-  if (context.faults.length > 0 || settings === undefined) throw allOf(context.faults);
-  const { warnings } = context;
+  const value = soundPart(top, [], schema);
+  // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
+  const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);
+  const settings = fileSettings(value as unknown as FileOptions, context);
+  if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
+  const warnings = context.warnings.map(withoutFilledIn);
   const connectorDirs = context.places.dirs;
   return { file: doc.file, dir: from.dir, ...settings, connectorDirs, sources, sinks, secrets: from.secrets, warnings };
 }
@@ -154,6 +157,11 @@ async function inOrder<T>(
     if (one !== undefined) found.push(one);
   }
   return found;
+}
+
+function scrubbed(fault: Fault, secrets: Secrets): Fault {
+  const what = secrets.scrub(fault.what);
+  return fault.fix === undefined ? { ...fault, what } : { ...fault, what, fix: secrets.scrub(fault.fix) };
 }
 
 function allOf(faults: readonly Fault[]): PenstockError {

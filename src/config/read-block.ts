@@ -42,6 +42,29 @@ export async function readBlock(
   return { value: absolutePaths(value, schema.json, from.dir, at, isBlank), faults, fillings: filled };
 }
 
+/**
+ * A block with defaults in the place of options that are faulty or not known: what is left can be looked at for further faults, so that one
+ * reading of the file finds them all.
+ */
+export function soundPart({ value, faults, fillings }: Block, at: YamlPath, { validate }: BlockSchema): Record<string, unknown> {
+  if (faults.length === 0 && fillings.blank.size === 0) return value;
+  const sound = structuredClone(value);
+  const blank = [...fillings.blank].map((key) => JSON.parse(key) as string[]);
+  for (const path of [...faults.map((fault) => fault.path), ...blank]) removeAt(sound, path.slice(at.length));
+  // Validating fills the defaults in; the options that are missing now were reported already.
+  validate(sound);
+  return sound;
+}
+
+function removeAt(root: Record<string, unknown>, path: YamlPath): void {
+  const [step, ...rest] = path;
+  if (step === undefined) return;
+  const inner = Object.hasOwn(root, step) ? root[step] : undefined;
+  // A fault in a list takes the whole list away: without one of its items it would say something else.
+  if (rest.length > 0 && isObject(inner)) removeAt(inner, rest);
+  else delete root[step];
+}
+
 function rememberSecrets(value: unknown, schema: OptionSchema, secrets: Secrets): void {
   if (typeof value === 'string' && schema.secret === true) secrets.add(value);
   for (const branch of schema.anyOf ?? []) rememberSecrets(value, branch, secrets);

@@ -12,7 +12,7 @@ import { interpolate, pathKey } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 import { normaliseActions } from './normalise-actions.ts';
 import { plaintextFaults, urlsIn } from './plaintext.ts';
-import { type Block, readBlock } from './read-block.ts';
+import { type Block, readBlock, soundPart } from './read-block.ts';
 import { refreshable } from './refresh.ts';
 import { readPastTime } from './start.ts';
 
@@ -22,12 +22,13 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   if (kind === undefined) return undefined;
   const schema = context.schemaOf(kind, () => sinkSchema(kind));
   const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
-  context.faults.push(...read.faults);
-  if (read.faults.length > 0) return undefined;
   const before = context.faults.length;
-  const settings = settingsOf(read.value as unknown as CommonSinkOptions, kind, block, context);
+  context.faults.push(...read.faults);
+  const common = soundPart(read, block.at, schema) as unknown as CommonSinkOptions;
+  const settings = settingsOf(common, kind, block, context);
+  checkTls(common.tls, block.at, context);
+  if (read.faults.length > 0) return undefined;
   const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
-  checkTls((read.value as unknown as CommonSinkOptions).tls, block.at, context);
   checkOwnRules(kind, base.options, read, block, context);
   return context.faults.length > before ? undefined : { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
 }

@@ -12,7 +12,7 @@ import { interpolate } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 import { normaliseActions } from './normalise-actions.ts';
 import { plaintextFaults, urlsIn } from './plaintext.ts';
-import { readBlock } from './read-block.ts';
+import { readBlock, soundPart } from './read-block.ts';
 import { refreshable } from './refresh.ts';
 import { readSchedule } from './schedule.ts';
 import { SourceOptions } from './source-options.ts';
@@ -25,17 +25,15 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
     connector === undefined ? (SourceOptions as unknown as ObjectSchema) : sourceSchema(connector),
   );
   const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
-  context.faults.push(...read.faults);
-  if (connector === undefined || read.faults.length > 0) return undefined;
   const before = context.faults.length;
-  checkTls((read.value as SourceOptions).tls, block.at, context);
-  const settings = settingsOf(read.value as SourceOptions, connector, block, context);
-  const plain = plaintextFaults(
-    urlsIn(read.value['options'], [...block.at, 'options']),
-    read.value['allow_plaintext'] === true,
-    context.doc,
-  );
-  (read.value['allow_plaintext'] === true ? context.warnings : context.faults).push(...plain);
+  context.faults.push(...read.faults);
+  if (connector === undefined) return undefined;
+  const value = soundPart(read, block.at, schema);
+  checkTls((value as SourceOptions).tls, block.at, context);
+  const settings = settingsOf(value as SourceOptions, connector, block, context);
+  const isPlainAllowed = value['allow_plaintext'] === true;
+  const plain = plaintextFaults(urlsIn(value['options'], [...block.at, 'options']), isPlainAllowed, context.doc);
+  (isPlainAllowed ? context.warnings : context.faults).push(...plain);
   if (context.faults.length > before) return undefined;
   const base = refreshable(read, block, schema, context, (value) => value['options'] as Options);
   return {

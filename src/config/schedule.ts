@@ -37,12 +37,10 @@ function readCron(
   at: YamlPath,
   { doc, faults, now }: LoadContext,
 ): SourceConfig['schedule'] | undefined {
-  if (!isTimezone(timezone)) {
-    faults.push(doc.fault(at, `"${timezone}" is not a time zone`, 'write a name such as UTC or Europe/Berlin'));
-    return undefined;
-  }
-  const wrong = whatIsWrong(cron, timezone, now);
-  if (wrong === undefined) return { cron, timezone };
+  const isZone = isTimezone(timezone);
+  if (!isZone) faults.push(doc.fault(at, `"${timezone}" is not a time zone`, 'write a name such as UTC or Europe/Berlin'));
+  const wrong = whatIsWrong(cron, isZone ? timezone : 'UTC', now);
+  if (wrong === undefined) return isZone ? { cron, timezone } : undefined;
   faults.push(doc.fault(at, `cron expression "${cron}": ${wrong}`, 'write five fields, minute to weekday: "*/5 * * * *"'));
   return undefined;
 }

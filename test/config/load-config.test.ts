@@ -150,17 +150,70 @@ it.each([
   { name: 'only a comment', text: '# nothing\n', line: 'penstock.yaml:1:1: the file is empty' },
   { name: 'a list', text: '- a\n- b\n', line: 'penstock.yaml:1:1: the file is not a map of options' },
   { name: 'a word', text: 'hello', line: 'penstock.yaml:1:1: the file is not a map of options' },
-  { name: 'a duplicate key', text: `data_dir: a\ndata_dir: b\n${sinks}`, line: 'penstock.yaml:2:1: Map keys must be unique' },
+  {
+    name: 'a duplicate key',
+    text: `data_dir: a\ndata_dir: b\n${sinks}`,
+    line: 'penstock.yaml:2:1: "data_dir" stands there twice',
+  },
 ])('refuses a file that is $name', async ({ text, line }) => {
   const faults = await faultsOf(text);
 
   expect(faults[0]).toBe(line);
 });
 
+it('reports what a schema can say and what it cannot in one go', async () => {
+  const faults = await faultsOf(
+    [
+      'journal: { max_bytes: 1MB, keep: forever }',
+      'sources:',
+      '  feed: { connector: vendor, schedule: 5 minutes, start: yesterday, window: { overlap: 15, max: 0s }, options: { org_id: a } }',
+      '  other: { connector: vendor, cron: "*/5 * * *", timezone: Berlin, options: { org_id: b, orgid: c } }',
+      'sinks:',
+      '  out: { type: stdout, start: tomorrow, batch: { events: 0 } }',
+    ].join('\n'),
+  );
+
+  expect(faults.filter((line) => !line.startsWith('  fix')).map((line) => line.replace(/^[^(]*\((.*?)\).*$/, '$1'))).toEqual([
+    'journal.max_bytes',
+    'journal.keep',
+    'sources.feed.schedule',
+    'sources.feed.start',
+    'sources.feed.window.overlap',
+    'sources.feed.window.max',
+    'sources.other.cron',
+    'sources.other.cron',
+    'sources.other.options.orgid',
+    'sinks.out.start',
+    'sinks.out.batch.events',
+  ]);
+});
+
+it('says that a bare number lacks its unit', async () => {
+  const faults = await faultsOf(
+    `sources: { feed: { connector: vendor, window: { overlap: 15 }, options: { org_id: a } } }\n${sinks}`,
+  );
+
+  expect(faults).toEqual([
+    'penstock.yaml:1:58 (sources.feed.window.overlap): "15" must be a duration such as 30s, 5m or 24h (How much of the time already read is read again at every poll.)',
+    '  fix: write a number with its unit: ms, s, m, h, d or w',
+  ]);
+});
+
+it('never shows in a fault of a schedule or a name what it filled in', async () => {
+  const faults = await faultsOf(
+    'sources: { feed: { connector: "${env:MARK}", schedule: 1m }, other: { connector: vendor, start: "${env:MARK}", options: { org_id: a } } }\nsinks: { out: { type: "${env:MARK}" } }',
+    { env: { MARK: 'MARKED-7f3a91' } },
+  );
+
+  expect(faults.length).toBeGreaterThan(4);
+  expect(faults.join('\n')).not.toContain('MARKED');
+});
+
 it('refuses tabs as indentation with their place', async () => {
   const faults = await faultsOf(`sinks:\n\tout: { type: stdout }\n`);
 
   expect(faults[0]).toMatch(/^penstock\.yaml:2:1: Tabs are not allowed as indentation/);
+  expect(faults[1]).toBe('  fix: indent with spaces');
 });
 
 it.each([

@@ -47,8 +47,8 @@ it('names the place, the fault and the fix of what a schema cannot say', async (
 
   const faults = await faultsOf(yaml, { sinkTypes });
 
-  expect(faults.join('\n')).toContain('(sinks.splunk.endpoints.0): an endpoint has no path, this one has "/services/collector"');
+  expect(faults.join('\n')).toContain('(sinks.splunk.endpoints[0]): an endpoint has no path, this one has "/services/collector"');
   expect(faults.join('\n')).toContain('preset: elasticsearch needs "index"');
-  expect(faults.join('\n')).toContain('(sinks.hooks.signature.standard_webhooks.0): a secret of signature.standard_webhooks');
+  expect(faults.join('\n')).toContain('(sinks.hooks.signature.standard_webhooks[0]): a secret of signature.standard_webhooks');
   expect(faults.join('\n')).toContain('allow_plaintext');
 });
