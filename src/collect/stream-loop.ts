@@ -15,6 +15,8 @@ const hourMs = 3_600_000;
 const drainedMs = 3_000;
 /** How long a topic may be away before `status` warns. */
 const awayMs = 300_000;
+/** How old the oldest message may be that is not acknowledged. */
+const backlogMs = 900_000;
 
 interface TopicFacts extends StreamState {
   /** Wall time of the last change between connected and not. */
@@ -27,22 +29,32 @@ export function streamKind(c: Collecting): KindLoop<StreamReader> {
   return {
     hasWindows: false,
     poll: (reader, session) => runStream(c, reader, session, topics),
-    details: () => ({ topics: Object.fromEntries([...topics].map(([name, facts]) => [name, shown(facts)])) }),
+    details: () => ({ topics: Object.fromEntries([...topics].map(([name, facts]) => [name, shown(c, facts)])) }),
     warnings: () => [...topics.values()].flatMap((facts) => notice(c, facts)),
   };
 }
 
-function shown({ connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
+/** `backlog_age_seconds` is 0 when everything that came is acknowledged, and unknown while the topic is away. */
+function shown({ deps }: Collecting, { connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
+  const age = oldestUnacked === undefined ? 0 : Math.max(0, Math.floor((deps.seams.clock.now() - oldestUnacked) / 1000));
   return {
     connected,
     since,
     ...(error === undefined ? {} : { error }),
     ...(oldestUnacked === undefined ? {} : { oldest_unacked: oldestUnacked }),
+    ...(connected ? { backlog_age_seconds: age } : {}),
   };
 }
 
-function notice({ deps }: Collecting, { topic, connected, since, error }: TopicFacts): string[] {
-  const age = deps.seams.clock.now() - since;
+function notice({ deps }: Collecting, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
+  const now = deps.seams.clock.now();
+  const age = now - since;
+  if (connected && oldestUnacked !== undefined && now - oldestUnacked >= backlogMs) {
+    const waits = formatDuration(now - oldestUnacked);
+    return [
+      `topic ${topic}: the oldest message that is not acknowledged waits for ${waits}; a full backlog stops the vendor's export`,
+    ];
+  }
   if (connected || age < awayMs) return [];
   return [`topic ${topic} is not connected for ${formatDuration(age)}${error === undefined ? '' : `: ${error}`}`];
 }

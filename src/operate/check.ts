@@ -114,7 +114,7 @@ export async function checkSource(
   options: CheckOptions = {},
 ): Promise<Finding> {
   const route = await routeOf(
-    Object.values(source.identity).filter((text) => URL.canParse(text)),
+    Object.values(source.identity).filter((text) => /^(?:https?|wss?):/.test(text) && URL.canParse(text)),
     source,
     around,
   );
@@ -146,11 +146,12 @@ export async function checkSink(sink: SinkConfig, around: Surroundings, signal: 
 async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkConfig, around: Surroundings): Promise<string[]> {
   const proxy = http.proxy === undefined ? {} : { proxy: http.proxy };
   await using client = await openHttpClient({ userAgent: plainUserAgent, ...proxy }, around.seams);
-  return urls.map((text) => {
+  const ways = urls.map((text) => {
     const url = new URL(text);
     const isHttp = url.protocol.startsWith('http') || url.protocol.startsWith('ws');
     return `${url.protocol}//${url.host} ${isHttp ? client.describeRoute(url) : 'direct'}`;
   });
+  return [...new Set(ways)];
 }
 
 /** Checks everything enabled, sources first, reporting each as it is known. */

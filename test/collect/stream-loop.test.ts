@@ -70,7 +70,7 @@ it('acknowledges only what is committed', async () => {
   expect(loop.status()).toMatchObject({
     state: 'polling',
     cursor: noon - minute,
-    details: { topics: { t: { connected: true, since: noon } } },
+    details: { topics: { t: { connected: true, since: noon, backlog_age_seconds: 0 } } },
   });
   await loop[Symbol.asyncDispose]();
 });
@@ -142,11 +142,16 @@ it('holds when it is refused and goes on by itself with fresh secrets', async ()
 it('warns of a topic that is away for minutes, and shows the oldest unacknowledged message', async () => {
   const { clock, server, loop, lines } = await streaming();
   server.handlers?.onState({ topic: 't', connected: true, oldestUnacked: noon - hour });
-  const connected = loop.status().details;
+  const { details: connected, warnings } = loop.status();
   server.handlers?.onState({ topic: 't', connected: false, error: 'closed with 1006' });
   await clock.advance(6 * minute);
 
-  expect(connected).toEqual({ topics: { t: { connected: true, since: noon, oldest_unacked: noon - hour } } });
+  expect(connected).toEqual({
+    topics: { t: { connected: true, since: noon, oldest_unacked: noon - hour, backlog_age_seconds: 3600 } },
+  });
+  expect(warnings).toEqual([
+    "topic t: the oldest message that is not acknowledged waits for 1h; a full backlog stops the vendor's export",
+  ]);
   expect(loop.status().warnings).toEqual(['topic t is not connected for 6m: closed with 1006']);
   expect(said(lines, 'topic disconnected, it is tried again').length).toBe(1);
   await loop[Symbol.asyncDispose]();

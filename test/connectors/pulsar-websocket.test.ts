@@ -274,9 +274,31 @@ describe('a subscription', () => {
     expect(run.messages[0]?.records).toHaveLength(1);
   });
 
-  it('says so when a frame is larger than allowed, and goes on trying', async () => {
+  it('hands over the beginning of a frame that is larger than allowed, as unreadable, and goes on', async () => {
     const pulsar = await broker();
-    pulsar.onConnection = (socket, index) => socket.send(index === 1 ? 'x'.repeat(17_000_000) : frame('small', {}));
+    const big = frame('big', { text: 'x'.repeat(13_000_000) });
+    pulsar.onConnection = (socket) => {
+      socket.send(big);
+      socket.send(frame('small', {}));
+    };
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.acks.length === 2);
+
+    expect(pulsar.acks).toEqual(['big', 'small']);
+    expect(pulsar.requests).toHaveLength(1);
+    expect(run.messages[0]?.records).toEqual([
+      {
+        value: big.slice(0, 65_536),
+        unreadable: `the frame has ${big.length} bytes, more than the 16777216 allowed; this is its beginning`,
+        id: 'big',
+      },
+    ]);
+  });
+
+  it('says so when a frame is larger than anything that is received, and goes on trying', async () => {
+    const pulsar = await broker();
+    pulsar.onConnection = (socket, index) => socket.send(index === 1 ? 'x'.repeat(70_000_000) : frame('small', {}));
 
     const run = await consume(pulsar.port);
     await pulsar.until(() => pulsar.acks.length === 1);
@@ -364,7 +386,7 @@ describe('a probe', () => {
     ]);
     expect(findings).toEqual([
       `topic ${topic} exists and the token may read it`,
-      'warning: whether subscription "pen stock" exists is not known: the options name no admin API; check --create-subscription makes sure',
+      `warning: whether subscription "pen stock" of ${topic} exists is not known: the options name no admin API; check --create-subscription makes sure`,
     ]);
   });
 
@@ -393,7 +415,7 @@ describe('a probe', () => {
     const { findings } = await run.probe(false);
 
     expect(findings.slice(1)).toEqual([
-      'warning: subscription "pen stock" does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on',
+      `warning: subscription "pen stock" of ${topic} does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on`,
       'warning: retention is off: what is published while the subscription does not exist is lost',
       'warning: when 5.0 GiB of messages wait unread, nothing more can be published and the vendor may drop events: do not leave the subscription unread',
       'the admin API does not tell the time to live: it answered 404',
@@ -418,7 +440,7 @@ describe('a probe', () => {
     const { findings } = await run.probe(false);
 
     expect(findings.slice(1)).toEqual([
-      'subscription "pen stock" exists: what is published waits there until it is collected',
+      `subscription "pen stock" of ${topic} exists: what is published waits there until it is collected`,
       "warning: when 2d of messages wait unread, the oldest are deleted: set the quota's policy to producer_exception",
       'warning: messages unread for 7d are deleted: keep the time to live longer than any outage',
       'warning: a subscription that nobody reads for 1d is deleted with all that waits in it',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import type { Problem, StatusReport } from '../../operate/status.ts';
@@ -48,6 +49,42 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
     output.line(output.color.dim(`and ${sources.length - rows.length} more in good order (--json shows all)`));
 }
 
+interface TopicLine {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly backlogSeconds: number | undefined;
+}
+
+function topicsOf({ details }: StatusReport['sources'][number]): TopicLine[] {
+  const topics = details?.['topics'];
+  if (!isObject(topics)) return [];
+  return Object.entries(topics).map(([name, facts]) => {
+    const { connected, backlog_age_seconds: age } = isObject(facts) ? facts : {};
+    return { name, connected: connected === true, backlogSeconds: typeof age === 'number' ? age : undefined };
+  });
+}
+
+/** The topics of streams, each with the age of the oldest message not yet acknowledged; nothing when there are none. */
+export function showTopics({ sources }: StatusReport, output: Output): void {
+  const lines = sources.flatMap((source) => topicsOf(source).map((topic) => ({ source: source.name, ...topic })));
+  if (lines.length === 0) return;
+  output.line();
+  output.table(
+    ['source', 'topic', 'connection', 'backlog'],
+    lines
+      .toSorted((a, b) => Number(a.connected) - Number(b.connected) || (b.backlogSeconds ?? 0) - (a.backlogSeconds ?? 0))
+      .slice(0, longestTable)
+      .map(({ source, name, connected, backlogSeconds }) => [
+        source,
+        name,
+        connected ? output.color.green('connected') : output.color.red('away'),
+        backlogSeconds === undefined ? 'unknown' : formatDuration(backlogSeconds * 1000),
+      ]),
+  );
+  if (lines.length > longestTable)
+    output.line(output.color.dim(`and ${lines.length - longestTable} more in good order (--json shows all)`));
+}
+
 /** The table of sinks. */
 export function showSinks({ sinks, at }: StatusReport, output: Output): void {
   output.table(
@@ -83,6 +120,7 @@ function show(report: StatusReport, output: Output): void {
   output.line(`penstock ${report.version}, ${uptime}`);
   output.line(`journal ${formatSize(journal.usedBytes)} of ${formatSize(journal.maxBytes)}, ${journal.records} records\n`);
   showSources(report, output);
+  showTopics(report, output);
   output.line();
   showSinks(report, output);
   const running = report.jobs.filter(({ state }) => state === 'running' || state === 'queued');

@@ -2,6 +2,26 @@ import { isObject, parseJson } from '../../base/json.ts';
 import { parseTime } from '../../event/index.ts';
 import type { RawRecord, StreamMessage } from '../connector.ts';
 
+// The broker allows 5 MB per message by default; base64 and the envelope make a third more of it, and private brokers allow more.
+const largestFrame = 16 * 1024 * 1024;
+const shownOfLarger = 64 * 1024;
+// The id stands at the start or, with other writers, behind the payload.
+const idWithin = 4096;
+
+/**
+ * Reads the bytes of one frame. One that is larger than 16 MiB comes as its beginning, marked unreadable, so that it can be acknowledged:
+ * left alone it would stop the topic, and with it, once the backlog is full, the vendor's export.
+ */
+export function readFrameBytes(topic: string, bytes: Buffer): StreamMessage | undefined {
+  if (bytes.length <= largestFrame) return readFrame(topic, bytes.toString('utf8'));
+  const ends = `${bytes.toString('latin1', 0, idWithin)}\n${bytes.toString('latin1', bytes.length - idWithin)}`;
+  const messageId = /"messageId"\s*:\s*"([A-Za-z0-9+/=_:-]+)"/.exec(ends)?.[1] ?? '';
+  const unreadable = `the frame has ${bytes.length} bytes, more than the ${largestFrame} allowed; this is its beginning`;
+  const record = { value: bytes.toString('utf8', 0, shownOfLarger), unreadable };
+  const records = [messageId === '' ? record : { ...record, id: messageId }];
+  return { topic, messageId, publishTime: undefined, redelivered: false, records };
+}
+
 /**
  * Reads one frame of a consumer. Whatever it holds becomes records: what cannot be read comes as its text, marked unreadable. A frame
  * without a message id has an empty one and cannot be acknowledged; an answer that is no message gives undefined.

@@ -8,8 +8,8 @@ import type { HttpClient } from '../../http/client.ts';
 import type { Subscription } from './address.ts';
 
 const handshakeMs = 30_000;
-// The broker allows 5 MB per message; base64 and the envelope make a third more of it, and private brokers allow more.
-const largestFrame = 16 * 1024 * 1024;
+// Far above what is read (see frame.ts): a larger frame ends the connection, and the broker would send it again for ever.
+const largestFrame = 64 * 1024 * 1024;
 
 /** What opening needs. */
 export interface Dialling {

@@ -32,7 +32,7 @@ export async function probeTopic(
     await touch(readerOf(target, probing.subscription), probing.dialling, signal);
     findings.push(`topic ${target.topic} exists and the token may read it`);
     if (create) await touch(pullingOf(target), probing.dialling, signal);
-    findings.push(subscriptionLine(probing.subscription, admin.subscriptions, create), ...admin.policies);
+    findings.push(subscriptionLine(target.topic, probing.subscription, admin.subscriptions, create), ...admin.policies);
     return { findings };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
@@ -134,14 +134,15 @@ async function told(what: string, ask: () => Promise<string[]>): Promise<string[
   }
 }
 
-function subscriptionLine(name: string, known: readonly string[] | string, created: boolean): string {
+function subscriptionLine(topic: string, name: string, known: readonly string[] | string, created: boolean): string {
+  const which = `subscription "${name}" of ${topic}`;
   if (typeof known === 'string') {
-    if (created) return `subscription "${name}" exists; if it was made just now, it keeps what is published from now on`;
-    return `warning: whether subscription "${name}" exists is not known: ${known}; check --create-subscription makes sure`;
+    if (created) return `${which} exists; if it was made just now, it keeps what is published from now on`;
+    return `warning: whether ${which} exists is not known: ${known}; check --create-subscription makes sure`;
   }
-  if (known.includes(name)) return `subscription "${name}" exists: what is published waits there until it is collected`;
-  if (created) return `subscription "${name}" was made: it keeps what is published from now on`;
-  return `warning: subscription "${name}" does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on`;
+  if (known.includes(name)) return `${which} exists: what is published waits there until it is collected`;
+  if (created) return `${which} was made: it keeps what is published from now on`;
+  return `warning: ${which} does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on`;
 }
 
 function retentionLines(reply: unknown): string[] {

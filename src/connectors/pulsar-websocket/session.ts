@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { StreamMessage } from '../connector.ts';
-import { readFrame } from './frame.ts';
+import { readFrameBytes } from './frame.ts';
 
 const pingMs = 30_000;
 const deadMs = 90_000;
@@ -116,7 +116,7 @@ class Session {
   #receive(data: unknown): void {
     this.#hear();
     if (!Buffer.isBuffer(data)) return;
-    const message = readFrame(this.#topic, data.toString('utf8'));
+    const message = readFrameBytes(this.#topic, data);
     if (message === undefined) return;
     this.#queue.push({ message, bytes: data.length });
     this.#queuedBytes += data.length;
