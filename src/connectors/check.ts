@@ -1,5 +1,5 @@
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
-import { checkMap, parsePath } from '../event/index.ts';
+import { actionNamePaths, checkMap, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
 import type { ReadSpec } from './read-schema.ts';
@@ -51,7 +51,8 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
       : [];
   const { user_agent } = record.self ?? {};
   const ofRecord = [
-    ...(['id', 'time', 'action', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
+    ...(['id', 'time', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
+    actionNamePaths(record.action).map(([path, text]): Place => [['record', 'action', ...path], text]),
     textsBelow(user_agent, ['record', 'self', 'user_agent']),
   ];
   const attributes = checkMap(map).map(({ path, what, fix }) => doc.fault(['map', ...path], what, fix));

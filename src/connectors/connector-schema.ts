@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { ActionTableSpec, MapSpec, PathsSpec } from '../event/index.ts';
+import { ActionNameSpec, ActionTableSpec, MapSpec, PathsSpec } from '../event/index.ts';
 import { AuthSpec, type ReadSpec, readKinds } from './read-schema.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -56,7 +56,7 @@ export const RecordSpec = Type.Object(
       Type.Array(Type.String(), { description: 'Paths that may differ between two copies of one record.' }),
     ),
     time: PathsSpec,
-    action: PathsSpec,
+    action: ActionNameSpec,
     tenant: Type.Optional(PathsSpec),
     self: Type.Optional(
       Type.Object(

@@ -1,5 +1,6 @@
 import { isObject } from '../base/json.ts';
 import {
+  compileActionName,
   compileHashId,
   compilePath,
   compileText,
@@ -17,7 +18,7 @@ import type { RecordSpec } from './connector-schema.ts';
 export function compileRecords(spec: RecordSpec, table: string): RecordRules {
   const idOf = compileId(spec);
   const timeOf = compileTime(spec.time);
-  const actionOf = compileText(spec.action);
+  const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
   return {

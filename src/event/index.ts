@@ -1,5 +1,6 @@
 // The room's door: records become events here, events become lines.
 
+export { ActionNameSpec, actionNamePaths, compileActionName } from './action-name.ts';
 export { ActionTableSpec } from './action-spec.ts';
 export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
 export { checkMap } from './check-map.ts';

@@ -6,7 +6,7 @@ export type Getter = (record: unknown) => unknown;
 /** One step of a path: a key, an index, or the first element whose own key has a value. */
 export type Step = string | number | { readonly key: string; readonly value: string };
 
-const stepPattern = /\.?([^.[\]]+)|\[(\d+)\]|\["([^"]*)"\]|\['([^']*)'\]|\[([^=\]"']+)=([^\]]*)\]/y;
+const stepPattern = /\.?([^.[\]]+)|\[(-?\d+)\]|\["([^"]*)"\]|\['([^']*)'\]|\[([^=\]"']+)=([^\]]*)\]/y;
 
 function stepOf([, key, index, quoted, single, selectKey, selectValue]: RegExpExecArray): Step {
   if (index !== undefined) return Number(index);
@@ -15,7 +15,7 @@ function stepOf([, key, index, quoted, single, selectKey, selectValue]: RegExpEx
 }
 
 /**
- * Cuts a path into steps: `actor.ip`, `target[0].id`, `target[type=User].id`, `meta["dotted.key"]`; `$` is the record itself and may stand
+ * Cuts a path into steps: `actor.ip`, `target[0].id`, `data[-1].id` (the last), `target[type=User].id`, `meta["dotted.key"]`; `$` is the record itself and may stand
  * in front. Undefined when the text is no path.
  */
 export function parsePath(path: string): readonly Step[] | undefined {
@@ -41,7 +41,7 @@ function keyGetter(key: string): Getter {
 
 function stepGetter(step: Step): Getter {
   if (typeof step === 'string') return keyGetter(step);
-  if (typeof step === 'number') return (value) => (Array.isArray(value) ? (value as unknown[])[step] : undefined);
+  if (typeof step === 'number') return (value) => (Array.isArray(value) ? (value as unknown[]).at(step) : undefined);
   const read = keyGetter(step.key);
   return (value) => (Array.isArray(value) ? (value as unknown[]).find((item) => read(item) === step.value) : undefined);
 }

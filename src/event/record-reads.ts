@@ -1,4 +1,5 @@
 import { parseJson, setOwn } from '../base/json.ts';
+import { type ActionNameSpec, readActionName } from './action-name.ts';
 import type { ActionTable } from './action-table.ts';
 import { type ActorReads, openActor } from './actor.ts';
 import type { Attributes } from './attributes.ts';
@@ -13,7 +14,7 @@ import { ipOf, textOf, textsOf } from './values.ts';
 export interface RecordPaths {
   readonly id?: PathsSpec;
   readonly time: PathsSpec;
-  readonly action: PathsSpec;
+  readonly action: ActionNameSpec;
   readonly tenant?: PathsSpec;
 }
 
@@ -64,7 +65,7 @@ export function openReads({ table, map, record }: MapperParts): RecordReads {
   const paths = openPaths(map.keep ?? []);
   return {
     paths,
-    action: paths.read(record.action, textOf),
+    action: readActionName(paths, record.action),
     time: paths.read(record.time, told),
     tenant: paths.read(record.tenant, textOf),
     id: paths.read(map['metadata.original_event_uid'] ?? record.id, textOf),

@@ -9,6 +9,8 @@ it.each([
   ['actor.ip', '192.0.2.1'],
   ['$.actor.ip', '192.0.2.1'],
   ['target[1].id', 't2'],
+  ['target[-1].id', 't2'],
+  ['target[-3].id', undefined],
   ['target[type=User].id', 't2'],
   ['target[type=Group].id', undefined],
   ['meta["a.b"]', 7],
