@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { callbackify } from 'node:util';
 import { buildConnector, Pool } from 'undici';
 import { PenstockError } from '../base/errors.ts';
-import { connectFault } from './fault.ts';
+import { connectFault, noteHeard } from './fault.ts';
 import type { Proxy } from './proxy.ts';
 import { type LoadedTls, pinFault } from './tls.ts';
 
@@ -23,6 +23,7 @@ export function directConnector(tls: LoadedTls): Connector {
     connect(target, (...[error, socket]) => {
       if (error !== null) return callback(connectFault(error, origin), null);
       const fault = socket instanceof TLSSocket ? pinFault(socket, pin) : undefined;
+      socket.on('error', (problem) => noteHeard(problem, socket.bytesRead));
       if (fault === undefined) return callback(null, socket);
       socket.destroy();
       return callback(fault, null);

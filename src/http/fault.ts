@@ -32,6 +32,20 @@ const unreachableFixes: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'check firewall and route, or set proxy',
 };
 
+const heardBefore = new WeakMap<object, number>();
+
+/** Notes how much a connection had heard from the peer when it broke with this error. */
+export function noteHeard(error: Error, bytes: number): void {
+  heardBefore.set(error, bytes);
+}
+
+/** True when the connection had served earlier requests: it has heard something, and nothing of this answer. */
+function wasIdle(error: unknown, status: number): boolean {
+  if (status !== 0 || typeof error !== 'object' || error === null) return false;
+  const { socket } = error as { socket?: { bytesRead?: number } };
+  return (socket?.bytesRead ?? heardBefore.get(error) ?? 0) > 0;
+}
+
 /** True for a fault of the TLS handshake. */
 export function isTlsFault(error: unknown): boolean {
   return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
@@ -81,6 +95,8 @@ export function exchangeFault(error: unknown, origin: string, status = 0): Penst
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
     cause: error,
     ...(status >= 400 ? { status } : {}),
+    // Closed by the peer just as the request left: another connection is likely to work at once.
+    ...(wasIdle(error, status) ? { retryAfterMs: 0 } : {}),
     ...(isSilent ? { fix } : {}),
   });
 }

@@ -27,7 +27,8 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
-  return { failed: sent ? { kind: 'uncertain', reason } : { kind: 'retry', reason } };
+  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  return { failed: { kind: sent ? 'uncertain' : 'retry', reason, ...wait } };
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */

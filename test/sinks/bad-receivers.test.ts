@@ -3,10 +3,14 @@ import { expect, it } from 'vitest';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
+import { records } from '../deliver/harness.ts';
+import { memoryJournal } from '../deliver/memory-journal.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
+import { deliver, live } from './delivering.ts';
 import { envelopes, hecOptions, ok } from './hec.ts';
 import { httpOptions } from './http-options.ts';
 import { openReceiver, type Reply } from './http-receiver.ts';
+import { listen } from './receiver.ts';
 
 const { signal } = new AbortController();
 const sinks: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
@@ -82,6 +86,41 @@ it.each(sinks)('%s: a connection that the receiver closed while idle costs no mo
   expect(results.map(kinds).filter((kind) => kind !== 'accept' && kind !== 'uncertain')).toEqual([]);
   expect(results.at(-1)).toEqual({ all: { kind: 'accept' } });
 });
+
+it.each(['destroy', 'resetAndDestroy'] as const)(
+  'an idle connection that the receiver ends (%s) as a batch starts costs one repetition and no pause',
+  async (end) => {
+    const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\n{"text":"Success","code":0}';
+    const journal = memoryJournal();
+    journal.put(live, records('e', 3));
+    let requests = 0;
+    // Answers once on each connection, and ends it with the first octet of what comes next.
+    await using receiver = await listen((socket) => {
+      let isUsed = false;
+      socket.on('data', (chunk: Buffer) => {
+        if (isUsed) socket[end]();
+        else if (chunk.toString('latin1').endsWith('}\n')) {
+          isUsed = true;
+          requests += 1;
+          socket.write(answer);
+        }
+      });
+    });
+    const open = (context: SinkContext): Sink =>
+      openSplunkHec(hecOptions(`http://127.0.0.1:${receiver.port}`, { compression: 'none' }), context);
+    const settings = { batch: { events: 1, bytes: 1_000_000, waitMs: 0 }, inFlight: 1, backoffMaxMs: 60_000 };
+    const started = performance.now();
+    await using delivering = deliver(journal, open, { settings });
+
+    expect(await delivering.drained()).toBe(true);
+
+    expect(performance.now() - started).toBeLessThan(900);
+    expect({ requests, failures: delivering.loop.status().endpoints[0]?.failures }).toEqual({ requests: 3, failures: 0 });
+    expect(journal.settled.acknowledged).toBe(3);
+    // The pool may open a second connection by itself.
+    expect([1, 2]).toContain(journal.settled.possible_duplicates);
+  },
+);
 
 it('http: an endless body behind a 200 is still a 200, behind a 403 still a 403', async () => {
   const endless =
