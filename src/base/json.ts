@@ -11,14 +11,34 @@ interface RawJson {
 // lib.es2024 does not know JSON.rawJSON yet; Node 24 has it.
 const raw = JSON as unknown as RawJson;
 
-const longNumber = /\d{16}/;
+const longestExact = 15;
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+/**
+ * Where a run of 16 digits begins, at `from` or behind it; -1 when there is none. Looks at every 16th character only, since a run
+ * cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
+ */
+export function longNumberAt(text: string, from = 0): number {
+  for (let probe = from + longestExact; probe < text.length; probe += longestExact + 1) {
+    if (!isDigit(text.charCodeAt(probe))) continue;
+    let first = probe;
+    let last = probe;
+    while (first > from && isDigit(text.charCodeAt(first - 1))) first -= 1;
+    while (last + 1 < text.length && isDigit(text.charCodeAt(last + 1))) last += 1;
+    if (last - first >= longestExact) return first;
+  }
+  return -1;
+}
 
 /**
  * Parses JSON without changing a number: a text with a run of 16 digits takes the slower path that keeps the digits of every number
  * a double cannot hold. Throws a SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): Json {
-  if (!longNumber.test(text)) return JSON.parse(text) as Json;
+  if (longNumberAt(text) === -1) return JSON.parse(text) as Json;
   return raw.parse(text, (_key, value, context) => {
     if (typeof value !== 'number' || context.source === undefined) return value;
     return String(value) === context.source || isExact(value, context.source) ? value : raw.rawJSON(context.source);
@@ -51,13 +71,53 @@ export function setOwn(target: Record<string, unknown>, key: string, value: unkn
   else target[key] = value;
 }
 
-/** Compact JSON with the keys of every object sorted by code unit, so that equal values give equal text. */
-export function canonicalJson(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value ?? null);
-  const members = Object.keys(value)
-    .sort()
-    .filter((key) => value[key] !== undefined)
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`);
-  return `{${members.join(',')}}`;
+// The same few lists of keys come with record after record: what was last sorted at each length is remembered, and so are quoted keys.
+// Keys come from vendors, so both memories are small.
+const mostKeys = 64;
+const longestKey = 100;
+const mostQuoted = 2000;
+const orders: { readonly keys: readonly string[]; readonly sorted: readonly string[] }[] = [];
+const quoted = new Map<string, string>();
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+function sortKeys(keys: readonly string[]): readonly string[] {
+  const known = orders[keys.length];
+  if (known !== undefined && isSame(keys, known.keys)) return known.sorted;
+  const sorted = keys.toSorted();
+  if (keys.length < mostKeys && keys.every(({ length }) => length <= longestKey)) orders[keys.length] = { keys, sorted };
+  return sorted;
+}
+
+function quote(key: string): string {
+  const known = quoted.get(key);
+  if (known !== undefined) return known;
+  const made = `${JSON.stringify(key)}:`;
+  if (quoted.size >= mostQuoted) quoted.clear();
+  if (key.length <= longestKey) quoted.set(key, made);
+  return made;
+}
+
+function canonicalArray(items: readonly unknown[]): string {
+  let text = '';
+  for (const item of items) text = text === '' ? canonicalJson(item) : `${text},${canonicalJson(item)}`;
+  return `[${text}]`;
+}
+
+/** Compact JSON with the keys of every object sorted by code unit, so that equal values give equal text; `omit` leaves members of the value out. */
+export function canonicalJson(value: Json, omit?: ReadonlySet<string>): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  if (Array.isArray(value)) return canonicalArray(value);
+  if (!isObject(value)) return JSON.stringify(value);
+  let text = '';
+  for (const key of sortKeys(Object.keys(value))) {
+    const member = value[key];
+    if (member === undefined || omit?.has(key) === true) continue;
+    const written = quote(key) + canonicalJson(member);
+    text = text === '' ? written : `${text},${written}`;
+  }
+  return `{${text}}`;
 }

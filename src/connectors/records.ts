@@ -3,6 +3,7 @@ import {
   compileActionName,
   compileHashId,
   compilePath,
+  compileTaking,
   compileText,
   compileTime,
   fingerprintOf,
@@ -21,6 +22,7 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
+  const take = compileTaking(spec.volatile);
   return {
     examine(raw, configuredTenant) {
       const { value } = raw;
@@ -30,11 +32,17 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
       const tenant = tenantOf?.(value) ?? configuredTenant;
       const native = raw.id ?? withOccurrence(idOf(value), raw.occurrence);
       const action = actionOf(value);
+      const { fingerprint, record } = take(value);
       return {
-        ...identity(table, tenant, native, fingerprintOf(value, spec.volatile)),
+        uid: uidOf(table, tenant, native),
+        // Hashed only when asked for: hardly a record needs it.
+        get conflictUid() {
+          return uidOf(table, tenant, native, fingerprint);
+        },
+        fingerprint,
         time: timeOf(value)?.ms,
         ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
-        record: redact(value),
+        record,
         isSelfMade: (userAgent) => isSelf(value, action, userAgent),
       };
     },
@@ -44,23 +52,17 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
 function examineText(table: string, raw: RawRecord, tenant: string | undefined, unreadable: string): RecordFacts {
   const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(raw.value);
   const native = raw.id ?? withOccurrence(hashText(text), raw.occurrence);
+  const fingerprint = fingerprintOf(text);
   return {
-    ...identity(table, tenant, native, fingerprintOf(text)),
+    uid: uidOf(table, tenant, native),
+    conflictUid: uidOf(table, tenant, native, fingerprint),
+    fingerprint,
     time: undefined,
     actionKey: undefined,
     record: redact(text),
     unreadable,
     isSelfMade: () => false,
   };
-}
-
-function identity(
-  table: string,
-  tenant: string | undefined,
-  native: string,
-  fingerprint: string,
-): Pick<RecordFacts, 'uid' | 'conflictUid' | 'fingerprint'> {
-  return { uid: uidOf(table, tenant, native), conflictUid: uidOf(table, tenant, native, fingerprint), fingerprint };
 }
 
 function withOccurrence(id: string, occurrence: number | undefined): string {

@@ -29,14 +29,32 @@ function without(value: unknown, steps: readonly Step[], depth: number): unknown
   return copy;
 }
 
+/** A record as compact JSON with sorted keys, volatile paths left out; see {@link fingerprintOf}. The record must be bounded in depth. */
+export type CanonicalText = (record: unknown) => string;
+
+/** Compiles the canonical text of records with these `volatile` paths (`message`, `meta.views`). */
+export function compileCanonical(volatile: readonly string[] = []): CanonicalText {
+  const paths = volatile.map((path) => parsePath(path) ?? []);
+  const nested = paths.filter((steps) => steps.length > 1);
+  const members = new Set(paths.flatMap(([key, ...more]) => (typeof key === 'string' && more.length === 0 ? [key] : [])));
+  return (record) => {
+    let rest = record;
+    for (const steps of nested) rest = without(rest, steps, 0);
+    return canonicalJson(rest, members);
+  };
+}
+
+/** The fingerprint of a record by its canonical text. */
+export function fingerprintOfText(canonical: string): string {
+  return hash('sha256', canonical, 'hex').slice(0, 16);
+}
+
 /**
  * First 16 hex digits of SHA-256 over the record as compact JSON with sorted keys, `volatile` paths (`message`, `meta.views`) left out:
  * two copies of one record have the same. Any JSON value has one.
  */
 export function fingerprintOf(record: unknown, volatile: readonly string[] = []): string {
-  let rest = boundDepth(record);
-  for (const path of volatile) rest = without(rest, parsePath(path) ?? [], 0);
-  return hash('sha256', canonicalJson(rest), 'hex').slice(0, 16);
+  return fingerprintOfText(compileCanonical(volatile)(boundDepth(record)));
 }
 
 /** A field of a row that has no id: its canonical name, or the names it may have with the canonical one first. */

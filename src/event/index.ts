@@ -15,5 +15,6 @@ export { compilePath, type Getter, parsePath } from './path.ts';
 export type { MapperParts, RecordPaths } from './record-reads.ts';
 export { redact } from './redact.ts';
 export { cefSeverity, severityOf } from './severity.ts';
+export { compileTaking, type Taken } from './taking.ts';
 export { compileTime, type ParsedTime, parseTime } from './time.ts';
 export { compileText } from './values.ts';

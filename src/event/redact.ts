@@ -100,3 +100,13 @@ function redactValue(value: unknown, wrapping: number): unknown {
 export function redact(record: unknown): unknown {
   return redactValue(boundDepth(record), 0);
 }
+
+const anySecret = new RegExp(`${secretWords.source}|${tokenPrefix.source}`, 'i');
+
+/**
+ * True when a record certainly holds nothing to redact, by its JSON text: no word that names a secret, no token's prefix, and no backslash
+ * behind which either could hide. Most records end here, for a fraction of what {@link redact} costs.
+ */
+export function isPlainText(json: string): boolean {
+  return !json.includes('\\') && !anySecret.test(json);
+}

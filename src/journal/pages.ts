@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { PenstockError } from '../base/errors.ts';
-import { parseJson } from '../base/json.ts';
+import { longNumberAt, parseJson } from '../base/json.ts';
 import type { NewPage, StoredRecord } from './journal.ts';
 
 // The layout of a page's body, before zstd: one line of JSON with what the journal added to each record, then the records' texts as
@@ -135,19 +135,16 @@ export async function decodeRow(body: Uint8Array, rawBytes: number): Promise<Sto
   return assemble(envelopes, values);
 }
 
-const longNumber = /\d{16}/g;
-
 // Only a record with a run of 16 digits takes the lossless parse; the runs of records between such are parsed at once.
 function parseRecords(text: string): unknown[] {
   const end = text.length - 1;
   let values: unknown[] = [];
   let from = 1;
   while (from < end) {
-    longNumber.lastIndex = from;
-    const found = longNumber.exec(text)?.index;
-    const lineStart = found === undefined ? end + 2 : Math.max(1, text.lastIndexOf('\n', found) + 1);
+    const found = longNumberAt(text, from);
+    const lineStart = found === -1 ? end + 2 : Math.max(1, text.lastIndexOf('\n', found) + 1);
     if (lineStart > from) values = values.concat(JSON.parse(`[${text.slice(from, lineStart - 2)}]`) as unknown[]);
-    if (found === undefined) break;
+    if (found === -1) break;
     const separator = text.indexOf(',\n', found);
     const lineEnd = separator === -1 ? end : separator;
     values.push(parseJson(text.slice(lineStart, lineEnd)));

@@ -1,0 +1,64 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { canonicalJson, isObject, longNumberAt, parseJson, setOwn } from '../../src/base/json.ts';
+
+const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
+const keys = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('10', '9', '__proto__', 'toJSON', 'é', 'id'));
+const { json } = fc.letrec<{ json: unknown; object: unknown }>((tie) => ({
+  object: fc.array(fc.tuple(keys, tie('json')), { maxLength: 6 }).map((members) => {
+    const object: Record<string, unknown> = {};
+    for (const [key, value] of members) setOwn(object, key, value);
+    return object;
+  }),
+  json: fc.oneof(
+    { depthSize: 'small' },
+    fc.string(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(null, true, parseJson('12345678901234567890')),
+    fc.array(tie('json'), { maxLength: 4 }),
+    tie('object'),
+  ),
+}));
+
+/** What canonical JSON means, without regard to cost. */
+function spelledOut(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(spelledOut).join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value).toSorted();
+  return `{${members.map((key) => `${JSON.stringify(key)}:${spelledOut(value[key])}`).join(',')}}`;
+}
+
+it('writes canonical JSON with the keys of every object in order, whatever came before', () => {
+  fc.assert(
+    fc.property(json, (value) => {
+      expect(canonicalJson(value)).toBe(spelledOut(value));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it('leaves members of the value out of canonical JSON, not those below', () => {
+  const text = canonicalJson({ message: 'a', id: 1, meta: { message: 'b' } }, new Set(['message']));
+
+  expect(text).toBe('{"id":1,"meta":{"message":"b"}}');
+});
+
+it('finds the first run of 16 digits wherever it begins', () => {
+  fc.assert(
+    fc.property(
+      digits,
+      fc.nat(90),
+      fc.constantFrom('', '1234567890123456', '123456789012345'),
+      digits,
+      (before, from, run, after) => {
+        const text = before + run + after;
+
+        const found = longNumberAt(text, from);
+
+        const at = text.slice(from).search(/\d{16}/);
+        expect(found).toBe(at === -1 ? -1 : at + from);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});

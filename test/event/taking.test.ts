@@ -1,0 +1,58 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { setOwn } from '../../src/base/json.ts';
+import { fingerprintOf, redact } from '../../src/event/index.ts';
+import { compileTaking } from '../../src/event/taking.ts';
+
+const words = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.constantFrom(
+    'AstraCS:abc:123',
+    'astracs%3Ax',
+    '{"password":"p"}',
+    '"{\\"token\\":1}"',
+    'line\nbreak',
+    'the token',
+    'Müller',
+    '\u017fecret',
+  ),
+);
+const keys = fc.oneof(
+  fc.string({ maxLength: 6 }),
+  fc.constantFrom('message', 'meta', 'token', 'Client_Secret', 'AstraCS:key', '__proto__'),
+);
+const { record } = fc.letrec<{ record: Record<string, unknown>; value: unknown }>((tie) => ({
+  record: fc.array(fc.tuple(keys, tie('value')), { maxLength: 6 }).map((members) => {
+    const object: Record<string, unknown> = {};
+    for (const [key, value] of members) setOwn(object, key, value);
+    return object;
+  }),
+  value: fc.oneof(
+    { depthSize: 'small' },
+    words,
+    fc.constantFrom(null, 1, true),
+    fc.array(tie('value'), { maxLength: 3 }),
+    tie('record'),
+  ),
+}));
+const volatile = fc.subarray(['message', 'meta.views', 'meta', 'token', 'meta.token', '__proto__']);
+
+it('takes of a record exactly its fingerprint and what redaction leaves', () => {
+  fc.assert(
+    fc.property(record, volatile, (raw, paths) => {
+      const taken = compileTaking(paths)(raw);
+
+      expect(taken).toEqual({ fingerprint: fingerprintOf(raw, paths), record: redact(raw) });
+      expect(JSON.stringify(taken.record)).toBe(JSON.stringify(redact(raw)));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it('gives the same object back when there is nothing to redact', () => {
+  const raw = { message: 'volatile', meta: { views: 3 } };
+
+  const { record: kept } = compileTaking(['message', 'meta.views'])(raw);
+
+  expect(kept).toBe(raw);
+});
