@@ -78,7 +78,7 @@ export function parseYaml(text: string, file: string): YamlText {
 
 const syntaxFixes: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'give the lines of one block the same indentation',
+  BAD_INDENT: 'give the lines of one block the same indentation, and close every { and [',
   BLOCK_AS_IMPLICIT_KEY: 'put text that holds ": " into quotes, and indent what belongs to the line above',
   MISSING_CHAR: 'close the quote or bracket, or put the text into quotes',
   MULTILINE_IMPLICIT_KEY: 'end the name with a colon',

