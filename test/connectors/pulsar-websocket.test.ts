@@ -21,6 +21,7 @@ class Broker implements AsyncDisposable {
   #waiting: (() => void)[] = [];
   replies: Record<string, unknown> = {};
   statuses: Record<string, number> = {};
+  page = '';
   readonly #server = http.createServer((request, response) => {
     const reply = this.replies[request.url ?? ''];
     response.writeHead(this.statuses[request.url ?? ''] ?? (reply === undefined ? 404 : 200)).end(JSON.stringify(reply ?? {}));
@@ -32,7 +33,7 @@ class Broker implements AsyncDisposable {
       this.requests.push(request);
       const status = this.answers.shift();
       if (status !== undefined) {
-        socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-length: 0\r\n\r\n`);
+        socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-length: ${this.page.length}\r\n\r\n${this.page}`);
         this.#changed();
         return;
       }
@@ -396,7 +397,7 @@ describe('a probe', () => {
 
     await run.probe(true);
 
-    expect(pulsar.requests[1]?.url).toBe(
+    expect(pulsar.requests[0]?.url).toBe(
       '/ws/v2/consumer/persistent/acme/default/audit%20log/pen%20stock?subscriptionType=Failover&receiverQueueSize=500&pullMode=true',
     );
   });
@@ -445,6 +446,17 @@ describe('a probe', () => {
       'warning: messages unread for 7d are deleted: keep the time to live longer than any outage',
       'warning: a subscription that nobody reads for 1d is deleted with all that waits in it',
     ]);
+  });
+
+  it('explains the 500 that a broker gives to a reader of a missing topic', async () => {
+    const pulsar = await broker();
+    pulsar.answers.push(500);
+    const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
+
+    const { findings, fault } = await run.probe(false);
+
+    expect(findings).toEqual([`answered 500 for topic ${topic}; brokers answer so when the topic does not exist`]);
+    expect(fault?.fix).toMatch(/make the topic if it does not exist/);
   });
 
   it('names each topic that cannot be read and still tells of the others', async () => {
@@ -504,6 +516,19 @@ describe('a refusal', () => {
 
     expect(run.states[0]).toEqual({ topic, connected: false, error: expect.stringMatching(error) as string });
     expect(run.waits.filter((ms) => ms >= 1000)).toHaveLength(2);
+  });
+
+  it("is told in the broker's own words where it has some", async () => {
+    const pulsar = await broker();
+    pulsar.answers.push(409);
+    // As Pulsar 3.0.7 sends it.
+    pulsar.page =
+      '<tr><td>Failed to create producer/consumer: {&quot;errorMsg&quot;:&quot;Subscription is of different type&quot;,&quot;reqId&quot;:414}</td>';
+
+    const run = await consume(pulsar.port);
+    await pulsar.until(() => pulsar.requests.length === 2);
+
+    expect(run.states[0]?.error).toMatch(/^answered 409 for topic .*: "Subscription is of different type"\n/);
   });
 
   it.each([

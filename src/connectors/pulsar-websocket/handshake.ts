@@ -53,7 +53,9 @@ export async function openWebSocket(
     client.pause();
     resolve(client);
   });
-  client.once('unexpected-response', (_request, response) => fail(refusal(response, topic, dialling.hints)));
+  client.once('unexpected-response', (_request, response) =>
+    readPage(response, (page) => fail(refusal(response.statusCode ?? 0, page, topic, dialling.hints))),
+  );
   // Stays in place after the handshake: an error without a listener would end the process; `close` follows and is acted on.
   client.on('error', (error) => reject(unavailable(`the connection for topic ${topic} broke: ${error.message}`, error)));
   if (limit.signal.aborted) onAbort();
@@ -106,8 +108,33 @@ const fixes: Readonly<Record<number, string>> = {
   409: 'nothing needs to be done if it was us before a restart; otherwise give each reader a subscription of its own',
 };
 
-function refusal({ statusCode = 0 }: IncomingMessage, topic: string, hints: Readonly<Record<string, string>>): PenstockError {
-  const meaning = meanings[statusCode];
+const longestPage = 8 * 1024;
+
+/** Reads an error page as far as it matters, then calls back once, also when it breaks off. */
+function readPage(response: IncomingMessage, onRead: (page: string) => void): void {
+  let page = '';
+  const done = (): void => {
+    response.removeAllListeners('data').resume();
+    onRead(page);
+  };
+  response.setEncoding('utf8');
+  response.on('data', (text: string) => {
+    page += text;
+    if (page.length > longestPage) done();
+  });
+  response.once('end', done);
+  response.once('error', done);
+}
+
+/** The broker's own words stand in its page: `Failed to create producer/consumer: {&quot;errorMsg&quot;:&quot;...&quot;}`. */
+function wordsOf(page: string): string {
+  const said = /errorMsg(?:"|&quot;):(?:"|&quot;)([^"&]{1,200})/.exec(page)?.[1] ?? '';
+  return said.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+}
+
+function refusal(statusCode: number, page: string, topic: string, hints: Readonly<Record<string, string>>): PenstockError {
+  const said = wordsOf(page);
+  const meaning = said === '' ? meanings[statusCode] : `"${said}"`;
   const fix = hints[String(statusCode)] ?? fixes[statusCode];
   const what = `answered ${statusCode} for topic ${topic}${meaning === undefined ? '' : `: ${meaning}`}`;
   const code = statusCode === 401 || statusCode === 403 ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';

@@ -17,7 +17,7 @@ export interface Probing {
 /**
  * Learns about a topic without taking a message. The admin API, where it is configured and answers, goes first: a broker that makes topics
  * by itself would make a misspelt one when we connect. Then a reader connects and goes, which leaves no subscription behind. With `create`
- * a consumer in pull mode connects too, which makes the subscription at the latest message and is sent nothing.
+ * a consumer in pull mode connects instead, which makes the subscription at the latest message and is sent nothing.
  */
 export async function probeTopic(
   target: Subscription,
@@ -29,16 +29,25 @@ export async function probeTopic(
   try {
     const admin = await askAdmin(target, probing, signal);
     if (admin.isMissing) throw missing(target.topic);
-    await touch(readerOf(target, probing.subscription), probing.dialling, signal);
+    await touch(create ? pullingOf(target) : readerOf(target, probing.subscription), probing.dialling, signal);
     findings.push(`topic ${target.topic} exists and the token may read it`);
-    if (create) await touch(pullingOf(target), probing.dialling, signal);
     findings.push(subscriptionLine(target.topic, probing.subscription, admin.subscriptions, create), ...admin.policies);
     return { findings };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    const fault = asPenstockError(thrown);
+    const fault = create ? asPenstockError(thrown) : explainReader(asPenstockError(thrown));
     return { findings: [...findings, fault.message], fault };
   }
+}
+
+// Pulsar 3.0 answers 500 to a reader whatever the reason is; a consumer is told 404, 403 or 409.
+function explainReader(error: PenstockError): PenstockError {
+  if (error.status !== 500) return error;
+  return new PenstockError(error.code, `${error.message}; brokers answer so when the topic does not exist`, {
+    status: 500,
+    cause: error,
+    fix: 'make the topic if it does not exist; check --create-subscription, or the option with the address of the admin API, gives a clearer answer',
+  });
 }
 
 function missing(topic: string): PenstockError {

@@ -9,7 +9,9 @@ const pingMs = 30_000;
 const deadMs = 90_000;
 const goodbyeMs = 1_000;
 const batchMessages = 500;
-const largestQueueBytes = 32 * 1024 * 1024;
+/** A batch is parsed, stored and compressed at once: larger ones only cost memory. One message may be larger than all of these. */
+const batchBytes = 2 * 1024 * 1024;
+const largestQueueBytes = 8 * 1024 * 1024;
 
 /** What a session tells and asks. */
 export interface SessionHandlers {
@@ -142,7 +144,7 @@ class Session {
 
   async #pump(): Promise<void> {
     while (this.#ending === undefined) {
-      const batch = this.#queue.slice(0, batchMessages);
+      const batch = firstBatch(this.#queue);
       if (batch.length === 0) {
         await this.#more();
         continue;
@@ -172,6 +174,17 @@ class Session {
     }
     this.#handlers.onBacklog(oldestOf(this.#queue));
   }
+}
+
+function firstBatch(queue: readonly Queued[]): Queued[] {
+  const batch: Queued[] = [];
+  let size = 0;
+  for (const queued of queue) {
+    size += queued.bytes;
+    if (batch.length > 0 && (batch.length === batchMessages || size > batchBytes)) break;
+    batch.push(queued);
+  }
+  return batch;
 }
 
 function oldestOf(queue: readonly Queued[]): number | undefined {
