@@ -1,4 +1,5 @@
 // JSON that survives untrusted input: numbers beyond 2^53 keep their digits, `__proto__` stays a key.
+import { parseDeepJson } from './deep-json.ts';
 
 /** Any JSON value. A number that a double cannot hold is a raw JSON object (`JSON.isRawJSON`). */
 export type Json = unknown;
@@ -39,10 +40,20 @@ export function longNumberAt(text: string, from = 0): number {
  */
 export function parseJson(text: string): Json {
   if (longNumberAt(text) === -1) return JSON.parse(text) as Json;
-  return raw.parse(text, (_key, value, context) => {
-    if (typeof value !== 'number' || context.source === undefined) return value;
-    return String(value) === context.source || isExact(value, context.source) ? value : raw.rawJSON(context.source);
-  });
+  try {
+    return raw.parse(text, (_key, value, { source }) =>
+      typeof value === 'number' && source !== undefined ? (inexact(value, source) ?? value) : value,
+    );
+  } catch (error) {
+    // The stack ran over: one record nested thousands deep must not take those around it along.
+    if (!(error instanceof RangeError)) throw error;
+    return parseDeepJson(text, (source) => inexact(Number(source), source));
+  }
+}
+
+/** The number as raw JSON when a double cannot hold it. */
+function inexact(value: number, source: string): object | undefined {
+  return String(value) === source || isExact(value, source) ? undefined : raw.rawJSON(source);
 }
 
 function isExact(value: number, source: string): boolean {

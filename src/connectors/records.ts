@@ -1,5 +1,6 @@
 import { isObject } from '../base/json.ts';
 import {
+  boundDepth,
   compileActionName,
   compileHashId,
   compilePath,
@@ -50,7 +51,7 @@ export function compileRecords(spec: RecordSpec, table: string): RecordRules {
 }
 
 function examineText(table: string, raw: RawRecord, tenant: string | undefined, unreadable: string): RecordFacts {
-  const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(raw.value);
+  const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(boundDepth(raw.value));
   const native = raw.id ?? withOccurrence(hashText(text), raw.occurrence);
   const fingerprint = fingerprintOf(text);
   return {
@@ -76,7 +77,7 @@ function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
     const native = read?.(record);
     if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(native);
     // A record that lacks its id still has a name of its own: that of its content.
-    return hashed === undefined ? hashText(JSON.stringify(record)) : hashed(record);
+    return hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
   };
 }
 

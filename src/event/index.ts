@@ -4,6 +4,7 @@ export { ActionNameSpec, actionNamePaths, compileActionName } from './action-nam
 export { ActionTableSpec } from './action-spec.ts';
 export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
 export { checkMap } from './check-map.ts';
+export { boundDepth } from './depth.ts';
 export { cefHeader, cefValue } from './encode/cef.ts';
 export { cimFields } from './encode/cim.ts';
 export { type EncodeOptions, encodeBody, isJsonFormat } from './encode/encode-body.ts';

@@ -62,3 +62,11 @@ it('finds the first run of 16 digits wherever it begins', () => {
     { numRuns: 1000 },
   );
 });
+
+it('keeps the digits of a number however deep its document is nested', () => {
+  const text = `[12345678901234567890,${'['.repeat(20_000)}1${']'.repeat(20_000)}]`;
+
+  const [first] = parseJson(text) as unknown[];
+
+  expect(JSON.stringify(first)).toBe('12345678901234567890');
+});

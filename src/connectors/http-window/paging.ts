@@ -1,6 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
-import { compilePath } from '../../event/index.ts';
+import { boundDepth, compilePath } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec, Paths } from '../read-schema.ts';
 
@@ -53,7 +53,10 @@ function compileRecords(paths: Paths): (reply: unknown) => readonly RawRecord[] 
 
 function rawRecord(value: unknown): RawRecord {
   if (isObject(value)) return { value };
-  return { value: typeof value === 'string' ? value : JSON.stringify(value), unreadable: 'the record is not a JSON object' };
+  return {
+    value: typeof value === 'string' ? value : JSON.stringify(boundDepth(value)),
+    unreadable: 'the record is not a JSON object',
+  };
 }
 
 function countOf(value: unknown): number | undefined {
