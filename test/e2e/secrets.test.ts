@@ -3,18 +3,55 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
+import { formats } from '../../src/event/event.ts';
+import { answer, mint, startOddVendor } from './odd-vendor.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const marks = { HEC: 'marked-hec-token-7f3a91', BEARER: 'marked-bearer-55e0cc', HEADER: 'marked-header-2b8d40' };
 
+const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+
+/** Every value of a journal as text, compressed ones unpacked. */
+function everyValueIn(file: string): string {
+  const database = new DatabaseSync(file, { readOnly: true });
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const values = tables.flatMap(({ name }) =>
+    database
+      .prepare(`SELECT * FROM "${String(name)}"`)
+      .all()
+      .flatMap((row) => Object.values(row)),
+  );
+  database.close();
+  return values.map(textOf).join('\n');
+}
+
+function textOf(value: unknown): string {
+  if (!(value instanceof Uint8Array)) return String(value);
+  const bytes = Buffer.from(value);
+  const at = bytes.indexOf(zstdMagic);
+  return bytes.toString('latin1') + (at === -1 ? '' : zstdDecompressSync(bytes.subarray(at)).toString('utf8'));
+}
+
 async function everyByteBelow(folder: string): Promise<string> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const texts = await Promise.all(
-    names.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name), 'latin1')),
-  );
-  return texts.join('\n');
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'latin1')));
+  return [...texts, ...files.filter((file) => file.endsWith('.db') && !file.includes('lock')).map(everyValueIn)].join('\n');
+}
+
+/** A secret as it may stand in a text. */
+function formsOf(secret: string): string[] {
+  return [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1),
+    Buffer.from(secret).toString('base64'),
+    createHash('sha256').update(secret).digest('hex'),
+  ];
 }
 
 it('writes no secret anywhere: not in logs, status, dead letters, journal or errors', async () => {
@@ -59,11 +96,10 @@ it('writes no secret anywhere: not in logs, status, dead letters, journal or err
   echo.close();
   const simulated = ['simulated-client-secret', 'simulated-workspace-secret', 'simulated-workspace-token'];
   const secrets = [...Object.values(marks), ...simulated];
-  const forms = secrets.flatMap((secret) => [
-    secret,
-    Buffer.from(secret).toString('base64'),
-    createHash('sha256').update(secret).digest('hex'),
-  ]);
+  const forms = [
+    ...secrets.flatMap(formsOf),
+    Buffer.from('simulated-workspace-token:simulated-workspace-secret').toString('base64'),
+  ];
   const said = [
     daemon.stdout(),
     daemon.stderr(),
@@ -73,3 +109,127 @@ it('writes no secret anywhere: not in logs, status, dead letters, journal or err
   expect(forms.filter((form) => said.includes(form))).toEqual([]);
   expect(letters.stdout.length + status.stdout.length).toBeGreaterThan(100);
 }, 60_000);
+
+it("takes the secrets out of a vendor's record, in every output and in the journal", async () => {
+  const secrets = [
+    'rec-plain-1',
+    'rec-cased-2',
+    'rec-nested-3',
+    'rec-twice-nested-4',
+    'rec-prefixed-5',
+    'rec-in-text-6',
+    'rec-list-7',
+    'rec-cut-8',
+  ];
+  const wrapped = JSON.stringify({ body: JSON.stringify({ client_secret: 'rec-twice-nested-4' }), Access_Token: 'rec-nested-3' });
+  const record = {
+    id: 'r1',
+    action_key: 'token_created',
+    occurred_at: new Date(Date.now() - 60_000).toISOString(),
+    message: 'made AstraCS:abc:rec-prefixed-5 for dana',
+    meta: {
+      name: 'ci',
+      secret: 'rec-plain-1',
+      'API-Key': 'rec-cased-2',
+      response: wrapped,
+      note: 'answer: {"password": "rec-in-text-6"}',
+      private_key: ['rec-list-7'],
+      cut: '{"id":1,"refreshToken":"rec-cut-8',
+    },
+  };
+  await using vendor = await startOddVendor(({ response }) =>
+    answer(response, { items: [record, JSON.stringify(record)], total_count: 2 }),
+  );
+  const refusing = await startOddVendor(
+    ({ response }) => answer(response, {}, 500),
+    (asked) => answer(asked.response, { text: asked.body, code: 6 }, 400),
+  );
+  await using _refusing = refusing;
+  const files = Object.fromEntries(
+    formats.map((format) => [
+      format,
+      { type: 'file', path: `./data/out/${format}`, format, ...(format === 'raw' ? {} : { include_raw: true }) },
+    ]),
+  );
+  const letters = { type: 'http', url: `${refusing.origin}/`, batch: { events: 1 } };
+  const file = await configFile({
+    log: { level: 'debug' },
+    sources: { odd: vendor.source('odd') },
+    sinks: { ...files, letters },
+  });
+
+  const daemon = penstock(['run', '-c', file]);
+  await expect
+    .poll(async () => (await run(['dead-letters', 'list', '--json', '-c', file])).stdout, { timeout: 20_000, interval: 500 })
+    .toContain('token_created');
+  const preview = await run(['preview', 'odd', '--json', '-c', file]);
+  const shown = await run(['dead-letters', 'list', '--json', '-c', file]);
+  const unknown = await run(['actions', 'anaconda', '--unknown', '-c', file]);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  const written = await everyByteBelow(join(dirname(file), 'data'));
+  const said = [daemon.stdout(), daemon.stderr(), ...[preview, shown, unknown].flatMap(({ stdout, stderr }) => [stdout, stderr])];
+  const all = [written, ...said].join('\n');
+  expect(secrets.flatMap(formsOf).filter((form) => all.includes(form))).toEqual([]);
+  expect(written.split('[REDACTED]').length).toBeGreaterThan(40);
+}, 60_000);
+
+it('writes no secret when credentials are echoed, a proxy refuses, or TLS fails', async () => {
+  await using vendor = await startOddVendor(
+    ({ name, request, response }) => {
+      const echo = `Authorization ${request.headers.authorization} is not good`;
+      answer(
+        response,
+        name === 'html' ? `<html>${echo}</html>` : { detail: echo, authorization: request.headers.authorization },
+        401,
+      );
+    },
+    (asked) => {
+      if (asked.name !== 'refused') return mint(asked);
+      answer(asked.response, { error: 'invalid_client', error_description: `no client with ${asked.body}` }, 400);
+    },
+  );
+  const origin = vendor.origin.replace('http://', '');
+  const file = await configFile({
+    log: { level: 'debug' },
+    sources: {
+      echoed: vendor.source('echoed', { client_secret: '${env:MARK}' }),
+      html: vendor.source('html', { client_secret: '${env:MARK}' }),
+      refused: vendor.source('refused', { client_secret: '${env:MARK}' }),
+      proxied: {
+        ...vendor.source('proxied', { client_secret: '${env:MARK}', api_url: 'https://api.example.com' }),
+        proxy: `http://user:\${env:MARK_PROXY}@${origin}`,
+      },
+      handshake: vendor.source('handshake', {
+        client_secret: '${env:MARK}',
+        api_url: `https://${origin}/x`,
+        token_url: `https://${origin}/x?client_secret=\${env:MARK}`,
+      }),
+    },
+    sinks: {
+      wrong_tls: { type: 'splunk_hec', endpoints: [`https://${origin}`], token: '${env:MARK_HEC}' },
+      out: { type: 'file', path: './data/out' },
+    },
+  });
+  const env = { MARK: 'marked+client/secret&=1', MARK_PROXY: 'marked-proxy-password', MARK_HEC: 'marked-hec-token-7f3a91' };
+
+  const daemon = penstock(['run', '-c', file], { env });
+  for (const name of ['echoed', 'html', 'refused', 'proxied', 'handshake']) {
+    await daemon.said(new RegExp(`"source":"${name}".*(on hold|poll failed)`), 40_000);
+  }
+  const results = await Promise.all(
+    [['status'], ['status', '--json'], ['check'], ['check', '--json'], ['ledger'], ['validate', '--json']].map((args) =>
+      run([...args, '-c', file], { env }),
+    ),
+  );
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  const written = await everyByteBelow(join(dirname(file), 'data'));
+  const all = [written, daemon.stdout(), daemon.stderr(), ...results.flatMap(({ stdout, stderr }) => [stdout, stderr])].join(
+    '\n',
+  );
+  const forms = [...Object.values(env), 'odd-vendor-access-token', 'user:marked-proxy-password'].flatMap(formsOf);
+  expect(forms.filter((form) => all.includes(form))).toEqual([]);
+}, 90_000);
