@@ -103,15 +103,23 @@ function openBuckets(db: Core['db']): (source: number, day: number) => number[] 
 }
 
 function openExpiry({ db, clock }: Pick<Core, 'db' | 'clock'>): SeenIndex['expire'] {
-  const due = db.prepare(
-    'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - (CASE ?2 WHEN 1 THEN s.seen_pinned_ms ELSE s.seen_ttl_ms END) ORDER BY d.touched LIMIT 1',
+  const old = db.prepare(
+    'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - s.seen_ttl_ms ORDER BY d.touched LIMIT 1',
+  );
+  // Counted from the source's newest commit, not from now: collection that pauses for want of room reads again from where it paused. A
+  // touch is noted at most so often, so a day in use may look older by that.
+  const unpinned = db.prepare(
+    `SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source
+     WHERE d.touched < (SELECT max(touched) FROM seen_days WHERE source = d.source) - s.seen_pinned_ms - ${touchEveryMs} ORDER BY d.touched LIMIT 1`,
   );
   const cut = db.prepare('SELECT id FROM seen WHERE source = ? AND day = ? ORDER BY id LIMIT 1 OFFSET ?');
   const deleteTo = db.prepare('DELETE FROM seen WHERE source = ? AND day = ? AND id < ?');
   const deleteDay = db.prepare('DELETE FROM seen WHERE source = ? AND day = ?');
   const forgetDay = db.prepare('DELETE FROM seen_days WHERE source = ? AND day = ?');
   return (limit, pinned) => {
-    const [bucket] = all<{ source: number; day: number }>(due, clock.now(), pinned ? 1 : 0);
+    const [bucket] = pinned
+      ? all<{ source: number; day: number }>(unpinned)
+      : all<{ source: number; day: number }>(old, clock.now());
     if (bucket === undefined) return 0;
     const key: SQLInputValue[] = [bucket.source, bucket.day];
     const end = one<{ id: Uint8Array }>(cut, ...key, limit);

@@ -121,6 +121,20 @@ it('forgets ids beyond overlap and sweep under pressure, and no others', async (
   expect(await journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
 });
 
+it('keeps the ids of a source that pauses for want of room, however long that lasts', async () => {
+  const day = 86_400_000;
+  const seams = seamsAt(10 * day);
+  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
+  await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
+  const read = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+  await journal.append({ source: 's', seen: [read] });
+  seams.set(12 * day);
+
+  await fill(journal);
+
+  expect(await journal.seen('s', [read])).toEqual([[read.fingerprint]]);
+});
+
 it('forgets ids of records without a time by the day of their receipt', async () => {
   const day = 86_400_000;
   const seams = seamsAt(10 * day);
