@@ -1,8 +1,99 @@
-import { play } from '../test/sim/play.ts';
-import { drawScenario } from '../test/sim/scenario.ts';
-const from = Number(process.argv[2] ?? 1), to = Number(process.argv[3] ?? from), hours = Number(process.argv[4] ?? 8);
-for (let seed = from; seed <= to; seed++) {
-  const o = await play(drawScenario(seed, hours), process.argv[5] ? { onLog: (l) => process.stderr.write(l) } : {});
-  console.log(seed, o.problems.length ? 'FAIL' : 'ok', Math.round(o.wallMs), 'ms', (o.virtualMs / 3600000).toFixed(1), 'h lives', o.lives, 'rec', o.records, 'arr', o.arrivals, o.fingerprint);
-  for (const p of o.problems.slice(0, 5)) console.log('   ', p);
+// Fault simulation: plays seeded histories of vendors, receivers, disks and crashes against the real rooms, on virtual time.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { runMutants } from '../test/sim/mutants.ts';
+import { type Outcome, play } from '../test/sim/play.ts';
+import { drawScenario, type Scenario } from '../test/sim/scenario.ts';
+import { shrink } from '../test/sim/shrink.ts';
+
+interface Options {
+  readonly seed?: string;
+  readonly seeds?: string;
+  readonly hours: string;
+  readonly scenario?: string;
+  readonly log?: boolean;
+  readonly shrink: boolean;
+  readonly mutants?: boolean;
+  readonly only?: string;
 }
+
+const days = ({ virtualMs }: Outcome): number => virtualMs / 86_400_000;
+
+function line(outcome: Outcome): string {
+  const { scenario, problems, lives, records, arrivals, wallMs, fingerprint } = outcome;
+  const speed = (days(outcome) / (wallMs / 1000)).toFixed(2);
+  const what = problems.length === 0 ? 'kept every promise' : `BROKE ${problems.length}`;
+  return `seed ${scenario.seed}: ${what}; ${lives} lives, ${records} records, ${arrivals} arrivals; ${days(outcome).toFixed(2)} virtual days, ${speed} per wall second (${fingerprint})`;
+}
+
+function seedsOf({ seed, seeds }: Options): number[] {
+  if (seed !== undefined) return [Number(seed)];
+  const [from = 1, to = from] = (seeds ?? '1-20').split('-').map(Number);
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+function describe({ hours, sources, sinks, events, faults, ends, clock, diskErrors, replays }: Scenario): string {
+  const rows = { sources, sinks, faults, ends, clock, diskErrors, replays };
+  const shown = Object.entries(rows).flatMap(([name, list]) => list.map((item) => `  ${name}: ${JSON.stringify(item)}`));
+  return [
+    `  ${hours} h, ${events.length} events`,
+    ...shown,
+    ...events.slice(0, 40).map((event) => `  event: ${JSON.stringify(event)}`),
+  ].join('\n');
+}
+
+async function explain(failing: Outcome, options: Options): Promise<void> {
+  for (const problem of failing.problems) console.log(`  ${problem}`);
+  const { seed, hours } = failing.scenario;
+  console.log(`  again: npm run sim -- --seed ${seed} --hours ${hours}`);
+  if (!options.shrink) return;
+  const shortest = await shrink(failing, play);
+  const file = join(tmpdir(), `penstock-sim-${seed}.json`);
+  writeFileSync(file, JSON.stringify(shortest.scenario, null, 1));
+  console.log(`shortest history that shows it (npm run sim -- --scenario ${file} --log):\n${describe(shortest.scenario)}`);
+  for (const problem of shortest.problems) console.log(`  ${problem}`);
+}
+
+async function run(options: Options): Promise<boolean> {
+  const hours = Number(options.hours);
+  const scenarios =
+    options.scenario === undefined
+      ? seedsOf(options).map((seed) => drawScenario(seed, hours))
+      : [JSON.parse(readFileSync(options.scenario, 'utf8')) as Scenario];
+  const onLog = options.log === true ? { onLog: (text: string) => void process.stderr.write(text) } : {};
+  let good = true;
+  let virtual = 0;
+  let wallMs = 0;
+  for (const scenario of scenarios) {
+    const outcome = await play(scenario, onLog);
+    virtual += days(outcome);
+    wallMs += outcome.wallMs;
+    console.log(line(outcome));
+    if (outcome.problems.length === 0) continue;
+    good = false;
+    await explain(outcome, options);
+  }
+  console.log(
+    `${scenarios.length} histories, ${virtual.toFixed(1)} virtual days, ${(virtual / (wallMs / 1000)).toFixed(2)} per wall second`,
+  );
+  return good;
+}
+
+const command = new Command('sim')
+  .description('Plays seeded histories of faults against the real rooms on virtual time; exit 1 when a promise was broken.')
+  .option('--seed <n>', 'one history')
+  .option('--seeds <from-to>', 'several histories, default 1-20')
+  .option('--hours <h>', 'virtual hours of trouble in each history', '6')
+  .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
+  .option('--log', 'the log of every life, JSON on stderr')
+  .option('--no-shrink', 'do not look for the shortest history of a failure')
+  .option('--mutants', 'break a copy of the code in known ways, and show that the simulation notices')
+  .option('--only <name>', 'with --mutants: those whose name contains this')
+  .action(async (options: Options) => {
+    const good =
+      options.mutants === true ? await runMutants({ only: options.only, say: (text) => console.log(text) }) : await run(options);
+    process.exitCode = good ? 0 : 1;
+  });
+await command.parseAsync();

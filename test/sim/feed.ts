@@ -64,7 +64,13 @@ function rowOf(kind: SourceKind, plan: EventPlan, time: number): Row {
   const inside = (key: string): Row => ({ ...(sample[key] as Row | undefined), ...extra });
   switch (kind) {
     case 'offset':
-      return { ...sample, id, occurred_at: `${iso.slice(0, 23)}000Z`, created_at: `${iso.slice(0, 23)}000Z`, meta: inside('meta') };
+      return {
+        ...sample,
+        id,
+        occurred_at: `${iso.slice(0, 23)}000Z`,
+        created_at: `${iso.slice(0, 23)}000Z`,
+        meta: inside('meta'),
+      };
     case 'token':
       return { ...sample, id, timestamp: `${iso.slice(0, 19)}.000000Z`, context: inside('context') };
     case 'link':
@@ -77,16 +83,36 @@ function rowOf(kind: SourceKind, plan: EventPlan, time: number): Row {
 const precisionOf = (kind: SourceKind): number => (kind === 'token' ? 1000 : 1);
 
 /** Makes the entry of a planned record. */
-export function entryOf(kind: SourceKind, connector: Connector, tenant: string | undefined, plan: EventPlan, startMs: number): Entry {
+export function entryOf(
+  kind: SourceKind,
+  connector: Connector,
+  tenant: string | undefined,
+  plan: EventPlan,
+  startMs: number,
+): Entry {
   const time = Math.floor((startMs + plan.at) / precisionOf(kind)) * precisionOf(kind);
   const value = rowOf(kind, plan, time);
   // A message that is sent again with another content has an id of its own: a broker repeats bytes.
   const raw: RawRecord = kind === 'stream' ? { value, id: `1:${plan.n}` } : { value };
-  return { plan, raw, facts: connector.records.examine(raw, tenant), time, visibleAt: startMs + plan.at + plan.late, self: false };
+  return {
+    plan,
+    raw,
+    facts: connector.records.examine(raw, tenant),
+    time,
+    visibleAt: startMs + plan.at + plan.late,
+    self: false,
+  };
 }
 
 /** A record that the vendor makes of one of our requests. */
-export function selfEntry(connector: Connector, tenant: string | undefined, source: string, n: number, now: number, userAgent: string): Entry {
+export function selfEntry(
+  connector: Connector,
+  tenant: string | undefined,
+  source: string,
+  n: number,
+  now: number,
+  userAgent: string,
+): Entry {
   const time = Math.floor(now / 1000) * 1000;
   const value = {
     id: idOf(`${source} self`, n),

@@ -103,8 +103,25 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): DeliverySettings
 }
 
 const journalMethods = [
-  'register', 'seen', 'checkpoint', 'note', 'setNote', 'windows', 'lanes', 'connectorText', 'deadLetters', 'countDeadLetters',
-  'discardDeadLetters', 'openReplay', 'closeReplay', 'insertJob', 'jobs', 'updateJob', 'ledger', 'setHold', 'holds',
+  'register',
+  'seen',
+  'checkpoint',
+  'note',
+  'setNote',
+  'windows',
+  'lanes',
+  'connectorText',
+  'deadLetters',
+  'countDeadLetters',
+  'discardDeadLetters',
+  'openReplay',
+  'closeReplay',
+  'insertJob',
+  'jobs',
+  'updateJob',
+  'ledger',
+  'setHold',
+  'holds',
 ] as const;
 
 type Work = (...args: never[]) => Promise<unknown>;
@@ -192,14 +209,20 @@ function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifePar
   const sources = feeds.map((feed) => {
     const settings = settingsOf(feed);
     const own = log.child({ source: settings.name });
-    const deps = { journal, seams, log: own, userAgent, openReader: () => Promise.resolve(openReader(feed, fate, seams, own, budgets)) };
+    const deps = {
+      journal,
+      seams,
+      log: own,
+      userAgent,
+      openReader: () => Promise.resolve(openReader(feed, fate, seams, own, budgets)),
+    };
     return [settings.name, { settings, deps, loop: startSource(settings, deps) }] as const;
   });
   const sinks = receivers.map((receiver) => {
     const settings = deliveryOf(receiver.plan);
     const deps = {
       journal,
-      seams,
+      seams: { ...seams, clock: seldomRefreshing(seams.clock) },
       log: log.child({ sink: settings.name }),
       secrets: createSecrets(),
       openSink: () => receiver.open(fate, number),
@@ -217,19 +240,41 @@ async function register(journal: Journal, feeds: readonly Feed[], receivers: rea
   const sources = feeds.map((feed) => {
     const settings = settingsOf(feed);
     const { name, connector, identity } = settings;
-    return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(settings), seenPinnedMs: pinnedIdMemoryMs(settings) };
+    return {
+      name,
+      connector: connector.name,
+      identity,
+      seenTtlMs: idMemoryMs(settings),
+      seenPinnedMs: pinnedIdMemoryMs(settings),
+    };
   });
-  const sinks = receivers.map(({ plan }) => ({ name: plan.name, type: 'sim', start: 'oldest' as const, whenFull: 'wait' as const }));
+  const sinks = receivers.map(({ plan }) => ({
+    name: plan.name,
+    type: 'sim',
+    start: 'oldest' as const,
+    whenFull: 'wait' as const,
+  }));
   const { changedSources } = await journal.register(sources, sinks);
   if (changedSources.length > 0) throw new Error(`identity changed: ${canonicalJson(changedSources as never)}`);
 }
 
 /** A clock whose timers take longer: for chores that look whether something happened, most of what an idle day consists of. */
 function slower(clock: Clock, factor: number): Clock {
-  return { now: () => clock.now(), monotonic: () => clock.monotonic(), timer: (ms, callback) => clock.timer(ms * factor, callback) };
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    timer: (ms, callback) => clock.timer(ms * factor, callback),
+  };
 }
 
 const choreFactor = 10;
+/** `deliver` refreshes its numbers so often, and looks whether it slept through an append. */
+const refreshMs = 5_000;
+
+function seldomRefreshing(clock: Clock): Clock {
+  const slow = slower(clock, choreFactor);
+  return { ...slow, timer: (ms, callback) => (ms === refreshMs ? slow : clock).timer(ms, callback) };
+}
 
 /** Starts a life. */
 export function startLife(parts: LifeParts): Life {
@@ -266,7 +311,16 @@ export function startLife(parts: LifeParts): Life {
 
   async function open(): Promise<void> {
     const { maxBytes } = scenario;
-    raw = await time.track(openJournal({ dataDir: dir, maxBytes, keepMs: 6 * hour, seams: { ...seams, clock: slower(clock, choreFactor) }, log, lockWaitMs: 0 }));
+    raw = await time.track(
+      openJournal({
+        dataDir: dir,
+        maxBytes,
+        keepMs: 6 * hour,
+        seams: { ...seams, clock: slower(clock, choreFactor) },
+        log,
+        lockWaitMs: 0,
+      }),
+    );
     await fate.alive();
     await witness.onReopened(raw);
     raw.onAppend?.((page) => {

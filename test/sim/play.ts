@@ -1,6 +1,6 @@
 // Plays a history: lives follow each other on what the one before left, until the time of troubles is over; then everything is calm, and the
 // oracle judges what became of every record.
-import { mkdirSync, mkdtempSync, rmSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PenstockError } from '../../src/base/errors.ts';
@@ -42,17 +42,31 @@ export const startMs = Date.UTC(2026, 10, 21, 6);
 const calmMs = 2 * day;
 
 const options: Readonly<Record<SourceKind, Readonly<Record<string, unknown>>>> = {
-  offset: { org_id: 'acme', client_id: 'id', client_secret: 'client-secret', api_url: 'https://offset.test', token_url: 'https://offset.test/token' },
+  offset: {
+    org_id: 'acme',
+    client_id: 'id',
+    client_secret: 'client-secret',
+    api_url: 'https://offset.test',
+    token_url: 'https://offset.test/token',
+  },
   token: { workspace: 'acme', token: 'token', secret: 'workspace-secret', base_url: 'https://token.test' },
   link: { org_url: 'https://link.test', token: 'link-secret' },
-  stream: { websocket_url: 'wss://stream.test', topic: ['persistent://acme/default/audit'], subscription: 'penstock', token: 'stream-secret', org_id: 'acme' },
+  stream: {
+    websocket_url: 'wss://stream.test',
+    topic: ['persistent://acme/default/audit'],
+    subscription: 'penstock',
+    token: 'stream-secret',
+    org_id: 'acme',
+  },
   files: { directory: '/nowhere', org_id: 'acme' },
 };
 
 const connectors = new Map<SourceKind, Promise<Connector>>();
 
 function loaded(kind: SourceKind): Promise<Connector> {
-  const known = connectors.get(kind) ?? loadConnector(connectorOf[kind], { dirs: [resolve(import.meta.dirname, '../../connectors')], files: systemSeams().files });
+  const known =
+    connectors.get(kind) ??
+    loadConnector(connectorOf[kind], { dirs: [resolve(import.meta.dirname, '../../connectors')], files: systemSeams().files });
   connectors.set(kind, known);
   return known;
 }
@@ -71,13 +85,18 @@ async function build(scenario: Scenario): Promise<World> {
   const dice = diceOf(scenario.seed + 7);
   const byOn = new Map<string, FaultPlan[]>();
   for (const fault of scenario.faults) byOn.set(fault.on, [...(byOn.get(fault.on) ?? []), fault]);
-  const striker = (on: string) => (kind: string): boolean =>
-    byOn.get(on)?.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && dice.chance(f.share)) === true;
+  const striker =
+    (on: string) =>
+    (kind: string): boolean =>
+      byOn.get(on)?.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && dice.chance(f.share)) ===
+      true;
   const sources = await Promise.all(
     scenario.sources.map(async (plan) => {
       const connector = await loaded(plan.kind);
       const tenant = connector.tenant(options[plan.kind]);
-      const entries: Entry[] = scenario.events.filter((e) => e.source === plan.name).map((e) => entryOf(plan.kind, connector, tenant, e, startMs));
+      const entries: Entry[] = scenario.events
+        .filter((e) => e.source === plan.name)
+        .map((e) => entryOf(plan.kind, connector, tenant, e, startMs));
       return { plan, connector, tenant, entries, name: plan.name };
     }),
   );
@@ -90,7 +109,11 @@ async function build(scenario: Scenario): Promise<World> {
   });
   const receivers = scenario.sinks.map((plan) => {
     const bad = new Set(
-      sources.flatMap(({ entries }) => entries.filter((e) => e.plan.refusedBy?.includes(plan.name) === true).flatMap(({ facts }) => [facts.uid, facts.conflictUid])),
+      sources.flatMap(({ entries }) =>
+        entries
+          .filter((e) => e.plan.refusedBy?.includes(plan.name) === true)
+          .flatMap(({ facts }) => [facts.uid, facts.conflictUid]),
+      ),
     );
     return receiver({
       plan,
@@ -218,7 +241,9 @@ class Playing {
   #onFailed(error: unknown): void {
     const code = error instanceof PenstockError ? error.code : undefined;
     if (code === 'PEN_JOURNAL_CORRUPT' || code === 'PEN_JOURNAL_FOREIGN' || code === undefined)
-      this.world.witness.problem(`life ${this.#number} could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.world.witness.problem(
+        `life ${this.#number} could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     this.life?.fate.die();
   }
 
@@ -304,6 +329,8 @@ async function freshEvents(playing: Playing): Promise<void> {
   const { time, feeds } = playing.world;
   if (playing.world.witness.problems.length > 0) return;
   for (const { plan, vendor, connector, options: own } of feeds)
-    vendor.entries.push(entryOf(plan.kind, connector, connector.tenant(own), { source: plan.name, n: 900_000, at: time.elapsed, late: 0 }, startMs));
+    vendor.entries.push(
+      entryOf(plan.kind, connector, connector.tenant(own), { source: plan.name, n: 900_000, at: time.elapsed, late: 0 }, startMs),
+    );
   await settleDown(playing);
 }

@@ -86,11 +86,18 @@ export function receiver(parts: ReceiverParts): Receiver {
   /** What the receiver does with a batch that reached it; throws where the connection breaks. */
   function take(batch: Batch, process: number): Reply {
     if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
-    if (strikes('hold')) return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };
-    if (strikes('busy')) return { verdicts: { all: { kind: 'retry', reason: 'answered 503', retryAfterMs: dice.pick([0, 1_000, 30_000]) } }, copies: [] };
-    if (batch.events.length > (plan.mostEvents ?? Infinity)) return { verdicts: { all: { kind: 'split', code: '413', reason: 'too large' } }, copies: [] };
+    if (strikes('hold'))
+      return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };
+    if (strikes('busy'))
+      return {
+        verdicts: { all: { kind: 'retry', reason: 'answered 503', retryAfterMs: dice.pick([0, 1_000, 30_000]) } },
+        copies: [],
+      };
+    if (batch.events.length > (plan.mostEvents ?? Infinity))
+      return { verdicts: { all: { kind: 'split', code: '413', reason: 'too large' } }, copies: [] };
     if (strikes('half')) {
-      for (let index = 0; index < batch.events.length / 2; index += 1) if (!parts.refuses(batch.events[index]?.uid ?? '')) store(batch, index, process);
+      for (let index = 0; index < batch.events.length / 2; index += 1)
+        if (!parts.refuses(batch.events[index]?.uid ?? '')) store(batch, index, process);
       throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset');
     }
     if (strikes('forget')) return { verdicts: { all: uncertain('restarted before the batch was stored') }, copies: [] };
@@ -99,8 +106,10 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   /** The answer reaches a process that lives and still listens: it knows now what was taken. */
   function told({ verdicts, copies: stored }: Reply): Verdicts {
-    const verdictAt = (index: number): Outcome | undefined => ('all' in verdicts ? verdicts.all.kind : verdicts.each[index]?.kind);
-    for (const [index, copy] of stored.entries()) if (copy !== undefined && isTaken(verdictAt(index) ?? 'retry')) copy.doubt = false;
+    const verdictAt = (index: number): Outcome | undefined =>
+      'all' in verdicts ? verdicts.all.kind : verdicts.each[index]?.kind;
+    for (const [index, copy] of stored.entries())
+      if (copy !== undefined && isTaken(verdictAt(index) ?? 'retry')) copy.doubt = false;
     return verdicts;
   }
 
@@ -138,7 +147,8 @@ export function receiver(parts: ReceiverParts): Receiver {
     byUid,
     async open(fate, process) {
       await fate.alive();
-      if (strikes('cannot_open')) throw new PenstockError('PEN_CONFIG_INVALID', 'the certificate cannot be read', { fix: 'renew it' });
+      if (strikes('cannot_open'))
+        throw new PenstockError('PEN_CONFIG_INVALID', 'the certificate cannot be read', { fix: 'renew it' });
       return {
         endpoints: plan.inFlight > 1 ? ['a', 'b'] : ['a'],
         maxInFlight: plan.inFlight,

@@ -42,10 +42,33 @@ export interface EventPlan {
 }
 
 export type VendorFault =
-  | 'html' | 'unavailable' | 'rate_limit' | 'cut_body' | 'reset' | 'hang' | 'unauthorized' | 'revoke'
-  | 'token_refused' | 'large_total' | 'reorder' | 'repeat' | 'slow' | 'too_large' | 'empty_page';
+  | 'html'
+  | 'unavailable'
+  | 'rate_limit'
+  | 'cut_body'
+  | 'reset'
+  | 'hang'
+  | 'unauthorized'
+  | 'revoke'
+  | 'token_refused'
+  | 'large_total'
+  | 'reorder'
+  | 'repeat'
+  | 'slow'
+  | 'too_large'
+  | 'empty_page';
 export type ReceiverFault =
-  | 'down' | 'busy' | 'hold' | 'lost_answer' | 'half' | 'slow' | 'forget' | 'never' | 'refuse_all' | 'partial' | 'cannot_open';
+  | 'down'
+  | 'busy'
+  | 'hold'
+  | 'lost_answer'
+  | 'half'
+  | 'slow'
+  | 'forget'
+  | 'never'
+  | 'refuse_all'
+  | 'partial'
+  | 'cannot_open';
 
 /** Trouble between two times; it strikes a request with the probability `share`. */
 export interface FaultPlan {
@@ -91,14 +114,48 @@ export const hour = 60 * minute;
 export const day = 24 * hour;
 
 const vendorFaults: Readonly<Record<SourceKind, readonly VendorFault[]>> = {
-  offset: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'hang', 'unauthorized', 'revoke', 'large_total', 'slow', 'too_large'],
-  token: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'unauthorized', 'token_refused', 'reorder', 'repeat', 'slow', 'empty_page'],
+  offset: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'hang',
+    'unauthorized',
+    'revoke',
+    'large_total',
+    'slow',
+    'too_large',
+  ],
+  token: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'unauthorized',
+    'token_refused',
+    'reorder',
+    'repeat',
+    'slow',
+    'empty_page',
+  ],
   link: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'hang', 'unauthorized', 'reorder', 'slow', 'too_large'],
   stream: ['reset', 'unauthorized', 'repeat', 'reorder', 'slow'],
   files: ['cut_body', 'unavailable'],
 };
 const receiverFaults: readonly ReceiverFault[] = [
-  'down', 'busy', 'hold', 'lost_answer', 'half', 'slow', 'forget', 'never', 'refuse_all', 'partial', 'cannot_open',
+  'down',
+  'busy',
+  'hold',
+  'lost_answer',
+  'half',
+  'slow',
+  'forget',
+  'never',
+  'refuse_all',
+  'partial',
+  'cannot_open',
 ];
 
 export interface Dice {
@@ -127,13 +184,18 @@ function drawSources(dice: Dice): SourcePlan[] {
   return Array.from({ length: count }, (_, i) => {
     const kind = kinds[(first + i) % kinds.length] ?? 'offset';
     const windows = kind !== 'stream' && kind !== 'files';
+    const pageSize = dice.pick([2, 3, 5, 20, 200]);
+    const sweeps = windows && dice.chance(0.4);
+    const backMs = dice.pick([0, hour, 6 * hour, day]);
+    // Small pages and second looks make such a log grow by being read, without end.
+    const logsReads = kind === 'token' && pageSize >= 20 && !sweeps && dice.chance(0.5);
     return {
       name: kind,
       kind,
-      pageSize: dice.pick([2, 3, 5, 20, 200]),
-      ...(windows && dice.chance(0.4) ? { sweepEveryMs: 2 * hour } : {}),
-      backMs: dice.pick([0, hour, 6 * hour, day]),
-      ...(kind === 'token' && dice.chance(0.3) ? { logsReads: true } : {}),
+      pageSize,
+      ...(sweeps ? { sweepEveryMs: 2 * hour } : {}),
+      backMs,
+      ...(logsReads ? { logsReads } : {}),
     };
   });
 }
@@ -155,7 +217,13 @@ function drawLate(dice: Dice): number {
   return dice.between(0, 3 * hour);
 }
 
-function drawEvents(dice: Dice, hours: number, sources: readonly SourcePlan[], sinks: readonly SinkPlan[], fat: number): EventPlan[] {
+function drawEvents(
+  dice: Dice,
+  hours: number,
+  sources: readonly SourcePlan[],
+  sinks: readonly SinkPlan[],
+  fat: number,
+): EventPlan[] {
   const events: EventPlan[] = [];
   for (const { name, backMs, kind } of sources) {
     const inOrder = kind === 'stream' || kind === 'files';
@@ -193,11 +261,21 @@ function drawFaults(dice: Dice, hours: number, sources: readonly SourcePlan[], s
   const number = Math.max(1, Math.round(hours * dice.pick([0.2, 0.5, 1])));
   for (let i = 0; i < number; i += 1) {
     const { name, kind } = dice.pick(sources);
-    faults.push({ on: name, kind: dice.pick(vendorFaults[kind]), share: dice.pick([0.1, 0.5, 1]), ...span(dice.pick([10 * minute, 2 * hour])) });
+    faults.push({
+      on: name,
+      kind: dice.pick(vendorFaults[kind]),
+      share: dice.pick([0.1, 0.5, 1]),
+      ...span(dice.pick([10 * minute, 2 * hour])),
+    });
   }
   for (let i = 0; i < number; i += 1) {
     const { name } = dice.pick(sinks);
-    faults.push({ on: name, kind: dice.pick(receiverFaults), share: dice.pick([0.2, 0.5, 1]), ...span(dice.pick([10 * minute, 3 * hour])) });
+    faults.push({
+      on: name,
+      kind: dice.pick(receiverFaults),
+      share: dice.pick([0.2, 0.5, 1]),
+      ...span(dice.pick([10 * minute, 3 * hour])),
+    });
   }
   return faults;
 }
@@ -231,7 +309,8 @@ export function drawScenario(seed: number, hours: number): Scenario {
   const fat = dice.chance(0.2) ? 8_000 : 0;
   const events = drawEvents(dice, hours, sources, sinks, fat);
   const faults = drawFaults(dice, hours, sources, sinks);
-  const full = fat === 0 ? [] : [{ on: sinks[0]?.name ?? '', kind: 'hold' as const, share: 1, from: 0, to: Math.floor(hours * hour * 0.7) }];
+  const full =
+    fat === 0 ? [] : [{ on: sinks[0]?.name ?? '', kind: 'hold' as const, share: 1, from: 0, to: Math.floor(hours * hour * 0.7) }];
   return {
     seed,
     hours,
@@ -243,10 +322,21 @@ export function drawScenario(seed: number, hours: number): Scenario {
     ends: drawEnds(dice, hours),
     clock: drawClock(dice, hours),
     diskErrors: dice.chance(0.4)
-      ? Array.from({ length: dice.between(1, 4) }, () => ({ at: dice.between(0, hours * hour), errcode: dice.pick([10, 13] as const), commits: dice.between(1, 6) }))
+      ? Array.from({ length: dice.between(1, 4) }, () => ({
+          at: dice.between(0, hours * hour),
+          errcode: dice.pick([10, 13] as const),
+          commits: dice.between(1, 6),
+        }))
       : [],
     replays: dice.chance(0.3)
-      ? [{ at: dice.between(hour, Math.max(hour, hours * hour)), sink: dice.pick(sinks).name, from: 0, to: dice.between(hour, Math.max(hour, hours * hour)) }]
+      ? [
+          {
+            at: dice.between(hour, Math.max(hour, hours * hour)),
+            sink: dice.pick(sinks).name,
+            from: 0,
+            to: dice.between(hour, Math.max(hour, hours * hour)),
+          },
+        ]
       : [],
   };
 }

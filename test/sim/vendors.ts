@@ -30,7 +30,8 @@ export interface Vendor {
 }
 
 const visible = (vendor: Vendor, time: SimTime): Entry[] => vendor.entries.filter(({ visibleAt }) => visibleAt <= time.now());
-const byTime = (a: Entry, b: Entry): number => a.time - b.time || (String(a.facts.uid) < String(b.facts.uid) ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
+const byTime = (a: Entry, b: Entry): number =>
+  a.time - b.time || (String(a.facts.uid) < String(b.facts.uid) ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -94,7 +95,8 @@ const keyOf = (entry: Entry): string => `${entry.time}|${entry.facts.uid}|${entr
 function after(matching: readonly Entry[], key: string): Entry[] {
   const [time = '0', uid = '', n = '0'] = key.split('|');
   return matching.filter(
-    (e) => e.time > Number(time) || (e.time === Number(time) && (e.facts.uid > uid || (e.facts.uid === uid && e.plan.n > Number(n)))),
+    (e) =>
+      e.time > Number(time) || (e.time === Number(time) && (e.facts.uid > uid || (e.facts.uid === uid && e.plan.n > Number(n)))),
   );
 }
 
@@ -178,9 +180,11 @@ function openLogin({ plan, time, strikes }: VendorParts): Login {
 function troubled(answer: () => Answer, { strikes, dice }: VendorParts): Answer {
   if (strikes('unavailable')) return refused(dice.pick([500, 502, 503, 504]), 'try later');
   if (strikes('rate_limit')) return refused(429, 'slow down', { 'retry-after': String(dice.between(1, 120)) });
-  if (strikes('html')) return { status: 200, body: '<!doctype html><title>Sign in</title>', headers: { 'content-type': 'text/html' } };
+  if (strikes('html'))
+    return { status: 200, body: '<!doctype html><title>Sign in</title>', headers: { 'content-type': 'text/html' } };
   const good = answer();
-  if (good.status === 200 && strikes('cut_body')) return { status: 200, body: good.body.slice(0, Math.floor(good.body.length * dice.float() * 0.99)) };
+  if (good.status === 200 && strikes('cut_body'))
+    return { status: 200, body: good.body.slice(0, Math.floor(good.body.length * dice.float() * 0.99)) };
   return good;
 }
 
@@ -228,7 +232,11 @@ export function httpVendor(parts: VendorParts): HttpVendor {
           const { answer, at } = await exchange(request);
           await fate.step();
           vendor.answered = answer.entries ?? [];
-          return { status: answer.status, headers: { date: new Date(at).toUTCString(), ...answer.headers }, body: Buffer.from(answer.body) };
+          return {
+            status: answer.status,
+            headers: { date: new Date(at).toUTCString(), ...answer.headers },
+            body: Buffer.from(answer.body),
+          };
         } catch (error) {
           await fate.alive();
           throw error;
@@ -256,7 +264,8 @@ export function broker(parts: VendorParts): Broker {
       await time.wait(strikes('slow') ? dice.between(2_000, minute) : 5_000);
       await fate.alive();
       if (signal.aborted) return;
-      if (strikes('unauthorized')) throw new PenstockError('PEN_SOURCE_REFUSED', 'answered 401', { status: 401, fix: 'renew the token' });
+      if (strikes('unauthorized'))
+        throw new PenstockError('PEN_SOURCE_REFUSED', 'answered 401', { status: 401, fix: 'renew the token' });
       if (strikes('reset')) return;
       const due = visible(vendor, time).filter((e) => !acknowledged.has(e));
       const again = strikes('repeat') ? [...acknowledged].filter(() => dice.chance(0.02)) : [];
@@ -264,7 +273,11 @@ export function broker(parts: VendorParts): Broker {
       if (batch.length + again.length > 0) await hand(fate, [...batch, ...again], onMessages);
     }
   }
-  async function hand(fate: Fate, batch: readonly Entry[], onMessages: (entries: readonly Entry[]) => Promise<void>): Promise<void> {
+  async function hand(
+    fate: Fate,
+    batch: readonly Entry[],
+    onMessages: (entries: readonly Entry[]) => Promise<void>,
+  ): Promise<void> {
     await fate.step();
     vendor.requests += 1;
     vendor.answered = batch;
@@ -286,7 +299,13 @@ export function broker(parts: VendorParts): Broker {
             fate,
             (entries) =>
               handlers.onMessages(
-                entries.map((e) => ({ topic, messageId: `1:${e.plan.n}`, publishTime: e.time, redelivered: false, records: [e.raw] })),
+                entries.map((e) => ({
+                  topic,
+                  messageId: `1:${e.plan.n}`,
+                  publishTime: e.time,
+                  redelivered: false,
+                  records: [e.raw],
+                })),
               ),
             signal,
           );
@@ -314,7 +333,11 @@ export function folder(parts: VendorParts): Folder {
 
   function files(): FileIdentity[] {
     const ends = [...new Set(vendor.entries.map(fileOf))].filter((end) => end <= time.now()).sort((a, b) => a - b);
-    return ends.map((end) => ({ path: `${new Date(end).toISOString().slice(0, 13)}.csv`, size: rowsOf(end).length, mtimeMs: end }));
+    return ends.map((end) => ({
+      path: `${new Date(end).toISOString().slice(0, 13)}.csv`,
+      size: rowsOf(end).length,
+      mtimeMs: end,
+    }));
   }
   const rowsOf = (end: number): Entry[] => vendor.entries.filter((e) => fileOf(e) === end);
 

@@ -106,7 +106,9 @@ class Watching implements Witness {
 
   contentOf(source: string, uid: string, record: Json): string | undefined {
     const text = canonicalJson(record);
-    const entry = this.#issued.get(source)?.(uid)?.contents.find(({ facts }) => canonicalJson(facts.record) === text);
+    const entry = this.#issued
+      .get(source)?.(uid)
+      ?.contents.find(({ facts }) => canonicalJson(facts.record) === text);
     return entry === undefined ? undefined : contentKey(entry.facts);
   }
 
@@ -125,22 +127,26 @@ class Watching implements Witness {
   }
 
   onAppended({ source, checkpoint, window, page }: Commit, answered: readonly Entry[]): void {
-    if (checkpoint !== undefined) this.#checkpoints.set(`${source}\n${checkpoint.name}`, new Set([wordOf(checkpoint.value ?? undefined)]));
+    if (checkpoint !== undefined)
+      this.#checkpoints.set(`${source}\n${checkpoint.name}`, new Set([wordOf(checkpoint.value ?? undefined)]));
     if (window === undefined || window.fetched === 0) return;
     this.#appended.set(source, (this.#appended.get(source) ?? 0) + window.new);
     const stored = page?.records.length ?? 0;
-    if (answered.length !== window.fetched) this.problem(`source ${source}: a page of ${answered.length} records was committed as ${window.fetched}`);
+    if (answered.length !== window.fetched)
+      this.problem(`source ${source}: a page of ${answered.length} records was committed as ${window.fetched}`);
     if (stored !== window.new) this.problem(`source ${source}: ${window.new} records counted as new, ${stored} stored`);
     for (const entry of answered) this.committed.get(source)?.set(contentKey(entry.facts), entry);
   }
 
   onForgotten(source: string, entries: readonly Entry[]): void {
     const lost = entries.filter(({ facts }) => this.committed.get(source)?.has(contentKey(facts)) !== true);
-    if (lost.length > 0) this.problem(`source ${source}: ${lost.length} messages were acknowledged to the broker before they were durable`);
+    if (lost.length > 0)
+      this.problem(`source ${source}: ${lost.length} messages were acknowledged to the broker before they were durable`);
   }
 
   onRead(lane: Lane, { records, positions }: StoredPage): void {
-    if (lane.kind !== 'replay') for (const [index, { uid }] of records.entries()) this.#place(lane, Number(positions[index]), uid, false);
+    if (lane.kind !== 'replay')
+      for (const [index, { uid }] of records.entries()) this.#place(lane, Number(positions[index]), uid, false);
   }
 
   onStored({ lane, page: { records, positions } }: AppendedPage): void {
@@ -166,7 +172,8 @@ class Watching implements Witness {
     this.#copies.set(key, [...(this.#copies.get(key) ?? []), copy]);
     this.#checkContent(sink, copy, encoded);
     if (copy.replay || before.length === 0) return;
-    if (before.some(({ process }) => !this.#ended.has(process))) this.problem(`sink ${sink}: ${copy.uid} was sent again by a process that knew it was taken`);
+    if (before.some(({ process }) => !this.#ended.has(process)))
+      this.problem(`sink ${sink}: ${copy.uid} was sent again by a process that knew it was taken`);
     else if (this.#settled.has(key)) this.problem(`sink ${sink}: ${copy.uid} was sent again after its offset was durable`);
   }
 
@@ -179,7 +186,10 @@ class Watching implements Witness {
     }
     for (const [sink, sure] of this.#accounted) {
       const totals = rows.filter((row) => row.sink === sink).map((row) => row.totals);
-      const has = totals.reduce((sum, t) => sum + t.acknowledged + t.unconfirmed + t.dead_lettered + t.not_routed + t.discarded + t.skipped, 0);
+      const has = totals.reduce(
+        (sum, t) => sum + t.acknowledged + t.unconfirmed + t.dead_lettered + t.not_routed + t.discarded + t.skipped,
+        0,
+      );
       // Letters that a retry delivers turn into acknowledged ones: the sum stays.
       if (has < sure) this.problem(`the journal had confirmed ${sure} settled records of ${sink} and came back with ${has}`);
       this.#accounted.set(sink, has);
@@ -191,7 +201,8 @@ class Watching implements Witness {
     for (const [key, allowed] of this.#checkpoints) {
       const [source = '', name = ''] = key.split('\n');
       const value = wordOf(await journal.checkpoint(source, name));
-      if (!allowed.has(value)) this.problem(`checkpoint ${name} of ${source} came back as ${value.slice(0, 300)}, which is not what was written last`);
+      if (!allowed.has(value))
+        this.problem(`checkpoint ${name} of ${source} came back as ${value.slice(0, 300)}, which is not what was written last`);
       this.#checkpoints.set(key, new Set([value]));
     }
   }
@@ -201,7 +212,8 @@ class Watching implements Witness {
     const ofLane = this.#places.get(lane) ?? new Map<number, { uid: string; sure: boolean }>();
     this.#places.set(lane, ofLane);
     const known = ofLane.get(position);
-    if (known?.sure === true && known.uid !== uid) this.problem(`position ${position} of lane ${lane} held ${known.uid}, and holds ${uid} now`);
+    if (known?.sure === true && known.uid !== uid)
+      this.problem(`position ${position} of lane ${lane} held ${known.uid}, and holds ${uid} now`);
     ofLane.set(position, { uid, sure: sure || known?.sure === true });
     this.#placeOf.set(`${source}\n${uid}`, { lane, position });
   }
