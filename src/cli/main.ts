@@ -8,4 +8,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exit(await runProgram(process.argv.slice(2), commandContext()));
+const code = await runProgram(process.argv.slice(2), commandContext());
+// A pipe takes 64 KiB at a time: what is still on its way must get out before the process ends.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((written) => stream.write('', written))));
+process.exit(code);

@@ -109,7 +109,16 @@ export function sourceSettings(source: SourceConfig): SourceSettings {
   };
 }
 
-function buildSource(source: SourceConfig, journal: Journal, around: Surroundings, budgets: Budgets): RunningSource {
+/** First polls are spread: hundreds at once would keep the event loop from everything else, and the vendors busy. */
+const startJitterMs = (sources: number): number => Math.max(400, 10 * sources);
+
+function buildSource(
+  source: SourceConfig,
+  journal: Journal,
+  around: Surroundings,
+  budgets: Budgets,
+  jitterMs: number,
+): RunningSource {
   const settings = sourceSettings(source);
   const log = around.log.child({ source: source.name });
   const { seams, userAgent } = around;
@@ -121,6 +130,7 @@ function buildSource(source: SourceConfig, journal: Journal, around: Surrounding
     userAgent,
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
+    startJitterMs: jitterMs,
   };
   return { settings, deps, loop: startSource(settings, deps) };
 }
@@ -148,11 +158,11 @@ export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): S
 export function openRuntime(config: Config, journal: Journal, around: Surroundings): Runtime {
   const budgets = createBudgets(around.seams, around.log);
   const mapperFor = mappersOf(config.sources, journal);
-  const sources = config.sources
-    .filter(({ enabled }) => enabled)
-    .map((source) => [source.name, buildSource(source, journal, around, budgets)] as const);
+  const enabled = config.sources.filter((source) => source.enabled);
+  const jitterMs = startJitterMs(enabled.length);
+  const sources = enabled.map((source) => [source.name, buildSource(source, journal, around, budgets, jitterMs)] as const);
   const sinks = config.sinks
-    .filter(({ enabled }) => enabled)
+    .filter((sink) => sink.enabled)
     .map((sink) => [sink.name, buildSink(sink, config, journal, around, mapperFor)] as const);
   return { journal, seams: around.seams, log: around.log, sources: new Map(sources), sinks: new Map(sinks) };
 }
