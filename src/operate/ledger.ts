@@ -1,4 +1,4 @@
-import type { Journal, Ledger, LedgerRow, SinkTotals, SourceTotals } from '../journal/journal.ts';
+import type { Journal, Ledger, LedgerRow, SinkTotals, SkippedRange, SourceTotals } from '../journal/journal.ts';
 
 /** What `penstock ledger --json` prints; field names are stable. */
 export interface LedgerReport {
@@ -6,6 +6,8 @@ export interface LedgerReport {
   /** Per sink, summed over the sources. */
   readonly sinks: Readonly<Record<string, SinkTotals>>;
   readonly rows: readonly LedgerRow[];
+  /** What sinks with `when_full: skip` left out, oldest first. */
+  readonly skipped: readonly SkippedRange[];
   /** Every equation that does not hold, in words; empty when the ledger balances. */
   readonly imbalances: readonly string[];
 }
@@ -53,5 +55,5 @@ export async function readLedger(journal: Journal): Promise<LedgerReport> {
   const ledger = await journal.ledger();
   const sinks: Record<string, SinkTotals> = {};
   for (const { sink, totals } of ledger.rows) sinks[sink] = add(sinks[sink] ?? noTotals, totals);
-  return { sources: ledger.sources, sinks, rows: ledger.rows, imbalances: imbalancesOf(ledger) };
+  return { sources: ledger.sources, sinks, rows: ledger.rows, skipped: ledger.skipped ?? [], imbalances: imbalancesOf(ledger) };
 }

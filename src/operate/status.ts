@@ -1,8 +1,8 @@
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceStatus } from '../collect/source.ts';
 import type { SinkStatus } from '../deliver/delivery.ts';
-import type { HoldNote, Job, JournalUsage } from '../journal/journal.ts';
-import { readLedger } from './ledger.ts';
+import type { HoldNote, Job, JournalUsage, SkippedRange } from '../journal/journal.ts';
+import { type LedgerReport, readLedger } from './ledger.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
@@ -41,6 +41,15 @@ function holdProblem(where: string, hold: HoldNote, now: number): Problem {
   return { level: 'error', where, what, ...(hold.fix === undefined ? {} : { fix: hold.fix }) };
 }
 
+/** Since when, and how long that may go on. */
+function pauseFacts({ last_success, cursor, retention_seconds }: SourceStatus, now: number): string {
+  const since =
+    last_success === undefined ? '; no poll has ended yet' : `; the last poll ended ${formatDuration(now - last_success)} ago`;
+  const age = cursor === undefined ? '' : `; the cursor is ${formatDuration(now - cursor)} old`;
+  const kept = retention_seconds === undefined ? '' : `, and the vendor keeps ${formatDuration(retention_seconds * 1000)}`;
+  return `${since}${age}${kept}`;
+}
+
 function sourceProblems(status: SourceStatus, now: number): Problem[] {
   const where = `source ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
@@ -62,7 +71,7 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
           {
             level: 'error',
             where,
-            what: 'collection is paused because the journal is full',
+            what: `collection is paused because the journal is full${pauseFacts(status, now)}`,
             fix: 'repair the sink that does not take its events, or raise journal.max_bytes',
           },
         ]
@@ -91,8 +100,23 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
   return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
 
+// After that it stands in the ledger only.
+const skipTellMs = 86_400_000;
+
+function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem {
+  return {
+    level: 'error',
+    where: `sink ${sink}`,
+    what: `skipped ${records} records of ${source} because the journal was full, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+    fix: 'repair the sink, or raise journal.max_bytes; "penstock ledger" keeps the range',
+  };
+}
+
 /** Everything wrong that the parts of a status tell. */
-export function problemsOf(report: Omit<StatusReport, 'problems'>, imbalances: readonly string[]): Problem[] {
+export function problemsOf(
+  report: Omit<StatusReport, 'problems'>,
+  { imbalances, skipped }: Pick<LedgerReport, 'imbalances' | 'skipped'>,
+): Problem[] {
   const orphans = report.orphan_sinks.map(
     (name): Problem => ({
       level: 'error',
@@ -105,6 +129,7 @@ export function problemsOf(report: Omit<StatusReport, 'problems'>, imbalances: r
     ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...orphans,
+    ...skipped.filter(({ lastAt }) => report.at - lastAt < skipTellMs).map(skipProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
     ...report.jobs
       .filter(({ state }) => state === 'failed')
@@ -130,5 +155,5 @@ export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<
     jobs: jobs.slice(-recentJobs),
     orphan_sinks: facts.orphanSinks,
   };
-  return { ...report, problems: problemsOf(report, ledger.imbalances) };
+  return { ...report, problems: problemsOf(report, ledger) };
 }

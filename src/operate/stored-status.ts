@@ -85,5 +85,5 @@ export async function storedStatus(config: Config, journal: Journal, { clock }: 
     jobs: jobs.slice(-10),
     orphan_sinks,
   };
-  return { ...report, problems: problemsOf(report, ledger.imbalances) };
+  return { ...report, problems: problemsOf(report, ledger) };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,23 +29,39 @@ export interface Vendors {
 
 const window = { overlap: '3m', settle: '1s' };
 
-/** Simulated vendors with ten minutes of history, one event a second, and short windows. */
-export async function startVendors(seed: number, faults: Partial<Faults> = {}): Promise<Vendors> {
+export interface Traffic {
+  readonly ratePerMinute?: number;
+  readonly historyMs?: number;
+  readonly pageSize?: number;
+  /** Bytes that no compression makes smaller, added to every template of a record. */
+  readonly ballast?: number;
+}
+
+/** Simulated vendors with short windows; ten minutes of history and one event a second where nothing else is said. */
+export async function startVendors(
+  seed: number,
+  faults: Partial<Faults> = {},
+  { ratePerMinute = 60, historyMs = 600_000, pageSize = 50, ballast = 0 }: Traffic = {},
+): Promise<Vendors> {
+  const templates = (connector: string): Sample[] =>
+    samplesOf(connector).map((sample) =>
+      ballast === 0 ? sample : { ...sample, ballast: randomBytes(ballast).toString('base64') },
+    );
   const switchable = { ...noFaults, ...faults };
   const simulator = await startSimulator({
     seams: { ...systemSeams(), random: seededRandom(seed) },
     faults: switchable,
-    ratePerMinute: 60,
-    historyMs: 600_000,
+    ratePerMinute,
+    historyMs,
     port: 0,
     samples: {
-      anaconda: samplesOf('anaconda'),
-      'analyst-studio': samplesOf('analyst-studio'),
-      'astra-csv': samplesOf('astra-csv'),
+      anaconda: templates('anaconda'),
+      'analyst-studio': templates('analyst-studio'),
+      'astra-csv': templates('astra-csv'),
     },
     downloads: await mkdtemp(join(tmpdir(), 'penstock-downloads-')),
     tokenLifeMs: 5000,
-    pageSize: 50,
+    pageSize,
   });
   const sources = Object.fromEntries(
     Object.entries(simulator.sources as Record<string, Record<string, unknown>>).map(([name, source]) => {

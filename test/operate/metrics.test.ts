@@ -19,6 +19,7 @@ const ledger: LedgerReport = {
   sources: { acme: { fetched: 20, new: 17, duplicate: 3, excluded: 0, unreadable: 0, id_conflict: 0 } },
   sinks: { soc: totals },
   rows: [],
+  skipped: [],
   imbalances: [],
 };
 const report: StatusReport = {

@@ -41,6 +41,12 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
     Object.entries(report.sinks).map(([name, totals]) => [name, ...sinkColumns.map((column) => totals[column])]),
   );
   output.line();
+  for (const { sink, source, records, from, to } of report.skipped)
+    output.line(
+      output.color.red(
+        `sink ${sink} skipped ${records} records of ${source}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+      ),
+    );
   for (const imbalance of report.imbalances) output.line(output.color.red(`does not balance: ${imbalance}`));
   if (report.imbalances.length === 0)
     output.line(output.color.green('The ledger balances: everything fetched and everything new is accounted for.'));
