@@ -115,7 +115,8 @@ it('polls 500 sources fairly in one process; a slow and a broken vendor delay no
 }, 180_000);
 
 it('writes a long answer into a pipe to its end', async () => {
-  const { code, stdout } = await run(['sample', 'analyst-studio', '--include-raw']);
+  const { code, stdout } = await run(['schema']);
 
-  expect([code, stdout.length > 2 * 65_536, stdout.endsWith('}\n')]).toEqual([0, true, true]);
+  expect(stdout.length).toBeGreaterThan(65_536);
+  expect([code, typeof JSON.parse(stdout)]).toEqual([0, 'object']);
 }, 30_000);
