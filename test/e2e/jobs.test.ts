@@ -1,0 +1,243 @@
+import { expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random.ts';
+import { missingArrivals, until, untilStatus } from './conditions.ts';
+import { configFile, penstock, run } from './penstock.ts';
+import { type ReceivedEvent, type Receiver, startReceiver } from './receiver.ts';
+import { startVendors } from './vendors.ts';
+
+const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+interface Parts {
+  readonly metadata: {
+    readonly uid: string;
+    readonly event_code?: string;
+    readonly labels?: readonly string[];
+    readonly log_name: string;
+  };
+  readonly time: number;
+}
+const partsOf = ({ event }: ReceivedEvent): Parts => event as unknown as Parts;
+const isReplayed = (event: ReceivedEvent): boolean => partsOf(event).metadata.labels?.includes('replayed') === true;
+const codeOf = (event: ReceivedEvent): string | undefined => partsOf(event).metadata.event_code;
+
+async function setUp(
+  seed: number,
+  { start = '15m', batch = { events: 50, wait: '100ms' } }: { start?: string; batch?: object } = {},
+) {
+  const vendors = await startVendors(seed);
+  const receiver = await startReceiver(seededRandom(seed));
+  const { 'anaconda-acme': anaconda, 'studio-acme': studio } = vendors.sources;
+  const file = await configFile({
+    sources: { 'anaconda-acme': { ...anaconda, start }, 'studio-acme': { ...studio, start } },
+    sinks: { lake: { type: 'http', url: receiver.url, batch, in_flight: 1, backoff_max: '500ms' } },
+  });
+  return {
+    vendors,
+    receiver,
+    file,
+    async [Symbol.asyncDispose]() {
+      await receiver[Symbol.asyncDispose]();
+      await vendors.simulator[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function json<T>(args: readonly string[]): Promise<T> {
+  return JSON.parse((await run(args)).stdout) as T;
+}
+
+function commonest(events: readonly ReceivedEvent[]): string {
+  const counts = new Map<string, number>();
+  for (const event of events) counts.set(codeOf(event) ?? '', (counts.get(codeOf(event) ?? '') ?? 0) + 1);
+  return [...counts].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? '';
+}
+
+it('lists, shows, retries and discards dead letters by filter, beside the daemon and without it', async () => {
+  await using scene = await setUp(91, { batch: { events: 10, wait: '100ms' } });
+  const { receiver, file } = scene;
+  const refused = new Set<string>();
+  // Two of a hundred: a receiver that refuses some events for their content, not one that is misconfigured.
+  const isBad = ({ uid }: ReceivedEvent): boolean => Number.parseInt(uid.slice(0, 4), 16) % 50 === 0;
+  receiver.refuse = (events) => {
+    const bad = events.filter(isBad);
+    if (events.length === 1) for (const { uid } of bad) refused.add(uid);
+    return bad.length > 0 ? 400 : undefined;
+  };
+  const daemon = penstock(['run', '-c', file]);
+  await untilStatus(
+    file,
+    'dead letters of both sources',
+    ({ sinks, sources }) =>
+      sinks.every(({ dead_letters, pending }) => dead_letters > 5 && pending < 50) &&
+      sources.every(({ records }) => records.new > 300),
+  );
+  interface Letters {
+    count: number;
+    letters: { id: number; source: string; code: string; record: { uid: string } }[];
+  }
+  const list = (...filter: string[]): Promise<Letters> =>
+    json(['dead-letters', 'list', '--json', '--limit', '1000', ...filter, '-c', file]);
+
+  const all = await list();
+  const ofStudio = await list('--source', 'studio-acme');
+  const first = all.letters[0];
+  const shown = await json<Letters['letters'][number]>(['dead-letters', 'show', String(first?.id), '-c', file]);
+  const timid = await run(['dead-letters', 'discard', '--source', 'studio-acme', '-c', file]);
+  const discarded = await run(['dead-letters', 'discard', '--source', 'studio-acme', '--yes', '-c', file]);
+  const retried = await run(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
+  const back = await list('--source', 'anaconda-acme');
+  receiver.refuse = undefined;
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+  const again = await run(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
+  const left = await list();
+  const ledger = await json<{ imbalances: unknown[]; sinks: Record<string, { discarded: number }> }>([
+    'ledger',
+    '--json',
+    '-c',
+    file,
+  ]);
+
+  expect(shown).toEqual(first);
+  expect(all.letters.every(({ record, code }) => refused.has(record.uid) && code !== '')).toBe(true);
+  expect([timid.code, discarded.code, retried.code, again.code]).toEqual([2, 0, 0, 0]);
+  expect(back.count).toBeGreaterThanOrEqual(all.count - ofStudio.count);
+  expect(left.count).toBe(0);
+  const uids = new Set(receiver.received.map(({ uid }) => uid));
+  expect(all.letters.filter(({ source, record }) => source !== 'studio-acme' && !uids.has(record.uid))).toEqual([]);
+  expect(ledger.imbalances).toEqual([]);
+  expect(ledger.sinks['lake']?.discarded).toBeGreaterThanOrEqual(ofStudio.count);
+}, 120_000);
+
+it('replays one source and one action of a range, labelled, with the same ids', async () => {
+  await using scene = await setUp(92);
+  const { vendors, receiver, file } = scene;
+  const daemon = penstock(['run', '-c', file]);
+  await missingArrivals(receiver, vendors);
+  const range = { from: minutesAgo(8), to: minutesAgo(2) };
+  const studio = receiver.received.filter(({ event }) => JSON.stringify(event).includes('studio-acme'));
+  const action = commonest(studio);
+  const expected = studio
+    .filter((event) => codeOf(event) === action)
+    .filter((event) => partsOf(event).time >= Date.parse(range.from) && partsOf(event).time <= Date.parse(range.to))
+    .map(({ uid }) => uid);
+
+  const replayed = await run([
+    'replay',
+    'lake',
+    '--from',
+    range.from,
+    '--to',
+    range.to,
+    '--source',
+    'studio-acme',
+    '--action',
+    action,
+    '-c',
+    file,
+  ]);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+  const ledger = await json<{ imbalances: unknown[]; sinks: Record<string, { replayed: number }> }>([
+    'ledger',
+    '--json',
+    '-c',
+    file,
+  ]);
+
+  expect(replayed).toMatchObject({ code: 0 });
+  expect(expected.length).toBeGreaterThan(0);
+  expect(
+    receiver.received
+      .filter(isReplayed)
+      .map(({ uid }) => uid)
+      .toSorted(),
+  ).toEqual(expected.toSorted());
+  expect(ledger).toMatchObject({ imbalances: [], sinks: { lake: { replayed: expected.length } } });
+}, 90_000);
+
+/** Lets only so many more events through, until it is called off. */
+function throttle(receiver: Receiver, events: number): () => void {
+  const limit = receiver.received.length + events;
+  receiver.refuse = () => (receiver.received.length >= limit ? 503 : undefined);
+  return () => (receiver.refuse = undefined);
+}
+
+it('resumes a replay that was killed in the middle, with the pages that it still needs', async () => {
+  await using scene = await setUp(93, { batch: { events: 20, wait: '50ms' } });
+  const { receiver, file } = scene;
+  expect((await run(['run', '--once', '-c', file])).code).toBe(0);
+  const before = new Set(receiver.received.map(({ uid }) => uid));
+  const open = throttle(receiver, 200);
+
+  const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file]);
+  await receiver.until(() => receiver.received.filter(isReplayed).length >= 200, 30_000);
+  replay.child.kill('SIGKILL');
+  await replay.exited;
+  open();
+  const daemon = penstock(['run', '-c', file]);
+  const done = await untilStatus(file, 'a finished replay', ({ jobs }) => jobs.some(({ state }) => state === 'done'));
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+  const copies = receiver.received.filter(isReplayed).map(({ uid }) => uid);
+
+  expect([...before].filter((uid) => !copies.includes(uid))).toEqual([]);
+  // It went on where it was: what was delivered and not yet settled goes out twice, not all 200.
+  expect(copies.length - new Set(copies).size).toBeLessThan(100);
+  expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
+}, 90_000);
+
+it('backfills beside the daemon, and resumes after a kill, without a gap or a second copy', async () => {
+  await using scene = await setUp(94, { start: 'now' });
+  const { vendors, receiver, file } = scene;
+  const range = ['--from', minutesAgo(10), '--to', minutesAgo(1)];
+  const expected = vendors.simulator
+    .issued('anaconda')
+    .filter(
+      ({ occurredAt }) => occurredAt !== null && occurredAt >= Date.now() - 9.5 * 60_000 && occurredAt <= Date.now() - 90_000,
+    )
+    .map(({ id }) => id);
+  const arrivedIds = (): Set<string> =>
+    new Set(receiver.received.map(({ event }) => String((event['metadata'] as Record<string, unknown>)['original_event_uid'])));
+  const first = penstock(['run', '-c', file]);
+  await first.said('penstock started');
+  await untilStatus(file, 'a first poll', ({ sources }) => sources.every(({ last_success }) => last_success !== undefined));
+  const open = throttle(receiver, 0);
+
+  const command = penstock(['backfill', 'anaconda-acme', ...range, '-c', file]);
+  await untilStatus(file, 'a backfill under way', ({ jobs }) => jobs.some(({ state }) => state !== 'queued'));
+  first.child.kill('SIGKILL');
+  await first.exited;
+  open();
+  const second = penstock(['run', '-c', file]);
+  const code = await command.exited;
+  await until('the arrival of the range', () => expected.every((id) => arrivedIds().has(id)));
+  second.child.kill('SIGTERM');
+  await second.exited;
+  const ledger = await json<{ imbalances: unknown[] }>(['ledger', '--json', '-c', file]);
+
+  expect(code).toBe(0);
+  expect(command.stdout()).toContain('by the running daemon');
+  expect(receiver.received.length - new Set(receiver.received.map(({ uid }) => uid)).size).toBeLessThanOrEqual(50);
+  expect(ledger.imbalances).toEqual([]);
+}, 90_000);
+
+it('does a backfill itself where no daemon runs, and leaves it to the next run when it is killed', async () => {
+  await using scene = await setUp(95, { start: 'now' });
+  const { receiver, file } = scene;
+  expect((await run(['run', '--once', '-c', file])).code).toBe(0);
+  const range = ['--from', minutesAgo(10), '--to', minutesAgo(1)];
+  const open = throttle(receiver, 100);
+
+  const killed = penstock(['backfill', 'studio-acme', ...range, '-c', file]);
+  await receiver.until(() => receiver.received.length >= 100, 30_000);
+  killed.child.kill('SIGKILL');
+  await killed.exited;
+  open();
+  const other = await run(['backfill', 'anaconda-acme', ...range, '-c', file]);
+  const done = await json<{ jobs: { state: string }[]; sinks: { pending: number }[] }>(['status', '--json', '-c', file]);
+
+  expect([other.code, other.stdout]).toEqual([0, expect.stringContaining('by this command')]);
+  expect(done.jobs.map(({ state }) => state)).toEqual(['done', 'done']);
+  expect(done.sinks.map(({ pending }) => pending)).toEqual([0]);
+}, 90_000);
