@@ -90,7 +90,7 @@ function decideAll(verdict: Verdict, size: number): Decision {
         failure: { kind: 'uncertain', reason: verdict.reason, retryAfterMs: verdict.retryAfterMs },
       };
     case 'hold':
-      return { ...nothing, again: 'same', hold: asHold(verdict) };
+      return { ...nothing, again: 'same', uncertain: verdict.maybeStored === true ? upTo(size) : [], hold: asHold(verdict) };
     default:
       return isolate(verdict, size);
   }
@@ -134,6 +134,7 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
       return;
     case 'hold':
       sorted.later.push(index);
+      if (verdict.maybeStored === true) sorted.uncertain.push(index);
       sorted.hold ??= asHold(verdict);
       return;
     case 'uncertain':

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { PenstockError } from '../base/errors.ts';
 
 /** Which proxy a request takes, and why. */
@@ -16,7 +17,7 @@ export type ProxyChooser = (url: URL) => Proxy | undefined;
 
 /**
  * Reads the proxy settings once: an explicit URL takes every request, otherwise HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide (lower-case
- * names win, as in curl). Loopback is proxied only explicitly. Throws PEN_CONFIG_INVALID without quoting a URL that may hold a password.
+ * names win, as in curl). The environment sends loopback only to a proxy on this machine: another one would reach its own. Throws PEN_CONFIG_INVALID without quoting a URL that may hold a password.
  */
 export function chooseProxies(explicit: string | undefined, environment: Environment): ProxyChooser {
   if (explicit !== undefined && explicit !== '') {
@@ -28,8 +29,9 @@ export function chooseProxies(explicit: string | undefined, environment: Environ
   if (forHttps === undefined && forHttp === undefined) return () => undefined;
   const isExcluded = compileNoProxy(environment['no_proxy'] ?? environment['NO_PROXY'] ?? '');
   return (url) => {
-    if (isLoopback(hostOf(url)) || isExcluded(url)) return undefined;
-    return url.protocol === 'https:' || url.protocol === 'wss:' ? forHttps : forHttp;
+    if (isExcluded(url)) return undefined;
+    const proxy = url.protocol === 'https:' || url.protocol === 'wss:' ? forHttps : forHttp;
+    return proxy !== undefined && isLoopback(hostOf(url)) && !isLoopback(hostOf(proxy.url)) ? undefined : proxy;
   };
 }
 
@@ -71,20 +73,31 @@ function isLoopback(host: string): boolean {
 
 const defaultPorts: Readonly<Record<string, string>> = { 'http:': '80', 'ws:': '80', 'https:': '443', 'wss:': '443' };
 
-// `example.com` and `.example.com` cover the name and everything below it, `*.example.com` only what is below, `*` everything.
+// `example.com` and `.example.com` cover the name and everything below it, `*.example.com` only what is below, `10.0.0.0/8` addresses of a
+// network, `*` everything.
 function compileNoProxy(text: string): (url: URL) => boolean {
-  const entries = text
-    .split(/[,\s]+/)
-    .filter((entry) => entry !== '')
-    .map(parseEntry);
+  const words = text.split(/[,\s]+/).filter((entry) => entry !== '');
+  const networks = new BlockList();
+  const entries = words.filter((entry) => !addNetwork(networks, entry)).map(parseEntry);
   return (url) => {
     const host = hostOf(url);
     const port = url.port === '' ? (defaultPorts[url.protocol] ?? '') : url.port;
+    const family = isIP(host);
+    if (family !== 0 && networks.check(host, family === 4 ? 'ipv4' : 'ipv6')) return true;
     return entries.some((entry) => {
       if (entry.port !== '' && entry.port !== port) return false;
       return entry.host === '*' || (host === entry.host && !entry.below) || host.endsWith(`.${entry.host}`);
     });
   };
+}
+
+/** Adds what is a network in CIDR notation; false for anything else. */
+function addNetwork(networks: BlockList, entry: string): boolean {
+  const [, address = '', bits = ''] = /^([0-9A-Fa-f:.]+)\/(\d{1,3})$/.exec(entry) ?? [];
+  const family = isIP(address);
+  if (family === 0 || Number(bits) > (family === 4 ? 32 : 128)) return false;
+  networks.addSubnet(address, Number(bits), family === 4 ? 'ipv4' : 'ipv6');
+  return true;
 }
 
 function parseEntry(entry: string): { host: string; port: string; below: boolean } {

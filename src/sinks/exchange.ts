@@ -7,7 +7,7 @@ export type Exchange = { readonly response: HttpResponse } | { readonly failed: 
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
- * certificate is refused, else `uncertain`. With `statusSuffices` an endless body costs no more than its status. Rethrows what is no matter of the network, such as the caller's abort.
+ * certificate or our way through a proxy is refused, else `uncertain`. With `statusSuffices` an endless body costs no more than its status. Rethrows what is no matter of the network, such as the caller's abort.
  */
 export async function exchange(http: HttpClient, request: HttpRequest, statusSuffices = false): Promise<Exchange> {
   try {
@@ -27,8 +27,12 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
+  // A proxy that wants other credentials or forbids the way waits for a person; the receiver was not even asked.
+  if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
+    return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
   const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
-  return { failed: { kind: sent ? 'uncertain' : 'retry', reason, ...wait } };
+  const hint = error.fix === undefined ? '' : ` (${error.fix})`;
+  return { failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, ...wait } };
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */

@@ -24,8 +24,17 @@ export type Verdict =
   | { readonly kind: 'split'; readonly code: string; readonly reason: string }
   /** This event is refused for its content. */
   | { readonly kind: 'event'; readonly code: string; readonly reason: string }
-  /** Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it. */
-  | { readonly kind: 'hold'; readonly reason: string; readonly fix: string; readonly untilReleased?: boolean };
+  /**
+   * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
+   * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again.
+   */
+  | {
+      readonly kind: 'hold';
+      readonly reason: string;
+      readonly fix: string;
+      readonly untilReleased?: boolean;
+      readonly maybeStored?: boolean;
+    };
 
 /** One verdict for all events, or one per event in order. */
 export type Verdicts = { readonly all: Verdict } | { readonly each: readonly Verdict[] };

@@ -1,5 +1,6 @@
 // sinks.md, checklist "HEC acknowledgement": one test per statement, named by its number, against a HEC that counts ids per channel.
 import { expect, it } from 'vitest';
+import { decide } from '../../src/deliver/verdict.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext } from '../sinks/batches.ts';
@@ -331,16 +332,45 @@ it('A refused event in a batch whose token acknowledges leaves the events before
   expect(kinds((await sendOne(sink)) as Verdicts)).toEqual(['uncertain', 'event']);
 });
 
-it.each([
-  ['ACK is disabled', { status: 400, body: { text: 'ACK is disabled', code: 14 } }],
-  ['a token that was revoked', { status: 403, body: { text: 'Invalid token', code: 4 } }],
-  ['a page of a firewall', { status: 403, body: '<html>blocked</html>' }],
-] satisfies [string, Reply][])('A poll that is answered with %s holds', async (_, reply) => {
-  await using hec = await openHec({ poll: () => reply });
+it('A poll that is answered with ACK is disabled holds, and what waited may be a duplicate', async () => {
+  await using hec = await openHec({ poll: () => ({ status: 400, body: { text: 'ACK is disabled', code: 14 } }) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
 
-  expect(await pendingOf(await sendOne(sink))).toMatchObject({ all: { kind: 'hold' } });
+  const verdicts = await pendingOf(await sendOne(sink));
+
+  expect(verdicts).toMatchObject({ all: { kind: 'hold' } });
+  expect(decide(verdicts, 2)).toMatchObject({ uncertain: [0, 1], again: 'same' });
+});
+
+it.each([
+  ['a token that was revoked', { status: 403, body: { text: 'Invalid token', code: 4 } }],
+  ['a page of a firewall', { status: 403, body: '<html>blocked</html>' }],
+] satisfies [string, Reply][])('A poll that is answered with %s gives nothing up: it is asked again', async (_, reply) => {
+  await using hec = await openHec({ poll: (ids, count) => (count < 3 ? reply : told(ids, true)) });
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
+
+  expect(kinds(await pendingOf(await sendOne(sink)))).toBe('accept');
+});
+
+it('89. A token that is exchanged while batches wait for acknowledgement neither loses nor doubles them', async () => {
+  const tokens = ['old', 'new'];
+  await using hec = await openHec({
+    poll: (ids) =>
+      hec.polls.at(-1)?.headers.authorization === 'Splunk new'
+        ? told(ids, true)
+        : { status: 403, body: { text: 'Invalid token', code: 4 } },
+  });
+  await using context = await openContext();
+  await using older = openSplunkHec(hecOptions(hec.url, { ...quick, token: tokens[0] ?? '' }), context);
+  const waiting = pendingOf(await sendOne(older));
+
+  await using newer = openSplunkHec(hecOptions(hec.url, { ...quick, token: tokens[1] ?? '' }), context);
+
+  expect(newer.endpoints).toEqual(older.endpoints);
+  expect(kinds(await waiting)).toBe('accept');
+  expect(hec.posts.length).toBe(1);
 });
 
 it('A flush asks at once, however long the pause between polls is', async () => {

@@ -25,6 +25,9 @@ describe('the proxy of a request', () => {
     ['https://127.0.0.1', both, 'direct'],
     ['https://127.1.2.3', both, 'direct'],
     ['https://[::1]:8443', both, 'direct'],
+    ['https://127.0.0.1', { HTTPS_PROXY: 'http://localhost:3128' }, 'proxy http://localhost:3128 (HTTPS_PROXY)'],
+    ['http://localhost', { HTTP_PROXY: 'http://127.0.0.1:3128' }, 'proxy http://127.0.0.1:3128 (HTTP_PROXY)'],
+    ['https://127.0.0.1', { HTTPS_PROXY: 'http://localhost:3128', NO_PROXY: '127.0.0.1' }, 'direct'],
   ])('to %s with %j is %s', (url, environment, expected) => {
     expect(way(url, environment)).toBe(expected);
   });
@@ -52,6 +55,11 @@ describe('NO_PROXY', () => {
     ['10.0.0.1', 'https://10.0.0.1', true],
     ['[2001:db8::1]:443', 'https://[2001:db8::1]', true],
     ['2001:db8::1', 'https://[2001:db8::1]', true],
+    ['10.0.0.0/8,.svc', 'https://10.20.30.40', true],
+    ['10.0.0.0/8', 'https://11.0.0.1', false],
+    ['10.0.0.0/8', 'https://10.example.com', false],
+    ['2001:db8::/32', 'https://[2001:db8:1::5]:8088', true],
+    ['10.0.0.0/99', 'https://10.0.0.1', false],
     ['', 'https://example.com', false],
   ])('"%s" leaves %s out: %s', (noProxy, url, isLeftOut) => {
     expect(way(url, { HTTPS_PROXY: 'http://proxy:1', NO_PROXY: noProxy })).toBe(

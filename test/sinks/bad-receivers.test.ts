@@ -5,6 +5,7 @@ import type { Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
 import { memoryJournal } from '../deliver/memory-journal.ts';
+import { openProxy } from '../http/servers.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
 import { deliver, live } from './delivering.ts';
 import { envelopes, hecOptions, ok } from './hec.ts';
@@ -59,6 +60,19 @@ it.each(sinks)('%s: nobody listening is a retry, for nothing was sent', async (_
   await using sink = open(gone.url, context);
 
   expect(kinds(settled(await sink.send(batchOf(sink, numbered(2)), signal)))).toBe('retry');
+});
+
+it.each(sinks)('%s: a proxy that refuses us holds, for nobody was asked', async (_, open) => {
+  await using proxy = await openProxy('me:right');
+  await using context = await openContext({}, { proxy: `http://me:wrong@127.0.0.1:${proxy.port}` });
+  await using sink = open('https://127.0.0.1:1', context);
+
+  const verdicts = settled(await sink.send(batchOf(sink, numbered(2)), signal));
+
+  expect(verdicts).toMatchObject({
+    all: { kind: 'hold', fix: 'put user and password into proxy: http://user:password@host:port' },
+  });
+  expect(JSON.stringify(verdicts)).not.toContain('wrong');
 });
 
 it.each(sinks)('%s: an abort rejects with its reason', async (_, open) => {

@@ -238,13 +238,24 @@ export class Acknowledgements implements AsyncDisposable {
   #apply(channel: Channel, reply: PollReply): void {
     channel.usedAt = this.#now();
     if (reply.kind === 'refused') return this.#lose(channel, reply.verdict);
-    if (reply.kind === 'silent')
-      return this.#log.debug({ endpoint: channel.endpoint, reason: reply.reason }, 'acknowledgements unknown');
+    if (reply.kind === 'silent') return this.#onSilence(channel, reply.verdict);
+    channel.isRefused = false;
     // What this answer says is true for the indexer that gave it, so it is used before a change of cookies ends the channel.
     for (const ackId of reply.indexed) settle(channel, ackId, { all: { kind: 'accept' } });
     if (reply.indexed.size > 0) Object.assign(this.#endpoint(channel.endpoint), { timeoutsInARow: 0, lossesInARow: 0 });
     if (!keepCookies(channel, reply.setCookie)) this.#loseStickiness(channel);
     this.#ring();
+  }
+
+  #onSilence(channel: Channel, verdict: Verdict): void {
+    const { endpoint } = channel;
+    if (verdict.kind !== 'hold') return this.#log.debug({ endpoint, answer: verdict }, 'acknowledgements unknown');
+    if (!channel.isRefused)
+      this.#log.warn(
+        { endpoint, reason: verdict.reason, fix: verdict.fix },
+        'the question for acknowledgements is refused; what waits for them is kept until ack_timeout',
+      );
+    channel.isRefused = true;
   }
 
   #expire(channel: Channel): void {

@@ -35,6 +35,8 @@ export interface Channel {
   isWatched: boolean;
   /** Polled every second instead of at leisure. */
   isHurried: boolean;
+  /** The last poll was refused, and the log says so. */
+  isRefused: boolean;
 }
 
 /** A channel that nothing was sent on. */
@@ -53,6 +55,7 @@ export function freshChannel(endpoint: string, id: string): Channel {
     polling: undefined,
     isWatched: false,
     isHurried: false,
+    isRefused: false,
   };
 }
 

@@ -5,7 +5,7 @@ import { envelopeEncoder } from './encode.ts';
 import { SplunkHecOptions } from './options.ts';
 import { askForAcks, askWhetherAcknowledged } from './poll.ts';
 import { probeHec } from './probe.ts';
-import { hecRequests } from './request.ts';
+import { openPosts } from './request.ts';
 import { hecSend } from './send.ts';
 
 /** Splunk's HTTP Event Collector. */
@@ -24,24 +24,24 @@ const longestPatienceMs = 5000;
 
 /** Opens a sink; no I/O happens before the first batch. */
 export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): Sink {
-  const requests = hecRequests(options.token, context);
+  const posts = openPosts(options.token, context);
   const settings = {
     pollMs: durationMs(options.ack_poll),
     timeoutMs: durationMs(options.ack_timeout),
     // A request that is not under way yet must not look like one that got no answer.
     patienceMs: Math.min(longestPatienceMs, (context.timeoutMs ?? 30_000) / 2),
   };
-  const { http, seams, log } = context;
-  const questions = { ask: askForAcks(http, requests), askWhether: askWhetherAcknowledged(http, requests) };
-  const acknowledgements = options.acknowledge === 'off' ? undefined : new Acknowledgements(settings, seams, log, questions);
+  const questions = { ask: askForAcks(posts.postNewest), askWhether: askWhetherAcknowledged(posts.post) };
+  const acknowledgements =
+    options.acknowledge === 'off' ? undefined : new Acknowledgements(settings, context.seams, context.log, questions);
   return {
     endpoints: options.endpoints,
     maxInFlight: 256,
     maxEventBytes: sizeBytes(options.max_event_bytes),
     encode: envelopeEncoder(options, context.hostname, context.format ?? 'cim'),
-    send: hecSend(options, context, requests, acknowledgements),
+    send: hecSend(options, context, posts.post, acknowledgements),
     flush: async (signal) => await acknowledgements?.flush(signal),
-    probe: (signal) => probeHec({ options, context, requests }, signal),
+    probe: (signal) => probeHec({ options, context, post: posts.post }, signal),
     [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
   };
 }

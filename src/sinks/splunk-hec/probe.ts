@@ -2,7 +2,6 @@ import { sleep } from '../../base/clock.ts';
 import { durationMs } from '../../base/quantity.ts';
 import { uuid } from '../../base/random.ts';
 import { retryAfterMs } from '../../http/index.ts';
-import { exchange } from '../exchange.ts';
 import type { ProbeReport, SinkContext, Verdict } from '../sink.ts';
 import { type HecAnswer, readAnswer } from './answer.ts';
 import { type Channel, freshChannel, headersOf, keepCookies } from './channel.ts';
@@ -10,13 +9,13 @@ import { classifyRefusal, isAccepted } from './codes.ts';
 import { hecTime } from './encode.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { askForAcks } from './poll.ts';
-import { eventPath, type HecRequests } from './request.ts';
+import { eventPath, type HecPost } from './request.ts';
 
 /** What a probe works with. */
 export interface Probing {
   readonly options: SplunkHecOptions;
   readonly context: SinkContext;
-  readonly requests: HecRequests;
+  readonly post: HecPost;
 }
 
 interface Finding {
@@ -45,10 +44,10 @@ export async function probeHec(probing: Probing, signal: AbortSignal): Promise<P
 }
 
 async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSignal): Promise<Finding> {
-  const { options, context, requests } = probing;
+  const { options, context, post } = probing;
   const channel = freshChannel(endpoint, uuid(context.seams.random));
   const headers = options.acknowledge === 'off' ? {} : headersOf(channel);
-  const sent = await exchange(context.http, requests('POST', endpoint, eventPath, { headers, body: testEvent(probing), signal }));
+  const sent = await post(endpoint, eventPath, { headers, body: testEvent(probing), signal });
   if ('failed' in sent) return { lines: [`not reached: ${wordsOf(sent.failed)}`], fix: fixOf(sent.failed) };
   const answer = readAnswer(sent.response, retryAfterMs(sent.response.headers, context.seams.clock));
   keepCookies(channel, sent.response.headers['set-cookie']);
@@ -93,12 +92,12 @@ function proveAcknowledgement(
 async function awaitAcknowledgement(
   ackId: number,
   channel: Channel,
-  { options, context, requests }: Probing,
+  { options, context, post }: Probing,
   signal: AbortSignal,
 ): Promise<Finding> {
   const { clock } = context.seams;
   const until = clock.monotonic() + Math.min(longestWaitMs, durationMs(options.ack_timeout));
-  const ask = askForAcks(context.http, requests);
+  const ask = askForAcks(post);
   channel.outstanding.set(ackId, { bytes: 0, deadline: until, settle: () => undefined });
   for (;;) {
     const reply = await ask(channel, signal);

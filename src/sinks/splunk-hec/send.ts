@@ -1,13 +1,13 @@
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
-import { type Exchange, exchange } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { Acknowledgements, Ticket } from './acknowledge.ts';
 import { type HecAnswer, readAnswer } from './answer.ts';
 import { headersOf } from './channel.ts';
 import { asksSlower, classifyRefusal, hasStoredSome, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
-import { eventPath, type HecRequests } from './request.ts';
+import { eventPath, type HecPost } from './request.ts';
 
 const frame = { head: '', tail: '', cut: 0 };
 const noAckFix =
@@ -20,10 +20,10 @@ export type HecSend = (batch: Batch, signal: AbortSignal) => Promise<Verdicts | 
 export function hecSend(
   options: SplunkHecOptions,
   context: SinkContext,
-  requests: HecRequests,
+  post: HecPost,
   acknowledgements: Acknowledgements | undefined,
 ): HecSend {
-  const poster = openPoster(options, context, requests);
+  const poster = openPoster(options, context, post);
 
   const sendPlain: HecSend = async (batch, signal) => {
     const sent = await poster.post(batch, {}, signal);
@@ -84,7 +84,7 @@ interface Poster {
 }
 
 /** An answer 415 is tried once more without compression, and what that teaches is kept. */
-function openPoster({ compression }: SplunkHecOptions, context: SinkContext, requests: HecRequests): Poster {
+function openPoster({ compression }: SplunkHecOptions, context: SinkContext, post: HecPost): Poster {
   const plain = openBodies(frame, 'none');
   const packed = compression === 'gzip' ? openBodies(frame, 'gzip') : plain;
   let current = packed;
@@ -97,7 +97,7 @@ function openPoster({ compression }: SplunkHecOptions, context: SinkContext, req
     const { bytes } = await bodies.of(batch);
     const encoding = bodies === plain ? {} : { 'content-encoding': 'gzip' };
     const parts = { headers: { ...headers, ...encoding }, body: bytes, signal };
-    return await exchange(context.http, requests('POST', batch.endpoint, eventPath, parts));
+    return await post(batch.endpoint, eventPath, parts);
   };
   return {
     async post(batch, headers, signal) {
