@@ -1,0 +1,149 @@
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { systemSeams } from '../../src/base/seams.ts';
+import { loadConnector } from '../../src/connectors/index.ts';
+import { testConnector } from '../../src/operate/connector-test/index.ts';
+import { printSchema } from '../../src/operate/print-schema.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const page = await readFile(join(root, 'docs/connectors.md'), 'utf8');
+const seams = systemSeams();
+
+/** The blocks that are marked with a file name, by that name. */
+const files = new Map(
+  [...page.matchAll(/<!-- file: (\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(([, name = '', text = '']) => [name, text]),
+);
+
+async function writeExample(change: (name: string, text: string) => string = (_name, text) => text): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'penstock-docs-'));
+  for (const [name, text] of files) {
+    await mkdir(dirname(join(dir, name)), { recursive: true });
+    await writeFile(join(dir, name), change(name, text));
+  }
+  return join(dir, 'harbor');
+}
+
+describe('the example of the page', () => {
+  it('loads, passes its test, and asks as the invented API wants it', async () => {
+    const folder = await writeExample();
+
+    const report = await testConnector(folder, seams, { update: true });
+    const requests = await readFile(join(folder, 'tests/two-pages/expected-requests.txt'), 'utf8');
+
+    expect(report.cases.map(({ name, summary, faults }) => [name, summary, faults])).toEqual([
+      ['samples', '3 records, 3 actions', []],
+      ['two-pages', '2 pages, 3 records', []],
+    ]);
+    const first =
+      'GET https://api.harbor.example/v2/workspaces/acme/activity?created_after=1795168800&created_before=1795169100&page_size=200';
+    expect(requests).toBe(`${first}\n${first}&after=next-1\n`);
+  });
+
+  it('gives the events that the page promises', async () => {
+    const folder = await writeExample();
+    await testConnector(folder, seams, { update: true });
+
+    const lines = (await readFile(join(folder, 'tests/two-pages/expected.ndjson'), 'utf8')).trimEnd().split('\n');
+
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { type_uid: 300201, status: 'Success', user: { uid: 'u-1' }, actor: { user: { type_id: 2 } }, service: { name: 'Harbor' } },
+      { type_uid: 300404, status: 'Failure', entity: { name: 'Atlas', type: 'Project' }, message: 'Project deleted (failed)' },
+      {
+        type_uid: 300501,
+        severity_id: 4,
+        user: { email_addr: 'sam@example.com' },
+        privileges: ['owner'],
+        resource: { uid: 'acme' },
+      },
+    ]);
+  });
+
+  it.each([
+    ['connector.yaml', "after: '{{ page.token }}'", '', /paging by token needs \{\{ page\.token \}\} in the request/],
+    ['connector.yaml', '{{ options.key }}', '{{ options.kye }}', /the template names "options\.kye", which does not exist/],
+    ['connector.yaml', 'src_endpoint.ip: ip', 'src_endpoint.ip: "a["', /"a\[" is not a path/],
+    ['connector.yaml', 'id: uid', '', /nothing identifies a record/],
+    ['actions.yaml', 'key: session_opened', 'key: SessionOpened', /key "SessionOpened" is not the action in lower snake case/],
+    [
+      'actions.yaml',
+      'action: project.deleted\n    key: project_deleted',
+      'action: session.opened\n    key: session_opened',
+      /"session_opened" already stands for session\.opened/,
+    ],
+    ['actions.yaml', 'activity_id: 4', 'activity_id: 9', /class 3004 with activity 9 is not in the head of the table/],
+  ])('with a fault in %s says what the page says: %s', async (file, from, to, message) => {
+    const folder = await writeExample((name, text) => (name.endsWith(file) ? text.replace(from, to) : text));
+
+    await expect(loadConnector('harbor', { dirs: [dirname(folder)], files: seams.files })).rejects.toThrow(message);
+  });
+});
+
+/** Every name of a property in a schema, at any depth. */
+function namesIn(schema: unknown): string[] {
+  if (Array.isArray(schema)) return schema.flatMap(namesIn);
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([key, value]) => [
+    ...(key === 'properties' ? Object.keys(value as object) : []),
+    ...namesIn(value),
+  ]);
+}
+
+it.each(['connector', 'actions'] as const)('explains every key of %s.yaml', async (kind) => {
+  const names = [...new Set(namesIn(await printSchema(kind, seams.files)))];
+
+  const missing = names.filter((name) => !new RegExp(`(?<![\\w.])${name.replaceAll('.', '\\.')}(?![\\w])`).test(page));
+
+  expect(names.length).toBeGreaterThan(20);
+  expect(missing).toEqual([]);
+});
+
+it('shows the classes that a new connector begins with', async () => {
+  const block = /<!-- classes -->\n```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const template = await readFile(join(root, 'config/connector-template/actions.yaml'), 'utf8');
+
+  expect(parse(block)).toEqual({ classes: (parse(template) as { classes: unknown }).classes });
+});
+
+const schemas = resolve(root, '../shared/ocsf');
+
+it.skipIf(
+  !(await seams.files.stat(schemas).then(
+    () => true,
+    () => false,
+  )),
+)('names classes and activities as OCSF does', async () => {
+  const block = /<!-- classes -->\n```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const { classes } = parse(block) as { classes: Record<string, { name: string; activities: Record<string, string> }> };
+  const names = (await seams.files.readdir(schemas)).filter((name) => name.endsWith('.schema.json'));
+  const texts = await Promise.all(names.map((name) => readFile(join(schemas, name), 'utf8')));
+
+  for (const [uid, { name, activities }] of Object.entries(classes)) {
+    const schema = texts.find((text) => text.includes(`"const": "${name}"`) || text.includes(`"const":"${name}"`)) ?? '';
+    const { properties, allOf } = JSON.parse(schema) as {
+      properties: { class_uid: { const: number } };
+      allOf: {
+        if?: { properties?: { activity_id?: { const?: number } } };
+        then?: { properties?: { activity_name?: { const?: string } } };
+      }[];
+    };
+    const captions = new Map(
+      allOf.flatMap((rule) => {
+        const caption = rule.then?.properties?.activity_name?.const;
+        return caption === undefined ? [] : [[rule.if?.properties?.activity_id?.const, caption] as const];
+      }),
+    );
+    const wrong = Object.entries(activities).filter(([id, caption]) => id !== '99' && captions.get(Number(id)) !== caption);
+
+    expect([properties.class_uid.const, wrong]).toEqual([Number(uid), []]);
+  }
+});
+
+it('links to files that are there', async () => {
+  const links = [...page.matchAll(/\]\((\.\.\/[^)#]+)\)/g)].map(([, link = '']) => resolve(root, 'docs', link));
+
+  expect(links.length).toBeGreaterThan(0);
+  for (const link of links) expect((await seams.files.stat(link)).isFile()).toBe(true);
+});
