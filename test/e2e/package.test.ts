@@ -1,0 +1,106 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const runFile = promisify(execFile);
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function start(node: string, args: readonly string[], cwd: string): Promise<Ended> {
+  try {
+    return {
+      code: 0,
+      ...(await runFile(node, [...args], { cwd, env: { PATH: '/usr/bin:/bin', HOME: cwd, NO_COLOR: '1' }, maxBuffer: 2 ** 28 })),
+    };
+  } catch (error) {
+    const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
+    return { code, stdout, stderr };
+  }
+}
+
+/** A Node of the machine that is too old to run Penstock itself; undefined where there is none. */
+function olderNode(): string | undefined {
+  return ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
+    if (!existsSync(path)) return false;
+    const major = Number(execFileSync(path, ['-p', 'process.versions.node.split(".")[0]'], { encoding: 'utf8' }));
+    return major >= 20 && major < 24;
+  });
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+// The package as npm would publish it, unpacked into a folder without node_modules.
+let installed = '';
+let bin = '';
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-package-'));
+  const { stdout } = await runFile('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root });
+  // The build may say something before the answer.
+  const [{ filename }] = JSON.parse(stdout.slice(stdout.search(/^\[/m))) as [{ filename: string }];
+  await runFile('tar', ['-xzf', join(folder, filename), '-C', folder]);
+  installed = join(folder, 'package');
+  bin = join(installed, 'bin', 'penstock.js');
+}, 180_000);
+
+it('contains what runs and nothing else: no sources, no tests, no path of the machine that built it', async () => {
+  const files = await filesBelow(installed);
+
+  const folders = new Set(files.map((file) => file.split('/')[0]));
+  const texts = await Promise.all(files.map((file) => readFile(join(installed, file), 'latin1')));
+  expect([...folders]).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'bin', 'connectors', 'dist', 'package.json']));
+  expect(files.filter((file) => /^(src|test|scripts|node_modules)\/|\.ts$/.test(file))).toEqual([]);
+  expect(files.filter((_file, index) => texts[index]?.includes(root) === true)).toEqual([]);
+});
+
+const nodes = [
+  { name: 'the Node that Penstock brings', node: process.execPath },
+  ...[olderNode()].filter((node) => node !== undefined).map((node) => ({ name: 'an older Node, which hands over', node })),
+];
+
+describe.each(nodes)('started by $name, without any dependency installed', ({ node }) => {
+  beforeAll(async () => {
+    // What `npm install` puts beside the package: its only dependency that is not in the bundle.
+    const modules = join(installed, 'node_modules');
+    if (existsSync(modules)) return;
+    await mkdir(modules);
+    await symlink(join(root, 'node_modules', 'node'), join(modules, 'node'));
+  });
+
+  it('tells its version', async () => {
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+
+    const ended = await start(node, [bin, '--version'], dirname(installed));
+
+    expect(ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  }, 30_000);
+
+  it('validates the example that it ships', async () => {
+    const ended = await start(
+      node,
+      [bin, 'validate', '--without-secrets', '-c', join(installed, 'config', 'penstock.example.yaml')],
+      dirname(installed),
+    );
+
+    expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('Warning') as string });
+  }, 30_000);
+
+  it('runs the demo', async () => {
+    const ended = await start(node, [bin, 'demo', '--for', '4s'], dirname(installed));
+
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stdout.split('\n').filter((line) => line.includes('"class_uid"')).length).toBeGreaterThan(10);
+  }, 60_000);
+});
