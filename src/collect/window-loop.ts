@@ -34,6 +34,29 @@ async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpo
   return walk !== undefined && walk.to > now ? withoutWalk(live) : live;
 }
 
+/** By how much the vendor's clock may be behind for a first start to follow it, milliseconds; a Date header beyond that is broken. */
+const mostSkewMs = 172_800_000;
+/** A Date header carries whole seconds and was on its way. */
+const leastSkewMs = 2_000;
+
+/**
+ * A first start that was counted back from our clock is moved to the vendor's when that turns out to be behind: what the vendor writes from
+ * now on would otherwise lie before the start, and nobody would ever ask for it.
+ */
+async function following(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+  const { start } = c.settings;
+  const skewMs = c.memory.skew?.ms ?? 0;
+  if (live.until > live.start || skewMs > -leastSkewMs || skewMs < -mostSkewMs) return live;
+  if (start !== 'now' && !('backMs' in start)) return live;
+  const backMs = start === 'now' ? 0 : start.backMs;
+  if (live.start + backMs <= vendorNow(c) + leastSkewMs) return live;
+  const fresh = checkpointAt(c.settings, align(c, live.start + skewMs));
+  const fields = { was: new Date(live.start).toISOString(), start: new Date(fresh.start).toISOString() };
+  c.log.warn(fields, "the vendor's clock is behind ours; the first start is counted back from the vendor's");
+  await c.deps.journal.append({ source: c.settings.name, checkpoint: { name: 'live', value: fresh } });
+  return fresh;
+}
+
 function withoutWalk({ walk: _walk, ...live }: LiveCheckpoint): LiveCheckpoint {
   return live;
 }
@@ -71,7 +94,7 @@ function suggestion({ memory, settings }: Collecting): Readonly<Record<string, u
 
 async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<LiveCheckpoint> {
   const first = align(c, firstStart(c.settings, c.deps.seams.clock.now()));
-  let live = await rewound(c, await openLiveCheckpoint(c, first));
+  let live = await following(c, await rewound(c, await openLiveCheckpoint(c, first)));
   const { walk } = live;
   live = withoutWalk(live);
   session.onCursor(live.until);

@@ -378,6 +378,29 @@ it("never moves the checkpoint beyond the vendor's own clock", async () => {
   expect(said(lines, "the vendor's clock and ours differ; windows follow the slower one").length).toBe(1);
 });
 
+it.each([
+  ['now', 'now' as const, ['since']],
+  ['20 minutes back', { backMs: 20 * minute }, ['shortly before', 'since']],
+])(
+  'counts a first start of %s from the clock of a vendor that is behind, and asks for nothing older',
+  async (_name, start, ids) => {
+    const clock = at(noon);
+    const journal = await realJournal(clock);
+    const rows = [row('before', noon - 90 * minute), row('shortly before', noon - 70 * minute), row('since', noon - 58 * minute)];
+    const api = vendor(rows, { clock, skewMs: -hour });
+    const { deps, lines } = bench(clock, journal, api.open);
+    await using loop = startSource(settings({ start }), deps);
+
+    for (let poll = 0; poll < 6; poll += 1) {
+      await loop.pollOnce(never);
+      await clock.advance(minute);
+    }
+
+    expect(await storedIds(journal)).toEqual(ids);
+    expect(said(lines, "the vendor's clock is behind ours; the first start is counted back from the vendor's").length).toBe(1);
+  },
+);
+
 it('keeps about an hour of windows in one row of the ledger, which covers only what is complete', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
