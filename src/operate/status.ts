@@ -54,13 +54,15 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
   const where = `source ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
   const error = status.last_error;
+  const failures = status.consecutive_failures;
   const failing: Problem[] =
-    status.hold === undefined && error !== undefined && status.consecutive_failures >= longestHealthyFailures
+    status.hold === undefined && error !== undefined && failures > 0
       ? [
           {
-            level: 'error',
+            // One poll may fail for a moment; it is told nevertheless, because the table says failing.
+            level: failures >= longestHealthyFailures ? 'error' : 'warning',
             where,
-            what: `${status.consecutive_failures} polls in a row failed: ${error.message}`,
+            what: `${failures === 1 ? 'the last poll' : `${failures} polls in a row`} failed: ${error.message}`,
             ...(error.fix === undefined ? {} : { fix: error.fix }),
           },
         ]
@@ -125,7 +127,18 @@ export function problemsOf(
       fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`,
     }),
   );
+  const stopped: Problem[] = report.running
+    ? []
+    : [
+        {
+          level: 'error',
+          where: 'daemon',
+          what: 'it is not running; nothing is collected or delivered',
+          fix: 'start it: penstock run',
+        },
+      ];
   return [
+    ...stopped,
     ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...orphans,

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import type { SourceStatus } from '../../src/collect/source.ts';
+import { problemsOf, type StatusReport } from '../../src/operate/status.ts';
+
+const source: SourceStatus = {
+  name: 'acme',
+  connector: 'x',
+  state: 'idle',
+  consecutive_failures: 0,
+  records: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0 },
+  warnings: [],
+};
+const report: Omit<StatusReport, 'problems'> = {
+  running: true,
+  version: '1.2.3',
+  at: 1_000_000,
+  journal: { usedBytes: 0, maxBytes: 1000, pages: 0, records: 0, oldestReceived: undefined, hasRoom: true },
+  sources: [source],
+  sinks: [],
+  jobs: [],
+  orphan_sinks: [],
+};
+const ledger = { imbalances: [], skipped: [] };
+
+it('finds nothing wrong where all is well', () => {
+  expect(problemsOf(report, ledger)).toEqual([]);
+});
+
+it('never says that all is well when no daemon runs', () => {
+  expect(problemsOf({ ...report, running: false }, ledger)).toEqual([
+    {
+      level: 'error',
+      where: 'daemon',
+      what: 'it is not running; nothing is collected or delivered',
+      fix: 'start it: penstock run',
+    },
+  ]);
+});
+
+it.each([
+  [1, 'warning', 'the last poll failed: no connection'],
+  [2, 'warning', '2 polls in a row failed: no connection'],
+  [3, 'error', '3 polls in a row failed: no connection'],
+])('says why a source fails after %s failures, as %s', (failures, level, what) => {
+  const last_error = { at: 999_000, code: 'PEN_HTTP_UNREACHABLE', message: 'no connection', fix: 'check the host' };
+  const failing: SourceStatus = { ...source, state: 'failing', consecutive_failures: failures, last_error };
+
+  const problems = problemsOf({ ...report, sources: [failing] }, ledger);
+
+  expect(problems).toEqual([{ level, where: 'source acme', what, fix: 'check the host' }]);
+});
