@@ -2,6 +2,7 @@
 import net from 'node:net';
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
+// oxlint-disable-next-line typescript/unbound-method -- called with the socket as `this` below
 const connect = net.Socket.prototype.connect;
 
 type ConnectArguments = Parameters<typeof connect>;
@@ -10,6 +11,7 @@ net.Socket.prototype.connect = function guarded(this: net.Socket, ...args: Conne
   const first: unknown = Array.isArray(args[0]) ? (args[0] as unknown[])[0] : args[0];
   const options = typeof first === 'object' && first !== null ? (first as { host?: string; path?: string }) : undefined;
   const host = options === undefined ? (typeof args[1] === 'string' ? args[1] : 'localhost') : (options.host ?? 'localhost');
-  if (options?.path === undefined && !loopback.test(host)) throw new Error(`a test tried to reach ${host}; only loopback is allowed`);
+  if (options?.path === undefined && !loopback.test(host))
+    throw new Error(`a test tried to reach ${host}; only loopback is allowed`);
   return connect.apply(this, args);
 } as typeof connect;
