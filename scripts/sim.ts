@@ -17,6 +17,7 @@ interface Options {
   readonly shrink: boolean;
   readonly mutants?: boolean;
   readonly only?: string;
+  readonly untilBroken?: boolean;
 }
 
 const days = ({ virtualMs }: Outcome): number => virtualMs / 86_400_000;
@@ -74,6 +75,7 @@ async function run(options: Options): Promise<boolean> {
     if (outcome.problems.length === 0) continue;
     good = false;
     await explain(outcome, options);
+    if (options.untilBroken === true) break;
   }
   console.log(
     `${scenarios.length} histories, ${virtual.toFixed(1)} virtual days, ${(virtual / (wallMs / 1000)).toFixed(2)} per wall second`,
@@ -89,6 +91,7 @@ const command = new Command('sim')
   .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
   .option('--log', 'the log of every life, JSON on stderr')
   .option('--no-shrink', 'do not look for the shortest history of a failure')
+  .option('--until-broken', 'stop at the first failure')
   .option('--mutants', 'break a copy of the code in known ways, and show that the simulation notices')
   .option('--only <name>', 'with --mutants: those whose name contains this')
   .action(async (options: Options) => {

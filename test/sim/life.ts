@@ -124,7 +124,7 @@ const journalMethods = [
   'holds',
 ] as const;
 
-type Work = (...args: never[]) => Promise<unknown>;
+type Work = (...args: readonly never[]) => Promise<unknown>;
 
 /** The journal as a mortal process has it: it may die before each call and before each answer, and nothing reaches the dead. */
 function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): Journal {
@@ -144,6 +144,7 @@ function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): 
   }
   const wrapped = Object.fromEntries(
     journalMethods.map((name) => {
+      // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- a union of signatures cannot be called
       const work = raw[name].bind(raw) as Work;
       return [name, (...args: never[]) => between(() => work(...args))];
     }),
@@ -178,7 +179,7 @@ function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): 
       await raw.changed(signal);
       await fate.alive();
     },
-    [Symbol.asyncDispose]: () => time.track(raw[Symbol.asyncDispose]()),
+    [Symbol.asyncDispose]: () => time.track(Promise.resolve(raw[Symbol.asyncDispose]())),
   };
 }
 
@@ -255,7 +256,7 @@ async function register(journal: Journal, feeds: readonly Feed[], receivers: rea
     whenFull: 'wait' as const,
   }));
   const { changedSources } = await journal.register(sources, sinks);
-  if (changedSources.length > 0) throw new Error(`identity changed: ${canonicalJson(changedSources as never)}`);
+  if (changedSources.length > 0) throw new Error(`identity changed: ${canonicalJson(changedSources)}`);
 }
 
 /** A clock whose timers take longer: for chores that look whether something happened, most of what an idle day consists of. */

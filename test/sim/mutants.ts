@@ -1,3 +1,236 @@
-export async function runMutants(_: { only: string | undefined; say: (text: string) => void }): Promise<boolean> {
-  return true;
+// Breaks a copy of the code in ways that cost events, and shows that the simulation notices. A mutant that nothing notices is a hole in the
+// oracle; one that cannot be applied any more has to follow the code.
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** One fault in the code: what stands exactly once in a file, and what comes in its place. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly edits: readonly (readonly [found: string | RegExp, instead: string])[];
+}
+
+const appendOfPage = '    await deps.journal.append({\n      source: settings.name,\n      ...pageOf(';
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'no sync at all',
+    file: 'src/journal/database.ts',
+    edits: [
+      ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = OFF'],
+      ["'wal,2,2'", "'wal,0,2'"],
+    ],
+  },
+  {
+    name: 'no sync per commit',
+    file: 'src/journal/database.ts',
+    edits: [
+      ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL'],
+      ["'wal,2,2'", "'wal,1,2'"],
+    ],
+  },
+  {
+    name: 'cursor committed before the append',
+    file: 'src/collect/admit.ts',
+    edits: [
+      [
+        appendOfPage,
+        `    if (last && admission.checkpoint !== undefined) await deps.journal.append({ source: settings.name, checkpoint: admission.checkpoint });\n${appendOfPage}`,
+      ],
+    ],
+  },
+  {
+    name: 'ids remembered before the append',
+    file: 'src/collect/admit.ts',
+    edits: [[appendOfPage, `    await deps.journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],
+  },
+  {
+    name: 'error of an append swallowed',
+    file: 'src/collect/admit.ts',
+    edits: [[/(await deps\.journal\.append\(\{[^]*?\n {4}\}\));/, '$1.catch(() => undefined);']],
+  },
+  {
+    name: 'error of a commit swallowed',
+    file: 'src/journal/writer.ts',
+    edits: [
+      [
+        "change.failed(full && change.urgency === 'append' ? diskFullError(path, error) : storageError(error, path));",
+        'change.done(undefined);',
+      ],
+    ],
+  },
+  {
+    name: 'offset moved before the acknowledgement',
+    file: 'src/deliver/part-delivery.ts',
+    edits: [
+      [
+        '    const answer = await this.#send(part, claim, use);',
+        "    this.#deps.carryOut(part, decide({ all: { kind: 'accept' } }, part.items.length));\n    const answer = await this.#send(part, claim, use);",
+      ],
+    ],
+  },
+  {
+    name: 'error of a send swallowed',
+    file: 'src/deliver/exchange.ts',
+    edits: [['return { all: verdictOf(error) };', "return { all: { kind: 'accept' } };"]],
+  },
+  {
+    name: 'time-out of a send taken for an answer',
+    file: 'src/deliver/exchange.ts',
+    edits: [["resolve({ all: { kind: 'uncertain', reason } })", "resolve({ all: { kind: 'accept' } })"]],
+  },
+  {
+    name: 'error of a settle swallowed',
+    file: 'src/deliver/settler.ts',
+    edits: [['      return this.#onFailed(lane, error);', '      void error;']],
+  },
+  {
+    name: 'duplicates told by id alone',
+    file: 'src/collect/admit.ts',
+    edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (fingerprints.size > 0) {']],
+  },
+  {
+    name: 'duplicates not told at all',
+    file: 'src/collect/admit.ts',
+    edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (c.counts.fetched < 0) {']],
+  },
+  {
+    name: 'dead letters written after the offset',
+    file: 'src/journal/offsets.ts',
+    edits: [
+      [
+        'for (const letter of newLetters) letters.insert(sink, source, letter, true);',
+        'if (newLetters.length > 0) setImmediate(() => void core.writer.write(() => newLetters.forEach((letter) => letters.insert(sink, source, letter, true))));',
+      ],
+    ],
+  },
+  {
+    name: 'cursor in a transaction of its own',
+    file: 'src/journal/append.ts',
+    edits: [
+      [
+        '    const before = await core.writer.write(() => {',
+        "    const { page: _page, window: _window, ...cursor } = commit;\n    await core.writer.write(() => apply(cursor, []), 'append');\n    const before = await core.writer.write(() => {",
+      ],
+    ],
+  },
+  {
+    name: 'messages acknowledged before they are committed',
+    file: 'src/collect/stream-loop.ts',
+    edits: [
+      [
+        'live = await untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft);',
+        'void untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft).catch(() => undefined);',
+      ],
+    ],
+  },
+  {
+    name: 'no overlap',
+    file: 'src/collect/window-loop.ts',
+    edits: [['from: Math.max(live.start, Math.min(live.from ?? live.until, live.until - overlapOf(c))),', 'from: live.until,']],
+  },
+  {
+    name: 'a page committed with the place behind the next one',
+    file: 'src/collect/walk.ts',
+    edits: [
+      [
+        'checkpoint: plan.checkpoint(isComplete ? { complete: walk } : { walk: next }),',
+        'checkpoint: plan.checkpoint({ complete: walk }),',
+      ],
+    ],
+  },
+];
+
+export interface MutantOptions {
+  readonly only?: string | undefined;
+  readonly say: (text: string) => void;
+  readonly seeds?: string;
+  readonly hours?: number;
+  readonly atOnce?: number;
+}
+
+/** What the simulation said of a mutant. */
+export interface MutantVerdict {
+  readonly mutant: Mutant;
+  readonly caught: boolean;
+  /** The line that names the seed, and the first broken promise. */
+  readonly how: string;
+}
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Makes a copy of the code with the fault in it. */
+function infect({ file, edits }: Mutant): string {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-mutant-'));
+  for (const part of ['src', 'connectors', 'test/sim', 'scripts/sim.ts', 'package.json'])
+    cpSync(join(root, part), join(dir, part), { recursive: true });
+  mkdirSync(dir, { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
+  let text = readFileSync(join(dir, file), 'utf8');
+  for (const [found, instead] of edits) {
+    const pattern =
+      typeof found === 'string' ? new RegExp(found.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g') : new RegExp(found.source, 'g');
+    const times = text.match(pattern)?.length ?? 0;
+    if (times !== 1) throw new Error(`${file} holds what is to be replaced ${times} times: the mutant has to follow the code`);
+    text = typeof found === 'string' ? text.replace(found, () => instead) : text.replace(found, instead);
+  }
+  writeFileSync(join(dir, file), text);
+  return dir;
+}
+
+function simulate(dir: string, seeds: string, hours: number): Promise<string> {
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    'scripts/sim.ts',
+    '--seeds',
+    seeds,
+    '--hours',
+    String(hours),
+    '--no-shrink',
+    '--until-broken',
+  ];
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+    child.on('error', failed);
+    child.on('close', () => done(output));
+  });
+}
+
+/** Runs the simulation against one mutant. */
+export async function tryMutant(mutant: Mutant, seeds: string, hours: number): Promise<MutantVerdict> {
+  const dir = infect(mutant);
+  try {
+    const lines = (await simulate(dir, seeds, hours)).split('\n');
+    const at = lines.findIndex((line) => line.includes('BROKE'));
+    if (at >= 0) return { mutant, caught: true, how: `${lines[at]?.split(';')[0]}: ${lines[at + 1]?.trim().slice(25, 160)}` };
+    return { mutant, caught: false, how: lines.slice(-4).join(' ').slice(0, 400) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Tries every mutant; true when all were caught. */
+export async function runMutants({ only = '', say, seeds = '1-40', hours = 6, atOnce = 3 }: MutantOptions): Promise<boolean> {
+  const waiting = mutants.filter(({ name }) => name.includes(only));
+  const verdicts: MutantVerdict[] = [];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const one = mutant;
+      const verdict = await tryMutant(one, seeds, hours).catch((error: unknown) => ({
+        mutant: one,
+        caught: false,
+        how: String(error),
+      }));
+      verdicts.push(verdict);
+      say(`${verdict.caught ? 'caught' : 'NOT CAUGHT'}: ${mutant.name} (${verdict.how})`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  const missed = verdicts.filter(({ caught }) => !caught);
+  say(`${verdicts.length - missed.length} of ${verdicts.length} mutants caught`);
+  return missed.length === 0;
 }

@@ -56,7 +56,7 @@ export async function missing(world: World, life: Life): Promise<string[]> {
       }
     }
   }
-  const pending = (await Promise.all(receivers.map(({ plan }) => life.journal?.lanes(plan.name) ?? []))).flat();
+  const pending = (await Promise.all(receivers.map(({ plan }) => life.journal?.lanes(plan.name) ?? Promise.resolve([])))).flat();
   for (const { lane, pending: records } of pending)
     if (records > 0) words.push(`${records} records of ${lane.source} (${lane.kind}) are pending`);
   return words;

@@ -96,7 +96,11 @@ function torn(before: Buffer | undefined, after: Buffer | undefined, share: numb
   return Buffer.concat([after.subarray(0, at), old.subarray(at)]);
 }
 
-const exec = DatabaseSync.prototype.exec;
+const unpatched = Object.getOwnPropertyDescriptor(DatabaseSync.prototype, 'exec')?.value as (
+  this: DatabaseSync,
+  sql: string,
+) => void;
+const exec = (db: DatabaseSync, sql: string): void => Reflect.apply(unpatched, db, [sql]);
 const disks = new WeakMap<DatabaseSync, Watched | null>();
 
 function diskOf(db: DatabaseSync): Watched | null {
@@ -133,14 +137,14 @@ function commit(db: DatabaseSync, disk: Watched): void {
   const fault = disk.hooks.onCommit(disk.commits);
   if (fault.kind === 'error') throw sqliteError(fault.errcode);
   if (fault.kind === 'none') {
-    exec.call(db, 'COMMIT');
+    exec(db, 'COMMIT');
     noteDurability(db, disk);
     return;
   }
   const { nextDir } = disk.hooks;
   if (fault.when === 'before') leave(disk, nextDir);
   const before = imageOf(disk.dir);
-  exec.call(db, 'COMMIT');
+  exec(db, 'COMMIT');
   noteDurability(db, disk);
   if (fault.when === 'after') leave(disk, nextDir);
   if (fault.when === 'during') {
@@ -156,7 +160,7 @@ function commit(db: DatabaseSync, disk: Watched): void {
 // Patched once: the journal opens its databases itself, and this is the only place where a test can stand between it and the disk.
 DatabaseSync.prototype.exec = function observed(this: DatabaseSync, sql: string): void {
   const disk = sql === 'COMMIT' ? diskOf(this) : null;
-  if (disk === null) exec.call(this, sql);
+  if (disk === null) exec(this, sql);
   else commit(this, disk);
 };
 

@@ -75,7 +75,7 @@ export function receiver(parts: ReceiverParts): Receiver {
       if (refuseAll) return { kind: 'event', code: wrongIndex, reason: 'no such index' };
       if (parts.refuses(uid)) return { kind: 'event', code: badContent, reason: 'cannot be parsed' };
       if (partial && dice.chance(0.4)) return { kind: 'retry', reason: 'queue full' };
-      stored[index] = store(batch, index, process);
+      if (!strikes('lie')) stored[index] = store(batch, index, process);
       return taken;
     });
     const first = verdicts[0];

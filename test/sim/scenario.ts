@@ -57,7 +57,9 @@ export type VendorFault =
   | 'slow'
   | 'too_large'
   | 'empty_page';
+/** `lie`: says that it took what it throws away; no history draws it, because nobody could keep a promise then. */
 export type ReceiverFault =
+  | 'lie'
   | 'down'
   | 'busy'
   | 'hold'
@@ -166,7 +168,8 @@ export interface Dice {
 }
 
 export function diceOf(seed: number): Dice {
-  const { float } = seededRandom(seed);
+  const random = seededRandom(seed);
+  const float = (): number => random.float();
   const between = (low: number, high: number): number => low + Math.floor(float() * (high - low + 1));
   return {
     float,

@@ -31,7 +31,7 @@ export interface Vendor {
 
 const visible = (vendor: Vendor, time: SimTime): Entry[] => vendor.entries.filter(({ visibleAt }) => visibleAt <= time.now());
 const byTime = (a: Entry, b: Entry): number =>
-  a.time - b.time || (String(a.facts.uid) < String(b.facts.uid) ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
+  a.time - b.time || (a.facts.uid < b.facts.uid ? -1 : a.facts.uid === b.facts.uid ? a.plan.n - b.plan.n : 1);
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

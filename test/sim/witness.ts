@@ -70,7 +70,7 @@ function openIssued(source: KnownSource): (uid: string) => Issued | undefined {
   };
 }
 
-const wordOf = (value: unknown): string => (value === undefined ? 'nothing' : canonicalJson(value as Json));
+const wordOf = (value: unknown): string => (value === undefined ? 'nothing' : canonicalJson(value));
 
 class Watching implements Witness {
   readonly problems: string[] = [];

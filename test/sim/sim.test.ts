@@ -1,0 +1,84 @@
+import { expect, it } from 'vitest';
+import { play } from './play.ts';
+import { drawScenario, minute, type Scenario } from './scenario.ts';
+import { shrink } from './shrink.ts';
+
+const calm: Scenario = {
+  ...drawScenario(1, 1),
+  sources: [{ name: 'offset', kind: 'offset', pageSize: 3, backMs: 0 }],
+  sinks: [{ name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 10 }],
+  events: [1, 2, 3, 4, 5].map((n) => ({ source: 'offset', n, at: n * minute, late: 0 })),
+  faults: [],
+  ends: [],
+  clock: [],
+  diskErrors: [],
+  replays: [],
+};
+
+it.each(Array.from({ length: 16 }, (_, index) => 1000 + index))(
+  'keeps every promise through the history of seed %i',
+  async (seed) => {
+    const { problems } = await play(drawScenario(seed, 4));
+
+    expect(problems, `npm run sim -- --seed ${seed} --hours 4`).toEqual([]);
+  },
+  60_000,
+);
+
+it('delivers each record once where nothing goes wrong', async () => {
+  const { problems, records, arrivals, lives } = await play(calm);
+
+  // One more record of the source comes at the end.
+  expect({ problems, records, arrivals, lives }).toEqual({ problems: [], records: 6, arrivals: 6, lives: 1 });
+});
+
+it('plays a seed the same way every time', async () => {
+  const [first, second] = [await play(drawScenario(7, 2)), await play(drawScenario(7, 2))];
+
+  expect(second.fingerprint).toBe(first.fingerprint);
+});
+
+it('notices a record that a receiver says it took and has not', async () => {
+  const lie = { on: 'sink1', kind: 'lie' as const, from: 0, to: 4 * minute + 30_000, share: 1 };
+
+  const { problems } = await play({ ...calm, faults: [lie] });
+
+  expect(problems.filter((text) => text.includes('was collected and is neither at sink1 nor in its dead letters'))).not.toEqual(
+    [],
+  );
+});
+
+it('repeats nothing when a receiver was only busy', async () => {
+  const busy = { on: 'sink1', kind: 'busy' as const, from: 0, to: 30 * minute, share: 0.5 };
+
+  const { problems, arrivals } = await play({ ...calm, faults: [busy] });
+
+  expect({ problems, arrivals }).toEqual({ problems: [], arrivals: 6 });
+});
+
+it('finds the shortest history of a failure', async () => {
+  const scenario = drawScenario(3, 4);
+  const culprit = scenario.events[5]?.n;
+  const fails = (candidate: Scenario) => candidate.events.some(({ n }) => n === culprit);
+  const pretend = (candidate: Scenario) =>
+    Promise.resolve({
+      scenario: candidate,
+      problems: fails(candidate) ? ['2026-11-21T06:00:00.000Z record 5 is lost'] : [],
+      virtualMs: 0,
+      wallMs: 0,
+      lives: 1,
+      records: 0,
+      arrivals: 0,
+      fingerprint: '',
+    });
+
+  const { scenario: shortest } = await shrink(await pretend(scenario), pretend, 2_000);
+
+  expect({
+    events: shortest.events.map(({ n }) => n),
+    faults: shortest.faults,
+    ends: shortest.ends,
+    sources: shortest.sources.length,
+    sinks: shortest.sinks.length,
+  }).toEqual({ events: [culprit], faults: [], ends: [], sources: 1, sinks: 1 });
+});
