@@ -56,7 +56,7 @@ export async function loadConnectors(places: ConnectorPlaces): Promise<ReadonlyM
 
 /**
  * Loads and compiles one connector. Throws PEN_CONNECTOR_INVALID with every fault of its files, each with file, line and column, and
- * PEN_NOT_FOUND for a name that no folder has.
+ * PEN_USAGE for a name that no folder has.
  */
 export async function loadConnector(name: string, places: ConnectorPlaces, extras: ConnectorExtras = {}): Promise<Connector> {
   const main = await findConnector(name, places);
@@ -84,7 +84,7 @@ async function findConnector(name: string, places: ConnectorPlaces): Promise<Bun
   }
   const known = await listConnectors(places);
   const guess = nearest(name, known);
-  throw new PenstockError('PEN_NOT_FOUND', `there is no connector "${name}"`, {
+  throw new PenstockError('PEN_USAGE', `there is no connector "${name}"`, {
     fix: `${guess === undefined ? '' : `did you mean "${guess}"? `}known: ${known.join(', ') || 'none'}`,
   });
 }

@@ -128,13 +128,13 @@ describe('loading', () => {
     const pending = loadConnector('analyst-studyo', { dirs: [shippedConnectors], files });
 
     await expect(pending).rejects.toMatchObject({
-      code: 'PEN_NOT_FOUND',
+      code: 'PEN_USAGE',
       fix: expect.stringContaining('did you mean "analyst-studio"?') as string,
     });
   });
 
   it('does not look outside of the folders', async () => {
-    await expect(loadConnector('../okta', { dirs: [shippedConnectors], files })).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+    await expect(loadConnector('../okta', { dirs: [shippedConnectors], files })).rejects.toMatchObject({ code: 'PEN_USAGE' });
   });
 
   it('gives the options as a JSON Schema', async () => {
