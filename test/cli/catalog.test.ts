@@ -27,7 +27,7 @@ it('suggests a connector when the name is misspelt', async () => {
   const { code, err } = await penstock(['sample', 'anacnda']);
 
   expect([code, err]).toEqual([
-    1,
+    2,
     expect.stringMatching(/^penstock: there is no connector "anacnda"\n {2}fix: did you mean "anaconda"\?/),
   ]);
 });
