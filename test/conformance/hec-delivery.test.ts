@@ -1,11 +1,14 @@
 // sinks.md, checklist: the statements about HEC that take the delivery loop to show, named by their numbers.
 import { expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random.ts';
+import { createEndpointPool } from '../../src/deliver/endpoint-pool.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
 import { memoryJournal } from '../deliver/memory-journal.ts';
 import { deliver, live, until } from '../sinks/delivering.ts';
 import { envelopes, hecOptions, hecToken, ok } from '../sinks/hec.ts';
 import { openReceiver, type Reply, type Seen } from '../sinks/http-receiver.ts';
+import { manualClock } from '../sinks/sink-bench.ts';
 
 const uidsOf = ({ text }: Seen): string[] => envelopes(text).map(({ fields }) => (fields as { penstock_id: string }).penstock_id);
 const hec = (status: number, code: number, more: object = {}): Reply => ({
@@ -13,6 +16,26 @@ const hec = (status: number, code: number, more: object = {}): Reply => ({
   body: { text: `code ${code}`, code, ...more },
 });
 const uids = (count: number): string[] => Array.from({ length: count }, (_, at) => `e${at}`);
+
+it('7. No body exceeds the configured bytes before compression, unless it holds a single event', async () => {
+  const journal = memoryJournal();
+  const sizes = [100, 4000, 9000, 20_000, 50, 5000, 5000, 5000];
+  journal.put(
+    live,
+    sizes.flatMap((size, at) => records(`e${at}-`, 2, { text: 'ü'.repeat(size / 2) })),
+  );
+  await using receiver = await openReceiver(() => ok);
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context), {
+    settings: { batch: { events: 500, bytes: 15_000, waitMs: 0 } },
+  });
+
+  await delivering.drained();
+
+  const bodies = receiver.seen.map((seen) => ({ bytes: Buffer.byteLength(seen.text), events: uidsOf(seen).length }));
+  expect(bodies.reduce((sum, { events }) => sum + events, 0)).toBe(16);
+  expect(bodies.filter(({ bytes, events }) => bytes > 15_000 && events > 1)).toEqual([]);
+  expect(bodies.some(({ events }) => events > 1)).toBe(true);
+});
 
 it('8. An event above max_event_bytes is dead-lettered unsent, the others are delivered', async () => {
   const journal = memoryJournal();
@@ -112,6 +135,31 @@ it('28. An endpoint that asks for a second is left alone for a second', async ()
   const [first = 0, second = 0] = at;
   expect(at.length).toBe(2);
   expect(second - first).toBeGreaterThanOrEqual(990);
+});
+
+it('28. The pause of an endpoint has jitter, doubles up to 60 s, and is one for all requests', () => {
+  const pauses = [1, 2, 3].map((seed) => {
+    const { seams, advance } = manualClock();
+    const pool = createEndpointPool(seams.clock, seededRandom(seed), 60_000);
+    pool.replace(['a']);
+    return Array.from({ length: 12 }, () => {
+      const claim = pool.claim(true);
+      if (claim === undefined) throw new Error('no endpoint');
+      advance(1);
+      // Two more requests that were under way when it failed say nothing new.
+      for (let request = 0; request < 3; request += 1) pool.fail(claim);
+      pool.release(claim);
+      const waitMs = pool.waitMs() ?? 0;
+      expect(pool.claim(false)).toBe(undefined);
+      advance(waitMs + 1);
+      return waitMs;
+    });
+  });
+
+  const ceilings = Array.from({ length: 12 }, (_, failures) => Math.min(60_000, 1000 * 2 ** failures));
+  for (const waits of pauses) expect(waits.filter((wait, at) => wait > (ceilings[at] ?? 0))).toEqual([]);
+  expect(new Set(pauses.flat()).size).toBeGreaterThan(30);
+  expect(Math.max(...pauses.flat())).toBeGreaterThan(30_000);
 });
 
 it('29. While one endpoint is busy the other gets the traffic; then the first is tried again', async () => {
