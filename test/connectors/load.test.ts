@@ -106,16 +106,6 @@ describe('the shipped connectors', () => {
 });
 
 describe('loading', () => {
-  it("compiles the guide's example as it is printed", async () => {
-    const guide = await readFile(new URL('../../docs/connectors.md', import.meta.url), 'utf8');
-    const example = /```yaml\n(.*?)```/s.exec(guide)?.[1] ?? '';
-    await put('acme', { 'connector.yaml': example, 'actions.yaml': actions });
-
-    const loaded = await loadConnector('acme', { dirs: [folder], files });
-
-    expect([loaded.kind, loaded.tenant({ org: 'o' })]).toEqual(['http_window', 'o']);
-  });
-
   it('takes the first folder that has the name, and says where', async () => {
     await put('okta', { 'connector.yaml': connector.replace('name: demo', 'name: okta'), 'actions.yaml': actions });
 
