@@ -357,6 +357,24 @@ describe('a quiet connection', () => {
     expect(run.states.map(({ connected }) => connected)).toEqual([true]);
   });
 
+  it('on which no message came for five minutes is made anew at once, since a deleted topic would not say so', async () => {
+    const pulsar = await broker();
+    const clock = virtualClock(0);
+    const run = await consume(pulsar.port, {}, {}, clock);
+    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+
+    for (let n = 1; n <= 10; n += 1) {
+      await clock.advance(30_000);
+      await pulsar.until(() => pulsar.pings === n);
+    }
+    pulsar.answers.push(404);
+    await clock.advance(30_000);
+    await pulsar.until(() => pulsar.requests.length === 2);
+    await vi.waitFor(() => expect(run.states.map(({ connected }) => connected)).toEqual([true, false]));
+
+    expect(run.states[1]?.error).toMatch(/there is no such topic/);
+  });
+
   it('from which nothing comes for 90 s is given up and made anew', async () => {
     const pulsar = await broker();
     const clock = virtualClock(0);

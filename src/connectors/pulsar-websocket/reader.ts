@@ -1,4 +1,5 @@
-// One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them.
+// One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them. A connection on
+// which nothing came for minutes is made anew without waiting.
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
@@ -9,7 +10,7 @@ import { compileTemplate, type Scope } from '../template.ts';
 import { type Subscription, subscriptionsOf } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
 import { probeTopic } from './probe.ts';
-import { runSession } from './session.ts';
+import { renewal, runSession } from './session.ts';
 
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
@@ -97,6 +98,10 @@ async function runTopic(subscription: Subscription, running: Running, signal: Ab
     const began = clock.monotonic();
     const fault = await receive(subscription, running, signal);
     if (signal.aborted) return;
+    if (fault.text === renewal) {
+      attempt = -1;
+      continue;
+    }
     running.onState({ topic: subscription.topic, connected: false, error: fault.text });
     if (fault.received || clock.monotonic() - began > goodMs) attempt = 0;
     const waitMs = Math.max(firstWaitMs, fault.waitMs, fullJitterMs(random, attempt + 1, firstWaitMs, longestWaitMs));

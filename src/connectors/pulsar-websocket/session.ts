@@ -7,11 +7,19 @@ import { readFrameBytes } from './frame.ts';
 
 const pingMs = 30_000;
 const deadMs = 90_000;
+/**
+ * A broker that deletes a topic leaves the connections of its consumers open, and nothing ever comes on them again, not even when the topic
+ * is made anew (seen with Pulsar 3.0.7). Only connecting again tells.
+ */
+const quietMs = 300_000;
 const goodbyeMs = 1_000;
 const batchMessages = 500;
 /** A batch is parsed, stored and compressed at once: larger ones only cost memory. One message may be larger than all of these. */
 const batchBytes = 2 * 1024 * 1024;
 const largestQueueBytes = 8 * 1024 * 1024;
+
+/** Why a session ended that was quiet for so long that it is made anew, which is no fault. */
+export const renewal = 'no message came for a while, the connection is made anew';
 
 /** What a session tells and asks. */
 export interface SessionHandlers {
@@ -46,6 +54,7 @@ class Session {
   #queue: Queued[] = [];
   #queuedBytes = 0;
   #heard: number;
+  #lastMessage: number;
   #ending: string | undefined;
   #invalidCode: number | undefined;
   #wake: () => void = () => undefined;
@@ -56,6 +65,7 @@ class Session {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#heard = clock.monotonic();
+    this.#lastMessage = this.#heard;
   }
 
   async run(signal: AbortSignal): Promise<string> {
@@ -117,6 +127,7 @@ class Session {
 
   #receive(data: unknown): void {
     this.#hear();
+    this.#lastMessage = this.#heard;
     if (!Buffer.isBuffer(data)) return;
     const message = readFrameBytes(this.#topic, data);
     if (message === undefined) return;
@@ -131,6 +142,10 @@ class Session {
   #beat(): Disposable {
     let timer: Disposable | undefined;
     const beat = (): void => {
+      if (this.#queue.length === 0 && this.#clock.monotonic() - this.#lastMessage > quietMs) {
+        this.#end(renewal);
+        return;
+      }
       if (!this.#socket.isPaused && this.#clock.monotonic() - this.#heard > deadMs) {
         this.#end(`nothing was heard for ${deadMs / 1000} s`);
         return;
