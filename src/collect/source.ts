@@ -69,6 +69,8 @@ export interface SourceStatus {
   };
   /** What a person should look at, one sentence each. */
   readonly warnings: readonly string[];
+  /** Those of the warnings that are errors: something is lost, or will be, unless a person acts. */
+  readonly errors?: readonly string[];
   /** More for particular kinds: open topics, skipped files, lateness and suggested overlap. */
   readonly details?: Readonly<Record<string, unknown>>;
 }

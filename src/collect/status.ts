@@ -55,6 +55,8 @@ export function statusOf(c: Collecting, facts: LoopFacts, { kind, hold, dueInMs 
   const lateness = memory.lateness.report();
   const details = { ...kind.details(), ...(lateness === undefined ? {} : { lateness }) };
   const { cursor } = facts;
+  const watched = warningsOf(c, { ...facts, hasWindows: kind.hasWindows });
+  const errors = watched.filter(({ level }) => level === 'error').map(({ text }) => text);
   return {
     name: settings.name,
     connector: settings.connector.name,
@@ -73,7 +75,8 @@ export function statusOf(c: Collecting, facts: LoopFacts, { kind, hold, dueInMs 
     }),
     consecutive_failures: facts.failures,
     records: { fetched, new: fresh, duplicate, excluded, unreadable },
-    warnings: [...warningsOf(c, { ...facts, hasWindows: kind.hasWindows }).map(({ text }) => text), ...kind.warnings()],
+    warnings: [...watched.map(({ text }) => text), ...kind.warnings()],
+    ...(errors.length === 0 ? {} : { errors }),
     ...(Object.keys(details).length === 0 ? {} : { details }),
   };
 }

@@ -78,7 +78,22 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
           },
         ]
       : [];
-  return [...held, ...failing, ...waiting, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
+  const errors = new Set(status.errors);
+  const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));
+  return [...held, ...failing, ...waiting, ...watched, ...latenessProblems(status)];
+}
+
+function latenessProblems({ name, details }: SourceStatus): Problem[] {
+  const overlap = details?.['suggested_overlap'];
+  if (typeof overlap !== 'string') return [];
+  return [
+    {
+      level: 'warning',
+      where: `source ${name}`,
+      what: 'records came later than its overlap reaches back; only the sweep found them',
+      fix: `set window: { overlap: ${overlap} } on the source`,
+    },
+  ];
 }
 
 function sinkProblems(status: SinkStatus, now: number): Problem[] {
