@@ -5,7 +5,8 @@ import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { compileMessage, rfc3164MaxBytes, sequenceRoom } from './message.ts';
 import { exampleEnterpriseNumber, parseAddress, SyslogOptions } from './options.ts';
 import { openRelpSink } from './relp.ts';
-import { openStreamSink, type Transport } from './stream.ts';
+import { openStreamSink } from './stream.ts';
+import type { Transport } from './transport.ts';
 import { openUdpSink, udpMaxBytes } from './udp.ts';
 
 const addressFix = 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)';

@@ -8,7 +8,7 @@ import { nextSequence, withSequence } from './message.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
 import { describePeer, failedProbe } from './probe.ts';
 import { ask, type RelpAnswer, type RelpSession, relpWindow, startRelpSession } from './relp-session.ts';
-import { recycleMs, type Transport } from './stream.ts';
+import { recycleMs, sharedOf, type Transport } from './transport.ts';
 
 interface Session extends RelpSession {
   sequence: number;
@@ -18,7 +18,7 @@ type Refused = Extract<Verdict, { kind: 'hold' }>;
 
 /** Opens the sink for `relp://` and `relps://`; connects with the first batch. */
 export function openRelpSink(transport: Transport): Sink {
-  const { address, options, context, encoder, maxBytes } = transport;
+  const { address, options, context, maxBytes } = transport;
   const { clock } = context.seams;
   let session: Session | undefined;
 
@@ -37,11 +37,7 @@ export function openRelpSink(transport: Transport): Sink {
   };
 
   return {
-    endpoints: [options.address],
-    maxInFlight: 1,
-    maxEventBytes: maxBytes,
-    encode: (event) => encoder.encode(event),
-    counters: () => ({ truncated: encoder.truncated }),
+    ...sharedOf(transport),
     async send(batch, signal) {
       let opened: Session | Refused;
       try {

@@ -1,31 +1,17 @@
 // Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
 // until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
-import type { LoadedTls } from '../../http/index.ts';
-import type { Batch, Pending, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
+import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sink.ts';
 import { type Connection, type Ending, watchConnection } from './connection.ts';
 import { dial, verdictOfFailure } from './dial.ts';
 import { type Framing, frame } from './framing.ts';
-import { type MessageEncoder, nextSequence, withSequence } from './message.ts';
-import type { SyslogAddress, SyslogOptions } from './options.ts';
+import { nextSequence, withSequence } from './message.ts';
+import type { SyslogAddress } from './options.ts';
 import { outstandingBytes } from './outstanding.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
 import { probeStream } from './probe.ts';
 import { watchProgress } from './progress.ts';
 import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
-
-/** A connection is ended cleanly and made anew after this time, so that receivers behind a balancer share the load. */
-export const recycleMs = 3_600_000;
-
-/** What the transports of syslog have in common. */
-export interface Transport {
-  readonly address: SyslogAddress;
-  readonly options: SyslogOptions;
-  readonly context: SinkContext;
-  readonly trust: LoadedTls | undefined;
-  readonly encoder: MessageEncoder;
-  /** Room for one encoded message, in octets. */
-  readonly maxBytes: number;
-}
+import { recycleMs, sharedOf, type Transport } from './transport.ts';
 
 interface Line {
   readonly connection: Connection;
@@ -35,7 +21,7 @@ interface Line {
 
 /** Opens the sink for `tcp://` and `tls://`; connects with the first batch. */
 export function openStreamSink(transport: Transport): Sink {
-  const { address, options, context, trust, encoder, maxBytes } = transport;
+  const { address, options, context, trust, maxBytes } = transport;
   const framing: Framing = options.framing ?? (address.scheme === 'tls' ? 'octet_counting' : 'lf');
   const { clock } = context.seams;
   let line: Line | undefined;
@@ -52,11 +38,7 @@ export function openStreamSink(transport: Transport): Sink {
   };
 
   return {
-    endpoints: [options.address],
-    maxInFlight: 1,
-    maxEventBytes: maxBytes,
-    encode: (event) => encoder.encode(event),
-    counters: () => ({ truncated: encoder.truncated }),
+    ...sharedOf(transport),
     async send(batch, signal) {
       let current: Line;
       try {

@@ -7,7 +7,7 @@ import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
 import { failedProbe } from './probe.ts';
-import { recycleMs, type Transport } from './stream.ts';
+import { recycleMs, sharedOf, type Transport } from './transport.ts';
 
 /** Default room for a datagram: what an IPv6 receiver must take (RFC 5426 section 3.2). */
 export const udpMaxBytes = 1180;
@@ -25,7 +25,7 @@ interface Port {
 
 /** Opens the sink for `udp://`: one message per datagram (RFC 5426), `sent` as soon as the machine took it. */
 export function openUdpSink(transport: Transport): Sink {
-  const { address, options, encoder, maxBytes } = transport;
+  const { address } = transport;
   const { clock } = transport.context.seams;
   let port: Port | undefined;
 
@@ -41,11 +41,7 @@ export function openUdpSink(transport: Transport): Sink {
   };
 
   return {
-    endpoints: [options.address],
-    maxInFlight: 1,
-    maxEventBytes: maxBytes,
-    encode: (event) => encoder.encode(event),
-    counters: () => ({ truncated: encoder.truncated }),
+    ...sharedOf(transport),
     async send(batch, signal): Promise<Verdicts> {
       const verdicts: Verdict[] = [];
       try {

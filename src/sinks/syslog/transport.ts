@@ -1,0 +1,31 @@
+import type { LoadedTls } from '../../http/index.ts';
+import type { Sink, SinkContext } from '../sink.ts';
+import type { MessageEncoder } from './message.ts';
+import type { SyslogAddress, SyslogOptions } from './options.ts';
+
+/** A connection is ended cleanly and made anew after this time, so that receivers behind a balancer share the load. */
+export const recycleMs = 3_600_000;
+
+/** What the transports of syslog have in common. */
+export interface Transport {
+  readonly address: SyslogAddress;
+  readonly options: SyslogOptions;
+  readonly context: SinkContext;
+  readonly trust: LoadedTls | undefined;
+  readonly encoder: MessageEncoder;
+  /** Room for one encoded message, in octets. */
+  readonly maxBytes: number;
+}
+
+type Shared = Pick<Sink, 'endpoints' | 'maxInFlight' | 'maxEventBytes' | 'encode' | 'counters'>;
+
+/** The part of a sink that is the same for every transport: one stream of messages to one address. */
+export function sharedOf({ options, encoder, maxBytes }: Transport): Shared {
+  return {
+    endpoints: [options.address],
+    maxInFlight: 1,
+    maxEventBytes: maxBytes,
+    encode: (event) => encoder.encode(event),
+    counters: () => ({ truncated: encoder.truncated }),
+  };
+}
