@@ -143,7 +143,9 @@ function sort(
 
 function noteLateness({ memory }: Collecting, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
   if (closedUntil === undefined || facts.time === undefined) return;
-  if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, received - facts.time));
+  // The record's time is the vendor's: how far the clocks are apart is no lateness.
+  const shownAt = received + (memory.skew?.ms ?? 0);
+  if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, shownAt - facts.time));
   else memory.lateness.onTime(1);
 }
 

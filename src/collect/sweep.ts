@@ -3,7 +3,7 @@ import { asPenstockError, PenstockError } from '../base/errors.ts';
 import type { PageState, WindowReader } from '../connectors/connector.ts';
 import { admit, examineAll } from './admit.ts';
 import { type LiveCheckpoint, parseRange, type RangeCheckpoint } from './checkpoint.ts';
-import type { Collecting } from './collecting.ts';
+import { type Collecting, vendorNow } from './collecting.ts';
 import type { PollSession } from './loop.ts';
 import { rangeSpan } from './range.ts';
 import type { SourceSettings } from './source.ts';
@@ -60,7 +60,7 @@ async function openRange(c: Collecting, { everyMs, backMs }: SweepSettings, live
   // A beginning in the future comes from a wrong clock.
   const isDue = stored !== undefined && (stored.began > now || now - stored.began >= everyMs);
   if (stored !== undefined && (!stored.done || !isDue)) return stored;
-  const from = align(c, Math.max(live.start, now - backMs));
+  const from = align(c, Math.max(live.start, vendorNow(c) - backMs));
   const to = live.until - settings.window.overlapMs;
   const fresh = { from, to, until: from, began: now, done: stored === undefined || to <= from };
   await save(c, fresh);

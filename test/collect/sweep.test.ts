@@ -25,6 +25,22 @@ it('reads closed windows again and forwards what arrived late', async () => {
   expect(loop.status().details).toMatchObject({ sweep: { done: true }, suggested_overlap: '6h' });
 });
 
+it('looks back from the clock of a vendor that is behind, and does not take that for lateness', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon - 3 * hour - minute)], { clock, skewMs: -3 * hour });
+  const { deps } = bench(clock, memory.journal, api.open);
+  await using loop = startSource(settings({ start: { backMs: 6 * hour }, sweep: { everyMs: hour, backMs: 2 * hour } }), deps);
+  loop.start();
+  await clock.advance(50 * minute);
+  api.rows.push(row('late', noon - 3 * hour + 20 * minute));
+
+  await clock.advance(15 * minute);
+
+  expect(ids(memory.records)).toEqual(['a', 'late']);
+  expect(loop.status().details).toMatchObject({ sweep: { done: true }, suggested_overlap: '1h' });
+});
+
 it('finds rows without a time, newest first, until it knows a page whole', async () => {
   const clock = at(noon);
   const memory = memoryJournal();
