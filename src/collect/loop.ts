@@ -31,6 +31,8 @@ export interface KindLoop<R extends Reader = Reader> {
   poll(reader: R, session: PollSession): Promise<void>;
   /** False where there is no window that could fall behind. */
   readonly hasWindows: boolean;
+  /** True where a poll goes on for ever: every answer is then a success. */
+  readonly isEndless?: boolean;
   details(): Readonly<Record<string, unknown>>;
   warnings(): readonly string[];
 }
@@ -179,6 +181,7 @@ export class PollLoop implements SourceLoop {
         this.#facts.cursor = time;
       },
       onAnswer: () => {
+        if (this.#kind.isEndless === true) this.#facts.lastSuccess = this.#c.deps.seams.clock.now();
         if (this.#hold.note === undefined && this.#facts.failures === 0) return;
         this.#answered().catch((error: unknown) =>
           this.#c.log.warn({ err: error }, 'the end of a hold could not be written, it is tried again'),

@@ -28,6 +28,7 @@ export function streamKind(c: Collecting): KindLoop<StreamReader> {
   const topics = new Map<string, TopicFacts>();
   return {
     hasWindows: false,
+    isEndless: true,
     poll: (reader, session) => runStream(c, reader, session, topics),
     details: () => ({ topics: Object.fromEntries([...topics].map(([name, facts]) => [name, shown(c, facts)])) }),
     warnings: () => [...topics.values()].flatMap((facts) => notice(c, facts)),

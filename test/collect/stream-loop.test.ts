@@ -69,6 +69,7 @@ it('acknowledges only what is committed', async () => {
   expect(memory.records.map(({ record }) => (record as { id: string }).id)).toEqual(['a', 'b']);
   expect(loop.status()).toMatchObject({
     state: 'polling',
+    last_success: clock.now(),
     cursor: noon - minute,
     details: { topics: { t: { connected: true, since: noon, backlog_age_seconds: 0 } } },
   });

@@ -100,7 +100,7 @@ async function askAdmin({ topic }: Subscription, probing: Probing, signal: Abort
     told('the time to live', async () => lifetimeLines(await ask(`${namespace}/messageTTL`))),
     told('when subscriptions expire', async () => expiryLines(await ask(`${namespace}/subscriptionExpirationTime`))),
   ]);
-  return { isMissing, subscriptions, policies: policies.flat() };
+  return { isMissing, subscriptions, policies: [...policies.flatMap(({ lines }) => lines), ...untold(policies)] };
 }
 
 /** A reply of null, an empty body and 204 all mean: not set here. */
@@ -133,14 +133,29 @@ async function askSubscriptions(ask: () => Promise<unknown>): Promise<Pick<Admin
   }
 }
 
-// A hosted service offers part of the admin API only: what it does not tell is said, and no reason to fail.
-async function told(what: string, ask: () => Promise<string[]>): Promise<string[]> {
+interface Told {
+  readonly lines: readonly string[];
+  /** What it was about and why it is not known. */
+  readonly gap?: { readonly what: string; readonly why: string };
+}
+
+// A hosted service offers part of the admin API only, and reading policies takes more rights than consuming: no reason to fail.
+async function told(what: string, ask: () => Promise<string[]>): Promise<Told> {
   try {
-    return await ask();
+    return { lines: await ask() };
   } catch (error) {
     if (!(error instanceof PenstockError || error instanceof SyntaxError)) throw error;
-    return [`the admin API does not tell ${what}: ${error.message}`];
+    return { lines: [], gap: { what, why: error.message } };
   }
+}
+
+/** One line for each reason. */
+function untold(answers: readonly Told[]): string[] {
+  const gaps = Map.groupBy(
+    answers.flatMap(({ gap }) => (gap === undefined ? [] : [gap])),
+    ({ why }) => why,
+  );
+  return [...gaps].map(([why, missing]) => `the admin API does not tell ${missing.map(({ what }) => what).join(', ')}: ${why}`);
 }
 
 function subscriptionLine(topic: string, name: string, known: readonly string[] | string, created: boolean): string {
