@@ -12,10 +12,10 @@ const page = resolve(import.meta.dirname, '../../docs/mapping.md');
 const { files } = systemSeams();
 const connectors = ['anaconda', 'analyst-studio', 'astra-csv', 'okta'];
 
-async function severityTable(): Promise<string> {
+function severityTable(): Promise<string> {
   const rows = [0, 1, 2, 3, 4, 5, 6, 99].map((id) => {
     const event = { severity_id: id } as Parameters<typeof cefSeverity>[0];
-    return `| ${id} ${severityNames[id] ?? 'Other'} | ${id} | ${cefSeverity(event)} | ${cefSeverity(event)} | ${severityOf(event as Parameters<typeof severityOf>[0])} |`;
+    return `| ${id} ${severityNames[id] ?? 'Other'} | ${id} | ${cefSeverity(event)} | ${cefSeverity(event)} | ${severityOf(event)} |`;
   });
   return Promise.resolve(
     ['| OCSF `severity_id` | ECS `event.severity` | CEF | LEEF `sev` | syslog |', '|---|---|---|---|---|', ...rows].join('\n'),
