@@ -47,9 +47,12 @@ export function createHold({ settings, deps, log }: Collecting): Hold {
       return waitMs;
     },
     async end() {
-      if (note === undefined) return;
+      const ended = note;
+      if (ended === undefined) return;
       await deps.journal.setHold('source', settings.name, null);
-      const heldMs = deps.seams.clock.now() - note.since;
+      // Each page that is answered ends it, and so does the poll behind them.
+      if (note !== ended) return;
+      const heldMs = deps.seams.clock.now() - ended.since;
       note = undefined;
       probeMs = firstProbeMs;
       log.info({ heldMs }, 'hold ended, collection goes on');
