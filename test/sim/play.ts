@@ -134,7 +134,7 @@ class Playing {
   readonly world: World;
   readonly #base: string;
   readonly #log: Log;
-  readonly #diskErrors: { at: number; errcode: 10 | 13; commits: number }[];
+  #diskErrors: Scenario['diskErrors'];
   readonly #replays: { at: number; sink: string; from: number; to: number }[];
   readonly #buried: Promise<unknown>[] = [];
   #ends: EndPlan[];
@@ -147,7 +147,7 @@ class Playing {
     this.#base = base;
     this.#log = log;
     this.#ends = [...scenario.ends];
-    this.#diskErrors = scenario.diskErrors.map((plan) => ({ ...plan }));
+    this.#diskErrors = scenario.diskErrors;
     this.#replays = [...scenario.replays];
   }
 
@@ -181,7 +181,7 @@ class Playing {
   /** From here on no process ends any more. */
   calm(): void {
     this.#ends = [];
-    this.#diskErrors.length = 0;
+    this.#diskErrors = [];
   }
 
   get #end(): EndPlan | undefined {
@@ -216,10 +216,8 @@ class Playing {
   }
 
   #diskError(): 10 | 13 | undefined {
-    const due = this.#diskErrors.find(({ at, commits }) => at <= this.world.time.elapsed && commits > 0);
-    if (due === undefined) return undefined;
-    due.commits -= 1;
-    return due.errcode;
+    const { elapsed } = this.world.time;
+    return this.#diskErrors.find(({ at, ms }) => at <= elapsed && elapsed < at + ms)?.errcode;
   }
 
   #askForReplays(life: Life): void {

@@ -105,8 +105,8 @@ export interface Scenario {
   readonly ends: readonly EndPlan[];
   /** Steps of the machine's wall clock. */
   readonly clock: readonly { readonly at: number; readonly byMs: number }[];
-  /** Commits that SQLite refuses: so many from a time on. */
-  readonly diskErrors: readonly { readonly at: number; readonly errcode: 10 | 13; readonly commits: number }[];
+  /** Times during which SQLite refuses every commit: an I/O error (10) or a full disk (13). */
+  readonly diskErrors: readonly { readonly at: number; readonly errcode: 10 | 13; readonly ms: number }[];
   /** Stored events that are delivered again, as an operator may ask for. */
   readonly replays: readonly { readonly at: number; readonly sink: string; readonly from: number; readonly to: number }[];
 }
@@ -181,13 +181,14 @@ export function diceOf(seed: number): Dice {
 
 const kinds: readonly SourceKind[] = ['offset', 'token', 'link', 'stream', 'files'];
 
-function drawSources(dice: Dice): SourcePlan[] {
+function drawSources(dice: Dice, fat: number): SourcePlan[] {
   const count = dice.between(1, 3);
   const first = dice.between(0, kinds.length - 1);
   return Array.from({ length: count }, (_, i) => {
     const kind = kinds[(first + i) % kinds.length] ?? 'offset';
     const windows = kind !== 'stream' && kind !== 'files';
-    const pageSize = dice.pick([2, 3, 5, 20, 200]);
+    // A page that is larger than the whole journal could never be collected.
+    const pageSize = Math.min(fat > 0 ? 20 : 200, dice.pick([2, 3, 5, 20, 200]));
     const sweeps = windows && dice.chance(0.4);
     const backMs = dice.pick([0, hour, 6 * hour, day]);
     // Small pages and second looks make such a log grow by being read, without end.
@@ -240,7 +241,7 @@ function drawEvents(
       const n = events.length;
       const earlier = events.filter((e) => e.source === name && e.copyOf === undefined).at(-1);
       const copy = earlier !== undefined && kind !== 'files' && dice.chance(0.03);
-      const refusedBy = sinks.filter(() => dice.chance(0.015)).map((sink) => sink.name);
+      const refusedBy = sinks.filter(() => dice.chance(0.04)).map((sink) => sink.name);
       events.push({
         source: name,
         n,
@@ -283,8 +284,15 @@ function drawFaults(dice: Dice, hours: number, sources: readonly SourcePlan[], s
   return faults;
 }
 
-function drawEnds(dice: Dice, hours: number): EndPlan[] {
-  return Array.from({ length: Math.max(1, Math.round(hours * dice.pick([0, 0.5, 1, 2]))) }, () => ({
+/** Most of what can go wrong goes wrong while something is under way: shortly after a record showed up. */
+function drawEnd(dice: Dice, hours: number, events: readonly EventPlan[]): number {
+  const { at, late } = dice.pick(events);
+  const near = at + late + dice.between(0, 6 * minute);
+  return near >= 0 && near < hours * hour && dice.chance(0.8) ? near : dice.between(0, hours * hour);
+}
+
+function drawEnds(dice: Dice, hours: number, events: readonly EventPlan[]): EndPlan[] {
+  return Array.from({ length: Math.max(1, Math.round(hours * dice.pick([0, 0.5, 1, 3]))) }, () => ({
     at: dice.between(0, hours * hour),
     kind: dice.pick(['step', 'step', 'commit', 'commit', 'commit', 'stop'] as const),
     nth: dice.between(1, 12),
@@ -307,9 +315,9 @@ function drawClock(dice: Dice, hours: number): Scenario['clock'] {
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
   const dice = diceOf(Math.imul(seed, 0x9e3779b1) ^ 0x51ed270b);
-  const sources = drawSources(dice);
-  const sinks = drawSinks(dice);
   const fat = dice.chance(0.2) ? 8_000 : 0;
+  const sources = drawSources(dice, fat);
+  const sinks = drawSinks(dice);
   const events = drawEvents(dice, hours, sources, sinks, fat);
   const faults = drawFaults(dice, hours, sources, sinks);
   const full =
@@ -317,18 +325,18 @@ export function drawScenario(seed: number, hours: number): Scenario {
   return {
     seed,
     hours,
-    maxBytes: fat > 0 ? 1_048_576 : 64 * 1_048_576,
+    maxBytes: fat > 0 ? 2 * 1_048_576 : 64 * 1_048_576,
     sources,
     sinks,
     events,
     faults: [...full, ...faults],
-    ends: drawEnds(dice, hours),
+    ends: drawEnds(dice, hours, events),
     clock: drawClock(dice, hours),
     diskErrors: dice.chance(0.4)
       ? Array.from({ length: dice.between(1, 4) }, () => ({
           at: dice.between(0, hours * hour),
           errcode: dice.pick([10, 13] as const),
-          commits: dice.between(1, 6),
+          ms: dice.pick([2_000, minute, 10 * minute]),
         }))
       : [],
     replays: dice.chance(0.3)
