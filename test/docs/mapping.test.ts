@@ -78,6 +78,7 @@ it('places every part of an event where the page says, in every format', async (
   );
   const [cef, leef] = await Promise.all([sample('cef'), sample('leef')]);
 
+  const { uid } = (ocsf ?? {})['metadata'] as { uid: string };
   expect(ocsf).toMatchObject({
     class_uid: 3006,
     group: { name: 'Finance' },
@@ -89,7 +90,7 @@ it('places every part of an event where the page says, in every format', async (
     group: { name: 'Finance' },
     user: { id: '00u1example', target: { id: '00u9example2' } },
     source: { ip: '192.0.2.10' },
-    penstock: { uid: (ocsf?.['metadata'] as { uid: string }).uid },
+    penstock: { uid: uid },
   });
   expect(cim).toMatchObject({
     signature_id: 'group.user_membership.add',

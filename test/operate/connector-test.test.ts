@@ -132,6 +132,23 @@ it('finds a request that is not the expected one', async () => {
   expect(faults[0]).toMatch(/^first: expected-requests\.txt:1: expected GET .*&until=.*\n {2}got GET .*&before=/);
 });
 
+it('keeps the body of a POST among the expected requests', async () => {
+  const folder = await freshConnector();
+  const query = /query:\n(?: {6}.*\n)+/;
+  await edit(
+    join(folder, 'connector.yaml'),
+    query,
+    "method: POST\n    body: { since: '{{ window.from }}', limit: '{{ page.limit }}', after: '{{ page.token }}' }\n",
+  );
+
+  await testConnector(folder, seams, { update: true });
+
+  const url = 'POST https://api.vendor.example/v1/orgs/org-1/audit-log';
+  expect(await readFile(join(folder, 'tests/first/expected-requests.txt'), 'utf8')).toBe(
+    `${url} {"since":"2026-11-20T10:00:00.000Z","limit":100}\n${url} {"since":"2026-11-20T10:00:00.000Z","limit":100,"after":"c-3"}\n`,
+  );
+});
+
 it('finds a reply whose records stand elsewhere', async () => {
   const faults = await faultsAfter((_first, folder) => edit(join(folder, 'connector.yaml'), 'records: data', 'records: items'));
 

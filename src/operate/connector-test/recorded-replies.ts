@@ -15,7 +15,7 @@ export interface RecordedReply {
 
 /** A client that answers from recordings and remembers what it was asked. */
 export interface RecordedClient extends HttpClient {
-  /** `GET https://host/path?query`, one for each page asked for; requests for tokens do not count. */
+  /** `GET https://host/path?query`, with a POST its body behind it; one for each page asked for; requests for tokens do not count. */
   readonly asked: readonly string[];
 }
 
@@ -76,7 +76,8 @@ export function openRecordedClient(replies: readonly RecordedReply[]): RecordedC
     request(request) {
       if (isTokenRequest(request))
         return Promise.resolve(json({ access_token: 'recorded', token_type: 'Bearer', expires_in: 3600 }));
-      asked.push(`${request.method} ${request.url.href}`);
+      const body = typeof request.body === 'string' ? ` ${request.body}` : '';
+      asked.push(`${request.method} ${request.url.href}${body}`);
       const reply = replies[asked.length - 1];
       if (reply !== undefined)
         return Promise.resolve({ status: reply.status, headers: reply.headers, body: Buffer.from(reply.body) });
