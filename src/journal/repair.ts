@@ -4,6 +4,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { Seams } from '../base/seams.ts';
 import { openDatabase, pragma, storageError } from './database.ts';
 import { journalPaths, syncDirectory } from './directory.ts';
+import { forgetLost } from './forget-lost.ts';
 import { takeLock } from './lock.ts';
 import { checkVersion, createJournalFile, fileExists } from './migrate.ts';
 import { closeGaps, type LostRange, settleBalance } from './repair-ledger.ts';
@@ -78,6 +79,7 @@ async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'p
       const { pages, records, unreadable } = await copyPages(source, target, to);
       if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
       const lost = closeGaps(target);
+      notes.push(...(await forgetLost(target, lost, to)));
       notes.push(...settleBalance(target));
       target.exec('COMMIT');
       return { pages, records, lost, notes };

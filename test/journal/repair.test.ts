@@ -62,13 +62,35 @@ it('names a page whose bytes were changed, loses exactly that page, and balances
       { source: 's', lane: 'live', sink: 'a', records: 100 },
       { source: 's', lane: 'live', sink: 'b', records: 100 },
     ],
-    notes: ['1 pages could not be read'],
+    notes: ['1 pages could not be read', expect.stringContaining('penstock verify s --from 1970-01-01T00:00:00.000Z --to')],
   });
   expect(await pendingOf(journal, 'b')).toEqual(uidsOf([0, 1, 2, 3, 5, 6, 7, 8, 9]));
   expect(await pendingOf(journal, 'a')).toEqual(uidsOf([2, 3, 5, 6, 7, 8, 9]).slice(50));
   expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
   expect((await checkJournal(dataDir)).problems).toEqual([]);
   expect((await readdir(dataDir)).some((name) => name.startsWith('journal.db.damaged-'))).toBe(true);
+});
+
+it('forgets the ids of lost records, so that collecting them again brings them back, and no others', async () => {
+  const dataDir = await temporaryDirectory();
+  const uid = (n: number): string => n.toString(16).padStart(32, '0');
+  const seenAs = (n: number) => ({ day: 1, id: uid(n), fingerprint: '0'.repeat(16) });
+  const first = await openJournal(journalOptions(dataDir));
+  await first.register([source('s'), source('whole')], [sink('a')]);
+  for (const name of ['s', 'whole'])
+    for (const n of [1, 2])
+      await first.append({ ...commitOf(name, [{ uid: uid(n), received: 1, record: { n } }]), seen: [seenAs(n)] });
+  await first[Symbol.asyncDispose]();
+  edit(dataDir, 'UPDATE pages SET body = zeroblob(length(body)) WHERE id = 1');
+
+  await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  const known = await Promise.all(['s', 'whole'].map((name) => journal.seen(name, [seenAs(1), seenAs(2)])));
+  expect(known.map((entries) => entries.map(({ length }) => length))).toEqual([
+    [0, 1],
+    [1, 1],
+  ]);
 });
 
 it('saves what a truncated file still holds', async () => {
