@@ -76,9 +76,12 @@ function readPayload(payload: unknown): RawRecord[] {
   return [{ value: text, unreadable: value === undefined ? 'the payload is not JSON' : 'the record is not a JSON object' }];
 }
 
+// Without `stream` a call leaves nothing behind for the next.
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodeText(bytes: Buffer): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;
