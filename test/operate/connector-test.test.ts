@@ -80,6 +80,34 @@ it('takes what comes out as what is expected when asked to', async () => {
   expect(update.cases.flatMap(({ written }) => written)).toEqual([join(folder, 'tests/first/expected.ndjson')]);
 });
 
+it('says that a folder holds no connector, or that a case is not there', async () => {
+  const folder = await freshConnector();
+  await writeFile(join(folder, 'tests/notes.md'), 'not a case');
+
+  const nowhere = await penstock(['connector', 'test', join(folder, 'tests')]);
+  const noCase = await penstock(['connector', 'test', folder, '--case', 'second']);
+  const whole = await penstock(['connector', 'test', folder]);
+
+  expect(nowhere.err).toContain('there is no connector.yaml in');
+  expect(noCase.err).toContain('there is no case "second"\n  fix: known: first');
+  expect([nowhere.code === 0, noCase.code === 0, whole.code]).toEqual([false, false, 0]);
+});
+
+it('goes on to the other cases when one cannot be read', async () => {
+  const folder = await freshConnector();
+  await cp(join(folder, 'tests/first'), join(folder, 'tests/broken'), { recursive: true });
+  await writeFile(join(folder, 'tests/broken/page-1.json'), '{');
+
+  const { cases } = await testConnector(folder, seams, { update: false });
+
+  expect(cases.map(({ name, faults }) => [name, faults.length])).toEqual([
+    ['samples', 0],
+    ['broken', 1],
+    ['first', 0],
+  ]);
+  expect(cases[1]?.faults[0]).toContain('a body that is not JSON where JSON was due');
+});
+
 it('finds a walk that does not end', async () => {
   const faults = await faultsAfter((first) => edit(join(first, 'page-2.json'), '"next_cursor": null', '"next_cursor": "c-6"'));
 

@@ -36,11 +36,11 @@ export async function testConnector(
   { update, only }: ConnectorTestOptions,
 ): Promise<ConnectorTestReport> {
   const path = resolve(folder);
-  const connector = await loadConnector(basename(path), { dirs: [dirname(path), shippedConnectors], files: seams.files });
-  if (resolve(connector.origin) !== path)
+  if (!(await filesIn(path, seams.files)).includes('connector.yaml'))
     throw new PenstockError('PEN_NOT_FOUND', `there is no connector.yaml in "${folder}"`, {
       fix: 'name the folder of a connector; "penstock connector new NAME" makes one',
     });
+  const connector = await loadConnector(basename(path), { dirs: [dirname(path), shippedConnectors], files: seams.files });
   const samples = only === undefined ? await checkSamples(connector, seams.files) : undefined;
   const cases = samples === undefined ? [] : [samples];
   for (const name of await caseNames(path, seams.files, only))
@@ -54,9 +54,23 @@ export async function testConnector(
   };
 }
 
+/** Names in a folder; none when it is not there. */
+async function filesIn(folder: string, files: Files): Promise<string[]> {
+  try {
+    return await files.readdir(folder);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
+
 async function caseNames(folder: string, files: Files, only: string | undefined): Promise<string[]> {
-  const isThere = (await files.readdir(folder)).includes('tests');
-  const names = isThere ? (await files.readdir(join(folder, 'tests'))).filter((name) => !name.startsWith('.')).sort() : [];
+  const isThere = (await filesIn(folder, files)).includes('tests');
+  const entries = isThere ? await files.readdir(join(folder, 'tests'), { withFileTypes: true }) : [];
+  const names = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => entry.name)
+    .sort();
   const wanted = only === undefined ? names : names.filter((name) => name === only);
   if (only === undefined || wanted.length > 0) return wanted;
   throw new PenstockError('PEN_NOT_FOUND', `there is no case "${only}"`, { fix: `known: ${names.join(', ') || 'none'}` });
