@@ -1,6 +1,7 @@
 // One phase of the benchmark in a process of its own, so that its memory is its own: `bench-phase.ts PHASE EVENTS PEER DATA_DIR`.
 // Prints one JSON object. The phases: limit, keep_up, collect, drain (what collect left in DATA_DIR) and steady (1,000 events a second).
 import { sleep } from '../src/base/clock.ts';
+import { boundHeap } from '../src/base/heap.ts';
 import { silentLog } from '../src/base/log.ts';
 import { type Seams, systemSeams } from '../src/base/seams.ts';
 import { createSecrets } from '../src/base/secrets.ts';
@@ -222,6 +223,7 @@ async function inJournal(bench: Bench, work: (bench: Bench, journal: Journal) =>
 }
 
 async function main(): Promise<void> {
+  boundHeap();
   const seams = systemSeams();
   await using http = await openHttpClient({ userAgent: 'penstock/bench' }, seams);
   const connector = await loadConnector('anaconda', { dirs: ['connectors'], files: seams.files });

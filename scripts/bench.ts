@@ -5,10 +5,11 @@
 import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import type { Measured } from './bench-measure.ts';
 
 const eventCount = Number(process.argv[2] ?? 100_000);
@@ -17,6 +18,8 @@ const steadySeconds = 20;
 const idleSeconds = 10;
 const origin = Date.parse('2026-11-20T10:00:00.000Z');
 const root = join(import.meta.dirname, '..');
+// Inside the checkout, where a bundle finds package.json; not in dist, which every build removes.
+const phases = join(root, 'node_modules/.cache/penstock/bench-phase.mjs');
 const run = promisify(execFile);
 
 interface Peer {
@@ -45,9 +48,23 @@ async function inNewDir<T>(work: (dir: string) => Promise<T>): Promise<T> {
   }
 }
 
+/** Bundles the phases as a release is bundled: types stripped at start would count as memory. */
+async function bundlePhases(): Promise<void> {
+  await build({
+    entryPoints: [join(import.meta.dirname, 'bench-phase.ts')],
+    outfile: phases,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    logLevel: 'warning',
+    banner: { js: "import { createRequire as own } from 'node:module';\nconst require = own(import.meta.url);" },
+  });
+}
+
 async function runPhase(phase: string, events: number, base: string, dataDir: string): Promise<Measured> {
-  const args = [...process.execArgv, join(import.meta.dirname, 'bench-phase.ts'), phase, String(events), base, dataDir];
-  const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 2 ** 20 });
+  const args = [...process.execArgv, phases, phase, String(events), base, dataDir];
+  const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 2 ** 20, timeout: 180_000 });
   return JSON.parse(stdout) as Measured;
 }
 
@@ -194,6 +211,7 @@ function budgetLines(rounds: readonly Round[], steady: Measured, start: Started 
 }
 
 async function main(): Promise<void> {
+  await bundlePhases();
   const { child, base } = await startPeer();
   try {
     await fetch(`${base}/feed?first=${origin}&spacing=5&count=${eventCount}&prepare=1`);
@@ -202,10 +220,11 @@ async function main(): Promise<void> {
     const steady = await inNewDir((dir) => runPhase('steady', steadySeconds * 1000, base, dir));
     const start = existsSync(join(root, 'dist/main.js')) ? await measureStart(base) : undefined;
     process.stdout.write(
-      `${eventCount} events, ${roundCount} rounds; Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores\n\n${tableOf(rounds, steady)}\n\n${budgetLines(rounds, steady, start).join('\n')}\n`,
+      `${eventCount} events, ${roundCount} rounds; Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1) ?? '?'} at the end\n\n${tableOf(rounds, steady)}\n\n${budgetLines(rounds, steady, start).join('\n')}\n`,
     );
   } finally {
     child.disconnect();
+    await rm(phases, { force: true });
   }
 }
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import { boundHeap } from '../base/heap.ts';
 import { commandContext } from './context.ts';
 import { runProgram } from './program.ts';
+
+boundHeap();
 
 // `penstock sample ... | head` closes our output early: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
-import { openJournal, withPageCache } from '../journal/index.ts';
+import { openJournal, pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../operate/jobs.ts';
 import { readLedger } from '../operate/ledger.ts';
@@ -35,8 +35,6 @@ export interface Daemon extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const cacheBytes = 32 * 2 ** 20;
-
 function tell(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
@@ -52,7 +50,7 @@ function tell(report: RegistrationReport, log: Log): void {
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
   const { maxBytes, keepMs } = config.journal;
   const journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'exclusive', lockWaitMs });
-  return withPageCache(journal, cacheBytes);
+  return withPageCache(journal, pageCacheBytes);
 }
 
 async function register(config: Config, journal: Journal, log: Log): Promise<RegistrationReport> {

@@ -7,8 +7,8 @@ interface Entry extends AppendedPage {
 /** Pages of one lane in order, oldest first. */
 type Entries = Entry[];
 
-/** Record text that the daemon keeps parsed, bytes: what one poll appends while a sink that keeps up is behind. */
-export const pageCacheBytes = 32 * 2 ** 20;
+/** Record text that the daemon keeps parsed, bytes: some pages, for sinks that keep up; parsed they take several times that. */
+export const pageCacheBytes = 8 * 2 ** 20;
 
 /**
  * Keeps pages that were just appended parsed, so that a sink that keeps up reads no bytes. Holds at most about `maxBytes` of record text

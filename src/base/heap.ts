@@ -1,0 +1,10 @@
+import { setFlagsFromString } from 'node:v8';
+
+// Left alone, V8 lets garbage grow to several times of what is alive, as long as the machine has memory; beside other workloads that memory
+// is theirs. It costs a few per cent of CPU at saturation and nothing at the pace of an audit log.
+const growingPercent = 50;
+
+/** Keeps the heap within a half more than what is alive after each collection. Called once, where a process starts. */
+export function boundHeap(): void {
+  setFlagsFromString(`--heap-growing-percent=${growingPercent}`);
+}
