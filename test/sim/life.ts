@@ -3,7 +3,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { type Seams, systemSeams } from '../../src/base/seams.ts';
+import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { createBudgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
 import type { SourceSettings } from '../../src/collect/source.ts';
@@ -284,7 +284,7 @@ export function startLife(parts: LifeParts): Life {
   const seams: Seams = {
     clock,
     random: seededRandom(Math.imul(scenario.seed, 31) + number),
-    files: watchFiles(systemSeams().files, time),
+    files: watchFiles(),
   };
   const { onStep, onCommit } = ending(parts);
   const fate = fateOf(onStep, () => {

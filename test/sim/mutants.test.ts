@@ -13,7 +13,7 @@ it.each([
     const mutant = mutants.find((one) => one.name === name);
     if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
 
-    const { caught, how } = await tryMutant(mutant, '1-20', 6);
+    const { caught, how } = await tryMutant(mutant, '1-20', 4);
 
     expect(caught, how).toBe(true);
   },

@@ -35,11 +35,13 @@ export interface Outcome {
 export interface PlayOptions {
   /** Told every line of the log. */
   readonly onLog?: (line: string) => void;
+  /** How long what is missing may still come once all is calm, virtual milliseconds; default two days. */
+  readonly calmMs?: number;
 }
 
 /** 2026-11-21T06:00:00Z: no run begins at midnight by chance, and long ones cross it. */
 export const startMs = Date.UTC(2026, 10, 21, 6);
-const calmMs = 2 * day;
+const defaultCalmMs = 2 * day;
 
 const options: Readonly<Record<SourceKind, Readonly<Record<string, unknown>>>> = {
   offset: {
@@ -278,7 +280,7 @@ function logTo(onLog: PlayOptions['onLog']): Log {
 const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Plays a history and judges it. */
-export async function play(scenario: Scenario, { onLog }: PlayOptions = {}): Promise<Outcome> {
+export async function play(scenario: Scenario, { onLog, calmMs = defaultCalmMs }: PlayOptions = {}): Promise<Outcome> {
   const began = performance.now();
   const world = await build(scenario);
   const { time, witness, receivers, feeds } = world;
@@ -289,8 +291,8 @@ export async function play(scenario: Scenario, { onLog }: PlayOptions = {}): Pro
     await playing.until(scenario.hours * hour);
     playing.calm();
     time.wallOffMs = 0;
-    await settleDown(playing);
-    await freshEvents(playing);
+    await settleDown(playing, calmMs);
+    await freshEvents(playing, calmMs);
     await judge(world, playing.life);
     await playing.stop();
   } catch (error) {
@@ -312,8 +314,8 @@ export async function play(scenario: Scenario, { onLog }: PlayOptions = {}): Pro
   };
 }
 
-/** Waits until everything that was promised is there; what is not there after two days is lost. */
-async function settleDown(playing: Playing): Promise<void> {
+/** Waits until everything that was promised is there; what is not there after `calmMs` is lost. */
+async function settleDown(playing: Playing, calmMs: number): Promise<void> {
   const { world } = playing;
   const limit = world.time.elapsed + calmMs;
   while (world.time.elapsed < limit && world.witness.problems.length === 0) {
@@ -323,12 +325,12 @@ async function settleDown(playing: Playing): Promise<void> {
 }
 
 /** One more record of each source has to come through. */
-async function freshEvents(playing: Playing): Promise<void> {
+async function freshEvents(playing: Playing, calmMs: number): Promise<void> {
   const { time, feeds } = playing.world;
   if (playing.world.witness.problems.length > 0) return;
   for (const { plan, vendor, connector, options: own } of feeds)
     vendor.entries.push(
       entryOf(plan.kind, connector, connector.tenant(own), { source: plan.name, n: 900_000, at: time.elapsed, late: 0 }, startMs),
     );
-  await settleDown(playing);
+  await settleDown(playing, calmMs);
 }

@@ -8,11 +8,10 @@
 // A name in a directory that was not synced after a rename is forgotten too.
 //
 // The one thing this trusts is that SQLite syncs when its setting says so, and that the disk does not lie.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import fs, { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Files } from '../../src/base/seams.ts';
-import type { SimTime } from './time.ts';
 
 /** What happens at a commit of the journal. */
 export type CommitFault =
@@ -191,41 +190,49 @@ export function watchDisk(dir: string, hooks: DiskHooks): Disk & Disposable {
 }
 
 type Handle = Awaited<ReturnType<Files['open']>>;
+type Call = (...args: unknown[]) => unknown;
 
-/** Files whose promises hold time still, and that remember names which were not synced. */
-export function watchFiles(files: Files, time: SimTime): Files {
-  const tracked = new Map<string | symbol, unknown>();
-  const wrapHandle = (handle: Handle, path: string): Handle =>
-    new Proxy(handle, {
-      get(target, name) {
-        const value = Reflect.get(target, name, target) as unknown;
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]): unknown => {
-          const result = Reflect.apply(value, target, args) as unknown;
-          if (!(result instanceof Promise)) return result;
-          if (name === 'sync') noteSync(path);
-          return time.track(result);
-        };
-      },
-    });
-  const open: Files['open'] = async (path, ...rest) => wrapHandle(await time.track(files.open(path, ...rest)), String(path));
-  const rename: Files['rename'] = async (from, to) => {
-    await time.track(files.rename(from, to));
-    noteRename(String(to));
+const later =
+  (work: Call): Call =>
+  (...args) => {
+    try {
+      return Promise.resolve(work(...args));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   };
-  return new Proxy(files, {
-    get(target, name) {
-      if (name === 'open') return open;
-      if (name === 'rename') return rename;
-      const value = Reflect.get(target, name, target) as unknown;
-      if (typeof value !== 'function') return value;
-      if (!tracked.has(name))
-        tracked.set(name, (...args: unknown[]) => {
-          const result = Reflect.apply(value, target, args) as unknown;
-          return result instanceof Promise ? time.track(result) : result;
-        });
-      return tracked.get(name);
-    },
+
+function syncHandle(fd: number, path: string): Handle {
+  const handle = {
+    write: later((data, offset, length) => ({
+      bytesWritten: fs.writeSync(fd, data as Buffer, offset as number, length as number),
+    })),
+    sync: later(() => {
+      fs.fsyncSync(fd);
+      noteSync(path);
+    }),
+    close: later(() => fs.closeSync(fd)),
+  };
+  return handle as unknown as Handle;
+}
+
+/**
+ * Files that answer within the turn, so that a run waits for no thread and a seed gives the same history under any load; they remember a
+ * name in a directory that was not synced. Only what the journal uses of a handle is there.
+ */
+export function watchFiles(): Files {
+  const special: Record<string, Call> = {
+    open: later((path, flags, mode) =>
+      syncHandle(fs.openSync(String(path), flags as string, mode as number | undefined), String(path)),
+    ),
+    rename: later((from, to) => {
+      fs.renameSync(String(from), String(to));
+      noteRename(String(to));
+    }),
+  };
+  const all = fs as unknown as Record<string, Call | undefined>;
+  return new Proxy({} as Files, {
+    get: (_target, name) => special[String(name)] ?? later((...args) => all[`${String(name)}Sync`]?.(...args)),
   });
 }
 

@@ -285,15 +285,17 @@ function drawFaults(dice: Dice, hours: number, sources: readonly SourcePlan[], s
 }
 
 /** Most of what can go wrong goes wrong while something is under way: shortly after a record showed up. */
-function drawEnd(dice: Dice, hours: number, events: readonly EventPlan[]): number {
-  const { at, late } = dice.pick(events);
+function drawMoment(dice: Dice, hours: number, events: readonly EventPlan[]): number {
+  // What is refused takes the rarer ways.
+  const refused = events.filter(({ refusedBy }) => refusedBy !== undefined);
+  const { at, late } = dice.pick(refused.length > 0 && dice.chance(0.3) ? refused : events);
   const near = at + late + dice.between(0, 6 * minute);
   return near >= 0 && near < hours * hour && dice.chance(0.8) ? near : dice.between(0, hours * hour);
 }
 
 function drawEnds(dice: Dice, hours: number, events: readonly EventPlan[]): EndPlan[] {
   return Array.from({ length: Math.max(1, Math.round(hours * dice.pick([0, 0.5, 1, 3]))) }, () => ({
-    at: dice.between(0, hours * hour),
+    at: drawMoment(dice, hours, events),
     kind: dice.pick(['step', 'step', 'commit', 'commit', 'commit', 'stop'] as const),
     nth: dice.between(1, 12),
     when: dice.pick(['before', 'during', 'after'] as const),
@@ -325,7 +327,7 @@ export function drawScenario(seed: number, hours: number): Scenario {
   return {
     seed,
     hours,
-    maxBytes: fat > 0 ? 2 * 1_048_576 : 64 * 1_048_576,
+    maxBytes: fat > 0 ? 2 * 1_048_576 : 16 * 1_048_576,
     sources,
     sinks,
     events,
@@ -334,7 +336,7 @@ export function drawScenario(seed: number, hours: number): Scenario {
     clock: drawClock(dice, hours),
     diskErrors: dice.chance(0.4)
       ? Array.from({ length: dice.between(1, 4) }, () => ({
-          at: dice.between(0, hours * hour),
+          at: drawMoment(dice, hours, events),
           errcode: dice.pick([10, 13] as const),
           ms: dice.pick([2_000, minute, 10 * minute]),
         }))
