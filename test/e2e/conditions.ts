@@ -20,19 +20,20 @@ export async function until(
   }
 }
 
-/** Waits until the status of the running daemon is as wanted, and returns it. */
+/** Waits until the status is as wanted, and returns it: that of the running daemon, or where none runs, what the journal remembers. */
 export async function untilStatus(
   file: string,
   what: string,
   condition: (status: StatusReport) => boolean,
   timeoutMs = 60_000,
+  running = true,
 ): Promise<StatusReport> {
   let last: StatusReport | undefined;
   let failure: unknown;
   const look = async (): Promise<boolean> => {
     // A daemon that is only starting has no journal yet.
     last = await readStatus(file, systemSeams()).catch((error: unknown) => void (failure = error));
-    return last?.running === true && condition(last);
+    return last?.running === running && condition(last);
   };
   await until(what, look, { timeoutMs, seen: () => JSON.stringify(last ?? String(failure), null, 1) });
   if (last === undefined) throw new Error(String(failure));

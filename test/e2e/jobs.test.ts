@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { isObject } from '../../src/base/json.ts';
 import { seededRandom } from '../../src/base/random.ts';
+import type { Job } from '../../src/journal/journal.ts';
 import { missingArrivals, until, untilStatus } from './conditions.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, type Receiver, startReceiver } from './receiver.ts';
@@ -171,7 +173,8 @@ it('resumes a replay that was killed in the middle, with the pages that it still
   const open = throttle(receiver, 200);
 
   const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file]);
-  await receiver.until(() => receiver.received.filter(isReplayed).length >= 200, 30_000);
+  const isHalfSettled = ({ progress }: Job): boolean => isObject(progress) && Number(progress['done']) >= 100;
+  await untilStatus(file, 'a replay in its middle', ({ jobs }) => jobs.some(isHalfSettled), 30_000, false);
   replay.child.kill('SIGKILL');
   await replay.exited;
   open();
@@ -183,7 +186,7 @@ it('resumes a replay that was killed in the middle, with the pages that it still
 
   expect([...before].filter((uid) => !copies.includes(uid))).toEqual([]);
   // It went on where it was: what was delivered and not yet settled goes out twice, not all 200.
-  expect(copies.length - new Set(copies).size).toBeLessThan(100);
+  expect(copies.length - new Set(copies).size).toBeLessThanOrEqual(120);
   expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
 }, 90_000);
 

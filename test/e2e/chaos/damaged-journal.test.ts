@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { untilStatus } from '../conditions.ts';
+import { missingArrivals, untilStatus } from '../conditions.ts';
 import { configFile, penstock, run } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
@@ -28,8 +28,9 @@ function countRequests(): () => number {
 async function killedDaemon(seed: number) {
   const vendors = await startVendors(seed);
   const receiver = await startReceiver(seededRandom(seed), { busy: 1 });
+  const { 'astra-acme': _files, ...sources } = vendors.sources;
   const file = await configFile({
-    sources: vendors.sources,
+    sources,
     sinks: { lake: { type: 'http', url: receiver.url, batch: { events: 100, wait: '100ms' }, backoff_max: '500ms' } },
   });
   const daemon = penstock(['run', '-c', file]);
@@ -92,10 +93,10 @@ it.each([
   },
   { what: 'an overwritten header', seed: 74, damage: (path: string) => overwrite(path, 0, Buffer.alloc(100, 7)) },
 ])(
-  'refuses a journal with $what before anything is polled, and runs again once it is repaired',
+  'refuses a journal with $what before anything is polled, and loses nothing once it is repaired',
   async ({ damage, seed }) => {
     await using scene = await killedDaemon(seed);
-    const { file, journal } = scene;
+    const { vendors, receiver, file, journal } = scene;
     moveWalIntoFile(journal);
     await damage(journal);
     const requests = countRequests();
@@ -106,6 +107,10 @@ it.each([
     const repair = await run(['journal', 'repair', '-c', file]);
     const clean = await run(['journal', 'check', '-c', file]);
     const again = await run(['run', '--once', '--timeout', '60s', '-c', file]);
+    const { lost } = JSON.parse(repair.stdout) as Repair;
+    for (const source of new Set(lost.map((range) => range.source)))
+      await run(['verify', source, '--repair', '--from', '20m', '--to', '0s', '-c', file]);
+    const missing = await missingArrivals(receiver, vendors, { timeoutMs: 1000 });
     const ledger = await run(['ledger', '--json', '-c', file]);
 
     const report = JSON.parse(repair.stdout) as Repair;
@@ -116,6 +121,7 @@ it.each([
       repair: repair.code,
       clean: clean.code,
       again: again.code,
+      missing,
     }).toEqual({
       refused: 1,
       polled: 0,
@@ -123,6 +129,7 @@ it.each([
       repair: 0,
       clean: 0,
       again: 0,
+      missing: [],
     });
     expect(refused.stderr).toContain('penstock journal repair');
     expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });
