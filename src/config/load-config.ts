@@ -115,13 +115,13 @@ function openContext(
   };
 }
 
-/** Hundreds of sources may share a connector: it is compiled once, unless a source brings rows of its own. */
+/** Hundreds of sources may share a connector: it is compiled once for all that bring no rows of their own, or the same file of them. */
 function loadOnce(loadConnector: LoadConnector): LoadConnector {
   const known = new Map<string, ReturnType<LoadConnector>>();
   return (name, places, extras) => {
-    if (extras !== undefined) return loadConnector(name, places, extras);
-    const loading = known.get(name) ?? loadConnector(name, places);
-    known.set(name, loading);
+    const key = extras === undefined ? name : JSON.stringify([name, extras]);
+    const loading = known.get(key) ?? (extras === undefined ? loadConnector(name, places) : loadConnector(name, places, extras));
+    known.set(key, loading);
     return loading;
   };
 }
