@@ -145,6 +145,12 @@ export const HttpWindowSpec = Type.Object(
     request: Request,
     page: PageSpec,
     records: Paths,
+    records_missing: Type.Optional(
+      oneOf(
+        ['error', 'empty'],
+        'What a JSON object without the list, or with null in its place, means; error by default, empty for vendors that leave an empty list out.',
+      ),
+    ),
     window: WindowSpec,
     ascending: Type.Optional(Type.Boolean({ description: 'True when the vendor promises pages in ascending time order.' })),
     max_pages: Type.Optional(

@@ -21,8 +21,8 @@ export interface PagingContext {
 export type Paging = (reply: unknown, context: PagingContext) => PageContent;
 
 /** Compiles `read.records` and `read.page`. */
-export function compilePaging({ records, page }: HttpWindowSpec): Paging {
-  const readRecords = compileRecords(records);
+export function compilePaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
+  const readRecords = compileRecords(records, missing === 'empty');
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
@@ -34,12 +34,14 @@ export function compilePaging({ records, page }: HttpWindowSpec): Paging {
   };
 }
 
-function compileRecords(paths: Paths): (reply: unknown) => readonly RawRecord[] {
+function compileRecords(paths: Paths, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
     const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
     if (found !== undefined) return found.map(rawRecord);
+    // A value of another kind at the path is never an empty list.
+    if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
     const keys = isObject(reply) ? Object.keys(reply).slice(0, 8).join(', ') : Array.isArray(reply) ? 'a list' : typeof reply;
     throw new PenstockError(
       'PEN_SOURCE_BAD_REPLY',
