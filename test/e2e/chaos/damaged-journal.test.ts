@@ -136,5 +136,5 @@ it.each([
     expect(report.lost.length + report.notes.length).toBeGreaterThan(0);
     expect((await stat(report.damaged)).size).toBeGreaterThan(0);
   },
-  90_000,
+  180_000,
 );
