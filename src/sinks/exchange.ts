@@ -2,8 +2,11 @@ import { PenstockError } from '../base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import type { Verdict } from './sink.ts';
 
-/** What came of a request: an answer, or the verdict that follows from having none. */
-export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict };
+/**
+ * What came of a request: an answer, or the verdict that follows from having none. `isBroken`: the peer ended a connection that was made
+ * for this request, while it travelled or after.
+ */
+export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict; readonly isBroken?: boolean };
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
@@ -32,7 +35,8 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
   const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
-  return { failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, ...wait } };
+  const isBroken = code === 'PEN_HTTP_RESET' && error.retryAfterMs === undefined;
+  return { failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, ...wait }, isBroken };
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */

@@ -136,6 +136,29 @@ it.each(['destroy', 'resetAndDestroy'] as const)(
   },
 );
 
+it.each(sinks)(
+  '%s: a receiver that breaks every connection under a large body gets smaller ones, and everything',
+  async (_, open) => {
+    const journal = memoryJournal();
+    journal.put(live, records('e', 64, { text: 'x'.repeat(4000) }));
+    const stored: string[] = [];
+    await using receiver = await openReceiver(({ bytes, text }) => {
+      if (bytes.length > 40_000) return (response) => void response.destroy();
+      stored.push(...(text.match(/"uid":"e\d+"/g) ?? []));
+      return ok;
+    });
+    const uncompressed = (context: SinkContext): Sink =>
+      _ === 'http' ? open(receiver.url, context) : openSplunkHec(hecOptions(receiver.url, { compression: 'none' }), context);
+    await using delivering = deliver(journal, uncompressed);
+
+    expect(await delivering.drained()).toBe(true);
+
+    expect(new Set(stored).size).toBe(64);
+    expect(stored.length).toBe(64);
+    expect(journal.letters).toEqual([]);
+  },
+);
+
 it('http: an endless body behind a 200 is still a 200, behind a 403 still a 403', async () => {
   const endless =
     (status: number): Reply =>

@@ -1,5 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isJsonFormat } from '../../event/index.ts';
+import { openCeiling } from '../ceiling.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { openAuthorizer } from './authorize.ts';
 import { readKeyFile } from './google-service-account.ts';
@@ -36,6 +37,7 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     url: targetOf(options, preset),
     authorizer: openAuthorizer(options.auth, preset, context),
     sign: secrets === undefined ? undefined : standardWebhooks(secrets),
+    ceiling: openCeiling(),
   };
   const { eventBytes = Number.MAX_SAFE_INTEGER, batchBytes, batchEvents } = preset.limits;
   const frame = preset.frame(entry);
