@@ -20,6 +20,8 @@ const origin = Date.parse('2026-11-20T10:00:00.000Z');
 const root = join(import.meta.dirname, '..');
 // Inside the checkout, where a bundle finds package.json; not in dist, which every build removes.
 const phases = join(root, 'node_modules/.cache/penstock/bench-phase.mjs');
+/** As the image has it. */
+const heapFlag = '--max-semi-space-size=8';
 const run = promisify(execFile);
 
 interface Peer {
@@ -63,7 +65,7 @@ async function bundlePhases(): Promise<void> {
 }
 
 async function runPhase(phase: string, events: number, base: string, dataDir: string): Promise<Measured> {
-  const args = [...process.execArgv, phases, phase, String(events), base, dataDir];
+  const args = [...process.execArgv, heapFlag, phases, phase, String(events), base, dataDir];
   const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 2 ** 20, timeout: 180_000 });
   return JSON.parse(stdout) as Measured;
 }
@@ -113,7 +115,7 @@ async function startBundle(base: string, idleMs: number): Promise<Started> {
     const config = join(dir, 'penstock.yaml');
     await writeFile(config, configText(base, dir));
     const began = Date.now();
-    const child = spawn(process.execPath, [join(root, 'bin/penstock.js'), 'run', '-c', config], {
+    const child = spawn(process.execPath, [heapFlag, join(root, 'bin/penstock.js'), 'run', '-c', config], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const ended = new Promise((resolve) => child.once('exit', resolve));
