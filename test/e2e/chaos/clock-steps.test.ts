@@ -43,5 +43,5 @@ it.each([
     expect({ code, missing, split: splitIdentities(receiver) }).toEqual({ code: 0, missing: [], split: [] });
     expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });
   },
-  120_000,
+  180_000,
 );

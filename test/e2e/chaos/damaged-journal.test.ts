@@ -110,7 +110,10 @@ it.each([
     const { lost } = JSON.parse(repair.stdout) as Repair;
     for (const source of new Set(lost.map((range) => range.source)))
       await run(['verify', source, '--repair', '--from', '20m', '--to', '0s', '-c', file]);
-    const missing = await missingArrivals(receiver, vendors, { timeoutMs: 1000 });
+    const daemon = penstock(['run', '-c', file]);
+    const missing = await missingArrivals(receiver, vendors);
+    daemon.child.kill('SIGTERM');
+    await daemon.exited;
     const ledger = await run(['ledger', '--json', '-c', file]);
 
     const report = JSON.parse(repair.stdout) as Repair;

@@ -92,7 +92,7 @@ it.skipIf(!mayMount())(
     expect({ code: await daemon.exited, missing }).toEqual({ code: 0, missing: [] });
     expect(await ledgerOf(file)).toMatchObject({ imbalances: [] });
   },
-  120_000,
+  180_000,
 );
 
 it('takes an I/O error of the disk as a pause, and goes on when it is gone', async () => {
@@ -113,7 +113,7 @@ it('takes an I/O error of the disk as a pause, and goes on when it is gone', asy
 
   expect({ alive, code: await daemon.exited, missing }).toEqual({ alive: true, code: 0, missing: [] });
   expect(await ledgerOf(file)).toMatchObject({ imbalances: [] });
-}, 120_000);
+}, 180_000);
 
 it.skipIf(isRoot && !mayMount())(
   'refuses a read-only data_dir before anything is polled, and goes on when it is writable',
@@ -148,5 +148,5 @@ it.skipIf(isRoot && !mayMount())(
     expect(refused.stderr).toContain('fix: ');
     expect(after.mtimeMs).toBe(before.mtimeMs);
   },
-  60_000,
+  180_000,
 );

@@ -25,7 +25,7 @@ it('refuses a second daemon on the same directory, names the first, and leaves i
   expect({ code, missing, first: await first.exited }).toEqual({ code: 1, missing: [], first: 0 });
   expect(second.stderr()).toContain(`another penstock uses this journal (process ${first.child.pid}`);
   expect(second.stderr()).toContain('fix: ');
-}, 60_000);
+}, 180_000);
 
 it('lets a waiting daemon take over when the first is killed', async () => {
   const vendors = await startVendors(52);
@@ -43,4 +43,4 @@ it('lets a waiting daemon take over when the first is killed', async () => {
   second.child.kill('SIGTERM');
 
   expect({ code: await second.exited, missing }).toEqual({ code: 0, missing: [] });
-}, 60_000);
+}, 180_000);

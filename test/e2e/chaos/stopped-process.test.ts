@@ -32,4 +32,4 @@ it('goes on after being stopped for longer than its time-outs, again and again, 
 
   expect({ code, missing }).toEqual({ code: 0, missing: [] });
   expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });
-}, 90_000);
+}, 180_000);
