@@ -108,7 +108,7 @@ it('polls 500 sources fairly in one process; a slow and a broken vendor delay no
   expect(most).toBeLessThanOrEqual(2 * fewest + 1);
   expect(rssLater).toBeLessThan(400);
   // A machine that is busy with other tests is slow; a loop that is starved by 500 sources would be far slower.
-  expect(Math.max(stallMs, steadyMs)).toBeLessThan(2_000);
+  expect(Math.max(stallMs, steadyMs)).toBeLessThan(10_000);
   expect(text.stdout.split('\n').length).toBeLessThan(80);
   expect(text.stdout).toContain('more in good order');
   expect(check.stdout.split('\n').length).toBeLessThan(20);
