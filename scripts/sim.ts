@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { runMutants } from '../test/sim/mutants.ts';
 import { type Outcome, play } from '../test/sim/play.ts';
-import { drawScenario, type Scenario } from '../test/sim/scenario.ts';
+import { drawScenario, type Scenario, smallHistories } from '../test/sim/scenario.ts';
 import { shrink } from '../test/sim/shrink.ts';
 
 interface Options {
@@ -13,6 +13,7 @@ interface Options {
   readonly seeds?: string;
   readonly hours: string;
   readonly scenario?: string;
+  readonly small?: boolean;
   readonly log?: boolean;
   readonly shrink: boolean;
   readonly mutants?: boolean;
@@ -57,12 +58,16 @@ async function explain(failing: Outcome, options: Options): Promise<void> {
   for (const problem of shortest.problems) console.log(`  ${problem}`);
 }
 
+function scenariosOf(options: Options, hours: number): Scenario[] {
+  if (options.scenario !== undefined) return [JSON.parse(readFileSync(options.scenario, 'utf8')) as Scenario];
+  const drawn =
+    options.small === true && options.seeds === undefined ? [] : seedsOf(options).map((seed) => drawScenario(seed, hours));
+  return options.small === true ? [...smallHistories(), ...drawn] : drawn;
+}
+
 async function run(options: Options): Promise<boolean> {
   const hours = Number(options.hours);
-  const scenarios =
-    options.scenario === undefined
-      ? seedsOf(options).map((seed) => drawScenario(seed, hours))
-      : [JSON.parse(readFileSync(options.scenario, 'utf8')) as Scenario];
+  const scenarios = scenariosOf(options, hours);
   const onLog = options.log === true ? { onLog: (text: string) => void process.stderr.write(text) } : {};
   let good = true;
   let virtual = 0;
@@ -88,6 +93,7 @@ const command = new Command('sim')
   .option('--seed <n>', 'one history')
   .option('--seeds <from-to>', 'several histories, default 1-20')
   .option('--hours <h>', 'virtual hours of trouble in each history', '6')
+  .option('--small', 'small histories with an end at each step and around each commit')
   .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
   .option('--log', 'the log of every life, JSON on stderr')
   .option('--no-shrink', 'do not look for the shortest history of a failure')

@@ -188,6 +188,7 @@ function simulate(dir: string, seeds: string, hours: number): Promise<string> {
     '--hours',
     String(hours),
     '--no-shrink',
+    '--small',
     '--until-broken',
   ];
   return new Promise((done, failed) => {

@@ -353,3 +353,36 @@ export function drawScenario(seed: number, hours: number): Scenario {
       : [],
   };
 }
+
+/** A quiet quarter of an hour: one source, one sink, six records of which the sink refuses one. */
+const quiet: Scenario = {
+  seed: 1,
+  hours: 0.25,
+  maxBytes: 16 * 1_048_576,
+  sources: [{ name: 'stream', kind: 'stream', pageSize: 2, backMs: 0 }],
+  sinks: [{ name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 10 }],
+  events: [1, 2, 3, 4, 5, 6].map((n) => ({
+    source: 'stream',
+    n,
+    at: 60_000 + n * 1_000,
+    late: 0,
+    ...(n === 3 ? { refusedBy: ['sink1'] } : {}),
+  })),
+  faults: [],
+  ends: [],
+  clock: [],
+  diskErrors: [],
+  replays: [],
+};
+
+/** Small histories that leave no place out: an end at each step and around each commit, and a disk that fails at each second. */
+export function smallHistories(steps = 60, commits = 20): Scenario[] {
+  const end = { at: 55_000, share: 0.5, downMs: 1_000 };
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+  const atSteps = upTo(steps).map((nth): EndPlan => ({ ...end, kind: 'step', nth, when: 'after' }));
+  const atCommits = upTo(commits).flatMap((nth) =>
+    (['before', 'during', 'after'] as const).map((when): EndPlan => ({ ...end, kind: 'commit', nth, when })),
+  );
+  const failing = upTo(12).map((n) => ({ ...quiet, diskErrors: [{ at: 58_000 + n * 1_500, errcode: 10 as const, ms: 4_000 }] }));
+  return [...[...atSteps, ...atCommits].map((one) => ({ ...quiet, ends: [one] })), ...failing];
+}

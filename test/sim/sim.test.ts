@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { play } from './play.ts';
-import { drawScenario, hour, minute, type Scenario } from './scenario.ts';
+import { drawScenario, hour, minute, type Scenario, smallHistories } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
 const calm: Scenario = {
@@ -24,6 +24,16 @@ it.each(Array.from({ length: 12 }, (_, index) => 1000 + index))(
   },
   60_000,
 );
+
+it('keeps every promise wherever a small history ends, and whenever its disk fails', async () => {
+  const broken: string[] = [];
+  for (const scenario of smallHistories()) {
+    const { problems } = await play(scenario);
+    if (problems.length > 0) broken.push(JSON.stringify([scenario.ends, scenario.diskErrors, problems]));
+  }
+
+  expect(broken).toEqual([]);
+}, 120_000);
 
 it('delivers each record once where nothing goes wrong', async () => {
   const { problems, records, arrivals, lives } = await play(calm);
