@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 // Left alone, V8 lets garbage grow to several times of what is alive, as long as the machine has memory; beside other workloads that memory
-// is theirs. It costs a few per cent of CPU at saturation and nothing at the pace of an audit log.
+// is theirs. Collecting more often costs CPU, most of it on other threads: docs/performance.md.
 const growingPercent = 50;
 
 /** Keeps the heap within a half more than what is alive after each collection. Called once, where a process starts. */
