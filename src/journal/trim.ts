@@ -120,7 +120,10 @@ function openSkip(
       return { count: pages.length, skipped };
     });
     for (const fields of skipped)
-      log.error(fields, 'the journal is full: a sink skipped records; collect them again with "penstock backfill"');
+      log.error(
+        fields,
+        'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
+      );
     return count;
   };
 }
