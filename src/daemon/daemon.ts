@@ -49,6 +49,9 @@ function tell(report: RegistrationReport, log: Log): void {
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
   const { maxBytes, keepMs } = config.journal;
+  using _waiting = seams.clock.timer(tellWaitingMs, () =>
+    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to let go of the journal'),
+  );
   const journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'exclusive', lockWaitMs });
   return withPageCache(journal, pageCacheBytes);
 }
