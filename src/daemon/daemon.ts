@@ -35,6 +35,8 @@ export interface Daemon extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const tellWaitingMs = 1000;
+
 function tell(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
