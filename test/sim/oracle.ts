@@ -62,14 +62,22 @@ export async function missing(world: World, life: Life): Promise<string[]> {
   return words;
 }
 
-async function checkLedger({ feeds, receivers, witness }: World, life: Life): Promise<void> {
+async function refusedContents(world: World, life: Life): Promise<string[]> {
+  const letters = await Promise.all(world.receivers.map(({ plan }) => lettersOf(world, life, plan.name)));
+  return letters.flatMap((ofSink) => [...ofSink.keys()]);
+}
+
+async function checkLedger(world: World, life: Life): Promise<void> {
+  const { feeds, receivers, witness } = world;
   if (life.journal === undefined) return;
   const ledger = await readLedger(life.journal);
   for (const text of ledger.imbalances) witness.problem(`the ledger does not balance: ${text}`);
+  const refused = await refusedContents(world, life);
   for (const { plan } of feeds) {
-    // What a commit left behind that was cut off before its answer counts too: it shows by its arrival.
+    // What a commit left behind that was cut off before its answer counts too: it shows by its arrival or its letter.
     const arrived = receivers.flatMap((r) => [...witness.arrived(r.plan.name, plan.name)]);
-    const collected = new Set([...(witness.committed.get(plan.name)?.keys() ?? []), ...arrived]).size;
+    const lettered = refused.filter((key) => key.startsWith(`${plan.name}\n`)).map((key) => key.slice(plan.name.length + 1));
+    const collected = new Set([...(witness.committed.get(plan.name)?.keys() ?? []), ...arrived, ...lettered]).size;
     const totals = ledger.sources[plan.name];
     if (plan.logsReads !== true && totals !== undefined && totals.new !== collected)
       witness.problem(`the ledger says ${totals.new} new records of ${plan.name}, the vendor handed out ${collected}`);
