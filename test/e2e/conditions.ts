@@ -49,9 +49,13 @@ const readVendors = ['anaconda', 'analyst-studio'] as const;
 export async function missingArrivals(
   receiver: Receiver,
   vendors: Vendors,
-  { timeoutMs = 60_000, of = readVendors }: { timeoutMs?: number; of?: readonly (typeof readVendors)[number][] } = {},
+  {
+    timeoutMs = 60_000,
+    of = readVendors,
+    upTo,
+  }: { timeoutMs?: number; of?: readonly (typeof readVendors)[number][]; upTo?: number | undefined } = {},
 ): Promise<string[]> {
-  const awaited = new Set(of.flatMap((vendor) => visibleIds(vendors, vendor)));
+  const awaited = new Set(of.flatMap((vendor) => visibleIds(vendors, vendor, upTo)));
   let read = 0;
   const isEmpty = (): boolean => {
     for (const event of receiver.received.slice(read)) awaited.delete(nativeId(event));

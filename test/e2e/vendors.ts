@@ -91,9 +91,14 @@ export function calm({ faults }: Vendors): void {
 }
 
 /** The vendor's own ids of what a reader of windows can see: everything with a time, without records that our reading made. */
-export function visibleIds({ simulator }: Vendors, vendor: 'anaconda' | 'analyst-studio'): string[] {
+export function visibleIds(
+  { simulator }: Vendors,
+  vendor: 'anaconda' | 'analyst-studio',
+  upTo = Number.POSITIVE_INFINITY,
+): string[] {
   return simulator
     .issued(vendor)
-    .filter(({ occurredAt, record }) => occurredAt !== null && (record as { action?: string }).action !== 'audit_log_accessed')
+    .filter(({ occurredAt }) => occurredAt !== null && occurredAt <= upTo)
+    .filter(({ record }) => (record as { action?: string }).action !== 'audit_log_accessed')
     .map(({ id }) => id);
 }
