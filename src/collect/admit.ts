@@ -1,4 +1,5 @@
 // From raw records to one commit: filter, deduplicate, leave out our own traces, count.
+import { PenstockError } from '../base/errors.ts';
 import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
 import type { Collecting } from './collecting.ts';
@@ -221,19 +222,23 @@ function remember({ counts, memory }: Collecting, sorted: Sorted, received: numb
 }
 
 /**
- * Commits examined records with the checkpoint behind them. Rejects with the journal's error; then nothing of the last part is durable
- * and the checkpoint stands where it stood.
+ * Commits examined records with the checkpoint behind them. A part that finds no room is cut in halves, so that a page larger than the
+ * journal's free space goes in as far as it can. Rejects with the journal's error; then nothing of the last part is durable and the
+ * checkpoint stands where it stood.
  */
 export async function admit(c: Collecting, facts: readonly RecordFacts[], admission: Admission): Promise<AdmissionCounts> {
   const total = { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
-  for (let start = 0; start === 0 || start < facts.length; start += commitRecords) {
-    const counts = await commitSlice(
-      c,
-      facts.slice(start, start + commitRecords),
-      admission,
-      start + commitRecords >= facts.length,
-    );
-    for (const name of Object.keys(total) as (keyof AdmissionCounts)[]) total[name] += counts[name];
+  let size = commitRecords;
+  for (let start = 0; start === 0 || start < facts.length; ) {
+    const part = facts.slice(start, start + size);
+    try {
+      const counts = await commitSlice(c, part, admission, start + part.length >= facts.length);
+      for (const name of Object.keys(total) as (keyof AdmissionCounts)[]) total[name] += counts[name];
+      start += Math.max(1, part.length);
+    } catch (error) {
+      if (part.length < 2 || !(error instanceof PenstockError && error.code === 'PEN_JOURNAL_FULL')) throw error;
+      size = Math.ceil(part.length / 2);
+    }
   }
   return total;
 }
