@@ -604,6 +604,20 @@ describe('a frame', () => {
     expect(readFrame('t', text)?.records).toEqual(records);
   });
 
+  it('with an item nested thousands deep comes with that item cut, so that the message is acknowledged and its neighbours are kept', () => {
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const payload = Buffer.from(`[{"a":1},${deep},{"b":2}]`).toString('base64');
+
+    const records = readFrame('t', JSON.stringify({ messageId: 'm', payload }))?.records;
+
+    const cut = `${'['.repeat(500)}"[NESTED TOO DEEP]"${']'.repeat(500)}`;
+    expect(records).toEqual([
+      { value: { a: 1 }, id: 'm' },
+      { value: cut, unreadable: 'the record is not a JSON object', id: 'm#2' },
+      { value: { b: 2 }, id: 'm#3' },
+    ]);
+  });
+
   it('that is no message comes as its text, without an id', () => {
     expect(readFrame('t', 'nonsense')).toEqual({
       topic: 't',

@@ -14,7 +14,7 @@ type QuerySpec = Readonly<Record<string, unknown>>;
 type Part = readonly [name: string, values: readonly Template[]];
 
 /** Compiles `read.request` once per connector; `query` takes the place of its query. */
-export function compileRequest({ request }: HttpWindowSpec, query: QuerySpec = request.query ?? {}): RequestTemplate {
+export function compileRequest({ request, window }: HttpWindowSpec, query: QuerySpec = request.query ?? {}): RequestTemplate {
   const url = compileUrl(request.url);
   const parts = Object.entries(query).map(
     ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
@@ -22,7 +22,7 @@ export function compileRequest({ request }: HttpWindowSpec, query: QuerySpec = r
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
-  const body = request.body === undefined ? undefined : compileJson(request.body);
+  const body = request.body === undefined ? undefined : compileJson(request.body, numbersOf(window));
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '64MiB');
   return {
@@ -67,21 +67,27 @@ function appendQuery(url: URL, name: string, templates: readonly Template[], sco
 
 type JsonTemplate = (scope: Scope) => unknown;
 
-function compileJson(value: unknown): JsonTemplate {
-  if (typeof value === 'string') return compileText(value);
+function compileJson(value: unknown, numbers: ReadonlySet<string>): JsonTemplate {
+  if (typeof value === 'string') return compileText(value, numbers);
   if (Array.isArray(value)) {
-    const items = value.map(compileJson);
+    const items = value.map((item) => compileJson(item, numbers));
     return (scope) => items.map((item) => item(scope));
   }
   if (typeof value !== 'object' || value === null) return () => value;
-  const members = Object.entries(value).map(([key, inner]) => [key, compileJson(inner)] as const);
+  const members = Object.entries(value).map(([key, inner]) => [key, compileJson(inner, numbers)] as const);
   return (scope) => Object.fromEntries(members.map(([key, inner]) => [key, inner(scope)]));
 }
 
-// A text that is nothing but page.offset or page.limit stays a number in JSON.
-function compileText(text: string): JsonTemplate {
+/** Names whose values are numbers: vendors that take a JSON body refuse them as text. */
+function numbersOf({ format = 'rfc3339' }: HttpWindowSpec['window']): ReadonlySet<string> {
+  const bounds = format === 'rfc3339' ? [] : ['window.from', 'window.to'];
+  return new Set(['page.offset', 'page.limit', 'page.number', ...bounds]);
+}
+
+// A text that is nothing but the place of a number stays a number in JSON.
+function compileText(text: string, numbers: ReadonlySet<string>): JsonTemplate {
   const template = compileTemplate(text);
-  const isNumber = template.parts.length === 1 && ['page.offset', 'page.limit', 'page.number'].includes(template.names[0] ?? '');
+  const isNumber = template.parts.length === 1 && numbers.has(template.names[0] ?? '');
   return (scope) => {
     const rendered = template.render(scope);
     return isNumber && rendered !== undefined ? Number(rendered) : rendered;

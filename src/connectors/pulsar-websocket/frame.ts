@@ -1,5 +1,5 @@
 import { isObject, parseJson } from '../../base/json.ts';
-import { parseTime } from '../../event/index.ts';
+import { boundDepth, parseTime } from '../../event/index.ts';
 import type { RawRecord, StreamMessage } from '../connector.ts';
 
 // The broker allows 5 MB per message by default; base64 and the envelope make a third more of it, and private brokers allow more.
@@ -61,7 +61,7 @@ function tryJson(text: string): unknown {
 }
 
 function readPayload(payload: unknown): RawRecord[] {
-  if (typeof payload !== 'string') return [{ value: JSON.stringify(payload ?? null), unreadable: 'the message has no payload' }];
+  if (typeof payload !== 'string') return [{ value: asText(payload ?? null), unreadable: 'the message has no payload' }];
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(payload) || payload.length % 4 !== 0)
     return [{ value: payload, unreadable: 'the payload is not base64' }];
   const text = decodeText(Buffer.from(payload, 'base64'));
@@ -71,9 +71,14 @@ function readPayload(payload: unknown): RawRecord[] {
   // An array carries several records; one without elements carries none.
   if (Array.isArray(value))
     return value.map((item: unknown) =>
-      isObject(item) ? { value: item } : { value: JSON.stringify(item), unreadable: 'the record is not a JSON object' },
+      isObject(item) ? { value: item } : { value: asText(item), unreadable: 'the record is not a JSON object' },
     );
   return [{ value: text, unreadable: value === undefined ? 'the payload is not JSON' : 'the record is not a JSON object' }];
+}
+
+// Without a bound one item nested thousands deep would overflow the stack, and the message would come back for ever.
+function asText(value: unknown): string {
+  return JSON.stringify(boundDepth(value));
 }
 
 // Without `stream` a call leaves nothing behind for the next.
