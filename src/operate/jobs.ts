@@ -2,7 +2,7 @@
 // operation resumes from what it committed.
 import { sleep } from '../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
-import type { Json } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Job } from '../journal/journal.ts';
 import { backfill, importFiles } from './backfill.ts';
 import { release, replay, retryDeadLetters } from './replay.ts';
@@ -63,6 +63,15 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
   }
 }
 
+/** True while another retry of this sink's dead letters is before it: two at once would send the same letters. */
+function waitsForTurn(job: Job, all: readonly Job[]): boolean {
+  if (job.kind !== 'retry_dead_letters') return false;
+  const sink = sinkOf(job);
+  return all.some((other) => other.id < job.id && other.kind === job.kind && sinkOf(other) === sink);
+}
+
+const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
+
 /** Starts looking for jobs. */
 export function startJobRunner(runtime: Runtime): JobRunner {
   const stop = new AbortController();
@@ -72,7 +81,7 @@ export function startJobRunner(runtime: Runtime): JobRunner {
   async function look(): Promise<void> {
     const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
     for (const job of waiting) {
-      if (running.has(job.id) || running.size >= mostAtOnce) continue;
+      if (running.has(job.id) || running.size >= mostAtOnce || waitsForTurn(job, waiting)) continue;
       running.set(
         job.id,
         execute(job, runtime, stop.signal).finally(() => running.delete(job.id)),

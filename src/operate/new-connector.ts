@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Files, Seams } from '../base/seams.ts';
 import { testConnector } from './connector-test/index.ts';
@@ -22,7 +23,7 @@ export async function newConnector(name: string, dir: string, seams: Seams): Pro
       fix: 'use lower-case letters, digits and single hyphens, such as acme-audit',
     });
   const folder = join(dir, name);
-  await files.mkdir(dir, { recursive: true });
+  await makeFolder(dir, files);
   try {
     await files.mkdir(folder);
   } catch (error) {
@@ -32,7 +33,7 @@ export async function newConnector(name: string, dir: string, seams: Seams): Pro
   const written: string[] = [];
   for (const path of await templateFiles(files)) {
     const target = join(folder, path);
-    await files.mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target), files);
     const text = await files.readFile(join(template, path), 'utf8');
     await files.writeFile(target, renamed(text, name));
     written.push(target);

@@ -110,7 +110,7 @@ export function sourceSettings(source: SourceConfig): SourceSettings {
 }
 
 /** First polls are spread: hundreds at once would keep the event loop from everything else, and the vendors busy. */
-const startJitterMs = (sources: number): number => Math.max(400, 10 * sources);
+const startJitterMs = (sources: number): number => 10 * sources;
 
 function buildSource(
   source: SourceConfig,
