@@ -1,5 +1,7 @@
 import { explain } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import type { Job } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { type BatchFormer, createBatchFormer } from './batch-former.ts';
 import { type Bell, createBell } from './bell.ts';
@@ -44,14 +46,25 @@ export interface LoopLanes {
   readonly settler: Settler;
 }
 
+/** The operation behind `dead-letters retry`, as a job, so that it outlives this process. One that has not begun takes these letters too. */
+async function queueRetry(
+  { journal }: Pick<DeliverDeps, 'journal'>,
+  args: { readonly sink: string; readonly code: string },
+): Promise<void> {
+  const queued = await journal.jobs({ states: ['queued'] });
+  const kind = 'retry_dead_letters';
+  const isSame = (job: Job): boolean =>
+    job.kind === kind && isObject(job.args) && job.args['sink'] === args.sink && job.args['code'] === args.code;
+  if (!queued.some(isSame)) await journal.insertJob(kind, args);
+}
+
 function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell' | 'refusals'>): HoldGate {
   const { settings, deps, log, bell, refusals } = basics;
   async function onEnd(cause: HoldCause): Promise<void> {
     if (cause.kind !== 'systematic') return;
     refusals.clear();
     try {
-      // The operation behind `dead-letters retry`: a job, so that it outlives this process.
-      await deps.journal.insertJob('retry_dead_letters', { sink: settings.name, code: cause.code });
+      await queueRetry(deps, { sink: settings.name, code: cause.code });
     } catch (error) {
       log.error(
         { err: error, code: cause.code },
@@ -204,7 +217,7 @@ async function roomForLetter({ gate, letters }: LoopBasics, code: string, signal
 /** Makes a dead letter of what cannot be sent; a full box is a hold. */
 async function bury(basics: LoopBasics, settler: Settler, { slot, letter }: Unsendable, signal: AbortSignal): Promise<void> {
   const { deps, tally } = basics;
-  if (slot.page.letters === undefined && !(await roomForLetter(basics, letter.code, signal))) return;
+  if (slot.page.letters?.[slot.index] === undefined && !(await roomForLetter(basics, letter.code, signal))) return;
   const text = deps.secrets.scrub(letter.text).slice(0, longestText);
   slot.settle({ ...letter, text });
   tally.lastError = { at: deps.seams.clock.now(), kind: 'event', reason: `${letter.code}: ${text}` };

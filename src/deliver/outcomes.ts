@@ -83,7 +83,7 @@ class CarryingOut implements Outcomes {
     const code = refusal.code.slice(0, longestCode);
     const text = secrets.scrub(refusal.reason).slice(0, longestText);
     // A letter that is refused once more has its place, and tells nothing about the configuration of today.
-    const isLetter = item.slot.page.letters !== undefined;
+    const isLetter = item.slot.page.letters?.[item.slot.index] !== undefined;
     if (!isLetter && refusals.refused(item.event.uid, code)) return systematic(code, text);
     if (!isLetter && !letters.reserve()) return lettersFull(letters.count, code);
     this.#write(part, item, code, text);

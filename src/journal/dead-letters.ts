@@ -9,8 +9,10 @@ import type { LedgerStore } from './ledger.ts';
 export interface LetterStore {
   /** `counted` is false for an event that the ledger has settled before: a refused replay. */
   insert(sink: number, source: number, letter: NewDeadLetter, counted: boolean): void;
-  /** Updates the letter with this uid among those with ids in (after, upTo]; false when there is none. */
-  refuseAgain(sink: number, letter: NewDeadLetter, after: number, upTo: number): boolean;
+  /** Updates the event's letter; false when there is none. */
+  refuseAgain(sink: number, letter: NewDeadLetter): boolean;
+  /** The letter of each uid, undefined where there is none; undefined when none has one. */
+  of(sink: number, source: number, uids: readonly string[]): (number | undefined)[] | undefined;
   /** Takes letters out because they were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. */
   resolve(sink: number, ids: readonly number[], unconfirmed: number): void;
   list(filter: LetterFilter, limit: number, after?: number, upTo?: number): DeadLetter[];
@@ -29,7 +31,7 @@ const letterColumns =
 function openWriting({ db, names }: Core, ledger: LedgerStore): Pick<LetterStore, 'insert' | 'refuseAgain' | 'resolve'> {
   const insert = db.prepare(`INSERT INTO dead_letters (${letterColumns}) VALUES (${letterColumns.replace(/\w+/g, ':$&')})`);
   const again = db.prepare(
-    'UPDATE dead_letters SET code = ?, text = ?, attempts = attempts + ?, last = ? WHERE sink = ? AND source = ? AND uid = ? AND id > ? AND id <= ?',
+    'UPDATE dead_letters SET code = ?, text = ?, attempts = attempts + ?, last = ? WHERE sink = ? AND source = ? AND uid = ?',
   );
   const remove = db.prepare('DELETE FROM dead_letters WHERE id = ? AND sink = ? RETURNING source, counted');
   return {
@@ -37,8 +39,8 @@ function openWriting({ db, names }: Core, ledger: LedgerStore): Pick<LetterStore
       insert.run({ sink, source, ...columnsOf(letter), counted: counted ? 1 : 0 });
       if (counted) ledger.add(sink, source, 'dead_lettered', 1);
     },
-    refuseAgain(sink, { record, source, code, text, attempts, last }, after, upTo) {
-      return again.run(code, text, attempts, last, sink, names.requireSource(source), record.uid, after, upTo).changes > 0;
+    refuseAgain(sink, { record, source, code, text, attempts, last }) {
+      return again.run(code, text, attempts, last, sink, names.requireSource(source), record.uid).changes > 0;
     },
     resolve(sink, ids, unconfirmed) {
       let sent = unconfirmed;
@@ -83,11 +85,22 @@ interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' |
   readonly labels: string;
   readonly event_time: number;
   readonly action: string | null;
+  readonly counted: number;
 }
 
-function openReading({ db }: Core): Pick<LetterStore, 'list' | 'count'> {
+function openReading({ db }: Core): Pick<LetterStore, 'list' | 'count' | 'of'> {
   const from = 'FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source';
+  const any = db.prepare('SELECT 1 FROM dead_letters WHERE sink = ? AND source = ? LIMIT 1');
+  const byUid = db.prepare(
+    'SELECT id, uid FROM dead_letters WHERE sink = ? AND source = ? AND uid IN (SELECT value FROM json_each(?))',
+  );
   return {
+    of(sink, source, uids) {
+      if (one(any, sink, source) === undefined) return undefined;
+      const rows = all<{ id: number; uid: string }>(byUid, sink, source, JSON.stringify(uids));
+      const known = new Map(rows.map(({ id, uid }) => [uid, id]));
+      return known.size === 0 ? undefined : uids.map((uid) => known.get(uid));
+    },
     list(filter, limit, after = 0, upTo = Number.MAX_SAFE_INTEGER) {
       const { sql, values } = whereOf(filter, after, upTo);
       const rows = all<LetterRow>(
@@ -121,6 +134,7 @@ function letterOf(row: LetterRow): DeadLetter {
     attempts,
     first,
     last,
+    ...(row.counted === 0 && { replayed: true }),
   };
 }
 

@@ -88,8 +88,8 @@ export interface StoredPage {
   readonly positions: readonly Position[];
   /** For a lane over stored pages: which of its records are meant. A page is kept whole, so it holds others too. */
   readonly only?: ReplaySelection;
-  /** For a lane over dead letters: the letter behind each record. */
-  readonly letters?: readonly number[];
+  /** In a replay lane: the letter behind each record, of those that have one. */
+  readonly letters?: readonly (number | undefined)[];
 }
 
 /** What a replay is about: event times in milliseconds, both inclusive, and one action. */
@@ -140,6 +140,8 @@ export interface NewDeadLetter {
 export interface DeadLetter extends NewDeadLetter {
   readonly id: number;
   readonly sink: string;
+  /** True for an event that the ledger had settled before a replay of it was refused: no part of `dead_lettered`. */
+  readonly replayed?: true;
 }
 
 /** A lane as a sink sees it. */
@@ -318,7 +320,8 @@ export interface Journal extends AsyncDisposable {
   read(sink: string, lane: Lane, after: Position, limit: number): Promise<readonly StoredPage[]>;
   /**
    * In a stored lane acknowledged, unconfirmed, not_routed and the letters must account for every record between the offset and `upTo`,
-   * otherwise PEN_INTERNAL. In a replay lane only `replayed` counts: the records have been counted once before.
+   * otherwise PEN_INTERNAL. In a replay lane only `replayed` counts: the records have been counted once before. A replay keeps one
+   * letter per event, and writes none for a letter that left the journal meanwhile.
    *
    * Moves the sink's offset in a lane, writes dead letters and adds counts, atomically. `resolvedLetters`: letters delivered at last.
    */

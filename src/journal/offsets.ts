@@ -81,12 +81,30 @@ function openMove({ db }: Core): Move {
   };
 }
 
+/** Takes records out of the ranges that a sink skipped, the newest first; a range that has none left goes. */
+function openGiveBack({ db }: Core) {
+  const ranges = db.prepare('SELECT id, records FROM skips WHERE sink = ? AND source = ? AND kind = ? ORDER BY id DESC');
+  const shrink = db.prepare('UPDATE skips SET records = records - ? WHERE id = ?');
+  const remove = db.prepare('DELETE FROM skips WHERE id = ?');
+  return (sink: number, source: number, kind: number, records: number): void => {
+    let left = records;
+    if (left === 0) return;
+    for (const range of all<{ id: number; records: number }>(ranges, sink, source, kind)) {
+      if (left < range.records) return void shrink.run(left, range.id);
+      remove.run(range.id);
+      left -= range.records;
+    }
+  };
+}
+
 function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: LetterStore): OffsetStore['settle'] {
   const totals = core.db.prepare('SELECT skipped FROM totals WHERE sink = ? AND source = ?');
+  const giveBack = openGiveBack(core);
   // A record that was skipped or abandoned while it was in flight and was delivered after all is counted as delivered.
-  function reclaim(sink: number, source: number, records: number): void {
+  function reclaim(sink: number, source: number, kind: number, records: number): void {
     const skipped = Math.min(records, one<{ skipped: number }>(totals, sink, source)?.skipped ?? 0);
     ledger.add(sink, source, 'skipped', -skipped);
+    giveBack(sink, source, kind, skipped);
     ledger.add(sink, source, 'abandoned', skipped - records);
   }
   return (sink, lane, upTo, newLetters, counts) => {
@@ -101,7 +119,7 @@ function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: Letter
         fix: 'report this with the log',
       });
     }
-    if (late > 0) reclaim(sink, source, late);
+    if (late > 0) reclaim(sink, source, kind, late);
     if (upTo > at || late > 0) move.to(sink, source, kind, Math.max(at, upTo), passed - late);
     ledger.add(sink, source, 'acknowledged', counts.acknowledged ?? 0);
     ledger.add(sink, source, 'unconfirmed', counts.unconfirmed ?? 0);

@@ -71,14 +71,19 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
       const replay = row(lane);
       if (replay === undefined) return [];
       if (replay.kind === 'stored') {
-        const only = selectionOf(replay);
         const pages = await readRows(stored.steps(replay, after), lane.source, limit, core.path);
-        return pages.map((page) => ({ ...page, only }));
+        return pages.map((page) => withLetters(replay, page, letters));
       }
       return pagesOf(letters.list(JSON.parse(replay.filter) as LetterFilter, limit, after, replay.upto));
     },
     settle: openSettle(core, { row, stored, ledger, letters }),
   };
+}
+
+function withLetters(replay: ReplayRow, page: StoredPage, letters: LetterStore): StoredPage {
+  const uids = page.records.map(({ uid }) => uid);
+  const known = letters.of(replay.sink, replay.source, uids);
+  return { ...page, only: selectionOf(replay), ...(known !== undefined && { letters: known }) };
 }
 
 function selectionOf({ min_time, max_time, filter }: ReplayRow): ReplaySelection {
@@ -197,8 +202,8 @@ function openSettle(
         ? replay.remaining - stored.between(replay, replay.after, upTo)
         : letters.count(JSON.parse(replay.filter) as LetterFilter, upTo, replay.upto);
     for (const letter of refused) {
-      const known = replay.kind === 'dead_letters' && letters.refuseAgain(sink, letter, replay.after, upTo);
-      if (!known) letters.insert(sink, replay.source, letter, false);
+      // A letter that is gone was delivered by another replay or discarded by a person, and has been counted as that.
+      if (!letters.refuseAgain(sink, letter) && replay.kind === 'stored') letters.insert(sink, replay.source, letter, false);
     }
     move.run(upTo, Math.max(0, left), replay.job, replay.source);
     // Whatever word the caller used, a delivery on a replay lane has been counted once before.

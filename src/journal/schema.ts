@@ -71,8 +71,13 @@ CREATE TABLE skips (
 ) STRICT;
 `;
 
+// A replay looks for the letters of the events that it delivers.
+const version3 = `
+CREATE INDEX dead_letters_by_uid ON dead_letters (sink, source, uid);
+`;
+
 /** Steps from an empty file to the newest shape: step n leads to `user_version` n + 1. */
-export const migrations: readonly string[] = [version1, version2];
+export const migrations: readonly string[] = [version1, version2, version3];
 
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;

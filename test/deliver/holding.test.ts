@@ -273,6 +273,35 @@ it('holds instead of draining the journal into dead letters when many events are
   await clock.until(loop.stop(0));
 });
 
+it('queues no second retry of the same letters while one has not begun', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 400));
+  let isFixed = false;
+  const { loop, clock } = setUp({
+    journal,
+    answer: ({ events }) =>
+      isFixed ? accepted : { each: events.map(() => ({ kind: 'event', code: '7', reason: 'Incorrect index' })) },
+  });
+  loop.start();
+  await clock.advance(600_000);
+  isFixed = true;
+  await clock.advance(300_000);
+  journal.put(live, records('f', 200));
+  isFixed = false;
+  await clock.advance(600_000);
+  const heldAgain = loop.status().state;
+  isFixed = true;
+
+  await clock.advance(300_000);
+
+  expect({ heldAgain, state: loop.status().state, jobs: journal.inserted.map(({ args }) => args) }).toEqual({
+    heldAgain: 'hold',
+    state: 'idle',
+    jobs: [{ sink: 'out', code: '7' }],
+  });
+  await clock.until(loop.stop(0));
+});
+
 it('writes the dead letters after all when an operator releases such a hold', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 60));

@@ -151,6 +151,7 @@ export function memoryJournal(): MemoryJournal {
       else holdNotes.set(name, hold);
     },
     holds: async () => [...holdNotes].map(([name, hold]) => ({ kind: 'sink' as const, name, hold })),
+    jobs: async ({ states } = {}) => inserted.filter(({ state }) => states?.includes(state) !== false),
     async insertJob(kind, args) {
       const job: Job = {
         id: inserted.length + 1,

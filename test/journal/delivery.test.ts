@@ -6,6 +6,7 @@ import {
   type NewDeadLetter,
   openJournal,
   type Position,
+  type ReplayRequest,
   type StoredRecord,
 } from '../../src/journal/index.ts';
 import { isBalanced } from '../../src/journal/ledger.ts';
@@ -264,6 +265,77 @@ it('delivers dead letters again: resolved ones leave, refused ones stay with the
   expect(left).toEqual([]);
   expect(await journal.deadLetters({}, 10)).toMatchObject([{ id: 2, code: '413', attempts: 2, last: 99 }]);
   expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+});
+
+async function openWithLetter(): Promise<{ journal: Journal; records: [StoredRecord, StoredRecord] }> {
+  const journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('a')]);
+  const records = someRecords(2) as [StoredRecord, StoredRecord];
+  await journal.append(commitOf('s', records));
+  await journal.settle('a', live, at(2), [letterOf(records[0])], { acknowledged: 1 });
+  return { journal, records };
+}
+
+async function openLane(journal: Journal, job: number, what: ReplayRequest) {
+  await journal.openReplay(job, 'a', what);
+  const open = (await journal.lanes('a')).find(({ lane }) => lane.job === job);
+  if (open === undefined) throw new Error(`job ${job} has nothing to do`);
+  const [page] = await journal.read('a', open.lane, open.offset, 10);
+  const last = page?.positions.at(-1);
+  if (page === undefined || last === undefined) throw new Error('no page');
+  return { lane: open.lane, page, last };
+}
+
+it('keeps one letter for an event that a replay of its time brings again', async () => {
+  const { journal, records } = await openWithLetter();
+  await using _closing = journal;
+  const { lane, page, last } = await openLane(journal, 1, { kind: 'stored' });
+
+  await journal.settle('a', lane, last, [letterOf(records[0], { code: '413' })], { replayed: 1 });
+
+  expect(page.letters).toEqual([1, undefined]);
+  expect(await journal.deadLetters({}, 10)).toEqual([
+    { id: 1, sink: 'a', ...letterOf(records[0], { code: '413', attempts: 2 }) },
+  ]);
+  expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+});
+
+it('takes out the letter of an event that a replay of its time delivered at last', async () => {
+  const { journal } = await openWithLetter();
+  await using _closing = journal;
+  const { lane, last } = await openLane(journal, 1, { kind: 'stored' });
+
+  await journal.settle('a', lane, last, [], { replayed: 2 }, [1]);
+
+  expect(await journal.deadLetters({}, 10)).toEqual([]);
+  expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, replayed: 2 });
+});
+
+it('marks the letter of a replay whose event the ledger had settled', async () => {
+  const { journal, records } = await openWithLetter();
+  await using _closing = journal;
+  const { lane, last } = await openLane(journal, 1, { kind: 'stored' });
+
+  await journal.settle('a', lane, last, [letterOf(records[1])], { replayed: 1 });
+
+  expect(await journal.deadLetters({}, 10)).toEqual([
+    { id: 1, sink: 'a', ...letterOf(records[0]) },
+    { id: 2, sink: 'a', ...letterOf(records[1]), replayed: true },
+  ]);
+  expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+});
+
+it('writes no letter again that another retry delivered or a person discarded meanwhile', async () => {
+  const { journal, records } = await openWithLetter();
+  await using _closing = journal;
+  const first = await openLane(journal, 1, { kind: 'dead_letters' });
+  const second = await openLane(journal, 2, { kind: 'dead_letters' });
+  await journal.settle('a', first.lane, first.last, [], { replayed: 1 }, [1]);
+
+  await journal.settle('a', second.lane, second.last, [letterOf(records[0])], {});
+
+  expect(await journal.deadLetters({}, 10)).toEqual([]);
+  expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, replayed: 1 });
 });
 
 it('discards letters by filter and counts them', async () => {

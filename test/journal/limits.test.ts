@@ -102,6 +102,7 @@ it('counts a record that was skipped in flight and delivered after all as delive
   const after = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake');
   expect(before?.skipped).toBeGreaterThan(2);
   expect(after?.totals).toMatchObject({ acknowledged: 2, skipped: (before?.skipped ?? 0) - 2 });
+  expect((await journal.ledger()).skipped).toMatchObject([{ sink: 'lake', source: 's', records: after?.totals.skipped }]);
   expect(after !== undefined && isBalanced(after)).toBe(true);
 });
 

@@ -261,7 +261,8 @@ class Comparison {
     const [page] = await this.#open().read(target.name, replay.lane, replay.offset, count);
     const last = page?.positions.at(-1);
     if (page?.letters === undefined || last === undefined) throw new Error('no letters');
-    await this.#open().settle(target.name, replay.lane, last, [], { replayed: page.letters.length }, page.letters);
+    const letters = page.letters.filter((letter) => letter !== undefined);
+    await this.#open().settle(target.name, replay.lane, last, [], { replayed: page.letters.length }, letters);
     await this.#open().closeReplay(job.id);
     const resolved = new Set(page.records.map(({ uid }) => uid));
     target.letters.splice(0, target.letters.length, ...target.letters.filter(({ uid }) => !resolved.has(uid)));

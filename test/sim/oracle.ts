@@ -93,10 +93,11 @@ async function checkLedger(world: World, life: Life): Promise<void> {
       feeds.flatMap(({ plan: { name } }) => [...witness.arrived(plan.name, name)].map((key) => `${name}\n${key}`)),
     );
     const undelivered = [...contents].filter((content) => !delivered.has(content));
-    // An event that was settled before and is refused when it is sent once more becomes a letter beside the balance.
-    if (totals.dead_lettered > letters.length || totals.dead_lettered < undelivered.length)
+    // An event that was settled before and is refused when it is sent once more becomes a letter beside the balance, and says so.
+    const counted = letters.filter(({ replayed }) => replayed !== true).length;
+    if (totals.dead_lettered !== counted || totals.dead_lettered < undelivered.length)
       witness.problem(
-        `the ledger says ${totals.dead_lettered} dead letters of ${plan.name}, there are ${letters.length}, ${undelivered.length} of them undelivered`,
+        `the ledger says ${totals.dead_lettered} dead letters of ${plan.name}, there are ${counted}, ${undelivered.length} of them undelivered`,
       );
     const taken = totals.acknowledged + totals.unconfirmed;
     if (taken > byUid.size) witness.problem(`the ledger says that ${plan.name} took ${taken} events, ${byUid.size} arrived`);

@@ -55,6 +55,11 @@ async function list({ json, limit, ...options }: ListOptions, context: CommandCo
   else if (count === 0) output.line('No dead letters.');
   else {
     show(letters, context);
+    const replayed = letters.filter((letter) => letter.replayed === true).map(({ id }) => id);
+    if (replayed.length > 0)
+      output.line(
+        output.color.dim(`refused when replayed, so the ledger counts what became of them before: ${replayed.join(', ')}`),
+      );
     if (count > letters.length) output.line(output.color.dim(`and ${count - letters.length} more (--limit)`));
   }
 }

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { Job } from '../../src/journal/journal.ts';
+import { startJobRunner } from '../../src/operate/jobs.ts';
+import type { Runtime } from '../../src/operate/runtime.ts';
+import { commitOf, sink, someRecords, source, temporaryJournal } from '../journal/fixture.ts';
+
+const letter = {
+  source: 's',
+  connector: { name: 'example', hash: 'c0ffee' },
+  tenant: undefined,
+  labels: [],
+  eventTime: 700,
+  action: undefined,
+  code: '7',
+  text: 'no',
+  attempts: 1,
+  first: 10,
+  last: 20,
+};
+
+const statesOf = (jobs: readonly Job[]): string[] => jobs.map(({ state }) => state);
+
+it('lets retries of one sink wait for each other, and not those of other sinks', async () => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('a'), sink('b')]);
+  const records = someRecords(1);
+  await journal.append(commitOf('s', records));
+  const letters = records.map((record) => ({ ...letter, record }));
+  for (const name of ['a', 'b']) {
+    const [open] = await journal.lanes(name);
+    if (open?.end === undefined) throw new Error('nothing pending');
+    await journal.settle(name, open.lane, open.end, letters, {});
+  }
+  for (const name of ['a', 'a', 'b']) await journal.insertJob('retry_dead_letters', { sink: name, code: '7' });
+  const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
+  const runtime = { journal, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+  await using runner = startJobRunner(runtime);
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'queued', 'running']);
+
+  const [open] = (await journal.lanes('a')).filter(({ lane }) => lane.job === 1);
+  const [page] = open === undefined ? [] : await journal.read('a', open.lane, open.offset, 10);
+  const last = page?.positions.at(-1);
+  if (open === undefined || last === undefined) throw new Error('no lane');
+  await journal.settle('a', open.lane, last, [], { replayed: 1 }, [1]);
+
+  await expect
+    .poll(
+      async () => {
+        runner.wake();
+        return statesOf(await journal.jobs());
+      },
+      { timeout: 10_000 },
+    )
+    .toEqual(['done', 'done', 'running']);
+});
