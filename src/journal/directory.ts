@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import type { Files } from '../base/seams.ts';
 
 /** Names of the journal's files in data_dir. SQLite adds `-wal` and `-shm` beside the first. */
@@ -46,7 +47,7 @@ const doubtfulFileSystems: ReadonlyMap<number, string> = new Map([
  */
 export async function prepareDirectory(dataDir: string, files: Files, log: Log): Promise<void> {
   try {
-    const made = await files.mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const made = await makeFolder(dataDir, files, 0o700);
     if (made !== undefined) await syncDirectory(dirname(made), files);
     await probeWrite(dataDir, files);
   } catch (error) {

@@ -3,6 +3,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import type { Files } from '../../base/seams.ts';
 
 /** How far back from its end a file is searched for the last line feed. */
@@ -24,7 +25,7 @@ export interface LineFile extends AsyncDisposable {
 
 /** Opens or makes the file (mode 0600) and cuts off a torn last line. Throws what the file system says, or PEN_FILE_UNREADABLE. */
 export async function openLineFile(path: string, files: Files): Promise<LineFile> {
-  await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path), files, 0o700);
   const handle = await files.open(path, 'a+', 0o600);
   try {
     const stat = await handle.stat();

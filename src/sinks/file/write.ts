@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { ProbeReport, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
@@ -65,7 +66,7 @@ function verdictOfError(error: unknown, path: string): Verdict {
 // `check` may run beside the daemon: it must not touch what the daemon is writing, so nothing is repaired here.
 async function probe(path: string, files: Files): Promise<ProbeReport> {
   try {
-    await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), files, 0o700);
     await using handle = await files.open(path, 'a', 0o600);
     const stat = await handle.stat();
     if (!stat.isFile())
@@ -76,7 +77,10 @@ async function probe(path: string, files: Files): Promise<ProbeReport> {
     return {
       ok: false,
       findings: [error instanceof Error ? error.message : String(error)],
-      fix: verdict.kind === 'hold' ? verdict.fix : 'free space on the disk, or change path',
+      fix:
+        verdict.kind === 'hold'
+          ? verdict.fix
+          : `see that ${dirname(path)} can be made and that the disk has room, or change path`,
     };
   }
 }
