@@ -2,16 +2,42 @@ import type { YamlPath } from '../base/yaml-faults.ts';
 import type { TlsOptions } from '../sinks/common-options.ts';
 import type { LoadContext } from './load-context.ts';
 
-/** What the schema of `tls:` cannot say; `at` is the block that holds it. */
-export function checkTls(tls: TlsOptions | undefined, at: YamlPath, { doc, faults, warnings }: LoadContext): void {
+const mostFileBytes = 1_048_576;
+
+/** What the schema of `tls:` cannot say, and whether its files are there; `at` is the block that holds it. */
+export async function checkTls(tls: TlsOptions | undefined, at: YamlPath, context: LoadContext): Promise<void> {
   if (tls === undefined) return;
+  const { doc, faults, warnings } = context;
   const place = [...at, 'tls'];
   if (tls.insecure_skip_verify === true) {
     warnings.push(
       doc.fault([...place, 'insecure_skip_verify'], 'certificates are not checked', 'remove it; set ca_file or pin_sha256'),
     );
   }
-  if ((tls.cert_file === undefined) === (tls.key_file === undefined)) return;
-  const [has, lacks] = tls.cert_file === undefined ? ['key_file', 'cert_file'] : ['cert_file', 'key_file'];
-  faults.push(doc.fault([...place, has ?? ''], `${has} without ${lacks}`, `add ${lacks}`));
+  if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) {
+    const [has, lacks] = tls.cert_file === undefined ? ['key_file', 'cert_file'] : ['cert_file', 'key_file'];
+    faults.push(doc.fault([...place, has ?? ''], `${has} without ${lacks}`, `add ${lacks}`));
+  }
+  for (const option of ['ca_file', 'cert_file', 'key_file'] as const) {
+    const path = tls[option];
+    if (path !== undefined) await checkPem(path, [...place, option], context);
+  }
+}
+
+/** Like secret files, certificates need not be on the machine that validates without secrets. */
+async function checkPem(path: string, at: YamlPath, { doc, faults, from }: LoadContext): Promise<void> {
+  if (from.withoutSecrets) return;
+  const report = (what: string, fix: string): void => void faults.push(doc.fault(at, what, fix));
+  try {
+    const info = await from.files.stat(path);
+    if (!info.isFile() || info.size > mostFileBytes) return report(`"${path}" is not a PEM file`, 'name a PEM file');
+    const text = await from.files.readFile(path, 'latin1');
+    if (!text.includes('-----BEGIN '))
+      report(`"${path}" holds nothing in PEM form`, 'convert it: openssl x509 -inform der -in FILE');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      report(`file "${path}" does not exist`, 'create it, or correct the path; relative paths start at the configuration file');
+    else report(`file "${path}" cannot be read (${code ?? 'unknown fault'})`, 'correct its permissions');
+  }
 }

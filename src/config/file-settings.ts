@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { durationMs, sizeBytes } from '../base/quantity.ts';
+import type { Fault } from '../base/yaml-faults.ts';
 import { checkTls } from './check-tls.ts';
 import type { Config } from './config.ts';
 import type { FileOptions } from './file-options.ts';
@@ -11,14 +12,15 @@ const leastJournalBytes = 8 * 2 ** 20;
 export type FileSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'connectors_dir' | 'shutdownTimeoutMs'>;
 
 /** Turns the checked top of the file into settings; what a schema cannot say goes into the context's faults. */
-export function fileSettings(top: FileOptions, context: LoadContext): FileSettings {
+export async function fileSettings(top: FileOptions, context: LoadContext): Promise<FileSettings> {
   const { doc, faults, from } = context;
   const maxBytes = sizeBytes(top.journal.max_bytes);
   if (maxBytes < leastJournalBytes)
     faults.push(doc.fault(['journal', 'max_bytes'], `"${top.journal.max_bytes}" is less than 8MiB`, 'use 8MiB or more'));
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(top.admin.listen) ?? [];
   if (Number(port) > 65_535) faults.push(doc.fault(['admin', 'listen'], `${port} is not a port`, 'use 65535 or less'));
-  checkTls(top.tls, [], context);
+  await checkTls(top.tls, [], context);
+  await checkConnectorsDir(top.connectors_dir, context);
   return {
     data_dir: resolve(from.dir, top.data_dir),
     log: { level: top.log.level },
@@ -31,4 +33,19 @@ export function fileSettings(top: FileOptions, context: LoadContext): FileSettin
     connectors_dir: top.connectors_dir,
     shutdownTimeoutMs: durationMs(top.shutdown_timeout),
   };
+}
+
+/** Without the folder the shipped connectors would take the place of those that the operator wrote, without a word. */
+async function checkConnectorsDir(path: string | undefined, { doc, faults, warnings, from }: LoadContext): Promise<void> {
+  if (path === undefined) return;
+  const report = (list: Fault[], what: string): void =>
+    void list.push(doc.fault(['connectors_dir'], what, 'correct the path; relative paths start at the configuration file'));
+  try {
+    const info = await from.files.stat(path);
+    if (!info.isDirectory()) report(faults, `"${path}" is not a folder`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') report(warnings, `there is no folder "${path}"; only shipped connectors are known`);
+    else report(faults, `the folder "${path}" cannot be read (${code ?? 'unknown fault'})`);
+  }
 }

@@ -81,7 +81,7 @@ async function resolveFile(
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);
-  const settings = fileSettings(value as unknown as FileOptions, context);
+  const settings = await fileSettings(value as unknown as FileOptions, context);
   if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
   const warnings = context.warnings.map(withoutFilledIn);
   const connectorDirs = context.places.dirs;

@@ -26,7 +26,7 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   context.faults.push(...read.faults);
   const common = soundPart(read, block.at, schema) as unknown as CommonSinkOptions;
   const settings = settingsOf(common, kind, block, context);
-  checkTls(common.tls, block.at, context);
+  await checkTls(common.tls, block.at, context);
   if (read.faults.length > 0) return undefined;
   const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
   checkOwnRules(kind, base.options, read, block, context);

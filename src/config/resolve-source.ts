@@ -29,7 +29,7 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   context.faults.push(...read.faults);
   if (connector === undefined) return undefined;
   const value = soundPart(read, block.at, schema);
-  checkTls((value as SourceOptions).tls, block.at, context);
+  await checkTls((value as SourceOptions).tls, block.at, context);
   const settings = settingsOf(value as SourceOptions, connector, block, context);
   const isPlainAllowed = value['allow_plaintext'] === true;
   const plain = plaintextFaults(urlsIn(value['options'], [...block.at, 'options']), isPlainAllowed, context.doc);
@@ -56,9 +56,19 @@ async function connectorOf({ raw, at }: NamedBlock, context: LoadContext): Promi
   } catch (error) {
     const { message, where, fix } = asPenstockError(error);
     const what = where === undefined ? message : `${where}: ${message}`;
-    context.faults.push(context.doc.fault([...at, 'connector'], what, fix ?? `correct the connector "${name}"`));
+    const key = actions.length > 0 && (await loadsAlone(name, context)) ? 'actions' : 'connector';
+    const remedy = key === 'actions' ? 'correct these rows' : `correct the connector "${name}"`;
+    context.faults.push(context.doc.fault([...at, key], what, fix ?? remedy));
     return undefined;
   }
+}
+
+/** True when a connector is sound without the rows of its source: the fault lies in them. */
+async function loadsAlone(name: string, { loadConnector, places }: LoadContext): Promise<boolean> {
+  return loadConnector(name, places).then(
+    () => true,
+    () => false,
+  );
 }
 
 type Settings = Omit<

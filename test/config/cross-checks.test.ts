@@ -1,7 +1,9 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { faultsOf, load, temporaryFolder } from './load.ts';
+import { PenstockError } from '../../src/base/errors.ts';
+import type { LoadConnector } from '../../src/config/load-context.ts';
+import { fakeConnector, faultsOf, load, temporaryFolder } from './load.ts';
 
 const feed = (name: string, rest = ''): string => `  ${name}: { connector: vendor, options: { org_id: ${name} }${rest} }\n`;
 const warningsOf = async (yaml: string): Promise<string[]> =>
@@ -155,7 +157,7 @@ it('refuses two sinks on one file, even when it does not exist yet', async () =>
 });
 
 it('gives sources and sinks the proxy and certificates of the whole file unless they have their own', async () => {
-  const folder = await temporaryFolder();
+  const folder = await temporaryFolder({ 'ca.pem': '-----BEGIN CERTIFICATE-----\n' });
   const config = await load(
     `proxy: http://proxy.example.com:3128\ntls: { ca_file: ca.pem }\nsources:\n${feed('a')}${feed('b', ', tls: { server_name: x }')}sinks: { x: { type: stdout, proxy: "http://other:1" } }`,
     { folder },
@@ -168,6 +170,58 @@ it('gives sources and sinks the proxy and certificates of the whole file unless 
     { allowPlaintext: false, proxy: 'http://other:1', tls },
   ]);
   expect(await config.sources[0]?.resolveHttp()).toEqual({ allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls });
+});
+
+it.each([
+  ['there is no such file', 'nope.pem', 'file "nope.pem" does not exist'],
+  ['it is a folder', 'folder', '"folder" is not a PEM file'],
+  ['it holds something else', 'der.pem', '"der.pem" holds nothing in PEM form'],
+])('refuses a certificate authority at once where %s', async (_name, path, what) => {
+  const folder = await temporaryFolder({ 'der.pem': '0\u0082', 'folder/x': '' });
+
+  const faults = await faultsOf(
+    `tls: { ca_file: ${path} }\nsources:\n${feed('a')}sinks: { x: { type: stdout, tls: { ca_file: ${path} } } }`,
+    { folder },
+  );
+
+  expect(faults.filter((line) => line.startsWith('penstock.yaml'))).toEqual([
+    `penstock.yaml:1:17 (tls.ca_file): ${what}`,
+    expect.stringContaining(`(sinks.x.tls.ca_file): ${what}`),
+  ]);
+});
+
+it('asks for no certificates where secrets are not asked for', async () => {
+  const config = await load(`tls: { ca_file: nope.pem }\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`, {
+    withoutSecrets: true,
+  });
+
+  expect(config.warnings).toEqual([]);
+});
+
+it('warns of a folder of connectors that is missing, and refuses one that is a file', async () => {
+  const folder = await temporaryFolder({ file: '' });
+  const yaml = (dir: string): string => `connectors_dir: ${dir}\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`;
+
+  const { warnings } = await load(yaml('./mine'), { folder });
+  const faults = await faultsOf(yaml('./file'), { folder });
+
+  expect(warnings.map(({ path, what }) => [path, what])).toEqual([
+    [['connectors_dir'], `there is no folder "${join(folder, 'mine')}"; only shipped connectors are known`],
+  ]);
+  expect(faults[0]).toBe('penstock.yaml:1:17 (connectors_dir): "file" is not a folder');
+});
+
+it('names the place of the rows of a source where the fault lies in them', async () => {
+  const loadConnector: LoadConnector = (name, _places, extras) =>
+    extras === undefined
+      ? Promise.resolve(fakeConnector(name))
+      : Promise.reject(new PenstockError('PEN_CONNECTOR_INVALID', 'a row is wrong', { where: 'rows.yaml:1:1' }));
+
+  const faults = await faultsOf(`sources:\n${feed('a', ', actions: rows.yaml')}sinks: { x: { type: stdout } }`, {
+    loadConnector,
+  });
+
+  expect(faults).toEqual(['penstock.yaml:2:60 (sources.a.actions): rows.yaml:1:1: a row is wrong', '  fix: correct these rows']);
 });
 
 it('loads 500 sources in a moment', async () => {

@@ -84,7 +84,7 @@ it('remembers secrets wherever they come from', async () => {
 });
 
 it('reads a rotated secret again, and complains when it is gone', async () => {
-  const folder = await temporaryFolder({ key: 'old\n' });
+  const folder = await temporaryFolder({ key: 'old\n', 'ca.pem': '-----BEGIN CERTIFICATE-----\n' });
   const config = await load(
     'sinks: { a: { type: splunk_hec, endpoint: https://h.example, token: ${file:key}, tls: { ca_file: ca.pem } } }',
     { folder },
