@@ -10,6 +10,7 @@ import { createEndpointPool, type EndpointPool } from './endpoint-pool.ts';
 import { cannotOpen, createHoldGate, type HoldCause, type HoldGate } from './hold-gate.ts';
 import { createLaneReader, type LaneReader } from './lane-reader.ts';
 import { createLetterBox, type LetterBox } from './letter-box.ts';
+import { createLetterNews } from './letter-news.ts';
 import { createTally, type Tally } from './loop-status.ts';
 import { createMappers } from './mappers.ts';
 import { lettersFull } from './outcomes.ts';
@@ -124,6 +125,7 @@ export function createBasics(settings: DeliverySettings, deps: DeliverDeps): Loo
 function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler {
   const { settings, deps, log, bell, tally, letters } = basics;
   const { clock, random } = deps.seams;
+  const tell = createLetterNews(log);
   return startSettler({
     sink: settings.name,
     journal: deps.journal,
@@ -137,6 +139,7 @@ function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler
       if (settlement.acknowledged > 0) tally.lastAcknowledged = clock.now();
       tally.journalTrouble = undefined;
       letters.written(settlement.newLetters, settlement.resolved.length);
+      tell(settlement.letters);
       reader().settled(lane, settlement.records);
       bell.ring();
     },

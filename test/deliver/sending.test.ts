@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
+import { openLog } from '../../src/base/log.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
 import { accepted, records, type Setup, setUp } from './harness.ts';
@@ -185,6 +187,30 @@ it('retries alone the items of a batch that asked for it', async () => {
 
   expect(setup.sent.map(({ uids }) => uids)).toEqual([['e0', 'e1', 'e2', 'e3'], ['e1']]);
   expect(journal.settled).toMatchObject({ acknowledged: 3, dead_lettered: 1 });
+});
+
+it('logs the first dead letter of a code as an error, and no other of that code', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 4, { action: 'role.grant' }));
+  const lines: string[] = [];
+  const log = openLog('info', { write: (line) => void lines.push(line) }, createSecrets());
+  const codes: Readonly<Record<string, string>> = { e0: '6', e1: '6', e3: '400' };
+  const answer: Parameters<typeof setUp>[0]['answer'] = ({ events }) => ({
+    each: events.map(({ uid }) => {
+      const code = codes[uid];
+      return code === undefined ? { kind: 'accept' } : { kind: 'event', code, reason: `refused ${uid}` };
+    }),
+  });
+
+  await deliverAll(setUp({ journal, answer, deps: { log } }));
+
+  const told = lines
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ level, msg }) => level === 50 && String(msg).startsWith('first dead letter'));
+  expect(told.map(({ code, text, source, action, uid }) => ({ code, text, source, action, uid }))).toEqual([
+    { code: '6', text: 'refused e0', source: 'acme', action: 'role.grant', uid: 'e0' },
+    { code: '400', text: 'refused e3', source: 'acme', action: 'role.grant', uid: 'e3' },
+  ]);
 });
 
 it('cuts the text of a dead letter at 1,000 characters', async () => {
