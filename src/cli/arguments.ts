@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../base/quantity.ts';
 import { parseTimestamp } from '../base/timestamp.ts';
 
@@ -7,6 +7,11 @@ export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('write a duration such as 30s, 5m, 2h or 7d.');
   return ms;
+}
+
+/** An option that takes a duration; its help shows the default as people write it. */
+export function durationOption(flags: string, description: string, byDefault: string): Option {
+  return new Option(flags, description).argParser(duration).default(duration(byDefault), byDefault);
 }
 
 /** Reads a time, RFC 3339 or `7d` ago, as milliseconds since the epoch. */

@@ -31,7 +31,7 @@ export function createSweep(c: Collecting): Sweep {
   const state: { range?: RangeCheckpoint; error?: PenstockError; retryAt: number } = { retryAt: 0 };
   return {
     async goOn(reader, live, session, size) {
-      if (sweep === undefined || session.once || clock.monotonic() < state.retryAt) return;
+      if (sweep === undefined || clock.monotonic() < state.retryAt) return;
       try {
         state.range = await openRange(c, sweep, live);
         if (state.range.done) return;

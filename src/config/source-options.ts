@@ -43,7 +43,12 @@ const SourceFilter = Type.Object(
 
 const Sweep = Type.Object(
   {
-    every: Type.String({ pattern: durationPattern, default: '6h', description: 'Pause between sweeps.' }),
+    every: Type.String({
+      pattern: durationPattern,
+      default: '6h',
+      description:
+        'Pause between sweeps; the first one comes that long after the start. With `run --once`, the run that finds one due does it.',
+    }),
     back: Type.String({ pattern: durationPattern, default: '24h', description: 'How far back a sweep reads.' }),
   },
   { additionalProperties: false, description: 'Read closed windows again and forward what arrived late.' },

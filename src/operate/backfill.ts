@@ -1,5 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
+import { isObject, type Json } from '../base/json.ts';
 import { importCsvFiles, runRange } from '../collect/index.ts';
+import type { RangeProgress } from '../collect/source.ts';
 import type { Operation } from './jobs.ts';
 import type { RunningSource, Runtime } from './runtime.ts';
 
@@ -24,17 +26,33 @@ export function runningSource(runtime: Runtime, name: string): RunningSource {
   throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`, { fix: `use one of: ${known}` });
 }
 
+/**
+ * Adds what the job had counted before its process ended. Progress is written twice a second, so a process that was killed may have
+ * collected a few records more than it counted; none of them is missing.
+ */
+function countingOn(before: Json): (progress: RangeProgress) => RangeProgress {
+  const counted = (name: 'fetched' | 'new' | 'duplicate'): number => (isObject(before) ? Number(before[name] ?? 0) : 0);
+  const base = { fetched: counted('fetched'), new: counted('new'), duplicate: counted('duplicate') };
+  return ({ at, fetched, new: fresh, duplicate }) => ({
+    at,
+    fetched: base.fetched + fetched,
+    new: base.new + fresh,
+    duplicate: base.duplicate + duplicate,
+  });
+}
+
 /** Collects an older time range in its own lane, beside the live loop and within its rate budget. */
 export const backfill: Operation = async (job, runtime, report, signal) => {
   const { source, from, to } = job.args as BackfillArguments;
   const { settings, deps } = runningSource(runtime, source);
+  const inAll = countingOn(job.progress);
   const last = await runRange(
     settings,
     deps,
     { job: job.id, from, to },
-    { onProgress: (progress) => report({ ...progress, from, to }), signal, lane: 'backfill' },
+    { onProgress: (progress) => report({ ...inAll(progress), from, to }), signal, lane: 'backfill' },
   );
-  return { ...last, from, to };
+  return { ...inAll(last), from, to };
 };
 
 /** Reads files of a directory source that lie elsewhere. */

@@ -84,3 +84,27 @@ it('keeps the live loop going when the sweep fails, and says so', async () => {
   expect(loop.status()).toMatchObject({ state: 'idle', consecutive_failures: 0, cursor: noon + hour + 9 * minute });
   expect(loop.status().warnings).toEqual(['the sweep does not get on: the vendor cannot do that']);
 });
+
+it('sweeps with `run --once` too, in the run that finds one due', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon - 30 * minute)], { clock });
+  const { deps, lines } = bench(clock, memory.journal, api.open);
+  const runOnce = async (): Promise<void> => {
+    await using loop = startSource(settings({ sweep: { everyMs: 2 * hour, backMs: day } }), deps);
+    await loop.pollOnce(new AbortController().signal);
+  };
+  await runOnce();
+  await clock.advance(hour);
+  await runOnce();
+  api.rows.push(row('late', noon - 29 * minute));
+  await runOnce();
+  const before = ids(memory.records);
+
+  await clock.advance(hour);
+  await runOnce();
+
+  expect(before).toEqual(['a']);
+  expect(ids(memory.records)).toEqual(['a', 'late']);
+  expect(said(lines, 'sweep done')).toMatchObject([{ late: 1 }]);
+});

@@ -1,26 +1,17 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import { isObject } from '../../base/json.ts';
-import { parseDuration } from '../../base/quantity.ts';
+import type { Command, Option } from 'commander';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import type { Job, JobKind } from '../../operate/jobs.ts';
 import { readConfig } from '../../operate/read-config.ts';
-import { duration, endOfTime, pointInTime } from '../arguments.ts';
+import { durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
+import { describeProgress } from '../job-progress.ts';
 import { configOption } from '../program.ts';
 
 export interface JobOptions {
   readonly config: string;
   readonly drain: number;
-}
-
-function describeProgress({ progress }: Job): string {
-  if (!isObject(progress)) return 'waiting';
-  const { done, total, at, fetched } = progress;
-  if (typeof done === 'number' && typeof total === 'number') return `${done} of ${total} events`;
-  if (typeof at === 'number') return `collected up to ${new Date(at).toISOString()}, ${Number(fetched ?? 0)} records so far`;
-  return JSON.stringify(progress);
 }
 
 /** Has a job done, by the daemon or here, with its progress on standard error. */
@@ -50,8 +41,8 @@ export async function haveDone(kind: JobKind, args: unknown, options: JobOptions
   }
 }
 
-const drainOption = ['--drain <duration>', 'without a running daemon: how long to wait for the sinks'] as const;
-const drainDefault = parseDuration('5m');
+const drainOption = (): Option =>
+  durationOption('--drain <duration>', 'without a running daemon: how long to wait for the sinks', '5m');
 
 /** `penstock backfill`, `import` and `replay`. */
 export function add(program: Command, context: CommandContext): void {
@@ -62,7 +53,7 @@ export function add(program: Command, context: CommandContext): void {
     .requiredOption('--from <time>', 'first event time', pointInTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
     .addOption(configOption())
-    .option(...drainOption, duration, drainDefault)
+    .addOption(drainOption())
     .action((source: string, { from, to, ...options }: JobOptions & { from: number; to: number }) =>
       haveDone('backfill', { source, from, to }, options, context),
     );
@@ -72,7 +63,7 @@ export function add(program: Command, context: CommandContext): void {
     .argument('<files...>', 'files that lie elsewhere than in its directory')
     .description('read files into the journal as if they were in the directory of the source')
     .addOption(configOption())
-    .option(...drainOption, duration, drainDefault)
+    .addOption(drainOption())
     .action((source: string, files: string[], options: JobOptions) =>
       haveDone('import', { source, files: files.map((file) => resolve(file)) }, options, context),
     );
@@ -89,7 +80,7 @@ function addReplay(program: Command, context: CommandContext): void {
     .option('--source <name>', 'only events of this source')
     .option('--action <key>', 'only events with this action')
     .addOption(configOption())
-    .option(...drainOption, duration, drainDefault)
+    .addOption(drainOption())
     .action(
       (
         sink: string,

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { parseDuration } from '../../base/quantity.ts';
 import { openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../operate/read-config.ts';
-import { duration } from '../arguments.ts';
+import { durationOption } from '../arguments.ts';
 import { type CommandContext, daemonLog } from '../context.ts';
 import { configOption } from '../program.ts';
 
@@ -43,6 +42,6 @@ export function add(program: Command, context: CommandContext): void {
     .description('run the daemon until it is stopped')
     .addOption(configOption())
     .option('--once', 'collect what is due, deliver all of it, exit; 1 when a source failed or a sink did not take everything')
-    .option('--timeout <duration>', 'with --once: how long that may take', duration, parseDuration('10m'))
+    .addOption(durationOption('--timeout <duration>', 'with --once: how long that may take', '10m'))
     .action((options: RunOptions) => run(options, context));
 }

@@ -5,7 +5,7 @@ import { silentLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { allFaults, noFaults, startSimulator } from '../../simulator/index.ts';
-import { duration, positiveInteger } from '../arguments.ts';
+import { durationOption, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { vendorSamples } from '../vendor-samples.ts';
 
@@ -52,7 +52,7 @@ export function add(program: Command, context: CommandContext): void {
     .description("simulate the vendors' audit APIs on loopback, to try a configuration without a tenant")
     .option('--port <port>', 'first port; free ones otherwise', positiveInteger)
     .option('--rate <count>', 'records per minute and vendor', positiveInteger, 60)
-    .option('--history <duration>', 'how much history exists at the start', duration, 86_400_000)
+    .addOption(durationOption('--history <duration>', 'how much history exists at the start', '24h'))
     .option('--seed <number>', 'repeat the same vendors', positiveInteger)
     .option('--faults [names]', `misbehave: all, or some of ${Object.keys(allFaults).join(', ')}`)
     .option('--downloads <directory>', 'also put a CSV download there')

@@ -4,6 +4,7 @@ import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import type { Problem, StatusReport } from '../../operate/status.ts';
 import type { CommandContext } from '../context.ts';
+import { describeProgress } from '../job-progress.ts';
 import type { Output } from '../output.ts';
 import { configOption } from '../program.ts';
 
@@ -128,7 +129,7 @@ function show(report: StatusReport, output: Output): void {
     output.line();
     output.table(
       ['job', 'kind', 'state', 'progress'],
-      running.map((job) => [job.id, job.kind, job.state, JSON.stringify(job.progress ?? {})]),
+      running.map((job) => [job.id, job.kind, job.state, describeProgress(job)]),
     );
   }
   output.line();
