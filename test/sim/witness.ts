@@ -76,6 +76,8 @@ class Watching implements Witness {
   readonly problems: string[] = [];
   readonly committed: Map<string, Map<string, Entry>>;
   readonly #clock: () => number;
+  /** How much of what a source was answered last is durable, and how many appends were tried since. */
+  readonly #parts = new Map<string, { readonly answered: readonly Entry[]; readonly done: number; appending: number }>();
   readonly #sources: ReadonlyMap<string, KnownSource>;
   readonly #issued: ReadonlyMap<string, (uid: string) => Issued | undefined>;
   readonly #arrived = new Map<string, Set<string>>();
@@ -121,6 +123,8 @@ class Watching implements Witness {
   }
 
   onAppending({ source, checkpoint }: Commit): void {
+    const part = this.#parts.get(source);
+    if (part !== undefined) part.appending += 1;
     if (checkpoint === undefined) return;
     const key = `${source}\n${checkpoint.name}`;
     this.#checkpoints.set(key, (this.#checkpoints.get(key) ?? new Set(['nothing'])).add(wordOf(checkpoint.value ?? undefined)));
@@ -132,10 +136,25 @@ class Watching implements Witness {
     if (window === undefined || window.fetched === 0) return;
     this.#appended.set(source, (this.#appended.get(source) ?? 0) + window.new);
     const stored = page?.records.length ?? 0;
-    if (answered.length !== window.fetched)
-      this.problem(`source ${source}: a page of ${answered.length} records was committed as ${window.fetched}`);
+    const durable = this.#partOf(source, answered, window.fetched, checkpoint !== undefined);
     if (stored !== window.new) this.problem(`source ${source}: ${window.new} records counted as new, ${stored} stored`);
-    for (const entry of answered) this.committed.get(source)?.set(contentKey(entry.facts), entry);
+    for (const entry of durable) this.committed.get(source)?.set(contentKey(entry.facts), entry);
+  }
+
+  /** What a commit made durable of an answer: all of it, or the next part where the disk had no room for more at once. */
+  #partOf(source: string, answered: readonly Entry[], fetched: number, moves: boolean): readonly Entry[] {
+    const known = this.#parts.get(source);
+    const isNext = known?.answered === answered && known.done < answered.length;
+    const tell = (done: number, all: number): void =>
+      this.problem(`source ${source}: a page of ${all} records was committed as ${done}`);
+    // An answer may stay unfinished only where an append failed behind its last part: this one is not the first that was tried since.
+    if (known !== undefined && !isNext && known.done < known.answered.length && known.appending < 2)
+      tell(known.done, known.answered.length);
+    const from = isNext ? known.done : 0;
+    const done = from + fetched;
+    if (done > answered.length || (moves && done < answered.length)) tell(done, answered.length);
+    this.#parts.set(source, { answered, done, appending: 0 });
+    return answered.slice(from, done);
   }
 
   onForgotten(source: string, entries: readonly Entry[]): void {
