@@ -1,6 +1,7 @@
 // From raw records to one commit: filter, deduplicate, leave out our own traces, count.
 import { PenstockError } from '../base/errors.ts';
 import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
+import { boundDepth } from '../event/index.ts';
 import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
 import type { Collecting } from './collecting.ts';
 
@@ -63,7 +64,7 @@ function examine({ settings, log }: Collecting, raw: RawRecord): RecordFacts {
 
 function textOf(value: unknown): string {
   try {
-    return typeof value === 'string' ? value : JSON.stringify(value);
+    return typeof value === 'string' ? value : JSON.stringify(boundDepth(value));
   } catch (error) {
     return `[${typeof value} without text: ${error instanceof Error ? error.message : String(error)}]`;
   }

@@ -75,7 +75,7 @@ function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
   const hashed = hash === undefined ? undefined : compileHashId(hash);
   return (record) => {
     const native = read?.(record);
-    if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(native);
+    if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
     // A record that lacks its id still has a name of its own: that of its content.
     return hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
   };

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import { packageRoot } from '../base/package.ts';
@@ -35,7 +35,7 @@ export async function newConnector(name: string, dir: string, seams: Seams): Pro
     const target = join(folder, path);
     await makeFolder(dirname(target), files);
     const text = await files.readFile(join(template, path), 'utf8');
-    await files.writeFile(target, renamed(text, name));
+    await files.writeFile(target, withSchema(renamed(text, name), target));
     written.push(target);
   }
   // Ids depend on the name, so what is expected is written here.
@@ -49,6 +49,12 @@ async function templateFiles(files: Files): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(template.length + 1))
     .sort();
+}
+
+/** Editors find a schema by a path beside the file; the template's leads nowhere from another folder. */
+function withSchema(text: string, file: string): string {
+  const schemas = relative(dirname(file), join(packageRoot, 'config'));
+  return text.replace('$schema=../../config/', () => `$schema=${schemas}/`);
 }
 
 /** log_name and the event's labels spell the name with underscores. */

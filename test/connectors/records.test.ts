@@ -29,6 +29,15 @@ describe('a record', () => {
     expect(facts.unreadable).toBeUndefined();
   });
 
+  it.each(['id', 'text', 'other'])('is told apart from others even where %s is nested thousands deep', (name) => {
+    const nested: unknown = JSON.parse(`${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`);
+
+    const [first, second] = [1, 2].map((at) => rules.examine({ value: { id: `i-${at}`, at, [name]: [at, nested] } }, 'o'));
+
+    expect(first?.uid).not.toBe(second?.uid);
+    expect(first?.unreadable).toBeUndefined();
+  });
+
   it('keeps its fingerprint when only volatile fields change, and has a uid of its own when others do', () => {
     const [first, reworded, other] = [
       { id: '1', text: 'a' },
