@@ -3,6 +3,7 @@ import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import { packageVersion } from '../base/package.ts';
 import type { CommandContext } from './context.ts';
+import { helpExamples, helpNotes } from './help-examples.ts';
 import { helpTopics } from './help-topics.ts';
 
 /** Adds one command, or a family of them, to the program. */
@@ -45,7 +46,7 @@ function addHelp(program: Command, { output }: CommandContext): void {
   program.addHelpText('after', `\nTopics (penstock help TOPIC):\n${topics.join('\n')}\n`);
   program.addHelpText(
     'after',
-    'Start here:\n  $ penstock demo                       the whole path with simulated vendors\n  $ penstock help config               how to write a configuration\n  $ penstock validate -c penstock.yaml',
+    'Start here:\n  $ penstock demo                       the whole path with simulated vendors\n  $ penstock help config                how to write a configuration\n  $ penstock validate -c penstock.yaml  what is wrong with it, with line and fix\n  $ penstock help COMMAND               options of a command, and examples',
   );
   program
     .command('version')
@@ -54,26 +55,39 @@ function addHelp(program: Command, { output }: CommandContext): void {
   program.helpCommand(false);
   program
     .command('help')
-    .argument('[topic]', 'a command or a topic')
+    .argument('[topic...]', 'a command or a topic')
     .description('explain a command or a topic')
-    .action((topic: string | undefined) => {
-      const found = topic === undefined ? undefined : helpTopics[topic];
-      if (found !== undefined) output.line(found.text.trimEnd());
-      else if (topic === undefined) program.outputHelp();
-      else explainCommand(program, topic);
+    .action((words: readonly string[]) => {
+      const found = words.length === 1 ? helpTopics[words[0] ?? ''] : undefined;
+      if (found === undefined) explainCommand(program, words);
+      else output.line(found.text.trimEnd());
     });
+  for (const command of program.commands) addExamples(command);
 }
 
-function explainCommand(program: Command, name: string): void {
-  const command = program.commands.find((candidate) => candidate.name() === name);
-  if (command !== undefined) {
-    command.outputHelp();
-    return;
+function addExamples(command: Command): void {
+  const lines = helpExamples[command.name()];
+  const note = helpNotes[command.name()];
+  if (lines !== undefined) command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
+  if (note !== undefined) command.addHelpText('after', `\n${note}`);
+}
+
+/** Explains the command that the words lead to: none, `replay`, `dead-letters list`. */
+function explainCommand(program: Command, words: readonly string[]): void {
+  let command = program;
+  for (const [index, word] of words.entries()) {
+    const below = command.commands.find((candidate) => candidate.name() === word);
+    if (below === undefined) throw noHelp(command, words.slice(0, index + 1), index === 0 ? Object.keys(helpTopics) : []);
+    command = below;
   }
-  const known = [...Object.keys(helpTopics), ...program.commands.map((candidate) => candidate.name())];
-  const guess = nearest(name, known);
-  throw new PenstockError('PEN_USAGE', `there is no help on "${name}"`, {
-    fix: guess === undefined ? 'see "penstock help"' : `did you mean "penstock help ${guess}"?`,
+  command.outputHelp();
+}
+
+function noHelp(command: Command, words: readonly string[], topics: readonly string[]): PenstockError {
+  const guess = nearest(words.at(-1) ?? '', [...topics, ...command.commands.map((candidate) => candidate.name())]);
+  const before = ['penstock', 'help', ...words.slice(0, -1)].join(' ');
+  return new PenstockError('PEN_USAGE', `there is no help on "${words.join(' ')}"`, {
+    fix: guess === undefined ? `see "${before}"` : `did you mean "${before} ${guess}"?`,
   });
 }
 

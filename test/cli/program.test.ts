@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { packageRoot, packageVersion } from '../../src/base/package.ts';
+import { helpExamples } from '../../src/cli/help-examples.ts';
 import { penstock } from './terminal.ts';
 
 const main = join(packageRoot, 'src/cli/main.ts');
@@ -37,8 +38,26 @@ it.each([['config'], ['holds'], ['exit-codes'], ['validate'], ['run']])('explain
   expect(out.length).toBeGreaterThan(100);
 });
 
+it.each(Object.entries(helpExamples))('gives examples of %s that its help explains', async (name, lines) => {
+  const { out } = await penstock(['help', name]);
+
+  for (const line of lines) {
+    expect(out).toContain(`  $ ${line}`);
+    const [, command, below = ''] = line.split(/[ |#]+/);
+    const group = ['dead-letters', 'sources', 'sinks', 'journal'].includes(name);
+    const { code, out: explained } = await penstock(['help', name, ...(group ? [below] : [])]);
+    expect([code, command]).toEqual([0, name]);
+    const options = (line.split('#')[0] ?? '').match(/ --?[a-z]+/g) ?? [];
+    for (const option of options) expect(explained).toMatch(new RegExp(`^ .*${option}\\b`, 'm'));
+  }
+});
+
 it.each([
   { argv: ['help', 'validte'], said: 'there is no help on "validte"\n  fix: did you mean "penstock help validate"?' },
+  {
+    argv: ['help', 'dead-letters', 'lst'],
+    said: 'there is no help on "dead-letters lst"\n  fix: did you mean "penstock help dead-letters list"?',
+  },
   { argv: ['validte'], said: "unknown command 'validte'" },
   { argv: ['validate', '--jsn'], said: "unknown option '--jsn'\n(Did you mean --json?)" },
   { argv: ['sample'], said: "missing required argument 'connector'" },
