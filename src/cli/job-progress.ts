@@ -4,8 +4,11 @@ import type { Job } from '../operate/jobs.ts';
 /** Says in a few words how far a job got. */
 export function describeProgress({ progress }: Pick<Job, 'progress'>): string {
   if (!isObject(progress)) return 'waiting';
-  const { done, total, at, fetched } = progress;
+  const { done, total, at, fetched, files, files_done } = progress;
+  const records = `${Number(fetched ?? 0)} records so far`;
   if (typeof done === 'number' && typeof total === 'number') return `${done} of ${total} events`;
-  if (typeof at === 'number') return `collected up to ${new Date(at).toISOString()}, ${Number(fetched ?? 0)} records so far`;
+  if (typeof at === 'number') return `collected up to ${new Date(at).toISOString()}, ${records}`;
+  if (typeof files === 'number')
+    return `${Number(files_done ?? 0)} of ${files} files, ${records}, ${Number(progress['new'] ?? 0)} of them new`;
   return JSON.stringify(progress);
 }
