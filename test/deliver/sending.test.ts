@@ -26,11 +26,19 @@ it('sends the same id and bytes again until the batch is taken', async () => {
     { all: { kind: 'uncertain', reason: 'reset' } },
     accepted,
   ];
-  const setup = setUp({ journal, answer: () => answers.shift() ?? accepted });
+  const bytes: string[] = [];
+  const setup = setUp({
+    journal,
+    answer({ encoded }) {
+      bytes.push(encoded.join('\n'));
+      return answers.shift() ?? accepted;
+    },
+  });
 
   await deliverAll(setup);
 
   const [first] = setup.sent;
+  expect(bytes).toEqual([bytes[0], bytes[0], bytes[0]]);
   expect(setup.sent.map(({ id, uids, attempt }) => ({ id, uids, attempt }))).toEqual(
     [0, 1, 2].map((attempt) => ({ id: first?.id, uids: ['e0', 'e1', 'e2'], attempt })),
   );

@@ -81,6 +81,31 @@ export const mutants: readonly Mutant[] = [
     edits: [["resolve({ all: { kind: 'uncertain', reason } })", "resolve({ all: { kind: 'accept' } })"]],
   },
   {
+    name: 'a retry that changes the bytes of its batch',
+    file: 'src/deliver/part.ts',
+    edits: [
+      [
+        'encoded: part.encoded, endpoint',
+        'encoded: part.attempts > 1 ? part.encoded.map((text) => `${text} `) : part.encoded, endpoint',
+      ],
+    ],
+  },
+  {
+    name: 'days of ids forgotten',
+    file: 'src/journal/seen.ts',
+    edits: [['-Math.max(1, Math.floor(now / dayMs)) : day;', '-Math.max(1, Math.floor(now / dayMs)) : 0;']],
+  },
+  {
+    name: 'letters taken out when they are refused once more',
+    file: 'src/deliver/lane-progress.ts',
+    edits: [
+      [
+        '    draft.newLetters += letter === undefined ? 1 : 0;',
+        '    draft.newLetters += letter === undefined ? 1 : 0;\n    if (letter !== undefined) draft.resolved.push(letter);',
+      ],
+    ],
+  },
+  {
     name: 'error of a settle swallowed',
     file: 'src/deliver/settler.ts',
     edits: [['      return this.#onFailed(lane, error);', '      void error;']],

@@ -124,6 +124,7 @@ async function build(scenario: Scenario): Promise<World> {
       strikes: striker(plan.name),
       refuses: (uid) => bad.has(uid),
       onArrival: (copy, encoded) => witness.onArrival(plan.name, copy, encoded),
+      onChanged: (batch) => witness.problem(`sink ${plan.name}: batch ${batch} came again with other bytes`),
     });
   });
   return { scenario, time, feeds, receivers, witness };

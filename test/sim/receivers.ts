@@ -1,4 +1,5 @@
 // Receivers that misbehave: what they stored survives every crash of Penstock, what they said may get lost on its way.
+import { hash } from 'node:crypto';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 import type { Fate } from './fate.ts';
@@ -28,6 +29,8 @@ export interface ReceiverParts {
   readonly refuses: (uid: string) => boolean;
   /** Told of every arrival before it is stored. */
   readonly onArrival: (copy: Copy, encoded: string) => void;
+  /** Told of every batch that reached it whose bytes differ from those under the same id before. */
+  readonly onChanged: (batch: string) => void;
 }
 
 export interface Receiver {
@@ -57,6 +60,14 @@ export function receiver(parts: ReceiverParts): Receiver {
   const { plan, time, dice, strikes } = parts;
   const copies: Copy[] = [];
   const byUid = new Map<string, Copy[]>();
+  const texts = new Map<string, string>();
+
+  /** A receiver may tell a repeated batch by its id: what comes under it again must be the same. */
+  function compare({ id, encoded }: Batch): void {
+    const text = hash('sha256', encoded.join('\n'));
+    if ((texts.get(id) ?? text) !== text) parts.onChanged(id);
+    texts.set(id, text);
+  }
 
   function store(batch: Batch, index: number, process: number): Copy {
     const { uid, source } = batch.events[index] as (typeof batch.events)[number];
@@ -85,6 +96,7 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   /** What the receiver does with a batch that reached it; throws where the connection breaks. */
   function take(batch: Batch, process: number): Reply {
+    compare(batch);
     if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
     if (strikes('hold'))
       return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };
