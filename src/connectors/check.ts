@@ -69,15 +69,12 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
   const faults: Fault[] = [];
   const uses = (name: string): boolean =>
     [...textsBelow(request, [])].some(([, text]) => new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`).test(text));
+  const fillIn = (name: string): string =>
+    `add a ${request.body === undefined ? 'query parameter' : 'member of the body'} whose value is "{{ ${name} }}"`;
   const need = (name: string): void => {
     if (!uses(name))
       faults.push(
-        doc.fault(
-          ['read', 'request'],
-          `paging by ${page.kind} needs {{ ${name} }} in the request`,
-          `add a query parameter whose value is "{{ ${name} }}"`,
-          'key',
-        ),
+        doc.fault(['read', 'request'], `paging by ${page.kind} needs {{ ${name} }} in the request`, fillIn(name), 'key'),
       );
   };
   if (page.kind === 'offset') need('page.offset');
@@ -91,14 +88,7 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
       faults.push(doc.fault(['read', 'page'], `paging by ${kind} needs the path of it in the reply`, `add ${key}: path`, 'key'));
   }
   if (!uses('window.from'))
-    faults.push(
-      doc.fault(
-        ['read', 'request'],
-        'the request says no start of the window',
-        'add a query parameter whose value is "{{ window.from }}"',
-        'key',
-      ),
-    );
+    faults.push(doc.fault(['read', 'request'], 'the request says no start of the window', fillIn('window.from'), 'key'));
   if (request.body !== undefined && (request.method ?? 'GET') !== 'POST')
     faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;

@@ -227,6 +227,14 @@ describe('a fault', () => {
       ],
     ],
     [
+      'no start of the window in a body',
+      "query: { from: '{{ window.from }}', ",
+      'method: POST\n    body: { ',
+      [
+        'connector.yaml:10:3 (read.request): the request says no start of the window\n  fix: add a member of the body whose value is "{{ window.from }}"',
+      ],
+    ],
+    [
       'an unknown kind',
       'kind: http_window',
       'kind: http_windw',
