@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { all, one } from './database.ts';
+import { all, one, pragma } from './database.ts';
 import { decodeChecked, type PageRow } from './page-rows.ts';
 import { textChecksum } from './state.ts';
 
@@ -39,6 +39,7 @@ function copyTable(from: DatabaseSync, to: DatabaseSync, table: string, order: s
     .split(', ')
     .map((column) => `${column} DESC`)
     .join(', ');
+  if (isGone(from, table)) return [`the table "${table}" could not be found: ${consequences[table] ?? 'what it held is lost'}`];
   const forward = copyRun(from, table, order, columns, insert);
   if (forward === undefined) return [];
   // From the other end as far as it goes: what lies between the two damaged places is lost.
@@ -46,6 +47,16 @@ function copyTable(from: DatabaseSync, to: DatabaseSync, table: string, order: s
   return [
     `part of the table "${table}" could not be read (${forward}): ${consequences[table] ?? 'it is kept as far as it could be read'}`,
   ];
+}
+
+// `skips` came with version 2; every other table is in every journal.
+function isGone(from: DatabaseSync, table: string): boolean {
+  try {
+    return columnsOf(from, table).length === 0 && !(table === 'skips' && Number(pragma(from, 'user_version')) < 2);
+  } catch {
+    // Reading it fails too, and tells why.
+    return false;
+  }
 }
 
 const consequences: Readonly<Record<string, string>> = {
@@ -170,8 +181,12 @@ function idRange(db: DatabaseSync): { first: number; last: number } {
   return { first, last };
 }
 
+// What belongs to a source whose row is lost must stay reachable: by a name that can be changed.
+const ofSources = ['pages', 'lanes', 'checkpoints', 'seen_days', 'windows', 'dead_letters', 'totals'];
+
 function nameTheNameless(to: DatabaseSync): void {
-  to.exec(
-    "INSERT OR IGNORE INTO sources (id, name) SELECT DISTINCT source, 'recovered-' || source FROM pages WHERE source NOT IN (SELECT id FROM sources)",
-  );
+  for (const table of ofSources)
+    to.exec(
+      `INSERT OR IGNORE INTO sources (id, name) SELECT DISTINCT source, 'recovered-' || source FROM ${table} WHERE source NOT IN (SELECT id FROM sources)`,
+    );
 }

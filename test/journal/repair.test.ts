@@ -180,3 +180,25 @@ it('backs up a journal at one moment while the daemon writes', async () => {
   expect((await pendingOf(journal, 'b')).slice(0, 1000)).toEqual(uidsOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
   await expect(backupJournal(dataDir, to)).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
 });
+
+it('keeps the cursor of a source whose table is lost, under a name that can be changed', async () => {
+  const dataDir = await temporaryDirectory();
+  const path = join(dataDir, 'journal.db');
+  const first = await openJournal(journalOptions(dataDir));
+  await first.register([source('s')], [sink('a')]);
+  await first.append(commitOf('s', someRecords(2)));
+  await first.settle('a', { kind: 'live', source: 's' }, 2 as Position, [], { acknowledged: 2 });
+  await first[Symbol.asyncDispose]();
+  const db = new DatabaseSync(path, { defensive: false });
+  db.exec(
+    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'INTEGER', 'INTEGRE') WHERE name = 'sources'",
+  );
+  db.close();
+
+  const { notes } = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  await journal.renameSource('recovered-1', 's');
+  expect(notes).toContainEqual(expect.stringContaining('the table "sources" could not be found: names that are missing'));
+  expect(await journal.checkpoint('s', 'live')).toEqual({ after: 'r2' });
+});
