@@ -27,9 +27,13 @@ export interface EndpointPool {
   claim(force: boolean): Claim | undefined;
   /** Gives the claim back without a word about the endpoint. */
   release(claim: Claim): void;
-  succeed(claim: Claim): void;
-  /** Marks it down: full jitter from 1 s doubling to the maximum, or `atLeastMs` where that is longer. */
-  fail(claim: Claim, atLeastMs?: number): void;
+  /** Marks it up; returns how often it had failed in a row. */
+  succeed(claim: Claim): number;
+  /**
+   * Marks it down: full jitter from 1 s doubling to the maximum, or `atLeastMs` where that is longer. Returns how often it failed in a row
+   * by now; 0 for a request that was under way when it went down.
+   */
+  fail(claim: Claim, atLeastMs?: number): number;
   /** Others go first for `ms`; with a single endpoint there is nothing to avoid. */
   avoid(claim: Claim, ms: number): void;
   /** Milliseconds until an endpoint that backs off may be probed; undefined when that is not what one waits for. */
@@ -71,23 +75,27 @@ class BackingOff implements EndpointPool {
     if (state !== undefined) state.busy = Math.max(0, state.busy - 1);
   }
 
-  succeed(claim: Claim): void {
+  succeed(claim: Claim): number {
     const state = this.#of(claim);
-    if (state !== undefined && claim.startedAt >= state.failedAt) Object.assign(state, { failures: 0, until: 0 });
+    if (state === undefined || claim.startedAt < state.failedAt) return 0;
+    const { failures } = state;
+    Object.assign(state, { failures: 0, until: 0 });
+    return failures;
   }
 
-  fail(claim: Claim, atLeastMs = 0): void {
+  fail(claim: Claim, atLeastMs = 0): number {
     const state = this.#of(claim);
-    if (state === undefined) return;
+    if (state === undefined) return 0;
     const now = this.#clock.monotonic();
     const asked = now + Math.min(atLeastMs, longestRetryAfterMs);
     if (state.failures > 0 && claim.startedAt < state.failedAt) {
       state.until = Math.max(state.until, asked);
-      return;
+      return 0;
     }
     state.until = Math.max(now + fullJitterMs(this.#random, state.failures, baseMs, this.#maxMs), asked);
     state.failures += 1;
     state.failedAt = now;
+    return state.failures;
   }
 
   avoid(claim: Claim, ms: number): void {

@@ -35,6 +35,9 @@ export interface PartDeliveryDeps {
   readonly onTrouble: (kind: Failure['kind'] | 'hold', reason: string) => void;
   /** The receiver took a batch and says that it refused `events` of it, without telling which. */
   readonly onUnlocated: (events: number) => void;
+  /** An endpoint failed so often in a row that it is away, or answers again after that. */
+  readonly onAway: (endpoint: string, reason: string) => void;
+  readonly onBack: (endpoint: string, failures: number) => void;
   /** Requests that began or ended. */
   readonly onInFlight: (change: 1 | -1) => void;
 }
@@ -55,6 +58,8 @@ interface Answer {
 }
 
 const mostHasty = 3;
+// A single failure is daily business of a busy receiver; told is what lasts.
+const awayAfter = 3;
 // Where no endpoint says how long: one batch probes it at the moment.
 const lookAgainMs = 1000;
 
@@ -226,21 +231,27 @@ class Delivering implements PartDelivery {
 
   /** Feeds what an answer says about the endpoint and the number of requests. */
   #learn(part: Part, claim: Claim, decision: Decision, delivered: number): void {
-    const { limit, endpoints, clock, onUnlocated } = this.#deps;
+    const { limit, clock, onUnlocated } = this.#deps;
     if (decision.slower) limit.slower(claim.startedAt, clock.monotonic());
     else if (delivered > 0) limit.faster();
     if (decision.failure !== undefined) this.#onFailure(part, claim, decision.failure, delivered + decision.refused.length > 0);
-    else if (decision.hold === undefined) endpoints.succeed(claim);
+    else if (decision.hold === undefined) this.#onSuccess(claim);
     if (decision.unlocated > 0) onUnlocated(decision.unlocated);
   }
 
+  #onSuccess(claim: Claim): void {
+    const failures = this.#deps.endpoints.succeed(claim);
+    if (failures >= awayAfter) this.#deps.onBack(claim.endpoint, failures);
+  }
+
   #onFailure(part: Part, claim: Claim, { kind, reason, retryAfterMs }: Failure, progressed: boolean): void {
-    const { secrets, endpoints, onTrouble } = this.#deps;
-    onTrouble(kind, secrets.scrub(reason));
+    const { secrets, endpoints, onTrouble, onAway } = this.#deps;
+    const scrubbed = secrets.scrub(reason);
+    onTrouble(kind, scrubbed);
     part.hasty = progressed ? 0 : part.hasty + 1;
     // A receiver that asks for the same bytes at once, over and over, gets them with pauses.
     if (retryAfterMs === 0 && part.hasty <= mostHasty) return;
-    endpoints.fail(claim, retryAfterMs);
+    if (endpoints.fail(claim, retryAfterMs) === awayAfter) onAway(claim.endpoint, scrubbed);
   }
 }
 

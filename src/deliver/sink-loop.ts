@@ -9,7 +9,7 @@ import { createBasics, createFormer, createLanes, type LoopBasics, type LoopLane
 import { readStatus, type StatusParts } from './loop-status.ts';
 import { createOutcomes } from './outcomes.ts';
 import { type EncodeBody, shareEvents } from './outgoing.ts';
-import { createPartDelivery, type PartDelivery } from './part-delivery.ts';
+import { createPartDelivery, type PartDelivery, type PartDeliveryDeps } from './part-delivery.ts';
 
 interface Loop {
   readonly basics: LoopBasics;
@@ -23,9 +23,26 @@ interface Loop {
   phase: StatusParts['phase'];
 }
 
+/** What the log hears of a receiver: changes, never single requests. */
+function newsOf({ log, tally }: LoopBasics): Pick<PartDeliveryDeps, 'onAway' | 'onBack' | 'onUnlocated'> {
+  return {
+    onAway: (endpoint, reason) =>
+      log.warn({ endpoint, reason }, 'the receiver does not take events; they wait in the journal and are sent again'),
+    onBack: (endpoint, failures) => log.info({ endpoint, failures }, 'the receiver takes events again'),
+    onUnlocated(events) {
+      if (tally.unlocated === 0)
+        log.error(
+          { events },
+          'the receiver took a batch and refused some of its events without telling which; they are not sent again',
+        );
+      tally.unlocated += events;
+    },
+  };
+}
+
 function createDelivery(loop: Omit<Loop, 'dispatcher'>, dispatcher: () => Dispatcher): PartDelivery {
   const { basics, lanes, waiting, sending } = loop;
-  const { settings, deps, log, bell, tally, gate, slot, endpoints, limit, letters, refusals } = basics;
+  const { settings, deps, bell, tally, gate, slot, endpoints, limit, letters, refusals } = basics;
   const { clock, random } = deps.seams;
   const { secrets } = deps;
   const note = (kind: string, reason: string): void => {
@@ -49,14 +66,7 @@ function createDelivery(loop: Omit<Loop, 'dispatcher'>, dispatcher: () => Dispat
     carryOut: (part, decision) => outcomes.carryOut(part, decision),
     onPending: (part, pending, claim, use) => dispatcher().addPending(part, pending, claim, use),
     onTrouble: note,
-    onUnlocated(events) {
-      if (tally.unlocated === 0)
-        log.error(
-          { events },
-          'the receiver took a batch and refused some of its events without telling which; they are not sent again',
-        );
-      tally.unlocated += events;
-    },
+    ...newsOf(basics),
     onInFlight(change) {
       tally.inFlight += change;
     },

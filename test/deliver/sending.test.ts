@@ -221,6 +221,28 @@ it('logs the first dead letter of a code as an error, and no other of that code'
   ]);
 });
 
+it('logs once that a receiver is away, and that it is back', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const lines: string[] = [];
+  const log = openLog('info', { write: (line) => void lines.push(line) }, createSecrets());
+  let attempts = 0;
+  const answer = (): Verdicts => {
+    attempts += 1;
+    return attempts <= 5 ? { all: { kind: 'retry', reason: 'connection refused' } } : accepted;
+  };
+
+  await deliverAll(setUp({ journal, answer, deps: { log } }));
+
+  const told = lines
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => String(msg).startsWith('the receiver'));
+  expect(told.map(({ level, reason, failures }) => ({ level, reason, failures }))).toEqual([
+    { level: 40, reason: 'connection refused', failures: undefined },
+    { level: 30, reason: undefined, failures: 5 },
+  ]);
+});
+
 it('cuts the text of a dead letter at 1,000 characters', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
