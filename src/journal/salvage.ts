@@ -184,9 +184,13 @@ function idRange(db: DatabaseSync): { first: number; last: number } {
 // What belongs to a source whose row is lost must stay reachable: by a name that can be changed.
 const ofSources = ['pages', 'lanes', 'checkpoints', 'seen_days', 'windows', 'dead_letters', 'totals'];
 
+// What its lanes took in is all that is still known of its counters; what was filtered is not.
+const stored = '(SELECT ifnull(sum(appended), 0) FROM lanes l WHERE l.source = t.source)';
+
 function nameTheNameless(to: DatabaseSync): void {
   for (const table of ofSources)
     to.exec(
-      `INSERT OR IGNORE INTO sources (id, name) SELECT DISTINCT source, 'recovered-' || source FROM ${table} WHERE source NOT IN (SELECT id FROM sources)`,
+      `INSERT OR IGNORE INTO sources (id, name, fetched, new) SELECT DISTINCT source, 'recovered-' || source, ${stored}, ${stored} FROM ${table} t
+       WHERE source NOT IN (SELECT id FROM sources)`,
     );
 }

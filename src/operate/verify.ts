@@ -78,7 +78,8 @@ async function lettersOf(
   const uids = new Set<string>();
   for (let after: number | undefined; ; ) {
     const letters = await journal.deadLetters({ sink, source, ...range }, letterPage, after);
-    for (const { record } of letters) uids.add(record.uid);
+    // An event that had been settled before its replay was refused counts as what it was then, as in the ledger.
+    for (const { record, replayed } of letters) if (replayed !== true) uids.add(record.uid);
     after = letters.at(-1)?.id;
     if (letters.length < letterPage) return uids;
   }

@@ -201,4 +201,5 @@ it('keeps the cursor of a source whose table is lost, under a name that can be c
   await journal.renameSource('recovered-1', 's');
   expect(notes).toContainEqual(expect.stringContaining('the table "sources" could not be found: names that are missing'));
   expect(await journal.checkpoint('s', 'live')).toEqual({ after: 'r2' });
+  expect((await journal.ledger()).rows).toMatchObject([{ source: 's', new: 2, totals: { acknowledged: 2, pending: 0 } }]);
 });
