@@ -20,6 +20,7 @@ export async function fileSettings(top: FileOptions, context: LoadContext): Prom
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(top.admin.listen) ?? [];
   if (Number(port) > 65_535) faults.push(doc.fault(['admin', 'listen'], `${port} is not a port`, 'use 65535 or less'));
   await checkTls(top.tls, [], context);
+  await checkTls(top.admin.tls, ['admin'], context);
   await checkConnectorsDir(top.connectors_dir, context);
   return {
     data_dir: resolve(from.dir, top.data_dir),

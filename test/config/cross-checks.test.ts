@@ -190,6 +190,17 @@ it.each([
   ]);
 });
 
+it('refuses certificates of the admin server that are missing', async () => {
+  const faults = await faultsOf(
+    `admin: { tls: { cert_file: a.pem, key_file: b.pem } }\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`,
+  );
+
+  expect(faults.filter((line) => line.startsWith('penstock.yaml'))).toEqual([
+    'penstock.yaml:1:28 (admin.tls.cert_file): file "a.pem" does not exist',
+    'penstock.yaml:1:45 (admin.tls.key_file): file "b.pem" does not exist',
+  ]);
+});
+
 it('asks for no certificates where secrets are not asked for', async () => {
   const config = await load(`tls: { ca_file: nope.pem }\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`, {
     withoutSecrets: true,
