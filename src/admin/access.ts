@@ -57,7 +57,7 @@ export function refusalOf(
   if (foreign !== undefined) return { status: 403, error: foreign };
   if (openPaths.has(path)) return undefined;
   if (!isLocal && !isEncrypted)
-    return { status: 403, error: 'without TLS other machines are answered on /healthz and /readyz only' };
+    return { status: 403, error: 'without TLS other machines are answered on /healthz, /readyz and /metrics only' };
   if (path === '/' || isAuthorised(headers, token)) return undefined;
   return { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
 }
