@@ -39,6 +39,8 @@ export interface VerifyReport {
   readonly delivered: Readonly<Record<string, number>>;
   readonly dead_lettered: Readonly<Record<string, number>>;
   readonly pending: Readonly<Record<string, number>>;
+  /** What the sink's ledger counts of the source as discarded, skipped or abandoned, of all time: no ids are kept of these, so `delivered` may hold some. */
+  readonly given_up: Readonly<Record<string, number>>;
   readonly days: readonly VerifiedDay[];
 }
 
@@ -191,7 +193,16 @@ class Tally {
 const sum = (counts: Readonly<Record<Outcome, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 
-function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally): VerifyReport {
+async function givenUpOf({ journal, source }: VerifySettings, views: readonly SinkView[]): Promise<Record<string, number>> {
+  const { rows } = await journal.ledger();
+  const counts = rows
+    .filter((row) => row.source === source.name)
+    .map(({ sink, totals: { discarded, skipped, abandoned } }) => [sink, discarded + skipped + abandoned] as const);
+  const bySink = new Map(counts);
+  return Object.fromEntries(views.map(({ name }) => [name, bySink.get(name) ?? 0]));
+}
+
+function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, givenUp: VerifyReport['given_up']): VerifyReport {
   const days = [...tally.days]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([day, counts]) => {
@@ -206,6 +217,7 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally): Ve
     vendor: sum(tally.totals),
     ...tally.totals,
     ...tally.sinks,
+    given_up: givenUp,
     days,
   };
 }
@@ -233,5 +245,5 @@ export async function verify(settings: VerifySettings): Promise<VerifyReport> {
     records += page.length;
     onProgress(records, page.at(-1)?.time);
   }
-  return reportOf(settings, tally);
+  return reportOf(settings, tally, await givenUpOf(settings, views));
 }

@@ -11,6 +11,7 @@ const free = new Set([
   'sources',
   'sinks',
   'delivered',
+  'given_up',
   'dead_lettered',
   'pending',
   'unknown_actions',

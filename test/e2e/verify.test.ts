@@ -54,4 +54,5 @@ it('says what was never collected and names the backfill', async () => {
 
   expect(code).toBe(0);
   expect(stdout).toContain('penstock backfill anaconda-acme');
+  expect(stdout).not.toContain('Every event');
 }, 60_000);

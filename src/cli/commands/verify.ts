@@ -23,9 +23,9 @@ interface VerifyOptions {
 
 const repairDrain = parseDuration('5m') ?? 0;
 
-function show(report: VerifyReport, { output }: CommandContext): void {
-  const { color } = output;
-  const { vendor, collected, excluded, late, missing, never_collected, not_comparable } = report;
+function show(report: VerifyReport, context: CommandContext): void {
+  const { output } = context;
+  const { vendor, collected, excluded, late, missing, never_collected } = report;
   output.line(`${report.source}, ${new Date(report.from).toISOString()} to ${new Date(report.to).toISOString()}`);
   output.table(
     ['vendor', 'collected', 'excluded', 'late', 'missing', 'never collected'],
@@ -42,6 +42,19 @@ function show(report: VerifyReport, { output }: CommandContext): void {
     ]),
   );
   output.line();
+  explain(report, context);
+}
+
+/** What the counts mean, and what to do. */
+function explain(report: VerifyReport, { output }: CommandContext): void {
+  const { color } = output;
+  const { late, missing, never_collected, not_comparable } = report;
+  for (const [name, events] of Object.entries(report.given_up).filter(([, count]) => count > 0))
+    output.line(
+      color.yellow(
+        `${events} events of ${report.source} were discarded, skipped or abandoned at ${name} (of all time): no ids are kept of them, so its "delivered" may hold some`,
+      ),
+    );
   if (late > 0) output.line(color.yellow(`${late} came late; the overlap or the sweep still fetches them`));
   if (never_collected > 0)
     output.line(
@@ -55,7 +68,9 @@ function show(report: VerifyReport, { output }: CommandContext): void {
     );
   if (missing > 0)
     output.line(color.red(`${missing} are missing: the vendor has them, a collected window lacks them; --repair brings them`));
-  else output.line(color.green('Every event that the API returned is accounted for.'));
+  else if (never_collected + not_comparable === 0)
+    output.line(color.green('Every event that the API returned is accounted for.'));
+  else output.line('Of what could be compared, nothing is missing.');
 }
 
 function readAndCompare(name: string, options: VerifyOptions, { output, seams }: CommandContext): Promise<VerifyReport> {
