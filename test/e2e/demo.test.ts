@@ -22,7 +22,9 @@ it('prints one OCSF event a line and a summary, then ends by itself', async () =
 }, 40_000);
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
-  'goes on until %s and then ends with 0 without waiting for its vendors',
+  'goes on until %s and then ends with 0 within a second',
+  // Other tests load the machine: the promise must hold in one of three tries.
+  { timeout: 40_000, retry: 2 },
   async (signal) => {
     const demo = penstock(['demo']);
     await demo.said('"class_uid"');
@@ -32,8 +34,6 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     const code = await demo.exited;
 
     expect(code).toBe(0);
-    // A second on an idle machine; a loaded one gets more, but no vendor's or timer's wait fits in.
-    expect(performance.now() - asked).toBeLessThan(5000);
+    expect(performance.now() - asked).toBeLessThan(1000);
   },
-  40_000,
 );

@@ -43,7 +43,10 @@ async function slowestAnswerMs(url: string, during: Promise<unknown>): Promise<n
   return slowest;
 }
 
-it('polls 500 sources fairly in one process; a slow and a broken vendor delay no other', async () => {
+it('polls 500 sources fairly in one process; a slow and a broken vendor delay no other', {
+  timeout: 180_000,
+  retry: 2,
+}, async () => {
   await using vendor = await startAuditApi([record('e-1', 9), record('e-2', 8), record('e-3', 7)], {
     instead(org, request, response) {
       if (org === slow) {
@@ -108,11 +111,11 @@ it('polls 500 sources fairly in one process; a slow and a broken vendor delay no
   expect(most).toBeLessThanOrEqual(2 * fewest + 1);
   expect(rssLater).toBeLessThan(400);
   // A machine that is busy with other tests is slow; a loop that is starved by 500 sources would be far slower.
-  expect(Math.max(stallMs, steadyMs)).toBeLessThan(10_000);
+  expect(Math.max(stallMs, steadyMs)).toBeLessThan(2_000);
   expect(text.stdout.split('\n').length).toBeLessThan(80);
   expect(text.stdout).toContain('more in good order');
   expect(check.stdout.split('\n').length).toBeLessThan(20);
-}, 180_000);
+});
 
 it('writes a long answer into a pipe to its end', async () => {
   const { code, stdout } = await run(['schema']);
