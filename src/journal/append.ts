@@ -117,7 +117,7 @@ function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; read
 const pageColumns =
   'source, kind, first, count, received, received_last, min_time, max_time, connector_name, connector_hash, tenant, labels, raw_bytes, crc, body';
 
-function openAddPage({ db }: Core) {
+function openAddPage({ db, time }: Core) {
   const appended = db.prepare('SELECT appended FROM lanes WHERE source = ? AND kind = ?');
   const advance = db.prepare(
     'INSERT INTO lanes (source, kind, appended) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET appended = ?3',
@@ -137,9 +137,9 @@ function openAddPage({ db }: Core) {
     const before = one<{ appended: number }>(appended, source, kind)?.appended ?? 0;
     let end = before;
     keepConnector.run(hash, text);
-    for (const { count, received, receivedLast, rawBytes, body } of rows) {
+    for (const { count, received, rawBytes, body } of rows) {
       const facts = { source, kind, first: end + 1, count, ...said, raw_bytes: rawBytes };
-      const times = { received, received_last: receivedLast, min_time: page.minTime, max_time: page.maxTime };
+      const times = { received, received_last: time.now(), min_time: page.minTime, max_time: page.maxTime };
       insert.run({ ...facts, ...times, crc: pageChecksum(facts, body), body });
       end += count;
     }
@@ -152,14 +152,14 @@ type Counted = Partial<Pick<WindowDelta, (typeof countNames)[number]>>;
 
 const countNames = ['fetched', 'new', 'duplicate', 'excluded', 'unreadable', 'id_conflict'] as const;
 
-function openAddWindow({ db, clock }: Core) {
+function openAddWindow({ db, clock, time }: Core) {
   const add = db.prepare(
     `UPDATE sources SET ${countNames.map((name) => `${name} = ${name} + :${name}`).join(', ')} WHERE id = :source`,
   );
   const upsert = db.prepare(
-    `INSERT INTO windows (source, key, kind, from_time, to_time, ${countNames.join(', ')}, complete, updated)
-     VALUES (:source, :key, :kind, :from, :to, ${countNames.map((name) => `:${name}`).join(', ')}, :complete, :updated) ON CONFLICT DO UPDATE SET
-     from_time = :from, to_time = :to, ${countNames.map((name) => `${name} = ${name} + :${name}`).join(', ')}, complete = max(complete, :complete), updated = :updated`,
+    `INSERT INTO windows (source, key, kind, from_time, to_time, ${countNames.join(', ')}, complete, updated, stamp)
+     VALUES (:source, :key, :kind, :from, :to, ${countNames.map((name) => `:${name}`).join(', ')}, :complete, :updated, :stamp) ON CONFLICT DO UPDATE SET
+     from_time = :from, to_time = :to, ${countNames.map((name) => `${name} = ${name} + :${name}`).join(', ')}, complete = max(complete, :complete), updated = :updated, stamp = :stamp`,
   );
   const count = (source: number, delta: Counted): void => {
     add.run({ source, ...countsOf(delta) });
@@ -176,6 +176,7 @@ function openAddWindow({ db, clock }: Core) {
       ...countsOf(delta),
       complete: complete ? 1 : 0,
       updated: clock.now(),
+      stamp: time.now(),
     });
   };
   return Object.assign(window, { count });

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
-import { openNames } from './core.ts';
+import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
 import { all, one, openDatabase, pragma, storageError } from './database.ts';
 import { journalPaths } from './directory.ts';
-import { isBalanced, openLedger } from './ledger.ts';
 import { checkVersion } from './migrate.ts';
+import { offsetChecksum } from './offset-checksum.ts';
 import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from './page-rows.ts';
 import { pageChecksum } from './pages.ts';
 import { schemaVersion } from './schema.ts';
@@ -33,7 +33,7 @@ export async function checkJournal(dataDir: string): Promise<JournalCheck> {
     const version = checkVersion(db, path);
     const { pages, records, problems } = await checkPages(db, path);
     // The tables of an older version are checked once the daemon has migrated them.
-    const small = version === schemaVersion ? smallProblems(db) : [];
+    const small = version === schemaVersion ? [...smallProblems(db), ...disagreements(db)] : [];
     const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
     return {
       path,
@@ -86,10 +86,11 @@ function structureProblems(db: DatabaseSync, how: 'integrity_check' | 'quick_che
   }
 }
 
-/** Faults of checkpoints, offsets and the balance: small tables, where a flipped byte would be a wrong number and not an error. */
+/** Faults of small tables that put records at risk: a flipped byte there would be a wrong place to go on from, and not an error. */
 function smallProblems(db: DatabaseSync): string[] {
   try {
-    return [...checkpointProblems(db), ...offsetProblems(db), ...balanceProblems(db)];
+    const offsets = offsetsOf(db);
+    return [...checkpointProblems(db), ...offsetProblems(offsets), ...gapProblems(db), ...unsureBalanceProblems(db, offsets)];
   } catch (error) {
     return [`small tables: ${error instanceof Error ? error.message : String(error)}`];
   }
@@ -104,28 +105,41 @@ function checkpointProblems(db: DatabaseSync): string[] {
     .map(({ source, name }) => `checkpoint "${name}" of source "${source}" is damaged`);
 }
 
-function offsetProblems(db: DatabaseSync): string[] {
-  const beyond =
-    db.prepare(`SELECT k.name AS sink, s.name AS source, o.position AS at, ifnull(l.appended, 0) AS last FROM offsets o JOIN sinks k ON k.id = o.sink
-    JOIN sources s ON s.id = o.source LEFT JOIN lanes l ON l.source = o.source AND l.kind = o.kind WHERE o.position > ifnull(l.appended, 0) OR o.position < 0`);
-  const rows = all<{ sink: string; source: string; at: number; last: number }>(beyond);
-  const missing =
-    db.prepare(`SELECT s.name AS source, l.appended AS last, max(p.first + p.count - 1) AS stored FROM lanes l JOIN sources s ON s.id = l.source
-    JOIN pages p ON p.source = l.source AND p.kind = l.kind GROUP BY l.source, l.kind HAVING stored <> last`);
-  return [
-    ...rows.map(
-      ({ sink, source, at, last }) => `offset ${at} of sink "${sink}" in source "${source}" lies beyond the last record ${last}`,
-    ),
-    ...all<{ source: string; last: number; stored: number }>(missing).map(
-      ({ source, last, stored }) => `source "${source}" has records up to ${stored}, but counts ${last}`,
-    ),
-  ];
+function offsetProblems(offsets: readonly StoredOffset[]): string[] {
+  return offsets.flatMap((row) => {
+    const name = `offset ${row.position} of sink "${row.sinkName}" in source "${row.sourceName}"`;
+    if (row.crc !== null && row.crc !== offsetChecksum(row)) return [`${name} is damaged`];
+    return row.position < 0 || row.position > row.last ? [`${name} lies beyond the last record ${row.last}`] : [];
+  });
 }
 
-function balanceProblems(db: DatabaseSync): string[] {
-  const { rows } = openLedger({ db, names: openNames(db) }).ledger();
-  return rows
-    .filter((row) => !isBalanced(row))
+/** Records that a sink has not settled and that no page holds. */
+function gapProblems(db: DatabaseSync): string[] {
+  const lanes = all<{ source: number; name: string; kind: number; settled: number; last: number }>(
+    db.prepare(`SELECT e.source AS source, s.name AS name, e.kind AS kind, max(e.counted, e.stored) AS last,
+      (SELECT ifnull(min(ifnull(o.position, 0)), max(e.counted, e.stored)) FROM sinks k LEFT JOIN offsets o ON o.sink = k.id AND o.source = e.source AND o.kind = e.kind) AS settled
+      FROM (${laneEnds}) e JOIN sources s ON s.id = e.source`),
+  );
+  const runs = db.prepare(`SELECT first, count FROM pages WHERE source = ?1 AND kind = ?2
+    AND first >= ifnull((SELECT max(first) FROM pages WHERE source = ?1 AND kind = ?2 AND first <= ?3 + 1), 0) ORDER BY first`);
+  return lanes.flatMap(({ source, name, kind, settled, last }) => {
+    let expected = settled + 1;
+    if (expected > last) return [];
+    for (const { first, count } of all<{ first: number; count: number }>(runs, source, kind, settled)) {
+      if (first > expected) break;
+      expected = Math.max(expected, first + count);
+    }
+    return expected > last ? [] : [`records ${expected} and after of source "${name}" are missing, and not every sink has them`];
+  });
+}
+
+/** A balance that is off while an offset has no checksum yet: which of the two is wrong cannot be told. */
+function unsureBalanceProblems(db: DatabaseSync, offsets: readonly StoredOffset[]): string[] {
+  const unsure = new Set(
+    offsets.flatMap(({ crc, sinkName, sourceName }) => (crc === null ? [`${sinkName}\n${sourceName}`] : [])),
+  );
+  return imbalances(db)
+    .filter(({ sink, source }) => unsure.has(`${sink}\n${source}`))
     .map(({ sink, source }) => `the ledger of sink "${sink}" and source "${source}" does not balance`);
 }
 
@@ -134,8 +148,9 @@ const structureBytes = 128 * 1024 * 1024;
 const pendingBytes = 64 * 1024 * 1024;
 
 /**
- * Looks at a journal before anything is polled: structure, cursors, offsets, balance, and the pages that are still to be delivered.
- * Throws PEN_JOURNAL_CORRUPT.
+ * Looks at a journal before anything is polled: structure, cursors, offsets, and the records that are still to be delivered. Throws
+ * PEN_JOURNAL_CORRUPT where one of them is damaged. Counts that disagree beside records that are all there are no reason to stay down: see
+ * `setCountsRight`.
  */
 export function checkAtOpen(db: DatabaseSync, path: string): void {
   const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));

@@ -4,6 +4,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { one } from './database.ts';
 import type { LaneKind, Position } from './journal.ts';
+import type { JournalTime } from './journal-time.ts';
 import type { Wake } from './wake.ts';
 import type { Writer } from './writer.ts';
 
@@ -14,6 +15,8 @@ export interface Core {
   readonly path: string;
   readonly writer: Writer;
   readonly clock: Clock;
+  /** What ages are measured by; `clock` is for what people read. */
+  readonly time: JournalTime;
   readonly log: Log;
   readonly wake: Wake;
   readonly names: Names;

@@ -261,6 +261,14 @@ export interface Ledger {
   readonly rows: readonly LedgerRow[];
 }
 
+/** A count that disagreed with others and was set right. */
+export interface Correction {
+  /** Wall clock, milliseconds since the epoch. */
+  readonly at: number;
+  /** One sentence with the numbers. */
+  readonly what: string;
+}
+
 export interface JournalUsage {
   readonly usedBytes: number;
   readonly maxBytes: number;
@@ -268,6 +276,8 @@ export interface JournalUsage {
   readonly records: number;
   readonly oldestReceived: number | undefined;
   readonly hasRoom: boolean;
+  /** What was set right at a start of the last week, because counts disagreed. No record was at risk. */
+  readonly corrections: readonly Correction[];
 }
 
 export interface LetterFilter {

@@ -7,6 +7,7 @@ import { all, one } from './database.ts';
 import type { LetterStore } from './dead-letters.ts';
 import type { Lane, LaneState, NewDeadLetter, Position, SettleCounts, StoredPage } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';
+import { offsetChecksum } from './offset-checksum.ts';
 import { openLaneSteps, readRows } from './page-rows.ts';
 
 /** Stored lanes as sinks see them. An offset is the position of the last settled record; what lies behind it is pending. */
@@ -71,12 +72,15 @@ interface Move {
 function openMove({ db }: Core): Move {
   const select = db.prepare('SELECT position AS at, passed FROM offsets WHERE sink = ? AND source = ? AND kind = ?');
   const put = db.prepare(
-    'INSERT INTO offsets (sink, source, kind, position, passed) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET position = ?4, passed = ?5',
+    'INSERT INTO offsets (sink, source, kind, position, passed, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET position = ?4, passed = ?5, crc = ?6',
   );
   const appended = db.prepare('SELECT appended FROM lanes WHERE source = ? AND kind = ?');
   return {
     current: (sink, source, kind) => one<{ at: number; passed: number }>(select, sink, source, kind) ?? { at: 0, passed: 0 },
-    to: (sink, source, kind, at, passed) => void put.run(sink, source, kind, at, passed),
+    to(sink, source, kind, at, passed) {
+      const crc = offsetChecksum({ sink, source, kind, position: at, passed });
+      put.run(sink, source, kind, at, passed, crc);
+    },
     end: (source, kind) => one<{ appended: number }>(appended, source, kind)?.appended ?? 0,
   };
 }

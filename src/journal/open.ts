@@ -5,9 +5,11 @@ import type { Seams } from '../base/seams.ts';
 import { ballastBytes, openBallast } from './ballast.ts';
 import { checkAtOpen } from './check.ts';
 import { type Core, openNames } from './core.ts';
+import { setCountsRight } from './counts-at-start.ts';
 import { isDiskFull, openDatabase, storageError } from './database.ts';
 import { type JournalPaths, journalPaths, prepareDirectory } from './directory.ts';
 import type { Journal } from './journal.ts';
+import { JournalTime } from './journal-time.ts';
 import { openLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
@@ -103,7 +105,11 @@ function start(
   const path = paths.journal;
   const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
   const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
-  const core: Core = { db, path, writer, clock, log, names: openNames(db), wake: openWake(db, clock) };
+  const time = new JournalTime(db, clock);
+  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), wake: openWake(db, clock) };
+  if (lock !== undefined)
+    for (const what of setCountsRight(db, clock, time))
+      log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
   const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
   // The WAL must not outgrow what a full disk leaves it.
   db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
@@ -112,6 +118,8 @@ function start(
   const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });
   const journal = journalOf(parts, async () => {
     await upkeep?.close();
+    // A journal that cannot be written to any more keeps the time that was saved before.
+    if (lock !== undefined) await writer.write(() => time.save()).catch(() => undefined);
     await writer.close();
     core.wake.close();
     db.close();

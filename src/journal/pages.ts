@@ -13,7 +13,6 @@ import type { NewPage, StoredRecord } from './journal.ts';
 export interface EncodedPage {
   readonly count: number;
   readonly received: number;
-  readonly receivedLast: number;
   readonly rawBytes: number;
   readonly body: Uint8Array;
 }
@@ -70,12 +69,10 @@ async function encodeRow(records: readonly StoredRecord[], texts: readonly strin
   const raw = writeLines(JSON.stringify(envelopesOf(records)), texts);
   const body = raw.length < asyncBytes ? zlib.zstdCompressSync(raw, zstd) : await compress(raw, zstd);
   let received = Number.POSITIVE_INFINITY;
-  let receivedLast = Number.NEGATIVE_INFINITY;
   for (const record of records) {
     received = Math.min(received, record.received);
-    receivedLast = Math.max(receivedLast, record.received);
   }
-  return { count: records.length, received, receivedLast, rawBytes: raw.length, body };
+  return { count: records.length, received, rawBytes: raw.length, body };
 }
 
 function envelopesOf(records: readonly StoredRecord[]): Envelopes {

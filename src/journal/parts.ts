@@ -1,5 +1,6 @@
 import { openAppender } from './append.ts';
 import type { Core } from './core.ts';
+import { recentCorrections } from './counts-at-start.ts';
 import { all, one } from './database.ts';
 import { type LetterStore, openLetters } from './dead-letters.ts';
 import { openJobs } from './jobs.ts';
@@ -122,7 +123,9 @@ function jobOperations(core: Core): Pick<Journal, 'insertJob' | 'jobs' | 'update
   };
 }
 
-function openUsage({ db }: Core, limits: Limits): () => JournalUsage {
+function openUsage(core: Core, limits: Limits): () => JournalUsage {
+  const { db } = core;
+  const corrections = recentCorrections(db, core.time);
   const select = db.prepare('SELECT count(*) AS pages, ifnull(sum(count), 0) AS records, min(received) AS oldest FROM pages');
   return () => {
     const [row] = all<{ pages: number; records: number; oldest: number | null }>(select);
@@ -134,6 +137,7 @@ function openUsage({ db }: Core, limits: Limits): () => JournalUsage {
       records,
       oldestReceived: oldest ?? undefined,
       hasRoom: limits.hasRoom(),
+      corrections,
     };
   };
 }

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { kindName, openNames } from './core.ts';
 import { all } from './database.ts';
-import { openLedger } from './ledger.ts';
+import { openLedger, type TotalName } from './ledger.ts';
+import { offsetChecksum } from './offset-checksum.ts';
 import { type PageFacts, pageChecksum } from './pages.ts';
 
 /** Records that were pending for a sink and could not be read. */
@@ -91,7 +92,7 @@ function moveOffsets(
   const { source, name, kind, appended } = lane;
   const ledger = openLedger({ db, names: openNames(db) });
   const put = db.prepare(
-    'INSERT INTO offsets (sink, source, kind, position) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET position = ?4, passed = 0',
+    'INSERT INTO offsets (sink, source, kind, position, crc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET position = ?4, passed = 0, crc = ?5',
   );
   const offsets = all<{ sink: number; sinkName: string; at: number }>(
     db.prepare(
@@ -102,14 +103,28 @@ function moveOffsets(
   );
   return offsets.flatMap(({ sink, sinkName, at }) => {
     const within = Math.min(Math.max(0, at), appended);
-    put.run(sink, source, kind, within - lostUpTo(gaps, within));
+    const position = within - lostUpTo(gaps, within);
+    put.run(sink, source, kind, position, offsetChecksum({ sink, source, kind, position, passed: 0 }));
     const records = lostUpTo(gaps, appended) - lostUpTo(gaps, within);
     ledger.add(sink, source, 'abandoned', records);
     return records === 0 ? [] : [{ source: name, lane: kindName(kind), sink: sinkName, records }];
   });
 }
 
-/** Makes the ledger balance again where its numbers themselves were damaged. Returns what was changed, one sentence each. */
+// What a sink took is taken back first: too high a count of it hides most.
+const takenBackFrom = [
+  'acknowledged',
+  'unconfirmed',
+  'not_routed',
+  'discarded',
+  'skipped',
+  'abandoned',
+] as const satisfies readonly TotalName[];
+
+/**
+ * Makes the ledger balance again where its numbers themselves are wrong: what is missing counts as abandoned, what is too much is taken from
+ * what was delivered. Returns what was changed, one sentence each.
+ */
 export function settleBalance(db: DatabaseSync): string[] {
   const names = openNames(db);
   const ledger = openLedger({ db, names });
@@ -117,9 +132,16 @@ export function settleBalance(db: DatabaseSync): string[] {
     const { replayed: _replayed, possible_duplicates: _duplicates, ...parts } = totals;
     const missing = fresh - Object.values(parts).reduce((sum, count) => sum + count, 0);
     if (missing === 0) return [];
-    ledger.add(names.requireSink(sink), names.requireSource(source), missing > 0 ? 'abandoned' : 'acknowledged', missing);
-    return [
-      `the counters of sink "${sink}" and source "${source}" were off by ${missing}: set right as ${missing > 0 ? 'abandoned' : 'acknowledged'}`,
-    ];
+    const add = (name: TotalName, count: number): void =>
+      ledger.add(names.requireSink(sink), names.requireSource(source), name, count);
+    let excess = Math.max(0, -missing);
+    if (missing > 0) add('abandoned', missing);
+    for (const name of takenBackFrom) {
+      const part = Math.min(excess, totals[name]);
+      add(name, -part);
+      excess -= part;
+    }
+    const how = missing > 0 ? `${missing} too few, counted as abandoned` : `${-missing} too many, taken from what was delivered`;
+    return [`sink "${sink}" accounted for ${fresh - missing} records of source "${source}", which has ${fresh}: ${how}`];
   });
 }

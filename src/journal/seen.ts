@@ -19,7 +19,7 @@ const dayMs = 86_400_000;
 const noTime = 0;
 
 /** Prepares the index. */
-export function openSeen({ db, names, clock }: Core): SeenIndex {
+export function openSeen({ db, names, clock, time }: Core): SeenIndex {
   const find = openFind(db);
   const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
   const touch = db.prepare(
@@ -47,16 +47,15 @@ export function openSeen({ db, names, clock }: Core): SeenIndex {
     remember(source, entries) {
       // Days that were only looked up count as touched as well, with the next commit of their source.
       const touched = touches.of(source);
-      const now = clock.now();
       for (const { day, id, fingerprint } of entries) {
-        const bucket = day === noTime ? -Math.max(1, Math.floor(now / dayMs)) : day;
+        const bucket = day === noTime ? -Math.max(1, Math.floor(clock.now() / dayMs)) : day;
         insert.run(source, bucket, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
         touched.add(bucket);
       }
-      for (const day of touched) touch.run(source, day, now, touchEveryMs);
+      for (const day of touched) touch.run(source, day, time.now(), touchEveryMs);
       touches.forget(source);
     },
-    expire: openExpiry({ db, clock }),
+    expire: openExpiry({ db, time }),
   };
 }
 
@@ -102,7 +101,7 @@ function openBuckets(db: Core['db']): (source: number, day: number) => number[] 
   return (source, day) => (day === noTime ? all<{ day: number }>(withoutTime, source).map((bucket) => bucket.day) : [day]);
 }
 
-function openExpiry({ db, clock }: Pick<Core, 'db' | 'clock'>): SeenIndex['expire'] {
+function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>): SeenIndex['expire'] {
   const old = db.prepare(
     'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - s.seen_ttl_ms ORDER BY d.touched LIMIT 1',
   );
@@ -119,7 +118,7 @@ function openExpiry({ db, clock }: Pick<Core, 'db' | 'clock'>): SeenIndex['expir
   return (limit, pinned) => {
     const [bucket] = pinned
       ? all<{ source: number; day: number }>(unpinned)
-      : all<{ source: number; day: number }>(old, clock.now());
+      : all<{ source: number; day: number }>(old, time.now());
     if (bucket === undefined) return 0;
     const key: SQLInputValue[] = [bucket.source, bucket.day];
     const end = one<{ id: Uint8Array }>(cut, ...key, limit);

@@ -2,11 +2,14 @@ import { type Core, kindName } from './core.ts';
 import { all, one } from './database.ts';
 import type { OffsetStore } from './offsets.ts';
 
-/** Takes pages out. All of it works in small transactions, oldest first, and never touches a page that a running replay still needs. */
+/**
+ * Takes pages out. All of it works in small transactions, oldest first, and never touches a page that a running replay still needs. A page
+ * is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
+ */
 export interface Trimmer {
-  /** Deletes up to a batch of pages that every sink has settled and whose receipt lies before a time. Returns how many. */
+  /** Deletes up to a batch of pages that every sink has settled and that were appended before a journal time. Returns how many. */
   delivered(before: number): Promise<number>;
-  /** Lets orphan sinks give up what was received before a time, counted as abandoned. */
+  /** Lets orphan sinks give up what was appended before a journal time, counted as abandoned. */
   abandon(before: number): Promise<void>;
   /** Lets sinks that may skip pass a batch of pages that only they still pin, and deletes these. Returns how many. */
   skip(): Promise<number>;
@@ -63,7 +66,9 @@ function openFind({ db }: Core): Find {
     FROM lanes l JOIN sources s ON s.id = l.source`);
   const pages = db.prepare(`
     SELECT id, first + count - 1 AS last, count AS records FROM (SELECT * FROM pages WHERE source = ?1 AND kind = ?2 ORDER BY first LIMIT ${searchPages}) p
-    WHERE first + count - 1 <= ?3 AND received_last < ?4 AND NOT EXISTS (
+    WHERE first + count - 1 <= ?3
+      AND first <= (SELECT max(first) FROM (SELECT first, received_last FROM pages WHERE source = ?1 AND kind = ?2 ORDER BY first LIMIT ${searchPages}) WHERE received_last < ?4)
+      AND NOT EXISTS (
       SELECT 1 FROM replays r WHERE r.kind = 'stored' AND r.remaining > 0 AND r.source = p.source AND p.id BETWEEN r.after / 131072 AND r.upto
       AND p.min_time <= r.max_time AND p.max_time >= r.min_time)
     ORDER BY first LIMIT ${batchPages}`);

@@ -26,6 +26,8 @@ const expireIds = 5000;
 // Pages given back to the file system per round, so that a round stays short.
 const vacuumPages = 1024;
 const windowsKeptMs = 400 * 86_400_000;
+// What a process that is killed has not saved of the journal's time makes what it keeps that much younger.
+const saveTimeEveryMs = 60_000;
 
 /** Begins the rounds. */
 export function startUpkeep(parts: UpkeepParts): Upkeep {
@@ -72,22 +74,26 @@ function openRound(
   { core, seen, trimmer, ballast, keepMs }: UpkeepParts,
   { isClosed, isRegistered }: Progress,
 ): () => Promise<void> {
-  const { db, writer, clock } = core;
-  const oldWindows = db.prepare('DELETE FROM windows WHERE updated < ?');
+  const { db, writer, time } = core;
+  const oldWindows = db.prepare('DELETE FROM windows WHERE stamp < ?');
   const endedReplays = db.prepare(
     "DELETE FROM replays WHERE job IN (SELECT id FROM jobs WHERE state IN ('done', 'failed', 'cancelled'))",
   );
   const unusedConnectors = openUnusedConnectors(core);
+  let savedAt = Number.NEGATIVE_INFINITY;
   return async () => {
     await ballast.restore();
-    const before = clock.now() - keepMs;
+    const before = time.now() - keepMs;
     if (isRegistered()) await trimmer.abandon(before);
     let trimmed = 0;
     for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
     while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
     await writer.write(() => {
-      oldWindows.run(clock.now() - windowsKeptMs);
+      oldWindows.run(time.now() - windowsKeptMs);
       endedReplays.run();
+      if (time.now() - savedAt < saveTimeEveryMs) return;
+      time.save();
+      savedAt = time.now();
     });
     if (trimmed > 0) await writer.write(unusedConnectors);
     giveBack(core);
@@ -110,7 +116,7 @@ function openRelieve(
   { core, limits, seen, trimmer, keepMs }: UpkeepParts,
   isRegistered: () => boolean,
 ): (bytes: number) => Promise<void> {
-  const { db, writer, clock } = core;
+  const { db, writer, time } = core;
   let running: Promise<void> | undefined;
   const steps: (() => Promise<number>)[] = [
     () => trimmer.delivered(Number.MAX_SAFE_INTEGER),
@@ -119,7 +125,7 @@ function openRelieve(
   ];
   async function relieve(bytes: number): Promise<void> {
     truncateWal(db);
-    if (isRegistered()) await trimmer.abandon(clock.now() - keepMs);
+    if (isRegistered()) await trimmer.abandon(time.now() - keepMs);
     for (const step of steps) {
       while (!limits.fits(bytes) && (await step()) > 0) truncateWal(db);
       if (limits.fits(bytes)) return;

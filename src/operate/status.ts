@@ -1,7 +1,7 @@
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceStatus } from '../collect/source.ts';
 import type { SinkStatus } from '../deliver/delivery.ts';
-import type { HoldNote, Job, JournalUsage, SkippedRange } from '../journal/journal.ts';
+import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -129,6 +129,15 @@ function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem
   };
 }
 
+function correctionProblem({ at, what }: Correction): Problem {
+  return {
+    level: 'error',
+    where: 'journal',
+    what: `counts disagreed at the start of ${new Date(at).toISOString()} and were set right: ${what}`,
+    fix: 'no record was at risk; report it with the log unless the disk or the file was at fault',
+  };
+}
+
 /** Everything wrong that the parts of a status tell. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
@@ -158,6 +167,7 @@ export function problemsOf(
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...orphans,
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipTellMs).map(skipProblem),
+    ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
     ...report.jobs
       .filter(({ state }) => state === 'failed')

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
+import { checkJournal, type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
 import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
@@ -148,8 +149,8 @@ it('forgets ids of records without a time by the day of their receipt', async ()
   seams.set(100 * day);
   await first.append({ source: 's', seen: [young] });
   const both = await first.seen('s', [old, young]);
-  await first[Symbol.asyncDispose]();
   seams.set(115 * day);
+  await first[Symbol.asyncDispose]();
 
   await using journal = await openJournal(journalOptions(dataDir, { seams }));
 
@@ -169,12 +170,43 @@ it('forgets the ids of a day that nobody touched for long enough, at the next st
     fingerprint: 'cc'.repeat(8),
   }));
   await first.append({ source: 's', seen });
-  await first[Symbol.asyncDispose]();
   seams.set(111 * day);
+  await first[Symbol.asyncDispose]();
 
   await using journal = await openJournal(journalOptions(dataDir, { seams }));
 
   await expect.poll(() => journal.seen('s', seen.slice(-1))).toEqual([[]]);
+});
+
+it.each([
+  { what: 'a day back', steps: [-86_400_000] },
+  { what: 'a day back and forth', steps: [-86_400_000, 86_400_000] },
+  { what: 'years ahead', steps: [3 * 365 * 86_400_000] },
+  { what: 'to 1970 and back', steps: [-1_700_000_000_000, 1_700_000_000_000] },
+])('keeps pages, ids and ledger rows as long as asked while the wall clock steps $what', async ({ steps }) => {
+  const seams = seamsAt(1_800_000_000_000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams });
+  const seen = [{ day: 5, id: 'ab'.repeat(16), fingerprint: 'cc'.repeat(8) }];
+  for (const [index, byMs] of [0, ...steps].entries()) {
+    seams.step(byMs);
+    await using journal = await openJournal(options);
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append({ ...commitOf('s', someRecords(2, { prefix: `p${index}-`, received: seams.clock.now() })), seen });
+    await settleAll(journal, 'a');
+  }
+
+  const journal = await openJournal(options);
+  await journal.register([source('s')], [sink('a')]);
+  const kept = {
+    pages: journal.usage().pages,
+    seen: await journal.seen('s', seen),
+    windows: await journal.windows('s', 0, 5000),
+  };
+  await journal[Symbol.asyncDispose]();
+
+  expect(kept).toMatchObject({ pages: steps.length + 1, seen: [['cc'.repeat(8)]], windows: [{ new: 2 * (steps.length + 1) }] });
+  expect((await checkJournal(dataDir)).problems).toEqual([]);
 });
 
 it('abandons what an orphan left beyond keep, and counts it', async () => {
@@ -183,12 +215,12 @@ it('abandons what an orphan left beyond keep, and counts it', async () => {
   const options = journalOptions(dataDir, { seams, keepMs: 5000 });
   const first = await openJournal(options);
   await first.register([source('s')], [sink('a'), sink('gone')]);
-  await first.append(commitOf('s', someRecords(3, { received: 1000 })));
-  await first.append(commitOf('s', someRecords(2, { received: 60_000 })));
+  await first.append(commitOf('s', someRecords(3)));
+  seams.set(60_000);
+  await first.append(commitOf('s', someRecords(2)));
   await first.register([source('s')], [sink('a')]);
   await settleAll(first, 'a');
   await first[Symbol.asyncDispose]();
-  seams.set(60_000);
 
   await using journal = await openJournal(options);
   await journal.register([source('s')], [sink('a')]);
@@ -244,10 +276,10 @@ it('keeps connector versions while a page or a letter needs them', async () => {
   const first = await openJournal(options);
   await first.register([source('s')], [sink('a')]);
   await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h1', text: 'one' } }));
-  await first.append(commitOf('s', someRecords(1, { received: 60_000 }), { connector: { name: 'c', hash: 'h2', text: 'two' } }));
+  seams.set(60_000);
+  await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h2', text: 'two' } }));
   await settleAll(first, 'a');
   await first[Symbol.asyncDispose]();
-  seams.set(60_000);
 
   await using journal = await openJournal(options);
 
@@ -324,4 +356,26 @@ it('gives up its ballast on a full disk, so that offsets are kept', async ({ ski
   expect((await journal.lanes('a'))[0]?.offset).toBe(49_951);
   await expect(access(ballast)).rejects.toThrow();
   expect((await readdir(disk)).length).toBeGreaterThan(4);
+});
+
+it('trims a lane from its beginning, however the times of its pages lie', async () => {
+  const seams = seamsAt(100 * 86_400_000);
+  const dataDir = await temporaryDirectory();
+  const options = journalOptions(dataDir, { seams });
+  const first = await openJournal(options);
+  await first.register([source('s')], [sink('a')]);
+  for (const prefix of ['p', 'q', 'r']) await first.append(commitOf('s', someRecords(2, { prefix })));
+  await settleAll(first, 'a');
+  await first[Symbol.asyncDispose]();
+  // As an earlier version left it whose clock stood a year ahead at the first page, and right at the second.
+  const db = new DatabaseSync(join(dataDir, 'journal.db'));
+  db.exec('UPDATE pages SET received_last = received_last + 31536000000 WHERE id = 1');
+  db.exec('UPDATE pages SET received_last = received_last - 691200000 WHERE id = 2');
+  db.close();
+
+  await using journal = await openJournal(options);
+
+  await expect.poll(() => journal.usage().pages).toBe(1);
+  await journal.register([source('s')], [sink('a'), sink('late', 'oldest')]);
+  expect((await journal.lanes('late'))[0]).toMatchObject({ offset: 4, pending: 2 });
 });

@@ -15,11 +15,13 @@ export function journalOptions(dataDir: string, change: Partial<JournalOptions> 
   };
 }
 
-/** The machine's seams with a wall clock that a test sets. */
-export function seamsAt(start: number): Seams & { set(now: number): void } {
+/** The machine's seams with time that a test lets pass: `set` moves both clocks, `step` only the wall clock. */
+export function seamsAt(start: number): Seams & { set(now: number): void; step(byMs: number): void } {
   const seams = systemSeams();
   let now = start;
-  return { ...seams, clock: { ...seams.clock, now: () => now }, set: (to) => void (now = to) };
+  let stepped = 0;
+  const clock = { ...seams.clock, now: () => now + stepped, monotonic: () => seams.clock.monotonic() + now - start };
+  return { ...seams, clock, set: (to) => void (now = to), step: (byMs) => void (stepped += byMs) };
 }
 
 export const connector = { name: 'example', hash: 'c0ffee', text: 'name: example' };

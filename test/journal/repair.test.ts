@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { openLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
 import { backupJournal, checkJournal, type Journal, openJournal, type Position, repairJournal } from '../../src/journal/index.ts';
 import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
@@ -203,3 +205,75 @@ it('keeps the cursor of a source whose table is lost, under a name that can be c
   expect(await journal.checkpoint('s', 'live')).toEqual({ after: 'r2' });
   expect((await journal.ledger()).rows).toMatchObject([{ source: 's', new: 2, totals: { acknowledged: 2, pending: 0 } }]);
 });
+
+describe('counts that disagree while no record is at risk', () => {
+  it.each([
+    { what: 'too few acknowledged', sql: 'UPDATE totals SET acknowledged = acknowledged - 7', says: '7 too few' },
+    { what: 'too many acknowledged', sql: 'UPDATE totals SET acknowledged = acknowledged + 7', says: '7 too many' },
+    {
+      what: 'a source that counted fewer new records',
+      sql: 'UPDATE sources SET new = new - 7',
+      says: '993 new; it has 1000 and 1000',
+    },
+    {
+      what: 'a source whose fetched records do not add up',
+      sql: 'UPDATE sources SET fetched = fetched + 7',
+      says: '1007 records fetched',
+    },
+    {
+      what: 'a lane that is counted shorter than it is stored',
+      sql: 'UPDATE lanes SET appended = appended - 100',
+      says: 'up to 1000',
+    },
+  ])('are set right at the start, logged, and shown: $what', async ({ sql, says }) => {
+    const dataDir = await filledDirectory();
+    edit(dataDir, sql);
+    const found = (await checkJournal(dataDir)).problems;
+    const lines: string[] = [];
+    const log = openLog('error', { write: (line: string) => void lines.push(line) }, createSecrets());
+
+    await using journal = await openJournal(journalOptions(dataDir, { log }));
+
+    expect(found).not.toEqual([]);
+    expect(journal.usage().corrections.map(({ what }) => what)).toEqual(expect.arrayContaining([expect.stringContaining(says)]));
+    expect(lines.join('')).toContain(says);
+    expect((await journal.ledger()).rows.filter((row) => !isBalanced(row))).toEqual([]);
+    expect(await pendingOf(journal, 'b')).toEqual(uidsOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    expect((await checkJournal(dataDir)).problems).toEqual([]);
+  });
+
+  it('are none where the pages of settled records are gone, whichever', async () => {
+    const dataDir = await filledDirectory();
+    const settled = await settledBy(dataDir, ['a', 'b']);
+    await settled[Symbol.asyncDispose]();
+    edit(dataDir, 'DELETE FROM pages WHERE id IN (3, 9, 10)');
+
+    await using journal = await openJournal(journalOptions(dataDir));
+
+    expect(journal.usage()).toMatchObject({ pages: 7, corrections: [] });
+  });
+});
+
+it.each([
+  { what: 'an offset that was changed', sql: 'UPDATE offsets SET position = position + 1', says: 'is damaged' },
+  { what: 'pending records that no page holds', sql: 'DELETE FROM pages WHERE id = 7', says: 'records 601 and after' },
+  { what: 'the last pending records gone', sql: 'DELETE FROM pages WHERE id = 10', says: 'records 901 and after' },
+])('refuses to start with records at risk: $what', async ({ sql, says }) => {
+  const dataDir = await filledDirectory();
+  edit(dataDir, sql);
+
+  await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({
+    code: 'PEN_JOURNAL_CORRUPT',
+    message: expect.stringContaining(says),
+  });
+});
+
+/** The journal of a directory after sinks settled everything. */
+async function settledBy(dataDir: string, names: readonly string[]): Promise<Journal> {
+  const journal = await openJournal(journalOptions(dataDir));
+  for (const name of names) {
+    const [lane] = await journal.lanes(name);
+    if (lane !== undefined) await journal.settle(name, lane.lane, 1000 as Position, [], { acknowledged: lane.pending });
+  }
+  return journal;
+}

@@ -26,7 +26,7 @@ const report: StatusReport = {
   running: true,
   version: '1.2.3',
   at: 1_000_000,
-  journal: { usedBytes: 100, maxBytes: 1000, pages: 1, records: 17, oldestReceived: undefined, hasRoom: true },
+  journal: { usedBytes: 100, maxBytes: 1000, pages: 1, records: 17, oldestReceived: undefined, hasRoom: true, corrections: [] },
   sources: [
     {
       name: 'acme',

@@ -14,7 +14,7 @@ const report: Omit<StatusReport, 'problems'> = {
   running: true,
   version: '1.2.3',
   at: 1_000_000,
-  journal: { usedBytes: 0, maxBytes: 1000, pages: 0, records: 0, oldestReceived: undefined, hasRoom: true },
+  journal: { usedBytes: 0, maxBytes: 1000, pages: 0, records: 0, oldestReceived: undefined, hasRoom: true, corrections: [] },
   sources: [source],
   sinks: [],
   jobs: [],
