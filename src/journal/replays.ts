@@ -67,16 +67,32 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
         pending: remaining,
         oldestReceived: undefined,
       })),
-    async read(lane, after, limit) {
-      const replay = row(lane);
-      if (replay === undefined) return [];
-      if (replay.kind === 'stored') {
-        const pages = await readRows(stored.steps(replay, after), lane.source, limit, core.path);
-        return pages.map((page) => withLetters(replay, page, letters));
-      }
-      return pagesOf(letters.list(JSON.parse(replay.filter) as LetterFilter, limit, after, replay.upto));
-    },
+    read: openRead(core, row, stored, letters),
     settle: openSettle(core, { row, stored, ledger, letters }),
+  };
+}
+
+function openRead(
+  { db, writer, path }: Core,
+  row: (lane: Lane) => ReplayRow | undefined,
+  stored: Stored,
+  letters: LetterStore,
+): ReplayStore['read'] {
+  const end = db.prepare('UPDATE replays SET remaining = 0 WHERE job = ?1 AND source = ?2 AND after >= ?3');
+  return async (lane, after, limit) => {
+    const replay = row(lane);
+    if (replay === undefined) return [];
+    if (replay.kind === 'stored') {
+      const pages = await readRows(stored.steps(replay, after), lane.source, limit, path);
+      if (pages.length > 0) return pages.map((page) => withLetters(replay, page, letters));
+    } else {
+      const pages = pagesOf(letters.list(JSON.parse(replay.filter) as LetterFilter, limit, after, replay.upto));
+      if (pages.length > 0) return pages;
+    }
+    // What was counted when the lane was opened may have left the journal since: another replay delivered a letter, or a person discarded it.
+    // Where everything that was read is settled, nothing is left to wait for.
+    if (replay.after >= after) await writer.write(() => void end.run(replay.job, replay.source, after));
+    return [];
   };
 }
 

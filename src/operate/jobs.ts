@@ -53,6 +53,8 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     const progress = await operation(job, runtime, report, signal);
     await writing;
     await journal.updateJob(job.id, { state: 'done', progress });
+    // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
+    await journal.closeReplay(job.id);
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;

@@ -51,7 +51,6 @@ async function drain(
     report({ done: total - pending, total });
     await sleep(runtime.seams.clock, lookEveryMs, signal);
   }
-  await runtime.journal.closeReplay(job.id);
   return { done: total, total };
 }
 

@@ -39,7 +39,9 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
   await using runner = startJobRunner(runtime);
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'queued', 'running']);
 
-  const [open] = (await journal.lanes('a')).filter(({ lane }) => lane.job === 1);
+  const lanesOfFirst = async () => (await journal.lanes('a')).filter(({ lane }) => lane.job === 1);
+  await expect.poll(lanesOfFirst).toHaveLength(1);
+  const [open] = await lanesOfFirst();
   const [page] = open === undefined ? [] : await journal.read('a', open.lane, open.offset, 10);
   const last = page?.positions.at(-1);
   if (open === undefined || last === undefined) throw new Error('no lane');
