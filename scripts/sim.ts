@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { fixedHistories } from '../test/sim/histories.ts';
 import { runMutants } from '../test/sim/mutants.ts';
 import { type Outcome, play } from '../test/sim/play.ts';
 import { drawScenario, type Scenario, smallHistories } from '../test/sim/scenario.ts';
@@ -14,6 +15,7 @@ interface Options {
   readonly hours: string;
   readonly scenario?: string;
   readonly small?: boolean;
+  readonly fixed?: boolean;
   readonly log?: boolean;
   readonly shrink: boolean;
   readonly mutants?: boolean;
@@ -27,7 +29,8 @@ function line(outcome: Outcome): string {
   const { scenario, problems, lives, records, arrivals, wallMs, fingerprint } = outcome;
   const speed = (days(outcome) / (wallMs / 1000)).toFixed(2);
   const what = problems.length === 0 ? 'kept every promise' : `BROKE ${problems.length}`;
-  return `seed ${scenario.seed}: ${what}; ${lives} lives, ${records} records, ${arrivals} arrivals; ${days(outcome).toFixed(2)} virtual days, ${speed} per wall second (${fingerprint})`;
+  const size = `${days(outcome).toFixed(2)} virtual days at ${speed} per second`;
+  return `seed ${scenario.seed}: ${what}; ${lives} processes, ${records} records, ${arrivals} arrivals; ${size}; fingerprint ${fingerprint}`;
 }
 
 function seedsOf({ seed, seeds }: Options): number[] {
@@ -60,32 +63,37 @@ async function explain(failing: Outcome, options: Options): Promise<void> {
 
 function scenariosOf(options: Options, hours: number): Scenario[] {
   if (options.scenario !== undefined) return [JSON.parse(readFileSync(options.scenario, 'utf8')) as Scenario];
-  const drawn =
-    options.small === true && options.seeds === undefined ? [] : seedsOf(options).map((seed) => drawScenario(seed, hours));
-  return options.small === true ? [...smallHistories(), ...drawn] : drawn;
+  const named = [
+    ...(options.fixed === true ? Object.values(fixedHistories) : []),
+    ...(options.small === true ? smallHistories() : []),
+  ];
+  const isDrawn = named.length === 0 || options.seeds !== undefined || options.seed !== undefined;
+  return isDrawn ? [...named, ...seedsOf(options).map((seed) => drawScenario(seed, hours))] : named;
 }
 
 async function run(options: Options): Promise<boolean> {
   const hours = Number(options.hours);
   const scenarios = scenariosOf(options, hours);
   const onLog = options.log === true ? { onLog: (text: string) => void process.stderr.write(text) } : {};
-  let good = true;
   let virtual = 0;
   let wallMs = 0;
+  let played = 0;
+  let broken = 0;
   for (const scenario of scenarios) {
     const outcome = await play(scenario, onLog);
     virtual += days(outcome);
     wallMs += outcome.wallMs;
+    played += 1;
     console.log(line(outcome));
     if (outcome.problems.length === 0) continue;
-    good = false;
+    broken += 1;
     await explain(outcome, options);
     if (options.untilBroken === true) break;
   }
-  console.log(
-    `${scenarios.length} histories, ${virtual.toFixed(1)} virtual days, ${(virtual / (wallMs / 1000)).toFixed(2)} per wall second`,
-  );
-  return good;
+  const skipped = scenarios.length === played ? '' : ` of ${scenarios.length} asked for`;
+  const speed = `${(virtual / (wallMs / 1000)).toFixed(2)} virtual days per second`;
+  console.log(`${played} histories played${skipped}, ${(virtual * 24).toFixed(0)} virtual hours, ${broken} broken; ${speed}`);
+  return broken === 0;
 }
 
 const command = new Command('sim')
@@ -94,6 +102,7 @@ const command = new Command('sim')
   .option('--seeds <from-to>', 'several histories, default 1-20')
   .option('--hours <h>', 'virtual hours of trouble in each history', '6')
   .option('--small', 'small histories with an end at each step and around each commit')
+  .option('--fixed', 'the histories that once broke a promise')
   .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
   .option('--log', 'the log of every life, JSON on stderr')
   .option('--no-shrink', 'do not look for the shortest history of a failure')

@@ -2,7 +2,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
-import { seededRandom } from '../../src/base/random.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { createBudgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
@@ -14,6 +13,7 @@ import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../../src/operate/jobs.ts';
 import type { Runtime } from '../../src/operate/runtime.ts';
+import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
 import type { Receiver } from './receivers.ts';
@@ -279,18 +279,17 @@ function seldomRefreshing(clock: Clock): Clock {
 
 /** Starts a life. */
 export function startLife(parts: LifeParts): Life {
-  const { time, dir, nextDir, number, scenario, log, witness, diskError, end } = parts;
+  const { time, dir, nextDir, scenario, log, witness, diskError, end } = parts;
   const clock = time.process();
   const seams: Seams = {
     clock,
-    random: seededRandom(Math.imul(scenario.seed, 31) + number),
+    random: randomAt(scenario.seed, () => time.elapsed),
     files: watchFiles(),
   };
   const { onStep, onCommit } = ending(parts);
   const fate = fateOf(onStep, () => {
     clock.kill();
     if (!cut) disk.leaveTo(nextDir);
-    witness.processEnded(number);
   });
   let cut = false;
   const disk = watchDisk(dir, {

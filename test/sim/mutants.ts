@@ -5,12 +5,15 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** One fault in the code: what stands exactly once in a file, and what comes in its place. */
+/** One fault in the code: what stands exactly once in a file, and what comes in its place; `elsewhere` where the fault takes several files. */
 export interface Mutant {
   readonly name: string;
   readonly file: string;
-  readonly edits: readonly (readonly [found: string | RegExp, instead: string])[];
+  readonly edits: Edits;
+  readonly elsewhere?: Readonly<Record<string, Edits>>;
 }
+
+type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
 
 const appendOfPage = '    await deps.journal.append({\n      source: settings.name,\n      ...pageOf(';
 export const mutants: readonly Mutant[] = [
@@ -156,6 +159,39 @@ export const mutants: readonly Mutant[] = [
     edits: [['from: Math.max(live.start, Math.min(live.from ?? live.until, live.until - overlapOf(c))),', 'from: live.until,']],
   },
   {
+    name: 'ages told by the wall clock',
+    file: 'src/journal/journal-time.ts',
+    edits: [
+      ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
+    ],
+  },
+  {
+    name: 'ages told by the wall clock, and a start that refuses what they leave',
+    file: 'src/journal/journal-time.ts',
+    edits: [
+      ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
+    ],
+    elsewhere: {
+      'src/journal/trim.ts': [
+        [
+          /AND first <= \(SELECT max\(first\) FROM \(SELECT first, received_last FROM pages[^)]*\) WHERE received_last < \?4\)/,
+          'AND received_last < ?4',
+        ],
+      ],
+      'src/journal/check.ts': [
+        [
+          '    if (expected > last) return [];',
+          "    const ends = all<{ first: number; count: number }>(runs, source, kind, 0).map(({ first, count }) => first + count - 1);\n    if (expected > last) return ends.length > 0 && Math.max(...ends) !== last ? ['counts differ'] : [];",
+        ],
+      ],
+    },
+  },
+  {
+    name: 'a retry that waits for letters that are gone',
+    file: 'src/journal/replays.ts',
+    edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
+  },
+  {
     name: 'a page committed with the place behind the next one',
     file: 'src/collect/walk.ts',
     edits: [
@@ -186,12 +222,17 @@ export interface MutantVerdict {
 const root = resolve(import.meta.dirname, '../..');
 
 /** Makes a copy of the code with the fault in it. */
-function infect({ file, edits }: Mutant): string {
+function infect({ file, edits, elsewhere }: Mutant): string {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-mutant-'));
   for (const part of ['src', 'connectors', 'test/sim', 'scripts/sim.ts', 'package.json'])
     cpSync(join(root, part), join(dir, part), { recursive: true });
   mkdirSync(dir, { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
+  for (const [path, own] of Object.entries({ [file]: edits, ...elsewhere })) infectFile(dir, path, own);
+  return dir;
+}
+
+function infectFile(dir: string, file: string, edits: Edits): void {
   let text = readFileSync(join(dir, file), 'utf8');
   for (const [found, instead] of edits) {
     const pattern =
@@ -201,7 +242,6 @@ function infect({ file, edits }: Mutant): string {
     text = typeof found === 'string' ? text.replace(found, () => instead) : text.replace(found, instead);
   }
   writeFileSync(join(dir, file), text);
-  return dir;
 }
 
 function simulate(dir: string, seeds: string, hours: number): Promise<string> {
@@ -213,6 +253,7 @@ function simulate(dir: string, seeds: string, hours: number): Promise<string> {
     '--hours',
     String(hours),
     '--no-shrink',
+    '--fixed',
     '--small',
     '--until-broken',
   ];

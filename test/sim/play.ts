@@ -1,5 +1,6 @@
 // Plays a history: lives follow each other on what the one before left, until the time of troubles is over; then everything is calm, and the
 // oracle judges what became of every record.
+import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,11 +10,12 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import type { Connector } from '../../src/connectors/connector.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
+import { type Dice, diceAt } from './dice.ts';
 import { connectorOf, type Entry, entryOf } from './feed.ts';
 import { type Feed, type Life, startLife } from './life.ts';
 import { judge, missing } from './oracle.ts';
 import { type Receiver, receiver } from './receivers.ts';
-import { day, diceOf, type EndPlan, type FaultPlan, hour, minute, type Scenario, type SourceKind } from './scenario.ts';
+import { day, type EndPlan, type FaultPlan, hour, minute, type Scenario, type SourceKind } from './scenario.ts';
 import { type SimTime, simTime } from './time.ts';
 import { broker, folder, httpVendor } from './vendors.ts';
 import { openWitness, type Witness } from './witness.ts';
@@ -84,14 +86,14 @@ export interface World {
 
 async function build(scenario: Scenario): Promise<World> {
   const time = simTime(startMs);
-  const dice = diceOf(scenario.seed + 7);
+  const diceFor = (who: string): Dice => diceAt(scenario.seed, who, () => time.elapsed);
   const byOn = new Map<string, FaultPlan[]>();
   for (const fault of scenario.faults) byOn.set(fault.on, [...(byOn.get(fault.on) ?? []), fault]);
-  const striker =
-    (on: string) =>
-    (kind: string): boolean =>
-      byOn.get(on)?.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && dice.chance(f.share)) ===
-      true;
+  const striker = (on: string): ((kind: string) => boolean) => {
+    const faults = (byOn.get(on) ?? []).map((fault) => ({ ...fault, dice: diceFor(`${on} ${fault.kind} ${fault.from}`) }));
+    return (kind) =>
+      faults.some((f) => f.kind === kind && f.from <= time.elapsed && time.elapsed < f.to && f.dice.chance(f.share));
+  };
   const sources = await Promise.all(
     scenario.sources.map(async (plan) => {
       const connector = await loaded(plan.kind);
@@ -105,6 +107,7 @@ async function build(scenario: Scenario): Promise<World> {
   const witness = openWitness(sources, () => time.now());
   const feeds = sources.map(({ plan, connector, tenant, entries }): Feed => {
     const onForgotten = (forgotten: readonly Entry[]): void => witness.onForgotten(plan.name, forgotten);
+    const dice = diceFor(plan.name);
     const parts = { plan, connector, tenant, time, dice, strikes: striker(plan.name), entries, onForgotten };
     const vendor = plan.kind === 'stream' ? broker(parts) : plan.kind === 'files' ? folder(parts) : httpVendor(parts);
     return { plan, connector, options: options[plan.kind], vendor };
@@ -120,7 +123,7 @@ async function build(scenario: Scenario): Promise<World> {
     return receiver({
       plan,
       time,
-      dice,
+      dice: diceFor(plan.name),
       strikes: striker(plan.name),
       refuses: (uid) => bad.has(uid),
       onArrival: (copy, encoded) => witness.onArrival(plan.name, copy, encoded),
@@ -311,7 +314,7 @@ export async function play(scenario: Scenario, { onLog, calmMs = defaultCalmMs }
     lives: playing.lives + 1,
     records: feeds.reduce((sum, { plan }) => sum + (witness.committed.get(plan.name)?.size ?? 0), 0),
     arrivals,
-    fingerprint: `${time.fired} ${arrivals} ${playing.lives} ${time.elapsed}`,
+    fingerprint: hash('sha256', `${time.fired} ${arrivals} ${playing.lives} ${time.elapsed}`).slice(0, 12),
   };
 }
 

@@ -2,17 +2,19 @@
 import { hash } from 'node:crypto';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
+import type { Dice } from './dice.ts';
 import type { Fate } from './fate.ts';
-import { type Dice, minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
+import { minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
 import type { SimTime } from './time.ts';
 
 /** One arrival of an event. */
 export interface Copy {
   readonly uid: string;
   readonly source: string;
-  /** True time, milliseconds since the epoch. */
+  /** When the request that brought it left its process, and when it arrived: true times, milliseconds since the epoch. */
+  readonly leftAt: number;
   readonly at: number;
-  /** Number of the process that sent it. */
+  /** Number of the process that sent it. A slow request arrives even when that process has ended meanwhile. */
   readonly process: number;
   readonly batch: string;
   readonly replay: boolean;
@@ -48,6 +50,11 @@ export const badContent = 'bad_content';
 
 type Outcome = Verdict['kind'];
 
+interface Sender {
+  readonly process: number;
+  readonly leftAt: number;
+}
+
 interface Reply {
   readonly verdicts: Verdicts;
   readonly copies: readonly (Copy | undefined)[];
@@ -69,16 +76,16 @@ export function receiver(parts: ReceiverParts): Receiver {
     texts.set(id, text);
   }
 
-  function store(batch: Batch, index: number, process: number): Copy {
+  function store(batch: Batch, index: number, { process, leftAt }: Sender): Copy {
     const { uid, source } = batch.events[index] as (typeof batch.events)[number];
-    const copy: Copy = { uid, source, at: time.now(), process, batch: batch.id, replay: batch.replay, doubt: true };
+    const copy: Copy = { uid, source, leftAt, at: time.now(), process, batch: batch.id, replay: batch.replay, doubt: true };
     parts.onArrival(copy, batch.encoded[index] ?? '');
     copies.push(copy);
     byUid.set(uid, [...(byUid.get(uid) ?? []), copy]);
     return copy;
   }
 
-  function each(batch: Batch, process: number, taken: Verdict): Reply {
+  function each(batch: Batch, sender: Sender, taken: Verdict): Reply {
     const refuseAll = strikes('refuse_all');
     const partial = strikes('partial');
     const stored: (Copy | undefined)[] = [];
@@ -86,7 +93,7 @@ export function receiver(parts: ReceiverParts): Receiver {
       if (refuseAll) return { kind: 'event', code: wrongIndex, reason: 'no such index' };
       if (parts.refuses(uid)) return { kind: 'event', code: badContent, reason: 'cannot be parsed' };
       if (partial && dice.chance(0.4)) return { kind: 'retry', reason: 'queue full' };
-      if (!strikes('lie')) stored[index] = store(batch, index, process);
+      if (!strikes('lie')) stored[index] = store(batch, index, sender);
       return taken;
     });
     const first = verdicts[0];
@@ -95,7 +102,7 @@ export function receiver(parts: ReceiverParts): Receiver {
   }
 
   /** What the receiver does with a batch that reached it; throws where the connection breaks. */
-  function take(batch: Batch, process: number): Reply {
+  function take(batch: Batch, sender: Sender): Reply {
     compare(batch);
     if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
     if (strikes('hold'))
@@ -109,11 +116,11 @@ export function receiver(parts: ReceiverParts): Receiver {
       return { verdicts: { all: { kind: 'split', code: '413', reason: 'too large' } }, copies: [] };
     if (strikes('half')) {
       for (let index = 0; index < batch.events.length / 2; index += 1)
-        if (!parts.refuses(batch.events[index]?.uid ?? '')) store(batch, index, process);
+        if (!parts.refuses(batch.events[index]?.uid ?? '')) store(batch, index, sender);
       throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset');
     }
     if (strikes('forget')) return { verdicts: { all: uncertain('restarted before the batch was stored') }, copies: [] };
-    return each(batch, process, plan.acknowledges === 'never' ? { kind: 'sent' } : { kind: 'accept' });
+    return each(batch, sender, plan.acknowledges === 'never' ? { kind: 'sent' } : { kind: 'accept' });
   }
 
   /** The answer reaches a process that lives and still listens: it knows now what was taken. */
@@ -127,12 +134,13 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   async function send(batch: Batch, signal: AbortSignal, fate: Fate, process: number): Promise<Verdicts | Pending> {
     await fate.step();
+    const leftAt = time.now();
     const ms = strikes('slow') ? dice.between(5_000, minute) : dice.between(5, 300);
     await time.wait(ms / 2);
     // A batch that left is taken whether or not its sender still lives.
     let reply: Reply;
     try {
-      reply = take(batch, process);
+      reply = take(batch, { process, leftAt });
     } catch (error) {
       await time.wait(ms / 2);
       await fate.step();

@@ -1,5 +1,5 @@
 // A history to play, as plain data: a seed and a length make one, and shrinking takes things out of it.
-import { seededRandom } from '../../src/base/random.ts';
+import { type Dice, diceOf } from './dice.ts';
 
 export type SourceKind = 'offset' | 'token' | 'link' | 'stream' | 'files';
 
@@ -160,25 +160,6 @@ const receiverFaults: readonly ReceiverFault[] = [
   'cannot_open',
 ];
 
-export interface Dice {
-  float(): number;
-  chance(p: number): boolean;
-  between(low: number, high: number): number;
-  pick<T>(from: readonly T[]): T;
-}
-
-export function diceOf(seed: number): Dice {
-  const random = seededRandom(seed);
-  const float = (): number => random.float();
-  const between = (low: number, high: number): number => low + Math.floor(float() * (high - low + 1));
-  return {
-    float,
-    chance: (p) => float() < p,
-    between,
-    pick: <T>(from: readonly T[]) => from[Math.min(from.length - 1, Math.floor(float() * from.length))] as T,
-  };
-}
-
 const kinds: readonly SourceKind[] = ['offset', 'token', 'link', 'stream', 'files'];
 
 function drawSources(dice: Dice, fat: number): SourcePlan[] {
@@ -306,12 +287,18 @@ function drawEnds(dice: Dice, hours: number, events: readonly EventPlan[]): EndP
 
 function drawClock(dice: Dice, hours: number): Scenario['clock'] {
   if (!dice.chance(0.35)) return [];
-  const at = dice.between(0, hours * hour);
-  const byMs = dice.pick([day, -day, hour, -hour, 5 * minute, -5 * minute]);
-  return [
-    { at, byMs },
-    { at: Math.min(hours * hour, at + dice.between(minute, 3 * hour)), byMs: -byMs },
-  ];
+  // One correction of a wrong clock mostly, sometimes a clock that several set; a battery that is dead begins in another year.
+  return Array.from({ length: dice.pick([1, 1, 2, 3]) }, () => {
+    const at = dice.between(0, hours * hour);
+    const byMs = dice.pick([2 * 365 * day, -2 * 365 * day, 2 * day, -2 * day, day, -day, hour, -hour, 5 * minute, -5 * minute]);
+    const back = Math.min(hours * hour, at + dice.between(minute, 3 * hour));
+    return [
+      { at, byMs },
+      { at: back, byMs: -byMs },
+    ];
+  })
+    .flat()
+    .sort((a, b) => a.at - b.at);
 }
 
 /** The history that a seed stands for. */

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { fixedHistories } from './histories.ts';
 import { play } from './play.ts';
 import { drawScenario, hour, minute, type Scenario, smallHistories } from './scenario.ts';
 import { shrink } from './shrink.ts';
@@ -24,6 +25,12 @@ it.each(Array.from({ length: 12 }, (_, index) => 1000 + index))(
   },
   60_000,
 );
+
+it.each(Object.entries(fixedHistories))('keeps every promise through %s', async (_name, scenario) => {
+  const { problems } = await play(scenario);
+
+  expect(problems).toEqual([]);
+});
 
 it('keeps every promise wherever a small history ends, and whenever its disk fails', async () => {
   const broken: string[] = [];

@@ -3,9 +3,10 @@
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Connector, DirectoryReader, FileIdentity, StreamReader } from '../../src/connectors/connector.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/client.ts';
+import type { Dice } from './dice.ts';
 import type { Fate } from './fate.ts';
 import { type Entry, selfEntry } from './feed.ts';
-import { type Dice, hour, minute, type SourcePlan, type VendorFault } from './scenario.ts';
+import { hour, minute, type SourcePlan, type VendorFault } from './scenario.ts';
 import type { SimTime } from './time.ts';
 
 export interface VendorParts {

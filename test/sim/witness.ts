@@ -32,7 +32,6 @@ export interface Witness {
   /** The content that stands behind a stored record; undefined for one that no vendor has. */
   contentOf(source: string, uid: string, record: Json): string | undefined;
   placeOf(source: string, uid: string): { readonly lane: string; readonly position: number } | undefined;
-  processEnded(process: number): void;
   onAppending(commit: Commit): void;
   onAppended(commit: Commit, answered: readonly Entry[]): void;
   /** A broker forgot records. */
@@ -82,11 +81,11 @@ class Watching implements Witness {
   readonly #issued: ReadonlyMap<string, (uid: string) => Issued | undefined>;
   readonly #arrived = new Map<string, Set<string>>();
   readonly #copies = new Map<string, Copy[]>();
-  readonly #settled = new Set<string>();
+  /** When the offset behind an event became durable, true time. */
+  readonly #settled = new Map<string, number>();
   readonly #offsets = new Map<string, number>();
   readonly #places = new Map<string, Map<number, { readonly uid: string; readonly sure: boolean }>>();
   readonly #placeOf = new Map<string, { lane: string; position: number }>();
-  readonly #ended = new Set<number>();
   readonly #appended = new Map<string, number>();
   readonly #accounted = new Map<string, number>();
   readonly #checkpoints = new Map<string, Set<string>>();
@@ -116,10 +115,6 @@ class Watching implements Witness {
 
   placeOf(source: string, uid: string): { readonly lane: string; readonly position: number } | undefined {
     return this.#placeOf.get(`${source}\n${uid}`);
-  }
-
-  processEnded(process: number): void {
-    this.#ended.add(process);
   }
 
   onAppending({ source, checkpoint }: Commit): void {
@@ -178,7 +173,8 @@ class Watching implements Witness {
     const from = this.#offsets.get(`${sink} ${key}`) ?? 0;
     for (let at = from + 1; at <= upTo; at += 1) {
       const place = this.#places.get(key)?.get(at);
-      if (place !== undefined) this.#settled.add(`${sink}\n${lane.source}\n${place.uid}`);
+      const settledKey = place === undefined ? undefined : `${sink}\n${lane.source}\n${place.uid}`;
+      if (settledKey !== undefined && !this.#settled.has(settledKey)) this.#settled.set(settledKey, this.#clock());
     }
     this.#offsets.set(`${sink} ${key}`, Math.max(from, upTo));
     const { acknowledged = 0, unconfirmed = 0, not_routed = 0 } = counts;
@@ -191,9 +187,11 @@ class Watching implements Witness {
     this.#copies.set(key, [...(this.#copies.get(key) ?? []), copy]);
     this.#checkContent(sink, copy, encoded);
     if (copy.replay || before.length === 0) return;
-    if (before.some(({ process }) => !this.#ended.has(process)))
+    // What a process knew when it sent decides, not what its successor knew when the slow request of the dead one arrived.
+    if (before.some(({ process }) => process === copy.process))
       this.problem(`sink ${sink}: ${copy.uid} was sent again by a process that knew it was taken`);
-    else if (this.#settled.has(key)) this.problem(`sink ${sink}: ${copy.uid} was sent again after its offset was durable`);
+    else if ((this.#settled.get(key) ?? Number.POSITIVE_INFINITY) <= copy.leftAt)
+      this.problem(`sink ${sink}: ${copy.uid} was sent again after its offset was durable`);
   }
 
   async onReopened(journal: Journal): Promise<void> {

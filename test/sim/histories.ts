@@ -1,0 +1,70 @@
+// Histories that once broke a promise, as short as they could be made; they are played by the tests and before every mutant.
+import { hour, minute, type Scenario } from './scenario.ts';
+
+const nothing: Omit<Scenario, 'sources' | 'sinks' | 'events'> = {
+  seed: 1,
+  hours: 6,
+  maxBytes: 16 * 1_048_576,
+  faults: [],
+  ends: [],
+  clock: [],
+  diskErrors: [],
+  replays: [],
+};
+const sink = { name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 1 } as const;
+
+/** Each under the sentence that says what it is about. */
+export const fixedHistories: Readonly<Record<string, Scenario>> = {
+  // The second record is received a day before the first by the wall clock. Expired by that clock, the newer page went first, and what was left
+  // of the lane looked damaged at the next start.
+  'a page that was received after another, and looks older than it': {
+    ...nothing,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+    sinks: [sink],
+    events: [
+      { source: 'stream', n: 0, at: 5 * minute, late: 0 },
+      { source: 'stream', n: 1, at: 65 * minute, late: 0 },
+    ],
+    clock: [
+      { at: hour, byMs: -24 * hour },
+      { at: 2 * hour, byMs: 24 * hour },
+    ],
+    ends: [{ at: 3 * hour, kind: 'stop', nth: 1, when: 'after', share: 0.5, downMs: minute }],
+  },
+  // The hold of a systematic refusal ends: the letters go again, and so do the stored records that somebody asked for. A letter that the
+  // replay delivered was missing in the retry, which waited for it for ever.
+  'a retry of dead letters beside a replay of the same records': {
+    ...nothing,
+    sources: [{ name: 'files', kind: 'files', pageSize: 20, backMs: 0 }],
+    sinks: [{ ...sink, inFlight: 2 }],
+    events: Array.from({ length: 40 }, (_, n) => ({ source: 'files', n, at: hour + n * 10_000, late: 0 })),
+    faults: [
+      { on: 'sink1', kind: 'refuse_all', from: 1.5 * hour, to: 4 * hour, share: 1 },
+      { on: 'sink1', kind: 'slow', from: 4 * hour, to: 4.5 * hour, share: 0.5 },
+    ],
+    replays: [{ at: 3 * hour, sink: 'sink1', from: 0, to: 2 * hour }],
+  },
+  // Ids are kept by their age: a clock that is years ahead for some minutes, while no poll succeeds, must not make all of them old at once.
+  'a wall clock that is two years ahead for a while': {
+    ...nothing,
+    sources: [{ name: 'link', kind: 'link', pageSize: 5, backMs: 0 }],
+    sinks: [sink],
+    events: [20, 40, 57, 58, 80, 100].map((at, n) => ({ source: 'link', n, at: at * minute, late: 0 })),
+    faults: [{ on: 'link', kind: 'unavailable', from: 60.5 * minute, to: 70 * minute, share: 1 }],
+    clock: [
+      { at: 61 * minute, byMs: 730 * 24 * hour },
+      { at: 68 * minute, byMs: -730 * 24 * hour },
+    ],
+  },
+  // A request is under way when its process ends; the next process sends the event again and is told that it was taken before the first
+  // request arrives. The oracle called that a repeat by somebody who knew.
+  'a slow request that arrives after the one of the next process': {
+    ...nothing,
+    hours: 1,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+    sinks: [sink],
+    events: [{ source: 'stream', n: 0, at: minute, late: 0 }],
+    faults: [{ on: 'sink1', kind: 'slow', from: 55_000, to: 70_000, share: 1 }],
+    ends: [{ at: 68_000, kind: 'step', nth: 1, when: 'after', share: 0.5, downMs: 1_000 }],
+  },
+};
