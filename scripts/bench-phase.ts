@@ -134,6 +134,7 @@ function openSink({ seams, http, connector }: Bench, journal: Journal): SinkLoop
       holdProbeMs: 15_000,
       maxDeadLetters: 100_000,
       whenFull: 'wait',
+      labels: [],
     },
     {
       journal,

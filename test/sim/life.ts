@@ -6,14 +6,14 @@ import { seededRandom } from '../../src/base/random.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { createBudgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
-import type { SourceSettings } from '../../src/collect/source.ts';
 import type { Connector, Reader } from '../../src/connectors/connector.ts';
-import type { DeliverySettings } from '../../src/deliver/delivery.ts';
+import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../../src/operate/jobs.ts';
 import type { Runtime } from '../../src/operate/runtime.ts';
+import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
 import type { Receiver } from './receivers.ts';
@@ -84,7 +84,7 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
   };
 }
 
-function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): DeliverySettings {
+function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
   return {
     name,
     type: 'sim',
@@ -99,6 +99,7 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): DeliverySettings
     holdProbeMs: 15_000,
     maxDeadLetters: 100_000,
     whenFull: 'wait',
+    labels: [],
   };
 }
 
