@@ -68,7 +68,7 @@ async function pauseAfter(
   signal: AbortSignal,
 ): Promise<void> {
   attempts.failures += 1;
-  if (consequenceOf(error.code).source !== 'fail_poll' || attempts.failures >= maxFailures) throw error;
+  if (consequenceOf(error).source !== 'fail_poll' || attempts.failures >= maxFailures) throw error;
   const waitMs = Math.max(error.retryAfterMs ?? 0, 1_000 + fullJitterMs(deps.seams.random, attempts.failures, 1_000, 300_000));
   log.warn({ err: error, waitMs, failures: attempts.failures }, 'range interrupted, it goes on after a pause');
   await sleep(deps.seams.clock, waitMs, signal);

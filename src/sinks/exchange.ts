@@ -1,4 +1,4 @@
-import { PenstockError } from '../base/errors.ts';
+import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import type { Verdict } from './sink.ts';
 
@@ -28,7 +28,7 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
     return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   // A server that will not read a large body closes while it still arrives, and its answer is torn behind the status.
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
-  if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
+  if (consequenceOf(error).sink === 'hold')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
   // A proxy that wants other credentials or forbids the way waits for a person; the receiver was not even asked.
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))

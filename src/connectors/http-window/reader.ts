@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
 import { sleep } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
@@ -11,7 +11,7 @@ import type { AuthSpec, HttpWindowSpec } from '../read-schema.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget.ts';
 import { compilePaging, type Paging } from './paging.ts';
-import { isPassing, refusalError } from './refusal.ts';
+import { refusalError } from './refusal.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { type BoundFormat, compileBound } from './window-format.ts';
@@ -199,8 +199,7 @@ class Walker {
 function isWorthRetrying(error: Error): boolean {
   if (!(error instanceof PenstockError)) return false;
   if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
-  if (['PEN_HTTP_UNREACHABLE', 'PEN_HTTP_RESET', 'PEN_HTTP_TIMEOUT'].includes(error.code)) return true;
-  return error.code === 'PEN_SOURCE_UNAVAILABLE' && error.status !== undefined && isPassing(error.status);
+  return consequenceOf(error).request === 'again';
 }
 
 function describe({ method, url }: HttpRequest): string {

@@ -25,7 +25,7 @@ const fixes: Readonly<Record<number, string>> = {
 };
 
 /** True for an answer that may be different in a moment. */
-export function isPassing(status: number): boolean {
+function isPassing(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 

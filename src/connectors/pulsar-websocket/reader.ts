@@ -1,7 +1,7 @@
 // One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them. A connection on
 // which nothing came for minutes is made anew without waiting.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, explain, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { ReaderDeps, StreamHandlers, StreamMessage, StreamReader } from '../connector.ts';
@@ -135,18 +135,11 @@ async function receive(subscription: Subscription, running: Running, signal: Abo
   } catch (thrown) {
     if (signal.aborted) return { text: 'stopped', received, waitMs: 0 };
     const error = asPenstockError(thrown);
-    if (!passing.includes(error.code)) throw new PenstockError(error.code, running.scrub(error.message), detailsOf(error));
+    if (consequenceOf(error).stream !== 'reconnect')
+      throw new PenstockError(error.code, running.scrub(error.message), detailsOf(error));
     return { text: running.scrub(explain(error)), received, waitMs: error.retryAfterMs ?? 0 };
   }
 }
-
-const passing: readonly string[] = [
-  'PEN_SOURCE_UNAVAILABLE',
-  'PEN_HTTP_UNREACHABLE',
-  'PEN_HTTP_TLS',
-  'PEN_HTTP_RESET',
-  'PEN_HTTP_TIMEOUT',
-];
 
 function detailsOf({ cause, fix, status }: PenstockError): { cause: unknown; fix?: string; status?: number } {
   return { cause, ...(fix === undefined ? {} : { fix }), ...(status === undefined ? {} : { status }) };

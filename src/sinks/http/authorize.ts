@@ -1,4 +1,4 @@
-import { PenstockError } from '../../base/errors.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { oauth2ClientCredentials, type TokenSource } from '../../http/index.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { googleServiceAccount } from './google-service-account.ts';
@@ -61,10 +61,13 @@ function tokens(source: TokenSource, path: string): Authorizer {
 // No batch left this machine yet, so nothing is uncertain here.
 function verdictOf(error: PenstockError, path: string): Verdict {
   const reason = error.message;
-  if (error.code === 'PEN_SOURCE_REFUSED' || error.code === 'PEN_SOURCE_BAD_REPLY')
-    return { kind: 'hold', reason, fix: `check the credentials and URL in "${path}" of the sink` };
-  if (error.code === 'PEN_HTTP_TLS' || error.code === 'PEN_CONFIG_INVALID')
-    return { kind: 'hold', reason, fix: error.fix ?? `check "${path}" of the sink` };
+  if (consequenceOf(error).sink === 'hold') {
+    const isAnswered = error.status !== undefined;
+    const fix = isAnswered
+      ? `check the credentials and URL in "${path}" of the sink`
+      : (error.fix ?? `check "${path}" of the sink`);
+    return { kind: 'hold', reason, fix };
+  }
   return error.retryAfterMs === undefined
     ? { kind: 'retry', reason }
     : { kind: 'retry', reason, retryAfterMs: error.retryAfterMs };
