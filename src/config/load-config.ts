@@ -12,7 +12,7 @@ import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
 import { fileSettings } from './file-settings.ts';
-import type { Surroundings } from './interpolate.ts';
+import type { ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
 import { blocksOf } from './named-blocks.ts';
 import { parseConfig } from './parse-config.ts';
@@ -49,7 +49,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Co
     const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
     throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
   }
-  const from: Surroundings = {
+  const from: ValueSources = {
     env: options.env,
     files: options.files,
     dir: dirname(resolve(path)),
@@ -62,7 +62,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Co
 async function resolveFile(
   doc: YamlText,
   raw: Record<string, unknown>,
-  from: Surroundings,
+  from: ValueSources,
   options: LoadOptions,
 ): Promise<Config> {
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
@@ -90,7 +90,7 @@ async function resolveFile(
 
 function openContext(
   doc: YamlText,
-  from: Surroundings,
+  from: ValueSources,
   options: LoadOptions,
   top: Block,
   readTop: () => Promise<Block>,

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient } from '../http/client.ts';
 import { oauth2ClientCredentials } from '../http/index.ts';
-import type { AuthSpec } from './read-schema.ts';
+import type { AuthSpec } from './read-section.ts';
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */

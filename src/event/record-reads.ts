@@ -5,8 +5,8 @@ import { type ActorReads, openActor } from './actor.ts';
 import type { Attributes } from './attributes.ts';
 import type { MapSpec, PathsSpec } from './map-spec.ts';
 import { openParty, type PartyReads, readParty } from './parties.ts';
-import type { Parties } from './placing.ts';
 import { openPaths, type Paths, type Read } from './reads.ts';
+import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
 import { ipOf, textOf, textsOf } from './values.ts';
 

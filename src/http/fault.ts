@@ -72,7 +72,7 @@ export function connectFault(error: unknown, origin: string): PenstockError {
  * Why an exchange broke after its request had begun: the peer may have acted on it. `status` is that of an answer that had begun (0: none);
  * a refusal's is kept, for a server that refuses a body unread often cuts its own answer off.
  */
-export function exchangeFault(error: unknown, origin: string, status = 0): PenstockError {
+export function requestFault(error: unknown, origin: string, status = 0): PenstockError {
   if (error instanceof PenstockError) return error;
   const code = codeOf(error);
   if (code === 'UND_ERR_INVALID_ARG') {

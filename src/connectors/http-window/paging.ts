@@ -1,8 +1,8 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
-import { boundDepth, compilePath } from '../../event/index.ts';
+import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
-import type { HttpWindowSpec, Paths } from '../read-schema.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
 
 /** What one page says, apart from its transport. */
 export type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
@@ -34,7 +34,7 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
   };
 }
 
-function compileRecords(paths: Paths, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
+function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {

@@ -1,7 +1,7 @@
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
-import type { HttpWindowSpec } from '../read-schema.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
 import { compileTemplate, type Scope, type Template } from '../template.ts';
 
 /** Makes the request of a page out of values; everything else is fixed. */

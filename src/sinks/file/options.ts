@@ -10,7 +10,7 @@ const Rotate = Type.Object(
 );
 
 /** Options of `type: file`. */
-export const FileOptions = Type.Object(
+export const FileSinkOptions = Type.Object(
   {
     path: Type.String({
       minLength: 1,
@@ -29,4 +29,4 @@ export const FileOptions = Type.Object(
   },
   { additionalProperties: false },
 );
-export type FileOptions = Static<typeof FileOptions>;
+export type FileSinkOptions = Static<typeof FileSinkOptions>;

@@ -5,7 +5,7 @@ import { asPenstockError, consequenceOf, explain, PenstockError } from '../../ba
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { ReaderDeps, StreamHandlers, StreamMessage, StreamReader } from '../connector.ts';
-import type { PulsarWebsocketSpec } from '../read-schema.ts';
+import type { PulsarWebsocketSpec } from '../read-section.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { type Subscription, subscriptionsOf } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';

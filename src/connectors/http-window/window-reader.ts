@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
-import type { AuthSpec, HttpWindowSpec } from '../read-schema.ts';
+import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget.ts';
 import { compilePaging, type Paging } from './paging.ts';

@@ -1,6 +1,7 @@
 // What `auth:` and `read:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
 import { type Static, Type } from 'typebox';
 import { durationPattern, sizePattern } from '../base/quantity.ts';
+import { PathsSpec } from '../event/index.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -9,12 +10,6 @@ const duration = (description: string): ReturnType<typeof Type.String> =>
 const oneOf = <T extends string>(values: readonly T[], description: string): ReturnType<typeof Type.Unsafe<T>> =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], description });
 const template = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
-
-/** One path into a record or reply, or several of which the first that exists is taken. */
-export const Paths = Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
-  description: 'A path such as actor.id, or a list of candidates.',
-});
-export type Paths = Static<typeof Paths>;
 
 /** `auth:` */
 export const AuthSpec = Type.Object(
@@ -95,13 +90,13 @@ const PageSpec = Type.Object(
   {
     kind: oneOf(['offset', 'page_number', 'token', 'link_header', 'link', 'none'], 'How the next page is found.'),
     size,
-    total: Type.Optional(Paths),
-    token: Type.Optional(Paths),
-    link: Type.Optional(Paths),
+    total: Type.Optional(PathsSpec),
+    token: Type.Optional(PathsSpec),
+    link: Type.Optional(PathsSpec),
     first: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),
-    more: Type.Optional(Paths),
+    more: Type.Optional(PathsSpec),
     empty_page: Type.Optional(
       oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
     ),
@@ -144,7 +139,7 @@ export const HttpWindowSpec = Type.Object(
     schedule,
     request: Request,
     page: PageSpec,
-    records: Paths,
+    records: PathsSpec,
     records_missing: Type.Optional(
       oneOf(
         ['error', 'empty'],

@@ -6,7 +6,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../connector.ts';
-import type { CsvDirectorySpec } from '../read-schema.ts';
+import type { CsvDirectorySpec } from '../read-section.ts';
 import { openListed } from './opened-file.ts';
 import { type RowSource, readRows } from './rows.ts';
 
