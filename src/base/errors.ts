@@ -1,5 +1,5 @@
 /** What is done about an error of a code, by whoever meets it first. */
-export interface Consequence {
+interface Consequence {
   /** Exit code of a command that ends with it; 1 when absent. */
   readonly exit?: 1 | 2;
   /** `again`: a request that is made for a page is tried again at once, after a pause. */
@@ -58,7 +58,7 @@ export function consequenceOf(error: unknown): Consequence {
   return error instanceof PenstockError ? codes[error.code] : {};
 }
 
-export interface ErrorDetails {
+interface ErrorDetails {
   /** The place: `config/penstock.yaml:6:5 (sinks.soc.tokn)`, `source acme-prod`. */
   readonly where?: string;
   /** What to do about it, one imperative sentence without a full stop. */

@@ -19,7 +19,7 @@ export interface Fault {
   readonly fix?: string;
 }
 
-export interface Position {
+interface Position {
   /** 1-based. */
   readonly line: number;
   /** 1-based. */

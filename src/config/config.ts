@@ -33,7 +33,7 @@ export interface Config {
   readonly warnings: readonly Fault[];
 }
 
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
 /** How a source or sink reaches the network; its own settings, else those at the top of the file. */
 export interface ConnectionConfig {

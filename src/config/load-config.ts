@@ -11,15 +11,13 @@ import type { ObjectSchema } from './block-schemas.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
-import { fileSettings } from './file-settings.ts';
 import type { ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
-import { blocksOf } from './named-blocks.ts';
-import { parseConfig } from './parse-config.ts';
+import { blocksOf, parseConfig, readText } from './parse-config.ts';
 import { type Block, type BlockSchema, blockSchema, readBlock, soundPart } from './read-block.ts';
-import { readText } from './read-text.ts';
 import { resolveSink } from './resolve-sink.ts';
 import { resolveSource } from './resolve-source.ts';
+import { resolveTop } from './resolve-top.ts';
 
 const mostFaults = 100;
 
@@ -81,7 +79,7 @@ async function resolveFile(
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);
-  const settings = await fileSettings(value as unknown as FileOptions, context);
+  const settings = await resolveTop(value as unknown as FileOptions, context);
   if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
   const warnings = context.warnings.map(withoutFilledIn);
   const connectorDirs = context.places.dirs;

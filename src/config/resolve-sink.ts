@@ -14,7 +14,7 @@ import { normaliseActions } from './normalise-actions.ts';
 import { plaintextFaults, urlsIn } from './plaintext.ts';
 import { type Block, readBlock, soundPart } from './read-block.ts';
 import { refreshable } from './refresh.ts';
-import { readPastTime } from './start.ts';
+import { readPastTime } from './times.ts';
 
 /** Turns one block under `sinks:` into a sink; undefined when it has faults, which stand in the context then. */
 export async function resolveSink(block: NamedBlock, context: LoadContext): Promise<SinkConfig | undefined> {

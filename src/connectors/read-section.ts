@@ -103,7 +103,7 @@ const PageSpec = Type.Object(
   },
   { ...closed, description: 'How pages follow each other.' },
 );
-export type PageSpec = Static<typeof PageSpec>;
+type PageSpec = Static<typeof PageSpec>;
 
 const WindowSpec = Type.Object(
   {

@@ -23,8 +23,7 @@ const StatusSpec = Type.Object(
   },
   { ...closed, description: 'How an event gets its status: always `constant`, or from a `field` of the record.' },
 );
-/** How an event gets its status. */
-export type StatusSpec = Static<typeof StatusSpec>;
+type StatusSpec = Static<typeof StatusSpec>;
 
 const ClassSpec = Type.Object(
   {

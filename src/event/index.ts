@@ -3,7 +3,6 @@
 export { ActionNameSpec, actionNamePaths, compileActionName } from './action-name.ts';
 export { ActionTableSpec } from './action-spec.ts';
 export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
-export { checkMap } from './check-map.ts';
 export { boundDepth } from './depth.ts';
 export { cefHeader, cefValue } from './encode/cef.ts';
 export { cimFields } from './encode/cim.ts';
@@ -11,7 +10,7 @@ export { type EncodeOptions, encodeBody, isJsonFormat } from './encode/encode-bo
 export { compileFingerprint, type Fingerprinted } from './fingerprint.ts';
 export { compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
 export { normaliseKey } from './key.ts';
-export { MapSpec, PathsSpec } from './map-spec.ts';
+export { checkMap, MapSpec, PathsSpec } from './map-spec.ts';
 export { compileMapper } from './mapper.ts';
 export { compilePath, type Getter, parsePath } from './path.ts';
 export type { MapperParts, RecordPaths } from './record-reads.ts';

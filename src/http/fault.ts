@@ -46,8 +46,7 @@ function wasIdle(error: unknown, status: number): boolean {
   return (socket?.bytesRead ?? heardBefore.get(error) ?? 0) > 0;
 }
 
-/** True for a fault of the TLS handshake. */
-export function isTlsFault(error: unknown): boolean {
+function isTlsFault(error: unknown): boolean {
   return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
 }
 

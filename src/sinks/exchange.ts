@@ -40,7 +40,7 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */
-export function excerpt(body: Buffer): string {
+function excerpt(body: Buffer): string {
   const text = body
     .subarray(0, 1000)
     .toString('utf8')

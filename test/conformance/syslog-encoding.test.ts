@@ -2,7 +2,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Sink } from '../../src/sinks/sink.ts';
-import { frame } from '../../src/sinks/syslog/framing.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import {
   bsdTimestamp,
@@ -14,6 +13,7 @@ import {
   withSequence,
 } from '../../src/sinks/syslog/message.ts';
 import { parseAddress } from '../../src/sinks/syslog/options.ts';
+import { frame } from '../../src/sinks/syslog/stream.ts';
 import { makeCertificates } from '../http/servers.ts';
 import { listen, uncount } from '../sinks/receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';

@@ -4,10 +4,9 @@ import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 
-/** What one page says, apart from its transport. */
-export type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
+type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
 
-export interface PagingContext {
+interface PagingContext {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly state: PageState | null;

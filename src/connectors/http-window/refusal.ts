@@ -1,7 +1,6 @@
 import { type ErrorCode, PenstockError } from '../../base/errors.ts';
 
-/** What an answer that is no page is judged by. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   /** What the vendor said, without secrets; may be empty. */
   readonly words: string;

@@ -9,15 +9,13 @@ import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
-import { budgetNews } from './budget.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { refusalError } from './refusal.ts';
-import { requireJson, vendorWords } from './reply.ts';
+import { budgetNews, requireJson, vendorWords } from './reply.ts';
 import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { type BoundFormat, compileBound } from './window-format.ts';
 
-/** The part of a connector that reads windows, compiled once. */
-export interface WindowPlan {
+interface WindowPlan {
   readonly spec: HttpWindowSpec;
   readonly auth: AuthSpec | undefined;
   readonly request: RequestTemplate;

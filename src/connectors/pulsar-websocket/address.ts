@@ -8,7 +8,7 @@ export interface Subscription {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface SubscriptionParts {
+interface SubscriptionParts {
   /** Service address, with `/ws/v2` or without a path. */
   readonly service: string;
   readonly topics: readonly string[];

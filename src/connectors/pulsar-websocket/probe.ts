@@ -5,8 +5,7 @@ import type { StreamProbe } from '../connector.ts';
 import type { Subscription } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
 
-/** What a probe needs besides the way to the service. */
-export interface Probing {
+interface Probing {
   readonly dialling: Dialling;
   readonly subscription: string;
   /** Address of the admin API; undefined when it is not configured. */

@@ -21,8 +21,7 @@ const largestQueueBytes = 8 * 1024 * 1024;
 /** Why a session ended that was quiet for so long that it is made anew, which is no fault. */
 export const renewal = 'no message came for a while, the connection is made anew';
 
-/** What a session tells and asks. */
-export interface SessionHandlers {
+interface SessionHandlers {
   /** Makes the messages durable; they are acknowledged after it resolved. */
   commit(messages: readonly StreamMessage[]): Promise<void>;
   /** Publish time of the oldest message not yet acknowledged. */

@@ -6,7 +6,7 @@ import type { HttpAuth } from './options.ts';
 import type { Preset } from './preset.ts';
 
 /** The headers of one attempt, or the verdict when none can be had: nothing was sent then. */
-export type Authorization = { readonly headers: Readonly<Record<string, string>> } | { readonly failed: Verdict };
+type Authorization = { readonly headers: Readonly<Record<string, string>> } | { readonly failed: Verdict };
 
 /** Proves who we are. */
 export interface Authorizer {

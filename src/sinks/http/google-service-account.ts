@@ -35,7 +35,7 @@ async function mint(account: ServiceAccount, scope: string, http: HttpClient, se
 }
 
 /** The assertion that the token endpoint takes; `nowMs` becomes its time of issue. */
-export function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
+function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
   const issued = Math.floor(nowMs / 1000);
   const header = { alg: 'RS256', typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) };
   const claims = { iss: email, scope, aud: tokenUri, iat: issued, exp: issued + lifetimeSeconds };

@@ -6,7 +6,7 @@ import { uuid } from '../../base/random.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
-import { type Channel, freshChannel, keepCookies, settle, settleAll } from './channel.ts';
+import { type Channel, freshChannel, keepCookies, settle, settleAll, type Ticket } from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
 import type { Ask, AskWhether, PollReply } from './poll.ts';
 
@@ -17,30 +17,15 @@ const longestRestMs = 240_000;
 /** After so many failures in a row, something is wrong that waiting does not mend. */
 const alarmingStreak = 3;
 
-/** A batch's place on a channel, from before its post until its answer is read. */
-export interface Ticket extends Disposable {
-  readonly channel: Channel;
-  /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
-  hear(
-    setCookie: string | undefined,
-    answer: HecAnswer,
-  ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
-  /** Asks whether the token acknowledges, when no answer has told yet; undefined when that cannot be learned. */
-  learn(signal: AbortSignal): Promise<boolean | undefined>;
-  /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
-  wait(ackId: number): Promise<Verdicts>;
-}
-
 /** Durations in milliseconds. */
-export interface AcknowledgeSettings {
+interface AcknowledgeSettings {
   readonly pollMs: number;
   readonly timeoutMs: number;
   /** How long a batch waits for a place before it is handed back. */
   readonly patienceMs: number;
 }
 
-/** How to ask Splunk. */
-export interface Questions {
+interface Questions {
   readonly ask: Ask;
   readonly askWhether: AskWhether;
 }

@@ -1,7 +1,8 @@
 import type { Verdicts } from '../sink.ts';
+import type { HecAnswer } from './answer.ts';
 
 /** A batch that Splunk queued and has not yet called indexed. */
-export interface Waiting {
+interface Waiting {
   readonly bytes: number;
   /** Monotonic time at which it is given up. */
   readonly deadline: number;
@@ -37,6 +38,20 @@ export interface Channel {
   isHurried: boolean;
   /** The last poll was refused, and the log says so. */
   isRefused: boolean;
+}
+
+/** A batch's place on a channel, from before its post until its answer is read. */
+export interface Ticket extends Disposable {
+  readonly channel: Channel;
+  /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
+  hear(
+    setCookie: string | undefined,
+    answer: HecAnswer,
+  ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
+  /** Asks whether the token acknowledges, when no answer has told yet; undefined when that cannot be learned. */
+  learn(signal: AbortSignal): Promise<boolean | undefined>;
+  /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
+  wait(ackId: number): Promise<Verdicts>;
 }
 
 /** A channel that nothing was sent on. */

@@ -11,8 +11,7 @@ import type { SplunkHecOptions } from './options.ts';
 import { askForAcks } from './poll.ts';
 import { eventPath, type HecPost } from './request.ts';
 
-/** What a probe works with. */
-export interface Probing {
+interface Probing {
   readonly options: SplunkHecOptions;
   readonly context: SinkContext;
   readonly post: HecPost;

@@ -19,8 +19,7 @@ export type HecPost = (
   },
 ) => Promise<Exchange>;
 
-/** The ways of one open sink to Splunk. */
-export interface HecPosts {
+interface HecPosts {
   /** With the token and the certificates that the sink was opened with. */
   readonly post: HecPost;
   /**

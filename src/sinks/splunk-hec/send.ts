@@ -3,8 +3,9 @@ import { type Bodies, openBodies } from '../body.ts';
 import { openCeiling } from '../ceiling.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import type { Acknowledgements, Ticket } from './acknowledge.ts';
+import type { Acknowledgements } from './acknowledge.ts';
 import { type HecAnswer, readAnswer } from './answer.ts';
+import type { Ticket } from './channel.ts';
 import { headersOf } from './channel.ts';
 import { asksSlower, classifyRefusal, hasStoredSome, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
@@ -14,8 +15,7 @@ const frame = { head: '', tail: '', cut: 0 };
 const noAckFix =
   'turn on "Enable indexer acknowledgement" for the token in Splunk (not offered by Splunk Cloud), or set acknowledge: off on the sink';
 
-/** Sends batches to HEC and reads its answers. */
-export type HecSend = (batch: Batch, signal: AbortSignal) => Promise<Verdicts | Pending>;
+type HecSend = (batch: Batch, signal: AbortSignal) => Promise<Verdicts | Pending>;
 
 /** Makes the `send` of a sink; without `acknowledgements` a queued batch counts as delivered. */
 export function hecSend(

@@ -60,7 +60,7 @@ export const SyslogOptions = Type.Object(
 );
 export type SyslogOptions = Static<typeof SyslogOptions>;
 
-export type SyslogScheme = 'udp' | 'tcp' | 'tls' | 'relp' | 'relps';
+type SyslogScheme = 'udp' | 'tcp' | 'tls' | 'relp' | 'relps';
 
 /** Where a syslog sink sends to. */
 export interface SyslogAddress {

@@ -5,9 +5,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** How long a written message waits on a healthy connection before it is called sent. */
-export const confirmAfterMs = 60_000;
+const confirmAfterMs = 60_000;
 /** Octets that must follow a message per message of the window: the receiver's own buffer must be full of later ones. */
-export const bytesPerMessage = 1024;
+const bytesPerMessage = 1024;
 // Pause before a window whose oldest entry is not taken looks again.
 const recheckMs = 1000;
 
