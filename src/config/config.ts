@@ -40,7 +40,6 @@ export interface ConnectionConfig {
   readonly tls?: TlsOptions;
   /** May carry credentials. */
   readonly proxy?: string;
-  readonly allowPlaintext: boolean;
 }
 
 /** What can change while the daemon runs. */

@@ -131,7 +131,7 @@ function shapes(blocks: unknown): unknown {
     : blocks;
 }
 
-function connectionAtTop(value: Record<string, unknown>): Pick<ConnectionConfig, 'proxy' | 'tls'> {
+function connectionAtTop(value: Record<string, unknown>): ConnectionConfig {
   const { proxy, tls } = value as unknown as FileOptions;
   return { ...(proxy === undefined ? {} : { proxy }), ...(tls === undefined ? {} : { tls }) };
 }

@@ -24,9 +24,9 @@ export interface LoadContext {
   /** Compiles the schema of each owner, a kind of sink or a connector, once. */
   schemaOf(owner: object, make: () => ObjectSchema): BlockSchema;
   /** `proxy` and `tls` at the top of the file. */
-  readonly top: Pick<ConnectionConfig, 'proxy' | 'tls'>;
+  readonly top: ConnectionConfig;
   /** The same, read again. */
-  readTop(): Promise<Pick<ConnectionConfig, 'proxy' | 'tls'>>;
+  readTop(): Promise<ConnectionConfig>;
 }
 
 /** A block of the file under `sources` or `sinks`. */

@@ -125,7 +125,7 @@ export interface SinkType {
   /** Object schema, `additionalProperties: false`, with descriptions and defaults; properties with `secret: true` are never printed. */
   readonly options: TSchema;
   readonly defaultFormat: 'ocsf' | 'cim';
-  /** What acknowledged means here, one line for `sinks` and the docs. */
+  /** What acknowledged means here, in the words of the README's table. */
   readonly acknowledges: string;
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
   /** Faults that a schema cannot express, as `[path, what, fix]`; no I/O. */

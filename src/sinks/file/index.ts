@@ -7,7 +7,7 @@ export const file: SinkType = {
   name: 'file',
   options: FileSinkOptions,
   defaultFormat: 'ocsf',
-  acknowledges: 'the line is on disk (fdatasync)',
+  acknowledges: 'the line is on disk (fsync)',
   // The options were validated against the schema above when the configuration was read.
   open: async (options, context) => openFileSink(options as unknown as FileSinkOptions, context),
   urls: () => [],

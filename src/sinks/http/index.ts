@@ -16,7 +16,7 @@ export const http: SinkType = {
   name: 'http',
   options: HttpOptions,
   defaultFormat: 'ocsf',
-  acknowledges: 'The receiver answered 2xx, and where a preset can tell, took every single event.',
+  acknowledges: 'a 2xx, after a look inside for partial failures',
   open: (options, context) => Promise.resolve().then(() => openHttp(options as HttpOptions, context)),
   check: (options) => faultsOf(options as HttpOptions),
   urls: (options) => urlsOf(options as HttpOptions),

@@ -20,7 +20,7 @@ export const stdout: SinkType = {
   name: 'stdout',
   options: StdoutOptions,
   defaultFormat: 'ocsf',
-  acknowledges: 'standard output took the line',
+  acknowledges: 'written',
   open: async (options) => openLines(process.stdout, chooseLine(options as unknown as StdoutOptions, process.stdout.isTTY)),
   urls: () => [],
 };
