@@ -55,7 +55,7 @@ export function parseYaml(text: string, file: string): YamlText {
       fix: syntaxFixes[error.code],
     })),
     ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" stands there twice`, fix: 'keep one of them' })),
-  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, ...(fix === undefined ? {} : { fix }) }));
+  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, fix }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };

@@ -133,7 +133,7 @@ function shapes(blocks: unknown): unknown {
 
 function connectionAtTop(value: Record<string, unknown>): ConnectionConfig {
   const { proxy, tls } = value as unknown as FileOptions;
-  return { ...(proxy === undefined ? {} : { proxy }), ...(tls === undefined ? {} : { tls }) };
+  return { proxy, tls };
 }
 
 // By what a schema is made for: a kind of sink, a connector.

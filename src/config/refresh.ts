@@ -9,8 +9,8 @@ function connectionOf(block: Readonly<Record<string, unknown>>, top: ConnectionC
   const tls = (block['tls'] as TlsOptions | undefined) ?? top.tls;
   const proxy = (block['proxy'] as string | undefined) ?? top.proxy;
   return {
-    ...(tls === undefined ? {} : { tls }),
-    ...(proxy === undefined ? {} : { proxy }),
+    tls,
+    proxy,
   };
 }
 

@@ -81,7 +81,7 @@ function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlo
   return {
     enabled: options.enabled,
     sources: options.sources,
-    filter: { ...normaliseActions(actions), ...(least === undefined ? {} : { min_severity: severityId(least) }) },
+    filter: { ...normaliseActions(actions), min_severity: least === undefined ? undefined : severityId(least) },
     format: options.format ?? kind.defaultFormat,
     includeRaw: options.include_raw,
     start: readSinkStart(options.start, [...at, 'start'], context),

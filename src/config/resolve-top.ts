@@ -27,7 +27,7 @@ export async function resolveTop(top: FileOptions, context: LoadContext): Promis
     admin: {
       host: host.replace(/^\[|\]$/g, ''),
       port: Number(port),
-      ...(top.admin.tls === undefined ? {} : { tls: top.admin.tls }),
+      tls: top.admin.tls,
     },
     journal: { maxBytes, keepMs: durationMs(top.journal.keep) },
     connectors_dir: top.connectors_dir,

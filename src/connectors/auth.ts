@@ -67,7 +67,7 @@ function oauth2(
     client_secret: value(spec.client_secret),
     ...optional('scope'),
     ...optional('audience'),
-    ...(spec.auth_style === undefined ? {} : { auth_style: spec.auth_style }),
+    auth_style: spec.auth_style,
   };
   const source = oauth2ClientCredentials(settings, http, seams);
   let last: string | undefined;

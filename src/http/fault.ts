@@ -63,7 +63,7 @@ export function connectFault(error: unknown, origin: string): PenstockError {
     });
   }
   const fix = unreachableFixes[code];
-  const details = { cause: error, sent: false, ...(fix === undefined ? {} : { fix }) };
+  const details = { cause: error, sent: false, fix };
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
 
@@ -93,9 +93,9 @@ export function requestFault(error: unknown, origin: string, status = 0): Pensto
   const fix = 'if it always does so, the server may want a client certificate: set tls.cert_file and tls.key_file';
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
     cause: error,
-    ...(status >= 400 ? { status } : {}),
+    status: status >= 400 ? status : undefined,
     // Closed by the peer just as the request left: another connection is likely to work at once.
-    ...(wasIdle(error, status) ? { retryAfterMs: 0 } : {}),
-    ...(isSilent ? { fix } : {}),
+    retryAfterMs: wasIdle(error, status) ? 0 : undefined,
+    fix: isSilent ? fix : undefined,
   });
 }

@@ -88,7 +88,7 @@ function dispatch(request: HttpRequest, route: Route, handler: Dispatcher.Dispat
     body: request.body === undefined ? null : typeof request.body === 'string' ? request.body : Buffer.from(request.body),
     headersTimeout: 0,
     bodyTimeout: 0,
-    ...(route.servername === undefined ? {} : { servername: route.servername }),
+    servername: route.servername,
   };
   try {
     route.dispatcher.dispatch(options, handler);

@@ -33,10 +33,12 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   // A proxy that wants other credentials or forbids the way waits for a person; the receiver was not even asked.
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
-  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
   const isBroken = code === 'PEN_HTTP_RESET' && error.retryAfterMs === undefined;
-  return { failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, ...wait }, isBroken };
+  return {
+    failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, retryAfterMs: error.retryAfterMs },
+    isBroken,
+  };
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */

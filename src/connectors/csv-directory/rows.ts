@@ -35,7 +35,7 @@ export async function* readRows(
     if (!(error instanceof PenstockError) || error.where !== undefined) throw error;
     throw new PenstockError(error.code, error.message, {
       where: file.path,
-      ...(error.fix === undefined ? {} : { fix: error.fix }),
+      fix: error.fix,
       cause: error,
     });
   }

@@ -29,7 +29,7 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
     const found = readRecords(reply);
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
-    return { records: found, next, ...(total === undefined ? {} : { total }) };
+    return { records: found, next, total };
   };
 }
 

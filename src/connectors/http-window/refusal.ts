@@ -39,8 +39,8 @@ export function refusalError(refusal: Refusal): PenstockError {
     (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
   return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
     status,
-    ...(fix === undefined ? {} : { fix }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    fix,
+    retryAfterMs,
   });
 }
 

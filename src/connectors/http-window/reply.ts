@@ -106,12 +106,12 @@ export function budgetNews(status: number, headers: Readonly<Record<string, stri
   const reset = numberOf(headers, 'reset');
   const pause = status === 429 || status === 503 ? retryAfterMs(headers, clock) : undefined;
   const news = {
-    ...(remaining === undefined ? {} : { remaining }),
-    ...(limit === undefined ? {} : { limit }),
-    ...(reset === undefined ? {} : { resetMs: untilMs(reset, clock) }),
-    ...(pause === undefined ? {} : { pauseMs: pause }),
+    remaining,
+    limit,
+    resetMs: reset === undefined ? undefined : untilMs(reset, clock),
+    pauseMs: pause,
   };
-  return Object.keys(news).length === 0 ? undefined : news;
+  return Object.values(news).every((value) => value === undefined) ? undefined : news;
 }
 
 function numberOf(headers: Readonly<Record<string, string>>, name: string): number | undefined {

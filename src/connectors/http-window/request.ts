@@ -39,7 +39,7 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
         method: request.method ?? 'GET',
         url: target,
         headers: { ...fixed, ...Object.fromEntries(rendered) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body(scope)) }),
+        body: body === undefined ? undefined : JSON.stringify(body(scope)),
         timeoutMs,
         maxBytes,
       };

@@ -91,7 +91,7 @@ class Walker {
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
     const response = await this.#exchange(request, wanted.state, key, signal);
     const label = describe(request);
-    if (response.status === 204) return { records: [], next: null, ...serverTime(response) };
+    if (response.status === 204) return { records: [], next: null, serverTime: serverTime(response) };
     const reply = requireJson(response, label);
     const content = this.#plan.paging(reply, {
       url: request.url,
@@ -100,7 +100,7 @@ class Walker {
       limit,
       isSecret: (value) => this.#allSecrets().includes(value),
     });
-    return { ...content, ...serverTime(response) };
+    return { ...content, serverTime: serverTime(response) };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
@@ -204,7 +204,7 @@ function describe({ method, url }: HttpRequest): string {
   return `${method} ${url.origin}${url.pathname}`;
 }
 
-function serverTime({ headers }: HttpResponse): { serverTime?: number } {
+function serverTime({ headers }: HttpResponse): number | undefined {
   const time = Date.parse(headers['date'] ?? '');
-  return Number.isNaN(time) ? {} : { serverTime: time };
+  return Number.isNaN(time) ? undefined : time;
 }

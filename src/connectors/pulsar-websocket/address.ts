@@ -38,11 +38,8 @@ export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
     url.searchParams.set('subscriptionType', 'Failover');
     url.searchParams.set('receiverQueueSize', String(receiverQueue));
     if (inQuery) url.searchParams.set('token', token);
-    return {
-      topic: `${topic.domain}://${topic.names.join('/')}`,
-      url,
-      headers: token === undefined || inQuery ? {} : { authorization: `Bearer ${token}` },
-    };
+    const headers: Record<string, string> = token === undefined || inQuery ? {} : { authorization: `Bearer ${token}` };
+    return { topic: `${topic.domain}://${topic.names.join('/')}`, url, headers };
   });
 }
 

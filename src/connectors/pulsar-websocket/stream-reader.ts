@@ -48,7 +48,7 @@ export function openStreamReader(
       const probing = { dialling, subscription: value(spec.subscription), admin, token };
       const asked = await Promise.all(subscriptions.map((target) => probeTopic(target, probing, createSubscription, signal)));
       const fault = asked.find((topic) => topic.fault !== undefined)?.fault;
-      return { findings: [...new Set(asked.flatMap(({ findings }) => findings))], ...(fault === undefined ? {} : { fault }) };
+      return { findings: [...new Set(asked.flatMap(({ findings }) => findings))], fault };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -128,8 +128,7 @@ async function receive(subscription: Subscription, running: Running, signal: Abo
       received = true;
       await running.onMessages(messages);
     };
-    const onBacklog = (oldest: number | undefined): void =>
-      running.onState({ topic, connected: true, ...(oldest === undefined ? {} : { oldestUnacked: oldest }) });
+    const onBacklog = (oldest: number | undefined): void => running.onState({ topic, connected: true, oldestUnacked: oldest });
     const why = await runSession(socket, topic, { commit, onBacklog }, running.deps.seams.clock, signal);
     return { text: running.scrub(why), received, waitMs: 0 };
   } catch (thrown) {
@@ -142,5 +141,5 @@ async function receive(subscription: Subscription, running: Running, signal: Abo
 }
 
 function detailsOf({ cause, fix, status }: PenstockError): { cause: unknown; fix?: string; status?: number } {
-  return { cause, ...(fix === undefined ? {} : { fix }), ...(status === undefined ? {} : { status }) };
+  return { cause, fix, status };
 }

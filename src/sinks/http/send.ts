@@ -70,7 +70,7 @@ function requestOf(
   authorization: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): HttpRequest {
-  const encoding = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
+  const encoding: Record<string, string> = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
   return {
     method: options.method,
     url,

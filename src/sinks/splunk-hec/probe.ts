@@ -116,7 +116,7 @@ function testEvent({ options: { index, source, host }, context: { seams, hostnam
     host: host ?? hostname,
     source: source ?? 'penstock:check',
     sourcetype: 'penstock:check',
-    ...(index === undefined ? {} : { index }),
+    index,
     event: { message: 'Penstock test event, written by a check of the configuration', penstock_test: true, sink: name, version },
     fields: { penstock_id: 'penstock-check' },
   };

@@ -99,7 +99,7 @@ function openPoster({ compression }: SplunkHecOptions, context: SinkContext, pos
     const { bytes } = await bodies.of(batch);
     const halves = ceiling.halve(batch.events.length, bytes.length);
     if (halves !== undefined) return { failed: halves };
-    const encoding = bodies === plain ? {} : { 'content-encoding': 'gzip' };
+    const encoding: Record<string, string> = bodies === plain ? {} : { 'content-encoding': 'gzip' };
     const parts = { headers: { ...headers, ...encoding }, body: bytes, signal };
     const sent = await post(batch.endpoint, eventPath, parts);
     ceiling.learn(bytes.length, sent);
