@@ -23,7 +23,7 @@ export interface Connector {
   readonly actions: readonly ActionSummary[];
   /** Opens a reader with options that were checked against {@link options}. */
   open(options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader;
-  /** Tenant of the configured source (schema.md 4.4); undefined when only the records know it. */
+  /** Tenant of the configured source; undefined when only the records know it. */
   tenant(options: Readonly<Record<string, unknown>>): string | undefined;
   /** What makes this source this source: API origin and the options marked `identity`. Holds no secret. */
   identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
@@ -104,7 +104,7 @@ export interface RecordRules {
 }
 
 export interface RecordFacts {
-  /** 32 hex digits (schema.md 7); `conflictUid` when another record with the same id is known. */
+  /** 32 hex digits, the same for the same record however often it is read; `conflictUid` when another record with the same id is known. */
   readonly uid: string;
   readonly conflictUid: string;
   /** 16 hex digits. */

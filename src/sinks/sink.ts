@@ -4,7 +4,7 @@ import type { Seams } from '../base/seams.ts';
 import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 
-/** What a sink says of a batch or of one event in it (sinks.md, outcome words). `reason` is scrubbed by `deliver` before it is shown. */
+/** What a sink says of a batch or of one event in it. `reason` is scrubbed by `deliver` before it is shown. */
 export type Verdict =
   /**
    * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
