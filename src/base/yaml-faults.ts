@@ -54,7 +54,7 @@ export function parseYaml(text: string, file: string): YamlText {
       what: error.message,
       fix: syntaxFixes[error.code],
     })),
-    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" stands there twice`, fix: 'keep one of them' })),
+    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" is written twice`, fix: 'keep one of them' })),
   ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, fix }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };

@@ -47,7 +47,7 @@ export async function readText(path: string, files: Pick<Files, 'readFile' | 'st
     if (!info.isFile()) throw fail('is not a regular file', 'name the configuration file: -c config/penstock.yaml');
     if (info.size > mostFileBytes)
       throw fail(
-        `holds ${info.size} bytes, more than a configuration can`,
+        `holds ${info.size} bytes, more than a configuration file may have`,
         'name the configuration file: -c config/penstock.yaml',
       );
     return new TextDecoder('utf-8', { fatal: true }).decode(await files.readFile(path));

@@ -49,7 +49,7 @@ function readCron(
 function whatIsWrong(cron: string, timezone: string, now: number): string | undefined {
   try {
     const next = new Cron(cron, { timezone, paused: true }).nextRun(new Date(now));
-    return next === null ? 'never comes due' : undefined;
+    return next === null ? 'never runs' : undefined;
   } catch (error) {
     return (error as Error).message.replace(/^CronPattern: /, '');
   }
@@ -64,18 +64,18 @@ function isTimezone(name: string): boolean {
   }
 }
 
-/** Reads a time that must not lie ahead; undefined, with a fault, when it is none or does. */
+/** Reads a time that must not be in the future; undefined, with a fault, when it is invalid or is in the future. */
 export function readPastTime(text: string, at: YamlPath, forms: string, { doc, faults, now }: LoadContext): number | undefined {
   const time = parseTimestamp(text);
   if (time === undefined)
     faults.push(
       doc.fault(at, `"${text}" is not a time that exists`, `write ${forms}; a time carries its zone: 2026-11-21T10:00:00Z`),
     );
-  else if (time > now) faults.push(doc.fault(at, `"${text}" lies in the future`, 'name a time that has passed, or now'));
+  else if (time > now) faults.push(doc.fault(at, `"${text}" is in the future`, 'name a time that has passed, or now'));
   return time;
 }
 
-/** A source's `start:`; a fault stands in the context when it is none. */
+/** A source's `start:`; adds a fault to the context when it is invalid. */
 export function readStart(
   text: string,
   at: YamlPath,
@@ -102,7 +102,7 @@ export function checkSourceTimes(
     faults.push(
       doc.fault([...at, 'window'], 'the shortest window is longer than the longest', 'lower window.min or raise window.max'),
     );
-  if (maxMs <= 0) faults.push(doc.fault([...at, 'window', 'max'], 'a window of no length reads nothing', 'raise window.max'));
+  if (maxMs <= 0) faults.push(doc.fault([...at, 'window', 'max'], 'a window of length 0 reads nothing', 'raise window.max'));
   warnOfRetention(settings, at, context);
   return readExpiry(options.credential_expires, [...at, 'credential_expires'], context);
 }

@@ -11,7 +11,7 @@ export interface Authenticator {
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** Called on a 401; true when another try with the next `headers` makes sense. */
   renew(): boolean;
-  /** Names this credential in budgets without telling it: 12 hex digits. */
+  /** Names this credential in budgets without revealing it: 12 hex digits. */
   readonly fingerprint: string;
   /** The credential's parts as they stand in headers, to be kept out of any text. */
   readonly secrets: () => readonly string[];

@@ -33,7 +33,7 @@ export const AuthSpec = Type.Object(
     oauth2_client_credentials: Type.Optional(
       Type.Object(
         {
-          token_url: template('Where tokens are made.'),
+          token_url: template('URL of the token endpoint.'),
           client_id: template('Client id.'),
           client_secret: template('Client secret.'),
           scope: Type.Optional(template('Scopes, separated by blanks.')),
@@ -49,7 +49,7 @@ export const AuthSpec = Type.Object(
   {
     ...closed,
     maxProperties: 1,
-    description: 'How requests prove who we are: one of basic, bearer, header, oauth2_client_credentials.',
+    description: 'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials.',
   },
 );
 export type AuthSpec = Static<typeof AuthSpec>;
@@ -108,7 +108,7 @@ type PageSpec = Static<typeof PageSpec>;
 const WindowSpec = Type.Object(
   {
     overlap: duration('How far a window reaches back over the one before it.'),
-    settle: duration('How far behind now a window ends.'),
+    settle: duration('How long before now a window ends.'),
     max: duration('Longest window.'),
     min: Type.Optional(duration('Shortest window that a refused one is halved to; 1m by default.')),
     precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
@@ -120,7 +120,7 @@ const WindowSpec = Type.Object(
 export type WindowSpec = Static<typeof WindowSpec>;
 
 const Hints = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), Type.String({ minLength: 1 }), {
-  description: 'What to tell people about a refused request, by status.',
+  description: 'The fix to show for a refused request, by status.',
 });
 
 const schedule = duration('How often to read when the source does not say.');
@@ -193,7 +193,7 @@ export const PulsarWebsocketSpec = Type.Object(
       description: 'The topics; an option that is a list gives several.',
     }),
     subscription: template('Name of the durable subscription.'),
-    token: Type.Optional(template('The token that the broker wants.')),
+    token: Type.Optional(template('Token for the broker.')),
     token_in_query_ports: Type.Optional(
       Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), {
         description: 'Ports on which the token goes into the query instead of a header.',

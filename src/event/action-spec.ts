@@ -61,9 +61,7 @@ const TargetSpec = Type.Object(
     policy: Type.Optional(
       Type.Boolean({ description: 'The policy goes into policies; in a grant to a group it is the resource.' }),
     ),
-    privileges_fallback: Type.Optional(
-      words('Privileges when the record tells none; without it the event carries no privileges.'),
-    ),
+    privileges_fallback: Type.Optional(words('Privileges when the record has none; without it the event carries no privileges.')),
   },
   { ...closed, description: 'Where the affected object goes.' },
 );

@@ -6,7 +6,7 @@ const closed = { additionalProperties: false };
 const path = Type.String({ minLength: 1 });
 const paths = Type.Array(path, { minItems: 1 });
 
-/** Where an attribute comes from: one path into the record, or several of which the first that tells something wins. */
+/** Where an attribute comes from: one path into the record, or several of which the first that has a value wins. */
 export const PathsSpec = Type.Union([path, paths], {
   description: 'A path such as actor.ip, target[0].id or target[type=User].id, or a list of candidates.',
 });

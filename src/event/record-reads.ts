@@ -10,7 +10,7 @@ import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
 import { ipOf, textOf, textsOf } from './values.ts';
 
-/** What the mapper needs of a connector's `record:` section; candidates, the first that tells something wins. */
+/** What the mapper needs of a connector's `record:` section; candidates, the first that has a value wins. */
 export interface RecordPaths {
   readonly id?: PathsSpec;
   readonly time: PathsSpec;

@@ -21,7 +21,7 @@ type Compression = 'none' | 'gzip' | 'zstd';
 /** Makes the bytes of a batch once and keeps them for its retries. */
 export interface Bodies {
   of(batch: Batch): Promise<Body>;
-  /** Lets go of the bytes when the batch is not expected back. */
+  /** Forgets the bytes of a batch that is not sent again. */
   forget(batch: Batch): void;
 }
 

@@ -26,7 +26,7 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   // A refusal with an endless page is still a refusal; only a success may have to be read whole to be believed.
   if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && (statusSuffices || status >= 300))
     return { response: { status, headers: {}, body: Buffer.alloc(0) } };
-  // A server that will not read a large body closes while it still arrives, and its answer is torn behind the status.
+  // A server that will not read a large body closes while it still arrives, and its answer is cut off after the status.
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   if (consequenceOf(error).sink === 'hold')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };

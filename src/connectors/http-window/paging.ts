@@ -128,7 +128,7 @@ const credentialNames =
 function linkState(target: string | undefined, { url, isSecret }: PagingContext): PageState | null {
   if (target === undefined) return null;
   const next = URL.parse(target, url.href);
-  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is no address');
+  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
   if (next.origin !== url.origin) {
     throw new PenstockError('PEN_FOREIGN_ORIGIN', `the link to the next page leads from ${url.origin} to ${next.origin}`, {
       fix: `if that host is the vendor's, set the API address in the options to it; credentials are never sent elsewhere`,

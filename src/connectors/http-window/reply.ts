@@ -18,8 +18,8 @@ function parseBody({ body, headers }: HttpResponse): ParsedBody {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
-    if (text.trim() === '') return { fault: 'an empty body', isHtml: false };
-    return { fault: isHtml ? 'an HTML page' : 'a body that is not JSON', isHtml };
+    if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
+    return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
   }
 }
 
@@ -30,11 +30,10 @@ export function requireJson(response: HttpResponse, request: string): unknown {
   const fix = parsed.isHtml
     ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError(
-    'PEN_SOURCE_BAD_REPLY',
-    `answered ${response.status} with ${parsed.fault} where JSON was due, to ${request}`,
-    { fix, status: response.status },
-  );
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${response.status} with ${parsed.fault} to ${request}`, {
+    fix,
+    status: response.status,
+  });
 }
 
 /**

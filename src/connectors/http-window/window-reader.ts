@@ -108,7 +108,7 @@ class Walker {
     if (wanted.state?.kind !== 'link') return request;
     const url = URL.parse(wanted.state.path, request.url.origin);
     if (url?.origin === request.url.origin) return { ...request, url };
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored place of the walk leads to another host', {
+    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
       fix: 'start the window again',
     });
   }
@@ -170,7 +170,7 @@ class Walker {
     const { seams, log } = this.#deps;
     const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
-    log.debug({ err: error, waitMs }, 'trying again');
+    log.debug({ err: error, waitMs }, 'retrying the request');
     await sleep(seams.clock, waitMs, signal);
   }
 

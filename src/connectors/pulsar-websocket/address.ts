@@ -24,7 +24,7 @@ interface SubscriptionParts {
 /**
  * The consumer addresses of a durable subscription of type Failover: one consumer receives, in order, another takes over when it goes.
  *
- * Throws PEN_CONFIG_INVALID for an address or a topic that is none. Source: https://pulsar.apache.org/docs/client-libraries-websocket/
+ * Throws PEN_CONFIG_INVALID for an invalid address or topic. Source: https://pulsar.apache.org/docs/client-libraries-websocket/
  */
 export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
   const service = serviceOf(parts.service);
@@ -46,7 +46,7 @@ export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
 function serviceOf(text: string): URL {
   const url = URL.parse(text);
   if (url === null || !['ws:', 'wss:'].includes(url.protocol) || url.username !== '' || url.search !== '') {
-    throw new PenstockError('PEN_CONFIG_INVALID', 'the WebSocket address is none', {
+    throw new PenstockError('PEN_CONFIG_INVALID', 'the WebSocket address is invalid', {
       fix: 'write wss://host:port/ws/v2, without credentials or a query',
     });
   }

@@ -31,7 +31,7 @@ export async function openWebSocket(
   signal: AbortSignal,
 ): Promise<WebSocket> {
   const { http, seams, userAgent } = dialling;
-  if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client opens no sockets');
+  if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client cannot open sockets');
   using limit = deadline(seams.clock, handshakeMs, signal);
   const socket = await orAbort(http.openSocket(url), limit.signal);
   const client = new WebSocket(url, {

@@ -1,5 +1,5 @@
 // One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them. A connection on
-// which nothing came for minutes is made anew without waiting.
+// which nothing arrived for minutes is reopened without waiting.
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, consequenceOf, explain, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
@@ -14,10 +14,10 @@ import { renewal, runSession } from './session.ts';
 
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
-/** A connection that lasted so long was a good one: the next wait begins anew. */
+/** A connection that lasted this long was a good one: the next wait is the first one again. */
 const goodMs = 60_000;
 
-/** Opens a reader of one or several topics. Throws PEN_CONFIG_INVALID for an address or topic that is none. */
+/** Opens a reader of one or several topics. Throws PEN_CONFIG_INVALID for an invalid address or topic. */
 export function openStreamReader(
   spec: PulsarWebsocketSpec,
   options: Scope,

@@ -15,7 +15,7 @@ export const FileSinkOptions = Type.Object(
     path: Type.String({
       minLength: 1,
       format: 'path',
-      description: 'File that lines are appended to; its folder is made when missing.',
+      description: 'File that lines are appended to; its folder is created when missing.',
     }),
     rotate: Type.Optional(Rotate),
     compress_rotated: Type.Boolean({ default: false, description: 'Turn rotated files into .gz.' }),
@@ -23,7 +23,7 @@ export const FileSinkOptions = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        description: 'Most rotated files to keep; the oldest are deleted. Unset: all.',
+        description: 'Maximum number of rotated files to keep; the oldest are deleted. Unset: all.',
       }),
     ),
   },

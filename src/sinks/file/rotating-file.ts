@@ -61,7 +61,7 @@ export class RotatingFile implements AsyncDisposable {
     if (opened.repaired > 0) {
       this.#log.warn(
         { path: this.#path, bytes: opened.repaired },
-        'cut off a torn last line; its event was never settled and comes again',
+        'cut off a torn last line; its event was never acknowledged and is sent again',
       );
     }
     this.#period = this.#periodNow(opened.lastWritten);
@@ -81,7 +81,7 @@ export class RotatingFile implements AsyncDisposable {
     await last?.[Symbol.asyncDispose]();
   }
 
-  // Compressing a large file takes a while; lines go on meanwhile.
+  // Compressing a large file takes a while; lines are written meanwhile.
   #tidy(): void {
     const options = { compress: this.#options.compress_rotated, keep: this.#options.keep_files };
     this.#tidying = this.#tidying

@@ -40,7 +40,7 @@ async function append(target: RotatingFile, encoded: readonly string[], path: st
   }
 }
 
-/** Index behind the last of the lines from `start` that fit `room` bytes; at least one line goes. */
+/** Index after the last of the lines from `start` that fit `room` bytes; at least one line goes. */
 function endOfPart(encoded: readonly string[], start: number, room: number): number {
   if (room === Number.POSITIVE_INFINITY) return encoded.length;
   let left = room - Buffer.byteLength(encoded[start] ?? '');

@@ -15,7 +15,7 @@ export interface Authorizer {
   renew(refused: Readonly<Record<string, string>>): boolean;
 }
 
-/** Makes the authorizer of a sink. Throws PEN_CONFIG_INVALID for a key file that is none. */
+/** Makes the authorizer of a sink. Throws PEN_CONFIG_INVALID for an invalid key file. */
 export function openAuthorizer(auth: HttpAuth | undefined, preset: Preset, { http, seams }: SinkContext): Authorizer {
   if (auth?.oauth2 !== undefined) {
     const { scope = preset.scope, ...rest } = auth.oauth2;

@@ -22,7 +22,7 @@ export interface Channel {
   /** Cookies of the load balancer, by name: they keep requests and polls at one indexer. */
   readonly cookies: Map<string, string>;
   readonly outstanding: Map<number, Waiting>;
-  /** Every id that this channel gave out since the server began to count: one that comes again means that it began anew. */
+  /** Every id that this channel gave out since the server began to count: one that comes again means that it restarted its count. */
   readonly seen: Set<number>;
   /** Batches that were let in and whose answer is not read yet. */
   entered: number;
@@ -31,10 +31,10 @@ export interface Channel {
   polledAt: number;
   /** Monotonic time at which a batch was let in or an answer came. */
   usedAt: number;
-  /** The poll under way: a channel has one poller, for `true` is told once. */
+  /** The poll under way: a channel has one poller, because Splunk says `true` only once. */
   polling: Promise<void> | undefined;
   isWatched: boolean;
-  /** Polled every second instead of at leisure. */
+  /** Polled every second instead of every `ack_poll`. */
   isHurried: boolean;
   /** The last poll was refused, and the log says so. */
   isRefused: boolean;
@@ -48,9 +48,9 @@ export interface Ticket extends Disposable {
     setCookie: string | undefined,
     answer: HecAnswer,
   ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
-  /** Asks whether the token acknowledges, when no answer has told yet; undefined when that cannot be learned. */
+  /** Asks whether the token acknowledges, when no answer has shown it yet; undefined when that cannot be learned. */
   learn(signal: AbortSignal): Promise<boolean | undefined>;
-  /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
+  /** Resolves when Splunk says the id is indexed, when it is given up, or its channel is lost. Never rejects. */
   wait(ackId: number): Promise<Verdicts>;
 }
 

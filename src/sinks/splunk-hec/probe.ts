@@ -105,7 +105,7 @@ async function awaitAcknowledgement(
     if (clock.monotonic() >= until)
       return {
         lines: [`${subject}: none for the test event so far`],
-        fix: 'if a load balancer stands before several indexers, make it sticky by cookie or list the indexers as endpoints',
+        fix: 'if a load balancer is in front of several indexers, make it sticky by cookie or list the indexers as endpoints',
       };
     await sleep(clock, pauseMs, signal);
   }

@@ -60,7 +60,7 @@ export function hecSend(
   };
 }
 
-/** A success without an id, where an acknowledgement was due (`expected`) or not. */
+/** A success without an id, where an acknowledgement was expected or not. */
 function unacknowledged(answer: HecAnswer, expected: boolean): Verdict {
   if (!expected) return acceptance(answer);
   if (asksSlower(answer)) return { kind: 'uncertain', reason: `${answer.said} without an acknowledgement id` };
@@ -80,7 +80,7 @@ interface Poster {
   post(batch: Batch, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Exchange>;
   /** Bytes of a batch before compression. */
   sizeOf(batch: Batch): Promise<number>;
-  /** Lets go of the bytes of a batch. */
+  /** Forgets the bytes of a batch. */
   forget(batch: Batch): void;
 }
 

@@ -32,14 +32,14 @@ function chooseLine({ lines }: StdoutOptions, isTerminal: boolean): (event: Outg
 
 const pipeGone = {
   kind: 'hold',
-  reason: 'nobody reads standard output any more',
-  fix: 'restart the daemon with a reader behind it, or use a file sink',
+  reason: 'nobody reads standard output any longer',
+  fix: 'restart the daemon with its output piped to a reader, or use a file sink',
 } as const satisfies Verdict;
 
 /** A sink that writes one line per event to `stream` and waits until it took them. The stream is not closed with the sink. */
 export function openLines(stream: Writable, line: (event: OutgoingEvent) => string): Sink {
   guard(stream);
-  // A pipe without a reader never gets one again, and process.stdout goes on calling itself writable.
+  // A pipe without a reader never gets one again, and process.stdout still calls itself writable.
   let isGone = false;
   return {
     endpoints: ['stdout'],
@@ -63,7 +63,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
 
 const guarded = new WeakSet<Writable>();
 
-// The write's callback tells what went wrong; without a listener the same error, which may come late, would end the process.
+// The write's callback says what went wrong; without a listener the same error, which may come late, would end the process.
 function guard(stream: Writable): void {
   if (guarded.has(stream)) return;
   guarded.add(stream);

@@ -34,7 +34,7 @@ export function watchProgress(
 /**
  * Octets that this machine's kernel keeps until the peer's acknowledges them, from `/proc/net/tcp`; undefined where that cannot be read.
  *
- * Node tells no TCP_INFO (https://github.com/nodejs/node/issues/52048), and what it calls written is only copied to the kernel.
+ * Node does not expose TCP_INFO (https://github.com/nodejs/node/issues/52048), and what it calls written is only copied to the kernel.
  */
 export async function outstandingBytes(socket: Socket, files: Pick<Files, 'readFile'>): Promise<number | undefined> {
   const { localPort, remotePort, remoteFamily } = socket;

@@ -33,7 +33,7 @@ export interface ReplayWindow {
 /**
  * Opens the window of one connection: `maxMessages` later messages, or {@link confirmAfterMs}, make a message `sent`.
  *
- * `outstanding` tells how many octets the peer's machine has not taken yet; undefined where that cannot be known.
+ * `outstanding` returns how many octets the peer's machine has not taken yet; undefined where that cannot be known.
  */
 export function openReplayWindow(
   clock: Clock,

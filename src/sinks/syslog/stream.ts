@@ -60,7 +60,7 @@ async function openLine({ address, options, context, trust }: Transport, signal:
   let heard = false;
   const connection = watchConnection(socket, clock, (chunk) => {
     if (!heard)
-      context.log.warn({ bytes: chunk.length }, 'the syslog receiver answers, which plain syslog does not know; dropped');
+      context.log.warn({ bytes: chunk.length }, 'the syslog receiver sent data, which plain syslog does not expect; ignored');
     heard = true;
   });
   const window = openReplayWindow(clock, options.resend_window, () => outstandingBytes(socket, context.seams.files));
@@ -111,7 +111,7 @@ function each(common: Verdicts, batch: Batch, fits: readonly boolean[], maxBytes
 
 type Framing = 'octet_counting' | 'lf';
 
-/** One message in its frame (RFC 6587): octets and a space before it, or a line feed behind it. */
+/** One message in its frame (RFC 6587): octets and a space before it, or a line feed after it. */
 export function frame(message: string, framing: Framing): string {
   return framing === 'lf' ? `${message}\n` : `${Buffer.byteLength(message)} ${message}`;
 }
