@@ -10,9 +10,8 @@ export type Options = Readonly<Record<string, unknown>>;
 
 /** A loaded configuration: durations in milliseconds, sizes in bytes, paths absolute. */
 export interface Config {
-  /** The file as it was named, and its folder (absolute). */
+  /** The file as it was named. */
   readonly file: string;
-  readonly dir: string;
   readonly data_dir: string;
   readonly log: { readonly level: LogLevel };
   readonly admin: {
@@ -21,9 +20,6 @@ export interface Config {
     readonly tls?: { readonly cert_file: string; readonly key_file: string };
   };
   readonly journal: { readonly maxBytes: number; readonly keepMs: number };
-  readonly connectors_dir: string | undefined;
-  /** Folders in which connectors are looked up, in this order. */
-  readonly connectorDirs: readonly string[];
   readonly shutdownTimeoutMs: number;
   readonly sources: readonly SourceConfig[];
   readonly sinks: readonly SinkConfig[];
@@ -65,4 +61,5 @@ export interface SinkConfig extends SinkSettings, Refreshable {
   readonly sinkType: SinkType;
   /** Where a new sink begins; a number is milliseconds since the epoch. */
   readonly start: 'now' | 'oldest' | number;
+  readonly whenFull: 'wait' | 'skip';
 }

@@ -82,8 +82,7 @@ async function resolveFile(
   const settings = await resolveTop(value as unknown as FileOptions, context);
   if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
   const warnings = context.warnings.map(withoutFilledIn);
-  const connectorDirs = context.places.dirs;
-  return { file: doc.file, dir: from.dir, ...settings, connectorDirs, sources, sinks, secrets: from.secrets, warnings };
+  return { file: doc.file, ...settings, sources, sinks, secrets: from.secrets, warnings };
 }
 
 function openContext(

@@ -8,7 +8,7 @@ import type { LoadContext } from './load-context.ts';
 
 const leastJournalBytes = 8 * 2 ** 20;
 
-type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'connectors_dir' | 'shutdownTimeoutMs'>;
+type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'shutdownTimeoutMs'>;
 
 /** Turns the checked top of the file into settings; what a schema cannot say goes into the context's faults. */
 export async function resolveTop(top: FileOptions, context: LoadContext): Promise<TopSettings> {
@@ -30,7 +30,6 @@ export async function resolveTop(top: FileOptions, context: LoadContext): Promis
       tls: top.admin.tls,
     },
     journal: { maxBytes, keepMs: durationMs(top.journal.keep) },
-    connectors_dir: top.connectors_dir,
     shutdownTimeoutMs: durationMs(top.shutdown_timeout),
   };
 }

@@ -22,6 +22,5 @@ export interface SinkSettings {
   readonly backoffMaxMs: number;
   readonly holdProbeMs: number;
   readonly maxDeadLetters: number;
-  readonly whenFull: 'wait' | 'skip';
   readonly labels: readonly string[];
 }

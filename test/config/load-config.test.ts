@@ -14,13 +14,10 @@ it('fills in every default of an almost empty file', async () => {
 
   expect({ ...config, sources: config.sources.length, sinks: config.sinks.length, secrets: undefined }).toEqual({
     file: join(folder, 'penstock.yaml'),
-    dir: folder,
     data_dir: join(folder, 'data'),
     log: { level: 'info' },
     admin: { host: '127.0.0.1', port: 8690 },
     journal: { maxBytes: 2 ** 31, keepMs: 604_800_000 },
-    connectors_dir: undefined,
-    connectorDirs: [],
     shutdownTimeoutMs: 8000,
     sources: 1,
     sinks: 1,
@@ -153,7 +150,7 @@ it.each([
   {
     name: 'a duplicate key',
     text: `data_dir: a\ndata_dir: b\n${sinks}`,
-    line: 'penstock.yaml:2:1: "data_dir" stands there twice',
+    line: 'penstock.yaml:2:1: "data_dir" is written twice',
   },
 ])('refuses a file that is $name', async ({ text, line }) => {
   const faults = await faultsOf(text);
@@ -276,11 +273,11 @@ it.each([
   { lines: 'schedule: soon', fault: '(sources.feed.schedule): "soon" is neither an interval nor a cron expression' },
   { lines: 'schedule: 10ms', fault: '(sources.feed.schedule): "10ms" is shorter than one second' },
   { lines: 'schedule: "61 * * * *"', fault: '(sources.feed.schedule): cron expression "61 * * * *"' },
-  { lines: 'schedule: "0 0 31 2 *"', fault: 'never comes due' },
+  { lines: 'schedule: "0 0 31 2 *"', fault: 'never runs' },
   { lines: 'cron: "0 0 * * *"\n    timezone: Mars/Olympus', fault: '"Mars/Olympus" is not a time zone' },
-  { lines: 'start: 2026-11-22T00:00:00Z', fault: '(sources.feed.start): "2026-11-22T00:00:00Z" lies in the future' },
+  { lines: 'start: 2026-11-22T00:00:00Z', fault: '(sources.feed.start): "2026-11-22T00:00:00Z" is in the future' },
   { lines: 'start: 2026-02-31', fault: '(sources.feed.start): "2026-02-31" is not a time that exists' },
-  { lines: 'rate_limit: fast', fault: '(sources.feed.rate_limit): "fast" is not what is expected here' },
+  { lines: 'rate_limit: fast', fault: '(sources.feed.rate_limit): "fast" has an invalid form' },
   { lines: 'window: { min: 2h, max: 1h }', fault: '(sources.feed.window): the shortest window is longer than the longest' },
   { lines: 'self_events: exlude', fault: '(sources.feed.self_events): "exlude" must be one of exclude, forward' },
   { lines: 'enabled: "yes"', fault: '(sources.feed.enabled): must be a boolean' },

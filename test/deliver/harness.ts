@@ -92,7 +92,6 @@ export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 1_000,
-    whenFull: 'wait',
     labels: [],
     ...change,
   };

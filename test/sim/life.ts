@@ -98,7 +98,6 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 100_000,
-    whenFull: 'wait',
     labels: [],
   };
 }
