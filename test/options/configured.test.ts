@@ -4,97 +4,83 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { fakeConnector, load, temporaryFolder } from '../config/load.ts';
+import { type Case, nested, type Values } from './cases.ts';
 import { options } from './schemas.ts';
-
-type Values = Readonly<Record<string, unknown>>;
 
 const pem = '-----BEGIN CERTIFICATE-----\n';
 const folderFiles = { 'ca.pem': pem, 'a.pem': pem, 'b.pem': pem, 'connectors/readme.txt': '', 'rows.yaml': '[]\n' };
 
 /** A value for each option; where one alone is refused, what stands beside it. */
-const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string, readonly [value: unknown, beside?: Values]>>>> =
-  {
-    file: {
-      data_dir: ['elsewhere'],
-      'log.level': ['debug'],
-      'admin.listen': ['127.0.0.1:9000'],
-      'admin.tls.cert_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
-      'admin.tls.key_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
-      'journal.max_bytes': ['1GiB'],
-      'journal.keep': ['3d'],
-      connectors_dir: ['connectors'],
-      shutdown_timeout: ['3s'],
-      proxy: ['http://proxy.example.com:3128'],
-      tls: [{ ca_file: 'ca.pem' }],
-      sources: [{}],
-      sinks: [{ other: { type: 'stdout' } }],
-    },
-    source: {
-      connector: ['folder'],
-      enabled: [false],
-      options: [{ org_id: 'other' }],
-      'schedule.every': ['3m'],
-      'schedule.cron': ['*/5 * * * *'],
-      'schedule.timezone': ['Europe/Berlin', { 'schedule.cron': '*/5 * * * *' }],
-      cron: ['*/5 * * * *'],
-      timezone: ['Europe/Berlin', { cron: '*/5 * * * *' }],
-      start: ['3d'],
-      rate_limit: ['60/1m'],
-      'window.overlap': ['3m'],
-      'window.settle': ['3m'],
-      'window.max': ['3h'],
-      'window.min': ['3m'],
-      'filter.exclude_actions': [['policy_updated']],
-      'filter.only_actions': [['policy_updated']],
-      self_events: ['forward'],
-      retention: ['3d'],
-      expect_events_within: ['3h'],
-      credential_expires: ['2027-01-31'],
-      'sweep.every': ['3h', { 'sweep.back': '5h' }],
-      'sweep.back': ['3h', { 'sweep.every': '5h' }],
-      labels: [['prod']],
-      actions: ['rows.yaml'],
-      proxy: ['http://proxy.example.com:3128'],
-      tls: [{ ca_file: 'ca.pem' }],
-      allow_plaintext: [true, { options: { org_id: 'acme', api_url: 'http://api.example.com' } }],
-    },
-    sink: {
-      type: ['file', { path: 'out.ndjson' }],
-      enabled: [false],
-      sources: [['feed']],
-      'filter.exclude_actions': [['policy_updated']],
-      'filter.only_actions': [['policy_updated']],
-      'filter.min_severity': ['high'],
-      format: ['cef'],
-      include_raw: [true],
-      start: ['oldest'],
-      'batch.events': [7],
-      'batch.bytes': ['7KB'],
-      'batch.wait': ['7s'],
-      in_flight: [7],
-      timeout: ['7s'],
-      backoff_max: ['7s'],
-      hold_probe: ['7s'],
-      when_full: ['skip'],
-      max_dead_letters: [7],
-      proxy: ['http://proxy.example.com:3128'],
-      tls: [{ ca_file: 'ca.pem' }],
-      allow_plaintext: [true, { type: 'splunk_hec', token: 'tok-1234', endpoint: 'http://splunk.example.com:8088' }],
-      labels: [['prod']],
-    },
-  };
-
-function nested(flat: Values): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
-  for (const [path, value] of Object.entries(flat)) {
-    const steps = path.split('.');
-    const last = steps.pop() ?? '';
-    let at = root;
-    for (const step of steps) at = (at[step] ??= {}) as Record<string, unknown>;
-    at[last] = value;
-  }
-  return root;
-}
+const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string, Case>>>> = {
+  file: {
+    data_dir: ['elsewhere'],
+    'log.level': ['debug'],
+    'admin.listen': ['127.0.0.1:9000'],
+    'admin.tls.cert_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
+    'admin.tls.key_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
+    'journal.max_bytes': ['1GiB'],
+    'journal.keep': ['3d'],
+    connectors_dir: ['connectors'],
+    shutdown_timeout: ['3s'],
+    proxy: ['http://proxy.example.com:3128'],
+    tls: [{ ca_file: 'ca.pem' }],
+    sources: [{}],
+    sinks: [{ other: { type: 'stdout' } }],
+  },
+  source: {
+    connector: ['folder'],
+    enabled: [false],
+    options: [{ org_id: 'other' }],
+    'schedule.every': ['3m'],
+    'schedule.cron': ['*/5 * * * *'],
+    'schedule.timezone': ['Europe/Berlin', { 'schedule.cron': '*/5 * * * *' }],
+    cron: ['*/5 * * * *'],
+    timezone: ['Europe/Berlin', { cron: '*/5 * * * *' }],
+    start: ['3d'],
+    rate_limit: ['60/1m'],
+    'window.overlap': ['3m'],
+    'window.settle': ['3m'],
+    'window.max': ['3h'],
+    'window.min': ['3m'],
+    'filter.exclude_actions': [['policy_updated']],
+    'filter.only_actions': [['policy_updated']],
+    self_events: ['forward'],
+    retention: ['3d'],
+    expect_events_within: ['3h'],
+    credential_expires: ['2027-01-31'],
+    'sweep.every': ['3h', { 'sweep.back': '5h' }],
+    'sweep.back': ['3h', { 'sweep.every': '5h' }],
+    labels: [['prod']],
+    actions: ['rows.yaml'],
+    proxy: ['http://proxy.example.com:3128'],
+    tls: [{ ca_file: 'ca.pem' }],
+    allow_plaintext: [true, { options: { org_id: 'acme', api_url: 'http://api.example.com' } }],
+  },
+  sink: {
+    type: ['file', { path: 'out.ndjson' }],
+    enabled: [false],
+    sources: [['feed']],
+    'filter.exclude_actions': [['policy_updated']],
+    'filter.only_actions': [['policy_updated']],
+    'filter.min_severity': ['high'],
+    format: ['cef'],
+    include_raw: [true],
+    start: ['oldest'],
+    'batch.events': [7],
+    'batch.bytes': ['7KB'],
+    'batch.wait': ['7s'],
+    in_flight: [7],
+    timeout: ['7s'],
+    backoff_max: ['7s'],
+    hold_probe: ['7s'],
+    when_full: ['skip'],
+    max_dead_letters: [7],
+    proxy: ['http://proxy.example.com:3128'],
+    tls: [{ ca_file: 'ca.pem' }],
+    allow_plaintext: [true, { type: 'splunk_hec', token: 'tok-1234', endpoint: 'http://splunk.example.com:8088' }],
+    labels: [['prod']],
+  },
+};
 
 function configWith(scope: string, own: Values): string {
   const file = scope === 'file' ? nested(own) : {};
