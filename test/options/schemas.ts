@@ -26,7 +26,7 @@ function optionsOf(schema: unknown, prefix = ''): string[] {
 
 const connector = (connectorSchema('http_window') as unknown as Schema).properties ?? {};
 
-/** Every option that a person can write, by the schema that describes it. */
+/** Every option that a person can write, by the schema that describes it; `kind` chooses the schema. */
 export const options: Readonly<Record<string, readonly string[]>> = {
   file: optionsOf(FileOptions),
   source: optionsOf(SourceOptions),
@@ -35,5 +35,7 @@ export const options: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.values(sinkTypes).map(({ name, options }) => [`sink ${name}`, optionsOf(options)])),
   auth: optionsOf(connector['auth']),
   record: optionsOf(connector['record']),
-  ...Object.fromEntries(Object.entries(readKinds).map(([kind, schema]) => [`read ${kind}`, optionsOf(schema)])),
+  ...Object.fromEntries(
+    Object.entries(readKinds).map(([kind, schema]) => [`read ${kind}`, optionsOf(schema).filter((option) => option !== 'kind')]),
+  ),
 };
