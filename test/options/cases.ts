@@ -21,21 +21,25 @@ export function nested(flat: Values): Record<string, unknown> {
   return root;
 }
 
-/** A test that shows what an option does, where that takes more than one look: its file below `test/`, and its name. */
-export type Elsewhere = readonly [file: string, name: string];
+/**
+ * A test that shows what an option does, where that takes more than one look: its file below `test/`, its name, and the word by which it
+ * sets the option, where that is not the option's own name.
+ */
+export type Elsewhere = readonly [file: string, name: string, word?: string];
 
 const test = resolve(import.meta.dirname, '..');
 
 /** Why a test elsewhere shows nothing of an option: it is not there, or its text does not set the option; undefined when it does. */
-export function faultOfElsewhere(option: string, [file, name]: Elsewhere): string | undefined {
+export function faultOfElsewhere(option: string, [file, name, word]: Elsewhere): string | undefined {
   const text = readFileSync(join(test, file), 'utf8');
   const starts = [...text.matchAll(/^[ \t]*(?:it|test)(?:\.\w+)*\(/gm)].map(({ index }) => index);
   const bodies = starts.map((start, at) => text.slice(start, starts[at + 1]));
-  const body = bodies.find((one) => one.includes(`'${name.replaceAll("'", "\\'")}'`) || one.includes(`\`${name}\``));
+  const body = bodies.find((one) => [`'${name}'`, `"${name}"`, `\`${name}\``].some((title) => one.includes(title)));
   if (body === undefined) return `${option}: no test "${name}" in ${file}`;
-  const key = (option.split('.').at(-1) ?? '').replaceAll('_', '_?');
-  const isSet = new RegExp(`\\b${key}(Ms)?\\b`, 'i').test(body);
-  return isSet ? undefined : `${option}: the test "${name}" in ${file} does not speak of it`;
+  const key = word ?? (option.split('.').at(-1) ?? '').replaceAll('_', '_?');
+  // The title alone sets nothing.
+  const isSet = new RegExp(`\\b${key}(Ms)?\\b`, 'i').test(body.replace(name, ''));
+  return isSet ? undefined : `${option}: the test "${name}" in ${file} does not set it`;
 }
 
 export interface RecordedClient extends HttpClient {
