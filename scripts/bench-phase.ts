@@ -133,7 +133,7 @@ function openSink({ seams, http, connector }: Bench, journal: Journal): SinkLoop
       backoffMaxMs: 60_000,
       holdProbeMs: 15_000,
       maxDeadLetters: 100_000,
-      whenFull: 'wait',
+      labels: [],
     },
     {
       journal,

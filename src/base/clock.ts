@@ -50,7 +50,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-export interface Deadline extends Disposable {
+interface Deadline extends Disposable {
   /** Aborts when the parent aborts or the time is over. */
   readonly signal: AbortSignal;
   /** True once the time was over before it was disposed. */

@@ -1,35 +1,46 @@
-/** What the process or the source does when an error of a code reaches the place that decides. */
-export interface Consequence {
+/** What is done about an error of a code, by whoever meets it first. */
+interface Consequence {
   /** Exit code of a command that ends with it; 1 when absent. */
   readonly exit?: 1 | 2;
+  /** `again`: a request that is made for a page is tried again at once, after a pause. */
+  readonly request?: 'again';
+  /** `reconnect`: a stream connects anew, after a pause; any other error ends it. */
+  readonly stream?: 'reconnect';
   /**
-   * What a source does: `hold` waits for a person, `fail_poll` tries again at the next poll, `halve` reads half of the window,
-   * `restart_walk` begins the window again without its page token.
+   * What the reading under way does: `halve` reads half of the window, `restart` begins the window again without its page token, `drop`
+   * forgets how far the window was read, `drop_and_halve` also makes the next one half as long, `skip_file` goes on with the next file.
    */
-  readonly source?: 'hold' | 'fail_poll' | 'halve' | 'restart_walk';
+  readonly walk?: 'halve' | 'restart' | 'drop' | 'drop_and_halve' | 'skip_file';
+  /**
+   * What a source does that its reading could not help: `hold` waits for a person, `fail_poll` tries again at the next poll, and a job
+   * after a pause. Absent: a job ends with it.
+   */
+  readonly source?: 'hold' | 'fail_poll';
+  /** `hold`: a sink waits for a person. */
+  readonly sink?: 'hold';
 }
 
 const codes = {
   PEN_USAGE: { exit: 2 },
-  PEN_CONFIG_INVALID: { exit: 2 },
-  PEN_CONNECTOR_INVALID: { exit: 2 },
+  PEN_CONFIG_INVALID: { exit: 2, source: 'hold', sink: 'hold' },
+  PEN_CONNECTOR_INVALID: { exit: 2, source: 'hold' },
   PEN_ABORTED: {},
   PEN_INTERNAL: { source: 'fail_poll' },
-  PEN_HTTP_UNREACHABLE: { source: 'fail_poll' },
-  PEN_HTTP_TIMEOUT: { source: 'fail_poll' },
-  PEN_HTTP_RESET: { source: 'fail_poll' },
-  PEN_HTTP_TLS: { source: 'fail_poll' },
+  PEN_HTTP_UNREACHABLE: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_HTTP_TIMEOUT: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_HTTP_RESET: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_HTTP_TLS: { stream: 'reconnect', source: 'fail_poll', sink: 'hold' },
   PEN_HTTP_TOO_LARGE: { source: 'fail_poll' },
   PEN_HTTP_BAD_BODY: { source: 'fail_poll' },
-  PEN_SOURCE_REFUSED: { source: 'hold' },
-  PEN_SOURCE_BAD_REPLY: { source: 'fail_poll' },
-  PEN_SOURCE_UNAVAILABLE: { source: 'fail_poll' },
-  PEN_WINDOW_TOO_LARGE: { source: 'halve' },
-  PEN_PAGE_TOKEN_REFUSED: { source: 'restart_walk' },
-  PEN_PAGE_LOOP: { source: 'fail_poll' },
-  PEN_WALK_INCOMPLETE: { source: 'fail_poll' },
+  PEN_SOURCE_REFUSED: { source: 'hold', sink: 'hold' },
+  PEN_SOURCE_BAD_REPLY: { source: 'fail_poll', sink: 'hold' },
+  PEN_SOURCE_UNAVAILABLE: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_WINDOW_TOO_LARGE: { walk: 'halve' },
+  PEN_PAGE_TOKEN_REFUSED: { walk: 'restart' },
+  PEN_PAGE_LOOP: { walk: 'drop_and_halve', source: 'fail_poll' },
+  PEN_WALK_INCOMPLETE: { walk: 'drop', source: 'fail_poll' },
   PEN_FOREIGN_ORIGIN: { source: 'fail_poll' },
-  PEN_FILE_UNREADABLE: { source: 'fail_poll' },
+  PEN_FILE_UNREADABLE: { walk: 'skip_file', source: 'fail_poll' },
   PEN_IDENTITY_CHANGED: { source: 'hold' },
   PEN_JOURNAL_LOCKED: { exit: 1 },
   PEN_JOURNAL_CORRUPT: { exit: 1 },
@@ -42,12 +53,12 @@ const codes = {
 
 export type ErrorCode = keyof typeof codes;
 
-/** Says what the daemon does about a code. */
-export function consequenceOf(code: ErrorCode): Consequence {
-  return codes[code];
+/** What is done about anything thrown; nothing of its own for what has no code. */
+export function consequenceOf(error: unknown): Consequence {
+  return error instanceof PenstockError ? codes[error.code] : {};
 }
 
-export interface ErrorDetails {
+interface ErrorDetails {
   /** The place: `config/penstock.yaml:6:5 (sinks.soc.tokn)`, `source acme-prod`. */
   readonly where?: string;
   /** What to do about it, one imperative sentence without a full stop. */

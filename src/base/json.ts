@@ -19,7 +19,7 @@ function isDigit(code: number): boolean {
 }
 
 /**
- * Where a run of 16 digits begins, at `from` or behind it; -1 when there is none. Looks at every 16th character only, since a run
+ * Where a run of 16 digits begins, at `from` or after it; -1 when there is none. Looks at every 16th character only, since a run
  * cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
  */
 export function longNumberAt(text: string, from = 0): number {

@@ -31,7 +31,7 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** Bytes of a size such as `500KB` (1000) or `2GiB` (1024); undefined when it is not one. */
-export function parseSize(text: string): number | undefined {
+function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)((?:[KMGT]i?)?B)$/.exec(text);
   return match === null ? undefined : Math.round(Number(match[1]) * (sizeUnits[(match[2] ?? '').toUpperCase()] ?? 1));
 }

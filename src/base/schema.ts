@@ -8,7 +8,7 @@ import { durationPattern, sizePattern } from './quantity.ts';
  * Knows the marks `secret` and `identity`, and the formats `duration` (`30s`), `size` (`2GiB`), `uri` and `date-time`; `path` marks a file or
  * folder, which `config` makes absolute against the configuration's folder.
  */
-export function openAjv(): Ajv2020 {
+function openAjv(): Ajv2020 {
   const ajv = new Ajv2020({
     strict: true,
     allErrors: true,

@@ -19,7 +19,7 @@ export interface Fault {
   readonly fix?: string;
 }
 
-export interface Position {
+interface Position {
   /** 1-based. */
   readonly line: number;
   /** 1-based. */
@@ -54,8 +54,8 @@ export function parseYaml(text: string, file: string): YamlText {
       what: error.message,
       fix: syntaxFixes[error.code],
     })),
-    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" stands there twice`, fix: 'keep one of them' })),
-  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, ...(fix === undefined ? {} : { fix }) }));
+    ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" is written twice`, fix: 'keep one of them' })),
+  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, fix }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };

@@ -38,7 +38,7 @@ const families: readonly Family[] = [
 ];
 
 function exitCodeOf(error: unknown): 1 | 2 {
-  return error instanceof PenstockError ? (consequenceOf(error.code).exit ?? 1) : 1;
+  return consequenceOf(error).exit ?? 1;
 }
 
 function addHelp(program: Command, { output }: CommandContext): void {

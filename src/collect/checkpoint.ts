@@ -2,7 +2,7 @@
 import { PenstockError } from '../base/errors.ts';
 import { canonicalJson, isObject, type Json } from '../base/json.ts';
 import type { PageState } from '../connectors/connector.ts';
-import type { SourceSettings } from './source.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 
 /** A walk over the pages of one window that has not ended yet. */
 export interface WalkState {

@@ -1,11 +1,12 @@
 // What all loops, walks and jobs of one source share.
 import type { Log } from '../base/log.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createLateness, type Lateness } from './lateness.ts';
 import { createLock, type Lock } from './lock.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
-import type { CollectDeps, SourceSettings } from './source.ts';
+import type { CollectDeps } from './source.ts';
 import { createUnknownActions, type UnknownActions, unknownActionsNote } from './unknown-actions.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */

@@ -1,11 +1,12 @@
-import { PenstockError } from '../base/errors.ts';
+import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { Page, PageRequest, PageState, RecordFacts, WindowReader } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { LedgerWindow } from '../journal/journal.ts';
 import { dayOf, examineAll } from './admit.ts';
 import { type Collecting, collecting } from './collecting.ts';
 import { idMemoryMs } from './id-memory.ts';
 import { windowReader } from './range.ts';
-import type { CollectDeps, SourceSettings } from './source.ts';
+import type { CollectDeps } from './source.ts';
 import { align, minWindowMs } from './span.ts';
 import { counted } from './walk.ts';
 import { createWalkGuard } from './walk-guard.ts';
@@ -59,7 +60,7 @@ export async function* compareRange(
 
 /** Half of a window that the vendor refused as too large; throws what is not a matter of size, or when it cannot be smaller. */
 function smallerSize(c: Collecting, error: unknown, was: number): number {
-  if (!(error instanceof PenstockError) || error.code !== 'PEN_WINDOW_TOO_LARGE' || was <= minWindowMs(c)) throw error;
+  if (consequenceOf(error).walk !== 'halve' || was <= minWindowMs(c)) throw error;
   return Math.max(minWindowMs(c), align(c, was / 2));
 }
 

@@ -1,5 +1,5 @@
 // Files: unknown -> read chunk by chunk (rows committed so far are remembered) -> done; changed -> read again from the first row.
-import { asPenstockError } from '../base/errors.ts';
+import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { DirectoryReader, FileIdentity, FileListing, RawRecord } from '../connectors/connector.ts';
 import { type AdmissionCounts, admit, examineAll } from './admit.ts';
@@ -180,7 +180,7 @@ async function tryFile(
     if (isRead) c.log.info({ file: file.path, ...total }, 'file read');
   } catch (thrown) {
     const error = asPenstockError(thrown);
-    if (soft.aborted || error.code !== 'PEN_FILE_UNREADABLE') throw thrown;
+    if (soft.aborted || consequenceOf(error).walk !== 'skip_file') throw thrown;
     const isNews = facts.failed.get(file.path) !== error.message;
     facts.failed.set(file.path, error.message);
     if (isNews) c.log.warn({ err: error, file: file.path }, 'file cannot be read, it is tried again at each poll');

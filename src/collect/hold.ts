@@ -1,5 +1,5 @@
 // A hold: free -> held (a person must act) -> probing every 15 s, doubling to 5 min -> free. Durable, so that commands show it.
-import { PenstockError } from '../base/errors.ts';
+import type { PenstockError } from '../base/errors.ts';
 import type { HoldNote } from '../journal/journal.ts';
 import type { Collecting } from './collecting.ts';
 
@@ -58,9 +58,4 @@ export function createHold({ settings, deps, log }: Collecting): Hold {
       log.info({ heldMs }, 'hold ended, collection goes on');
     },
   };
-}
-
-/** True for an error that a person must act on. */
-export function isHoldError(error: PenstockError, consequence: string | undefined): boolean {
-  return consequence === 'hold' || error.code === 'PEN_CONFIG_INVALID' || error.code === 'PEN_CONNECTOR_INVALID';
 }

@@ -3,9 +3,10 @@ import { basename, dirname } from 'node:path';
 import { sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 import { type Collecting, collecting, restoreMemory } from './collecting.ts';
 import { collectFile } from './directory-loop.ts';
-import type { CollectDeps, SourceSettings } from './source.ts';
+import type { CollectDeps } from './source.ts';
 
 /** How far an import is. */
 export interface ImportProgress {

@@ -1,9 +1,10 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Reader } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 import { type Collecting, collecting } from './collecting.ts';
 import { directoryKind } from './directory-loop.ts';
 import { type KindLoop, PollLoop } from './loop.ts';
-import type { CollectDeps, SourceLoop, SourceSettings } from './source.ts';
+import type { CollectDeps, SourceLoop } from './source.ts';
 import { streamKind } from './stream-loop.ts';
 import { windowKind } from './window-loop.ts';
 

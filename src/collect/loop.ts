@@ -5,7 +5,7 @@ import { asPenstockError, consequenceOf, type PenstockError } from '../base/erro
 import { fullJitterMs } from '../base/random.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { type Collecting, type Halt, restoreMemory } from './collecting.ts';
-import { createHold, type Hold, isHoldError } from './hold.ts';
+import { createHold, type Hold } from './hold.ts';
 import { type Due, dueAfter, earlier, openSchedule } from './schedule.ts';
 import { createWatch, warningsOf } from './silence.ts';
 import type { SourceLoop, SourceStatus } from './source.ts';
@@ -207,7 +207,7 @@ export class PollLoop implements SourceLoop {
       message: error.message,
       ...(error.fix === undefined ? {} : { fix: error.fix }),
     };
-    if (isHoldError(error, consequenceOf(error.code).source)) return this.#hold.begin(error);
+    if (consequenceOf(error).source === 'hold') return this.#hold.begin(error);
     this.#c.log[isNews ? 'warn' : 'debug']({ err: error, failures: this.#facts.failures }, 'poll failed, the cursor stays');
     const backOffMs = retryBaseMs / 2 + fullJitterMs(random, this.#facts.failures, retryBaseMs / 2, retryMaxMs);
     return Math.max(error.retryAfterMs ?? 0, backOffMs);

@@ -2,10 +2,11 @@ import { sleep } from '../base/clock.ts';
 import { asPenstockError, consequenceOf, PenstockError } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { Reader, WindowReader } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { AdmissionCounts } from './admit.ts';
 import { parseRange, type RangeCheckpoint } from './checkpoint.ts';
 import { type Collecting, collecting, restoreMemory } from './collecting.ts';
-import type { CollectDeps, RangeProgress, RangeWalk, SourceSettings } from './source.ts';
+import type { CollectDeps, RangeProgress, RangeWalk } from './source.ts';
 import { align, type Span, walkSpan, windowSize } from './span.ts';
 import type { WalkStep } from './walk.ts';
 
@@ -67,7 +68,7 @@ async function pauseAfter(
   signal: AbortSignal,
 ): Promise<void> {
   attempts.failures += 1;
-  if (consequenceOf(error.code).source !== 'fail_poll' || attempts.failures >= maxFailures) throw error;
+  if (consequenceOf(error).source !== 'fail_poll' || attempts.failures >= maxFailures) throw error;
   const waitMs = Math.max(error.retryAfterMs ?? 0, 1_000 + fullJitterMs(deps.seams.random, attempts.failures, 1_000, 300_000));
   log.warn({ err: error, waitMs, failures: attempts.failures }, 'range interrupted, it goes on after a pause');
   await sleep(deps.seams.clock, waitMs, signal);

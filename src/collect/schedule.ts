@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import type { Clock } from '../base/clock.ts';
-import type { Schedule } from './source.ts';
+import type { Schedule } from '../connectors/source-settings.ts';
 
 /** Says when the next poll is due. Intervals follow the monotonic clock; cron follows the wall clock, whose steps neither stop nor burst it. */
 export interface Due {

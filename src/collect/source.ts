@@ -1,31 +1,7 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import type { Connector, Reader } from '../connectors/connector.ts';
+import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
-
-/** When a source polls. Exactly one of the two. */
-export type Schedule = { readonly everyMs: number } | { readonly cron: string; readonly timezone: string };
-
-/** A configured source, resolved: durations in milliseconds, the connector's defaults applied. Holds no secret. */
-export interface SourceSettings {
-  readonly name: string;
-  readonly connector: Connector;
-  readonly tenant: string | undefined;
-  readonly identity: Readonly<Record<string, string>>;
-  readonly schedule: Schedule;
-  /** First run: how far back in milliseconds, an absolute time, or now. */
-  readonly start: { readonly backMs: number } | { readonly at: number } | 'now';
-  readonly window: { readonly overlapMs: number; readonly settleMs: number; readonly maxMs: number; readonly minMs: number };
-  /** Normalised action keys. */
-  readonly filter: { readonly exclude_actions?: readonly string[]; readonly only_actions?: readonly string[] };
-  readonly selfEvents: 'exclude' | 'forward';
-  readonly retentionMs: number | undefined;
-  readonly expectEventsWithinMs: number | undefined;
-  /** Milliseconds since the epoch. */
-  readonly credentialExpires: number | undefined;
-  readonly sweep: { readonly everyMs: number; readonly backMs: number } | undefined;
-  readonly labels: readonly string[];
-}
 
 export interface CollectDeps {
   readonly journal: Journal;

@@ -1,5 +1,5 @@
 // A stretch of time read window after window: the live loop's way to now, a sweep, a job's range.
-import { PenstockError } from '../base/errors.ts';
+import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { WindowReader } from '../connectors/connector.ts';
 import type { AdmissionCounts } from './admit.ts';
 import type { WalkState } from './checkpoint.ts';
@@ -94,9 +94,10 @@ async function tryWindow(
     return walked;
   } catch (error) {
     if (!(error instanceof PenstockError)) throw error;
-    if (error.code === 'PEN_PAGE_LOOP') size.ms = Math.max(minWindowMs(c), Math.floor((window.to - window.from) / 2));
-    if (error.code === 'PEN_PAGE_LOOP' || error.code === 'PEN_WALK_INCOMPLETE') await drop(c, span);
-    if (error.code !== 'PEN_WINDOW_TOO_LARGE') throw error;
+    const { walk } = consequenceOf(error);
+    if (walk === 'drop_and_halve') size.ms = Math.max(minWindowMs(c), Math.floor((window.to - window.from) / 2));
+    if (walk === 'drop' || walk === 'drop_and_halve') await drop(c, span);
+    if (walk !== 'halve') throw error;
     halve(c, window, size, error);
     return undefined;
   }

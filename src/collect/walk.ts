@@ -1,6 +1,6 @@
 // One window, page by page. A walk is new, resumed (token, link), begun again behind the last record (offset, ascending), scanned again
 // (incomplete by count, at most twice), restarted (page token refused, once), and then complete or failed. Only complete moves `until`.
-import { PenstockError } from '../base/errors.ts';
+import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { Page, PageState, RecordFacts, WindowReader } from '../connectors/connector.ts';
 import type { Commit } from '../journal/journal.ts';
 import { type AdmissionCounts, admit, examineAll, type SelfGuard } from './admit.ts';
@@ -108,7 +108,7 @@ async function nextPage(scan: Scan, reader: WindowReader, halt: Halt): Promise<P
     if (walk.serverTime === undefined && page.serverTime !== undefined) scan.walk = { ...walk, serverTime: page.serverTime };
     return page;
   } catch (error) {
-    if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED' || scan.restarted) throw error;
+    if (consequenceOf(error).walk !== 'restart' || scan.restarted) throw error;
     c.log.warn({ err: error }, 'page token refused, the window is walked again from its first page');
     scan.restarted = true;
     begin(scan);

@@ -41,17 +41,17 @@ export function splitPath(path: string): (string | number)[] {
 }
 
 function inWords(error: ErrorObject): ErrorObject {
-  const due = error.parentSchema?.['pattern'];
-  // A number where a quantity was due lacks its unit; quotes would not help.
-  if (error.keyword === 'type' && typeof error.data === 'number' && (due === durationPattern || due === sizePattern)) {
-    return inWords({ ...error, keyword: 'pattern', params: { pattern: due }, data: String(error.data) });
+  const quantity = error.parentSchema?.['pattern'];
+  // A number in the place of a quantity lacks its unit; quotes would not help.
+  if (error.keyword === 'type' && typeof error.data === 'number' && (quantity === durationPattern || quantity === sizePattern)) {
+    return inWords({ ...error, keyword: 'pattern', params: { pattern: quantity }, data: String(error.data) });
   }
   const pattern = (error.params as { pattern?: string }).pattern;
   if (pattern === durationPattern) return { ...error, message: 'must be a duration such as 30s, 5m or 24h' };
   if (pattern === sizePattern) return { ...error, message: 'must be a size such as 500KB or 2GiB' };
-  if (error.keyword === 'pattern') return { ...error, message: 'is not what is expected here' };
+  if (error.keyword === 'pattern') return { ...error, message: 'has an invalid form' };
   if (error.keyword === 'minLength') return { ...error, message: 'must not be empty' };
-  if (error.keyword === 'anyOf') return { ...error, message: 'has none of the forms that are possible here' };
+  if (error.keyword === 'anyOf') return { ...error, message: 'has none of the allowed forms' };
   return error;
 }
 

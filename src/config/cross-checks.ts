@@ -6,7 +6,7 @@ import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
 
 /** What the file names: also those blocks that had faults of their own. */
-export interface Named {
+interface Named {
   readonly sourceNames: readonly string[];
   readonly sinkNames: readonly string[];
   readonly sources: readonly SourceConfig[];

@@ -33,7 +33,7 @@ const Journal = Type.Object(
     max_bytes: Type.String({
       pattern: sizePattern,
       default: '2GiB',
-      description: 'Most space on disk, at least 8MiB; when it is used up, collection pauses.',
+      description: 'Maximum space on disk, at least 8MiB; when it is used up, collection pauses.',
     }),
     keep: Type.String({
       pattern: durationPattern,
@@ -57,7 +57,7 @@ export const FileOptions = Type.Object(
       {
         level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
           default: 'info',
-          description: 'Least level that is logged.',
+          description: 'Lowest level that is logged.',
         }),
       },
       { additionalProperties: false, default: {}, description: 'The log on standard error.' },

@@ -5,7 +5,7 @@ import type { Secrets } from '../base/secrets.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 
 /** Where `${env:NAME}` and `${file:PATH}` are read from. */
-export interface Surroundings {
+export interface ValueSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly files: Pick<Files, 'readFile' | 'stat'>;
   /** Folder that relative paths start from: the configuration's. */
@@ -36,7 +36,7 @@ export function pathKey(path: YamlPath): string {
 }
 
 /** A copy of `value` with every string scalar interpolated once; what was filled in is remembered as a secret. */
-export async function interpolate(value: unknown, doc: YamlText, at: YamlPath, from: Surroundings): Promise<Interpolated> {
+export async function interpolate(value: unknown, doc: YamlText, at: YamlPath, from: ValueSources): Promise<Interpolated> {
   const faults: Fault[] = [];
   const filled = new Set<string>();
   const blank = new Set<string>();
@@ -89,7 +89,7 @@ function missing(what: string, fix: string): Filled {
   return { text: placeholder, isFilled: true, isBlank: true, what, fix };
 }
 
-async function fillPart(part: Part, from: Surroundings): Promise<Filled> {
+async function fillPart(part: Part, from: ValueSources): Promise<Filled> {
   if (part.literal !== undefined) return { text: part.literal };
   const [, kind, name] = /^(env|file):(.+)$/s.exec(part.reference ?? '') ?? [];
   if (kind === undefined || name === undefined) {
@@ -101,7 +101,7 @@ async function fillPart(part: Part, from: Surroundings): Promise<Filled> {
   return found;
 }
 
-function readVariable(name: string, { env }: Surroundings): Filled {
+function readVariable(name: string, { env }: ValueSources): Filled {
   const value = env[name];
   if (value === undefined)
     return missing(`environment variable ${name} is not set`, `set ${name} for the process that runs penstock`);
@@ -109,7 +109,7 @@ function readVariable(name: string, { env }: Surroundings): Filled {
   return { text: value, isFilled: true };
 }
 
-async function readSecretFile(name: string, { files, dir }: Surroundings): Promise<Filled> {
+async function readSecretFile(name: string, { files, dir }: ValueSources): Promise<Filled> {
   const path = isAbsolute(name) ? name : resolve(dir, name);
   try {
     const info = await files.stat(path);

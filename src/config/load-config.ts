@@ -11,15 +11,13 @@ import type { ObjectSchema } from './block-schemas.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
-import { fileSettings } from './file-settings.ts';
-import type { Surroundings } from './interpolate.ts';
+import type { ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
-import { blocksOf } from './named-blocks.ts';
-import { parseConfig } from './parse-config.ts';
+import { blocksOf, parseConfig, readText } from './parse-config.ts';
 import { type Block, type BlockSchema, blockSchema, readBlock, soundPart } from './read-block.ts';
-import { readText } from './read-text.ts';
 import { resolveSink } from './resolve-sink.ts';
 import { resolveSource } from './resolve-source.ts';
+import { resolveTop } from './resolve-top.ts';
 
 const mostFaults = 100;
 
@@ -49,7 +47,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Co
     const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
     throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
   }
-  const from: Surroundings = {
+  const from: ValueSources = {
     env: options.env,
     files: options.files,
     dir: dirname(resolve(path)),
@@ -62,7 +60,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Co
 async function resolveFile(
   doc: YamlText,
   raw: Record<string, unknown>,
-  from: Surroundings,
+  from: ValueSources,
   options: LoadOptions,
 ): Promise<Config> {
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
@@ -81,16 +79,15 @@ async function resolveFile(
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);
-  const settings = await fileSettings(value as unknown as FileOptions, context);
+  const settings = await resolveTop(value as unknown as FileOptions, context);
   if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
   const warnings = context.warnings.map(withoutFilledIn);
-  const connectorDirs = context.places.dirs;
-  return { file: doc.file, dir: from.dir, ...settings, connectorDirs, sources, sinks, secrets: from.secrets, warnings };
+  return { file: doc.file, ...settings, sources, sinks, secrets: from.secrets, warnings };
 }
 
 function openContext(
   doc: YamlText,
-  from: Surroundings,
+  from: ValueSources,
   options: LoadOptions,
   top: Block,
   readTop: () => Promise<Block>,
@@ -133,9 +130,9 @@ function shapes(blocks: unknown): unknown {
     : blocks;
 }
 
-function connectionAtTop(value: Record<string, unknown>): Pick<ConnectionConfig, 'proxy' | 'tls'> {
+function connectionAtTop(value: Record<string, unknown>): ConnectionConfig {
   const { proxy, tls } = value as unknown as FileOptions;
-  return { ...(proxy === undefined ? {} : { proxy }), ...(tls === undefined ? {} : { tls }) };
+  return { proxy, tls };
 }
 
 // By what a schema is made for: a kind of sink, a connector.

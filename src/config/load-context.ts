@@ -3,7 +3,7 @@ import type { ConnectorPlaces, loadConnector } from '../connectors/index.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import type { ObjectSchema } from './block-schemas.ts';
 import type { ConnectionConfig } from './config.ts';
-import type { Surroundings } from './interpolate.ts';
+import type { ValueSources } from './interpolate.ts';
 import type { BlockSchema } from './read-block.ts';
 
 /** Finds and compiles a connector, with what one source adds to its action table. */
@@ -12,7 +12,7 @@ export type LoadConnector = typeof loadConnector;
 /** What reading one file needs; faults and warnings gather here so that all are reported at once. */
 export interface LoadContext {
   readonly doc: YamlText;
-  readonly from: Surroundings;
+  readonly from: ValueSources;
   /** Where connectors are looked up. */
   readonly places: ConnectorPlaces;
   readonly loadConnector: LoadConnector;
@@ -24,9 +24,9 @@ export interface LoadContext {
   /** Compiles the schema of each owner, a kind of sink or a connector, once. */
   schemaOf(owner: object, make: () => ObjectSchema): BlockSchema;
   /** `proxy` and `tls` at the top of the file. */
-  readonly top: Pick<ConnectionConfig, 'proxy' | 'tls'>;
+  readonly top: ConnectionConfig;
   /** The same, read again. */
-  readTop(): Promise<Pick<ConnectionConfig, 'proxy' | 'tls'>>;
+  readTop(): Promise<ConnectionConfig>;
 }
 
 /** A block of the file under `sources` or `sinks`. */

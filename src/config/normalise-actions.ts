@@ -8,7 +8,7 @@ interface ActionFilter {
 /** The actions of a filter in the form in which they are looked up: "Policy Updated" becomes `policy_updated`. */
 export function normaliseActions(filter: ActionFilter): ActionFilter {
   return {
-    ...(filter.exclude_actions === undefined ? {} : { exclude_actions: filter.exclude_actions.map(normaliseKey) }),
-    ...(filter.only_actions === undefined ? {} : { only_actions: filter.only_actions.map(normaliseKey) }),
+    exclude_actions: filter.exclude_actions?.map(normaliseKey),
+    only_actions: filter.only_actions?.map(normaliseKey),
   };
 }

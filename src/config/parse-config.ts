@@ -1,5 +1,9 @@
+import { PenstockError } from '../base/errors.ts';
 import { isObject, setOwn } from '../base/json.ts';
+import type { Files } from '../base/seams.ts';
 import { parseYaml, type YamlText } from '../base/yaml-faults.ts';
+import { namePattern } from './file-options.ts';
+import type { LoadContext, NamedBlock } from './load-context.ts';
 
 // A plain scalar inside of `{ }` or `[ ]` may hold none of these, so that YAML alone would refuse `{ token: ${env:TOKEN} }`. While the text is
 // parsed, characters that Unicode reserves for such use stand for them; each is one unit long, so that no column moves.
@@ -30,4 +34,45 @@ function restore(value: unknown): unknown {
   const copy: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) setOwn(copy, restoreText(key), restore(item));
   return copy;
+}
+
+const mostFileBytes = 16_777_216;
+
+/** The text of the configuration file; throws PEN_CONFIG_INVALID when there is none. */
+export async function readText(path: string, files: Pick<Files, 'readFile' | 'stat'>): Promise<string> {
+  const fail = (what: string, fix: string, cause?: unknown): PenstockError =>
+    new PenstockError('PEN_CONFIG_INVALID', what, { where: path, fix, cause });
+  try {
+    const info = await files.stat(path);
+    if (!info.isFile()) throw fail('is not a regular file', 'name the configuration file: -c config/penstock.yaml');
+    if (info.size > mostFileBytes)
+      throw fail(
+        `holds ${info.size} bytes, more than a configuration file may have`,
+        'name the configuration file: -c config/penstock.yaml',
+      );
+    return new TextDecoder('utf-8', { fatal: true }).decode(await files.readFile(path));
+  } catch (error) {
+    if (error instanceof PenstockError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw fail('there is no such file', 'name it with -c, or copy config/penstock.example.yaml', error);
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw fail('the file is not UTF-8 text', 'save it as UTF-8', error);
+    throw fail(`the file cannot be read (${code ?? (error as Error).message})`, 'correct its permissions', error);
+  }
+}
+
+/** The blocks below `sources:` or `sinks:`; a name that cannot be one is a fault. */
+export function blocksOf(kind: 'sources' | 'sinks', blocks: unknown, { doc, faults }: LoadContext): NamedBlock[] {
+  if (!isObject(blocks)) return [];
+  return Object.entries(blocks).map(([name, raw]) => {
+    if (!new RegExp(namePattern).test(name)) {
+      const plain = name
+        .toLowerCase()
+        .replace(/[^a-z0-9_-]+/g, '-')
+        .replace(/^[-_]+/, '')
+        .slice(0, 63);
+      const fix = `use a to z, 0 to 9, "-" and "_", 63 at most${plain === '' ? '' : `: "${plain}"`}`;
+      faults.push(doc.fault([kind, name], `"${name.slice(0, 80)}" cannot be a name`, fix, 'key'));
+    }
+    return { name, at: [kind, name], raw };
+  });
 }

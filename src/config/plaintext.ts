@@ -5,8 +5,7 @@ import { placeholder } from './interpolate.ts';
 const plain = /^(http|ws|tcp|udp|relp):\/\//i;
 const loopback = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\]|\[::ffff:127(\.\d{1,3}){3}\])$/i;
 
-/** True for a URL without encryption to another machine. */
-export function isPlainBeyondLoopback(url: string): boolean {
+function isPlainBeyondLoopback(url: string): boolean {
   if (!plain.test(url) || url.includes(placeholder)) return false;
   const host = /^[a-z]+:\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/:?#]*)/i.exec(url)?.[1] ?? '';
   return !loopback.test(host);

@@ -6,7 +6,7 @@ import type { Secrets } from '../base/secrets.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { checkBlock, type Fillings } from './check-block.ts';
-import { interpolate, pathKey, type Surroundings } from './interpolate.ts';
+import { interpolate, pathKey, type ValueSources } from './interpolate.ts';
 
 /** A schema, compiled. */
 export interface BlockSchema {
@@ -32,7 +32,7 @@ export async function readBlock(
   at: YamlPath,
   schema: BlockSchema,
   doc: YamlText,
-  from: Surroundings,
+  from: ValueSources,
 ): Promise<Block> {
   const filled = await interpolate(raw, doc, at, from);
   const faults = [...filled.faults, ...checkBlock(schema.validate, filled.value, doc, at, filled)];

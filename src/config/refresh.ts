@@ -5,13 +5,12 @@ import type { LoadContext, NamedBlock } from './load-context.ts';
 import { type Block, type BlockSchema, readBlock } from './read-block.ts';
 
 /** How a block reaches the network: what it says itself, else what stands at the top of the file. */
-function connectionOf(block: Readonly<Record<string, unknown>>, top: Pick<ConnectionConfig, 'proxy' | 'tls'>): ConnectionConfig {
+function connectionOf(block: Readonly<Record<string, unknown>>, top: ConnectionConfig): ConnectionConfig {
   const tls = (block['tls'] as TlsOptions | undefined) ?? top.tls;
   const proxy = (block['proxy'] as string | undefined) ?? top.proxy;
   return {
-    allowPlaintext: block['allow_plaintext'] === true,
-    ...(tls === undefined ? {} : { tls }),
-    ...(proxy === undefined ? {} : { proxy }),
+    tls,
+    proxy,
   };
 }
 

@@ -14,7 +14,7 @@ import { normaliseActions } from './normalise-actions.ts';
 import { plaintextFaults, urlsIn } from './plaintext.ts';
 import { type Block, readBlock, soundPart } from './read-block.ts';
 import { refreshable } from './refresh.ts';
-import { readPastTime } from './start.ts';
+import { readPastTime } from './times.ts';
 
 /** Turns one block under `sinks:` into a sink; undefined when it has faults, which stand in the context then. */
 export async function resolveSink(block: NamedBlock, context: LoadContext): Promise<SinkConfig | undefined> {
@@ -81,7 +81,7 @@ function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlo
   return {
     enabled: options.enabled,
     sources: options.sources,
-    filter: { ...normaliseActions(actions), ...(least === undefined ? {} : { min_severity: severityId(least) }) },
+    filter: { ...normaliseActions(actions), min_severity: least === undefined ? undefined : severityId(least) },
     format: options.format ?? kind.defaultFormat,
     includeRaw: options.include_raw,
     start: readSinkStart(options.start, [...at, 'start'], context),

@@ -1,11 +1,12 @@
+import { resolve } from 'node:path';
 import { asPenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import { durationMs, parseDuration } from '../base/quantity.ts';
+import { formatPath, type YamlPath } from '../base/yaml-faults.ts';
 import type { Connector, ReadDefaults } from '../connectors/connector.ts';
-import { actionRows } from './action-rows.ts';
+import type { ConnectorExtras } from '../connectors/index.ts';
 import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
-import { checkSourceTimes } from './check-source.ts';
 import { checkTls } from './check-tls.ts';
 import type { Options, SourceConfig } from './config.ts';
 import { interpolate } from './interpolate.ts';
@@ -14,9 +15,8 @@ import { normaliseActions } from './normalise-actions.ts';
 import { plaintextFaults, urlsIn } from './plaintext.ts';
 import { readBlock, soundPart } from './read-block.ts';
 import { refreshable } from './refresh.ts';
-import { readSchedule } from './schedule.ts';
 import { SourceOptions } from './source-options.ts';
-import { readStart } from './start.ts';
+import { checkSourceTimes, readSchedule, readStart } from './times.ts';
 
 /** Turns one block under `sources:` into a source; undefined when it has faults, which stand in the context then. */
 export async function resolveSource(block: NamedBlock, context: LoadContext): Promise<SourceConfig | undefined> {
@@ -134,4 +134,11 @@ function warnOfUnknownActions(
       warnings.push(doc.fault([...at, 'filter', list, index], `no action "${action}" is known`, fix));
     }
   }
+}
+
+/** A source's own action rows as the connectors room takes them: the file that it names, or the rows written there as a text. */
+function actionRows(written: unknown, at: YamlPath, { doc, from }: LoadContext): NonNullable<ConnectorExtras['actions']> {
+  if (typeof written === 'string' && written !== '') return [resolve(from.dir, written)];
+  if (!Array.isArray(written)) return [];
+  return [{ file: `${doc.file} (${formatPath(at)})`, text: JSON.stringify({ actions: written as unknown[] }) }];
 }

@@ -26,7 +26,7 @@ const Schedule = Type.Union(
 const Window = Type.Object(
   {
     overlap: Type.Optional(duration('How much of the time already read is read again at every poll.')),
-    settle: Type.Optional(duration('How far behind now a window ends.')),
+    settle: Type.Optional(duration('How long before now a window ends.')),
     max: Type.Optional(duration('Longest window.')),
     min: Type.Optional(duration('Shortest window when the vendor refuses longer ones.')),
   },
@@ -38,7 +38,11 @@ const SourceFilter = Type.Object(
     exclude_actions: Type.Optional(actions('Actions that are not collected.')),
     only_actions: Type.Optional(actions('The only actions that are collected.')),
   },
-  { additionalProperties: false, default: {}, description: 'What is left out before the journal; it is counted as excluded.' },
+  {
+    additionalProperties: false,
+    default: {},
+    description: 'What is left out before the journal; these records are counted as excluded.',
+  },
 );
 
 const Sweep = Type.Object(
@@ -47,7 +51,7 @@ const Sweep = Type.Object(
       pattern: durationPattern,
       default: '6h',
       description:
-        'Pause between sweeps; the first one comes that long after the start. With `run --once`, the run that finds one due does it.',
+        'Time between sweeps; the first one runs this long after the start. With `run --once`, a run during which a sweep is due does it.',
     }),
     back: Type.String({ pattern: durationPattern, default: '24h', description: 'How far back a sweep reads.' }),
   },
@@ -76,21 +80,21 @@ export const SourceOptions = Type.Object(
     rate_limit: Type.Optional(
       Type.String({
         pattern: '^[1-9]\\d*/(\\d+(\\.\\d+)?)?(ms|s|m|h|d|w)$',
-        description: "Most requests per time, `60/1m`, on top of what the vendor's headers say.",
+        description: "Maximum number of requests per time, `60/1m`, on top of what the vendor's headers say.",
       }),
     ),
     window: Window,
     filter: SourceFilter,
     self_events: Type.Enum(['exclude', 'forward'], {
       default: 'exclude',
-      description: "Records that penstock's own reading leaves in the vendor's log.",
+      description: "Records that Penstock's own requests leave in the vendor's log.",
     }),
-    retention: Type.Optional(duration("How long the vendor keeps events. Unset: the connector's knowledge.")),
-    expect_events_within: Type.Optional(duration('Warn when no event came for so long.')),
+    retention: Type.Optional(duration('How long the vendor keeps events. Unset: what the connector says.')),
+    expect_events_within: Type.Optional(duration('Warn when no event arrived for this long.')),
     credential_expires: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-\\d\\d-\\d\\d',
-        description: 'When the credential ends, a date or RFC 3339 time; warned of 14 days ahead.',
+        description: 'When the credential expires, a date or RFC 3339 time; a warning is shown from 14 days before.',
       }),
     ),
     sweep: Type.Optional(Sweep),

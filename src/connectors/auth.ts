@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient } from '../http/client.ts';
 import { oauth2ClientCredentials } from '../http/index.ts';
-import type { AuthSpec } from './read-schema.ts';
+import type { AuthSpec } from './read-section.ts';
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */
@@ -11,7 +11,7 @@ export interface Authenticator {
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** Called on a 401; true when another try with the next `headers` makes sense. */
   renew(): boolean;
-  /** Names this credential in budgets without telling it: 12 hex digits. */
+  /** Names this credential in budgets without revealing it: 12 hex digits. */
   readonly fingerprint: string;
   /** The credential's parts as they stand in headers, to be kept out of any text. */
   readonly secrets: () => readonly string[];
@@ -67,7 +67,7 @@ function oauth2(
     client_secret: value(spec.client_secret),
     ...optional('scope'),
     ...optional('audience'),
-    ...(spec.auth_style === undefined ? {} : { auth_style: spec.auth_style }),
+    auth_style: spec.auth_style,
   };
   const source = oauth2ClientCredentials(settings, http, seams);
   let last: string | undefined;

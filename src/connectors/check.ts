@@ -2,7 +2,7 @@ import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
-import type { ReadSpec } from './read-schema.ts';
+import type { ReadSpec } from './read-section.ts';
 import { templateFault } from './template.ts';
 
 const windowNames = ['window.from', 'window.to'];

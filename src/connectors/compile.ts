@@ -3,17 +3,16 @@ import { durationMs } from '../base/quantity.ts';
 import { compileSchema } from '../base/schema.ts';
 import { type Fault, faultsError, parseYaml, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
 import { type ActionTable, ActionTableSpec, checkActions, compileActions, compileMapper } from '../event/index.ts';
-import { mergeTables } from './action-overlay.ts';
-import { summarise } from './action-summary.ts';
+import { mergeTables, summarise } from './action-tables.ts';
 import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle } from './bundle.ts';
 import { checkConnector } from './check.ts';
 import type { Connector, ReadDefaults, Reader, ReaderDeps } from './connector.ts';
 import { type ConnectorSpec, connectorSchema } from './connector-schema.ts';
 import { precisionMs } from './http-window/window-format.ts';
+import { compileRead } from './open-reader.ts';
 import { identityOf, optionScope, optionsSchema } from './options.ts';
-import { readKinds } from './read-schema.ts';
-import { compileReading } from './reading.ts';
-import { compileRecords } from './records.ts';
+import { readKinds } from './read-section.ts';
+import { compileRecordRules } from './record-rules.ts';
 import { compileTemplate } from './template.ts';
 
 /** Compiles a connector out of the text that the journal keeps; throws PEN_CONNECTOR_INVALID with all faults. */
@@ -25,7 +24,7 @@ export function compileConnector(text: string, origin = 'the journal'): Connecto
 export function compileBundle(bundle: Bundle, origin: string): Connector {
   const { spec, table } = parse(bundle);
   const text = bundleText(bundle);
-  const reading = compileReading(spec);
+  const read = compileRead(spec);
   const mapper = compileMapper({ table, map: spec.map, record: spec.record });
   const tenant = spec.tenant === undefined ? undefined : compileTemplate(spec.tenant);
   return {
@@ -36,12 +35,12 @@ export function compileBundle(bundle: Bundle, origin: string): Connector {
     options: optionsSchema(spec.options),
     kind: spec.read.kind,
     defaults: readDefaults(spec),
-    records: compileRecords(spec.record, table.spec.source),
+    records: compileRecordRules(spec.record, table.spec.source),
     mapper,
     actions: table.actions.map(summarise),
-    open: (options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader => reading.open(options, deps),
+    open: (options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader => read.open(options, deps),
     tenant: (options) => tenant?.render(optionScope(options)),
-    identity: (options) => ({ ...reading.origin(options), ...identityOf(spec.options, options) }),
+    identity: (options) => ({ ...read.origin(options), ...identityOf(spec.options, options) }),
   };
 }
 

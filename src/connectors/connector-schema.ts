@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { ActionNameSpec, ActionTableSpec, MapSpec, PathsSpec } from '../event/index.ts';
-import { AuthSpec, type ReadSpec, readKinds } from './read-schema.ts';
+import { AuthSpec, type ReadSpec, readKinds } from './read-section.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -14,7 +14,11 @@ const OptionSpec = Type.Object(
     }),
     description: Type.Optional(Type.String({ description: 'One sentence for people.' })),
     secret: Type.Optional(Type.Boolean({ description: 'Never shown anywhere.' })),
-    identity: Type.Optional(Type.Boolean({ description: 'Part of what makes this source this source.' })),
+    identity: Type.Optional(
+      Type.Boolean({
+        description: 'Part of the identity of a source: two sources with the same identity collect the same events.',
+      }),
+    ),
     optional: Type.Optional(Type.Boolean({ description: 'May be left out although it has no default.' })),
     default: Type.Optional(Type.Unknown({ description: 'Value when left out.' })),
     format: Type.Optional(

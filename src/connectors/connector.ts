@@ -23,9 +23,9 @@ export interface Connector {
   readonly actions: readonly ActionSummary[];
   /** Opens a reader with options that were checked against {@link options}. */
   open(options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader;
-  /** Tenant of the configured source (schema.md 4.4); undefined when only the records know it. */
+  /** Tenant of the configured source; undefined when only the records know it. */
   tenant(options: Readonly<Record<string, unknown>>): string | undefined;
-  /** What makes this source this source: API origin and the options marked `identity`. Holds no secret. */
+  /** Two sources with the same identity collect the same events: API origin and the options marked `identity`. Holds no secret. */
   identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
 }
 
@@ -58,7 +58,7 @@ export interface ReadDefaults {
   readonly precisionMs: number;
   /** How long the vendor keeps events; undefined when unknown. */
   readonly retentionMs: number | undefined;
-  /** True when pages are proven to come in ascending time order, so that a crashed offset walk may restart behind the last committed time. */
+  /** True when pages are proven to come in ascending time order, so that an offset walk may restart after the last committed time when it crashed. */
   readonly ascending: boolean;
   /** Pages per walk before it counts as a loop. */
   readonly maxPages: number;
@@ -74,7 +74,7 @@ export interface ReaderDeps {
   readonly userAgent: string;
   /** Waits for the budget of the host and credential; called before every request, with the budget's key. */
   readonly limit: (key: string, signal: AbortSignal) => Promise<void>;
-  /** Told what an answer said of the budget. */
+  /** Called with what an answer said of the budget. */
   readonly budget: (key: string, state: BudgetNews) => void;
 }
 
@@ -104,7 +104,7 @@ export interface RecordRules {
 }
 
 export interface RecordFacts {
-  /** 32 hex digits (schema.md 7); `conflictUid` when another record with the same id is known. */
+  /** 32 hex digits, the same for the same record however often it is read; `conflictUid` when another record with the same id is known. */
   readonly uid: string;
   readonly conflictUid: string;
   /** 16 hex digits. */

@@ -45,7 +45,7 @@ export function secretsOf(specs: OptionSpecs, options: Options): readonly string
   return names.flatMap((name) => (typeof options[name] === 'string' ? [options[name]] : []));
 }
 
-/** The options that make this source this source; a secret never counts. */
+/** The options marked `identity`; a secret never counts. */
 export function identityOf(specs: OptionSpecs, options: Options): Record<string, string> {
   const names = Object.keys(specs).filter((name) => specs[name]?.identity === true && specs[name]?.secret !== true);
   return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, textOf(options[name])]])));

@@ -2,7 +2,7 @@ import { PenstockError } from '../base/errors.ts';
 import { compileTemplate, type Scope, type Template } from './template.ts';
 
 /** An address with places for values, of which the host is fixed once the options are known. */
-export interface UrlTemplate {
+interface UrlTemplate {
   /** The origin that these values give; throws PEN_CONFIG_INVALID when they do not give one. */
   origin(scope: Scope): string;
   /** The whole address. Values in it are percent-encoded; throws PEN_FOREIGN_ORIGIN when they would change the origin. */

@@ -15,10 +15,9 @@ export interface Template {
   readonly parts: readonly TemplatePart[];
 }
 
-export type TemplatePart = { readonly text: string } | { readonly name: string };
+type TemplatePart = { readonly text: string } | { readonly name: string };
 
-/** What is wrong with a template. */
-export interface TemplateFault {
+interface TemplateFault {
   readonly what: string;
   readonly fix: string;
 }

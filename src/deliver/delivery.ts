@@ -1,33 +1,9 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
-import type { Format, Mapper } from '../event/event.ts';
+import type { Mapper } from '../event/event.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-
-/** A configured sink's share that `deliver` needs; durations in milliseconds, sizes in bytes. */
-export interface DeliverySettings {
-  readonly name: string;
-  readonly type: string;
-  readonly format: Format;
-  readonly includeRaw: boolean;
-  /** Names of the sources it takes; undefined: all. */
-  readonly sources: readonly string[] | undefined;
-  readonly filter: {
-    /** Normalised action keys. */
-    readonly exclude_actions?: readonly string[];
-    readonly only_actions?: readonly string[];
-    /** OCSF severity_id, inclusive. */
-    readonly min_severity?: number;
-  };
-  readonly batch: { readonly events: number; readonly bytes: number; readonly waitMs: number };
-  readonly inFlight: number;
-  readonly timeoutMs: number;
-  readonly backoffMaxMs: number;
-  readonly holdProbeMs: number;
-  readonly maxDeadLetters: number;
-  readonly whenFull: 'wait' | 'skip';
-}
 
 export interface DeliverDeps {
   readonly journal: Journal;

@@ -3,9 +3,10 @@ import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Job } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
 import { type BatchFormer, createBatchFormer } from './batch-former.ts';
 import { type Bell, createBell } from './bell.ts';
-import type { DeliverDeps, DeliverySettings } from './delivery.ts';
+import type { DeliverDeps } from './delivery.ts';
 import { createEndpointPool, type EndpointPool } from './endpoint-pool.ts';
 import { cannotOpen, createHoldGate, type HoldCause, type HoldGate } from './hold-gate.ts';
 import { createLaneReader, type LaneReader } from './lane-reader.ts';
@@ -26,7 +27,7 @@ export const mostPending = 64;
 
 /** What the parts of one loop share. */
 export interface LoopBasics {
-  readonly settings: DeliverySettings;
+  readonly settings: SinkSettings;
   readonly deps: DeliverDeps;
   readonly log: Log;
   readonly bell: Bell;
@@ -88,7 +89,7 @@ function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell
 }
 
 /** The parts that do not read: gate, endpoints, limits, counters. */
-export function createBasics(settings: DeliverySettings, deps: DeliverDeps): LoopBasics {
+export function createBasics(settings: SinkSettings, deps: DeliverDeps): LoopBasics {
   const { clock, random } = deps.seams;
   const { log } = deps;
   const bell = createBell();
@@ -151,7 +152,7 @@ function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler
 }
 
 // As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway.
-function laneCap({ batch, inFlight }: DeliverySettings): number {
+function laneCap({ batch, inFlight }: SinkSettings): number {
   return batch.events * (mostPending + 2 * inFlight);
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
-import type { DeliverySettings, SinkStatus } from './delivery.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { SinkStatus } from './delivery.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { HoldGate } from './hold-gate.ts';
 import type { LaneReader } from './lane-reader.ts';
@@ -35,7 +36,7 @@ export function createTally(): Tally {
 }
 
 export interface StatusParts {
-  readonly settings: DeliverySettings;
+  readonly settings: SinkSettings;
   readonly clock: Clock;
   readonly tally: Tally;
   readonly phase: 'starting' | 'running' | 'stopped';

@@ -1,7 +1,7 @@
 import type { Format, Mapped, Mapper, PageContext } from '../event/event.ts';
 import type { NewDeadLetter, ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
-import type { DeliverySettings } from './delivery.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { LaneProgress, Slot } from './lane-progress.ts';
 import type { UnknownActions } from './unknown-actions.ts';
 
@@ -24,7 +24,7 @@ export interface Unsendable {
 export type EncodeBody = (format: Format, mapped: Mapped, options: { readonly includeRaw: boolean }) => string;
 
 export interface OutgoingDeps {
-  readonly settings: DeliverySettings;
+  readonly settings: SinkSettings;
   readonly unknown: UnknownActions;
   /** Events mapped since the start, by OCSF class name; counted here. */
   readonly classes: Record<string, number>;
@@ -67,7 +67,7 @@ function mapOnce(mapper: Mapper, record: StoredRecord, context: PageContext, rep
 }
 
 /** True for events that the sink's filter lets pass. What could not be read passes: a filter cannot tell what it is. */
-export function compileFilter(filter: DeliverySettings['filter']): (mapped: Mapped) => boolean {
+export function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
   const excluded = new Set(filter.exclude_actions);
   const only = filter.only_actions === undefined ? undefined : new Set(filter.only_actions);
   const severity = filter.min_severity;

@@ -2,7 +2,8 @@
 // their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold-gate.ts.
 import { deadline } from '../base/clock.ts';
 import { explain } from '../base/errors.ts';
-import type { DeliverDeps, DeliverySettings, SinkLoop } from './delivery.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { DeliverDeps, SinkLoop } from './delivery.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { cannotOpen } from './hold-gate.ts';
 import { createBasics, createFormer, createLanes, type LoopBasics, type LoopLanes } from './loop-parts.ts';
@@ -73,7 +74,7 @@ function createDelivery(loop: Omit<Loop, 'dispatcher'>, dispatcher: () => Dispat
   });
 }
 
-function createLoop(settings: DeliverySettings, deps: DeliverDeps, encodeBody: EncodeBody): Loop {
+function createLoop(settings: SinkSettings, deps: DeliverDeps, encodeBody: EncodeBody): Loop {
   const basics = createBasics(settings, deps);
   const lanes = createLanes(basics, encodeBody);
   const waiting = new AbortController();
@@ -206,7 +207,7 @@ async function stop(loop: Loop, graceMs: number): Promise<void> {
 }
 
 /** A loop that delivers to one sink, not started yet. `encodeBody` comes from the event room. */
-export function createSinkLoop(settings: DeliverySettings, deps: DeliverDeps, encodeBody: EncodeBody): SinkLoop {
+export function createSinkLoop(settings: SinkSettings, deps: DeliverDeps, encodeBody: EncodeBody): SinkLoop {
   const loop = createLoop(settings, deps, encodeBody);
   const { basics, lanes } = loop;
   let running: Promise<void> | undefined;

@@ -6,25 +6,24 @@ const words = (description: string) => Type.Array(Type.String({ minLength: 1 }),
 const numbered = (description: string) =>
   Type.Record(Type.String({ pattern: '^\\d+$' }), Type.String({ minLength: 1 }), { description, minProperties: 1 });
 
-const Outcome = Type.Enum(['success', 'failure', 'unknown', 'other'], { description: 'OCSF status_id 1, 2, 0 and 99' });
+const StatusName = Type.Enum(['success', 'failure', 'unknown', 'other'], { description: 'OCSF status_id 1, 2, 0 and 99' });
 /** How an action ended. */
-export type Outcome = Static<typeof Outcome>;
+export type StatusName = Static<typeof StatusName>;
 
 const StatusSpec = Type.Object(
   {
-    constant: Type.Optional(Outcome),
+    constant: Type.Optional(StatusName),
     field: Type.Optional(words('Paths of the field that tells the outcome; the first that is present wins.')),
     values: Type.Optional(
-      Type.Record(Type.String(), Outcome, {
-        description: 'Outcome per text of the field, compared without case; any other text is `other`.',
+      Type.Record(Type.String(), StatusName, {
+        description: 'StatusName per text of the field, compared without case; any other text is `other`.',
       }),
     ),
-    missing: Type.Optional(Outcome),
+    missing: Type.Optional(StatusName),
   },
   { ...closed, description: 'How an event gets its status: always `constant`, or from a `field` of the record.' },
 );
-/** How an event gets its status. */
-export type StatusSpec = Static<typeof StatusSpec>;
+type StatusSpec = Static<typeof StatusSpec>;
 
 const ClassSpec = Type.Object(
   {
@@ -62,9 +61,7 @@ const TargetSpec = Type.Object(
     policy: Type.Optional(
       Type.Boolean({ description: 'The policy goes into policies; in a grant to a group it is the resource.' }),
     ),
-    privileges_fallback: Type.Optional(
-      words('Privileges when the record tells none; without it the event carries no privileges.'),
-    ),
+    privileges_fallback: Type.Optional(words('Privileges when the record has none; without it the event carries no privileges.')),
   },
   { ...closed, description: 'Where the affected object goes.' },
 );

@@ -1,4 +1,4 @@
-import type { ActionSpec, ActionTableSpec, ClassSpec, Outcome, TargetSpec } from './action-spec.ts';
+import type { ActionSpec, ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
 import type { Head } from './attributes.ts';
 import type { ActionRow } from './event.ts';
 import { normaliseKey } from './key.ts';
@@ -33,7 +33,7 @@ export interface ActionTable {
   /** The row of a normalised key or alias. */
   find(key: string): Action | undefined;
   /** How the action ended, from the text of the status field; undefined when the record has none. */
-  outcomeOf(text: string | undefined): Outcome;
+  outcomeOf(text: string | undefined): StatusName;
 }
 
 /** A fault of a table that a schema cannot express: where in it, what, and the fix. */

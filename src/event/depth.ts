@@ -4,7 +4,7 @@ import { isObject, setOwn } from '../base/json.ts';
 const deepest = 500;
 
 /** Stands where a record is nested so deeply that it could not be written again. */
-export const tooDeep = '[NESTED TOO DEEP]';
+const tooDeep = '[NESTED TOO DEEP]';
 
 function exceeds(value: unknown, left: number): boolean {
   if (typeof value !== 'object' || value === null) return false;

@@ -30,7 +30,7 @@ function without(value: unknown, steps: readonly Step[], depth: number): unknown
 }
 
 /** A record as compact JSON with sorted keys, volatile paths left out; see {@link fingerprintOf}. The record must be bounded in depth. */
-export type CanonicalText = (record: unknown) => string;
+type CanonicalText = (record: unknown) => string;
 
 /** Compiles the canonical text of records with these `volatile` paths (`message`, `meta.views`). */
 export function compileCanonical(volatile: readonly string[] = []): CanonicalText {

@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox';
+import type { TableFault } from './action-table.ts';
+import { parsePath } from './path.ts';
 
 const closed = { additionalProperties: false };
 const path = Type.String({ minLength: 1 });
 const paths = Type.Array(path, { minItems: 1 });
 
-/** Where an attribute comes from: one path into the record, or several of which the first that tells something wins. */
+/** Where an attribute comes from: one path into the record, or several of which the first that has a value wins. */
 export const PathsSpec = Type.Union([path, paths], {
   description: 'A path such as actor.ip, target[0].id or target[type=User].id, or a list of candidates.',
 });
@@ -64,3 +66,22 @@ export const MapSpec = Type.Object(
 );
 /** A checked `map:` section. */
 export type MapSpec = Static<typeof MapSpec>;
+
+function pathsIn(value: unknown, at: readonly (string | number)[]): [string, readonly (string | number)[]][] {
+  if (typeof value === 'string') return [[value, at]];
+  if (Array.isArray(value)) return value.flatMap((item, index) => pathsIn(item, [...at, index]));
+  if (typeof value === 'object' && value !== null && 'from' in value) return pathsIn(value.from, [...at, 'from']);
+  return [];
+}
+
+/** What is wrong with a `map:` section that its schema accepts: texts that are no paths. */
+export function checkMap(map: MapSpec): TableFault[] {
+  return Object.entries(map)
+    .flatMap(([attribute, value]) => pathsIn(value, [attribute]))
+    .filter(([path]) => parsePath(path) === undefined)
+    .map(([path, at]) => ({
+      path: at,
+      what: `"${path}" is not a path`,
+      fix: 'write a path such as actor.ip, target[0].id or target[type=User].id',
+    }));
+}

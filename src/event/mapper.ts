@@ -8,7 +8,6 @@ import type { Envelope, Mapped, Mapper, PageContext } from './event.ts';
 import { normaliseKey } from './key.ts';
 import { type MetadataMaker, openMetadata } from './metadata.ts';
 import { observablesOf } from './observables.ts';
-import { placeTarget } from './placing.ts';
 import {
   fillClient,
   fillStatus,
@@ -19,6 +18,7 @@ import {
   type Told,
   unfold,
 } from './record-reads.ts';
+import { placeTarget } from './target.ts';
 
 interface Found {
   readonly key: string;

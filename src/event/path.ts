@@ -61,7 +61,7 @@ export function compileSteps(steps: readonly Step[]): Getter {
 }
 
 /** True for what counts as not told: undefined, null and empty text. */
-export function isAbsent(value: unknown): boolean {
+function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 

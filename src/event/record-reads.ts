@@ -5,12 +5,12 @@ import { type ActorReads, openActor } from './actor.ts';
 import type { Attributes } from './attributes.ts';
 import type { MapSpec, PathsSpec } from './map-spec.ts';
 import { openParty, type PartyReads, readParty } from './parties.ts';
-import type { Parties } from './placing.ts';
 import { openPaths, type Paths, type Read } from './reads.ts';
+import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
 import { ipOf, textOf, textsOf } from './values.ts';
 
-/** What the mapper needs of a connector's `record:` section; candidates, the first that tells something wins. */
+/** What the mapper needs of a connector's `record:` section; candidates, the first that has a value wins. */
 export interface RecordPaths {
   readonly id?: PathsSpec;
   readonly time: PathsSpec;

@@ -1,8 +1,7 @@
 import { isObject, parseJson, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
 
-/** Stands where a secret was. */
-export const redacted = '[REDACTED]';
+const redacted = '[REDACTED]';
 
 const secretKeys = new Set([
   'secret',

@@ -46,8 +46,7 @@ function wasIdle(error: unknown, status: number): boolean {
   return (socket?.bytesRead ?? heardBefore.get(error) ?? 0) > 0;
 }
 
-/** True for a fault of the TLS handshake. */
-export function isTlsFault(error: unknown): boolean {
+function isTlsFault(error: unknown): boolean {
   return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
 }
 
@@ -64,7 +63,7 @@ export function connectFault(error: unknown, origin: string): PenstockError {
     });
   }
   const fix = unreachableFixes[code];
-  const details = { cause: error, sent: false, ...(fix === undefined ? {} : { fix }) };
+  const details = { cause: error, sent: false, fix };
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
 
@@ -72,7 +71,7 @@ export function connectFault(error: unknown, origin: string): PenstockError {
  * Why an exchange broke after its request had begun: the peer may have acted on it. `status` is that of an answer that had begun (0: none);
  * a refusal's is kept, for a server that refuses a body unread often cuts its own answer off.
  */
-export function exchangeFault(error: unknown, origin: string, status = 0): PenstockError {
+export function requestFault(error: unknown, origin: string, status = 0): PenstockError {
   if (error instanceof PenstockError) return error;
   const code = codeOf(error);
   if (code === 'UND_ERR_INVALID_ARG') {
@@ -94,9 +93,9 @@ export function exchangeFault(error: unknown, origin: string, status = 0): Penst
   const fix = 'if it always does so, the server may want a client certificate: set tls.cert_file and tls.key_file';
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
     cause: error,
-    ...(status >= 400 ? { status } : {}),
+    status: status >= 400 ? status : undefined,
     // Closed by the peer just as the request left: another connection is likely to work at once.
-    ...(wasIdle(error, status) ? { retryAfterMs: 0 } : {}),
-    ...(isSilent ? { fix } : {}),
+    retryAfterMs: wasIdle(error, status) ? 0 : undefined,
+    fix: isSilent ? fix : undefined,
   });
 }

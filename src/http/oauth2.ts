@@ -120,10 +120,9 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams): M
   }
   if (answer.status !== 200 && answer.status !== 201) {
     const wait = retryAfterMs(answer.headers, seams.clock);
-    const details = wait === undefined ? {} : { retryAfterMs: wait };
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
-      ...details,
+      retryAfterMs: wait,
     });
   }
   const reply = parseObject(answer.body);

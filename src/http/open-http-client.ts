@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from './client.ts';
-import { type Connector, directConnector, openTunnel, proxyConnector, type Tunnel } from './connector.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { type Connect, directConnect, openTunnel, proxyConnect, type Tunnel } from './connect.ts';
 import { chooseProxies, describeProxy, type Proxy } from './proxy.ts';
+import { type Route, sendRequest } from './send-request.ts';
 import { type LoadedTls, loadTls } from './tls.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,20 +20,20 @@ export async function openHttpClient(
   environment: Environment = process.env,
 ): Promise<HttpClient> {
   const proxyFor = chooseProxies(settings.proxy, environment);
-  const ways = new Ways(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
+  const routes = new Routes(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
   return {
     request(request) {
       const named = { ...request, headers: { 'user-agent': settings.userAgent, ...request.headers } };
-      return exchange(named, ways.way(named, proxyFor(request.url)), seams.clock);
+      return sendRequest(named, routes.of(named, proxyFor(request.url)), seams.clock);
     },
-    openSocket: (url) => ways.socket(url, proxyFor(url)),
+    openSocket: (url) => routes.socket(url, proxyFor(url)),
     describeRoute: (url) => describeProxy(proxyFor(url)),
-    [Symbol.asyncDispose]: () => ways[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => routes[Symbol.asyncDispose](),
   };
 }
 
 /** The dispatchers of one client, opened at first use: one for direct requests, one per proxy for tunnels, one for plain requests. */
-class Ways implements AsyncDisposable {
+class Routes implements AsyncDisposable {
   readonly #tls: LoadedTls;
   readonly #connections: number;
   readonly #dispatchers = new Map<string, Dispatcher>();
@@ -44,15 +44,15 @@ class Ways implements AsyncDisposable {
     this.#connections = connections;
   }
 
-  way({ url }: HttpRequest, proxy: Proxy | undefined): Exchange {
+  of({ url }: HttpRequest, proxy: Proxy | undefined): Route {
     const path = `${url.pathname}${url.search}`;
     const { origin } = url;
     if (proxy === undefined)
-      return { dispatcher: this.#agent('direct', () => directConnector(this.#tls)), origin, path, headers: {} };
+      return { dispatcher: this.#agent('direct', () => directConnect(this.#tls)), origin, path, headers: {} };
     const via = proxy.url.origin;
     if (url.protocol === 'https:')
-      return { dispatcher: this.#agent(`tunnel ${via}`, () => this.#tunnel(proxy).connector), origin, path, headers: {} };
-    const options = { connect: proxyConnector(this.#tls), connections: this.#connections, allowH2: false };
+      return { dispatcher: this.#agent(`tunnel ${via}`, () => this.#tunnel(proxy).connect), origin, path, headers: {} };
+    const options = { connect: proxyConnect(this.#tls), connections: this.#connections, allowH2: false };
     const dispatcher = this.#once(`plain ${via}`, () => new Pool(via, options));
     const headers = {
       host: url.host,
@@ -62,7 +62,7 @@ class Ways implements AsyncDisposable {
   }
 
   socket(url: URL, proxy: Proxy | undefined): Promise<Socket> {
-    return connectTo(proxy === undefined ? directConnector(this.#tls) : this.#tunnel(proxy).connector, url);
+    return connectTo(proxy === undefined ? directConnect(this.#tls) : this.#tunnel(proxy).connect, url);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +70,7 @@ class Ways implements AsyncDisposable {
     await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel[Symbol.asyncDispose]()));
   }
 
-  #agent(key: string, connect: () => Connector): Dispatcher {
+  #agent(key: string, connect: () => Connect): Dispatcher {
     return this.#once(key, () => new Agent({ connect: connect(), connections: this.#connections, allowH2: false }));
   }
 
@@ -87,7 +87,7 @@ class Ways implements AsyncDisposable {
   }
 }
 
-function connectTo(connector: Connector, url: URL): Promise<Socket> {
+function connectTo(connect: Connect, url: URL): Promise<Socket> {
   const secure = url.protocol === 'https:' || url.protocol === 'wss:';
   const target = {
     hostname: url.hostname.replace(/^\[(.+)\]$/, '$1'),
@@ -96,6 +96,6 @@ function connectTo(connector: Connector, url: URL): Promise<Socket> {
     port: url.port,
   };
   return new Promise((resolve, reject) => {
-    connector(target, (...[error, socket]) => (error === null ? resolve(socket) : reject(error)));
+    connect(target, (...[error, socket]) => (error === null ? resolve(socket) : reject(error)));
   });
 }

@@ -13,7 +13,7 @@ export interface Proxy {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Decides the way of each request; undefined means directly. */
-export type ProxyChooser = (url: URL) => Proxy | undefined;
+type ProxyChooser = (url: URL) => Proxy | undefined;
 
 /**
  * Reads the proxy settings once: an explicit URL takes every request, otherwise HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide (lower-case

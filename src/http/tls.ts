@@ -95,7 +95,7 @@ export function pinFault(socket: TLSSocket, pin: string | undefined): PenstockEr
   const found = socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase();
   if (found === pin) return undefined;
   return new PenstockError('PEN_HTTP_TLS', `the server's certificate has SHA-256 ${found ?? 'none'}, not the pinned one`, {
-    fix: 'if the certificate was renewed, set tls.pin_sha256 to its new fingerprint; otherwise somebody stands between',
+    fix: 'if the certificate was renewed, set tls.pin_sha256 to its new fingerprint; otherwise somebody is intercepting the connection between',
     sent: false,
   });
 }

@@ -1,5 +1,5 @@
 import { deadline } from '../base/clock.ts';
-import { asPenstockError, PenstockError } from '../base/errors.ts';
+import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { createBudgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
@@ -60,7 +60,7 @@ async function sampleWindow(reader: WindowReader, source: SourceConfig, now: num
   try {
     return await sample(reader, source, now, weekMs, signal);
   } catch (error) {
-    if (!(error instanceof PenstockError && error.code === 'PEN_WINDOW_TOO_LARGE')) throw error;
+    if (consequenceOf(error).walk !== 'halve') throw error;
     return sample(reader, source, now, source.window.maxMs, signal);
   }
 }

@@ -5,7 +5,6 @@ import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
 import { openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
-import { sourceSettings } from './open-runtime.ts';
 import { readConfig } from './read-config.ts';
 
 /** What the journal knows under which name is changed only while no daemon works on it. */
@@ -64,7 +63,7 @@ export function resetSource(configFile: string, seams: Seams, name: string, from
         fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
       });
     }
-    await journal.resetSource(name, checkpointAt(sourceSettings(source), from));
+    await journal.resetSource(name, checkpointAt(source, from));
     await journal.setHold('source', name, null);
   });
 }

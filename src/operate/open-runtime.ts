@@ -4,7 +4,6 @@ import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import { type Budgets, createBudgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
-import type { SourceSettings } from '../collect/source.ts';
 import type { Config, ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { startDelivery } from '../deliver/index.ts';
@@ -87,28 +86,6 @@ export async function openSink(sink: SinkConfig, around: Surroundings): Promise<
   return withClient(await sink.sinkType.open(options, context), http);
 }
 
-/** The source's part of a configuration as `collect` wants it. */
-export function sourceSettings(source: SourceConfig): SourceSettings {
-  const { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels } = source;
-  const { retentionMs, expectEventsWithinMs, credentialExpires, sweep } = source;
-  return {
-    name,
-    connector,
-    tenant,
-    identity,
-    schedule,
-    start,
-    window,
-    filter,
-    selfEvents,
-    labels,
-    retentionMs,
-    expectEventsWithinMs,
-    credentialExpires,
-    sweep,
-  };
-}
-
 /** First polls are spread: hundreds at once would keep the event loop from everything else, and the vendors busy. */
 const startJitterMs = (sources: number): number => 10 * sources;
 
@@ -119,7 +96,6 @@ function buildSource(
   budgets: Budgets,
   jitterMs: number,
 ): RunningSource {
-  const settings = sourceSettings(source);
   const log = around.log.child({ source: source.name });
   const { seams, userAgent } = around;
   const open = (overrides?: Options): Promise<Reader> => openReader(source, around, budgets, overrides);
@@ -132,7 +108,7 @@ function buildSource(
     openDirectory: (directory: string) => open({ directory }),
     startJitterMs: jitterMs,
   };
-  return { settings, deps, loop: startSource(settings, deps) };
+  return { settings: source, deps, loop: startSource(source, deps) };
 }
 
 function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: Surroundings, mapperFor: MapperFor): RunningSink {
@@ -144,9 +120,8 @@ function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: S
 
 /** How a source is known to the journal. */
 export function sourceRegistration(source: SourceConfig): SourceRegistration {
-  const settings = sourceSettings(source);
   const { name, connector, identity } = source;
-  return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(settings), seenPinnedMs: pinnedIdMemoryMs(settings) };
+  return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(source), seenPinnedMs: pinnedIdMemoryMs(source) };
 }
 
 /** How a sink is known to the journal. */

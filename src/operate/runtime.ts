@@ -1,8 +1,10 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import type { CollectDeps, SourceLoop, SourceSettings } from '../collect/source.ts';
-import type { DeliverDeps, DeliverySettings, SinkLoop } from '../deliver/delivery.ts';
+import type { CollectDeps, SourceLoop } from '../collect/source.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
+import type { DeliverDeps, SinkLoop } from '../deliver/delivery.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
 
 /** A configured source with what operations on it need. */
 export interface RunningSource {
@@ -13,7 +15,7 @@ export interface RunningSource {
 
 /** A configured sink with its loop. */
 export interface RunningSink {
-  readonly settings: DeliverySettings;
+  readonly settings: SinkSettings;
   readonly deps: DeliverDeps;
   readonly loop: SinkLoop;
 }

@@ -3,7 +3,7 @@ import type { Seams } from '../base/seams.ts';
 import { type ComparedRecord, compareRange, createBudgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Journal, Lane } from '../journal/journal.ts';
-import { openReader, plainUserAgent, sourceSettings, userAgentOf } from './open-runtime.ts';
+import { openReader, plainUserAgent, userAgentOf } from './open-runtime.ts';
 
 /** What one day of the range came to; `day` is a UTC date. */
 export interface VerifiedDay {
@@ -240,7 +240,7 @@ export async function verify(settings: VerifySettings): Promise<VerifyReport> {
   const views = await viewSinks(settings);
   const tally = new Tally(views);
   let records = 0;
-  for await (const page of compareRange(sourceSettings(source), deps, { from, to }, signal)) {
+  for await (const page of compareRange(source, deps, { from, to }, signal)) {
     for (const record of page) tally.add(record, views, from);
     records += page.length;
     onProgress(records, page.at(-1)?.time);

@@ -19,7 +19,7 @@ const quote = (value: unknown): string => {
 };
 
 /** The text of a download as an admin gets it from the portal: a header and a row per record. */
-export function astraCsv(records: readonly unknown[]): string {
+function astraCsv(records: readonly unknown[]): string {
   const lines = records.map((record) => columns.map((column) => quote((record as Record<string, unknown>)[column])).join(','));
   return `${[columns.join(','), ...lines].join('\r\n')}\r\n`;
 }

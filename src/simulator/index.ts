@@ -36,7 +36,7 @@ export interface SimulatorSettings {
 
 /** Connectors whose vendors are simulated. */
 export const vendorNames = ['anaconda', 'analyst-studio', 'astra-csv'] as const;
-export type VendorName = (typeof vendorNames)[number];
+type VendorName = (typeof vendorNames)[number];
 
 /** Simulated vendors on loopback. */
 export interface Simulator extends AsyncDisposable {

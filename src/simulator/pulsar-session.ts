@@ -26,8 +26,7 @@ interface SessionSettings {
   onClose(): void;
 }
 
-/** One consumer's connection. */
-export interface ConsumerSession extends Consumer {
+interface ConsumerSession extends Consumer {
   cut(code?: number): void;
 }
 

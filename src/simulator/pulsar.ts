@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts';
 import { type SessionFaults, serveConsumer } from './pulsar-session.ts';
 import { type Acknowledgement, type Consumer, Subscription, Topics } from './pulsar-topics.ts';
 
-export interface PulsarSettings {
+interface PulsarSettings {
   readonly clock: Clock;
   readonly random: Random;
   /** Ports of the header and the query address; 0 for free ones. */
@@ -19,7 +19,7 @@ export interface PulsarSettings {
 }
 
 /** What the admin API tells of a namespace; may change at any time. A missing one is answered with 204. */
-export interface NamespacePolicies {
+interface NamespacePolicies {
   retention?: unknown;
   backlogQuotaMap?: unknown;
   messageTTL?: number;

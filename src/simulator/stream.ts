@@ -4,8 +4,7 @@ import { astraTenant } from './astra.ts';
 import { type SimulatedPulsar, startPulsar } from './pulsar.ts';
 import type { VendorLog } from './vendor-log.ts';
 
-/** Names and the token that the simulated streaming tenant knows. */
-export const streamTenant = {
+const streamTenant = {
   topic: 'acme/default/audit-log',
   subscription: 'penstock',
   token: 'simulated-streaming-token',

@@ -18,7 +18,7 @@ export type RecordMaker = (
   facts: { id: string; occurredAt: number | null; createdAt: number },
 ) => unknown;
 
-export interface VendorLogSettings {
+interface VendorLogSettings {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults: Faults;

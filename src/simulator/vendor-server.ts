@@ -19,7 +19,7 @@ export interface Call {
   readonly body: string;
 }
 
-export interface VendorServer extends AsyncDisposable {
+interface VendorServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly origin: string;
   /** Requests answered so far. */

@@ -11,17 +11,17 @@ export interface Frame {
 }
 
 /** A request's bytes as sent, and their length before compression. */
-export interface Body {
+interface Body {
   readonly bytes: Buffer;
   readonly plainLength: number;
 }
 
-export type Compression = 'none' | 'gzip' | 'zstd';
+type Compression = 'none' | 'gzip' | 'zstd';
 
 /** Makes the bytes of a batch once and keeps them for its retries. */
 export interface Bodies {
   of(batch: Batch): Promise<Body>;
-  /** Lets go of the bytes when the batch is not expected back. */
+  /** Forgets the bytes of a batch that is not sent again. */
   forget(batch: Batch): void;
 }
 
@@ -33,7 +33,7 @@ const asyncZstd = promisify(zstdCompress);
  *
  * Text by text instead of one joined string: a single wide character would turn the whole joined string into two bytes a letter.
  */
-export function assemble(encoded: readonly string[], frame: Frame): Buffer {
+function assemble(encoded: readonly string[], frame: Frame): Buffer {
   let length = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail) - frame.cut;
   for (const text of encoded) length += Buffer.byteLength(text);
   const bytes = Buffer.allocUnsafe(Math.max(0, length + frame.cut));
@@ -47,7 +47,7 @@ export function assemble(encoded: readonly string[], frame: Frame): Buffer {
 const chunkSize = 65_536;
 
 /** Compresses at the fastest level: higher ones cost more than the mapping of the events. */
-export async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {
+async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {
   if (compression === 'gzip') return asyncGzip(bytes, { level: 1, chunkSize });
   if (compression === 'zstd') return asyncZstd(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize });
   return bytes;

@@ -3,7 +3,7 @@
 import type { Exchange } from './exchange.ts';
 import type { Verdict } from './sink.ts';
 
-/** Every receiver that is one takes so much. */
+/** Every receiver takes at least this much. */
 const leastBytes = 16_384;
 const growth = 1.02;
 /** No configured batch is larger, so there is nothing left to learn. */
@@ -17,7 +17,7 @@ export interface Ceiling {
   learn(bytes: number, sent: Exchange): void;
 }
 
-/** A ceiling that nothing was learned of. */
+/** A ceiling that has learned nothing yet. */
 export function openCeiling(): Ceiling {
   let most = Number.POSITIVE_INFINITY;
   return {
@@ -26,7 +26,7 @@ export function openCeiling(): Ceiling {
       return {
         kind: 'split',
         code: 'too_large',
-        reason: `connections broke under bodies of more than ${Math.floor(most)} bytes`,
+        reason: `connections broke during requests of more than ${Math.floor(most)} bytes`,
       };
     },
     learn(bytes, sent) {

@@ -62,8 +62,8 @@ export const LabelsOption = Type.Array(Type.String({ minLength: 1, maxLength: 20
 
 const Batch = Type.Object(
   {
-    events: Type.Integer({ minimum: 1, maximum: 100_000, default: 500, description: 'Most events of one request.' }),
-    bytes: Type.String({ pattern: sizePattern, default: '1MB', description: 'Most bytes of one request before compression.' }),
+    events: Type.Integer({ minimum: 1, maximum: 100_000, default: 500, description: 'Maximum number of events per request.' }),
+    bytes: Type.String({ pattern: sizePattern, default: '1MB', description: 'Maximum size of a request before compression.' }),
     wait: duration('How long an incomplete batch waits for more events.', '1s'),
   },
   { additionalProperties: false, default: {}, description: 'What one request carries at most.' },
@@ -81,7 +81,7 @@ const SinkFilter = Type.Object(
       Type.Array(Type.String({ minLength: 1 }), { description: 'The only actions that this sink gets.' }),
     ),
     min_severity: Type.Optional(
-      Type.Enum([...severities, 1, 2, 3, 4, 5, 6], { description: 'Least severity, by name or OCSF severity_id.' }),
+      Type.Enum([...severities, 1, 2, 3, 4, 5, 6], { description: 'Lowest severity, by name or OCSF severity_id.' }),
     ),
   },
   { additionalProperties: false, default: {}, description: 'What this sink does not get; applied at delivery.' },
@@ -120,7 +120,7 @@ export const CommonSinkOptions = Type.Object(
       minimum: 1,
       maximum: 256,
       default: 4,
-      description: 'Most requests at once. With 1, order is kept.',
+      description: 'Maximum number of requests at once. With 1, order is kept.',
     }),
     timeout: duration('Total time of one request.', '30s'),
     backoff_max: duration('Longest pause between attempts.', '60s'),
@@ -133,7 +133,7 @@ export const CommonSinkOptions = Type.Object(
     max_dead_letters: Type.Integer({
       minimum: 1,
       default: 10_000,
-      description: 'Most dead letters kept; when reached, the sink holds.',
+      description: 'Maximum number of dead letters kept; when reached, the sink holds.',
     }),
     proxy: Type.Optional(ProxyOption),
     tls: Type.Optional(TlsOptions),

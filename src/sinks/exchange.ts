@@ -1,4 +1,4 @@
-import { PenstockError } from '../base/errors.ts';
+import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import type { Verdict } from './sink.ts';
 
@@ -26,21 +26,23 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   // A refusal with an endless page is still a refusal; only a success may have to be read whole to be believed.
   if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && (statusSuffices || status >= 300))
     return { response: { status, headers: {}, body: Buffer.alloc(0) } };
-  // A server that will not read a large body closes while it still arrives, and its answer is torn behind the status.
+  // A server that will not read a large body closes while it still arrives, and its answer is cut off after the status.
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
-  if (code === 'PEN_HTTP_TLS' || code === 'PEN_CONFIG_INVALID')
+  if (consequenceOf(error).sink === 'hold')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
   // A proxy that wants other credentials or forbids the way waits for a person; the receiver was not even asked.
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
-  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
   const isBroken = code === 'PEN_HTTP_RESET' && error.retryAfterMs === undefined;
-  return { failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, ...wait }, isBroken };
+  return {
+    failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, retryAfterMs: error.retryAfterMs },
+    isBroken,
+  };
 }
 
 /** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */
-export function excerpt(body: Buffer): string {
+function excerpt(body: Buffer): string {
   const text = body
     .subarray(0, 1000)
     .toString('utf8')

@@ -4,7 +4,7 @@ import type { Seams } from '../base/seams.ts';
 import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 
-/** What a sink says of a batch or of one event in it (sinks.md, outcome words). `reason` is scrubbed by `deliver` before it is shown. */
+/** What a sink says of a batch or of one event in it. `reason` is scrubbed by `deliver` before it is shown. */
 export type Verdict =
   /**
    * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
@@ -125,7 +125,7 @@ export interface SinkType {
   /** Object schema, `additionalProperties: false`, with descriptions and defaults; properties with `secret: true` are never printed. */
   readonly options: TSchema;
   readonly defaultFormat: 'ocsf' | 'cim';
-  /** What acknowledged means here, one line for `sinks` and the docs. */
+  /** What acknowledged means here, in the words of the README's table. */
   readonly acknowledges: string;
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
   /** Faults that a schema cannot express, as `[path, what, fix]`; no I/O. */

@@ -63,7 +63,7 @@ describe('schema faults', () => {
 
 describe('the text itself', () => {
   it.each([
-    ['a duplicate key', 'a: 1\na: 2\n', 'p.yaml:2:1: "a" stands there twice\n  fix: keep one of them'],
+    ['a duplicate key', 'a: 1\na: 2\n', 'p.yaml:2:1: "a" is written twice\n  fix: keep one of them'],
     ['an unknown anchor', 'a: *b\n', 'p.yaml:1:4: unknown alias "*b"'],
     ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: Unresolved tag: !js'],
   ])('reports %s with its place', (_name, text, expected) => {

@@ -11,7 +11,7 @@ import { type Log, openLog, silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import type { CollectDeps, SourceSettings } from '../../src/collect/source.ts';
+import type { CollectDeps } from '../../src/collect/source.ts';
 import type {
   Connector,
   Page,
@@ -23,6 +23,7 @@ import type {
   RecordFacts,
   WindowReader,
 } from '../../src/connectors/connector.ts';
+import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { type Journal, openJournal } from '../../src/journal/index.ts';
 import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
-import type { CollectDeps, SourceSettings } from '../../src/collect/source.ts';
+import type { CollectDeps } from '../../src/collect/source.ts';
+import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { at, bench, day, hour, minute, never, noon, refused, row, said, settings, vendor } from './fixture.ts';
 import { emptyDisk, memoryJournal } from './memory-journal.ts';
 

@@ -165,11 +165,11 @@ it('gives sources and sinks the proxy and certificates of the whole file unless 
 
   const tls = { ca_file: join(folder, 'ca.pem') };
   expect([...config.sources, ...config.sinks].map(({ http }) => http)).toEqual([
-    { allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls },
-    { allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls: { server_name: 'x' } },
-    { allowPlaintext: false, proxy: 'http://other:1', tls },
+    { proxy: 'http://proxy.example.com:3128', tls },
+    { proxy: 'http://proxy.example.com:3128', tls: { server_name: 'x' } },
+    { proxy: 'http://other:1', tls },
   ]);
-  expect(await config.sources[0]?.resolveHttp()).toEqual({ allowPlaintext: false, proxy: 'http://proxy.example.com:3128', tls });
+  expect(await config.sources[0]?.resolveHttp()).toEqual({ proxy: 'http://proxy.example.com:3128', tls });
 });
 
 it.each([

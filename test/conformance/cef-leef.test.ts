@@ -1,4 +1,4 @@
-// sinks.md, checklist "CEF and LEEF": one test per statement, named by its number, on what a syslog sink really puts on the wire.
+// What a syslog sink really puts on the wire as CEF and LEEF, one test per statement.
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Format, Mapped } from '../../src/event/event.ts';
@@ -92,7 +92,7 @@ function visible(text: string, limit: number): string {
   return whole.isWellFormed() ? whole : whole.slice(0, -1);
 }
 
-it('66. The CEF golden vector is reproduced byte for byte', async () => {
+it('The CEF golden vector is reproduced byte for byte', async () => {
   const header = ['Acme|Co', 'Pen\\stock', '1.0', 'user.login', 'Login = ok'].map((text) => cefHeader(text, 63)).join('|');
   const golden = `CEF:0|${header}|3|rt=1795254300123 suser=${cefValue('a=b\\c')} msg=${cefValue('line1\nline2')}`;
   const [line = ''] = await receivedAs('cef', [written('a=b\\c|d\nf')]);
@@ -104,7 +104,7 @@ it('66. The CEF golden vector is reproduced byte for byte', async () => {
   expect(line).toContain(' suser=a\\=b\\\\c|d\\nf suid=a\\=b\\\\c|d\\nf src=192.0.2.1 ');
 });
 
-it('67. A pipe in an extension value is not escaped; an = in a header field is not escaped', async () => {
+it('A pipe in an extension value is not escaped; an = in a header field is not escaped', async () => {
   const [line = ''] = await receivedAs('cef', [written('a|b', '192.0.2.1', 'new=thing')]);
 
   expect(line).toContain('|new=thing|');
@@ -113,7 +113,7 @@ it('67. A pipe in an extension value is not escaped; an = in a header field is n
   expect(line.match(/\\/g)).toHaveLength(1);
 });
 
-it('68. Unescaping what was sent for random header and extension values gives them back; no raw CR or LF remains', async () => {
+it('Unescaping what was sent for random header and extension values gives them back; no raw CR or LF remains', async () => {
   await fc.assert(
     fc.asyncProperty(manyHostile, async (texts) => {
       const events = texts.map((text) => written(text, '192.0.2.1', text));
@@ -131,14 +131,14 @@ it('68. Unescaping what was sent for random header and extension values gives th
   );
 });
 
-it('69. rt is an integer number of milliseconds', async () => {
+it('rt is an integer number of milliseconds', async () => {
   const lines = await receivedAs('cef', samples);
 
   expect(lines.map((line) => parseCef(line).pairs.get('rt'))).toEqual(samples.map(({ event }) => String(event.time)));
   expect(samples.filter(({ event }) => !Number.isInteger(event.time) || event.time < 1e12)).toEqual([]);
 });
 
-it('70. Every csN, cnN, cfpN, c6aN has its Label, and IPv6 never appears in src, dst, dvc', async () => {
+it('Every csN, cnN, cfpN, c6aN has its Label, and IPv6 never appears in src, dst, dvc', async () => {
   const addresses = ['192.0.2.1', '2001:db8::1', '::ffff:192.0.2.1', 'fe80::1%eth0', 'host.example.com'];
 
   const lines = await receivedAs('cef', [...samples, ...addresses.map((ip) => written('someone', ip))]);
@@ -162,7 +162,7 @@ it('70. Every csN, cnN, cfpN, c6aN has its Label, and IPv6 never appears in src,
   ]);
 });
 
-it('71. Keys obey their length limits, cut before escaping', async () => {
+it('Keys obey their length limits, cut before escaping', async () => {
   const limits = {
     externalId: 40,
     act: 63,
@@ -186,7 +186,7 @@ it('71. Keys obey their length limits, cut before escaping', async () => {
   expect([header[4]?.length, header[5]?.length]).toEqual([1023, 512]);
 });
 
-it('72. LEEF 2.0 writes the delimiter field, no value contains the delimiter, CR or LF, and sev is 1 to 10', async () => {
+it('LEEF 2.0 writes the delimiter field, no value contains the delimiter, CR or LF, and sev is 1 to 10', async () => {
   await fc.assert(
     fc.asyncProperty(manyHostile, async (texts) => {
       const lines = await receivedAs('leef', [...samples, ...texts.map((text) => written(text, '192.0.2.1', text))]);
@@ -207,7 +207,7 @@ it('72. LEEF 2.0 writes the delimiter field, no value contains the delimiter, CR
   );
 });
 
-it('73. LEEF EventID and cat come from a fixed table', async () => {
+it('LEEF EventID and cat come from a fixed table', async () => {
   const anaconda = loadConnector('anaconda').mapper;
   // Its class depends on what the policy was assigned to.
   const variants = ['user', 'group', 'channel'].map((target_type) => {

@@ -1,4 +1,4 @@
-// sinks.md, checklist "CIM": one test per statement, named by its number, over every action of the shipped connectors.
+// What Splunk CIM asks of an event, one test per statement, over every action of the shipped connectors.
 import { expect, it } from 'vitest';
 import { encodeBody } from '../../src/event/index.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
@@ -38,7 +38,7 @@ async function indexed(): Promise<Indexed[]> {
 const missing = (fields: Record<string, unknown>, names: readonly string[]): string[] =>
   names.filter((name) => fields[name] === undefined || fields[name] === '' || fields[name] === null);
 
-it('43. A login has action, app, dest, src and user', async () => {
+it('A login has action, app, dest, src and user', async () => {
   const logins = (await indexed()).filter(({ model }) => model === 'Authentication');
 
   const wrong = logins.filter(
@@ -50,7 +50,7 @@ it('43. A login has action, app, dest, src and user', async () => {
   expect(wrong).toEqual([]);
 });
 
-it('44. A change has every required field, a status, and a result when it failed', async () => {
+it('A change has every required field, a status, and a result when it failed', async () => {
   const names =
     'action change_type command dest dvc object object_attrs object_category object_id src status user vendor_product'.split(' ');
   const changes = (await indexed()).filter(({ model }) => model === 'Change');
@@ -65,7 +65,7 @@ it('44. A change has every required field, a status, and a result when it failed
   expect(wrong.map(({ fields }) => [fields['signature'], missing(fields, names), fields['status']])).toEqual([]);
 });
 
-it('45. In account management user is the account that was changed and src_user the performer', async () => {
+it('In account management user is the account that was changed and src_user the performer', async () => {
   const changes = (await indexed()).filter(({ dataset, ocsf }) => dataset === 'Account_Management' && ocsf.user !== undefined);
 
   const named = (user: Record<string, unknown> | undefined): unknown => user?.['name'] ?? user?.['email_addr'] ?? user?.['uid'];

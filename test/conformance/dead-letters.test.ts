@@ -1,4 +1,4 @@
-// sinks.md, checklist "Dead-letter queue and position": one test per statement, named by its number.
+// Dead letters and offsets, one test per statement.
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
@@ -11,7 +11,7 @@ import { deliver, live, until } from '../sinks/delivering.ts';
 import { httpOptions } from '../sinks/http-options.ts';
 import { openReceiver } from '../sinks/http-receiver.ts';
 
-it('98. Dead letter and offset are one commit: while it fails neither is there', async () => {
+it('Dead letter and offset are one commit: while it fails neither is there', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
   let attempts = 0;
@@ -32,7 +32,7 @@ it('98. Dead letter and offset are one commit: while it fails neither is there',
   expect({ offset: journal.offsetOf(live), letters: journal.letters.length }).toEqual({ offset: 1, letters: 1 });
 });
 
-it('98. When the dead letters are full the sink holds and nothing moves', async () => {
+it('When the dead letters are full the sink holds and nothing moves', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));
   await using receiver = await openReceiver(() => ({ status: 400 }));
@@ -46,7 +46,7 @@ it('98. When the dead letters are full the sink holds and nothing moves', async 
   expect({ offset: journal.offsetOf(live), letters: journal.letters.length }).toEqual({ offset: 1, letters: 1 });
 });
 
-it('99. A dead letter that is sent again keeps its id', async () => {
+it('A dead letter that is sent again keeps its id', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
   let isFixed = false;
@@ -79,7 +79,7 @@ const verdicts: readonly Verdict[] = [
   { kind: 'hold', reason: 'r', fix: 'f' },
 ];
 
-it('100. Only accept, sent and a dead letter settle an event', () => {
+it('Only accept, sent and a dead letter settle an event', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...verdicts), { minLength: 2, maxLength: 20 }), (each) => {
       const { acknowledged, unconfirmed, refused } = decide({ each }, each.length);

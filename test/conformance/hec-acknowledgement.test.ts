@@ -1,4 +1,4 @@
-// sinks.md, checklist "HEC acknowledgement": one test per statement, named by its number, against a HEC that counts ids per channel.
+// Indexer acknowledgement, one test per statement, against a HEC that counts ids per channel.
 import { expect, it } from 'vitest';
 import { decide } from '../../src/deliver/verdict.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
@@ -61,7 +61,7 @@ const sendOne = (sink: Sink, over: object = {}): Promise<Verdicts | Pending> =>
   sink.send(batchOf(sink, numbered(2), over), signal);
 const channelOf = (seen: Seen | undefined): unknown => seen?.headers['x-splunk-request-channel'];
 
-it('31. A post has a GUID as channel, and its poll the same channel, endpoint, token and cookies', async () => {
+it('A post has a GUID as channel, and its poll the same channel, endpoint, token and cookies', async () => {
   await using hec = await openHec({ post: (id) => queued(id, { 'set-cookie': 'LB=indexer-3; Path=/; HttpOnly' }) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -77,7 +77,7 @@ it('31. A post has a GUID as channel, and its poll the same channel, endpoint, t
   });
 });
 
-it('32. Nothing is accepted before a poll says true', async () => {
+it('Nothing is accepted before a poll says true', async () => {
   await using hec = await openHec({ poll: (ids, count) => told(ids, count >= 3) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -88,7 +88,7 @@ it('32. Nothing is accepted before a poll says true', async () => {
   expect(hec.polls.length).toBe(3);
 });
 
-it('33. Id 0 is an id like any other', async () => {
+it('Id 0 is an id like any other', async () => {
   await using hec = await openHec();
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -97,7 +97,7 @@ it('33. Id 0 is an id like any other', async () => {
   expect(hec.polls[0]?.text).toBe('{"acks":[0]}');
 });
 
-it('34. Ids are strings in the answer of a poll', async () => {
+it('Ids are strings in the answer of a poll', async () => {
   await using hec = await openHec({ poll: () => ({ status: 200, body: '{"acks":{"0":true,"17":true}}' }) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -105,7 +105,7 @@ it('34. Ids are strings in the answer of a poll', async () => {
   expect(await pendingOf(await sendOne(sink))).toEqual({ all: { kind: 'accept' } });
 });
 
-it('35. A poll answer that is lost after true leads to uncertain after the timeout', async () => {
+it('A poll answer that is lost after true leads to uncertain after the timeout', async () => {
   await using hec = await openHec({
     poll: (ids, count) => (count === 1 ? (response) => void response.destroy() : told(ids, false)),
   });
@@ -115,7 +115,7 @@ it('35. A poll answer that is lost after true leads to uncertain after the timeo
   expect(await pendingOf(await sendOne(sink))).toMatchObject({ all: { kind: 'uncertain' } });
 });
 
-it('36. After a timeout the batch goes out under a new channel', async () => {
+it('After a timeout the batch goes out under a new channel', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '60ms' }), context);
@@ -131,7 +131,7 @@ it('36. After a timeout the batch goes out under a new channel', async () => {
   expect(hec.posts[1]?.text).toBe(hec.posts[0]?.text);
 });
 
-it('37. A cookie that changes rotates the channel and gives up what is outstanding', async () => {
+it('A cookie that changes rotates the channel and gives up what is outstanding', async () => {
   await using hec = await openHec({
     post: (id, count) => queued(id, { 'set-cookie': count < 3 ? 'LB=one' : 'LB=two' }),
     poll: (ids) => told(ids, false),
@@ -152,7 +152,7 @@ it('37. A cookie that changes rotates the channel and gives up what is outstandi
   expect(hec.posts[3]?.headers.cookie).toBe(undefined);
 });
 
-it('37. A balancer whose cookie never stays holds instead of sending the same for ever', async () => {
+it('A balancer whose cookie never stays holds instead of sending the same for ever', async () => {
   await using hec = await openHec({
     post: (id, count) => queued(id, { 'set-cookie': `LB=${count}` }),
     poll: (ids) => told(ids, false),
@@ -169,7 +169,7 @@ it('37. A balancer whose cookie never stays holds instead of sending the same fo
   });
 });
 
-it('37. A cookie that comes only after ids were given out is a loss of stickiness, too', async () => {
+it('A cookie that comes only after ids were given out is a loss of stickiness, too', async () => {
   const cookies: Record<string, string>[] = [{}, { 'set-cookie': 'LB=indexer-2' }];
   await using hec = await openHec({ post: (id, count) => queued(id, cookies[count - 1]), poll: (ids) => told(ids, false) });
   await using context = await openContext();
@@ -183,7 +183,7 @@ it('37. A cookie that comes only after ids were given out is a loss of stickines
   expect(channelOf(hec.posts[2])).not.toBe(channelOf(hec.posts[0]));
 });
 
-it('38. Outstanding batches are capped: one more is handed back unsent', async () => {
+it('Outstanding batches are capped: one more is handed back unsent', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext({ timeoutMs: 600 });
   await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_timeout: '1m' }), context);
@@ -195,7 +195,7 @@ it('38. Outstanding batches are capped: one more is handed back unsent', async (
   expect(hec.posts.length).toBe(64);
 });
 
-it('39. An id that comes again rotates the channel', async () => {
+it('An id that comes again rotates the channel', async () => {
   await using hec = await openHec({ post: () => queued(0), poll: (ids) => told(ids, false) });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -208,7 +208,7 @@ it('39. An id that comes again rotates the channel', async () => {
   expect(channelOf(hec.posts[2])).not.toBe(channelOf(hec.posts[0]));
 });
 
-it('39. After a restart of the server a batch with a known id is waited for; what was outstanding before is given up', async () => {
+it('After a restart of the server a batch with a known id is waited for; what was outstanding before is given up', async () => {
   const ids = [0, 1, 2, 0, 1];
   await using hec = await openHec({
     post: (_, count) => queued(ids[count - 1] ?? 9),
@@ -227,7 +227,7 @@ it('39. After a restart of the server a batch with a known id is waited for; wha
   expect((await Promise.all(after)).map(kinds)).toEqual(['accept', 'accept']);
 });
 
-it('39. A channel that rested is not used again, so an idle source is not delivered twice', async () => {
+it('A channel that rested is not used again, so an idle source is not delivered twice', async () => {
   const { seams, advance } = manualClock();
   await using hec = await openHec();
   await using context = await openContext({ seams });
@@ -245,7 +245,7 @@ it('39. A channel that rested is not used again, so an idle source is not delive
   expect(new Set(hec.posts.map(channelOf)).size).toBe(3);
 });
 
-it('40. Without an id a required acknowledgement holds; 24 and 25 are uncertain then', async () => {
+it('Without an id a required acknowledgement holds; 24 and 25 are uncertain then', async () => {
   const codes = [0, 24, 25];
   await using hec = await openHec({ post: (_, count) => ({ status: 200, body: { text: 'ok', code: codes[count - 1] } }) });
   await using context = await openContext();
@@ -256,7 +256,7 @@ it('40. Without an id a required acknowledgement holds; 24 and 25 are uncertain 
   expect(results.map((result) => kinds(result as Verdicts))).toEqual(['hold', 'uncertain', 'uncertain']);
 });
 
-it('40. auto takes what the token offers, but no silent step back', async () => {
+it('auto takes what the token offers, but no silent step back', async () => {
   await using plain = await openHec({ post: () => ({ status: 200, body: { text: 'Success', code: 0 } }) });
   await using turning = await openHec({
     post: (id, count) => (count === 1 ? queued(id) : { status: 200, body: { text: 'Success', code: 0 } }),
@@ -285,7 +285,7 @@ it('auto without acknowledgements does not mind a balancer that changes its cook
   expect(results.map((result) => kinds(result as Verdicts))).toEqual(['accept', 'accept', 'accept', 'accept']);
 });
 
-it('41. A sink that is opened again uses another channel', async () => {
+it('A sink that is opened again uses another channel', async () => {
   await using hec = await openHec({ poll: (ids) => told(ids, false) });
   await using context = await openContext();
   const before = openSplunkHec(hecOptions(hec.url, quick), context);
@@ -299,7 +299,7 @@ it('41. A sink that is opened again uses another channel', async () => {
   expect(channelOf(hec.posts[1])).not.toBe(channelOf(hec.posts[0]));
 });
 
-it('42. A channel has one poller, also while it is flushed', async () => {
+it('A channel has one poller, also while it is flushed', async () => {
   let under = 0;
   let most = 0;
   await using hec = await openHec({
@@ -354,7 +354,7 @@ it.each([
   expect(kinds(await pendingOf(await sendOne(sink)))).toBe('accept');
 });
 
-it('89. A token that is exchanged while batches wait for acknowledgement neither loses nor doubles them', async () => {
+it('A token that is exchanged while batches wait for acknowledgement neither loses nor doubles them', async () => {
   const tokens = ['old', 'new'];
   await using hec = await openHec({
     poll: (ids) =>

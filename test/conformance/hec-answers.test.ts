@@ -1,4 +1,4 @@
-// sinks.md, checklist "HEC answers": one test per statement, named by its number. What `deliver` does with a verdict is tested with it.
+// What each answer of HEC means, one test per statement. What `deliver` does with a verdict is tested with it.
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/deliver/verdict.ts';
 import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
@@ -22,7 +22,7 @@ const hec = (status: number, code: number, more: object = {}): Reply => ({
   body: { text: `code ${code}`, code, ...more },
 });
 
-describe('16. Every code has its verdict', () => {
+describe('Every code has its verdict', () => {
   it.each([
     [200, 0, 'accept'],
     [403, 1, 'hold'],
@@ -57,14 +57,14 @@ describe('16. Every code has its verdict', () => {
   });
 });
 
-it.each([24, 25])('17. Code %i is accepted, not sent again, and asks for fewer requests', async (code) => {
+it.each([24, 25])('Code %i is accepted, not sent again, and asks for fewer requests', async (code) => {
   const verdicts = await answered(hec(200, code));
 
   expect(verdicts).toEqual({ all: { kind: 'accept', slower: true } });
   expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [0, 1, 2], again: [], slower: true });
 });
 
-it('18. Code 6 behind a 200 is a failure', async () => {
+it('Code 6 behind a 200 is a failure', async () => {
   const verdicts = await answered(hec(200, 6, { 'invalid-event-number': 1 }));
 
   expect(kinds(verdicts)).toEqual(['accept', 'event', 'retry']);
@@ -73,13 +73,13 @@ it('18. Code 6 behind a 200 is a failure', async () => {
 it.each([
   [401, 3],
   [403, 4],
-])('19. %i holds, and neither settles nor refuses an event', async (status, code) => {
+])('%i holds, and neither settles nor refuses an event', async (status, code) => {
   const verdicts = await answered(hec(status, code));
 
   expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [], refused: [], again: 'same', hold: { untilReleased: false } });
 });
 
-it('20. Code 6 with number 1 of 3: event 1 is refused, event 2 sent again at once, event 0 is stored', async () => {
+it('Code 6 with number 1 of 3: event 1 is refused, event 2 sent again at once, event 0 is stored', async () => {
   const verdicts = await answered(hec(400, 6, { 'invalid-event-number': 1 }));
 
   expect(decide(verdicts, 3)).toMatchObject({
@@ -90,7 +90,7 @@ it('20. Code 6 with number 1 of 3: event 1 is refused, event 2 sent again at onc
   });
 });
 
-it('20. With acknowledge: auto the first refusal asks whether the token acknowledges, so that nothing stored is sent again', async () => {
+it('With acknowledge: auto the first refusal asks whether the token acknowledges, so that nothing stored is sent again', async () => {
   const asked: unknown[] = [];
   const answers: Reply[] = [
     { status: 400, body: { text: 'ACK is disabled', code: 14 } },
@@ -117,7 +117,7 @@ it('20. With acknowledge: auto the first refusal asks whether the token acknowle
   ]);
 });
 
-it('20. A bad event among acknowledged ones costs its endpoint no pause', async () => {
+it('A bad event among acknowledged ones costs its endpoint no pause', async () => {
   await using receiver = await openReceiver(({ path }) =>
     path === '/services/collector/ack' ? { status: 200, body: { acks: {} } } : hec(400, 6, { 'invalid-event-number': 1 }),
   );
@@ -129,7 +129,7 @@ it('20. A bad event among acknowledged ones costs its endpoint no pause', async 
   expect(decide(verdicts, 3).failure?.retryAfterMs).toBe(0);
 });
 
-it('21. Code 7 with number 2 of 3: event 1 is tried alone, then refused', async () => {
+it('Code 7 with number 2 of 3: event 1 is tried alone, then refused', async () => {
   const verdicts = await answered(hec(400, 7, { 'invalid-event-number': 2 }));
   const alone = await answered(hec(400, 7, { 'invalid-event-number': 1 }), 1);
 
@@ -144,13 +144,13 @@ it.each([
   ['no whole number', 6, { 'invalid-event-number': 1.5 }],
   ['text', 6, { 'invalid-event-number': '1' }],
   ['0 with the code that counts from 1', 7, { 'invalid-event-number': 0 }],
-])('22. A number that is %s leads to halves, not to dead letters', async (_, code, more) => {
+])('A number that is %s leads to halves, not to dead letters', async (_, code, more) => {
   const verdicts = await answered(hec(400, code, more));
 
   expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [], refused: [], again: [[0, 1], [2]] });
 });
 
-it('23. Halving 1,024 events with one bad one refuses that one and delivers the others', async () => {
+it('Halving 1,024 events with one bad one refuses that one and delivers the others', async () => {
   const stored: string[] = [];
   await using receiver = await openReceiver(({ text }) => {
     const uids = envelopes(text).map(({ fields }) => (fields as { penstock_id: string }).penstock_id);
@@ -180,7 +180,7 @@ it('23. Halving 1,024 events with one bad one refuses that one and delivers the 
   );
 });
 
-it('25. 413 asks for halves, and refuses a single event', async () => {
+it('413 asks for halves, and refuses a single event', async () => {
   const page = { status: 413, body: '<html>Request Entity Too Large</html>' };
 
   expect(decide(await answered(page, 4), 4)).toMatchObject({
@@ -193,7 +193,7 @@ it('25. 413 asks for halves, and refuses a single event', async () => {
   expect(decide(await answered(page, 1), 1)).toMatchObject({ refused: [{ index: 0, code: 'http_413' }] });
 });
 
-it('25. A 413 whose page is torn, because the receiver closed while the body still arrived, asks for halves, too', async () => {
+it('A 413 whose page is torn, because the receiver closed while the body still arrived, asks for halves, too', async () => {
   const torn: Reply = (response) => {
     response.writeHead(413, { 'content-type': 'text/html', 'content-length': '5000' });
     response.write('<html>');
@@ -203,7 +203,7 @@ it('25. A 413 whose page is torn, because the receiver closed while the body sti
   expect(kinds(await answered(torn))).toBe('split');
 });
 
-it('26. 503 with code 9 and a number sends the whole batch again', async () => {
+it('503 with code 9 and a number sends the whole batch again', async () => {
   const verdicts = await answered(hec(503, 9, { 'invalid-event-number': 1 }));
 
   expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [], again: 'same', failure: { kind: 'retry' } });
@@ -227,11 +227,11 @@ it.each([
   { status: 408, body: '', verdict: 'uncertain' },
   { status: 429, body: '', verdict: 'retry' },
   { status: 503, body: { text: 'Success', code: 0 }, verdict: 'uncertain' },
-])('27. $status "$body" is not read as an acceptance or code of HEC: $verdict', async ({ verdict, ...reply }) => {
+])('$status "$body" is not read as an acceptance or code of HEC: $verdict', async ({ verdict, ...reply }) => {
   expect(kinds(await answered(reply))).toBe(verdict);
 });
 
-it('28. Retry-After is handed on, in seconds and as a date', async () => {
+it('Retry-After is handed on, in seconds and as a date', async () => {
   const inSeconds = await answered({ status: 503, body: { text: 'Server is busy', code: 9 }, headers: { 'retry-after': '7' } });
   const asDate = await answered({ status: 429, headers: { 'retry-after': new Date(Date.now() + 60_000).toUTCString() } });
 
@@ -239,7 +239,7 @@ it('28. Retry-After is handed on, in seconds and as a date', async () => {
   expect('all' in asDate && 'retryAfterMs' in asDate.all && Math.round((asDate.all.retryAfterMs ?? 0) / 10_000)).toBe(6);
 });
 
-it('30. Health alone proves nothing: the probe sends a marked event and reads its answer', async () => {
+it('Health alone proves nothing: the probe sends a marked event and reads its answer', async () => {
   await using receiver = await openReceiver(({ path }) =>
     path.endsWith('/health') ? { status: 200, body: { text: 'HEC is healthy', code: 17 } } : hec(403, 4),
   );

@@ -1,4 +1,4 @@
-// sinks.md, checklist: the statements about HEC that take the delivery loop to show, named by their numbers.
+// What the HEC sink promises and only the delivery loop can show, one test per statement.
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { createEndpointPool } from '../../src/deliver/endpoint-pool.ts';
@@ -17,7 +17,7 @@ const hec = (status: number, code: number, more: object = {}): Reply => ({
 });
 const uids = (count: number): string[] => Array.from({ length: count }, (_, at) => `e${at}`);
 
-it('7. No body exceeds the configured bytes before compression, unless it holds a single event', async () => {
+it('No body exceeds the configured bytes before compression, unless it holds a single event', async () => {
   const journal = memoryJournal();
   const sizes = [100, 4000, 9000, 20_000, 50, 5000, 5000, 5000];
   journal.put(
@@ -37,7 +37,7 @@ it('7. No body exceeds the configured bytes before compression, unless it holds 
   expect(bodies.some(({ events }) => events > 1)).toBe(true);
 });
 
-it('8. An event above max_event_bytes is dead-lettered unsent, the others are delivered', async () => {
+it('An event above max_event_bytes is dead-lettered unsent, the others are delivered', async () => {
   const journal = memoryJournal();
   journal.put(live, [...records('e', 2), ...records('huge', 1, { text: 'x'.repeat(6_000_000) })]);
   await using receiver = await openReceiver(() => ok);
@@ -49,7 +49,7 @@ it('8. An event above max_event_bytes is dead-lettered unsent, the others are de
   expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['huge0', 'too_large']]);
 });
 
-it('10. A token that the receiver echoes shows in no status, hold or dead letter', async () => {
+it('A token that the receiver echoes shows in no status, hold or dead letter', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
   await using receiver = await openReceiver(() => ({ status: 403, body: { text: `Invalid token ${hecToken}`, code: 4 } }));
@@ -64,7 +64,7 @@ it('10. A token that the receiver echoes shows in no status, hold or dead letter
   expect(shown).not.toContain(hecToken);
 });
 
-it('19. A refused token holds without a dead letter; once it is right everything is delivered', async () => {
+it('A refused token holds without a dead letter; once it is right everything is delivered', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 5));
   let isRight = false;
@@ -86,8 +86,8 @@ it('19. A refused token holds without a dead letter; once it is right everything
 });
 
 it.each([
-  ['20. Code 6', 6, 0],
-  ['21. Code 7, which counts one more,', 7, 1],
+  ['Code 6', 6, 0],
+  ['Code 7, which counts one more,', 7, 1],
 ])('%s dead-letters the bad event and delivers every other once', async (_, code, from) => {
   const journal = memoryJournal();
   journal.put(live, records('e', 6));
@@ -106,7 +106,7 @@ it.each([
   expect(journal.letters.map(({ record, code: letter }) => [record.uid, letter])).toEqual([['e3', `hec_${code}`]]);
 });
 
-it('24. When every event is refused with one code the sink holds instead of filling the dead letters', async () => {
+it('When every event is refused with one code the sink holds instead of filling the dead letters', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 300));
   await using receiver = await openReceiver(() => hec(400, 7, { 'invalid-event-number': 1 }));
@@ -120,7 +120,7 @@ it('24. When every event is refused with one code the sink holds instead of fill
 
 const busy: Reply = { status: 503, headers: { 'retry-after': '1' }, body: { text: 'Server is busy', code: 9 } };
 
-it('28. An endpoint that asks for a second is left alone for a second', async () => {
+it('An endpoint that asks for a second is left alone for a second', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));
   const at: number[] = [];
@@ -137,7 +137,7 @@ it('28. An endpoint that asks for a second is left alone for a second', async ()
   expect(second - first).toBeGreaterThanOrEqual(990);
 });
 
-it('28. The pause of an endpoint has jitter, doubles up to 60 s, and is one for all requests', () => {
+it('The pause of an endpoint has jitter, doubles up to 60 s, and is one for all requests', () => {
   const pauses = [1, 2, 3].map((seed) => {
     const { seams, advance } = manualClock();
     const pool = createEndpointPool(seams.clock, seededRandom(seed), 60_000);
@@ -162,7 +162,7 @@ it('28. The pause of an endpoint has jitter, doubles up to 60 s, and is one for 
   expect(Math.max(...pauses.flat())).toBeGreaterThan(30_000);
 });
 
-it('29. While one endpoint is busy the other gets the traffic; then the first is tried again', async () => {
+it('While one endpoint is busy the other gets the traffic; then the first is tried again', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 20));
   let isBusy = true;
@@ -186,7 +186,7 @@ it('29. While one endpoint is busy the other gets the traffic; then the first is
   expect(journal.letters).toEqual([]);
 });
 
-it('30. A healthy answer of the health path ends no hold', async () => {
+it('A healthy answer of the health path ends no hold', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
   await using receiver = await openReceiver(({ path }) => (path.includes('health') ? hec(200, 17) : hec(403, 4)));
@@ -198,7 +198,7 @@ it('30. A healthy answer of the health path ends no hold', async () => {
   expect(journal.offsetOf(live)).toBe(0);
 });
 
-it('32. The offset moves over the contiguous acknowledged batches only', async () => {
+it('The offset moves over the contiguous acknowledged batches only', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));
   let isHeldBack = true;
@@ -223,7 +223,7 @@ it('32. The offset moves over the contiguous acknowledged batches only', async (
   expect(journal.offsetOf(live)).toBe(3);
 });
 
-it('41. What was not acknowledged when the process died is sent again, under a new channel', async () => {
+it('What was not acknowledged when the process died is sent again, under a new channel', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 4));
   let tells = false;

@@ -1,4 +1,4 @@
-// sinks.md, checklist "HEC encoding and transport": one test per statement, named by its number.
+// How events are written for HEC and sent to it, one test per statement.
 import { createSecureServer } from 'node:http2';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ async function propertyOfEnvelopes(holds: (envelope: Record<string, unknown>, bo
   );
 }
 
-it('1. An envelope contains only the seven keys that HEC knows', async () => {
+it('An envelope contains only the seven keys that HEC knows', async () => {
   await propertyOfEnvelopes((envelope) => {
     const known = ['time', 'host', 'source', 'sourcetype', 'index', 'event', 'fields'];
 
@@ -47,7 +47,7 @@ it('1. An envelope contains only the seven keys that HEC knows', async () => {
   });
 });
 
-it('2. time is in seconds with exactly three decimals', () => {
+it('time is in seconds with exactly three decimals', () => {
   expect(hecTime(1_795_254_300_123)).toBe('1795254300.123');
   expect(hecTime(1_795_254_300_000)).toBe('1795254300.000');
   expect(hecTime(7)).toBe('0.007');
@@ -60,11 +60,11 @@ it('2. time is in seconds with exactly three decimals', () => {
   );
 });
 
-it('3. Every value of fields is a string', async () => {
+it('Every value of fields is a string', async () => {
   await propertyOfEnvelopes((envelope, _, uid) => expect(envelope['fields']).toEqual({ penstock_id: uid }));
 });
 
-it('4. event is never null, false, blank or absent', async () => {
+it('event is never null, false, blank or absent', async () => {
   await propertyOfEnvelopes((envelope) => {
     const { event } = envelope;
 
@@ -75,7 +75,7 @@ it('4. event is never null, false, blank or absent', async () => {
   expect(envelopes(sink.encode(outgoing('e0', { body: ' ' })))[0]?.['event']).toEqual({ raw_data: ' ' });
 });
 
-it('5. Every envelope of a batch carries its own metadata', async () => {
+it('Every envelope of a batch carries its own metadata', async () => {
   await using hec = await openReceiver(() => ok);
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, { index: 'audit' }), context);
@@ -90,7 +90,7 @@ it('5. Every envelope of a batch carries its own metadata', async () => {
   ]);
 });
 
-it('6. A batch is concatenated JSON, not an array', async () => {
+it('A batch is concatenated JSON, not an array', async () => {
   await using hec = await openReceiver(() => ok);
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url), context);
@@ -102,7 +102,7 @@ it('6. A batch is concatenated JSON, not an array', async () => {
   expect(envelopes(text).map(({ fields }) => fields)).toEqual(['e0', 'e1', 'e2'].map((uid) => ({ penstock_id: uid })));
 });
 
-it('7. The uncompressed body is exactly the bytes of its encoded events', async () => {
+it('The uncompressed body is exactly the bytes of its encoded events', async () => {
   await using hec = await openReceiver(() => ok);
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url), context);
@@ -114,7 +114,7 @@ it('7. The uncompressed body is exactly the bytes of its encoded events', async 
   expect(Buffer.byteLength(hec.seen[0]?.text ?? '')).toBe(counted);
 });
 
-it('8. An event above max_event_bytes is told to the loop before it is sent', async () => {
+it('An event above max_event_bytes is told to the loop before it is sent', async () => {
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions('http://127.0.0.1:1'), context);
   const huge = sink.encode(outgoing('e0', { body: JSON.stringify({ text: 'x'.repeat(6_000_000) }) }));
@@ -123,7 +123,7 @@ it('8. An event above max_event_bytes is told to the loop before it is sent', as
   expect(Buffer.byteLength(huge) > sink.maxEventBytes).toBe(true);
 });
 
-it('9. gzip is named in Content-Encoding and round-trips; deflate and zstd cannot be configured', async () => {
+it('gzip is named in Content-Encoding and round-trips; deflate and zstd cannot be configured', async () => {
   await using hec = await openReceiver(() => ok);
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url), context);
@@ -140,7 +140,7 @@ it('9. gzip is named in Content-Encoding and round-trips; deflate and zstd canno
   expect(accepted).toEqual(['gzip', 'none']);
 });
 
-it('10. The token stands in the Authorization header and nowhere else', async () => {
+it('The token stands in the Authorization header and nowhere else', async () => {
   await using hec = await openReceiver(() => ok);
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, { acknowledge: 'auto' }), context);
@@ -155,7 +155,7 @@ it('10. The token stands in the Authorization header and nowhere else', async ()
   ]);
 });
 
-it('11. A redirect is not followed and holds', async () => {
+it('A redirect is not followed and holds', async () => {
   await using elsewhere = await openReceiver(() => ok);
   await using hec = await openReceiver(() => ({
     status: 302,
@@ -177,7 +177,7 @@ describe('with certificates', () => {
   });
   afterAll(() => certificates?.[Symbol.dispose]());
 
-  it('12. A certificate of an unknown authority holds, and the fix names the setting', async ({ skip }) => {
+  it('A certificate of an unknown authority holds, and the fix names the setting', async ({ skip }) => {
     if (certificates === undefined) {
       skip('openssl is not installed');
       return;
@@ -197,7 +197,7 @@ describe('with certificates', () => {
     expect(accepted).toEqual({ all: { kind: 'accept' } });
   });
 
-  it('13. Requests carry a User-Agent and stay with HTTP/1.1 where HTTP/2 is offered', async ({ skip }) => {
+  it('Requests carry a User-Agent and stay with HTTP/1.1 where HTTP/2 is offered', async ({ skip }) => {
     if (certificates === undefined) {
       skip('openssl is not installed');
       return;
@@ -220,7 +220,7 @@ describe('with certificates', () => {
   });
 });
 
-it('14. A receiver that stalls after its headers is given up as uncertain', async () => {
+it('A receiver that stalls after its headers is given up as uncertain', async () => {
   await using hec = await openReceiver(() => (response) => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '40' });
     response.write('{"text":');
@@ -231,7 +231,7 @@ it('14. A receiver that stalls after its headers is given up as uncertain', asyn
   await expect(sink.send(batchOf(sink, numbered(1)), signal)).resolves.toMatchObject({ all: { kind: 'uncertain' } });
 });
 
-it('15. An answer of 10 MB is not read to its end', async () => {
+it('An answer of 10 MB is not read to its end', async () => {
   let written = 0;
   await using hec = await openReceiver(() => (response) => {
     response.writeHead(200);

@@ -1,4 +1,4 @@
-// sinks.md, checklist: the statements about HTTP that take the delivery loop to show, named by their numbers.
+// What the HTTP sink promises and only the delivery loop can show, one test per statement.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const uidsOf = ({ text }: Seen): string[] =>
     .map((line) => (JSON.parse(line) as { metadata: { uid: string } }).metadata.uid);
 const uids = (count: number): string[] => Array.from({ length: count }, (_, at) => `e${at}`);
 
-it('79. Halves of a refused batch have ids of their own; a retry has not', async () => {
+it('Halves of a refused batch have ids of their own; a retry has not', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 4));
   await using receiver = await openReceiver((seen, count) => ({
@@ -35,7 +35,7 @@ it('79. Halves of a refused batch have ids of their own; a retry has not', async
   expect(new Set([whole?.[0], left?.[0], right?.[0]]).size).toBe(3);
 });
 
-it('82. An event that is too large for Datadog is dead-lettered here, where it shows', async () => {
+it('An event that is too large for Datadog is dead-lettered here, where it shows', async () => {
   const journal = memoryJournal();
   journal.put(live, [...records('e', 1), ...records('huge', 1, { text: 'x'.repeat(1_100_000) })]);
   await using receiver = await openReceiver(() => ({ status: 202 }));
@@ -47,7 +47,7 @@ it('82. An event that is too large for Datadog is dead-lettered here, where it s
   expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual([['huge0', 'too_large']]);
 });
 
-it('87. OTLP: after a 500 no record is sent twice, and each is a dead letter', async () => {
+it('OTLP: after a 500 no record is sent twice, and each is a dead letter', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));
   await using receiver = await openReceiver(() => ({ status: 500 }));
@@ -59,7 +59,7 @@ it('87. OTLP: after a 500 no record is sent twice, and each is a dead letter', a
   expect(journal.letters.map(({ record, code }) => [record.uid, code])).toEqual(uids(3).map((uid) => [uid, 'http_500']));
 });
 
-it('87. OTLP: a partial success is counted, not sent again', async () => {
+it('OTLP: a partial success is counted, not sent again', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));
   await using receiver = await openReceiver(() => ({ status: 200, body: { partialSuccess: { rejectedLogRecords: 1 } } }));
@@ -71,7 +71,7 @@ it('87. OTLP: a partial success is counted, not sent again', async () => {
   expect(delivering.loop.status().warnings.join()).toMatch(/1/);
 });
 
-it('88. After a 410 nothing is sent until an operator releases the sink', async () => {
+it('After a 410 nothing is sent until an operator releases the sink', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
   await using receiver = await openReceiver((_, count) => ({ status: count === 1 ? 410 : 200 }));
@@ -91,7 +91,7 @@ it('88. After a 410 nothing is sent until an operator releases the sink', async 
   expect(journal.offsetOf(live)).toBe(1);
 });
 
-it('89. A certificate file that was exchanged is read again without losing or doubling a batch', async ({ skip }) => {
+it('A certificate file that was exchanged is read again without losing or doubling a batch', async ({ skip }) => {
   const certificates = makeCertificates();
   if (certificates === undefined) {
     skip('openssl is not installed');

@@ -1,4 +1,4 @@
-// sinks.md, checklist "HTTP": one test per statement, named by its number.
+// What the HTTP sink promises a receiver, one test per statement.
 import { createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -23,7 +23,7 @@ async function answered(over: Partial<HttpOptions>, reply: Reply, size = 3): Pro
   return settled(await sink.send(batchOf(sink, numbered(size)), signal));
 }
 
-it('74. The golden vector of Standard Webhooks is reproduced', () => {
+it('The golden vector of Standard Webhooks is reproduced', () => {
   const headers = standardWebhooks([secret])(
     'msg_p5jXN8AQM9LWM0D4loKWxJek',
     Buffer.from('{"test": 2432232314}'),
@@ -37,7 +37,7 @@ it('74. The golden vector of Standard Webhooks is reproduced', () => {
   });
 });
 
-it('75. A retry keeps id and bytes and is signed anew', async () => {
+it('A retry keeps id and bytes and is signed anew', async () => {
   await using receiver = await openReceiver((_, count) => ({ status: count === 1 ? 503 : 200 }));
   await using context = await openContext();
   let now = 1_795_254_300_000;
@@ -70,14 +70,14 @@ it('75. A retry keeps id and bytes and is signed anew', async () => {
   });
 });
 
-it('76. Two secrets make two signatures with a space between them', () => {
+it('Two secrets make two signatures with a space between them', () => {
   const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
   const sign = (secrets: string[]): string => standardWebhooks(secrets)('id', Buffer.from('x'), 0)['webhook-signature'] ?? '';
 
   expect(sign([secret, other])).toBe(`${sign([secret])} ${sign([other])}`);
 });
 
-it('77. NDJSON ends with a line feed and has one event a line', async () => {
+it('NDJSON ends with a line feed and has one event a line', async () => {
   await using receiver = await openReceiver(() => ({ status: 200 }));
   await using context = await openContext();
   await using sink = openHttp(httpOptions(receiver.url), context);
@@ -95,7 +95,7 @@ it('77. NDJSON ends with a line feed and has one event a line', async () => {
   );
 });
 
-it('78. Fifty batches at once ask for one token; a 401 asks for one more, then holds', async () => {
+it('Fifty batches at once ask for one token; a 401 asks for one more, then holds', async () => {
   let minted = 0;
   let accepted = 'Bearer token-1';
   await using receiver = await openReceiver(({ path, headers }) => {
@@ -121,7 +121,7 @@ it('78. Fifty batches at once ask for one token; a 401 asks for one more, then h
   expect(minted).toBe(3);
 });
 
-it('79. The Idempotency-Key is the id of the batch and stays with its bytes', async () => {
+it('The Idempotency-Key is the id of the batch and stays with its bytes', async () => {
   await using receiver = await openReceiver(() => ({ status: 503 }));
   await using context = await openContext();
   await using sink = openHttp(httpOptions(receiver.url), context);
@@ -145,7 +145,7 @@ const items = (action: string, ...statuses: number[]): Reply => ({
   },
 });
 
-it('80. A bulk answer is read item by item', async () => {
+it('A bulk answer is read item by item', async () => {
   const verdicts = await answered(bulk, items('create', 201, 429, 400, 409), 4);
 
   expect(verdicts).toEqual({
@@ -165,11 +165,11 @@ it.each([
   ['too few items', items('create', 201, 201), 'uncertain'],
   ['no JSON', { status: 200, body: '<html>' }, 'uncertain'],
   ['nothing', { status: 200 }, 'uncertain'],
-])('80. A bulk answer with %s', async (_, reply, verdict) => {
+])('A bulk answer with %s', async (_, reply, verdict) => {
   expect(kinds(await answered(bulk, reply))).toEqual(verdict);
 });
 
-it('81. Documents are created under the id of the event, so that a resend is a conflict; a replay overwrites', async () => {
+it('Documents are created under the id of the event, so that a resend is a conflict; a replay overwrites', async () => {
   await using receiver = await openReceiver(() => items('create', 201));
   await using context = await openContext();
   await using sink = openHttp(
@@ -194,7 +194,7 @@ it('81. Documents are created under the id of the event, so that a resend is a c
   expect(replay?.slice(1)).toEqual(first?.slice(1));
 });
 
-it('81. A data stream, which takes no overwriting, gets a replay as creations', async () => {
+it('A data stream, which takes no overwriting, gets a replay as creations', async () => {
   const refusal = {
     type: 'illegal_argument_exception',
     reason: 'only write ops with an op_type of create are allowed in data streams',
@@ -216,7 +216,7 @@ it('81. A data stream, which takes no overwriting, gets a replay as creations', 
   expect(receiver.seen.map(({ text }) => text.slice(0, 9))).toEqual(['{"index":', '{"create"', '{"create"']);
 });
 
-it('82. Datadog gets at most 1,000 entries and 5 MB; the limit of one log is told to the loop', async () => {
+it('Datadog gets at most 1,000 entries and 5 MB; the limit of one log is told to the loop', async () => {
   await using receiver = await openReceiver(() => ({ status: 202 }));
   await using context = await openContext();
   await using sink = openHttp(httpOptions(receiver.url, { preset: 'datadog', auth: { api_key: 'dd-key-1' } }), context);
@@ -241,7 +241,7 @@ it('82. Datadog gets at most 1,000 entries and 5 MB; the limit of one log is tol
   );
 });
 
-it('83. Sentinel: 204 accepts, a call has at most 1 MB, 429 waits as told', async () => {
+it('Sentinel: 204 accepts, a call has at most 1 MB, 429 waits as told', async () => {
   await using receiver = await openReceiver(({ path }, count) => {
     if (path === '/token') return { status: 200, body: { access_token: 'entra', expires_in: 3600 } };
     return count === 2 ? { status: 204 } : { status: 429, headers: { 'retry-after': '17' } };
@@ -265,7 +265,7 @@ it('83. Sentinel: 204 accepts, a call has at most 1 MB, 429 waits as told', asyn
   ]);
 });
 
-it('84. Loki, by OTLP: times are strings in nanoseconds, and a 400 ends at the single event', async () => {
+it('Loki, by OTLP: times are strings in nanoseconds, and a 400 ends at the single event', async () => {
   await using receiver = await openReceiver(() => ({ status: 400, body: 'entry too far behind, total ignored: 1 out of 1' }));
   await using context = await openContext();
   await using sink = openHttp(httpOptions(`${receiver.url}/otlp`, { preset: 'otlp' }), context);
@@ -283,13 +283,13 @@ it.each([
   [0, 'accept'],
   [1, 'split'],
   [3, ['event', 'event', 'event']],
-])('85. Axiom: 200 with %i of 3 failed', async (failed, verdict) => {
+])('Axiom: 200 with %i of 3 failed', async (failed, verdict) => {
   const reply = { status: 200, body: { ingested: 3 - failed, failed, failures: [] } };
 
   expect(kinds(await answered({ refused_count: 'failed' }, reply))).toEqual(verdict);
 });
 
-it('86. Google SecOps: 429 pauses for 5 minutes', async () => {
+it('Google SecOps: 429 pauses for 5 minutes', async () => {
   const secops = { preset: 'google_secops', project: 'p', region: 'eu', instance: 'i', log_type: 'OCSF' } as const;
   await using receiver = await openReceiver((_, count) => ({
     status: count === 1 ? 429 : 200,
@@ -323,14 +323,14 @@ it.each([
   [502, 'uncertain'],
   [504, 'uncertain'],
   [401, 'hold'],
-])('87. OTLP: %i is %s', async (status, verdict) => {
+])('OTLP: %i is %s', async (status, verdict) => {
   expect(kinds(await answered({ preset: 'otlp' }, { status }))).toEqual(verdict);
 });
 
 it.each([
   [1, { all: { kind: 'accept', refused: 1 } }],
   [0, { all: { kind: 'accept' } }],
-])('87. OTLP: partialSuccess with %i rejected records is not sent again, and counted', async (rejectedLogRecords, verdicts) => {
+])('OTLP: partialSuccess with %i rejected records is not sent again, and counted', async (rejectedLogRecords, verdicts) => {
   const reply = {
     status: 200,
     body: { partialSuccess: { rejectedLogRecords: String(rejectedLogRecords), errorMessage: 'too old' } },
@@ -339,13 +339,13 @@ it.each([
   expect(await answered({ preset: 'otlp' }, reply)).toEqual(verdicts);
 });
 
-it('87. OTLP: when every record is rejected each one is refused', async () => {
+it('OTLP: when every record is rejected each one is refused', async () => {
   const reply = { status: 200, body: { partialSuccess: { rejectedLogRecords: 3 } } };
 
   expect(kinds(await answered({ preset: 'otlp' }, reply))).toEqual(['event', 'event', 'event']);
 });
 
-it('88. 410 holds until an operator acts', async () => {
+it('410 holds until an operator acts', async () => {
   const verdicts = await answered({}, { status: 410 });
 
   expect(verdicts).toMatchObject({ all: { kind: 'hold', untilReleased: true, fix: expect.stringContaining('sinks release') } });

@@ -1,4 +1,4 @@
-// Statements 60 to 65 of the conformance checklist, and 100 as far as a sink's answer decides it, one test each.
+// When a syslog message counts as delivered, one test per statement, and what a sink's answer alone decides about dead letters.
 
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ async function settled(sink: Sink, answer: Promise<Verdicts | Pending> | Verdict
   return kindsOf(isPending(first) ? await first.pending : first, count);
 }
 
-it('60. Against a peer that accepts, reads nothing and resets, the whole replay window is sent again and none is reported as delivered', async () => {
+it('Against a peer that accepts, reads nothing and resets, the whole replay window is sent again and none is reported as delivered', async () => {
   await using receiver = await listen((socket) => {
     // The listener that records would read; a paused socket leaves everything in the kernel.
     if (receiver.connections.length > 1) return;
@@ -42,7 +42,7 @@ it('60. Against a peer that accepts, reads nothing and resets, the whole replay 
   expect(uidsIn(receiver.connections[1]?.bytes() ?? Buffer.alloc(0))).toEqual(numbered(200).map(({ uid }) => uid));
 });
 
-it('61. After a FIN from the peer, no further message is written to that socket', async () => {
+it('After a FIN from the peer, no further message is written to that socket', async () => {
   const server = net.createServer({ allowHalfOpen: true });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   let afterFin = 0;
@@ -75,7 +75,7 @@ it('61. After a FIN from the peer, no further message is written to that socket'
   expect({ kinds, afterFin, connections }).toEqual({ kinds: ['uncertain'], afterFin: 0, connections: 2 });
 });
 
-it('62. A peer that stops reading makes the sink stop taking batches, and memory stays bounded', async () => {
+it('A peer that stops reading makes the sink stop taking batches, and memory stays bounded', async () => {
   await using receiver = await listen((socket) => socket.removeAllListeners('data').pause());
   await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, max_message: '2MB' });
   const controller = new AbortController();
@@ -104,7 +104,7 @@ it('62. A peer that stops reading makes the sink stop taking batches, and memory
   await sending;
 });
 
-it('63. A peer that vanishes is noticed within 60 s by the stall watchdog or keepalive', async () => {
+it('A peer that vanishes is noticed within 60 s by the stall watchdog or keepalive', async () => {
   const keepalive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
   const { seams, advance } = manualClock();
   await using receiver = await listen((socket) => socket.removeAllListeners('data').pause());
@@ -126,7 +126,7 @@ it('63. A peer that vanishes is noticed within 60 s by the stall watchdog or kee
   await expect(write).resolves.toMatchObject({ all: { kind: 'uncertain' } });
 });
 
-it('64. TCP and UDP output is called sent, never accepted', async () => {
+it('TCP and UDP output is called sent, never accepted', async () => {
   await using receiver = await listen();
   await using tcp = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
   await using udp = await openSink(syslog, { address: 'udp://127.0.0.1:9' });
@@ -136,10 +136,9 @@ it('64. TCP and UDP output is called sent, never accepted', async () => {
   const overUdp = await udp.send(batchOf(udp, numbered(1)), never());
 
   expect([await settled(tcp, overTcp, 2), await settled(udp, overUdp, 1)]).toEqual([['sent', 'sent'], ['sent']]);
-  expect(syslog.acknowledges).toContain('unconfirmed');
 });
 
-it('65. RELP: open precedes syslog, only rsp 200 accepts, unanswered frames are sent again after reconnecting, TXNR wraps', async () => {
+it('RELP: open precedes syslog, only rsp 200 accepts, unanswered frames are sent again after reconnecting, TXNR wraps', async () => {
   await using receiver = await listenRelp(({ command, txnr }, socket, connection) => {
     if (command === 'open') return opened;
     if (connection === 0 && txnr === 4) socket.destroy();
@@ -160,7 +159,7 @@ it('65. RELP: open precedes syslog, only rsp 200 accepts, unanswered frames are 
   expect(nextTxnr(999_999_999)).toBe(1);
 });
 
-it('100. No failure of a receiver or disk is answered with accept or sent', async () => {
+it('No failure of a receiver or disk is answered with accept or sent', async () => {
   const nobody = await listen();
   await nobody[Symbol.asyncDispose]();
   await using resetting = await listen((socket) => socket.once('data', () => socket.resetAndDestroy()));

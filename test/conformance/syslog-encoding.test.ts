@@ -1,8 +1,7 @@
-// Statements 46 to 59 of the conformance checklist, one test each.
+// How syslog messages are written, one test per statement.
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Sink } from '../../src/sinks/sink.ts';
-import { frame } from '../../src/sinks/syslog/framing.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import {
   bsdTimestamp,
@@ -14,6 +13,7 @@ import {
   withSequence,
 } from '../../src/sinks/syslog/message.ts';
 import { parseAddress } from '../../src/sinks/syslog/options.ts';
+import { frame } from '../../src/sinks/syslog/stream.ts';
 import { makeCertificates } from '../http/servers.ts';
 import { listen, uncount } from '../sinks/receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';
@@ -55,7 +55,7 @@ async function openEncoder(options: Record<string, unknown> = {}): Promise<Sink>
   return await openSink(syslog, { address: 'tcp://127.0.0.1:1', ...options });
 }
 
-it('46. PRI is 0 to 191 without leading zeros, and facility 13 with severity 6 gives <110>', async () => {
+it('PRI is 0 to 191 without leading zeros, and facility 13 with severity 6 gives <110>', async () => {
   await using sink = await openEncoder();
 
   expect(sink.encode(outgoing({ severity: 1 }))).toMatch(/^<110>1 /);
@@ -73,7 +73,7 @@ it('46. PRI is 0 to 191 without leading zeros, and facility 13 with severity 6 g
   ]);
 });
 
-it('47. TIMESTAMP is RFC 3339 with T, Z and at most 6 fraction digits, never with second 60', () => {
+it('TIMESTAMP is RFC 3339 with T, Z and at most 6 fraction digits, never with second 60', () => {
   expect(timestamp(1_795_254_300_123)).toBe('2026-11-21T09:45:00.123Z');
   fc.assert(
     fc.property(
@@ -85,7 +85,7 @@ it('47. TIMESTAMP is RFC 3339 with T, Z and at most 6 fraction digits, never wit
   );
 });
 
-it('48. HOSTNAME, APP-NAME, PROCID and MSGID are cut at 255, 48, 128 and 32, printable ASCII, and - when empty', async () => {
+it('HOSTNAME, APP-NAME, PROCID and MSGID are cut at 255, 48, 128 and 32, printable ASCII, and - when empty', async () => {
   expect(headerField('  ', 32)).toBe('-');
   await fc.assert(
     fc.asyncProperty(hostile, hostile, hostile, async (hostname, app_name, actionKey) => {
@@ -112,7 +112,7 @@ it('48. HOSTNAME, APP-NAME, PROCID and MSGID are cut at 255, 48, 128 and 32, pri
   expect(parse5424(sink.encode(outgoing({ actionKey: undefined }))).msgId).toBe('-');
 });
 
-it('49. PARAM-VALUE escapes exactly ", \\ and ], and a parser from the grammar gets the original back', () => {
+it('PARAM-VALUE escapes exactly ", \\ and ], and a parser from the grammar gets the original back', () => {
   expect(paramValue('a "q" b\\c d]e\n=[')).toBe('a \\"q\\" b\\\\c d\\]e\n=[');
   fc.assert(
     fc.property(hostile, (text) => {
@@ -122,7 +122,7 @@ it('49. PARAM-VALUE escapes exactly ", \\ and ], and a parser from the grammar g
   );
 });
 
-it('50. SD-IDs are unique, own ones carry the enterprise number, and 32473 warns', async () => {
+it('SD-IDs are unique, own ones carry the enterprise number, and 32473 warns', async () => {
   const warnings: unknown[] = [];
   const log = { ...contextFor().log, warn: (fields: unknown) => warnings.push(fields) } as never;
   const own = await openSink(syslog, { address: 'tcp://127.0.0.1:1', enterprise_number: 4711 }, { log });
@@ -136,7 +136,7 @@ it('50. SD-IDs are unique, own ones carry the enterprise number, and 32473 warns
   expect({ before, after: warnings }).toEqual({ before: 0, after: [{ enterprise_number: 32_473 }] });
 });
 
-it('51. With bom: true MSG starts with EF BB BF, otherwise it never does', async () => {
+it('With bom: true MSG starts with EF BB BF, otherwise it never does', async () => {
   await using without = await openEncoder();
   await using with_ = await openEncoder({ bom: true });
 
@@ -148,7 +148,7 @@ it('51. With bom: true MSG starts with EF BB BF, otherwise it never does', async
   );
 });
 
-it('52. Truncation never splits a UTF-8 sequence, an escape pair or the structured data', async () => {
+it('Truncation never splits a UTF-8 sequence, an escape pair or the structured data', async () => {
   const sinks = await Promise.all(
     Array.from({ length: 24 }, (_, more) => openEncoder({ max_message: `${480 + more}B`, oversize: 'truncate' })),
   );
@@ -171,7 +171,7 @@ it('52. Truncation never splits a UTF-8 sequence, an escape pair or the structur
   );
 });
 
-it('53. Octet counting counts bytes: the golden vector starts with 125 and has no trailing LF', () => {
+it('Octet counting counts bytes: the golden vector starts with 125 and has no trailing LF', () => {
   const golden =
     '<110>1 2026-11-21T09:45:00.123Z host1 penstock 42 user.login [penstock@32473 id="01J" note="a \\"q\\" b\\\\c d\\]e"] \uFEFFhéllo ✓';
 
@@ -188,7 +188,7 @@ it('53. Octet counting counts bytes: the golden vector starts with 125 and has n
   ]);
 });
 
-it('54. With LF framing no LF or CR occurs inside a frame for any input', async () => {
+it('With LF framing no LF or CR occurs inside a frame for any input', async () => {
   for (const rfc of [5424, 3164]) {
     await using sink = await openEncoder({ rfc });
     fc.assert(
@@ -199,7 +199,7 @@ it('54. With LF framing no LF or CR occurs inside a frame for any input', async 
   }
 });
 
-it('55. One connection never mixes framings', async () => {
+it('One connection never mixes framings', async () => {
   await using receiver = await listen();
   await using counting = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, framing: 'octet_counting' });
   await using lines = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, framing: 'lf' });
@@ -221,7 +221,7 @@ it('55. One connection never mixes framings', async () => {
 const certificates = makeCertificates();
 
 it.skipIf(certificates === undefined)(
-  '56. TLS uses octet counting on 6514 by default, checks the name, closes with close_notify, and offers LF',
+  'TLS uses octet counting on 6514 by default, checks the name, closes with close_notify, and offers LF',
   async () => {
     if (certificates === undefined) throw new Error('openssl is not installed');
     expect(parseAddress('tls://siem.example.com')).toEqual({ scheme: 'tls', host: 'siem.example.com', port: 6514 });
@@ -248,7 +248,7 @@ it.skipIf(certificates === undefined)(
   },
 );
 
-it('57. A UDP message over the cap (default 1,180) is refused or cut as configured, and counted', async () => {
+it('A UDP message over the cap (default 1,180) is refused or cut as configured, and counted', async () => {
   const dgram = await import('node:dgram');
   const server = dgram.createSocket('udp4');
   const got: string[] = [];
@@ -270,7 +270,7 @@ it('57. A UDP message over the cap (default 1,180) is refused or cut as configur
   expect(got.map((message) => lengthOf(message) <= 1180)).toEqual([true, true, true]);
 });
 
-it('58. RFC 3164 pads the day with a space, has a TAG of at most 32 alphanumerics and at most 1,024 bytes', async () => {
+it('RFC 3164 pads the day with a space, has a TAG of at most 32 alphanumerics and at most 1,024 bytes', async () => {
   await using sink = await openEncoder({ rfc: 3164, app_name: 'pen-stock.'.repeat(9), oversize: 'truncate' });
 
   expect(bsdTimestamp(Date.UTC(2026, 10, 1, 3, 4, 5))).toBe('Nov  1 03:04:05');
@@ -283,7 +283,7 @@ it('58. RFC 3164 pads the day with a space, has a TAG of at most 32 alphanumeric
   );
 });
 
-it('59. meta sequenceId starts at 1 per connection, and 2147483647 is followed by 1', async () => {
+it('meta sequenceId starts at 1 per connection, and 2147483647 is followed by 1', async () => {
   await using receiver = await listen();
   await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, framing: 'octet_counting' });
   for (let connection = 0; connection < 2; connection += 1) {

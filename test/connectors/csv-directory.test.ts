@@ -261,7 +261,7 @@ describe('files', () => {
 
     await expect(reader.list(signal)).rejects.toMatchObject({
       code: 'PEN_FILE_UNREADABLE',
-      message: `cannot look into the folder "${folder}": ENOENT`,
+      message: `cannot list the folder "${folder}": ENOENT`,
     });
   });
 });

@@ -437,7 +437,7 @@ describe('a probe', () => {
       `warning: subscription "pen stock" of ${topic} does not exist, and nothing is kept for it; make it with check --create-subscription before the exporter is switched on`,
       'warning: retention is off: what is published while the subscription does not exist is lost',
       'warning: when 5.0 GiB of messages wait unread, nothing more can be published and the vendor may drop events: do not leave the subscription unread',
-      'the admin API does not tell the time to live, when subscriptions expire: it answered 404',
+      'the admin API does not say the time to live, when subscriptions expire: it answered 404',
     ]);
   });
 
@@ -473,7 +473,7 @@ describe('a probe', () => {
     const { findings, fault } = await run.probe(false);
 
     expect(findings).toEqual([`answered 500 for topic ${topic}; brokers answer so when the topic does not exist`]);
-    expect(fault?.fix).toMatch(/make the topic if it does not exist/);
+    expect(fault?.fix).toMatch(/create the topic if it does not exist/);
   });
 
   it('names each topic that cannot be read and still tells of the others', async () => {

@@ -2,11 +2,12 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets, type Secrets } from '../../src/base/secrets.ts';
-import type { DeliverDeps, DeliverySettings, SinkLoop } from '../../src/deliver/delivery.ts';
+import type { DeliverDeps, SinkLoop } from '../../src/deliver/delivery.ts';
 import { createSinkLoop } from '../../src/deliver/sink-loop.ts';
 import type { Event, Mapper } from '../../src/event/event.ts';
 import type { Journal, StoredRecord } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
+import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 
 /** What a test's record holds; `action` unknown to the table when it begins with `new.`. */
@@ -77,7 +78,7 @@ export interface Setup {
 }
 
 /** Settings of a sink that takes everything in batches of ten. */
-export function settingsOf(change: Partial<DeliverySettings> = {}): DeliverySettings {
+export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
   return {
     name: 'out',
     type: 'test',
@@ -91,7 +92,7 @@ export function settingsOf(change: Partial<DeliverySettings> = {}): DeliverySett
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 1_000,
-    whenFull: 'wait',
+    labels: [],
     ...change,
   };
 }
@@ -99,7 +100,7 @@ export function settingsOf(change: Partial<DeliverySettings> = {}): DeliverySett
 export interface SetupOptions {
   readonly journal: Journal;
   readonly answer: Answer;
-  readonly settings?: Partial<DeliverySettings>;
+  readonly settings?: Partial<SinkSettings>;
   readonly sink?: Partial<Sink>;
   readonly deps?: Partial<DeliverDeps>;
   readonly clock?: VirtualClock;

@@ -62,7 +62,7 @@ const replies: Readonly<Record<string, (asked: Asked) => void>> = {
 };
 
 const told: Readonly<Record<string, RegExp>> = {
-  login: /an HTML page where JSON was due/,
+  login: /an HTML page instead of JSON/,
   endless: /bytes|large/i,
   cut: /cut off|reset|closed|ended/i,
   shapeless: /no list of records at items; it has data/,

@@ -5,14 +5,14 @@ import type { Log } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { createBudgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
-import type { SourceSettings } from '../../src/collect/source.ts';
 import type { Connector, Reader } from '../../src/connectors/connector.ts';
-import type { DeliverySettings } from '../../src/deliver/delivery.ts';
+import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../../src/operate/jobs.ts';
 import type { Runtime } from '../../src/operate/runtime.ts';
+import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
@@ -84,7 +84,7 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
   };
 }
 
-function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): DeliverySettings {
+function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
   return {
     name,
     type: 'sim',
@@ -98,7 +98,7 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): DeliverySettings
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 100_000,
-    whenFull: 'wait',
+    labels: [],
   };
 }
 

@@ -142,7 +142,7 @@ function linkPager(vendor: Vendor, { time, plan, dice, strikes }: VendorParts): 
     const last = page.at(-1);
     const next = new URL(url);
     if (last !== undefined) next.searchParams.set('after', keyOf(last));
-    const headers = last === undefined ? {} : { link: `<${next.href}>; rel="next"` };
+    const headers: Record<string, string> = last === undefined ? {} : { link: `<${next.href}>; rel="next"` };
     const shown = strikes('reorder') ? shuffled(page, dice) : page;
     return json(values(shown), shown, headers);
   };

@@ -1,11 +1,12 @@
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import type { DeliverySettings, SinkLoop } from '../../src/deliver/delivery.ts';
+import type { SinkLoop } from '../../src/deliver/delivery.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import type { TlsSettings } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
+import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { demoMapper, settingsOf } from '../deliver/harness.ts';
 import type { MemoryJournal } from '../deliver/memory-journal.ts';
 
@@ -21,7 +22,7 @@ export interface Delivering extends AsyncDisposable {
 export function deliver(
   journal: MemoryJournal,
   open: (context: SinkContext) => Sink,
-  over: { readonly settings?: Partial<DeliverySettings>; readonly tls?: TlsSettings; readonly secrets?: readonly string[] } = {},
+  over: { readonly settings?: Partial<SinkSettings>; readonly tls?: TlsSettings; readonly secrets?: readonly string[] } = {},
 ): Delivering {
   const seams = systemSeams();
   const secrets = createSecrets();

@@ -1,8 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { Sink } from '../../src/sinks/sink.ts';
-import { openLines } from '../../src/sinks/stdout/index.ts';
-import { readableLine } from '../../src/sinks/stdout/readable-line.ts';
+import { openLines, readableLine } from '../../src/sinks/stdout/index.ts';
 import { batchOf, never, numbered, outgoing } from './sink-bench.ts';
 
 const open = (stream: Writable): Sink => openLines(stream, ({ body }) => body);

@@ -61,6 +61,6 @@ it('says in a probe that nothing can be proved', async () => {
 
   await expect(sink.probe(never())).resolves.toEqual({
     ok: true,
-    findings: ['udp://127.0.0.1:514 resolves; udp proves nothing more, and nothing tells whether messages arrive'],
+    findings: ['udp://127.0.0.1:514 resolves; udp can prove no more, and nothing reports whether messages arrive'],
   });
 });

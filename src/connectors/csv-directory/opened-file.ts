@@ -60,7 +60,7 @@ export async function openListed(
 function changed(path: string): PenstockError {
   return new PenstockError('PEN_FILE_UNREADABLE', 'it changed while it was read', {
     where: path,
-    fix: 'nothing needs to be done: it is read again once it rests',
+    fix: 'nothing needs to be done: it is read again once it stops changing',
   });
 }
 

@@ -35,7 +35,7 @@ export async function* readRows(
     if (!(error instanceof PenstockError) || error.where !== undefined) throw error;
     throw new PenstockError(error.code, error.message, {
       where: file.path,
-      ...(error.fix === undefined ? {} : { fix: error.fix }),
+      fix: error.fix,
       cause: error,
     });
   }
@@ -92,13 +92,13 @@ function openParser(delimiter: string, skipped: SkippedRow[]): ReturnType<typeof
 }
 
 function unreadable({ error, raw }: SkippedRow): RawRecord {
-  // The parser says nothing more of a file after a row without an end, so what is behind it must not pass for read.
+  // The parser says nothing more of a file after a row without an end, so what comes after it must not count as read.
   if (error?.code !== 'CSV_QUOTE_NOT_CLOSED') {
     throw new PenstockError(
       'PEN_FILE_UNREADABLE',
       `line ${Number(error?.['lines'] ?? 0)}: a row is larger than ${largestRow} bytes or cannot be read`,
       {
-        fix: 'a quote is probably not closed there: mend the file, or download it again',
+        fix: 'a quote is probably not closed there: correct the file, or download it again',
       },
     );
   }

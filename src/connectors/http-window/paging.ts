@@ -1,13 +1,12 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
-import { boundDepth, compilePath } from '../../event/index.ts';
+import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
-import type { HttpWindowSpec, Paths } from '../read-schema.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
 
-/** What one page says, apart from its transport. */
-export type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
+type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
 
-export interface PagingContext {
+interface PagingContext {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly state: PageState | null;
@@ -30,11 +29,11 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
     const found = readRecords(reply);
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
-    return { records: found, next, ...(total === undefined ? {} : { total }) };
+    return { records: found, next, total };
   };
 }
 
-function compileRecords(paths: Paths, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
+function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
@@ -129,7 +128,7 @@ const credentialNames =
 function linkState(target: string | undefined, { url, isSecret }: PagingContext): PageState | null {
   if (target === undefined) return null;
   const next = URL.parse(target, url.href);
-  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is no address');
+  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
   if (next.origin !== url.origin) {
     throw new PenstockError('PEN_FOREIGN_ORIGIN', `the link to the next page leads from ${url.origin} to ${next.origin}`, {
       fix: `if that host is the vendor's, set the API address in the options to it; credentials are never sent elsewhere`,

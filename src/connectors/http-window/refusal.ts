@@ -1,7 +1,6 @@
 import { type ErrorCode, PenstockError } from '../../base/errors.ts';
 
-/** What an answer that is no page is judged by. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   /** What the vendor said, without secrets; may be empty. */
   readonly words: string;
@@ -25,7 +24,7 @@ const fixes: Readonly<Record<number, string>> = {
 };
 
 /** True for an answer that may be different in a moment. */
-export function isPassing(status: number): boolean {
+function isPassing(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
@@ -40,8 +39,8 @@ export function refusalError(refusal: Refusal): PenstockError {
     (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
   return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
     status,
-    ...(fix === undefined ? {} : { fix }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    fix,
+    retryAfterMs,
   });
 }
 

@@ -1,23 +1,25 @@
+import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { retryAfterMs } from '../../http/index.ts';
+import type { BudgetNews } from '../connector.ts';
 
 const longestText = 300;
 
-/** A parsed body, or why it is none. */
-export type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
+type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
 
 /** Parses a JSON body. Bytes that are no UTF-8 become U+FFFD: one wrong byte in a name must not stop a source. */
-export function parseBody({ body, headers }: HttpResponse): ParsedBody {
+function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
     return { value: parseJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
-    if (text.trim() === '') return { fault: 'an empty body', isHtml: false };
-    return { fault: isHtml ? 'an HTML page' : 'a body that is not JSON', isHtml };
+    if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
+    return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
   }
 }
 
@@ -28,11 +30,10 @@ export function requireJson(response: HttpResponse, request: string): unknown {
   const fix = parsed.isHtml
     ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError(
-    'PEN_SOURCE_BAD_REPLY',
-    `answered ${response.status} with ${parsed.fault} where JSON was due, to ${request}`,
-    { fix, status: response.status },
-  );
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${response.status} with ${parsed.fault} to ${request}`, {
+    fix,
+    status: response.status,
+  });
 }
 
 /**
@@ -93,4 +94,36 @@ function plain(text: string, scrub: (text: string) => string): string {
   const clean = scrub(String(redact(text.slice(0, 5000))));
   const line = clean.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > longestText ? `${line.slice(0, longestText)}...` : line;
+}
+
+const prefixes = ['x-ratelimit-', 'x-rate-limit-', 'ratelimit-'];
+
+/** What an answer says of the request budget; undefined when nothing. `resetMs` and `pauseMs` count from now. */
+export function budgetNews(status: number, headers: Readonly<Record<string, string>>, clock: Clock): BudgetNews | undefined {
+  const remaining = numberOf(headers, 'remaining');
+  const limit = numberOf(headers, 'limit');
+  const reset = numberOf(headers, 'reset');
+  const pause = status === 429 || status === 503 ? retryAfterMs(headers, clock) : undefined;
+  const news = {
+    remaining,
+    limit,
+    resetMs: reset === undefined ? undefined : untilMs(reset, clock),
+    pauseMs: pause,
+  };
+  return Object.values(news).every((value) => value === undefined) ? undefined : news;
+}
+
+function numberOf(headers: Readonly<Record<string, string>>, name: string): number | undefined {
+  for (const prefix of prefixes) {
+    // Some send `100, 100;w=60`: the first number is the one in force.
+    const match = /^\s*(\d{1,15}(?:\.\d+)?)/.exec(headers[`${prefix}${name}`] ?? '');
+    if (match !== null) return Number(match[1]);
+  }
+  return undefined;
+}
+
+// Vendors write the reset as seconds from now, or as a time in seconds or milliseconds.
+function untilMs(reset: number, clock: Clock): number {
+  if (reset > 100_000_000_000) return Math.max(0, reset - clock.now());
+  return Math.max(0, reset > 1_000_000_000 ? reset * 1000 - clock.now() : reset * 1000);
 }

@@ -1,7 +1,7 @@
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
-import type { HttpWindowSpec } from '../read-schema.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
 import { compileTemplate, type Scope, type Template } from '../template.ts';
 
 /** Makes the request of a page out of values; everything else is fixed. */
@@ -39,7 +39,7 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
         method: request.method ?? 'GET',
         url: target,
         headers: { ...fixed, ...Object.fromEntries(rendered) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body(scope)) }),
+        body: body === undefined ? undefined : JSON.stringify(body(scope)),
         timeoutMs,
         maxBytes,
       };

@@ -1,4 +1,4 @@
-import type { WindowSpec } from '../read-schema.ts';
+import type { WindowSpec } from '../read-section.ts';
 
 /** Writes a window bound (milliseconds) as the vendor reads it; finer digits than it takes are cut off. */
 export type BoundFormat = (ms: number) => string;

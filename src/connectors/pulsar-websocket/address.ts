@@ -8,7 +8,7 @@ export interface Subscription {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface SubscriptionParts {
+interface SubscriptionParts {
   /** Service address, with `/ws/v2` or without a path. */
   readonly service: string;
   readonly topics: readonly string[];
@@ -24,7 +24,7 @@ export interface SubscriptionParts {
 /**
  * The consumer addresses of a durable subscription of type Failover: one consumer receives, in order, another takes over when it goes.
  *
- * Throws PEN_CONFIG_INVALID for an address or a topic that is none. Source: https://pulsar.apache.org/docs/client-libraries-websocket/
+ * Throws PEN_CONFIG_INVALID for an invalid address or topic. Source: https://pulsar.apache.org/docs/client-libraries-websocket/
  */
 export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
   const service = serviceOf(parts.service);
@@ -38,18 +38,15 @@ export function subscriptionsOf(parts: SubscriptionParts): Subscription[] {
     url.searchParams.set('subscriptionType', 'Failover');
     url.searchParams.set('receiverQueueSize', String(receiverQueue));
     if (inQuery) url.searchParams.set('token', token);
-    return {
-      topic: `${topic.domain}://${topic.names.join('/')}`,
-      url,
-      headers: token === undefined || inQuery ? {} : { authorization: `Bearer ${token}` },
-    };
+    const headers: Record<string, string> = token === undefined || inQuery ? {} : { authorization: `Bearer ${token}` };
+    return { topic: `${topic.domain}://${topic.names.join('/')}`, url, headers };
   });
 }
 
 function serviceOf(text: string): URL {
   const url = URL.parse(text);
   if (url === null || !['ws:', 'wss:'].includes(url.protocol) || url.username !== '' || url.search !== '') {
-    throw new PenstockError('PEN_CONFIG_INVALID', 'the WebSocket address is none', {
+    throw new PenstockError('PEN_CONFIG_INVALID', 'the WebSocket address is invalid', {
       fix: 'write wss://host:port/ws/v2, without credentials or a query',
     });
   }

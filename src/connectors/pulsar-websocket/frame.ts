@@ -5,7 +5,7 @@ import type { RawRecord, StreamMessage } from '../connector.ts';
 // The broker allows 5 MB per message by default; base64 and the envelope make a third more of it, and private brokers allow more.
 const largestFrame = 16 * 1024 * 1024;
 const shownOfLarger = 64 * 1024;
-// The id stands at the start or, with other writers, behind the payload.
+// The id stands at the start or, with other writers, after the payload.
 const idWithin = 4096;
 
 /**

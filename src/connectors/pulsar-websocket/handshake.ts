@@ -31,7 +31,7 @@ export async function openWebSocket(
   signal: AbortSignal,
 ): Promise<WebSocket> {
   const { http, seams, userAgent } = dialling;
-  if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client opens no sockets');
+  if (http.openSocket === undefined) throw new PenstockError('PEN_INTERNAL', 'this HTTP client cannot open sockets');
   using limit = deadline(seams.clock, handshakeMs, signal);
   const socket = await orAbort(http.openSocket(url), limit.signal);
   const client = new WebSocket(url, {
@@ -93,7 +93,7 @@ function unanswered(url: URL, topic: string): PenstockError {
 }
 
 function unavailable(what: string, cause?: Error): PenstockError {
-  return new PenstockError('PEN_SOURCE_UNAVAILABLE', what, cause === undefined ? {} : { cause });
+  return new PenstockError('PEN_SOURCE_UNAVAILABLE', what, { cause });
 }
 
 const meanings: Readonly<Record<number, string>> = {
@@ -138,5 +138,5 @@ function refusal(statusCode: number, page: string, topic: string, hints: Readonl
   const fix = hints[String(statusCode)] ?? fixes[statusCode];
   const what = `answered ${statusCode} for topic ${topic}${meaning === undefined ? '' : `: ${meaning}`}`;
   const code = statusCode === 401 || statusCode === 403 ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';
-  return new PenstockError(code, what, { status: statusCode, ...(fix === undefined ? {} : { fix }) });
+  return new PenstockError(code, what, { status: statusCode, fix });
 }

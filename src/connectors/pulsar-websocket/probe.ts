@@ -5,8 +5,7 @@ import type { StreamProbe } from '../connector.ts';
 import type { Subscription } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
 
-/** What a probe needs besides the way to the service. */
-export interface Probing {
+interface Probing {
   readonly dialling: Dialling;
   readonly subscription: string;
   /** Address of the admin API; undefined when it is not configured. */
@@ -16,7 +15,7 @@ export interface Probing {
 
 /**
  * Learns about a topic without taking a message. The admin API, where it is configured and answers, goes first: a broker that makes topics
- * by itself would make a misspelt one when we connect. Then a reader connects and goes, which leaves no subscription behind. With `create`
+ * by itself would make a misspelt one when we connect. Then a reader connects and disconnects, which leaves no subscription. With `create`
  * a consumer in pull mode connects instead, which makes the subscription at the latest message and is sent nothing.
  */
 export async function probeTopic(
@@ -46,14 +45,14 @@ function explainReader(error: PenstockError): PenstockError {
   return new PenstockError(error.code, `${error.message}; brokers answer so when the topic does not exist`, {
     status: 500,
     cause: error,
-    fix: 'make the topic if it does not exist; check --create-subscription, or the option with the address of the admin API, gives a clearer answer',
+    fix: 'create the topic if it does not exist; check --create-subscription, or the option with the address of the admin API, gives a clearer answer',
   });
 }
 
 function missing(topic: string): PenstockError {
   return new PenstockError('PEN_SOURCE_UNAVAILABLE', `topic ${topic} does not exist`, {
     status: 404,
-    fix: 'make the topic, or correct its name; then run check with --create-subscription before anything is published to it',
+    fix: 'create the topic, or correct its name; then run check with --create-subscription before anything is published to it',
   });
 }
 
@@ -79,7 +78,7 @@ function pullingOf({ topic, url, headers }: Subscription): Subscription {
   return { topic, url: pulling, headers };
 }
 
-/** What the admin API tells; all of it may be unknown. */
+/** What the admin API says; all of it may be unknown. */
 interface AdminFacts {
   readonly isMissing: boolean;
   /** Names of the topic's subscriptions, or why they are not known. */
@@ -155,7 +154,7 @@ function untold(answers: readonly Told[]): string[] {
     answers.flatMap(({ gap }) => (gap === undefined ? [] : [gap])),
     ({ why }) => why,
   );
-  return [...gaps].map(([why, missing]) => `the admin API does not tell ${missing.map(({ what }) => what).join(', ')}: ${why}`);
+  return [...gaps].map(([why, missing]) => `the admin API does not say ${missing.map(({ what }) => what).join(', ')}: ${why}`);
 }
 
 function subscriptionLine(topic: string, name: string, known: readonly string[] | string, created: boolean): string {

@@ -9,7 +9,7 @@ const pingMs = 30_000;
 const deadMs = 90_000;
 /**
  * A broker that deletes a topic leaves the connections of its consumers open, and nothing ever comes on them again, not even when the topic
- * is made anew (seen with Pulsar 3.0.7). Only connecting again tells.
+ * is closed and opened again (seen with Pulsar 3.0.7). Only connecting again shows it.
  */
 const quietMs = 300_000;
 const goodbyeMs = 1_000;
@@ -18,11 +18,10 @@ const batchMessages = 500;
 const batchBytes = 2 * 1024 * 1024;
 const largestQueueBytes = 8 * 1024 * 1024;
 
-/** Why a session ended that was quiet for so long that it is made anew, which is no fault. */
-export const renewal = 'no message came for a while, the connection is made anew';
+/** Why a session ended that was quiet for so long that it reconnects, which is not a fault. */
+export const renewal = 'no message for a while, reconnecting';
 
-/** What a session tells and asks. */
-export interface SessionHandlers {
+interface SessionHandlers {
   /** Makes the messages durable; they are acknowledged after it resolved. */
   commit(messages: readonly StreamMessage[]): Promise<void>;
   /** Publish time of the oldest message not yet acknowledged. */

@@ -1,4 +1,4 @@
-// The file that lines are appended to. Its size is known at any time: what a failed write left behind it is cut off again, so the file
+// The file that lines are appended to. Its size is known at any time: what a failed write left there is cut off again, so the file
 // always ends with a line feed that was synced, or with bytes that the next open cuts off.
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -97,7 +97,7 @@ export async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void>
   for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
 }
 
-/** Position behind the last line feed; 0 when there is none. */
+/** Position after the last line feed; 0 when there is none. */
 async function endOfLastLine(handle: FileHandle, size: number, path: string): Promise<number> {
   const buffer = Buffer.alloc(Math.min(stepBytes, size));
   for (let end = size; end > 0; ) {

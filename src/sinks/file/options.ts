@@ -10,12 +10,12 @@ const Rotate = Type.Object(
 );
 
 /** Options of `type: file`. */
-export const FileOptions = Type.Object(
+export const FileSinkOptions = Type.Object(
   {
     path: Type.String({
       minLength: 1,
       format: 'path',
-      description: 'File that lines are appended to; its folder is made when missing.',
+      description: 'File that lines are appended to; its folder is created when missing.',
     }),
     rotate: Type.Optional(Rotate),
     compress_rotated: Type.Boolean({ default: false, description: 'Turn rotated files into .gz.' }),
@@ -23,10 +23,10 @@ export const FileOptions = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        description: 'Most rotated files to keep; the oldest are deleted. Unset: all.',
+        description: 'Maximum number of rotated files to keep; the oldest are deleted. Unset: all.',
       }),
     ),
   },
   { additionalProperties: false },
 );
-export type FileOptions = Static<typeof FileOptions>;
+export type FileSinkOptions = Static<typeof FileSinkOptions>;

@@ -4,7 +4,7 @@ import type { Log } from '../../base/log.ts';
 import { sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import { type LineFile, openLineFile } from './line-file.ts';
-import type { FileOptions } from './options.ts';
+import type { FileSinkOptions } from './options.ts';
 import { moveAway, periodOf, tidyRotated } from './rotation.ts';
 
 /** Gives the open file, moving it away when its size or its time is over. One caller at a time. */
@@ -12,14 +12,14 @@ export class RotatingFile implements AsyncDisposable {
   /** Size that no file passes unless one line alone is larger. */
   readonly maxBytes: number;
   readonly #path: string;
-  readonly #options: FileOptions;
+  readonly #options: FileSinkOptions;
   readonly #seams: Pick<Seams, 'clock' | 'files'>;
   readonly #log: Log;
   #current: LineFile | undefined;
   #period = '';
   #tidying: Promise<void> = Promise.resolve();
 
-  constructor(path: string, options: FileOptions, seams: Pick<Seams, 'clock' | 'files'>, log: Log) {
+  constructor(path: string, options: FileSinkOptions, seams: Pick<Seams, 'clock' | 'files'>, log: Log) {
     this.maxBytes = options.rotate?.size === undefined ? Number.POSITIVE_INFINITY : sizeBytes(options.rotate.size);
     this.#path = path;
     this.#options = options;
@@ -61,7 +61,7 @@ export class RotatingFile implements AsyncDisposable {
     if (opened.repaired > 0) {
       this.#log.warn(
         { path: this.#path, bytes: opened.repaired },
-        'cut off a torn last line; its event was never settled and comes again',
+        'cut off a torn last line; its event was never acknowledged and is sent again',
       );
     }
     this.#period = this.#periodNow(opened.lastWritten);
@@ -81,7 +81,7 @@ export class RotatingFile implements AsyncDisposable {
     await last?.[Symbol.asyncDispose]();
   }
 
-  // Compressing a large file takes a while; lines go on meanwhile.
+  // Compressing a large file takes a while; lines are written meanwhile.
   #tidy(): void {
     const options = { compress: this.#options.compress_rotated, keep: this.#options.keep_files };
     this.#tidying = this.#tidying

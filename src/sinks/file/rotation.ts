@@ -13,7 +13,7 @@ export function periodOf(ms: number, every: 'day' | 'hour'): string {
 }
 
 /** `audit.ndjson` at 2026-11-21T09:45:00.123Z, second file of that moment -> `audit.20261121T094500.123Z-1.ndjson`. */
-export function rotatedName(path: string, ms: number, number: number): string {
+function rotatedName(path: string, ms: number, number: number): string {
   const extension = extname(path);
   const stamp = new Date(ms).toISOString().replace(/[-:]/g, '');
   return `${basename(path, extension)}.${stamp}${number === 0 ? '' : `-${number}`}${extension}`;

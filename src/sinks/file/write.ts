@@ -5,11 +5,11 @@ import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { ProbeReport, Sink, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { longestLineBytes } from './line-file.ts';
-import type { FileOptions } from './options.ts';
+import type { FileSinkOptions } from './options.ts';
 import { RotatingFile } from './rotating-file.ts';
 
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
-export function openFileSink(options: FileOptions, { seams, log }: SinkContext): Sink {
+export function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Sink {
   const path = resolve(options.path);
   const target = new RotatingFile(path, options, seams, log);
   return {
@@ -40,7 +40,7 @@ async function append(target: RotatingFile, encoded: readonly string[], path: st
   }
 }
 
-/** Index behind the last of the lines from `start` that fit `room` bytes; at least one line goes. */
+/** Index after the last of the lines from `start` that fit `room` bytes; at least one line goes. */
 function endOfPart(encoded: readonly string[], start: number, room: number): number {
   if (room === Number.POSITIVE_INFINITY) return encoded.length;
   let left = room - Buffer.byteLength(encoded[start] ?? '');

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
 
-/** An answer's JSON object; empty when it is none. */
+/** An answer's JSON object; empty when it is not one. */
 export function parseAnswer(body: Buffer): Readonly<Record<string, unknown>> {
   try {
     const parsed: unknown = JSON.parse(body.toString('utf8'));

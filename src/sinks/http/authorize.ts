@@ -1,4 +1,4 @@
-import { PenstockError } from '../../base/errors.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { oauth2ClientCredentials, type TokenSource } from '../../http/index.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { googleServiceAccount } from './google-service-account.ts';
@@ -6,7 +6,7 @@ import type { HttpAuth } from './options.ts';
 import type { Preset } from './preset.ts';
 
 /** The headers of one attempt, or the verdict when none can be had: nothing was sent then. */
-export type Authorization = { readonly headers: Readonly<Record<string, string>> } | { readonly failed: Verdict };
+type Authorization = { readonly headers: Readonly<Record<string, string>> } | { readonly failed: Verdict };
 
 /** Proves who we are. */
 export interface Authorizer {
@@ -15,7 +15,7 @@ export interface Authorizer {
   renew(refused: Readonly<Record<string, string>>): boolean;
 }
 
-/** Makes the authorizer of a sink. Throws PEN_CONFIG_INVALID for a key file that is none. */
+/** Makes the authorizer of a sink. Throws PEN_CONFIG_INVALID for an invalid key file. */
 export function openAuthorizer(auth: HttpAuth | undefined, preset: Preset, { http, seams }: SinkContext): Authorizer {
   if (auth?.oauth2 !== undefined) {
     const { scope = preset.scope, ...rest } = auth.oauth2;
@@ -61,10 +61,13 @@ function tokens(source: TokenSource, path: string): Authorizer {
 // No batch left this machine yet, so nothing is uncertain here.
 function verdictOf(error: PenstockError, path: string): Verdict {
   const reason = error.message;
-  if (error.code === 'PEN_SOURCE_REFUSED' || error.code === 'PEN_SOURCE_BAD_REPLY')
-    return { kind: 'hold', reason, fix: `check the credentials and URL in "${path}" of the sink` };
-  if (error.code === 'PEN_HTTP_TLS' || error.code === 'PEN_CONFIG_INVALID')
-    return { kind: 'hold', reason, fix: error.fix ?? `check "${path}" of the sink` };
+  if (consequenceOf(error).sink === 'hold') {
+    const isAnswered = error.status !== undefined;
+    const fix = isAnswered
+      ? `check the credentials and URL in "${path}" of the sink`
+      : (error.fix ?? `check "${path}" of the sink`);
+    return { kind: 'hold', reason, fix };
+  }
   return error.retryAfterMs === undefined
     ? { kind: 'retry', reason }
     : { kind: 'retry', reason, retryAfterMs: error.retryAfterMs };

@@ -17,7 +17,7 @@ const lifetimeSeconds = 3600;
 /**
  * Access tokens of a Google service account: a JWT signed with its key (RS256), exchanged at its token endpoint, cached.
  *
- * `keyFile` is the text of the JSON key. Throws PEN_CONFIG_INVALID when it is none.
+ * `keyFile` is the text of the JSON key. Throws PEN_CONFIG_INVALID when it is invalid.
  * Source: https://developers.google.com/identity/protocols/oauth2/service-account#httprest
  */
 export function googleServiceAccount(keyFile: string, scope: string, http: HttpClient, seams: Seams): TokenSource {
@@ -35,7 +35,7 @@ async function mint(account: ServiceAccount, scope: string, http: HttpClient, se
 }
 
 /** The assertion that the token endpoint takes; `nowMs` becomes its time of issue. */
-export function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
+function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
   const issued = Math.floor(nowMs / 1000);
   const header = { alg: 'RS256', typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) };
   const claims = { iss: email, scope, aud: tokenUri, iat: issued, exp: issued + lifetimeSeconds };
@@ -43,7 +43,7 @@ export function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope
   return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
 }
 
-/** Reads the JSON key of a service account; throws PEN_CONFIG_INVALID when it is none. */
+/** Reads the JSON key of a service account; throws PEN_CONFIG_INVALID when it is invalid. */
 export function readKeyFile(keyFile: string): ServiceAccount {
   const { client_email: email, private_key: pem, private_key_id: keyId, token_uri: uri } = parseAnswer(Buffer.from(keyFile));
   const tokenUri = typeof uri === 'string' ? uri : 'https://oauth2.googleapis.com/token';

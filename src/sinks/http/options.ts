@@ -17,15 +17,15 @@ const Auth = Type.Object(
         { ...closed, description: 'Any other header.' },
       ),
     ),
-    api_key: Type.Optional(secret('Key, sent in the header that the preset wants.')),
+    api_key: Type.Optional(secret('Key, sent in the header that the preset expects.')),
     oauth2: Type.Optional(
       Type.Object(
         {
           token_url: Type.String({ format: 'uri', pattern: '^https?://', description: 'Token endpoint.' }),
           client_id: text('Client id.'),
           client_secret: secret('Client secret.'),
-          scope: Type.Optional(text('Scope. Unset: what the preset wants.')),
-          audience: Type.Optional(text('Audience, where the issuer wants one.')),
+          scope: Type.Optional(text('Scope. Unset: what the preset needs.')),
+          audience: Type.Optional(text('Audience, where the issuer requires one.')),
           auth_style: Type.Optional(
             Type.Enum(['body', 'basic'], {
               description: 'Where the credentials go: form fields (default) or an Authorization header.',
@@ -39,7 +39,7 @@ const Auth = Type.Object(
       secret('Key file of a Google service account (its JSON text). Write ${file:/run/secrets/key.json}.'),
     ),
   },
-  { ...closed, minProperties: 1, maxProperties: 1, description: 'How requests prove who they are: one of these.' },
+  { ...closed, minProperties: 1, maxProperties: 1, description: 'How requests authenticate: one of these.' },
 );
 
 /** What is `http`'s own of a sink's options. */
@@ -65,7 +65,8 @@ export const HttpOptions = Type.Object(
           standard_webhooks: Type.Array(secret('Secret, `whsec_` and base64.'), {
             minItems: 1,
             maxItems: 5,
-            description: 'Secrets of the Standard Webhooks signature; with several, all sign, so that they can be exchanged.',
+            description:
+              'Secrets of the Standard Webhooks signature; with several, each signs every request, so that they can be rotated.',
           }),
         },
         { ...closed, description: 'Signature over each request.' },

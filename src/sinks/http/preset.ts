@@ -31,7 +31,7 @@ export interface Preset {
   readonly needs: readonly (keyof HttpOptions)[];
   /** Base URL when `url` is absent; `{option}` stands for an option, percent-encoded, here and in `path`. */
   readonly url?: string;
-  /** Path and query behind the base URL. */
+  /** Path and query after the base URL. */
   readonly path: string;
   readonly contentType: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -41,7 +41,7 @@ export interface Preset {
   readonly scope?: string;
   /** What stands around the entries of one request. */
   readonly frame: (context: EntryContext) => Frame;
-  /** Makes the writer of one event's share, its separator behind it. */
+  /** Makes the writer of one event's share, its separator after it. */
   readonly entry: (context: EntryContext) => (event: OutgoingEvent) => string;
   /** Rewrites an entry so that a replayed event overwrites, where the receiver would swallow a known id. */
   readonly overwrite?: {

@@ -25,7 +25,7 @@ export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<
         ...(probe?.body === undefined ? {} : { 'content-type': preset.contentType }),
         ...authorization.headers,
       },
-      ...(probe?.body === undefined ? {} : { body: probe.body }),
+      body: probe?.body,
       timeoutMs: context.timeoutMs ?? 30_000,
       maxBytes: 65_536,
       signal,

@@ -40,7 +40,7 @@ export function httpSend(sending: Sending): (batch: Batch, signal: AbortSignal) 
       const sent = await attempt(sending, rewritten, batch, signal);
       overwrites = 'failed' in sent || overwrite?.refusedBy.test(sent.response.body.toString('utf8')) !== true;
       if (overwrites) return judge(sending, batch, sent);
-      sending.context.log.info('the receiver does not let events be overwritten: replayed ones that it has stay as they are');
+      sending.context.log.info('the receiver does not allow overwriting: replayed events that it already has stay unchanged');
     }
     return judge(sending, batch, await attempt(sending, bodies, batch, signal));
   };
@@ -70,7 +70,7 @@ function requestOf(
   authorization: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): HttpRequest {
-  const encoding = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
+  const encoding: Record<string, string> = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
   return {
     method: options.method,
     url,

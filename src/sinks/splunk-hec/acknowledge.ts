@@ -6,41 +6,26 @@ import { uuid } from '../../base/random.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
-import { type Channel, freshChannel, keepCookies, settle, settleAll } from './channel.ts';
+import { type Channel, freshChannel, keepCookies, settle, settleAll, type Ticket } from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
 import type { Ask, AskWhether, PollReply } from './poll.ts';
 
-/** A channel makes room for a new one after so many ids, so that the ids it remembers stay few. */
+/** A channel is replaced after this many ids, so that it remembers few. */
 const maxIdsPerChannel = 10_000;
-/** A channel that rested so long is not used again: splunkd removes one after 600 s (`maxIdleTime`) and counts its ids from 0 again. */
+/** A channel that was idle for this long is not used again: splunkd removes one after 600 s (`maxIdleTime`) and counts its ids from 0 again. */
 const longestRestMs = 240_000;
-/** After so many failures in a row, something is wrong that waiting does not mend. */
+/** After this many failures in a row, waiting does not help. */
 const alarmingStreak = 3;
 
-/** A batch's place on a channel, from before its post until its answer is read. */
-export interface Ticket extends Disposable {
-  readonly channel: Channel;
-  /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
-  hear(
-    setCookie: string | undefined,
-    answer: HecAnswer,
-  ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
-  /** Asks whether the token acknowledges, when no answer has told yet; undefined when that cannot be learned. */
-  learn(signal: AbortSignal): Promise<boolean | undefined>;
-  /** Resolves when the id is told indexed, is given up, or its channel is lost. Never rejects. */
-  wait(ackId: number): Promise<Verdicts>;
-}
-
 /** Durations in milliseconds. */
-export interface AcknowledgeSettings {
+interface AcknowledgeSettings {
   readonly pollMs: number;
   readonly timeoutMs: number;
   /** How long a batch waits for a place before it is handed back. */
   readonly patienceMs: number;
 }
 
-/** How to ask Splunk. */
-export interface Questions {
+interface Questions {
   readonly ask: Ask;
   readonly askWhether: AskWhether;
 }
@@ -185,7 +170,7 @@ export class Acknowledgements implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<Verdicts>();
     if (this.#closing.signal.aborted) return Promise.resolve({ all: uncertain('the sink closed') });
     if (channel.seen.has(ackId)) {
-      const verdict = uncertain(`acknowledgement id ${ackId} came twice: the server began to count anew`);
+      const verdict = uncertain(`acknowledgement id ${ackId} came twice: the server restarted its count`);
       if (channel.outstanding.has(ackId)) {
         this.#lose(channel, verdict);
         return Promise.resolve({ all: verdict });
@@ -249,11 +234,11 @@ export class Acknowledgements implements AsyncDisposable {
 
   #onSilence(channel: Channel, verdict: Verdict): void {
     const { endpoint } = channel;
-    if (verdict.kind !== 'hold') return this.#log.debug({ endpoint, answer: verdict }, 'acknowledgements unknown');
+    if (verdict.kind !== 'hold') return this.#log.debug({ endpoint, answer: verdict }, 'asking for acknowledgements failed');
     if (!channel.isRefused)
       this.#log.warn(
         { endpoint, reason: verdict.reason, fix: verdict.fix },
-        'the question for acknowledgements is refused; what waits for them is kept until ack_timeout',
+        'the request for acknowledgements is refused; batches that wait for one are kept until ack_timeout',
       );
     channel.isRefused = true;
   }
@@ -270,7 +255,7 @@ export class Acknowledgements implements AsyncDisposable {
     if (endpoint.timeoutsInARow >= alarmingStreak)
       this.#log.error(
         { endpoint: channel.endpoint, batches: endpoint.timeoutsInARow },
-        'acknowledgements do not come: the load balancer sends polls to another indexer (make it sticky by cookie, or list the indexers as endpoints), or indexing is blocked',
+        'no acknowledgement arrives: the load balancer sends polls to another indexer (make it sticky by cookie, or list the indexers as endpoints), or indexing is blocked',
       );
   }
 

@@ -1,7 +1,8 @@
 import type { Verdicts } from '../sink.ts';
+import type { HecAnswer } from './answer.ts';
 
 /** A batch that Splunk queued and has not yet called indexed. */
-export interface Waiting {
+interface Waiting {
   readonly bytes: number;
   /** Monotonic time at which it is given up. */
   readonly deadline: number;
@@ -21,7 +22,7 @@ export interface Channel {
   /** Cookies of the load balancer, by name: they keep requests and polls at one indexer. */
   readonly cookies: Map<string, string>;
   readonly outstanding: Map<number, Waiting>;
-  /** Every id that this channel gave out since the server began to count: one that comes again means that it began anew. */
+  /** Every id that this channel gave out since the server began to count: one that comes again means that it restarted its count. */
   readonly seen: Set<number>;
   /** Batches that were let in and whose answer is not read yet. */
   entered: number;
@@ -30,13 +31,27 @@ export interface Channel {
   polledAt: number;
   /** Monotonic time at which a batch was let in or an answer came. */
   usedAt: number;
-  /** The poll under way: a channel has one poller, for `true` is told once. */
+  /** The poll under way: a channel has one poller, because Splunk says `true` only once. */
   polling: Promise<void> | undefined;
   isWatched: boolean;
-  /** Polled every second instead of at leisure. */
+  /** Polled every second instead of every `ack_poll`. */
   isHurried: boolean;
   /** The last poll was refused, and the log says so. */
   isRefused: boolean;
+}
+
+/** A batch's place on a channel, from before its post until its answer is read. */
+export interface Ticket extends Disposable {
+  readonly channel: Channel;
+  /** Learns from an answer: whether the balancer stayed with its indexer, and whether the token acknowledges (undefined: not known yet). */
+  hear(
+    setCookie: string | undefined,
+    answer: HecAnswer,
+  ): { readonly isSticky: boolean; readonly acknowledges: boolean | undefined };
+  /** Asks whether the token acknowledges, when no answer has shown it yet; undefined when that cannot be learned. */
+  learn(signal: AbortSignal): Promise<boolean | undefined>;
+  /** Resolves when Splunk says the id is indexed, when it is given up, or its channel is lost. Never rejects. */
+  wait(ackId: number): Promise<Verdicts>;
 }
 
 /** A channel that nothing was sent on. */

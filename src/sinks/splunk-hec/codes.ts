@@ -62,7 +62,7 @@ export function isAccepted(answer: HecAnswer): boolean {
   return isSuccess(answer.status) && (meaning?.kind === 'accepted' || meaning?.kind === 'slower');
 }
 
-/** True when an answer names one event behind others, which HEC stored unless an acknowledgement was due. */
+/** True when an answer names one event that comes after others, which HEC stored unless an acknowledgement was expected. */
 export function hasStoredSome({ code, eventNumber }: HecAnswer): boolean {
   const meaning = code === undefined ? undefined : codes[code];
   return meaning?.kind === 'bad_event' && eventNumber !== undefined && eventNumber - meaning.from > 0;
@@ -76,8 +76,8 @@ export function asksSlower(answer: HecAnswer): boolean {
 /**
  * Says what became of a batch whose answer does not accept it.
  *
- * HEC's code decides wherever there is one, also behind a 200. HEC reads a body as a stream: events before the bad one are stored, unless
- * an acknowledgement was due (`acknowledged`), of which there is none then.
+ * HEC's code decides wherever there is one, also with a 200. HEC reads a body as a stream: events before the bad one are stored, unless
+ * an acknowledgement was expected (`acknowledged`), which then never comes.
  */
 export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
   const meaning = answer.code === undefined ? undefined : codes[answer.code];

@@ -16,9 +16,9 @@ export function hecTime(ms: number): string {
 }
 
 /**
- * Makes the encoder of a sink: an event to its HEC envelope with a line feed behind it.
+ * Makes the encoder of a sink: an event to its HEC envelope with a line feed after it.
  *
- * Exactly the seven keys that HEC knows: an unknown one makes it drop the rest of the batch behind a 200. Metadata stands on every
+ * Exactly the seven keys that HEC knows: an unknown one makes it drop the rest of the batch and answer 200. Metadata stands on every
  * envelope because HEC carries none over. The body is not parsed again.
  */
 export function envelopeEncoder(

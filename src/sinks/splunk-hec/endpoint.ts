@@ -10,7 +10,7 @@ export interface Endpoint {
   current: Channel;
   /** It, and older ones that still wait. */
   readonly live: Set<Channel>;
-  /** Whether the token acknowledges; undefined until an answer has told. */
+  /** Whether the token acknowledges; undefined until an answer has shown it. */
   acknowledges: boolean | undefined;
   timeoutsInARow: number;
   lossesInARow: number;
@@ -38,14 +38,14 @@ export function hasPlace({ current, live }: Endpoint, bytes: number): boolean {
   return batches < maxOutstanding && (batches === 0 || held + bytes <= maxOutstandingBytes);
 }
 
-/** Monotonic time of a channel's next poll: at leisure, every second when hurried or nearly full, at once for a batch that is overdue. */
+/** Monotonic time of a channel's next poll: every `pollMs`, every second when hurried or nearly full, at once for a batch that is overdue. */
 export function nextPoll(channel: Channel, pollMs: number): number {
   const isHurried = channel.isHurried || channel.outstanding.size >= maxOutstanding * 0.75;
   const pace = isHurried ? Math.min(hurryMs, pollMs) : pollMs;
   return Math.min(channel.polledAt + pace, Math.max(earliestDeadline(channel), channel.polledAt + 1));
 }
 
-/** Lets an idle old channel go. */
+/** Forgets an idle old channel. */
 export function tidy({ current, live }: Endpoint, channel: Channel): void {
   if (channel !== current && channel.outstanding.size === 0 && channel.entered === 0) live.delete(channel);
 }

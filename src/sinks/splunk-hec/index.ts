@@ -13,8 +13,7 @@ export const splunkHec: SinkType = {
   name: 'splunk_hec',
   options: SplunkHecOptions,
   defaultFormat: 'cim',
-  acknowledges:
-    'Splunk indexed the batch, when the token has indexer acknowledgement; else Splunk took the batch into its queue (HTTP 200, code 0).',
+  acknowledges: 'HEC took the batch; with indexer acknowledgement: it is indexed',
   open: (options, context) => Promise.resolve(openSplunkHec(options as SplunkHecOptions, context)),
   check: (options) => (options as SplunkHecOptions).endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)),
   urls: (options) => (options as SplunkHecOptions).endpoints,

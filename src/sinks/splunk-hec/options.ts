@@ -26,24 +26,24 @@ export const SplunkHecOptions = Type.Object(
     acknowledge: Type.Enum(['auto', 'require', 'off'], {
       default: 'auto',
       description:
-        'Indexer acknowledgement. auto: waited for when the token has it; require: the sink holds when it does not; off: queued by Splunk counts as delivered.',
+        'Indexer acknowledgement. auto: waited for when the token has it enabled; require: the sink holds when it has not; off: queued by Splunk counts as delivered.',
     }),
     ack_poll: Type.String({
       pattern: durationPattern,
       default: '10s',
-      description: 'Pause between questions for acknowledgements.',
+      description: 'Time between requests for acknowledgements.',
     }),
     ack_timeout: Type.String({
       pattern: durationPattern,
       default: '5m',
-      description: 'How long an acknowledgement is waited for; then the batch is sent again and counts as a possible duplicate.',
+      description: 'How long to wait for an acknowledgement; then the batch is sent again and counts as a possible duplicate.',
     }),
     compression: Type.Enum(['gzip', 'none'], { default: 'gzip', description: 'Content-Encoding of requests.' }),
     max_event_bytes: Type.String({
       pattern: sizePattern,
       default: '5MB',
       description:
-        "Most bytes of one event with its envelope; a larger one is dead-lettered unsent. Splunk's maxEventSize, 5 MB unless changed there.",
+        "Maximum size of one event with its envelope; a larger one is dead-lettered unsent. Splunk's maxEventSize, 5 MB unless changed there.",
     }),
   },
   { additionalProperties: false },

@@ -9,7 +9,7 @@ const ackPath = '/services/collector/ack';
 const maxIdsPerPoll = 1000;
 /** "ACK is disabled". */
 const ackDisabled = 14;
-/** What says that this channel will never be told anything; any other refusal ends when somebody mends the token or the way. */
+/** Codes after which this channel will never get an answer; any other refusal ends when somebody corrects the token or the network. */
 const channelRefusals: readonly number[] = [10, 11, ackDisabled];
 
 /** What a poll taught. `silent`: nothing, ask again later; its verdict says why. */
@@ -22,7 +22,7 @@ export type PollReply =
 export type Ask = (channel: Channel, signal: AbortSignal) => Promise<PollReply>;
 
 /**
- * Asks whether the token acknowledges at all, before any answer has told: true, false, or undefined when that cannot be learned.
+ * Asks whether the token acknowledges at all, before any answer has shown it: true, false, or undefined when that cannot be learned.
  *
  * Without acknowledgement the answer is code 14. The id belongs to nothing yet, so asking for it takes no news from anybody.
  */

@@ -11,8 +11,7 @@ import type { SplunkHecOptions } from './options.ts';
 import { askForAcks } from './poll.ts';
 import { eventPath, type HecPost } from './request.ts';
 
-/** What a probe works with. */
-export interface Probing {
+interface Probing {
   readonly options: SplunkHecOptions;
   readonly context: SinkContext;
   readonly post: HecPost;
@@ -106,7 +105,7 @@ async function awaitAcknowledgement(
     if (clock.monotonic() >= until)
       return {
         lines: [`${subject}: none for the test event so far`],
-        fix: 'if a load balancer stands before several indexers, make it sticky by cookie or list the indexers as endpoints',
+        fix: 'if a load balancer is in front of several indexers, make it sticky by cookie or list the indexers as endpoints',
       };
     await sleep(clock, pauseMs, signal);
   }
@@ -117,7 +116,7 @@ function testEvent({ options: { index, source, host }, context: { seams, hostnam
     host: host ?? hostname,
     source: source ?? 'penstock:check',
     sourcetype: 'penstock:check',
-    ...(index === undefined ? {} : { index }),
+    index,
     event: { message: 'Penstock test event, written by a check of the configuration', penstock_test: true, sink: name, version },
     fields: { penstock_id: 'penstock-check' },
   };

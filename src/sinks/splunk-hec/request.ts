@@ -19,13 +19,12 @@ export type HecPost = (
   },
 ) => Promise<Exchange>;
 
-/** The ways of one open sink to Splunk. */
-export interface HecPosts {
+interface HecPosts {
   /** With the token and the certificates that the sink was opened with. */
   readonly post: HecPost;
   /**
-   * With those of the sink's newest opening: acknowledgements are still asked for after the token was exchanged and the sink opened
-   * anew, while its older self waits for them.
+   * With those of the sink's newest opening: acknowledgements are still asked for after the token was replaced and the sink opened
+   * again, while the older one waits for them.
    */
   readonly postNewest: HecPost;
 }

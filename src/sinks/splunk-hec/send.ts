@@ -3,8 +3,9 @@ import { type Bodies, openBodies } from '../body.ts';
 import { openCeiling } from '../ceiling.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import type { Acknowledgements, Ticket } from './acknowledge.ts';
+import type { Acknowledgements } from './acknowledge.ts';
 import { type HecAnswer, readAnswer } from './answer.ts';
+import type { Ticket } from './channel.ts';
 import { headersOf } from './channel.ts';
 import { asksSlower, classifyRefusal, hasStoredSome, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
@@ -14,8 +15,7 @@ const frame = { head: '', tail: '', cut: 0 };
 const noAckFix =
   'turn on "Enable indexer acknowledgement" for the token in Splunk (not offered by Splunk Cloud), or set acknowledge: off on the sink';
 
-/** Sends batches to HEC and reads its answers. */
-export type HecSend = (batch: Batch, signal: AbortSignal) => Promise<Verdicts | Pending>;
+type HecSend = (batch: Batch, signal: AbortSignal) => Promise<Verdicts | Pending>;
 
 /** Makes the `send` of a sink; without `acknowledgements` a queued batch counts as delivered. */
 export function hecSend(
@@ -60,7 +60,7 @@ export function hecSend(
   };
 }
 
-/** A success without an id, where an acknowledgement was due (`expected`) or not. */
+/** A success without an id, where an acknowledgement was expected or not. */
 function unacknowledged(answer: HecAnswer, expected: boolean): Verdict {
   if (!expected) return acceptance(answer);
   if (asksSlower(answer)) return { kind: 'uncertain', reason: `${answer.said} without an acknowledgement id` };
@@ -80,7 +80,7 @@ interface Poster {
   post(batch: Batch, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Exchange>;
   /** Bytes of a batch before compression. */
   sizeOf(batch: Batch): Promise<number>;
-  /** Lets go of the bytes of a batch. */
+  /** Forgets the bytes of a batch. */
   forget(batch: Batch): void;
 }
 
@@ -99,7 +99,7 @@ function openPoster({ compression }: SplunkHecOptions, context: SinkContext, pos
     const { bytes } = await bodies.of(batch);
     const halves = ceiling.halve(batch.events.length, bytes.length);
     if (halves !== undefined) return { failed: halves };
-    const encoding = bodies === plain ? {} : { 'content-encoding': 'gzip' };
+    const encoding: Record<string, string> = bodies === plain ? {} : { 'content-encoding': 'gzip' };
     const parts = { headers: { ...headers, ...encoding }, body: bytes, signal };
     const sent = await post(batch.endpoint, eventPath, parts);
     ceiling.learn(bytes.length, sent);

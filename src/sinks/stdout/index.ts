@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream';
 import { type Static, Type } from 'typebox';
+import { isObject } from '../../base/json.ts';
 import type { OutgoingEvent, Sink, SinkType, Verdict } from '../sink.ts';
-import { readableLine } from './readable-line.ts';
 
 /** Options of `type: stdout`. */
-export const StdoutOptions = Type.Object(
+const StdoutOptions = Type.Object(
   {
     lines: Type.Enum(['auto', 'body', 'readable'], {
       default: 'body',
@@ -13,14 +13,14 @@ export const StdoutOptions = Type.Object(
   },
   { additionalProperties: false },
 );
-export type StdoutOptions = Static<typeof StdoutOptions>;
+type StdoutOptions = Static<typeof StdoutOptions>;
 
 /** `type: stdout`: one line per event on standard output. */
 export const stdout: SinkType = {
   name: 'stdout',
   options: StdoutOptions,
   defaultFormat: 'ocsf',
-  acknowledges: 'standard output took the line',
+  acknowledges: 'written',
   open: async (options) => openLines(process.stdout, chooseLine(options as unknown as StdoutOptions, process.stdout.isTTY)),
   urls: () => [],
 };
@@ -32,14 +32,14 @@ function chooseLine({ lines }: StdoutOptions, isTerminal: boolean): (event: Outg
 
 const pipeGone = {
   kind: 'hold',
-  reason: 'nobody reads standard output any more',
-  fix: 'restart the daemon with a reader behind it, or use a file sink',
+  reason: 'nobody reads standard output any longer',
+  fix: 'restart the daemon with its output piped to a reader, or use a file sink',
 } as const satisfies Verdict;
 
 /** A sink that writes one line per event to `stream` and waits until it took them. The stream is not closed with the sink. */
 export function openLines(stream: Writable, line: (event: OutgoingEvent) => string): Sink {
   guard(stream);
-  // A pipe without a reader never gets one again, and process.stdout goes on calling itself writable.
+  // A pipe without a reader never gets one again, and process.stdout still calls itself writable.
   let isGone = false;
   return {
     endpoints: ['stdout'],
@@ -63,7 +63,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
 
 const guarded = new WeakSet<Writable>();
 
-// The write's callback tells what went wrong; without a listener the same error, which may come late, would end the process.
+// The write's callback says what went wrong; without a listener the same error, which may come late, would end the process.
 function guard(stream: Writable): void {
   if (guarded.has(stream)) return;
   guarded.add(stream);
@@ -85,4 +85,44 @@ function write(stream: Writable, text: string, signal: AbortSignal): Promise<Ver
 function verdictOfError(error: NodeJS.ErrnoException): Verdict {
   const isGone = error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED' || error.code === 'ERR_STREAM_WRITE_AFTER_END';
   return isGone ? pipeGone : { kind: 'retry', reason: `standard output: ${error.message}` };
+}
+
+const shownSeverities: Readonly<Record<number, string>> = {
+  1: 'info',
+  2: 'low',
+  3: 'medium',
+  4: 'high',
+  5: 'critical',
+  6: 'fatal',
+};
+
+/** An event as a person reads it on a terminal: time, source, severity, what happened, by whom, from where. */
+export function readableLine({ event, source, action, actionKey }: OutgoingEvent): string {
+  const actor =
+    read(event, 'actor', 'user', 'name') ?? read(event, 'actor', 'user', 'email_addr') ?? read(event, 'actor', 'user', 'uid');
+  const address = read(event, 'src_endpoint', 'ip');
+  const outcome = event['status_id'] === 2 ? 'FAILED' : undefined;
+  const what = action?.title ?? actionKey ?? 'unreadable record';
+  const parts = [
+    Number.isFinite(event.time) && Math.abs(event.time) <= 8.64e15 ? new Date(event.time).toISOString() : '-',
+    source.padEnd(16),
+    (shownSeverities[event.severity_id] ?? '-').padEnd(8),
+    what,
+    outcome,
+    actor === undefined ? undefined : `by ${actor}`,
+    address === undefined ? undefined : `from ${address}`,
+  ];
+  return oneLine(parts.filter((part) => part !== undefined).join('  '));
+}
+
+// A vendor's text must not move the cursor or forge a line.
+function oneLine(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, ' ');
+}
+
+function read(event: unknown, ...path: string[]): string | undefined {
+  let value: unknown = event;
+  for (const name of path) value = isObject(value) ? value[name] : undefined;
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

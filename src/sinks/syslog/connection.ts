@@ -28,7 +28,7 @@ export interface Connection {
   abandon(reason: string): void;
 }
 
-/** Watches over a connected socket. `onData` gets what the peer says; reading goes on all the time, so that its end is noticed. */
+/** Watches a connected socket. `onData` gets what the peer says; it is read all the time, so that its end is noticed. */
 export function watchConnection(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void): Connection {
   return new WatchedConnection(socket, clock, onData);
 }

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { type LoadedTls, pinFault } from '../../http/index.ts';
 import type { Verdict } from '../sink.ts';
 import type { SyslogAddress } from './options.ts';
@@ -76,7 +76,7 @@ export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogA
   const at = `${scheme}://${host}:${port}`;
   const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
   const reason = `${at}: ${message || code}`;
-  if (error instanceof PenstockError && error.code === 'PEN_HTTP_TLS')
+  if (error instanceof PenstockError && consequenceOf(error).sink === 'hold')
     return { kind: 'hold', reason, fix: error.fix ?? 'check tls' };
   if (/ALERT/.test(code) && certificateCodes.test(code)) {
     return {

@@ -19,8 +19,7 @@ export const syslog: SinkType = {
   name: 'syslog',
   options: SyslogOptions,
   defaultFormat: 'ocsf',
-  acknowledges:
-    'relp: the receiver answered 200 for the message; udp, tcp and tls know no acknowledgement and count as unconfirmed',
+  acknowledges: 'RELP: the receiver answered 200. UDP, TCP and TLS know no acknowledgement: counted as unconfirmed',
   // The options were validated against the schema above when the configuration was read.
   open: (options, context) => openSyslog(options as unknown as SyslogOptions, context),
   check: (options) => check(options as unknown as SyslogOptions),

@@ -3,10 +3,9 @@ import type { Event } from '../../event/event.ts';
 import { severityOf } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
 import type { SyslogOptions } from './options.ts';
-import { cutText } from './truncate.ts';
 
 /** Who speaks: the parts of a header that are the same for every message. */
-export interface Speaker {
+interface Speaker {
   readonly hostname: string;
   readonly procid: string;
 }
@@ -57,7 +56,7 @@ export function bsdTimestamp(ms: number): string {
  *
  * A tab stays in LEEF, where it separates the attributes. A byte order mark at the start goes: only the option `bom` puts one there.
  */
-export function safeText(body: string): string {
+function safeText(body: string): string {
   // oxlint-disable-next-line no-control-regex
   const controls = body.startsWith('LEEF:') ? /[\0-\x08\x0a-\x1f\x7f]/g : /[\0-\x1f\x7f]/g;
   return body.replace(controls, ' ').replace(/^\uFEFF+/, '');
@@ -121,4 +120,30 @@ function bsdHeader(options: SyslogOptions, speaker: Speaker): Header {
   const tag = options.app_name.replace(/[^A-Za-z0-9]/g, '').slice(0, 32) || 'penstock';
   const from = `${headerField(speaker.hostname, 255)} ${tag}[${headerField(speaker.procid, 128)}]:`;
   return ({ event }) => `<${priority(options.facility, event)}>${bsdTimestamp(event.time)} ${from}`;
+}
+
+/**
+ * The longest beginning of `text` that fits `maxBytes` in UTF-8, on a character boundary and never inside an escape: no lone backslash
+ * and no half `\uXXXX` is left at the end.
+ */
+function cutText(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  let end = Math.max(0, maxBytes);
+  while (end > 0 && isContinuation(bytes[end])) end -= 1;
+  const cut = bytes.toString('utf8', 0, end);
+  return cut.slice(0, cut.length - halfEscapeLength(cut));
+}
+
+// UTF-8 continuation bytes are 10xxxxxx.
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}
+
+function halfEscapeLength(text: string): number {
+  const match = /(\\+)(u[0-9A-Fa-f]{0,3})?$/.exec(text);
+  if (match === null) return 0;
+  // An even run of backslashes is complete escapes; what follows it is plain text.
+  const isOpen = (match[1]?.length ?? 0) % 2 === 1;
+  return isOpen ? 1 + (match[2]?.length ?? 0) : 0;
 }

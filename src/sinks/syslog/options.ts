@@ -15,7 +15,7 @@ export const SyslogOptions = Type.Object(
     }),
     framing: Type.Optional(
       Type.Enum(['octet_counting', 'lf'], {
-        description: 'How messages are told apart on tcp and tls. Unset: octet_counting on tls, lf on tcp.',
+        description: 'How messages are separated on tcp and tls. Unset: octet_counting on tls, lf on tcp.',
       }),
     ),
     rfc: Type.Enum([5424, 3164], { default: 5424, description: 'Header: 5424, or 3164 for receivers that know nothing newer.' }),
@@ -35,7 +35,7 @@ export const SyslogOptions = Type.Object(
     }),
     bom: Type.Boolean({
       default: false,
-      description: 'Begin MSG with the byte order mark that RFC 5424 asks for; many parsers stumble over it.',
+      description: 'Begin MSG with the byte order mark that RFC 5424 asks for; many parsers fail on it.',
     }),
     max_message: Type.Optional(
       Type.String({
@@ -52,7 +52,7 @@ export const SyslogOptions = Type.Object(
       minimum: 1,
       maximum: 100_000,
       default: 1000,
-      description: 'tcp and tls: so many of the last messages are sent again when a connection breaks.',
+      description: 'tcp and tls: how many of the last messages are sent again when a connection breaks.',
     }),
     tls: Type.Optional(TlsOptions),
   },
@@ -60,7 +60,7 @@ export const SyslogOptions = Type.Object(
 );
 export type SyslogOptions = Static<typeof SyslogOptions>;
 
-export type SyslogScheme = 'udp' | 'tcp' | 'tls' | 'relp' | 'relps';
+type SyslogScheme = 'udp' | 'tcp' | 'tls' | 'relp' | 'relps';
 
 /** Where a syslog sink sends to. */
 export interface SyslogAddress {

@@ -21,7 +21,7 @@ const maxDataBytes = 128 * 1024;
 const header = /^(\d{1,9}) ([A-Za-z]{1,32}) (\d{1,9})([ \n])/;
 
 /** Cuts what arrives into frames, however it was split on the way. */
-export interface RelpParser {
+interface RelpParser {
   /** Frames completed by this chunk. Throws an Error when the bytes are not RELP. */
   push(chunk: Buffer): RelpFrame[];
 }

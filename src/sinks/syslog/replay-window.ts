@@ -5,9 +5,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** How long a written message waits on a healthy connection before it is called sent. */
-export const confirmAfterMs = 60_000;
+const confirmAfterMs = 60_000;
 /** Octets that must follow a message per message of the window: the receiver's own buffer must be full of later ones. */
-export const bytesPerMessage = 1024;
+const bytesPerMessage = 1024;
 // Pause before a window whose oldest entry is not taken looks again.
 const recheckMs = 1000;
 
@@ -33,7 +33,7 @@ export interface ReplayWindow {
 /**
  * Opens the window of one connection: `maxMessages` later messages, or {@link confirmAfterMs}, make a message `sent`.
  *
- * `outstanding` tells how many octets the peer's machine has not taken yet; undefined where that cannot be known.
+ * `outstanding` returns how many octets the peer's machine has not taken yet; undefined where that cannot be known.
  */
 export function openReplayWindow(
   clock: Clock,

@@ -1,17 +1,16 @@
-// Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
-// until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sink.ts';
 import { type Connection, type Ending, watchConnection } from './connection.ts';
 import { dial, verdictOfFailure } from './dial.ts';
-import { type Framing, frame } from './framing.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
-import { outstandingBytes } from './outstanding.ts';
 import { isTooLarge, tooLarge } from './oversize.ts';
 import { probeStream } from './probe.ts';
-import { watchProgress } from './progress.ts';
+import { outstandingBytes, watchProgress } from './progress.ts';
 import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
 import { recycleMs, sharedOf, type Transport } from './transport.ts';
+
+// Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
+// until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
 
 interface Line {
   readonly connection: Connection;
@@ -61,7 +60,7 @@ async function openLine({ address, options, context, trust }: Transport, signal:
   let heard = false;
   const connection = watchConnection(socket, clock, (chunk) => {
     if (!heard)
-      context.log.warn({ bytes: chunk.length }, 'the syslog receiver answers, which plain syslog does not know; dropped');
+      context.log.warn({ bytes: chunk.length }, 'the syslog receiver sent data, which plain syslog does not expect; ignored');
     heard = true;
   });
   const window = openReplayWindow(clock, options.resend_window, () => outstandingBytes(socket, context.seams.files));
@@ -108,4 +107,11 @@ async function transmit(
 function each(common: Verdicts, batch: Batch, fits: readonly boolean[], maxBytes: number): Verdicts {
   if (!('all' in common)) return common;
   return { each: fits.map((fit, index) => (fit ? common.all : tooLarge(batch.encoded[index] ?? '', maxBytes))) };
+}
+
+type Framing = 'octet_counting' | 'lf';
+
+/** One message in its frame (RFC 6587): octets and a space before it, or a line feed after it. */
+export function frame(message: string, framing: Framing): string {
+  return framing === 'lf' ? `${message}\n` : `${Buffer.byteLength(message)} ${message}`;
 }

@@ -3,7 +3,7 @@ import type { Sink, SinkContext } from '../sink.ts';
 import type { MessageEncoder } from './message.ts';
 import type { SyslogAddress, SyslogOptions } from './options.ts';
 
-/** A connection is ended cleanly and made anew after this time, so that receivers behind a balancer share the load. */
+/** A connection is closed cleanly and reopened after this time, so that receivers behind a balancer share the load. */
 export const recycleMs = 3_600_000;
 
 /** What the transports of syslog have in common. */

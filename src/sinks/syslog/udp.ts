@@ -78,7 +78,7 @@ async function probe({ address, options, context }: Transport, signal: AbortSign
     (await openPort(address, context.seams.clock, signal)).socket.close();
     return {
       ok: true,
-      findings: [`${options.address} resolves; udp proves nothing more, and nothing tells whether messages arrive`],
+      findings: [`${options.address} resolves; udp can prove no more, and nothing reports whether messages arrive`],
     };
   } catch (error) {
     return failedProbe(error, address, signal);

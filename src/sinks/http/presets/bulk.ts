@@ -37,7 +37,7 @@ function readItems(body: Buffer, size: number): Verdicts {
   const answer = parseAnswer(body);
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
-    return { all: { kind: 'uncertain', reason: 'the answer is not that of the bulk API' } };
+    return { all: { kind: 'uncertain', reason: 'the answer does not come from the bulk API' } };
   if (!answer['errors']) return { all: { kind: 'accept' } };
   return { each: items.map(verdictOf) };
 }

@@ -1,7 +1,7 @@
 import type { Preset } from '../preset.ts';
 
 /**
- * Log intake, version 2. More than 1 MB of one log is cut by the receiver behind a 2xx, so such an event never leaves here.
+ * Log intake, version 2. More than 1 MB of one log is cut by the receiver although it answers 2xx, so such an event never leaves here.
  *
  * Source: https://docs.datadoghq.com/api/latest/logs/send-logs/
  */

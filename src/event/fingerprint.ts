@@ -4,7 +4,7 @@ import { compilePath } from './path.ts';
 import { isPlainText, redact } from './redact.ts';
 
 /** What a record comes to when it is collected. */
-export interface Taken {
+export interface Fingerprinted {
   /** As `fingerprintOf`, over the record before redaction. */
   readonly fingerprint: string;
   /** As `redact`: the same object when there was nothing to take out. */
@@ -20,7 +20,7 @@ function isPlainValue(value: unknown): boolean {
  * Compiles fingerprint and redaction of records with these `volatile` paths. The text that is made for the fingerprint also tells that there
  * is nothing to redact; only what it leaves out has to be looked at apart.
  */
-export function compileTaking(volatile: readonly string[] = []): (record: unknown) => Taken {
+export function compileFingerprint(volatile: readonly string[] = []): (record: unknown) => Fingerprinted {
   const canonicalOf = compileCanonical(volatile);
   const leftOut = volatile.map((path) => compilePath(path));
   const mayBePlain = volatile.every(isPlainText);

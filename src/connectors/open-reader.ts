@@ -1,23 +1,23 @@
 import type { Reader, ReaderDeps } from './connector.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
-import { openDirectoryReader } from './csv-directory/reader.ts';
-import { compileWindowPlan, openWindowReader } from './http-window/reader.ts';
+import { openDirectoryReader } from './csv-directory/directory-reader.ts';
+import { compileWindowPlan, openWindowReader } from './http-window/window-reader.ts';
 import { optionScope, secretsOf } from './options.ts';
 import { compileUrl } from './origin.ts';
-import { openStreamReader } from './pulsar-websocket/reader.ts';
+import { openStreamReader } from './pulsar-websocket/stream-reader.ts';
 import { compileTemplate } from './template.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
 /** How a connector reads: opens readers and says which origin they go to. */
-export interface Reading {
+interface CompiledRead {
   open(options: Options, deps: ReaderDeps): Reader;
   /** `{ origin }`, or nothing for what has none. */
   origin(options: Options): Readonly<Record<string, string>>;
 }
 
 /** Compiles `read:` and `auth:` once for all sources of a connector. */
-export function compileReading({ read, auth, options: specs }: ConnectorSpec): Reading {
+export function compileRead({ read, auth, options: specs }: ConnectorSpec): CompiledRead {
   if (read.kind === 'http_window') {
     const plan = compileWindowPlan(read, auth);
     return {

@@ -1,6 +1,6 @@
 import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileRecords } from '../../src/connectors/records.ts';
+import { compileRecordRules } from '../../src/connectors/record-rules.ts';
 import { uidOf } from '../../src/event/index.ts';
 
 const spec = {
@@ -11,7 +11,7 @@ const spec = {
   volatile: ['text'],
   self: { actions: ['log.read'], user_agent: 'actor.agent' },
 };
-const rules = compileRecords(spec, 'demo');
+const rules = compileRecordRules(spec, 'demo');
 
 describe('a record', () => {
   it('is told by its facts, redacted, with the tenant that it names itself', () => {

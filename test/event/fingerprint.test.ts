@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { setOwn } from '../../src/base/json.ts';
+import { compileFingerprint } from '../../src/event/fingerprint.ts';
 import { fingerprintOf, redact } from '../../src/event/index.ts';
-import { compileTaking } from '../../src/event/taking.ts';
 
 const words = fc.oneof(
   fc.string({ maxLength: 12 }),
@@ -40,7 +40,7 @@ const volatile = fc.subarray(['message', 'meta.views', 'meta', 'token', 'meta.to
 it('takes of a record exactly its fingerprint and what redaction leaves', () => {
   fc.assert(
     fc.property(record, volatile, (raw, paths) => {
-      const taken = compileTaking(paths)(raw);
+      const taken = compileFingerprint(paths)(raw);
 
       expect(taken).toEqual({ fingerprint: fingerprintOf(raw, paths), record: redact(raw) });
       expect(JSON.stringify(taken.record)).toBe(JSON.stringify(redact(raw)));
@@ -52,7 +52,7 @@ it('takes of a record exactly its fingerprint and what redaction leaves', () => 
 it('gives the same object back when there is nothing to redact', () => {
   const raw = { message: 'volatile', meta: { views: 3 } };
 
-  const { record: kept } = compileTaking(['message', 'meta.views'])(raw);
+  const { record: kept } = compileFingerprint(['message', 'meta.views'])(raw);
 
   expect(kept).toBe(raw);
 });

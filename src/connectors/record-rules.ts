@@ -2,9 +2,9 @@ import { isObject } from '../base/json.ts';
 import {
   boundDepth,
   compileActionName,
+  compileFingerprint,
   compileHashId,
   compilePath,
-  compileTaking,
   compileText,
   compileTime,
   fingerprintOf,
@@ -17,13 +17,13 @@ import type { RawRecord, RecordFacts, RecordRules } from './connector.ts';
 import type { RecordSpec } from './connector-schema.ts';
 
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
-export function compileRecords(spec: RecordSpec, table: string): RecordRules {
+export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
   const idOf = compileId(spec);
   const timeOf = compileTime(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
-  const take = compileTaking(spec.volatile);
+  const take = compileFingerprint(spec.volatile);
   return {
     examine(raw, configuredTenant) {
       const { value } = raw;

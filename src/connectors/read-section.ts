@@ -1,6 +1,7 @@
 // What `auth:` and `read:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
 import { type Static, Type } from 'typebox';
 import { durationPattern, sizePattern } from '../base/quantity.ts';
+import { PathsSpec } from '../event/index.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -9,12 +10,6 @@ const duration = (description: string): ReturnType<typeof Type.String> =>
 const oneOf = <T extends string>(values: readonly T[], description: string): ReturnType<typeof Type.Unsafe<T>> =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], description });
 const template = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
-
-/** One path into a record or reply, or several of which the first that exists is taken. */
-export const Paths = Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
-  description: 'A path such as actor.id, or a list of candidates.',
-});
-export type Paths = Static<typeof Paths>;
 
 /** `auth:` */
 export const AuthSpec = Type.Object(
@@ -38,7 +33,7 @@ export const AuthSpec = Type.Object(
     oauth2_client_credentials: Type.Optional(
       Type.Object(
         {
-          token_url: template('Where tokens are made.'),
+          token_url: template('URL of the token endpoint.'),
           client_id: template('Client id.'),
           client_secret: template('Client secret.'),
           scope: Type.Optional(template('Scopes, separated by blanks.')),
@@ -54,7 +49,7 @@ export const AuthSpec = Type.Object(
   {
     ...closed,
     maxProperties: 1,
-    description: 'How requests prove who we are: one of basic, bearer, header, oauth2_client_credentials.',
+    description: 'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials.',
   },
 );
 export type AuthSpec = Static<typeof AuthSpec>;
@@ -95,25 +90,25 @@ const PageSpec = Type.Object(
   {
     kind: oneOf(['offset', 'page_number', 'token', 'link_header', 'link', 'none'], 'How the next page is found.'),
     size,
-    total: Type.Optional(Paths),
-    token: Type.Optional(Paths),
-    link: Type.Optional(Paths),
+    total: Type.Optional(PathsSpec),
+    token: Type.Optional(PathsSpec),
+    link: Type.Optional(PathsSpec),
     first: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),
-    more: Type.Optional(Paths),
+    more: Type.Optional(PathsSpec),
     empty_page: Type.Optional(
       oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
     ),
   },
   { ...closed, description: 'How pages follow each other.' },
 );
-export type PageSpec = Static<typeof PageSpec>;
+type PageSpec = Static<typeof PageSpec>;
 
 const WindowSpec = Type.Object(
   {
     overlap: duration('How far a window reaches back over the one before it.'),
-    settle: duration('How far behind now a window ends.'),
+    settle: duration('How long before now a window ends.'),
     max: duration('Longest window.'),
     min: Type.Optional(duration('Shortest window that a refused one is halved to; 1m by default.')),
     precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
@@ -125,7 +120,7 @@ const WindowSpec = Type.Object(
 export type WindowSpec = Static<typeof WindowSpec>;
 
 const Hints = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), Type.String({ minLength: 1 }), {
-  description: 'What to tell people about a refused request, by status.',
+  description: 'The fix to show for a refused request, by status.',
 });
 
 const schedule = duration('How often to read when the source does not say.');
@@ -144,7 +139,7 @@ export const HttpWindowSpec = Type.Object(
     schedule,
     request: Request,
     page: PageSpec,
-    records: Paths,
+    records: PathsSpec,
     records_missing: Type.Optional(
       oneOf(
         ['error', 'empty'],
@@ -198,7 +193,7 @@ export const PulsarWebsocketSpec = Type.Object(
       description: 'The topics; an option that is a list gives several.',
     }),
     subscription: template('Name of the durable subscription.'),
-    token: Type.Optional(template('The token that the broker wants.')),
+    token: Type.Optional(template('Token for the broker.')),
     token_in_query_ports: Type.Optional(
       Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), {
         description: 'Ports on which the token goes into the query instead of a header.',

@@ -6,13 +6,13 @@ import { PenstockError } from '../../base/errors.ts';
 import { formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../connector.ts';
-import type { CsvDirectorySpec } from '../read-schema.ts';
+import type { CsvDirectorySpec } from '../read-section.ts';
 import { openListed } from './opened-file.ts';
 import { type RowSource, readRows } from './rows.ts';
 
-/** A file that nobody has written to for so long is taken for whole at first sight. */
+/** A file that nobody has written to for this long counts as complete when it is first seen. */
 const restMs = 10_000;
-/** Between two looks at a fresh file. */
+/** Between two checks of a fresh file. */
 const lookMs = 1_000;
 
 type Skipped = FileListing['skipped'][number];
@@ -74,8 +74,8 @@ class Watch {
       return (await this.#seams.files.readdir(this.#directory)).filter((name) => !name.startsWith('.')).sort();
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
-      throw new PenstockError('PEN_FILE_UNREADABLE', `cannot look into the folder "${this.#directory}": ${code}`, {
-        fix: 'make the folder, and let the user of this process read it',
+      throw new PenstockError('PEN_FILE_UNREADABLE', `cannot list the folder "${this.#directory}": ${code}`, {
+        fix: 'create the folder, and let the user of this process read it',
         cause: error,
       });
     }

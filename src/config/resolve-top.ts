@@ -8,11 +8,10 @@ import type { LoadContext } from './load-context.ts';
 
 const leastJournalBytes = 8 * 2 ** 20;
 
-/** What stands at the top of the file. */
-export type FileSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'connectors_dir' | 'shutdownTimeoutMs'>;
+type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'shutdownTimeoutMs'>;
 
 /** Turns the checked top of the file into settings; what a schema cannot say goes into the context's faults. */
-export async function fileSettings(top: FileOptions, context: LoadContext): Promise<FileSettings> {
+export async function resolveTop(top: FileOptions, context: LoadContext): Promise<TopSettings> {
   const { doc, faults, from } = context;
   const maxBytes = sizeBytes(top.journal.max_bytes);
   if (maxBytes < leastJournalBytes)
@@ -28,10 +27,9 @@ export async function fileSettings(top: FileOptions, context: LoadContext): Prom
     admin: {
       host: host.replace(/^\[|\]$/g, ''),
       port: Number(port),
-      ...(top.admin.tls === undefined ? {} : { tls: top.admin.tls }),
+      tls: top.admin.tls,
     },
     journal: { maxBytes, keepMs: durationMs(top.journal.keep) },
-    connectors_dir: top.connectors_dir,
     shutdownTimeoutMs: durationMs(top.shutdown_timeout),
   };
 }

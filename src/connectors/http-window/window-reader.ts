@@ -1,23 +1,21 @@
 import pRetry from 'p-retry';
 import { sleep } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
-import type { AuthSpec, HttpWindowSpec } from '../read-schema.ts';
+import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
-import { budgetNews } from './budget.ts';
 import { compilePaging, type Paging } from './paging.ts';
-import { isPassing, refusalError } from './refusal.ts';
-import { requireJson, vendorWords } from './reply.ts';
+import { refusalError } from './refusal.ts';
+import { budgetNews, requireJson, vendorWords } from './reply.ts';
 import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { type BoundFormat, compileBound } from './window-format.ts';
 
-/** The part of a connector that reads windows, compiled once. */
-export interface WindowPlan {
+interface WindowPlan {
   readonly spec: HttpWindowSpec;
   readonly auth: AuthSpec | undefined;
   readonly request: RequestTemplate;
@@ -93,7 +91,7 @@ class Walker {
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
     const response = await this.#exchange(request, wanted.state, key, signal);
     const label = describe(request);
-    if (response.status === 204) return { records: [], next: null, ...serverTime(response) };
+    if (response.status === 204) return { records: [], next: null, serverTime: serverTime(response) };
     const reply = requireJson(response, label);
     const content = this.#plan.paging(reply, {
       url: request.url,
@@ -102,7 +100,7 @@ class Walker {
       limit,
       isSecret: (value) => this.#allSecrets().includes(value),
     });
-    return { ...content, ...serverTime(response) };
+    return { ...content, serverTime: serverTime(response) };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
@@ -110,7 +108,7 @@ class Walker {
     if (wanted.state?.kind !== 'link') return request;
     const url = URL.parse(wanted.state.path, request.url.origin);
     if (url?.origin === request.url.origin) return { ...request, url };
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored place of the walk leads to another host', {
+    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
       fix: 'start the window again',
     });
   }
@@ -172,7 +170,7 @@ class Walker {
     const { seams, log } = this.#deps;
     const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
-    log.debug({ err: error, waitMs }, 'trying again');
+    log.debug({ err: error, waitMs }, 'retrying the request');
     await sleep(seams.clock, waitMs, signal);
   }
 
@@ -199,15 +197,14 @@ class Walker {
 function isWorthRetrying(error: Error): boolean {
   if (!(error instanceof PenstockError)) return false;
   if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
-  if (['PEN_HTTP_UNREACHABLE', 'PEN_HTTP_RESET', 'PEN_HTTP_TIMEOUT'].includes(error.code)) return true;
-  return error.code === 'PEN_SOURCE_UNAVAILABLE' && error.status !== undefined && isPassing(error.status);
+  return consequenceOf(error).request === 'again';
 }
 
 function describe({ method, url }: HttpRequest): string {
   return `${method} ${url.origin}${url.pathname}`;
 }
 
-function serverTime({ headers }: HttpResponse): { serverTime?: number } {
+function serverTime({ headers }: HttpResponse): number | undefined {
   const time = Date.parse(headers['date'] ?? '');
-  return Number.isNaN(time) ? {} : { serverTime: time };
+  return Number.isNaN(time) ? undefined : time;
 }

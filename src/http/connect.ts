@@ -10,10 +10,10 @@ import { type LoadedTls, pinFault } from './tls.ts';
 const connectTimeoutMs = 10_000;
 
 /** undici's way to open a socket. */
-export type Connector = buildConnector.connector;
+export type Connect = buildConnector.connector;
 
 /** Connects to an origin and checks the pin; every fault comes out as a PenstockError with `sent: false`. */
-export function directConnector(tls: LoadedTls): Connector {
+export function directConnect(tls: LoadedTls): Connect {
   const { pin, insecure: _insecure, ...options } = tls;
   // A resumed session does not always carry the peer's certificate, which a pin is compared with.
   const sessions = pin === undefined ? {} : { maxCachedSessions: 0 };
@@ -33,18 +33,18 @@ export function directConnector(tls: LoadedTls): Connector {
 
 /** A way through a proxy. */
 export interface Tunnel extends AsyncDisposable {
-  readonly connector: Connector;
+  readonly connect: Connect;
 }
 
 /** Connects through a proxy by CONNECT, then speaks TLS with the origin inside of it. */
 export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
   const pool = new Pool(proxy.url.origin, {
-    connect: proxyConnector(tls),
+    connect: proxyConnect(tls),
     headersTimeout: connectTimeoutMs,
     allowH2: false,
   });
-  const inside = directConnector(tls);
-  const connector: Connector = (target, callback) => {
+  const inside = directConnect(tls);
+  const connect: Connect = (target, callback) => {
     const secure = target.protocol === 'https:';
     const port = target.port === '' ? (secure ? '443' : '80') : target.port;
     connectThrough(pool, proxy, `${target.hostname}:${port}`, (error, httpSocket) => {
@@ -53,12 +53,12 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
       else callback(null, httpSocket);
     });
   };
-  return { connector, [Symbol.asyncDispose]: () => pool.destroy() };
+  return { connect, [Symbol.asyncDispose]: () => pool.destroy() };
 }
 
-/** The connector to the proxy itself: the private CA may have signed it, the client certificate and the pin are not for it. */
-export function proxyConnector({ secureContext, insecure }: LoadedTls): Connector {
-  return directConnector({
+/** Connects to the proxy itself: the private CA may have signed it, the client certificate and the pin are not for it. */
+export function proxyConnect({ secureContext, insecure }: LoadedTls): Connect {
+  return directConnect({
     ...(secureContext === undefined ? {} : { secureContext }),
     rejectUnauthorized: !insecure,
     insecure,

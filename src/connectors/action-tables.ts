@@ -1,9 +1,10 @@
 import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
-import { normaliseKey } from '../event/index.ts';
+import { type ActionTable, normaliseKey } from '../event/index.ts';
+import type { ActionSummary } from './connector.ts';
 
 /** Action tables as one, remembering where each row stands. */
-export interface MergedTables {
+interface MergedTables {
   readonly value: unknown;
   readonly doc: YamlText;
   readonly faults: readonly Fault[];
@@ -57,5 +58,24 @@ function relocated(table: YamlText, rows: readonly Row[]): YamlText {
     value: { ...(table.value as object), actions: rows.map((row) => row.value) },
     locate: (path, at) => place(path).doc.locate(place(path).path, at),
     fault: (path, what, fix, at) => place(path).doc.fault(place(path).path, what, fix, at),
+  };
+}
+
+/** A row of the action table for people. */
+export function summarise({ head, spec }: ActionTable['actions'][number]): ActionSummary {
+  return {
+    action: spec.action,
+    key: spec.key,
+    title: spec.title,
+    group: spec.group,
+    className: head.class_name,
+    classUid: head.class_uid,
+    activity: head.activity_name,
+    severity: head.severity,
+    severityId: head.severity_id,
+    risk: spec.risk?.level ?? 'none',
+    confirmed: spec.wire === 'documented',
+    activityId: head.activity_id,
+    aliases: (spec.aliases ?? []).map(normaliseKey),
   };
 }

@@ -3,15 +3,15 @@ import { type Clock, deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { HttpRequest, HttpResponse } from './client.ts';
 import { acceptEncoding, decompress } from './decompress.ts';
-import { exchangeFault } from './fault.ts';
+import { requestFault } from './fault.ts';
 
-/** A request as one dispatcher takes it. */
-export interface Exchange {
+/** How one request reaches its origin. */
+export interface Route {
   readonly dispatcher: Dispatcher;
   /** Where undici connects: the URL's origin, or the proxy for a plain request. */
   readonly origin: string;
   readonly path: string;
-  /** Headers that the way itself needs. */
+  /** Headers that the route needs. */
   readonly headers: Readonly<Record<string, string>>;
   readonly servername?: string;
 }
@@ -19,16 +19,16 @@ export interface Exchange {
 type RawHeaders = Record<string, string | string[] | undefined>;
 
 /** Sends one request and gathers its answer within the caps. */
-export async function exchange(request: HttpRequest, way: Exchange, clock: Clock): Promise<HttpResponse> {
+export async function sendRequest(request: HttpRequest, route: Route, clock: Clock): Promise<HttpResponse> {
   request.signal?.throwIfAborted();
   using limit = deadline(clock, request.timeoutMs, request.signal);
-  const raw = await gather(request, way, limit.signal);
+  const raw = await gather(request, route, limit.signal);
   const body = await decompress(raw.body, raw.headers['content-encoding'], request.maxBytes);
   return { status: raw.status, headers: raw.headers, body };
 }
 
 /** Collects one answer; settles once, whatever undici still calls afterwards. */
-async function gather(request: HttpRequest, way: Exchange, signal: AbortSignal): Promise<HttpResponse> {
+async function gather(request: HttpRequest, route: Route, signal: AbortSignal): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
   let controller: Dispatcher.DispatchController | undefined;
   const fail = (error: Error): void => {
@@ -43,7 +43,7 @@ async function gather(request: HttpRequest, way: Exchange, signal: AbortSignal):
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    dispatch(request, way, { onRequestStart: onStart, ...answerHandler(request, resolve, fail) }, fail);
+    dispatch(request, route, { onRequestStart: onStart, ...answerHandler(request, resolve, fail) }, fail);
     return await promise;
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -75,25 +75,25 @@ function answerHandler(
       else chunks.push(chunk);
     },
     onResponseEnd: () => done({ status, headers, body: Buffer.concat(chunks, received) }),
-    onResponseError: (_controller, error) => fail(exchangeFault(error, origin, status)),
+    onResponseError: (_controller, error) => fail(requestFault(error, origin, status)),
   };
 }
 
-function dispatch(request: HttpRequest, way: Exchange, handler: Dispatcher.DispatchHandler, fail: (error: Error) => void): void {
+function dispatch(request: HttpRequest, route: Route, handler: Dispatcher.DispatchHandler, fail: (error: Error) => void): void {
   const options: Dispatcher.DispatchOptions & { servername?: string } = {
-    origin: way.origin,
-    path: way.path,
+    origin: route.origin,
+    path: route.path,
     method: request.method,
-    headers: { 'accept-encoding': acceptEncoding, ...lowerCase(request.headers ?? {}), ...way.headers },
+    headers: { 'accept-encoding': acceptEncoding, ...lowerCase(request.headers ?? {}), ...route.headers },
     body: request.body === undefined ? null : typeof request.body === 'string' ? request.body : Buffer.from(request.body),
     headersTimeout: 0,
     bodyTimeout: 0,
-    ...(way.servername === undefined ? {} : { servername: way.servername }),
+    servername: route.servername,
   };
   try {
-    way.dispatcher.dispatch(options, handler);
+    route.dispatcher.dispatch(options, handler);
   } catch (error) {
-    fail(exchangeFault(error, request.url.origin));
+    fail(requestFault(error, request.url.origin));
   }
 }
 

@@ -1,11 +1,11 @@
 // One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them. A connection on
-// which nothing came for minutes is made anew without waiting.
+// which nothing arrived for minutes is reopened without waiting.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, explain, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { ReaderDeps, StreamHandlers, StreamMessage, StreamReader } from '../connector.ts';
-import type { PulsarWebsocketSpec } from '../read-schema.ts';
+import type { PulsarWebsocketSpec } from '../read-section.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { type Subscription, subscriptionsOf } from './address.ts';
 import { type Dialling, openWebSocket } from './handshake.ts';
@@ -14,10 +14,10 @@ import { renewal, runSession } from './session.ts';
 
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
-/** A connection that lasted so long was a good one: the next wait begins anew. */
+/** A connection that lasted this long was a good one: the next wait is the first one again. */
 const goodMs = 60_000;
 
-/** Opens a reader of one or several topics. Throws PEN_CONFIG_INVALID for an address or topic that is none. */
+/** Opens a reader of one or several topics. Throws PEN_CONFIG_INVALID for an invalid address or topic. */
 export function openStreamReader(
   spec: PulsarWebsocketSpec,
   options: Scope,
@@ -48,7 +48,7 @@ export function openStreamReader(
       const probing = { dialling, subscription: value(spec.subscription), admin, token };
       const asked = await Promise.all(subscriptions.map((target) => probeTopic(target, probing, createSubscription, signal)));
       const fault = asked.find((topic) => topic.fault !== undefined)?.fault;
-      return { findings: [...new Set(asked.flatMap(({ findings }) => findings))], ...(fault === undefined ? {} : { fault }) };
+      return { findings: [...new Set(asked.flatMap(({ findings }) => findings))], fault };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -128,26 +128,18 @@ async function receive(subscription: Subscription, running: Running, signal: Abo
       received = true;
       await running.onMessages(messages);
     };
-    const onBacklog = (oldest: number | undefined): void =>
-      running.onState({ topic, connected: true, ...(oldest === undefined ? {} : { oldestUnacked: oldest }) });
+    const onBacklog = (oldest: number | undefined): void => running.onState({ topic, connected: true, oldestUnacked: oldest });
     const why = await runSession(socket, topic, { commit, onBacklog }, running.deps.seams.clock, signal);
     return { text: running.scrub(why), received, waitMs: 0 };
   } catch (thrown) {
     if (signal.aborted) return { text: 'stopped', received, waitMs: 0 };
     const error = asPenstockError(thrown);
-    if (!passing.includes(error.code)) throw new PenstockError(error.code, running.scrub(error.message), detailsOf(error));
+    if (consequenceOf(error).stream !== 'reconnect')
+      throw new PenstockError(error.code, running.scrub(error.message), detailsOf(error));
     return { text: running.scrub(explain(error)), received, waitMs: error.retryAfterMs ?? 0 };
   }
 }
 
-const passing: readonly string[] = [
-  'PEN_SOURCE_UNAVAILABLE',
-  'PEN_HTTP_UNREACHABLE',
-  'PEN_HTTP_TLS',
-  'PEN_HTTP_RESET',
-  'PEN_HTTP_TIMEOUT',
-];
-
 function detailsOf({ cause, fix, status }: PenstockError): { cause: unknown; fix?: string; status?: number } {
-  return { cause, ...(fix === undefined ? {} : { fix }), ...(status === undefined ? {} : { status }) };
+  return { cause, fix, status };
 }

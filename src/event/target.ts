@@ -93,7 +93,7 @@ function named(parties: Parties, type: string | undefined): Thing {
   return type === undefined ? thing : { ...thing, type };
 }
 
-/** Puts the affected object where the row says (schema.md 5); what is required and not told becomes Unknown. */
+/** Puts the affected object where the row says; what is required and not known becomes Unknown. */
 export function placeTarget(event: Attributes, shape: Shape, parties: Parties, product: string): void {
   const { place, type, operation, resource_type: resourceType } = shape.target;
   if (shape.subject === 'actor') {

@@ -1,0 +1,124 @@
+import { Cron } from 'croner';
+import { formatDuration, parseDuration } from '../base/quantity.ts';
+import { parseTimestamp } from '../base/timestamp.ts';
+import type { YamlPath } from '../base/yaml-faults.ts';
+import type { SourceConfig } from './config.ts';
+import type { LoadContext } from './load-context.ts';
+import type { SourceOptions } from './source-options.ts';
+
+const shortestMs = 1000;
+
+/** When a source polls; undefined when nothing is said, or after a fault. */
+export function readSchedule(options: SourceOptions, at: YamlPath, context: LoadContext): SourceConfig['schedule'] | undefined {
+  const { schedule } = options;
+  const form = typeof schedule === 'object' ? schedule : undefined;
+  const interval = typeof schedule === 'string' && !/\s|^@/.test(schedule.trim()) ? schedule.trim() : form?.every;
+  const cron = form?.cron ?? options.cron ?? (typeof schedule === 'string' && interval === undefined ? schedule : undefined);
+  const place = [...at, options.cron === undefined ? 'schedule' : 'cron'];
+  if (interval !== undefined && cron !== undefined) {
+    context.faults.push(context.doc.fault(place, 'an interval and a cron expression exclude each other', 'keep one of them'));
+    return undefined;
+  }
+  if (interval !== undefined) return readInterval(interval, place, context);
+  return cron === undefined ? undefined : readCron(cron, form?.timezone ?? options.timezone ?? 'UTC', place, context);
+}
+
+function readInterval(text: string, at: YamlPath, { doc, faults }: LoadContext): SourceConfig['schedule'] | undefined {
+  const everyMs = parseDuration(text);
+  if (everyMs !== undefined && everyMs >= shortestMs) return { everyMs };
+  const what =
+    everyMs === undefined ? `"${text}" is neither an interval nor a cron expression` : `"${text}" is shorter than one second`;
+  faults.push(doc.fault(at, what, 'write an interval such as 1m, or a cron expression such as "*/5 * * * *"'));
+  return undefined;
+}
+
+function readCron(
+  cron: string,
+  timezone: string,
+  at: YamlPath,
+  { doc, faults, now }: LoadContext,
+): SourceConfig['schedule'] | undefined {
+  const isZone = isTimezone(timezone);
+  if (!isZone) faults.push(doc.fault(at, `"${timezone}" is not a time zone`, 'write a name such as UTC or Europe/Berlin'));
+  const wrong = whatIsWrong(cron, isZone ? timezone : 'UTC', now);
+  if (wrong === undefined) return isZone ? { cron, timezone } : undefined;
+  faults.push(doc.fault(at, `cron expression "${cron}": ${wrong}`, 'write five fields, minute to weekday: "*/5 * * * *"'));
+  return undefined;
+}
+
+function whatIsWrong(cron: string, timezone: string, now: number): string | undefined {
+  try {
+    const next = new Cron(cron, { timezone, paused: true }).nextRun(new Date(now));
+    return next === null ? 'never runs' : undefined;
+  } catch (error) {
+    return (error as Error).message.replace(/^CronPattern: /, '');
+  }
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** Reads a time that must not be in the future; undefined, with a fault, when it is invalid or is in the future. */
+export function readPastTime(text: string, at: YamlPath, forms: string, { doc, faults, now }: LoadContext): number | undefined {
+  const time = parseTimestamp(text);
+  if (time === undefined)
+    faults.push(
+      doc.fault(at, `"${text}" is not a time that exists`, `write ${forms}; a time carries its zone: 2026-11-21T10:00:00Z`),
+    );
+  else if (time > now) faults.push(doc.fault(at, `"${text}" is in the future`, 'name a time that has passed, or now'));
+  return time;
+}
+
+/** A source's `start:`; adds a fault to the context when it is invalid. */
+export function readStart(
+  text: string,
+  at: YamlPath,
+  context: LoadContext,
+): { readonly backMs: number } | { readonly at: number } | 'now' {
+  if (text === 'now') return 'now';
+  const backMs = parseDuration(text);
+  if (backMs !== undefined) return { backMs };
+  return { at: readPastTime(text, at, 'a duration (30d), an RFC 3339 time or now', context) ?? 0 };
+}
+
+type Times = Pick<SourceConfig, 'start' | 'retentionMs' | 'window'>;
+
+/** Compares a source's times with each other and with now; returns when its credential expires, in milliseconds. */
+export function checkSourceTimes(
+  settings: Times,
+  options: SourceOptions,
+  at: YamlPath,
+  context: LoadContext,
+): number | undefined {
+  const { doc, faults } = context;
+  const { maxMs, minMs } = settings.window;
+  if (minMs > maxMs)
+    faults.push(
+      doc.fault([...at, 'window'], 'the shortest window is longer than the longest', 'lower window.min or raise window.max'),
+    );
+  if (maxMs <= 0) faults.push(doc.fault([...at, 'window', 'max'], 'a window of length 0 reads nothing', 'raise window.max'));
+  warnOfRetention(settings, at, context);
+  return readExpiry(options.credential_expires, [...at, 'credential_expires'], context);
+}
+
+function warnOfRetention({ start, retentionMs }: Times, at: YamlPath, { doc, warnings, now }: LoadContext): void {
+  if (start === 'now' || retentionMs === undefined) return;
+  const backMs = 'backMs' in start ? start.backMs : now - start.at;
+  if (backMs <= retentionMs) return;
+  const what = `start reaches back ${formatDuration(backMs)}, but the vendor keeps events for ${formatDuration(retentionMs)}`;
+  warnings.push(doc.fault([...at, 'start'], what, 'expect nothing older; set retention: if your plan keeps more'));
+}
+
+function readExpiry(text: string | undefined, at: YamlPath, { doc, faults, warnings, now }: LoadContext): number | undefined {
+  if (text === undefined) return undefined;
+  const expires = parseTimestamp(text);
+  if (expires === undefined) faults.push(doc.fault(at, `"${text}" is not a time that exists`, 'write a date such as 2027-01-31'));
+  else if (expires <= now) warnings.push(doc.fault(at, `the credential expired on ${text}`, 'renew it and set the new date'));
+  return expires;
+}

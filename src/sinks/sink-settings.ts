@@ -1,0 +1,26 @@
+import type { Format } from '../event/event.ts';
+
+/** How a sink is delivered to: durations in milliseconds, sizes in bytes. Holds no secret. */
+export interface SinkSettings {
+  readonly name: string;
+  /** Name of the kind, `splunk_hec`. */
+  readonly type: string;
+  readonly format: Format;
+  readonly includeRaw: boolean;
+  /** Names of the sources it takes; undefined: all. */
+  readonly sources: readonly string[] | undefined;
+  readonly filter: {
+    /** Normalised action keys. */
+    readonly exclude_actions?: readonly string[];
+    readonly only_actions?: readonly string[];
+    /** OCSF severity_id, inclusive. */
+    readonly min_severity?: number;
+  };
+  readonly batch: { readonly events: number; readonly bytes: number; readonly waitMs: number };
+  readonly inFlight: number;
+  readonly timeoutMs: number;
+  readonly backoffMaxMs: number;
+  readonly holdProbeMs: number;
+  readonly maxDeadLetters: number;
+  readonly labels: readonly string[];
+}

@@ -1,0 +1,323 @@
+// Every option of connector.yaml's auth:, read: and record: changes what is asked, what is read, or what a source does by default.
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { explain } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { seededRandom } from '../../src/base/random.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import { compileBundle } from '../../src/connectors/compile.ts';
+import type { Page, Reader } from '../../src/connectors/connector.ts';
+import { skippingClock } from '../connectors/open-source.ts';
+import { type Case, nested, recordingClient, type Values } from './cases.ts';
+import { options } from './schemas.ts';
+
+const actions = {
+  table: 'penstock.actions/1',
+  source: 'vendor',
+  vendor: 'Vendor',
+  product: 'Product',
+  log_name: 'vendor.audit',
+  log_provider: 'Audit log',
+  log_format: 'JSON',
+  versions: { ocsf: '1.8.0', ecs: '9.4.0', cim: '8.5' },
+  status: { constant: 'success' },
+  classes: { 3001: { name: 'Account Change', category_uid: 3, category_name: 'IAM', activities: { 1: 'Create' } } },
+  actions: [],
+};
+
+const clientCredentials = {
+  'auth.oauth2_client_credentials.token_url': 'https://token.example.com/t',
+  'auth.oauth2_client_credentials.client_id': 'id',
+  'auth.oauth2_client_credentials.client_secret': 'secret',
+};
+const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
+const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
+const self = { 'record.self.actions': ['read'], 'record.self.user_agent': 'agent' };
+const joined = { 'record.action': undefined, 'record.action.join': ['action', 'kind'], 'record.action.with': '.' };
+const post = { 'read.request.method': 'POST' };
+const query = (more: Values): Values => ({ from: '{{ window.from }}', to: '{{ window.to }}', n: '{{ page.limit }}', ...more });
+const byToken = {
+  'read.page.kind': 'token',
+  'read.page.token': 'next',
+  'read.request.query': query({ after: '{{ page.token }}' }),
+};
+const byLink = { 'read.page.kind': 'link', 'read.page.link': 'self' };
+const byNumber = {
+  'read.page.kind': 'page_number',
+  'read.page.size': 2,
+  'read.request.query': query({ page: '{{ page.number }}' }),
+};
+const byOffset = { 'read.page.size': 1, 'read.request.query': query({ skip: '{{ page.offset }}' }) };
+
+const shared: Values = {
+  name: 'vendor',
+  map: {},
+  options: {},
+  actions: './actions.yaml',
+  'record.id': 'id',
+  'record.time': 'time',
+  'record.action': 'action',
+};
+
+const window: Values = {
+  ...shared,
+  'read.kind': 'http_window',
+  'read.schedule': '1m',
+  'read.request.url': 'https://api.example.com/v1/logs',
+  'read.request.query': query({}),
+  'read.page.kind': 'none',
+  'read.records': 'data',
+  'read.window.overlap': '5m',
+  'read.window.settle': '30s',
+  'read.window.max': '24h',
+};
+const folder: Values = {
+  ...shared,
+  'read.kind': 'csv_directory',
+  'read.schedule': '1m',
+  'read.directory': '%FOLDER%',
+  'read.columns': { id: [], time: [], action: [] },
+};
+const stream: Values = {
+  ...shared,
+  'read.kind': 'pulsar_websocket',
+  'read.url': 'ws://pulsar.example.com:8080/ws/v2',
+  'read.topics': ['persistent://t/n/a'],
+  'read.subscription': 'penstock',
+};
+
+interface Language {
+  readonly name: string;
+  readonly prefix: string;
+  readonly base: Values;
+  readonly cases: Readonly<Record<string, Case>>;
+}
+
+const languages: readonly Language[] = [
+  {
+    name: 'auth',
+    prefix: 'auth.',
+    base: window,
+    cases: {
+      'basic.username': ['u2', basic],
+      'basic.password': ['p2', basic],
+      bearer: ['tok-1'],
+      'header.name': ['x-b', header],
+      'header.value': ['v2', header],
+      'oauth2_client_credentials.token_url': ['https://token.example.com/t2', clientCredentials],
+      'oauth2_client_credentials.client_id': ['id2', clientCredentials],
+      'oauth2_client_credentials.client_secret': ['secret2', clientCredentials],
+      'oauth2_client_credentials.scope': ['logs', clientCredentials],
+      'oauth2_client_credentials.audience': ['siem', clientCredentials],
+      'oauth2_client_credentials.auth_style': ['basic', clientCredentials],
+    },
+  },
+  {
+    name: 'record',
+    prefix: 'record.',
+    base: window,
+    cases: {
+      id: ['other'],
+      hash: [['action'], { 'record.id': undefined, 'record.hash': ['id'] }],
+      volatile: [['agent']],
+      time: ['later'],
+      'action.join': [['kind', 'action'], joined],
+      'action.with': ['-', joined],
+      tenant: ['org'],
+      'self.actions': [['other'], self],
+      'self.user_agent': ['kind', self],
+    },
+  },
+  {
+    name: 'read http_window',
+    prefix: 'read.',
+    base: window,
+    cases: {
+      schedule: ['3m'],
+      'request.method': ['POST'],
+      'request.url': ['https://api.example.com/v2/logs'],
+      'request.headers': [{ 'x-a': 'b' }],
+      'request.query': [query({ order: 'asc' })],
+      'request.body': [{ since: '{{ window.from }}' }, post],
+      'request.timeout': ['3s'],
+      'request.max_bytes': ['3MB'],
+      'page.kind': ['offset', byOffset],
+      'page.size': [7],
+      'page.total': ['count'],
+      'page.token': ['more', byToken],
+      'page.link': ['href', byLink],
+      'page.first': [0, byNumber],
+      'page.more': ['no', { ...byNumber, 'read.page.size': 1 }],
+      'page.empty_page': ['ends', { ...byToken, 'read.records': 'none' }],
+      records: ['none'],
+      records_missing: ['empty', { 'read.records': 'nowhere' }],
+      'window.overlap': ['3m'],
+      'window.settle': ['3m'],
+      'window.max': ['3h'],
+      'window.min': ['3m'],
+      'window.precision': ['s'],
+      'window.format': ['epoch_ms'],
+      'window.retention': ['3d'],
+      ascending: [true],
+      max_pages: [3],
+      'sweep.query': [{ order: 'desc' }],
+      hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
+      seen_days: [3],
+    },
+  },
+  {
+    name: 'read csv_directory',
+    prefix: 'read.',
+    base: folder,
+    cases: {
+      schedule: ['3m'],
+      directory: ['%EMPTY%'],
+      pattern: ['.txt'],
+      columns: [{ id: [], time: [], action: ['kind'] }],
+      required: [['missing']],
+      max_bytes: ['1B'],
+      retention: ['3d'],
+      seen_days: [3],
+    },
+  },
+  {
+    name: 'read pulsar_websocket',
+    prefix: 'read.',
+    base: stream,
+    cases: {
+      url: ['ws://other.example.com:8080/ws/v2'],
+      topics: [['persistent://t/n/b']],
+      subscription: ['other', { 'read.admin': 'https://admin.example.com' }],
+      token: ['token-2', { 'read.token': 'token-1' }],
+      token_in_query_ports: [[8080], { 'read.token': 'token-1' }],
+      token_in: ['query', { 'read.token': 'token-1' }],
+      admin: ['https://admin.example.com'],
+      receiver_queue: [7],
+      retention: ['3d'],
+      hints: [{ 401: 'ask the team of the broker for a token' }],
+      seen_days: [3],
+    },
+  },
+];
+
+const record = {
+  id: 'r1',
+  other: 'r9',
+  time: '2026-11-21T09:45:00Z',
+  later: '2026-11-21T09:46:00Z',
+  action: 'read',
+  kind: 'k',
+  agent: 'penstock/0 (x)',
+  org: 'acme',
+};
+const reply = {
+  data: [record],
+  none: [],
+  count: 40,
+  next: 't1',
+  more: 't2',
+  self: '/v1/logs?p=2',
+  href: '/v1/logs?p=3',
+  no: false,
+  access_token: 'at-1',
+  expires_in: 3600,
+};
+
+/** What a source with this connector does by default, asks, gets, and makes of a record; or why not. */
+async function observed(flat: Values, places: Readonly<Record<string, string>>): Promise<string> {
+  const spec = JSON.stringify(
+    nested(Object.fromEntries(Object.entries(flat).filter(([, value]) => value !== undefined))),
+  ).replace(/%(\w+)%/g, (_, name: string) => places[name] ?? '');
+  const bundle = {
+    name: 'vendor',
+    connectors: [{ file: 'connector.yaml', text: spec }],
+    actions: [{ file: 'actions.yaml', text: JSON.stringify(actions) }],
+  };
+  const connector = compileBundle(bundle, 'test');
+  const asked: string[] = [];
+  const client = {
+    ...recordingClient(({ url }) => ({ status: url.pathname === '/refused' ? 403 : 200, body: reply })),
+    openSocket: () => Promise.resolve(refusingSocket(asked) as Socket),
+  };
+  const seams = { ...systemSeams(), clock: skippingClock(), random: seededRandom(1) };
+  const deps = {
+    http: client,
+    seams,
+    log: silentLog(),
+    userAgent: 'penstock/0 (x)',
+    limit: () => Promise.resolve(),
+    budget: () => undefined,
+  };
+  const reader = connector.open({}, deps);
+  const facts = connector.records.examine({ value: record }, undefined);
+  const came = await read(reader).catch(explain);
+  return JSON.stringify([
+    connector.defaults,
+    connector.identity({}),
+    facts,
+    facts.isSelfMade('penstock/0 (x)'),
+    came,
+    client.seen,
+    asked,
+  ]);
+}
+
+/** A connection whose peer answers every request with 401; `asked` gets what was asked, without the key that is new each time. */
+function refusingSocket(asked: string[]): Duplex {
+  const socket = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      asked.push(chunk.toString('latin1').replace(/sec-websocket-key: .*/i, ''));
+      this.push('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+      done();
+    },
+  });
+  return socket;
+}
+
+async function read(reader: Reader): Promise<unknown> {
+  const signal = AbortSignal.timeout(5_000);
+  if (reader.kind === 'http_window') {
+    const window = { from: 1_795_254_300_123, to: 1_795_254_900_456 };
+    const page: Page = await reader.page({ ...window, state: null }, signal);
+    const next = page.next === null ? undefined : await reader.page({ ...window, state: page.next }, signal);
+    return [page, next, await reader.sweepPage?.({ state: null }, signal)];
+  }
+  if (reader.kind === 'pulsar_websocket') {
+    const { findings = [], fault } = (await reader.probe?.(signal)) ?? {};
+    const handlers = { onMessages: () => Promise.resolve(), onState: () => undefined };
+    return [findings, fault?.message, fault?.fix, await reader.run(handlers, signal).catch(explain)];
+  }
+  const { files, skipped } = await reader.list(signal);
+  const rows: unknown[] = [];
+  for (const file of files) for await (const chunk of reader.read(file, signal)) rows.push(...chunk);
+  return [rows, skipped];
+}
+
+describe.each(languages)('an option of $name', ({ name, prefix, base, cases }) => {
+  it('has an entry here', () => {
+    expect(Object.keys(cases).sort((a, b) => a.localeCompare(b))).toEqual(
+      [...(options[name] ?? [])].sort((a, b) => a.localeCompare(b)),
+    );
+  });
+
+  it.each(Object.entries(cases))('does something: %s', async (option, [value, beside = {}]) => {
+    const places = {
+      FOLDER: await mkdtemp(join(tmpdir(), 'penstock-csv-')),
+      EMPTY: await mkdtemp(join(tmpdir(), 'penstock-csv-')),
+    };
+    await writeFile(join(places.FOLDER, 'a.csv'), 'id,time,action,kind\nr1,2026-11-21T09:45:00Z,read,k\n');
+
+    const before = await observed({ ...base, ...beside }, places);
+    const again = await observed({ ...base, ...beside }, places);
+    const after = await observed({ ...base, ...beside, [`${prefix}${option}`]: value }, places);
+
+    // What differs by itself would show nothing.
+    expect(again).toBe(before);
+    expect(after).not.toBe(before);
+  });
+});

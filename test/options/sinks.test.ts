@@ -1,0 +1,166 @@
+// Every option of a kind of sink changes what a receiver gets, or what the sink says of it.
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { compileSchema } from '../../src/base/schema.ts';
+import { http } from '../../src/sinks/http/index.ts';
+import type { Sink, SinkType } from '../../src/sinks/sink.ts';
+import { splunkHec } from '../../src/sinks/splunk-hec/index.ts';
+import { stdout } from '../../src/sinks/stdout/index.ts';
+import { syslog } from '../../src/sinks/syslog/index.ts';
+import { contextFor, never, outgoing } from '../sinks/sink-bench.ts';
+import { type Case, type Elsewhere, faultOfElsewhere, nested, recordingClient, type Values } from './cases.ts';
+import { options } from './schemas.ts';
+
+const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+const account = JSON.stringify({ client_email: 'a@b', private_key: key, token_uri: 'https://token.example.com/t' });
+const oauth2 = {
+  'auth.oauth2.token_url': 'https://token.example.com/t',
+  'auth.oauth2.client_id': 'id',
+  'auth.oauth2.client_secret': 'secret',
+};
+const secops = { preset: 'google_secops', project: 'p', region: 'eu', instance: 'i', log_type: 'L', 'auth.bearer': 'tok-1' };
+const sentinel = { preset: 'sentinel', dcr: 'dcr-1', stream: 'Custom-A', 'auth.bearer': 'tok-1' };
+const elastic = { preset: 'elasticsearch', index: 'logs' };
+const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
+const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
+
+interface Kind {
+  readonly kind: SinkType;
+  readonly base: Values;
+  readonly cases: Readonly<Record<string, Case>>;
+  readonly elsewhere: Readonly<Record<string, Elsewhere>>;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    kind: http,
+    base: { url: 'https://in.example.com/a' },
+    cases: {
+      url: ['https://in.example.com/b'],
+      method: ['PUT'],
+      body: ['json_array'],
+      compression: ['gzip'],
+      'auth.bearer': ['tok-2'],
+      'auth.basic.username': ['u2', basic],
+      'auth.basic.password': ['p2', basic],
+      'auth.header.name': ['x-b', header],
+      'auth.header.value': ['v2', header],
+      'auth.api_key': ['key-2', elastic],
+      'auth.oauth2.token_url': ['https://token.example.com/t2', oauth2],
+      'auth.oauth2.client_id': ['id2', oauth2],
+      'auth.oauth2.client_secret': ['secret2', oauth2],
+      'auth.oauth2.scope': ['logs', oauth2],
+      'auth.oauth2.audience': ['siem', oauth2],
+      'auth.oauth2.auth_style': ['basic', oauth2],
+      'auth.google_service_account': [account],
+      'signature.standard_webhooks': [[`whsec_${Buffer.alloc(32, 7).toString('base64')}`]],
+      headers: [{ 'x-tenant': 'acme' }],
+      refused_count: ['refused'],
+      preset: ['otlp'],
+      index: ['audit', elastic],
+      dcr: ['dcr-2', sentinel],
+      stream: ['Custom-B', sentinel],
+      project: ['p2', secops],
+      region: ['us', secops],
+      instance: ['i2', secops],
+      log_type: ['L2', secops],
+      forwarder: ['f2', secops],
+    },
+    elsewhere: {},
+  },
+  {
+    kind: splunkHec,
+    base: { endpoints: ['https://hec.example.com:8088'], token: 'token-1', acknowledge: 'off' },
+    cases: {
+      endpoints: [['https://other.example.com:8088']],
+      token: ['token-2'],
+      index: ['audit'],
+      source: ['penstock'],
+      sourcetype: ['audit'],
+      host: ['collector-2'],
+      acknowledge: ['require'],
+      compression: ['none'],
+      max_event_bytes: ['1KB'],
+    },
+    elsewhere: {
+      ack_poll: ['conformance/hec-delivery.test.ts', 'The offset moves over the contiguous acknowledged batches only'],
+      ack_timeout: [
+        'conformance/hec-acknowledgement.test.ts',
+        'A poll answer that is lost after true leads to uncertain after the timeout',
+      ],
+    },
+  },
+  {
+    kind: syslog,
+    base: { address: 'tcp://127.0.0.1:514', max_message: '480B', oversize: 'truncate' },
+    cases: {
+      address: ['tcp://127.0.0.1:515'],
+      rfc: [3164],
+      facility: [4],
+      hostname: ['collector-2'],
+      app_name: ['audit'],
+      enterprise_number: [1],
+      bom: [true],
+      max_message: ['500B'],
+      oversize: ['refuse'],
+    },
+    elsewhere: {
+      framing: ['sinks/syslog-stream.test.ts', 'sends each event of a batch as one octet-counted message'],
+      resend_window: ['sinks/syslog-stream.test.ts', 'calls a message sent when the resend window has moved past it'],
+      tls: ['sinks/syslog-tls.test.ts', 'takes the name to expect from tls.server_name'],
+    },
+  },
+  { kind: stdout, base: {}, cases: { lines: ['readable'] }, elsewhere: {} },
+  {
+    kind: { ...stdout, name: 'file' },
+    base: {},
+    cases: {},
+    elsewhere: {
+      path: ['sinks/file.test.ts', 'appends one line per event, readable by the owner only, in a folder that it makes'],
+      'rotate.size': ['sinks/file.test.ts', 'begins a new file before the size is passed, never inside a line, and loses none'],
+      'rotate.every': ['sinks/file.test.ts', 'begins a new file when the UTC day changes, named after the moment'],
+      compress_rotated: ['sinks/file.test.ts', 'never writes over a rotated file of the same moment, compressed or not'],
+      keep_files: ['sinks/file.test.ts', 'finishes what a crash left of compressing, and keeps the newest files only'],
+    },
+  },
+];
+
+const events = [outgoing({ uid: 'e1' }), outgoing({ uid: 'e2', body: JSON.stringify({ text: 'long '.repeat(200) }) })];
+
+/** What comes of two events: encoded, sent, answered. */
+async function observed(kind: SinkType, flat: Values): Promise<string> {
+  const own: unknown = nested(flat);
+  if (!compileSchema(kind.options)(own)) throw new Error('the options do not fit the schema');
+  const client = recordingClient(() => ({
+    body: { access_token: 'at-1', expires_in: 3600, text: 'Success', code: 0, refused: 1 },
+  }));
+  const sink: Sink = await kind.open(own as Record<string, unknown>, contextFor({ http: client }));
+  const encoded = events.map((event) => sink.encode(event));
+  const batch = { id: 'batch-1', events, encoded, endpoint: sink.endpoints[0] ?? '', attempt: 0, replay: false };
+  // Neither standard output nor a socket is written to: what they would get is `encoded`.
+  const answer = kind === syslog || kind === stdout ? undefined : await sink.send(batch, never());
+  const { endpoints, maxInFlight, maxEventBytes, maxBatchBytes, maxBatchEvents } = sink;
+  return JSON.stringify([encoded, answer, client.seen, endpoints, maxInFlight, maxEventBytes, maxBatchBytes, maxBatchEvents]);
+}
+
+describe.each(kinds)('an option of $kind.name', ({ kind, base, cases, elsewhere }) => {
+  it('has an entry here', () => {
+    expect([...Object.keys(cases), ...Object.keys(elsewhere)].sort((a, b) => a.localeCompare(b))).toEqual(
+      [...(options[`sink ${kind.name}`] ?? [])].sort((a, b) => a.localeCompare(b)),
+    );
+  });
+
+  it('is shown by a test that sets it', () => {
+    expect(Object.entries(elsewhere).flatMap(([option, test]) => faultOfElsewhere(option, test) ?? [])).toEqual([]);
+  });
+
+  it.each(Object.entries(cases))('does something: %s', async (option, [value, beside = {}]) => {
+    const before = await observed(kind, { ...base, ...beside });
+    const again = await observed(kind, { ...base, ...beside });
+    const after = await observed(kind, { ...base, ...beside, [option]: value });
+
+    // What differs by itself would show nothing.
+    expect(again).toBe(before);
+    expect(after).not.toBe(before);
+  });
+});
