@@ -10,9 +10,9 @@ import type { Journal, RegistrationReport } from '../journal/journal.ts';
 import { type JobRunner, startJobRunner } from '../operate/jobs.ts';
 import { readLedger } from '../operate/ledger.ts';
 import { renderMetrics } from '../operate/metrics.ts';
-import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../operate/open-runtime.ts';
-import type { Runtime } from '../operate/runtime.ts';
 import { liveStatus, type StatusReport } from '../operate/status.ts';
+import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 
 export interface DaemonSettings {
   readonly config: Config;

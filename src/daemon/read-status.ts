@@ -1,10 +1,10 @@
 import { adminClient } from '../admin/index.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
-import { readConfig } from '../operate/read-config.ts';
 import type { StatusReport } from '../operate/status.ts';
-import { withStoredJournal } from '../operate/stored-journal.ts';
 import { storedStatus } from '../operate/stored-status.ts';
+import { readConfig } from '../runtime/read-config.ts';
+import { withStoredJournal } from '../runtime/stored-journal.ts';
 
 function clientOf({ admin, data_dir }: Config, seams: Seams) {
   return adminClient({ dataDir: data_dir, files: seams.files, ...(admin.tls === undefined ? {} : { tls: admin.tls }) });

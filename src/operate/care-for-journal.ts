@@ -1,6 +1,6 @@
 import type { Seams } from '../base/seams.ts';
 import { backupJournal, checkJournal, type JournalCheck, type JournalRepair, repairJournal } from '../journal/index.ts';
-import { readConfig } from './read-config.ts';
+import { readConfig } from '../runtime/read-config.ts';
 
 export type { JournalCheck, JournalRepair } from '../journal/index.ts';
 

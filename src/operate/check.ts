@@ -5,7 +5,7 @@ import { createBudgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
-import { openReader, openSink, plainUserAgent, type Surroundings } from './open-runtime.ts';
+import { openReader, openSink, plainUserAgent, type Surroundings } from '../runtime/open-runtime.ts';
 
 /** What a live check found out about one source or sink; field names are stable. */
 export interface Finding {

@@ -4,9 +4,9 @@ import { sleep } from '../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Job } from '../journal/journal.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { backfill, importFiles } from './backfill.ts';
 import { release, replay, retryDeadLetters } from './replay.ts';
-import type { Runtime } from './runtime.ts';
 
 export type { Job } from '../journal/journal.ts';
 

@@ -1,7 +1,7 @@
 import type { Files } from '../base/seams.ts';
 import type { ActionSummary } from '../connectors/connector.ts';
 import { listConnectors, loadConnector } from '../connectors/index.ts';
-import { shippedConnectors } from './read-config.ts';
+import { shippedConnectors } from '../runtime/read-config.ts';
 
 /** A connector's action table for people. */
 export interface ActionList {

@@ -5,8 +5,8 @@ import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
 import { openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
-import { sourceSettings } from './open-runtime.ts';
-import { readConfig } from './read-config.ts';
+import { sourceSettings } from '../runtime/open-runtime.ts';
+import { readConfig } from '../runtime/read-config.ts';
 
 /** What the journal knows under which name is changed only while no daemon works on it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {

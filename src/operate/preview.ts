@@ -5,7 +5,7 @@ import { createBudgets } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
 import type { RawRecord, Reader } from '../connectors/connector.ts';
 import type { Event } from '../event/event.ts';
-import { openReader, type Surroundings } from './open-runtime.ts';
+import { openReader, type Surroundings } from '../runtime/open-runtime.ts';
 
 /** A record beside the event it becomes. */
 export interface Preview {

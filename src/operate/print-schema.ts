@@ -1,7 +1,7 @@
 import type { Files } from '../base/seams.ts';
 import { configJsonSchema } from '../config/index.ts';
 import { actionsJsonSchema, connectorJsonSchema, loadConnectors } from '../connectors/index.ts';
-import { shippedConnectors } from './read-config.ts';
+import { shippedConnectors } from '../runtime/read-config.ts';
 
 /** Files that have a JSON Schema. */
 export const schemaKinds = ['config', 'connector', 'actions'] as const;

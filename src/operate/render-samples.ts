@@ -6,7 +6,7 @@ import type { Connector } from '../connectors/connector.ts';
 import { loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { Format } from '../event/event.ts';
 import { encodeBody } from '../event/index.ts';
-import { shippedConnectors } from './read-config.ts';
+import { shippedConnectors } from '../runtime/read-config.ts';
 
 export interface SampleRequest {
   readonly connector: string;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isObject, parseJson } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
-import { shippedConnectors } from './read-config.ts';
+import { shippedConnectors } from '../runtime/read-config.ts';
 
 /** The synthetic records of a shipped connector: at least one for every action of its table. */
 export async function readSamples(connector: string, files: Files): Promise<Readonly<Record<string, unknown>>[]> {

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/operate/new-connector.ts';
-import { readConfig } from '../../src/operate/read-config.ts';
+import { readConfig } from '../../src/runtime/read-config.ts';
 
 const row = {
   action: 'report.shared',

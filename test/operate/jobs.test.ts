@@ -3,7 +3,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { Job } from '../../src/journal/journal.ts';
 import { startJobRunner } from '../../src/operate/jobs.ts';
-import type { Runtime } from '../../src/operate/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../journal/fixture.ts';
 
 const letter = {

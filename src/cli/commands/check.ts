@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { check, type Finding } from '../../operate/check.ts';
-import { plainUserAgent } from '../../operate/open-runtime.ts';
 import { preview } from '../../operate/preview.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { plainUserAgent } from '../../runtime/open-runtime.ts';
+import { readConfig } from '../../runtime/read-config.ts';
 import { positiveInteger } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
 import { configOption } from '../program.ts';

@@ -8,7 +8,7 @@ import { seededRandom } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import { openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, runUntilStopped } from '../../daemon/run.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { readConfig } from '../../runtime/read-config.ts';
 import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
 import { duration } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';

@@ -3,7 +3,7 @@ import type { Command, Option } from 'commander';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import type { Job, JobKind } from '../../operate/jobs.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { readConfig } from '../../runtime/read-config.ts';
 import { durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readLedger } from '../../operate/ledger.ts';
-import { withStoredJournal } from '../../operate/stored-journal.ts';
+import { withStoredJournal } from '../../runtime/stored-journal.ts';
 import type { CommandContext } from '../context.ts';
 import { configOption } from '../program.ts';
 

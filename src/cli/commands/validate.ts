@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { readConfig } from '../../runtime/read-config.ts';
 import type { CommandContext } from '../context.ts';
 import { configOption } from '../program.ts';
 

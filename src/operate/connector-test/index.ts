@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import { loadConnector } from '../../connectors/index.ts';
-import { shippedConnectors } from '../read-config.ts';
+import { shippedConnectors } from '../../runtime/read-config.ts';
 import { checkSamples } from './check-samples.ts';
 import { type CaseReport, runCase } from './run-case.ts';
 
