@@ -1,6 +1,6 @@
 import type { Files } from '../base/seams.ts';
-import { readSamples } from '../operate/sample.ts';
 import { type SimulatorSettings, vendorNames } from '../simulator/index.ts';
+import { readSamples } from '../workbench/sample.ts';
 
 /** The shipped synthetic records from which simulated vendors make theirs. */
 export async function vendorSamples(files: Files): Promise<SimulatorSettings['samples']> {

@@ -1,9 +1,9 @@
 import { Argument, type Command, Option } from 'commander';
 import { type Format, formats } from '../../event/event.ts';
-import { type ActionList, listActions, listConnectorNames } from '../../operate/list-actions.ts';
-import { printSchema, type SchemaKind, schemaKinds } from '../../operate/print-schema.ts';
-import { renderSamples } from '../../operate/render-samples.ts';
-import { type UnknownActionsReport, unknownActions } from '../../operate/unknown-actions.ts';
+import { type ActionList, listActions, listConnectorNames } from '../../workbench/list-actions.ts';
+import { printSchema, type SchemaKind, schemaKinds } from '../../workbench/print-schema.ts';
+import { renderSamples } from '../../workbench/render-samples.ts';
+import { type UnknownActionsReport, unknownActions } from '../../workbench/unknown-actions.ts';
 import type { CommandContext } from '../context.ts';
 import { configOption } from '../program.ts';
 

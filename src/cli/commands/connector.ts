@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type CaseReport, testConnector } from '../../operate/connector-test/index.ts';
-import { newConnector } from '../../operate/new-connector.ts';
+import { type CaseReport, testConnector } from '../../workbench/connector-test/index.ts';
+import { newConnector } from '../../workbench/new-connector.ts';
 import type { CommandContext } from '../context.ts';
 
 interface TestOptions {
