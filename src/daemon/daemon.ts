@@ -7,10 +7,10 @@ import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
 import { openJournal, pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
-import { type JobRunner, startJobRunner } from '../operate/jobs.ts';
-import { readLedger } from '../operate/ledger.ts';
-import { renderMetrics } from '../operate/metrics.ts';
-import { liveStatus, type StatusReport } from '../operate/status.ts';
+import { type JobRunner, startJobRunner } from '../operate/jobs/runner.ts';
+import { readLedger } from '../operate/report/ledger.ts';
+import { renderMetrics } from '../operate/report/metrics.ts';
+import { liveStatus, type StatusReport } from '../operate/report/status.ts';
 import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 

@@ -1,8 +1,8 @@
 import { adminClient } from '../admin/index.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
-import type { StatusReport } from '../operate/status.ts';
-import { storedStatus } from '../operate/stored-status.ts';
+import type { StatusReport } from '../operate/report/status.ts';
+import { storedStatus } from '../operate/report/stored-status.ts';
 import { readConfig } from '../runtime/read-config.ts';
 import { withStoredJournal } from '../runtime/stored-journal.ts';
 

@@ -3,7 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
 import { openJournal } from '../journal/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
-import type { JobKind } from '../operate/jobs.ts';
+import type { JobKind } from '../operate/jobs/runner.ts';
 import { type DaemonSettings, openDaemon } from './daemon.ts';
 
 export interface JobRequest {

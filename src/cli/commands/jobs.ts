@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
-import type { Job, JobKind } from '../../operate/jobs.ts';
+import type { Job, JobKind } from '../../operate/jobs/runner.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readLedger } from '../../operate/ledger.ts';
+import { readLedger } from '../../operate/report/ledger.ts';
 import { withStoredJournal } from '../../runtime/stored-journal.ts';
 import type { CommandContext } from '../context.ts';
 import { configOption } from '../program.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
-import type { Problem, StatusReport } from '../../operate/status.ts';
+import type { Problem, StatusReport } from '../../operate/report/status.ts';
 import type { CommandContext } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';
 import type { Output } from '../output.ts';

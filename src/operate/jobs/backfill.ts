@@ -1,9 +1,9 @@
-import { PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import { importCsvFiles, runRange } from '../collect/index.ts';
-import type { RangeProgress } from '../collect/source.ts';
-import type { RunningSource, Runtime } from '../runtime/runtime.ts';
-import type { Operation } from './jobs.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import { importCsvFiles, runRange } from '../../collect/index.ts';
+import type { RangeProgress } from '../../collect/source.ts';
+import type { RunningSource, Runtime } from '../../runtime/runtime.ts';
+import type { Operation } from './runner.ts';
 
 /** Arguments of a backfill: event times in milliseconds, both inclusive. */
 export interface BackfillArguments {

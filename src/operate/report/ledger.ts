@@ -1,4 +1,4 @@
-import type { Journal, Ledger, LedgerRow, SinkTotals, SkippedRange, SourceTotals } from '../journal/journal.ts';
+import type { Journal, Ledger, LedgerRow, SinkTotals, SkippedRange, SourceTotals } from '../../journal/journal.ts';
 
 /** What `penstock ledger --json` prints; field names are stable. */
 export interface LedgerReport {

@@ -1,8 +1,8 @@
-import { formatDuration } from '../base/quantity.ts';
-import type { SourceStatus } from '../collect/source.ts';
-import type { SinkStatus } from '../deliver/delivery.ts';
-import type { HoldNote, Job, JournalUsage, SkippedRange } from '../journal/journal.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import { formatDuration } from '../../base/quantity.ts';
+import type { SourceStatus } from '../../collect/source.ts';
+import type { SinkStatus } from '../../deliver/delivery.ts';
+import type { HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */

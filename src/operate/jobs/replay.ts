@@ -1,9 +1,9 @@
-import { sleep } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import type { Job, LetterFilter, ReplayRequest } from '../journal/journal.ts';
-import type { Runtime } from '../runtime/runtime.ts';
-import type { Operation } from './jobs.ts';
+import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { Job, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Operation } from './runner.ts';
 
 /** Arguments of a replay: event times in milliseconds, both inclusive. */
 export interface ReplayArguments {

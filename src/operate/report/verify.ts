@@ -1,9 +1,9 @@
-import type { Log } from '../base/log.ts';
-import type { Seams } from '../base/seams.ts';
-import { type ComparedRecord, compareRange, createBudgets } from '../collect/index.ts';
-import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { Journal, Lane } from '../journal/journal.ts';
-import { openReader, plainUserAgent, sourceSettings, userAgentOf } from '../runtime/open-runtime.ts';
+import type { Log } from '../../base/log.ts';
+import type { Seams } from '../../base/seams.ts';
+import { type ComparedRecord, compareRange, createBudgets } from '../../collect/index.ts';
+import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
+import type { Journal, Lane } from '../../journal/journal.ts';
+import { openReader, plainUserAgent, sourceSettings, userAgentOf } from '../../runtime/open-runtime.ts';
 
 /** What one day of the range came to; `day` is a UTC date. */
 export interface VerifiedDay {

@@ -1,14 +1,14 @@
 // A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was cut off and runs again; every
 // operation resumes from what it committed.
-import { sleep } from '../base/clock.ts';
-import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import type { Job } from '../journal/journal.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import { sleep } from '../../base/clock.ts';
+import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { Job } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { backfill, importFiles } from './backfill.ts';
 import { release, replay, retryDeadLetters } from './replay.ts';
 
-export type { Job } from '../journal/journal.ts';
+export type { Job } from '../../journal/journal.ts';
 
 /** Does a job's work, reporting progress as often as it likes; resolves with the last progress to keep. */
 export type Operation = (job: Job, runtime: Runtime, report: (progress: Json) => void, signal: AbortSignal) => Promise<Json>;

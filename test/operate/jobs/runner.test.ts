@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { silentLog } from '../../src/base/log.ts';
-import { systemSeams } from '../../src/base/seams.ts';
-import type { Job } from '../../src/journal/journal.ts';
-import { startJobRunner } from '../../src/operate/jobs.ts';
-import type { Runtime } from '../../src/runtime/runtime.ts';
-import { commitOf, sink, someRecords, source, temporaryJournal } from '../journal/fixture.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import { systemSeams } from '../../../src/base/seams.ts';
+import type { Job } from '../../../src/journal/journal.ts';
+import { startJobRunner } from '../../../src/operate/jobs/runner.ts';
+import type { Runtime } from '../../../src/runtime/runtime.ts';
+import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
 
 const letter = {
   source: 's',
