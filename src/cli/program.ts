@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import { packageVersion } from '../base/package.ts';
@@ -8,10 +8,6 @@ import { helpTopics } from './help-topics.ts';
 
 /** Adds one command, or a family of them, to the program. */
 export type AddCommand = (program: Command, context: CommandContext) => void;
-
-/** Option of every command that needs the configuration. */
-export const configOption = (): Option =>
-  new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
 
 interface Family {
   /** The commands that it adds; only the family of the command that is asked for is imported. */

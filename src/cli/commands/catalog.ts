@@ -4,8 +4,8 @@ import { type ActionList, listActions, listConnectorNames } from '../../workbenc
 import { printSchema, type SchemaKind, schemaKinds } from '../../workbench/print-schema.ts';
 import { renderSamples } from '../../workbench/render-samples.ts';
 import { type UnknownActionsReport, unknownActions } from '../../workbench/unknown-actions.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface FolderOptions {
   readonly connectorsDir?: string;

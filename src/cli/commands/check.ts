@@ -4,9 +4,8 @@ import { check, type Finding } from '../../operate/check.ts';
 import { preview } from '../../operate/preview.ts';
 import { plainUserAgent } from '../../runtime/open-runtime.ts';
 import { readConfig } from '../../runtime/read-config.ts';
-import { positiveInteger } from '../arguments.ts';
+import { configOption, positiveInteger } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface CheckOptions {
   readonly config: string;

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { type DeadLetter, type LetterFilter, withStoredJournal } from '../../runtime/stored-journal.ts';
-import { endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
+import { configOption, endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 import { haveDone } from './jobs.ts';
 
 interface FilterOptions {

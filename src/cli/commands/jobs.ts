@@ -4,10 +4,9 @@ import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import type { Job, JobKind } from '../../operate/jobs/runner.ts';
 import { readConfig } from '../../runtime/read-config.ts';
-import { durationOption, endOfTime, pointInTime } from '../arguments.ts';
+import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';
-import { configOption } from '../program.ts';
 
 export interface JobOptions {
   readonly config: string;

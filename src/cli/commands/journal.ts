@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { formatSize } from '../../base/quantity.ts';
 import { backup, check, repair } from '../../operate/care-for-journal.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface Options {
   readonly config: string;

@@ -2,9 +2,8 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import { forgetSink, renameSink, renameSource, resetSource } from '../../operate/names.ts';
-import { pointInTime } from '../arguments.ts';
+import { configOption, pointInTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 import { haveDone } from './jobs.ts';
 import { showSinks, showSources } from './status.ts';
 

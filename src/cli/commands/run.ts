@@ -2,9 +2,8 @@ import type { Command } from 'commander';
 import { openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../runtime/read-config.ts';
-import { durationOption } from '../arguments.ts';
+import { configOption, durationOption } from '../arguments.ts';
 import { type CommandContext, daemonLog } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface RunOptions {
   readonly config: string;

@@ -3,10 +3,10 @@ import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';
 import type { Output } from '../output.ts';
-import { configOption } from '../program.ts';
 
 interface StatusOptions {
   readonly config: string;

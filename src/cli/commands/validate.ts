@@ -2,8 +2,8 @@ import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
 import { readConfig } from '../../runtime/read-config.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface ValidateOptions {
   readonly config: string;

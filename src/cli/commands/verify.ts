@@ -7,9 +7,8 @@ import type { Config } from '../../config/index.ts';
 import { type VerifyReport, verify } from '../../operate/report/verify.ts';
 import { verifyPage } from '../../operate/report/verify-page.ts';
 import { type Journal, withStoredJournal } from '../../runtime/stored-journal.ts';
-import { endOfTime, pointInTime } from '../arguments.ts';
+import { configOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
-import { configOption } from '../program.ts';
 import { haveDone } from './jobs.ts';
 
 interface VerifyOptions {
