@@ -46,6 +46,7 @@ export interface Approach {
   readonly isEncrypted: boolean;
 }
 
+const wrongToken = { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
 const openPaths = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
@@ -55,9 +56,11 @@ export function refusalOf(
 ): { readonly status: number; readonly error: string } | undefined {
   const foreign = foreignness(headers, isLocal);
   if (foreign !== undefined) return { status: 403, error: foreign };
+  const hasToken = isAuthorised(headers, token);
+  // A command sends its token along to the health path, to learn whether this is the daemon that left it.
+  if (path === '/healthz' && headers.authorization !== undefined && !hasToken) return wrongToken;
   if (openPaths.has(path)) return undefined;
   if (!isLocal && !isEncrypted)
     return { status: 403, error: 'without TLS other machines are answered on /healthz, /readyz and /metrics only' };
-  if (path === '/' || isAuthorised(headers, token)) return undefined;
-  return { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
+  return path === '/' || hasToken ? undefined : wrongToken;
 }

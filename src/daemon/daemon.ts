@@ -1,16 +1,16 @@
 // The daemon's life: opening (journal, registration) -> running (sinks, sources, jobs, admin) -> stopping (sources first, then sinks) -> closed.
-import { startAdmin } from '../admin/index.ts';
-import type { AdminOperations } from '../admin/operations.ts';
+import { type AdminOperations, startAdmin } from '../admin/index.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
-import { openJournal, pageCacheBytes, withPageCache } from '../journal/index.ts';
+import { pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
-import { type JobRunner, startJobRunner } from '../operate/jobs/runner.ts';
+import { startJobRunner } from '../operate/jobs/runner.ts';
 import { readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { liveStatus, type StatusReport } from '../operate/report/status.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 
@@ -50,11 +50,10 @@ function tell(report: RegistrationReport, log: Log): void {
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
-  const { maxBytes, keepMs } = config.journal;
   using _waiting = seams.clock.timer(tellWaitingMs, () =>
     log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to let go of the journal'),
   );
-  const journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'exclusive', lockWaitMs });
+  const journal = await openConfiguredJournal(config, { seams, log, lock: 'exclusive', lockWaitMs });
   return withPageCache(journal, pageCacheBytes);
 }
 
@@ -80,7 +79,7 @@ class OpenDaemon implements Daemon {
   readonly #orphanSinks: readonly string[];
   readonly #startedAt: number;
   readonly #open: AsyncDisposableStack;
-  #jobs: JobRunner | undefined;
+  #jobs: AsyncDisposable | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -132,17 +131,10 @@ class OpenDaemon implements Daemon {
   }
 
   #operations(): AdminOperations {
-    const { sources, sinks } = this.runtime;
     return {
       notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
       status: () => this.status(),
       metrics: async () => renderMetrics(await this.status(), await readLedger(this.runtime.journal)),
-      wakeJobs: () => this.#jobs?.wake(),
-      async release(kind, name) {
-        const loop = kind === 'source' ? sources.get(name)?.loop : sinks.get(name)?.loop;
-        loop?.release();
-        return loop !== undefined;
-      },
     };
   }
 }

@@ -1,9 +1,9 @@
 import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
-import { openJournal } from '../journal/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { type DaemonSettings, openDaemon } from './daemon.ts';
 
 export interface JobRequest {
@@ -44,8 +44,7 @@ async function watch(
 
 async function leaveWithDaemon(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
   const { config, seams, log } = settings;
-  const { maxBytes, keepMs } = config.journal;
-  await using journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'shared' });
+  await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
   const { id } = await journal.insertJob(request.kind, request.args);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
 }

@@ -3,25 +3,17 @@ import { silentLog } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
-import { openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
+import { configuredSource } from '../runtime/by-name.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { sourceSettings } from '../runtime/open-runtime.ts';
 import { readConfig } from '../runtime/read-config.ts';
 
 /** What the journal knows under which name is changed only while no daemon works on it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
   const config = await readConfig(configFile, seams);
-  const { maxBytes, keepMs } = config.journal;
   try {
-    await using journal = await openJournal({
-      dataDir: config.data_dir,
-      maxBytes,
-      keepMs,
-      seams,
-      log: silentLog(),
-      lock: 'exclusive',
-      lockWaitMs: 0,
-    });
+    await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'exclusive', lockWaitMs: 0 });
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
@@ -58,12 +50,7 @@ export function forgetSink(configFile: string, seams: Seams, name: string): Prom
 /** Lets a source collect from a time on under its present identity; what was collected before stays known. */
 export function resetSource(configFile: string, seams: Seams, name: string, from: number): Promise<void> {
   return alone(configFile, seams, async (journal, config) => {
-    const source = config.sources.find((candidate) => candidate.name === name);
-    if (source === undefined) {
-      throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
-        fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
-      });
-    }
+    const source = configuredSource(config, name);
     await journal.resetSource(name, checkpointAt(sourceSettings(source), from));
     await journal.setHold('source', name, null);
   });

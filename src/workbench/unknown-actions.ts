@@ -4,7 +4,7 @@ import { parseUnknownCounts, unknownActionsNote, unknownSampleNote } from '../co
 import type { SourceConfig } from '../config/config.ts';
 import type { Connector } from '../connectors/connector.ts';
 import type { Journal } from '../journal/journal.ts';
-import { withStoredJournal } from '../runtime/stored-journal.ts';
+import { withStoredJournal } from '../runtime/configured-journal.ts';
 import { suggestRow } from './suggest-row.ts';
 
 /** An action that arrived and has no row; times are milliseconds since the epoch. */

@@ -12,7 +12,7 @@ import type { DeliverySettings } from '../../src/deliver/delivery.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { type JobRunner, startJobRunner } from '../../src/operate/jobs/runner.ts';
+import { startJobRunner } from '../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
@@ -308,7 +308,7 @@ export function startLife(parts: LifeParts): Life {
   });
   let raw: Journal | undefined;
   let runtime: Runtime | undefined;
-  let jobs: JobRunner | undefined;
+  let jobs: AsyncDisposable | undefined;
 
   async function open(): Promise<void> {
     const { maxBytes } = scenario;

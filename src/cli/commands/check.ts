@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { PenstockError } from '../../base/errors.ts';
 import { check, type Finding } from '../../operate/check.ts';
 import { preview } from '../../operate/preview.ts';
+import { configuredSource } from '../../runtime/by-name.ts';
 import { plainUserAgent } from '../../runtime/open-runtime.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, positiveInteger } from '../arguments.ts';
@@ -48,14 +48,8 @@ async function runPreview(
   { seams, output }: CommandContext,
 ): Promise<void> {
   const config = await readConfig(file, seams);
-  const source = config.sources.find((candidate) => candidate.name === name);
-  if (source === undefined) {
-    throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
-      fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
-    });
-  }
   const around = { seams, log: quietLog(), userAgent: plainUserAgent };
-  const pairs = await preview(source, around, limit, new AbortController().signal);
+  const pairs = await preview(configuredSource(config, name), around, limit, new AbortController().signal);
   if (json === true) output.json(pairs);
   else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');
   else {

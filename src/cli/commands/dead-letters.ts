@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
-import { type DeadLetter, type LetterFilter, withStoredJournal } from '../../runtime/stored-journal.ts';
+import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { haveDone } from './jobs.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readLedger } from '../../operate/report/ledger.ts';
-import { withStoredJournal } from '../../runtime/stored-journal.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 

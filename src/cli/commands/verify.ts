@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { PenstockError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
+import type { Journal } from '../../journal/journal.ts';
 import { type VerifyReport, verify } from '../../operate/report/verify.ts';
 import { verifyPage } from '../../operate/report/verify-page.ts';
-import { type Journal, withStoredJournal } from '../../runtime/stored-journal.ts';
+import { configuredSource } from '../../runtime/by-name.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, pointInTime } from '../arguments.ts';
 import { type CommandContext, quietLog } from '../context.ts';
 import { haveDone } from './jobs.ts';
@@ -76,20 +77,14 @@ function readAndCompare(name: string, options: VerifyOptions, { output, seams }:
   const onProgress = (records: number, at: number | undefined): void =>
     output.progress(`verify: ${records} records read${at === undefined ? '' : `, at ${new Date(at).toISOString()}`}`);
   const compare = async (journal: Journal, config: Config): Promise<VerifyReport> => {
-    const source = config.sources.find((candidate) => candidate.name === name);
-    if (source === undefined) {
-      const known = config.sources.map((candidate) => candidate.name).join(', ');
-      throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, { fix: `use one of: ${known}` });
-    }
-    const to = Math.min(options.to, seams.clock.now());
     return await verify({
       config,
-      source,
+      source: configuredSource(config, name),
       journal,
       seams,
       log: quietLog(),
       from: options.from,
-      to,
+      to: Math.min(options.to, seams.clock.now()),
       onProgress,
       signal: new AbortController().signal,
     });

@@ -1,9 +1,8 @@
-import { PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import { importCsvFiles, runRange } from '../../collect/index.ts';
 import type { RangeProgress } from '../../collect/source.ts';
-import type { RunningSource, Runtime } from '../../runtime/runtime.ts';
-import type { Operation } from './runner.ts';
+import { runningSource } from '../../runtime/by-name.ts';
+import type { Operation } from './operation.ts';
 
 /** Arguments of a backfill: event times in milliseconds, both inclusive. */
 export interface BackfillArguments {
@@ -16,14 +15,6 @@ export interface BackfillArguments {
 export interface ImportArguments {
   readonly source: string;
   readonly files: readonly string[];
-}
-
-/** The enabled source of that name; PEN_NOT_FOUND names those that exist. */
-export function runningSource(runtime: Runtime, name: string): RunningSource {
-  const source = runtime.sources.get(name);
-  if (source !== undefined) return source;
-  const known = [...runtime.sources.keys()].join(', ');
-  throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`, { fix: `use one of: ${known}` });
 }
 
 /**

@@ -1,9 +1,9 @@
 import { sleep } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import type { Job, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
+import { runningSink, runningSource } from '../../runtime/by-name.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { Operation } from './runner.ts';
+import type { Operation } from './operation.ts';
 
 /** Arguments of a replay: event times in milliseconds, both inclusive. */
 export interface ReplayArguments {
@@ -15,13 +15,6 @@ export interface ReplayArguments {
 }
 
 const lookEveryMs = 250;
-
-function runningSink(runtime: Runtime, name: string) {
-  const sink = runtime.sinks.get(name);
-  if (sink !== undefined) return sink;
-  const known = [...runtime.sinks.keys()].join(', ');
-  throw new PenstockError('PEN_NOT_FOUND', `no enabled sink is called "${name}"`, { fix: `use one of: ${known}` });
-}
 
 async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<number> {
   const lanes = await runtime.journal.lanes(sink);
@@ -72,8 +65,7 @@ export const retryDeadLetters: Operation = async (job, runtime, report, signal) 
 /** Ends a hold by hand. */
 export const release: Operation = async (job, runtime) => {
   const { kind, name } = job.args as { readonly kind: 'source' | 'sink'; readonly name: string };
-  const loop = kind === 'source' ? runtime.sources.get(name)?.loop : runningSink(runtime, name).loop;
-  if (loop === undefined) throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`);
+  const { loop } = kind === 'source' ? runningSource(runtime, name) : runningSink(runtime, name);
   loop.release();
   return {};
 };
