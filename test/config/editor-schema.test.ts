@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { packageRoot } from '../../src/base/package.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { readConfig } from '../../src/runtime/read-config.ts';
-import { printSchema } from '../../src/workbench/print-schema.ts';
+import { printSchema } from '../../src/workbench/catalog.ts';
 
 const example = join(packageRoot, 'config/penstock.example.yaml');
 const shipped = join(packageRoot, 'config/penstock.schema.json');

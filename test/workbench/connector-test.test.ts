@@ -5,9 +5,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
+import { printSchema } from '../../src/workbench/catalog.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
-import { printSchema } from '../../src/workbench/print-schema.ts';
 import { penstock } from '../cli/terminal.ts';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -1,8 +1,14 @@
 import { Argument, type Command, Option } from 'commander';
 import { type Format, formats } from '../../event/event.ts';
-import { type ActionList, listActions, listConnectorNames } from '../../workbench/list-actions.ts';
-import { printSchema, type SchemaKind, schemaKinds } from '../../workbench/print-schema.ts';
-import { renderSamples } from '../../workbench/render-samples.ts';
+import {
+  type ActionList,
+  listActions,
+  listConnectorNames,
+  printSchema,
+  renderSamples,
+  type SchemaKind,
+  schemaKinds,
+} from '../../workbench/catalog.ts';
 import { type UnknownActionsReport, unknownActions } from '../../workbench/unknown-actions.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
