@@ -18,40 +18,27 @@ export interface DaemonSettings {
   readonly config: Config;
   readonly seams: Seams;
   readonly log: Log;
-  /** How long to wait for another daemon to let go of the journal, milliseconds. */
+  /** How long to wait for another daemon to release the journal, milliseconds. */
   readonly lockWaitMs: number;
 }
 
-/** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is told to. */
-export interface Daemon extends AsyncDisposable {
-  readonly runtime: Runtime;
-  /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
-  start(): Promise<void>;
-  /** Starts the sinks only, for commands that host a job. */
-  startSinks(): void;
-  startJobs(): void;
-  status(): Promise<StatusReport>;
-  /** Stops polling, gives requests in flight the configured time, checkpoints. */
-  stop(): Promise<void>;
-}
+const logWaitingMs = 1000;
 
-const tellWaitingMs = 1000;
-
-function tell(report: RegistrationReport, log: Log): void {
+function logRegistration(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
     log.error(
       { sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` },
-      'a sink of the journal is not configured any more',
+      'a sink in the journal is no longer configured',
     );
   }
   for (const name of report.orphanSources)
-    log.warn({ source: name }, 'a source of the journal is not configured any more; its stored events are still delivered');
+    log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
-  using _waiting = seams.clock.timer(tellWaitingMs, () =>
-    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to let go of the journal'),
+  using _waiting = seams.clock.timer(logWaitingMs, () =>
+    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to release the journal'),
   );
   const journal = await openConfiguredJournal(config, { seams, log, lock: 'exclusive', lockWaitMs });
   return withPageCache(journal, pageCacheBytes);
@@ -59,7 +46,7 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
 
 async function register(config: Config, journal: Journal, log: Log): Promise<RegistrationReport> {
   const report = await journal.register(config.sources.map(sourceRegistration), config.sinks.map(sinkRegistration));
-  tell(report, log);
+  logRegistration(report, log);
   return report;
 }
 
@@ -70,10 +57,11 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const journal = opening.use(await openOwnJournal(settings));
   const report = await register(config, journal, log);
   const runtime = openRuntime(config, journal, { seams, log, userAgent: await userAgentOf(journal, seams) });
-  return new OpenDaemon(config, runtime, report, opening.move());
+  return new Daemon(config, runtime, report, opening.move());
 }
 
-class OpenDaemon implements Daemon {
+/** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
+export class Daemon implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly #config: Config;
   readonly #orphanSinks: readonly string[];
@@ -91,6 +79,7 @@ class OpenDaemon implements Daemon {
     this.#open = open;
   }
 
+  /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
   async start(): Promise<void> {
     const { seams, log, sources } = this.runtime;
     this.#open.use(await startAdmin({ ...adminSettings(this.#config), seams, log, operations: this.#operations() }));
@@ -100,6 +89,7 @@ class OpenDaemon implements Daemon {
     this.#isReady = true;
   }
 
+  /** Starts the sinks only, for commands that host a job. */
   startSinks(): void {
     for (const { loop } of this.runtime.sinks.values()) loop.start();
   }
@@ -112,6 +102,7 @@ class OpenDaemon implements Daemon {
     return liveStatus(this.runtime, { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks });
   }
 
+  /** Stops polling, gives requests in flight the configured time, checkpoints. */
   stop(): Promise<void> {
     this.#stopped ??= this.#close();
     return this.#stopped;
