@@ -36,8 +36,7 @@ function isAuthorised(headers: IncomingHttpHeaders, token: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** What decides whether a request is let in. */
-export interface Approach {
+interface Approach {
   readonly headers: IncomingHttpHeaders;
   /** Without the query. */
   readonly path: string;

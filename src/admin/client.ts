@@ -8,7 +8,7 @@ import type { Files } from '../base/seams.ts';
 import { findToken, type LeftToken } from './token-file.ts';
 
 /** The daemon that works on a `data_dir`, as the commands see it. */
-export interface RunningDaemon {
+interface RunningDaemon {
   readonly url: string;
   /** What `penstock status --json` prints; rejects with PEN_OPERATION_FAILED when the daemon does not answer as expected. */
   status(): Promise<unknown>;

@@ -27,8 +27,8 @@ export interface AdminSettings {
   readonly log: Log;
 }
 
-/** A running admin server; disposing closes every connection. */
-export interface AdminServer extends AsyncDisposable {
+/** Disposing closes every connection. */
+interface AdminServer extends AsyncDisposable {
   /** Where it answers: `http://127.0.0.1:8690`. */
   readonly url: string;
 }

@@ -33,7 +33,7 @@ function exitCodeOf(error: unknown): 1 | 2 {
 }
 
 /** Builds the program; with a word that is a command, only what that command needs. */
-export async function buildProgram(context: CommandContext, word?: string): Promise<Command> {
+async function buildProgram(context: CommandContext, word?: string): Promise<Command> {
   const program = new Command('penstock')
     .usage('COMMAND [options]')
     .description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.')

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Daemon } from './daemon.ts';
 
 /** The first SIGTERM or SIGINT aborts `stop`; the second one aborts `now`, and whoever waits gives up at once. */
-export interface Signals extends Disposable {
+interface Signals extends Disposable {
   readonly stop: AbortSignal;
   readonly now: AbortSignal;
 }

@@ -6,7 +6,7 @@ import type { JobKind } from '../operate/jobs/runner.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { type DaemonSettings, openDaemon } from './daemon.ts';
 
-export interface JobRequest {
+interface JobRequest {
   readonly kind: JobKind;
   readonly args: Json;
   readonly onProgress: (job: Job) => void;
@@ -15,7 +15,7 @@ export interface JobRequest {
   readonly drainMs: number;
 }
 
-export interface JobOutcome {
+interface JobOutcome {
   readonly job: Job;
   /** `daemon`: a running daemon did the work; `here`: this process did. */
   readonly by: 'daemon' | 'here';

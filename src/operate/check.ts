@@ -100,14 +100,13 @@ function failure(error: unknown): { ok: false; findings: string[]; fix?: string 
   return { ok: false, findings: [message], ...(fix === undefined ? {} : { fix }) };
 }
 
-/** What a check may do besides looking. */
-export interface CheckOptions {
+interface CheckOptions {
   /** Makes the subscription of a stream when it does not exist. */
   readonly createSubscription?: boolean;
 }
 
 /** Asks one source for little, live. Never writes anything, but for the subscription that it is asked to make. */
-export async function checkSource(
+async function checkSource(
   source: SourceConfig,
   around: Surroundings,
   signal: AbortSignal,
@@ -131,7 +130,7 @@ export async function checkSource(
 }
 
 /** Probes one sink, live, with a marked test event at most. */
-export async function checkSink(sink: SinkConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
+async function checkSink(sink: SinkConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
   const route = await routeOf(sink.sinkType.urls(sink.options), sink, around);
   const base = { kind: 'sink', name: sink.name, route } as const;
   using limit = deadline(around.seams.clock, timeoutMs, signal);

@@ -7,8 +7,7 @@ import type { RawRecord, Reader } from '../connectors/connector.ts';
 import type { Event } from '../event/event.ts';
 import { openReader, type Surroundings } from '../runtime/open-runtime.ts';
 
-/** A record beside the event it becomes. */
-export interface Preview {
+interface Preview {
   readonly record: Json;
   readonly event: Event;
   /** The action's row was found in the table. */

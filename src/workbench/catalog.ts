@@ -27,7 +27,7 @@ export function listConnectorNames(files: Files, dirs: readonly string[] = []): 
   return listConnectors({ dirs: [...dirs, shippedConnectors], files });
 }
 
-export interface SampleRequest {
+interface SampleRequest {
   readonly connector: string;
   readonly format: Format;
   readonly includeRaw: boolean;

@@ -9,8 +9,7 @@ const template = join(packageRoot, 'config/connector-template');
 /** What the template calls itself; every file says the new name instead. */
 const placeholder = /\bexample-vendor\b/g;
 
-/** Files of a new connector. */
-export interface NewConnector {
+interface NewConnector {
   readonly folder: string;
   readonly written: readonly string[];
 }

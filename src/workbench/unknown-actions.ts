@@ -8,7 +8,7 @@ import { withStoredJournal } from '../runtime/configured-journal.ts';
 import { suggestRow } from './suggest-row.ts';
 
 /** An action that arrived and has no row; times are milliseconds since the epoch. */
-export interface UnknownActionReport {
+interface UnknownActionReport {
   readonly connector: string;
   /** As the vendor spells it. */
   readonly action: string;

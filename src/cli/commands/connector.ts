@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type CaseReport, testConnector } from '../../workbench/connector-test/index.ts';
+import { testConnector } from '../../workbench/connector-test/index.ts';
+import type { CaseReport } from '../../workbench/connector-test/run-case.ts';
 import { newConnector } from '../../workbench/new-connector.ts';
 import type { CommandContext } from '../context.ts';
 

@@ -5,14 +5,14 @@ import { runningSource } from '../../runtime/by-name.ts';
 import type { Operation } from './operation.ts';
 
 /** Arguments of a backfill: event times in milliseconds, both inclusive. */
-export interface BackfillArguments {
+interface BackfillArguments {
   readonly source: string;
   readonly from: number;
   readonly to: number;
 }
 
 /** Arguments of an import: absolute paths. */
-export interface ImportArguments {
+interface ImportArguments {
   readonly source: string;
   readonly files: readonly string[];
 }

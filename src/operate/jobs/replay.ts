@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Operation } from './operation.ts';
 
 /** Arguments of a replay: event times in milliseconds, both inclusive. */
-export interface ReplayArguments {
+interface ReplayArguments {
   readonly sink: string;
   readonly from: number;
   readonly to: number;

@@ -28,7 +28,7 @@ export interface StatusReport {
   readonly problems: readonly Problem[];
 }
 
-export interface StatusFacts {
+interface StatusFacts {
   readonly version: string;
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];

@@ -44,7 +44,7 @@ export interface VerifyReport {
   readonly days: readonly VerifiedDay[];
 }
 
-export interface VerifySettings {
+interface VerifySettings {
   readonly config: Config;
   readonly source: SourceConfig;
   readonly journal: Journal;

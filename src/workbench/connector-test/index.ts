@@ -6,10 +6,7 @@ import { shippedConnectors } from '../../runtime/read-config.ts';
 import { checkSamples } from './check-samples.ts';
 import { type CaseReport, runCase } from './run-case.ts';
 
-export type { CaseReport } from './run-case.ts';
-
-/** What came of testing a connector's folder. */
-export interface ConnectorTestReport {
+interface ConnectorTestReport {
   readonly connector: string;
   readonly folder: string;
   readonly actions: number;
@@ -18,8 +15,7 @@ export interface ConnectorTestReport {
   readonly passed: boolean;
 }
 
-/** What to do besides comparing. */
-export interface ConnectorTestOptions {
+interface ConnectorTestOptions {
   /** Write what comes out as what is expected. */
   readonly update: boolean;
   /** Only the case of this name. */
