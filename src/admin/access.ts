@@ -19,8 +19,8 @@ export function isLoopback(host: string): boolean {
  * Why a request is refused whatever it asks for; undefined when it is not.
  *
  * A page of another site must not reach us through its visitor's browser: it would send an Origin, or, after its name was pointed at this
- * machine (DNS rebinding), its own name as Host. By which names a machine is known to others cannot be told, so beyond loopback
- * any Host is taken.
+ * machine (DNS rebinding), its own name as Host. We cannot know by which names other machines reach this one, so beyond loopback
+ * any Host is accepted.
  */
 function foreignness(headers: IncomingHttpHeaders, isLocal: boolean): string | undefined {
   if (headers.origin !== undefined) return 'requests from web pages are not answered';

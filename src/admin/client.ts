@@ -98,7 +98,7 @@ async function connect(url: URL, certificate: X509Certificate | undefined, signa
       socket.once(isEncrypted ? 'secureConnect' : 'connect', resolve);
     });
     if (socket instanceof tls.TLSSocket && socket.getPeerX509Certificate()?.fingerprint256 !== certificate?.fingerprint256) {
-      throw new Error('it serves another certificate than admin.tls.cert_file');
+      throw new Error('it serves a different certificate than admin.tls.cert_file');
     }
     return socket;
   } catch (error) {

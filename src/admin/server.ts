@@ -48,11 +48,11 @@ export async function startAdmin(settings: AdminSettings): Promise<AdminServer> 
   await listenOn(app, listen);
   const url = addressOf(app, listen, tls !== undefined);
   const left = await leaveToken(dataDir, { token, url }, seams.files);
-  log.info({ url }, 'admin server listens');
+  log.info({ url }, 'admin server is listening');
   if (tls === undefined && !isLoopback(listen.host)) {
     log.warn(
       { listen: `${listen.host}:${listen.port}`, fix: 'set admin.tls, or listen on 127.0.0.1' },
-      'admin without TLS: other machines get health only',
+      'admin has no TLS: other machines are served health and metrics only',
     );
   }
   return {
@@ -99,7 +99,7 @@ function guard(app: FastifyInstance, token: string, isEncrypted: boolean, log: L
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
     return refuse(reply, refusal.status, refusal.error);
   });
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'there is nothing here'));
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'not found'));
   app.setErrorHandler((error: { statusCode?: number; message: string }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error, path: request.routeOptions.url }, 'admin request failed');
@@ -130,7 +130,7 @@ async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<v
   } catch (cause) {
     await app.close();
     const { code } = cause as NodeJS.ErrnoException;
-    const what = code === 'EADDRINUSE' ? 'the address is taken' : `cannot listen (${code ?? (cause as Error).message})`;
+    const what = code === 'EADDRINUSE' ? 'the address is already in use' : `cannot listen (${code ?? (cause as Error).message})`;
     throw new PenstockError('PEN_OPERATION_FAILED', what, {
       where: `admin ${host}:${port}`,
       fix: 'set admin.listen to a free address',

@@ -25,14 +25,14 @@ Begin with a copy of config/penstock.example.yaml, which has every option with a
   $ penstock run                  starts the daemon
 `;
 
-const exitCodes = `0  it went well
-1  it failed: the message says what, where and the fix
-2  the configuration or the command line is wrong; nothing was done
+const exitCodes = `0  success
+1  failure: the message says what, where and how to fix it
+2  the configuration or the command line is invalid; nothing was done
 `;
 
 const holds = `A source or sink holds when only a person can help: wrong credentials, a missing index, a changed identity. Nothing is lost:
-the vendor, or the journal, keeps the events. A hold is probed by itself after 15 s, then ever more slowly up to every 5 minutes, with
-secrets and certificates read again, so that a rotated credential needs no restart.
+the vendor, or the journal, keeps the events. Penstock retries by itself after 15 s, then less and less often, at least every 5
+minutes, and reads secrets and certificates again each time: a rotated credential needs no restart.
 
   $ penstock status               shows what holds, why, and the fix
 `;
@@ -56,7 +56,7 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock run --once --timeout 5m           # for a cron job: collect what is due, deliver it, exit',
   ],
   status: [
-    'penstock status                            # what is wrong stands below the tables, with the fix',
+    'penstock status                            # problems are listed below the tables, each with its fix',
     'penstock status --check || echo trouble    # for a probe: prints only problems',
   ],
   health: ['penstock health -c penstock.yaml           # what the HEALTHCHECK of the image runs'],
@@ -64,10 +64,10 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
   'dead-letters': [
     'penstock dead-letters list --sink SINK     # what was refused, and the reason',
     'penstock dead-letters show 17              # the record of one',
-    'penstock dead-letters retry --sink SINK    # once the cause is gone',
+    'penstock dead-letters retry --sink SINK    # after fixing the cause',
   ],
   verify: [
-    'penstock verify SOURCE --from 7d --to 1h   # the last week, but for the last hour',
+    'penstock verify SOURCE --from 7d --to 1h   # the last week except the last hour',
     'penstock verify SOURCE --from 2026-11-01 --to 2026-11-07 --repair --html report.html',
   ],
   backfill: [
@@ -77,22 +77,22 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
   import: ['penstock import SOURCE ~/Downloads/*.csv'],
   replay: [
     'penstock replay SINK --from 2026-11-20T08:00:00Z --to 2026-11-20T09:00:00Z',
-    'penstock replay SINK --from 7d --to 0s --action policy_updated   # after a repair of an action table',
+    'penstock replay SINK --from 7d --to 0s --action policy_updated   # after fixing an action table',
   ],
   sources: [
     'penstock sources list',
-    'penstock sources release SOURCE            # the credential is renewed: try at once',
-    'penstock sources rename OLD NEW            # before the same in the configuration, with the daemon stopped',
+    'penstock sources release SOURCE            # after renewing the credential: retry at once',
+    'penstock sources rename OLD NEW            # stop the daemon first, then rename it in the configuration too',
   ],
   sinks: [
     'penstock sinks list',
-    'penstock sinks release SINK                # the receiver is repaired: try at once',
-    'penstock sinks forget SINK                 # a sink that is gone from the configuration for good',
+    'penstock sinks release SINK                # after fixing the receiver: retry at once',
+    'penstock sinks forget SINK                 # a sink that was removed from the configuration for good',
   ],
   journal: [
     'penstock journal check',
-    'penstock journal backup /mnt/journal.db    # also while the daemon runs',
-    'penstock journal repair                    # with the daemon stopped; keeps the damaged file',
+    'penstock journal backup /mnt/journal.db    # the daemon may keep running',
+    'penstock journal repair                    # stop the daemon first; keeps the damaged file',
   ],
   simulate: [
     'penstock simulate                          # prints the sources to put into a configuration',
@@ -115,7 +115,7 @@ export function addHelp(program: Command, { output }: CommandContext): void {
   program.addHelpText('after', `\nTopics (penstock help TOPIC):\n${list.join('\n')}\n`);
   program.addHelpText(
     'after',
-    'Start here:\n  $ penstock demo                       the whole path with simulated vendors\n  $ penstock help config                how to write a configuration\n  $ penstock validate -c penstock.yaml  what is wrong with it, with line and fix\n  $ penstock help COMMAND               options of a command, and examples',
+    'Start here:\n  $ penstock demo                       see it work, with simulated vendors\n  $ penstock help config                how to write a configuration\n  $ penstock validate -c penstock.yaml  every fault in it, with line and fix\n  $ penstock help COMMAND               options of a command, and examples',
   );
   program
     .command('version')

@@ -43,7 +43,7 @@ async function buildProgram(context: CommandContext, word?: string): Promise<Com
     writeOut: (text) => context.output.line(text.trimEnd()),
     writeErr: (text) => context.output.note(text.trimEnd()),
   });
-  program.exitOverride().showSuggestionAfterError().showHelpAfterError('(penstock help COMMAND tells more)');
+  program.exitOverride().showSuggestionAfterError().showHelpAfterError('(see penstock help COMMAND)');
   const asked = families.filter(({ commands }) => word !== undefined && commands.includes(word));
   const loaded = await Promise.all((asked.length === 0 && word !== 'version' ? families : asked).map(({ load }) => load()));
   for (const { add } of loaded) add(program, context);

@@ -9,7 +9,7 @@ import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { sourceSettings } from '../runtime/open-runtime.ts';
 import { readConfig } from '../runtime/read-config.ts';
 
-/** What the journal knows under which name is changed only while no daemon works on it. */
+/** Names in the journal change only while no daemon uses it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
   const config = await readConfig(configFile, seams);
   try {
@@ -17,7 +17,7 @@ async function alone<T>(configFile: string, seams: Seams, change: (journal: Jour
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
-    throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon works on this journal', {
+    throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon is using this journal', {
       fix: 'stop it, run this command, and start it again',
       cause: error,
     });
@@ -34,20 +34,20 @@ export function renameSink(configFile: string, seams: Seams, from: string, to: s
   return alone(configFile, seams, (journal) => journal.renameSink(from, to));
 }
 
-/** Drops a sink's state; what it had pending is abandoned. */
+/** Deletes a sink's state; what was pending counts as abandoned. */
 export function forgetSink(configFile: string, seams: Seams, name: string): Promise<void> {
   return alone(configFile, seams, (journal, config) => {
     if (config.sinks.some((sink) => sink.name === name)) {
       throw new PenstockError('PEN_USAGE', `sink "${name}" is still in the configuration`, {
         where: configFile,
-        fix: 'take it out of the configuration first',
+        fix: 'remove it from the configuration first',
       });
     }
     return journal.forgetSink(name);
   });
 }
 
-/** Lets a source collect from a time on under its present identity; what was collected before stays known. */
+/** Makes a source collect from a time on under its configured identity; the ids collected before stay known. */
 export function resetSource(configFile: string, seams: Seams, name: string, from: number): Promise<void> {
   return alone(configFile, seams, async (journal, config) => {
     const source = configuredSource(config, name);

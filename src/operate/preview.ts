@@ -36,7 +36,7 @@ async function firstRecords(
     for await (const rows of reader.read(newest, signal)) return rows;
     return [];
   }
-  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would take its messages', {
+  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would consume its messages', {
     fix: 'use `penstock check`, or look at a delivered event',
   });
 }

@@ -1,4 +1,4 @@
-// From a configuration to sources and sinks that can run: the only place where rooms are handed to each other.
+// From a configuration to sources and sinks that can run: the only place where the rooms are wired together.
 import { hostname } from 'node:os';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
@@ -19,7 +19,7 @@ import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
 export interface Surroundings {
   readonly seams: Seams;
   readonly log: Log;
-  /** What our requests are called at the vendor's. */
+  /** Sent with every request to a vendor. */
   readonly userAgent: string;
 }
 
@@ -28,7 +28,7 @@ export const plainUserAgent = `penstock/${packageVersion}`;
 
 const userAgentNote = 'user_agent_id';
 
-/** The User-Agent of this journal: it carries a random 128-bit id, so that records of our own making can be told. */
+/** The User-Agent of this journal: it carries a random 128-bit id, so that the records of our own requests can be recognised. */
 export async function userAgentOf(journal: Journal, seams: Seams): Promise<string> {
   const known = await journal.note('', userAgentNote);
   const id = typeof known === 'string' ? known : seams.random.hex(16);
@@ -87,7 +87,6 @@ export async function openSink(sink: SinkConfig, around: Surroundings): Promise<
   return withClient(await sink.sinkType.open(options, context), http);
 }
 
-/** The source's part of a configuration as `collect` wants it. */
 export function sourceSettings(source: SourceConfig): SourceSettings {
   const { name, connector, tenant, identity, schedule, start, window, filter, selfEvents, labels } = source;
   const { retentionMs, expectEventsWithinMs, credentialExpires, sweep } = source;
@@ -109,7 +108,7 @@ export function sourceSettings(source: SourceConfig): SourceSettings {
   };
 }
 
-/** First polls are spread: hundreds at once would keep the event loop from everything else, and the vendors busy. */
+/** First polls are spread: hundreds at once would block the event loop and burden the vendors. */
 const startJitterMs = (sources: number): number => 10 * sources;
 
 function buildSource(
@@ -142,14 +141,12 @@ function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: S
   return { settings: sink, deps, loop: startDelivery(sink, deps) };
 }
 
-/** How a source is known to the journal. */
 export function sourceRegistration(source: SourceConfig): SourceRegistration {
   const settings = sourceSettings(source);
   const { name, connector, identity } = source;
   return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(settings), seenPinnedMs: pinnedIdMemoryMs(settings) };
 }
 
-/** How a sink is known to the journal. */
 export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): SinkRegistration {
   return { name, type, start, whenFull };
 }

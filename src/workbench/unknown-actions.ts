@@ -43,7 +43,7 @@ export function unknownActions(configFile: string, seams: Seams, connector?: str
       const used = [...new Set(sources.map((source) => source.connector.name))].join(', ');
       throw new PenstockError('PEN_NOT_FOUND', `no source uses connector "${connector}"`, {
         where: configFile,
-        fix: `use one of: ${used || 'none is configured'}`,
+        fix: used === '' ? 'configure a source of it first' : `use one of: ${used}`,
       });
     }
     const found = await Promise.all(wanted.map((source) => ofSource(source, journal)));

@@ -171,7 +171,7 @@ it('says which address is taken', async () => {
 
   await expect(second).rejects.toMatchObject({
     code: 'PEN_OPERATION_FAILED',
-    message: 'the address is taken',
+    message: 'the address is already in use',
     where: `admin 127.0.0.1:${port}`,
   });
 });
@@ -205,7 +205,7 @@ it('serves HTTPS, and the client believes only the configured certificate', asyn
   expect(url).toMatch(/^https:/);
   expect(await daemon?.status()).toEqual({ running: true });
   await expect(findDaemon({ dataDir, files: fs, tls: other })).rejects.toMatchObject({
-    message: 'no answer (it serves another certificate than admin.tls.cert_file)',
+    message: 'no answer (it serves a different certificate than admin.tls.cert_file)',
   });
 });
 

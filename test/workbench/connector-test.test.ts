@@ -53,7 +53,7 @@ it('writes a new connector that loads, passes its test, and says what to do next
   expect([made.code, tested.code, again.code, wrong.code]).toEqual([0, 0, 2, 2]);
   expect(made.out).toContain('connectors_dir:');
   expect(tested.out).toContain('ok     first: 2 pages, 6 records');
-  expect(again.err).toContain('exists already');
+  expect(again.err).toContain('already exists');
   expect(wrong.err).toContain('fix: use lower-case letters');
   expect((await readdir(join(dir, 'acme-audit'))).sort()).toEqual(['actions.yaml', 'connector.yaml', 'samples.ndjson', 'tests']);
 });

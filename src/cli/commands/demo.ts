@@ -76,7 +76,7 @@ async function summaryOf(daemon: Daemon): Promise<string> {
     '',
     ...section('so far, per source', perSource),
     ...section('per class', perClass),
-    ...section('actions in no table', perUnknown),
+    ...section('unknown actions', perUnknown),
     '',
   ].join('\n');
 }
@@ -91,7 +91,9 @@ async function demo(options: DemoOptions, context: CommandContext): Promise<void
     await using simulator = await startVendors(folder, seed, context);
     const config = await readConfig(await writeConfig(folder, simulator), seams);
     await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
-    output.note(`penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; Ctrl-C ends it`);
+    output.note(
+      `penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; press Ctrl-C to stop`,
+    );
     const ends = options.for === undefined ? signals.stop : AbortSignal.any([signals.stop, AbortSignal.timeout(options.for)]);
     const summarised = sleep(seams.clock, Math.min(summaryAfterMs, (options.for ?? Number.POSITIVE_INFINITY) * 0.8), ends)
       .then(async () => output.note(await summaryOf(daemon)))
@@ -108,7 +110,7 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('demo')
     .description('show it working: simulated vendors on loopback, the real daemon, events on standard output')
-    .option('--for <duration>', 'end by itself', duration)
-    .option('--seed <number>', 'repeat the same vendors')
+    .option('--for <duration>', 'stop after this time', duration)
+    .option('--seed <number>', 'seed of the simulated vendors, to repeat a run')
     .action((options: DemoOptions) => demo(options, context));
 }

@@ -38,13 +38,13 @@ export function add(program: Command, context: CommandContext): void {
     });
   family
     .command('repair')
-    .description('save what can be read into a new file, say what is lost, keep the damaged file; with the daemon stopped')
+    .description('save what can be read into a new file, report what is lost, keep the damaged file; stop the daemon first')
     .addOption(configOption())
     .action(async ({ config }: Options) => output.json(await repairJournal(await dataDirOf(config, seams), { seams })));
   family
     .command('backup')
-    .argument('<file>', 'where to; must not exist')
-    .description('copy it, also while the daemon runs')
+    .argument('<file>', 'file to write; must not exist')
+    .description('copy it; the daemon may keep running')
     .addOption(configOption())
     .action(async (file: string, { config }: Options) => {
       await backupJournal(await dataDirOf(config, seams), resolve(file));

@@ -32,7 +32,7 @@ function countingOn(before: Json): (progress: RangeProgress) => RangeProgress {
   });
 }
 
-/** Collects an older time range in its own lane, beside the live loop and within its rate budget. */
+/** Collects an older time range in its own lane while the live loop goes on, within the same rate budget. */
 export const backfill: Operation = async (job, runtime, report, signal) => {
   const { source, from, to } = job.args as BackfillArguments;
   const { settings, deps } = runningSource(runtime, source);
@@ -46,7 +46,7 @@ export const backfill: Operation = async (job, runtime, report, signal) => {
   return { ...inAll(last), from, to };
 };
 
-/** Reads files of a directory source that lie elsewhere. */
+/** Reads files outside of the directory of a source into the journal. */
 export const importFiles: Operation = async (job, runtime, report, signal) => {
   const { source, files } = job.args as ImportArguments;
   const { settings, deps } = runningSource(runtime, source);

@@ -1,5 +1,5 @@
-// A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was cut off and runs again; every
-// operation resumes from what it committed.
+// A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was interrupted and runs again;
+// every operation resumes from what it committed.
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
@@ -40,7 +40,7 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     written = seams.clock.monotonic();
     writing = writing
       .then(() => journal.updateJob(job.id, { progress }))
-      .catch((error: unknown) => log.warn({ err: error }, 'progress not written'));
+      .catch((error: unknown) => log.warn({ err: error }, 'job progress could not be saved'));
   };
   try {
     await journal.updateJob(job.id, { state: 'running' });
@@ -51,7 +51,7 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Cut off by shutdown: the row stays running and the next start resumes it.
+    // Interrupted by shutdown: the row stays running, and the next start resumes it.
     if (signal.aborted) return;
     log.error({ err: asPenstockError(error) }, 'job failed');
     await journal.updateJob(job.id, { state: 'failed', error: explain(error) });

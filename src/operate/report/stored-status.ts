@@ -65,7 +65,7 @@ async function storedSink(
   };
 }
 
-/** What the journal alone tells, when no daemon runs. */
+/** The status from the journal alone, when no daemon runs. */
 export async function storedStatus(config: Config, journal: Journal, { clock }: Seams): Promise<StatusReport> {
   const now = clock.now();
   const ledger = await readLedger(journal);
