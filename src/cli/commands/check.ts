@@ -24,9 +24,9 @@ function show({ kind, name, ok, findings, route, fix }: Finding, { output }: Com
 
 async function runCheck({ config: file, json, createSubscription }: CheckOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(file, context.seams);
-  const around = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent };
+  const openContext = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent };
   const all: Finding[] = [];
-  for await (const finding of check(config, around, new AbortController().signal, {
+  for await (const finding of check(config, openContext, new AbortController().signal, {
     createSubscription: createSubscription === true,
   })) {
     const scrubbed = JSON.parse(config.secrets.scrub(JSON.stringify(finding))) as Finding;
@@ -49,8 +49,8 @@ async function runPreview(
   { seams, output }: CommandContext,
 ): Promise<void> {
   const config = await readConfig(file, seams);
-  const around = { seams, log: silentLog(), userAgent: plainUserAgent };
-  const pairs = await preview(configuredSource(config, name), around, limit, new AbortController().signal);
+  const openContext = { seams, log: silentLog(), userAgent: plainUserAgent };
+  const pairs = await preview(configuredSource(config, name), openContext, limit, new AbortController().signal);
   if (json === true) output.json(pairs);
   else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');
   else {

@@ -228,14 +228,14 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, giv
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
   const { source, journal, seams, log, from, to, onProgress, signal } = settings;
-  const around = { seams, log, userAgent: plainUserAgent };
+  const openContext = { seams, log, userAgent: plainUserAgent };
   const budgets = createBudgets(seams, log);
   const deps = {
     journal,
     seams,
     log,
     userAgent: await userAgentOf(journal, seams),
-    openReader: () => openReader(source, around, budgets),
+    openReader: () => openReader(source, openContext, budgets),
   };
   const views = await viewSinks(settings);
   const tally = new Tally(views);
