@@ -115,7 +115,8 @@ async function startBundle(base: string, idleMs: number): Promise<Started> {
     const config = join(dir, 'penstock.yaml');
     await writeFile(config, configText(base, dir));
     const began = Date.now();
-    const child = spawn(process.execPath, [heapFlag, join(root, 'bin/penstock.js'), 'run', '-c', config], {
+    const flags = [heapFlag, '--disable-warning=ExperimentalWarning'];
+    const child = spawn(process.execPath, [...flags, join(root, 'dist/main.js'), 'run', '-c', config], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const ended = new Promise((resolve) => child.once('exit', resolve));

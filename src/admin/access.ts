@@ -19,8 +19,8 @@ export function isLoopback(host: string): boolean {
  * Why a request is refused whatever it asks for; undefined when it is not.
  *
  * A page of another site must not reach us through its visitor's browser: it would send an Origin, or, after its name was pointed at this
- * machine (DNS rebinding), its own name as Host. By which names a machine is known to others cannot be told, so beyond loopback
- * any Host is taken.
+ * machine (DNS rebinding), its own name as Host. We cannot know by which names other machines reach this one, so beyond loopback
+ * any Host is accepted.
  */
 function foreignness(headers: IncomingHttpHeaders, isLocal: boolean): string | undefined {
   if (headers.origin !== undefined) return 'requests from web pages are not answered';
@@ -36,8 +36,7 @@ function isAuthorised(headers: IncomingHttpHeaders, token: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** What decides whether a request is let in. */
-export interface Approach {
+interface Approach {
   readonly headers: IncomingHttpHeaders;
   /** Without the query. */
   readonly path: string;
@@ -46,6 +45,7 @@ export interface Approach {
   readonly isEncrypted: boolean;
 }
 
+const wrongToken = { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
 const openPaths = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
@@ -55,9 +55,11 @@ export function refusalOf(
 ): { readonly status: number; readonly error: string } | undefined {
   const foreign = foreignness(headers, isLocal);
   if (foreign !== undefined) return { status: 403, error: foreign };
+  const hasToken = isAuthorised(headers, token);
+  // A command sends its token along to the health path, to learn whether this is the daemon that left it.
+  if (path === '/healthz' && headers.authorization !== undefined && !hasToken) return wrongToken;
   if (openPaths.has(path)) return undefined;
   if (!isLocal && !isEncrypted)
     return { status: 403, error: 'without TLS other machines are answered on /healthz, /readyz and /metrics only' };
-  if (path === '/' || isAuthorised(headers, token)) return undefined;
-  return { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
+  return path === '/' || hasToken ? undefined : wrongToken;
 }

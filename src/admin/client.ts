@@ -5,18 +5,16 @@ import tls from 'node:tls';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
-import { findToken, type RunningDaemon } from './token-file.ts';
+import { findToken, type LeftToken } from './token-file.ts';
 
-/** A running daemon as the commands see it. Everything rejects with PEN_OPERATION_FAILED when it does not answer as expected. */
-export interface AdminClient {
+/** The daemon that works on a `data_dir`, as the commands see it. */
+interface RunningDaemon {
   readonly url: string;
-  status(signal?: AbortSignal): Promise<unknown>;
-  /** False when there is no such source or sink. */
-  release(kind: 'source' | 'sink', name: string, signal?: AbortSignal): Promise<boolean>;
-  wakeJobs(signal?: AbortSignal): Promise<void>;
+  /** What `penstock status --json` prints; rejects with PEN_OPERATION_FAILED when the daemon does not answer as expected. */
+  status(): Promise<unknown>;
 }
 
-export interface AdminClientSettings {
+interface Search {
   readonly dataDir: string;
   readonly files: Pick<Files, 'readFile'>;
   /** The certificate that the daemon serves; nothing else is believed. */
@@ -24,94 +22,66 @@ export interface AdminClientSettings {
   readonly timeoutMs?: number;
 }
 
-const mostBytes = 64 * 2 ** 20;
-
 interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
 
-type Ask = (method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal) => Promise<Answer>;
+type Ask = (path: string) => Promise<Answer>;
 
-/** Finds the daemon that works on `data_dir` and speaks to it; undefined when none runs. */
-export async function adminClient({
-  dataDir,
-  files,
-  tls,
-  timeoutMs = 10_000,
-}: AdminClientSettings): Promise<AdminClient | undefined> {
-  const daemon = await findToken(dataDir, files);
-  if (daemon === undefined || !URL.canParse(daemon.url)) return undefined;
+const mostBytes = 64 * 2 ** 20;
+
+/** Finds the daemon that works on `data_dir`; undefined when none runs. Rejects with PEN_OPERATION_FAILED when one is there but does not answer. */
+export async function findDaemon({ dataDir, files, tls, timeoutMs = 10_000 }: Search): Promise<RunningDaemon | undefined> {
+  const left = await findToken(dataDir, files);
+  if (left === undefined || !URL.canParse(left.url)) return undefined;
   const certificate = tls === undefined ? undefined : new X509Certificate(await files.readFile(tls.cert_file));
-  const ask: Ask = (method, path, body, signal) => exchange(daemon, certificate, { method, path, body, timeoutMs, signal });
-  const first = await answerOrNothing(ask);
-  if (first === undefined) return undefined;
-  if (first.status === 401) return undefined;
-  return {
-    url: daemon.url,
-    status: async (signal) => expectOk(daemon, await ask('GET', '/status', undefined, signal)),
-    async release(kind, name, signal) {
-      const answer = await ask('POST', '/release', { kind, name }, signal);
-      if (answer.status === 404) return false;
-      expectOk(daemon, answer);
-      return true;
-    },
-    wakeJobs: async (signal) => void expectOk(daemon, await ask('POST', '/jobs/wake', undefined, signal)),
-  };
+  const ask: Ask = (path) => exchange(left, certificate, path, timeoutMs);
+  if (!(await answersWithOurToken(ask))) return undefined;
+  return { url: left.url, status: async () => expectOk(left.url, await ask('/status')) };
 }
 
-/** A first question proves that the address belongs to the daemon that wrote the token, not to whoever took its port since. */
-async function answerOrNothing(ask: Ask): Promise<Answer | undefined> {
+/** The health path refuses a wrong token: so the address belongs to the daemon that left the token, not to whoever took its port since. */
+async function answersWithOurToken(ask: Ask): Promise<boolean> {
   try {
-    return await ask('POST', '/jobs/wake');
+    return (await ask('/healthz')).status !== 401;
   } catch (error) {
     const code = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
-    if (['ECONNREFUSED', 'ECONNRESET', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code ?? '')) return undefined;
+    if (['ECONNREFUSED', 'ECONNRESET', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code ?? '')) return false;
     throw error;
   }
 }
 
-function expectOk({ url }: RunningDaemon, { status, body }: Answer): unknown {
+function expectOk(url: string, { status, body }: Answer): unknown {
   if (status >= 200 && status < 300) return body;
   const said = isObject(body) && typeof body['error'] === 'string' ? `: ${body['error']}` : '';
   throw new PenstockError('PEN_OPERATION_FAILED', `the daemon answered ${status}${said}`, {
     where: url,
-    fix: 'look into its log',
+    fix: 'see its log',
   });
 }
 
-interface Question {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly body: unknown;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function exchange(daemon: RunningDaemon, certificate: X509Certificate | undefined, question: Question): Promise<Answer> {
-  const { method, path, body, timeoutMs } = question;
-  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(question.signal === undefined ? [] : [question.signal])]);
+async function exchange(
+  daemon: LeftToken,
+  certificate: X509Certificate | undefined,
+  path: string,
+  timeoutMs: number,
+): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs);
   const url = new URL(daemon.url);
   try {
     const socket = await connect(url, certificate, signal);
-    const text = body === undefined ? '' : JSON.stringify(body);
-    const headers = {
-      authorization: `Bearer ${daemon.token}`,
-      host: url.host,
-      connection: 'close',
-      ...(text === '' ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
-    };
+    const headers = { authorization: `Bearer ${daemon.token}`, host: url.host, connection: 'close' };
     return await new Promise<Answer>((resolve, reject) => {
-      const request = http.request({ method, path, headers, signal, createConnection: () => socket }, (response) => {
+      const request = http.request({ path, headers, signal, createConnection: () => socket }, (response) => {
         readAnswer(response).then(resolve, reject);
       });
       request.on('error', reject);
-      request.end(text);
+      request.end();
     });
   } catch (cause) {
-    if (question.signal?.aborted === true) throw cause;
     const what = signal.aborted ? `no answer within ${timeoutMs} ms` : `no answer (${(cause as Error).message})`;
-    throw new PenstockError('PEN_OPERATION_FAILED', what, { where: daemon.url, fix: 'see whether the daemon runs', cause });
+    throw new PenstockError('PEN_OPERATION_FAILED', what, { where: daemon.url, fix: 'check that the daemon is running', cause });
   }
 }
 
@@ -128,7 +98,7 @@ async function connect(url: URL, certificate: X509Certificate | undefined, signa
       socket.once(isEncrypted ? 'secureConnect' : 'connect', resolve);
     });
     if (socket instanceof tls.TLSSocket && socket.getPeerX509Certificate()?.fingerprint256 !== certificate?.fingerprint256) {
-      throw new Error('it serves another certificate than admin.tls.cert_file');
+      throw new Error('it serves a different certificate than admin.tls.cert_file');
     }
     return socket;
   } catch (error) {

@@ -1,2 +1,2 @@
-export { type AdminClient, type AdminClientSettings, adminClient } from './client.ts';
-export { type AdminServer, type AdminSettings, startAdmin } from './server.ts';
+export { findDaemon } from './client.ts';
+export { type AdminOperations, startAdmin } from './server.ts';

@@ -63,7 +63,7 @@ function draw(status) {
     if (problem.fix) item.append(document.createElement('br'), element('small', problem.fix));
     return item;
   });
-  byId('problems').replaceChildren(...(problems.length === 0 ? [element('li', 'nothing to do', 'ok')] : problems));
+  byId('problems').replaceChildren(...(problems.length === 0 ? [element('li', 'none', 'ok')] : problems));
 }
 
 async function refresh() {
@@ -128,7 +128,7 @@ export const pageHtml = `<!doctype html>
 </form>
 <main id="status" hidden>
 <p id="summary"></p>
-<h2>To look at</h2>
+<h2>Problems</h2>
 <ul id="problems"></ul>
 <h2>Sources</h2>
 <table><thead><tr><th>name</th><th>connector</th><th>state</th><th>cursor age</th><th>last success</th><th>last event</th><th class="number">new records</th></tr></thead><tbody id="sources"></tbody></table>

@@ -1,11 +1,20 @@
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { isLoopback, type Listen, refusalOf } from './access.ts';
-import type { AdminOperations } from './operations.ts';
 import { pageHtml, pagePolicy } from './page.ts';
 import { leaveToken, makeToken } from './token-file.ts';
+
+/** What the server can be asked for; the daemon hands it in. Every answer is without secrets. */
+export interface AdminOperations {
+  /** Why the daemon is not ready; empty when it is. Never depends on a remote party. */
+  notReady(): readonly string[];
+  /** What `penstock status --json` prints. */
+  status(): Promise<unknown>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+}
 
 export interface AdminSettings {
   readonly listen: Listen;
@@ -18,8 +27,8 @@ export interface AdminSettings {
   readonly log: Log;
 }
 
-/** A running admin server; disposing closes every connection. */
-export interface AdminServer extends AsyncDisposable {
+/** Disposing closes every connection. */
+interface AdminServer extends AsyncDisposable {
   /** Where it answers: `http://127.0.0.1:8690`. */
   readonly url: string;
 }
@@ -39,11 +48,11 @@ export async function startAdmin(settings: AdminSettings): Promise<AdminServer> 
   await listenOn(app, listen);
   const url = addressOf(app, listen, tls !== undefined);
   const left = await leaveToken(dataDir, { token, url }, seams.files);
-  log.info({ url }, 'admin server listens');
+  log.info({ url }, 'admin server is listening');
   if (tls === undefined && !isLoopback(listen.host)) {
     log.warn(
       { listen: `${listen.host}:${listen.port}`, fix: 'set admin.tls, or listen on 127.0.0.1' },
-      'admin without TLS: other machines get health only',
+      'admin has no TLS: other machines are served health and metrics only',
     );
   }
   return {
@@ -90,7 +99,7 @@ function guard(app: FastifyInstance, token: string, isEncrypted: boolean, log: L
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
     return refuse(reply, refusal.status, refusal.error);
   });
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'there is nothing here'));
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'not found'));
   app.setErrorHandler((error: { statusCode?: number; message: string }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error, path: request.routeOptions.url }, 'admin request failed');
@@ -102,13 +111,6 @@ function refuse(reply: FastifyReply, status: number, error: string): FastifyRepl
   return reply.code(status).send({ error });
 }
 
-const releaseBody = {
-  type: 'object',
-  properties: { kind: { type: 'string', enum: ['source', 'sink'] }, name: { type: 'string', maxLength: 100 } },
-  required: ['kind', 'name'],
-  additionalProperties: false,
-} as const;
-
 function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
   app.get('/healthz', () => ({ ok: true }));
   app.get('/readyz', (_request, reply) => {
@@ -119,20 +121,7 @@ function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
     reply.type('text/html; charset=utf-8').header('content-security-policy', pagePolicy).send(pageHtml),
   );
   app.get('/status', async () => await operations.status());
-  app.post(
-    '/release',
-    { schema: { body: releaseBody } },
-    async (request: FastifyRequest<{ Body: { kind: 'source' | 'sink'; name: string } }>, reply) => {
-      const { kind, name } = request.body;
-      return (await operations.release(kind, name)) ? { released: name } : refuse(reply, 404, `there is no ${kind} "${name}"`);
-    },
-  );
-  app.post('/jobs/wake', (_request, reply) => {
-    operations.wakeJobs();
-    return reply.code(202).send({ woken: true });
-  });
-  if (operations.metrics === undefined) return;
-  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await operations.metrics?.()));
+  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await operations.metrics()));
 }
 
 async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<void> {
@@ -141,7 +130,7 @@ async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<v
   } catch (cause) {
     await app.close();
     const { code } = cause as NodeJS.ErrnoException;
-    const what = code === 'EADDRINUSE' ? 'the address is taken' : `cannot listen (${code ?? (cause as Error).message})`;
+    const what = code === 'EADDRINUSE' ? 'the address is already in use' : `cannot listen (${code ?? (cause as Error).message})`;
     throw new PenstockError('PEN_OPERATION_FAILED', what, {
       where: `admin ${host}:${port}`,
       fix: 'set admin.listen to a free address',

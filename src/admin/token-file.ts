@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import type { Files } from '../base/seams.ts';
 
-/** What a command finds of a running daemon. */
-export interface RunningDaemon {
+/** What a daemon leaves for the commands of this machine. */
+export interface LeftToken {
   readonly token: string;
   /** `http://127.0.0.1:8690` */
   readonly url: string;
@@ -19,7 +19,7 @@ export function makeToken(): string {
 }
 
 /** Leaves token and address in `data_dir`, readable by its owner only; disposing takes them away. */
-export async function leaveToken(dataDir: string, { token, url }: RunningDaemon, files: Files): Promise<AsyncDisposable> {
+export async function leaveToken(dataDir: string, { token, url }: LeftToken, files: Files): Promise<AsyncDisposable> {
   for (const [name, text] of [
     [tokenName, token],
     [urlName, url],
@@ -38,7 +38,7 @@ export async function leaveToken(dataDir: string, { token, url }: RunningDaemon,
 
 /** What a daemon left in `data_dir`; undefined when there is nothing. It may be left over from one that was killed.
  * Throws PEN_OPERATION_FAILED when it may not be read. */
-export async function findToken(dataDir: string, files: Pick<Files, 'readFile'>): Promise<RunningDaemon | undefined> {
+export async function findToken(dataDir: string, files: Pick<Files, 'readFile'>): Promise<LeftToken | undefined> {
   try {
     const [token, url] = await Promise.all([tokenName, urlName].map((name) => files.readFile(join(dataDir, name), 'utf8')));
     return { token: (token ?? '').trim(), url: (url ?? '').trim() };

@@ -2,6 +2,10 @@ import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../base/quantity.ts';
 import { parseTimestamp } from '../base/timestamp.ts';
 
+/** Option of every command that needs the configuration. */
+export const configOption = (): Option =>
+  new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
+
 /** Reads `30s`, `5m`, `2h`, `7d` as milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);

@@ -1,4 +1,4 @@
-import { type Log, openLog, silentLog } from '../base/log.ts';
+import { type Log, openLog } from '../base/log.ts';
 import { type Seams, systemSeams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import { type Output, processOutput } from './output.ts';
@@ -31,9 +31,4 @@ export async function daemonLog(config: Config): Promise<Log> {
     pretty({ destination: 2, sync: true, translateTime: 'HH:MM:ss', singleLine: true }),
     config.secrets,
   );
-}
-
-/** Commands other than `run` print their own words; the rooms' log lines only matter from warnings up. */
-export function quietLog(): Log {
-  return silentLog();
 }

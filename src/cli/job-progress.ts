@@ -1,5 +1,5 @@
 import { isObject } from '../base/json.ts';
-import type { Job } from '../operate/jobs.ts';
+import type { Job } from '../journal/journal.ts';
 
 /** Says in a few words how far a job got. */
 export function describeProgress({ progress }: Pick<Job, 'progress'>): string {

@@ -18,7 +18,7 @@ export interface Output {
   readonly color: Palette;
 }
 
-export interface Palette {
+interface Palette {
   red(text: string): string;
   yellow(text: string): string;
   green(text: string): string;

@@ -1,66 +1,52 @@
 // The daemon's life: opening (journal, registration) -> running (sinks, sources, jobs, admin) -> stopping (sources first, then sinks) -> closed.
-import { startAdmin } from '../admin/index.ts';
-import type { AdminOperations } from '../admin/operations.ts';
+import { type AdminOperations, startAdmin } from '../admin/index.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
-import { openJournal, pageCacheBytes, withPageCache } from '../journal/index.ts';
+import { pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
-import { type JobRunner, startJobRunner } from '../operate/jobs.ts';
-import { readLedger } from '../operate/ledger.ts';
-import { renderMetrics } from '../operate/metrics.ts';
-import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../operate/open-runtime.ts';
-import type { Runtime } from '../operate/runtime.ts';
-import { liveStatus, type StatusReport } from '../operate/status.ts';
+import { startJobRunner } from '../operate/jobs/runner.ts';
+import { readLedger } from '../operate/report/ledger.ts';
+import { renderMetrics } from '../operate/report/metrics.ts';
+import { liveStatus, type StatusReport } from '../operate/report/status.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
+import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 
 export interface DaemonSettings {
   readonly config: Config;
   readonly seams: Seams;
   readonly log: Log;
-  /** How long to wait for another daemon to let go of the journal, milliseconds. */
+  /** How long to wait for another daemon to release the journal, milliseconds. */
   readonly lockWaitMs: number;
 }
 
-/** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is told to. */
-export interface Daemon extends AsyncDisposable {
-  readonly runtime: Runtime;
-  /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
-  start(): Promise<void>;
-  /** Starts the sinks only, for commands that host a job. */
-  startSinks(): void;
-  startJobs(): void;
-  status(): Promise<StatusReport>;
-  /** Stops polling, gives requests in flight the configured time, checkpoints. */
-  stop(): Promise<void>;
-}
+const logWaitingMs = 1000;
 
-const tellWaitingMs = 1000;
-
-function tell(report: RegistrationReport, log: Log): void {
+function logRegistration(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
     log.error(
       { sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` },
-      'a sink of the journal is not configured any more',
+      'a sink in the journal is no longer configured',
     );
   }
   for (const name of report.orphanSources)
-    log.warn({ source: name }, 'a source of the journal is not configured any more; its stored events are still delivered');
+    log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
-  const { maxBytes, keepMs } = config.journal;
-  using _waiting = seams.clock.timer(tellWaitingMs, () =>
-    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to let go of the journal'),
+  using _waiting = seams.clock.timer(logWaitingMs, () =>
+    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to release the journal'),
   );
-  const journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'exclusive', lockWaitMs });
+  const journal = await openConfiguredJournal(config, { seams, log, lock: 'exclusive', lockWaitMs });
   return withPageCache(journal, pageCacheBytes);
 }
 
 async function register(config: Config, journal: Journal, log: Log): Promise<RegistrationReport> {
   const report = await journal.register(config.sources.map(sourceRegistration), config.sinks.map(sinkRegistration));
-  tell(report, log);
+  logRegistration(report, log);
   return report;
 }
 
@@ -71,16 +57,17 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const journal = opening.use(await openOwnJournal(settings));
   const report = await register(config, journal, log);
   const runtime = openRuntime(config, journal, { seams, log, userAgent: await userAgentOf(journal, seams) });
-  return new OpenDaemon(config, runtime, report, opening.move());
+  return new Daemon(config, runtime, report, opening.move());
 }
 
-class OpenDaemon implements Daemon {
+/** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
+export class Daemon implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly #config: Config;
   readonly #orphanSinks: readonly string[];
   readonly #startedAt: number;
   readonly #open: AsyncDisposableStack;
-  #jobs: JobRunner | undefined;
+  #jobs: AsyncDisposable | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -92,6 +79,7 @@ class OpenDaemon implements Daemon {
     this.#open = open;
   }
 
+  /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
   async start(): Promise<void> {
     const { seams, log, sources } = this.runtime;
     this.#open.use(await startAdmin({ ...adminSettings(this.#config), seams, log, operations: this.#operations() }));
@@ -101,6 +89,7 @@ class OpenDaemon implements Daemon {
     this.#isReady = true;
   }
 
+  /** Starts the sinks only, for commands that host a job. */
   startSinks(): void {
     for (const { loop } of this.runtime.sinks.values()) loop.start();
   }
@@ -113,6 +102,7 @@ class OpenDaemon implements Daemon {
     return liveStatus(this.runtime, { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks });
   }
 
+  /** Stops polling, gives requests in flight the configured time, checkpoints. */
   stop(): Promise<void> {
     this.#stopped ??= this.#close();
     return this.#stopped;
@@ -132,17 +122,10 @@ class OpenDaemon implements Daemon {
   }
 
   #operations(): AdminOperations {
-    const { sources, sinks } = this.runtime;
     return {
       notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
       status: () => this.status(),
       metrics: async () => renderMetrics(await this.status(), await readLedger(this.runtime.journal)),
-      wakeJobs: () => this.#jobs?.wake(),
-      async release(kind, name) {
-        const loop = kind === 'source' ? sources.get(name)?.loop : sinks.get(name)?.loop;
-        loop?.release();
-        return loop !== undefined;
-      },
     };
   }
 }

@@ -1,26 +1,25 @@
-import { adminClient } from '../admin/index.ts';
+import { findDaemon } from '../admin/index.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
-import { readConfig } from '../operate/read-config.ts';
-import type { StatusReport } from '../operate/status.ts';
-import { withStoredJournal } from '../operate/stored-journal.ts';
-import { storedStatus } from '../operate/stored-status.ts';
+import type { StatusReport } from '../operate/report/status.ts';
+import { storedStatus } from '../operate/report/stored-status.ts';
+import { withStoredJournal } from '../runtime/configured-journal.ts';
+import { readConfig } from '../runtime/read-config.ts';
 
-function clientOf({ admin, data_dir }: Config, seams: Seams) {
-  return adminClient({ dataDir: data_dir, files: seams.files, ...(admin.tls === undefined ? {} : { tls: admin.tls }) });
+function daemonOf({ admin, data_dir }: Config, { files }: Seams) {
+  return findDaemon({ dataDir: data_dir, files, ...(admin.tls === undefined ? {} : { tls: admin.tls }) });
 }
 
 /** The running daemon's status, or, when none answers, what the journal remembers. */
 export async function readStatus(configFile: string, seams: Seams): Promise<StatusReport> {
   const config = await readConfig(configFile, seams, { withoutSecrets: true });
-  const client = await clientOf(config, seams);
-  if (client !== undefined) return (await client.status()) as StatusReport;
+  const daemon = await daemonOf(config, seams);
+  if (daemon !== undefined) return (await daemon.status()) as StatusReport;
   return await withStoredJournal(configFile, seams, (journal, loaded) => storedStatus(loaded, journal, seams));
 }
 
 /** True when the daemon of this configuration answers its health path. */
 export async function isAlive(configFile: string, seams: Seams): Promise<boolean> {
   const config = await readConfig(configFile, seams, { withoutSecrets: true });
-  const client = await clientOf(config, seams);
-  return client !== undefined;
+  return (await daemonOf(config, seams)) !== undefined;
 }

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Daemon } from './daemon.ts';
 
 /** The first SIGTERM or SIGINT aborts `stop`; the second one aborts `now`, and whoever waits gives up at once. */
-export interface Signals extends Disposable {
+interface Signals extends Disposable {
   readonly stop: AbortSignal;
   readonly now: AbortSignal;
 }
@@ -18,8 +18,7 @@ export function catchSignals(log: Log): Signals {
     log.info({ signal }, stop.signal.aborted ? 'stopping at once' : 'stopping');
     stop.abort();
   };
-  const onRejection = (reason: unknown): void =>
-    log.error({ err: reason }, 'an unexpected error was not handled; the daemon goes on');
+  const onRejection = (reason: unknown): void => log.error({ err: reason }, 'unhandled error; the daemon keeps running');
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('unhandledRejection', onRejection);
   return {
     stop: stop.signal,

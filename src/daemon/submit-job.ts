@@ -1,12 +1,12 @@
 import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
-import { openJournal } from '../journal/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
-import type { JobKind } from '../operate/jobs.ts';
+import type { JobKind } from '../operate/jobs/runner.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { type DaemonSettings, openDaemon } from './daemon.ts';
 
-export interface JobRequest {
+interface JobRequest {
   readonly kind: JobKind;
   readonly args: Json;
   readonly onProgress: (job: Job) => void;
@@ -15,7 +15,7 @@ export interface JobRequest {
   readonly drainMs: number;
 }
 
-export interface JobOutcome {
+interface JobOutcome {
   readonly job: Job;
   /** `daemon`: a running daemon did the work; `here`: this process did. */
   readonly by: 'daemon' | 'here';
@@ -33,7 +33,7 @@ async function watch(
 ): Promise<Job> {
   for (;;) {
     const [job] = await journal.jobs({ id });
-    if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} is gone`);
+    if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} no longer exists`);
     onProgress(job);
     if (job.state === 'done' || job.state === 'cancelled') return job;
     if (job.state === 'failed')
@@ -42,15 +42,14 @@ async function watch(
   }
 }
 
-async function leaveWithDaemon(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+async function submitToDaemon(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
   const { config, seams, log } = settings;
-  const { maxBytes, keepMs } = config.journal;
-  await using journal = await openJournal({ dataDir: config.data_dir, maxBytes, keepMs, seams, log, lock: 'shared' });
+  await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
   const { id } = await journal.insertJob(request.kind, request.args);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
 }
 
-async function doHere(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+async function executeHere(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
   await using daemon = await openDaemon({ ...settings, lockWaitMs: 0 });
   const { journal, seams, sinks } = daemon.runtime;
   daemon.startSinks();
@@ -64,14 +63,14 @@ async function doHere(settings: DaemonSettings, request: JobRequest): Promise<Jo
 }
 
 /**
- * Leaves a job in the journal and watches it: the running daemon executes it, or, when there is none, this process does, with the same
- * executor under the journal's lock. Rejects with PEN_OPERATION_FAILED when the job failed.
+ * Inserts a job into the journal and watches it: the running daemon executes it, or, when there is none, this process does with the same
+ * runner, holding the journal's lock. Rejects with PEN_OPERATION_FAILED when the job failed.
  */
 export async function submitJob(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
   try {
-    return await doHere(settings, request);
+    return await executeHere(settings, request);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
-    return leaveWithDaemon(settings, request);
+    return submitToDaemon(settings, request);
   }
 }

@@ -5,7 +5,7 @@ import { createBudgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
-import { openReader, openSink, plainUserAgent, type Surroundings } from './open-runtime.ts';
+import { type OpenContext, openReader, openSink, plainUserAgent } from '../runtime/open-runtime.ts';
 
 /** What a live check found out about one source or sink; field names are stable. */
 export interface Finding {
@@ -100,30 +100,29 @@ function failure(error: unknown): { ok: false; findings: string[]; fix?: string 
   return { ok: false, findings: [message], ...(fix === undefined ? {} : { fix }) };
 }
 
-/** What a check may do besides looking. */
-export interface CheckOptions {
+interface CheckOptions {
   /** Makes the subscription of a stream when it does not exist. */
   readonly createSubscription?: boolean;
 }
 
 /** Asks one source for little, live. Never writes anything, but for the subscription that it is asked to make. */
-export async function checkSource(
+async function checkSource(
   source: SourceConfig,
-  around: Surroundings,
+  context: OpenContext,
   signal: AbortSignal,
   options: CheckOptions = {},
 ): Promise<Finding> {
   const route = await routeOf(
     Object.values(source.identity).filter((text) => /^(?:https?|wss?):/.test(text) && URL.canParse(text)),
     source,
-    around,
+    context,
   );
   const base = { kind: 'source', name: source.name, route } as const;
-  using limit = deadline(around.seams.clock, timeoutMs, signal);
+  using limit = deadline(context.seams.clock, timeoutMs, signal);
   try {
-    await using reader = await openReader(source, around, createBudgets(around.seams, around.log));
+    await using reader = await openReader(source, context, createBudgets(context.seams, context.log));
     if (reader.kind === 'pulsar_websocket') return { ...base, ...(await describeStream(reader, options, limit.signal)) };
-    const findings = await describeReader(reader, source, around.seams.clock.now(), limit.signal);
+    const findings = await describeReader(reader, source, context.seams.clock.now(), limit.signal);
     return { ...base, ok: true, findings };
   } catch (error) {
     return { ...base, ...failure(error) };
@@ -131,21 +130,21 @@ export async function checkSource(
 }
 
 /** Probes one sink, live, with a marked test event at most. */
-export async function checkSink(sink: SinkConfig, around: Surroundings, signal: AbortSignal): Promise<Finding> {
-  const route = await routeOf(sink.sinkType.urls(sink.options), sink, around);
+async function checkSink(sink: SinkConfig, context: OpenContext, signal: AbortSignal): Promise<Finding> {
+  const route = await routeOf(sink.sinkType.urls(sink.options), sink, context);
   const base = { kind: 'sink', name: sink.name, route } as const;
-  using limit = deadline(around.seams.clock, timeoutMs, signal);
+  using limit = deadline(context.seams.clock, timeoutMs, signal);
   try {
-    await using opened = await openSink(sink, around);
+    await using opened = await openSink(sink, context);
     return { ...base, ...(await opened.probe(limit.signal)) };
   } catch (error) {
     return { ...base, ...failure(error) };
   }
 }
 
-async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkConfig, around: Surroundings): Promise<string[]> {
+async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkConfig, context: OpenContext): Promise<string[]> {
   const proxy = http.proxy === undefined ? {} : { proxy: http.proxy };
-  await using client = await openHttpClient({ userAgent: plainUserAgent, ...proxy }, around.seams);
+  await using client = await openHttpClient({ userAgent: plainUserAgent, ...proxy }, context.seams);
   const ways = urls.map((text) => {
     const url = new URL(text);
     const isHttp = url.protocol.startsWith('http') || url.protocol.startsWith('ws');
@@ -157,10 +156,10 @@ async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkCon
 /** Checks everything enabled, sources first, reporting each as it is known. */
 export async function* check(
   config: Config,
-  around: Surroundings,
+  context: OpenContext,
   signal: AbortSignal,
   options: CheckOptions = {},
 ): AsyncGenerator<Finding> {
-  for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, around, signal, options);
-  for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(sink, around, signal);
+  for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, context, signal, options);
+  for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(sink, context, signal);
 }

@@ -3,28 +3,20 @@ import { silentLog } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
-import { openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
-import { readConfig } from './read-config.ts';
+import { configuredSource } from '../runtime/by-name.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
+import { readConfig } from '../runtime/read-config.ts';
 
-/** What the journal knows under which name is changed only while no daemon works on it. */
+/** Names in the journal change only while no daemon uses it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
   const config = await readConfig(configFile, seams);
-  const { maxBytes, keepMs } = config.journal;
   try {
-    await using journal = await openJournal({
-      dataDir: config.data_dir,
-      maxBytes,
-      keepMs,
-      seams,
-      log: silentLog(),
-      lock: 'exclusive',
-      lockWaitMs: 0,
-    });
+    await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'exclusive', lockWaitMs: 0 });
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
-    throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon works on this journal', {
+    throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon is using this journal', {
       fix: 'stop it, run this command, and start it again',
       cause: error,
     });
@@ -41,28 +33,23 @@ export function renameSink(configFile: string, seams: Seams, from: string, to: s
   return alone(configFile, seams, (journal) => journal.renameSink(from, to));
 }
 
-/** Drops a sink's state; what it had pending is abandoned. */
+/** Deletes a sink's state; what was pending counts as abandoned. */
 export function forgetSink(configFile: string, seams: Seams, name: string): Promise<void> {
   return alone(configFile, seams, (journal, config) => {
     if (config.sinks.some((sink) => sink.name === name)) {
       throw new PenstockError('PEN_USAGE', `sink "${name}" is still in the configuration`, {
         where: configFile,
-        fix: 'take it out of the configuration first',
+        fix: 'remove it from the configuration first',
       });
     }
     return journal.forgetSink(name);
   });
 }
 
-/** Lets a source collect from a time on under its present identity; what was collected before stays known. */
+/** Makes a source collect from a time on under its configured identity; the ids collected before stay known. */
 export function resetSource(configFile: string, seams: Seams, name: string, from: number): Promise<void> {
   return alone(configFile, seams, async (journal, config) => {
-    const source = config.sources.find((candidate) => candidate.name === name);
-    if (source === undefined) {
-      throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
-        fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
-      });
-    }
+    const source = configuredSource(config, name);
     await journal.resetSource(name, checkpointAt(source, from));
     await journal.setHold('source', name, null);
   });

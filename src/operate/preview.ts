@@ -5,10 +5,9 @@ import { createBudgets } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
 import type { RawRecord, Reader } from '../connectors/connector.ts';
 import type { Event } from '../event/event.ts';
-import { openReader, type Surroundings } from './open-runtime.ts';
+import { type OpenContext, openReader } from '../runtime/open-runtime.ts';
 
-/** A record beside the event it becomes. */
-export interface Preview {
+interface Preview {
   readonly record: Json;
   readonly event: Event;
   /** The action's row was found in the table. */
@@ -37,7 +36,7 @@ async function firstRecords(
     for await (const rows of reader.read(newest, signal)) return rows;
     return [];
   }
-  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would take its messages', {
+  throw new PenstockError('PEN_OPERATION_FAILED', 'a stream cannot be previewed: reading would consume its messages', {
     fix: 'use `penstock check`, or look at a delivered event',
   });
 }
@@ -45,19 +44,19 @@ async function firstRecords(
 /** Reads one page of a source and maps it as delivery would. Writes nothing, moves no cursor. */
 export async function preview(
   source: SourceConfig,
-  around: Surroundings,
+  context: OpenContext,
   limit: number,
   signal: AbortSignal,
 ): Promise<Preview[]> {
-  using time = deadline(around.seams.clock, timeoutMs, signal);
-  await using reader = await openReader(source, around, createBudgets(around.seams, around.log));
-  const now = around.seams.clock.now();
+  using time = deadline(context.seams.clock, timeoutMs, signal);
+  await using reader = await openReader(source, context, createBudgets(context.seams, context.log));
+  const now = context.seams.clock.now();
   const records = await firstRecords(reader, source, now, limit, time.signal);
-  const context = { source: source.name, tenant: source.tenant, labels: source.labels, processedTime: now };
+  const mapping = { source: source.name, tenant: source.tenant, labels: source.labels, processedTime: now };
   return records.slice(0, limit).map((raw) => {
     const { uid, record, unreadable } = source.connector.records.examine(raw, source.tenant);
     const envelope = { uid, received: now, record, ...(unreadable === undefined ? {} : { unreadable }) };
-    const { event, action } = source.connector.mapper.map(envelope, context);
+    const { event, action } = source.connector.mapper.map(envelope, mapping);
     return { record, event, known: action !== undefined };
   });
 }

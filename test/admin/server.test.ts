@@ -5,9 +5,8 @@ import https from 'node:https';
 import os from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { adminClient } from '../../src/admin/client.ts';
-import type { AdminOperations } from '../../src/admin/operations.ts';
-import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
+import { findDaemon } from '../../src/admin/client.ts';
+import { type AdminOperations, type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 
@@ -15,7 +14,6 @@ interface Running {
   readonly url: string;
   readonly dataDir: string;
   readonly token: string;
-  readonly calls: string[];
 }
 
 async function temporaryFolder(): Promise<string> {
@@ -26,15 +24,10 @@ async function temporaryFolder(): Promise<string> {
 
 async function run(change: Partial<AdminSettings> = {}, notReady: readonly string[] = []): Promise<Running> {
   const dataDir = change.dataDir ?? (await temporaryFolder());
-  const calls: string[] = [];
   const operations: AdminOperations = {
     notReady: () => notReady,
     status: () => Promise.resolve({ running: true }),
-    release: (kind, name) => {
-      calls.push(`release ${kind} ${name}`);
-      return Promise.resolve(name === 'soc');
-    },
-    wakeJobs: () => void calls.push('wake'),
+    metrics: () => Promise.resolve('penstock_up 1\n'),
   };
   const server = await startAdmin({
     listen: { host: '127.0.0.1', port: 0 },
@@ -45,7 +38,7 @@ async function run(change: Partial<AdminSettings> = {}, notReady: readonly strin
     ...change,
   });
   onTestFinished(() => server[Symbol.asyncDispose]());
-  return { url: server.url, dataDir, calls, token: (await fs.readFile(join(dataDir, 'admin.token'), 'utf8')).trim() };
+  return { url: server.url, dataDir, token: (await fs.readFile(join(dataDir, 'admin.token'), 'utf8')).trim() };
 }
 
 interface Reply {
@@ -133,36 +126,28 @@ it.each([
   expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
 });
 
-it('ends a hold by hand and says when there is none of that name', async () => {
-  const { url, token, calls } = await run();
-  const release = (name: string): Promise<Reply> =>
-    ask(url, '/release', {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ kind: 'sink', name }),
-    });
+it('gives its numbers to whoever asks, as Prometheus text', async () => {
+  const { url } = await run();
 
-  const known = await release('soc');
-  const unknown = await release('sco');
+  const answer = await ask(url, '/metrics');
 
-  expect([known.status, unknown.status, unknown.body]).toEqual([200, 404, '{"error":"there is no sink \\"sco\\""}']);
-  expect(calls).toEqual(['release sink soc', 'release sink sco']);
+  expect([answer.status, answer.body, answer.headers['content-type']]).toEqual([
+    200,
+    'penstock_up 1\n',
+    'text/plain; version=0.0.4',
+  ]);
 });
 
 it.each([
-  { name: 'no JSON', body: '{', status: 400 },
-  { name: 'another kind', body: '{"kind":"cat","name":"x"}', status: 400 },
-  { name: 'too much', body: JSON.stringify({ kind: 'sink', name: 'x'.repeat(20_000) }), status: 413 },
-])('refuses a release with $name', async ({ body, status }) => {
-  const { url, token, calls } = await run();
+  { name: 'no token', headers: {}, status: 200 },
+  { name: 'its token', headers: undefined, status: 200 },
+  { name: 'the token of another daemon', headers: { authorization: `Bearer ${'0'.repeat(64)}` }, status: 401 },
+])('answers the health path with $status to $name', async ({ headers, status }) => {
+  const { url, token } = await run();
 
-  const answer = await ask(url, '/release', {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body,
-  });
+  const answer = await ask(url, '/healthz', { headers: headers ?? { authorization: `Bearer ${token}` } });
 
-  expect([answer.status, calls]).toEqual([status, []]);
+  expect(answer.status).toBe(status);
 });
 
 it('keeps the token to its owner, makes a new one at each start and takes it away at the end', async () => {
@@ -186,7 +171,7 @@ it('says which address is taken', async () => {
 
   await expect(second).rejects.toMatchObject({
     code: 'PEN_OPERATION_FAILED',
-    message: 'the address is taken',
+    message: 'the address is already in use',
     where: `admin 127.0.0.1:${port}`,
   });
 });
@@ -215,25 +200,21 @@ it('serves HTTPS, and the client believes only the configured certificate', asyn
   const other = makeCertificate('other');
   const { url, dataDir } = await run({ tls: own });
 
-  const client = await adminClient({ dataDir, files: fs, tls: own });
+  const daemon = await findDaemon({ dataDir, files: fs, tls: own });
 
   expect(url).toMatch(/^https:/);
-  expect(await client?.status()).toEqual({ running: true });
-  await expect(adminClient({ dataDir, files: fs, tls: other })).rejects.toMatchObject({
-    message: 'no answer (it serves another certificate than admin.tls.cert_file)',
+  expect(await daemon?.status()).toEqual({ running: true });
+  await expect(findDaemon({ dataDir, files: fs, tls: other })).rejects.toMatchObject({
+    message: 'no answer (it serves a different certificate than admin.tls.cert_file)',
   });
 });
 
 it('lets the commands reach a running daemon', async () => {
-  const { dataDir, calls } = await run();
+  const { dataDir, url } = await run();
 
-  const client = await adminClient({ dataDir, files: fs });
-  const released = await client?.release('sink', 'soc');
-  const missing = await client?.release('source', 'none');
-  await client?.wakeJobs();
+  const daemon = await findDaemon({ dataDir, files: fs });
 
-  expect([await client?.status(), released, missing]).toEqual([{ running: true }, true, false]);
-  expect(calls).toEqual(['wake', 'release sink soc', 'release source none', 'wake']);
+  expect([daemon?.url, await daemon?.status()]).toEqual([url, { running: true }]);
 });
 
 it('finds no daemon where none left a token, where it was killed, or where another took its port', async () => {
@@ -250,7 +231,7 @@ it('finds no daemon where none left a token, where it was killed, or where anoth
   await new Promise((resolve) => free.close(resolve));
   await fs.writeFile(join(killed, 'admin.url'), `http://127.0.0.1:${port}`);
 
-  const found = await Promise.all([empty, killed, taken].map((dataDir) => adminClient({ dataDir, files: fs })));
+  const found = await Promise.all([empty, killed, taken].map((dataDir) => findDaemon({ dataDir, files: fs })));
 
   expect(found).toEqual([undefined, undefined, undefined]);
 });
@@ -263,5 +244,5 @@ it('gives up on a daemon that does not answer', async () => {
   await fs.writeFile(join(dataDir, 'admin.token'), 'x');
   await fs.writeFile(join(dataDir, 'admin.url'), `http://127.0.0.1:${(silent.address() as { port: number }).port}`);
 
-  await expect(adminClient({ dataDir, files: fs, timeoutMs: 100 })).rejects.toMatchObject({ message: 'no answer within 100 ms' });
+  await expect(findDaemon({ dataDir, files: fs, timeoutMs: 100 })).rejects.toMatchObject({ message: 'no answer within 100 ms' });
 });

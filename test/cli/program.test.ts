@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { packageRoot, packageVersion } from '../../src/base/package.ts';
-import { helpExamples } from '../../src/cli/help-examples.ts';
+import { helpExamples } from '../../src/cli/help.ts';
 import { penstock } from './terminal.ts';
 
 const main = join(packageRoot, 'src/cli/main.ts');

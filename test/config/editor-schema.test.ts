@@ -6,8 +6,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../src/base/package.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { printSchema } from '../../src/operate/print-schema.ts';
-import { readConfig } from '../../src/operate/read-config.ts';
+import { readConfig } from '../../src/runtime/read-config.ts';
+import { printSchema } from '../../src/workbench/catalog.ts';
 
 const example = join(packageRoot, 'config/penstock.example.yaml');
 const shipped = join(packageRoot, 'config/penstock.schema.json');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
-import { readConfig } from '../../src/operate/read-config.ts';
+import { readConfig } from '../../src/runtime/read-config.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 
 const row = {
   action: 'report.shared',

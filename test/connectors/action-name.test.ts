@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import { compileActionName } from '../../src/event/index.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 
 it.each([
   { spec: 'verb', record: { verb: 'created' }, name: 'created' },

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
-import { testConnector } from '../../src/operate/connector-test/index.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
+import { testConnector } from '../../src/workbench/connector-test/index.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 
 /** The bodies that a connector sends whose window bounds are written in a format. */
 async function bodiesWith(format: string): Promise<readonly unknown[]> {

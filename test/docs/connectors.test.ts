@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
-import { testConnector } from '../../src/operate/connector-test/index.ts';
-import { printSchema } from '../../src/operate/print-schema.ts';
+import { printSchema } from '../../src/workbench/catalog.ts';
+import { testConnector } from '../../src/workbench/connector-test/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const page = await readFile(join(root, 'docs/connectors.md'), 'utf8');

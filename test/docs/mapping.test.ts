@@ -5,8 +5,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { formats } from '../../src/event/event.ts';
 import { cefSeverity, severityOf } from '../../src/event/index.ts';
 import { severityNames } from '../../src/event/severity.ts';
-import { listActions } from '../../src/operate/list-actions.ts';
-import { renderSamples } from '../../src/operate/render-samples.ts';
+import { listActions, renderSamples } from '../../src/workbench/catalog.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/mapping.md');
 const { files } = systemSeams();

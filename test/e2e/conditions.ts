@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemSeams } from '../../src/base/seams.ts';
 import { readStatus } from '../../src/daemon/read-status.ts';
-import type { StatusReport } from '../../src/operate/status.ts';
+import type { StatusReport } from '../../src/operate/report/status.ts';
 import type { Receiver } from './receiver.ts';
 import { type Vendors, visibleIds } from './vendors.ts';
 

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
@@ -79,7 +79,7 @@ it('polls 500 sources fairly in one process; a slow and a broken vendor delay no
 
   // What lives must fit into this, however generous V8 would be with the machine's memory.
   const daemon = penstock(['run', '-c', file], { env: { NODE_OPTIONS: '--max-old-space-size=160' } });
-  await daemon.said('admin server listens', 30_000);
+  await daemon.said('admin server is listening', 30_000);
   const url = /"url":"([^"]+)"/.exec(daemon.stderr())?.[1] ?? '';
   const everyEvent = (count - 2) * 3;
   const catchingUp = receiver.until(() => receiver.received.length >= everyEvent, 60_000);

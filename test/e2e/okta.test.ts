@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { listActions } from '../../src/operate/list-actions.ts';
+import { listActions } from '../../src/workbench/catalog.ts';
 import { configFile, run } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, startReceiver } from './receiver.ts';

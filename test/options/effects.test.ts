@@ -7,7 +7,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { startSource } from '../../src/collect/index.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
-import { openRuntime } from '../../src/operate/open-runtime.ts';
+import { openRuntime } from '../../src/runtime/open-runtime.ts';
 import type { Sink, Verdicts } from '../../src/sinks/sink.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import {

@@ -10,8 +10,8 @@ import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { type JobRunner, startJobRunner } from '../../src/operate/jobs.ts';
-import type { Runtime } from '../../src/operate/runtime.ts';
+import { startJobRunner } from '../../src/operate/jobs/runner.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
@@ -307,7 +307,7 @@ export function startLife(parts: LifeParts): Life {
   });
   let raw: Journal | undefined;
   let runtime: Runtime | undefined;
-  let jobs: JobRunner | undefined;
+  let jobs: AsyncDisposable | undefined;
 
   async function open(): Promise<void> {
     const { maxBytes } = scenario;

@@ -1,5 +1,5 @@
 // Judges a run once vendors are quiet, receivers healthy and nothing is left to do.
-import { readLedger } from '../../src/operate/ledger.ts';
+import { readLedger } from '../../src/operate/report/ledger.ts';
 import type { Entry } from './feed.ts';
 import type { Feed, Life } from './life.ts';
 import type { World } from './play.ts';

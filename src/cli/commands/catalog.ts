@@ -1,11 +1,17 @@
 import { Argument, type Command, Option } from 'commander';
 import { type Format, formats } from '../../event/event.ts';
-import { type ActionList, listActions, listConnectorNames } from '../../operate/list-actions.ts';
-import { printSchema, type SchemaKind, schemaKinds } from '../../operate/print-schema.ts';
-import { renderSamples } from '../../operate/render-samples.ts';
-import { type UnknownActionsReport, unknownActions } from '../../operate/unknown-actions.ts';
+import {
+  type ActionList,
+  listActions,
+  listConnectorNames,
+  printSchema,
+  renderSamples,
+  type SchemaKind,
+  schemaKinds,
+} from '../../workbench/catalog.ts';
+import { type UnknownActionsReport, unknownActions } from '../../workbench/unknown-actions.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface FolderOptions {
   readonly connectorsDir?: string;
@@ -41,15 +47,17 @@ function showUnknown({ actions, others }: UnknownActionsReport, { output }: Comm
   const time = (at: number): string => new Date(at).toISOString();
   for (const { action, connector, count, first, last, sources, sample, row } of actions) {
     output.line(
-      `# ${connector}: ${plain(JSON.stringify(action))} came ${count} times, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,
+      `# ${connector}: ${plain(JSON.stringify(action))} arrived ${count} times, first ${time(first)}, last ${time(last)}, from ${sources.join(', ')}`,
     );
     if (sample !== undefined) output.line(`# for example ${plain(sample)}`);
     output.line(row);
   }
-  if (others > 0) output.note(`${others} records with further unknown actions; give some of these a row first`);
-  if (actions.length === 0) output.note('every action that came has a row');
+  if (others > 0) output.note(`${others} more records with other unknown actions; add rows for some of these first`);
+  if (actions.length === 0) output.note('every action that arrived has a row');
   else
-    output.note('put rows into a file and name it as "actions:" of the source, restart, then: penstock replay SINK --from --to');
+    output.note(
+      'put the rows into a file, set it as "actions:" of the source, restart, then run: penstock replay SINK --from --to',
+    );
 }
 
 async function actions(name: string | undefined, options: ActionsOptions, context: CommandContext): Promise<void> {
@@ -78,7 +86,7 @@ async function sample(connector: string, options: SampleOptions, { output, seams
     output.line(line);
 }
 
-const folderOption = (): Option => new Option('--connectors-dir <folder>', 'look up connectors of your own here first');
+const folderOption = (): Option => new Option('--connectors-dir <folder>', 'folder of your own connectors, searched first');
 
 /** `penstock schema`, `actions` and `sample`: what is shipped, without any configuration. */
 export function add(program: Command, context: CommandContext): void {
@@ -93,7 +101,7 @@ export function add(program: Command, context: CommandContext): void {
     .description("list a connector's actions and what they become; without a name, the connectors")
     .argument('[connector]', 'name of a connector')
     .addOption(folderOption())
-    .option('--unknown', 'those that came and have no row, each with a row ready to paste; needs the configuration')
+    .option('--unknown', 'only actions that arrived and have no row, each with a row ready to paste; needs the configuration')
     .addOption(configOption())
     .option('--json', 'print JSON: connector, table, actions; with --unknown: actions, others')
     .addHelpText(

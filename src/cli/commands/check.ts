@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { PenstockError } from '../../base/errors.ts';
+import { silentLog } from '../../base/log.ts';
 import { check, type Finding } from '../../operate/check.ts';
-import { plainUserAgent } from '../../operate/open-runtime.ts';
 import { preview } from '../../operate/preview.ts';
-import { readConfig } from '../../operate/read-config.ts';
-import { positiveInteger } from '../arguments.ts';
-import { type CommandContext, quietLog } from '../context.ts';
-import { configOption } from '../program.ts';
+import { configuredSource } from '../../runtime/by-name.ts';
+import { plainUserAgent } from '../../runtime/open-runtime.ts';
+import { readConfig } from '../../runtime/read-config.ts';
+import { configOption, positiveInteger } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
 
 interface CheckOptions {
   readonly config: string;
@@ -24,9 +24,9 @@ function show({ kind, name, ok, findings, route, fix }: Finding, { output }: Com
 
 async function runCheck({ config: file, json, createSubscription }: CheckOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(file, context.seams);
-  const around = { seams: context.seams, log: quietLog(), userAgent: plainUserAgent };
+  const openContext = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent };
   const all: Finding[] = [];
-  for await (const finding of check(config, around, new AbortController().signal, {
+  for await (const finding of check(config, openContext, new AbortController().signal, {
     createSubscription: createSubscription === true,
   })) {
     const scrubbed = JSON.parse(config.secrets.scrub(JSON.stringify(finding))) as Finding;
@@ -49,19 +49,13 @@ async function runPreview(
   { seams, output }: CommandContext,
 ): Promise<void> {
   const config = await readConfig(file, seams);
-  const source = config.sources.find((candidate) => candidate.name === name);
-  if (source === undefined) {
-    throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, {
-      fix: `use one of: ${config.sources.map((known) => known.name).join(', ')}`,
-    });
-  }
-  const around = { seams, log: quietLog(), userAgent: plainUserAgent };
-  const pairs = await preview(source, around, limit, new AbortController().signal);
+  const openContext = { seams, log: silentLog(), userAgent: plainUserAgent };
+  const pairs = await preview(configuredSource(config, name), openContext, limit, new AbortController().signal);
   if (json === true) output.json(pairs);
   else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');
   else {
     for (const { record, event, known } of pairs) {
-      output.line(output.color.bold(known ? 'record' : 'record (its action is in no table: it goes out as Base Event)'));
+      output.line(output.color.bold(known ? 'record' : 'record (unknown action: delivered as Base Event)'));
       output.line(JSON.stringify(record, null, 2));
       output.line(output.color.bold('event'));
       output.line(`${JSON.stringify(event, null, 2)}\n`);
@@ -73,10 +67,10 @@ async function runPreview(
 export function add(program: Command, context: CommandContext): void {
   program
     .command('check')
-    .description('ask every source and every sink, live, and say what to change')
+    .description('make a live request to every source and every sink, and say what to fix')
     .addOption(configOption())
     .option('--json', 'for scripts')
-    .option('--create-subscription', 'make the subscription of a stream where it does not exist; it starts at the latest message')
+    .option('--create-subscription', 'create the subscription of a stream where it is missing; it starts at the latest message')
     .action((options: CheckOptions) => runCheck(options, context));
   program
     .command('preview')

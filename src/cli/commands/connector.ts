@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { type CaseReport, testConnector } from '../../operate/connector-test/index.ts';
-import { newConnector } from '../../operate/new-connector.ts';
+import { testConnector } from '../../workbench/connector-test/index.ts';
+import type { CaseReport } from '../../workbench/connector-test/run-case.ts';
+import { newConnector } from '../../workbench/new-connector.ts';
 import type { CommandContext } from '../context.ts';
 
 interface TestOptions {
@@ -43,16 +44,16 @@ export function add(program: Command, context: CommandContext): void {
   const connector = program.command('connector').description('write and test a connector of your own');
   connector
     .command('new')
-    .description('write a commented connector that loads, to be changed into the one you need')
+    .description('write a commented connector that loads, as a starting point')
     .argument('<name>', 'name in lower case, such as acme or acme-audit')
     .option('--dir <folder>', 'folder of your connectors', './connectors')
     .addHelpText('after', '\nExample:\n  $ penstock connector new acme --dir ./my-connectors')
     .action((name: string, options: { dir: string }) => create(name, options, context));
   connector
     .command('test')
-    .description("check a connector's samples, and read its recorded pages: exit 1 when other events come out than expected")
+    .description("check a connector's samples and replay its recorded pages; exit 1 when the events differ from what is expected")
     .argument('<folder>', 'folder of the connector')
-    .option('--update', 'write what comes out as what is expected')
+    .option('--update', 'write the events that come out as the expected ones')
     .option('--case <name>', 'only this case under tests/')
     .option('--json', 'print JSON: connector, cases with their faults, passed')
     .addHelpText(

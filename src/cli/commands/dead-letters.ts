@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
-import { type DeadLetter, type LetterFilter, withStoredJournal } from '../../operate/stored-journal.ts';
-import { endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
+import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
+import { configOption, endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
-import { haveDone } from './jobs.ts';
+import { runJob } from './jobs.ts';
 
 interface FilterOptions {
   readonly config: string;
@@ -58,7 +58,7 @@ async function list({ json, limit, ...options }: ListOptions, context: CommandCo
     const replayed = letters.filter((letter) => letter.replayed === true).map(({ id }) => id);
     if (replayed.length > 0)
       output.line(
-        output.color.dim(`refused when replayed, so the ledger counts what became of them before: ${replayed.join(', ')}`),
+        output.color.dim(`refused when replayed; the ledger counts what became of them the first time: ${replayed.join(', ')}`),
       );
     if (count > letters.length) output.line(output.color.dim(`and ${count - letters.length} more (--limit)`));
   }
@@ -106,13 +106,13 @@ export function add(program: Command, context: CommandContext): void {
       context.output.json(letter);
     });
   withFilter(letters.command('retry'))
-    .description('send them once more, mapped anew; those refused again come back')
+    .description('map and send them again; those refused again stay dead letters')
     .requiredOption('--sink <name>', 'of this sink')
     .action((options: FilterOptions) =>
-      haveDone('retry_dead_letters', filterOf(options), { config: options.config, drain: fiveMinutesMs }, context),
+      runJob('retry_dead_letters', filterOf(options), { config: options.config, drain: fiveMinutesMs }, context),
     );
   withFilter(letters.command('discard'))
-    .description('drop them for good')
+    .description('delete them for good')
     .option('--sink <name>', 'only of this sink')
     .option('--yes', 'I have looked at them')
     .action((options: FilterOptions & { yes?: true }) => discard(options, context));

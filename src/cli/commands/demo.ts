@@ -6,13 +6,12 @@ import { sleep } from '../../base/clock.ts';
 import { openLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
-import { openDaemon } from '../../daemon/daemon.ts';
+import { type Daemon, openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, runUntilStopped } from '../../daemon/run.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { readConfig } from '../../runtime/read-config.ts';
 import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
 import { duration } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { demoSummary } from '../demo-summary.ts';
 import { vendorSamples } from '../vendor-samples.ts';
 
 interface DemoOptions {
@@ -56,6 +55,32 @@ async function writeConfig(folder: string, simulator: Simulator): Promise<string
   return file;
 }
 
+const padded = (label: string, value: string): string => `  ${label.padEnd(22)} ${value}`;
+
+/** A few lines on what the demo has done so far: events per source and class, unknown actions, duplicates filtered. */
+async function summaryOf(daemon: Daemon): Promise<string> {
+  const { sources, sinks } = await daemon.status();
+  const perSource = sources.map(({ name, records }) =>
+    padded(name, `${records.new} events, ${records.duplicate} duplicates filtered, ${records.unreadable} unreadable`),
+  );
+  const classes = new Map<string, number>();
+  const unknown = new Map<string, number>();
+  for (const sink of sinks) {
+    for (const [name, count] of Object.entries(sink.classes ?? {})) classes.set(name, (classes.get(name) ?? 0) + count);
+    for (const [action, count] of Object.entries(sink.unknown_actions)) unknown.set(action, (unknown.get(action) ?? 0) + count);
+  }
+  const perClass = [...classes].toSorted((a, b) => b[1] - a[1]).map(([name, count]) => padded(name, String(count)));
+  const perUnknown = [...unknown].map(([action, count]) => padded(action, `${count}, delivered as Base Event`));
+  const section = (title: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : [title, ...lines]);
+  return [
+    '',
+    ...section('so far, per source', perSource),
+    ...section('per class', perClass),
+    ...section('unknown actions', perUnknown),
+    '',
+  ].join('\n');
+}
+
 async function demo(options: DemoOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const log = openLog('error', process.stderr, createSecrets());
@@ -66,10 +91,12 @@ async function demo(options: DemoOptions, context: CommandContext): Promise<void
     await using simulator = await startVendors(folder, seed, context);
     const config = await readConfig(await writeConfig(folder, simulator), seams);
     await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
-    output.note(`penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; Ctrl-C ends it`);
+    output.note(
+      `penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; press Ctrl-C to stop`,
+    );
     const ends = options.for === undefined ? signals.stop : AbortSignal.any([signals.stop, AbortSignal.timeout(options.for)]);
     const summarised = sleep(seams.clock, Math.min(summaryAfterMs, (options.for ?? Number.POSITIVE_INFINITY) * 0.8), ends)
-      .then(async () => output.note(await demoSummary(daemon)))
+      .then(async () => output.note(await summaryOf(daemon)))
       .catch(() => undefined);
     await runUntilStopped(daemon, { ...signals, stop: ends });
     await summarised;
@@ -83,7 +110,7 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('demo')
     .description('show it working: simulated vendors on loopback, the real daemon, events on standard output')
-    .option('--for <duration>', 'end by itself', duration)
-    .option('--seed <number>', 'repeat the same vendors')
+    .option('--for <duration>', 'stop after this time', duration)
+    .option('--seed <number>', 'seed of the simulated vendors, to repeat a run')
     .action((options: DemoOptions) => demo(options, context));
 }

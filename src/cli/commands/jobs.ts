@@ -1,24 +1,25 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
+import { silentLog } from '../../base/log.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
-import type { Job, JobKind } from '../../operate/jobs.ts';
-import { readConfig } from '../../operate/read-config.ts';
-import { durationOption, endOfTime, pointInTime } from '../arguments.ts';
-import { type CommandContext, quietLog } from '../context.ts';
+import type { Job } from '../../journal/journal.ts';
+import type { JobKind } from '../../operate/jobs/runner.ts';
+import { readConfig } from '../../runtime/read-config.ts';
+import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';
-import { configOption } from '../program.ts';
 
 export interface JobOptions {
   readonly config: string;
   readonly drain: number;
 }
 
-/** Has a job done, by the daemon or here, with its progress on standard error. */
-export async function haveDone(kind: JobKind, args: unknown, options: JobOptions, context: CommandContext): Promise<void> {
+/** Runs a job, in the running daemon or in this process, and shows its progress on standard error. */
+export async function runJob(kind: JobKind, args: unknown, options: JobOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const config = await readConfig(options.config, seams);
-  const log = quietLog();
+  const log = silentLog();
   using signals = catchSignals(log);
   const request = {
     kind,
@@ -31,12 +32,12 @@ export async function haveDone(kind: JobKind, args: unknown, options: JobOptions
     const { job, by, pending } = await submitJob({ config, seams, log, lockWaitMs: 0 }, request);
     output.progressDone();
     output.line(`${kind} done by ${by === 'daemon' ? 'the running daemon' : 'this command'}: ${describeProgress(job)}`);
-    if (pending > 0) output.note(`${pending} events wait for their sinks; the next run delivers them`);
+    if (pending > 0) output.note(`${pending} events are not delivered yet; the next run delivers them`);
     context.exit(pending > 0 ? 1 : 0);
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     output.progressDone();
-    output.note('interrupted; the job stays in the journal, and the daemon goes on with it');
+    output.note('interrupted; the job stays in the journal and the daemon will finish it');
     context.exit(1);
   }
 }
@@ -49,23 +50,23 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('backfill')
     .argument('<source>', 'name of the source')
-    .description('collect an older time range, beside the live loop and within its rate limit')
+    .description('collect an older time range while live collection goes on, within the same rate limit')
     .requiredOption('--from <time>', 'first event time', pointInTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
     .addOption(configOption())
     .addOption(drainOption())
     .action((source: string, { from, to, ...options }: JobOptions & { from: number; to: number }) =>
-      haveDone('backfill', { source, from, to }, options, context),
+      runJob('backfill', { source, from, to }, options, context),
     );
   program
     .command('import')
     .argument('<source>', 'name of a source that reads files')
-    .argument('<files...>', 'files that lie elsewhere than in its directory')
+    .argument('<files...>', 'files outside of its directory')
     .description('read files into the journal as if they were in the directory of the source')
     .addOption(configOption())
     .addOption(drainOption())
     .action((source: string, files: string[], options: JobOptions) =>
-      haveDone('import', { source, files: files.map((file) => resolve(file)) }, options, context),
+      runJob('import', { source, files: files.map((file) => resolve(file)) }, options, context),
     );
   addReplay(program, context);
 }
@@ -86,7 +87,7 @@ function addReplay(program: Command, context: CommandContext): void {
         sink: string,
         { from, to, source, action, ...options }: JobOptions & { from: number; to: number; source?: string; action?: string },
       ) =>
-        haveDone(
+        runJob(
           'replay',
           { sink, from, to, ...(source === undefined ? {} : { source }), ...(action === undefined ? {} : { action }) },
           options,

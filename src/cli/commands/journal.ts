@@ -1,13 +1,19 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { formatSize } from '../../base/quantity.ts';
-import { backup, check, repair } from '../../operate/care-for-journal.ts';
+import type { Seams } from '../../base/seams.ts';
+import { backupJournal, checkJournal, repairJournal } from '../../journal/index.ts';
+import { readConfig } from '../../runtime/read-config.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface Options {
   readonly config: string;
   readonly json?: true;
+}
+
+async function dataDirOf(configFile: string, seams: Seams): Promise<string> {
+  return (await readConfig(configFile, seams, { withoutSecrets: true })).data_dir;
 }
 
 /** `penstock journal`. */
@@ -20,7 +26,7 @@ export function add(program: Command, context: CommandContext): void {
     .addOption(configOption())
     .option('--json', 'for scripts')
     .action(async ({ config, json }: Options) => {
-      const found = await check(config, seams);
+      const found = await checkJournal(await dataDirOf(config, seams));
       if (json === true) output.json(found);
       else {
         output.line(`${found.path}: ${found.pages} pages, ${found.records} records, ${formatSize(found.bytes)}`);
@@ -32,16 +38,16 @@ export function add(program: Command, context: CommandContext): void {
     });
   family
     .command('repair')
-    .description('save what can be read into a new file, say what is lost, keep the damaged file; with the daemon stopped')
+    .description('save what can be read into a new file, report what is lost, keep the damaged file; stop the daemon first')
     .addOption(configOption())
-    .action(async ({ config }: Options) => output.json(await repair(config, seams)));
+    .action(async ({ config }: Options) => output.json(await repairJournal(await dataDirOf(config, seams), { seams })));
   family
     .command('backup')
-    .argument('<file>', 'where to; must not exist')
-    .description('copy it, also while the daemon runs')
+    .argument('<file>', 'file to write; must not exist')
+    .description('copy it; the daemon may keep running')
     .addOption(configOption())
     .action(async (file: string, { config }: Options) => {
-      await backup(config, resolve(file), seams);
+      await backupJournal(await dataDirOf(config, seams), resolve(file));
       output.line(`backed up to ${resolve(file)}`);
     });
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { readLedger } from '../../operate/ledger.ts';
-import { withStoredJournal } from '../../operate/stored-journal.ts';
+import { readLedger } from '../../operate/report/ledger.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface LedgerOptions {
   readonly config: string;

@@ -2,10 +2,9 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import { forgetSink, renameSink, renameSource, resetSource } from '../../operate/names.ts';
-import { pointInTime } from '../arguments.ts';
+import { configOption, pointInTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
-import { haveDone } from './jobs.ts';
+import { runJob } from './jobs.ts';
 import { showSinks, showSources } from './status.ts';
 
 interface Options {
@@ -24,9 +23,9 @@ function addRelease(family: Command, kind: Kind, context: CommandContext): void 
   family
     .command('release')
     .argument('<name>', `name of the ${kind}`)
-    .description('end a hold by hand: try again at once, with secrets read anew')
+    .description('end a hold: retry at once, with secrets read again')
     .addOption(configOption())
-    .action((name: string, { config }: Options) => haveDone('release', { kind, name }, { config, drain }, context));
+    .action((name: string, { config }: Options) => runJob('release', { kind, name }, { config, drain }, context));
 }
 
 function addList(family: Command, kind: Kind, { output, seams }: CommandContext): void {
@@ -49,7 +48,7 @@ function addRename(family: Command, kind: Kind, { output, seams }: CommandContex
     .command('rename')
     .argument('<from>', 'name in the journal')
     .argument('<to>', 'its new name')
-    .description(`move ${moves} to another name; with the daemon stopped`)
+    .description(`move ${moves} to another name; stop the daemon first`)
     .addOption(configOption())
     .action(async (from: string, to: string, { config }: Options) => {
       await (kind === 'source' ? renameSource : renameSink)(config, seams, from, to);
@@ -61,12 +60,12 @@ function addReset(family: Command, { output, seams }: CommandContext): void {
   family
     .command('reset')
     .argument('<name>', 'name of the source')
-    .description('collect from a time on, under the tenant and origin that the name stands for now; with the daemon stopped')
+    .description('collect from the given time, for the tenant and origin that are configured now; stop the daemon first')
     .requiredOption('--from <time>', 'event time', pointInTime)
     .addOption(configOption())
     .action(async (name: string, { config, from }: Options & { from: number }) => {
       await resetSource(config, seams, name, from);
-      output.line(`source ${name} collects from ${new Date(from).toISOString()} on`);
+      output.line(`source ${name} will collect from ${new Date(from).toISOString()}`);
     });
 }
 
@@ -74,7 +73,7 @@ function addForget(family: Command, { output, seams }: CommandContext): void {
   family
     .command('forget')
     .argument('<name>', 'name of a sink that the configuration no longer has')
-    .description('drop its state; what it had pending counts as abandoned; with the daemon stopped')
+    .description('delete its state; what was pending counts as abandoned; stop the daemon first')
     .addOption(configOption())
     .action(async (name: string, { config }: Options) => {
       await forgetSink(config, seams, name);

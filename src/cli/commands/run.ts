@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import { openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
-import { readConfig } from '../../operate/read-config.ts';
-import { durationOption } from '../arguments.ts';
+import { readConfig } from '../../runtime/read-config.ts';
+import { configOption, durationOption } from '../arguments.ts';
 import { type CommandContext, daemonLog } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface RunOptions {
   readonly config: string;
@@ -14,7 +13,7 @@ interface RunOptions {
 
 const lockWaitMs = 60_000;
 
-function tellOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
+function reportOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
   for (const [source, reason] of Object.entries(report.failed)) output.note(`source ${source}: ${reason}`);
   for (const [sink, pending] of Object.entries(report.pending)) output.note(`sink ${sink}: ${pending} events are still pending`);
   return Object.keys(report.failed).length + Object.keys(report.pending).length === 0 ? 0 : 1;
@@ -30,7 +29,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     { config: options.config, sources: config.sources.length, sinks: config.sinks.length, data_dir: config.data_dir },
     'penstock started',
   );
-  if (options.once === true) context.exit(tellOnce(await runOnce(daemon, signals, options.timeout), context));
+  if (options.once === true) context.exit(reportOnce(await runOnce(daemon, signals, options.timeout), context));
   else await runUntilStopped(daemon, signals);
   log.info('penstock stopped');
 }
@@ -42,6 +41,6 @@ export function add(program: Command, context: CommandContext): void {
     .description('run the daemon until it is stopped')
     .addOption(configOption())
     .option('--once', 'collect what is due, deliver all of it, exit; 1 when a source failed or a sink did not take everything')
-    .addOption(durationOption('--timeout <duration>', 'with --once: how long that may take', '10m'))
+    .addOption(durationOption('--timeout <duration>', 'with --once: how long it may take', '10m'))
     .action((options: RunOptions) => run(options, context));
 }

@@ -40,7 +40,7 @@ async function simulate(options: SimulateOptions, { output, seams }: CommandCont
     stream: true,
     ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
   });
-  output.note(`simulated vendors answer on loopback (seed ${seed}); Ctrl-C ends them. Sources for a configuration:`);
+  output.note(`simulated vendors listen on loopback (seed ${seed}); press Ctrl-C to stop. Sources for a configuration:`);
   output.line(stringify({ sources: simulator.sources }));
   await sleep(seams.clock, Number.MAX_SAFE_INTEGER, signals.stop).catch(() => undefined);
 }
@@ -53,7 +53,7 @@ export function add(program: Command, context: CommandContext): void {
     .option('--port <port>', 'first port; free ones otherwise', positiveInteger)
     .option('--rate <count>', 'records per minute and vendor', positiveInteger, 60)
     .addOption(durationOption('--history <duration>', 'how much history exists at the start', '24h'))
-    .option('--seed <number>', 'repeat the same vendors', positiveInteger)
+    .option('--seed <number>', 'seed of the simulated vendors, to repeat a run', positiveInteger)
     .option('--faults [names]', `misbehave: all, or some of ${Object.keys(allFaults).join(', ')}`)
     .option('--downloads <directory>', 'also put a CSV download there')
     .action((options: SimulateOptions) => simulate(options, context));

@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
-import type { Problem, StatusReport } from '../../operate/status.ts';
+import type { Problem, StatusReport } from '../../operate/report/status.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { describeProgress } from '../job-progress.ts';
 import type { Output } from '../output.ts';
-import { configOption } from '../program.ts';
 
 interface StatusOptions {
   readonly config: string;
@@ -47,7 +47,7 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
     ]),
   );
   if (sources.length > rows.length)
-    output.line(output.color.dim(`and ${sources.length - rows.length} more in good order (--json shows all)`));
+    output.line(output.color.dim(`and ${sources.length - rows.length} more without problems (--json shows all)`));
 }
 
 interface TopicLine {
@@ -78,12 +78,12 @@ export function showTopics({ sources }: StatusReport, output: Output): void {
       .map(({ source, name, connected, backlogSeconds }) => [
         source,
         name,
-        connected ? output.color.green('connected') : output.color.red('away'),
+        connected ? output.color.green('connected') : output.color.red('disconnected'),
         backlogSeconds === undefined ? 'unknown' : formatDuration(backlogSeconds * 1000),
       ]),
   );
   if (lines.length > longestTable)
-    output.line(output.color.dim(`and ${lines.length - longestTable} more in good order (--json shows all)`));
+    output.line(output.color.dim(`and ${lines.length - longestTable} more without problems (--json shows all)`));
 }
 
 /** The table of sinks. */
@@ -116,7 +116,7 @@ function show(report: StatusReport, output: Output): void {
   const { journal } = report;
   const uptime =
     report.uptime_seconds === undefined
-      ? 'not running; this is what the journal remembers'
+      ? 'not running; as last recorded in the journal'
       : `up ${formatDuration(report.uptime_seconds * 1000)}`;
   output.line(`penstock ${report.version}, ${uptime}`);
   output.line(`journal ${formatSize(journal.usedBytes)} of ${formatSize(journal.maxBytes)}, ${journal.records} records\n`);
@@ -161,7 +161,7 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('health')
     .description(
-      'exit 0 when the daemon of this configuration answers; for the container, never depends on a vendor or a receiver',
+      'exit 0 when the daemon of this configuration answers; for container health checks, independent of vendors and receivers',
     )
     .addOption(configOption())
     .action(async ({ config }: HealthOptions) => {

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { type Fault, formatFault, formatPath } from '../../base/yaml-faults.ts';
-import { readConfig } from '../../operate/read-config.ts';
+import { readConfig } from '../../runtime/read-config.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { configOption } from '../program.ts';
 
 interface ValidateOptions {
   readonly config: string;
@@ -48,7 +48,7 @@ async function validate({ config: file, withoutSecrets, json }: ValidateOptions,
 export function add(program: Command, context: CommandContext): void {
   program
     .command('validate')
-    .description('check the configuration without touching the network; every fault at once')
+    .description('check the configuration without using the network; reports every fault at once')
     .addOption(configOption())
     .addOption(new Option('--without-secrets', 'accept missing environment variables and secret files, for CI'))
     .option('--json', 'print JSON: valid, file, sources, sinks, warnings or faults')

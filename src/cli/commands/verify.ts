@@ -1,16 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { PenstockError } from '../../base/errors.ts';
+import { silentLog } from '../../base/log.ts';
 import { parseDuration } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
-import { type Journal, withStoredJournal } from '../../operate/stored-journal.ts';
-import { type VerifyReport, verify } from '../../operate/verify.ts';
-import { verifyPage } from '../../operate/verify-page.ts';
-import { endOfTime, pointInTime } from '../arguments.ts';
-import { type CommandContext, quietLog } from '../context.ts';
-import { configOption } from '../program.ts';
-import { haveDone } from './jobs.ts';
+import type { Journal } from '../../journal/journal.ts';
+import { type VerifyReport, verify } from '../../operate/report/verify.ts';
+import { verifyPage } from '../../operate/report/verify-page.ts';
+import { configuredSource } from '../../runtime/by-name.ts';
+import { withStoredJournal } from '../../runtime/configured-journal.ts';
+import { configOption, endOfTime, pointInTime } from '../arguments.ts';
+import type { CommandContext } from '../context.ts';
+import { runJob } from './jobs.ts';
 
 interface VerifyOptions {
   readonly config: string;
@@ -52,22 +53,28 @@ function explain(report: VerifyReport, { output }: CommandContext): void {
   for (const [name, events] of Object.entries(report.given_up).filter(([, count]) => count > 0))
     output.line(
       color.yellow(
-        `${events} events of ${report.source} were discarded, skipped or abandoned at ${name} (of all time): no ids are kept of them, so its "delivered" may hold some`,
+        `${events} events of ${report.source} were discarded, skipped or abandoned at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
       ),
     );
-  if (late > 0) output.line(color.yellow(`${late} came late; the overlap or the sweep still fetches them`));
+  if (late > 0) output.line(color.yellow(`${late} are late; the overlap or the sweep will still collect them`));
   if (never_collected > 0)
     output.line(
-      color.yellow(`${never_collected} lie outside every window collected; "penstock backfill ${report.source}" brings them`),
+      color.yellow(
+        `${never_collected} are outside of every collected window; "penstock backfill ${report.source}" collects them`,
+      ),
     );
   if (not_comparable > 0)
     output.line(
       color.yellow(
-        `${not_comparable} are older than the ids that are kept: counted, not compared; a backfill brings what is missing of them`,
+        `${not_comparable} are older than the ids that are kept, so they were counted but not compared; a backfill collects any that are missing`,
       ),
     );
   if (missing > 0)
-    output.line(color.red(`${missing} are missing: the vendor has them, a collected window lacks them; --repair brings them`));
+    output.line(
+      color.red(
+        `${missing} are missing: the vendor has them, but they were not collected with their window; --repair collects them`,
+      ),
+    );
   else if (never_collected + not_comparable === 0)
     output.line(color.green('Every event that the API returned is accounted for.'));
   else output.line('Of what could be compared, nothing is missing.');
@@ -77,20 +84,14 @@ function readAndCompare(name: string, options: VerifyOptions, { output, seams }:
   const onProgress = (records: number, at: number | undefined): void =>
     output.progress(`verify: ${records} records read${at === undefined ? '' : `, at ${new Date(at).toISOString()}`}`);
   const compare = async (journal: Journal, config: Config): Promise<VerifyReport> => {
-    const source = config.sources.find((candidate) => candidate.name === name);
-    if (source === undefined) {
-      const known = config.sources.map((candidate) => candidate.name).join(', ');
-      throw new PenstockError('PEN_NOT_FOUND', `no source is called "${name}"`, { fix: `use one of: ${known}` });
-    }
-    const to = Math.min(options.to, seams.clock.now());
     return await verify({
       config,
-      source,
+      source: configuredSource(config, name),
       journal,
       seams,
-      log: quietLog(),
+      log: silentLog(),
       from: options.from,
-      to,
+      to: Math.min(options.to, seams.clock.now()),
       onProgress,
       signal: new AbortController().signal,
     });
@@ -110,7 +111,7 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
   }
   context.exit(report.missing > 0 ? 1 : 0);
   if (options.repair !== true || report.missing + report.late + report.never_collected === 0) return;
-  await haveDone(
+  await runJob(
     'backfill',
     { source: name, from: options.from, to: report.to },
     { config: options.config, drain: repairDrain },

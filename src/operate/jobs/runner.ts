@@ -1,32 +1,29 @@
-// A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was cut off and runs again; every
-// operation resumes from what it committed.
-import { sleep } from '../base/clock.ts';
-import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import type { Job } from '../journal/journal.ts';
+// A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was interrupted and runs again;
+// every operation resumes from what it committed.
+import { sleep } from '../../base/clock.ts';
+import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { Job } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { backfill, importFiles } from './backfill.ts';
+import type { Operation } from './operation.ts';
 import { release, replay, retryDeadLetters } from './replay.ts';
-import type { Runtime } from './runtime.ts';
 
-export type { Job } from '../journal/journal.ts';
-
-/** Does a job's work, reporting progress as often as it likes; resolves with the last progress to keep. */
-export type Operation = (job: Job, runtime: Runtime, report: (progress: Json) => void, signal: AbortSignal) => Promise<Json>;
-
-const operations: Readonly<Record<string, Operation>> = {
+const operations = {
   backfill,
   import: importFiles,
   replay,
   retry_dead_letters: retryDeadLetters,
   release,
-};
+} satisfies Record<string, Operation>;
 
-export type JobKind = 'backfill' | 'import' | 'replay' | 'retry_dead_letters' | 'release';
+/** What a job's row may ask for. */
+export type JobKind = keyof typeof operations;
 
-/** Executes queued jobs until disposed. */
-export interface JobRunner extends AsyncDisposable {
-  /** A row may be waiting: look now. */
-  wake(): void;
+function operationOf(kind: string): Operation {
+  const operation = Object.entries<Operation>(operations).find(([name]) => name === kind)?.[1];
+  if (operation !== undefined) return operation;
+  throw new PenstockError('PEN_OPERATION_FAILED', `this version has no job of kind "${kind}"`);
 }
 
 const lookEveryMs = 1000;
@@ -43,14 +40,12 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     written = seams.clock.monotonic();
     writing = writing
       .then(() => journal.updateJob(job.id, { progress }))
-      .catch((error: unknown) => log.warn({ err: error }, 'progress not written'));
+      .catch((error: unknown) => log.warn({ err: error }, 'job progress could not be saved'));
   };
   try {
     await journal.updateJob(job.id, { state: 'running' });
     log.info({ args: job.args }, 'job started');
-    const operation = operations[job.kind];
-    if (operation === undefined) throw new PenstockError('PEN_OPERATION_FAILED', `no operation is called "${job.kind}"`);
-    const progress = await operation(job, runtime, report, signal);
+    const progress = await operationOf(job.kind)(job, runtime, report, signal);
     await writing;
     await journal.updateJob(job.id, { state: 'done', progress });
     // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
@@ -58,7 +53,7 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Cut off by shutdown: the row stays running and the next start resumes it.
+    // Interrupted by shutdown: the row stays running, and the next start resumes it.
     if (signal.aborted) return;
     log.error({ err: asPenstockError(error) }, 'job failed');
     await journal.updateJob(job.id, { state: 'failed', error: explain(error) });
@@ -74,11 +69,10 @@ function waitsForTurn(job: Job, all: readonly Job[]): boolean {
 
 const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
 
-/** Starts looking for jobs. */
-export function startJobRunner(runtime: Runtime): JobRunner {
+/** Executes queued jobs until disposed. */
+export function startJobRunner(runtime: Runtime): AsyncDisposable {
   const stop = new AbortController();
   const running = new Map<number, Promise<void>>();
-  let woken = new AbortController();
 
   async function look(): Promise<void> {
     const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
@@ -94,14 +88,12 @@ export function startJobRunner(runtime: Runtime): JobRunner {
   async function loop(): Promise<void> {
     while (!stop.signal.aborted) {
       await look().catch((error: unknown) => runtime.log.warn({ err: error }, 'jobs could not be read'));
-      woken = new AbortController();
-      await sleep(runtime.seams.clock, lookEveryMs, AbortSignal.any([stop.signal, woken.signal])).catch(() => undefined);
+      await sleep(runtime.seams.clock, lookEveryMs, stop.signal).catch(() => undefined);
     }
   }
 
   const looping = loop();
   return {
-    wake: () => woken.abort(),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await looping;

@@ -6,7 +6,7 @@ const escape = (text: string): string =>
 const parts = [
   { key: 'collected', label: 'collected', color: '#2b7a4b' },
   { key: 'excluded', label: 'excluded on purpose', color: '#9aa5ad' },
-  { key: 'late', label: 'late, comes by itself', color: '#d9a520' },
+  { key: 'late', label: 'late, will still be collected', color: '#d9a520' },
   { key: 'missing', label: 'missing', color: '#c0392b' },
   { key: 'never_collected', label: 'never collected', color: '#5b6dc8' },
 ] as const;
@@ -83,7 +83,7 @@ ${verdict}
 <p class="key">${key}</p>${chart(report.days)}
 <h2>Delivered</h2>${table(['sink', 'delivered', 'dead-lettered', 'pending'], sinks)}
 <h2>Per day</h2>${table(['day (UTC)', 'vendor', 'collected', 'excluded', 'late', 'missing', 'never collected'], days)}
-${report.not_comparable > 0 ? `<p>${report.not_comparable} records are older than the ids that are kept: counted, not compared. A backfill brings what is missing of them.</p>` : ''}
+${report.not_comparable > 0 ? `<p>${report.not_comparable} records are older than the ids that are kept, so they were counted but not compared. A backfill collects any that are missing.</p>` : ''}
 </body></html>
 `;
 }

@@ -5,9 +5,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
-import { testConnector } from '../../src/operate/connector-test/index.ts';
-import { newConnector } from '../../src/operate/new-connector.ts';
-import { printSchema } from '../../src/operate/print-schema.ts';
+import { printSchema } from '../../src/workbench/catalog.ts';
+import { testConnector } from '../../src/workbench/connector-test/index.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 import { penstock } from '../cli/terminal.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -53,7 +53,7 @@ it('writes a new connector that loads, passes its test, and says what to do next
   expect([made.code, tested.code, again.code, wrong.code]).toEqual([0, 0, 2, 2]);
   expect(made.out).toContain('connectors_dir:');
   expect(tested.out).toContain('ok     first: 2 pages, 6 records');
-  expect(again.err).toContain('exists already');
+  expect(again.err).toContain('already exists');
   expect(wrong.err).toContain('fix: use lower-case letters');
   expect((await readdir(join(dir, 'acme-audit'))).sort()).toEqual(['actions.yaml', 'connector.yaml', 'samples.ndjson', 'tests']);
 });

@@ -1,4 +1,4 @@
-// From a configuration to sources and sinks that can run: the only place where rooms are handed to each other.
+// From a configuration to sources and sinks that can run: the only place where the rooms are wired together.
 import { hostname } from 'node:os';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
@@ -15,10 +15,10 @@ import { type MapperFor, mappersOf } from './mappers.ts';
 import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
 
 /** What opening sources and sinks needs besides their configuration. */
-export interface Surroundings {
+export interface OpenContext {
   readonly seams: Seams;
   readonly log: Log;
-  /** What our requests are called at the vendor's. */
+  /** Sent with every request to a vendor. */
   readonly userAgent: string;
 }
 
@@ -27,7 +27,7 @@ export const plainUserAgent = `penstock/${packageVersion}`;
 
 const userAgentNote = 'user_agent_id';
 
-/** The User-Agent of this journal: it carries a random 128-bit id, so that records of our own making can be told. */
+/** The User-Agent of this journal: it carries a random 128-bit id, so that the records of our own requests can be recognised. */
 export async function userAgentOf(journal: Journal, seams: Seams): Promise<string> {
   const known = await journal.note('', userAgentNote);
   const id = typeof known === 'string' ? known : seams.random.hex(16);
@@ -35,7 +35,7 @@ export async function userAgentOf(journal: Journal, seams: Seams): Promise<strin
   return `${plainUserAgent} (${id})`;
 }
 
-function openClient(connection: ConnectionConfig, { seams, userAgent }: Surroundings): Promise<HttpClient> {
+function openClient(connection: ConnectionConfig, { seams, userAgent }: OpenContext): Promise<HttpClient> {
   const { tls, proxy } = connection;
   return openHttpClient({ userAgent, ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) }, seams);
 }
@@ -55,50 +55,50 @@ function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T
 /** Opens a source's reader with secrets and certificates as they are now; `overrides` take the place of options. */
 export async function openReader(
   source: SourceConfig,
-  around: Surroundings,
+  context: OpenContext,
   budgets: Budgets,
   overrides: Options = {},
 ): Promise<Reader> {
   const [resolved, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
   const options = { ...resolved, ...overrides };
-  const http = await openClient(connection, around);
-  const { seams, userAgent } = around;
-  const log = around.log.child({ source: source.name });
+  const http = await openClient(connection, context);
+  const { seams, userAgent } = context;
+  const log = context.log.child({ source: source.name });
   const reader = source.connector.open(options, { http, seams, log, userAgent, ...budgets.of(source.name, source.rateLimit) });
   return withClient(reader, http);
 }
 
 /** Opens a sink with secrets and certificates as they are now. */
-export async function openSink(sink: SinkConfig, around: Surroundings): Promise<Sink> {
+export async function openSink(sink: SinkConfig, context: OpenContext): Promise<Sink> {
   const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
-  const http = await openClient(connection, around);
+  const http = await openClient(connection, context);
   const { format, timeoutMs, name } = sink;
-  const context = {
+  const sinkContext = {
     name,
     http,
-    seams: around.seams,
-    log: around.log.child({ sink: name }),
+    seams: context.seams,
+    log: context.log.child({ sink: name }),
     hostname: hostname(),
     version: packageVersion,
     format,
     timeoutMs,
   };
-  return withClient(await sink.sinkType.open(options, context), http);
+  return withClient(await sink.sinkType.open(options, sinkContext), http);
 }
 
-/** First polls are spread: hundreds at once would keep the event loop from everything else, and the vendors busy. */
+/** First polls are spread: hundreds at once would block the event loop and burden the vendors. */
 const startJitterMs = (sources: number): number => 10 * sources;
 
 function buildSource(
   source: SourceConfig,
   journal: Journal,
-  around: Surroundings,
+  context: OpenContext,
   budgets: Budgets,
   jitterMs: number,
 ): RunningSource {
-  const log = around.log.child({ source: source.name });
-  const { seams, userAgent } = around;
-  const open = (overrides?: Options): Promise<Reader> => openReader(source, around, budgets, overrides);
+  const log = context.log.child({ source: source.name });
+  const { seams, userAgent } = context;
+  const open = (overrides?: Options): Promise<Reader> => openReader(source, context, budgets, overrides);
   const deps = {
     journal,
     seams,
@@ -111,33 +111,31 @@ function buildSource(
   return { settings: source, deps, loop: startSource(source, deps) };
 }
 
-function buildSink(sink: SinkConfig, config: Config, journal: Journal, around: Surroundings, mapperFor: MapperFor): RunningSink {
-  const { seams } = around;
-  const log = around.log.child({ sink: sink.name });
-  const deps = { journal, seams, log, secrets: config.secrets, openSink: () => openSink(sink, around), mapperFor };
+function buildSink(sink: SinkConfig, config: Config, journal: Journal, context: OpenContext, mapperFor: MapperFor): RunningSink {
+  const { seams } = context;
+  const log = context.log.child({ sink: sink.name });
+  const deps = { journal, seams, log, secrets: config.secrets, openSink: () => openSink(sink, context), mapperFor };
   return { settings: sink, deps, loop: startDelivery(sink, deps) };
 }
 
-/** How a source is known to the journal. */
 export function sourceRegistration(source: SourceConfig): SourceRegistration {
   const { name, connector, identity } = source;
   return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(source), seenPinnedMs: pinnedIdMemoryMs(source) };
 }
 
-/** How a sink is known to the journal. */
 export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): SinkRegistration {
   return { name, type, start, whenFull };
 }
 
 /** Builds every enabled source and sink; nothing runs before its loop is started. */
-export function openRuntime(config: Config, journal: Journal, around: Surroundings): Runtime {
-  const budgets = createBudgets(around.seams, around.log);
+export function openRuntime(config: Config, journal: Journal, context: OpenContext): Runtime {
+  const budgets = createBudgets(context.seams, context.log);
   const mapperFor = mappersOf(config.sources, journal);
   const enabled = config.sources.filter((source) => source.enabled);
   const jitterMs = startJitterMs(enabled.length);
-  const sources = enabled.map((source) => [source.name, buildSource(source, journal, around, budgets, jitterMs)] as const);
+  const sources = enabled.map((source) => [source.name, buildSource(source, journal, context, budgets, jitterMs)] as const);
   const sinks = config.sinks
     .filter((sink) => sink.enabled)
-    .map((sink) => [sink.name, buildSink(sink, config, journal, around, mapperFor)] as const);
-  return { journal, seams: around.seams, log: around.log, sources: new Map(sources), sinks: new Map(sinks) };
+    .map((sink) => [sink.name, buildSink(sink, config, journal, context, mapperFor)] as const);
+  return { journal, seams: context.seams, log: context.log, sources: new Map(sources), sinks: new Map(sinks) };
 }

@@ -9,8 +9,7 @@ const template = join(packageRoot, 'config/connector-template');
 /** What the template calls itself; every file says the new name instead. */
 const placeholder = /\bexample-vendor\b/g;
 
-/** Files of a new connector. */
-export interface NewConnector {
+interface NewConnector {
   readonly folder: string;
   readonly written: readonly string[];
 }
@@ -19,7 +18,7 @@ export interface NewConnector {
 export async function newConnector(name: string, dir: string, seams: Seams): Promise<NewConnector> {
   const { files } = seams;
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
-    throw new PenstockError('PEN_USAGE', `"${name}" cannot be the name of a connector`, {
+    throw new PenstockError('PEN_USAGE', `"${name}" is not a valid name of a connector`, {
       fix: 'use lower-case letters, digits and single hyphens, such as acme-audit',
     });
   const folder = join(dir, name);
@@ -28,7 +27,7 @@ export async function newConnector(name: string, dir: string, seams: Seams): Pro
     await files.mkdir(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new PenstockError('PEN_USAGE', `"${folder}" exists already`, { fix: 'choose another name, or delete it first' });
+    throw new PenstockError('PEN_USAGE', `"${folder}" already exists`, { fix: 'choose another name, or delete it first' });
   }
   const written: string[] = [];
   for (const path of await templateFiles(files)) {

@@ -1,9 +1,9 @@
-import type { Log } from '../base/log.ts';
-import type { Seams } from '../base/seams.ts';
-import { type ComparedRecord, compareRange, createBudgets } from '../collect/index.ts';
-import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { Journal, Lane } from '../journal/journal.ts';
-import { openReader, plainUserAgent, userAgentOf } from './open-runtime.ts';
+import type { Log } from '../../base/log.ts';
+import type { Seams } from '../../base/seams.ts';
+import { type ComparedRecord, compareRange, createBudgets } from '../../collect/index.ts';
+import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
+import type { Journal, Lane } from '../../journal/journal.ts';
+import { openReader, plainUserAgent, userAgentOf } from '../../runtime/open-runtime.ts';
 
 /** What one day of the range came to; `day` is a UTC date. */
 export interface VerifiedDay {
@@ -27,11 +27,11 @@ export interface VerifyReport {
   readonly collected: number;
   /** Left out on purpose: the source's filter, or records of our own requests. */
   readonly excluded: number;
-  /** In a collected window that is still read again by the overlap or the sweep: it comes by itself. */
+  /** In a collected window that the overlap or the sweep will read again, and so collect. */
   readonly late: number;
-  /** In a collected window, not collected, and nothing will fetch it: `--repair` does. */
+  /** In a collected window, not collected, and not to be fetched again without `--repair`. */
   readonly missing: number;
-  /** Outside every window collected: a backfill brings it. */
+  /** Outside of every collected window: a backfill collects it. */
   readonly never_collected: number;
   /** Too old to be compared by id; counted only. */
   readonly not_comparable: number;
@@ -44,7 +44,7 @@ export interface VerifyReport {
   readonly days: readonly VerifiedDay[];
 }
 
-export interface VerifySettings {
+interface VerifySettings {
   readonly config: Config;
   readonly source: SourceConfig;
   readonly journal: Journal;
@@ -223,19 +223,19 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, giv
 }
 
 /**
- * Reads a range of a source again and holds it against the journal, id by id. Writes nothing. What it can prove is bounded by what the API
- * returns now: every event that the API returned is accounted for.
+ * Reads a range of a source again and compares it with the journal, id by id. Writes nothing. It can only speak of what the API returns now:
+ * every event that the API returned is accounted for.
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
   const { source, journal, seams, log, from, to, onProgress, signal } = settings;
-  const around = { seams, log, userAgent: plainUserAgent };
+  const openContext = { seams, log, userAgent: plainUserAgent };
   const budgets = createBudgets(seams, log);
   const deps = {
     journal,
     seams,
     log,
     userAgent: await userAgentOf(journal, seams),
-    openReader: () => openReader(source, around, budgets),
+    openReader: () => openReader(source, openContext, budgets),
   };
   const views = await viewSinks(settings);
   const tally = new Tally(views);

@@ -4,8 +4,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Files } from '../../base/seams.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../http/client.ts';
 
-/** One recorded answer. */
-export interface RecordedReply {
+interface RecordedReply {
   /** `page-1.json` */
   readonly file: string;
   readonly status: number;

@@ -1,11 +1,17 @@
 import { silentLog } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
-import { openJournal } from '../journal/index.ts';
+import { type JournalOptions, openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import { readConfig } from './read-config.ts';
 
-export type { DeadLetter, Journal, LetterFilter } from '../journal/journal.ts';
+/** Opens the journal of a configuration with its limits. Throws as `openJournal` does. */
+export function openConfiguredJournal(
+  { data_dir, journal: { maxBytes, keepMs } }: Config,
+  options: Omit<JournalOptions, 'dataDir' | 'maxBytes' | 'keepMs'>,
+): Promise<Journal> {
+  return openJournal({ dataDir: data_dir, maxBytes, keepMs, ...options });
+}
 
 /** Opens the journal of a configuration beside a running daemon, or without one, for as long as `use` takes. */
 export async function withStoredJournal<T>(
@@ -15,14 +21,6 @@ export async function withStoredJournal<T>(
   { withSecrets = false }: { readonly withSecrets?: boolean } = {},
 ): Promise<T> {
   const config = await readConfig(configFile, seams, { withoutSecrets: !withSecrets });
-  const { maxBytes, keepMs } = config.journal;
-  await using journal = await openJournal({
-    dataDir: config.data_dir,
-    maxBytes,
-    keepMs,
-    seams,
-    log: silentLog(),
-    lock: 'shared',
-  });
+  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'shared' });
   return await use(journal, config);
 }

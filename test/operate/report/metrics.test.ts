@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { LedgerReport } from '../../src/operate/ledger.ts';
-import { renderMetrics } from '../../src/operate/metrics.ts';
-import type { StatusReport } from '../../src/operate/status.ts';
+import type { LedgerReport } from '../../../src/operate/report/ledger.ts';
+import { renderMetrics } from '../../../src/operate/report/metrics.ts';
+import type { StatusReport } from '../../../src/operate/report/status.ts';
 
 const totals = {
   acknowledged: 5,

@@ -1,12 +1,12 @@
-import { sleep } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import type { Job, LetterFilter, ReplayRequest } from '../journal/journal.ts';
-import type { Operation } from './jobs.ts';
-import type { Runtime } from './runtime.ts';
+import { sleep } from '../../base/clock.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { Job, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
+import { runningSink, runningSource } from '../../runtime/by-name.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Operation } from './operation.ts';
 
 /** Arguments of a replay: event times in milliseconds, both inclusive. */
-export interface ReplayArguments {
+interface ReplayArguments {
   readonly sink: string;
   readonly from: number;
   readonly to: number;
@@ -16,24 +16,17 @@ export interface ReplayArguments {
 
 const lookEveryMs = 250;
 
-function runningSink(runtime: Runtime, name: string) {
-  const sink = runtime.sinks.get(name);
-  if (sink !== undefined) return sink;
-  const known = [...runtime.sinks.keys()].join(', ');
-  throw new PenstockError('PEN_NOT_FOUND', `no enabled sink is called "${name}"`, { fix: `use one of: ${known}` });
-}
-
 async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<number> {
   const lanes = await runtime.journal.lanes(sink);
   return lanes.filter(({ lane }) => lane.job === job).reduce((sum, { pending }) => sum + pending, 0);
 }
 
-/** What a run that was cut off had before it; the journal only knows what is left. */
+/** What an interrupted run started with; the journal only knows what is left. */
 function totalOf({ progress }: Job): number {
   return isObject(progress) && typeof progress['total'] === 'number' ? progress['total'] : 0;
 }
 
-/** Opens the job's lane, unless a run before this one did, and waits until the sink's loop has read it to its end. */
+/** Opens the job's lane, unless an earlier run did, and waits until the sink has settled everything in it. */
 async function drain(
   runtime: Runtime,
   job: Job,
@@ -61,18 +54,17 @@ export const replay: Operation = async (job, runtime, report, signal) => {
   return drain(runtime, job, sink, { kind: 'stored', ...what }, report, signal);
 };
 
-/** Sends dead letters once more, mapped anew; those that are refused again come back as letters. */
+/** Maps and sends dead letters again; those that are refused again stay dead letters. */
 export const retryDeadLetters: Operation = async (job, runtime, report, signal) => {
   const letters = job.args as LetterFilter & { readonly sink: string };
   runningSink(runtime, letters.sink);
   return drain(runtime, job, letters.sink, { kind: 'dead_letters', letters }, report, signal);
 };
 
-/** Ends a hold by hand. */
+/** Ends a hold: the source or sink retries at once. */
 export const release: Operation = async (job, runtime) => {
   const { kind, name } = job.args as { readonly kind: 'source' | 'sink'; readonly name: string };
-  const loop = kind === 'source' ? runtime.sources.get(name)?.loop : runningSink(runtime, name).loop;
-  if (loop === undefined) throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`);
+  const { loop } = kind === 'source' ? runningSource(runtime, name) : runningSink(runtime, name);
   loop.release();
   return {};
 };

@@ -1,29 +1,20 @@
-import { PenstockError } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import { importCsvFiles, runRange } from '../collect/index.ts';
-import type { RangeProgress } from '../collect/source.ts';
-import type { Operation } from './jobs.ts';
-import type { RunningSource, Runtime } from './runtime.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import { importCsvFiles, runRange } from '../../collect/index.ts';
+import type { RangeProgress } from '../../collect/source.ts';
+import { runningSource } from '../../runtime/by-name.ts';
+import type { Operation } from './operation.ts';
 
 /** Arguments of a backfill: event times in milliseconds, both inclusive. */
-export interface BackfillArguments {
+interface BackfillArguments {
   readonly source: string;
   readonly from: number;
   readonly to: number;
 }
 
 /** Arguments of an import: absolute paths. */
-export interface ImportArguments {
+interface ImportArguments {
   readonly source: string;
   readonly files: readonly string[];
-}
-
-/** The enabled source of that name; PEN_NOT_FOUND names those that exist. */
-export function runningSource(runtime: Runtime, name: string): RunningSource {
-  const source = runtime.sources.get(name);
-  if (source !== undefined) return source;
-  const known = [...runtime.sources.keys()].join(', ');
-  throw new PenstockError('PEN_NOT_FOUND', `no enabled source is called "${name}"`, { fix: `use one of: ${known}` });
 }
 
 /**
@@ -41,7 +32,7 @@ function countingOn(before: Json): (progress: RangeProgress) => RangeProgress {
   });
 }
 
-/** Collects an older time range in its own lane, beside the live loop and within its rate budget. */
+/** Collects an older time range in its own lane while the live loop goes on, within the same rate budget. */
 export const backfill: Operation = async (job, runtime, report, signal) => {
   const { source, from, to } = job.args as BackfillArguments;
   const { settings, deps } = runningSource(runtime, source);
@@ -55,7 +46,7 @@ export const backfill: Operation = async (job, runtime, report, signal) => {
   return { ...inAll(last), from, to };
 };
 
-/** Reads files of a directory source that lie elsewhere. */
+/** Reads files outside of the directory of a source into the journal. */
 export const importFiles: Operation = async (job, runtime, report, signal) => {
   const { source, files } = job.args as ImportArguments;
   const { settings, deps } = runningSource(runtime, source);

@@ -1,9 +1,9 @@
-import { formatDuration } from '../base/quantity.ts';
-import type { SourceStatus } from '../collect/source.ts';
-import type { SinkStatus } from '../deliver/delivery.ts';
-import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../journal/journal.ts';
+import { formatDuration } from '../../base/quantity.ts';
+import type { SourceStatus } from '../../collect/source.ts';
+import type { SinkStatus } from '../../deliver/delivery.ts';
+import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
-import type { Runtime } from './runtime.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
 export interface Problem {
@@ -28,7 +28,7 @@ export interface StatusReport {
   readonly problems: readonly Problem[];
 }
 
-export interface StatusFacts {
+interface StatusFacts {
   readonly version: string;
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
@@ -44,7 +44,9 @@ function holdProblem(where: string, hold: HoldNote, now: number): Problem {
 /** Since when, and how long that may go on. */
 function pauseFacts({ last_success, cursor, retention_seconds }: SourceStatus, now: number): string {
   const since =
-    last_success === undefined ? '; no poll has ended yet' : `; the last poll ended ${formatDuration(now - last_success)} ago`;
+    last_success === undefined
+      ? '; no poll has succeeded yet'
+      : `; the last successful poll was ${formatDuration(now - last_success)} ago`;
   const age = cursor === undefined ? '' : `; the cursor is ${formatDuration(now - cursor)} old`;
   const kept = retention_seconds === undefined ? '' : `, and the vendor keeps ${formatDuration(retention_seconds * 1000)}`;
   return `${since}${age}${kept}`;
@@ -59,7 +61,7 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
     status.hold === undefined && error !== undefined && failures > 0
       ? [
           {
-            // One poll may fail for a moment; it is told nevertheless, because the table says failing.
+            // A single failure may pass by itself; it is listed all the same, because the table shows the source as failing.
             level: failures >= longestHealthyFailures ? 'error' : 'warning',
             where,
             what: `${failures === 1 ? 'the last poll' : `${failures} polls in a row`} failed: ${error.message}`,
@@ -74,7 +76,7 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
             level: 'error',
             where,
             what: `collection is paused because the journal is full${pauseFacts(status, now)}`,
-            fix: 'repair the sink that does not take its events, or raise journal.max_bytes',
+            fix: 'fix the sink that does not accept its events, or raise journal.max_bytes',
           },
         ]
       : [];
@@ -90,7 +92,7 @@ function latenessProblems({ name, details }: SourceStatus): Problem[] {
     {
       level: 'warning',
       where: `source ${name}`,
-      what: 'records came later than its overlap reaches back; only the sweep found them',
+      what: 'records arrived later than the overlap covers; only the sweep found them',
       fix: `set window: { overlap: ${overlap} } on the source`,
     },
   ];
@@ -117,15 +119,15 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
   return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
 
-// After that it stands in the ledger only.
-const skipTellMs = 86_400_000;
+// Older ones are in the ledger only.
+const skipShownMs = 86_400_000;
 
 function skipProblem({ sink, source, records, from, to }: SkippedRange): Problem {
   return {
     level: 'error',
     where: `sink ${sink}`,
     what: `skipped ${records} records of ${source} because the journal was full, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
-    fix: 'repair the sink, or raise journal.max_bytes; "penstock ledger" keeps the range',
+    fix: 'fix the sink, or raise journal.max_bytes; "penstock ledger" lists the range',
   };
 }
 
@@ -138,7 +140,7 @@ function correctionProblem({ at, what }: Correction): Problem {
   };
 }
 
-/** Everything wrong that the parts of a status tell. */
+/** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
   { imbalances, skipped }: Pick<LedgerReport, 'imbalances' | 'skipped'>,
@@ -166,7 +168,7 @@ export function problemsOf(
     ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...orphans,
-    ...skipped.filter(({ lastAt }) => report.at - lastAt < skipTellMs).map(skipProblem),
+    ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
     ...report.jobs

@@ -1,10 +1,10 @@
-import { isObject } from '../base/json.ts';
-import { packageVersion } from '../base/package.ts';
-import type { Seams } from '../base/seams.ts';
-import type { SourceStatus } from '../collect/source.ts';
-import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { SinkStatus } from '../deliver/delivery.ts';
-import type { HoldNote, Journal } from '../journal/journal.ts';
+import { isObject } from '../../base/json.ts';
+import { packageVersion } from '../../base/package.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { SourceStatus } from '../../collect/source.ts';
+import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
+import type { SinkStatus } from '../../deliver/delivery.ts';
+import type { HoldNote, Journal } from '../../journal/journal.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { problemsOf, type StatusReport } from './status.ts';
 
@@ -65,7 +65,7 @@ async function storedSink(
   };
 }
 
-/** What the journal alone tells, when no daemon runs. */
+/** The status from the journal alone, when no daemon runs. */
 export async function storedStatus(config: Config, journal: Journal, { clock }: Seams): Promise<StatusReport> {
   const now = clock.now();
   const ledger = await readLedger(journal);

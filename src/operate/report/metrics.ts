@@ -20,7 +20,7 @@ function counter(registry: Registry, name: string, help: string, samples: Sample
 type SourceStatus = StatusReport['sources'][number];
 
 const sourceGauges: readonly (readonly [string, string, (source: SourceStatus, now: number) => number | undefined])[] = [
-  ['hold', '1 while the source waits for a person', ({ hold }) => (hold === undefined ? 0 : 1)],
+  ['hold', '1 while the source is on hold', ({ hold }) => (hold === undefined ? 0 : 1)],
   ['cursor_age_seconds', 'Age of the newest time collected up to', ({ cursor_age_seconds }) => cursor_age_seconds],
   ['retention_seconds', 'How long the vendor keeps events', ({ retention_seconds }) => retention_seconds],
   [
@@ -30,7 +30,7 @@ const sourceGauges: readonly (readonly [string, string, (source: SourceStatus, n
   ],
   ['consecutive_failures', 'Polls that failed in a row', ({ consecutive_failures }) => consecutive_failures],
   ['clock_skew_seconds', "The vendor's clock minus ours", ({ clock_skew_ms }) => clock_skew_ms && clock_skew_ms / 1000],
-  ['warnings', 'Things that a person should look at', ({ warnings }) => warnings.length],
+  ['warnings', 'Warnings shown in the status', ({ warnings }) => warnings.length],
 ];
 
 function ofSources(registry: Registry, { sources, at }: StatusReport): void {
@@ -46,7 +46,7 @@ function ofSinks(registry: Registry, { sinks }: StatusReport): void {
   gauge(
     registry,
     'penstock_sink_hold',
-    '1 while the sink waits for a person',
+    '1 while the sink is on hold',
     each(({ hold }) => (hold === undefined ? 0 : 1)),
   );
   gauge(
@@ -64,19 +64,19 @@ function ofSinks(registry: Registry, { sinks }: StatusReport): void {
   gauge(
     registry,
     'penstock_sink_in_flight',
-    'Requests under way',
+    'Requests in flight',
     each(({ in_flight }) => in_flight),
   );
   counter(
     registry,
     'penstock_sink_map_failed_total',
-    'Records that broke their mapping and went out as Base Event, since the start',
+    'Records whose mapping failed, delivered as Base Event, since the start',
     each(({ map_failed }) => map_failed),
   );
   const unknown = sinks.flatMap(({ name, unknown_actions }) =>
     Object.entries(unknown_actions).map(([action, count]) => [{ sink: name, action }, count] as const),
   );
-  counter(registry, 'penstock_sink_unknown_actions_total', 'Events with an action that no table knows, since the start', unknown);
+  counter(registry, 'penstock_sink_unknown_actions_total', 'Events with an unknown action, since the start', unknown);
 }
 
 function ofLedger(registry: Registry, { sources, sinks, imbalances }: LedgerReport): void {
@@ -94,7 +94,9 @@ function ofLedger(registry: Registry, { sources, sinks, imbalances }: LedgerRepo
   );
   counter(registry, 'penstock_sink_events_total', 'Events by how they were settled; the ledger', settled ?? []);
   gauge(registry, 'penstock_sink_open_events', 'Events pending or in the dead letters; the ledger', open ?? []);
-  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 is well', [[{}, imbalances.length]]);
+  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
+    [{}, imbalances.length],
+  ]);
 }
 
 /** The status and the ledger as Prometheus text. Everything is read when it is asked for; nothing is counted twice. */

@@ -1,4 +1,4 @@
-import type { Journal, Ledger, LedgerRow, SinkTotals, SkippedRange, SourceTotals } from '../journal/journal.ts';
+import type { Journal, Ledger, LedgerRow, SinkTotals, SkippedRange, SourceTotals } from '../../journal/journal.ts';
 
 /** What `penstock ledger --json` prints; field names are stable. */
 export interface LedgerReport {
@@ -50,7 +50,7 @@ function imbalancesOf(ledger: Ledger): string[] {
   return [...ofSources, ...ofSinks];
 }
 
-/** Adds up the ledger and checks promise 5: everything fetched and everything new is accounted for. */
+/** Adds up the ledger and checks that everything fetched and everything new is accounted for. */
 export async function readLedger(journal: Journal): Promise<LedgerReport> {
   const ledger = await journal.ledger();
   const sinks: Record<string, SinkTotals> = {};

@@ -2,13 +2,32 @@ import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
-import type { Connector } from '../connectors/connector.ts';
-import { loadConnector, loadConnectors } from '../connectors/index.ts';
+import { configJsonSchema } from '../config/index.ts';
+import type { ActionSummary, Connector } from '../connectors/connector.ts';
+import { actionsJsonSchema, connectorJsonSchema, listConnectors, loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { Format } from '../event/event.ts';
 import { encodeBody } from '../event/index.ts';
-import { shippedConnectors } from './read-config.ts';
+import { shippedConnectors } from '../runtime/read-config.ts';
 
-export interface SampleRequest {
+/** A connector's action table for people. */
+export interface ActionList {
+  readonly connector: string;
+  readonly table: string;
+  readonly actions: readonly ActionSummary[];
+}
+
+/** The actions that a connector knows; `dirs` are looked up before the shipped connectors. Throws PEN_NOT_FOUND with the known names. */
+export async function listActions(name: string, files: Files, dirs: readonly string[] = []): Promise<ActionList> {
+  const connector = await loadConnector(name, { dirs: [...dirs, shippedConnectors], files });
+  return { connector: connector.name, table: connector.mapper.table, actions: connector.actions };
+}
+
+/** Names of the shipped connectors and those in `dirs`. */
+export function listConnectorNames(files: Files, dirs: readonly string[] = []): Promise<string[]> {
+  return listConnectors({ dirs: [...dirs, shippedConnectors], files });
+}
+
+interface SampleRequest {
   readonly connector: string;
   readonly format: Format;
   readonly includeRaw: boolean;
@@ -56,4 +75,16 @@ async function samplesOf(connector: Connector, others: readonly Connector[], fil
   throw new PenstockError('PEN_NOT_FOUND', `connector "${connector.name}" has no samples`, {
     fix: `add ${join(connector.origin, 'samples.ndjson')}`,
   });
+}
+
+/** Files that have a JSON Schema. */
+export const schemaKinds = ['config', 'connector', 'actions'] as const;
+export type SchemaKind = (typeof schemaKinds)[number];
+
+/** The JSON Schema of a kind of file, for editors. */
+export async function printSchema(kind: SchemaKind, files: Files): Promise<unknown> {
+  if (kind === 'connector') return connectorJsonSchema();
+  if (kind === 'actions') return actionsJsonSchema();
+  const connectors = await loadConnectors({ dirs: [shippedConnectors], files });
+  return configJsonSchema([...connectors.values()]);
 }

@@ -4,11 +4,11 @@ import { parseUnknownCounts, unknownActionsNote, unknownSampleNote } from '../co
 import type { SourceConfig } from '../config/config.ts';
 import type { Connector } from '../connectors/connector.ts';
 import type { Journal } from '../journal/journal.ts';
-import { withStoredJournal } from './stored-journal.ts';
+import { withStoredJournal } from '../runtime/configured-journal.ts';
 import { suggestRow } from './suggest-row.ts';
 
 /** An action that arrived and has no row; times are milliseconds since the epoch. */
-export interface UnknownActionReport {
+interface UnknownActionReport {
   readonly connector: string;
   /** As the vendor spells it. */
   readonly action: string;
@@ -43,7 +43,7 @@ export function unknownActions(configFile: string, seams: Seams, connector?: str
       const used = [...new Set(sources.map((source) => source.connector.name))].join(', ');
       throw new PenstockError('PEN_NOT_FOUND', `no source uses connector "${connector}"`, {
         where: configFile,
-        fix: `use one of: ${used || 'none is configured'}`,
+        fix: used === '' ? 'configure a source of it first' : `use one of: ${used}`,
       });
     }
     const found = await Promise.all(wanted.map((source) => ofSource(source, journal)));

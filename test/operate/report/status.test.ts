@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { SourceStatus } from '../../src/collect/source.ts';
-import { problemsOf, type StatusReport } from '../../src/operate/status.ts';
+import type { SourceStatus } from '../../../src/collect/source.ts';
+import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
 
 const source: SourceStatus = {
   name: 'acme',

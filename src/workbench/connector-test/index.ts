@@ -2,14 +2,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import { loadConnector } from '../../connectors/index.ts';
-import { shippedConnectors } from '../read-config.ts';
+import { shippedConnectors } from '../../runtime/read-config.ts';
 import { checkSamples } from './check-samples.ts';
 import { type CaseReport, runCase } from './run-case.ts';
 
-export type { CaseReport } from './run-case.ts';
-
-/** What came of testing a connector's folder. */
-export interface ConnectorTestReport {
+interface ConnectorTestReport {
   readonly connector: string;
   readonly folder: string;
   readonly actions: number;
@@ -18,8 +15,7 @@ export interface ConnectorTestReport {
   readonly passed: boolean;
 }
 
-/** What to do besides comparing. */
-export interface ConnectorTestOptions {
+interface ConnectorTestOptions {
   /** Write what comes out as what is expected. */
   readonly update: boolean;
   /** Only the case of this name. */

@@ -1,0 +1,95 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../../src/base/log.ts';
+import { systemSeams } from '../../../src/base/seams.ts';
+import type { Job } from '../../../src/journal/journal.ts';
+import { startJobRunner } from '../../../src/operate/jobs/runner.ts';
+import type { Runtime } from '../../../src/runtime/runtime.ts';
+import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
+
+const letter = {
+  source: 's',
+  connector: { name: 'example', hash: 'c0ffee' },
+  tenant: undefined,
+  labels: [],
+  eventTime: 700,
+  action: undefined,
+  code: '7',
+  text: 'no',
+  attempts: 1,
+  first: 10,
+  last: 20,
+};
+
+const statesOf = (jobs: readonly Job[]): string[] => jobs.map(({ state }) => state);
+
+it('lets retries of one sink wait for each other, and not those of other sinks', async () => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('a'), sink('b')]);
+  const records = someRecords(1);
+  await journal.append(commitOf('s', records));
+  const letters = records.map((record) => ({ ...letter, record }));
+  for (const name of ['a', 'b']) {
+    const [open] = await journal.lanes(name);
+    if (open?.end === undefined) throw new Error('nothing pending');
+    await journal.settle(name, open.lane, open.end, letters, {});
+  }
+  for (const name of ['a', 'a', 'b']) await journal.insertJob('retry_dead_letters', { sink: name, code: '7' });
+  const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
+  const runtime = { journal, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+  await using _runner = startJobRunner(runtime);
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'queued', 'running']);
+
+  const lanesOfFirst = async () => (await journal.lanes('a')).filter(({ lane }) => lane.job === 1);
+  await expect.poll(lanesOfFirst).toHaveLength(1);
+  const [open] = await lanesOfFirst();
+  const [page] = open === undefined ? [] : await journal.read('a', open.lane, open.offset, 10);
+  const last = page?.positions.at(-1);
+  if (open === undefined || last === undefined) throw new Error('no lane');
+  await journal.settle('a', open.lane, last, [], { replayed: 1 }, [1]);
+
+  await expect.poll(async () => statesOf(await journal.jobs()), { timeout: 10_000 }).toEqual(['done', 'done', 'running']);
+});
+
+it('ends the hold of a source or of a sink, and fails with the known names where there is none', async () => {
+  await using journal = await temporaryJournal();
+  const released: string[] = [];
+  const loops = (kind: string, ...names: string[]) =>
+    new Map(names.map((name) => [name, { loop: { release: () => void released.push(`${kind} ${name}`) } }]));
+  const runtime = {
+    journal,
+    sources: loops('source', 'feed'),
+    sinks: loops('sink', 'soc', 'lake'),
+    seams: systemSeams(),
+    log: silentLog(),
+  } as unknown as Runtime;
+  for (const [kind, name] of [
+    ['source', 'feed'],
+    ['sink', 'soc'],
+    ['source', 'soc'],
+    ['sink', 'sco'],
+  ])
+    await journal.insertJob('release', { kind, name });
+
+  await using _runner = startJobRunner(runtime);
+
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['done', 'done', 'failed', 'failed']);
+  expect(released).toEqual(['source feed', 'sink soc']);
+  expect((await journal.jobs()).map(({ error }) => error)).toEqual([
+    undefined,
+    undefined,
+    'no enabled source is called "soc"\n  fix: use one of: feed',
+    'no enabled sink is called "sco"\n  fix: use one of: soc, lake',
+  ]);
+});
+
+it('fails a job whose kind it does not know', async () => {
+  await using journal = await temporaryJournal();
+  await journal.insertJob('constructor', {});
+  const runtime = { journal, sources: new Map(), sinks: new Map(), seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+
+  await using _runner = startJobRunner(runtime);
+
+  await expect
+    .poll(async () => (await journal.jobs()).map(({ error }) => error))
+    .toEqual(['this version has no job of kind "constructor"']);
+});
