@@ -1,6 +1,7 @@
 // What all loops, walks and jobs of one source share.
 import type { Log } from '../base/log.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
+import { zeroCounts } from '../journal/counts.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createLateness, type Lateness } from './lateness.ts';
 import { createLock, type Lock } from './lock.ts';
@@ -31,7 +32,7 @@ export interface Collecting {
   readonly deps: CollectDeps;
   readonly log: Log;
   readonly memory: SourceMemory;
-  readonly counts: { fetched: number; new: number; duplicate: number; excluded: number; unreadable: number; id_conflict: number };
+  readonly counts: ReturnType<typeof zeroCounts>;
   /** True for a record that the source's filter keeps out. */
   readonly isFiltered: (facts: RecordFacts) => boolean;
 }
@@ -110,7 +111,7 @@ export function collecting(settings: SourceSettings, deps: CollectDeps): Collect
     deps,
     log: deps.log,
     memory: memoryOf(deps.journal, settings.name),
-    counts: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 },
+    counts: zeroCounts(),
     isFiltered: compileFilter(settings.filter),
   };
 }

@@ -1,5 +1,6 @@
 import { PenstockError } from '../base/errors.ts';
 import { type Core, kindNumber, position } from './core.ts';
+import { addCounts, type SourceTotals, sortedOut, sourceCounters, zeroCounts } from './counts.ts';
 import { one } from './database.ts';
 import type { AppendedPage, Commit, NewPage, WindowDelta } from './journal.ts';
 import type { Limits } from './limits.ts';
@@ -88,7 +89,7 @@ function faultOf({ source, page, window }: Commit): PenstockError | undefined {
   const fault = (what: string): PenstockError =>
     new PenstockError('PEN_INTERNAL', `a commit ${what}`, { where: `source ${source}`, fix: 'report this with the log' });
   if (window === undefined) return undefined;
-  if (window.fetched !== window.new + window.duplicate + window.excluded) {
+  if (window.fetched !== sortedOut(window)) {
     return fault(
       `counts ${window.fetched} fetched, but ${window.new} new, ${window.duplicate} duplicate and ${window.excluded} excluded`,
     );
@@ -148,20 +149,16 @@ function openAddPage({ db, time }: Core) {
   };
 }
 
-type Counted = Partial<Pick<WindowDelta, (typeof countNames)[number]>>;
-
-const countNames = ['fetched', 'new', 'duplicate', 'excluded', 'unreadable', 'id_conflict'] as const;
-
 function openAddWindow({ db, clock, time }: Core) {
   const add = db.prepare(
-    `UPDATE sources SET ${countNames.map((name) => `${name} = ${name} + :${name}`).join(', ')} WHERE id = :source`,
+    `UPDATE sources SET ${sourceCounters.map((name) => `${name} = ${name} + :${name}`).join(', ')} WHERE id = :source`,
   );
   const upsert = db.prepare(
-    `INSERT INTO windows (source, key, kind, from_time, to_time, ${countNames.join(', ')}, complete, updated, stamp)
-     VALUES (:source, :key, :kind, :from, :to, ${countNames.map((name) => `:${name}`).join(', ')}, :complete, :updated, :stamp) ON CONFLICT DO UPDATE SET
-     from_time = :from, to_time = :to, ${countNames.map((name) => `${name} = ${name} + :${name}`).join(', ')}, complete = max(complete, :complete), updated = :updated, stamp = :stamp`,
+    `INSERT INTO windows (source, key, kind, from_time, to_time, ${sourceCounters.join(', ')}, complete, updated, stamp)
+     VALUES (:source, :key, :kind, :from, :to, ${sourceCounters.map((name) => `:${name}`).join(', ')}, :complete, :updated, :stamp) ON CONFLICT DO UPDATE SET
+     from_time = :from, to_time = :to, ${sourceCounters.map((name) => `${name} = ${name} + :${name}`).join(', ')}, complete = max(complete, :complete), updated = :updated, stamp = :stamp`,
   );
-  const count = (source: number, delta: Counted): void => {
+  const count = (source: number, delta: Partial<SourceTotals>): void => {
     add.run({ source, ...countsOf(delta) });
   };
   const window = (source: number, delta: WindowDelta): void => {
@@ -182,6 +179,8 @@ function openAddWindow({ db, clock, time }: Core) {
   return Object.assign(window, { count });
 }
 
-function countsOf({ fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0, id_conflict = 0 }: Counted) {
-  return { fetched, new: fresh, duplicate, excluded, unreadable, id_conflict };
+function countsOf(delta: Partial<SourceTotals>): Record<keyof SourceTotals, number> {
+  const counts = zeroCounts();
+  addCounts(counts, delta);
+  return counts;
 }

@@ -3,10 +3,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../base/clock.ts';
 import { openNames } from './core.ts';
+import { isBalanced } from './counts.ts';
 import { all, inTransaction, one } from './database.ts';
 import type { Correction, LedgerRow } from './journal.ts';
 import type { JournalTime } from './journal-time.ts';
-import { isBalanced, openLedger } from './ledger.ts';
+import { openLedger } from './ledger.ts';
 import { type OffsetRow, offsetChecksum } from './offset-checksum.ts';
 import { settleBalance } from './repair-ledger.ts';
 

@@ -1,4 +1,7 @@
 import type { Json } from '../base/json.ts';
+import type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
+
+export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
 
 /** Live first, then replay, then backfill: the order in which a sink's reading favours lanes is `deliver`'s. */
 export type LaneKind = 'live' | 'backfill' | 'replay';
@@ -47,20 +50,14 @@ export interface Seen {
   readonly fingerprint: string;
 }
 
-/** Counts to add to a window's row in the ledger. fetched = new + duplicate + excluded; unreadable is part of new. */
-export interface WindowDelta {
+/** Counts to add to a window's row in the ledger. */
+export interface WindowDelta extends SourceTotals {
   /** Identity of the window in the ledger: `2026-11-21T10:00:00.000Z/...`, a file's path and hash, an hour. */
   readonly key: string;
   readonly lane: 'live' | 'backfill';
   /** Event time, milliseconds, both inclusive; null where the source has no time order (files). */
   readonly from: number | null;
   readonly to: number | null;
-  readonly fetched: number;
-  readonly new: number;
-  readonly duplicate: number;
-  readonly excluded: number;
-  readonly unreadable: number;
-  readonly id_conflict: number;
   /** Set true by the commit that completes it. */
   readonly complete?: boolean;
 }
@@ -107,17 +104,6 @@ export interface AppendedPage {
   readonly page: StoredPage;
   /** Size of the records' texts. */
   readonly textBytes: number;
-}
-
-/** Per-sink counters of the ledger, added in the transaction that moves the offset. */
-export interface SettleCounts {
-  readonly acknowledged?: number;
-  readonly unconfirmed?: number;
-  readonly not_routed?: number;
-  /** Delivered again by a replay: counted apart, no part of the balance. */
-  readonly replayed?: number;
-  /** May have arrived more than once: an answer was lost, or a resend window was replayed. */
-  readonly possible_duplicates?: number;
 }
 
 export interface NewDeadLetter {
@@ -204,33 +190,11 @@ export interface Job {
   readonly finished: number | undefined;
 }
 
-export interface SourceTotals {
-  readonly fetched: number;
-  readonly new: number;
-  readonly duplicate: number;
-  readonly excluded: number;
-  readonly unreadable: number;
-  readonly id_conflict: number;
-}
-
-export interface SinkTotals {
-  readonly acknowledged: number;
-  readonly unconfirmed: number;
-  readonly dead_lettered: number;
-  readonly discarded: number;
-  readonly not_routed: number;
-  readonly skipped: number;
-  readonly abandoned: number;
-  readonly pending: number;
-  readonly replayed: number;
-  readonly possible_duplicates: number;
-}
-
 export interface LedgerRow {
   readonly sink: string;
   readonly source: string;
   readonly totals: SinkTotals;
-  /** The source's `new`; must equal the sum of totals. */
+  /** The source's `new`: equal to what the totals account for. */
   readonly new: number;
 }
 

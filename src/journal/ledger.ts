@@ -1,34 +1,28 @@
 import { type Core, kindName } from './core.ts';
+import {
+  addCounts,
+  type SinkTotals,
+  type SourceTotals,
+  type StoredSinkCounter,
+  sourceCounters,
+  storedSinkCounters,
+  zeroCounts,
+} from './counts.ts';
 import { all } from './database.ts';
-import type { Ledger, LedgerWindow, SinkTotals, SkippedRange, SourceTotals } from './journal.ts';
-
-/** Names of the counters that make up a sink's side of the balance; each is a column of `totals`. */
-export type TotalName = Exclude<keyof SinkTotals, 'pending'>;
+import type { Ledger, LedgerWindow, SkippedRange } from './journal.ts';
 
 /** Reads and adds to the counters. `add` runs inside a write. */
 export interface LedgerStore {
-  add(sink: number, source: number, name: TotalName, count: number): void;
+  add(sink: number, source: number, name: StoredSinkCounter, count: number): void;
   ledger(): Ledger;
   windows(source: string, from: number, to: number): LedgerWindow[];
 }
-
-const totalNames = [
-  'acknowledged',
-  'unconfirmed',
-  'dead_lettered',
-  'discarded',
-  'not_routed',
-  'skipped',
-  'abandoned',
-  'replayed',
-  'possible_duplicates',
-] as const satisfies readonly TotalName[];
 
 /** Prepares the ledger. */
 export function openLedger(core: Pick<Core, 'db' | 'names'>): LedgerStore {
   const { db, names } = core;
   const adders = new Map(
-    totalNames.map((name) => [
+    storedSinkCounters.map((name) => [
       name,
       db.prepare(
         `INSERT INTO totals (sink, source, ${name}) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET ${name} = ${name} + ?3`,
@@ -51,8 +45,7 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>): LedgerStore {
   };
 }
 
-interface WindowRow
-  extends Pick<LedgerWindow, 'key' | 'fetched' | 'new' | 'duplicate' | 'excluded' | 'unreadable' | 'id_conflict' | 'updated'> {
+interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
   readonly kind: number;
   readonly from_time: number | null;
   readonly to_time: number | null;
@@ -60,8 +53,9 @@ interface WindowRow
 }
 
 function windowOf(source: string, row: WindowRow): LedgerWindow {
-  const { key, fetched, duplicate, excluded, unreadable, id_conflict, updated } = row;
-  const counts = { fetched, new: row.new, duplicate, excluded, unreadable, id_conflict };
+  const { key, updated } = row;
+  const counts = zeroCounts();
+  addCounts(counts, row);
   return {
     source,
     key,
@@ -81,11 +75,9 @@ interface LedgerSqlRow extends SinkTotals {
 }
 
 function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
-  const sources = db.prepare(
-    'SELECT name, fetched, new, duplicate, excluded, unreadable, id_conflict FROM sources ORDER BY name',
-  );
+  const sources = db.prepare(`SELECT name, ${sourceCounters.join(', ')} FROM sources ORDER BY name`);
   const rows = db.prepare(`
-    SELECT k.name AS sink, s.name AS source, s.new AS new, ${totalNames.map((name) => `ifnull(t.${name}, 0) AS ${name}`).join(', ')},
+    SELECT k.name AS sink, s.name AS source, s.new AS new, ${storedSinkCounters.map((name) => `ifnull(t.${name}, 0) AS ${name}`).join(', ')},
       (SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) FROM lanes l
         LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending
     FROM sinks k CROSS JOIN sources s LEFT JOIN totals t ON t.sink = k.id AND t.source = s.id ORDER BY k.name, s.name`);
@@ -103,10 +95,4 @@ function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
       rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
     };
   };
-}
-
-/** True when a row of the ledger accounts for every record: new = the sum of what became of them. */
-export function isBalanced({ totals, new: fresh }: { readonly totals: SinkTotals; readonly new: number }): boolean {
-  const { acknowledged, unconfirmed, dead_lettered, discarded, not_routed, skipped, abandoned, pending } = totals;
-  return fresh === acknowledged + unconfirmed + dead_lettered + discarded + not_routed + skipped + abandoned + pending;
 }

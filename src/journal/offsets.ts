@@ -3,9 +3,10 @@
 // journal moved it over, because some of them may be in flight: they are counted back when they are settled after all.
 import { PenstockError } from '../base/errors.ts';
 import { type Core, kindName, kindNumber, position } from './core.ts';
+import { type SettleCounts, settledBy, settlingCounters } from './counts.ts';
 import { all, one } from './database.ts';
 import type { LetterStore } from './dead-letters.ts';
-import type { Lane, LaneState, NewDeadLetter, Position, SettleCounts, StoredPage } from './journal.ts';
+import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';
 import { offsetChecksum } from './offset-checksum.ts';
 import { openLaneSteps, readRows } from './page-rows.ts';
@@ -115,7 +116,7 @@ function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: Letter
     const source = core.names.requireSource(lane.source);
     const kind = kindNumber(lane.kind);
     const { at, passed } = move.current(sink, source, kind);
-    const covered = (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0) + (counts.not_routed ?? 0) + newLetters.length;
+    const covered = settledBy(counts) + newLetters.length;
     const late = covered - Math.max(0, upTo - at);
     if (late < 0 || late > passed || upTo > move.end(source, kind)) {
       throw new PenstockError('PEN_INTERNAL', `a settle from ${at} to ${upTo} accounts for ${covered} records`, {
@@ -125,9 +126,7 @@ function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: Letter
     }
     if (late > 0) reclaim(sink, source, kind, late);
     if (upTo > at || late > 0) move.to(sink, source, kind, Math.max(at, upTo), passed - late);
-    ledger.add(sink, source, 'acknowledged', counts.acknowledged ?? 0);
-    ledger.add(sink, source, 'unconfirmed', counts.unconfirmed ?? 0);
-    ledger.add(sink, source, 'not_routed', counts.not_routed ?? 0);
+    for (const name of settlingCounters) ledger.add(sink, source, name, counts[name] ?? 0);
     for (const letter of newLetters) letters.insert(sink, source, letter, true);
   };
 }

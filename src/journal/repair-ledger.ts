@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { kindName, openNames } from './core.ts';
+import { accountedFor, type StoredSinkCounter } from './counts.ts';
 import { all } from './database.ts';
-import { openLedger, type TotalName } from './ledger.ts';
+import { openLedger } from './ledger.ts';
 import { offsetChecksum } from './offset-checksum.ts';
 import { type PageFacts, pageChecksum } from './pages.ts';
 
@@ -119,7 +120,7 @@ const takenBackFrom = [
   'discarded',
   'skipped',
   'abandoned',
-] as const satisfies readonly TotalName[];
+] as const satisfies readonly StoredSinkCounter[];
 
 /**
  * Makes the ledger balance again where its numbers themselves are wrong: what is missing counts as abandoned, what is too much is taken from
@@ -129,10 +130,9 @@ export function settleBalance(db: DatabaseSync): string[] {
   const names = openNames(db);
   const ledger = openLedger({ db, names });
   return ledger.ledger().rows.flatMap(({ sink, source, totals, new: fresh }) => {
-    const { replayed: _replayed, possible_duplicates: _duplicates, ...parts } = totals;
-    const missing = fresh - Object.values(parts).reduce((sum, count) => sum + count, 0);
+    const missing = fresh - accountedFor(totals);
     if (missing === 0) return [];
-    const add = (name: TotalName, count: number): void =>
+    const add = (name: StoredSinkCounter, count: number): void =>
       ledger.add(names.requireSink(sink), names.requireSource(source), name, count);
     let excess = Math.max(0, -missing);
     if (missing > 0) add('abandoned', missing);

@@ -1,4 +1,5 @@
 import { type Core, packPosition, position, unpackPosition } from './core.ts';
+import type { SettleCounts } from './counts.ts';
 import { all, one } from './database.ts';
 import type { LetterStore } from './dead-letters.ts';
 import type {
@@ -10,7 +11,6 @@ import type {
   Position,
   ReplayRequest,
   ReplaySelection,
-  SettleCounts,
   StoredPage,
 } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { isBalanced } from '../../src/journal/counts.ts';
 import {
   type Journal,
   type Lane,
@@ -9,7 +10,6 @@ import {
   type ReplayRequest,
   type StoredRecord,
 } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import {
   commitOf,
   connector,

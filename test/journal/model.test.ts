@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { isBalanced } from '../../src/journal/counts.ts';
 import {
   type Journal,
   type Lane,
@@ -14,7 +15,6 @@ import {
   type StoredRecord,
   withPageCache,
 } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, connector, journalOptions, seamsAt, sink, someRecords, source } from './fixture.ts';
 
 // The journal against the simplest thing that could keep the same promises: arrays.
