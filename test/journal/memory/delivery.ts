@@ -1,0 +1,193 @@
+import { PenstockError } from '../../../src/base/errors.ts';
+import { addCounts, type SettleCounts, settledBy, settlingCounters } from '../../../src/journal/counts.ts';
+import type {
+  DeadLetter,
+  Lane,
+  LaneState,
+  LetterFilter,
+  NewDeadLetter,
+  Position,
+  ReplayRequest,
+  StoredPage,
+} from '../../../src/journal/journal.ts';
+import { type Entry, laneKey, laneOf, type MemoryDisk, type MemoryReplay, removeFrom, totalsAt } from './disk.ts';
+
+// A position is the number of records before it in its lane, and in a replay in its view.
+const at = (place: number): Position => place as Position;
+
+export function lanesOf(disk: MemoryDisk, sink: string): LaneState[] {
+  const stored = [...disk.lanes].map(([key, entries]) => {
+    const offset = disk.offsets.get(`${sink} ${key}`) ?? 0;
+    const oldestReceived = entries[offset]?.record.received;
+    return { lane: laneOf(key), offset: at(offset), pending: entries.length - offset, oldestReceived };
+  });
+  const replays = disk.replays
+    .filter((replay) => replay.sink === undefined || replay.sink === sink)
+    .map(({ job, source, entries, offset }) => ({
+      lane: { kind: 'replay' as const, source, job },
+      offset: at(offset),
+      pending: entries.length - offset,
+      oldestReceived: undefined,
+    }));
+  return [...stored, ...replays].filter(({ pending }) => pending > 0);
+}
+
+export function read(disk: MemoryDisk, sink: string, lane: Lane, after: number, limit: number): StoredPage[] {
+  const replay = replayAt(disk, lane);
+  const entries = (replay?.entries ?? disk.lanes.get(laneKey(lane)) ?? []).slice(after, after + limit);
+  const pages: { readonly page: Entry['page']; readonly first: number; readonly entries: Entry[] }[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const run = pages.at(-1);
+    if (run?.page === entry.page) run.entries.push(entry);
+    else pages.push({ page: entry.page, first: after + index + 1, entries: [entry] });
+  }
+  return pages.map((run) => ({ ...pageOf(lane.source, run), ...replayOf(disk, sink, lane.source, replay, run.entries) }));
+}
+
+function pageOf(
+  source: string,
+  { page, first, entries }: { readonly page: Entry['page']; readonly first: number; readonly entries: readonly Entry[] },
+): StoredPage {
+  return {
+    source,
+    connector: { name: page.connector.name, hash: page.connector.hash },
+    tenant: page.tenant,
+    labels: page.labels,
+    records: entries.map(({ record }) => record),
+    positions: entries.map((_entry, index) => at(first + index)),
+  };
+}
+
+function replayOf(
+  disk: MemoryDisk,
+  sink: string,
+  source: string,
+  replay: MemoryReplay | undefined,
+  entries: readonly Entry[],
+): Pick<StoredPage, 'only' | 'letters'> {
+  if (replay === undefined) return {};
+  const letterOf = (uid: string): number | undefined =>
+    disk.letters.find((letter) => letter.sink === sink && letter.source === source && letter.record.uid === uid)?.id;
+  const letters = entries.map(({ letter, record }) => letter ?? letterOf(record.uid));
+  return {
+    ...(replay.only !== undefined && { only: replay.only }),
+    ...(letters.some((letter) => letter !== undefined) && { letters }),
+  };
+}
+
+function replayAt(disk: MemoryDisk, { kind, source, job }: Lane): MemoryReplay | undefined {
+  return kind === 'replay' ? disk.replays.find((replay) => replay.job === job && replay.source === source) : undefined;
+}
+
+/** One replay for each source that has something to deliver again. */
+export function replaysOf(disk: MemoryDisk, job: number, sink: string, what: ReplayRequest): MemoryReplay[] {
+  const { kind, from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER, action } = what;
+  const only = kind === 'stored' ? { from, to, ...(action !== undefined && { action }) } : undefined;
+  return [...disk.sources.keys()]
+    .filter((source) => what.source === undefined || what.source === source)
+    .map((source) => {
+      const entries =
+        kind === 'stored'
+          ? storedIn(disk, source, from, to)
+          : letteredOf(disk, { ...what.letters, ...(action !== undefined && { action }), sink, source, from, to });
+      return { job, source, sink, kind, only, entries, offset: 0 };
+    });
+}
+
+function storedIn(disk: MemoryDisk, source: string, from: number, to: number): Entry[] {
+  return (['live', 'backfill'] as const)
+    .flatMap((kind) => disk.lanes.get(laneKey({ kind, source })) ?? [])
+    .filter(({ page }) => page.minTime <= to && page.maxTime >= from);
+}
+
+function letteredOf(disk: MemoryDisk, filter: LetterFilter): Entry[] {
+  return disk.letters
+    .filter((letter) => matches(letter, filter))
+    .map(({ id, record, connector, tenant, labels, eventTime }) => ({
+      record,
+      letter: id,
+      page: {
+        connector: { ...connector, text: '' },
+        ...(tenant !== undefined && { tenant }),
+        labels,
+        minTime: eventTime,
+        maxTime: eventTime,
+      },
+    }));
+}
+
+export interface Settle {
+  readonly sink: string;
+  readonly lane: Lane;
+  readonly upTo: number;
+  readonly letters: readonly NewDeadLetter[];
+  readonly counts: SettleCounts;
+  readonly resolved: readonly number[];
+}
+
+export function settle(disk: MemoryDisk, what: Settle): void {
+  const { sink, lane, counts } = what;
+  if (lane.kind === 'replay') settleReplay(disk, what);
+  else settleStored(disk, what);
+  resolve(disk, what);
+  addCounts(totalsAt(disk, sink, lane.source), { possible_duplicates: counts.possible_duplicates ?? 0 });
+}
+
+function settleStored(disk: MemoryDisk, { sink, lane, upTo, letters, counts }: Settle): void {
+  const key = `${sink} ${laneKey(lane)}`;
+  const passed = Math.max(0, upTo - (disk.offsets.get(key) ?? 0));
+  const end = disk.lanes.get(laneKey(lane))?.length;
+  if (end === undefined) throw new PenstockError('PEN_NOT_FOUND', `there is no lane ${laneKey(lane)}`);
+  if (settledBy(counts) + letters.length !== passed || upTo > end)
+    throw new PenstockError('PEN_INTERNAL', `a settle to ${upTo} accounts for other than the ${passed} records that it passes`);
+  disk.offsets.set(key, Math.max(upTo, disk.offsets.get(key) ?? 0));
+  const totals = totalsAt(disk, sink, lane.source);
+  for (const name of settlingCounters) totals[name] += counts[name] ?? 0;
+  totals.dead_lettered += letters.length;
+  for (const letter of letters) insertLetter(disk, { ...letter, sink });
+}
+
+function settleReplay(disk: MemoryDisk, { sink, lane, upTo, letters, counts }: Settle): void {
+  const replay = replayAt(disk, lane);
+  // The job ended meanwhile.
+  if (replay === undefined || upTo <= replay.offset) return;
+  replay.offset = upTo;
+  for (const letter of letters) {
+    const index = disk.letters.findIndex((known) => known.sink === sink && known.record.uid === letter.record.uid);
+    const known = disk.letters[index];
+    const { code, text, last } = letter;
+    if (known !== undefined) disk.letters[index] = { ...known, code, text, last, attempts: known.attempts + letter.attempts };
+    else if (replay.kind === 'stored') insertLetter(disk, { ...letter, sink, replayed: true });
+  }
+  const replayed = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
+  addCounts(totalsAt(disk, sink, lane.source), { replayed });
+}
+
+function insertLetter(disk: MemoryDisk, letter: Omit<DeadLetter, 'id'>): void {
+  disk.letters.push({ id: disk.nextLetter, ...letter });
+  disk.nextLetter += 1;
+}
+
+function resolve(disk: MemoryDisk, { sink, resolved, counts }: Settle): void {
+  let sent = counts.unconfirmed ?? 0;
+  for (const { source, replayed } of removeFrom(disk.letters, (letter) => letter.sink === sink && resolved.includes(letter.id))) {
+    if (replayed === true) continue;
+    addCounts(totalsAt(disk, sink, source), { dead_lettered: -1, [sent > 0 ? 'unconfirmed' : 'acknowledged']: 1 });
+    sent -= 1;
+  }
+}
+
+export function matches(letter: DeadLetter, filter: LetterFilter): boolean {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, ids } = filter;
+  const sameNames = (['sink', 'source', 'code', 'action'] as const).every(
+    (name) => filter[name] === undefined || filter[name] === letter[name],
+  );
+  return sameNames && letter.eventTime >= from && letter.eventTime <= to && (ids === undefined || ids.includes(letter.id));
+}
+
+export function discard(disk: MemoryDisk, filter: LetterFilter): number {
+  const gone = removeFrom(disk.letters, (letter) => matches(letter, filter));
+  for (const { sink, source, replayed } of gone)
+    if (replayed !== true) addCounts(totalsAt(disk, sink, source), { dead_lettered: -1, discarded: 1 });
+  return gone.length;
+}
