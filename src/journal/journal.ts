@@ -135,8 +135,6 @@ export interface LaneState {
   readonly lane: Lane;
   /** Position after which reading goes on. */
   readonly offset: Position;
-  /** Position of the lane's last record, where the engine can tell: what a sink takes nothing of is settled up to here unread. */
-  readonly end?: Position;
   readonly pending: number;
   /** Receipt of the oldest record not yet settled, milliseconds; undefined when nothing is pending. */
   readonly oldestReceived: number | undefined;

@@ -57,7 +57,6 @@ function openLanes({ db }: Core): OffsetStore['lanes'] {
       ({ source, name, kind, appended, offset }) => ({
         lane: { kind: kindName(kind), source: name },
         offset: position(offset),
-        end: position(appended),
         pending: appended - offset,
         oldestReceived: one<{ received: number }>(holding, source, kind, offset + 1)?.received,
       }),

@@ -10,7 +10,7 @@ import type {
   ReplayRequest,
   StoredPage,
 } from '../../../src/journal/journal.ts';
-import { type Entry, laneKey, laneOf, type MemoryDisk, type MemoryReplay, removeFrom, totalsAt } from './disk.ts';
+import { type Entry, laneKey, laneOf, type MemoryDisk, type MemoryReplay, removeFrom, totalsAt, valueAt } from './disk.ts';
 
 // A position is the number of records before it in its lane, and in a replay in its view.
 const at = (place: number): Position => place as Position;
@@ -101,19 +101,19 @@ function storedIn(disk: MemoryDisk, source: string, from: number, to: number): E
 }
 
 function letteredOf(disk: MemoryDisk, filter: LetterFilter): Entry[] {
+  const pages = new Map<string, Entry['page']>();
   return disk.letters
     .filter((letter) => matches(letter, filter))
-    .map(({ id, record, connector, tenant, labels, eventTime }) => ({
-      record,
-      letter: id,
-      page: {
+    .map(({ id, record, connector, tenant, labels }) => {
+      const page = {
         connector: { ...connector, text: '' },
         ...(tenant !== undefined && { tenant }),
         labels,
-        minTime: eventTime,
-        maxTime: eventTime,
-      },
-    }));
+        minTime: 0,
+        maxTime: 0,
+      };
+      return { record, letter: id, page: valueAt(pages, JSON.stringify(page), () => page) };
+    });
 }
 
 export interface Settle {

@@ -16,6 +16,7 @@ export interface Steps {
 
 export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {}): Journal & { wake(): void } {
   const waiting = new Set<() => void>();
+  const appending = new Map<string, Promise<void>>();
   const wake = (): void => {
     for (const resolve of Array.from(waiting)) resolve();
   };
@@ -43,7 +44,21 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     forgetSink: (name) => stepped('forgetSink', () => forgetSink(disk, name)),
     resetSource: (name, checkpoint) => stepped('resetSource', () => resetSource(disk, name, checkpoint)),
 
-    append: (commit) => changing('append', () => append(disk, structuredClone(commit))),
+    append(commit) {
+      // A commit that was asked for after one that failed fails with it.
+      const earlier = appending.get(commit.source);
+      const run = async (): Promise<void> => {
+        if (earlier !== undefined) await earlier;
+        await changing('append', () => append(disk, structuredClone(commit)));
+      };
+      const done = run();
+      appending.set(commit.source, done);
+      const forget = (): void => {
+        if (appending.get(commit.source) === done) appending.delete(commit.source);
+      };
+      done.then(forget, forget);
+      return done;
+    },
     hasRoom: () => disk.room,
     seen: (source, entries) =>
       stepped('seen', () => entries.map(({ day, id }) => [...(disk.seen.get(`${source} ${day} ${id}`) ?? [])])),
