@@ -146,6 +146,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       records: disk.records.length,
       oldestReceived: disk.records[0]?.received,
       hasRoom: disk.room,
+      corrections: [],
     }),
     setHold: (kind, name, hold) =>
       stepped(
