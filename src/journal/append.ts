@@ -2,25 +2,19 @@ import { PenstockError } from '../base/errors.ts';
 import { type Core, kindNumber, position } from './core.ts';
 import { addCounts, type SourceTotals, sortedOut, sourceCounters, zeroCounts } from './counts.ts';
 import { one } from './database.ts';
-import type { AppendedPage, Commit, NewPage, WindowDelta } from './journal.ts';
+import type { AppendedPage, Commit, NewPage, RecordLog, WindowDelta } from './journal.ts';
 import type { Limits } from './limits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from './pages.ts';
 import type { SeenIndex } from './seen.ts';
 import type { StateStore } from './state.ts';
 
-/** Takes commits: what a source collected and the cursor behind it. */
-export interface Appender {
-  append(commit: Commit): Promise<void>;
-  onAppend(listener: (page: AppendedPage) => void): Disposable;
-}
-
-/** Prepares the writing of commits. */
-export function openAppender(
+/** Takes commits: what a source collected and the checkpoint that covers it. */
+export function openAppend(
   core: Core,
-  parts: { readonly seen: SeenIndex; readonly state: StateStore; readonly limits: Limits },
-): Appender {
-  const { limits } = parts;
-  const apply = openApply(core, parts);
+  stores: { readonly seen: SeenIndex; readonly state: StateStore; readonly limits: Limits },
+): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
+  const { limits } = stores;
+  const apply = openApply(core, stores);
   const listeners = new Set<(page: AppendedPage) => void>();
   const tell = (page: AppendedPage): void => {
     for (const listener of listeners) listener(page);
@@ -54,7 +48,7 @@ export function openAppender(
  * Starts the commits of a source together and finishes them one after the other. When one fails, those that were asked for before that
  * was known fail with it: their cursor would pass the records that are missing.
  */
-function inOrder(run: (commit: Commit, earlier: Promise<void> | undefined) => Promise<void>): Appender['append'] {
+function inOrder(run: (commit: Commit, earlier: Promise<void> | undefined) => Promise<void>): RecordLog['append'] {
   const last = new Map<string, Promise<void>>();
   return (commit) => {
     const fault = faultOf(commit);

@@ -19,23 +19,11 @@ export interface Core {
   readonly time: JournalTime;
   readonly log: Log;
   readonly wake: Wake;
-  readonly names: Names;
+  readonly names: ReturnType<typeof openNames>;
 }
 
 /** Names to row ids: everything stored refers to the id, so that a rename touches one row. */
-export interface Names {
-  source(name: string): number | undefined;
-  sink(name: string): number | undefined;
-  /** The id of a source, which appears with its first commit when it was not registered. Only inside a write. */
-  ensureSource(name: string): number;
-  /** The id of a sink; throws PEN_NOT_FOUND. */
-  requireSink(name: string): number;
-  /** The id of a source; throws PEN_NOT_FOUND. */
-  requireSource(name: string): number;
-}
-
-/** Prepares the look-ups of names. */
-export function openNames(db: DatabaseSync): Names {
+export function openNames(db: DatabaseSync) {
   const bySource = db.prepare('SELECT id FROM sources WHERE name = ?');
   const bySink = db.prepare('SELECT id FROM sinks WHERE name = ?');
   const insert = db.prepare('INSERT INTO sources (name) VALUES (?)');
@@ -44,9 +32,12 @@ export function openNames(db: DatabaseSync): Names {
   return {
     source,
     sink,
-    ensureSource: (name) => source(name) ?? Number(insert.run(name).lastInsertRowid),
-    requireSink: (name) => sink(name) ?? notFound('sink', name),
-    requireSource: (name) => source(name) ?? notFound('source', name),
+    /** The id of a source, which appears with its first commit when it was not registered. Only inside a write. */
+    ensureSource: (name: string): number => source(name) ?? Number(insert.run(name).lastInsertRowid),
+    /** Throws PEN_NOT_FOUND. */
+    requireSink: (name: string): number => sink(name) ?? notFound('sink', name),
+    /** Throws PEN_NOT_FOUND. */
+    requireSource: (name: string): number => source(name) ?? notFound('source', name),
   };
 }
 

@@ -5,44 +5,34 @@ import { all, one } from './database.ts';
 import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';
 
-/** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
-export interface LetterStore {
-  /** `counted` is false for an event that the ledger has settled before: a refused replay. */
-  insert(sink: number, source: number, letter: NewDeadLetter, counted: boolean): void;
-  /** Updates the event's letter; false when there is none. */
-  refuseAgain(sink: number, letter: NewDeadLetter): boolean;
-  /** The letter of each uid, undefined where there is none; undefined when none has one. */
-  of(sink: number, source: number, uids: readonly string[]): (number | undefined)[] | undefined;
-  /** Takes letters out because they were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. */
-  resolve(sink: number, ids: readonly number[], unconfirmed: number): void;
-  list(filter: LetterFilter, limit: number, after?: number, upTo?: number): DeadLetter[];
-  count(filter: LetterFilter, after?: number, upTo?: number): number;
-  discard(filter: LetterFilter): Promise<number>;
-}
+export type LetterStore = ReturnType<typeof openLetters>;
 
-/** Prepares the dead letters. */
-export function openLetters(core: Core, ledger: LedgerStore): LetterStore {
+/** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
+export function openLetters(core: Core, ledger: LedgerStore) {
   return { ...openWriting(core, ledger), ...openReading(core), discard: openDiscard(core, ledger) };
 }
 
 const letterColumns =
   'sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';
 
-function openWriting({ db, names }: Core, ledger: LedgerStore): Pick<LetterStore, 'insert' | 'refuseAgain' | 'resolve'> {
+function openWriting({ db, names }: Core, ledger: LedgerStore) {
   const insert = db.prepare(`INSERT INTO dead_letters (${letterColumns}) VALUES (${letterColumns.replace(/\w+/g, ':$&')})`);
   const again = db.prepare(
     'UPDATE dead_letters SET code = ?, text = ?, attempts = attempts + ?, last = ? WHERE sink = ? AND source = ? AND uid = ?',
   );
   const remove = db.prepare('DELETE FROM dead_letters WHERE id = ? AND sink = ? RETURNING source, counted');
   return {
-    insert(sink, source, letter, counted) {
+    /** `counted` is false for an event that the ledger has settled before: a refused replay. */
+    insert(sink: number, source: number, letter: NewDeadLetter, counted: boolean): void {
       insert.run({ sink, source, ...columnsOf(letter), counted: counted ? 1 : 0 });
       if (counted) ledger.add(sink, source, 'dead_lettered', 1);
     },
-    refuseAgain(sink, { record, source, code, text, attempts, last }) {
+    /** Updates the event's letter; false when there is none. */
+    refuseAgain(sink: number, { record, source, code, text, attempts, last }: NewDeadLetter): boolean {
       return again.run(code, text, attempts, last, sink, names.requireSource(source), record.uid).changes > 0;
     },
-    resolve(sink, ids, unconfirmed) {
+    /** Deletes letters that were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. */
+    resolve(sink: number, ids: readonly number[], unconfirmed: number): void {
       let sent = unconfirmed;
       for (const id of ids) {
         const row = one<{ source: number; counted: number }>(remove, id, sink);
@@ -88,20 +78,22 @@ interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' |
   readonly counted: number;
 }
 
-function openReading({ db }: Core): Pick<LetterStore, 'list' | 'count' | 'of'> {
+function openReading({ db }: Core) {
   const from = 'FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source';
   const any = db.prepare('SELECT 1 FROM dead_letters WHERE sink = ? AND source = ? LIMIT 1');
   const byUid = db.prepare(
     'SELECT id, uid FROM dead_letters WHERE sink = ? AND source = ? AND uid IN (SELECT value FROM json_each(?))',
   );
   return {
-    of(sink, source, uids) {
+    /** The letter of each uid, undefined where there is none; undefined when none has one. */
+    of(sink: number, source: number, uids: readonly string[]): (number | undefined)[] | undefined {
       if (one(any, sink, source) === undefined) return undefined;
       const rows = all<{ id: number; uid: string }>(byUid, sink, source, JSON.stringify(uids));
       const known = new Map(rows.map(({ id, uid }) => [uid, id]));
       return known.size === 0 ? undefined : uids.map((uid) => known.get(uid));
     },
-    list(filter, limit, after = 0, upTo = Number.MAX_SAFE_INTEGER) {
+    /** Letters with an id after `after`, up to `upTo`. */
+    list(filter: LetterFilter, limit: number, after = 0, upTo = Number.MAX_SAFE_INTEGER): DeadLetter[] {
       const { sql, values } = whereOf(filter, after, upTo);
       const rows = all<LetterRow>(
         db.prepare(`SELECT d.*, k.name AS sink, s.name AS source ${from} WHERE ${sql} ORDER BY d.id LIMIT ?`),
@@ -110,7 +102,7 @@ function openReading({ db }: Core): Pick<LetterStore, 'list' | 'count' | 'of'> {
       );
       return rows.map(letterOf);
     },
-    count(filter, after = 0, upTo = Number.MAX_SAFE_INTEGER) {
+    count(filter: LetterFilter, after = 0, upTo = Number.MAX_SAFE_INTEGER): number {
       const { sql, values } = whereOf(filter, after, upTo);
       return one<{ n: number }>(db.prepare(`SELECT count(*) AS n ${from} WHERE ${sql}`), ...values)?.n ?? 0;
     },
@@ -165,8 +157,8 @@ function whereOf(filter: LetterFilter, after: number, upTo: number): { sql: stri
   return { sql: used.map(([sql]) => sql).join(' AND '), values: used.map(([, value]) => value) };
 }
 
-function openDiscard({ db, writer }: Core, ledger: LedgerStore): LetterStore['discard'] {
-  return (filter) => {
+function openDiscard({ db, writer }: Core, ledger: LedgerStore) {
+  return (filter: LetterFilter): Promise<number> => {
     const { sql, values } = whereOf(filter, 0, Number.MAX_SAFE_INTEGER);
     const remove = db.prepare(
       `DELETE FROM dead_letters WHERE id IN (SELECT d.id FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source WHERE ${sql}) RETURNING sink, source, counted`,

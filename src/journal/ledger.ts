@@ -11,15 +11,10 @@ import {
 import { all } from './database.ts';
 import type { Ledger, LedgerWindow, SkippedRange } from './journal.ts';
 
-/** Reads and adds to the counters. `add` runs inside a write. */
-export interface LedgerStore {
-  add(sink: number, source: number, name: StoredSinkCounter, count: number): void;
-  ledger(): Ledger;
-  windows(source: string, from: number, to: number): LedgerWindow[];
-}
+export type LedgerStore = ReturnType<typeof openLedger>;
 
-/** Prepares the ledger. */
-export function openLedger(core: Pick<Core, 'db' | 'names'>): LedgerStore {
+/** The counters of sinks, and the windows of sources. */
+export function openLedger(core: Pick<Core, 'db' | 'names'>) {
   const { db, names } = core;
   const adders = new Map(
     storedSinkCounters.map((name) => [
@@ -33,11 +28,13 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>): LedgerStore {
     'SELECT * FROM windows WHERE source = ?1 AND (to_time IS NULL OR (to_time >= ?2 AND from_time <= ?3)) ORDER BY from_time, updated, key',
   );
   return {
-    add(sink, source, name, count) {
+    /** Only inside a write. */
+    add(sink: number, source: number, name: StoredSinkCounter, count: number): void {
       if (count !== 0) adders.get(name)?.run(sink, source, count);
     },
     ledger: openReading(core),
-    windows(sourceName, from, to) {
+    /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
+    windows(sourceName: string, from: number, to: number): LedgerWindow[] {
       const source = names.source(sourceName);
       if (source === undefined) return [];
       return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));

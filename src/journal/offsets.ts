@@ -11,30 +11,27 @@ import type { LedgerStore } from './ledger.ts';
 import { offsetChecksum } from './offset-checksum.ts';
 import { openLaneSteps, readRows } from './page-rows.ts';
 
-/** Stored lanes as sinks see them. An offset is the position of the last settled record; what lies behind it is pending. */
-export interface OffsetStore {
-  lanes(sink: number): LaneState[];
-  read(lane: Lane, after: Position, limit: number): Promise<StoredPage[]>;
-  /** Moves an offset and counts what it passed. Only inside a write; throws PEN_INTERNAL when the counts do not cover it. */
-  settle(sink: number, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts): void;
-  /** Moves an offset to `upTo` for another reason than delivery. Returns how many records it passed. Only inside a write. */
-  pass(sink: number, source: number, kind: number, upTo: number, as: 'skipped' | 'abandoned' | 'not_routed'): number;
-}
+/** Moves a sink's offset in a lane and counts what it passed. Only inside a write. */
+export type Settle = (sink: number, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts) => void;
 
-/** Prepares the offsets. */
-export function openOffsets(core: Core, ledger: LedgerStore, letters: LetterStore): OffsetStore {
+export type OffsetStore = ReturnType<typeof openOffsets>;
+
+/** Stored lanes as sinks see them. An offset is the position of the last settled record; what comes after it is pending. */
+export function openOffsets(core: Core, ledger: LedgerStore, letters: LetterStore) {
   const steps = openLaneSteps(core.db);
   const move = openMove(core);
   return {
     lanes: openLanes(core),
-    read: (lane, after, limit) => {
+    read: (lane: Lane, after: Position, limit: number): Promise<StoredPage[]> => {
       const source = core.names.source(lane.source);
       return source === undefined
         ? Promise.resolve([])
         : readRows(steps(source, kindNumber(lane.kind), after), lane.source, limit, core.path);
     },
+    /** Throws PEN_INTERNAL when the counts do not cover what is passed. */
     settle: openSettle(core, move, ledger, letters),
-    pass(sink, source, kind, upTo, as) {
+    /** Moves an offset to `upTo` for another reason than delivery. Returns how many records it passed. Only inside a write. */
+    pass(sink: number, source: number, kind: number, upTo: number, as: 'skipped' | 'abandoned' | 'not_routed'): number {
       const { at, passed } = move.current(sink, source, kind);
       const records = Math.max(0, upTo - at);
       if (records === 0) return 0;
@@ -45,14 +42,14 @@ export function openOffsets(core: Core, ledger: LedgerStore, letters: LetterStor
   };
 }
 
-function openLanes({ db }: Core): OffsetStore['lanes'] {
+function openLanes({ db }: Core) {
   const pending = db.prepare(`
     SELECT s.id AS source, s.name AS name, l.kind AS kind, l.appended AS appended, ifnull(o.position, 0) AS offset FROM lanes l JOIN sources s ON s.id = l.source
     LEFT JOIN offsets o ON o.sink = ? AND o.source = l.source AND o.kind = l.kind WHERE l.appended > ifnull(o.position, 0)`);
   const holding = db.prepare(
     'SELECT received FROM pages WHERE source = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1',
   );
-  return (sink) =>
+  return (sink: number): LaneState[] =>
     all<{ source: number; name: string; kind: number; appended: number; offset: number }>(pending, sink).map(
       ({ source, name, kind, appended, offset }) => ({
         lane: { kind: kindName(kind), source: name },
@@ -63,25 +60,21 @@ function openLanes({ db }: Core): OffsetStore['lanes'] {
     );
 }
 
-interface Move {
-  current(sink: number, source: number, kind: number): { readonly at: number; readonly passed: number };
-  to(sink: number, source: number, kind: number, at: number, passed: number): void;
-  end(source: number, kind: number): number;
-}
-
-function openMove({ db }: Core): Move {
+function openMove({ db }: Core) {
   const select = db.prepare('SELECT position AS at, passed FROM offsets WHERE sink = ? AND source = ? AND kind = ?');
   const put = db.prepare(
     'INSERT INTO offsets (sink, source, kind, position, passed, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET position = ?4, passed = ?5, crc = ?6',
   );
   const appended = db.prepare('SELECT appended FROM lanes WHERE source = ? AND kind = ?');
   return {
-    current: (sink, source, kind) => one<{ at: number; passed: number }>(select, sink, source, kind) ?? { at: 0, passed: 0 },
-    to(sink, source, kind, at, passed) {
+    current: (sink: number, source: number, kind: number) =>
+      one<{ at: number; passed: number }>(select, sink, source, kind) ?? { at: 0, passed: 0 },
+    to(sink: number, source: number, kind: number, at: number, passed: number): void {
       const crc = offsetChecksum({ sink, source, kind, position: at, passed });
       put.run(sink, source, kind, at, passed, crc);
     },
-    end: (source, kind) => one<{ appended: number }>(appended, source, kind)?.appended ?? 0,
+    /** Position of the lane's last record. */
+    end: (source: number, kind: number) => one<{ appended: number }>(appended, source, kind)?.appended ?? 0,
   };
 }
 
@@ -101,7 +94,7 @@ function openGiveBack({ db }: Core) {
   };
 }
 
-function openSettle(core: Core, move: Move, ledger: LedgerStore, letters: LetterStore): OffsetStore['settle'] {
+function openSettle(core: Core, move: ReturnType<typeof openMove>, ledger: LedgerStore, letters: LetterStore): Settle {
   const totals = core.db.prepare('SELECT skipped FROM totals WHERE sink = ? AND source = ?');
   const giveBack = openGiveBack(core);
   // A record that was skipped or abandoned while it was in flight and was delivered after all is counted as delivered.

@@ -13,8 +13,8 @@ import { JournalTime } from './journal-time.ts';
 import { openLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
-import { journalOf, openParts } from './parts.ts';
 import { schemaVersion } from './schema.ts';
+import { journalOf, openStores } from './stores.ts';
 import { openTrimmer } from './trim.ts';
 import { startUpkeep } from './upkeep.ts';
 import { openWake } from './wake.ts';
@@ -113,10 +113,10 @@ function start(
   const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
   // The WAL must not outgrow what a full disk leaves it.
   db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
-  const parts = openParts(core, limits);
-  const trimmer = openTrimmer(core, parts.offsets);
-  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });
-  const journal = journalOf(parts, async () => {
+  const stores = openStores(core, limits);
+  const trimmer = openTrimmer(core, stores.offsets);
+  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: stores.seen, trimmer, ballast, keepMs });
+  const journal = journalOf(stores, async () => {
     await upkeep?.close();
     // A journal that cannot be written to any more keeps the time that was saved before.
     if (lock !== undefined) await writer.write(() => time.save()).catch(() => undefined);

@@ -1,5 +1,4 @@
 import { type Core, packPosition, position, unpackPosition } from './core.ts';
-import type { SettleCounts } from './counts.ts';
 import { all, one } from './database.ts';
 import type { LetterStore } from './dead-letters.ts';
 import type {
@@ -7,24 +6,14 @@ import type {
   Lane,
   LaneState,
   LetterFilter,
-  NewDeadLetter,
   Position,
   ReplayRequest,
   ReplaySelection,
   StoredPage,
 } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';
+import type { Settle } from './offsets.ts';
 import { type PageRow, pageColumns, readRows, type Steps } from './page-rows.ts';
-
-/** Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job. */
-export interface ReplayStore {
-  open(job: number, sink: string, what: ReplayRequest): Promise<{ readonly total: number }>;
-  close(job: number): Promise<void>;
-  lanes(sink: number): LaneState[];
-  read(lane: Lane, after: Position, limit: number): Promise<StoredPage[]>;
-  /** Moves the job's offset. Only inside a write. */
-  settle(sink: number, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts): void;
-}
 
 interface ReplayRow {
   readonly job: number;
@@ -39,8 +28,10 @@ interface ReplayRow {
   readonly remaining: number;
 }
 
-/** Prepares the replays. */
-export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStore): ReplayStore {
+export type ReplayStore = ReturnType<typeof openReplays>;
+
+/** Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job. */
+export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStore) {
   const { db, names, writer, wake } = core;
   const find = db.prepare('SELECT * FROM replays WHERE job = ? AND source = ?');
   const remove = db.prepare('DELETE FROM replays WHERE job = ?');
@@ -54,13 +45,13 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
     return source === undefined ? undefined : one<ReplayRow>(find, lane.job ?? 0, source);
   };
   return {
-    async open(job, sink, what) {
+    async open(job: number, sink: string, what: ReplayRequest): Promise<{ readonly total: number }> {
       const total = await writer.write(() => begin(job, names.requireSink(sink), sink, what));
       wake.bell();
       return { total };
     },
-    close: (job) => writer.write(() => void remove.run(job)),
-    lanes: (sink) =>
+    close: (job: number): Promise<void> => writer.write(() => void remove.run(job)),
+    lanes: (sink: number): LaneState[] =>
       all<ReplayRow & { readonly name: string }>(open, sink).map(({ job, name, after, remaining }) => ({
         lane: { kind: 'replay', source: name, job },
         offset: position(after),
@@ -75,11 +66,11 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
 function openRead(
   { db, writer, path }: Core,
   row: (lane: Lane) => ReplayRow | undefined,
-  stored: Stored,
+  stored: ReturnType<typeof openStored>,
   letters: LetterStore,
-): ReplayStore['read'] {
+) {
   const end = db.prepare('UPDATE replays SET remaining = 0 WHERE job = ?1 AND source = ?2 AND after >= ?3');
-  return async (lane, after, limit) => {
+  return async (lane: Lane, after: Position, limit: number): Promise<StoredPage[]> => {
     const replay = row(lane);
     if (replay === undefined) return [];
     if (replay.kind === 'stored') {
@@ -107,15 +98,9 @@ function selectionOf({ min_time, max_time, filter }: ReplayRow): ReplaySelection
   return { from: min_time, to: max_time, ...(action !== undefined && { action }) };
 }
 
-interface Stored {
-  steps(replay: ReplayRow, after: number): Steps;
-  /** Records of the view between two positions. */
-  between(replay: ReplayRow, after: number, upTo: number): number;
-}
-
 const inView = 'source = ?1 AND id <= ?2 AND min_time <= ?3 AND max_time >= ?4';
 
-function openStored({ db }: Core): Stored {
+function openStored({ db }: Core) {
   const from = db.prepare(`SELECT ${pageColumns} FROM pages WHERE ${inView} AND id >= ?5 ORDER BY id LIMIT 1`);
   const counts = db.prepare(`SELECT ifnull(sum(count), 0) AS n FROM pages WHERE ${inView} AND id >= ?5`);
   const view = ({ source, upto, min_time, max_time }: ReplayRow, upTo = upto): [number, number, number, number] => [
@@ -127,12 +112,12 @@ function openStored({ db }: Core): Stored {
   const count = (replay: ReplayRow, fromId: number, toId: number): number =>
     one<{ n: number }>(counts, ...view(replay, toId), fromId)?.n ?? 0;
   return {
-    steps(replay, after) {
+    steps(replay: ReplayRow, after: number): Steps {
       const { pageId, index } = unpackPosition(after);
       const at = (id: number): PageRow | undefined => one<PageRow>(from, ...view(replay), id);
       const leaveOut = (row: PageRow): number => (row.id === pageId ? index : 0);
       return {
-        // A page that was settled to its end is passed over, so that reading behind it does not come back empty.
+        // A page that was settled to its end is passed over, so that reading after it does not come back empty.
         first() {
           const row = at(pageId);
           return row !== undefined && leaveOut(row) >= row.count ? at(row.id + 1) : row;
@@ -142,7 +127,8 @@ function openStored({ db }: Core): Stored {
         leaveOut,
       };
     },
-    between(replay, after, upTo) {
+    /** Records of the view between two positions. */
+    between(replay: ReplayRow, after: number, upTo: number): number {
       const start = unpackPosition(after);
       const end = unpackPosition(upTo);
       const startIndex = count(replay, start.pageId, start.pageId) === 0 ? 0 : start.index;
@@ -193,7 +179,7 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
         pages?.n ?? letters.count(filter, 0, upto),
       );
     }
-    // A job that is resumed finds its rows and goes on behind its offset.
+    // A job that is resumed finds its rows and goes on after its offset.
     return one<{ n: number }>(select, job)?.n ?? 0;
   };
 }
@@ -202,11 +188,11 @@ function openSettle(
   { db }: Core,
   parts: {
     readonly row: (lane: Lane) => ReplayRow | undefined;
-    readonly stored: Stored;
+    readonly stored: ReturnType<typeof openStored>;
     readonly ledger: LedgerStore;
     readonly letters: LetterStore;
   },
-): ReplayStore['settle'] {
+): Settle {
   const { row, stored, ledger, letters } = parts;
   const move = db.prepare('UPDATE replays SET after = ?, remaining = ? WHERE job = ? AND source = ?');
   return (sink, lane, upTo, refused, counts) => {

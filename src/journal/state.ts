@@ -3,36 +3,27 @@ import { PenstockError } from '../base/errors.ts';
 import { type Json, parseJson } from '../base/json.ts';
 import type { Core } from './core.ts';
 import { all, one } from './database.ts';
-import type { HoldNote } from './journal.ts';
-
-/** Small things that are remembered by name: checkpoints and notes of sources, holds. The `put` functions run inside a write. */
-export interface StateStore {
-  putCheckpoint(source: number, name: string, value: Json): void;
-  putNote(source: number, name: string, value: Json): void;
-  /** undefined when there is none; throws PEN_JOURNAL_CORRUPT. */
-  checkpoint(source: string, name: string): Json;
-  note(source: string, name: string): Json;
-  setNote(source: string, name: string, value: Json): Promise<void>;
-  setHold(kind: 'source' | 'sink', name: string, hold: HoldNote | null): Promise<void>;
-  holds(): { kind: 'source' | 'sink'; name: string; hold: HoldNote }[];
-}
+import type { Reports } from './journal.ts';
 
 /** The id under which notes of the journal itself are kept; AUTOINCREMENT starts above it. */
 const noSource = 0;
 
-/** Prepares checkpoints, notes and holds. */
-export function openState(core: Core): StateStore {
+export type StateStore = ReturnType<typeof openState>;
+
+/** Small things that are remembered by name: checkpoints and notes of sources, holds. The `put` functions run inside a write. */
+export function openState(core: Core) {
   return { ...openCheckpoints(core), ...openNotes(core), ...openHolds(core) };
 }
 
-function openCheckpoints({ db, names, path }: Core): Pick<StateStore, 'putCheckpoint' | 'checkpoint'> {
+function openCheckpoints({ db, names, path }: Core) {
   const put = db.prepare(
     'INSERT INTO checkpoints (source, name, value, crc) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = ?3, crc = ?4',
   );
   const remove = db.prepare('DELETE FROM checkpoints WHERE source = ? AND name = ?');
   const select = db.prepare('SELECT value, crc FROM checkpoints WHERE source = ? AND name = ?');
   return {
-    putCheckpoint(source, name, value) {
+    /** null deletes it. */
+    putCheckpoint(source: number, name: string, value: Json): void {
       if (value === null || value === undefined) {
         remove.run(source, name);
         return;
@@ -40,7 +31,8 @@ function openCheckpoints({ db, names, path }: Core): Pick<StateStore, 'putCheckp
       const text = JSON.stringify(value);
       put.run(source, name, text, textChecksum(text));
     },
-    checkpoint(sourceName, name) {
+    /** undefined when there is none; throws PEN_JOURNAL_CORRUPT. */
+    checkpoint(sourceName: string, name: string): Json {
       const source = names.source(sourceName);
       const row = source === undefined ? undefined : one<{ value: string; crc: number }>(select, source, name);
       if (row === undefined) return undefined;
@@ -58,7 +50,7 @@ export function textChecksum(text: string): number {
   return zlib.crc32(text);
 }
 
-function openNotes({ db, names, writer }: Core): Pick<StateStore, 'putNote' | 'note' | 'setNote'> {
+function openNotes({ db, names, writer }: Core) {
   const put = db.prepare('INSERT INTO notes (source, name, value) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3');
   const select = db.prepare('SELECT value FROM notes WHERE source = ? AND name = ?');
   const putNote = (source: number, name: string, value: Json): void => {
@@ -66,17 +58,17 @@ function openNotes({ db, names, writer }: Core): Pick<StateStore, 'putNote' | 'n
   };
   return {
     putNote,
-    note(sourceName, name) {
+    note(sourceName: string, name: string): Json {
       const source = sourceName === '' ? noSource : names.source(sourceName);
       const row = source === undefined ? undefined : one<{ value: string }>(select, source, name);
       return row === undefined ? undefined : parseJson(row.value);
     },
-    setNote: (sourceName, name, value) =>
+    setNote: (sourceName: string, name: string, value: Json): Promise<void> =>
       writer.write(() => putNote(sourceName === '' ? noSource : names.ensureSource(sourceName), name, value)),
   };
 }
 
-function openHolds({ db, writer }: Core): Pick<StateStore, 'setHold' | 'holds'> {
+function openHolds({ db, writer }: Core): Pick<Reports, 'setHold' | 'holds'> {
   const put = db.prepare(
     'INSERT INTO holds (kind, name, since, reason, fix) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET since = ?3, reason = ?4, fix = ?5',
   );
@@ -89,7 +81,7 @@ function openHolds({ db, writer }: Core): Pick<StateStore, 'setHold' | 'holds'> 
         else put.run(kind, name, hold.since, hold.reason, hold.fix ?? null);
       });
     },
-    holds() {
+    async holds() {
       const rows = all<{ kind: 'source' | 'sink'; name: string; since: number; reason: string; fix: string | null }>(select);
       return rows.map(({ kind, name, since, reason, fix }) => ({ kind, name, hold: { since, reason, fix: fix ?? undefined } }));
     },

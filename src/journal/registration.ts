@@ -1,15 +1,22 @@
 import type { Core } from './core.ts';
 import { all, one } from './database.ts';
-import type { RegistrationReport, SinkRegistration, SourceRegistration } from './journal.ts';
+import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from './journal.ts';
 import type { OffsetStore } from './offsets.ts';
+import { openDrop, openRename } from './rename.ts';
+import type { StateStore } from './state.ts';
 
-/** Knows what is configured: gives new sinks their starting offsets and finds orphans and changed identities. */
-export interface Registry {
-  register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]): Promise<RegistrationReport>;
+/** The names that the journal keeps state for: configured, renamed, forgotten, reset. */
+export function openRegistration(core: Core, offsets: OffsetStore, state: StateStore): Registration {
+  return {
+    register: openRegister(core, offsets),
+    ...openRename(core),
+    forgetSink: openForget(core, offsets),
+    resetSource: openReset(core, state),
+  };
 }
 
-/** Prepares registration. */
-export function openRegistry(core: Core, offsets: OffsetStore): Registry {
+/** Gives new sinks their starting offsets and finds orphans and changed identities. */
+function openRegister(core: Core, offsets: OffsetStore): Registration['register'] {
   const { db, writer, wake } = core;
   const putSources = openPutSources(core);
   const putSinks = openPutSinks(core, offsets);
@@ -17,22 +24,20 @@ export function openRegistry(core: Core, offsets: OffsetStore): Registry {
   const orphanSources = db.prepare('SELECT name FROM sources WHERE configured = 0 ORDER BY name');
   const pending = (sink: number): number => offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
 
-  return {
-    async register(sources, sinks) {
-      const report = await writer.write(() => {
-        db.exec('UPDATE sources SET configured = 0; UPDATE sinks SET configured = 0');
-        const changedSources = putSources(sources);
-        const appeared = putSinks(sinks);
-        return {
-          newSinks: appeared.map(({ id, name }) => ({ name, pending: pending(id) })),
-          orphanSinks: all<{ id: number; name: string }>(orphanSinks).map(({ id, name }) => ({ name, pending: pending(id) })),
-          orphanSources: all<{ name: string }>(orphanSources).map(({ name }) => name),
-          changedSources,
-        };
-      });
-      wake.bell();
-      return report;
-    },
+  return async (sources, sinks) => {
+    const report = await writer.write(() => {
+      db.exec('UPDATE sources SET configured = 0; UPDATE sinks SET configured = 0');
+      const changedSources = putSources(sources);
+      const appeared = putSinks(sinks);
+      return {
+        newSinks: appeared.map(({ id, name }) => ({ name, pending: pending(id) })),
+        orphanSinks: all<{ id: number; name: string }>(orphanSinks).map(({ id, name }) => ({ name, pending: pending(id) })),
+        orphanSources: all<{ name: string }>(orphanSources).map(({ name }) => name),
+        changedSources,
+      };
+    });
+    wake.bell();
+    return report;
   };
 }
 
@@ -99,5 +104,36 @@ function openStartOf(db: Core['db']) {
     if (first === undefined) return appended;
     const from = start === 'oldest' ? first : one<{ first: number }>(since, source, kind, first, Number(start))?.first;
     return from === undefined ? appended : from - 1;
+  };
+}
+
+function openForget({ db, names, writer, log, clock }: Core, offsets: OffsetStore): Registration['forgetSink'] {
+  const drop = openDrop(db, 'sink');
+  const letters = db.prepare('SELECT count(*) AS n FROM dead_letters WHERE sink = ?');
+  const unhold = db.prepare("DELETE FROM holds WHERE kind = 'sink' AND name = ?");
+  const note = db.prepare('INSERT OR REPLACE INTO notes (source, name, value) VALUES (0, ?, ?)');
+  return async (name) => {
+    const gone = await writer.write(() => {
+      const sink = names.requireSink(name);
+      const abandoned = offsets.lanes(sink).reduce((sum, lane) => sum + lane.pending, 0);
+      const discarded = one<{ n: number }>(letters, sink)?.n ?? 0;
+      drop(sink);
+      unhold.run(name);
+      // The sink's rows of the ledger go with it; what it left undelivered stays on record.
+      note.run(`forgotten:${name}`, JSON.stringify({ at: clock.now(), abandoned, discarded }));
+      return { abandoned, discarded };
+    });
+    log.warn({ sink: name, ...gone }, 'sink forgotten');
+  };
+}
+
+function openReset({ db, names, writer }: Core, state: StateStore): Registration['resetSource'] {
+  const adopt = db.prepare('UPDATE sources SET identity = registered WHERE id = ?');
+  return async (name, checkpoint) => {
+    await writer.write(() => {
+      const source = names.ensureSource(name);
+      adopt.run(source);
+      state.putCheckpoint(source, 'live', checkpoint);
+    });
   };
 }

@@ -1,33 +1,22 @@
-import { openAppender } from './append.ts';
+import { openAppend } from './append.ts';
 import type { Core } from './core.ts';
 import { recentCorrections } from './counts-at-start.ts';
 import { all, one } from './database.ts';
-import { type LetterStore, openLetters } from './dead-letters.ts';
+import { openLetters } from './dead-letters.ts';
 import { openJobs } from './jobs.ts';
 import type { Journal, JournalUsage } from './journal.ts';
-import { type LedgerStore, openLedger } from './ledger.ts';
+import { openLedger } from './ledger.ts';
 import type { Limits } from './limits.ts';
-import { openMoves } from './moves.ts';
-import { type OffsetStore, openOffsets } from './offsets.ts';
-import { openRegistry } from './registry.ts';
-import { openReplays, type ReplayStore } from './replays.ts';
-import { openSeen, type SeenIndex } from './seen.ts';
-import { openState, type StateStore } from './state.ts';
+import { openOffsets } from './offsets.ts';
+import { openRegistration } from './registration.ts';
+import { openReplays } from './replays.ts';
+import { openSeen } from './seen.ts';
+import { openState } from './state.ts';
 
-/** The concerns of an open journal. */
-export interface Parts {
-  readonly core: Core;
-  readonly limits: Limits;
-  readonly state: StateStore;
-  readonly seen: SeenIndex;
-  readonly ledger: LedgerStore;
-  readonly letters: LetterStore;
-  readonly offsets: OffsetStore;
-  readonly replays: ReplayStore;
-}
+type Stores = ReturnType<typeof openStores>;
 
-/** Prepares every concern on one database. */
-export function openParts(core: Core, limits: Limits): Parts {
+/** What an open journal is made of, over one database. */
+export function openStores(core: Core, limits: Limits) {
   const ledger = openLedger(core);
   const letters = openLetters(core, ledger);
   const offsets = openOffsets(core, ledger, letters);
@@ -43,22 +32,22 @@ export function openParts(core: Core, limits: Limits): Parts {
   };
 }
 
-/** The journal's contract over its parts. `close` ends it. */
-export function journalOf(parts: Parts, close: () => Promise<void>): Journal {
-  const { core, limits, state, offsets, replays } = parts;
+/** The contract over its stores. `close` ends it. */
+export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
+  const { core, limits, state, offsets, replays } = stores;
   let closing: Promise<void> | undefined;
   return {
-    ...openAppender(core, parts),
-    ...openRegistry(core, offsets),
-    ...openMoves(core, offsets, state),
-    ...reading(parts),
-    ...delivery(parts),
-    ...letterOperations(parts),
-    ...jobOperations(core),
+    ...openAppend(core, stores),
+    ...openRegistration(core, offsets, state),
+    ...openJobs(core),
+    ...reading(stores),
+    ...delivery(stores),
+    ...deadLetters(stores),
     hasRoom: () => limits.hasRoom(),
     usage: openUsage(core, limits),
-    setNote: (source, name, value) => state.setNote(source, name, value),
-    setHold: (kind, name, hold) => state.setHold(kind, name, hold),
+    setNote: state.setNote,
+    setHold: state.setHold,
+    holds: state.holds,
     openReplay: (job, sink, what) => replays.open(job, sink, what),
     closeReplay: (job) => replays.close(job),
     changed: (signal) => core.wake.wait(signal),
@@ -71,7 +60,7 @@ function reading({
   seen,
   state,
   ledger,
-}: Parts): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'windows' | 'connectorText' | 'ledger' | 'holds'> {
+}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'windows' | 'connectorText' | 'ledger'> {
   const connector = core.db.prepare('SELECT text FROM connectors WHERE hash = ?');
   return {
     seen: async (source, entries) => seen.lookup(source, entries),
@@ -80,11 +69,10 @@ function reading({
     windows: async (source, from, to) => ledger.windows(source, from, to),
     connectorText: async (hash) => one<{ text: string }>(connector, hash)?.text,
     ledger: async () => ledger.ledger(),
-    holds: async () => state.holds(),
   };
 }
 
-function delivery({ core, letters, ledger, offsets, replays }: Parts): Pick<Journal, 'lanes' | 'read' | 'settle'> {
+function delivery({ core, letters, ledger, offsets, replays }: Stores): Pick<Journal, 'lanes' | 'read' | 'settle'> {
   const { names, writer } = core;
   return {
     lanes: async (sink) => {
@@ -106,20 +94,11 @@ function delivery({ core, letters, ledger, offsets, replays }: Parts): Pick<Jour
   };
 }
 
-function letterOperations({ letters }: Parts): Pick<Journal, 'deadLetters' | 'countDeadLetters' | 'discardDeadLetters'> {
+function deadLetters({ letters }: Stores): Pick<Journal, 'deadLetters' | 'countDeadLetters' | 'discardDeadLetters'> {
   return {
     deadLetters: async (filter, limit, after) => letters.list(filter, limit, after),
     countDeadLetters: async (filter) => letters.count(filter),
     discardDeadLetters: (filter) => letters.discard(filter),
-  };
-}
-
-function jobOperations(core: Core): Pick<Journal, 'insertJob' | 'jobs' | 'updateJob'> {
-  const jobs = openJobs(core);
-  return {
-    insertJob: (kind, args) => jobs.insert(kind, args),
-    updateJob: (id, change) => jobs.update(id, change),
-    jobs: async (filter) => jobs.list(filter),
   };
 }
 
