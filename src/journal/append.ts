@@ -16,7 +16,7 @@ export function openAppend(
   const { limits } = stores;
   const apply = openApply(core, stores);
   const listeners = new Set<(page: AppendedPage) => void>();
-  const tell = (page: AppendedPage): void => {
+  const notify = (page: AppendedPage): void => {
     for (const listener of listeners) listener(page);
   };
 
@@ -31,7 +31,7 @@ export function openAppend(
       return apply(commit, rows);
     }, 'append');
     if (listeners.size > 0 && commit.page !== undefined && rows.length > 0)
-      tell(appendedPage(commit.source, commit.page, rows, before));
+      notify(appendedPage(commit.source, commit.page, rows, before));
     core.wake.bell();
   }
 

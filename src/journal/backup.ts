@@ -7,8 +7,8 @@ import { openDatabase, storageError } from './database.ts';
 import { journalPaths, syncDirectory } from './directory.ts';
 import { checkVersion } from './migrate.ts';
 
-export interface BackupOptions {
-  /** Told as pages of the file are copied. */
+interface BackupOptions {
+  /** Called as pages of the file are copied. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

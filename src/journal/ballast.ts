@@ -3,21 +3,6 @@ import type { Log } from '../base/log.ts';
 import type { Files } from '../base/seams.ts';
 import { syncDirectory } from './directory.ts';
 
-/**
- * A file of dead weight in data_dir. States: `absent` (not made yet, or no space for it) -> `standing` -> given up on a full disk, which
- * is `absent` again. While it stands, a full disk leaves room for offsets and dead letters.
- */
-export interface Ballast {
-  /** Removes the file; false when there was none to give. */
-  giveUp(): Promise<boolean>;
-  /** Makes the file when it is absent and the disk has room for it and as much again; looks whether a full disk has space again. */
-  restore(): Promise<void>;
-  /** Remembers that the disk was found full. */
-  foundFull(): void;
-  /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
-  isLean(): boolean;
-}
-
 const mebibyte = 1024 * 1024;
 
 /** Size of the ballast of a journal, bytes: 64 MiB, at most an eighth of max_bytes. */
@@ -25,11 +10,16 @@ export function ballastBytes(maxBytes: number): number {
   return Math.min(64 * mebibyte, Math.floor(maxBytes / 8));
 }
 
-/** Finds or later makes the ballast at a path. */
+export type Ballast = ReturnType<typeof openBallast>;
+
+/**
+ * A file of dead weight in data_dir. States: `absent` (not made yet, or no space for it) -> `standing` -> given up on a full disk, which
+ * is `absent` again. While it stands, a full disk leaves room for offsets and dead letters.
+ */
 export function openBallast(
   path: string,
   { bytes, files, log }: { readonly bytes: number; readonly files: Files; readonly log: Log },
-): Ballast {
+) {
   let busy: Promise<void> | undefined;
   let lean = false;
 
@@ -41,9 +31,12 @@ export function openBallast(
     if (stands || (await build(path, bytes, files, log))) lean = false;
   }
   return {
+    /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
     isLean: () => lean,
+    /** Remembers that the disk was found full. */
     foundFull: () => void (lean = true),
-    async giveUp() {
+    /** Removes the file; false when there was none. */
+    async giveUp(): Promise<boolean> {
       lean = true;
       await busy;
       const size = await sizeOf(path, files);
@@ -51,11 +44,12 @@ export function openBallast(
       await files.rm(path, { force: true });
       log.error(
         { path, bytes: size },
-        'the disk is full: gave up the ballast so that offsets can be kept; free space on the disk',
+        'the disk is full: deleted the ballast so that offsets can be written; free space on the disk',
       );
       return true;
     },
-    restore() {
+    /** Makes the file when it is absent and the disk has room for it and as much again; looks whether a full disk has space again. */
+    restore(): Promise<void> {
       busy ??= make().finally(() => {
         busy = undefined;
       });
@@ -70,8 +64,8 @@ async function build(path: string, bytes: number, files: Files, log: Log): Promi
     await syncDirectory(dirname(path), files);
     return true;
   } catch (error) {
-    // It is tried again with the next upkeep; until then a full disk finds no reserve.
-    log.warn({ err: error, path }, 'the ballast could not be made');
+    // Until it is made, a full disk finds no reserve.
+    log.warn({ err: error, path }, 'the ballast could not be made, retrying with the next upkeep');
     await files.rm(path, { force: true });
     return false;
   }

@@ -3,33 +3,19 @@ import { PenstockError } from '../base/errors.ts';
 import { formatSize } from '../base/quantity.ts';
 import { pragma } from './database.ts';
 
-/** How full the journal is, and whether more may come in. Only appends are bound by it. */
-export interface Limits {
-  readonly maxBytes: number;
-  usedBytes(): number;
-  /** True when `bytes` more fit below max_bytes. */
-  fits(bytes: number): boolean;
-  /** False from the moment that one more large page would not fit until a tenth of the journal is free again. */
-  hasRoom(): boolean;
-  /** Trims what may go when `bytes` do not fit; does not promise that they do afterwards. */
-  makeRoom(bytes: number): Promise<void>;
-  /** Throws PEN_JOURNAL_FULL when `bytes` do not fit. */
-  assertRoom(bytes: number): void;
-  /** Sets what frees space: called with the bytes that are wanted. */
-  relieveWith(relieve: (bytes: number) => Promise<void>): void;
-}
-
 /** Smallest max_bytes that leaves the reserve, the ballast and a page their room. */
 export const minMaxBytes = 8 * 1024 * 1024;
 
-export interface LimitsOptions {
+interface LimitsOptions {
   readonly maxBytes: number;
   /** True while the disk is full, whatever max_bytes allows. */
   readonly isLean: () => boolean;
 }
 
-/** Measures a database against its limits. */
-export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }: LimitsOptions): Limits {
+export type Limits = ReturnType<typeof openLimits>;
+
+/** How full the journal is, and whether more may come in. Only appends are bound by it. */
+export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }: LimitsOptions) {
   const pageCount = db.prepare('PRAGMA page_count');
   const freeCount = db.prepare('PRAGMA freelist_count');
   const walFrames = db.prepare('PRAGMA wal_checkpoint(NOOP)');
@@ -45,27 +31,32 @@ export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }:
     const pages = Number(pageCount.get()?.['page_count'] ?? 0) - Number(freeCount.get()?.['freelist_count'] ?? 0);
     return pages * pageSize + walBytes;
   }
+  /** True when `bytes` more fit below max_bytes. */
   const fits = (bytes: number): boolean => usedBytes() + bytes <= maxBytes;
   return {
     maxBytes,
     usedBytes,
     fits,
-    hasRoom() {
+    /** False from the moment that one more large page would not fit until a tenth of the journal is free again. */
+    hasRoom(): boolean {
       room = !isLean() && fits(room ? worstPage : worstPage + maxBytes / 10);
       // No append will come to make room while there is none, so what may go has to go from here.
       if (!room && !isLean()) void relieve(worstPage + maxBytes / 10);
       return room;
     },
-    async makeRoom(bytes) {
+    /** Deletes what may go when `bytes` do not fit; does not promise that they do afterwards. */
+    async makeRoom(bytes: number): Promise<void> {
       if (!isLean() && !fits(bytes)) await relieve(bytes);
     },
-    assertRoom(bytes) {
+    /** Throws PEN_JOURNAL_FULL when `bytes` do not fit. */
+    assertRoom(bytes: number): void {
       if (isLean()) throw diskFullError(path);
       if (fits(bytes)) return;
       room = false;
       throw fullError(path, usedBytes(), maxBytes);
     },
-    relieveWith(how) {
+    /** Sets what frees space: called with the bytes that are wanted. */
+    relieveWith(how: (bytes: number) => Promise<void>): void {
       relieve = how;
     },
   };
@@ -74,12 +65,12 @@ export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }:
 function fullError(path: string, usedBytes: number, maxBytes: number): PenstockError {
   const what = `the journal is full: ${formatSize(usedBytes)} of ${formatSize(maxBytes)} hold events that a sink has not taken yet`;
   const fix =
-    'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection goes on by itself';
+    'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection resumes by itself';
   return new PenstockError('PEN_JOURNAL_FULL', what, { where: path, fix });
 }
 
 /** The error of an append that finds the disk full. */
 export function diskFullError(path: string, cause?: unknown): PenstockError {
-  const fix = 'free space on the disk; collection goes on by itself';
+  const fix = 'free space on the disk; collection resumes by itself';
   return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', { where: path, cause, fix });
 }

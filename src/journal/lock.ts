@@ -6,14 +6,9 @@ import type { Files } from '../base/seams.ts';
 import { storageError } from './database.ts';
 import type { JournalPaths } from './directory.ts';
 
-/** The right to be the one process that collects and delivers. Disposing gives it back; so does the end of the process, however it comes. */
-export interface Lock {
-  release(): Promise<void>;
-}
-
 const retryMs = 250;
 
-export interface LockOptions {
+interface LockOptions {
   readonly clock: Clock;
   readonly files: Files;
   /** How long to wait for another holder, milliseconds. */
@@ -22,10 +17,10 @@ export interface LockOptions {
 }
 
 /**
- * Takes the lock of a data_dir: an exclusive transaction on a small database of its own, which the system frees even after kill -9.
- * Throws PEN_JOURNAL_LOCKED, naming the holder as far as it is known.
+ * Takes the lock of a data_dir, the right to be the one process that collects and delivers: an exclusive transaction on a small database
+ * of its own, which the system frees even after kill -9. Throws PEN_JOURNAL_LOCKED, naming the holder as far as it is known.
  */
-export async function takeLock(paths: JournalPaths, { clock, files, waitMs, signal }: LockOptions): Promise<Lock> {
+export async function takeLock(paths: JournalPaths, { clock, files, waitMs, signal }: LockOptions): Promise<AsyncDisposable> {
   await touch(paths.lock, files);
   const end = clock.monotonic() + waitMs;
   for (;;) {
@@ -33,7 +28,7 @@ export async function takeLock(paths: JournalPaths, { clock, files, waitMs, sign
     if (db !== undefined) {
       await nameHolder(paths.holder, clock, files);
       return {
-        async release() {
+        async [Symbol.asyncDispose]() {
           await files.rm(paths.holder, { force: true });
           db.close();
         },

@@ -11,7 +11,7 @@ import { type JournalPaths, journalPaths, prepareDirectory } from './directory.t
 import type { Journal } from './journal.ts';
 import { JournalTime } from './journal-time.ts';
 import { openLimits } from './limits.ts';
-import { type Lock, takeLock } from './lock.ts';
+import { takeLock } from './lock.ts';
 import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
 import { schemaVersion } from './schema.ts';
 import { journalOf, openStores } from './stores.ts';
@@ -53,13 +53,13 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
     return await assembleOnAnyDisk(paths, options, lock);
   } catch (error) {
-    await lock.release();
+    await lock[Symbol.asyncDispose]();
     throw storageError(error, paths.journal);
   }
 }
 
 // A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
-async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: Lock): Promise<Journal> {
+async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable): Promise<Journal> {
   try {
     return assemble(paths, options, lock);
   } catch (error) {
@@ -80,7 +80,7 @@ async function openShared(paths: JournalPaths, options: JournalOptions): Promise
   return assemble(paths, options, undefined);
 }
 
-function assemble(paths: JournalPaths, options: JournalOptions, lock: Lock | undefined): Journal {
+function assemble(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable | undefined): Journal {
   const path = paths.journal;
   const version = versionOf(path);
   const db = openDatabase(path);
@@ -99,7 +99,7 @@ function start(
   db: DatabaseSync,
   paths: JournalPaths,
   { seams, log, maxBytes, keepMs }: JournalOptions,
-  lock: Lock | undefined,
+  lock: AsyncDisposable | undefined,
 ): Journal {
   const { clock, files } = seams;
   const path = paths.journal;
@@ -123,7 +123,7 @@ function start(
     await writer.close();
     core.wake.close();
     db.close();
-    await lock?.release();
+    await lock?.[Symbol.asyncDispose]();
   });
   return upkeep === undefined
     ? journal

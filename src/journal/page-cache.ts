@@ -4,9 +4,6 @@ interface Entry extends AppendedPage {
   readonly last: Position;
 }
 
-/** Pages of one lane in order, oldest first. */
-type Entries = Entry[];
-
 /** Record text that the daemon keeps parsed, bytes: some pages, for sinks that keep up; parsed they take several times that. */
 export const pageCacheBytes = 8 * 2 ** 20;
 
@@ -14,7 +11,7 @@ export const pageCacheBytes = 8 * 2 ** 20;
  * Keeps pages that were just appended parsed, so that a sink that keeps up reads no bytes. Holds at most about `maxBytes` of record text
  * (the objects take a few times that), oldest go first, and a page goes as soon as every sink that asked for lanes has settled it.
  *
- * An engine that does not tell about its appends is returned as it is.
+ * An engine without `onAppend` is returned as it is.
  */
 export function withPageCache(journal: Journal, maxBytes: number): Journal {
   if (journal.onAppend === undefined) return journal;
@@ -47,16 +44,9 @@ export function withPageCache(journal: Journal, maxBytes: number): Journal {
   };
 }
 
-interface PageCache {
-  add(page: AppendedPage): void;
-  watch(sink: string): void;
-  read(lane: Lane, after: Position, limit: number): StoredPage[];
-  settled(sink: string, lane: Lane, upTo: Position): void;
-  clear(): void;
-}
-
-function createCache(maxBytes: number): PageCache {
-  const lanes = new Map<string, Entries>();
+function createCache(maxBytes: number) {
+  // Oldest first.
+  const lanes = new Map<string, Entry[]>();
   const progress = createProgress();
   let order: Entry[] = [];
   let bytes = 0;
@@ -72,7 +62,7 @@ function createCache(maxBytes: number): PageCache {
     for (const { textBytes } of gone) bytes -= textBytes;
   }
   return {
-    add(page) {
+    add(page: AppendedPage): void {
       const last = page.page.positions.at(-1);
       if (last === undefined || page.textBytes > maxBytes) return;
       const entry = { ...page, last };
@@ -81,14 +71,14 @@ function createCache(maxBytes: number): PageCache {
       bytes += page.textBytes;
       drop(oldestBeyond(order, bytes - maxBytes));
     },
-    watch: (sink) => progress.watch(sink),
-    read: (lane, after, limit) => readEntries(lanes.get(keyOf(lane)) ?? [], after, limit),
-    settled(sink, lane, upTo) {
+    watch: (sink: string): void => progress.watch(sink),
+    read: (lane: Lane, after: Position, limit: number): StoredPage[] => readEntries(lanes.get(keyOf(lane)) ?? [], after, limit),
+    settled(sink: string, lane: Lane, upTo: Position): void {
       const key = keyOf(lane);
       const all = progress.settled(sink, key, upTo);
       drop(new Set((lanes.get(key) ?? []).filter(({ last }) => last <= all)));
     },
-    clear() {
+    clear(): void {
       lanes.clear();
       order = [];
       bytes = 0;
@@ -108,7 +98,7 @@ function oldestBeyond(order: readonly Entry[], excess: number): Set<Entry> {
   return gone;
 }
 
-/** Knows how far every sink that asked has settled each lane. */
+/** How far every sink that asked has settled each lane. */
 function createProgress() {
   const sinks = new Map<string, Map<string, number>>();
   return {
@@ -127,7 +117,7 @@ function keyOf({ kind, source, job = 0 }: Lane): string {
   return `${kind}/${job}/${source}`;
 }
 
-function readEntries(entries: Entries, after: Position, limit: number): StoredPage[] {
+function readEntries(entries: readonly Entry[], after: Position, limit: number): StoredPage[] {
   const pages: StoredPage[] = [];
   let at = after;
   let records = 0;

@@ -18,7 +18,7 @@ export const pageColumns = 'id, source, kind, first, count, connector_name, conn
 /** A run of rows of one reading stops at this size, whatever the limit of records; bytes before compression. */
 const maxReadBytes = 16 * 1024 * 1024;
 
-/** Where a reading goes on: the next row at or after a place, and the place behind a row. */
+/** Where a reading goes on: the next row at or after a place, and the row after another. */
 export interface Steps {
   readonly first: () => PageRow | undefined;
   readonly next: (row: PageRow) => PageRow | undefined;
@@ -84,21 +84,21 @@ export async function decodeChecked(row: PageRow, path: string): Promise<StoredR
   throw damaged();
 }
 
-/** Steps along one stored lane, from the record behind `after`. */
+/** Steps along one stored lane, from the record after `after`. */
 export function openLaneSteps(db: DatabaseSync): (source: number, kind: number, after: number) => Steps {
   const holding = db.prepare(
     `SELECT ${pageColumns} FROM pages WHERE source = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
   );
-  const behind = db.prepare(
+  const following = db.prepare(
     `SELECT ${pageColumns} FROM pages WHERE source = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1`,
   );
   const page = (statement: StatementSync, ...values: number[]): PageRow | undefined => one<PageRow>(statement, ...values);
   return (source, kind, after) => ({
     first() {
       const row = page(holding, source, kind, after + 1);
-      return row !== undefined && row.first + row.count > after + 1 ? row : page(behind, source, kind, after);
+      return row !== undefined && row.first + row.count > after + 1 ? row : page(following, source, kind, after);
     },
-    next: (row) => page(behind, source, kind, row.first),
+    next: (row) => page(following, source, kind, row.first),
     positionOf: (row, index) => row.first + index,
     leaveOut: (row) => Math.max(0, after + 1 - row.first),
   });

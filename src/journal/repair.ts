@@ -24,7 +24,7 @@ export interface JournalRepair {
   readonly notes: readonly string[];
 }
 
-export interface RepairOptions {
+interface RepairOptions {
   readonly seams: Seams;
   /** How long to wait for a daemon that ends, milliseconds. */
   readonly lockWaitMs?: number;
@@ -40,23 +40,19 @@ export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 
   const paths = journalPaths(dataDir);
   if (!(await fileExists(paths.journal, files)))
     throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to repair', { where: paths.journal });
-  const lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
-  try {
-    const repaired = `${paths.journal}.repaired`;
-    for (const suffix of ['', '-wal', '-shm']) await files.rm(`${repaired}${suffix}`, { force: true });
-    await createJournalFile(repaired, files);
-    const report = await salvage(paths.journal, repaired);
-    const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
-    for (const suffix of ['', '-wal', '-shm']) {
-      if (await fileExists(`${paths.journal}${suffix}`, files))
-        await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
-    }
-    await files.rename(repaired, paths.journal);
-    await syncDirectory(dirname(paths.journal), files);
-    return { path: paths.journal, damaged, ...report };
-  } finally {
-    await lock.release();
+  await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
+  const repaired = `${paths.journal}.repaired`;
+  for (const suffix of ['', '-wal', '-shm']) await files.rm(`${repaired}${suffix}`, { force: true });
+  await createJournalFile(repaired, files);
+  const report = await salvage(paths.journal, repaired);
+  const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (await fileExists(`${paths.journal}${suffix}`, files))
+      await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
   }
+  await files.rename(repaired, paths.journal);
+  await syncDirectory(dirname(paths.journal), files);
+  return { path: paths.journal, damaged, ...report };
 }
 
 async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'path' | 'damaged'>> {

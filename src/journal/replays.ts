@@ -179,7 +179,7 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
         pages?.n ?? letters.count(filter, 0, upto),
       );
     }
-    // A job that is resumed finds its rows and goes on after its offset.
+    // A job that is resumed finds its rows and resumes after its offset.
     return one<{ n: number }>(select, job)?.n ?? 0;
   };
 }

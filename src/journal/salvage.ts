@@ -54,7 +54,7 @@ function isGone(from: DatabaseSync, table: string): boolean {
   try {
     return columnsOf(from, table).length === 0 && !(table === 'skips' && Number(pragma(from, 'user_version')) < 2);
   } catch {
-    // Reading it fails too, and tells why.
+    // Reading it fails too, with the reason.
     return false;
   }
 }
@@ -160,7 +160,7 @@ async function readable(read: () => PageRow | undefined, path: string): Promise<
     if (row !== undefined) await decodeChecked(row, path);
     return row;
   } catch {
-    // Whatever makes the row unreadable, it is counted and left behind.
+    // Whatever makes the row unreadable, it is counted and not copied.
     return 'damaged';
   }
 }
@@ -170,7 +170,7 @@ function idRange(db: DatabaseSync): { first: number; last: number } {
     try {
       return one<{ id: number | null }>(db.prepare(sql))?.id ?? undefined;
     } catch {
-      // The place that would tell is damaged: another one is asked.
+      // What would say so is damaged: the next is asked.
       return undefined;
     }
   };

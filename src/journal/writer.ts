@@ -6,15 +6,7 @@ import { inTransaction, isDiskFull, storageError } from './database.ts';
 import { diskFullError } from './limits.ts';
 
 /** What a change may use up: an append ends where the disk ends, everything else may fall back on the reserve. */
-export type Urgency = 'append' | 'reserve';
-
-/** The journal's one way to write. Changes that arrive together share one transaction, and so one sync. */
-export interface Writer {
-  /** Runs `work` in the next transaction; resolves when that is durable. `work` may run twice: it must only speak to the database. */
-  write<T>(work: () => T, urgency?: Urgency): Promise<T>;
-  /** Waits for what was asked so far and refuses the rest. */
-  close(): Promise<void>;
-}
+type Urgency = 'append' | 'reserve';
 
 interface Change {
   readonly work: () => unknown;
@@ -23,16 +15,18 @@ interface Change {
   readonly failed: (error: unknown) => void;
 }
 
-export interface WriterOptions {
+interface WriterOptions {
   readonly path: string;
   /** Frees space for a change that must not fail; false when there is none to free. */
   readonly freeReserve: () => Promise<boolean>;
-  /** Told when an append found the disk full. */
+  /** Called when an append found the disk full. */
   readonly foundFull: () => void;
 }
 
-/** Opens the writer of a database. */
-export function openWriter(db: DatabaseSync, options: WriterOptions): Writer {
+export type Writer = ReturnType<typeof openWriter>;
+
+/** The journal's one way to write. Changes that arrive together share one transaction, and so one sync. */
+export function openWriter(db: DatabaseSync, options: WriterOptions) {
   let queue: Change[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
@@ -49,6 +43,7 @@ export function openWriter(db: DatabaseSync, options: WriterOptions): Writer {
   }
 
   return {
+    /** Runs `work` in the next transaction; resolves when that is durable. `work` may run twice: it must only speak to the database. */
     write<T>(work: () => T, urgency: Urgency = 'reserve'): Promise<T> {
       if (closed) return Promise.reject(new PenstockError('PEN_ABORTED', 'the journal is closed'));
       return new Promise<T>((resolve, reject) => {
@@ -56,7 +51,8 @@ export function openWriter(db: DatabaseSync, options: WriterOptions): Writer {
         running ??= drain();
       });
     },
-    async close() {
+    /** Waits for what was asked so far and refuses the rest. */
+    async close(): Promise<void> {
       closed = true;
       await running;
     },
