@@ -101,6 +101,12 @@ const fixes = {
   PEN_INTERNAL: 'report this with the log; the journal is unchanged',
 } as const;
 
+/** The error of an append that finds the disk full. */
+export function diskFullError(path: string, cause?: unknown): PenstockError {
+  const fix = 'free space on the disk; collection resumes by itself';
+  return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', { where: path, cause, fix });
+}
+
 /** Brings the WAL into the database and empties it, unless a reader is in the way: then it stays for the next time. */
 export function truncateWal(db: DatabaseSync): void {
   // Waiting for a reader would stall the event loop: a backup may read for minutes.

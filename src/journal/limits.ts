@@ -1,10 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import { formatSize } from '../base/quantity.ts';
-import { pragma } from './database.ts';
-
-/** Smallest max_bytes that leaves the reserve, the ballast and a page their room. */
-export const minMaxBytes = 8 * 1024 * 1024;
+import { diskFullError, pragma } from './database.ts';
 
 interface LimitsOptions {
   readonly maxBytes: number;
@@ -67,10 +64,4 @@ function fullError(path: string, usedBytes: number, maxBytes: number): PenstockE
   const fix =
     'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection resumes by itself';
   return new PenstockError('PEN_JOURNAL_FULL', what, { where: path, fix });
-}
-
-/** The error of an append that finds the disk full. */
-export function diskFullError(path: string, cause?: unknown): PenstockError {
-  const fix = 'free space on the disk; collection resumes by itself';
-  return new PenstockError('PEN_JOURNAL_FULL', 'the disk is full', { where: path, cause, fix });
 }

@@ -188,8 +188,7 @@ export function pageChecksum(facts: PageFacts, body: Uint8Array): number {
   );
 }
 
-/** Largest number of records that one page may hold. */
-export const maxPageRecords = 100_000;
+const maxPageRecords = 100_000;
 
 /** Throws PEN_INTERNAL for a page that the contract does not allow. */
 export function checkPage(page: NewPage): void {

@@ -28,8 +28,6 @@ interface ReplayRow {
   readonly remaining: number;
 }
 
-export type ReplayStore = ReturnType<typeof openReplays>;
-
 /** Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job. */
 export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStore) {
   const { db, names, writer, wake } = core;

@@ -2,8 +2,7 @@
 // whole is run again change by change, so that only the one at fault is refused.
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
-import { inTransaction, isDiskFull, storageError } from './database.ts';
-import { diskFullError } from './limits.ts';
+import { diskFullError, inTransaction, isDiskFull, storageError } from './database.ts';
 
 /** What a change may use up: an append ends where the disk ends, everything else may fall back on the reserve. */
 type Urgency = 'append' | 'reserve';
