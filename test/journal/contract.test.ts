@@ -55,6 +55,15 @@ async function openWithLetter(place: Place): Promise<{ journal: Journal; records
   return { journal, records };
 }
 
+/** Delivers the stored records of the first replay, the letters among them at last. */
+async function settleStored(journal: Journal): Promise<void> {
+  const lane: Lane = { kind: 'replay', source: 's', job: 1 };
+  const pages = await journal.read('a', lane, at(0), 10);
+  const last = pages.at(-1)?.positions.at(-1) ?? at(0);
+  const letters = pages.flatMap((page) => page.letters ?? []).filter((letter) => letter !== undefined);
+  await journal.settle('a', lane, last, [], { replayed: 2 }, letters);
+}
+
 describe.each([
   { kind: 'on disk', place: onDisk },
   { kind: 'in memory', place: inMemory },
@@ -415,5 +424,31 @@ describe.each([
     await journal.append(commitOf('s', someRecords(1)));
 
     await expect(woken).resolves.toBeUndefined();
+  });
+
+  it.each([
+    { what: 'another replay delivered', leave: (journal: Journal) => settleStored(journal) },
+    { what: 'a person discarded', leave: (journal: Journal) => journal.discardDeadLetters({ sink: 'a' }) },
+  ])('comes to the end of a retry whose last letter $what', async ({ leave }) => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const records = someRecords(2);
+    await journal.append(commitOf('s', records));
+    const letters = records.map((record) => letterOf(record, { code: 'wrong_index' }));
+    await journal.settle('a', live, at(2), letters, {});
+    const { id: other } = await journal.insertJob('replay', {});
+    await journal.openReplay(other, 'a', { kind: 'stored', from: 0, to: 1000 });
+    const { id } = await journal.insertJob('retry_dead_letters', {});
+    await journal.openReplay(id, 'a', { kind: 'dead_letters', letters: { sink: 'a', code: 'wrong_index' } });
+    const lane: Lane = { kind: 'replay', source: 's', job: id };
+    const [page] = await journal.read('a', lane, at(0), 1);
+    const first = page?.positions[0] ?? at(0);
+    await journal.settle('a', lane, first, [], { replayed: 1 }, [1]);
+
+    await leave(journal);
+    const rest = await journal.read('a', lane, first, 10);
+
+    expect(rest).toEqual([]);
+    expect((await journal.lanes('a')).filter(({ lane: { job } }) => job === id)).toEqual([]);
   });
 });

@@ -32,29 +32,45 @@ export function lanesOf(disk: MemoryDisk, sink: string): LaneState[] {
   return [...stored, ...replays].filter(({ pending }) => pending > 0);
 }
 
-export function read(disk: MemoryDisk, sink: string, lane: Lane, after: number, limit: number): StoredPage[] {
-  const replay = replayAt(disk, lane);
-  const entries = (replay?.entries ?? disk.lanes.get(laneKey(lane)) ?? []).slice(after, after + limit);
-  const pages: { readonly page: Entry['page']; readonly first: number; readonly entries: Entry[] }[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const run = pages.at(-1);
-    if (run?.page === entry.page) run.entries.push(entry);
-    else pages.push({ page: entry.page, first: after + index + 1, entries: [entry] });
-  }
-  return pages.map((run) => ({ ...pageOf(lane.source, run), ...replayOf(disk, sink, lane.source, replay, run.entries) }));
+interface Run {
+  readonly page: Entry['page'];
+  readonly entries: Entry[];
+  readonly positions: Position[];
 }
 
-function pageOf(
-  source: string,
-  { page, first, entries }: { readonly page: Entry['page']; readonly first: number; readonly entries: readonly Entry[] },
-): StoredPage {
+export function read(disk: MemoryDisk, sink: string, lane: Lane, after: number, limit: number): StoredPage[] {
+  const replay = replayAt(disk, lane);
+  const entries = replay?.entries ?? disk.lanes.get(laneKey(lane)) ?? [];
+  const runs: Run[] = [];
+  let left = limit;
+  for (let index = after; index < entries.length && left > 0; index++) {
+    const entry = entries[index];
+    if (entry === undefined || isGone(disk, replay, entry)) continue;
+    const run = runs.at(-1);
+    if (run?.page !== entry.page) runs.push({ page: entry.page, entries: [entry], positions: [at(index + 1)] });
+    else {
+      run.entries.push(entry);
+      run.positions.push(at(index + 1));
+    }
+    left -= 1;
+  }
+  // Everything that was read is settled, and the letters that are left have gone: the replay is at its end.
+  if (replay !== undefined && runs.length === 0 && replay.offset >= after) replay.offset = entries.length;
+  return runs.map((run) => ({ ...pageOf(lane.source, run), ...replayOf(disk, sink, lane.source, replay, run.entries) }));
+}
+
+function isGone(disk: MemoryDisk, replay: MemoryReplay | undefined, { letter }: Entry): boolean {
+  return replay?.kind === 'dead_letters' && !disk.letters.some(({ id }) => id === letter);
+}
+
+function pageOf(source: string, { page, entries, positions }: Run): StoredPage {
   return {
     source,
     connector: { name: page.connector.name, hash: page.connector.hash },
     tenant: page.tenant,
     labels: page.labels,
     records: entries.map(({ record }) => record),
-    positions: entries.map((_entry, index) => at(first + index)),
+    positions,
   };
 }
 
