@@ -2,11 +2,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { one } from './database.ts';
+import { one } from './file/database.ts';
+import type { JournalTime } from './file/journal-time.ts';
+import type { Wake } from './file/wake.ts';
+import type { Writer } from './file/writer.ts';
 import type { LaneKind, Position } from './journal.ts';
-import type { JournalTime } from './journal-time.ts';
-import type { Wake } from './wake.ts';
-import type { Writer } from './writer.ts';
 
 /** What every concern of the journal works with. */
 export interface Core {

@@ -1,7 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Core } from './core.ts';
-import { all, one } from './database.ts';
+import { all, one } from './file/database.ts';
 import type { Job, Jobs } from './journal.ts';
 
 interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {

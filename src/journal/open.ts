@@ -2,23 +2,23 @@ import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import { ballastBytes, openBallast } from './ballast.ts';
-import { checkAtOpen } from './check.ts';
 import { type Core, openNames } from './core.ts';
-import { setCountsRight } from './counts-at-start.ts';
-import { isDiskFull, openDatabase, storageError } from './database.ts';
-import { type JournalPaths, journalPaths, prepareDirectory } from './directory.ts';
+import { isDiskFull, openDatabase, storageError } from './file/database.ts';
+import { type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
+import { JournalTime } from './file/journal-time.ts';
+import { takeLock } from './file/lock.ts';
+import { checkVersion, createJournalFile, fileExists, migrate } from './file/migrate.ts';
+import { schemaVersion } from './file/schema.ts';
+import { openWake } from './file/wake.ts';
+import { openWriter } from './file/writer.ts';
 import type { Journal } from './journal.ts';
-import { JournalTime } from './journal-time.ts';
-import { openLimits } from './limits.ts';
-import { takeLock } from './lock.ts';
-import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
-import { schemaVersion } from './schema.ts';
+import { checkAtOpen } from './repair/check.ts';
+import { setCountsRight } from './repair/counts-at-start.ts';
 import { journalOf, openStores } from './stores.ts';
-import { openTrimmer } from './trim.ts';
-import { startUpkeep } from './upkeep.ts';
-import { openWake } from './wake.ts';
-import { openWriter } from './writer.ts';
+import { ballastBytes, openBallast } from './upkeep/ballast.ts';
+import { openLimits } from './upkeep/limits.ts';
+import { startUpkeep } from './upkeep/rounds.ts';
+import { openTrimmer } from './upkeep/trim.ts';
 
 export interface JournalOptions {
   /** Directory of the journal's files; made when missing. */

@@ -1,9 +1,9 @@
 import type { Core } from './core.ts';
-import { all, one } from './database.ts';
+import type { OffsetStore } from './delivery/offsets.ts';
+import { all, one } from './file/database.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from './journal.ts';
-import type { OffsetStore } from './offsets.ts';
+import type { StateStore } from './records/state.ts';
 import { openDrop, openRename } from './rename.ts';
-import type { StateStore } from './state.ts';
 
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */
 export function openRegistration(core: Core, offsets: OffsetStore, state: StateStore): Registration {

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import type { Core } from './core.ts';
-import { one } from './database.ts';
+import { one } from './file/database.ts';
 import type { Registration } from './journal.ts';
 
 /** Gives a source or a sink another name; everything stored refers to its id and stays. */

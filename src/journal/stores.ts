@@ -1,17 +1,17 @@
-import { openAppend } from './append.ts';
 import type { Core } from './core.ts';
-import { recentCorrections } from './counts-at-start.ts';
-import { all, one } from './database.ts';
-import { openLetters } from './dead-letters.ts';
+import { openLetters } from './delivery/dead-letters.ts';
+import { openLedger } from './delivery/ledger.ts';
+import { openOffsets } from './delivery/offsets.ts';
+import { openReplays } from './delivery/replays.ts';
+import { all, one } from './file/database.ts';
 import { openJobs } from './jobs.ts';
 import type { Journal, JournalUsage } from './journal.ts';
-import { openLedger } from './ledger.ts';
-import type { Limits } from './limits.ts';
-import { openOffsets } from './offsets.ts';
+import { openAppend } from './records/append.ts';
+import { openSeen } from './records/seen.ts';
+import { openState } from './records/state.ts';
 import { openRegistration } from './registration.ts';
-import { openReplays } from './replays.ts';
-import { openSeen } from './seen.ts';
-import { openState } from './state.ts';
+import { recentCorrections } from './repair/counts-at-start.ts';
+import type { Limits } from './upkeep/limits.ts';
 
 type Stores = ReturnType<typeof openStores>;
 

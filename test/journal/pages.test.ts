@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
 import { type Position, type StoredRecord, withPageCache } from '../../src/journal/index.ts';
-import { decodeRow, encodeRecords } from '../../src/journal/pages.ts';
+import { decodeRow, encodeRecords } from '../../src/journal/records/pages.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from './fixture.ts';
 
 async function throughBytes(records: readonly StoredRecord[]): Promise<StoredRecord[]> {

@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { offsetChecksum } from '../delivery/offset-checksum.ts';
+import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
+import { journalPaths } from '../file/directory.ts';
+import { checkVersion } from '../file/migrate.ts';
+import { schemaVersion } from '../file/schema.ts';
+import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from '../records/page-rows.ts';
+import { pageChecksum } from '../records/pages.ts';
+import { textChecksum } from '../records/state.ts';
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
-import { all, one, openDatabase, pragma, storageError } from './database.ts';
-import { journalPaths } from './directory.ts';
-import { checkVersion } from './migrate.ts';
-import { offsetChecksum } from './offset-checksum.ts';
-import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from './page-rows.ts';
-import { pageChecksum } from './pages.ts';
-import { schemaVersion } from './schema.ts';
-import { textChecksum } from './state.ts';
 
 /** What a check found. */
 export interface JournalCheck {

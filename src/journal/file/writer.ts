@@ -1,7 +1,7 @@
 // States: idle -> draining (a group of changes waits for its transaction) -> idle; closed after the last drain. A group that fails as a
 // whole is run again change by change, so that only the one at fault is refused.
 import type { DatabaseSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
+import { PenstockError } from '../../base/errors.ts';
 import { diskFullError, inTransaction, isDiskFull, storageError } from './database.ts';
 
 /** What a change may use up: an append ends where the disk ends, everything else may fall back on the reserve. */

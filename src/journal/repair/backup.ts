@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { backup } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
-import { openDatabase, storageError } from './database.ts';
-import { journalPaths, syncDirectory } from './directory.ts';
-import { checkVersion } from './migrate.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { openDatabase, storageError } from '../file/database.ts';
+import { journalPaths, syncDirectory } from '../file/directory.ts';
+import { checkVersion } from '../file/migrate.ts';
 
 interface BackupOptions {
   /** Called as pages of the file are copied. */

@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
+import { PenstockError } from '../../base/errors.ts';
 
 /** How long a statement waits for another process that writes, milliseconds. */
 const busyTimeoutMs = 5000;

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { all, one, pragma } from './database.ts';
-import { decodeChecked, type PageRow } from './page-rows.ts';
-import { textChecksum } from './state.ts';
+import { all, one, pragma } from '../file/database.ts';
+import { decodeChecked, type PageRow } from '../records/page-rows.ts';
+import { textChecksum } from '../records/state.ts';
 
 /** Tables besides the pages, with the columns that order them. `connectors` and the names come first: the rest refers to them. */
 const tables: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
-import { type Clock, sleep } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
-import type { Files } from '../base/seams.ts';
+import { type Clock, sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Files } from '../../base/seams.ts';
 import { storageError } from './database.ts';
 import type { JournalPaths } from './directory.ts';
 

@@ -1,4 +1,4 @@
-import { type Core, kindName } from './core.ts';
+import { type Core, kindName } from '../core.ts';
 import {
   addCounts,
   type SinkTotals,
@@ -7,9 +7,9 @@ import {
   sourceCounters,
   storedSinkCounters,
   zeroCounts,
-} from './counts.ts';
-import { all } from './database.ts';
-import type { Ledger, LedgerWindow, SkippedRange } from './journal.ts';
+} from '../counts.ts';
+import { all } from '../file/database.ts';
+import type { Ledger, LedgerWindow, SkippedRange } from '../journal.ts';
 
 export type LedgerStore = ReturnType<typeof openLedger>;
 

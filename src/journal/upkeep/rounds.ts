@@ -1,8 +1,8 @@
+import type { Core } from '../core.ts';
+import { truncateWal } from '../file/database.ts';
+import type { SeenIndex } from '../records/seen.ts';
 import type { Ballast } from './ballast.ts';
-import type { Core } from './core.ts';
-import { truncateWal } from './database.ts';
 import type { Limits } from './limits.ts';
-import type { SeenIndex } from './seen.ts';
 import type { Trimmer } from './trim.ts';
 
 /** What the journal does beside its callers: it lets go of what is old, and under pressure of more. */

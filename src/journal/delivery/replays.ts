@@ -1,6 +1,5 @@
-import { type Core, packPosition, position, unpackPosition } from './core.ts';
-import { all, one } from './database.ts';
-import type { LetterStore } from './dead-letters.ts';
+import { type Core, packPosition, position, unpackPosition } from '../core.ts';
+import { all, one } from '../file/database.ts';
 import type {
   DeadLetter,
   Lane,
@@ -10,10 +9,11 @@ import type {
   ReplayRequest,
   ReplaySelection,
   StoredPage,
-} from './journal.ts';
+} from '../journal.ts';
+import { type PageRow, pageColumns, readRows, type Steps } from '../records/page-rows.ts';
+import type { LetterStore } from './dead-letters.ts';
 import type { LedgerStore } from './ledger.ts';
 import type { Settle } from './offsets.ts';
-import { type PageRow, pageColumns, readRows, type Steps } from './page-rows.ts';
 
 interface ReplayRow {
   readonly job: number;

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { PenstockError } from '../base/errors.ts';
-import { longNumberAt, parseJson } from '../base/json.ts';
-import type { NewPage, StoredRecord } from './journal.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { longNumberAt, parseJson } from '../../base/json.ts';
+import type { NewPage, StoredRecord } from '../journal.ts';
 
 // The layout of a page's body, before zstd: one line of JSON with what the journal added to each record, then the records' texts as
 // one JSON array with every record on a line of its own. JSON never holds a raw line break inside a value, so the texts can be told

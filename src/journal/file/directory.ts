@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
-import { PenstockError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import { makeFolder } from '../base/make-folder.ts';
-import type { Files } from '../base/seams.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { makeFolder } from '../../base/make-folder.ts';
+import type { Files } from '../../base/seams.ts';
 
 /** Names of the journal's files in data_dir. SQLite adds `-wal` and `-shm` beside the first. */
 export interface JournalPaths {

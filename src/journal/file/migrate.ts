@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { Files } from '../base/seams.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Files } from '../../base/seams.ts';
 import { inTransaction, openDatabase, pragma, storageError } from './database.ts';
 import { syncDirectory } from './directory.ts';
 import { applicationId, migrations, schemaVersion } from './schema.ts';

@@ -1,15 +1,15 @@
 // Counts that disagree are no reason to keep a daemon down while every record that a sink still needs is there: they are set right at the
 // start, logged, and shown in `status` for a week.
 import type { DatabaseSync } from 'node:sqlite';
-import type { Clock } from '../base/clock.ts';
-import { openNames } from './core.ts';
-import { isBalanced } from './counts.ts';
-import { all, inTransaction, one } from './database.ts';
-import type { Correction, LedgerRow } from './journal.ts';
-import type { JournalTime } from './journal-time.ts';
-import { openLedger } from './ledger.ts';
-import { type OffsetRow, offsetChecksum } from './offset-checksum.ts';
-import { settleBalance } from './repair-ledger.ts';
+import type { Clock } from '../../base/clock.ts';
+import { openNames } from '../core.ts';
+import { isBalanced } from '../counts.ts';
+import { openLedger } from '../delivery/ledger.ts';
+import { type OffsetRow, offsetChecksum } from '../delivery/offset-checksum.ts';
+import { all, inTransaction, one } from '../file/database.ts';
+import type { JournalTime } from '../file/journal-time.ts';
+import type { Correction, LedgerRow } from '../journal.ts';
+import { settleBalance } from './gaps.ts';
 
 // The last position of each lane: as it is counted, and as it is stored, where pages are left.
 export const laneEnds = `SELECT s.id AS source, k.kind AS kind, ifnull(l.appended, 0) AS counted,

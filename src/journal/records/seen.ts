@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { Core } from './core.ts';
-import { all, one } from './database.ts';
-import type { Seen } from './journal.ts';
+import type { Core } from '../core.ts';
+import { all, one } from '../file/database.ts';
+import type { Seen } from '../journal.ts';
 
 /** The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. */
 export interface SeenIndex {

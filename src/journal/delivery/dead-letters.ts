@@ -1,8 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { parseJson } from '../base/json.ts';
-import type { Core } from './core.ts';
-import { all, one } from './database.ts';
-import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from './journal.ts';
+import { parseJson } from '../../base/json.ts';
+import type { Core } from '../core.ts';
+import { all, one } from '../file/database.ts';
+import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from '../journal.ts';
 import type { LedgerStore } from './ledger.ts';
 
 export type LetterStore = ReturnType<typeof openLetters>;

@@ -3,7 +3,7 @@
 // own. It grows with the monotonic clock while a daemon has the journal open, and by what the wall clock says for the time in which none had,
 // never backwards and by a day at most. What is kept is kept for at least as long as was asked.
 import type { DatabaseSync } from 'node:sqlite';
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { one } from './database.ts';
 
 /** Milliseconds by which a pause between two processes ages the journal at most. */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
-import type { Log } from '../base/log.ts';
-import type { Files } from '../base/seams.ts';
-import { syncDirectory } from './directory.ts';
+import type { Log } from '../../base/log.ts';
+import type { Files } from '../../base/seams.ts';
+import { syncDirectory } from '../file/directory.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -1,15 +1,15 @@
 // An offset's life: absent (0) or set once by registration (`not_routed` before it) -> moved by settles, each of which accounts for every
 // record that it passes -> moved by the journal itself where a sink may skip or is an orphan. `passed` remembers how many records the
 // journal moved it over, because some of them may be in flight: they are counted back when they are settled after all.
-import { PenstockError } from '../base/errors.ts';
-import { type Core, kindName, kindNumber, position } from './core.ts';
-import { type SettleCounts, settledBy, settlingCounters } from './counts.ts';
-import { all, one } from './database.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { type Core, kindName, kindNumber, position } from '../core.ts';
+import { type SettleCounts, settledBy, settlingCounters } from '../counts.ts';
+import { all, one } from '../file/database.ts';
+import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from '../journal.ts';
+import { openLaneSteps, readRows } from '../records/page-rows.ts';
 import type { LetterStore } from './dead-letters.ts';
-import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from './journal.ts';
 import type { LedgerStore } from './ledger.ts';
 import { offsetChecksum } from './offset-checksum.ts';
-import { openLaneSteps, readRows } from './page-rows.ts';
 
 /** Moves a sink's offset in a lane and counts what it passed. Only inside a write. */
 export type Settle = (sink: number, lane: Lane, upTo: Position, letters: readonly NewDeadLetter[], counts: SettleCounts) => void;

@@ -1,9 +1,9 @@
 import zlib from 'node:zlib';
-import { PenstockError } from '../base/errors.ts';
-import { type Json, parseJson } from '../base/json.ts';
-import type { Core } from './core.ts';
-import { all, one } from './database.ts';
-import type { Reports } from './journal.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { type Json, parseJson } from '../../base/json.ts';
+import type { Core } from '../core.ts';
+import { all, one } from '../file/database.ts';
+import type { Reports } from '../journal.ts';
 
 /** The id under which notes of the journal itself are kept; AUTOINCREMENT starts above it. */
 const noSource = 0;

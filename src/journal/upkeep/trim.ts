@@ -1,6 +1,6 @@
-import { type Core, kindName } from './core.ts';
-import { all, one } from './database.ts';
-import type { OffsetStore } from './offsets.ts';
+import { type Core, kindName } from '../core.ts';
+import type { OffsetStore } from '../delivery/offsets.ts';
+import { all, one } from '../file/database.ts';
 
 /**
  * Takes pages out. All of it works in small transactions, oldest first, and never touches a page that a running replay still needs. A page

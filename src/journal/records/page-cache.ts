@@ -1,4 +1,4 @@
-import type { AppendedPage, Journal, Lane, Position, StoredPage } from './journal.ts';
+import type { AppendedPage, Journal, Lane, Position, StoredPage } from '../journal.ts';
 
 interface Entry extends AppendedPage {
   readonly last: Position;

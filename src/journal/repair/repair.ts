@@ -1,13 +1,13 @@
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
-import type { Seams } from '../base/seams.ts';
-import { all, one, openDatabase, pragma, storageError } from './database.ts';
-import { journalPaths, syncDirectory } from './directory.ts';
-import { takeLock } from './lock.ts';
-import { checkVersion, createJournalFile, fileExists } from './migrate.ts';
-import { decodeChecked, type PageRow, pageColumns } from './page-rows.ts';
-import { closeGaps, type LostRange, settleBalance } from './repair-ledger.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Seams } from '../../base/seams.ts';
+import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
+import { journalPaths, syncDirectory } from '../file/directory.ts';
+import { takeLock } from '../file/lock.ts';
+import { checkVersion, createJournalFile, fileExists } from '../file/migrate.ts';
+import { decodeChecked, type PageRow, pageColumns } from '../records/page-rows.ts';
+import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
 /** What a repair kept and what it could not. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { PenstockError } from '../base/errors.ts';
-import { formatSize } from '../base/quantity.ts';
-import { diskFullError, pragma } from './database.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { formatSize } from '../../base/quantity.ts';
+import { diskFullError, pragma } from '../file/database.ts';
 
 interface LimitsOptions {
   readonly maxBytes: number;

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { kindName, openNames } from './core.ts';
-import { accountedFor, type StoredSinkCounter } from './counts.ts';
-import { all } from './database.ts';
-import { openLedger } from './ledger.ts';
-import { offsetChecksum } from './offset-checksum.ts';
-import { type PageFacts, pageChecksum } from './pages.ts';
+import { kindName, openNames } from '../core.ts';
+import { accountedFor, type StoredSinkCounter } from '../counts.ts';
+import { openLedger } from '../delivery/ledger.ts';
+import { offsetChecksum } from '../delivery/offset-checksum.ts';
+import { all } from '../file/database.ts';
+import { type PageFacts, pageChecksum } from '../records/pages.ts';
 
 /** Records that were pending for a sink and could not be read. */
 export interface LostRange {
