@@ -3,23 +3,16 @@ import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { Seen } from '../journal.ts';
 
-/** The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. */
-export interface SeenIndex {
-  lookup(source: string, entries: readonly { readonly day: number; readonly id: string }[]): string[][];
-  /** Remembers entries and that their days were touched. Only inside a write. */
-  remember(source: number, entries: readonly Seen[]): void;
-  /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
-  expire(limit: number, pinned: boolean): number;
-}
-
 // Touching a day on every page would write for nothing; ages are counted in days.
 const touchEveryMs = 3_600_000;
 const dayMs = 86_400_000;
 // Records without a time would share one bucket that is touched for ever: they are kept by the day of receipt, as a negative number.
 const noTime = 0;
 
-/** Prepares the index. */
-export function openSeen({ db, names, clock, time }: Core): SeenIndex {
+export type SeenIndex = ReturnType<typeof openSeen>;
+
+/** The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. */
+export function openSeen({ db, names, clock, time }: Core) {
   const find = openFind(db);
   const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
   const touch = db.prepare(
@@ -29,7 +22,8 @@ export function openSeen({ db, names, clock, time }: Core): SeenIndex {
   const touches = createTouches();
 
   return {
-    lookup(sourceName, entries) {
+    /** Fingerprints of each entry, in the order asked. */
+    lookup(sourceName: string, entries: readonly { readonly day: number; readonly id: string }[]): string[][] {
       const source = names.source(sourceName);
       const found = entries.map((): string[] => []);
       if (source === undefined) return found;
@@ -44,7 +38,8 @@ export function openSeen({ db, names, clock, time }: Core): SeenIndex {
       }
       return found;
     },
-    remember(source, entries) {
+    /** Remembers entries and that their days were touched. Only inside a write. */
+    remember(source: number, entries: readonly Seen[]): void {
       // Days that were only looked up count as touched as well, with the next commit of their source.
       const touched = touches.of(source);
       for (const { day, id, fingerprint } of entries) {
@@ -55,6 +50,7 @@ export function openSeen({ db, names, clock, time }: Core): SeenIndex {
       for (const day of touched) touch.run(source, day, time.now(), touchEveryMs);
       touches.forget(source);
     },
+    /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
     expire: openExpiry({ db, time }),
   };
 }
@@ -101,7 +97,7 @@ function openBuckets(db: Core['db']): (source: number, day: number) => number[] 
   return (source, day) => (day === noTime ? all<{ day: number }>(withoutTime, source).map((bucket) => bucket.day) : [day]);
 }
 
-function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>): SeenIndex['expire'] {
+function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>) {
   const old = db.prepare(
     'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - s.seen_ttl_ms ORDER BY d.touched LIMIT 1',
   );
@@ -115,7 +111,7 @@ function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>): SeenIndex['expire'
   const deleteTo = db.prepare('DELETE FROM seen WHERE source = ? AND day = ? AND id < ?');
   const deleteDay = db.prepare('DELETE FROM seen WHERE source = ? AND day = ?');
   const forgetDay = db.prepare('DELETE FROM seen_days WHERE source = ? AND day = ?');
-  return (limit, pinned) => {
+  return (limit: number, pinned: boolean): number => {
     const [bucket] = pinned
       ? all<{ source: number; day: number }>(unpinned)
       : all<{ source: number; day: number }>(old, time.now());

@@ -63,7 +63,7 @@ async function checkPages(db: DatabaseSync, path: string): Promise<{ pages: numb
       if (problem !== undefined) problems.push(problem);
     }
   } catch (error) {
-    problems.push(`pages cannot be read behind number ${pages}: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`pages cannot be read after number ${pages}: ${error instanceof Error ? error.message : String(error)}`);
   }
   return { pages, records, problems };
 }

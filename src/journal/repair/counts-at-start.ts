@@ -11,7 +11,7 @@ import type { JournalTime } from '../file/journal-time.ts';
 import type { Correction, LedgerRow } from '../journal.ts';
 import { settleBalance } from './gaps.ts';
 
-// The last position of each lane: as it is counted, and as it is stored, where pages are left.
+/** SQL: the last position of each lane, as it is counted, and as it is stored where pages are left. */
 export const laneEnds = `SELECT s.id AS source, k.kind AS kind, ifnull(l.appended, 0) AS counted,
     ifnull((SELECT first + count - 1 FROM pages p WHERE p.source = s.id AND p.kind = k.kind ORDER BY first DESC LIMIT 1), 0) AS stored
   FROM sources s CROSS JOIN (SELECT 0 AS kind UNION SELECT 1) k LEFT JOIN lanes l ON l.source = s.id AND l.kind = k.kind`;

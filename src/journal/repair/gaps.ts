@@ -20,7 +20,7 @@ interface Gap {
 }
 
 /**
- * Closes the gaps that lost pages left in their lanes: positions behind a gap move up, offsets with them, and what a sink had not
+ * Closes the gaps that lost pages left in their lanes: positions after a gap move up, offsets with them, and what a sink had not
  * settled of a gap counts as abandoned for it.
  */
 export function closeGaps(db: DatabaseSync): LostRange[] {
@@ -40,7 +40,7 @@ export function closeGaps(db: DatabaseSync): LostRange[] {
   });
 }
 
-/** The runs of positions that no page holds, behind the oldest offset: what lies before it was delivered and trimmed. */
+/** The runs of positions that no page holds, after the oldest offset: what lies before it was delivered and trimmed. */
 function gapsOf(db: DatabaseSync, { source, kind, appended }: { source: number; kind: number; appended: number }): Gap[] {
   const offsets = all<{ at: number }>(
     db.prepare(

@@ -5,14 +5,7 @@ import type { Ballast } from './ballast.ts';
 import type { Limits } from './limits.ts';
 import type { Trimmer } from './trim.ts';
 
-/** What the journal does beside its callers: it lets go of what is old, and under pressure of more. */
-export interface Upkeep {
-  /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
-  registered(): void;
-  close(): Promise<void>;
-}
-
-export interface UpkeepParts {
+interface UpkeepOptions {
   readonly core: Core;
   readonly limits: Limits;
   readonly seen: SeenIndex;
@@ -29,18 +22,18 @@ const windowsKeptMs = 400 * 86_400_000;
 // What a process that is killed has not saved of the journal's time makes what it keeps that much younger.
 const saveTimeEveryMs = 60_000;
 
-/** Begins the rounds. */
-export function startUpkeep(parts: UpkeepParts): Upkeep {
-  const { core, limits } = parts;
+/** What the journal does beside its callers: it deletes what is old, and when space is short, more. */
+export function startUpkeep(options: UpkeepOptions) {
+  const { core, limits } = options;
   let closed = false;
   let registered = false;
-  const round = openRound(parts, { isClosed: () => closed, isRegistered: () => registered });
+  const round = openRound(options, { isClosed: () => closed, isRegistered: () => registered });
   let timer: Disposable | undefined;
   let running: Promise<void> = Promise.resolve();
 
   const run = (): Promise<void> => {
     running = running.then(round).catch((error: unknown) => {
-      if (!closed) core.log.error({ err: error }, 'journal upkeep failed; it is tried again');
+      if (!closed) core.log.error({ err: error }, 'journal upkeep failed, retrying with the next round');
     });
     return running;
   };
@@ -48,16 +41,17 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
     if (closed) return;
     timer = core.clock.timer(everyMs, () => void run().then(schedule));
   };
-  limits.relieveWith(openRelieve(parts, () => registered));
+  limits.relieveWith(openRelieve(options, () => registered));
   schedule();
   // Not waited for: a start must not wait for 64 MiB to be written.
   void run();
   return {
-    registered() {
+    /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
+    registered(): void {
       registered = true;
       void run();
     },
-    async close() {
+    async close(): Promise<void> {
       closed = true;
       timer?.[Symbol.dispose]();
       await running;
@@ -71,7 +65,7 @@ interface Progress {
 }
 
 function openRound(
-  { core, seen, trimmer, ballast, keepMs }: UpkeepParts,
+  { core, seen, trimmer, ballast, keepMs }: UpkeepOptions,
   { isClosed, isRegistered }: Progress,
 ): () => Promise<void> {
   const { db, writer, time } = core;
@@ -113,7 +107,7 @@ function giveBack({ db }: Core): void {
 
 // Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
 function openRelieve(
-  { core, limits, seen, trimmer, keepMs }: UpkeepParts,
+  { core, limits, seen, trimmer, keepMs }: UpkeepOptions,
   isRegistered: () => boolean,
 ): (bytes: number) => Promise<void> {
   const { db, writer, time } = core;
@@ -133,7 +127,9 @@ function openRelieve(
   }
   return (bytes) => {
     running ??= relieve(bytes)
-      .catch((error: unknown) => core.log.error({ err: error }, 'no room could be made in the journal; it is tried again'))
+      .catch((error: unknown) =>
+        core.log.error({ err: error }, 'no room could be made in the journal, retrying when it is asked for again'),
+      )
       .finally(() => {
         running = undefined;
       });

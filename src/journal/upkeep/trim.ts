@@ -2,19 +2,6 @@ import { type Core, kindName } from '../core.ts';
 import type { OffsetStore } from '../delivery/offsets.ts';
 import { all, one } from '../file/database.ts';
 
-/**
- * Takes pages out. All of it works in small transactions, oldest first, and never touches a page that a running replay still needs. A page
- * is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
- */
-export interface Trimmer {
-  /** Deletes up to a batch of pages that every sink has settled and that were appended before a journal time. Returns how many. */
-  delivered(before: number): Promise<number>;
-  /** Lets orphan sinks give up what was appended before a journal time, counted as abandoned. */
-  abandon(before: number): Promise<void>;
-  /** Lets sinks that may skip pass a batch of pages that only they still pin, and deletes these. Returns how many. */
-  skip(): Promise<number>;
-}
-
 const batchPages = 64;
 // How far into a lane the search looks, so that a lane of very many pages cannot stall the loop.
 const searchPages = 10_000;
@@ -35,8 +22,13 @@ interface Candidate {
   readonly lane: LaneEnd;
 }
 
-/** Prepares the trimming of pages. */
-export function openTrimmer(core: Core, offsets: OffsetStore): Trimmer {
+export type Trimmer = ReturnType<typeof openTrimmer>;
+
+/**
+ * Deletes pages. All of it works in small transactions, oldest first, and never touches a page that a running replay still needs. A page
+ * is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
+ */
+export function openTrimmer(core: Core, offsets: OffsetStore) {
   const { db, writer } = core;
   const find = openFind(core);
   const remove = db.prepare('DELETE FROM pages WHERE id = ?');
@@ -44,13 +36,16 @@ export function openTrimmer(core: Core, offsets: OffsetStore): Trimmer {
     for (const { id } of pages) remove.run(id);
   };
   return {
-    delivered: (before) =>
+    /** Deletes up to a batch of pages that every sink has settled and that were appended before a journal time. Returns how many. */
+    delivered: (before: number): Promise<number> =>
       writer.write(() => {
         const pages = find((lane) => lane.settled, before);
         deletePages(pages);
         return pages.length;
       }),
+    /** Moves orphan sinks past what was appended before a journal time, counted as abandoned. */
     abandon: openAbandon(core, offsets),
+    /** Moves sinks that may skip past a batch of pages that only they still pin, and deletes these. Returns how many. */
     skip: openSkip(core, offsets, find, deletePages),
   };
 }
@@ -82,12 +77,12 @@ function openFind({ db }: Core): Find {
   };
 }
 
-function openAbandon({ db, writer, log }: Core, offsets: OffsetStore): Trimmer['abandon'] {
+function openAbandon({ db, writer, log }: Core, offsets: OffsetStore) {
   const stale = db.prepare(`
     SELECT k.id AS sink, k.name AS name, l.source AS source, l.kind AS kind, s.name AS sourceName,
       (SELECT max(first + count - 1) FROM pages p WHERE p.source = l.source AND p.kind = l.kind AND p.received_last < ?1) AS upTo
     FROM sinks k CROSS JOIN lanes l JOIN sources s ON s.id = l.source WHERE k.configured = 0`);
-  return async (before) => {
+  return async (before: number): Promise<void> => {
     const gone = await writer.write(() =>
       all<{ sink: number; name: string; source: number; sourceName: string; kind: number; upTo: number | null }>(
         stale,
@@ -101,16 +96,11 @@ function openAbandon({ db, writer, log }: Core, offsets: OffsetStore): Trimmer['
   };
 }
 
-function openSkip(
-  core: Core,
-  offsets: OffsetStore,
-  find: Find,
-  deletePages: (pages: readonly Candidate[]) => void,
-): Trimmer['skip'] {
+function openSkip(core: Core, offsets: OffsetStore, find: Find, deletePages: (pages: readonly Candidate[]) => void) {
   const { db, writer, log } = core;
   const skippers = db.prepare("SELECT id, name FROM sinks WHERE when_full = 'skip' AND configured = 1");
   const note = openNote(core);
-  return async () => {
+  return async (): Promise<number> => {
     const { count, skipped } = await writer.write(() => {
       const pages = find((lane) => lane.waiting, Number.MAX_SAFE_INTEGER);
       const skipped = all<{ id: number; name: string }>(skippers).flatMap(({ id, name }) =>
