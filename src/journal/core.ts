@@ -2,9 +2,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Changes } from './file/changes.ts';
 import { one } from './file/database.ts';
 import type { JournalTime } from './file/journal-time.ts';
-import type { Wake } from './file/wake.ts';
 import type { Writer } from './file/writer.ts';
 import type { LaneKind, Position } from './journal.ts';
 
@@ -18,7 +18,7 @@ export interface Core {
   /** What ages are measured by; `clock` is for what people read. */
   readonly time: JournalTime;
   readonly log: Log;
-  readonly wake: Wake;
+  readonly changes: Changes;
   readonly names: ReturnType<typeof openNames>;
 }
 

@@ -27,7 +27,7 @@ function jobOf({ id, kind, args, state, progress, error, created, started, finis
 }
 
 /** The table of jobs: queued -> running -> done, failed or cancelled. */
-export function openJobs({ db, writer, clock, wake }: Core): Jobs {
+export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   const insert = db.prepare(
     "INSERT INTO jobs (kind, args, state, progress, created) VALUES (?, ?, 'queued', 'null', ?) RETURNING *",
   );
@@ -42,7 +42,7 @@ export function openJobs({ db, writer, clock, wake }: Core): Jobs {
   return {
     async insertJob(kind, args) {
       const row = await writer.write(() => one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now()));
-      wake.bell();
+      changes.notify();
       if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
       return jobOf(row);
     },
@@ -50,10 +50,10 @@ export function openJobs({ db, writer, clock, wake }: Core): Jobs {
       all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states)).map(jobOf),
     async updateJob(id, { state, progress, error }) {
       const text = progress === undefined ? null : JSON.stringify(progress);
-      const { changes } = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
-      if (changes === 0)
+      const updated = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
+      if (updated.changes === 0)
         throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
-      wake.bell();
+      changes.notify();
     },
   };
 }

@@ -3,13 +3,13 @@ import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { type Core, openNames } from './core.ts';
+import { Changes } from './file/changes.ts';
 import { isDiskFull, openDatabase, storageError } from './file/database.ts';
 import { type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
 import { JournalTime } from './file/journal-time.ts';
 import { takeLock } from './file/lock.ts';
 import { checkVersion, createJournalFile, fileExists, migrate } from './file/migrate.ts';
 import { schemaVersion } from './file/schema.ts';
-import { openWake } from './file/wake.ts';
 import { openWriter } from './file/writer.ts';
 import type { Journal } from './journal.ts';
 import { checkAtOpen } from './repair/check.ts';
@@ -106,7 +106,7 @@ function start(
   const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
   const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
   const time = new JournalTime(db, clock);
-  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), wake: openWake(db, clock) };
+  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
   if (lock !== undefined)
     for (const what of setCountsRight(db, clock, time))
       log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
@@ -121,7 +121,7 @@ function start(
     // A journal that cannot be written to any more keeps the time that was saved before.
     if (lock !== undefined) await writer.write(() => time.save()).catch(() => undefined);
     await writer.close();
-    core.wake.close();
+    core.changes.close();
     db.close();
     await lock?.[Symbol.asyncDispose]();
   });

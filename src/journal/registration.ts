@@ -17,7 +17,7 @@ export function openRegistration(core: Core, offsets: OffsetStore, state: StateS
 
 /** Gives new sinks their starting offsets and finds orphans and changed identities. */
 function openRegister(core: Core, offsets: OffsetStore): Registration['register'] {
-  const { db, writer, wake } = core;
+  const { db, writer, changes } = core;
   const putSources = openPutSources(core);
   const putSinks = openPutSinks(core, offsets);
   const orphanSinks = db.prepare('SELECT id, name FROM sinks WHERE configured = 0 ORDER BY name');
@@ -36,7 +36,7 @@ function openRegister(core: Core, offsets: OffsetStore): Registration['register'
         changedSources,
       };
     });
-    wake.bell();
+    changes.notify();
     return report;
   };
 }

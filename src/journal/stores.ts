@@ -50,7 +50,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
     holds: state.holds,
     openReplay: (job, sink, what) => replays.open(job, sink, what),
     closeReplay: (job) => replays.close(job),
-    changed: (signal) => core.wake.wait(signal),
+    changed: (signal) => core.changes.wait(signal),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

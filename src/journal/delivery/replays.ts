@@ -30,7 +30,7 @@ interface ReplayRow {
 
 /** Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job. */
 export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStore) {
-  const { db, names, writer, wake } = core;
+  const { db, names, writer, changes } = core;
   const find = db.prepare('SELECT * FROM replays WHERE job = ? AND source = ?');
   const remove = db.prepare('DELETE FROM replays WHERE job = ?');
   const open = db.prepare(
@@ -45,7 +45,7 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
   return {
     async open(job: number, sink: string, what: ReplayRequest): Promise<{ readonly total: number }> {
       const total = await writer.write(() => begin(job, names.requireSink(sink), sink, what));
-      wake.bell();
+      changes.notify();
       return { total };
     },
     close: (job: number): Promise<void> => writer.write(() => void remove.run(job)),

@@ -32,7 +32,7 @@ export function openAppend(
     }, 'append');
     if (listeners.size > 0 && commit.page !== undefined && rows.length > 0)
       notify(appendedPage(commit.source, commit.page, rows, before));
-    core.wake.bell();
+    core.changes.notify();
   }
 
   return {
