@@ -2,6 +2,7 @@
 import { PenstockError } from '../base/errors.ts';
 import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import { boundDepth } from '../event/index.ts';
+import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
 import type { Collecting } from './collecting.ts';
 
@@ -23,14 +24,7 @@ export interface Admission {
   readonly closedUntil?: number;
 }
 
-export interface AdmissionCounts {
-  readonly fetched: number;
-  readonly new: number;
-  readonly duplicate: number;
-  readonly excluded: number;
-  readonly unreadable: number;
-  readonly id_conflict: number;
-}
+export type AdmissionCounts = SourceTotals;
 
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
 const commitRecords = 5_000;
@@ -111,7 +105,7 @@ function sort(
   admission: Admission,
   { received, known }: Sorting,
 ): Sorted {
-  const counts = { fetched: all.length, new: 0, duplicate: 0, excluded: all.length - kept.size, unreadable: 0, id_conflict: 0 };
+  const counts = { ...zeroCounts(), fetched: all.length, excluded: all.length - kept.size };
   const records: StoredRecord[] = [];
   const fresh: RecordFacts[] = [];
   const seen: Seen[] = [];
@@ -216,7 +210,7 @@ async function commitSlice(
 }
 
 function remember({ counts, memory }: Collecting, sorted: Sorted, received: number): void {
-  for (const name of Object.keys(counts) as (keyof AdmissionCounts)[]) counts[name] += sorted.counts[name];
+  addCounts(counts, sorted.counts);
   if (sorted.counts.new === 0) return;
   memory.lastEvent = received;
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
@@ -228,13 +222,13 @@ function remember({ counts, memory }: Collecting, sorted: Sorted, received: numb
  * checkpoint stands where it stood.
  */
 export async function admit(c: Collecting, facts: readonly RecordFacts[], admission: Admission): Promise<AdmissionCounts> {
-  const total = { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
+  const total = zeroCounts();
   let size = commitRecords;
   for (let start = 0; start === 0 || start < facts.length; ) {
     const part = facts.slice(start, start + size);
     try {
       const counts = await commitSlice(c, part, admission, start + part.length >= facts.length);
-      for (const name of Object.keys(total) as (keyof AdmissionCounts)[]) total[name] += counts[name];
+      addCounts(total, counts);
       start += Math.max(1, part.length);
     } catch (error) {
       if (part.length < 2 || !(error instanceof PenstockError && error.code === 'PEN_JOURNAL_FULL')) throw error;

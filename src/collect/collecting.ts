@@ -2,6 +2,7 @@
 import type { Log } from '../base/log.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
+import { zeroCounts } from '../journal/counts.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createLateness, type Lateness } from './lateness.ts';
 import { createLock, type Lock } from './lock.ts';
@@ -32,7 +33,7 @@ export interface Collecting {
   readonly deps: CollectDeps;
   readonly log: Log;
   readonly memory: SourceMemory;
-  readonly counts: { fetched: number; new: number; duplicate: number; excluded: number; unreadable: number; id_conflict: number };
+  readonly counts: ReturnType<typeof zeroCounts>;
   /** True for a record that the source's filter keeps out. */
   readonly isFiltered: (facts: RecordFacts) => boolean;
 }
@@ -111,7 +112,7 @@ export function collecting(settings: SourceSettings, deps: CollectDeps): Collect
     deps,
     log: deps.log,
     memory: memoryOf(deps.journal, settings.name),
-    counts: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 },
+    counts: zeroCounts(),
     isFiltered: compileFilter(settings.filter),
   };
 }

@@ -4,6 +4,7 @@ import { asPenstockError } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../connectors/connector.ts';
+import { zeroCounts } from '../journal/counts.ts';
 import { admit, examineAll } from './admit.ts';
 import type { LiveCheckpoint } from './checkpoint.ts';
 import type { Collecting } from './collecting.ts';
@@ -124,8 +125,10 @@ function hourWindow(hour: number): { key: string; from: number; to: number } {
 }
 
 async function closeHour({ deps, settings }: Collecting, hour: number): Promise<void> {
-  const nothing = { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0, id_conflict: 0 };
-  await deps.journal.append({ source: settings.name, window: { ...hourWindow(hour), lane: 'live', ...nothing, complete: true } });
+  await deps.journal.append({
+    source: settings.name,
+    window: { ...hourWindow(hour), lane: 'live', ...zeroCounts(), complete: true },
+  });
 }
 
 /** Tries a commit until it stands: the messages wait unacknowledged, and giving up would only make the broker send them again. */

@@ -2,11 +2,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { one } from './database.ts';
+import type { Changes } from './file/changes.ts';
+import { one } from './file/database.ts';
+import type { JournalTime } from './file/journal-time.ts';
+import type { Writer } from './file/writer.ts';
 import type { LaneKind, Position } from './journal.ts';
-import type { JournalTime } from './journal-time.ts';
-import type { Wake } from './wake.ts';
-import type { Writer } from './writer.ts';
 
 /** What every concern of the journal works with. */
 export interface Core {
@@ -18,24 +18,12 @@ export interface Core {
   /** What ages are measured by; `clock` is for what people read. */
   readonly time: JournalTime;
   readonly log: Log;
-  readonly wake: Wake;
-  readonly names: Names;
+  readonly changes: Changes;
+  readonly names: ReturnType<typeof openNames>;
 }
 
 /** Names to row ids: everything stored refers to the id, so that a rename touches one row. */
-export interface Names {
-  source(name: string): number | undefined;
-  sink(name: string): number | undefined;
-  /** The id of a source, which appears with its first commit when it was not registered. Only inside a write. */
-  ensureSource(name: string): number;
-  /** The id of a sink; throws PEN_NOT_FOUND. */
-  requireSink(name: string): number;
-  /** The id of a source; throws PEN_NOT_FOUND. */
-  requireSource(name: string): number;
-}
-
-/** Prepares the look-ups of names. */
-export function openNames(db: DatabaseSync): Names {
+export function openNames(db: DatabaseSync) {
   const bySource = db.prepare('SELECT id FROM sources WHERE name = ?');
   const bySink = db.prepare('SELECT id FROM sinks WHERE name = ?');
   const insert = db.prepare('INSERT INTO sources (name) VALUES (?)');
@@ -44,9 +32,12 @@ export function openNames(db: DatabaseSync): Names {
   return {
     source,
     sink,
-    ensureSource: (name) => source(name) ?? Number(insert.run(name).lastInsertRowid),
-    requireSink: (name) => sink(name) ?? notFound('sink', name),
-    requireSource: (name) => source(name) ?? notFound('source', name),
+    /** The id of a source, which appears with its first commit when it was not registered. Only inside a write. */
+    ensureSource: (name: string): number => source(name) ?? Number(insert.run(name).lastInsertRowid),
+    /** Throws PEN_NOT_FOUND. */
+    requireSink: (name: string): number => sink(name) ?? notFound('sink', name),
+    /** Throws PEN_NOT_FOUND. */
+    requireSource: (name: string): number => source(name) ?? notFound('source', name),
   };
 }
 

@@ -1,15 +1,8 @@
 import { PenstockError } from '../base/errors.ts';
-import { type Json, parseJson } from '../base/json.ts';
+import { parseJson } from '../base/json.ts';
 import type { Core } from './core.ts';
-import { all, one } from './database.ts';
-import type { Job, JobState } from './journal.ts';
-
-/** The table of jobs: queued -> running -> done, failed or cancelled. */
-export interface JobStore {
-  insert(kind: string, args: Json): Promise<Job>;
-  list(filter?: { readonly states?: readonly JobState[]; readonly id?: number }): Job[];
-  update(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
-}
+import { all, one } from './file/database.ts';
+import type { Job, Jobs } from './journal.ts';
 
 interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {
   readonly args: string;
@@ -33,8 +26,8 @@ function jobOf({ id, kind, args, state, progress, error, created, started, finis
   };
 }
 
-/** Prepares the jobs. */
-export function openJobs({ db, writer, clock, wake }: Core): JobStore {
+/** The table of jobs: queued -> running -> done, failed or cancelled. */
+export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   const insert = db.prepare(
     "INSERT INTO jobs (kind, args, state, progress, created) VALUES (?, ?, 'queued', 'null', ?) RETURNING *",
   );
@@ -47,20 +40,20 @@ export function openJobs({ db, writer, clock, wake }: Core): JobStore {
      finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1`,
   );
   return {
-    async insert(kind, args) {
+    async insertJob(kind, args) {
       const row = await writer.write(() => one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now()));
-      wake.bell();
+      changes.notify();
       if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
       return jobOf(row);
     },
-    list: ({ states, id } = {}) =>
+    jobs: async ({ states, id } = {}) =>
       all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states)).map(jobOf),
-    async update(id, { state, progress, error }) {
+    async updateJob(id, { state, progress, error }) {
       const text = progress === undefined ? null : JSON.stringify(progress);
-      const { changes } = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
-      if (changes === 0)
+      const updated = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
+      if (updated.changes === 0)
         throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
-      wake.bell();
+      changes.notify();
     },
   };
 }

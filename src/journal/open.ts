@@ -2,23 +2,23 @@ import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import { ballastBytes, openBallast } from './ballast.ts';
-import { checkAtOpen } from './check.ts';
 import { type Core, openNames } from './core.ts';
-import { setCountsRight } from './counts-at-start.ts';
-import { isDiskFull, openDatabase, storageError } from './database.ts';
-import { type JournalPaths, journalPaths, prepareDirectory } from './directory.ts';
+import { Changes } from './file/changes.ts';
+import { isDiskFull, openDatabase, storageError } from './file/database.ts';
+import { type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
+import { JournalTime } from './file/journal-time.ts';
+import { takeLock } from './file/lock.ts';
+import { checkVersion, createJournalFile, fileExists, migrate } from './file/migrate.ts';
+import { schemaVersion } from './file/schema.ts';
+import { openWriter } from './file/writer.ts';
 import type { Journal } from './journal.ts';
-import { JournalTime } from './journal-time.ts';
-import { openLimits } from './limits.ts';
-import { type Lock, takeLock } from './lock.ts';
-import { checkVersion, createJournalFile, fileExists, migrate } from './migrate.ts';
-import { journalOf, openParts } from './parts.ts';
-import { schemaVersion } from './schema.ts';
-import { openTrimmer } from './trim.ts';
-import { startUpkeep } from './upkeep.ts';
-import { openWake } from './wake.ts';
-import { openWriter } from './writer.ts';
+import { checkAtOpen } from './repair/check.ts';
+import { setCountsRight } from './repair/counts-at-start.ts';
+import { journalOf, openStores } from './stores.ts';
+import { ballastBytes, openBallast } from './upkeep/ballast.ts';
+import { openLimits } from './upkeep/limits.ts';
+import { startUpkeep } from './upkeep/rounds.ts';
+import { openTrimmer } from './upkeep/trim.ts';
 
 export interface JournalOptions {
   /** Directory of the journal's files; made when missing. */
@@ -53,13 +53,13 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
     return await assembleOnAnyDisk(paths, options, lock);
   } catch (error) {
-    await lock.release();
+    await lock[Symbol.asyncDispose]();
     throw storageError(error, paths.journal);
   }
 }
 
 // A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
-async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: Lock): Promise<Journal> {
+async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable): Promise<Journal> {
   try {
     return assemble(paths, options, lock);
   } catch (error) {
@@ -80,7 +80,7 @@ async function openShared(paths: JournalPaths, options: JournalOptions): Promise
   return assemble(paths, options, undefined);
 }
 
-function assemble(paths: JournalPaths, options: JournalOptions, lock: Lock | undefined): Journal {
+function assemble(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable | undefined): Journal {
   const path = paths.journal;
   const version = versionOf(path);
   const db = openDatabase(path);
@@ -99,31 +99,31 @@ function start(
   db: DatabaseSync,
   paths: JournalPaths,
   { seams, log, maxBytes, keepMs }: JournalOptions,
-  lock: Lock | undefined,
+  lock: AsyncDisposable | undefined,
 ): Journal {
   const { clock, files } = seams;
   const path = paths.journal;
   const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
   const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
   const time = new JournalTime(db, clock);
-  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), wake: openWake(db, clock) };
+  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
   if (lock !== undefined)
     for (const what of setCountsRight(db, clock, time))
       log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
   const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
   // The WAL must not outgrow what a full disk leaves it.
   db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
-  const parts = openParts(core, limits);
-  const trimmer = openTrimmer(core, parts.offsets);
-  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: parts.seen, trimmer, ballast, keepMs });
-  const journal = journalOf(parts, async () => {
+  const stores = openStores(core, limits);
+  const trimmer = openTrimmer(core, stores.offsets);
+  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: stores.seen, trimmer, ballast, keepMs });
+  const journal = journalOf(stores, async () => {
     await upkeep?.close();
     // A journal that cannot be written to any more keeps the time that was saved before.
     if (lock !== undefined) await writer.write(() => time.save()).catch(() => undefined);
     await writer.close();
-    core.wake.close();
+    core.changes.close();
     db.close();
-    await lock?.release();
+    await lock?.[Symbol.asyncDispose]();
   });
   return upkeep === undefined
     ? journal

@@ -4,8 +4,8 @@ import { PenstockError } from '../../src/base/errors.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
 import type { CollectDeps } from '../../src/collect/source.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
+import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, never, noon, refused, row, said, settings, vendor } from './fixture.ts';
-import { emptyDisk, memoryJournal } from './memory-journal.ts';
 
 function running(change: Partial<SourceSettings> = {}, deps: Partial<CollectDeps> = {}) {
   const clock = at(noon);

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { startSource } from '../../src/collect/index.ts';
 import type { StreamHandlers, StreamMessage, StreamReader } from '../../src/connectors/connector.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { at, bench, hour, minute, never, noon, refused, row, said, settings } from './fixture.ts';
-import { memoryJournal } from './memory-journal.ts';
 
 /** A broker: pushes what the test says and notes what was acknowledged. */
 function broker() {
@@ -95,7 +95,7 @@ it('counts by the hour of receipt and completes an hour when the next begins', a
   await clock.until(server.push([message('m2', ['b'])]));
 
   expect(
-    [...memory.windows.values()].map(({ key, from, to, fetched, complete }) => ({ key, from, to, fetched, complete })),
+    [...memory.disk.windows.values()].map(({ key, from, to, fetched, complete }) => ({ key, from, to, fetched, complete })),
   ).toEqual([
     { key: 'received 2026-11-21T12', from: noon, to: noon + hour - 1, fetched: 1, complete: true },
     { key: 'received 2026-11-21T13', from: noon + hour, to: noon + 2 * hour - 1, fetched: 1, complete: false },

@@ -6,7 +6,7 @@ import { decide } from '../../src/deliver/verdict.ts';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { Verdict } from '../../src/sinks/sink.ts';
 import { records } from '../deliver/harness.ts';
-import { memoryJournal } from '../deliver/memory-journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from '../sinks/delivering.ts';
 import { httpOptions } from '../sinks/http-options.ts';
 import { openReceiver } from '../sinks/http-receiver.ts';

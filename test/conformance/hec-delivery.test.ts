@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { createEndpointPool } from '../../src/deliver/endpoint-pool.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
-import { memoryJournal } from '../deliver/memory-journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from '../sinks/delivering.ts';
 import { envelopes, hecOptions, hecToken, ok } from '../sinks/hec.ts';
 import { openReceiver, type Reply, type Seen } from '../sinks/http-receiver.ts';

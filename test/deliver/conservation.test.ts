@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Verdict, Verdicts } from '../../src/sinks/sink.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { records, setUp } from './harness.ts';
-import { memoryJournal } from './memory-journal.ts';
 
 const lanes: readonly Lane[] = [
   { kind: 'live', source: 'acme' },

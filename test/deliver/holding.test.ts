@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { accepted, record, records, setUp } from './harness.ts';
-import { memoryJournal } from './memory-journal.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
 const refused: Verdicts = { all: { kind: 'hold', reason: '403 code 4 "Invalid token" abcd-secret', fix: 'renew the token' } };

@@ -4,8 +4,8 @@ import { openLog } from '../../src/base/log.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { accepted, records, type Setup, setUp } from './harness.ts';
-import { memoryJournal } from './memory-journal.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Lane } from '../../src/journal/journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { accepted, records, setUp } from './harness.ts';
-import { memoryJournal } from './memory-journal.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { isBalanced } from '../../src/journal/counts.ts';
 import { checkJournal, openJournal } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import { journalOptions, temporaryDirectory } from './fixture.ts';
 
 interface Promised {

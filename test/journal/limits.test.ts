@@ -4,8 +4,8 @@ import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
+import { isBalanced } from '../../src/journal/counts.ts';
 import { checkJournal, type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
 const live: Lane = { kind: 'live', source: 's' };
@@ -29,8 +29,8 @@ async function fill(journal: Journal, received?: number): Promise<number> {
 }
 
 async function settleAll(journal: Journal, name: string): Promise<void> {
-  for (const { lane, end, pending } of await journal.lanes(name)) {
-    if (end !== undefined) await journal.settle(name, lane, end, [], { acknowledged: pending });
+  for (const { lane, offset, pending } of await journal.lanes(name)) {
+    await journal.settle(name, lane, (offset + pending) as Position, [], { acknowledged: pending });
   }
 }
 

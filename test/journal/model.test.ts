@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { Seams } from '../../src/base/seams.ts';
+import { isBalanced } from '../../src/journal/counts.ts';
 import {
   type Journal,
   type Lane,
@@ -14,8 +16,9 @@ import {
   type StoredRecord,
   withPageCache,
 } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, connector, journalOptions, seamsAt, sink, someRecords, source } from './fixture.ts';
+import { emptyDisk } from './memory/disk.ts';
+import { openMemoryJournal } from './memory/journal.ts';
 
 // The journal against the simplest thing that could keep the same promises: arrays.
 
@@ -77,6 +80,58 @@ interface ModelSink extends SinkRegistration {
   readonly letters: { readonly uid: string; readonly lane: number }[];
 }
 
+/** Where a journal is kept. After `crash` or `reopen` the next `open` continues with what was durable at that moment. */
+interface Place {
+  open(seams: Seams): Promise<Journal>;
+  crash(): Promise<void>;
+  reopen(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+async function onDisk(): Promise<Place> {
+  const directories: string[] = [];
+  const move = async (): Promise<readonly [string, string]> => {
+    const from = directories.at(-1) ?? '';
+    const to = await mkdtemp(join(tmpdir(), 'penstock-model-'));
+    directories.push(to);
+    return [from, to];
+  };
+  await move();
+  return {
+    async open(seams) {
+      const options = journalOptions(directories.at(-1) ?? '', { seams, maxBytes: 8 * 1024 * 1024, keepMs: 5000 });
+      return withPageCache(await openJournal(options), 100_000);
+    },
+    async crash() {
+      const [from, to] = await move();
+      // The copy of an open journal is what a crash leaves behind. Another process makes it: reading a database's file
+      // and closing it again would drop this process's locks on it.
+      for (const name of ['journal.db', 'journal.db-wal']) execFileSync('cp', [join(from, name), to]);
+    },
+    async reopen() {
+      const [from, to] = await move();
+      await cp(from, to, { recursive: true });
+    },
+    async remove() {
+      await Promise.all(directories.map((path) => rm(path, { recursive: true, force: true })));
+    },
+  };
+}
+
+async function inMemory(): Promise<Place> {
+  let disk = emptyDisk({ strict: true });
+  const nothing = (): Promise<void> => Promise.resolve();
+  return {
+    open: async () => openMemoryJournal(disk),
+    async crash() {
+      const { now, ...durable } = disk;
+      disk = { ...structuredClone(durable), now };
+    },
+    reopen: nothing,
+    remove: nothing,
+  };
+}
+
 /** Both sides of the comparison, and what happens to them. */
 class Comparison {
   readonly #seams = seamsAt(1_000_000);
@@ -84,21 +139,23 @@ class Comparison {
   readonly #stored: string[][] = [[], [], []];
   readonly #cursors: (number | undefined)[] = [undefined, undefined];
   readonly #seen = new Set<string>();
-  readonly #directories: string[] = [];
+  readonly #place: Place;
   #journal: Journal | undefined;
   #now = 1_000_000;
   #next = 0;
 
-  async open(dataDir?: string): Promise<void> {
-    const path = dataDir ?? (await this.#directory());
-    const options = journalOptions(path, { seams: this.#seams, maxBytes: 8 * 1024 * 1024, keepMs: 5000 });
-    this.#journal = withPageCache(await openJournal(options), 100_000);
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  async open(): Promise<void> {
+    this.#journal = await this.#place.open(this.#seams);
     await this.#register();
   }
 
   async close(): Promise<void> {
     await this.#journal?.[Symbol.asyncDispose]();
-    await Promise.all(this.#directories.map((path) => rm(path, { recursive: true, force: true })));
+    await this.#place.remove();
   }
 
   async run(action: Action): Promise<void> {
@@ -142,12 +199,6 @@ class Comparison {
 
   #sinkAt(index: number): ModelSink | undefined {
     return this.#sinks[index % Math.max(1, this.#sinks.length)];
-  }
-
-  async #directory(): Promise<string> {
-    const path = await mkdtemp(join(tmpdir(), 'penstock-model-'));
-    this.#directories.push(path);
-    return path;
   }
 
   async #register(): Promise<void> {
@@ -289,60 +340,66 @@ class Comparison {
   }
 
   async #openAgain(how: 'reopen' | 'crash'): Promise<void> {
-    const from = this.#directories.at(-1) ?? '';
-    const to = await this.#directory();
-    // The copy of an open journal is what a crash leaves behind. Another process makes it: reading a database's file
-    // and closing it again would drop this process's locks on it.
-    if (how === 'crash') for (const name of ['journal.db', 'journal.db-wal']) execFileSync('cp', [join(from, name), to]);
+    if (how === 'crash') await this.#place.crash();
     await this.#journal?.[Symbol.asyncDispose]();
-    if (how === 'reopen') await cp(from, to, { recursive: true });
-    await this.open(to);
+    if (how === 'reopen') await this.#place.reopen();
+    await this.open();
   }
 }
 
 const settleOf = (count: number): Action => ({ do: 'settle', sink: 0, lane: 0, count, letters: 0 });
 
-it('does what arrays would do, through trims, full journals, reopenings and crashes', { timeout: 120_000 }, async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), async (actions) => {
-      const comparison = new Comparison();
-      try {
-        await comparison.open();
-        for (const action of actions) {
-          await comparison.run(action);
-          await comparison.compare();
-        }
-      } finally {
-        await comparison.close();
+const play =
+  (place: () => Promise<Place>) =>
+  async (actions: readonly Action[]): Promise<void> => {
+    const comparison = new Comparison(await place());
+    try {
+      await comparison.open();
+      for (const action of actions) {
+        await comparison.run(action);
+        await comparison.compare();
       }
-    }),
-    {
-      numRuns: 25,
-      examples: [
-        // A sink added after a trim to empty, a crash right after a settle, a full journal with a sink that skips.
+    } finally {
+      await comparison.close();
+    }
+  };
+
+it('does what arrays would do, through trims, full journals, reopenings and crashes', { timeout: 120_000 }, async () => {
+  await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), play(onDisk)), {
+    numRuns: 25,
+    examples: [
+      // A sink added after a trim to empty, a crash right after a settle, a full journal with a sink that skips.
+      [
         [
-          [
-            { do: 'append', lane: 0, count: 10 },
-            settleOf(10),
-            { do: 'age' },
-            { do: 'reopen' },
-            { do: 'sink', start: 'oldest', whenFull: 'wait' },
-            { do: 'append', lane: 0, count: 3 },
-          ],
-        ],
-        [[{ do: 'append', lane: 0, count: 10 }, settleOf(4), { do: 'crash' }, settleOf(3), { do: 'crash' }]],
-        [
-          [
-            { do: 'sink', start: 'now', whenFull: 'skip' },
-            { do: 'fill' },
-            { do: 'fill' },
-            settleOf(60),
-            { do: 'fill' },
-            { do: 'crash' },
-            { do: 'fill' },
-          ],
+          { do: 'append', lane: 0, count: 10 },
+          settleOf(10),
+          { do: 'age' },
+          { do: 'reopen' },
+          { do: 'sink', start: 'oldest', whenFull: 'wait' },
+          { do: 'append', lane: 0, count: 3 },
         ],
       ],
-    },
+      [[{ do: 'append', lane: 0, count: 10 }, settleOf(4), { do: 'crash' }, settleOf(3), { do: 'crash' }]],
+      [
+        [
+          { do: 'sink', start: 'now', whenFull: 'skip' },
+          { do: 'fill' },
+          { do: 'fill' },
+          settleOf(60),
+          { do: 'fill' },
+          { do: 'crash' },
+          { do: 'fill' },
+        ],
+      ],
+    ],
+  });
+});
+
+it('does in memory what arrays would do, through reopenings and crashes', async () => {
+  // In memory nothing is ever full or deleted.
+  const actions = fc.array(
+    action.filter(({ do: what }) => what !== 'fill' && what !== 'age'),
+    { minLength: 5, maxLength: 30 },
   );
+  await fc.assert(fc.asyncProperty(actions, play(inMemory)), { numRuns: 50 });
 });

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
-import { openDatabase, pragma } from '../../src/journal/database.ts';
+import { openDatabase, pragma } from '../../src/journal/file/database.ts';
+import { applicationId, migrations, schemaVersion } from '../../src/journal/file/schema.ts';
 import { openJournal } from '../../src/journal/index.ts';
-import { applicationId, migrations, schemaVersion } from '../../src/journal/schema.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
 
 async function filledDirectory(records = 2000): Promise<string> {

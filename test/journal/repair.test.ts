@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { openLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
+import { isBalanced } from '../../src/journal/counts.ts';
 import { backupJournal, checkJournal, type Journal, openJournal, type Position, repairJournal } from '../../src/journal/index.ts';
-import { isBalanced } from '../../src/journal/ledger.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
 
 const seams = systemSeams();

@@ -25,7 +25,7 @@ import {
 } from '../collect/fixture.ts';
 import { load } from '../config/load.ts';
 import { accepted, record, records, setUp } from '../deliver/harness.ts';
-import { memoryJournal } from '../deliver/memory-journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { type Elsewhere, faultOfElsewhere } from './cases.ts';
 import { options } from './schemas.ts';
 

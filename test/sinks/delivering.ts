@@ -8,7 +8,7 @@ import { openHttpClient } from '../../src/http/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { demoMapper, settingsOf } from '../deliver/harness.ts';
-import type { MemoryJournal } from '../deliver/memory-journal.ts';
+import type { MemoryJournal } from '../journal/memory-journal.ts';
 
 export const live = { kind: 'live', source: 'acme' } as const;
 

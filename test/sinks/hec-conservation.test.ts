@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
-import { memoryJournal } from '../deliver/memory-journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live } from './delivering.ts';
 import { envelopes, hecOptions, ok } from './hec.ts';
 import { openReceiver, type Receiver, type Reply, type Seen } from './http-receiver.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readLedger } from '../../operate/report/ledger.ts';
+import { ledgerColumns, readLedger } from '../../operate/report/ledger.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
@@ -8,20 +8,6 @@ interface LedgerOptions {
   readonly config: string;
   readonly json?: true;
 }
-
-const sourceColumns = ['fetched', 'new', 'duplicate', 'excluded', 'unreadable', 'id_conflict'] as const;
-const sinkColumns = [
-  'acknowledged',
-  'unconfirmed',
-  'dead_lettered',
-  'discarded',
-  'not_routed',
-  'skipped',
-  'abandoned',
-  'pending',
-  'replayed',
-  'possible_duplicates',
-] as const;
 
 async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: CommandContext): Promise<void> {
   const report = await withStoredJournal(config, seams, (journal) => readLedger(journal));
@@ -32,13 +18,13 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
   }
   const words = (columns: readonly string[]): string[] => columns.map((column) => column.replaceAll('_', ' '));
   output.table(
-    ['source', ...words(sourceColumns)],
-    Object.entries(report.sources).map(([name, totals]) => [name, ...sourceColumns.map((column) => totals[column])]),
+    ['source', ...words(ledgerColumns.source)],
+    Object.entries(report.sources).map(([name, totals]) => [name, ...ledgerColumns.source.map((column) => totals[column])]),
   );
   output.line();
   output.table(
-    ['sink', ...words(sinkColumns)],
-    Object.entries(report.sinks).map(([name, totals]) => [name, ...sinkColumns.map((column) => totals[column])]),
+    ['sink', ...words(ledgerColumns.sink)],
+    Object.entries(report.sinks).map(([name, totals]) => [name, ...ledgerColumns.sink.map((column) => totals[column])]),
   );
   output.line();
   for (const { sink, source, records, from, to } of report.skipped)

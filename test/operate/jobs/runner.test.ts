@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
-import type { Job } from '../../../src/journal/journal.ts';
+import type { Job, Position } from '../../../src/journal/journal.ts';
 import { startJobRunner } from '../../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../../src/runtime/runtime.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
@@ -30,8 +30,8 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
   const letters = records.map((record) => ({ ...letter, record }));
   for (const name of ['a', 'b']) {
     const [open] = await journal.lanes(name);
-    if (open?.end === undefined) throw new Error('nothing pending');
-    await journal.settle(name, open.lane, open.end, letters, {});
+    if (open === undefined) throw new Error('nothing pending');
+    await journal.settle(name, open.lane, (open.offset + open.pending) as Position, letters, {});
   }
   for (const name of ['a', 'a', 'b']) await journal.insertJob('retry_dead_letters', { sink: name, code: '7' });
   const sinks = new Map(['a', 'b'].map((name) => [name, {}]));

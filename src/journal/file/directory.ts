@@ -1,0 +1,96 @@
+import { dirname, join } from 'node:path';
+import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { makeFolder } from '../../base/make-folder.ts';
+import type { Files } from '../../base/seams.ts';
+
+/** Names of the journal's files in data_dir. SQLite adds `-wal` and `-shm` beside the first. */
+export interface JournalPaths {
+  readonly journal: string;
+  readonly lock: string;
+  readonly holder: string;
+  readonly ballast: string;
+}
+
+/** The journal's files in a directory. */
+export function journalPaths(dataDir: string): JournalPaths {
+  return {
+    journal: join(dataDir, 'journal.db'),
+    lock: join(dataDir, 'journal.lock'),
+    holder: join(dataDir, 'journal.holder'),
+    ballast: join(dataDir, 'journal.ballast'),
+  };
+}
+
+// Magic numbers of statfs(2), from linux/magic.h. On these, locks or shared memory between processes do not hold what SQLite needs.
+const networkFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xfe534d42, 'SMB2'],
+  [0xff534d42, 'CIFS'],
+  [0x5346414f, 'AFS'],
+  [0x73757245, 'Coda'],
+  [0x564c, 'NCP'],
+  [0x00c36400, 'Ceph'],
+  [0x0bd00bd0, 'Lustre'],
+]);
+
+// 9p and FUSE are what sandboxes and desktop containers show for a local disk as well: used, with a warning.
+const doubtfulFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x01021997, '9p'],
+  [0x65735546, 'FUSE'],
+]);
+
+/**
+ * Makes data_dir when it is missing (mode 0700) and sees that a journal can live there. Throws PEN_JOURNAL_UNWRITABLE for a network file
+ * system, for a directory without write access and for something that is no directory.
+ */
+export async function prepareDirectory(dataDir: string, files: Files, log: Log): Promise<void> {
+  try {
+    const made = await makeFolder(dataDir, files, 0o700);
+    if (made !== undefined) await syncDirectory(dirname(made), files);
+    await probeWrite(dataDir, files);
+  } catch (error) {
+    throw new PenstockError(
+      'PEN_JOURNAL_UNWRITABLE',
+      `data_dir cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      {
+        where: dataDir,
+        cause: error,
+        fix: 'let data_dir name a directory on a local disk that the user who runs penstock may write to',
+      },
+    );
+  }
+  await refuseNetwork(dataDir, files, log);
+}
+
+async function probeWrite(dataDir: string, files: Files): Promise<void> {
+  const probe = join(dataDir, `.probe-${process.pid}`);
+  const handle = await files.open(probe, 'w', 0o600);
+  await handle.close();
+  await files.unlink(probe);
+}
+
+async function refuseNetwork(dataDir: string, files: Files, log: Log): Promise<void> {
+  const { type } = await files.statfs(dataDir);
+  const name = networkFileSystems.get(type >>> 0);
+  if (name !== undefined) {
+    throw new PenstockError('PEN_JOURNAL_UNWRITABLE', `data_dir is on ${name}, a network file system`, {
+      where: dataDir,
+      fix: 'put data_dir on a local disk or a block volume: locks and syncs do not hold across the network',
+    });
+  }
+  const doubtful = doubtfulFileSystems.get(type >>> 0);
+  if (doubtful !== undefined)
+    log.warn({ dataDir, fileSystem: doubtful }, 'data_dir is on a file system that may be remote; it must be a local disk');
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(path: string, files: Files): Promise<void> {
+  const handle = await files.open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

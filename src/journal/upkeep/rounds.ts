@@ -1,0 +1,138 @@
+import type { Core } from '../core.ts';
+import { truncateWal } from '../file/database.ts';
+import type { SeenIndex } from '../records/seen.ts';
+import type { Ballast } from './ballast.ts';
+import type { Limits } from './limits.ts';
+import type { Trimmer } from './trim.ts';
+
+interface UpkeepOptions {
+  readonly core: Core;
+  readonly limits: Limits;
+  readonly seen: SeenIndex;
+  readonly trimmer: Trimmer;
+  readonly ballast: Ballast;
+  readonly keepMs: number;
+}
+
+const everyMs = 10_000;
+const expireIds = 5000;
+// Pages given back to the file system per round, so that a round stays short.
+const vacuumPages = 1024;
+const windowsKeptMs = 400 * 86_400_000;
+// What a process that is killed has not saved of the journal's time makes what it keeps that much younger.
+const saveTimeEveryMs = 60_000;
+
+/** What the journal does beside its callers: it deletes what is old, and when space is short, more. */
+export function startUpkeep(options: UpkeepOptions) {
+  const { core, limits } = options;
+  let closed = false;
+  let registered = false;
+  const round = openRound(options, { isClosed: () => closed, isRegistered: () => registered });
+  let timer: Disposable | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  const run = (): Promise<void> => {
+    running = running.then(round).catch((error: unknown) => {
+      if (!closed) core.log.error({ err: error }, 'journal upkeep failed, retrying with the next round');
+    });
+    return running;
+  };
+  const schedule = (): void => {
+    if (closed) return;
+    timer = core.clock.timer(everyMs, () => void run().then(schedule));
+  };
+  limits.relieveWith(openRelieve(options, () => registered));
+  schedule();
+  // Not waited for: a start must not wait for 64 MiB to be written.
+  void run();
+  return {
+    /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
+    registered(): void {
+      registered = true;
+      void run();
+    },
+    async close(): Promise<void> {
+      closed = true;
+      timer?.[Symbol.dispose]();
+      await running;
+    },
+  };
+}
+
+interface Progress {
+  readonly isClosed: () => boolean;
+  readonly isRegistered: () => boolean;
+}
+
+function openRound(
+  { core, seen, trimmer, ballast, keepMs }: UpkeepOptions,
+  { isClosed, isRegistered }: Progress,
+): () => Promise<void> {
+  const { db, writer, time } = core;
+  const oldWindows = db.prepare('DELETE FROM windows WHERE stamp < ?');
+  const endedReplays = db.prepare(
+    "DELETE FROM replays WHERE job IN (SELECT id FROM jobs WHERE state IN ('done', 'failed', 'cancelled'))",
+  );
+  const unusedConnectors = openUnusedConnectors(core);
+  let savedAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    await ballast.restore();
+    const before = time.now() - keepMs;
+    if (isRegistered()) await trimmer.abandon(before);
+    let trimmed = 0;
+    for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
+    while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
+    await writer.write(() => {
+      oldWindows.run(time.now() - windowsKeptMs);
+      endedReplays.run();
+      if (time.now() - savedAt < saveTimeEveryMs) return;
+      time.save();
+      savedAt = time.now();
+    });
+    if (trimmed > 0) await writer.write(unusedConnectors);
+    giveBack(core);
+  };
+}
+
+function openUnusedConnectors({ db }: Core): () => void {
+  const remove = db.prepare(`DELETE FROM connectors WHERE NOT EXISTS (SELECT 1 FROM pages WHERE connector_hash = connectors.hash)
+    AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE connector_hash = connectors.hash)`);
+  return () => void remove.run();
+}
+
+function giveBack({ db }: Core): void {
+  db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+  truncateWal(db);
+}
+
+// Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
+function openRelieve(
+  { core, limits, seen, trimmer, keepMs }: UpkeepOptions,
+  isRegistered: () => boolean,
+): (bytes: number) => Promise<void> {
+  const { db, writer, time } = core;
+  let running: Promise<void> | undefined;
+  const steps: (() => Promise<number>)[] = [
+    () => trimmer.delivered(Number.MAX_SAFE_INTEGER),
+    () => writer.write(() => seen.expire(expireIds, true)),
+    () => trimmer.skip(),
+  ];
+  async function relieve(bytes: number): Promise<void> {
+    truncateWal(db);
+    if (isRegistered()) await trimmer.abandon(time.now() - keepMs);
+    for (const step of steps) {
+      while (!limits.fits(bytes) && (await step()) > 0) truncateWal(db);
+      if (limits.fits(bytes)) return;
+    }
+  }
+  return (bytes) => {
+    running ??= relieve(bytes)
+      .catch((error: unknown) =>
+        core.log.error({ err: error }, 'no room could be made in the journal, retrying when it is asked for again'),
+      )
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  };
+}

@@ -1,0 +1,454 @@
+import { describe, expect, it } from 'vitest';
+import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
+import type { Journal, Lane, LaneState, NewDeadLetter, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
+import { commitOf, connector, pageOf, seamsAt, sink, someRecords, source } from './fixture.ts';
+import { inMemory, onDisk, type Place } from './places.ts';
+
+const none = zeroTotals();
+const live: Lane = { kind: 'live', source: 's' };
+const at = (position: number): Position => position as Position;
+
+async function laneOf(journal: Journal, name: string): Promise<LaneState> {
+  const [lane] = await journal.lanes(name);
+  if (lane === undefined) throw new Error(`sink ${name} has nothing pending`);
+  return lane;
+}
+
+function letterOf(record: StoredRecord, change: Partial<NewDeadLetter> = {}): NewDeadLetter {
+  const page = { source: 's', connector: { name: connector.name, hash: connector.hash }, tenant: 'acme', labels: ['audit'] };
+  return {
+    record,
+    ...page,
+    eventTime: 700,
+    action: 'login',
+    code: '400',
+    text: 'bad event',
+    attempts: 1,
+    first: 10,
+    last: 20,
+    ...change,
+  };
+}
+
+async function totalsOf(journal: Journal, name: string) {
+  const { rows } = await journal.ledger();
+  expect(rows.every(isBalanced)).toBe(true);
+  return rows.find((row) => row.sink === name)?.totals;
+}
+
+async function openLane(journal: Journal, job: number, what: ReplayRequest) {
+  await journal.openReplay(job, 'a', what);
+  const open = (await journal.lanes('a')).find(({ lane }) => lane.job === job);
+  if (open === undefined) throw new Error(`job ${job} has nothing to do`);
+  const [page] = await journal.read('a', open.lane, open.offset, 10);
+  const last = page?.positions.at(-1);
+  if (page === undefined || last === undefined) throw new Error('no page');
+  return { lane: open.lane, page, last };
+}
+
+async function openWithLetter(place: Place): Promise<{ journal: Journal; records: [StoredRecord, StoredRecord] }> {
+  const journal = await (await place())();
+  await journal.register([source('s')], [sink('a')]);
+  const records = someRecords(2) as [StoredRecord, StoredRecord];
+  await journal.append(commitOf('s', records));
+  await journal.settle('a', live, at(2), [letterOf(records[0])], { acknowledged: 1 });
+  return { journal, records };
+}
+
+/** Delivers the stored records of the first replay, the letters among them at last. */
+async function settleStored(journal: Journal): Promise<void> {
+  const lane: Lane = { kind: 'replay', source: 's', job: 1 };
+  const pages = await journal.read('a', lane, at(0), 10);
+  const last = pages.at(-1)?.positions.at(-1) ?? at(0);
+  const letters = pages.flatMap((page) => page.letters ?? []).filter((letter) => letter !== undefined);
+  await journal.settle('a', lane, last, [], { replayed: 2 }, letters);
+}
+
+describe.each([
+  { kind: 'on disk', place: onDisk },
+  { kind: 'in memory', place: inMemory },
+])('a journal $kind', ({ place }) => {
+  it('hands every sink the records in order, from its own offset', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a'), sink('b')]);
+    await journal.append(commitOf('s', someRecords(3)));
+
+    const [lane] = await journal.lanes('a');
+    if (lane === undefined) throw new Error('no lane');
+    const [page] = await journal.read('a', lane.lane, lane.offset, 100);
+    const second = page?.positions[1];
+    if (second === undefined) throw new Error('no position');
+    await journal.settle('a', lane.lane, second, [], { acknowledged: 2 });
+    const [rest] = await journal.read('a', lane.lane, second, 100);
+
+    expect(lane).toEqual({ lane: { kind: 'live', source: 's' }, offset: 0, pending: 3, oldestReceived: 1000 });
+    expect(page).toEqual({
+      source: 's',
+      connector: { name: connector.name, hash: connector.hash },
+      tenant: 'acme',
+      labels: ['audit'],
+      records: someRecords(3),
+      positions: [1, 2, 3],
+    });
+    expect(rest?.records).toEqual(someRecords(3).slice(2));
+    expect((await journal.lanes('a'))[0]?.pending).toBe(1);
+    expect((await journal.lanes('b'))[0]?.pending).toBe(3);
+  });
+
+  it('keeps everything across a reopening', async () => {
+    const open = await place();
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    const seen = { day: 3, id: 'ab'.repeat(16), fingerprint: 'cd'.repeat(8) };
+    await first.append({ ...commitOf('s', someRecords(2)), seen: [seen], notes: { lateness: [1, 2] } });
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+
+    expect(await journal.checkpoint('s', 'live')).toEqual({ after: 'r2' });
+    expect(await journal.note('s', 'lateness')).toEqual([1, 2]);
+    expect(await journal.seen('s', [seen, { day: 4, id: seen.id }])).toEqual([[seen.fingerprint], []]);
+    expect(await journal.connectorText('c0ffee')).toBe('name: example');
+    expect(await journal.windows('s', 0, 10)).toMatchObject([{ source: 's', key: 'w1', fetched: 2, new: 2, complete: false }]);
+    expect((await journal.lanes('a'))[0]?.pending).toBe(2);
+  });
+
+  it('refuses a settle whose counts do not cover what it passes', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+    const [lane] = await journal.lanes('a');
+    if (lane === undefined) throw new Error('no lane');
+
+    const settled = journal.settle('a', lane.lane, (lane.offset + lane.pending) as Position, [], { acknowledged: 2 });
+
+    await expect(settled).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+    expect((await journal.lanes('a'))[0]?.offset).toBe(0);
+  });
+  it('counts what became of every record in the transaction that moves the offset', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const records = someRecords(6);
+    await journal.append(commitOf('s', records));
+
+    await journal.settle('a', live, at(5), [letterOf(records[1] ?? { uid: '', received: 0, record: null })], {
+      acknowledged: 2,
+      unconfirmed: 1,
+      not_routed: 1,
+      possible_duplicates: 3,
+    });
+
+    expect(await totalsOf(journal, 'a')).toEqual({
+      ...none,
+      acknowledged: 2,
+      unconfirmed: 1,
+      not_routed: 1,
+      dead_lettered: 1,
+      pending: 1,
+      possible_duplicates: 3,
+    });
+    expect(await journal.deadLetters({ sink: 'a' }, 10)).toEqual([
+      { id: 1, sink: 'a', ...letterOf(records[1] ?? { uid: '', received: 0, record: null }) },
+    ]);
+  });
+
+  it('refuses a window that does not add up and one that counts other than its page', async () => {
+    await using journal = await (await place())();
+    const commit = commitOf('s', someRecords(2));
+    if (commit.window === undefined) throw new Error('no window');
+
+    const uneven = journal.append({ ...commit, window: { ...commit.window, fetched: 3 } });
+    const short = journal.append({ ...commit, window: { ...commit.window, fetched: 1, new: 1 } });
+
+    await expect(uneven).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+    await expect(short).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+    expect(await journal.checkpoint('s', 'live')).toBeUndefined();
+  });
+
+  it('fails a commit that was asked for after one that failed, so that no cursor passes missing records', async () => {
+    await using journal = await (await place())();
+    const tooLarge = pageOf(someRecords(100_001));
+
+    const first = journal.append({ source: 's', page: tooLarge });
+    const second = journal.append(commitOf('s', someRecords(1)));
+
+    await expect(first).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+    await expect(second).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+    expect(await journal.checkpoint('s', 'live')).toBeUndefined();
+  });
+
+  it('starts a new sink where it says, and everything where nothing was collected yet', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('first')]);
+    await journal.append(commitOf('s', someRecords(2), { minTime: 100, maxTime: 200 }));
+    await journal.append(commitOf('s', someRecords(3), { minTime: 300, maxTime: 400 }));
+
+    const report = await journal.register(
+      [source('s')],
+      [sink('first'), sink('now'), sink('oldest', 'oldest'), sink('since', 250)],
+    );
+
+    expect(report.newSinks).toEqual([
+      { name: 'now', pending: 0 },
+      { name: 'oldest', pending: 5 },
+      { name: 'since', pending: 3 },
+    ]);
+    expect((await laneOf(journal, 'first')).pending).toBe(5);
+    expect(await totalsOf(journal, 'since')).toEqual({ ...none, not_routed: 2, pending: 3 });
+  });
+
+  it('reports orphans and changed identities', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s', { org: '1' }), source('gone')], [sink('a'), sink('b')]);
+    await journal.append(commitOf('s', someRecords(2)));
+
+    const report = await journal.register([source('s', { org: '2' })], [sink('a')]);
+
+    expect(report).toEqual({
+      newSinks: [],
+      orphanSinks: [{ name: 'b', pending: 2 }],
+      orphanSources: ['gone'],
+      changedSources: [{ name: 's', was: { org: '1' }, is: { org: '2' } }],
+    });
+  });
+
+  it('takes the new identity after a reset, and keeps ids', async () => {
+    await using journal = await (await place())();
+    const seen = { day: 3, id: 'ab'.repeat(16), fingerprint: 'cd'.repeat(8) };
+    await journal.register([source('s', { org: '1' })], [sink('a')]);
+    await journal.append({ ...commitOf('s', someRecords(1)), seen: [seen] });
+    await journal.register([source('s', { org: '2' })], [sink('a')]);
+
+    await journal.resetSource('s', { from: 5 });
+
+    expect((await journal.register([source('s', { org: '2' })], [sink('a')])).changedSources).toEqual([]);
+    expect(await journal.checkpoint('s', 'live')).toEqual({ from: 5 });
+    expect(await journal.seen('s', [seen])).toEqual([[seen.fingerprint]]);
+  });
+
+  it('moves the state of a source and of a sink to another name', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+    await journal.settle('a', live, at(1), [], { acknowledged: 1 });
+    await journal.register([source('t')], [sink('b')]);
+
+    await journal.renameSource('s', 't');
+    await journal.renameSink('a', 'b');
+
+    expect(await journal.lanes('b')).toEqual([
+      { lane: { kind: 'live', source: 't' }, offset: 1, pending: 2, oldestReceived: 1000 },
+    ]);
+    expect(await journal.checkpoint('t', 'live')).toEqual({ after: 'r3' });
+    await expect(journal.lanes('a')).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+    expect((await journal.register([source('t')], [sink('b')])).newSinks).toEqual([]);
+  });
+
+  it('does not rename onto a name with a history of its own', async () => {
+    await using journal = await (await place())();
+    await journal.append(commitOf('s', someRecords(1)));
+    await journal.append(commitOf('t', someRecords(1)));
+
+    await expect(journal.renameSource('s', 't')).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
+  });
+
+  it('forgets a sink and keeps what it left behind as a note', async () => {
+    await using journal = await (await place(seamsAt(42)))();
+    await journal.register([source('s')], [sink('a'), sink('b')]);
+    await journal.append(commitOf('s', someRecords(3)));
+
+    await journal.forgetSink('b');
+
+    expect((await journal.ledger()).rows.map(({ sink: name }) => name)).toEqual(['a']);
+    expect(await journal.note('', 'forgotten:b')).toEqual({ at: 42, abandoned: 3, discarded: 0 });
+  });
+
+  it('delivers dead letters again: resolved ones leave, refused ones stay with the newer reason', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const [one, two] = someRecords(2) as [StoredRecord, StoredRecord];
+    await journal.append(commitOf('s', [one, two]));
+    await journal.settle('a', live, at(2), [letterOf(one), letterOf(two)], {});
+    const job = await journal.insertJob('dead-letters-retry', {});
+
+    const { total } = await journal.openReplay(job.id, 'a', { kind: 'dead_letters', letters: { code: '400' } });
+    const lane = await laneOf(journal, 'a');
+    const [page] = await journal.read('a', lane.lane, lane.offset, 10);
+    const last = page?.positions.at(-1);
+    if (last === undefined) throw new Error('no position');
+    await journal.settle('a', lane.lane, last, [letterOf(two, { code: '413', last: 99 })], { acknowledged: 1 }, [1]);
+    const left = await journal.lanes('a');
+    await journal.closeReplay(job.id);
+
+    expect({ total, lane: lane.lane, letters: page?.letters, records: page?.records }).toEqual({
+      total: 2,
+      lane: { kind: 'replay', source: 's', job: job.id },
+      letters: [1, 2],
+      records: [one, two],
+    });
+    expect(left).toEqual([]);
+    expect(await journal.deadLetters({}, 10)).toMatchObject([{ id: 2, code: '413', attempts: 2, last: 99 }]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+  });
+
+  it('keeps one letter for an event that a replay of its time brings again', async () => {
+    const { journal, records } = await openWithLetter(place);
+    await using _closing = journal;
+    const { lane, page, last } = await openLane(journal, 1, { kind: 'stored' });
+
+    await journal.settle('a', lane, last, [letterOf(records[0], { code: '413' })], { replayed: 1 });
+
+    expect(page.letters).toEqual([1, undefined]);
+    expect(await journal.deadLetters({}, 10)).toEqual([
+      { id: 1, sink: 'a', ...letterOf(records[0], { code: '413', attempts: 2 }) },
+    ]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+  });
+
+  it('takes out the letter of an event that a replay of its time delivered at last', async () => {
+    const { journal } = await openWithLetter(place);
+    await using _closing = journal;
+    const { lane, last } = await openLane(journal, 1, { kind: 'stored' });
+
+    await journal.settle('a', lane, last, [], { replayed: 2 }, [1]);
+
+    expect(await journal.deadLetters({}, 10)).toEqual([]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, replayed: 2 });
+  });
+
+  it('marks the letter of a replay whose event the ledger had settled', async () => {
+    const { journal, records } = await openWithLetter(place);
+    await using _closing = journal;
+    const { lane, last } = await openLane(journal, 1, { kind: 'stored' });
+
+    await journal.settle('a', lane, last, [letterOf(records[1])], { replayed: 1 });
+
+    expect(await journal.deadLetters({}, 10)).toEqual([
+      { id: 1, sink: 'a', ...letterOf(records[0]) },
+      { id: 2, sink: 'a', ...letterOf(records[1]), replayed: true },
+    ]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+  });
+
+  it('writes no letter again that another retry delivered or a person discarded meanwhile', async () => {
+    const { journal, records } = await openWithLetter(place);
+    await using _closing = journal;
+    const first = await openLane(journal, 1, { kind: 'dead_letters' });
+    const second = await openLane(journal, 2, { kind: 'dead_letters' });
+    await journal.settle('a', first.lane, first.last, [], { replayed: 1 }, [1]);
+
+    await journal.settle('a', second.lane, second.last, [letterOf(records[0])], {});
+
+    expect(await journal.deadLetters({}, 10)).toEqual([]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, replayed: 1 });
+  });
+
+  it('discards letters by filter and counts them', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const [one, two] = someRecords(2) as [StoredRecord, StoredRecord];
+    await journal.append(commitOf('s', [one, two]));
+    await journal.settle('a', live, at(2), [letterOf(one), letterOf(two, { code: '413', action: 'logout', eventTime: 900 })], {});
+
+    const discarded = await journal.discardDeadLetters({ code: '413', from: 800, to: 900, ids: [1, 2] });
+
+    expect(discarded).toBe(1);
+    expect(await journal.countDeadLetters({ sink: 'a' })).toBe(1);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, dead_lettered: 1, discarded: 1 });
+  });
+
+  it('replays stored pages beside the live lane, resumably, without touching the balance', async () => {
+    const open = await place();
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    await first.append(commitOf('s', someRecords(3, { prefix: 'old' }), { minTime: 0, maxTime: 99 }));
+    await first.append(commitOf('s', someRecords(3, { prefix: 'in' }), { minTime: 100, maxTime: 200 }));
+    await first.append(commitOf('s', someRecords(2, { prefix: 'back' }), { lane: 'backfill', minTime: 150, maxTime: 150 }));
+    await first.settle('a', live, at(6), [], { acknowledged: 6 });
+    await first.settle('a', { kind: 'backfill', source: 's' }, at(2), [], { acknowledged: 2 });
+    const job = await first.insertJob('replay', {});
+    const { total } = await first.openReplay(job.id, 'a', { kind: 'stored', source: 's', from: 100, to: 200 });
+    const lane = await laneOf(first, 'a');
+    const [page] = await first.read('a', lane.lane, lane.offset, 2);
+    const middle = page?.positions[1];
+    if (middle === undefined) throw new Error('no position');
+    await first.settle('a', lane.lane, middle, [], { replayed: 2 });
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+    const resumed = await journal.openReplay(job.id, 'a', { kind: 'stored', source: 's', from: 100, to: 200 });
+    const rest = await laneOf(journal, 'a');
+    const pages = await journal.read('a', rest.lane, rest.offset, 100);
+    const last = pages.at(-1)?.positions.at(-1);
+    if (last === undefined) throw new Error('no position');
+    await journal.settle('a', rest.lane, last, [], { replayed: 3 });
+
+    expect([total, resumed.total, rest.pending]).toEqual([5, 3, 3]);
+    expect(pages.flatMap(({ records }) => records.map(({ uid }) => uid))).toEqual(['in3', 'back1', 'back2']);
+    expect(await journal.lanes('a')).toEqual([]);
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 8, replayed: 5 });
+  });
+
+  it('remembers jobs and holds', async () => {
+    const seams = seamsAt(7);
+    await using journal = await (await place(seams))();
+
+    const job = await journal.insertJob('backfill', { source: 's' });
+    await journal.updateJob(job.id, { state: 'running', progress: { done: 1 } });
+    seams.set(9);
+    await journal.updateJob(job.id, { state: 'failed', error: 'refused' });
+    await journal.setHold('sink', 'a', { since: 1, reason: 'token', fix: 'renew' });
+    await journal.setHold('source', 's', { since: 2, reason: 'gone', fix: undefined });
+    await journal.setHold('sink', 'a', null);
+
+    expect(await journal.jobs({ states: ['failed'] })).toEqual([
+      {
+        id: 1,
+        kind: 'backfill',
+        args: { source: 's' },
+        state: 'failed',
+        progress: { done: 1 },
+        error: 'refused',
+        created: 7,
+        started: 7,
+        finished: 9,
+      },
+    ]);
+    expect(await journal.holds()).toEqual([{ kind: 'source', name: 's', hold: { since: 2, reason: 'gone', fix: undefined } }]);
+  });
+
+  it('wakes who waits when an append has brought something', async () => {
+    await using journal = await (await place())();
+    const woken = journal.changed(AbortSignal.timeout(10_000));
+
+    await journal.append(commitOf('s', someRecords(1)));
+
+    await expect(woken).resolves.toBeUndefined();
+  });
+
+  it.each([
+    { what: 'another replay delivered', leave: (journal: Journal) => settleStored(journal) },
+    { what: 'a person discarded', leave: (journal: Journal) => journal.discardDeadLetters({ sink: 'a' }) },
+  ])('comes to the end of a retry whose last letter $what', async ({ leave }) => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const records = someRecords(2);
+    await journal.append(commitOf('s', records));
+    const letters = records.map((record) => letterOf(record, { code: 'wrong_index' }));
+    await journal.settle('a', live, at(2), letters, {});
+    const { id: other } = await journal.insertJob('replay', {});
+    await journal.openReplay(other, 'a', { kind: 'stored', from: 0, to: 1000 });
+    const { id } = await journal.insertJob('retry_dead_letters', {});
+    await journal.openReplay(id, 'a', { kind: 'dead_letters', letters: { sink: 'a', code: 'wrong_index' } });
+    const lane: Lane = { kind: 'replay', source: 's', job: id };
+    const [page] = await journal.read('a', lane, at(0), 1);
+    const first = page?.positions[0] ?? at(0);
+    await journal.settle('a', lane, first, [], { replayed: 1 }, [1]);
+
+    await leave(journal);
+    const rest = await journal.read('a', lane, first, 10);
+
+    expect(rest).toEqual([]);
+    expect((await journal.lanes('a')).filter(({ lane: { job } }) => job === id)).toEqual([]);
+  });
+});

@@ -1,0 +1,218 @@
+// A journal in memory that keeps the promises of the real one, without I/O: a virtual clock alone decides what happens when. The
+// contract suite and the model run over both. It never deletes a record, so it has no retention and no skipping.
+import { PenstockError } from '../../../src/base/errors.ts';
+import { addCounts, sortedOut, zeroCounts } from '../../../src/journal/counts.ts';
+import type { Commit, Journal } from '../../../src/journal/journal.ts';
+import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
+import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
+import { forgetSink, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
+
+/** What happens around each operation. */
+export interface Steps {
+  /** Where it never resolves, the process is dead; where it rejects or throws, the operation fails and has done nothing. */
+  readonly before?: (operation: keyof Journal) => Promise<void> | undefined;
+  readonly after?: (() => Promise<void>) | undefined;
+}
+
+export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {}): Journal & { wake(): void } {
+  const waiting = new Set<() => void>();
+  const appending = new Map<string, Promise<void>>();
+  const wake = (): void => {
+    for (const resolve of Array.from(waiting)) resolve();
+  };
+  const stepped = async <T>(operation: keyof Journal, work: () => T): Promise<T> => {
+    await before?.(operation);
+    const result = work();
+    if (after !== undefined) await after();
+    return result;
+  };
+  const requireSink = (sink: string): void => {
+    if (disk.sinks.has(sink)) return;
+    if (disk.strict) throw new PenstockError('PEN_NOT_FOUND', `the journal knows no sink "${sink}"`);
+    disk.sinks.set(sink, { configured: true });
+  };
+  const changing = async <T>(operation: keyof Journal, work: () => T): Promise<T> => {
+    const result = await stepped(operation, work);
+    wake();
+    return result;
+  };
+  return {
+    wake,
+    register: (sources, sinks) => changing('register', () => register(disk, sources, sinks)),
+    renameSource: (from, to) => stepped('renameSource', () => renameSource(disk, from, to)),
+    renameSink: (from, to) => stepped('renameSink', () => renameSink(disk, from, to)),
+    forgetSink: (name) => stepped('forgetSink', () => forgetSink(disk, name)),
+    resetSource: (name, checkpoint) => stepped('resetSource', () => resetSource(disk, name, checkpoint)),
+
+    append(commit) {
+      // A commit that was asked for after one that failed fails with it.
+      const earlier = appending.get(commit.source);
+      const run = async (): Promise<void> => {
+        if (earlier !== undefined) await earlier;
+        await changing('append', () => append(disk, structuredClone(commit)));
+      };
+      const done = run();
+      appending.set(commit.source, done);
+      const forget = (): void => {
+        if (appending.get(commit.source) === done) appending.delete(commit.source);
+      };
+      done.then(forget, forget);
+      return done;
+    },
+    hasRoom: () => disk.room,
+    seen: (source, entries) =>
+      stepped('seen', () => entries.map(({ day, id }) => [...(disk.seen.get(`${source} ${day} ${id}`) ?? [])])),
+    checkpoint: (source, name) => stepped('checkpoint', () => disk.checkpoints.get(`${source} ${name}`)),
+    note: (source, name) => stepped('note', () => disk.notes.get(`${source} ${name}`)),
+    setNote: (source, name, value) =>
+      stepped('setNote', () => void disk.notes.set(`${source} ${name}`, structuredClone(value ?? null))),
+    windows: (source, from, to) =>
+      stepped('windows', () =>
+        [...disk.windows.values()]
+          .filter((w) => w.source === source && (w.from === null || w.to === null || (w.to >= from && w.from <= to)))
+          .sort((a, b) => (a.from ?? Number.NEGATIVE_INFINITY) - (b.from ?? Number.NEGATIVE_INFINITY)),
+      ),
+    connectorText: (hash) => stepped('connectorText', () => disk.connectors.get(hash)),
+
+    lanes: (sink) =>
+      stepped('lanes', () => {
+        requireSink(sink);
+        return lanesOf(disk, sink);
+      }),
+    read: (sink, lane, after, limit) =>
+      stepped('read', () => {
+        requireSink(sink);
+        return read(disk, sink, lane, after, limit);
+      }),
+    settle: (sink, lane, upTo, letters, counts, resolved = []) =>
+      stepped('settle', () => {
+        requireSink(sink);
+        settle(disk, { sink, lane, upTo, letters, counts, resolved });
+      }),
+    changed: (signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) {
+          resolve();
+          return;
+        }
+        const wakeOne = (): void => {
+          waiting.delete(wakeOne);
+          signal.removeEventListener('abort', wakeOne);
+          resolve();
+        };
+        waiting.add(wakeOne);
+        signal.addEventListener('abort', wakeOne, { once: true });
+      }),
+
+    deadLetters: (filter, limit, after = 0) =>
+      stepped('deadLetters', () => disk.letters.filter((letter) => letter.id > after && matches(letter, filter)).slice(0, limit)),
+    countDeadLetters: (filter) =>
+      stepped('countDeadLetters', () => disk.letters.filter((letter) => matches(letter, filter)).length),
+    discardDeadLetters: (filter) => stepped('discardDeadLetters', () => discard(disk, filter)),
+    openReplay: (job, sink, what) =>
+      changing('openReplay', () => {
+        requireSink(sink);
+        if (!disk.replays.some((replay) => replay.job === job)) disk.replays.push(...replaysOf(disk, job, sink, what));
+        const own = disk.replays.filter((replay) => replay.job === job);
+        return { total: own.reduce((sum, { entries, offset }) => sum + entries.length - offset, 0) };
+      }),
+    closeReplay: (job) => stepped('closeReplay', () => void removeFrom(disk.replays, (replay) => replay.job === job)),
+
+    insertJob: (kind, args) =>
+      changing('insertJob', () => {
+        const none = { progress: null, error: undefined, started: undefined, finished: undefined };
+        const job = { id: disk.jobs.length + 1, kind, args, state: 'queued' as const, created: disk.now(), ...none };
+        disk.jobs.push(job);
+        return { ...job };
+      }),
+    jobs: ({ states, id } = {}) =>
+      stepped('jobs', () =>
+        disk.jobs
+          .filter((job) => (id === undefined || job.id === id) && (states === undefined || states.includes(job.state)))
+          .map((job) => ({ ...job })),
+      ),
+    updateJob: (id, change) => changing('updateJob', () => updateJob(disk, id, change)),
+
+    ledger: () =>
+      stepped('ledger', () => ({
+        skipped: [],
+        sources: Object.fromEntries([...disk.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+        rows: ledgerRows(disk),
+      })),
+    usage: () => ({
+      usedBytes: 0,
+      maxBytes: 0,
+      pages: new Set([...disk.lanes.values()].flat().map(({ page }) => page)).size,
+      records: disk.records.length,
+      oldestReceived: disk.records[0]?.received,
+      hasRoom: disk.room,
+      corrections: [],
+    }),
+    setHold: (kind, name, hold) =>
+      stepped(
+        'setHold',
+        () => void (hold === null ? disk.held.delete(`${kind} ${name}`) : disk.held.set(`${kind} ${name}`, hold)),
+      ),
+    holds: () =>
+      stepped('holds', () =>
+        [...disk.held].map(([key, hold]) => {
+          const [kind, name = ''] = key.split(' ');
+          return { kind: kind === 'source' ? ('source' as const) : ('sink' as const), name, hold };
+        }),
+      ),
+    async [Symbol.asyncDispose]() {
+      wake();
+    },
+  };
+}
+
+function append(disk: MemoryDisk, commit: Commit): void {
+  const { source, page, checkpoint, seen = [], window, notes = {} } = commit;
+  const stored = page?.records.length ?? 0;
+  if (window !== undefined && (window.fetched !== sortedOut(window) || window.new !== stored))
+    throw new PenstockError('PEN_INTERNAL', 'a commit counts other than it holds');
+  if (stored > 100_000) throw new PenstockError('PEN_INTERNAL', 'a page is too large');
+  disk.commits.push(commit);
+  valueAt(disk.sources, source, () => ({ identity: undefined, registered: undefined, configured: false }));
+  addCounts(countsAt(disk, source), window ?? { fetched: stored, new: stored });
+  if (window !== undefined) addWindow(disk, source, window);
+  if (page !== undefined) {
+    disk.connectors.set(page.connector.hash, page.connector.text);
+    const entries = valueAt(disk.lanes, laneKey({ kind: page.lane, source }), (): Entry[] => []);
+    for (const record of page.records) {
+      entries.push({ record, page });
+      disk.records.push({ ...record, lane: page.lane });
+    }
+  }
+  for (const { day, id, fingerprint } of seen) {
+    const known = valueAt(disk.seen, `${source} ${day} ${id}`, (): string[] => []);
+    if (!known.includes(fingerprint)) known.push(fingerprint);
+  }
+  if (checkpoint?.value === null) disk.checkpoints.delete(`${source} ${checkpoint.name}`);
+  else if (checkpoint !== undefined) disk.checkpoints.set(`${source} ${checkpoint.name}`, checkpoint.value);
+  for (const [name, value] of Object.entries(notes)) disk.notes.set(`${source} ${name}`, value ?? null);
+}
+
+function addWindow(disk: MemoryDisk, source: string, { complete = false, ...window }: NonNullable<Commit['window']>): void {
+  const key = `${source} ${window.lane} ${window.key}`;
+  const was = disk.windows.get(key);
+  const counts = zeroCounts();
+  addCounts(counts, window);
+  addCounts(counts, was ?? {});
+  disk.windows.set(key, { ...window, ...counts, source, complete: complete || was?.complete === true, updated: disk.now() });
+}
+
+type JobChange = Parameters<Journal['updateJob']>[1];
+
+function updateJob(disk: MemoryDisk, id: number, { state, progress, error }: JobChange): void {
+  const job = disk.jobs.find((one) => one.id === id);
+  if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`);
+  if (state !== undefined) {
+    const isOver = state !== 'queued' && state !== 'running';
+    job.finished = isOver ? disk.now() : undefined;
+    if (state === 'running') job.started ??= disk.now();
+    job.state = state;
+  }
+  if (progress !== undefined) job.progress = structuredClone(progress);
+  if (error !== undefined) job.error = error;
+}
