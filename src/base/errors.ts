@@ -4,11 +4,11 @@ interface Consequence {
   readonly exit?: 1 | 2;
   /** `again`: a request that is made for a page is tried again at once, after a pause. */
   readonly request?: 'again';
-  /** `reconnect`: a stream connects anew, after a pause; any other error ends it. */
+  /** `reconnect`: a stream connects again, after a pause; any other error ends it. */
   readonly stream?: 'reconnect';
   /**
    * What the reading under way does: `halve` reads half of the window, `restart` begins the window again without its page token, `drop`
-   * forgets how far the window was read, `drop_and_halve` also makes the next one half as long, `skip_file` goes on with the next file.
+   * forgets how far the window was read, `drop_and_halve` also makes the next one half as long, `skip_file` continues with the next file.
    */
   readonly walk?: 'halve' | 'restart' | 'drop' | 'drop_and_halve' | 'skip_file';
   /**

@@ -2,7 +2,7 @@ const shape = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|z|[+-]\
 
 /**
  * Milliseconds since the epoch of an RFC 3339 time such as `2026-11-21T10:00:00Z`; a date alone means its midnight in UTC, seconds may
- * be left out. Undefined when it is none, when it has no zone, or when the calendar does not know it (31 February).
+ * be left out. Undefined when it is not one, when it has no zone, or when the calendar does not know it (31 February).
  */
 export function parseTimestamp(text: string): number | undefined {
   const [, date, minutes, seconds, zone] = shape.exec(text) ?? [];

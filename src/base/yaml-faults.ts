@@ -163,7 +163,7 @@ export function faultsError(code: ErrorCode, faults: readonly Fault[]): Penstock
  * Turns ajv's errors into faults.
  *
  * Suggestions for misspelt keys and lists of allowed keys need ajv's `verbose`. A value is quoted as the file has it, never one that
- * its schema marks `secret: true`; what stood behind `${env:...}` cannot appear.
+ * its schema marks `secret: true`; the value of `${env:...}` cannot appear.
  */
 export function schemaFaults(errors: readonly ErrorObject[] | null | undefined, doc: YamlText, at: YamlPath = []): Fault[] {
   return withoutBranches(errors ?? []).map((error) => {

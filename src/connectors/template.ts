@@ -1,6 +1,6 @@
 import { nearest } from '../base/nearest.ts';
 
-/** Gives the value behind a name such as `options.token` or `window.from`; undefined when there is none now. */
+/** Gives the value of a name such as `options.token` or `window.from`; undefined when there is none now. */
 export type Scope = (name: string) => string | undefined;
 
 /** A compiled text with places for values. */

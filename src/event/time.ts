@@ -48,7 +48,7 @@ function fromCalendar(match: RegExpExecArray): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute, second, fraction) - offset * 60_000;
 }
 
-// Two digits at a place of a text; NaN when they are none.
+// Two digits at a place of a text; NaN when they are not digits.
 function pair(text: string, at: number): number {
   const tens = text.charCodeAt(at) - 48;
   const ones = text.charCodeAt(at + 1) - 48;

@@ -69,7 +69,7 @@ export function cacheToken(mint: () => Promise<MintedToken>, clock: Clock): Toke
   };
 }
 
-// The shared request goes on when one of those who wait for it gives up.
+// The shared request continues when one of those who wait for it gives up.
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {

@@ -64,7 +64,7 @@ it.each([24, 25])('Code %i is accepted, not sent again, and asks for fewer reque
   expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [0, 1, 2], again: [], slower: true });
 });
 
-it('Code 6 behind a 200 is a failure', async () => {
+it('Code 6 with a 200 is a failure', async () => {
   const verdicts = await answered(hec(200, 6, { 'invalid-event-number': 1 }));
 
   expect(kinds(verdicts)).toEqual(['accept', 'event', 'retry']);

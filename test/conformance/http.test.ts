@@ -37,7 +37,7 @@ it('The golden vector of Standard Webhooks is reproduced', () => {
   });
 });
 
-it('A retry keeps id and bytes and is signed anew', async () => {
+it('A retry keeps id and bytes and is signed again', async () => {
   await using receiver = await openReceiver((_, count) => ({ status: count === 1 ? 503 : 200 }));
   await using context = await openContext();
   let now = 1_795_254_300_000;

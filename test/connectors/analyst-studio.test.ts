@@ -99,7 +99,7 @@ describe('the reply', () => {
     expect(answer.next).toBeNull();
   });
 
-  it('goes on behind an empty page that carries a token', async () => {
+  it('continues after an empty page that carries a token', async () => {
     await using opened = await openSource('analyst-studio', options);
     nock(origin)
       .get(/audit_logs/)

@@ -113,7 +113,7 @@ describe('rows', () => {
     ]);
   });
 
-  it('with quotes in odd places lose nothing behind them', async () => {
+  it('with quotes in odd places lose nothing after them', async () => {
     await put('a.csv', `${header}AuditEvent,SUC"CESS,u1,{"a":1},t,T\n${row(2)}`);
 
     const records = await readAll('a.csv');
@@ -134,7 +134,7 @@ describe('rows', () => {
     ]);
   });
 
-  it('above 8 MiB fail the file instead of hiding what is behind them', async () => {
+  it('above 8 MiB fail the file instead of hiding what comes after them', async () => {
     await put('a.csv', `${header}AuditEvent,SUCCESS,u1,"${'x'.repeat(9_000_000)}",t,T\n${row(2)}`);
 
     await expect(readAll('a.csv')).rejects.toMatchObject({ code: 'PEN_FILE_UNREADABLE', where: 'a.csv' });

@@ -357,7 +357,7 @@ describe('a quiet connection', () => {
     expect(run.states.map(({ connected }) => connected)).toEqual([true]);
   });
 
-  it('on which no message came for five minutes is made anew at once, since a deleted topic would not say so', async () => {
+  it('on which no message came for five minutes is reopened at once, since a deleted topic would not say so', async () => {
     const pulsar = await broker();
     const clock = virtualClock(0);
     const run = await consume(pulsar.port, {}, {}, clock);
@@ -375,7 +375,7 @@ describe('a quiet connection', () => {
     expect(run.states[1]?.error).toMatch(/there is no such topic/);
   });
 
-  it('from which nothing comes for 90 s is given up and made anew', async () => {
+  it('from which nothing comes for 90 s is given up and reopened', async () => {
     const pulsar = await broker();
     const clock = virtualClock(0);
     // A paused socket reads no ping and answers none.
@@ -394,7 +394,7 @@ describe('a quiet connection', () => {
 });
 
 describe('a probe', () => {
-  it('reads nothing and leaves no subscription behind', async () => {
+  it('reads nothing and leaves no subscription', async () => {
     const pulsar = await broker();
     const run = await consume(pulsar.port, {}, {}, virtualClock(0), false);
 

@@ -426,7 +426,7 @@ it('turns a record that breaks it into a Base Event and says why', () => {
   });
 });
 
-it('refuses a path that is none when it is compiled, not when it is used', () => {
+it('refuses an invalid path when it is compiled, not when it is used', () => {
   const table = loadConnector('anaconda').table;
 
   expect(() => compileMapper({ table, map: { message: 'a..b' }, record: { time: 't', action: 'a' } })).toThrow(

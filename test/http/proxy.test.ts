@@ -68,7 +68,7 @@ describe('NO_PROXY', () => {
   });
 });
 
-describe('a proxy that is none', () => {
+describe('an invalid proxy', () => {
   it.each(['socks5://me:secret@proxy:1080', 'http://', 'ftp://me:secret@x'])('is refused without quoting it: %s', (url) => {
     const choose = (): unknown => chooseProxies(url, {});
 

@@ -159,7 +159,7 @@ it.each(sinks)(
   },
 );
 
-it('http: an endless body behind a 200 is still a 200, behind a 403 still a 403', async () => {
+it('http: an endless body after a 200 is still a 200, after a 403 still a 403', async () => {
   const endless =
     (status: number): Reply =>
     (response) => {

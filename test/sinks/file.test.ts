@@ -250,7 +250,7 @@ it('finishes what a crash left of compressing, and keeps the newest files only',
   expect(linesOf('audit.20261103T000000.000Z.ndjson.gz')).toEqual(['03']);
 });
 
-it('follows logrotate: a file that was moved or deleted is made anew', async () => {
+it('follows logrotate: a file that was moved or deleted is created again', async () => {
   await using sink = await openSink(file, { path });
   await sink.send(batchOf(sink, numbered(1)), never());
 

@@ -81,7 +81,7 @@ function asText(value: unknown): string {
   return JSON.stringify(boundDepth(value));
 }
 
-// Without `stream` a call leaves nothing behind for the next.
+// Without `stream` a call leaves nothing for the next.
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 function decodeText(bytes: Buffer): string | undefined {
