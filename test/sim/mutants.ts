@@ -96,7 +96,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'days of ids forgotten',
     file: 'src/journal/records/seen.ts',
-    edits: [['-Math.max(1, Math.floor(now / dayMs)) : day;', '-Math.max(1, Math.floor(now / dayMs)) : 0;']],
+    edits: [['-Math.max(1, Math.floor(clock.now() / dayMs)) : day;', '-Math.max(1, Math.floor(clock.now() / dayMs)) : 0;']],
   },
   {
     name: 'letters taken out when they are refused once more',
