@@ -4,7 +4,7 @@ import { compilePath } from './path.ts';
 import { isPlainText, redact } from './redact.ts';
 
 /** What a record comes to when it is collected. */
-export interface Fingerprinted {
+interface Fingerprinted {
   /** As `fingerprintOf`, over the record before redaction. */
   readonly fingerprint: string;
   /** As `redact`: the same object when there was nothing to take out. */

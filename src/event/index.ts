@@ -2,19 +2,18 @@
 
 export { ActionNameSpec, actionNamePaths, compileActionName } from './action-name.ts';
 export { ActionTableSpec } from './action-spec.ts';
-export { type Action, type ActionTable, checkActions, compileActions, type TableFault } from './action-table.ts';
+export { type ActionTable, checkActions, compileActions } from './action-table.ts';
 export { boundDepth } from './depth.ts';
 export { cefHeader, cefValue } from './encode/cef.ts';
 export { cimFields } from './encode/cim.ts';
-export { type EncodeOptions, encodeBody, isJsonFormat } from './encode/encode-body.ts';
-export { compileFingerprint, type Fingerprinted } from './fingerprint.ts';
+export { encodeBody, isJsonFormat } from './encode/encode-body.ts';
+export { compileFingerprint } from './fingerprint.ts';
 export { compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
 export { normaliseKey } from './key.ts';
 export { checkMap, MapSpec, PathsSpec } from './map-spec.ts';
 export { compileMapper } from './mapper.ts';
-export { compilePath, type Getter, parsePath } from './path.ts';
-export type { MapperParts, RecordPaths } from './record-reads.ts';
+export { compilePath, parsePath } from './path.ts';
 export { redact } from './redact.ts';
 export { cefSeverity, severityOf } from './severity.ts';
-export { compileTime, type ParsedTime, parseTime } from './time.ts';
+export { compileTime, parseTime } from './time.ts';
 export { compileText } from './values.ts';

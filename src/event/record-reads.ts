@@ -11,7 +11,7 @@ import { parseTime } from './time.ts';
 import { ipOf, textOf, textsOf } from './values.ts';
 
 /** What the mapper needs of a connector's `record:` section; candidates, the first that has a value wins. */
-export interface RecordPaths {
+interface RecordPaths {
   readonly id?: PathsSpec;
   readonly time: PathsSpec;
   readonly action: ActionNameSpec;

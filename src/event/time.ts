@@ -1,8 +1,7 @@
 import { isRawNumber } from '../base/json.ts';
 import { compilePath } from './path.ts';
 
-/** A record's time. */
-export interface ParsedTime {
+interface ParsedTime {
   /** Milliseconds since the epoch; finer fractions are cut off. */
   readonly ms: number;
   /** True when only a date was told: then it is midnight UTC. */

@@ -8,7 +8,7 @@ import { type StreamedLog, startStream } from './stream.ts';
 import { openVendorLog, type RecordMaker, type VendorLog } from './vendor-log.ts';
 import { startVendorServer } from './vendor-server.ts';
 
-export { allFaults, demoFaults, type FaultName, type Faults, noFaults } from './faults.ts';
+export { allFaults, demoFaults, type Faults, noFaults } from './faults.ts';
 export { type SimulatedPulsar, startPulsar } from './pulsar.ts';
 
 type Template = Readonly<Record<string, unknown>>;

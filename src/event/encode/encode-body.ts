@@ -7,7 +7,7 @@ import { mappedEvent } from './facts.ts';
 import { leefLine } from './leef.ts';
 import { jsonLine, tidyJson } from './line.ts';
 
-export interface EncodeOptions {
+interface EncodeOptions {
   /** Adds the record's text as `raw_data` and `raw_data_size` (ECS: `event.original`). An unreadable record always carries it. */
   readonly includeRaw: boolean;
 }

@@ -10,8 +10,7 @@ import { pageChecksum } from '../records/pages.ts';
 import { textChecksum } from '../records/state.ts';
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
 
-/** What a check found. */
-export interface JournalCheck {
+interface JournalCheck {
   readonly path: string;
   readonly version: number;
   readonly pages: number;

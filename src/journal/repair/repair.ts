@@ -11,7 +11,7 @@ import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
 /** What a repair kept and what it could not. */
-export interface JournalRepair {
+interface JournalRepair {
   /** The repaired journal. */
   readonly path: string;
   /** Where the damaged file was put. */
