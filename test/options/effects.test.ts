@@ -104,7 +104,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     format: ['e2e/secrets.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],
     include_raw: ['e2e/bad-input.test.ts', 'delivers every record of a page, whatever it is, and says which could not be read'],
     start: [
-      'journal/delivery.test.ts',
+      'journal/contract.test.ts',
       'starts a new sink where it says, and everything where nothing was collected yet',
       'oldest',
     ],
