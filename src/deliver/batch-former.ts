@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { Signal } from '../base/signal.ts';
 import type { LaneKind } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import type { Bell } from './bell.ts';
 import type { LaneReader } from './lane-reader.ts';
 import { turnOrder } from './lane-turns.ts';
 import type { Item, Unsendable } from './outgoing.ts';
@@ -11,7 +11,7 @@ import { createPart, type Part } from './part.ts';
 export interface BatchFormerDeps {
   readonly clock: Clock;
   readonly random: Random;
-  readonly bell: Bell;
+  readonly changed: Signal;
   readonly reader: LaneReader;
   readonly batch: { readonly events: number; readonly bytes: number; readonly waitMs: number };
   /** The open sink, waiting for it; undefined when the loop stops. */
@@ -58,14 +58,14 @@ class Former implements BatchFormer {
   }
 
   async #gather(draft: Draft, signal: AbortSignal): Promise<void> {
-    const { clock, bell, batch } = this.#deps;
+    const { clock, changed, batch } = this.#deps;
     let since = clock.monotonic();
     while (!signal.aborted) {
       await this.#fill(draft, signal);
       if (draft.full) return;
       if (draft.items.length === 0) {
         if (signal.aborted) return;
-        await bell.wait(signal);
+        await changed.wait(signal);
         since = clock.monotonic();
         continue;
       }
@@ -119,8 +119,7 @@ class Former implements BatchFormer {
   }
 
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    using _timer = this.#deps.clock.timer(ms, () => this.#deps.bell.ring());
-    await this.#deps.bell.wait(signal);
+    await this.#deps.changed.waitAtMost(this.#deps.clock, ms, signal);
   }
 }
 

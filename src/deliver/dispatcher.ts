@@ -84,14 +84,14 @@ class Dispatching implements Dispatcher {
   }
 
   async pendingDone(signal: AbortSignal): Promise<void> {
-    while (this.#pendings.size > 0 && !signal.aborted) await this.#deps.basics.bell.wait(signal);
+    while (this.#pendings.size > 0 && !signal.aborted) await this.#deps.basics.changed.wait(signal);
   }
 
   async #untilTaken(): Promise<void> {
     const { waiting, basics } = this.#deps;
     this.#pump();
     while (this.#ready !== undefined && !waiting.aborted) {
-      await basics.bell.wait(waiting);
+      await basics.changed.wait(waiting);
       this.#pump();
     }
   }
@@ -109,7 +109,7 @@ class Dispatching implements Dispatcher {
       if (part === this.#ready) this.#ready = undefined;
       this.#start(part);
     }
-    this.#deps.basics.bell.ring();
+    this.#deps.basics.changed.notify();
   }
 
   #start(part: Part): void {

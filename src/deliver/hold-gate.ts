@@ -2,8 +2,8 @@
 // twice the time up to 5 min, or open (info line, note ended). `release` lets the next probe pass at once.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Signal } from '../base/signal.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
-import type { Bell } from './bell.ts';
 
 /** Why a sink is on hold: it refused us, it could not be opened, one code hit too many events, or the dead letters are full. */
 export type HoldCause =
@@ -42,7 +42,7 @@ export interface HoldGateDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly journal: Pick<Journal, 'setHold'>;
-  readonly bell: Bell;
+  readonly changed: Signal;
   readonly probeMs: number;
   /** Before the hold's note is ended; what it was for. */
   onEnd(cause: HoldCause): Promise<void>;
@@ -88,7 +88,7 @@ class Gate implements HoldGate {
         held.probing = true;
         return 'probe';
       }
-      await this.#deps.bell.wait(signal);
+      await this.#deps.changed.wait(signal);
     }
   }
 
@@ -116,18 +116,18 @@ class Gate implements HoldGate {
       await this.#end(held);
       return;
     }
-    const { probeMs, bell } = this.#deps;
+    const { probeMs, changed } = this.#deps;
     held.probing = false;
     held.waitMs = answer === 'refused' ? Math.min(longestProbeMs, held.waitMs * 2) : probeMs;
     this.#schedule(held);
-    bell.ring();
+    changed.notify();
   }
 
   release(): void {
     if (this.#held === undefined) return;
     this.#deps.onRelease(this.#held.cause);
     this.#held.probeAt = 0;
-    this.#deps.bell.ring();
+    this.#deps.changed.notify();
   }
 
   restore(note: HoldNote): void {
@@ -135,12 +135,12 @@ class Gate implements HoldGate {
   }
 
   #schedule(held: Held): void {
-    const { clock, bell } = this.#deps;
+    const { clock, changed } = this.#deps;
     held.timer?.[Symbol.dispose]();
     // A timer may fire a little before its time by the clock, so it says itself that the time has come.
     const due = (): void => {
       held.probeAt = 0;
-      bell.ring();
+      changed.notify();
     };
     const waits = 'untilReleased' in held.cause && (held.cause.untilReleased ?? false);
     held.probeAt = waits ? Number.POSITIVE_INFINITY : clock.monotonic() + held.waitMs;
@@ -148,13 +148,13 @@ class Gate implements HoldGate {
   }
 
   async #end(held: Held): Promise<void> {
-    const { log, clock, bell } = this.#deps;
+    const { log, clock, changed } = this.#deps;
     await this.#deps.onEnd(held.cause);
     held.timer?.[Symbol.dispose]();
     this.#held = undefined;
     log.info({ heldMs: clock.now() - held.note.since, reason: held.note.reason }, 'hold ended');
     await this.#write(null);
-    bell.ring();
+    changed.notify();
   }
 
   async #write(note: HoldNote | null): Promise<void> {

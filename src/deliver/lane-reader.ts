@@ -5,10 +5,10 @@ import { explain } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fullJitterMs, type Random } from '../base/random.ts';
 import type { Secrets } from '../base/secrets.ts';
+import type { Signal } from '../base/signal.ts';
 import type { Mapper } from '../event/event.ts';
 import type { Journal, Lane, LaneKind, LaneState, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import type { Bell } from './bell.ts';
 import { createLaneProgress, type LaneProgress } from './lane-progress.ts';
 import type { Item, PageWalk, Unsendable } from './outgoing.ts';
 
@@ -42,7 +42,7 @@ export interface LaneReaderDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly bell: Bell;
+  readonly changed: Signal;
   readonly secrets: Secrets;
   /** Records per read. */
   readonly chunk: number;
@@ -193,7 +193,7 @@ class Reader implements LaneReader {
   }
 
   #rest(track: Track, error: unknown): void {
-    const { clock, random, log, bell, secrets } = this.#deps;
+    const { clock, random, log, changed, secrets } = this.#deps;
     const { lane, kind } = track.progress;
     const ms = 1 + fullJitterMs(random, track.failures, restBaseMs, restMaxMs);
     if (track.failures === 0)
@@ -203,7 +203,7 @@ class Reader implements LaneReader {
     track.isResting = true;
     clock.timer(ms, () => {
       track.isResting = false;
-      bell.ring();
+      changed.notify();
     });
   }
 

@@ -1,11 +1,11 @@
 import { explain } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import { Signal } from '../base/signal.ts';
 import type { Job } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import { type BatchFormer, createBatchFormer } from './batch-former.ts';
-import { type Bell, createBell } from './bell.ts';
 import type { DeliverDeps } from './delivery.ts';
 import { createEndpointPool, type EndpointPool } from './endpoint-pool.ts';
 import { cannotOpen, createHoldGate, type HoldCause, type HoldGate } from './hold-gate.ts';
@@ -30,7 +30,7 @@ export interface LoopBasics {
   readonly settings: SinkSettings;
   readonly deps: DeliverDeps;
   readonly log: Log;
-  readonly bell: Bell;
+  readonly changed: Signal;
   readonly tally: Tally;
   readonly endpoints: EndpointPool;
   readonly limit: SendLimit;
@@ -60,8 +60,8 @@ async function queueRetry(
   if (!queued.some(isSame)) await journal.insertJob(kind, args);
 }
 
-function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell' | 'refusals'>): HoldGate {
-  const { settings, deps, log, bell, refusals } = basics;
+function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'changed' | 'refusals'>): HoldGate {
+  const { settings, deps, log, changed, refusals } = basics;
   async function onEnd(cause: HoldCause): Promise<void> {
     if (cause.kind !== 'systematic') return;
     refusals.clear();
@@ -79,7 +79,7 @@ function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell
     clock: deps.seams.clock,
     log,
     journal: deps.journal,
-    bell,
+    changed,
     probeMs: settings.holdProbeMs,
     onEnd,
     onRelease: (cause) => {
@@ -92,20 +92,20 @@ function createGate(basics: Pick<LoopBasics, 'settings' | 'deps' | 'log' | 'bell
 export function createBasics(settings: SinkSettings, deps: DeliverDeps): LoopBasics {
   const { clock, random } = deps.seams;
   const { log } = deps;
-  const bell = createBell();
+  const changed = new Signal();
   const refusals = createRefusalRate();
   const endpoints = createEndpointPool(clock, random, settings.backoffMaxMs);
   const limit = createSendLimit(settings.inFlight);
   const onOpen = (sink: Sink): void => {
     endpoints.replace(sink.endpoints);
     limit.setMost(Math.min(settings.inFlight, sink.maxInFlight));
-    bell.ring();
+    changed.notify();
   };
   return {
     settings,
     deps,
     log,
-    bell,
+    changed,
     tally: createTally(),
     endpoints,
     limit,
@@ -118,13 +118,13 @@ export function createBasics(settings: SinkSettings, deps: DeliverDeps): LoopBas
       now: () => clock.now(),
       tell: (news) => deps.onUnknownAction?.(news),
     }),
-    gate: createGate({ settings, deps, log, bell, refusals }),
+    gate: createGate({ settings, deps, log, changed, refusals }),
     slot: createSinkSlot(() => deps.openSink(), log, onOpen),
   };
 }
 
 function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler {
-  const { settings, deps, log, bell, tally, letters } = basics;
+  const { settings, deps, log, changed, tally, letters } = basics;
   const { clock, random } = deps.seams;
   const tell = createLetterNews(log);
   return startSettler({
@@ -133,7 +133,7 @@ function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler
     clock,
     random,
     log,
-    bell,
+    changed,
     onSettled(lane, settlement) {
       tally.acknowledged += settlement.acknowledged;
       tally.unconfirmed += settlement.unconfirmed;
@@ -142,7 +142,7 @@ function startLoopSettler(basics: LoopBasics, reader: () => LaneReader): Settler
       letters.written(settlement.newLetters, settlement.resolved.length);
       tell(settlement.letters);
       reader().settled(lane, settlement.records);
-      bell.ring();
+      changed.notify();
     },
     onGone: (lane) => reader().forget(lane),
     onError: (error) => {
@@ -160,7 +160,7 @@ const largestChunk = 1000;
 
 /** Reader and settler of a loop, which know each other. */
 export function createLanes(basics: LoopBasics, encodeBody: EncodeBody): LoopLanes {
-  const { settings, deps, log, bell, tally, unknown, classes } = basics;
+  const { settings, deps, log, changed, tally, unknown, classes } = basics;
   const { clock, random } = deps.seams;
   const routed = settings.sources === undefined ? undefined : new Set(settings.sources);
   const onMapFailed = (): void => {
@@ -174,7 +174,7 @@ export function createLanes(basics: LoopBasics, encodeBody: EncodeBody): LoopLan
     clock,
     random,
     log,
-    bell,
+    changed,
     secrets: deps.secrets,
     chunk: Math.min(settings.batch.events, largestChunk),
     laneCap: laneCap(settings),
@@ -230,12 +230,12 @@ async function bury(basics: LoopBasics, settler: Settler, { slot, letter }: Unse
 
 /** The former of a loop's batches. */
 export function createFormer(basics: LoopBasics, { reader, settler }: LoopLanes, hurry: () => boolean): BatchFormer {
-  const { settings, deps, log, bell, tally } = basics;
+  const { settings, deps, log, changed, tally } = basics;
   const { clock, random } = deps.seams;
   return createBatchFormer({
     clock,
     random,
-    bell,
+    changed,
     reader,
     batch: settings.batch,
     hurry,

@@ -3,8 +3,8 @@
 import type { Clock } from '../base/clock.ts';
 import { explain } from '../base/errors.ts';
 import type { Secrets } from '../base/secrets.ts';
+import type { Signal } from '../base/signal.ts';
 import type { Pending, Verdicts } from '../sinks/sink.ts';
-import type { Bell } from './bell.ts';
 import type { Claim, EndpointPool } from './endpoint-pool.ts';
 import { exchange } from './exchange.ts';
 import { cannotOpen, type HoldGate } from './hold-gate.ts';
@@ -17,7 +17,7 @@ import { type Decision, decide, type Failure, type HoldOrder } from './verdict.t
 
 export interface PartDeliveryDeps {
   readonly clock: Clock;
-  readonly bell: Bell;
+  readonly changed: Signal;
   readonly secrets: Secrets;
   readonly gate: HoldGate;
   readonly slot: SinkSlot;
@@ -103,12 +103,11 @@ class Delivering implements PartDelivery {
   }
 
   async #claim(force: boolean): Promise<Claim | undefined> {
-    const { endpoints, clock, bell, waiting } = this.#deps;
+    const { endpoints, clock, changed, waiting } = this.#deps;
     while (!waiting.aborted) {
       const claim = endpoints.claim(force);
       if (claim !== undefined) return claim;
-      using _timer = clock.timer(Math.max(1, endpoints.waitMs() ?? lookAgainMs), () => bell.ring());
-      await bell.wait(waiting);
+      await changed.waitAtMost(clock, Math.max(1, endpoints.waitMs() ?? lookAgainMs), waiting);
     }
     return undefined;
   }

@@ -2,8 +2,8 @@ import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fullJitterMs, type Random } from '../base/random.ts';
+import { Signal } from '../base/signal.ts';
 import type { Journal, SettleCounts } from '../journal/journal.ts';
-import { type Bell, createBell } from './bell.ts';
 import type { LaneProgress, Settlement } from './lane-progress.ts';
 
 /** Writes offsets, dead letters and counts: one transaction for all that gathered in a lane meanwhile. */
@@ -22,7 +22,7 @@ export interface SettlerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly bell: Bell;
+  readonly changed: Signal;
   onSettled(lane: LaneProgress, settlement: Settlement): void;
   /** The lane is gone from the journal (its replay was closed). */
   onGone(lane: LaneProgress): void;
@@ -45,7 +45,7 @@ export function countsOf(lane: LaneProgress, settlement: Settlement): SettleCoun
 
 class Settling implements Settler {
   readonly #deps: SettlerDeps;
-  readonly #wake = createBell();
+  readonly #wake = new Signal();
   readonly #stopping = new AbortController();
   readonly #dirty = new Set<LaneProgress>();
   readonly #running: Promise<void>;
@@ -59,7 +59,7 @@ class Settling implements Settler {
 
   poke(lane: LaneProgress): void {
     this.#dirty.add(lane);
-    this.#wake.ring();
+    this.#wake.notify();
   }
 
   get idle(): boolean {
@@ -78,7 +78,7 @@ class Settling implements Settler {
       const [lane] = this.#dirty;
       if (lane === undefined) {
         this.#busy = false;
-        this.#deps.bell.ring();
+        this.#deps.changed.notify();
         await this.#wake.wait(this.#stopping.signal);
         continue;
       }

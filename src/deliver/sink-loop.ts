@@ -43,7 +43,7 @@ function newsOf({ log, tally }: LoopBasics): Pick<PartDeliveryDeps, 'onAway' | '
 
 function createDelivery(loop: Omit<Loop, 'dispatcher'>, dispatcher: () => Dispatcher): PartDelivery {
   const { basics, lanes, waiting, sending } = loop;
-  const { settings, deps, bell, tally, gate, slot, endpoints, limit, letters, refusals } = basics;
+  const { settings, deps, changed, tally, gate, slot, endpoints, limit, letters, refusals } = basics;
   const { clock, random } = deps.seams;
   const { secrets } = deps;
   const note = (kind: string, reason: string): void => {
@@ -53,7 +53,7 @@ function createDelivery(loop: Omit<Loop, 'dispatcher'>, dispatcher: () => Dispat
   const outcomes = createOutcomes({ clock, random, secrets, refusals, letters, settler: lanes.settler, onRefused });
   return createPartDelivery({
     clock,
-    bell,
+    changed,
     secrets,
     gate,
     slot,
@@ -120,7 +120,7 @@ async function watchJournal({ basics, lanes, waiting }: Loop): Promise<void> {
     // Asked again before anything is read, so that no append falls between the two.
     changed = journal.changed(waiting.signal);
     lanes.reader.stale();
-    basics.bell.ring();
+    basics.changed.notify();
   }
   await changed;
 }
@@ -136,7 +136,7 @@ async function refreshNow({ basics, lanes }: Loop): Promise<void> {
   } catch (error) {
     basics.log.debug({ err: error }, 'lanes not refreshed');
   }
-  basics.bell.ring();
+  basics.changed.notify();
 }
 
 function keepFresh(loop: Loop): void {
@@ -178,12 +178,11 @@ async function drained(loop: Loop, signal: AbortSignal): Promise<boolean> {
   loop.draining += 1;
   try {
     lanes.reader.stale();
-    basics.bell.ring();
+    basics.changed.notify();
     while (!signal.aborted && loop.phase !== 'stopped') {
       if (loop.phase === 'running' && (await isEmpty(loop))) return true;
       if (dispatcher.busy === 0 && dispatcher.pending > 0) await flush(loop, signal);
-      using _timer = basics.deps.seams.clock.timer(drainLookMs, () => basics.bell.ring());
-      await basics.bell.wait(signal);
+      await basics.changed.waitAtMost(basics.deps.seams.clock, drainLookMs, signal);
     }
     return false;
   } finally {
@@ -219,7 +218,7 @@ export function createSinkLoop(settings: SinkSettings, deps: DeliverDeps, encode
     await running;
     await basics.slot[Symbol.asyncDispose]();
     loop.phase = 'stopped';
-    basics.bell.ring();
+    basics.changed.notify();
   }
 
   return {
