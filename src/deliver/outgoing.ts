@@ -1,3 +1,4 @@
+import { compileActionFilter } from '../event/action-filter.ts';
 import type { Format, Mapped, Mapper, PageContext } from '../event/event.ts';
 import type { NewDeadLetter, ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
@@ -67,14 +68,12 @@ function mapOnce(mapper: Mapper, record: StoredRecord, context: PageContext, rep
 }
 
 /** True for events that the sink's filter lets pass. What could not be read passes: a filter cannot tell what it is. */
-export function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
-  const excluded = new Set(filter.exclude_actions);
-  const only = filter.only_actions === undefined ? undefined : new Set(filter.only_actions);
+function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
+  const takes = compileActionFilter(filter);
   const severity = filter.min_severity;
   return ({ actionKey, event, failed }) => {
     if (actionKey === undefined || failed !== undefined) return true;
-    if (excluded.has(actionKey) || only?.has(actionKey) === false) return false;
-    return severity === undefined || event.severity_id >= severity;
+    return takes(actionKey) && (severity === undefined || event.severity_id >= severity);
   };
 }
 
