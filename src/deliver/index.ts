@@ -1,7 +1,7 @@
 import { encodeBody } from '../event/index.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { DeliverDeps, SinkLoop } from './delivery.ts';
-import { createSinkLoop } from './sink-loop.ts';
+import { createSinkLoop } from './loop.ts';
+import type { DeliverDeps, SinkLoop } from './settings.ts';
 
 /**
  * Delivers from the journal to one sink: the loop reads lanes, maps, batches, sends and settles once it is started. Nothing it does

@@ -1,6 +1,6 @@
 import type { Mapper } from '../event/event.ts';
 import type { StoredPage } from '../journal/journal.ts';
-import type { DeliverDeps } from './delivery.ts';
+import type { DeliverDeps } from './settings.ts';
 
 // More versions than this in one backlog are compiled again when their turn comes.
 const most = 64;

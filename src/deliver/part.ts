@@ -1,6 +1,6 @@
 import { type Random, uuid } from '../base/random.ts';
 import type { Batch, OutgoingEvent } from '../sinks/sink.ts';
-import type { Item } from './outgoing.ts';
+import type { Item } from './prepare.ts';
 
 /** A batch on its way, with the slots of its events. Retries keep it; a split makes new ones. */
 export interface Part {

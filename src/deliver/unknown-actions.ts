@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { UnknownAction } from './delivery.ts';
+import type { UnknownAction } from './settings.ts';
 
 /** Counts actions that no row of a table knows, and tells each new one once. */
 export interface UnknownActions {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
-import type { UnknownAction } from '../../src/deliver/delivery.ts';
+import type { UnknownAction } from '../../src/deliver/settings.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { OutgoingEvent } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';

@@ -65,7 +65,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'offset moved before the acknowledgement',
-    file: 'src/deliver/part-delivery.ts',
+    file: 'src/deliver/send.ts',
     edits: [
       [
         '    const answer = await this.#send(part, claim, use);',
@@ -100,7 +100,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'letters taken out when they are refused once more',
-    file: 'src/deliver/lane-progress.ts',
+    file: 'src/deliver/lane.ts',
     edits: [
       [
         '    draft.newLetters += letter === undefined ? 1 : 0;',
@@ -110,7 +110,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'error of a settle swallowed',
-    file: 'src/deliver/settler.ts',
+    file: 'src/deliver/settle.ts',
     edits: [['      return this.#onFailed(lane, error);', '      void error;']],
   },
   {

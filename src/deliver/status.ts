@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { SinkStatus } from './delivery.ts';
-import type { EndpointPool } from './endpoint-pool.ts';
-import type { HoldGate } from './hold-gate.ts';
-import type { LaneReader } from './lane-reader.ts';
-import type { LetterBox } from './letter-box.ts';
+import type { LetterBox } from './dead-letters.ts';
+import type { EndpointPool } from './endpoints.ts';
+import type { HoldGate } from './hold.ts';
+import type { LaneReader } from './read.ts';
+import type { SinkStatus } from './settings.ts';
 import type { UnknownActions } from './unknown-actions.ts';
 
 /** What a loop counts since it started. */

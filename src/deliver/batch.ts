@@ -3,10 +3,10 @@ import type { Random } from '../base/random.ts';
 import type { Signal } from '../base/signal.ts';
 import type { LaneKind } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import type { LaneReader } from './lane-reader.ts';
 import { turnOrder } from './lane-turns.ts';
-import type { Item, Unsendable } from './outgoing.ts';
 import { createPart, type Part } from './part.ts';
+import type { Item, Unsendable } from './prepare.ts';
+import type { LaneReader } from './read.ts';
 
 export interface BatchFormerDeps {
   readonly clock: Clock;

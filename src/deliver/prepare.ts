@@ -3,7 +3,7 @@ import type { Format, Mapped, Mapper, PageContext } from '../event/event.ts';
 import type { NewDeadLetter, ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { LaneProgress, Slot } from './lane-progress.ts';
+import type { LaneProgress, Slot } from './lane.ts';
 import type { UnknownActions } from './unknown-actions.ts';
 
 /** One event ready to be put into a batch. */

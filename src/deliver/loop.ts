@@ -1,16 +1,16 @@
 // starting (notes read, sink opened) -> running (batches formed, sent, settled) -> stopping (nothing new begins, requests under way get
-// their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold-gate.ts.
+// their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold.ts.
 import { deadline } from '../base/clock.ts';
 import { explain } from '../base/errors.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { DeliverDeps, SinkLoop } from './delivery.ts';
-import { createDispatcher, type Dispatcher } from './dispatcher.ts';
-import { cannotOpen } from './hold-gate.ts';
-import { createBasics, createFormer, createLanes, type LoopBasics, type LoopLanes } from './loop-parts.ts';
-import { readStatus, type StatusParts } from './loop-status.ts';
-import { createOutcomes } from './outcomes.ts';
-import { type EncodeBody, shareEvents } from './outgoing.ts';
-import { createPartDelivery, type PartDelivery, type PartDeliveryDeps } from './part-delivery.ts';
+import { createOutcomes } from './apply.ts';
+import { createBasics, createFormer, createLanes, type LoopBasics, type LoopLanes } from './context.ts';
+import { createDispatcher, type Dispatcher } from './dispatch.ts';
+import { cannotOpen } from './hold.ts';
+import { type EncodeBody, shareEvents } from './prepare.ts';
+import { createPartDelivery, type PartDelivery, type PartDeliveryDeps } from './send.ts';
+import type { DeliverDeps, SinkLoop } from './settings.ts';
+import { readStatus, type StatusParts } from './status.ts';
 
 interface Loop {
   readonly basics: LoopBasics;

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import { fullJitterMs, type Random } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
 import type { Journal, SettleCounts } from '../journal/journal.ts';
-import type { LaneProgress, Settlement } from './lane-progress.ts';
+import type { LaneProgress, Settlement } from './lane.ts';
 
 /** Writes offsets, dead letters and counts: one transaction for all that gathered in a lane meanwhile. */
 export interface Settler {

@@ -1,15 +1,15 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Secrets } from '../base/secrets.ts';
-import type { HoldCause } from './hold-gate.ts';
-import type { LaneProgress } from './lane-progress.ts';
-import type { LetterBox } from './letter-box.ts';
-import type { Item } from './outgoing.ts';
-import { letterOf } from './outgoing.ts';
+import type { LetterBox } from './dead-letters.ts';
+import type { Decision, Refusal } from './decide.ts';
+import type { HoldCause } from './hold.ts';
+import type { LaneProgress } from './lane.ts';
 import { createPart, type Part } from './part.ts';
+import type { Item } from './prepare.ts';
+import { letterOf } from './prepare.ts';
 import type { RefusalRate } from './refusal-rate.ts';
-import type { Settler } from './settler.ts';
-import type { Decision, Refusal } from './verdict.ts';
+import type { Settler } from './settle.ts';
 
 /** What is left to do after a decision was carried out. */
 export interface Aftermath {

@@ -9,8 +9,8 @@ import type { Signal } from '../base/signal.ts';
 import type { Mapper } from '../event/event.ts';
 import type { Journal, Lane, LaneKind, LaneState, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import { createLaneProgress, type LaneProgress } from './lane-progress.ts';
-import type { Item, PageWalk, Unsendable } from './outgoing.ts';
+import { createLaneProgress, type LaneProgress } from './lane.ts';
+import type { Item, PageWalk, Unsendable } from './prepare.ts';
 
 /** Reads a sink's lanes, each kind in turn. */
 export interface LaneReader {

@@ -3,12 +3,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { sleep } from '../base/clock.ts';
 import type { Verdicts } from '../sinks/sink.ts';
-import type { Claim } from './endpoint-pool.ts';
+import { type LoopBasics, mostPending } from './context.ts';
+import type { Claim } from './endpoints.ts';
 import { verdictOf } from './exchange.ts';
-import { type LoopBasics, mostPending } from './loop-parts.ts';
+import type { SinkUse } from './open-sink.ts';
 import type { Part } from './part.ts';
-import type { PartDelivery } from './part-delivery.ts';
-import type { SinkUse } from './sink-slot.ts';
+import type { PartDelivery } from './send.ts';
 
 export interface Dispatcher {
   /** Forms and sends until `waiting` aborts. */

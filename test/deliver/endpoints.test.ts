@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Random } from '../../src/base/random.ts';
-import { type Claim, createEndpointPool, type EndpointPool } from '../../src/deliver/endpoint-pool.ts';
+import { type Claim, createEndpointPool, type EndpointPool } from '../../src/deliver/endpoints.ts';
 import { virtualClock } from '../virtual-clock.ts';
 
 const longestJitter: Random = { float: () => 0.999_999, hex: () => '00' };

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createLaneProgress } from '../../src/deliver/lane-progress.ts';
+import { createLaneProgress } from '../../src/deliver/lane.ts';
 import type { Lane, Position, StoredPage } from '../../src/journal/journal.ts';
 import { records } from './harness.ts';
 

@@ -5,15 +5,15 @@ import { explain } from '../base/errors.ts';
 import type { Secrets } from '../base/secrets.ts';
 import type { Signal } from '../base/signal.ts';
 import type { Pending, Verdicts } from '../sinks/sink.ts';
-import type { Claim, EndpointPool } from './endpoint-pool.ts';
+import type { Aftermath } from './apply.ts';
+import type { LetterBox } from './dead-letters.ts';
+import { type Decision, decide, type Failure, type HoldOrder } from './decide.ts';
+import type { Claim, EndpointPool } from './endpoints.ts';
 import { exchange } from './exchange.ts';
-import { cannotOpen, type HoldGate } from './hold-gate.ts';
-import type { LetterBox } from './letter-box.ts';
-import type { Aftermath } from './outcomes.ts';
+import { cannotOpen, type HoldGate } from './hold.ts';
+import type { SinkSlot, SinkUse } from './open-sink.ts';
 import { asBatch, type Part } from './part.ts';
 import type { SendLimit } from './send-limit.ts';
-import type { SinkSlot, SinkUse } from './sink-slot.ts';
-import { type Decision, decide, type Failure, type HoldOrder } from './verdict.ts';
 
 export interface PartDeliveryDeps {
   readonly clock: Clock;
