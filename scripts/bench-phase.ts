@@ -10,7 +10,7 @@ import type { SourceLoop } from '../src/collect/source.ts';
 import type { Connector } from '../src/connectors/connector.ts';
 import { loadConnector } from '../src/connectors/index.ts';
 import { startDelivery } from '../src/deliver/index.ts';
-import type { SinkLoop } from '../src/deliver/settings.ts';
+import type { SinkLoop } from '../src/deliver/loop.ts';
 import { encodeBody } from '../src/event/index.ts';
 import type { HttpClient } from '../src/http/client.ts';
 import { openHttpClient } from '../src/http/index.ts';

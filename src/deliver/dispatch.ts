@@ -1,153 +1,116 @@
-// Slots: as many parts are under way as the send limit allows. Parts that come back from a late verdict go before the batch that was formed
-// ahead; one batch is formed ahead, so that mapping and encoding overlap with sending.
-import { setImmediate as turn } from 'node:timers/promises';
 import { sleep } from '../base/clock.ts';
 import type { Verdicts } from '../sinks/sink.ts';
-import { type LoopBasics, mostPending } from './context.ts';
-import type { Claim } from './endpoints.ts';
+import type { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
-import type { SinkUse } from './open-sink.ts';
-import type { Part } from './part.ts';
-import type { PartDelivery } from './send.ts';
-
-export interface Dispatcher {
-  /** Forms and sends until `waiting` aborts. */
-  run(): Promise<void>;
-  addPending(part: Part, pending: Promise<Verdicts>, claim: Claim, use: SinkUse): void;
-  /** Parts under way, formed ahead or to be sent again. */
-  readonly busy: number;
-  readonly pending: number;
-  /** Resolves when no part is under way any more. */
-  settledDown(): Promise<void>;
-  /** Resolves when nothing is pending or the signal aborts. */
-  pendingDone(signal: AbortSignal): Promise<void>;
-}
-
-export interface DispatcherDeps {
-  readonly basics: LoopBasics;
-  readonly waiting: AbortSignal;
-  readonly form: (signal: AbortSignal) => Promise<Part | undefined>;
-  readonly delivery: () => PartDelivery;
-}
+import { applyLate, type PendingBatch, send } from './send.ts';
+import { mostPending } from './send-limit.ts';
 
 const mostPendingBytes = 64 * 2 ** 20;
 const pauseMs = 1000;
-const longestRunMs = 5;
 
-class Dispatching implements Dispatcher {
-  readonly #deps: DispatcherDeps;
+/**
+ * Keeps as many batches under way as the send limit allows. Batches that come back from a late verdict go before the one that waits in
+ * `start`, which was formed ahead, so that mapping and encoding overlap with sending.
+ */
+export class Dispatcher {
+  readonly #context: LoopContext;
   readonly #active = new Set<Promise<void>>();
-  readonly #pendings = new Set<Part>();
-  readonly #again: Part[] = [];
-  #ready: Part | undefined;
+  readonly #pending = new Set<PendingBatch>();
+  readonly #again: Batch[] = [];
+  #ready: Batch | undefined;
   #pendingBytes = 0;
 
-  constructor(deps: DispatcherDeps) {
-    this.#deps = deps;
+  constructor(context: LoopContext) {
+    this.#context = context;
   }
 
+  /** Batches under way, formed ahead or to be sent again. */
   get busy(): number {
     return this.#active.size + this.#again.length + (this.#ready === undefined ? 0 : 1);
   }
 
+  /** Batches that wait for a late verdict. */
   get pending(): number {
-    return this.#pendings.size;
+    return this.#pending.size;
   }
 
-  async run(): Promise<void> {
-    const { waiting, form, basics } = this.#deps;
-    const { clock } = basics.deps.seams;
-    let since = clock.monotonic();
-    while (!waiting.aborted) {
-      this.#ready = await form(waiting);
-      await this.#untilTaken();
-      if (clock.monotonic() - since < longestRunMs) continue;
-      // A sink that answers without I/O must not keep timers and sockets of others waiting.
-      await turn();
-      since = clock.monotonic();
+  /** Sends the batch as soon as there is room for it; resolves then, or when the loop stops. */
+  async start(batch: Batch): Promise<void> {
+    const { changed, stopping } = this.#context;
+    this.#ready = batch;
+    this.#startWaiting();
+    while (this.#ready !== undefined && !stopping.signal.aborted) {
+      await changed.wait(stopping.signal);
+      this.#startWaiting();
     }
   }
 
-  addPending(part: Part, pending: Promise<Verdicts>, claim: Claim, use: SinkUse): void {
-    this.#pendings.add(part);
-    this.#pendingBytes += part.bytes;
-    void this.#onLate(part, claim, pending).finally(() => {
-      use[Symbol.dispose]();
-      this.#pendings.delete(part);
-      this.#pendingBytes -= part.bytes;
-      this.#pump();
-    });
-  }
-
+  /** Resolves when no batch is under way any more. */
   async settledDown(): Promise<void> {
     while (this.#active.size > 0) await Promise.allSettled(this.#active);
   }
 
+  /** Resolves when nothing is pending or the signal aborts. */
   async pendingDone(signal: AbortSignal): Promise<void> {
-    while (this.#pendings.size > 0 && !signal.aborted) await this.#deps.basics.changed.wait(signal);
+    while (this.#pending.size > 0 && !signal.aborted) await this.#context.changed.wait(signal);
   }
 
-  async #untilTaken(): Promise<void> {
-    const { waiting, basics } = this.#deps;
-    this.#pump();
-    while (this.#ready !== undefined && !waiting.aborted) {
-      await basics.changed.wait(waiting);
-      this.#pump();
+  #hasRoom(): boolean {
+    const { stopping, limit } = this.#context;
+    if (stopping.signal.aborted || this.#active.size >= limit.current) return false;
+    return this.#pending.size < mostPending && this.#pendingBytes < mostPendingBytes;
+  }
+
+  #startWaiting(): void {
+    while (this.#hasRoom()) {
+      const batch = this.#again.shift() ?? this.#ready;
+      if (batch === undefined) break;
+      if (batch === this.#ready) this.#ready = undefined;
+      const working: Promise<void> = this.#work(batch).finally(() => {
+        this.#active.delete(working);
+        this.#startWaiting();
+      });
+      this.#active.add(working);
+    }
+    this.#context.changed.notify();
+  }
+
+  async #work(batch: Batch): Promise<void> {
+    try {
+      for await (const pending of send(this.#context, batch)) this.#await(pending);
+    } catch (error) {
+      this.#context.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
+      await this.#sendLater(batch);
     }
   }
 
-  #hasSlot(): boolean {
-    const { waiting, basics } = this.#deps;
-    if (waiting.aborted || this.#active.size >= basics.limit.current()) return false;
-    return this.#pendings.size < mostPending && this.#pendingBytes < mostPendingBytes;
-  }
-
-  #pump(): void {
-    while (this.#hasSlot()) {
-      const part = this.#again.shift() ?? this.#ready;
-      if (part === undefined) break;
-      if (part === this.#ready) this.#ready = undefined;
-      this.#start(part);
-    }
-    this.#deps.basics.changed.notify();
-  }
-
-  #start(part: Part): void {
-    const working: Promise<void> = this.#work(part).finally(() => {
-      this.#active.delete(working);
-      this.#pump();
+  #await(pending: PendingBatch): void {
+    const { bytes } = pending.batch;
+    this.#pending.add(pending);
+    this.#pendingBytes += bytes;
+    void this.#late(pending).finally(() => {
+      pending.use[Symbol.dispose]();
+      this.#pending.delete(pending);
+      this.#pendingBytes -= bytes;
+      this.#startWaiting();
     });
-    this.#active.add(working);
   }
 
-  async #work(part: Part): Promise<void> {
+  async #late(pending: PendingBatch): Promise<void> {
     try {
-      await this.#deps.delivery().deliver(part);
+      const verdicts = await pending.verdicts.catch((error: unknown): Verdicts => ({ all: verdictOf(error) }));
+      this.#again.push(...(await applyLate(this.#context, pending, verdicts)));
     } catch (error) {
-      this.#deps.basics.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
-      await this.#sendLater(part);
-    }
-  }
-
-  async #onLate(part: Part, claim: Claim, answer: Promise<Verdicts>): Promise<void> {
-    try {
-      const verdicts = await answer.catch((error: unknown): Verdicts => ({ all: verdictOf(error) }));
-      this.#again.push(...(await this.#deps.delivery().late(part, claim, verdicts)));
-    } catch (error) {
-      this.#deps.basics.log.error({ err: error }, 'late answer to a batch could not be used; it is sent again');
-      await this.#sendLater(part);
+      this.#context.log.error({ err: error }, 'late answer to a batch could not be used; it is sent again');
+      await this.#sendLater(pending.batch);
     }
   }
 
   /** A fault of our own must not turn into a storm. */
-  async #sendLater(part: Part): Promise<void> {
-    const { basics, waiting } = this.#deps;
-    await sleep(basics.deps.seams.clock, pauseMs, waiting).catch(() => undefined);
-    this.#again.push(part);
+  async #sendLater(batch: Batch): Promise<void> {
+    const { clock, stopping } = this.#context;
+    await sleep(clock, pauseMs, stopping.signal).catch(() => undefined);
+    this.#again.push(batch);
   }
-}
-
-/** Dispatches parts into slots. */
-export function createDispatcher(deps: DispatcherDeps): Dispatcher {
-  return new Dispatching(deps);
 }

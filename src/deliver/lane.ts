@@ -1,9 +1,9 @@
 // Every record that was read is open until it has an outcome. Outcomes come in any order; the offset moves over the contiguous run of
 // records at the front that have one. A settlement that was taken stays the current one until the journal has it.
-import type { Lane, LaneKind, NewDeadLetter, Position, StoredPage } from '../journal/journal.ts';
+import type { Lane, LaneKind, NewDeadLetter, Position, StoredPage, StoredRecord } from '../journal/journal.ts';
 
 /** What became of a record. */
-export type Outcome = 'acknowledged' | 'unconfirmed' | 'not_routed' | NewDeadLetter;
+type Outcome = 'acknowledged' | 'unconfirmed' | 'not_routed' | NewDeadLetter;
 
 /** What is handed to the journal's `settle`, with the number of records it covers. */
 export interface Settlement {
@@ -20,84 +20,91 @@ export interface Settlement {
   readonly resolved: readonly number[];
 }
 
-interface PageProgress {
+/** A page that was read, with what became of its records. */
+class OpenPage {
+  readonly lane: OpenLane;
   readonly page: StoredPage;
-  readonly outcomes: (Outcome | undefined)[];
-  settled: number;
+  readonly #outcomes: (Outcome | undefined)[];
+
+  constructor(lane: OpenLane, page: StoredPage) {
+    this.lane = lane;
+    this.page = page;
+    this.#outcomes = Array.from({ length: page.records.length });
+  }
+
+  outcome(index: number): Outcome | undefined {
+    return this.#outcomes[index];
+  }
+
+  /** Sets a record's outcome, once. */
+  settle(index: number, outcome: Outcome): void {
+    this.#outcomes[index] ??= outcome;
+  }
+
+  /** The sink takes nothing of the page. */
+  skip(): void {
+    this.#outcomes.fill('not_routed');
+  }
 }
 
-/** A place for one record's outcome. */
-export interface Slot {
-  readonly lane: LaneProgress;
-  readonly page: StoredPage;
-  readonly index: number;
+/** A record on its way. */
+export class OpenRecord {
+  readonly #page: OpenPage;
+  readonly #index: number;
+  readonly record: StoredRecord;
+
+  constructor(page: OpenPage, index: number, record: StoredRecord) {
+    this.#page = page;
+    this.#index = index;
+    this.record = record;
+  }
+
+  get lane(): OpenLane {
+    return this.#page.lane;
+  }
+
+  get page(): StoredPage {
+    return this.#page.page;
+  }
+
+  /** True for a record that is a dead letter already and is tried again. */
+  get isLetter(): boolean {
+    return this.page.letters?.[this.#index] !== undefined;
+  }
+
   /** Sets the outcome, once. */
-  settle(outcome: Outcome): void;
+  settle(outcome: Outcome): void {
+    this.#page.settle(this.#index, outcome);
+  }
+}
+
+type Sum = {
+  -readonly [Field in keyof Settlement]: Settlement[Field] extends readonly (infer Each)[] ? Each[] : Settlement[Field];
+};
+
+function count(sum: Sum, page: StoredPage, index: number, outcome: Outcome): void {
+  const letter = page.letters?.[index];
+  sum.records += 1;
+  sum.upTo = page.positions[index] ?? sum.upTo;
+  if (typeof outcome === 'object') {
+    sum.letters.push(outcome);
+    sum.newLetters += letter === undefined ? 1 : 0;
+    return;
+  }
+  if (outcome === 'acknowledged') sum.acknowledged += 1;
+  else if (outcome === 'unconfirmed') sum.unconfirmed += 1;
+  else sum.notRouted += 1;
+  if (letter !== undefined && outcome !== 'not_routed') sum.resolved.push(letter);
 }
 
 /** One sink's way through one lane. */
-export interface LaneProgress {
+export class OpenLane {
   readonly lane: Lane;
-  readonly kind: LaneKind;
-  /** Reading goes on after it. */
-  readonly after: Position;
-  /** Records read and not yet settled in the journal. */
-  readonly open: number;
-  /** Adds a page that was read; gives a slot for each of its records. */
-  add(page: StoredPage): (index: number) => Slot;
-  /** Events that were sent twice, to be counted with the next settlement. */
-  addDuplicates(count: number): void;
-  /** What can be settled now; the same again until {@link committed}. */
-  take(): Settlement | undefined;
-  committed(): void;
-  /** Receipt of the oldest record without an outcome, milliseconds. */
-  oldestOpen(): number | undefined;
-}
-
-interface Draft {
-  upTo: Position;
-  records: number;
-  letters: NewDeadLetter[];
-  newLetters: number;
-  acknowledged: number;
-  unconfirmed: number;
-  notRouted: number;
-  possibleDuplicates: number;
-  resolved: number[];
-}
-
-function emptyDraft(upTo: Position, possibleDuplicates: number): Draft {
-  return {
-    upTo,
-    records: 0,
-    letters: [],
-    newLetters: 0,
-    acknowledged: 0,
-    unconfirmed: 0,
-    notRouted: 0,
-    possibleDuplicates,
-    resolved: [],
-  };
-}
-
-function count(draft: Draft, page: StoredPage, index: number, outcome: Outcome): void {
-  const letter = page.letters?.[index];
-  draft.records += 1;
-  draft.upTo = page.positions[index] ?? draft.upTo;
-  if (typeof outcome === 'object') {
-    draft.letters.push(outcome);
-    draft.newLetters += letter === undefined ? 1 : 0;
-    return;
-  }
-  if (outcome === 'acknowledged') draft.acknowledged += 1;
-  else if (outcome === 'unconfirmed') draft.unconfirmed += 1;
-  else draft.notRouted += 1;
-  if (letter !== undefined && outcome !== 'not_routed') draft.resolved.push(letter);
-}
-
-class Progress implements LaneProgress {
-  readonly lane: Lane;
-  readonly #pages: PageProgress[] = [];
+  /** Records that wait: what the journal listed, less what was settled since. */
+  pending = 0;
+  readonly #pages: OpenPage[] = [];
+  /** Records at the front of the first page that are part of a settlement. */
+  #settledInFront = 0;
   #after: Position;
   #settledUpTo: Position;
   #open = 0;
@@ -114,72 +121,77 @@ class Progress implements LaneProgress {
     return this.lane.kind;
   }
 
+  /** Reading goes on after it. */
   get after(): Position {
     return this.#after;
   }
 
+  /** Records read and not yet settled in the journal. */
   get open(): number {
     return this.#open;
   }
 
-  add(page: StoredPage): (index: number) => Slot {
-    const { outcomes } = this.#push(page);
-    return (index) => ({
-      lane: this,
-      page,
-      index,
-      settle(outcome) {
-        outcomes[index] ??= outcome;
-      },
-    });
+  /** The journal moved the offset itself, with nothing open here. */
+  moveTo(offset: Position): void {
+    this.#after = offset;
+    this.#settledUpTo = offset;
   }
 
+  /** Adds a page that was read. */
+  add(page: StoredPage): OpenPage {
+    const open = new OpenPage(this, page);
+    this.#pages.push(open);
+    this.#open += page.records.length;
+    this.#after = page.positions.at(-1) ?? this.#after;
+    return open;
+  }
+
+  /** Events that were sent twice, to be counted with the next settlement. */
   addDuplicates(events: number): void {
     this.#duplicates += events;
   }
 
+  /** What can be settled now; the same again until {@link committed}. */
   take(): Settlement | undefined {
     this.#current ??= this.#collect();
     return this.#current;
   }
 
+  /** The journal has what was taken. */
   committed(): void {
     if (this.#current === undefined) return;
     this.#open -= this.#current.records;
+    this.pending = Math.max(0, this.pending - this.#current.records);
     this.#settledUpTo = this.#current.upTo;
     this.#current = undefined;
   }
 
+  /** Receipt of the oldest record without an outcome, milliseconds. */
   oldestOpen(): number | undefined {
-    const [front] = this.#pages;
-    return front?.page.records[front.settled]?.received;
-  }
-
-  #push(page: StoredPage): PageProgress {
-    const entry: PageProgress = { page, outcomes: Array.from({ length: page.records.length }), settled: 0 };
-    this.#pages.push(entry);
-    this.#open += page.records.length;
-    this.#after = page.positions.at(-1) ?? this.#after;
-    return entry;
+    return this.#pages[0]?.page.records[this.#settledInFront]?.received;
   }
 
   #collect(): Settlement | undefined {
-    const draft = emptyDraft(this.#settledUpTo, this.#duplicates);
+    const none = { records: 0, newLetters: 0, acknowledged: 0, unconfirmed: 0, notRouted: 0 };
+    const sum: Sum = { ...none, upTo: this.#settledUpTo, possibleDuplicates: this.#duplicates, letters: [], resolved: [] };
     for (let front = this.#pages[0]; front !== undefined; front = this.#pages[0]) {
-      for (let outcome = front.outcomes[front.settled]; outcome !== undefined; outcome = front.outcomes[front.settled]) {
-        count(draft, front.page, front.settled, outcome);
-        front.settled += 1;
-      }
-      if (front.settled < front.page.records.length) break;
+      if (!this.#collectFrom(front, sum)) break;
       this.#pages.shift();
+      this.#settledInFront = 0;
     }
-    if (draft.records === 0) return undefined;
+    if (sum.records === 0) return undefined;
     this.#duplicates = 0;
-    return draft;
+    return sum;
   }
-}
 
-/** Progress that begins after the durable offset. */
-export function createLaneProgress(lane: Lane, offset: Position): LaneProgress {
-  return new Progress(lane, offset);
+  /** True when every record of the page has its outcome. */
+  #collectFrom(front: OpenPage, sum: Sum): boolean {
+    let index = this.#settledInFront;
+    for (let outcome = front.outcome(index); outcome !== undefined; outcome = front.outcome(index)) {
+      count(sum, front.page, index, outcome);
+      index += 1;
+    }
+    this.#settledInFront = index;
+    return index >= front.page.records.length;
+  }
 }

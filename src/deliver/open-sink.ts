@@ -1,5 +1,10 @@
 import type { Log } from '../base/log.ts';
+import type { Signal } from '../base/signal.ts';
 import type { Sink } from '../sinks/sink.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { DeliverDeps } from './deps.ts';
+import type { Endpoints } from './endpoints.ts';
+import type { SendLimit } from './send-limit.ts';
 
 /** The sink as it is open now; a use keeps it from being closed under a request. */
 export interface SinkUse extends Disposable {
@@ -8,37 +13,35 @@ export interface SinkUse extends Disposable {
   readonly generation: number;
 }
 
-/** Holds a sink that can be opened anew with fresh secrets while requests of the old one are under way. */
-export interface SinkSlot extends AsyncDisposable {
-  /** Undefined while it could not be opened. */
-  readonly sink: Sink | undefined;
-  readonly generation: number;
-  use(): SinkUse | undefined;
-  /** Opens it with fresh secrets; callers at the same time share one opening. Rejects with what opening threw; the old one stays. */
-  reopen(): Promise<void>;
-}
-
 interface Opened {
   readonly sink: Sink;
   readonly generation: number;
   users: number;
-  retired: boolean;
+  isRetired: boolean;
 }
 
-class Slot implements SinkSlot {
-  readonly #open: () => Promise<Sink>;
+/** A sink that can be opened anew with fresh secrets while requests of the old one are under way. */
+export class OpenSink implements AsyncDisposable {
+  readonly #deps: DeliverDeps;
+  readonly #inFlight: number;
   readonly #log: Log;
-  readonly #onOpen: (sink: Sink) => void;
+  readonly #endpoints: Endpoints;
+  readonly #limit: SendLimit;
+  readonly #changed: Signal;
   #current: Opened | undefined;
   #generation = 0;
   #opening: Promise<void> | undefined;
 
-  constructor(open: () => Promise<Sink>, log: Log, onOpen: (sink: Sink) => void) {
-    this.#open = open;
-    this.#log = log;
-    this.#onOpen = onOpen;
+  constructor(settings: SinkSettings, deps: DeliverDeps, endpoints: Endpoints, limit: SendLimit, changed: Signal) {
+    this.#deps = deps;
+    this.#inFlight = settings.inFlight;
+    this.#log = deps.log;
+    this.#endpoints = endpoints;
+    this.#limit = limit;
+    this.#changed = changed;
   }
 
+  /** Undefined while it could not be opened. */
   get sink(): Sink | undefined {
     return this.#current?.sink;
   }
@@ -51,16 +54,17 @@ class Slot implements SinkSlot {
     const opened = this.#current;
     if (opened === undefined) return undefined;
     opened.users += 1;
-    let used = true;
+    let isUsed = true;
     const end = (): void => {
-      if (!used) return;
-      used = false;
+      if (!isUsed) return;
+      isUsed = false;
       opened.users -= 1;
-      if (opened.users === 0 && opened.retired) void this.#close(opened);
+      if (opened.users === 0 && opened.isRetired) void this.#close(opened);
     };
     return { sink: opened.sink, generation: opened.generation, [Symbol.dispose]: end };
   }
 
+  /** Opens it with fresh secrets; callers at the same time share one opening. Rejects with what opening threw; the old one stays. */
   reopen(): Promise<void> {
     this.#opening ??= this.#openAnew().finally(() => {
       this.#opening = undefined;
@@ -72,7 +76,7 @@ class Slot implements SinkSlot {
     const opened = this.#current;
     this.#current = undefined;
     if (opened === undefined) return;
-    opened.retired = true;
+    opened.isRetired = true;
     await this.#close(opened);
   }
 
@@ -83,16 +87,18 @@ class Slot implements SinkSlot {
       this.#current = undefined;
       await this.#retire(old);
     }
-    const sink = await this.#open();
+    const sink = await this.#deps.openSink();
     this.#generation += 1;
-    this.#current = { sink, generation: this.#generation, users: 0, retired: false };
+    this.#current = { sink, generation: this.#generation, users: 0, isRetired: false };
     await this.#retire(old);
-    this.#onOpen(sink);
+    this.#endpoints.replace(sink.endpoints);
+    this.#limit.setMost(Math.min(this.#inFlight, sink.maxInFlight));
+    this.#changed.notify();
   }
 
   async #retire(opened: Opened | undefined): Promise<void> {
-    if (opened === undefined || opened.retired) return;
-    opened.retired = true;
+    if (opened === undefined || opened.isRetired) return;
+    opened.isRetired = true;
     if (opened.users === 0) await this.#close(opened);
   }
 
@@ -103,9 +109,4 @@ class Slot implements SinkSlot {
       this.#log.warn({ err: error }, 'sink not closed cleanly');
     }
   }
-}
-
-/** An empty slot; `onOpen` hears of every sink that was opened. */
-export function createSinkSlot(open: () => Promise<Sink>, log: Log, onOpen: (sink: Sink) => void): SinkSlot {
-  return new Slot(open, log, onOpen);
 }

@@ -1,41 +1,31 @@
 import { compileActionFilter } from '../event/action-filter.ts';
-import type { Format, Mapped, Mapper, PageContext } from '../event/event.ts';
-import type { NewDeadLetter, ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
+import type { Mapped, Mapper, PageContext } from '../event/event.ts';
+import { encodeBody } from '../event/index.ts';
+import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { LaneProgress, Slot } from './lane.ts';
-import type { UnknownActions } from './unknown-actions.ts';
+import type { LoopContext } from './context.ts';
+import { type OpenLane, OpenRecord } from './lane.ts';
 
-/** One event ready to be put into a batch. */
-export interface Item {
-  readonly slot: Slot;
+/** A record's event, mapped and encoded, ready to be put into a batch. */
+export interface PreparedEvent {
+  readonly open: OpenRecord;
   readonly event: OutgoingEvent;
   readonly encoded: string;
   /** UTF-8 length of `encoded`. */
   readonly bytes: number;
 }
 
-/** An event that cannot even be sent: it becomes a dead letter here. */
+/** A record whose event cannot even be sent: it becomes a dead letter. */
 export interface Unsendable {
-  readonly slot: Slot;
-  readonly letter: NewDeadLetter;
+  readonly open: OpenRecord;
+  readonly event: Pick<OutgoingEvent, 'event' | 'actionKey'>;
+  readonly code: string;
+  readonly text: string;
 }
 
-/** The event room's encoder of bodies. */
-export type EncodeBody = (format: Format, mapped: Mapped, options: { readonly includeRaw: boolean }) => string;
-
-export interface OutgoingDeps {
-  readonly settings: SinkSettings;
-  readonly unknown: UnknownActions;
-  /** Events mapped since the start, by OCSF class name; counted here. */
-  readonly classes: Record<string, number>;
-  readonly encodeBody: EncodeBody;
-  readonly now: () => number;
-  readonly onMapFailed: () => void;
-}
-
-/** Goes through a page record by record; undefined at its end. Maps, filters and encodes one at a time, so that nothing piles up. */
-export type PageWalk = () => Item | Unsendable | undefined;
+/** Gives the page's events one by one, so that nothing piles up; undefined at its end. */
+export type NextEvent = () => PreparedEvent | Unsendable | undefined;
 
 interface SharedEvent {
   readonly mapper: Mapper;
@@ -58,11 +48,11 @@ export function shareEvents(): Disposable {
   };
 }
 
-function mapOnce(mapper: Mapper, record: StoredRecord, context: PageContext, replay: boolean): SharedEvent {
-  if (users < 2 || replay) return { mapper, mapped: mapper.map(record, context), bodies: undefined };
+function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isReplay: boolean): SharedEvent {
+  if (users < 2 || isReplay) return { mapper, mapped: mapper.map(record, page), bodies: undefined };
   const known = shared.get(record);
   if (known?.mapper === mapper) return known;
-  const made = { mapper, mapped: mapper.map(record, context), bodies: new Map<string, string>() };
+  const made = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>() };
   shared.set(record, made);
   return made;
 }
@@ -83,108 +73,74 @@ function isSelected({ event, actionKey }: Mapped, only: ReplaySelection | undefi
   return event.time >= only.from && event.time <= only.to && (only.action === undefined || only.action === actionKey);
 }
 
-type EventFacts = Pick<OutgoingEvent, 'event' | 'actionKey'>;
-
-/** The dead letter of a record in a slot. */
-export function letterOf(
-  slot: Slot,
-  record: StoredRecord,
-  facts: EventFacts,
-  why: Pick<NewDeadLetter, 'code' | 'text' | 'attempts' | 'first' | 'last'>,
-): NewDeadLetter {
-  const { source, connector, tenant, labels } = slot.page;
-  return { record, source, connector, tenant, labels, eventTime: facts.event.time, action: facts.actionKey, ...why };
-}
-
-/** Prepares pages for one sink: maps, filters, encodes. */
-export interface Outgoing {
-  walk(lane: LaneProgress, page: StoredPage, mapper: Mapper, sink: Sink): PageWalk;
-}
-
-class Preparing implements Outgoing {
-  readonly #deps: OutgoingDeps;
+/** Makes events of records for one sink: filters, maps, encodes. */
+export class Preparer {
+  readonly #context: LoopContext;
   readonly #passes: (mapped: Mapped) => boolean;
   readonly #bodyKey: string;
 
-  constructor(deps: OutgoingDeps) {
-    const { filter, format, includeRaw } = deps.settings;
-    this.#deps = deps;
+  constructor(context: LoopContext) {
+    const { filter, format, includeRaw } = context.settings;
+    this.#context = context;
     this.#passes = compileFilter(filter);
     this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}`;
   }
 
-  walk(lane: LaneProgress, page: StoredPage, mapper: Mapper, sink: Sink): PageWalk {
-    const replay = lane.kind === 'replay';
-    const labels = replay ? [...page.labels, 'replayed'] : page.labels;
-    const context: PageContext = { source: page.source, tenant: page.tenant, labels, processedTime: this.#deps.now() };
-    const slotAt = lane.add(page);
-    let next = 0;
+  /** Opens the records of a page; those that the sink does not take have their outcome at once. */
+  events(lane: OpenLane, page: StoredPage, mapper: Mapper, sink: Sink): NextEvent {
+    const isReplay = lane.kind === 'replay';
+    const labels = isReplay ? [...page.labels, 'replayed'] : page.labels;
+    const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: this.#context.clock.now() };
+    const open = lane.add(page);
+    let index = -1;
     return () => {
-      for (let record = page.records[next]; record !== undefined; record = page.records[next]) {
-        const slot = slotAt(next);
-        next += 1;
-        const event = mapOnce(mapper, record, context, replay);
+      for (let record = page.records[++index]; record !== undefined; record = page.records[++index]) {
+        const event = mapOnce(mapper, record, pageContext, isReplay);
         this.#count(page.source, mapper.table, event.mapped);
-        const isWanted = isSelected(event.mapped, page.only) && this.#passes(event.mapped);
-        const item = isWanted ? this.#prepare(slot, record, event, sink) : undefined;
-        if (item !== undefined) return item;
-        slot.settle('not_routed');
+        if (isSelected(event.mapped, page.only) && this.#passes(event.mapped))
+          return this.#prepare(new OpenRecord(open, index, record), event, sink);
+        open.settle(index, 'not_routed');
       }
       return undefined;
     };
   }
 
   #count(source: string, table: string, { event, failed, action, actionKey }: Mapped): void {
-    const { classes } = this.#deps;
+    const { tally, unknownActions } = this.#context;
     const name = String(event['class_name']);
-    classes[name] = (classes[name] ?? 0) + 1;
-    if (failed !== undefined) this.#deps.onMapFailed();
-    if (action === undefined && actionKey !== undefined) this.#deps.unknown.add(source, table, actionKey);
+    tally.classes[name] = (tally.classes[name] ?? 0) + 1;
+    if (failed !== undefined) tally.mapFailed += 1;
+    if (action === undefined && actionKey !== undefined) unknownActions.add(source, table, actionKey);
   }
 
-  #prepare(slot: Slot, record: StoredRecord, event: SharedEvent, sink: Sink): Item | Unsendable {
-    const { mapped, mapper } = event;
-    const facts = {
-      uid: record.uid,
-      source: slot.page.source,
-      table: mapper.table,
-      event: mapped.event,
-      action: mapped.action,
-      actionKey: mapped.actionKey,
-    };
+  #prepare(open: OpenRecord, shared: SharedEvent, sink: Sink): PreparedEvent | Unsendable {
+    const { mapped, mapper } = shared;
     try {
-      const outgoing: OutgoingEvent = { ...facts, body: this.#bodyOf(event) };
-      const encoded = sink.encode(outgoing);
+      const event: OutgoingEvent = {
+        uid: open.record.uid,
+        source: open.page.source,
+        table: mapper.table,
+        event: mapped.event,
+        action: mapped.action,
+        actionKey: mapped.actionKey,
+        body: this.#bodyOf(shared),
+      };
+      const encoded = sink.encode(event);
       const bytes = Buffer.byteLength(encoded);
-      if (bytes <= sink.maxEventBytes) return { slot, event: outgoing, encoded, bytes };
-      return this.#unsendable(
-        slot,
-        record,
-        facts,
-        'too_large',
-        `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`,
-      );
+      if (bytes <= sink.maxEventBytes) return { open, event, encoded, bytes };
+      const text = `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`;
+      return { open, event, code: 'too_large', text };
     } catch (error) {
-      return this.#unsendable(slot, record, facts, 'encode_failed', error instanceof Error ? error.message : String(error));
+      return { open, event: mapped, code: 'encode_failed', text: error instanceof Error ? error.message : String(error) };
     }
   }
 
   #bodyOf({ mapped, bodies }: SharedEvent): string {
     const known = bodies?.get(this.#bodyKey);
     if (known !== undefined) return known;
-    const { format, includeRaw } = this.#deps.settings;
-    const body = this.#deps.encodeBody(format, mapped, { includeRaw });
+    const { format, includeRaw } = this.#context.settings;
+    const body = encodeBody(format, mapped, { includeRaw });
     bodies?.set(this.#bodyKey, body);
     return body;
   }
-
-  #unsendable(slot: Slot, record: StoredRecord, facts: EventFacts, code: string, text: string): Unsendable {
-    const now = this.#deps.now();
-    return { slot, letter: letterOf(slot, record, facts, { code, text, attempts: 0, first: now, last: now }) };
-  }
-}
-
-/** The preparation of one sink's pages. */
-export function createOutgoing(deps: OutgoingDeps): Outgoing {
-  return new Preparing(deps);
 }

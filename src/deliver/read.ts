@@ -1,104 +1,51 @@
 // A lane is read in chunks; a chunk is walked to its end before another lane of its kind has its turn, so at most one chunk per kind
 // is in memory. A lane found empty is dry until something is appended; one that cannot be read or mapped rests while others go on.
-import type { Clock } from '../base/clock.ts';
 import { explain } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import { fullJitterMs, type Random } from '../base/random.ts';
-import type { Secrets } from '../base/secrets.ts';
-import type { Signal } from '../base/signal.ts';
-import type { Mapper } from '../event/event.ts';
-import type { Journal, Lane, LaneKind, LaneState, StoredPage } from '../journal/journal.ts';
+import { fullJitterMs } from '../base/random.ts';
+import type { LaneKind, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import { createLaneProgress, type LaneProgress } from './lane.ts';
-import type { Item, PageWalk, Unsendable } from './prepare.ts';
+import type { LoopContext } from './context.ts';
+import type { KnownLane } from './lanes.ts';
+import { type NextEvent, type PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
+import { mostPending } from './send-limit.ts';
 
-/** Reads a sink's lanes, each kind in turn. */
-export interface LaneReader {
-  /** Something may have been appended. */
-  stale(): void;
-  /** The next event of the kind's open chunk, without taking it; undefined at its end. */
-  peek(kind: LaneKind): Item | Unsendable | undefined;
-  take(kind: LaneKind): void;
-  /** Opens the next page of the kind; false when there is nothing to read now. */
-  open(kind: LaneKind, sink: Sink): Promise<boolean>;
-  /** Asks the journal for the lanes; rejects as it does. */
-  refresh(): Promise<void>;
-  forget(lane: LaneProgress): void;
-  /** Records in memory that are not settled. */
-  openRecords(): number;
-  /** Records of live and backfill lanes, and of replays, that wait: listed at the last refresh, less what was settled since. */
-  pending(): number;
-  /** A lane's settlement of `records` is durable. */
-  settled(lane: LaneProgress, records: number): void;
-  /** Receipt of the oldest live record that is not settled, milliseconds, as far as it was read or listed. */
-  oldestLive(): number | undefined;
-  /** Lanes that cannot be read at the moment, with the reason. */
-  troubles(): readonly string[];
-}
-
-export interface LaneReaderDeps {
-  readonly sink: string;
-  readonly journal: Pick<Journal, 'lanes' | 'read'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly changed: Signal;
-  readonly secrets: Secrets;
-  /** Records per read. */
-  readonly chunk: number;
-  /** Most records of one lane in memory. */
-  readonly laneCap: number;
-  readonly routes: (source: string) => boolean;
-  readonly mapperFor: (page: StoredPage) => Promise<Mapper>;
-  readonly walk: (lane: LaneProgress, page: StoredPage, mapper: Mapper, sink: Sink) => PageWalk;
-  /** A page was walked to its end. */
-  readonly onPageEnd: (lane: LaneProgress) => Promise<void>;
-}
-
-interface Track {
-  progress: LaneProgress;
-  dry: boolean;
-  failures: number;
-  isResting: boolean;
-  trouble: string | undefined;
-}
-
+/** What was read of a lane at once, walked page by page. */
 interface Chunk {
-  readonly track: Track;
+  readonly lane: KnownLane;
   readonly pages: StoredPage[];
-  walk: PageWalk | undefined;
-  next: Item | Unsendable | undefined;
+  /** Events of the page that is walked. */
+  events: NextEvent | undefined;
+  next: PreparedEvent | Unsendable | undefined;
 }
 
 const restBaseMs = 1000;
 const restMaxMs = 60_000;
+const largestChunk = 1000;
 
-function keyOf({ kind, source, job }: Lane): string {
-  return `${kind}\n${job ?? ''}\n${source}`;
-}
-
-class Reader implements LaneReader {
-  readonly #deps: LaneReaderDeps;
-  // A Map keeps the order of insertion: a lane that had its turn goes to the end.
-  readonly #tracks = new Map<string, Track>();
+/** Reads a sink's lanes, those of a kind in turn. */
+export class LaneReader {
+  readonly #context: LoopContext;
+  readonly #preparer: Preparer;
   readonly #chunks = new Map<LaneKind, Chunk>();
-  #listed: readonly LaneState[] = [];
-  #pending = new Map<string, number>();
-  #isStale = true;
+  readonly #routed: ReadonlySet<string> | undefined;
+  readonly #chunkRecords: number;
+  /** As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway. */
+  readonly #mostOpen: number;
 
-  constructor(deps: LaneReaderDeps) {
-    this.#deps = deps;
+  constructor(context: LoopContext) {
+    const { sources, batch, inFlight } = context.settings;
+    this.#context = context;
+    this.#preparer = new Preparer(context);
+    this.#routed = sources === undefined ? undefined : new Set(sources);
+    this.#chunkRecords = Math.min(batch.events, largestChunk);
+    this.#mostOpen = batch.events * (mostPending + 2 * inFlight);
   }
 
-  stale(): void {
-    this.#isStale = true;
-    for (const track of this.#tracks.values()) track.dry = false;
-  }
-
-  peek(kind: LaneKind): Item | Unsendable | undefined {
+  /** The next event of the kind's open page, without taking it; undefined at its end. */
+  peek(kind: LaneKind): PreparedEvent | Unsendable | undefined {
     const chunk = this.#chunks.get(kind);
-    if (chunk === undefined) return undefined;
-    chunk.next ??= chunk.walk?.();
+    if (chunk === undefined || chunk.lane.isGone) return undefined;
+    chunk.next ??= chunk.events?.();
     return chunk.next;
   }
 
@@ -107,168 +54,110 @@ class Reader implements LaneReader {
     if (chunk !== undefined) chunk.next = undefined;
   }
 
-  async open(kind: LaneKind, sink: Sink): Promise<boolean> {
-    if (this.#isStale) await this.refresh();
+  /** Opens the next page of the kind; false when there is nothing to read now. */
+  async openPage(kind: LaneKind, sink: Sink): Promise<boolean> {
+    await this.#context.lanes.refresh();
     for (;;) {
-      const chunk = this.#chunks.get(kind) ?? (await this.#nextChunk(kind));
+      const chunk = this.#chunks.get(kind) ?? (await this.#readChunk(kind));
       if (chunk === undefined) return false;
       this.#chunks.set(kind, chunk);
       try {
-        if (await this.#advance(chunk, sink)) return true;
+        if (!chunk.lane.isGone && (await this.#advance(chunk, sink))) return true;
       } catch (error) {
-        this.#rest(chunk.track, error);
+        this.#rest(chunk.lane, error);
       }
       this.#chunks.delete(kind);
+      chunk.lane.isReading = false;
     }
   }
 
-  async refresh(): Promise<void> {
-    this.#isStale = false;
-    try {
-      this.#adopt(await this.#deps.journal.lanes(this.#deps.sink));
-    } catch (error) {
-      this.#isStale = true;
-      throw error;
-    }
-  }
-
-  forget(lane: LaneProgress): void {
-    for (const [key, track] of this.#tracks) if (track.progress === lane) this.#tracks.delete(key);
-    const chunk = this.#chunks.get(lane.kind);
-    if (chunk?.track.progress === lane) this.#chunks.delete(lane.kind);
-  }
-
-  openRecords(): number {
-    return [...this.#tracks.values()].reduce((sum, { progress }) => sum + progress.open, 0);
-  }
-
-  pending(): number {
-    return [...this.#pending.values()].reduce((sum, records) => sum + records, 0);
-  }
-
-  settled({ lane }: LaneProgress, records: number): void {
-    const key = keyOf(lane);
-    this.#pending.set(key, Math.max(0, (this.#pending.get(key) ?? 0) - records));
-  }
-
-  oldestLive(): number | undefined {
-    const times = [...this.#tracks.values()]
-      .filter(({ progress }) => progress.kind === 'live')
-      .map(({ progress }) => progress.oldestOpen());
-    for (const { lane, oldestReceived } of this.#listed) {
-      const track = this.#tracks.get(keyOf(lane));
-      if (lane.kind === 'live' && track?.dry !== true && (track?.progress.open ?? 0) === 0) times.push(oldestReceived);
-    }
-    const known = times.filter((received) => received !== undefined);
-    return known.length === 0 ? undefined : Math.min(...known);
-  }
-
-  troubles(): readonly string[] {
-    const troubled = [...this.#tracks.values()].filter(({ trouble }) => trouble !== undefined);
-    return troubled.map(
-      ({ trouble, progress }) => `${progress.kind} records of ${progress.lane.source} cannot be read: ${trouble}`,
-    );
-  }
-
-  #isIdle(track: Track): boolean {
-    return track.progress.open === 0 && ![...this.#chunks.values()].some((chunk) => chunk.track === track);
-  }
-
-  #adopt(states: readonly LaneState[]): void {
-    this.#listed = states;
-    this.#pending = new Map(states.map(({ lane, pending }) => [keyOf(lane), pending]));
-    for (const { lane, offset } of states) {
-      const track = this.#tracks.get(keyOf(lane));
-      if (track === undefined)
-        this.#tracks.set(keyOf(lane), {
-          progress: createLaneProgress(lane, offset),
-          dry: false,
-          failures: 0,
-          isResting: false,
-          trouble: undefined,
-        });
-      else if (offset > track.progress.after && this.#isIdle(track)) track.progress = createLaneProgress(lane, offset);
-    }
-    for (const [key, track] of this.#tracks) if (!this.#pending.has(key) && this.#isIdle(track)) this.#tracks.delete(key);
-  }
-
-  #rest(track: Track, error: unknown): void {
-    const { clock, random, log, changed, secrets } = this.#deps;
-    const { lane, kind } = track.progress;
-    const ms = 1 + fullJitterMs(random, track.failures, restBaseMs, restMaxMs);
-    if (track.failures === 0)
-      log.error({ err: error, source: lane.source, lane: kind }, 'lane cannot be read; other lanes go on');
-    track.failures += 1;
-    track.trouble = secrets.scrub(explain(error));
-    track.isResting = true;
-    clock.timer(ms, () => {
-      track.isResting = false;
-      changed.notify();
-    });
-  }
-
-  #recover(track: Track): void {
-    if (track.failures > 0)
-      this.#deps.log.info({ source: track.progress.lane.source, lane: track.progress.kind }, 'lane is read again');
-    track.failures = 0;
-    track.trouble = undefined;
-  }
-
-  async #nextChunk(kind: LaneKind): Promise<Chunk | undefined> {
-    for (const [key, track] of [...this.#tracks].filter(([, track]) => this.#isReadable(track, kind))) {
+  async #readChunk(kind: LaneKind): Promise<Chunk | undefined> {
+    for (const lane of this.#context.lanes.of(kind)) {
+      if (lane.isDry || lane.isResting || lane.progress.open >= this.#mostOpen) continue;
+      lane.isReading = true;
       try {
-        const chunk = await this.#read(key, track);
-        if (chunk !== undefined) return chunk;
+        const pages = await this.#read(lane);
+        if (pages.length > 0) return { lane, pages, events: undefined, next: undefined };
+        lane.isDry = true;
       } catch (error) {
-        this.#rest(track, error);
+        this.#rest(lane, error);
       }
+      lane.isReading = false;
     }
     return undefined;
   }
 
-  #isReadable({ progress, dry, isResting }: Track, kind: LaneKind): boolean {
-    return progress.kind === kind && !dry && progress.open < this.#deps.laneCap && !isResting;
-  }
-
-  async #read(key: string, track: Track): Promise<Chunk | undefined> {
-    const { journal, sink, chunk } = this.#deps;
-    const { lane, after } = track.progress;
-    const pages = await journal.read(sink, lane, after, chunk);
-    this.#tracks.delete(key);
-    this.#tracks.set(key, track);
-    track.dry = pages.length === 0;
-    return track.dry ? undefined : { track, pages: [...pages], walk: undefined, next: undefined };
+  async #read(lane: KnownLane): Promise<StoredPage[]> {
+    const { journal, settings, lanes } = this.#context;
+    const pages = await journal.read(settings.name, lane.progress.lane, lane.progress.after, this.#chunkRecords);
+    lanes.toEnd(lane);
+    return [...pages];
   }
 
   /** Moves the chunk on to its next page that has something for the sink; false at its end. */
   async #advance(chunk: Chunk, sink: Sink): Promise<boolean> {
-    const { onPageEnd, routes, mapperFor, walk } = this.#deps;
-    const { progress } = chunk.track;
-    if (chunk.walk !== undefined) await onPageEnd(progress);
-    chunk.walk = undefined;
+    const { deps } = this.#context;
+    const { progress } = chunk.lane;
+    if (chunk.events !== undefined) await this.#endPage(chunk);
+    chunk.events = undefined;
     for (let page = chunk.pages[0]; page !== undefined; page = chunk.pages[0]) {
-      if (routes(page.source)) {
-        const mapper = await mapperFor(page);
+      if (this.#routed?.has(page.source) === false) {
         chunk.pages.shift();
-        chunk.walk = walk(progress, page, mapper, sink);
-        this.#recover(chunk.track);
-        return true;
+        progress.add(page).skip();
+        await this.#endPage(chunk);
+        continue;
       }
+      const mapper = await deps.mapperFor(page.connector, page.source);
       chunk.pages.shift();
-      skip(progress, page);
-      await onPageEnd(progress);
+      chunk.events = this.#preparer.events(progress, page, mapper, sink);
+      break;
     }
-    this.#recover(chunk.track);
-    return false;
+    this.#recover(chunk.lane);
+    return chunk.events !== undefined;
+  }
+
+  async #endPage({ lane }: Chunk): Promise<void> {
+    this.#context.settler.add(lane.progress);
+    await this.#context.unknownActions.report();
+  }
+
+  #rest(known: KnownLane, error: unknown): void {
+    const { clock, random, log, changed, secrets } = this.#context;
+    const { lane, kind } = known.progress;
+    const ms = 1 + fullJitterMs(random, known.failures, restBaseMs, restMaxMs);
+    if (known.failures === 0)
+      log.error({ err: error, source: lane.source, lane: kind }, 'lane cannot be read; other lanes go on');
+    known.failures += 1;
+    known.trouble = secrets.scrub(explain(error));
+    known.isResting = true;
+    clock.timer(ms, () => {
+      known.isResting = false;
+      changed.notify();
+    });
+  }
+
+  #recover(known: KnownLane): void {
+    const { lane, kind } = known.progress;
+    if (known.failures > 0) this.#context.log.info({ source: lane.source, lane: kind }, 'lane is read again');
+    known.failures = 0;
+    known.trouble = undefined;
   }
 }
 
-function skip(lane: LaneProgress, page: StoredPage): void {
-  const slotAt = lane.add(page);
-  for (const index of page.records.keys()) slotAt(index).settle('not_routed');
-}
+const everyOther: readonly (readonly LaneKind[])[] = [
+  ['live', 'replay', 'backfill'],
+  ['live', 'backfill', 'replay'],
+];
+const reserved: readonly (readonly LaneKind[])[] = [
+  ['backfill', 'replay', 'live'],
+  ['replay', 'backfill', 'live'],
+];
+// One batch in eight is first offered to old records, so that a flood of live ones never starves them.
+const round = 8;
 
-/** A reader that knows no lanes yet. */
-export function createLaneReader(deps: LaneReaderDeps): LaneReader {
-  return new Reader(deps);
+/** In which order the kinds of lanes fill the batch of this turn, counted from 0. */
+export function turnOrder(turn: number): readonly LaneKind[] {
+  const orders = turn % round === round - 1 ? reserved : everyOther;
+  const pick = orders === reserved ? Math.floor(turn / round) : turn;
+  return orders[pick % orders.length] ?? ['live', 'replay', 'backfill'];
 }

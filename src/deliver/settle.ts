@@ -1,33 +1,13 @@
-import { type Clock, sleep } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import { fullJitterMs, type Random } from '../base/random.ts';
+import { sleep } from '../base/clock.ts';
+import { explain, PenstockError } from '../base/errors.ts';
+import { fullJitterMs } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
-import type { Journal, SettleCounts } from '../journal/journal.ts';
-import type { LaneProgress, Settlement } from './lane.ts';
-
-/** Writes offsets, dead letters and counts: one transaction for all that gathered in a lane meanwhile. */
-export interface Settler {
-  /** Outcomes were set in the lane. */
-  poke(lane: LaneProgress): void;
-  /** True when nothing that has an outcome waits to be written. */
-  readonly idle: boolean;
-  /** Ends after everything that can be settled was tried once more. */
-  stop(): Promise<void>;
-}
-
-export interface SettlerDeps {
-  readonly sink: string;
-  readonly journal: Pick<Journal, 'settle'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly changed: Signal;
-  onSettled(lane: LaneProgress, settlement: Settlement): void;
-  /** The lane is gone from the journal (its replay was closed). */
-  onGone(lane: LaneProgress): void;
-  onError(error: unknown): void;
-}
+import type { SettleCounts } from '../journal/journal.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { DeliverDeps } from './deps.ts';
+import type { OpenLane, Settlement } from './lane.ts';
+import type { Lanes } from './lanes.ts';
+import type { Tally } from './tally.ts';
 
 const retryBaseMs = 1000;
 const retryMaxMs = 30_000;
@@ -35,106 +15,126 @@ const retryMaxMs = 30_000;
 const restFactor = 4;
 const longestRestMs = 250;
 
-/** What the ledger is told: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
-export function countsOf(lane: LaneProgress, settlement: Settlement): SettleCounts {
+/** What the ledger is given: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
+function countsOf(lane: OpenLane, settlement: Settlement): SettleCounts {
   const { acknowledged, unconfirmed, notRouted, possibleDuplicates } = settlement;
   const doubtful = possibleDuplicates === 0 ? {} : { possible_duplicates: possibleDuplicates };
   if (lane.kind === 'replay') return { replayed: acknowledged + unconfirmed, unconfirmed, ...doubtful };
   return { acknowledged, unconfirmed, not_routed: notRouted, ...doubtful };
 }
 
-class Settling implements Settler {
-  readonly #deps: SettlerDeps;
-  readonly #wake = new Signal();
+/** Writes offsets, dead letters and counts: one transaction for all that gathered in a lane meanwhile. */
+export class Settler {
+  readonly #sink: string;
+  readonly #deps: DeliverDeps;
+  readonly #changed: Signal;
+  readonly #tally: Tally;
+  readonly #deadLetters: DeadLetters;
+  readonly #lanes: Lanes;
+  readonly #settleable = new Signal();
   readonly #stopping = new AbortController();
-  readonly #dirty = new Set<LaneProgress>();
+  readonly #waiting = new Set<OpenLane>();
   readonly #running: Promise<void>;
-  #busy = false;
+  #isBusy = false;
   #failures = 0;
 
-  constructor(deps: SettlerDeps) {
+  /** Starts settling; `changed` is notified of all that was settled. */
+  constructor(sink: string, deps: DeliverDeps, changed: Signal, tally: Tally, deadLetters: DeadLetters, lanes: Lanes) {
+    this.#sink = sink;
     this.#deps = deps;
+    this.#changed = changed;
+    this.#tally = tally;
+    this.#deadLetters = deadLetters;
+    this.#lanes = lanes;
     this.#running = this.#run();
   }
 
-  poke(lane: LaneProgress): void {
-    this.#dirty.add(lane);
-    this.#wake.notify();
+  /** Records of the lane have an outcome. */
+  add(lane: OpenLane): void {
+    this.#waiting.add(lane);
+    this.#settleable.notify();
   }
 
-  get idle(): boolean {
-    return !this.#busy && this.#dirty.size === 0;
+  /** True when nothing that has an outcome waits to be written. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#waiting.size === 0;
   }
 
+  /** Ends after everything that can be settled was tried once more. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    const left = Array.from(this.#dirty);
+    const left = Array.from(this.#waiting);
     for (const lane of left) while (lane.take() !== undefined && (await this.#settle(lane)));
   }
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const [lane] = this.#dirty;
+      const [lane] = this.#waiting;
       if (lane === undefined) {
-        this.#busy = false;
-        this.#deps.changed.notify();
-        await this.#wake.wait(this.#stopping.signal);
+        this.#isBusy = false;
+        this.#changed.notify();
+        await this.#settleable.wait(this.#stopping.signal);
         continue;
       }
-      this.#busy = true;
-      this.#dirty.delete(lane);
+      this.#isBusy = true;
+      this.#waiting.delete(lane);
       await this.#rest(await this.#settleTimed(lane));
     }
   }
 
   /** Settles, then says how long to rest. */
-  async #settleTimed(lane: LaneProgress): Promise<number> {
-    const { clock, random } = this.#deps;
+  async #settleTimed(lane: OpenLane): Promise<number> {
+    const { clock, random } = this.#deps.seams;
     const began = clock.monotonic();
     if (!(await this.#settle(lane))) return 1 + fullJitterMs(random, this.#failures - 1, retryBaseMs, retryMaxMs);
     const tookMs = clock.monotonic() - began;
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
   }
 
-  async #settle(lane: LaneProgress): Promise<boolean> {
+  async #settle(lane: OpenLane): Promise<boolean> {
     const settlement = lane.take();
     if (settlement === undefined) return true;
-    const { journal, sink } = this.#deps;
+    const { upTo, letters, resolved } = settlement;
     try {
-      await journal.settle(sink, lane.lane, settlement.upTo, settlement.letters, countsOf(lane, settlement), settlement.resolved);
+      await this.#deps.journal.settle(this.#sink, lane.lane, upTo, letters, countsOf(lane, settlement), resolved);
     } catch (error) {
       return this.#onFailed(lane, error);
     }
-    if (this.#failures > 0) this.#deps.log.info({ failures: this.#failures }, 'offsets are written again');
-    this.#failures = 0;
     lane.committed();
-    this.#deps.onSettled(lane, settlement);
-    // What gathered behind a settlement that had to be tried again.
-    this.#dirty.add(lane);
+    this.#onSettled(settlement);
+    // What gathered while a settlement had to be tried again.
+    this.#waiting.add(lane);
     return true;
   }
 
-  #onFailed(lane: LaneProgress, error: unknown): boolean {
+  #onSettled({ acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {
+    if (this.#failures > 0) this.#deps.log.info({ failures: this.#failures }, 'offsets are written again');
+    this.#failures = 0;
+    const tally = this.#tally;
+    tally.journalTrouble = undefined;
+    tally.acknowledged += acknowledged;
+    tally.unconfirmed += unconfirmed;
+    if (acknowledged > 0) tally.lastAcknowledged = this.#deps.seams.clock.now();
+    this.#deadLetters.written(letters, newLetters, resolved.length);
+    this.#changed.notify();
+  }
+
+  #onFailed(lane: OpenLane, error: unknown): boolean {
     if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') {
-      this.#deps.onGone(lane);
+      this.#lanes.forget(lane);
       return true;
     }
     if (this.#failures === 0)
       this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
     this.#failures += 1;
-    this.#deps.onError(error);
-    this.#dirty.add(lane);
+    this.#tally.journalTrouble = this.#deps.secrets.scrub(explain(error));
+    this.#waiting.add(lane);
     return false;
   }
 
   async #rest(ms: number): Promise<void> {
     // Stopping ends the rest.
-    if (ms > 0) await sleep(this.#deps.clock, ms, this.#stopping.signal).catch(() => undefined);
+    if (ms > 0) await sleep(this.#deps.seams.clock, ms, this.#stopping.signal).catch(() => undefined);
   }
-}
-
-/** Starts settling. */
-export function startSettler(deps: SettlerDeps): Settler {
-  return new Settling(deps);
 }

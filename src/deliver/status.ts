@@ -1,100 +1,80 @@
-import type { Clock } from '../base/clock.ts';
-import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { LetterBox } from './dead-letters.ts';
-import type { EndpointPool } from './endpoints.ts';
-import type { HoldGate } from './hold.ts';
-import type { LaneReader } from './read.ts';
-import type { SinkStatus } from './settings.ts';
-import type { UnknownActions } from './unknown-actions.ts';
+import type { HoldNote } from '../journal/journal.ts';
+import type { LoopContext } from './context.ts';
+import type { EndpointStatus } from './endpoints.ts';
+import type { Trouble } from './tally.ts';
 
-/** What a loop counts since it started. */
-export interface Tally {
-  inFlight: number;
-  acknowledged: number;
-  unconfirmed: number;
-  mapFailed: number;
-  /** Events a receiver took and refused without telling which. */
-  unlocated: number;
-  lastAcknowledged: number | undefined;
-  lastError: SinkStatus['last_error'];
-  /** Why offsets cannot be written at the moment. */
-  journalTrouble: string | undefined;
+/** How a sink is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */
+export interface SinkStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly state: 'starting' | 'idle' | 'delivering' | 'retrying' | 'hold' | 'disabled' | 'stopped';
+  readonly hold?: HoldNote;
+  readonly lag_seconds: number;
+  readonly pending: number;
+  readonly in_flight: number;
+  readonly last_acknowledged?: number;
+  readonly last_error?: Trouble;
+  readonly dead_letters: number;
+  readonly acknowledged: number;
+  readonly unconfirmed: number;
+  readonly map_failed: number;
+  readonly unknown_actions: Readonly<Record<string, number>>;
+  /** Events mapped since the start, by OCSF class name. */
+  readonly classes?: Readonly<Record<string, number>>;
+  readonly endpoints: readonly EndpointStatus[];
+  readonly warnings: readonly string[];
 }
 
-/** A tally of nothing. */
-export function createTally(): Tally {
-  return {
-    inFlight: 0,
-    acknowledged: 0,
-    unconfirmed: 0,
-    mapFailed: 0,
-    unlocated: 0,
-    lastAcknowledged: undefined,
-    lastError: undefined,
-    journalTrouble: undefined,
-  };
-}
+/** Where a loop is in its life; while it stops it still counts as running. */
+export type Phase = 'starting' | 'running' | 'stopped';
 
-export interface StatusParts {
-  readonly settings: SinkSettings;
-  readonly clock: Clock;
-  readonly tally: Tally;
-  readonly phase: 'starting' | 'running' | 'stopped';
-  readonly gate: HoldGate;
-  readonly reader: LaneReader;
-  readonly endpoints: EndpointPool;
-  readonly letters: LetterBox;
-  readonly unknown: UnknownActions;
-  readonly classes: Readonly<Record<string, number>>;
-}
-
-function stateOf({ phase, gate, reader, endpoints, tally }: StatusParts): SinkStatus['state'] {
+function stateOf({ hold, lanes, endpoints, tally }: LoopContext, phase: Phase): SinkStatus['state'] {
   if (phase !== 'running') return phase;
-  if (gate.note !== undefined) return 'hold';
+  if (hold.note !== undefined) return 'hold';
   const states = endpoints.states();
-  const anyUp = states.some(({ failures, backing_off_until: until }) => failures === 0 && until === undefined);
-  if (reader.openRecords() > 0 && states.length > 0 && !anyUp) return 'retrying';
-  return tally.inFlight > 0 || reader.openRecords() > 0 ? 'delivering' : 'idle';
+  const isAnyUp = states.some(({ failures, backing_off_until: until }) => failures === 0 && until === undefined);
+  if (lanes.openRecords() > 0 && states.length > 0 && !isAnyUp) return 'retrying';
+  return tally.inFlight > 0 || lanes.openRecords() > 0 ? 'delivering' : 'idle';
 }
 
 const nearlyFull = 0.8;
 
-function warningsOf({ settings, reader, endpoints, letters, tally }: StatusParts): string[] {
-  const warnings = [...reader.troubles()];
+function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopContext): string[] {
+  const warnings = [...lanes.troubles()];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)
       if (failures > 0) warnings.push(`endpoint ${endpoint} failed ${failures} times in a row; others take its batches`);
   }
-  if (letters.count >= settings.maxDeadLetters * nearlyFull)
-    warnings.push(`${letters.count} of ${settings.maxDeadLetters} dead letters; at the limit the sink holds`);
+  if (deadLetters.count >= settings.maxDeadLetters * nearlyFull)
+    warnings.push(`${deadLetters.count} of ${settings.maxDeadLetters} dead letters; at the limit the sink holds`);
   if (tally.unlocated > 0)
     warnings.push(`the receiver took batches and says that it refused ${tally.unlocated} of their events, without telling which`);
   if (tally.journalTrouble !== undefined) warnings.push(`offsets cannot be written: ${tally.journalTrouble}`);
   return warnings;
 }
 
-/** A sink's status from the parts of its loop. */
-export function readStatus(parts: StatusParts): SinkStatus {
-  const { settings, clock, tally, gate, reader, endpoints, letters, unknown, classes } = parts;
-  const oldest = reader.oldestLive();
+/** The status of the loop with this context. */
+export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
+  const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
+  const oldest = lanes.oldestLive();
   return {
     name: settings.name,
     type: settings.type,
-    state: stateOf(parts),
-    ...(gate.note === undefined ? {} : { hold: gate.note }),
+    state: stateOf(context, phase),
+    ...(hold.note === undefined ? {} : { hold: hold.note }),
     lag_seconds: oldest === undefined ? 0 : Math.max(0, (clock.now() - oldest) / 1000),
-    pending: reader.pending(),
+    pending: lanes.pending(),
     in_flight: tally.inFlight,
     ...(tally.lastAcknowledged === undefined ? {} : { last_acknowledged: tally.lastAcknowledged }),
     ...(tally.lastError === undefined ? {} : { last_error: tally.lastError }),
-    dead_letters: letters.count,
+    dead_letters: deadLetters.count,
     acknowledged: tally.acknowledged,
     unconfirmed: tally.unconfirmed,
     map_failed: tally.mapFailed,
-    unknown_actions: { ...unknown.counts },
-    classes: { ...classes },
+    unknown_actions: { ...unknownActions.counts },
+    classes: { ...tally.classes },
     endpoints: endpoints.states(),
-    warnings: warningsOf(parts),
+    warnings: warningsOf(context),
   };
 }

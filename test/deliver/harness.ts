@@ -2,8 +2,9 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets, type Secrets } from '../../src/base/secrets.ts';
-import { createSinkLoop } from '../../src/deliver/loop.ts';
-import type { DeliverDeps, SinkLoop } from '../../src/deliver/settings.ts';
+import type { DeliverDeps } from '../../src/deliver/deps.ts';
+import { startDelivery } from '../../src/deliver/index.ts';
+import type { SinkLoop } from '../../src/deliver/loop.ts';
 import type { Event, Mapper } from '../../src/event/event.ts';
 import type { Journal, StoredRecord } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
@@ -141,7 +142,7 @@ export function setUp(options: SetupOptions): Setup {
     mapperFor: () => Promise.resolve(mapper),
     ...options.deps,
   };
-  const loop = createSinkLoop(settingsOf(options.settings), deps, (_format, { event }) => JSON.stringify(event));
+  const loop = startDelivery(settingsOf(options.settings), deps);
   return { clock, loop, sent, opened: () => opened, secrets };
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
@@ -113,14 +114,21 @@ it('does not probe a hold that only release ends', async () => {
 it('sends one probe at a time, however many batches wait', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 100));
-  const { loop, clock, sent } = setUp({ journal, settings: { inFlight: 4 }, answer: () => refused });
+  const { loop, clock, sent } = setUp({
+    journal,
+    settings: { inFlight: 4 },
+    async answer() {
+      await sleep(clock, 10);
+      return refused;
+    },
+  });
   loop.start();
-  await clock.advance(14_999);
+  await clock.advance(15_019);
   const before = sent.length;
 
   await clock.advance(1);
 
-  expect({ before, probes: sent.length - before }).toEqual({ before: 5, probes: 1 });
+  expect({ before, probes: sent.length - before }).toEqual({ before: 8, probes: 1 });
   await clock.until(loop.stop(0));
 });
 

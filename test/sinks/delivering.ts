@@ -2,7 +2,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
-import type { SinkLoop } from '../../src/deliver/settings.ts';
+import type { SinkLoop } from '../../src/deliver/loop.ts';
 import type { TlsSettings } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';

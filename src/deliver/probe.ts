@@ -1,0 +1,60 @@
+// A probe of a held sink: the sink is opened with fresh secrets, one batch is sent, and its answer ends the hold or puts off the next probe.
+import { explain } from '../base/errors.ts';
+import type { Sink } from '../sinks/sink.ts';
+import type { Applied } from './apply.ts';
+import type { LoopContext } from './context.ts';
+import type { Decision, HoldOrder } from './decide.ts';
+import { cannotOpen } from './hold.ts';
+
+/** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
+export async function openedSink(context: LoopContext): Promise<Sink | undefined> {
+  const { hold, sink, stopping } = context;
+  while (sink.sink === undefined) {
+    const pass = await hold.pass(stopping.signal);
+    if (pass === 'stop') return undefined;
+    const isOpen = await reopen(context);
+    if (pass !== 'probe') continue;
+    if (!isOpen) await hold.probed('refused');
+    else await hold.probed(hold.cause?.kind === 'open' ? 'ended' : 'unclear');
+  }
+  return sink.sink;
+}
+
+/** Opens the sink anew; false, and on hold, when that fails. */
+export async function reopen(context: LoopContext): Promise<boolean> {
+  try {
+    await context.sink.reopen();
+    return true;
+  } catch (error) {
+    const reason = context.trouble('hold', explain(error));
+    await context.hold.enter(cannotOpen(reason));
+    return false;
+  }
+}
+
+/** Opens the sink anew before a probe; false when there is nothing to send yet. */
+export async function prepareProbe(context: LoopContext): Promise<boolean> {
+  const { hold, deadLetters } = context;
+  if (hold.cause?.kind === 'letters') {
+    await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
+    return false;
+  }
+  if (await reopen(context)) return true;
+  await hold.probed('refused');
+  return false;
+}
+
+/** Tells the hold what its probe learned; true while only smaller batches can tell. */
+export async function isStillProbing({ hold }: LoopContext, applied: Applied, decision: Decision): Promise<boolean> {
+  if (applied.hold !== undefined) await hold.probed('refused');
+  else if (applied.delivered > 0 || applied.letters > 0) await hold.probed('ended');
+  else if (decision.failure !== undefined) await hold.probed('unclear');
+  else return true;
+  return false;
+}
+
+/** Puts the sink on hold as it asked. */
+export async function enterHold(context: LoopContext, { reason, fix, untilReleased }: HoldOrder): Promise<void> {
+  const scrubbed = context.trouble('hold', reason);
+  await context.hold.enter({ kind: 'refused', reason: scrubbed, fix, untilReleased });
+}
