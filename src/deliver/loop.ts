@@ -76,7 +76,7 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    using _shared = shareEvents();
+    using _shared = shareEvents(this.#context.settings);
     await this.#recall();
     await reopen(this.#context);
     if (this.#context.stopping.signal.aborted) return;

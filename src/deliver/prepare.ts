@@ -38,18 +38,22 @@ interface SharedEvent {
 const shared = new WeakMap<StoredRecord, SharedEvent>();
 let users = 0;
 
+// The events of a sink with labels of its own are its own.
+const sharesEvents = ({ labels }: SinkSettings): boolean => labels.length === 0;
+
 /** Counts a loop that may share mapped events; with a single one the cache would cost and give nothing. */
-export function shareEvents(): Disposable {
-  users += 1;
+export function shareEvents(settings: SinkSettings): Disposable {
+  const share = sharesEvents(settings) ? 1 : 0;
+  users += share;
   return {
     [Symbol.dispose]() {
-      users -= 1;
+      users -= share;
     },
   };
 }
 
-function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isReplay: boolean): SharedEvent {
-  if (users < 2 || isReplay) return { mapper, mapped: mapper.map(record, page), bodies: undefined };
+function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShared: boolean): SharedEvent {
+  if (!isShared) return { mapper, mapped: mapper.map(record, page), bodies: undefined };
   const known = shared.get(record);
   if (known?.mapper === mapper) return known;
   const made = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>() };
@@ -89,13 +93,15 @@ export class Preparer {
   /** Opens the records of a page; those that the sink does not take have their outcome at once. */
   events(lane: OpenLane, page: StoredPage, mapper: Mapper, sink: Sink): NextEvent {
     const isReplay = lane.kind === 'replay';
-    const labels = isReplay ? [...page.labels, 'replayed'] : page.labels;
-    const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: this.#context.clock.now() };
+    const { settings, clock } = this.#context;
+    const labels = [...page.labels, ...settings.labels, ...(isReplay ? ['replayed'] : [])];
+    const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: clock.now() };
+    const isShared = users > 1 && !isReplay && sharesEvents(settings);
     const open = lane.add(page);
     let index = -1;
     return () => {
       for (let record = page.records[++index]; record !== undefined; record = page.records[++index]) {
-        const event = mapOnce(mapper, record, pageContext, isReplay);
+        const event = mapOnce(mapper, record, pageContext, isShared);
         this.#count(page.source, mapper.table, event.mapped);
         if (isSelected(event.mapped, page.only) && this.#passes(event.mapped))
           return this.#prepare(new OpenRecord(open, index, record), event, sink);

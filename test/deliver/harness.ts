@@ -87,13 +87,13 @@ export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
     includeRaw: false,
     sources: undefined,
     filter: {},
+    labels: [],
     batch: { events: 10, bytes: 100_000, waitMs: 0 },
     inFlight: 1,
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 1_000,
-    labels: [],
     ...change,
   };
 }

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
+import type { Event } from '../../src/event/event.ts';
 import type { Lane } from '../../src/journal/journal.ts';
-import type { OutgoingEvent } from '../../src/sinks/sink.ts';
+import type { Batch, OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
 import { collectingLog } from '../collect/fixture.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
@@ -342,6 +343,52 @@ it('maps a record once for two sinks that read the same one', async () => {
     bodies: 20,
   });
   for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});
+
+it.each([
+  { what: 'read by this sink alone', labelled: [['edge', 'eu']], expected: [['edge', 'eu', 'source:acme']] },
+  {
+    what: 'that other sinks read too',
+    labelled: [[], ['edge'], [], ['edge', 'eu']],
+    expected: [['source:acme'], ['edge', 'source:acme'], ['source:acme'], ['edge', 'eu', 'source:acme']],
+  },
+])("puts the sink's own labels into every event of records $what", async ({ labelled, expected }) => {
+  const shared = records('e', 20);
+  const sinks = labelled.map((labels, index) => {
+    const journal = memoryJournal();
+    journal.put(live, shared);
+    const seen = new Set<string>();
+    const answer = ({ events }: Batch): Verdicts => {
+      for (const { event, body } of events)
+        seen.add(JSON.stringify([event.metadata.labels, (JSON.parse(body) as Event).metadata.labels]));
+      return accepted;
+    };
+    return { seen, ...setUp({ journal, answer, settings: { name: `out${index}`, labels } }) };
+  });
+  for (const { loop } of sinks) loop.start();
+  for (const { loop, clock } of sinks) await clock.until(loop.drained(never));
+
+  expect(sinks.map(({ seen }) => [...seen])).toEqual(expected.map((labels) => [JSON.stringify([labels, labels])]));
+  for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});
+
+it('adds the labels of the sink to a replay as well', async () => {
+  const journal = memoryJournal();
+  journal.put(replay, records('old', 1));
+  const labels: unknown[] = [];
+  const { loop, clock } = setUp({
+    journal,
+    settings: { labels: ['edge'] },
+    answer({ events }) {
+      labels.push(...events.map(({ event }) => event.metadata.labels));
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(labels).toEqual([['edge', 'replayed', 'source:acme']]);
+  await clock.until(loop.stop(0));
 });
 
 it('does not stall on timers that fire a little before their time', async () => {
