@@ -13,6 +13,15 @@ export interface SinkUse extends Disposable {
   readonly generation: number;
 }
 
+type Counts = Readonly<Record<string, number>>;
+
+function added(counts: Counts, more: Counts | undefined): Counts {
+  if (more === undefined) return counts;
+  const sum = { ...counts };
+  for (const [name, count] of Object.entries(more)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}
+
 interface Opened {
   readonly sink: Sink;
   readonly generation: number;
@@ -28,6 +37,10 @@ export class OpenSink implements AsyncDisposable {
   readonly #endpoints: Endpoints;
   readonly #limit: SendLimit;
   readonly #changed: Signal;
+  /** Openings that are not closed yet, the current one included. */
+  readonly #openings = new Set<Opened>();
+  /** What sinks counted that are closed by now. */
+  #closedCounts: Counts = {};
   #current: Opened | undefined;
   #generation = 0;
   #opening: Promise<void> | undefined;
@@ -48,6 +61,13 @@ export class OpenSink implements AsyncDisposable {
 
   get generation(): number {
     return this.#generation;
+  }
+
+  /** What the kind of sink counts itself, by name, since the loop started. */
+  counts(): Counts {
+    let counts = this.#closedCounts;
+    for (const { sink } of this.#openings) counts = added(counts, sink.counters?.());
+    return counts;
   }
 
   use(): SinkUse | undefined {
@@ -90,6 +110,7 @@ export class OpenSink implements AsyncDisposable {
     const sink = await this.#deps.openSink();
     this.#generation += 1;
     this.#current = { sink, generation: this.#generation, users: 0, isRetired: false };
+    this.#openings.add(this.#current);
     await this.#retire(old);
     this.#endpoints.replace(sink.endpoints);
     this.#limit.setMost(Math.min(this.#inFlight, sink.maxInFlight));
@@ -102,7 +123,10 @@ export class OpenSink implements AsyncDisposable {
     if (opened.users === 0) await this.#close(opened);
   }
 
-  async #close({ sink }: Opened): Promise<void> {
+  async #close(opened: Opened): Promise<void> {
+    const { sink } = opened;
+    this.#openings.delete(opened);
+    this.#closedCounts = added(this.#closedCounts, sink.counters?.());
     try {
       await sink[Symbol.asyncDispose]();
     } catch (error) {

@@ -21,6 +21,8 @@ export interface SinkStatus {
   readonly unknown_actions: Readonly<Record<string, number>>;
   /** Events mapped since the start, by OCSF class name. */
   readonly classes?: Readonly<Record<string, number>>;
+  /** What the kind of sink counts itself since the start, by name: `truncated`. */
+  readonly counters?: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointStatus[];
   readonly warnings: readonly string[];
 }
@@ -58,6 +60,7 @@ function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopCont
 export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
   const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
   const oldest = lanes.oldestLive();
+  const counters = context.sink.counts();
   return {
     name: settings.name,
     type: settings.type,
@@ -74,6 +77,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     map_failed: tally.mapFailed,
     unknown_actions: { ...unknownActions.counts },
     classes: { ...tally.classes },
+    ...(Object.keys(counters).length === 0 ? {} : { counters }),
     endpoints: endpoints.states(),
     warnings: warningsOf(context),
   };
