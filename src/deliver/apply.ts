@@ -39,7 +39,7 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
 /** Makes a dead letter of what cannot be sent, on hold while there is no room; false when the loop stops first. */
 export async function bury(context: LoopContext, { open, event, code, text }: Unsendable): Promise<boolean> {
   if (!open.isLetter && !(await roomForLetter(context, code))) return false;
-  settleAsLetter(context, open, event, { code, text, attempts: 0, first: undefined });
+  settleAsLetter(context, open, event, { code, text: shownText(context, text), attempts: 0, first: undefined });
   context.settler.add(open.lane);
   return true;
 }
@@ -77,14 +77,18 @@ function refuse(
   { open, event }: PreparedEvent,
   refusal: Refusal,
 ): HoldCause | undefined {
-  const { secrets, refusals, deadLetters } = context;
+  const { refusals, deadLetters } = context;
   const code = refusal.code.slice(0, longestCode);
-  const text = secrets.scrub(refusal.reason).slice(0, longestText);
+  const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
   if (!open.isLetter && refusals.refused(event.uid, code)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
   settleAsLetter(context, open, event, { code, text, attempts, first });
   return undefined;
+}
+
+function shownText({ secrets }: LoopContext, text: string): string {
+  return secrets.scrub(text).slice(0, longestText);
 }
 
 function settleAsLetter(
@@ -93,10 +97,9 @@ function settleAsLetter(
   { event, actionKey }: Pick<OutgoingEvent, 'event' | 'actionKey'>,
   why: { readonly code: string; readonly text: string; readonly attempts: number; readonly first: number | undefined },
 ): void {
-  const { code, attempts } = why;
+  const { code, text, attempts } = why;
   const { source, connector, tenant, labels } = open.page;
   const now = context.clock.now();
-  const text = context.secrets.scrub(why.text).slice(0, longestText);
   open.settle({
     record: open.record,
     source,

@@ -20,8 +20,8 @@ export type HoldCause =
     }
   | { readonly kind: 'systematic'; readonly code: string; readonly reason: string; readonly fix: string };
 
-// `open`: go on; `probe`: this batch tells whether the hold may end; `stop`: the loop ends.
-type Pass = 'open' | 'probe' | 'stop';
+/** `open`: go on; `probe`: this batch shows whether the hold may end; `stop`: the loop ends. */
+export type Pass = 'open' | 'probe' | 'stop';
 
 /** The hold of one sink, and who may probe it. */
 export class SinkHold {

@@ -8,7 +8,7 @@ export interface KnownLane {
   oldestReceived: number | undefined;
   /** Nothing was there to read; until something is appended. */
   isDry: boolean;
-  /** A chunk of it is being walked. */
+  /** It is asked for records, or a chunk of it is not at its end. */
   isReading: boolean;
   /** It could not be read and waits for its next try. */
   isResting: boolean;

@@ -4,7 +4,7 @@ import type { Sink } from '../sinks/sink.ts';
 import type { Applied } from './apply.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, HoldOrder } from './decide.ts';
-import { cannotOpen } from './hold.ts';
+import { cannotOpen, type Pass } from './hold.ts';
 
 /** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
 export async function openedSink(context: LoopContext): Promise<Sink | undefined> {
@@ -32,8 +32,16 @@ export async function reopen(context: LoopContext): Promise<boolean> {
   }
 }
 
-/** Opens the sink anew before a probe; false when there is nothing to send yet. */
-export async function prepareProbe(context: LoopContext): Promise<boolean> {
+/** Waits while the sink is on hold; a probe goes through the sink opened anew. */
+export async function passHold(context: LoopContext): Promise<Pass> {
+  for (;;) {
+    const pass = await context.hold.pass(context.stopping.signal);
+    if (pass !== 'probe' || (await prepareProbe(context))) return pass;
+  }
+}
+
+/** False when there is nothing to send yet. */
+async function prepareProbe(context: LoopContext): Promise<boolean> {
   const { hold, deadLetters } = context;
   if (hold.cause?.kind === 'letters') {
     await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
@@ -44,7 +52,7 @@ export async function prepareProbe(context: LoopContext): Promise<boolean> {
   return false;
 }
 
-/** Tells the hold what its probe learned; true while only smaller batches can tell. */
+/** Tells the hold what its probe learned; true while only smaller batches can show it. */
 export async function isStillProbing({ hold }: LoopContext, applied: Applied, decision: Decision): Promise<boolean> {
   if (applied.hold !== undefined) await hold.probed('refused');
   else if (applied.delivered > 0 || applied.letters > 0) await hold.probed('ended');

@@ -1,4 +1,4 @@
-// A lane is read in chunks; a chunk is walked to its end before another lane of its kind has its turn, so at most one chunk per kind
+// A lane is read in chunks; a chunk is used up before another lane of its kind has its turn, so at most one chunk per kind
 // is in memory. A lane found empty is dry until something is appended; one that cannot be read or mapped rests while others go on.
 import { explain } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
@@ -9,11 +9,11 @@ import type { KnownLane } from './lanes.ts';
 import { type NextEvent, type PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
 import { mostPending } from './send-limit.ts';
 
-/** What was read of a lane at once, walked page by page. */
+/** What was read of a lane at once; its pages are opened one by one. */
 interface Chunk {
   readonly lane: KnownLane;
   readonly pages: StoredPage[];
-  /** Events of the page that is walked. */
+  /** Of the open page. */
   events: NextEvent | undefined;
   next: PreparedEvent | Unsendable | undefined;
 }

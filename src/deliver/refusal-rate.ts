@@ -3,7 +3,7 @@ const fewest = 20;
 const share = 0.1;
 
 /**
- * Tells a wrong configuration from bad data: of the last 200 events, 20 or more different ones and over 10 % refused with one code are
+ * Distinguishes a wrong configuration from bad data: of the last 200 events, 20 or more different ones and over 10 % refused with one code are
  * systematic.
  */
 export class RefusalRate {

@@ -9,7 +9,7 @@ import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
 import { learn } from './learn.ts';
 import type { SinkUse } from './open-sink.ts';
-import { enterHold, isStillProbing, prepareProbe, reopen } from './probe.ts';
+import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -26,19 +26,14 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
   let isProbe = false;
   try {
     for (let batch = stack.at(-1); batch !== undefined; batch = stack.at(-1)) {
-      if (!isProbe) {
-        const pass = await context.hold.pass(context.stopping.signal);
-        if (pass === 'stop') return;
-        isProbe = pass === 'probe' && (await prepareProbe(context));
-        if (pass === 'probe' && !isProbe) continue;
-      }
+      const pass = isProbe ? 'probe' : await passHold(context);
+      if (pass === 'stop') return;
+      isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
       const use = context.sink.use();
       if (use === undefined) {
-        context.endpoints.release(endpoint);
-        await reopen(context);
-        if (isProbe) await context.hold.probed('refused');
+        await openMissing(context, endpoint, isProbe);
         isProbe = false;
         continue;
       }
@@ -84,6 +79,12 @@ async function takeEndpoint(context: LoopContext, force: boolean): Promise<Endpo
     await changed.waitAtMost(clock, Math.max(1, endpoints.waitMs() ?? lookAgainMs), stopping.signal);
   }
   return undefined;
+}
+
+async function openMissing(context: LoopContext, endpoint: EndpointUse, isProbe: boolean): Promise<void> {
+  context.endpoints.release(endpoint);
+  await reopen(context);
+  if (isProbe) await context.hold.probed('refused');
 }
 
 async function attempt(
