@@ -59,6 +59,12 @@ export class OpenSink implements AsyncDisposable {
     return this.#current?.sink;
   }
 
+  /** The sink once an opening that is under way has ended; undefined when it cannot be opened. */
+  async opened(): Promise<Sink | undefined> {
+    await this.#opening?.catch(() => undefined);
+    return this.sink;
+  }
+
   get generation(): number {
     return this.#generation;
   }

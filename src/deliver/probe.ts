@@ -9,15 +9,19 @@ import { cannotOpen, type Pass } from './hold.ts';
 /** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
 export async function openedSink(context: LoopContext): Promise<Sink | undefined> {
   const { hold, sink, stopping } = context;
-  while (sink.sink === undefined) {
+  for (;;) {
+    // One that is being opened anew needs no opening here, which would use up the probe of a batch.
+    const opened = await sink.opened();
+    if (opened !== undefined) return opened;
     const pass = await hold.pass(stopping.signal);
     if (pass === 'stop') return undefined;
+    // A batch that was waiting too has opened it.
+    if (pass === 'open' && sink.sink !== undefined) continue;
     const isOpen = await reopen(context);
     if (pass !== 'probe') continue;
     if (!isOpen) await hold.probed('refused');
     else await hold.probed(hold.cause?.kind === 'open' ? 'ended' : 'unclear');
   }
-  return sink.sink;
 }
 
 /** Opens the sink anew; false, and on hold, when that fails. */

@@ -151,6 +151,26 @@ it('does not end a hold because a probe finds the receiver busy', async () => {
   await clock.until(loop.stop(0));
 });
 
+it('probes again after a probe that broke off by a fault in the sink', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const answers: unknown[] = [refused, refused, { each: undefined }];
+  const { loop, clock, sent } = setUp({ journal, answer: () => (answers.shift() ?? accepted) as Verdicts });
+  loop.start();
+  await clock.advance(15_000);
+  const afterFault = loop.status().state;
+
+  await clock.advance(16_000);
+
+  expect({ afterFault, requests: sent.length, state: loop.status().state, offset: journal.offsetOf(live) }).toEqual({
+    afterFault: 'hold',
+    requests: 4,
+    state: 'idle',
+    offset: 3,
+  });
+  await clock.until(loop.stop(0));
+});
+
 it('keeps a hold over a restart as a note and probes at once', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
@@ -176,6 +196,19 @@ it('keeps a hold over a restart as a note and probes at once', async () => {
     offset: 1,
   });
   await second.clock.until(second.loop.stop(0));
+});
+
+it('waits hold_probe after the probe that follows a restart, then twice as long each time', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  journal.holdNotes.set('out', { since: 7, reason: 'bad token', fix: 'renew it' });
+  const { loop, clock, sent } = setUp({ journal, answer: () => refused });
+  loop.start();
+
+  await clock.advance(110_000);
+
+  expect(sent.map(({ at }) => Math.round(at / 1_000))).toEqual([0, 15, 45, 105]);
+  await clock.until(loop.stop(0));
 });
 
 it('shows the hold of an earlier process while there is nothing to probe with', async () => {
