@@ -9,8 +9,8 @@ import { createBudgets, startSource } from '../src/collect/index.ts';
 import type { SourceLoop } from '../src/collect/source.ts';
 import type { Connector } from '../src/connectors/connector.ts';
 import { loadConnector } from '../src/connectors/index.ts';
-import type { SinkLoop } from '../src/deliver/delivery.ts';
 import { startDelivery } from '../src/deliver/index.ts';
+import type { SinkLoop } from '../src/deliver/loop.ts';
 import { encodeBody } from '../src/event/index.ts';
 import type { HttpClient } from '../src/http/client.ts';
 import { openHttpClient } from '../src/http/index.ts';
@@ -127,13 +127,13 @@ function openSink({ seams, http, connector }: Bench, journal: Journal): SinkLoop
       includeRaw: false,
       sources: undefined,
       filter: {},
+      labels: [],
       batch: { events: 500, bytes: 1_000_000, waitMs: 1_000 },
       inFlight: 4,
       timeoutMs: 30_000,
       backoffMaxMs: 60_000,
       holdProbeMs: 15_000,
       maxDeadLetters: 100_000,
-      labels: [],
     },
     {
       journal,

@@ -1,12 +1,11 @@
-import { encodeBody } from '../event/index.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
-import type { DeliverDeps, SinkLoop } from './delivery.ts';
-import { createSinkLoop } from './sink-loop.ts';
+import type { DeliverDeps } from './deps.ts';
+import { SinkLoop } from './loop.ts';
 
 /**
- * Delivers from the journal to one sink: the loop reads lanes, maps, batches, sends and settles once it is started. Nothing it does
- * throws; what goes wrong shows in its status and in the log. `deps.log` is expected to name the sink.
+ * The loop that delivers from the journal to one sink: reads lanes, makes events and batches of their records, sends and settles them,
+ * once it is started. `deps.log` is expected to name the sink.
  */
 export function startDelivery(settings: SinkSettings, deps: DeliverDeps): SinkLoop {
-  return createSinkLoop(settings, deps, encodeBody);
+  return new SinkLoop(settings, deps);
 }

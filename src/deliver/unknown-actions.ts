@@ -1,81 +1,71 @@
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { UnknownAction } from './delivery.ts';
-
-/** Counts actions that no row of a table knows, and tells each new one once. */
-export interface UnknownActions {
-  add(source: string, table: string, action: string): void;
-  /** Tells what was added since the last report; called once per page, never per event. */
-  report(): Promise<void>;
-  readonly counts: Readonly<Record<string, number>>;
-}
 
 // A vendor, or whoever writes its records, must not be able to fill the memory or the log with invented actions.
 const mostActions = 1000;
 const overflow = '(others)';
 
-// Sinks of one journal tell an action once among them.
-const told = new WeakMap<object, Set<string>>();
+// The sinks of one journal log an action once among them.
+const loggedOf = new WeakMap<object, Set<string>>();
 
-interface Fresh extends UnknownAction {
-  count: number;
+interface NewAction {
+  readonly source: string;
+  readonly table: string;
+  readonly action: string;
 }
 
-class Unknown implements UnknownActions {
+/** Counts, for one sink, the events whose action no row of a table knows, and logs each new action once: a note in the journal outlives a restart. */
+export class UnknownActions {
+  /** Events by action; 1,000 names at most, then `(others)`. */
   readonly counts: Record<string, number> = Object.create(null) as Record<string, number>;
-  readonly #deps: UnknownActionsDeps;
-  readonly #known: Set<string>;
-  #fresh = new Map<string, Fresh>();
+  readonly #journal: Pick<Journal, 'note' | 'setNote'>;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #logged: Set<string>;
+  #names = 0;
+  #fresh = new Map<string, NewAction>();
 
-  constructor(deps: UnknownActionsDeps) {
-    this.#deps = deps;
-    this.#known = told.get(deps.journal) ?? new Set();
-    told.set(deps.journal, this.#known);
+  constructor(journal: Pick<Journal, 'note' | 'setNote'>, log: Log, clock: Clock) {
+    this.#journal = journal;
+    this.#log = log;
+    this.#clock = clock;
+    this.#logged = loggedOf.get(journal) ?? new Set();
+    loggedOf.set(journal, this.#logged);
   }
 
   add(source: string, table: string, action: string): void {
-    const isListed = this.counts[action] !== undefined || Object.keys(this.counts).length < mostActions;
+    const known = this.counts[action];
+    if (known !== undefined) {
+      this.counts[action] = known + 1;
+      return;
+    }
+    const isListed = this.#names < mostActions;
     const key = isListed ? action : overflow;
+    if (isListed) this.#names += 1;
     this.counts[key] = (this.counts[key] ?? 0) + 1;
-    const id = `${source}\n${table}\n${key}`;
-    const entry = this.#fresh.get(id);
-    if (entry === undefined) this.#fresh.set(id, { source, table, action: key, count: 1 });
-    else entry.count += 1;
+    const name = `${table}/${key}`;
+    if (!this.#logged.has(name)) this.#fresh.set(name, { source, table, action: key });
   }
 
+  /** Logs what was new since the last call; for each page, never for each event. */
   async report(): Promise<void> {
     if (this.#fresh.size === 0) return;
-    const news = [...this.#fresh.values()];
+    const fresh = this.#fresh;
     this.#fresh = new Map();
-    for (const entry of news) {
-      this.#deps.tell?.(entry);
-      await this.#logOnce(entry);
-    }
+    for (const [name, action] of fresh) await this.#logOnce(name, action);
   }
 
-  async #logOnce({ source, table, action }: UnknownAction): Promise<void> {
-    const { journal, log, now } = this.#deps;
-    const name = `unknown_action:${table}/${action}`;
-    if (this.#known.has(name) || this.#known.size >= mostActions) return;
-    this.#known.add(name);
+  async #logOnce(name: string, { source, table, action }: NewAction): Promise<void> {
+    if (this.#logged.has(name) || this.#logged.size >= mostActions) return;
+    this.#logged.add(name);
+    const note = `unknown_action:${name}`;
     try {
-      if ((await journal.note('', name)) !== undefined) return;
-      log.warn({ source, table, action }, 'unknown action; its events go out as Base Event');
-      await journal.setNote('', name, { source, first: now() });
+      if ((await this.#journal.note('', note)) !== undefined) return;
+      this.#log.warn({ source, table, action }, 'unknown action; its events go out as Base Event');
+      await this.#journal.setNote('', note, { source, first: this.#clock.now() });
     } catch (error) {
-      log.warn({ err: error }, 'unknown action not noted in the journal; a restart tells it again');
+      this.#log.warn({ err: error }, 'unknown action not noted in the journal; a restart logs it again');
     }
   }
-}
-
-export interface UnknownActionsDeps {
-  readonly journal: Pick<Journal, 'note' | 'setNote'>;
-  readonly log: Log;
-  readonly now: () => number;
-  readonly tell: ((news: UnknownAction) => void) | undefined;
-}
-
-/** Counts for one sink; a note in the journal keeps a restart from telling again. */
-export function createUnknownActions(deps: UnknownActionsDeps): UnknownActions {
-  return new Unknown(deps);
 }

@@ -2,7 +2,8 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { CollectDeps, SourceLoop } from '../collect/source.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
-import type { DeliverDeps, SinkLoop } from '../deliver/delivery.ts';
+import type { DeliverDeps } from '../deliver/deps.ts';
+import type { SinkLoop } from '../deliver/loop.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 

@@ -1,3 +1,4 @@
+import type { ActionFilter } from '../event/action-filter.ts';
 import type { Format } from '../event/event.ts';
 
 /** How a sink is delivered to: durations in milliseconds, sizes in bytes. Holds no secret. */
@@ -9,10 +10,7 @@ export interface SinkSettings {
   readonly includeRaw: boolean;
   /** Names of the sources it takes; undefined: all. */
   readonly sources: readonly string[] | undefined;
-  readonly filter: {
-    /** Normalised action keys. */
-    readonly exclude_actions?: readonly string[];
-    readonly only_actions?: readonly string[];
+  readonly filter: ActionFilter & {
     /** OCSF severity_id, inclusive. */
     readonly min_severity?: number;
   };

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
-import { decide } from '../../src/deliver/verdict.ts';
+import { decide } from '../../src/deliver/decide.ts';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { Verdict } from '../../src/sinks/sink.ts';
 import { records } from '../deliver/harness.ts';

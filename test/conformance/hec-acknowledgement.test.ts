@@ -1,6 +1,6 @@
 // Indexer acknowledgement, one test per statement, against a HEC that counts ids per channel.
 import { expect, it } from 'vitest';
-import { decide } from '../../src/deliver/verdict.ts';
+import { decide } from '../../src/deliver/decide.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext } from '../sinks/batches.ts';

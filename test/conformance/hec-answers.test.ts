@@ -1,6 +1,6 @@
 // What each answer of HEC means, one test per statement. What `deliver` does with a verdict is tested with it.
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../src/deliver/verdict.ts';
+import { decide } from '../../src/deliver/decide.ts';
 import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext, settled } from '../sinks/batches.ts';

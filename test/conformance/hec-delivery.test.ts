@@ -1,7 +1,7 @@
 // What the HEC sink promises and only the delivery loop can show, one test per statement.
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
-import { createEndpointPool } from '../../src/deliver/endpoint-pool.ts';
+import { Endpoints } from '../../src/deliver/endpoints.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
@@ -140,17 +140,17 @@ it('An endpoint that asks for a second is left alone for a second', async () => 
 it('The pause of an endpoint has jitter, doubles up to 60 s, and is one for all requests', () => {
   const pauses = [1, 2, 3].map((seed) => {
     const { seams, advance } = manualClock();
-    const pool = createEndpointPool(seams.clock, seededRandom(seed), 60_000);
-    pool.replace(['a']);
+    const endpoints = new Endpoints(seams.clock, seededRandom(seed), 60_000);
+    endpoints.replace(['a']);
     return Array.from({ length: 12 }, () => {
-      const claim = pool.claim(true);
-      if (claim === undefined) throw new Error('no endpoint');
+      const use = endpoints.take(true);
+      if (use === undefined) throw new Error('no endpoint');
       advance(1);
       // Two more requests that were under way when it failed say nothing new.
-      for (let request = 0; request < 3; request += 1) pool.fail(claim);
-      pool.release(claim);
-      const waitMs = pool.waitMs() ?? 0;
-      expect(pool.claim(false)).toBe(undefined);
+      for (let request = 0; request < 3; request += 1) endpoints.fail(use);
+      endpoints.release(use);
+      const waitMs = endpoints.waitMs() ?? 0;
+      expect(endpoints.take(false)).toBe(undefined);
       advance(waitMs + 1);
       return waitMs;
     });

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decide } from '../../src/deliver/verdict.ts';
+import { decide } from '../../src/deliver/decide.ts';
 import type { Format } from '../../src/event/event.ts';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { HttpOptions } from '../../src/sinks/http/options.ts';

@@ -2,8 +2,9 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets, type Secrets } from '../../src/base/secrets.ts';
-import type { DeliverDeps, SinkLoop } from '../../src/deliver/delivery.ts';
-import { createSinkLoop } from '../../src/deliver/sink-loop.ts';
+import type { DeliverDeps } from '../../src/deliver/deps.ts';
+import { startDelivery } from '../../src/deliver/index.ts';
+import type { SinkLoop } from '../../src/deliver/loop.ts';
 import type { Event, Mapper } from '../../src/event/event.ts';
 import type { Journal, StoredRecord } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
@@ -86,13 +87,13 @@ export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
     includeRaw: false,
     sources: undefined,
     filter: {},
+    labels: [],
     batch: { events: 10, bytes: 100_000, waitMs: 0 },
     inFlight: 1,
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 1_000,
-    labels: [],
     ...change,
   };
 }
@@ -141,7 +142,7 @@ export function setUp(options: SetupOptions): Setup {
     mapperFor: () => Promise.resolve(mapper),
     ...options.deps,
   };
-  const loop = createSinkLoop(settingsOf(options.settings), deps, (_format, { event }) => JSON.stringify(event));
+  const loop = startDelivery(settingsOf(options.settings), deps);
   return { clock, loop, sent, opened: () => opened, secrets };
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
@@ -113,14 +114,21 @@ it('does not probe a hold that only release ends', async () => {
 it('sends one probe at a time, however many batches wait', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 100));
-  const { loop, clock, sent } = setUp({ journal, settings: { inFlight: 4 }, answer: () => refused });
+  const { loop, clock, sent } = setUp({
+    journal,
+    settings: { inFlight: 4 },
+    async answer() {
+      await sleep(clock, 10);
+      return refused;
+    },
+  });
   loop.start();
-  await clock.advance(14_999);
+  await clock.advance(15_019);
   const before = sent.length;
 
   await clock.advance(1);
 
-  expect({ before, probes: sent.length - before }).toEqual({ before: 5, probes: 1 });
+  expect({ before, probes: sent.length - before }).toEqual({ before: 8, probes: 1 });
   await clock.until(loop.stop(0));
 });
 
@@ -139,6 +147,26 @@ it('does not end a hold because a probe finds the receiver busy', async () => {
     afterBusy: 'hold',
     requests: 4,
     state: 'idle',
+  });
+  await clock.until(loop.stop(0));
+});
+
+it('probes again after a probe that broke off by a fault in the sink', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const answers: unknown[] = [refused, refused, { each: undefined }];
+  const { loop, clock, sent } = setUp({ journal, answer: () => (answers.shift() ?? accepted) as Verdicts });
+  loop.start();
+  await clock.advance(15_000);
+  const afterFault = loop.status().state;
+
+  await clock.advance(16_000);
+
+  expect({ afterFault, requests: sent.length, state: loop.status().state, offset: journal.offsetOf(live) }).toEqual({
+    afterFault: 'hold',
+    requests: 4,
+    state: 'idle',
+    offset: 3,
   });
   await clock.until(loop.stop(0));
 });
@@ -168,6 +196,19 @@ it('keeps a hold over a restart as a note and probes at once', async () => {
     offset: 1,
   });
   await second.clock.until(second.loop.stop(0));
+});
+
+it('waits hold_probe after the probe that follows a restart, then twice as long each time', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  journal.holdNotes.set('out', { since: 7, reason: 'bad token', fix: 'renew it' });
+  const { loop, clock, sent } = setUp({ journal, answer: () => refused });
+  loop.start();
+
+  await clock.advance(110_000);
+
+  expect(sent.map(({ at }) => Math.round(at / 1_000))).toEqual([0, 15, 45, 105]);
+  await clock.until(loop.stop(0));
 });
 
 it('shows the hold of an earlier process while there is nothing to probe with', async () => {

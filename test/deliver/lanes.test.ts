@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
-import type { UnknownAction } from '../../src/deliver/delivery.ts';
+import type { Event } from '../../src/event/event.ts';
 import type { Lane } from '../../src/journal/journal.ts';
-import type { OutgoingEvent } from '../../src/sinks/sink.ts';
+import type { Batch, OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
+import { collectingLog } from '../collect/fixture.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { accepted, demoMapper, record, records, setUp } from './harness.ts';
@@ -175,18 +176,33 @@ it('sends what could not be read whatever the filter says', async () => {
   await clock.until(loop.stop(0));
 });
 
-it('counts unknown actions, tells of them once per page, and not at all after a restart', async () => {
+it('counts unknown actions, logs each once, and not at all after a restart', async () => {
   const journal = memoryJournal();
   journal.put(live, [record('a', { action: 'new.thing' }), record('b', { action: 'new.thing' }), record('c')]);
-  const news: UnknownAction[] = [];
-  const first = setUp({ journal, answer: () => accepted, deps: { onUnknownAction: (told) => news.push(told) } });
-  first.loop.start();
-  await first.clock.until(first.loop.drained(never));
+  const first = collectingLog();
+  const before = setUp({ journal, answer: () => accepted, deps: { log: first.log } });
+  before.loop.start();
+  await before.clock.until(before.loop.drained(never));
+  await before.clock.until(before.loop.stop(0));
+  // Another process: another journal object over the same notes.
+  const reopened = new Proxy(journal, {});
+  journal.put(live, [record('d', { action: 'new.thing' })]);
+  const second = collectingLog();
+  const after = setUp({ journal: reopened, answer: () => accepted, deps: { log: second.log } });
+  after.loop.start();
+  await after.clock.until(after.loop.drained(never));
+  await after.clock.until(after.loop.stop(0));
 
-  expect(news).toEqual([{ source: 'acme', table: 'demo', action: 'new.thing', count: 2 }]);
-  expect(first.loop.status().unknown_actions).toEqual({ 'new.thing': 2 });
+  const newsOf = ({ lines }: typeof first): unknown[] =>
+    lines
+      .filter(({ msg }) => String(msg).startsWith('unknown action'))
+      .map(({ source, table, action }) => ({ source, table, action }));
+  expect({ first: newsOf(first), second: newsOf(second) }).toEqual({
+    first: [{ source: 'acme', table: 'demo', action: 'new.thing' }],
+    second: [],
+  });
+  expect([before, after].map(({ loop }) => loop.status().unknown_actions)).toEqual([{ 'new.thing': 2 }, { 'new.thing': 1 }]);
   expect(await journal.note('', 'unknown_action:demo/new.thing')).toEqual({ source: 'acme', first: 1_000_000 });
-  await first.clock.until(first.loop.stop(0));
 });
 
 it('does not let invented action names fill the memory', async () => {
@@ -327,6 +343,52 @@ it('maps a record once for two sinks that read the same one', async () => {
     bodies: 20,
   });
   for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});
+
+it.each([
+  { what: 'read by this sink alone', labelled: [['edge', 'eu']], expected: [['edge', 'eu', 'source:acme']] },
+  {
+    what: 'that other sinks read too',
+    labelled: [[], ['edge'], [], ['edge', 'eu']],
+    expected: [['source:acme'], ['edge', 'source:acme'], ['source:acme'], ['edge', 'eu', 'source:acme']],
+  },
+])("puts the sink's own labels into every event of records $what", async ({ labelled, expected }) => {
+  const shared = records('e', 20);
+  const sinks = labelled.map((labels, index) => {
+    const journal = memoryJournal();
+    journal.put(live, shared);
+    const seen = new Set<string>();
+    const answer = ({ events }: Batch): Verdicts => {
+      for (const { event, body } of events)
+        seen.add(JSON.stringify([event.metadata.labels, (JSON.parse(body) as Event).metadata.labels]));
+      return accepted;
+    };
+    return { seen, ...setUp({ journal, answer, settings: { name: `out${index}`, labels } }) };
+  });
+  for (const { loop } of sinks) loop.start();
+  for (const { loop, clock } of sinks) await clock.until(loop.drained(never));
+
+  expect(sinks.map(({ seen }) => [...seen])).toEqual(expected.map((labels) => [JSON.stringify([labels, labels])]));
+  for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
+});
+
+it('adds the labels of the sink to a replay as well', async () => {
+  const journal = memoryJournal();
+  journal.put(replay, records('old', 1));
+  const labels: unknown[] = [];
+  const { loop, clock } = setUp({
+    journal,
+    settings: { labels: ['edge'] },
+    answer({ events }) {
+      labels.push(...events.map(({ event }) => event.metadata.labels));
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(labels).toEqual([['edge', 'replayed', 'source:acme']]);
+  await clock.until(loop.stop(0));
 });
 
 it('does not stall on timers that fire a little before their time', async () => {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { createRefusalRate } from '../../src/deliver/refusal-rate.ts';
+import { RefusalRate } from '../../src/deliver/refusal-rate.ts';
 
 it('calls the 20th of many different refused events systematic', () => {
-  const rate = createRefusalRate();
+  const rate = new RefusalRate();
 
   const answers = Array.from({ length: 21 }, (_, index) => rate.refused(`e${index}`, '7'));
 
@@ -10,7 +10,7 @@ it('calls the 20th of many different refused events systematic', () => {
 });
 
 it('does not mistake one event that is refused again and again', () => {
-  const rate = createRefusalRate();
+  const rate = new RefusalRate();
 
   const answers = Array.from({ length: 100 }, () => rate.refused('same', '7'));
 
@@ -18,7 +18,7 @@ it('does not mistake one event that is refused again and again', () => {
 });
 
 it('does not add up different codes', () => {
-  const rate = createRefusalRate();
+  const rate = new RefusalRate();
 
   const answers = Array.from({ length: 60 }, (_, index) => rate.refused(`e${index}`, `code ${index % 4}`));
 
@@ -27,7 +27,7 @@ it('does not add up different codes', () => {
 
 it('stays calm at one refusal in ten, and alarms at one in nine', () => {
   const alarmAt = (everyNth: number): boolean => {
-    const rate = createRefusalRate();
+    const rate = new RefusalRate();
     return Array.from({ length: 100 }, (_, index) => {
       rate.accepted(everyNth - 1);
       return rate.refused(`e${index}`, '6');
@@ -38,7 +38,7 @@ it('stays calm at one refusal in ten, and alarms at one in nine', () => {
 });
 
 it('lets the letters of a forgiven code pass', () => {
-  const rate = createRefusalRate();
+  const rate = new RefusalRate();
   rate.forgive('7');
 
   const answers = Array.from({ length: 50 }, (_, index) => rate.refused(`e${index}`, '7'));

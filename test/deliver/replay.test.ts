@@ -91,9 +91,9 @@ it('delivers stored events again with the same ids, counted apart', async () => 
   await journal.openReplay(1, 'out', { kind: 'stored' });
   await clock.until(setup.loop.drained(never));
 
-  const told = ({ uids, replay }: Sent) => ({ uids, replay });
+  const facts = ({ uids, replay }: Sent) => ({ uids, replay });
   const uids = ['e0', 'e1', 'e2', 'e3', 'e4'];
-  expect(setup.sent.map(told)).toEqual([
+  expect(setup.sent.map(facts)).toEqual([
     { uids, replay: false },
     { uids, replay: true },
   ]);

@@ -212,10 +212,10 @@ it('logs the first dead letter of a code as an error, and no other of that code'
 
   await deliverAll(setUp({ journal, answer, deps: { log } }));
 
-  const told = lines
+  const logged = lines
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .filter(({ level, msg }) => level === 50 && String(msg).startsWith('first dead letter'));
-  expect(told.map(({ code, text, source, action, uid }) => ({ code, text, source, action, uid }))).toEqual([
+  expect(logged.map(({ code, text, source, action, uid }) => ({ code, text, source, action, uid }))).toEqual([
     { code: '6', text: 'refused e0', source: 'acme', action: 'role.grant', uid: 'e0' },
     { code: '400', text: 'refused e3', source: 'acme', action: 'role.grant', uid: 'e3' },
   ]);
@@ -234,10 +234,10 @@ it('logs once that a receiver is away, and that it is back', async () => {
 
   await deliverAll(setUp({ journal, answer, deps: { log } }));
 
-  const told = lines
+  const logged = lines
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .filter(({ msg }) => String(msg).startsWith('the receiver'));
-  expect(told.map(({ level, reason, failures }) => ({ level, reason, failures }))).toEqual([
+  expect(logged.map(({ level, reason, failures }) => ({ level, reason, failures }))).toEqual([
     { level: 40, reason: 'connection refused', failures: undefined },
     { level: 30, reason: undefined, failures: 5 },
   ]);

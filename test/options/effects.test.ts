@@ -113,6 +113,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
       'e2e/back-pressure.test.ts',
       'lets a sink that may skip fall behind without stopping collection or the healthy sink beside it',
     ],
+    labels: ['deliver/lanes.test.ts', 'adds the labels of the sink to a replay as well'],
     proxy: ['http/proxy.test.ts', 'to %s with %j is %s'],
   },
   tls: {
@@ -138,8 +139,8 @@ const containers = [
 ];
 /** Options that decide whether the file is loaded at all: `configured.test.ts` shows that. */
 const decidedAtLoading = ['source allow_plaintext', 'sink allow_plaintext'];
-/** Options without a test of their effect: labels are not put into events yet, and no test waits for the end of a shutdown. */
-const unproven = ['sink labels', 'file shutdown_timeout'];
+/** Options without a test of their effect: no test waits for the end of a shutdown. */
+const unproven = ['file shutdown_timeout'];
 
 it.each(Object.entries(effects))('names a test for every option of %s', (scope, entries) => {
   const own = scope === 'sink' ? Object.keys(settings) : scope === 'source' ? Object.keys(readings) : [];

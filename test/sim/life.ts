@@ -92,13 +92,13 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
     includeRaw: false,
     sources: undefined,
     filter: {},
+    labels: [],
     batch: { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 },
     inFlight,
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
     maxDeadLetters: 100_000,
-    labels: [],
   };
 }
 

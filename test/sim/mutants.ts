@@ -65,11 +65,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'offset moved before the acknowledgement',
-    file: 'src/deliver/part-delivery.ts',
+    file: 'src/deliver/send.ts',
     edits: [
       [
-        '    const answer = await this.#send(part, claim, use);',
-        "    this.#deps.carryOut(part, decide({ all: { kind: 'accept' } }, part.items.length));\n    const answer = await this.#send(part, claim, use);",
+        '      const answer = await attempt(context, batch, endpoint, use);',
+        "      apply(context, batch, decide({ all: { kind: 'accept' } }, batch.size));\n      const answer = await attempt(context, batch, endpoint, use);",
       ],
     ],
   },
@@ -85,11 +85,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a retry that changes the bytes of its batch',
-    file: 'src/deliver/part.ts',
+    file: 'src/deliver/batch.ts',
     edits: [
       [
-        'encoded: part.encoded, endpoint',
-        'encoded: part.attempts > 1 ? part.encoded.map((text) => `${text} `) : part.encoded, endpoint',
+        'encoded: this.#encoded, endpoint',
+        'encoded: attempts > 1 ? this.#encoded.map((text) => `${text} `) : this.#encoded, endpoint',
       ],
     ],
   },
@@ -100,17 +100,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'letters taken out when they are refused once more',
-    file: 'src/deliver/lane-progress.ts',
+    file: 'src/deliver/lane.ts',
     edits: [
       [
-        '    draft.newLetters += letter === undefined ? 1 : 0;',
-        '    draft.newLetters += letter === undefined ? 1 : 0;\n    if (letter !== undefined) draft.resolved.push(letter);',
+        '    sum.newLetters += letter === undefined ? 1 : 0;',
+        '    sum.newLetters += letter === undefined ? 1 : 0;\n    if (letter !== undefined) sum.resolved.push(letter);',
       ],
     ],
   },
   {
     name: 'error of a settle swallowed',
-    file: 'src/deliver/settler.ts',
+    file: 'src/deliver/settle.ts',
     edits: [['      return this.#onFailed(lane, error);', '      void error;']],
   },
   {

@@ -1,8 +1,8 @@
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import type { SinkLoop } from '../../src/deliver/delivery.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
+import type { SinkLoop } from '../../src/deliver/loop.ts';
 import type { TlsSettings } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';

@@ -86,10 +86,20 @@ export function showTopics({ sources }: StatusReport, output: Output): void {
     output.line(output.color.dim(`and ${lines.length - longestTable} more without problems (--json shows all)`));
 }
 
-/** The table of sinks. */
+/** What the kinds of sinks count themselves, `3 truncated`; empty where there is nothing to tell. */
+function countsOf({ counters = {} }: StatusReport['sinks'][number]): string {
+  return Object.entries(counters)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
+}
+
+/** The table of sinks; with a column for what they count themselves where one has counted something. */
 export function showSinks({ sinks, at }: StatusReport, output: Output): void {
+  const hasCounts = sinks.some((sink) => countsOf(sink) !== '');
+  const head = ['sink', 'type', 'state', 'lag', 'pending', 'acknowledged', 'unconfirmed', 'dead letters', 'last acknowledged'];
   output.table(
-    ['sink', 'type', 'state', 'lag', 'pending', 'acknowledged', 'unconfirmed', 'dead letters', 'last acknowledged'],
+    hasCounts ? [...head, 'counted'] : head,
     worstFirst(sinks).map((sink) => [
       sink.name,
       sink.type,
@@ -100,6 +110,7 @@ export function showSinks({ sinks, at }: StatusReport, output: Output): void {
       sink.unconfirmed,
       sink.dead_letters,
       ago(sink.last_acknowledged, at),
+      ...(hasCounts ? [countsOf(sink)] : []),
     ]),
   );
 }

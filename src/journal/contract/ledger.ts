@@ -1,5 +1,8 @@
 // What an operator sees of the journal: where every record went, how full it is, who holds.
+import type { HoldNote } from '../../base/hold.ts';
 import type { SinkTotals, SourceTotals } from '../counts.ts';
+
+export type { HoldNote };
 
 export interface LedgerRow {
   readonly sink: string;
@@ -47,14 +50,6 @@ export interface JournalUsage {
   readonly hasRoom: boolean;
   /** What was set right at a start of the last week, because counts disagreed. No record was at risk. */
   readonly corrections: readonly Correction[];
-}
-
-/** What a hold says, durable so that a command can show it without the daemon. */
-export interface HoldNote {
-  /** Milliseconds. */
-  readonly since: number;
-  readonly reason: string;
-  readonly fix: string | undefined;
 }
 
 export interface Reports {

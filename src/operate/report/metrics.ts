@@ -73,10 +73,18 @@ function ofSinks(registry: Registry, { sinks }: StatusReport): void {
     'Records whose mapping failed, delivered as Base Event, since the start',
     each(({ map_failed }) => map_failed),
   );
+  ofEvents(registry, sinks);
+}
+
+function ofEvents(registry: Registry, sinks: StatusReport['sinks']): void {
   const unknown = sinks.flatMap(({ name, unknown_actions }) =>
     Object.entries(unknown_actions).map(([action, count]) => [{ sink: name, action }, count] as const),
   );
   counter(registry, 'penstock_sink_unknown_actions_total', 'Events with an unknown action, since the start', unknown);
+  const counted = sinks.flatMap(({ name, counters = {} }) =>
+    Object.entries(counters).map(([what, count]) => [{ sink: name, what }, count] as const),
+  );
+  counter(registry, 'penstock_sink_counted_total', 'What a kind of sink counts itself (truncated), since the start', counted);
 }
 
 function ofLedger(registry: Registry, { sources, sinks, imbalances }: LedgerReport): void {

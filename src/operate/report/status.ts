@@ -1,6 +1,6 @@
 import { formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
-import type { SinkStatus } from '../../deliver/delivery.ts';
+import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';

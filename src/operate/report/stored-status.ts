@@ -3,7 +3,7 @@ import { packageVersion } from '../../base/package.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
-import type { SinkStatus } from '../../deliver/delivery.ts';
+import type { SinkStatus } from '../../deliver/status.ts';
 import type { HoldNote, Journal } from '../../journal/journal.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { problemsOf, type StatusReport } from './status.ts';

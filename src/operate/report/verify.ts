@@ -2,6 +2,7 @@ import type { Log } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
 import { type ComparedRecord, compareRange, createBudgets } from '../../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
+import { compileActionFilter } from '../../event/action-filter.ts';
 import type { Journal, Lane } from '../../journal/journal.ts';
 import { openReader, plainUserAgent, userAgentOf } from '../../runtime/open-runtime.ts';
 
@@ -113,14 +114,12 @@ async function* unsettled(
 
 /** True when a sink takes records of this action, as far as its action filters say. */
 function takes({ filter }: SinkConfig, source: SourceConfig): (key: string | undefined) => boolean {
-  const excluded = new Set(filter.exclude_actions);
-  const only = filter.only_actions === undefined ? undefined : new Set(filter.only_actions);
+  const takesAction = compileActionFilter(filter);
   const severe = filter.min_severity;
   const severities = new Map(source.connector.actions.map(({ key, severity }) => [key, severityIds[severity] ?? 0]));
   return (key) => {
     if (key === undefined) return true;
-    if (excluded.has(key) || only?.has(key) === false) return false;
-    return severe === undefined || (severities.get(key) ?? severe) >= severe;
+    return takesAction(key) && (severe === undefined || (severities.get(key) ?? severe) >= severe);
   };
 }
 

@@ -63,3 +63,28 @@ it('tells holds, ages, the ledger and problems, and calls unconfirmed what it is
   );
   expect(text).not.toContain('cursor_age_seconds{');
 });
+
+it('tells what a kind of sink counts itself', async () => {
+  const sink: StatusReport['sinks'][number] = {
+    name: 'soc',
+    type: 'syslog',
+    state: 'idle',
+    lag_seconds: 0,
+    pending: 0,
+    in_flight: 0,
+    dead_letters: 0,
+    acknowledged: 0,
+    unconfirmed: 0,
+    map_failed: 0,
+    unknown_actions: {},
+    counters: { truncated: 3 },
+    endpoints: [],
+    warnings: [],
+  };
+
+  const text = await renderMetrics({ ...report, sinks: [sink, { ...sink, name: 'quiet', counters: {} }] }, ledger);
+
+  expect(text.split('\n').filter((line) => line.startsWith('penstock_sink_counted_total'))).toEqual([
+    'penstock_sink_counted_total{sink="soc",what="truncated"} 3',
+  ]);
+});

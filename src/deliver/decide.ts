@@ -172,7 +172,7 @@ function decideEach(each: readonly Verdict[], size: number): Decision {
 }
 
 /**
- * Decides what becomes of a batch of `size` events, once for all sinks. A sink that gives another number of verdicts than events has told
+ * Decides what becomes of a batch of `size` events, once for all sinks. A sink that gives another number of verdicts than events has said
  * nothing that can be relied on: the batch counts as uncertain.
  */
 export function decide(verdicts: Verdicts, size: number): Decision {

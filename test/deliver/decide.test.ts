@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decide } from '../../src/deliver/verdict.ts';
+import { decide } from '../../src/deliver/decide.ts';
 import type { Verdict } from '../../src/sinks/sink.ts';
 
 const nothing = {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { turnOrder } from '../../src/deliver/lane-turns.ts';
+import { turnOrder } from '../../src/deliver/read.ts';
 
 it('offers seven of eight batches to live records first, and one in sixteen each to backfill and replay', () => {
   const firsts = Array.from({ length: 16 }, (_, turn) => turnOrder(turn)[0]);

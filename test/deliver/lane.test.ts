@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createLaneProgress } from '../../src/deliver/lane-progress.ts';
+import { OpenLane } from '../../src/deliver/lane.ts';
 import type { Lane, Position, StoredPage } from '../../src/journal/journal.ts';
 import { records } from './harness.ts';
 
@@ -18,13 +18,13 @@ function page(from: number, count: number): StoredPage {
 }
 
 it('settles nothing behind an event without an outcome', () => {
-  const progress = createLaneProgress(lane, 0 as Position);
-  const slotAt = progress.add(page(0, 3));
-  slotAt(1).settle('acknowledged');
-  slotAt(2).settle('not_routed');
+  const progress = new OpenLane(lane, 0 as Position);
+  const read = progress.add(page(0, 3));
+  read.settle(1, 'acknowledged');
+  read.settle(2, 'not_routed');
   const before = progress.take();
 
-  slotAt(0).settle('unconfirmed');
+  read.settle(0, 'unconfirmed');
 
   expect({ before, after: progress.take() }).toMatchObject({
     before: undefined,
@@ -33,11 +33,11 @@ it('settles nothing behind an event without an outcome', () => {
 });
 
 it('gives the same settlement again until it is committed', () => {
-  const progress = createLaneProgress(lane, 0 as Position);
-  const slotAt = progress.add(page(0, 2));
-  slotAt(0).settle('acknowledged');
+  const progress = new OpenLane(lane, 0 as Position);
+  const read = progress.add(page(0, 2));
+  read.settle(0, 'acknowledged');
   const first = progress.take();
-  slotAt(1).settle('acknowledged');
+  read.settle(1, 'acknowledged');
   const again = progress.take();
   progress.committed();
 
@@ -52,11 +52,11 @@ it('gives the same settlement again until it is committed', () => {
 });
 
 it('keeps the first outcome of an event', () => {
-  const progress = createLaneProgress(lane, 0 as Position);
-  const slotAt = progress.add(page(0, 1));
+  const progress = new OpenLane(lane, 0 as Position);
+  const read = progress.add(page(0, 1));
 
-  slotAt(0).settle('acknowledged');
-  slotAt(0).settle('unconfirmed');
+  read.settle(0, 'acknowledged');
+  read.settle(0, 'unconfirmed');
 
   expect(progress.take()).toMatchObject({ acknowledged: 1, unconfirmed: 0 });
 });
@@ -68,18 +68,18 @@ it('moves over exactly the contiguous prefix, whatever the order of outcomes', (
 
   fc.assert(
     fc.property(shuffled, fc.integer({ min: 1, max: 7 }), ([count, order], pageSize) => {
-      const progress = createLaneProgress(lane, 0 as Position);
-      const slots: ReturnType<ReturnType<typeof progress.add>>[] = [];
+      const progress = new OpenLane(lane, 0 as Position);
+      const settle: (() => void)[] = [];
       for (let from = 0; from < count; from += pageSize) {
         const size = Math.min(pageSize, count - from);
-        const slotAt = progress.add(page(from, size));
-        for (let index = 0; index < size; index += 1) slots.push(slotAt(index));
+        const read = progress.add(page(from, size));
+        for (let index = 0; index < size; index += 1) settle.push(() => read.settle(index, 'acknowledged'));
       }
       const done = new Set<number>();
       let offset = 0;
 
       for (const index of order) {
-        slots[index]?.settle('acknowledged');
+        settle[index]?.();
         done.add(index);
         offset = progress.take()?.upTo ?? offset;
         progress.committed();

@@ -1,0 +1,135 @@
+import type { OutgoingEvent } from '../sinks/sink.ts';
+import { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
+import type { Decision, Refusal } from './decide.ts';
+import { type HoldCause, lettersFull, systematic } from './hold.ts';
+import type { OpenLane, OpenRecord } from './lane.ts';
+import type { PreparedEvent, Unsendable } from './prepare.ts';
+
+/** What is left to do after a decision was carried out. */
+export interface Applied {
+  /** Sent again, in this order. */
+  readonly again: readonly Batch[];
+  /** A hold that deliver itself asks for. */
+  readonly hold: HoldCause | undefined;
+  /** Events that were taken. */
+  readonly delivered: number;
+  /** Dead letters written. */
+  readonly letters: number;
+}
+
+const longestText = 1000;
+const longestCode = 100;
+
+/** Carries out a decision, the one place where decisions become outcomes: gives records theirs, forms the batches that are sent again. */
+export function apply(context: LoopContext, batch: Batch, decision: Decision): Applied {
+  for (const index of decision.acknowledged) batch.prepared[index]?.open.settle('acknowledged');
+  for (const index of decision.unconfirmed) batch.prepared[index]?.open.settle('unconfirmed');
+  const delivered = decision.acknowledged.length + decision.unconfirmed.length;
+  if (delivered > 0) context.refusals.accepted(delivered);
+  countDuplicates(batch, decision.uncertain);
+  const { hold, kept } = refuseAll(context, batch, decision.refused);
+  const letters = decision.refused.length - kept.length;
+  if (delivered + letters > 0) for (const lane of batch.lanes) context.settler.add(lane);
+  const counts = { hold, delivered, letters };
+  if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
+  return { again: regroup(context, batch, decision.again, kept), ...counts };
+}
+
+/** Makes a dead letter of what cannot be sent, on hold while there is no room; false when the loop stops first. */
+export async function bury(context: LoopContext, { open, event, code, text }: Unsendable): Promise<boolean> {
+  if (!open.isLetter && !(await roomForLetter(context, code))) return false;
+  settleAsLetter(context, open, event, { code, text: shownText(context, text), attempts: 0, first: undefined });
+  context.settler.add(open.lane);
+  return true;
+}
+
+async function roomForLetter({ hold, deadLetters, stopping }: LoopContext, code: string): Promise<boolean> {
+  while (!deadLetters.reserve()) {
+    await hold.enter(lettersFull(deadLetters.count, code));
+    const pass = await hold.pass(stopping.signal);
+    if (pass === 'stop') return false;
+    if (pass === 'probe') await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
+  }
+  return true;
+}
+
+/** Writes letters until something forbids it; what is left then is kept for after the hold. */
+function refuseAll(
+  context: LoopContext,
+  batch: Batch,
+  refused: readonly Refusal[],
+): { readonly hold: HoldCause | undefined; readonly kept: readonly number[] } {
+  let hold: HoldCause | undefined;
+  const kept: number[] = [];
+  for (const refusal of refused) {
+    const prepared = batch.prepared[refusal.index];
+    if (prepared === undefined) continue;
+    hold ??= refuse(context, batch, prepared, refusal);
+    if (hold !== undefined) kept.push(refusal.index);
+  }
+  return { hold, kept };
+}
+
+function refuse(
+  context: LoopContext,
+  { attempts, first }: Batch,
+  { open, event }: PreparedEvent,
+  refusal: Refusal,
+): HoldCause | undefined {
+  const { refusals, deadLetters } = context;
+  const code = refusal.code.slice(0, longestCode);
+  const text = shownText(context, refusal.reason);
+  // A letter that is refused once more has its room, and says nothing about the configuration of today.
+  if (!open.isLetter && refusals.refused(event.uid, code)) return systematic(code, text);
+  if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
+  settleAsLetter(context, open, event, { code, text, attempts, first });
+  return undefined;
+}
+
+function shownText({ secrets }: LoopContext, text: string): string {
+  return secrets.scrub(text).slice(0, longestText);
+}
+
+function settleAsLetter(
+  context: LoopContext,
+  open: OpenRecord,
+  { event, actionKey }: Pick<OutgoingEvent, 'event' | 'actionKey'>,
+  why: { readonly code: string; readonly text: string; readonly attempts: number; readonly first: number | undefined },
+): void {
+  const { code, text, attempts } = why;
+  const { source, connector, tenant, labels } = open.page;
+  const now = context.clock.now();
+  open.settle({
+    record: open.record,
+    source,
+    connector,
+    tenant,
+    labels,
+    eventTime: event.time,
+    action: actionKey,
+    code,
+    text,
+    attempts,
+    first: why.first ?? now,
+    last: now,
+  });
+  context.trouble('event', `${code}: ${text}`);
+}
+
+function regroup({ random }: LoopContext, batch: Batch, again: readonly (readonly number[])[], kept: readonly number[]): Batch[] {
+  const groups = (kept.length === 0 ? [...again] : [...again, kept]).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
+  return groups.map((group) => {
+    const prepared = group.map((index) => batch.prepared[index]).filter((each) => each !== undefined);
+    return new Batch(random, prepared, batch.isReplay, batch);
+  });
+}
+
+function countDuplicates({ prepared }: Batch, indexes: readonly number[]): void {
+  const perLane = new Map<OpenLane, number>();
+  for (const index of indexes) {
+    const lane = prepared[index]?.open.lane;
+    if (lane !== undefined) perLane.set(lane, (perLane.get(lane) ?? 0) + 1);
+  }
+  for (const [lane, events] of perLane) lane.addDuplicates(events);
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Secrets } from '../base/secrets.ts';
+import { Signal } from '../base/signal.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import { DeadLetters } from './dead-letters.ts';
+import type { DeliverDeps } from './deps.ts';
+import { Endpoints } from './endpoints.ts';
+import { SinkHold } from './hold.ts';
+import { Lanes } from './lanes.ts';
+import { OpenSink } from './open-sink.ts';
+import { RefusalRate } from './refusal-rate.ts';
+import { SendLimit } from './send-limit.ts';
+import { Settler } from './settle.ts';
+import { Tally } from './tally.ts';
+import { UnknownActions } from './unknown-actions.ts';
+
+/** What the stages of one loop share. */
+export class LoopContext {
+  readonly settings: SinkSettings;
+  readonly deps: DeliverDeps;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly secrets: Secrets;
+  /** Something changed that a stage may wait for: records, room, an endpoint, a hold, an outcome. */
+  readonly changed = new Signal();
+  readonly tally = new Tally();
+  /** Aborts when nothing new is to begin. */
+  readonly stopping = new AbortController();
+  /** Aborts when requests under way are cut off. */
+  readonly cutOff = new AbortController();
+  readonly endpoints: Endpoints;
+  readonly limit: SendLimit;
+  readonly sink: OpenSink;
+  readonly refusals = new RefusalRate();
+  readonly deadLetters: DeadLetters;
+  readonly hold: SinkHold;
+  readonly lanes: Lanes;
+  readonly settler: Settler;
+  readonly unknownActions: UnknownActions;
+  /** Callers who wait until all is delivered: what there is must not wait for more. */
+  draining = 0;
+
+  constructor(settings: SinkSettings, deps: DeliverDeps) {
+    const { journal, log, secrets } = deps;
+    const { clock, random } = deps.seams;
+    const { name } = settings;
+    this.settings = settings;
+    this.deps = deps;
+    this.journal = journal;
+    this.clock = clock;
+    this.random = random;
+    this.log = log;
+    this.secrets = secrets;
+    this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
+    this.limit = new SendLimit(settings.inFlight);
+    this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
+    this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);
+    this.hold = new SinkHold(settings, deps, this.changed, this.refusals, this.deadLetters);
+    this.lanes = new Lanes(journal, name);
+    this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes);
+    this.unknownActions = new UnknownActions(journal, log, clock);
+  }
+
+  /** Notes what went wrong last; gives the reason without secrets. */
+  trouble(kind: string, reason: string): string {
+    const scrubbed = this.secrets.scrub(reason);
+    this.tally.lastError = { at: this.clock.now(), kind, reason: scrubbed };
+    return scrubbed;
+  }
+}

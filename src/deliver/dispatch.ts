@@ -1,0 +1,116 @@
+import { sleep } from '../base/clock.ts';
+import type { Verdicts } from '../sinks/sink.ts';
+import type { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
+import { verdictOf } from './exchange.ts';
+import { applyLate, type PendingBatch, send } from './send.ts';
+import { mostPending } from './send-limit.ts';
+
+const mostPendingBytes = 64 * 2 ** 20;
+const pauseMs = 1000;
+
+/**
+ * Keeps as many batches under way as the send limit allows. Batches that come back from a late verdict go before the one that waits in
+ * `start`, which was formed ahead, so that mapping and encoding overlap with sending.
+ */
+export class Dispatcher {
+  readonly #context: LoopContext;
+  readonly #active = new Set<Promise<void>>();
+  readonly #pending = new Set<PendingBatch>();
+  readonly #again: Batch[] = [];
+  #ready: Batch | undefined;
+  #pendingBytes = 0;
+
+  constructor(context: LoopContext) {
+    this.#context = context;
+  }
+
+  /** Batches under way, formed ahead or to be sent again. */
+  get busy(): number {
+    return this.#active.size + this.#again.length + (this.#ready === undefined ? 0 : 1);
+  }
+
+  /** Batches that wait for a late verdict. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends the batch as soon as there is room for it; resolves then, or when the loop stops. */
+  async start(batch: Batch): Promise<void> {
+    const { changed, stopping } = this.#context;
+    this.#ready = batch;
+    this.#startWaiting();
+    while (this.#ready !== undefined && !stopping.signal.aborted) {
+      await changed.wait(stopping.signal);
+      this.#startWaiting();
+    }
+  }
+
+  /** Resolves when no batch is under way any more. */
+  async settledDown(): Promise<void> {
+    while (this.#active.size > 0) await Promise.allSettled(this.#active);
+  }
+
+  /** Resolves when nothing is pending or the signal aborts. */
+  async pendingDone(signal: AbortSignal): Promise<void> {
+    while (this.#pending.size > 0 && !signal.aborted) await this.#context.changed.wait(signal);
+  }
+
+  #hasRoom(): boolean {
+    const { stopping, limit } = this.#context;
+    if (stopping.signal.aborted || this.#active.size >= limit.current) return false;
+    return this.#pending.size < mostPending && this.#pendingBytes < mostPendingBytes;
+  }
+
+  #startWaiting(): void {
+    while (this.#hasRoom()) {
+      const batch = this.#again.shift() ?? this.#ready;
+      if (batch === undefined) break;
+      if (batch === this.#ready) this.#ready = undefined;
+      const working: Promise<void> = this.#work(batch).finally(() => {
+        this.#active.delete(working);
+        this.#startWaiting();
+      });
+      this.#active.add(working);
+    }
+    this.#context.changed.notify();
+  }
+
+  async #work(batch: Batch): Promise<void> {
+    try {
+      for await (const pending of send(this.#context, batch)) this.#await(pending);
+    } catch (error) {
+      this.#context.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
+      await this.#sendLater(batch);
+    }
+  }
+
+  #await(pending: PendingBatch): void {
+    const { bytes } = pending.batch;
+    this.#pending.add(pending);
+    this.#pendingBytes += bytes;
+    void this.#late(pending).finally(() => {
+      pending.use[Symbol.dispose]();
+      this.#pending.delete(pending);
+      this.#pendingBytes -= bytes;
+      this.#startWaiting();
+    });
+  }
+
+  async #late(pending: PendingBatch): Promise<void> {
+    try {
+      const verdicts = await pending.verdicts.catch((error: unknown): Verdicts => ({ all: verdictOf(error) }));
+      this.#again.push(...(await applyLate(this.#context, pending, verdicts)));
+    } catch (error) {
+      this.#context.log.error({ err: error }, 'late answer to a batch could not be used; it is sent again');
+      await this.#sendLater(pending.batch);
+    }
+  }
+
+  /** A fault of our own must not turn into a storm. */
+  async #sendLater(batch: Batch): Promise<void> {
+    const { clock, stopping } = this.#context;
+    await sleep(clock, pauseMs, stopping.signal).catch(() => undefined);
+    this.#again.push(batch);
+  }
+}

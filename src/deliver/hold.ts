@@ -1,0 +1,166 @@
+// open -> held (a sink or deliver asks for it; durable note, one error line) -> probing (one batch at a time may pass) -> held again, or
+// open (info line, note ended). `release` lets the next probe pass at once.
+import type { Clock } from '../base/clock.ts';
+import { Hold } from '../base/hold.ts';
+import type { Log } from '../base/log.ts';
+import type { Signal } from '../base/signal.ts';
+import type { HoldNote } from '../journal/journal.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { DeliverDeps } from './deps.ts';
+import type { RefusalRate } from './refusal-rate.ts';
+
+/** Why a sink is on hold: it refused us, it could not be opened, one code hit too many events, or the dead letters are full. */
+export type HoldCause =
+  | {
+      readonly kind: 'refused' | 'open' | 'letters';
+      readonly reason: string;
+      readonly fix: string;
+      readonly untilReleased?: boolean;
+    }
+  | { readonly kind: 'systematic'; readonly code: string; readonly reason: string; readonly fix: string };
+
+/** `open`: go on; `probe`: this batch shows whether the hold may end; `stop`: the loop ends. */
+export type Pass = 'open' | 'probe' | 'stop';
+
+/** The hold of one sink, and who may probe it. */
+export class SinkHold {
+  readonly #hold: Hold;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #changed: Signal;
+  readonly #refusals: RefusalRate;
+  readonly #deadLetters: DeadLetters;
+  #cause: HoldCause | undefined;
+  #isProbing = false;
+
+  constructor(
+    { name, holdProbeMs }: SinkSettings,
+    { journal, log, seams }: DeliverDeps,
+    changed: Signal,
+    refusals: RefusalRate,
+    deadLetters: DeadLetters,
+  ) {
+    this.#hold = new Hold(seams.clock, holdProbeMs, (note) => journal.setHold('sink', name, note));
+    this.#log = log;
+    this.#clock = seams.clock;
+    this.#changed = changed;
+    this.#refusals = refusals;
+    this.#deadLetters = deadLetters;
+  }
+
+  get note(): HoldNote | undefined {
+    return this.#hold.note;
+  }
+
+  get cause(): HoldCause | undefined {
+    return this.#cause;
+  }
+
+  /** Waits while the sink is on hold; at most one caller at a time gets `probe` and must end with `probed`. */
+  async pass(signal: AbortSignal): Promise<Pass> {
+    while (!signal.aborted) {
+      if (this.#hold.note === undefined) return 'open';
+      const waitMs = this.#isProbing ? Number.POSITIVE_INFINITY : this.#hold.probeInMs;
+      if (waitMs === 0) {
+        this.#isProbing = true;
+        return 'probe';
+      }
+      if (Number.isFinite(waitMs)) await this.#changed.waitAtMost(this.#clock, waitMs, signal);
+      else await this.#changed.wait(signal);
+    }
+    return 'stop';
+  }
+
+  /** Begins a hold, or renews what it says. */
+  async enter(cause: HoldCause): Promise<void> {
+    const { reason, fix } = cause;
+    this.#cause = cause;
+    const begins = this.#hold.note === undefined;
+    const kept = this.#hold.begin(reason, fix);
+    if (begins) {
+      if (waitsForRelease(cause)) this.#hold.postpone('forever');
+      this.#log.error({ reason, fix }, 'sink on hold; its events stay in the journal');
+    }
+    await this.#noted(kept);
+  }
+
+  /** The probe's answer: `ended`, `refused` (wait twice as long), or `unclear` (wait as long as at first). */
+  async probed(answer: 'ended' | 'refused' | 'unclear'): Promise<void> {
+    const cause = this.#cause;
+    if (cause === undefined) return;
+    if (answer === 'ended') {
+      await this.#end(cause);
+      return;
+    }
+    this.#isProbing = false;
+    this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);
+    this.#changed.notify();
+  }
+
+  /** By hand: the next batch probes at once, and what was refused systematically becomes dead letters. */
+  release(): void {
+    if (this.#cause?.kind === 'systematic') this.#refusals.forgive(this.#cause.code);
+    this.#hold.release();
+    this.#changed.notify();
+  }
+
+  /** Takes over a hold that an earlier process noted: the first batch probes at once. What it was for is known only in words. */
+  restore(note: HoldNote): void {
+    this.#hold.restore(note);
+    this.#cause = { kind: 'refused', reason: note.reason, fix: note.fix ?? '' };
+  }
+
+  async #end(cause: HoldCause): Promise<void> {
+    if (cause.kind === 'systematic') await this.#retryLetters(cause.code);
+    const note = this.#hold.note;
+    this.#cause = undefined;
+    this.#isProbing = false;
+    const kept = this.#hold.end();
+    if (note !== undefined) this.#log.info({ heldMs: this.#clock.now() - note.since, reason: note.reason }, 'hold ended');
+    await this.#noted(kept);
+    this.#changed.notify();
+  }
+
+  async #retryLetters(code: string): Promise<void> {
+    this.#refusals.clear();
+    try {
+      await this.#deadLetters.queueRetry(code);
+    } catch (error) {
+      this.#log.error(
+        { err: error, code },
+        'dead letters of the ended hold are not retried by themselves; run penstock dead-letters retry',
+      );
+    }
+  }
+
+  async #noted(kept: Promise<unknown>): Promise<void> {
+    try {
+      await kept;
+    } catch (error) {
+      this.#log.warn({ err: error }, 'hold not noted in the journal; a restart will find out again');
+    }
+  }
+}
+
+function waitsForRelease(cause: HoldCause): boolean {
+  return 'untilReleased' in cause && (cause.untilReleased ?? false);
+}
+
+/** The cause of a sink that could not be opened; `reason` is scrubbed. */
+export function cannotOpen(reason: string): HoldCause {
+  return { kind: 'open', reason, fix: 'correct what the reason names; the sink is opened again by itself' };
+}
+
+/** Too many different events are refused with one code. */
+export function systematic(code: string, text: string): HoldCause {
+  const fix =
+    'correct what the receiver names (index, mapping, permissions), or release the hold to have these events as dead letters';
+  return { kind: 'systematic', code, reason: `many different events are refused with one code, "${code}": ${text}`, fix };
+}
+
+/** The dead letters are full; `code` is what the next one would say. */
+export function lettersFull(count: number, code: string): HoldCause {
+  const fix = 'look at them with penstock dead-letters list, then retry or discard them';
+  return { kind: 'letters', reason: `the dead letters are full (${count}); the next one has code "${code}"`, fix };
+}

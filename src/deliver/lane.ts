@@ -1,0 +1,197 @@
+// Every record that was read is open until it has an outcome. Outcomes come in any order; the offset moves over the contiguous run of
+// records at the front that have one. A settlement that was taken stays the current one until the journal has it.
+import type { Lane, LaneKind, NewDeadLetter, Position, StoredPage, StoredRecord } from '../journal/journal.ts';
+
+/** What became of a record. */
+type Outcome = 'acknowledged' | 'unconfirmed' | 'not_routed' | NewDeadLetter;
+
+/** What is handed to the journal's `settle`, with the number of records it covers. */
+export interface Settlement {
+  readonly upTo: Position;
+  readonly records: number;
+  readonly letters: readonly NewDeadLetter[];
+  /** Of `letters`: those that were none before; the others were refused once more. */
+  readonly newLetters: number;
+  readonly acknowledged: number;
+  readonly unconfirmed: number;
+  readonly notRouted: number;
+  readonly possibleDuplicates: number;
+  /** Letters of a lane over dead letters that were delivered at last. */
+  readonly resolved: readonly number[];
+}
+
+/** A page that was read, with what became of its records. */
+class OpenPage {
+  readonly lane: OpenLane;
+  readonly page: StoredPage;
+  readonly #outcomes: (Outcome | undefined)[];
+
+  constructor(lane: OpenLane, page: StoredPage) {
+    this.lane = lane;
+    this.page = page;
+    this.#outcomes = Array.from({ length: page.records.length });
+  }
+
+  outcome(index: number): Outcome | undefined {
+    return this.#outcomes[index];
+  }
+
+  /** Sets a record's outcome, once. */
+  settle(index: number, outcome: Outcome): void {
+    this.#outcomes[index] ??= outcome;
+  }
+
+  /** The sink takes nothing of the page. */
+  skip(): void {
+    this.#outcomes.fill('not_routed');
+  }
+}
+
+/** A record on its way. */
+export class OpenRecord {
+  readonly #page: OpenPage;
+  readonly #index: number;
+  readonly record: StoredRecord;
+
+  constructor(page: OpenPage, index: number, record: StoredRecord) {
+    this.#page = page;
+    this.#index = index;
+    this.record = record;
+  }
+
+  get lane(): OpenLane {
+    return this.#page.lane;
+  }
+
+  get page(): StoredPage {
+    return this.#page.page;
+  }
+
+  /** True for a record that is a dead letter already and is tried again. */
+  get isLetter(): boolean {
+    return this.page.letters?.[this.#index] !== undefined;
+  }
+
+  /** Sets the outcome, once. */
+  settle(outcome: Outcome): void {
+    this.#page.settle(this.#index, outcome);
+  }
+}
+
+type Sum = {
+  -readonly [Field in keyof Settlement]: Settlement[Field] extends readonly (infer Each)[] ? Each[] : Settlement[Field];
+};
+
+function count(sum: Sum, page: StoredPage, index: number, outcome: Outcome): void {
+  const letter = page.letters?.[index];
+  sum.records += 1;
+  sum.upTo = page.positions[index] ?? sum.upTo;
+  if (typeof outcome === 'object') {
+    sum.letters.push(outcome);
+    sum.newLetters += letter === undefined ? 1 : 0;
+    return;
+  }
+  if (outcome === 'acknowledged') sum.acknowledged += 1;
+  else if (outcome === 'unconfirmed') sum.unconfirmed += 1;
+  else sum.notRouted += 1;
+  if (letter !== undefined && outcome !== 'not_routed') sum.resolved.push(letter);
+}
+
+/** One sink's way through one lane. */
+export class OpenLane {
+  readonly lane: Lane;
+  /** Records that wait: what the journal listed, less what was settled since. */
+  pending = 0;
+  readonly #pages: OpenPage[] = [];
+  /** Records at the front of the first page that are part of a settlement. */
+  #settledInFront = 0;
+  #after: Position;
+  #settledUpTo: Position;
+  #open = 0;
+  #duplicates = 0;
+  #current: Settlement | undefined;
+
+  constructor(lane: Lane, offset: Position) {
+    this.lane = lane;
+    this.#after = offset;
+    this.#settledUpTo = offset;
+  }
+
+  get kind(): LaneKind {
+    return this.lane.kind;
+  }
+
+  /** Reading goes on after it. */
+  get after(): Position {
+    return this.#after;
+  }
+
+  /** Records read and not yet settled in the journal. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The journal moved the offset itself, with nothing open here. */
+  moveTo(offset: Position): void {
+    this.#after = offset;
+    this.#settledUpTo = offset;
+  }
+
+  /** Adds a page that was read. */
+  add(page: StoredPage): OpenPage {
+    const open = new OpenPage(this, page);
+    this.#pages.push(open);
+    this.#open += page.records.length;
+    this.#after = page.positions.at(-1) ?? this.#after;
+    return open;
+  }
+
+  /** Events that were sent twice, to be counted with the next settlement. */
+  addDuplicates(events: number): void {
+    this.#duplicates += events;
+  }
+
+  /** What can be settled now; the same again until {@link committed}. */
+  take(): Settlement | undefined {
+    this.#current ??= this.#collect();
+    return this.#current;
+  }
+
+  /** The journal has what was taken. */
+  committed(): void {
+    if (this.#current === undefined) return;
+    this.#open -= this.#current.records;
+    this.pending = Math.max(0, this.pending - this.#current.records);
+    this.#settledUpTo = this.#current.upTo;
+    this.#current = undefined;
+  }
+
+  /** Receipt of the oldest record without an outcome, milliseconds. */
+  oldestOpen(): number | undefined {
+    return this.#pages[0]?.page.records[this.#settledInFront]?.received;
+  }
+
+  #collect(): Settlement | undefined {
+    const none = { records: 0, newLetters: 0, acknowledged: 0, unconfirmed: 0, notRouted: 0 };
+    const sum: Sum = { ...none, upTo: this.#settledUpTo, possibleDuplicates: this.#duplicates, letters: [], resolved: [] };
+    for (let front = this.#pages[0]; front !== undefined; front = this.#pages[0]) {
+      if (!this.#collectFrom(front, sum)) break;
+      this.#pages.shift();
+      this.#settledInFront = 0;
+    }
+    if (sum.records === 0) return undefined;
+    this.#duplicates = 0;
+    return sum;
+  }
+
+  /** True when every record of the page has its outcome. */
+  #collectFrom(front: OpenPage, sum: Sum): boolean {
+    let index = this.#settledInFront;
+    for (let outcome = front.outcome(index); outcome !== undefined; outcome = front.outcome(index)) {
+      count(sum, front.page, index, outcome);
+      index += 1;
+    }
+    this.#settledInFront = index;
+    return index >= front.page.records.length;
+  }
+}

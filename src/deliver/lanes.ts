@@ -1,0 +1,138 @@
+import type { Journal, Lane, LaneKind, LaneState } from '../journal/journal.ts';
+import { OpenLane } from './lane.ts';
+
+/** A lane as the loop knows it. */
+export interface KnownLane {
+  readonly progress: OpenLane;
+  /** Receipt of the oldest record that waited when the journal was asked last, milliseconds. */
+  oldestReceived: number | undefined;
+  /** Nothing was there to read; until something is appended. */
+  isDry: boolean;
+  /** It is asked for records, or a chunk of it is not at its end. */
+  isReading: boolean;
+  /** It could not be read and waits for its next try. */
+  isResting: boolean;
+  /** The journal does not have it any more. */
+  isGone: boolean;
+  failures: number;
+  /** Why it could not be read, scrubbed. */
+  trouble: string | undefined;
+}
+
+function keyOf({ kind, source, job }: Lane): string {
+  return `${kind}\n${job ?? ''}\n${source}`;
+}
+
+function isIdle({ progress, isReading }: KnownLane): boolean {
+  return progress.open === 0 && !isReading;
+}
+
+/** The lanes of one sink: what the journal lists, and how far each was read and settled. */
+export class Lanes {
+  readonly #journal: Pick<Journal, 'lanes'>;
+  readonly #sink: string;
+  // A Map keeps the order of insertion: a lane that had its turn goes to the end.
+  readonly #lanes = new Map<string, KnownLane>();
+  #isStale = true;
+
+  constructor(journal: Pick<Journal, 'lanes'>, sink: string) {
+    this.#journal = journal;
+    this.#sink = sink;
+  }
+
+  /** Something may have been appended. */
+  stale(): void {
+    this.#isStale = true;
+    for (const lane of this.#lanes.values()) lane.isDry = false;
+  }
+
+  /** Asks the journal for the lanes where something may have been appended; rejects as it does. */
+  async refresh(): Promise<void> {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    try {
+      this.#adopt(await this.#journal.lanes(this.#sink));
+    } catch (error) {
+      this.#isStale = true;
+      throw error;
+    }
+  }
+
+  /** Lanes of a kind, the one whose turn is next first. */
+  of(kind: LaneKind): KnownLane[] {
+    return [...this.#lanes.values()].filter(({ progress }) => progress.kind === kind);
+  }
+
+  /** The lane had its turn. */
+  toEnd(lane: KnownLane): void {
+    if (lane.isGone) return;
+    const key = keyOf(lane.progress.lane);
+    this.#lanes.delete(key);
+    this.#lanes.set(key, lane);
+  }
+
+  /** The lane's replay was closed. */
+  forget(progress: OpenLane): void {
+    const key = keyOf(progress.lane);
+    const known = this.#lanes.get(key);
+    if (known?.progress !== progress) return;
+    known.isGone = true;
+    this.#lanes.delete(key);
+  }
+
+  /** Records in memory that are not settled. */
+  openRecords(): number {
+    let open = 0;
+    for (const { progress } of this.#lanes.values()) open += progress.open;
+    return open;
+  }
+
+  /** Records that wait, as listed at the last refresh, less what was settled since. */
+  pending(): number {
+    let pending = 0;
+    for (const { progress } of this.#lanes.values()) pending += progress.pending;
+    return pending;
+  }
+
+  /** Receipt of the oldest live record that is not settled, milliseconds, as far as it was read or listed. */
+  oldestLive(): number | undefined {
+    const times = this.of('live').map(({ progress, isDry, oldestReceived }) => {
+      if (progress.open > 0) return progress.oldestOpen();
+      return isDry ? undefined : oldestReceived;
+    });
+    const known = times.filter((received) => received !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
+  }
+
+  /** One line for each lane that cannot be read at the moment. */
+  troubles(): readonly string[] {
+    const troubled = [...this.#lanes.values()].filter(({ trouble }) => trouble !== undefined);
+    return troubled.map(
+      ({ trouble, progress }) => `${progress.kind} records of ${progress.lane.source} cannot be read: ${trouble}`,
+    );
+  }
+
+  #adopt(states: readonly LaneState[]): void {
+    const listed = new Set<string>();
+    for (const state of states) {
+      const key = keyOf(state.lane);
+      listed.add(key);
+      const known = this.#lanes.get(key) ?? newLane(state);
+      this.#lanes.set(key, known);
+      known.progress.pending = state.pending;
+      known.oldestReceived = state.oldestReceived;
+      if (state.offset > known.progress.after && isIdle(known)) known.progress.moveTo(state.offset);
+    }
+    for (const [key, lane] of this.#lanes) {
+      if (listed.has(key)) continue;
+      lane.progress.pending = 0;
+      lane.oldestReceived = undefined;
+      if (isIdle(lane)) this.#lanes.delete(key);
+    }
+  }
+}
+
+function newLane({ lane, offset }: LaneState): KnownLane {
+  const untouched = { isDry: false, isReading: false, isResting: false, isGone: false, failures: 0, trouble: undefined };
+  return { progress: new OpenLane(lane, offset), oldestReceived: undefined, ...untouched };
+}

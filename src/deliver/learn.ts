@@ -1,0 +1,49 @@
+import type { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
+import type { Decision, Failure } from './decide.ts';
+import type { EndpointUse } from './endpoints.ts';
+
+const mostHasty = 3;
+// A single failure is daily business of a busy receiver; logged is what lasts.
+const awayAfter = 3;
+
+/** Takes from an answer what it says about the endpoint and about how many requests the receiver bears. */
+export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse, decision: Decision, delivered: number): void {
+  const { limit, clock } = context;
+  if (decision.slower) limit.slower(endpoint.startedAt, clock.monotonic());
+  else if (delivered > 0) limit.faster();
+  const hasProgressed = delivered + decision.refused.length > 0;
+  if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
+  else if (decision.hold === undefined) onSuccess(context, endpoint);
+  if (decision.unlocated > 0) onUnlocated(context, decision.unlocated);
+}
+
+function onSuccess({ endpoints, log }: LoopContext, use: EndpointUse): void {
+  const failures = endpoints.succeed(use);
+  if (failures >= awayAfter) log.info({ endpoint: use.endpoint, failures }, 'the receiver takes events again');
+}
+
+function onFailure(
+  context: LoopContext,
+  batch: Batch,
+  use: EndpointUse,
+  { kind, reason, retryAfterMs }: Failure,
+  hasProgressed: boolean,
+): void {
+  const scrubbed = context.trouble(kind, reason);
+  batch.hasty = hasProgressed ? 0 : batch.hasty + 1;
+  // A receiver that asks for the same bytes at once, over and over, gets them with pauses.
+  if (retryAfterMs === 0 && batch.hasty <= mostHasty) return;
+  if (context.endpoints.fail(use, retryAfterMs) !== awayAfter) return;
+  const fields = { endpoint: use.endpoint, reason: scrubbed };
+  context.log.warn(fields, 'the receiver does not take events; they wait in the journal and are sent again');
+}
+
+function onUnlocated({ tally, log }: LoopContext, events: number): void {
+  if (tally.unlocated === 0)
+    log.error(
+      { events },
+      'the receiver took a batch and refused some of its events without telling which; they are not sent again',
+    );
+  tally.unlocated += events;
+}

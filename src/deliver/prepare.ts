@@ -1,0 +1,152 @@
+import { compileActionFilter } from '../event/action-filter.ts';
+import type { Mapped, Mapper, PageContext } from '../event/event.ts';
+import { encodeBody } from '../event/index.ts';
+import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
+import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
+import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { LoopContext } from './context.ts';
+import { type OpenLane, OpenRecord } from './lane.ts';
+
+/** A record's event, mapped and encoded, ready to be put into a batch. */
+export interface PreparedEvent {
+  readonly open: OpenRecord;
+  readonly event: OutgoingEvent;
+  readonly encoded: string;
+  /** UTF-8 length of `encoded`. */
+  readonly bytes: number;
+}
+
+/** A record whose event cannot even be sent: it becomes a dead letter. */
+export interface Unsendable {
+  readonly open: OpenRecord;
+  readonly event: Pick<OutgoingEvent, 'event' | 'actionKey'>;
+  readonly code: string;
+  readonly text: string;
+}
+
+/** Gives the page's events one by one, so that nothing piles up; undefined at its end. */
+export type NextEvent = () => PreparedEvent | Unsendable | undefined;
+
+interface SharedEvent {
+  readonly mapper: Mapper;
+  readonly mapped: Mapped;
+  /** By format; undefined when nobody shares it. */
+  readonly bodies: Map<string, string> | undefined;
+}
+
+// Two sinks that read the same cached record share its event and, for one format, its body.
+const shared = new WeakMap<StoredRecord, SharedEvent>();
+let users = 0;
+
+// The events of a sink with labels of its own are its own.
+const sharesEvents = ({ labels }: SinkSettings): boolean => labels.length === 0;
+
+/** Counts a loop that may share mapped events; with a single one the cache would cost and give nothing. */
+export function shareEvents(settings: SinkSettings): Disposable {
+  const share = sharesEvents(settings) ? 1 : 0;
+  users += share;
+  return {
+    [Symbol.dispose]() {
+      users -= share;
+    },
+  };
+}
+
+function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShared: boolean): SharedEvent {
+  if (!isShared) return { mapper, mapped: mapper.map(record, page), bodies: undefined };
+  const known = shared.get(record);
+  if (known?.mapper === mapper) return known;
+  const made = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>() };
+  shared.set(record, made);
+  return made;
+}
+
+/** True for events that the sink's filter lets pass. What could not be read passes: a filter cannot tell what it is. */
+function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
+  const takes = compileActionFilter(filter);
+  const severity = filter.min_severity;
+  return ({ actionKey, event, failed }) => {
+    if (actionKey === undefined || failed !== undefined) return true;
+    return takes(actionKey) && (severity === undefined || event.severity_id >= severity);
+  };
+}
+
+/** True for the events of a replayed page that the replay is about. */
+function isSelected({ event, actionKey }: Mapped, only: ReplaySelection | undefined): boolean {
+  if (only === undefined) return true;
+  return event.time >= only.from && event.time <= only.to && (only.action === undefined || only.action === actionKey);
+}
+
+/** Makes events of records for one sink: filters, maps, encodes. */
+export class Preparer {
+  readonly #context: LoopContext;
+  readonly #passes: (mapped: Mapped) => boolean;
+  readonly #bodyKey: string;
+
+  constructor(context: LoopContext) {
+    const { filter, format, includeRaw } = context.settings;
+    this.#context = context;
+    this.#passes = compileFilter(filter);
+    this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}`;
+  }
+
+  /** Opens the records of a page; those that the sink does not take have their outcome at once. */
+  events(lane: OpenLane, page: StoredPage, mapper: Mapper, sink: Sink): NextEvent {
+    const isReplay = lane.kind === 'replay';
+    const { settings, clock } = this.#context;
+    const labels = [...page.labels, ...settings.labels, ...(isReplay ? ['replayed'] : [])];
+    const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: clock.now() };
+    const isShared = users > 1 && !isReplay && sharesEvents(settings);
+    const open = lane.add(page);
+    let index = -1;
+    return () => {
+      for (let record = page.records[++index]; record !== undefined; record = page.records[++index]) {
+        const event = mapOnce(mapper, record, pageContext, isShared);
+        this.#count(page.source, mapper.table, event.mapped);
+        if (isSelected(event.mapped, page.only) && this.#passes(event.mapped))
+          return this.#prepare(new OpenRecord(open, index, record), event, sink);
+        open.settle(index, 'not_routed');
+      }
+      return undefined;
+    };
+  }
+
+  #count(source: string, table: string, { event, failed, action, actionKey }: Mapped): void {
+    const { tally, unknownActions } = this.#context;
+    const name = String(event['class_name']);
+    tally.classes[name] = (tally.classes[name] ?? 0) + 1;
+    if (failed !== undefined) tally.mapFailed += 1;
+    if (action === undefined && actionKey !== undefined) unknownActions.add(source, table, actionKey);
+  }
+
+  #prepare(open: OpenRecord, shared: SharedEvent, sink: Sink): PreparedEvent | Unsendable {
+    const { mapped, mapper } = shared;
+    try {
+      const event: OutgoingEvent = {
+        uid: open.record.uid,
+        source: open.page.source,
+        table: mapper.table,
+        event: mapped.event,
+        action: mapped.action,
+        actionKey: mapped.actionKey,
+        body: this.#bodyOf(shared),
+      };
+      const encoded = sink.encode(event);
+      const bytes = Buffer.byteLength(encoded);
+      if (bytes <= sink.maxEventBytes) return { open, event, encoded, bytes };
+      const text = `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`;
+      return { open, event, code: 'too_large', text };
+    } catch (error) {
+      return { open, event: mapped, code: 'encode_failed', text: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #bodyOf({ mapped, bodies }: SharedEvent): string {
+    const known = bodies?.get(this.#bodyKey);
+    if (known !== undefined) return known;
+    const { format, includeRaw } = this.#context.settings;
+    const body = encodeBody(format, mapped, { includeRaw });
+    bodies?.set(this.#bodyKey, body);
+    return body;
+  }
+}

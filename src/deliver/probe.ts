@@ -1,0 +1,72 @@
+// A probe of a held sink: the sink is opened with fresh secrets, one batch is sent, and its answer ends the hold or puts off the next probe.
+import { explain } from '../base/errors.ts';
+import type { Sink } from '../sinks/sink.ts';
+import type { Applied } from './apply.ts';
+import type { LoopContext } from './context.ts';
+import type { Decision, HoldOrder } from './decide.ts';
+import { cannotOpen, type Pass } from './hold.ts';
+
+/** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
+export async function openedSink(context: LoopContext): Promise<Sink | undefined> {
+  const { hold, sink, stopping } = context;
+  for (;;) {
+    // One that is being opened anew needs no opening here, which would use up the probe of a batch.
+    const opened = await sink.opened();
+    if (opened !== undefined) return opened;
+    const pass = await hold.pass(stopping.signal);
+    if (pass === 'stop') return undefined;
+    // A batch that was waiting too has opened it.
+    if (pass === 'open' && sink.sink !== undefined) continue;
+    const isOpen = await reopen(context);
+    if (pass !== 'probe') continue;
+    if (!isOpen) await hold.probed('refused');
+    else await hold.probed(hold.cause?.kind === 'open' ? 'ended' : 'unclear');
+  }
+}
+
+/** Opens the sink anew; false, and on hold, when that fails. */
+export async function reopen(context: LoopContext): Promise<boolean> {
+  try {
+    await context.sink.reopen();
+    return true;
+  } catch (error) {
+    const reason = context.trouble('hold', explain(error));
+    await context.hold.enter(cannotOpen(reason));
+    return false;
+  }
+}
+
+/** Waits while the sink is on hold; a probe goes through the sink opened anew. */
+export async function passHold(context: LoopContext): Promise<Pass> {
+  for (;;) {
+    const pass = await context.hold.pass(context.stopping.signal);
+    if (pass !== 'probe' || (await prepareProbe(context))) return pass;
+  }
+}
+
+/** False when there is nothing to send yet. */
+async function prepareProbe(context: LoopContext): Promise<boolean> {
+  const { hold, deadLetters } = context;
+  if (hold.cause?.kind === 'letters') {
+    await hold.probed((await deadLetters.recount().catch(() => false)) ? 'ended' : 'refused');
+    return false;
+  }
+  if (await reopen(context)) return true;
+  await hold.probed('refused');
+  return false;
+}
+
+/** Tells the hold what its probe learned; true while only smaller batches can show it. */
+export async function isStillProbing({ hold }: LoopContext, applied: Applied, decision: Decision): Promise<boolean> {
+  if (applied.hold !== undefined) await hold.probed('refused');
+  else if (applied.delivered > 0 || applied.letters > 0) await hold.probed('ended');
+  else if (decision.failure !== undefined) await hold.probed('unclear');
+  else return true;
+  return false;
+}
+
+/** Puts the sink on hold as it asked. */
+export async function enterHold(context: LoopContext, { reason, fix, untilReleased }: HoldOrder): Promise<void> {
+  const scrubbed = context.trouble('hold', reason);
+  await context.hold.enter({ kind: 'refused', reason: scrubbed, fix, untilReleased });
+}

@@ -1,0 +1,165 @@
+// A batch is sent until each of its events has an outcome: sent -> settled, or again (the same batch, or smaller ones that replace it), or
+// held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
+import type { Pending, Verdicts } from '../sinks/sink.ts';
+import { apply } from './apply.ts';
+import type { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
+import { decide, type HoldOrder } from './decide.ts';
+import type { EndpointUse } from './endpoints.ts';
+import { exchange } from './exchange.ts';
+import { learn } from './learn.ts';
+import type { SinkUse } from './open-sink.ts';
+import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
+
+/** A batch that the receiver has and will acknowledge later. */
+export interface PendingBatch {
+  readonly batch: Batch;
+  readonly endpoint: EndpointUse;
+  /** Keeps the sink open until the verdicts are there. */
+  readonly use: SinkUse;
+  readonly verdicts: Promise<Verdicts>;
+}
+
+/** Sends a batch, and what it is split into, until all has an outcome or is pending, or the loop stops. Gives what is pending, as it comes. */
+export async function* send(context: LoopContext, first: Batch): AsyncGenerator<PendingBatch> {
+  const stack = [first];
+  let isProbe = false;
+  try {
+    for (let batch = stack.at(-1); batch !== undefined; batch = stack.at(-1)) {
+      const pass = isProbe ? 'probe' : await passHold(context);
+      if (pass === 'stop') return;
+      isProbe = pass === 'probe';
+      const endpoint = await takeEndpoint(context, isProbe);
+      if (endpoint === undefined) return;
+      const use = context.sink.use();
+      if (use === undefined) {
+        await openMissing(context, endpoint, isProbe);
+        isProbe = false;
+        continue;
+      }
+      const answer = await attempt(context, batch, endpoint, use);
+      if ('pending' in answer) {
+        stack.pop();
+        yield handOver(context, batch, endpoint, use, answer);
+        if (isProbe) await context.hold.probed('ended');
+        isProbe = false;
+        continue;
+      }
+      use[Symbol.dispose]();
+      isProbe = await conclude(context, stack, batch, { endpoint, verdicts: answer, generation: use.generation, isProbe });
+    }
+  } finally {
+    // Nothing was left to probe with, or the loop stops: somebody else has to probe.
+    if (isProbe) await context.hold.probed('unclear');
+  }
+}
+
+/** Reads a pending batch's late verdicts; gives what must be sent again. */
+export async function applyLate(
+  context: LoopContext,
+  { batch, endpoint }: PendingBatch,
+  verdicts: Verdicts,
+): Promise<readonly Batch[]> {
+  const decision = decide(verdicts, batch.size);
+  const applied = apply(context, batch, decision);
+  learn(context, batch, endpoint, decision, applied.delivered);
+  if (applied.hold !== undefined) await context.hold.enter(applied.hold);
+  if (decision.hold !== undefined) await enterHold(context, decision.hold);
+  return applied.again;
+}
+
+// Where no endpoint says how long: one batch probes it at the moment.
+const lookAgainMs = 1000;
+
+async function takeEndpoint(context: LoopContext, force: boolean): Promise<EndpointUse | undefined> {
+  const { endpoints, clock, changed, stopping } = context;
+  while (!stopping.signal.aborted) {
+    const use = endpoints.take(force);
+    if (use !== undefined) return use;
+    await changed.waitAtMost(clock, Math.max(1, endpoints.waitMs() ?? lookAgainMs), stopping.signal);
+  }
+  return undefined;
+}
+
+async function openMissing(context: LoopContext, endpoint: EndpointUse, isProbe: boolean): Promise<void> {
+  context.endpoints.release(endpoint);
+  await reopen(context);
+  if (isProbe) await context.hold.probed('refused');
+}
+
+async function attempt(
+  context: LoopContext,
+  batch: Batch,
+  endpoint: EndpointUse,
+  { sink }: SinkUse,
+): Promise<Verdicts | Pending> {
+  const { clock, tally, settings, cutOff, endpoints } = context;
+  batch.first ??= clock.now();
+  const given = batch.forAttempt(endpoint.endpoint);
+  batch.attempts += 1;
+  tally.inFlight += 1;
+  try {
+    return await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+  } finally {
+    tally.inFlight -= 1;
+    endpoints.release(endpoint);
+  }
+}
+
+function handOver(
+  { endpoints, limit, clock }: LoopContext,
+  batch: Batch,
+  endpoint: EndpointUse,
+  use: SinkUse,
+  { pending, slower }: Pending,
+): PendingBatch {
+  endpoints.succeed(endpoint);
+  if (slower === true) limit.slower(endpoint.startedAt, clock.monotonic());
+  return { batch, endpoint, use, verdicts: pending };
+}
+
+interface Answer {
+  readonly endpoint: EndpointUse;
+  readonly verdicts: Verdicts;
+  /** Of the sink that gave it. */
+  readonly generation: number;
+  readonly isProbe: boolean;
+}
+
+/** Carries out the answer to the batch on top of the stack; true while the caller goes on as the probe. */
+async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answer: Answer): Promise<boolean> {
+  const { endpoint, verdicts, isProbe } = answer;
+  const decision = decide(verdicts, batch.size);
+  const applied = apply(context, batch, decision);
+  learn(context, batch, endpoint, decision, applied.delivered);
+  stack.pop();
+  stack.push(...applied.again.toReversed());
+  if (applied.hold !== undefined) await context.hold.enter(applied.hold);
+  if (decision.hold !== undefined) {
+    await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);
+    return false;
+  }
+  return isProbe && isStillProbing(context, applied, decision);
+}
+
+async function onHold(
+  context: LoopContext,
+  batch: Batch,
+  order: HoldOrder,
+  { endpoint, generation, isProbe }: Answer,
+): Promise<void> {
+  const { endpoints, sink, hold, settings } = context;
+  endpoints.avoid(endpoint, settings.holdProbeMs);
+  if (!isProbe && !order.untilReleased) {
+    // Somebody opened the sink anew since this request began: its answer says nothing about the new secrets.
+    if (generation < sink.generation) return;
+    if (!batch.wasReopenedFor) {
+      batch.wasReopenedFor = true;
+      await reopen(context);
+      return;
+    }
+  }
+  batch.wasReopenedFor = false;
+  await enterHold(context, order);
+  if (isProbe) await hold.probed('refused');
+}

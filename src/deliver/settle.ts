@@ -1,0 +1,140 @@
+import { sleep } from '../base/clock.ts';
+import { explain, PenstockError } from '../base/errors.ts';
+import { fullJitterMs } from '../base/random.ts';
+import { Signal } from '../base/signal.ts';
+import type { SettleCounts } from '../journal/journal.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { DeliverDeps } from './deps.ts';
+import type { OpenLane, Settlement } from './lane.ts';
+import type { Lanes } from './lanes.ts';
+import type { Tally } from './tally.ts';
+
+const retryBaseMs = 1000;
+const retryMaxMs = 30_000;
+// At most a fifth of the time goes into settling on a slow disk; on a fast one nothing waits.
+const restFactor = 4;
+const longestRestMs = 250;
+
+/** What the ledger is given: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
+function countsOf(lane: OpenLane, settlement: Settlement): SettleCounts {
+  const { acknowledged, unconfirmed, notRouted, possibleDuplicates } = settlement;
+  const doubtful = possibleDuplicates === 0 ? {} : { possible_duplicates: possibleDuplicates };
+  if (lane.kind === 'replay') return { replayed: acknowledged + unconfirmed, unconfirmed, ...doubtful };
+  return { acknowledged, unconfirmed, not_routed: notRouted, ...doubtful };
+}
+
+/** Writes offsets, dead letters and counts: one transaction for all that gathered in a lane meanwhile. */
+export class Settler {
+  readonly #sink: string;
+  readonly #deps: DeliverDeps;
+  readonly #changed: Signal;
+  readonly #tally: Tally;
+  readonly #deadLetters: DeadLetters;
+  readonly #lanes: Lanes;
+  readonly #settleable = new Signal();
+  readonly #stopping = new AbortController();
+  readonly #waiting = new Set<OpenLane>();
+  readonly #running: Promise<void>;
+  #isBusy = false;
+  #failures = 0;
+
+  /** Starts settling; `changed` is notified of all that was settled. */
+  constructor(sink: string, deps: DeliverDeps, changed: Signal, tally: Tally, deadLetters: DeadLetters, lanes: Lanes) {
+    this.#sink = sink;
+    this.#deps = deps;
+    this.#changed = changed;
+    this.#tally = tally;
+    this.#deadLetters = deadLetters;
+    this.#lanes = lanes;
+    this.#running = this.#run();
+  }
+
+  /** Records of the lane have an outcome. */
+  add(lane: OpenLane): void {
+    this.#waiting.add(lane);
+    this.#settleable.notify();
+  }
+
+  /** True when nothing that has an outcome waits to be written. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#waiting.size === 0;
+  }
+
+  /** Ends after everything that can be settled was tried once more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    const left = Array.from(this.#waiting);
+    for (const lane of left) while (lane.take() !== undefined && (await this.#settle(lane)));
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const [lane] = this.#waiting;
+      if (lane === undefined) {
+        this.#isBusy = false;
+        this.#changed.notify();
+        await this.#settleable.wait(this.#stopping.signal);
+        continue;
+      }
+      this.#isBusy = true;
+      this.#waiting.delete(lane);
+      await this.#rest(await this.#settleTimed(lane));
+    }
+  }
+
+  /** Settles, then says how long to rest. */
+  async #settleTimed(lane: OpenLane): Promise<number> {
+    const { clock, random } = this.#deps.seams;
+    const began = clock.monotonic();
+    if (!(await this.#settle(lane))) return 1 + fullJitterMs(random, this.#failures - 1, retryBaseMs, retryMaxMs);
+    const tookMs = clock.monotonic() - began;
+    return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
+  }
+
+  async #settle(lane: OpenLane): Promise<boolean> {
+    const settlement = lane.take();
+    if (settlement === undefined) return true;
+    const { upTo, letters, resolved } = settlement;
+    try {
+      await this.#deps.journal.settle(this.#sink, lane.lane, upTo, letters, countsOf(lane, settlement), resolved);
+    } catch (error) {
+      return this.#onFailed(lane, error);
+    }
+    lane.committed();
+    this.#onSettled(settlement);
+    // What gathered while a settlement had to be tried again.
+    this.#waiting.add(lane);
+    return true;
+  }
+
+  #onSettled({ acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {
+    if (this.#failures > 0) this.#deps.log.info({ failures: this.#failures }, 'offsets are written again');
+    this.#failures = 0;
+    const tally = this.#tally;
+    tally.journalTrouble = undefined;
+    tally.acknowledged += acknowledged;
+    tally.unconfirmed += unconfirmed;
+    if (acknowledged > 0) tally.lastAcknowledged = this.#deps.seams.clock.now();
+    this.#deadLetters.written(letters, newLetters, resolved.length);
+    this.#changed.notify();
+  }
+
+  #onFailed(lane: OpenLane, error: unknown): boolean {
+    if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') {
+      this.#lanes.forget(lane);
+      return true;
+    }
+    if (this.#failures === 0)
+      this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
+    this.#failures += 1;
+    this.#tally.journalTrouble = this.#deps.secrets.scrub(explain(error));
+    this.#waiting.add(lane);
+    return false;
+  }
+
+  async #rest(ms: number): Promise<void> {
+    // Stopping ends the rest.
+    if (ms > 0) await sleep(this.#deps.seams.clock, ms, this.#stopping.signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,84 @@
+import type { HoldNote } from '../journal/journal.ts';
+import type { LoopContext } from './context.ts';
+import type { EndpointStatus } from './endpoints.ts';
+import type { Trouble } from './tally.ts';
+
+/** How a sink is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */
+export interface SinkStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly state: 'starting' | 'idle' | 'delivering' | 'retrying' | 'hold' | 'disabled' | 'stopped';
+  readonly hold?: HoldNote;
+  readonly lag_seconds: number;
+  readonly pending: number;
+  readonly in_flight: number;
+  readonly last_acknowledged?: number;
+  readonly last_error?: Trouble;
+  readonly dead_letters: number;
+  readonly acknowledged: number;
+  readonly unconfirmed: number;
+  readonly map_failed: number;
+  readonly unknown_actions: Readonly<Record<string, number>>;
+  /** Events mapped since the start, by OCSF class name. */
+  readonly classes?: Readonly<Record<string, number>>;
+  /** What the kind of sink counts itself since the start, by name: `truncated`. */
+  readonly counters?: Readonly<Record<string, number>>;
+  readonly endpoints: readonly EndpointStatus[];
+  readonly warnings: readonly string[];
+}
+
+/** Where a loop is in its life; while it stops it still counts as running. */
+export type Phase = 'starting' | 'running' | 'stopped';
+
+function stateOf({ hold, lanes, endpoints, tally }: LoopContext, phase: Phase): SinkStatus['state'] {
+  if (phase !== 'running') return phase;
+  if (hold.note !== undefined) return 'hold';
+  const states = endpoints.states();
+  const isAnyUp = states.some(({ failures, backing_off_until: until }) => failures === 0 && until === undefined);
+  if (lanes.openRecords() > 0 && states.length > 0 && !isAnyUp) return 'retrying';
+  return tally.inFlight > 0 || lanes.openRecords() > 0 ? 'delivering' : 'idle';
+}
+
+const nearlyFull = 0.8;
+
+function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopContext): string[] {
+  const warnings = [...lanes.troubles()];
+  const states = endpoints.states();
+  if (states.length > 1) {
+    for (const { endpoint, failures } of states)
+      if (failures > 0) warnings.push(`endpoint ${endpoint} failed ${failures} times in a row; others take its batches`);
+  }
+  if (deadLetters.count >= settings.maxDeadLetters * nearlyFull)
+    warnings.push(`${deadLetters.count} of ${settings.maxDeadLetters} dead letters; at the limit the sink holds`);
+  if (tally.unlocated > 0)
+    warnings.push(`the receiver took batches and says that it refused ${tally.unlocated} of their events, without telling which`);
+  if (tally.journalTrouble !== undefined) warnings.push(`offsets cannot be written: ${tally.journalTrouble}`);
+  return warnings;
+}
+
+/** The status of the loop with this context. */
+export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
+  const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
+  const oldest = lanes.oldestLive();
+  const counters = context.sink.counts();
+  return {
+    name: settings.name,
+    type: settings.type,
+    state: stateOf(context, phase),
+    ...(hold.note === undefined ? {} : { hold: hold.note }),
+    lag_seconds: oldest === undefined ? 0 : Math.max(0, (clock.now() - oldest) / 1000),
+    pending: lanes.pending(),
+    in_flight: tally.inFlight,
+    ...(tally.lastAcknowledged === undefined ? {} : { last_acknowledged: tally.lastAcknowledged }),
+    ...(tally.lastError === undefined ? {} : { last_error: tally.lastError }),
+    dead_letters: deadLetters.count,
+    acknowledged: tally.acknowledged,
+    unconfirmed: tally.unconfirmed,
+    map_failed: tally.mapFailed,
+    unknown_actions: { ...unknownActions.counts },
+    classes: { ...tally.classes },
+    ...(Object.keys(counters).length === 0 ? {} : { counters }),
+    endpoints: endpoints.states(),
+    warnings: warningsOf(context),
+  };
+}

@@ -1,0 +1,23 @@
+/** The last thing that went wrong; `at` in milliseconds since the epoch. */
+export interface Trouble {
+  readonly at: number;
+  readonly kind: string;
+  readonly reason: string;
+}
+
+/** What a loop counts since it started. */
+export class Tally {
+  /** Requests under way. */
+  inFlight = 0;
+  acknowledged = 0;
+  unconfirmed = 0;
+  mapFailed = 0;
+  /** Events a receiver took and refused without telling which. */
+  unlocated = 0;
+  lastAcknowledged: number | undefined;
+  lastError: Trouble | undefined;
+  /** Why offsets cannot be written at the moment. */
+  journalTrouble: string | undefined;
+  /** Events mapped, by OCSF class name. */
+  readonly classes: Record<string, number> = Object.create(null) as Record<string, number>;
+}
