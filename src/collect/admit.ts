@@ -4,7 +4,7 @@ import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import { boundDepth } from '../event/index.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
-import type { Collecting } from './collecting.ts';
+import type { Collecting } from './context.ts';
 
 /** Decides which self-made records are left out. One per walk. */
 export interface SelfGuard {

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { BudgetNews, ReaderDeps } from '../connectors/connector.ts';
-import { createLock } from './lock.ts';
+import { createLock } from './queue.ts';
 
 /** At most `count` requests in any stretch of `perMs` milliseconds. */
 export interface RateLimit {

@@ -1,12 +1,12 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
-import { type Collecting, collecting } from './collecting.ts';
-import { directoryKind } from './directory-loop.ts';
+import { type Collecting, collecting } from './context.ts';
+import { directoryKind } from './files/poll.ts';
 import { type KindLoop, PollLoop } from './loop.ts';
 import type { CollectDeps, SourceLoop } from './source.ts';
-import { streamKind } from './stream-loop.ts';
-import { windowKind } from './window-loop.ts';
+import { streamKind } from './stream/poll.ts';
+import { windowKind } from './windows/poll.ts';
 
 export {
   type BudgetOptions,
@@ -18,17 +18,17 @@ export {
   type SourceBudget,
 } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
-export { type ComparedRecord, type Coverage, compareRange } from './compare.ts';
-export { idMemoryMs, pinnedIdMemoryMs } from './id-memory.ts';
-export { type ImportOptions, type ImportProgress, importCsvFiles } from './import-files.ts';
-export { type RangeOptions, runRange } from './range.ts';
+export { type ImportOptions, type ImportProgress, importCsvFiles } from './files/import.ts';
+export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
 export {
   parseUnknownCounts,
   type UnknownAction,
   unknownActionsNote,
   unknownSampleNote,
-} from './unknown-actions.ts';
-export { createWalkGuard, type WalkGuard } from './walk-guard.ts';
+} from './memory/unknown-actions.ts';
+export { type ComparedRecord, type Coverage, compareRange } from './windows/compare.ts';
+export { createWalkGuard, type WalkGuard } from './windows/guard.ts';
+export { type RangeOptions, runRange } from './windows/range.ts';
 
 /** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */
 export function startSource(settings: SourceSettings, deps: CollectDeps): SourceLoop {

@@ -1,5 +1,5 @@
 import { checkpointAt, type LiveCheckpoint, parseLive } from './checkpoint.ts';
-import type { Collecting } from './collecting.ts';
+import type { Collecting } from './context.ts';
 
 /** Reads the live checkpoint; for a source without one, fixes durably where it begins (milliseconds). Rejects with PEN_IDENTITY_CHANGED. */
 export async function openLiveCheckpoint({ settings, deps, log }: Collecting, start: number): Promise<LiveCheckpoint> {

@@ -4,12 +4,12 @@ import { sleep } from '../base/clock.ts';
 import { asPenstockError, consequenceOf, type PenstockError } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { Reader } from '../connectors/connector.ts';
-import { type Collecting, type Halt, restoreMemory } from './collecting.ts';
+import { type Collecting, type Halt, restoreMemory } from './context.ts';
 import { createHold, type Hold } from './hold.ts';
 import { type Due, dueAfter, earlier, openSchedule } from './schedule.ts';
-import { createWatch, warningsOf } from './silence.ts';
 import type { SourceLoop, SourceStatus } from './source.ts';
 import { type LoopFacts, newFacts, statusOf } from './status.ts';
+import { createWatch, warningsOf } from './warnings.ts';
 
 /** What a poll may ask of the loop that it runs in. */
 export interface PollSession {

@@ -1,8 +1,8 @@
 import type { HoldNote } from '../journal/journal.ts';
-import type { Collecting } from './collecting.ts';
+import type { Collecting } from './context.ts';
 import type { KindLoop } from './loop.ts';
-import { warningsOf } from './silence.ts';
 import type { SourceStatus } from './source.ts';
+import { warningsOf } from './warnings.ts';
 
 /** What a loop knows of itself; times are milliseconds since the epoch. */
 export interface LoopFacts {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
-import { collecting } from '../../src/collect/collecting.ts';
+import { collecting } from '../../src/collect/context.ts';
 import { createHold } from '../../src/collect/hold.ts';
 import { at, bench, minute, noon, realJournal, said, settings, vendor } from './fixture.ts';
 

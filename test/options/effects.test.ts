@@ -90,9 +90,9 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
       'warns of silence, an old cursor and a dead poll once each, and says when it is over',
     ],
     credential_expires: ['collect/loop.test.ts', 'warns of a credential with $left ms left'],
-    'sweep.every': ['collect/sweep.test.ts', 'reads closed windows again and forwards what arrived late'],
-    'sweep.back': ['collect/sweep.test.ts', 'reads closed windows again and forwards what arrived late'],
-    labels: ['collect/window-loop.test.ts', 'writes records with everything that the sinks need'],
+    'sweep.every': ['collect/windows/sweep.test.ts', 'reads closed windows again and forwards what arrived late'],
+    'sweep.back': ['collect/windows/sweep.test.ts', 'reads closed windows again and forwards what arrived late'],
+    labels: ['collect/windows/poll.test.ts', 'writes records with everything that the sinks need'],
     actions: [
       'e2e/unknown-actions.test.ts',
       'takes rows that stand in the configuration, and puts them in the place of shipped ones',

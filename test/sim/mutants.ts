@@ -145,7 +145,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'messages acknowledged before they are committed',
-    file: 'src/collect/stream-loop.ts',
+    file: 'src/collect/stream/poll.ts',
     edits: [
       [
         'live = await untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft);',
@@ -155,7 +155,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'no overlap',
-    file: 'src/collect/window-loop.ts',
+    file: 'src/collect/windows/poll.ts',
     edits: [['from: Math.max(live.start, Math.min(live.from ?? live.until, live.until - overlapOf(c))),', 'from: live.until,']],
   },
   {
@@ -193,7 +193,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a page committed with the place behind the next one',
-    file: 'src/collect/walk.ts',
+    file: 'src/collect/windows/walk.ts',
     edits: [
       [
         'checkpoint: plan.checkpoint(isComplete ? { complete: walk } : { walk: next }),',

@@ -1,15 +1,15 @@
 // A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
-import { sleep } from '../base/clock.ts';
-import { asPenstockError } from '../base/errors.ts';
-import { formatDuration } from '../base/quantity.ts';
-import { fullJitterMs } from '../base/random.ts';
-import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../connectors/connector.ts';
-import { zeroCounts } from '../journal/counts.ts';
-import { admit, examineAll } from './admit.ts';
-import type { LiveCheckpoint } from './checkpoint.ts';
-import type { Collecting } from './collecting.ts';
-import { openLiveCheckpoint } from './live-checkpoint.ts';
-import type { KindLoop, PollSession } from './loop.ts';
+import { sleep } from '../../base/clock.ts';
+import { asPenstockError } from '../../base/errors.ts';
+import { formatDuration } from '../../base/quantity.ts';
+import { fullJitterMs } from '../../base/random.ts';
+import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
+import { zeroCounts } from '../../journal/counts.ts';
+import { admit, examineAll } from '../admit.ts';
+import type { LiveCheckpoint } from '../checkpoint.ts';
+import type { Collecting } from '../context.ts';
+import { openLiveCheckpoint } from '../live-checkpoint.ts';
+import type { KindLoop, PollSession } from '../loop.ts';
 
 const hourMs = 3_600_000;
 /** Quiet time after which `run --once` takes the backlog for drained. */

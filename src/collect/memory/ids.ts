@@ -1,4 +1,4 @@
-import type { SourceSettings } from '../connectors/source-settings.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
 
 const dayMs = 86_400_000;
 /** Assumed where nobody knows how long the vendor keeps events. */

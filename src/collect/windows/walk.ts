@@ -1,13 +1,13 @@
 // One window, page by page. A walk is new, resumed (token, link), begun again behind the last record (offset, ascending), scanned again
 // (incomplete by count, at most twice), restarted (page token refused, once), and then complete or failed. Only complete moves `until`.
-import { consequenceOf, PenstockError } from '../base/errors.ts';
-import type { Page, PageState, RecordFacts, WindowReader } from '../connectors/connector.ts';
-import type { Commit } from '../journal/journal.ts';
-import { type AdmissionCounts, admit, examineAll, type SelfGuard } from './admit.ts';
-import type { WalkState } from './checkpoint.ts';
-import { type Collecting, type Halt, vendorNow } from './collecting.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { Commit } from '../../journal/journal.ts';
+import { type AdmissionCounts, admit, examineAll, type SelfGuard } from '../admit.ts';
+import type { WalkState } from '../checkpoint.ts';
+import { type Collecting, type Halt, vendorNow } from '../context.ts';
+import { createWalkGuard, type WalkGuard } from './guard.ts';
 import type { LedgerRow } from './ledger-row.ts';
-import { createWalkGuard, type WalkGuard } from './walk-guard.ts';
 
 /** A window to walk and what its commits say. */
 export interface WalkPlan {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createUnknownActions, parseUnknownCounts, unknownActionsNote } from '../../src/collect/unknown-actions.ts';
-import type { Connector, RecordFacts } from '../../src/connectors/connector.ts';
+import { createUnknownActions, parseUnknownCounts, unknownActionsNote } from '../../../src/collect/memory/unknown-actions.ts';
+import type { Connector, RecordFacts } from '../../../src/connectors/connector.ts';
 
 const connector = { actions: [{ key: 'user_created', aliases: ['user_made'] }] } as unknown as Connector;
 

@@ -1,13 +1,13 @@
-import { formatDuration } from '../base/quantity.ts';
-import type { WindowReader } from '../connectors/connector.ts';
-import { checkpointAt, firstStart, type LiveCheckpoint } from './checkpoint.ts';
-import { type Collecting, vendorNow } from './collecting.ts';
+import { formatDuration } from '../../base/quantity.ts';
+import type { WindowReader } from '../../connectors/connector.ts';
+import { checkpointAt, firstStart, type LiveCheckpoint } from '../checkpoint.ts';
+import { type Collecting, vendorNow } from '../context.ts';
+import { openLiveCheckpoint } from '../live-checkpoint.ts';
+import type { KindLoop, PollSession } from '../loop.ts';
 import { grownRow, rowOf } from './ledger-row.ts';
-import { openLiveCheckpoint } from './live-checkpoint.ts';
-import type { KindLoop, PollSession } from './loop.ts';
-import { align, type Span, type WindowSize, walkSpan, windowSize } from './span.ts';
 import { createSweep } from './sweep.ts';
 import type { WalkStep } from './walk.ts';
+import { align, type Span, type WindowSize, walkSpan, windowSize } from './windows.ts';
 
 /** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
 async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {

@@ -1,5 +1,5 @@
 import { formatDuration } from '../base/quantity.ts';
-import type { Collecting } from './collecting.ts';
+import type { Collecting } from './context.ts';
 import { usualIntervalMs } from './schedule.ts';
 
 /** What the watch looks at; times are milliseconds since the epoch. */

@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../base/json.ts';
+import { isObject, type Json } from '../../base/json.ts';
 
 const minuteMs = 60_000;
 const hourMs = 3_600_000;

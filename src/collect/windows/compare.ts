@@ -1,15 +1,15 @@
-import { consequenceOf, PenstockError } from '../base/errors.ts';
-import type { Page, PageRequest, PageState, RecordFacts, WindowReader } from '../connectors/connector.ts';
-import type { SourceSettings } from '../connectors/source-settings.ts';
-import type { LedgerWindow } from '../journal/journal.ts';
-import { dayOf, examineAll } from './admit.ts';
-import { type Collecting, collecting } from './collecting.ts';
-import { idMemoryMs } from './id-memory.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { Page, PageRequest, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
+import type { LedgerWindow } from '../../journal/journal.ts';
+import { dayOf, examineAll } from '../admit.ts';
+import { type Collecting, collecting } from '../context.ts';
+import { idMemoryMs } from '../memory/ids.ts';
+import type { CollectDeps } from '../source.ts';
+import { createWalkGuard } from './guard.ts';
 import { windowReader } from './range.ts';
-import type { CollectDeps } from './source.ts';
-import { align, minWindowMs } from './span.ts';
 import { counted } from './walk.ts';
-import { createWalkGuard } from './walk-guard.ts';
+import { align, minWindowMs } from './windows.ts';
 
 /** Where a record lies against what was collected: in a finished window, in one that the overlap or sweep still reads again, or in none. */
 export type Coverage = 'closed' | 'open' | 'never';

@@ -1,13 +1,13 @@
 // Files: unknown -> read chunk by chunk (rows committed so far are remembered) -> done; changed -> read again from the first row.
-import { asPenstockError, consequenceOf } from '../base/errors.ts';
-import { isObject, type Json } from '../base/json.ts';
-import type { DirectoryReader, FileIdentity, FileListing, RawRecord } from '../connectors/connector.ts';
-import { type AdmissionCounts, admit, examineAll } from './admit.ts';
-import type { LiveCheckpoint } from './checkpoint.ts';
-import type { Collecting } from './collecting.ts';
-import { openLiveCheckpoint } from './live-checkpoint.ts';
-import type { KindLoop, PollSession } from './loop.ts';
-import { align } from './span.ts';
+import { asPenstockError, consequenceOf } from '../../base/errors.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { DirectoryReader, FileIdentity, FileListing, RawRecord } from '../../connectors/connector.ts';
+import { type AdmissionCounts, admit, examineAll } from '../admit.ts';
+import type { LiveCheckpoint } from '../checkpoint.ts';
+import type { Collecting } from '../context.ts';
+import { openLiveCheckpoint } from '../live-checkpoint.ts';
+import type { KindLoop, PollSession } from '../loop.ts';
+import { align } from '../windows/windows.ts';
 
 /** What is remembered of a file, in checkpoint `file:<path>`. */
 interface FileCheckpoint extends FileIdentity {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { startSource } from '../../src/collect/index.ts';
-import { memoryJournal } from '../journal/memory-journal.ts';
-import { at, bench, day, hour, minute, noon, row, said, settings, vendor } from './fixture.ts';
+import { startSource } from '../../../src/collect/index.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
+import { at, bench, day, hour, minute, noon, row, said, settings, vendor } from '../fixture.ts';
 
 const ids = (records: readonly { record: unknown }[]): string[] => records.map(({ record }) => (record as { id: string }).id);
 

@@ -1,14 +1,14 @@
-import { sleep } from '../base/clock.ts';
-import { asPenstockError, consequenceOf, PenstockError } from '../base/errors.ts';
-import { fullJitterMs } from '../base/random.ts';
-import type { Reader, WindowReader } from '../connectors/connector.ts';
-import type { SourceSettings } from '../connectors/source-settings.ts';
-import type { AdmissionCounts } from './admit.ts';
-import { parseRange, type RangeCheckpoint } from './checkpoint.ts';
-import { type Collecting, collecting, restoreMemory } from './collecting.ts';
-import type { CollectDeps, RangeProgress, RangeWalk } from './source.ts';
-import { align, type Span, walkSpan, windowSize } from './span.ts';
+import { sleep } from '../../base/clock.ts';
+import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
+import { fullJitterMs } from '../../base/random.ts';
+import type { Reader, WindowReader } from '../../connectors/connector.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
+import type { AdmissionCounts } from '../admit.ts';
+import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
+import { type Collecting, collecting, restoreMemory } from '../context.ts';
+import type { CollectDeps, RangeProgress, RangeWalk } from '../source.ts';
 import type { WalkStep } from './walk.ts';
+import { align, type Span, walkSpan, windowSize } from './windows.ts';
 
 export interface RangeOptions {
   readonly onProgress?: (progress: RangeProgress) => void;

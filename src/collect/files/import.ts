@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { sleep } from '../base/clock.ts';
-import { PenstockError } from '../base/errors.ts';
-import type { DirectoryReader, FileIdentity, FileListing } from '../connectors/connector.ts';
-import type { SourceSettings } from '../connectors/source-settings.ts';
-import { type Collecting, collecting, restoreMemory } from './collecting.ts';
-import { collectFile } from './directory-loop.ts';
-import type { CollectDeps } from './source.ts';
+import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { DirectoryReader, FileIdentity, FileListing } from '../../connectors/connector.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
+import { type Collecting, collecting, restoreMemory } from '../context.ts';
+import type { CollectDeps } from '../source.ts';
+import { collectFile } from './poll.ts';
 
 /** How far an import is. */
 export interface ImportProgress {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { startSource } from '../../src/collect/index.ts';
-import type { StreamHandlers, StreamMessage, StreamReader } from '../../src/connectors/connector.ts';
-import { memoryJournal } from '../journal/memory-journal.ts';
-import { at, bench, hour, minute, never, noon, refused, row, said, settings } from './fixture.ts';
+import { startSource } from '../../../src/collect/index.ts';
+import type { StreamHandlers, StreamMessage, StreamReader } from '../../../src/connectors/connector.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
+import { at, bench, hour, minute, never, noon, refused, row, said, settings } from '../fixture.ts';
 
 /** A broker: pushes what the test says and notes what was acknowledged. */
 function broker() {

@@ -1,15 +1,15 @@
 // The second look: due -> windows that were closed are read again, a few per poll -> rows without a time, where the connector can -> done.
-import { asPenstockError, PenstockError } from '../base/errors.ts';
-import type { PageState, WindowReader } from '../connectors/connector.ts';
-import type { SourceSettings } from '../connectors/source-settings.ts';
-import { admit, examineAll } from './admit.ts';
-import { type LiveCheckpoint, parseRange, type RangeCheckpoint } from './checkpoint.ts';
-import { type Collecting, vendorNow } from './collecting.ts';
-import type { PollSession } from './loop.ts';
+import { asPenstockError, PenstockError } from '../../base/errors.ts';
+import type { PageState, WindowReader } from '../../connectors/connector.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
+import { admit, examineAll } from '../admit.ts';
+import { type LiveCheckpoint, parseRange, type RangeCheckpoint } from '../checkpoint.ts';
+import { type Collecting, vendorNow } from '../context.ts';
+import type { PollSession } from '../loop.ts';
+import { createWalkGuard } from './guard.ts';
 import { rangeSpan } from './range.ts';
-import { align, type WindowSize, walkSpan } from './span.ts';
 import { counted, createSelfGuard } from './walk.ts';
-import { createWalkGuard } from './walk-guard.ts';
+import { align, type WindowSize, walkSpan } from './windows.ts';
 
 type SweepSettings = NonNullable<SourceSettings['sweep']>;
 

@@ -1,9 +1,9 @@
 // A stretch of time read window after window: the live loop's way to now, a sweep, a job's range.
-import { consequenceOf, PenstockError } from '../base/errors.ts';
-import type { WindowReader } from '../connectors/connector.ts';
-import type { AdmissionCounts } from './admit.ts';
-import type { WalkState } from './checkpoint.ts';
-import { type Collecting, type Halt, vendorNow } from './collecting.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { WindowReader } from '../../connectors/connector.ts';
+import type { AdmissionCounts } from '../admit.ts';
+import type { WalkState } from '../checkpoint.ts';
+import { type Collecting, type Halt, vendorNow } from '../context.ts';
 import { newWalk, resumedWalk, type WalkPlan, walkWindow } from './walk.ts';
 
 /** What a stretch is and what its commits say. */

@@ -4,11 +4,11 @@ import type { RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import { zeroCounts } from '../journal/counts.ts';
 import type { Journal } from '../journal/journal.ts';
-import { createLateness, type Lateness } from './lateness.ts';
-import { createLock, type Lock } from './lock.ts';
-import { createRequestLog, type RequestLog } from './request-log.ts';
+import { createLateness, type Lateness } from './memory/lateness.ts';
+import { createRequestLog, type RequestLog } from './memory/own-requests.ts';
+import { createUnknownActions, type UnknownActions, unknownActionsNote } from './memory/unknown-actions.ts';
+import { createLock, type Lock } from './queue.ts';
 import type { CollectDeps } from './source.ts';
-import { createUnknownActions, type UnknownActions, unknownActionsNote } from './unknown-actions.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
 export interface SourceMemory {

@@ -1,5 +1,5 @@
-import type { LedgerRowRange, WalkState } from './checkpoint.ts';
-import type { Collecting } from './collecting.ts';
+import type { LedgerRowRange, WalkState } from '../checkpoint.ts';
+import type { Collecting } from '../context.ts';
 import { windowKey } from './walk.ts';
 
 const hourMs = 3_600_000;

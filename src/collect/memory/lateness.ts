@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../base/json.ts';
+import { isObject, type Json } from '../../base/json.ts';
 
 const minuteMs = 60_000;
 /** Upper bounds of the histogram's buckets, milliseconds; the last bucket is open. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { PenstockError } from '../../src/base/errors.ts';
-import { checkpointAt, importCsvFiles, startSource } from '../../src/collect/index.ts';
-import type { DirectoryReader, RawRecord } from '../../src/connectors/connector.ts';
-import { at, bench, minute, never, noon, realJournal, row, said, settings, stored, storedIds } from './fixture.ts';
+import { PenstockError } from '../../../src/base/errors.ts';
+import { checkpointAt, importCsvFiles, startSource } from '../../../src/collect/index.ts';
+import type { DirectoryReader, RawRecord } from '../../../src/connectors/connector.ts';
+import { at, bench, minute, never, noon, realJournal, row, said, settings, stored, storedIds } from '../fixture.ts';
 
 interface Folder {
   files: Record<string, { rows: RawRecord[]; mtimeMs: number; broken?: string }>;

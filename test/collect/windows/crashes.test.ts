@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { checkpointAt, startSource } from '../../src/collect/index.ts';
-import type { Page, WindowReader } from '../../src/connectors/connector.ts';
-import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
-import type { VirtualClock } from '../virtual-clock.ts';
-import { at, bench, minute, never, noon, type Row, row, settings, uidOf, vendor } from './fixture.ts';
+import { checkpointAt, startSource } from '../../../src/collect/index.ts';
+import type { Page, WindowReader } from '../../../src/connectors/connector.ts';
+import { emptyDisk, memoryJournal } from '../../journal/memory-journal.ts';
+import type { VirtualClock } from '../../virtual-clock.ts';
+import { at, bench, minute, never, noon, type Row, row, settings, uidOf, vendor } from '../fixture.ts';
 
 // Overlap 5 min, settle 1 min: what shows up within this time of its own time must arrive, whatever happens.
 const promisedMs = 6 * minute - 1000;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { PenstockError } from '../../src/base/errors.ts';
-import { startSource } from '../../src/collect/index.ts';
+import { PenstockError } from '../../../src/base/errors.ts';
+import { startSource } from '../../../src/collect/index.ts';
 import {
   at,
   bench,
@@ -17,7 +17,7 @@ import {
   storedIds,
   uidOf,
   vendor,
-} from './fixture.ts';
+} from '../fixture.ts';
 
 it('walks from the start to settle behind now, and then again from the overlap', async () => {
   const clock = at(noon);

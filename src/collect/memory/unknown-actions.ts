@@ -1,6 +1,6 @@
 // Actions that no row of the table knows, counted where records are counted: once per new record, in the commit that makes it durable.
-import { isObject, type Json } from '../base/json.ts';
-import type { Connector, RecordFacts } from '../connectors/connector.ts';
+import { isObject, type Json } from '../../base/json.ts';
+import type { Connector, RecordFacts } from '../../connectors/connector.ts';
 
 /** One unknown action of a source. */
 export interface UnknownAction {

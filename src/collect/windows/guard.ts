@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { PenstockError } from '../base/errors.ts';
-import type { Page, PageState, RecordFacts } from '../connectors/connector.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Page, PageState, RecordFacts } from '../../connectors/connector.ts';
 
 /** Watches one scan over the pages of a window: against loops, and whether an offset walk saw everything. */
 export interface WalkGuard {

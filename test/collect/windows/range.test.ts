@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { PenstockError } from '../../src/base/errors.ts';
-import { type ComparedRecord, compareRange, runRange, startSource } from '../../src/collect/index.ts';
-import { memoryJournal } from '../journal/memory-journal.ts';
-import { at, bench, day, hour, minute, never, noon, realJournal, refused, row, settings, stored, vendor } from './fixture.ts';
+import { PenstockError } from '../../../src/base/errors.ts';
+import { type ComparedRecord, compareRange, runRange, startSource } from '../../../src/collect/index.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
+import { at, bench, day, hour, minute, never, noon, realJournal, refused, row, settings, stored, vendor } from '../fixture.ts';
 
 const old = noon - 10 * day;
 const range = { job: 7, from: old, to: old + 3 * day };
