@@ -4,7 +4,7 @@ import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import { boundDepth } from '../event/index.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord } from '../journal/journal.ts';
-import type { Collecting } from './context.ts';
+import type { SourceContext } from './context.ts';
 
 /** Decides which self-made records are left out. One per walk. */
 export interface SelfGuard {
@@ -35,7 +35,7 @@ const dayMs = 86_400_000;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Facts of raw records, in order; gives way to other work between slices. */
-export async function examineAll(c: Collecting, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
+export async function examineAll(c: SourceContext, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
   const facts: RecordFacts[] = [];
   for (const raw of raws) {
     if (facts.length > 0 && facts.length % examineRecords === 0) await nextTurn();
@@ -45,7 +45,7 @@ export async function examineAll(c: Collecting, raws: readonly RawRecord[]): Pro
 }
 
 // One record that breaks the rules (nested deeper than the stack, say) must not stop the source: it goes on as what text it has.
-function examine({ settings, log }: Collecting, raw: RawRecord): RecordFacts {
+function examine({ settings, log }: SourceContext, raw: RawRecord): RecordFacts {
   const { records } = settings.connector;
   try {
     return records.examine(raw, settings.tenant);
@@ -99,7 +99,7 @@ function store(facts: RecordFacts, received: number, conflict: boolean): StoredR
 }
 
 function sort(
-  c: Collecting,
+  c: SourceContext,
   all: readonly RecordFacts[],
   kept: ReadonlySet<RecordFacts>,
   admission: Admission,
@@ -137,7 +137,7 @@ function sort(
   return { counts, records, fresh, seen, minTime, maxTime };
 }
 
-function noteLateness({ memory }: Collecting, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
+function noteLateness({ memory }: SourceContext, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
   if (closedUntil === undefined || facts.time === undefined) return;
   // The record's time is the vendor's: how far the clocks are apart is no lateness.
   const shownAt = received + (memory.skew?.ms ?? 0);
@@ -145,7 +145,7 @@ function noteLateness({ memory }: Collecting, facts: RecordFacts, received: numb
   else memory.lateness.onTime(1);
 }
 
-function pageOf({ settings }: Collecting, lane: NewPage['lane'], { records, minTime, maxTime }: Sorted): { page?: NewPage } {
+function pageOf({ settings }: SourceContext, lane: NewPage['lane'], { records, minTime, maxTime }: Sorted): { page?: NewPage } {
   if (records.length === 0) return {};
   const { name, hash, text } = settings.connector;
   const tenant = settings.tenant === undefined ? {} : { tenant: settings.tenant };
@@ -153,7 +153,7 @@ function pageOf({ settings }: Collecting, lane: NewPage['lane'], { records, minT
 }
 
 function notesOf(
-  { memory }: Collecting,
+  { memory }: SourceContext,
   sorted: Sorted,
   received: number,
   last: boolean,
@@ -167,7 +167,7 @@ function notesOf(
   return Object.keys(notes).length === 0 ? {} : { notes };
 }
 
-async function lookUp({ deps, settings }: Collecting, kept: ReadonlySet<RecordFacts>): Promise<Map<string, Set<string>>> {
+async function lookUp({ deps, settings }: SourceContext, kept: ReadonlySet<RecordFacts>): Promise<Map<string, Set<string>>> {
   const facts = [...kept];
   if (facts.length === 0) return new Map();
   const found = await deps.journal.seen(
@@ -178,7 +178,7 @@ async function lookUp({ deps, settings }: Collecting, kept: ReadonlySet<RecordFa
 }
 
 async function commitSlice(
-  c: Collecting,
+  c: SourceContext,
   facts: readonly RecordFacts[],
   admission: Admission,
   last: boolean,
@@ -209,7 +209,7 @@ async function commitSlice(
   });
 }
 
-function remember({ counts, memory }: Collecting, sorted: Sorted, received: number): void {
+function remember({ counts, memory }: SourceContext, sorted: Sorted, received: number): void {
   addCounts(counts, sorted.counts);
   if (sorted.counts.new === 0) return;
   memory.lastEvent = received;
@@ -221,7 +221,7 @@ function remember({ counts, memory }: Collecting, sorted: Sorted, received: numb
  * journal's free space goes in as far as it can. Rejects with the journal's error; then nothing of the last part is durable and the
  * checkpoint stands where it stood.
  */
-export async function admit(c: Collecting, facts: readonly RecordFacts[], admission: Admission): Promise<AdmissionCounts> {
+export async function admit(c: SourceContext, facts: readonly RecordFacts[], admission: Admission): Promise<AdmissionCounts> {
   const total = zeroCounts();
   let size = commitRecords;
   for (let start = 0; start === 0 || start < facts.length; ) {

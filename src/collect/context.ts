@@ -28,7 +28,7 @@ export interface SourceMemory {
 }
 
 /** One source at work. */
-export interface Collecting {
+export interface SourceContext {
   readonly settings: SourceSettings;
   readonly deps: CollectDeps;
   readonly log: Log;
@@ -85,7 +85,7 @@ async function restore(memory: SourceMemory, journal: Journal, source: string): 
 }
 
 /** Reads what earlier processes noted, once per process; rejects with the journal's error and tries again next time. */
-export async function restoreMemory({ memory, deps, settings }: Collecting): Promise<void> {
+export async function restoreMemory({ memory, deps, settings }: SourceContext): Promise<void> {
   memory.restored ??= restore(memory, deps.journal, settings.name);
   try {
     await memory.restored;
@@ -106,7 +106,7 @@ function compileFilter({ exclude_actions, only_actions }: SourceSettings['filter
 }
 
 /** Puts together what the loops of a source share. */
-export function collecting(settings: SourceSettings, deps: CollectDeps): Collecting {
+export function openContext(settings: SourceSettings, deps: CollectDeps): SourceContext {
   return {
     settings,
     deps,
@@ -118,7 +118,7 @@ export function collecting(settings: SourceSettings, deps: CollectDeps): Collect
 }
 
 /** What time it is for the vendor as far as its Date header told within the last 15 minutes: never ahead of our own clock. */
-export function vendorNow({ memory, deps }: Collecting): number {
+export function vendorNow({ memory, deps }: SourceContext): number {
   const now = deps.seams.clock.now();
   const { skew } = memory;
   // A skew that is not confirmed any more must not stop the windows for ever.

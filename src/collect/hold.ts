@@ -1,7 +1,7 @@
 // A hold: free -> held (a person must act) -> probing every 15 s, doubling to 5 min -> free. Durable, so that commands show it.
 import type { PenstockError } from '../base/errors.ts';
 import type { HoldNote } from '../journal/journal.ts';
-import type { Collecting } from './context.ts';
+import type { SourceContext } from './context.ts';
 
 const firstProbeMs = 15_000;
 const slowestProbeMs = 300_000;
@@ -18,7 +18,7 @@ export interface Hold {
 }
 
 /** A hold that is free. */
-export function createHold({ settings, deps, log }: Collecting): Hold {
+export function createHold({ settings, deps, log }: SourceContext): Hold {
   let note: HoldNote | undefined;
   let probeMs = firstProbeMs;
   let isWritten = false;

@@ -1,7 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
-import { type Collecting, collecting } from './context.ts';
+import { openContext, type SourceContext } from './context.ts';
 import { directoryKind } from './files/poll.ts';
 import { type KindLoop, PollLoop } from './loop.ts';
 import type { CollectDeps, SourceLoop } from './source.ts';
@@ -32,11 +32,11 @@ export { type RangeOptions, runRange } from './windows/range.ts';
 
 /** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */
 export function startSource(settings: SourceSettings, deps: CollectDeps): SourceLoop {
-  const c = collecting(settings, deps);
+  const c = openContext(settings, deps);
   return new PollLoop(c, kindLoop(c));
 }
 
-function kindLoop(c: Collecting): KindLoop {
+function kindLoop(c: SourceContext): KindLoop {
   const { kind } = c.settings.connector;
   if (kind === 'http_window') return checked(kind, windowKind(c));
   return kind === 'csv_directory' ? checked(kind, directoryKind(c)) : checked(kind, streamKind(c));

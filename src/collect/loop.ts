@@ -4,7 +4,7 @@ import { sleep } from '../base/clock.ts';
 import { asPenstockError, consequenceOf, type PenstockError } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { Reader } from '../connectors/connector.ts';
-import { type Collecting, type Halt, restoreMemory } from './context.ts';
+import { type Halt, restoreMemory, type SourceContext } from './context.ts';
 import { createHold, type Hold } from './hold.ts';
 import { type Due, dueAfter, earlier, openSchedule } from './schedule.ts';
 import type { SourceLoop, SourceStatus } from './source.ts';
@@ -48,7 +48,7 @@ const retryMaxMs = 600_000;
 /** The loop of one source, whatever its kind. */
 export class PollLoop implements SourceLoop {
   readonly name: string;
-  readonly #c: Collecting;
+  readonly #c: SourceContext;
   readonly #kind: KindLoop;
   readonly #hold: Hold;
   readonly #facts: LoopFacts;
@@ -62,7 +62,7 @@ export class PollLoop implements SourceLoop {
   #wake: (() => void) | undefined;
   #isReleased = false;
 
-  constructor(c: Collecting, kind: KindLoop) {
+  constructor(c: SourceContext, kind: KindLoop) {
     const { clock, random } = c.deps.seams;
     this.name = c.settings.name;
     this.#c = c;

@@ -1,5 +1,5 @@
 import type { HoldNote } from '../journal/journal.ts';
-import type { Collecting } from './context.ts';
+import type { SourceContext } from './context.ts';
 import type { KindLoop } from './loop.ts';
 import type { SourceStatus } from './source.ts';
 import { warningsOf } from './warnings.ts';
@@ -48,7 +48,7 @@ function present<T extends Record<string, unknown>>(fields: T): { [K in keyof T]
 }
 
 /** Puts a source's status together from what is in memory. */
-export function statusOf(c: Collecting, facts: LoopFacts, { kind, hold, dueInMs }: Surroundings): SourceStatus {
+export function statusOf(c: SourceContext, facts: LoopFacts, { kind, hold, dueInMs }: Surroundings): SourceStatus {
   const { settings, memory, counts } = c;
   const now = c.deps.seams.clock.now();
   const { fetched, new: fresh, duplicate, excluded, unreadable } = counts;

@@ -1,5 +1,5 @@
 import { formatDuration } from '../base/quantity.ts';
-import type { Collecting } from './context.ts';
+import type { SourceContext } from './context.ts';
 import { usualIntervalMs } from './schedule.ts';
 
 /** What the watch looks at; times are milliseconds since the epoch. */
@@ -24,7 +24,7 @@ const dayMs = 86_400_000;
 /** How early an expiring credential is announced. */
 const expiryNoticeMs = 14 * dayMs;
 
-function expiry({ settings }: Collecting, now: number): Warning[] {
+function expiry({ settings }: SourceContext, now: number): Warning[] {
   const { credentialExpires } = settings;
   if (credentialExpires === undefined || credentialExpires - now > expiryNoticeMs) return [];
   const left = credentialExpires - now;
@@ -42,7 +42,7 @@ function expiry({ settings }: Collecting, now: number): Warning[] {
   ];
 }
 
-function quiet({ settings, memory }: Collecting, { since }: Observed, now: number): Warning[] {
+function quiet({ settings, memory }: SourceContext, { since }: Observed, now: number): Warning[] {
   const { expectEventsWithinMs } = settings;
   const age = now - (memory.lastEvent ?? since);
   if (expectEventsWithinMs === undefined || age <= expectEventsWithinMs) return [];
@@ -50,7 +50,7 @@ function quiet({ settings, memory }: Collecting, { since }: Observed, now: numbe
   return [{ key: 'quiet', level: 'error', text }];
 }
 
-function pollAge({ settings }: Collecting, { since, lastSuccess, hasWindows }: Observed, now: number): Warning[] {
+function pollAge({ settings }: SourceContext, { since, lastSuccess, hasWindows }: Observed, now: number): Warning[] {
   if (!hasWindows) return [];
   const age = now - (lastSuccess ?? since);
   const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
@@ -58,7 +58,7 @@ function pollAge({ settings }: Collecting, { since, lastSuccess, hasWindows }: O
   return [{ key: 'poll_age', level: 'error', text: `no poll succeeded for ${formatDuration(age)}; see last_error` }];
 }
 
-function retention({ settings }: Collecting, { cursor, hasWindows }: Observed, now: number): Warning[] {
+function retention({ settings }: SourceContext, { cursor, hasWindows }: Observed, now: number): Warning[] {
   const { retentionMs } = settings;
   if (retentionMs === undefined || cursor === undefined || !hasWindows) return [];
   const age = now - cursor;
@@ -82,7 +82,7 @@ function retention({ settings }: Collecting, { cursor, hasWindows }: Observed, n
   ];
 }
 
-function skewed({ memory }: Collecting): Warning[] {
+function skewed({ memory }: SourceContext): Warning[] {
   const ms = memory.skew?.ms ?? 0;
   if (Math.abs(ms) <= 60_000) return [];
   const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine`;
@@ -90,7 +90,7 @@ function skewed({ memory }: Collecting): Warning[] {
 }
 
 /** Everything about a source that a person should look at, computed from what is in memory. */
-export function warningsOf(c: Collecting, observed: Observed): readonly Warning[] {
+export function warningsOf(c: SourceContext, observed: Observed): readonly Warning[] {
   const now = c.deps.seams.clock.now();
   return [
     ...pollAge(c, observed, now),
@@ -102,7 +102,7 @@ export function warningsOf(c: Collecting, observed: Observed): readonly Warning[
 }
 
 /** Logs what changed since the last look: each warning once when it appears, and once when it is over. */
-export function createWatch(c: Collecting): (warnings: readonly Warning[]) => void {
+export function createWatch(c: SourceContext): (warnings: readonly Warning[]) => void {
   let known = new Map<string, Warning>();
   return (warnings) => {
     const current = new Map(warnings.map((warning) => [warning.key, warning]));

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
-import { collecting } from '../../src/collect/context.ts';
+import { openContext } from '../../src/collect/context.ts';
 import { createHold } from '../../src/collect/hold.ts';
 import { at, bench, minute, noon, realJournal, said, settings, vendor } from './fixture.ts';
 
@@ -8,7 +8,7 @@ it('ends once, however many answers end it', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const { deps, lines } = bench(clock, journal, vendor([], { clock }).open);
-  const hold = createHold(collecting(settings(), deps));
+  const hold = createHold(openContext(settings(), deps));
   await hold.begin(new PenstockError('PEN_SOURCE_REFUSED', 'wrong credentials'));
   await clock.advance(minute);
 

@@ -4,7 +4,7 @@ import { sleep } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
-import { type Collecting, collecting, restoreMemory } from '../context.ts';
+import { openContext, restoreMemory, type SourceContext } from '../context.ts';
 import type { CollectDeps } from '../source.ts';
 import { collectFile } from './poll.ts';
 
@@ -38,7 +38,7 @@ export async function importCsvFiles(
   files: readonly string[],
   options: ImportOptions,
 ): Promise<ImportProgress> {
-  const c = collecting(settings, deps);
+  const c = openContext(settings, deps);
   await restoreMemory(c);
   const progress = { files: files.length, files_done: 0, file: '', fetched: 0, new: 0, duplicate: 0 };
   for (const path of files) {
@@ -59,7 +59,7 @@ export async function importCsvFiles(
 type Counts = Pick<ImportProgress, 'fetched' | 'new' | 'duplicate'>;
 
 async function importFile(
-  c: Collecting,
+  c: SourceContext,
   path: string,
   { job, signal, lane = 'backfill' }: ImportOptions,
   onChunk: (counts: Counts) => void,
@@ -71,7 +71,7 @@ async function importFile(
   await collectFile(c, reader, listing, file, { lane, generation: job, checkpoint, signal, soft: signal, onChunk });
 }
 
-async function openDirectory({ deps, settings }: Collecting, directory: string): Promise<DirectoryReader> {
+async function openDirectory({ deps, settings }: SourceContext, directory: string): Promise<DirectoryReader> {
   const reader = await (deps.openDirectory?.(directory) ?? deps.openReader());
   if (reader.kind === 'csv_directory') return reader;
   await reader[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@ import { isObject, type Json } from '../../base/json.ts';
 import type { DirectoryReader, FileIdentity, FileListing, RawRecord } from '../../connectors/connector.ts';
 import { type AdmissionCounts, admit, examineAll } from '../admit.ts';
 import type { LiveCheckpoint } from '../checkpoint.ts';
-import type { Collecting } from '../context.ts';
+import type { SourceContext } from '../context.ts';
 import { openLiveCheckpoint } from '../live-checkpoint.ts';
 import type { KindLoop, PollSession } from '../loop.ts';
 import { align } from '../windows/windows.ts';
@@ -44,7 +44,7 @@ export interface FileRun {
 
 /** Reads a file unless it is known; true when rows were read. Rejects with what makes it unreadable; chunks committed before stay. */
 export async function collectFile(
-  c: Collecting,
+  c: SourceContext,
   reader: DirectoryReader,
   listing: FileListing,
   file: FileIdentity,
@@ -66,7 +66,7 @@ export async function collectFile(
 }
 
 async function readRows(
-  c: Collecting,
+  c: SourceContext,
   chunks: AsyncIterable<readonly RawRecord[]>,
   state: FileCheckpoint,
   run: FileRun,
@@ -98,7 +98,7 @@ interface DirectoryFacts {
 }
 
 /** The loop of a directory source. */
-export function directoryKind(c: Collecting): KindLoop<DirectoryReader> {
+export function directoryKind(c: SourceContext): KindLoop<DirectoryReader> {
   const facts: DirectoryFacts = { skipped: new Map(), failed: new Map(), files: 0 };
   const finished = new Map<string, FileIdentity>();
   return {
@@ -123,7 +123,7 @@ function notices(what: string, files: ReadonlyMap<string, string>): string[] {
 }
 
 async function pollDirectory(
-  c: Collecting,
+  c: SourceContext,
   reader: DirectoryReader,
   session: PollSession,
   facts: DirectoryFacts,
@@ -157,7 +157,7 @@ interface FileTry {
 
 /** Reads one file; what is wrong with it alone is noted and keeps no other file waiting. */
 async function tryFile(
-  c: Collecting,
+  c: SourceContext,
   reader: DirectoryReader,
   { listing, file, live, session, facts, finished }: FileTry,
 ): Promise<void> {
@@ -187,7 +187,7 @@ async function tryFile(
   }
 }
 
-function noteSkipped({ log }: Collecting, facts: DirectoryFacts, { skipped }: FileListing): void {
+function noteSkipped({ log }: SourceContext, facts: DirectoryFacts, { skipped }: FileListing): void {
   for (const { path, reason } of skipped)
     if (facts.skipped.get(path) !== reason) log.warn({ file: path, reason }, 'file skipped');
   facts.skipped = new Map(skipped.map(({ path, reason }) => [path, reason]));

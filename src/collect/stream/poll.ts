@@ -7,7 +7,7 @@ import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../../
 import { zeroCounts } from '../../journal/counts.ts';
 import { admit, examineAll } from '../admit.ts';
 import type { LiveCheckpoint } from '../checkpoint.ts';
-import type { Collecting } from '../context.ts';
+import type { SourceContext } from '../context.ts';
 import { openLiveCheckpoint } from '../live-checkpoint.ts';
 import type { KindLoop, PollSession } from '../loop.ts';
 
@@ -25,7 +25,7 @@ interface TopicFacts extends StreamState {
 }
 
 /** The loop of a stream source. */
-export function streamKind(c: Collecting): KindLoop<StreamReader> {
+export function streamKind(c: SourceContext): KindLoop<StreamReader> {
   const topics = new Map<string, TopicFacts>();
   return {
     hasWindows: false,
@@ -37,7 +37,7 @@ export function streamKind(c: Collecting): KindLoop<StreamReader> {
 }
 
 /** `backlog_age_seconds` is 0 when everything that came is acknowledged, and unknown while the topic is away. */
-function shown({ deps }: Collecting, { connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
+function shown({ deps }: SourceContext, { connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
   const age = oldestUnacked === undefined ? 0 : Math.max(0, Math.floor((deps.seams.clock.now() - oldestUnacked) / 1000));
   return {
     connected,
@@ -48,7 +48,7 @@ function shown({ deps }: Collecting, { connected, since, error, oldestUnacked }:
   };
 }
 
-function notice({ deps }: Collecting, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
+function notice({ deps }: SourceContext, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
   const now = deps.seams.clock.now();
   const age = now - since;
   if (connected && oldestUnacked !== undefined && now - oldestUnacked >= backlogMs) {
@@ -62,7 +62,7 @@ function notice({ deps }: Collecting, { topic, connected, since, error, oldestUn
 }
 
 async function runStream(
-  c: Collecting,
+  c: SourceContext,
   reader: StreamReader,
   session: PollSession,
   topics: Map<string, TopicFacts>,
@@ -91,7 +91,7 @@ async function runStream(
   }
 }
 
-function noteState({ log, deps }: Collecting, topics: Map<string, TopicFacts>, state: StreamState): void {
+function noteState({ log, deps }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {
   const before = topics.get(state.topic);
   const isChange = before?.connected !== state.connected;
   topics.set(state.topic, { ...state, since: isChange ? deps.seams.clock.now() : before.since });
@@ -101,7 +101,7 @@ function noteState({ log, deps }: Collecting, topics: Map<string, TopicFacts>, s
 }
 
 async function commitMessages(
-  c: Collecting,
+  c: SourceContext,
   messages: readonly StreamMessage[],
   live: LiveCheckpoint,
   hours: { current: number | undefined },
@@ -124,7 +124,7 @@ function hourWindow(hour: number): { key: string; from: number; to: number } {
   return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
 }
 
-async function closeHour({ deps, settings }: Collecting, hour: number): Promise<void> {
+async function closeHour({ deps, settings }: SourceContext, hour: number): Promise<void> {
   await deps.journal.append({
     source: settings.name,
     window: { ...hourWindow(hour), lane: 'live', ...zeroCounts(), complete: true },
@@ -132,7 +132,7 @@ async function closeHour({ deps, settings }: Collecting, hour: number): Promise<
 }
 
 /** Tries a commit until it stands: the messages wait unacknowledged, and giving up would only make the broker send them again. */
-async function untilCommitted<T>({ deps, log }: Collecting, commit: () => Promise<T>, signal: AbortSignal): Promise<T> {
+async function untilCommitted<T>({ deps, log }: SourceContext, commit: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await commit();
@@ -154,7 +154,7 @@ interface Drain extends Disposable {
 }
 
 /** Ends a `run --once` when nothing came for a while. */
-function createDrain({ deps }: Collecting, parent: AbortSignal): Drain {
+function createDrain({ deps }: SourceContext, parent: AbortSignal): Drain {
   const controller = new AbortController();
   const end = (): void => controller.abort(parent.reason);
   const arm = (): Disposable =>

@@ -3,7 +3,7 @@ import type { Page, PageRequest, PageState, RecordFacts, WindowReader } from '..
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
 import { dayOf, examineAll } from '../admit.ts';
-import { type Collecting, collecting } from '../context.ts';
+import { openContext, type SourceContext } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
 import type { CollectDeps } from '../source.ts';
 import { createWalkGuard } from './guard.ts';
@@ -40,7 +40,7 @@ export async function* compareRange(
   range: { readonly from: number; readonly to: number },
   signal: AbortSignal,
 ): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
-  const c = collecting(settings, deps);
+  const c = openContext(settings, deps);
   await using reader = windowReader(await deps.openReader(), settings.name);
   const windows = await deps.journal.windows(settings.name, range.from, range.to);
   const covers = coverageOf(c, windows);
@@ -59,13 +59,13 @@ export async function* compareRange(
 }
 
 /** Half of a window that the vendor refused as too large; throws what is not a matter of size, or when it cannot be smaller. */
-function smallerSize(c: Collecting, error: unknown, was: number): number {
+function smallerSize(c: SourceContext, error: unknown, was: number): number {
   if (consequenceOf(error).walk !== 'halve' || was <= minWindowMs(c)) throw error;
   return Math.max(minWindowMs(c), align(c, was / 2));
 }
 
 async function* scanWindow(
-  c: Collecting,
+  c: SourceContext,
   reader: WindowReader,
   { from, to }: { readonly from: number; readonly to: number },
   signal: AbortSignal,
@@ -86,7 +86,7 @@ async function* scanWindow(
   }
 }
 
-function coverageOf({ settings, deps }: Collecting, windows: readonly LedgerWindow[]): (time: number) => Coverage {
+function coverageOf({ settings, deps }: SourceContext, windows: readonly LedgerWindow[]): (time: number) => Coverage {
   const ranges = windows.flatMap(({ from, to, complete }) =>
     complete && from !== null && to !== null ? [[from, to] as const] : [],
   );
@@ -102,7 +102,7 @@ function coverageOf({ settings, deps }: Collecting, windows: readonly LedgerWind
 }
 
 async function compare(
-  c: Collecting,
+  c: SourceContext,
   all: readonly RecordFacts[],
   range: { readonly from: number; readonly to: number },
   covers: (time: number) => Coverage,

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../base/quantity.ts';
 import type { WindowReader } from '../../connectors/connector.ts';
 import { checkpointAt, firstStart, type LiveCheckpoint } from '../checkpoint.ts';
-import { type Collecting, vendorNow } from '../context.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
 import { openLiveCheckpoint } from '../live-checkpoint.ts';
 import type { KindLoop, PollSession } from '../loop.ts';
 import { grownRow, rowOf } from './ledger-row.ts';
@@ -10,7 +10,7 @@ import type { WalkStep } from './walk.ts';
 import { align, type Span, type WindowSize, walkSpan, windowSize } from './windows.ts';
 
 /** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
-async function rewound(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+async function rewound(c: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const now = c.deps.seams.clock.now();
   if (live.start > now && (c.settings.start === 'now' || 'backMs' in c.settings.start)) {
     c.log.warn(
@@ -43,7 +43,7 @@ const leastSkewMs = 2_000;
  * A first start that was counted back from our clock is moved to the vendor's when that turns out to be behind: what the vendor writes from
  * now on would otherwise lie before the start, and nobody would ever ask for it.
  */
-async function following(c: Collecting, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+async function following(c: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const { start } = c.settings;
   const skewMs = c.memory.skew?.ms ?? 0;
   if (live.until > live.start || skewMs > -leastSkewMs || skewMs < -mostSkewMs) return live;
@@ -61,7 +61,7 @@ function withoutWalk({ walk: _walk, ...live }: LiveCheckpoint): LiveCheckpoint {
   return live;
 }
 
-async function lastWindowBefore({ deps, settings }: Collecting, now: number): Promise<number | undefined> {
+async function lastWindowBefore({ deps, settings }: SourceContext, now: number): Promise<number | undefined> {
   for (const days of [1, 8, 64, 512]) {
     const windows = await deps.journal.windows(settings.name, now - days * 86_400_000, now);
     const ends = windows.flatMap(({ to, complete, lane }) =>
@@ -73,7 +73,7 @@ async function lastWindowBefore({ deps, settings }: Collecting, now: number): Pr
 }
 
 /** The loop of a source that is asked for time ranges: windows until it has caught up, then a part of the sweep when one is due. */
-export function windowKind(c: Collecting): KindLoop<WindowReader> {
+export function windowKind(c: SourceContext): KindLoop<WindowReader> {
   const size = windowSize(c);
   const sweep = createSweep(c);
   return {
@@ -87,12 +87,17 @@ export function windowKind(c: Collecting): KindLoop<WindowReader> {
   };
 }
 
-function suggestion({ memory, settings }: Collecting): Readonly<Record<string, unknown>> {
+function suggestion({ memory, settings }: SourceContext): Readonly<Record<string, unknown>> {
   const ms = memory.lateness.suggestedOverlapMs(settings.window.overlapMs);
   return ms === undefined ? {} : { suggested_overlap: formatDuration(ms) };
 }
 
-async function pollWindows(c: Collecting, reader: WindowReader, session: PollSession, size: WindowSize): Promise<LiveCheckpoint> {
+async function pollWindows(
+  c: SourceContext,
+  reader: WindowReader,
+  session: PollSession,
+  size: WindowSize,
+): Promise<LiveCheckpoint> {
   const first = align(c, firstStart(c.settings, c.deps.seams.clock.now()));
   let live = await following(c, await rewound(c, await openLiveCheckpoint(c, first)));
   const { walk } = live;
@@ -119,10 +124,10 @@ async function pollWindows(c: Collecting, reader: WindowReader, session: PollSes
   return live;
 }
 
-const overlapOf = ({ settings }: Collecting): number =>
+const overlapOf = ({ settings }: SourceContext): number =>
   Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);
 
-function after(c: Collecting, live: LiveCheckpoint, step: WalkStep): LiveCheckpoint {
+function after(c: SourceContext, live: LiveCheckpoint, step: WalkStep): LiveCheckpoint {
   if ('walk' in step) return { ...live, walk: step.walk };
   if (!('complete' in step)) return live;
   const { settleMs } = c.settings.window;

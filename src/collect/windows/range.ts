@@ -5,7 +5,7 @@ import type { Reader, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { AdmissionCounts } from '../admit.ts';
 import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
-import { type Collecting, collecting, restoreMemory } from '../context.ts';
+import { openContext, restoreMemory, type SourceContext } from '../context.ts';
 import type { CollectDeps, RangeProgress, RangeWalk } from '../source.ts';
 import type { WalkStep } from './walk.ts';
 import { align, type Span, walkSpan, windowSize } from './windows.ts';
@@ -44,7 +44,7 @@ export async function runRange(
   walk: RangeWalk,
   options: RangeOptions,
 ): Promise<RangeProgress> {
-  const c = collecting(settings, deps);
+  const c = openContext(settings, deps);
   await restoreMemory(c);
   const progress: Progress = { at: walk.from, fetched: 0, new: 0, duplicate: 0 };
   const attempts = { failures: 0 };
@@ -62,7 +62,7 @@ export async function runRange(
 type Progress = { -readonly [K in keyof RangeProgress]: RangeProgress[K] };
 
 async function pauseAfter(
-  { deps, log }: Collecting,
+  { deps, log }: SourceContext,
   error: PenstockError,
   attempts: { failures: number },
   signal: AbortSignal,
@@ -75,7 +75,7 @@ async function pauseAfter(
 }
 
 async function walkRange(
-  c: Collecting,
+  c: SourceContext,
   walk: RangeWalk,
   { signal, lane = 'backfill', onProgress }: RangeOptions,
   progress: Progress,
@@ -127,7 +127,7 @@ interface RangeHooks extends Pick<Span, 'lane' | 'beforeWindow' | 'onPage' | 'cl
 
 /** The span of a range that keeps its own checkpoint. */
 export function rangeSpan(
-  c: Collecting,
+  c: SourceContext,
   name: string,
   { walk, ...range }: RangeCheckpoint,
   { onUntil, goesOn, ...hooks }: RangeHooks,

@@ -4,7 +4,7 @@ import type { PageState, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import { admit, examineAll } from '../admit.ts';
 import { type LiveCheckpoint, parseRange, type RangeCheckpoint } from '../checkpoint.ts';
-import { type Collecting, vendorNow } from '../context.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
 import type { PollSession } from '../loop.ts';
 import { createWalkGuard } from './guard.ts';
 import { rangeSpan } from './range.ts';
@@ -25,7 +25,7 @@ export interface Sweep {
 const retryMs = 300_000;
 
 /** A sweep that has not looked yet; one that is not configured does nothing. */
-export function createSweep(c: Collecting): Sweep {
+export function createSweep(c: SourceContext): Sweep {
   const { sweep } = c.settings;
   const { clock } = c.deps.seams;
   const state: { range?: RangeCheckpoint; error?: PenstockError; retryAt: number } = { retryAt: 0 };
@@ -53,7 +53,7 @@ export function createSweep(c: Collecting): Sweep {
 }
 
 /** The range being swept, or a new one when it is time; a source that never swept waits its first `every`. */
-async function openRange(c: Collecting, { everyMs, backMs }: SweepSettings, live: LiveCheckpoint): Promise<RangeCheckpoint> {
+async function openRange(c: SourceContext, { everyMs, backMs }: SweepSettings, live: LiveCheckpoint): Promise<RangeCheckpoint> {
   const { deps, settings } = c;
   const now = deps.seams.clock.now();
   const stored = parseRange(await deps.journal.checkpoint(settings.name, 'sweep'));
@@ -67,7 +67,7 @@ async function openRange(c: Collecting, { everyMs, backMs }: SweepSettings, live
   return fresh;
 }
 
-async function save({ deps, settings }: Collecting, range: RangeCheckpoint): Promise<void> {
+async function save({ deps, settings }: SourceContext, range: RangeCheckpoint): Promise<void> {
   await deps.journal.append({ source: settings.name, checkpoint: { name: 'sweep', value: range } });
 }
 
@@ -78,7 +78,7 @@ interface Step {
   readonly range: RangeCheckpoint;
 }
 
-async function sweepOn(c: Collecting, reader: WindowReader, { live, session, size, range }: Step): Promise<RangeCheckpoint> {
+async function sweepOn(c: SourceContext, reader: WindowReader, { live, session, size, range }: Step): Promise<RangeCheckpoint> {
   const before = c.counts.new;
   let { until } = range;
   const span = rangeSpan(c, 'sweep', range, {
@@ -102,7 +102,12 @@ async function sweepOn(c: Collecting, reader: WindowReader, { live, session, siz
 }
 
 /** Reads what no window returns, newest first, until a page is known whole or older than the sweep. */
-async function sweepUntimed(c: Collecting, reader: WindowReader, { halt }: PollSession, range: RangeCheckpoint): Promise<void> {
+async function sweepUntimed(
+  c: SourceContext,
+  reader: WindowReader,
+  { halt }: PollSession,
+  range: RangeCheckpoint,
+): Promise<void> {
   const guard = createWalkGuard(null);
   const selfGuard = createSelfGuard(c, range.from, c.deps.seams.clock.now());
   const window = { key: `sweep ${new Date(range.began).toISOString()}`, from: null, to: null };
@@ -123,7 +128,7 @@ async function sweepUntimed(c: Collecting, reader: WindowReader, { halt }: PollS
 }
 
 function untimedPage(
-  c: Collecting,
+  c: SourceContext,
   reader: WindowReader,
   state: PageState | null,
   signal: AbortSignal,

@@ -5,7 +5,7 @@ import type { Page, PageState, RecordFacts, WindowReader } from '../../connector
 import type { Commit } from '../../journal/journal.ts';
 import { type AdmissionCounts, admit, examineAll, type SelfGuard } from '../admit.ts';
 import type { WalkState } from '../checkpoint.ts';
-import { type Collecting, type Halt, vendorNow } from '../context.ts';
+import { type Halt, type SourceContext, vendorNow } from '../context.ts';
 import { createWalkGuard, type WalkGuard } from './guard.ts';
 import type { LedgerRow } from './ledger-row.ts';
 
@@ -38,7 +38,7 @@ function begun({ from, to, readFrom, began, serverTime }: WalkState): WalkState 
 }
 
 /** Where a walk goes on that an earlier process or poll left behind. */
-export function resumedWalk({ settings }: Collecting, walk: WalkState): WalkState {
+export function resumedWalk({ settings }: SourceContext, walk: WalkState): WalkState {
   if (walk.state === null || walk.state.kind !== 'offset') return walk;
   // Rows may have moved since: an offset names another row now.
   const begin = { ...begun(walk), readFrom: walk.from };
@@ -52,7 +52,7 @@ export function windowKey(from: number, to: number): string {
 }
 
 /** Lets at most as many self-made records pass for ours as requests were made in the window, give or take the overlap. */
-export function createSelfGuard(c: Collecting, from: number, to: number): SelfGuard {
+export function createSelfGuard(c: SourceContext, from: number, to: number): SelfGuard {
   const { settings, deps, memory, log } = c;
   const left = new Set<string>();
   let warned = false;
@@ -76,7 +76,7 @@ export function createSelfGuard(c: Collecting, from: number, to: number): SelfGu
 }
 
 interface Scan {
-  readonly c: Collecting;
+  readonly c: SourceContext;
   readonly plan: WalkPlan;
   readonly selfGuard: SelfGuard;
   walk: WalkState;
@@ -86,7 +86,7 @@ interface Scan {
 }
 
 /** Walks a window to its end. Rejects with what ended it; what was committed stays, and the checkpoint says where to go on. */
-export async function walkWindow(c: Collecting, reader: WindowReader, plan: WalkPlan, halt: Halt): Promise<WalkState> {
+export async function walkWindow(c: SourceContext, reader: WindowReader, plan: WalkPlan, halt: Halt): Promise<WalkState> {
   const { walk } = plan;
   const selfGuard = createSelfGuard(c, walk.from, walk.to);
   const scan: Scan = { c, plan, selfGuard, walk, guard: createWalkGuard(walk.state), rescans: 0, restarted: false };
@@ -127,14 +127,14 @@ interface Asked {
   readonly state: PageState | null;
 }
 
-async function request(c: Collecting, reader: WindowReader, asked: Asked, halt: Halt): Promise<Page> {
+async function request(c: SourceContext, reader: WindowReader, asked: Asked, halt: Halt): Promise<Page> {
   const page = await counted(c, reader, () => reader.page(asked, halt.hard));
   measureSkew(c, page);
   return page;
 }
 
 /** Runs a request and notes how many left this machine, also when it failed: each may show up in the vendor's log. */
-export async function counted<T>(c: Collecting, reader: WindowReader, work: () => Promise<T>): Promise<T> {
+export async function counted<T>(c: SourceContext, reader: WindowReader, work: () => Promise<T>): Promise<T> {
   const before = reader.requestCount;
   try {
     return await work();
@@ -143,7 +143,7 @@ export async function counted<T>(c: Collecting, reader: WindowReader, work: () =
   }
 }
 
-function measureSkew({ memory, deps, log }: Collecting, page: Page): void {
+function measureSkew({ memory, deps, log }: SourceContext, page: Page): void {
   if (page.serverTime === undefined) return;
   const { clock } = deps.seams;
   const ms = page.serverTime - clock.now();

@@ -3,7 +3,7 @@ import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { WindowReader } from '../../connectors/connector.ts';
 import type { AdmissionCounts } from '../admit.ts';
 import type { WalkState } from '../checkpoint.ts';
-import { type Collecting, type Halt, vendorNow } from '../context.ts';
+import { type Halt, type SourceContext, vendorNow } from '../context.ts';
 import { newWalk, resumedWalk, type WalkPlan, walkWindow } from './walk.ts';
 
 /** What a stretch is and what its commits say. */
@@ -31,12 +31,12 @@ export interface WindowSize {
 }
 
 /** A size that starts at the configured maximum. */
-export function windowSize({ settings }: Collecting): WindowSize {
+export function windowSize({ settings }: SourceContext): WindowSize {
   return { ms: settings.window.maxMs };
 }
 
 /** Cuts a time down to what the vendor's API can express. */
-export function align({ settings }: Collecting, time: number): number {
+export function align({ settings }: SourceContext, time: number): number {
   const precision = precisionOf(settings.connector.defaults.precisionMs);
   return Math.floor(time / precision) * precision;
 }
@@ -44,7 +44,7 @@ export function align({ settings }: Collecting, time: number): number {
 const precisionOf = (ms: number): number => Math.max(1, ms);
 
 /** Walks the span's windows to its target; rejects with what stopped it. */
-export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
+export async function walkSpan(c: SourceContext, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
   let position = align(c, span.from);
   let pending = span.walk === undefined ? undefined : resumedWalk(c, span.walk);
   let began = pending?.began ?? vendorNow(c);
@@ -69,7 +69,7 @@ export async function walkSpan(c: Collecting, reader: WindowReader, span: Span, 
 }
 
 function nextWindow(
-  c: Collecting,
+  c: SourceContext,
   { from, target, began }: { readonly from: number; readonly target: number; readonly began: number },
   size: WindowSize,
 ): WalkState | undefined {
@@ -81,7 +81,7 @@ function nextWindow(
 
 /** Walks a window; undefined when the vendor would not bear it and a smaller one comes next. */
 async function tryWindow(
-  c: Collecting,
+  c: SourceContext,
   reader: WindowReader,
   span: Span,
   window: WalkState,
@@ -104,15 +104,15 @@ async function tryWindow(
 }
 
 // The next poll cuts the window anew: resuming would meet the same end.
-async function drop({ deps, settings }: Collecting, span: Span): Promise<void> {
+async function drop({ deps, settings }: SourceContext, span: Span): Promise<void> {
   await deps.journal.append({ source: settings.name, checkpoint: span.checkpoint({ dropped: true }) });
 }
 
 /** The smallest window worth asking for, milliseconds. */
-export const minWindowMs = ({ settings }: Collecting): number =>
+export const minWindowMs = ({ settings }: SourceContext): number =>
   Math.max(settings.window.minMs, 2 * precisionOf(settings.connector.defaults.precisionMs));
 
-function halve(c: Collecting, window: WalkState, size: WindowSize, error: PenstockError): void {
+function halve(c: SourceContext, window: WalkState, size: WindowSize, error: PenstockError): void {
   const was = window.to - window.readFrom;
   if (was <= minWindowMs(c)) {
     throw new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
