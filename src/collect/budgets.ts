@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { BudgetNews, ReaderDeps } from '../connectors/connector.ts';
-import { createLock } from './queue.ts';
+import { PlainQueue, type Queue } from './queue.ts';
 
 /** At most `count` requests in any stretch of `perMs` milliseconds. */
 export interface RateLimit {
@@ -22,11 +22,6 @@ export interface Budgets extends SourceBudget {
   of(source: string, rateLimit?: RateLimit): SourceBudget;
 }
 
-/** Lets one piece of work run at a time, in the order of asking. */
-export interface Queue {
-  run(work: () => Promise<void>): Promise<void>;
-}
-
 export interface BudgetOptions {
   /** Share of the vendor's limit that is left to the customer's other tools; default 0.1. */
   readonly reserve?: number;
@@ -40,14 +35,14 @@ const longestPauseMs = 3_600_000;
 const unknownResetMs = 10_000;
 
 /** A queue on bottleneck. */
-export function bottleneckQueue(): Queue {
+function bottleneckQueue(): Queue {
   const limiter = new Bottleneck({ maxConcurrent: 1 });
   return { run: (work) => limiter.schedule(work) };
 }
 
-/** A queue without timers, for runs on a virtual clock. */
+/** A queue for runs on a virtual clock. */
 export function plainQueue(): Queue {
-  return createLock();
+  return new PlainQueue();
 }
 
 interface Gate {

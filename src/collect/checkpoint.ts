@@ -3,6 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import { canonicalJson, isObject, type Json } from '../base/json.ts';
 import type { PageState } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
+import type { SourceContext } from './context.ts';
 
 /** A walk over the pages of one window that has not ended yet. */
 export interface WalkState {
@@ -93,7 +94,7 @@ function isIdentity(value: unknown): value is Record<string, string> {
 }
 
 /** Reads a live checkpoint; throws PEN_IDENTITY_CHANGED (hold) when it is not one or belongs to another tenant, API or connector. */
-export function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
+function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
   const fix = `give it a new name, or run: penstock sources reset ${settings.name} --from TIME`;
   const where = `source ${settings.name}`;
   if (!isObject(value)) throw new PenstockError('PEN_IDENTITY_CHANGED', 'the stored checkpoint cannot be read', { where, fix });
@@ -131,4 +132,14 @@ export function firstStart(settings: SourceSettings, now: number): number {
   if (settings.start === 'now') return now;
   if ('at' in settings.start) return settings.start.at;
   return now - settings.start.backMs;
+}
+
+/** Reads the live checkpoint; for a source without one, fixes durably where it begins (milliseconds). Rejects with PEN_IDENTITY_CHANGED. */
+export async function openLiveCheckpoint({ settings, journal, log }: SourceContext, start: number): Promise<LiveCheckpoint> {
+  const stored = await journal.checkpoint(settings.name, 'live');
+  if (stored !== undefined && stored !== null) return parseLive(stored, settings);
+  const fresh = checkpointAt(settings, start);
+  await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
+  log.info({ from: new Date(fresh.start).toISOString() }, 'first run, collection starts here');
+  return fresh;
 }

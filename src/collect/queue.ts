@@ -1,21 +1,20 @@
-/** One at a time, in the order of asking. */
-export interface Lock {
-  /** Runs the work when everything before it is done; passes on what it returns or throws. */
-  run<T>(work: () => Promise<T>): Promise<T>;
+/** Lets one piece of work run at a time, in the order of asking. */
+export interface Queue {
+  run(work: () => Promise<void>): Promise<void>;
 }
 
-/** A lock within this process. */
-export function createLock(): Lock {
-  let tail: Promise<unknown> = Promise.resolve();
-  return {
-    run(work) {
-      const result = tail.then(work, work);
-      // The next in line waits for the end, whatever it was; whoever asked hears of the error.
-      tail = result.then(
-        () => undefined,
-        () => undefined,
-      );
-      return result;
-    },
-  };
+/** A queue without timers. */
+export class PlainQueue implements Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Passes on what the work returns or throws. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    // The next in line waits for the end, whatever it was; whoever asked hears of the error.
+    this.#last = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
 }

@@ -3,7 +3,8 @@ import type { Seams } from '../base/seams.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
 
-export interface CollectDeps {
+/** What a source works with. */
+export interface SourceEnvironment {
   readonly journal: Journal;
   readonly seams: Seams;
   /** Bound to the source's name. */

@@ -1,19 +1,11 @@
+import { sleep } from '../base/clock.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceContext } from './context.ts';
+import type { Kind } from './kind.ts';
 import { usualIntervalMs } from './schedule.ts';
 
-/** What the watch looks at; times are milliseconds since the epoch. */
-export interface Observed {
-  /** When this process began to watch the source. */
-  readonly since: number;
-  readonly lastSuccess: number | undefined;
-  readonly cursor: number | undefined;
-  /** False for sources that have no window to fall behind with (streams, files). */
-  readonly hasWindows: boolean;
-}
-
 /** A warning: `error` where a person must act before something is lost. */
-export interface Warning {
+interface Warning {
   /** Names the kind, so that a change of numbers is no news. */
   readonly key: string;
   readonly level: 'warn' | 'error';
@@ -42,25 +34,23 @@ function expiry({ settings }: SourceContext, now: number): Warning[] {
   ];
 }
 
-function quiet({ settings, memory }: SourceContext, { since }: Observed, now: number): Warning[] {
+function quiet({ settings, memory, state }: SourceContext, now: number): Warning[] {
   const { expectEventsWithinMs } = settings;
-  const age = now - (memory.lastEvent ?? since);
+  const age = now - (memory.lastEvent ?? state.since);
   if (expectEventsWithinMs === undefined || age <= expectEventsWithinMs) return [];
   const text = `no new event for ${formatDuration(age)}, expected within ${formatDuration(expectEventsWithinMs)}; check that the vendor still logs`;
   return [{ key: 'quiet', level: 'error', text }];
 }
 
-function pollAge({ settings }: SourceContext, { since, lastSuccess, hasWindows }: Observed, now: number): Warning[] {
-  if (!hasWindows) return [];
-  const age = now - (lastSuccess ?? since);
+function pollAge({ settings, health, state }: SourceContext, now: number): Warning[] {
+  const age = now - (health.lastSuccess ?? state.since);
   const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
   if (age <= limit) return [];
   return [{ key: 'poll_age', level: 'error', text: `no poll succeeded for ${formatDuration(age)}; see last_error` }];
 }
 
-function retention({ settings }: SourceContext, { cursor, hasWindows }: Observed, now: number): Warning[] {
-  const { retentionMs } = settings;
-  if (retentionMs === undefined || cursor === undefined || !hasWindows) return [];
+function retention({ settings: { retentionMs }, state: { cursor } }: SourceContext, now: number): Warning[] {
+  if (retentionMs === undefined || cursor === undefined) return [];
   const age = now - cursor;
   const kept = `the vendor keeps ${formatDuration(retentionMs)}`;
   if (age > retentionMs) {
@@ -90,25 +80,37 @@ function skewed({ memory }: SourceContext): Warning[] {
 }
 
 /** Everything about a source that a person should look at, computed from what is in memory. */
-export function warningsOf(c: SourceContext, observed: Observed): readonly Warning[] {
-  const now = c.deps.seams.clock.now();
+export function warningsOf(context: SourceContext, { hasWindows }: Kind): readonly Warning[] {
+  const now = context.seams.clock.now();
   return [
-    ...pollAge(c, observed, now),
-    ...retention(c, observed, now),
-    ...quiet(c, observed, now),
-    ...expiry(c, now),
-    ...skewed(c),
+    ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
+    ...quiet(context, now),
+    ...expiry(context, now),
+    ...skewed(context),
   ];
 }
 
-/** Logs what changed since the last look: each warning once when it appears, and once when it is over. */
-export function createWatch(c: SourceContext): (warnings: readonly Warning[]) => void {
-  let known = new Map<string, Warning>();
-  return (warnings) => {
-    const current = new Map(warnings.map((warning) => [warning.key, warning]));
-    for (const warning of warnings)
-      if (!known.has(warning.key)) c.log[warning.level]({ warning: warning.key, what: warning.text }, 'source needs attention');
-    for (const key of known.keys()) if (!current.has(key)) c.log.info({ warning: key }, 'source needs this attention no more');
-    known = current;
-  };
+const watchMs = 60_000;
+
+/** Looks once a minute and logs each warning when it appears and when it is over, until the signal aborts. */
+export async function watchWarnings(context: SourceContext, kind: Kind, signal: AbortSignal): Promise<void> {
+  let known: ReadonlySet<string> = new Set();
+  while (!signal.aborted) {
+    try {
+      known = logChanges(context, warningsOf(context, kind), known);
+    } catch (error) {
+      context.log.error({ err: error }, 'the source could not be watched, collection goes on');
+    }
+    await sleep(context.seams.clock, watchMs, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}
+
+function logChanges({ log }: SourceContext, warnings: readonly Warning[], known: ReadonlySet<string>): ReadonlySet<string> {
+  const current = new Set(warnings.map(({ key }) => key));
+  for (const { key, level, text } of warnings)
+    if (!known.has(key)) log[level]({ warning: key, what: text }, 'source needs attention');
+  for (const key of known) if (!current.has(key)) log.info({ warning: key }, 'source needs this attention no more');
+  return current;
 }

@@ -11,7 +11,7 @@ import { type Log, openLog, silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import type { CollectDeps } from '../../src/collect/source.ts';
+import type { SourceEnvironment } from '../../src/collect/source.ts';
 import type {
   Connector,
   Page,
@@ -268,7 +268,7 @@ export interface Bench {
   readonly clock: VirtualClock;
   readonly seams: Seams;
   readonly journal: Journal;
-  readonly deps: CollectDeps;
+  readonly deps: SourceEnvironment;
   /** Log lines as objects. */
   readonly lines: Record<string, unknown>[];
 }
@@ -284,7 +284,7 @@ export function bench(
   clock: VirtualClock,
   journal: Journal,
   openReader: () => Promise<Reader>,
-  change: Partial<CollectDeps> = {},
+  change: Partial<SourceEnvironment> = {},
 ): Bench {
   const { log, lines } = collectingLog();
   const seams = { ...systemSeams(), clock, random: seededRandom(1) };

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { sleep } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
-import { openContext, restoreMemory, type SourceContext } from '../context.ts';
-import type { CollectDeps } from '../source.ts';
-import { collectFile } from './poll.ts';
+import { openContext, type SourceContext, untilRoom } from '../context.ts';
+import type { SourceEnvironment } from '../source.ts';
+import { collectFile } from './file.ts';
 
 /** How far an import is. */
 export interface ImportProgress {
@@ -34,49 +33,42 @@ export interface ImportOptions {
  */
 export async function importCsvFiles(
   settings: SourceSettings,
-  deps: CollectDeps,
+  environment: SourceEnvironment,
   files: readonly string[],
   options: ImportOptions,
 ): Promise<ImportProgress> {
-  const c = openContext(settings, deps);
-  await restoreMemory(c);
+  const context = openContext(settings, environment);
+  await context.memory.restore(context.journal, settings.name);
   const progress = { files: files.length, files_done: 0, file: '', fetched: 0, new: 0, duplicate: 0 };
   for (const path of files) {
     progress.file = path;
-    while (!deps.journal.hasRoom()) await sleep(deps.seams.clock, 1_000, options.signal);
-    await importFile(c, path, options, (counts) => {
+    await untilRoom(context, options.signal);
+    for await (const counts of importFile(context, path, options)) {
       progress.fetched += counts.fetched;
       progress.new += counts.new;
       progress.duplicate += counts.duplicate;
       options.onProgress?.({ ...progress });
-    });
+    }
     progress.files_done += 1;
     options.onProgress?.({ ...progress });
   }
   return progress;
 }
 
-type Counts = Pick<ImportProgress, 'fetched' | 'new' | 'duplicate'>;
-
-async function importFile(
-  c: SourceContext,
-  path: string,
-  { job, signal, lane = 'backfill' }: ImportOptions,
-  onChunk: (counts: Counts) => void,
-): Promise<void> {
-  await using reader = await openDirectory(c, dirname(path));
+async function* importFile(context: SourceContext, path: string, { job, signal, lane = 'backfill' }: ImportOptions) {
+  await using reader = await openDirectory(context, dirname(path));
   const listing = await reader.list(signal);
   const file = find(listing, path);
   const checkpoint = `job:${job}:${createHash('sha256').update(path).digest('hex').slice(0, 16)}`;
-  await collectFile(c, reader, listing, file, { lane, generation: job, checkpoint, signal, soft: signal, onChunk });
+  yield* collectFile(context, reader, { file, listing, lane, checkpoint, generation: job }, { soft: signal, hard: signal });
 }
 
-async function openDirectory({ deps, settings }: SourceContext, directory: string): Promise<DirectoryReader> {
-  const reader = await (deps.openDirectory?.(directory) ?? deps.openReader());
+async function openDirectory(context: SourceContext, directory: string): Promise<DirectoryReader> {
+  const reader = await (context.openDirectory?.(directory) ?? context.openReader());
   if (reader.kind === 'csv_directory') return reader;
   await reader[Symbol.asyncDispose]();
-  const fix = `collect an older range instead: penstock backfill ${settings.name} --from --to`;
-  throw new PenstockError('PEN_OPERATION_FAILED', 'it does not read files', { where: `source ${settings.name}`, fix });
+  const fix = `collect an older range instead: penstock backfill ${context.settings.name} --from --to`;
+  throw new PenstockError('PEN_OPERATION_FAILED', 'it does not read files', { where: `source ${context.settings.name}`, fix });
 }
 
 function find({ files, skipped }: FileListing, path: string): FileIdentity {

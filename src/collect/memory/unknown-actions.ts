@@ -29,17 +29,6 @@ export function unknownSampleNote(index: number): string {
   return `unknown_sample:${index}`;
 }
 
-/** Counts for one source. */
-export interface UnknownActions {
-  /** Counts new records, to be taken over by `apply` once the notes are durable. Undefined when every action of them is known. */
-  stage(
-    records: readonly RecordFacts[],
-    connector: Connector,
-    received: number,
-  ): { readonly notes: Readonly<Record<string, Json>>; apply(): void } | undefined;
-  load(value: Json): void;
-}
-
 // Whoever writes a vendor's records could otherwise fill memory and journal with invented actions.
 const mostActions = 200;
 const longestAction = 200;
@@ -66,34 +55,35 @@ function isUnknownAction(value: unknown): value is UnknownAction {
   return typeof key === 'string' && typeof action === 'string' && [count, first, last].every((part) => typeof part === 'number');
 }
 
-/** Nothing counted yet. */
-export function createUnknownActions(): UnknownActions {
-  let counts: UnknownCounts = { actions: [], others: 0 };
-  return {
-    stage(records, connector, received) {
-      const known = keysOf(connector);
-      const unknown = records.filter(({ actionKey }) => actionKey !== undefined && !known.has(actionKey));
-      if (unknown.length === 0) return undefined;
-      const staged = countAll(counts, unknown, known, received);
-      return {
-        notes: { [unknownActionsNote]: staged.counts, ...staged.samples },
-        apply: () => {
-          counts = staged.counts;
-        },
-      };
-    },
-    load(value) {
-      counts = parseUnknownCounts(value);
-    },
-  };
+/** The unknown actions of one source. */
+export class UnknownActions {
+  #counts: UnknownCounts = { actions: [], others: 0 };
+
+  /** What is to be noted once the new records are in: hand the counts to `take` when they are durable. Undefined when every action is known. */
+  count(records: readonly RecordFacts[], connector: Connector, received: number): CountedActions | undefined {
+    const known = keysOf(connector);
+    const unknown = records.filter(({ actionKey }) => actionKey !== undefined && !known.has(actionKey));
+    if (unknown.length === 0) return undefined;
+    const { counts, samples } = countAll(this.#counts, unknown, known, received);
+    return { counts, notes: { [unknownActionsNote]: counts, ...samples } };
+  }
+
+  take(counts: UnknownCounts): void {
+    this.#counts = counts;
+  }
+
+  load(value: Json): void {
+    this.#counts = parseUnknownCounts(value);
+  }
 }
 
-interface Staged {
+interface CountedActions {
   readonly counts: UnknownCounts;
-  readonly samples: Readonly<Record<string, Json>>;
+  /** What makes them durable: {@link unknownActionsNote} and the samples. */
+  readonly notes: Readonly<Record<string, Json>>;
 }
 
-function countAll(before: UnknownCounts, records: readonly RecordFacts[], known: ReadonlySet<string>, received: number): Staged {
+function countAll(before: UnknownCounts, records: readonly RecordFacts[], known: ReadonlySet<string>, received: number) {
   const actions = [...before.actions];
   const places = new Map(actions.map(({ key }, index) => [key, index]));
   const samples: Record<string, Json> = {};

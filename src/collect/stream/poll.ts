@@ -3,13 +3,13 @@ import { sleep } from '../../base/clock.ts';
 import { asPenstockError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import { fullJitterMs } from '../../base/random.ts';
-import type { RawRecord, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
+import type { StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
 import { zeroCounts } from '../../journal/counts.ts';
-import { admit, examineAll } from '../admit.ts';
-import type { LiveCheckpoint } from '../checkpoint.ts';
-import type { SourceContext } from '../context.ts';
-import { openLiveCheckpoint } from '../live-checkpoint.ts';
-import type { KindLoop, PollSession } from '../loop.ts';
+import { admit } from '../admit.ts';
+import { type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
+import { type SourceContext, untilRoom } from '../context.ts';
+import { examineAll } from '../examine.ts';
+import type { Kind, Poll } from '../kind.ts';
 
 const hourMs = 3_600_000;
 /** Quiet time after which `run --once` takes the backlog for drained. */
@@ -24,21 +24,31 @@ interface TopicFacts extends StreamState {
   readonly since: number;
 }
 
-/** The loop of a stream source. */
-export function streamKind(c: SourceContext): KindLoop<StreamReader> {
-  const topics = new Map<string, TopicFacts>();
-  return {
-    hasWindows: false,
-    isEndless: true,
-    poll: (reader, session) => runStream(c, reader, session, topics),
-    details: () => ({ topics: Object.fromEntries([...topics].map(([name, facts]) => [name, shown(c, facts)])) }),
-    warnings: () => [...topics.values()].flatMap((facts) => notice(c, facts)),
-  };
+export class StreamKind implements Kind<StreamReader> {
+  readonly hasWindows = false;
+  readonly #context: SourceContext;
+  readonly #topics = new Map<string, TopicFacts>();
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+  }
+
+  poll(reader: StreamReader, poll: Poll): Promise<void> {
+    return runStream(this.#context, reader, poll, this.#topics);
+  }
+
+  details(): Readonly<Record<string, unknown>> {
+    return { topics: Object.fromEntries([...this.#topics].map(([name, facts]) => [name, shown(this.#context, facts)])) };
+  }
+
+  warnings(): readonly string[] {
+    return [...this.#topics.values()].flatMap((facts) => notice(this.#context, facts));
+  }
 }
 
 /** `backlog_age_seconds` is 0 when everything that came is acknowledged, and unknown while the topic is away. */
-function shown({ deps }: SourceContext, { connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
-  const age = oldestUnacked === undefined ? 0 : Math.max(0, Math.floor((deps.seams.clock.now() - oldestUnacked) / 1000));
+function shown({ seams }: SourceContext, { connected, since, error, oldestUnacked }: TopicFacts): Record<string, unknown> {
+  const age = oldestUnacked === undefined ? 0 : Math.max(0, Math.floor((seams.clock.now() - oldestUnacked) / 1000));
   return {
     connected,
     since,
@@ -48,8 +58,8 @@ function shown({ deps }: SourceContext, { connected, since, error, oldestUnacked
   };
 }
 
-function notice({ deps }: SourceContext, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
-  const now = deps.seams.clock.now();
+function notice({ seams }: SourceContext, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
+  const now = seams.clock.now();
   const age = now - since;
   if (connected && oldestUnacked !== undefined && now - oldestUnacked >= backlogMs) {
     const waits = formatDuration(now - oldestUnacked);
@@ -62,114 +72,137 @@ function notice({ deps }: SourceContext, { topic, connected, since, error, oldes
 }
 
 async function runStream(
-  c: SourceContext,
+  context: SourceContext,
   reader: StreamReader,
-  session: PollSession,
+  { once, halt }: Poll,
   topics: Map<string, TopicFacts>,
 ): Promise<void> {
-  const { clock } = c.deps.seams;
-  let live = await openLiveCheckpoint(c, clock.now());
   const hours = { current: undefined as number | undefined };
-  const drain = session.once ? createDrain(c, session.halt.soft) : undefined;
+  using drain = once ? new Drain(context, halt.soft) : undefined;
+  let live = await openLiveCheckpoint(context, context.seams.clock.now());
   const handlers = {
     async onMessages(messages: readonly StreamMessage[]): Promise<void> {
       drain?.touch();
-      session.onAnswer();
-      await session.waitForRoom();
-      live = await untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft);
-      session.onCursor(live.until);
+      await answered(context);
+      await untilRoom(context, halt.soft);
+      live = await untilCommitted(context, messages, live, hours, halt.soft);
+      context.state.cursor = live.until;
     },
     onState(state: StreamState): void {
-      noteState(c, topics, state);
-      if (state.connected) session.onAnswer();
+      noteState(context, topics, state);
+      if (state.connected) void answered(context);
     },
   };
-  try {
-    await reader.run(handlers, drain?.signal ?? session.halt.soft);
-  } finally {
-    drain?.[Symbol.dispose]();
-  }
+  await reader.run(handlers, drain?.signal ?? halt.soft);
 }
 
-function noteState({ log, deps }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {
+// A poll goes on for ever: every answer is a success.
+async function answered({ health, seams }: SourceContext): Promise<void> {
+  health.lastSuccess = seams.clock.now();
+  await health.answered();
+}
+
+function noteState({ log, seams }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {
   const before = topics.get(state.topic);
   const isChange = before?.connected !== state.connected;
-  topics.set(state.topic, { ...state, since: isChange ? deps.seams.clock.now() : before.since });
+  topics.set(state.topic, { ...state, since: isChange ? seams.clock.now() : before.since });
   if (!isChange) return;
   if (state.connected) log.info({ topic: state.topic }, 'topic connected');
   else log.warn({ topic: state.topic, reason: state.error }, 'topic disconnected, it is tried again');
 }
 
-async function commitMessages(
-  c: SourceContext,
-  messages: readonly StreamMessage[],
-  live: LiveCheckpoint,
-  hours: { current: number | undefined },
-): Promise<LiveCheckpoint> {
-  const now = c.deps.seams.clock.now();
-  const hour = Math.floor(now / hourMs) * hourMs;
-  if (hours.current !== undefined && hours.current !== hour) await closeHour(c, hours.current);
-  hours.current = hour;
-  const raws: RawRecord[] = messages.flatMap(({ records }) => records);
-  const facts = await examineAll(c, raws);
-  // A record that claims to come from the future must not make the cursor look fresh.
-  const times = facts.flatMap(({ time }) => (time !== undefined && time <= now ? [time] : []));
-  const until = times.reduce((a, b) => Math.max(a, b), live.until === live.start ? (times[0] ?? live.until) : live.until);
-  const next = { ...live, until };
-  await admit(c, facts, { lane: 'live', window: hourWindow(hour), checkpoint: { name: 'live', value: next } });
-  return next;
-}
-
-function hourWindow(hour: number): { key: string; from: number; to: number } {
-  return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
-}
-
-async function closeHour({ deps, settings }: SourceContext, hour: number): Promise<void> {
-  await deps.journal.append({
-    source: settings.name,
-    window: { ...hourWindow(hour), lane: 'live', ...zeroCounts(), complete: true },
-  });
+/** The hour whose row in the ledger counts what comes. */
+interface Hours {
+  current: number | undefined;
 }
 
 /** Tries a commit until it stands: the messages wait unacknowledged, and giving up would only make the broker send them again. */
-async function untilCommitted<T>({ deps, log }: SourceContext, commit: () => Promise<T>, signal: AbortSignal): Promise<T> {
+async function untilCommitted(
+  context: SourceContext,
+  messages: readonly StreamMessage[],
+  live: LiveCheckpoint,
+  hours: Hours,
+  signal: AbortSignal,
+): Promise<LiveCheckpoint> {
+  const { seams, log } = context;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await commit();
+      return await commitMessages(context, messages, live, hours);
     } catch (thrown) {
       signal.throwIfAborted();
-      const waitMs = 500 + fullJitterMs(deps.seams.random, attempt, 1_000, 30_000);
+      const waitMs = 500 + fullJitterMs(seams.random, attempt, 1_000, 30_000);
       log[attempt === 0 ? 'warn' : 'debug'](
         { err: asPenstockError(thrown), waitMs },
         'messages could not be committed, they wait unacknowledged',
       );
-      await sleep(deps.seams.clock, waitMs, signal);
+      await sleep(seams.clock, waitMs, signal);
     }
   }
 }
 
-interface Drain extends Disposable {
-  readonly signal: AbortSignal;
-  touch(): void;
+async function commitMessages(
+  context: SourceContext,
+  messages: readonly StreamMessage[],
+  live: LiveCheckpoint,
+  hours: Hours,
+): Promise<LiveCheckpoint> {
+  const now = context.seams.clock.now();
+  const hour = Math.floor(now / hourMs) * hourMs;
+  if (hours.current !== undefined && hours.current !== hour) await closeHour(context, hours.current);
+  hours.current = hour;
+  const raws = messages.flatMap(({ records }) => records);
+  const facts = await examineAll(context, raws);
+  // A record that claims to come from the future must not make the cursor look fresh.
+  const times = facts.flatMap(({ time }) => (time !== undefined && time <= now ? [time] : []));
+  const until = times.reduce((a, b) => Math.max(a, b), live.until === live.start ? (times[0] ?? live.until) : live.until);
+  const next = { ...live, until };
+  await admit(context, facts, { lane: 'live', row: hourRow(hour), checkpoint: { name: 'live', value: next } });
+  return next;
+}
+
+function hourRow(hour: number): { key: string; from: number; to: number } {
+  return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
+}
+
+async function closeHour({ journal, settings }: SourceContext, hour: number): Promise<void> {
+  const window = { ...hourRow(hour), lane: 'live' as const, ...zeroCounts(), complete: true };
+  await journal.append({ source: settings.name, window });
 }
 
 /** Ends a `run --once` when nothing came for a while. */
-function createDrain({ deps }: SourceContext, parent: AbortSignal): Drain {
-  const controller = new AbortController();
-  const end = (): void => controller.abort(parent.reason);
-  const arm = (): Disposable =>
-    deps.seams.clock.timer(drainedMs, () => controller.abort(new DOMException('nothing more came', 'AbortError')));
-  let timer = arm();
-  parent.addEventListener('abort', end, { once: true });
-  return {
-    signal: controller.signal,
-    touch() {
-      timer[Symbol.dispose]();
-      timer = arm();
-    },
-    [Symbol.dispose]() {
-      timer[Symbol.dispose]();
-      parent.removeEventListener('abort', end);
-    },
-  };
+class Drain implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #context: SourceContext;
+  readonly #parent: AbortSignal;
+  #timer: Disposable;
+
+  constructor(context: SourceContext, parent: AbortSignal) {
+    this.#context = context;
+    this.#parent = parent;
+    this.#timer = this.#arm();
+    parent.addEventListener('abort', this.#end, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Something came. */
+  touch(): void {
+    this.#timer[Symbol.dispose]();
+    this.#timer = this.#arm();
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+    this.#parent.removeEventListener('abort', this.#end);
+  }
+
+  readonly #end = (): void => this.#controller.abort(this.#parent.reason);
+
+  #arm(): Disposable {
+    return this.#context.seams.clock.timer(drainedMs, () =>
+      this.#controller.abort(new DOMException('nothing more came', 'AbortError')),
+    );
+  }
 }

@@ -1,15 +1,13 @@
-import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import type { Page, PageRequest, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
-import { dayOf, examineAll } from '../admit.ts';
+import { dayOf } from '../admit.ts';
 import { openContext, type SourceContext } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
-import type { CollectDeps } from '../source.ts';
-import { createWalkGuard } from './guard.ts';
+import type { SourceEnvironment } from '../source.ts';
+import { pages } from './pages.ts';
 import { windowReader } from './range.ts';
-import { counted } from './walk.ts';
-import { align, minWindowMs } from './windows.ts';
+import { endCovering, type Window, WindowSize, windows } from './windows.ts';
 
 /** Where a record lies against what was collected: in a finished window, in one that the overlap or sweep still reads again, or in none. */
 export type Coverage = 'closed' | 'open' | 'never';
@@ -36,64 +34,41 @@ export interface ComparedRecord {
  */
 export async function* compareRange(
   settings: SourceSettings,
-  deps: CollectDeps,
-  range: { readonly from: number; readonly to: number },
+  environment: SourceEnvironment,
+  range: Window,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
-  const c = openContext(settings, deps);
-  await using reader = windowReader(await deps.openReader(), settings.name);
-  const windows = await deps.journal.windows(settings.name, range.from, range.to);
-  const covers = coverageOf(c, windows);
-  const step = Math.max(1, settings.connector.defaults.precisionMs);
-  const end = align(c, range.to + step);
-  let size = Math.max(2 * step, align(c, settings.window.maxMs));
-  for (let from = align(c, range.from); from < end; ) {
-    const to = Math.min(end, from + size);
+  const context = openContext(settings, environment);
+  await using reader = windowReader(await context.openReader(), settings.name);
+  const covers = coverageOf(context, await context.journal.windows(settings.name, range.from, range.to));
+  const size = new WindowSize(context);
+  const stretch = { from: range.from, until: { atMost: endCovering(context, range.to) } };
+  for (const window of windows(context, stretch, size)) {
     try {
-      for await (const facts of scanWindow(c, reader, { from, to }, signal)) yield await compare(c, facts, range, covers);
-      from = to === end ? end : to - step;
+      for await (const facts of distinctRecords(context, reader, window, signal))
+        yield await compare(context, facts, range, covers);
+      size.grow();
     } catch (error) {
-      size = smallerSize(c, error, to - from);
+      size.refuse(window, error);
     }
   }
 }
 
-/** Half of a window that the vendor refused as too large; throws what is not a matter of size, or when it cannot be smaller. */
-function smallerSize(c: SourceContext, error: unknown, was: number): number {
-  if (consequenceOf(error).walk !== 'halve' || was <= minWindowMs(c)) throw error;
-  return Math.max(minWindowMs(c), align(c, was / 2));
-}
-
-async function* scanWindow(
-  c: SourceContext,
-  reader: WindowReader,
-  { from, to }: { readonly from: number; readonly to: number },
-  signal: AbortSignal,
-) {
-  const guard = createWalkGuard(null);
+/** The records of a window page by page, each once. */
+async function* distinctRecords(context: SourceContext, reader: WindowReader, window: Window, signal: AbortSignal) {
   const met = new Set<string>();
-  let state: PageState | null = null;
-  for (let pages = 0; ; pages += 1) {
-    if (pages >= c.settings.connector.defaults.maxPages)
-      throw new PenstockError('PEN_PAGE_LOOP', `the window has more than ${pages} pages`);
-    const asked: PageRequest = { from, to, state };
-    const page: Page = await counted(c, reader, () => reader.page(asked, signal));
-    const facts = await examineAll(c, page.records);
-    guard.take(page, facts);
+  for await (const { facts } of pages(context, reader, { window, state: null, pages: 0 }, signal))
     yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
-    if (page.next === null) return;
-    state = page.next;
-  }
 }
 
-function coverageOf({ settings, deps }: SourceContext, windows: readonly LedgerWindow[]): (time: number) => Coverage {
-  const ranges = windows.flatMap(({ from, to, complete }) =>
+function coverageOf({ settings, seams }: SourceContext, collected: readonly LedgerWindow[]): (time: number) => Coverage {
+  const ranges = collected.flatMap(({ from, to, complete }) =>
     complete && from !== null && to !== null ? [[from, to] as const] : [],
   );
   const last = ranges.reduce((newest, [, to]) => Math.max(newest, to), Number.NEGATIVE_INFINITY);
   const openFrom = Math.min(
     last - settings.window.overlapMs,
-    settings.sweep === undefined ? last : deps.seams.clock.now() - settings.sweep.backMs,
+    settings.sweep === undefined ? last : seams.clock.now() - settings.sweep.backMs,
   );
   return (time) => {
     if (!ranges.some(([from, to]) => from <= time && time <= to)) return 'never';
@@ -102,24 +77,24 @@ function coverageOf({ settings, deps }: SourceContext, windows: readonly LedgerW
 }
 
 async function compare(
-  c: SourceContext,
+  context: SourceContext,
   all: readonly RecordFacts[],
-  range: { readonly from: number; readonly to: number },
+  range: Window,
   covers: (time: number) => Coverage,
 ): Promise<ComparedRecord[]> {
-  const { deps, settings } = c;
+  const { journal, seams, settings, userAgent } = context;
   const facts = all.filter(({ time }) => time === undefined || (time >= range.from && time <= range.to));
-  const known = await deps.journal.seen(
+  const known = await journal.seen(
     settings.name,
     facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
   );
-  const rememberedFrom = deps.seams.clock.now() - idMemoryMs(settings);
+  const rememberedFrom = seams.clock.now() - idMemoryMs(settings);
   return facts.map((item, i) => ({
     uid: item.uid,
     time: item.time,
     actionKey: item.actionKey,
     known: known[i]?.includes(item.fingerprint) ?? false,
-    excluded: c.isFiltered(item) || (settings.selfEvents === 'exclude' && item.isSelfMade(deps.userAgent)),
+    excluded: context.isFiltered(item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
     coverage: covers(item.time ?? range.from),
     withinMemory: (item.time ?? range.from) >= rememberedFrom,
   }));

@@ -1,14 +1,17 @@
+// A range of time outside the live loop: a job's, with its own retries, or the sweep's.
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import type { Reader, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
-import type { AdmissionCounts } from '../admit.ts';
+import type { SourceTotals } from '../../journal/counts.ts';
+import { admit } from '../admit.ts';
 import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
-import { openContext, restoreMemory, type SourceContext } from '../context.ts';
-import type { CollectDeps, RangeProgress, RangeWalk } from '../source.ts';
-import type { WalkStep } from './walk.ts';
-import { align, type Span, walkSpan, windowSize } from './windows.ts';
+import { type Halt, openContext, type SourceContext } from '../context.ts';
+import type { RangeProgress, RangeWalk, SourceEnvironment } from '../source.ts';
+import { ownRow } from './ledger-row.ts';
+import { type WalkedPage, walk } from './walk.ts';
+import { endCovering, WindowSize } from './windows.ts';
 
 export interface RangeOptions {
   readonly onProgress?: (progress: RangeProgress) => void;
@@ -17,7 +20,6 @@ export interface RangeOptions {
   readonly lane?: 'live' | 'backfill';
 }
 
-const roomCheckMs = 1_000;
 /** Failures in a row without a page between them after which a range gives up. */
 const maxFailures = 10;
 
@@ -40,122 +42,108 @@ export function windowReader(reader: Reader, source: string): WindowReader {
  */
 export async function runRange(
   settings: SourceSettings,
-  deps: CollectDeps,
-  walk: RangeWalk,
-  options: RangeOptions,
+  environment: SourceEnvironment,
+  job: RangeWalk,
+  { signal, lane = 'backfill', onProgress }: RangeOptions,
 ): Promise<RangeProgress> {
-  const c = openContext(settings, deps);
-  await restoreMemory(c);
-  const progress: Progress = { at: walk.from, fetched: 0, new: 0, duplicate: 0 };
-  const attempts = { failures: 0 };
-  for (;;) {
+  const context = openContext(settings, environment);
+  await context.memory.restore(context.journal, settings.name);
+  const progress = { at: job.from, fetched: 0, new: 0, duplicate: 0 };
+  for (let failures = 0; ; ) {
     try {
-      await walkRange(c, walk, options, progress, attempts);
-      return { ...progress };
+      for await (const { until, counts } of collectJob(context, job, lane, signal)) {
+        failures = 0;
+        progress.at = Math.max(progress.at, until);
+        progress.fetched += counts.fetched;
+        progress.new += counts.new;
+        progress.duplicate += counts.duplicate;
+        onProgress?.({ ...progress });
+      }
+      return { ...progress, at: Math.max(progress.at, job.to) };
     } catch (thrown) {
-      options.signal.throwIfAborted();
-      await pauseAfter(c, asPenstockError(thrown), attempts, options.signal);
+      signal.throwIfAborted();
+      failures += 1;
+      await pauseAfter(context, asPenstockError(thrown), failures, signal);
     }
   }
 }
 
-type Progress = { -readonly [K in keyof RangeProgress]: RangeProgress[K] };
-
 async function pauseAfter(
-  { deps, log }: SourceContext,
+  { seams, log }: SourceContext,
   error: PenstockError,
-  attempts: { failures: number },
+  failures: number,
   signal: AbortSignal,
 ): Promise<void> {
-  attempts.failures += 1;
-  if (consequenceOf(error).source !== 'fail_poll' || attempts.failures >= maxFailures) throw error;
-  const waitMs = Math.max(error.retryAfterMs ?? 0, 1_000 + fullJitterMs(deps.seams.random, attempts.failures, 1_000, 300_000));
-  log.warn({ err: error, waitMs, failures: attempts.failures }, 'range interrupted, it goes on after a pause');
-  await sleep(deps.seams.clock, waitMs, signal);
+  if (consequenceOf(error).source !== 'fail_poll' || failures >= maxFailures) throw error;
+  const waitMs = Math.max(error.retryAfterMs ?? 0, 1_000 + fullJitterMs(seams.random, failures, 1_000, 300_000));
+  log.warn({ err: error, waitMs, failures }, 'range interrupted, it is tried again');
+  await sleep(seams.clock, waitMs, signal);
 }
 
-async function walkRange(
-  c: SourceContext,
-  walk: RangeWalk,
-  { signal, lane = 'backfill', onProgress }: RangeOptions,
-  progress: Progress,
-  attempts: { failures: number },
-) {
-  const { deps, settings } = c;
-  const name = `job:${walk.job}`;
-  const began = deps.seams.clock.now();
-  const stored = parseRange(await deps.journal.checkpoint(settings.name, name)) ?? {
-    from: walk.from,
-    to: walk.to,
-    until: walk.from,
-    began,
-    done: false,
-  };
-  progress.at = Math.max(progress.at, stored.until);
+async function* collectJob(
+  context: SourceContext,
+  { job, from, to }: RangeWalk,
+  lane: 'live' | 'backfill',
+  signal: AbortSignal,
+): AsyncGenerator<RangeStep, void, undefined> {
+  const { journal, settings, seams } = context;
+  const name = `job:${job}`;
+  const fresh: RangeCheckpoint = { from, to, until: from, began: seams.clock.now(), done: false };
+  const stored = parseRange(await journal.checkpoint(settings.name, name)) ?? fresh;
   if (stored.done) return;
-  await using reader = windowReader(await deps.openReader(), settings.name);
-  const span = rangeSpan(c, name, stored, {
-    lane,
-    beforeWindow: () => waitForRoom(deps, signal),
-    onUntil(until) {
-      progress.at = until;
-      onProgress?.({ ...progress });
-    },
-    onPage(counts) {
-      attempts.failures = 0;
-      add(progress, counts);
-      onProgress?.({ ...progress });
-    },
-  });
-  await walkSpan(c, reader, span, windowSize(c), { soft: signal, hard: signal });
+  await using reader = windowReader(await context.openReader(), settings.name);
+  const halt = { soft: signal, hard: signal };
+  yield* collectRange(context, reader, { name, lane, range: stored }, new WindowSize(context), halt);
   const { walk: _walk, ...range } = stored;
-  await deps.journal.append({ source: settings.name, checkpoint: { name, value: { ...range, until: stored.to, done: true } } });
-  progress.at = stored.to;
+  await journal.append({ source: settings.name, checkpoint: { name, value: { ...range, until: stored.to, done: true } } });
 }
 
-function add(progress: Progress, counts: AdmissionCounts): void {
-  progress.fetched += counts.fetched;
-  progress.new += counts.new;
-  progress.duplicate += counts.duplicate;
+/** A range that keeps its own checkpoint. */
+interface Range {
+  /** Of the checkpoint. */
+  readonly name: string;
+  readonly lane: 'live' | 'backfill';
+  readonly range: RangeCheckpoint;
+  readonly closedUntil?: number;
 }
 
-interface RangeHooks extends Pick<Span, 'lane' | 'beforeWindow' | 'onPage' | 'closedUntil'> {
-  readonly onUntil: (until: number) => void;
-  /** False when something more urgent comes first. */
-  readonly goesOn?: () => boolean;
+/** What one commit of a range brought. */
+interface RangeStep {
+  readonly counts: SourceTotals;
+  /** Windows up to here are complete, milliseconds. */
+  readonly until: number;
+  /** True after the last page of a window. */
+  readonly isComplete: boolean;
 }
 
-/** The span of a range that keeps its own checkpoint. */
-export function rangeSpan(
-  c: SourceContext,
-  name: string,
-  { walk, ...range }: RangeCheckpoint,
-  { onUntil, goesOn, ...hooks }: RangeHooks,
-): Span {
+/** Collects what is left of a range, page by page. */
+export async function* collectRange(
+  context: SourceContext,
+  reader: WindowReader,
+  { name, lane, range: { walk: left, ...range }, closedUntil }: Range,
+  size: WindowSize,
+  halt: Halt,
+): AsyncGenerator<RangeStep, void, undefined> {
   let { until } = range;
-  // Both ends belong to the range: one step of precision more covers what shares the last instant.
-  const step = Math.max(1, c.settings.connector.defaults.precisionMs);
-  const end = align(c, range.to + step);
-  const lastEnd = (to: number): number => Math.min(range.to, Math.max(until, to));
-  return {
-    ...hooks,
-    from: until,
-    target: () => Math.max(until, Math.min(end, align(c, c.deps.seams.clock.now()))),
-    walk,
-    checkpoint: (step) => ({ name, value: { ...range, ...positionAfter(until, step, lastEnd) } }),
-    afterWindow({ to }) {
-      until = lastEnd(to);
-      onUntil(until);
-      return goesOn?.() ?? true;
-    },
-  };
+  // Both ends belong to the range.
+  const stretch = { from: until, until: { atMost: endCovering(context, range.to) }, left };
+  for await (const page of walk(context, reader, stretch, size, halt)) {
+    const value = { ...range, ...positionAfter(page, until, range.to) };
+    const { facts, ownRecords, end } = page;
+    const counts = await admit(context, facts, {
+      lane,
+      row: ownRow(page),
+      checkpoint: { name, value },
+      closedUntil,
+      ownRecords,
+    });
+    context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
+    until = value.until;
+    yield { counts, until, isComplete: end === 'complete' };
+  }
 }
 
-function positionAfter(until: number, step: WalkStep, lastEnd: (to: number) => number): Pick<RangeCheckpoint, 'until' | 'walk'> {
-  if ('walk' in step) return { until, walk: step.walk };
-  return { until: 'complete' in step ? lastEnd(step.complete.to) : until };
-}
-
-async function waitForRoom({ journal, seams }: CollectDeps, signal: AbortSignal): Promise<void> {
-  while (!journal.hasRoom()) await sleep(seams.clock, roomCheckMs, signal);
+function positionAfter({ walk, next, end }: WalkedPage, until: number, to: number): Pick<RangeCheckpoint, 'until' | 'walk'> {
+  if (next !== undefined) return { until, walk: next };
+  return { until: end === 'complete' ? Math.min(to, Math.max(until, walk.to)) : until };
 }

@@ -1,139 +1,122 @@
 // The second look: due -> windows that were closed are read again, a few per poll -> rows without a time, where the connector can -> done.
-import { asPenstockError, PenstockError } from '../../base/errors.ts';
-import type { PageState, WindowReader } from '../../connectors/connector.ts';
+import { asPenstockError, type PenstockError } from '../../base/errors.ts';
+import type { WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
-import { admit, examineAll } from '../admit.ts';
+import { admit } from '../admit.ts';
 import { type LiveCheckpoint, parseRange, type RangeCheckpoint } from '../checkpoint.ts';
-import { type SourceContext, vendorNow } from '../context.ts';
-import type { PollSession } from '../loop.ts';
-import { createWalkGuard } from './guard.ts';
-import { rangeSpan } from './range.ts';
-import { counted, createSelfGuard } from './walk.ts';
-import { align, type WindowSize, walkSpan } from './windows.ts';
-
-type SweepSettings = NonNullable<SourceSettings['sweep']>;
-
-/** The sweep of one source. */
-export interface Sweep {
-  /** Does a part of the sweep when one is due: until it ends or the next poll is due. What fails is noted and tried again later. */
-  goOn(reader: WindowReader, live: LiveCheckpoint, session: PollSession, size: WindowSize): Promise<void>;
-  /** Times in milliseconds since the epoch. */
-  details(): Readonly<Record<string, unknown>>;
-  warnings(): readonly string[];
-}
+import { type Halt, type SourceContext, vendorNow } from '../context.ts';
+import type { Poll } from '../kind.ts';
+import { OwnRecords } from '../own-records.ts';
+import { pages } from './pages.ts';
+import { collectRange } from './range.ts';
+import { align, type WindowSize } from './windows.ts';
 
 const retryMs = 300_000;
 
-/** A sweep that has not looked yet; one that is not configured does nothing. */
-export function createSweep(c: SourceContext): Sweep {
-  const { sweep } = c.settings;
-  const { clock } = c.deps.seams;
-  const state: { range?: RangeCheckpoint; error?: PenstockError; retryAt: number } = { retryAt: 0 };
-  return {
-    async goOn(reader, live, session, size) {
-      if (sweep === undefined || clock.monotonic() < state.retryAt) return;
-      try {
-        state.range = await openRange(c, sweep, live);
-        if (state.range.done) return;
-        state.range = await sweepOn(c, reader, { live, session, size, range: state.range });
-        delete state.error;
-      } catch (thrown) {
-        if (session.halt.soft.aborted) throw thrown;
-        const error = asPenstockError(thrown);
-        const isNews = state.error?.message !== error.message;
-        state.error = error;
-        state.retryAt = clock.monotonic() + retryMs;
-        c.log[isNews ? 'warn' : 'debug']({ err: error }, 'sweep interrupted, it goes on later');
-      }
-    },
-    details: () =>
-      state.range === undefined ? {} : { sweep: { began: state.range.began, until: state.range.until, done: state.range.done } },
-    warnings: () => (state.error === undefined ? [] : [`the sweep does not get on: ${state.error.message}`]),
-  };
+/** The sweep of one source; where none is configured it does nothing. */
+export class Sweep {
+  readonly #context: SourceContext;
+  #range: RangeCheckpoint | undefined;
+  #error: PenstockError | undefined;
+  #retryAt = 0;
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+  }
+
+  /** Does a part of the sweep when one is due: until it ends or the next poll is due. What fails is noted and tried again later. */
+  async goOn(reader: WindowReader, live: LiveCheckpoint, poll: Poll, size: WindowSize): Promise<void> {
+    const { settings, seams, log } = this.#context;
+    if (settings.sweep === undefined || seams.clock.monotonic() < this.#retryAt) return;
+    try {
+      this.#range = await openRange(this.#context, settings.sweep, live);
+      if (this.#range.done) return;
+      this.#range = await sweepOn(this.#context, reader, this.#range, live.until, poll, size);
+      this.#error = undefined;
+    } catch (thrown) {
+      if (poll.halt.soft.aborted) throw thrown;
+      const error = asPenstockError(thrown);
+      const isNews = this.#error?.message !== error.message;
+      this.#error = error;
+      this.#retryAt = seams.clock.monotonic() + retryMs;
+      log[isNews ? 'warn' : 'debug']({ err: error }, 'sweep interrupted, it goes on later');
+    }
+  }
+
+  /** Times in milliseconds since the epoch. */
+  details(): Readonly<Record<string, unknown>> {
+    if (this.#range === undefined) return {};
+    const { began, until, done } = this.#range;
+    return { sweep: { began, until, done } };
+  }
+
+  warnings(): readonly string[] {
+    return this.#error === undefined ? [] : [`the sweep does not get on: ${this.#error.message}`];
+  }
 }
 
 /** The range being swept, or a new one when it is time; a source that never swept waits its first `every`. */
-async function openRange(c: SourceContext, { everyMs, backMs }: SweepSettings, live: LiveCheckpoint): Promise<RangeCheckpoint> {
-  const { deps, settings } = c;
-  const now = deps.seams.clock.now();
-  const stored = parseRange(await deps.journal.checkpoint(settings.name, 'sweep'));
+async function openRange(
+  context: SourceContext,
+  { everyMs, backMs }: NonNullable<SourceSettings['sweep']>,
+  live: LiveCheckpoint,
+): Promise<RangeCheckpoint> {
+  const { journal, seams, settings } = context;
+  const now = seams.clock.now();
+  const stored = parseRange(await journal.checkpoint(settings.name, 'sweep'));
   // A beginning in the future comes from a wrong clock.
   const isDue = stored !== undefined && (stored.began > now || now - stored.began >= everyMs);
   if (stored !== undefined && (!stored.done || !isDue)) return stored;
-  const from = align(c, Math.max(live.start, vendorNow(c) - backMs));
+  const from = align(context, Math.max(live.start, vendorNow(context) - backMs));
   const to = live.until - settings.window.overlapMs;
   const fresh = { from, to, until: from, began: now, done: stored === undefined || to <= from };
-  await save(c, fresh);
+  await save(context, fresh);
   return fresh;
 }
 
-async function save({ deps, settings }: SourceContext, range: RangeCheckpoint): Promise<void> {
-  await deps.journal.append({ source: settings.name, checkpoint: { name: 'sweep', value: range } });
+async function save({ journal, settings }: SourceContext, range: RangeCheckpoint): Promise<void> {
+  await journal.append({ source: settings.name, checkpoint: { name: 'sweep', value: range } });
 }
 
-interface Step {
-  readonly live: LiveCheckpoint;
-  readonly session: PollSession;
-  readonly size: WindowSize;
-  readonly range: RangeCheckpoint;
-}
-
-async function sweepOn(c: SourceContext, reader: WindowReader, { live, session, size, range }: Step): Promise<RangeCheckpoint> {
-  const before = c.counts.new;
-  let { until } = range;
-  const span = rangeSpan(c, 'sweep', range, {
-    lane: 'live',
-    closedUntil: live.until,
-    beforeWindow: () => session.waitForRoom(),
-    onUntil: (time) => {
-      until = time;
-    },
-    goesOn: () => !session.isPollDue(),
-    onPage: () => session.onAnswer(),
-  });
-  await walkSpan(c, reader, span, size, session.halt);
+async function sweepOn(
+  context: SourceContext,
+  reader: WindowReader,
+  range: RangeCheckpoint,
+  closedUntil: number,
+  { halt, next }: Poll,
+  size: WindowSize,
+): Promise<RangeCheckpoint> {
+  const before = context.counts.new;
   const { walk: _walk, ...rest } = range;
+  let { until } = rest;
+  for await (const step of collectRange(context, reader, { name: 'sweep', lane: 'live', range, closedUntil }, size, halt)) {
+    until = step.until;
+    await context.health.answered();
+    if (step.isComplete && next.dueIn() <= 0) break;
+  }
   if (until < range.to) return { ...rest, until };
-  await sweepUntimed(c, reader, session, range);
+  await sweepUntimed(context, reader, range, halt);
   const done = { ...rest, until, done: true };
-  await save(c, done);
-  c.log.info({ late: c.counts.new - before }, 'sweep done');
+  await save(context, done);
+  context.log.info({ late: context.counts.new - before }, 'sweep done');
   return done;
 }
 
 /** Reads what no window returns, newest first, until a page is known whole or older than the sweep. */
 async function sweepUntimed(
-  c: SourceContext,
+  context: SourceContext,
   reader: WindowReader,
-  { halt }: PollSession,
-  range: RangeCheckpoint,
+  { from, began }: RangeCheckpoint,
+  halt: Halt,
 ): Promise<void> {
-  const guard = createWalkGuard(null);
-  const selfGuard = createSelfGuard(c, range.from, c.deps.seams.clock.now());
-  const window = { key: `sweep ${new Date(range.began).toISOString()}`, from: null, to: null };
-  let state: PageState | null = null;
-  for (let pages = 0; reader.sweepPage !== undefined; pages += 1) {
-    if (pages >= c.settings.connector.defaults.maxPages)
-      throw new PenstockError('PEN_PAGE_LOOP', `the sweep has more than ${pages} pages`);
-    const page = await untimedPage(c, reader, state, halt.hard);
-    const facts = await examineAll(c, page.records);
-    guard.take(page, facts);
-    const isOld = facts.every(({ time }) => time !== undefined && time < range.from);
-    const isLast = page.next === null || isOld;
-    const counts = await admit(c, facts, { lane: 'live', window, selfGuard, complete: isLast });
-    if (isLast || counts.new === 0) return;
-    state = page.next;
+  if (reader.sweepPage === undefined) return;
+  const ownRecords = new OwnRecords(context, from, context.seams.clock.now());
+  const row = { key: `sweep ${new Date(began).toISOString()}`, from: null, to: null };
+  for await (const { page, facts } of pages(context, reader, { window: 'untimed', state: null, pages: 0 }, halt.hard)) {
+    const isOld = facts.every(({ time }) => time !== undefined && time < from);
+    const complete = page.next === null || isOld;
+    const counts = await admit(context, facts, { lane: 'live', row: { ...row, complete }, ownRecords });
+    if (complete || counts.new === 0) return;
     halt.soft.throwIfAborted();
   }
-}
-
-function untimedPage(
-  c: SourceContext,
-  reader: WindowReader,
-  state: PageState | null,
-  signal: AbortSignal,
-): ReturnType<WindowReader['page']> {
-  const asked = reader.sweepPage?.bind(reader);
-  if (asked === undefined) throw new PenstockError('PEN_INTERNAL', 'the reader cannot sweep without a window');
-  return counted(c, reader, () => asked({ state }, signal));
 }

@@ -1,138 +1,125 @@
-// A stretch of time read window after window: the live loop's way to now, a sweep, a job's range.
+// The one cut of a stretch of time into windows: the live loop's way to now, a sweep, a job's range, a comparison.
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import type { WindowReader } from '../../connectors/connector.ts';
-import type { AdmissionCounts } from '../admit.ts';
-import type { WalkState } from '../checkpoint.ts';
-import { type Halt, type SourceContext, vendorNow } from '../context.ts';
-import { newWalk, resumedWalk, type WalkPlan, walkWindow } from './walk.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
 
-/** What a stretch is and what its commits say. */
-export interface Span {
-  readonly lane: 'live' | 'backfill';
-  /** Where the first window begins, milliseconds. */
+/** A range of event time in milliseconds. Whether a bound belongs to it differs between vendors. */
+export interface Window {
   readonly from: number;
-  /** Where the last one ends; asked before each window. */
-  target(): number;
-  /** A walk left behind: it comes first. */
-  readonly walk: WalkState | undefined;
-  readonly checkpoint: WalkPlan['checkpoint'];
-  readonly closedUntil?: number;
-  readonly row?: NonNullable<WalkPlan['row']>;
-  /** Comes before each window: waits for room in the journal. */
-  beforeWindow(): Promise<void>;
-  /** Comes after each complete window, which is durable then; false ends the span early. */
-  afterWindow?(window: WalkState): boolean;
-  readonly onPage?: (counts: AdmissionCounts) => void;
+  readonly to: number;
 }
 
-/** The size of windows that the vendor bears just now: halved when it refuses one, doubled back with each that works. */
-export interface WindowSize {
-  ms: number;
+/** A stretch of time to be cut, milliseconds. */
+export interface Stretch {
+  readonly from: number;
+  /**
+   * Where the last window ends, looked at before each. `atLeast` means as far as the vendor's records have settled by now, and never
+   * before this time; `atMost` means this time, as far as it is past.
+   */
+  readonly until: { readonly atLeast: number } | { readonly atMost: number };
+  /** A window left behind comes first. */
+  readonly first?: Window | undefined;
 }
 
-/** A size that starts at the configured maximum. */
-export function windowSize({ settings }: SourceContext): WindowSize {
-  return { ms: settings.window.maxMs };
-}
+type Settings = Pick<SourceContext, 'settings'>;
+
+const precisionOf = ({ settings }: Settings): number => Math.max(1, settings.connector.defaults.precisionMs);
 
 /** Cuts a time down to what the vendor's API can express. */
-export function align({ settings }: SourceContext, time: number): number {
-  const precision = precisionOf(settings.connector.defaults.precisionMs);
+export function align(context: Settings, time: number): number {
+  const precision = precisionOf(context);
   return Math.floor(time / precision) * precision;
 }
 
-const precisionOf = (ms: number): number => Math.max(1, ms);
+/** The end of a stretch that covers `to` itself: one step of precision more covers what shares the last instant. */
+export function endCovering(context: Settings, to: number): number {
+  return align(context, to + precisionOf(context));
+}
 
-/** Walks the span's windows to its target; rejects with what stopped it. */
-export async function walkSpan(c: SourceContext, reader: WindowReader, span: Span, size: WindowSize, halt: Halt): Promise<void> {
-  let position = align(c, span.from);
-  let pending = span.walk === undefined ? undefined : resumedWalk(c, span.walk);
-  let began = pending?.began ?? vendorNow(c);
-  for (;;) {
-    await span.beforeWindow();
-    const target = span.target();
-    const window = pending ?? nextWindow(c, { from: position, target, began }, size);
+/**
+ * The size of windows that the vendor bears just now: halved when it refuses one, doubled back with each that works. The smallest is
+ * `window.min`, and at least two steps of precision, because each window begins one step before the end of the one before.
+ */
+export class WindowSize {
+  readonly #context: SourceContext;
+  readonly #minMs: number;
+  #ms: number;
+  #refused: Window | undefined;
+
+  constructor(context: SourceContext) {
+    const { window } = context.settings;
+    this.#context = context;
+    this.#minMs = Math.max(window.minMs, 2 * precisionOf(context));
+    this.#ms = window.maxMs;
+  }
+
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** After a window that was read to its end. */
+  grow(): void {
+    this.#ms = Math.min(this.#context.settings.window.maxMs, this.#ms * 2);
+  }
+
+  shrink(was: number): void {
+    this.#ms = Math.max(this.#minMs, Math.floor(was / 2));
+  }
+
+  /** Halves a window that the vendor refused as too large; throws what is not a matter of size, and PEN_SOURCE_REFUSED when it is the smallest. */
+  refuse(window: Window, error: unknown, was = window.to - window.from): void {
+    if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') throw error;
+    if (was <= this.#minMs) throw refusedAtAnySize(error, was);
+    this.#refused = window;
+    this.shrink(was);
+    this.#context.log.warn({ err: error, windowMs: this.#ms }, 'window refused as too large, a smaller one is read');
+  }
+
+  /** True for the window that was refused last: it is cut anew. */
+  isRefused(window: Window): boolean {
+    return this.#refused === window;
+  }
+}
+
+function refusedAtAnySize(error: PenstockError, was: number): PenstockError {
+  return new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
+    fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
+    cause: error,
+    ...(error.status === undefined ? {} : { status: error.status }),
+  });
+}
+
+/** Cuts window after window, each when the one before was read to its end or refused. */
+export function* windows(
+  context: SourceContext,
+  { from, until, first }: Stretch,
+  size: WindowSize,
+): Generator<Window, void, undefined> {
+  let position = align(context, from);
+  for (let left = first; ; left = undefined) {
+    const end = 'atLeast' in until ? settledUntil(context, until.atLeast) : pastUntil(context, until.atMost);
+    const window = left ?? cut(context, position, end, size);
     if (window === undefined) return;
-    const walked = await tryWindow(c, reader, span, window, size, halt);
-    pending = undefined;
-    if (walked === undefined) {
+    yield window;
+    if (size.isRefused(window)) {
       position = Math.min(position, window.from);
       continue;
     }
-    // The first answer tells how far the vendor's clock is behind.
-    began = Math.min(began, walked.serverTime ?? began);
-    if (span.afterWindow?.(walked) === false || window.to >= target) return;
-    halt.soft.throwIfAborted();
-    // Whether a bound belongs to the window differs between vendors: the last instant is read again.
-    position = Math.max(position, window.to - precisionOf(c.settings.connector.defaults.precisionMs));
+    if (window.to >= end) return;
+    // The last instant is read again.
+    position = Math.max(position, window.to - precisionOf(context));
   }
 }
 
-function nextWindow(
-  c: SourceContext,
-  { from, target, began }: { readonly from: number; readonly target: number; readonly began: number },
-  size: WindowSize,
-): WalkState | undefined {
-  // At least two steps of precision, because the next window begins one step before this one's end.
-  const step = Math.max(2 * precisionOf(c.settings.connector.defaults.precisionMs), align(c, size.ms));
-  const to = Math.min(from + step, target);
-  return to <= from ? undefined : newWalk(from, to, began);
+// Never before what is complete: reading the overlap again finds late records and measures the vendor's clock anew.
+function settledUntil(context: SourceContext, atLeast: number): number {
+  return Math.max(atLeast, align(context, vendorNow(context) - context.settings.window.settleMs));
 }
 
-/** Walks a window; undefined when the vendor would not bear it and a smaller one comes next. */
-async function tryWindow(
-  c: SourceContext,
-  reader: WindowReader,
-  span: Span,
-  window: WalkState,
-  size: WindowSize,
-  halt: Halt,
-): Promise<WalkState | undefined> {
-  try {
-    const walked = await walkWindow(c, reader, planOf(span, window), halt);
-    size.ms = Math.min(c.settings.window.maxMs, size.ms * 2);
-    return walked;
-  } catch (error) {
-    if (!(error instanceof PenstockError)) throw error;
-    const { walk } = consequenceOf(error);
-    if (walk === 'drop_and_halve') size.ms = Math.max(minWindowMs(c), Math.floor((window.to - window.from) / 2));
-    if (walk === 'drop' || walk === 'drop_and_halve') await drop(c, span);
-    if (walk !== 'halve') throw error;
-    halve(c, window, size, error);
-    return undefined;
-  }
+function pastUntil(context: SourceContext, atMost: number): number {
+  return Math.min(atMost, align(context, context.seams.clock.now()));
 }
 
-// The next poll cuts the window anew: resuming would meet the same end.
-async function drop({ deps, settings }: SourceContext, span: Span): Promise<void> {
-  await deps.journal.append({ source: settings.name, checkpoint: span.checkpoint({ dropped: true }) });
-}
-
-/** The smallest window worth asking for, milliseconds. */
-export const minWindowMs = ({ settings }: SourceContext): number =>
-  Math.max(settings.window.minMs, 2 * precisionOf(settings.connector.defaults.precisionMs));
-
-function halve(c: SourceContext, window: WalkState, size: WindowSize, error: PenstockError): void {
-  const was = window.to - window.readFrom;
-  if (was <= minWindowMs(c)) {
-    throw new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
-      fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
-      cause: error,
-      ...(error.status === undefined ? {} : { status: error.status }),
-    });
-  }
-  size.ms = Math.max(minWindowMs(c), Math.floor(was / 2));
-  c.log.warn({ err: error, windowMs: size.ms }, 'window refused as too large, a smaller one is read');
-}
-
-function planOf(span: Span, walk: WalkState): WalkPlan {
-  const { lane, checkpoint, closedUntil, onPage, row } = span;
-  return {
-    lane,
-    walk,
-    checkpoint,
-    ...(closedUntil === undefined ? {} : { closedUntil }),
-    ...(onPage === undefined ? {} : { onPage }),
-    ...(row === undefined ? {} : { row }),
-  };
+function cut(context: SourceContext, from: number, end: number, { ms }: WindowSize): Window | undefined {
+  const to = Math.min(from + Math.max(2 * precisionOf(context), align(context, ms)), end);
+  return to <= from ? undefined : { from, to };
 }

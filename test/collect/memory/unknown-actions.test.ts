@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createUnknownActions, parseUnknownCounts, unknownActionsNote } from '../../../src/collect/memory/unknown-actions.ts';
+import { parseUnknownCounts, UnknownActions, unknownActionsNote } from '../../../src/collect/memory/unknown-actions.ts';
 import type { Connector, RecordFacts } from '../../../src/connectors/connector.ts';
 
 const connector = { actions: [{ key: 'user_created', aliases: ['user_made'] }] } as unknown as Connector;
@@ -14,17 +14,17 @@ function countsOf(notes: Readonly<Record<string, unknown>> | undefined): ReturnT
 }
 
 it('notes nothing for actions that have a row, by key or by alias', () => {
-  const unknown = createUnknownActions();
+  const unknown = new UnknownActions();
 
-  expect(unknown.stage([record('user_created', 5), record('User Made', 6)], connector, 100)).toBeUndefined();
+  expect(unknown.count([record('user_created', 5), record('User Made', 6)], connector, 100)).toBeUndefined();
 });
 
 it('counts an unknown action with its first and last time and one sample', () => {
-  const unknown = createUnknownActions();
+  const unknown = new UnknownActions();
 
-  const first = unknown.stage([record('Moon Phase', 20, 'a'), record('Moon Phase', 10, 'b')], connector, 100);
-  first?.apply();
-  const second = unknown.stage([record('Moon Phase', undefined, 'c')], connector, 100);
+  const first = unknown.count([record('Moon Phase', 20, 'a'), record('Moon Phase', 10, 'b')], connector, 100);
+  if (first !== undefined) unknown.take(first.counts);
+  const second = unknown.count([record('Moon Phase', undefined, 'c')], connector, 100);
 
   expect(first?.notes).toEqual({
     unknown_actions: { actions: [{ key: 'moon_phase', action: 'Moon Phase', count: 2, first: 10, last: 20 }], others: 0 },
@@ -36,38 +36,34 @@ it('counts an unknown action with its first and last time and one sample', () =>
 });
 
 it('does not count what was not made durable', () => {
-  const unknown = createUnknownActions();
+  const unknown = new UnknownActions();
 
-  unknown.stage([record('moon', 1)], connector, 100);
-  const again = unknown.stage([record('moon', 1)], connector, 100);
+  unknown.count([record('moon', 1)], connector, 100);
+  const again = unknown.count([record('moon', 1)], connector, 100);
 
   expect(countsOf(again?.notes).actions[0]?.count).toBe(1);
 });
 
 it('goes on where an earlier process stopped', () => {
-  const before = createUnknownActions();
-  const noted = before.stage([record('moon', 1)], connector, 100);
-  const unknown = createUnknownActions();
+  const before = new UnknownActions();
+  const noted = before.count([record('moon', 1)], connector, 100);
+  const unknown = new UnknownActions();
   unknown.load(noted?.notes[unknownActionsNote]);
 
-  const staged = unknown.stage([record('moon', 7)], connector, 100);
+  const staged = unknown.count([record('moon', 7)], connector, 100);
 
   expect(countsOf(staged?.notes).actions).toEqual([{ key: 'moon', action: 'moon', count: 2, first: 1, last: 7 }]);
 });
 
 it('keeps 200 actions and counts the rest together; one that got a row makes room', () => {
-  const unknown = createUnknownActions();
-  unknown
-    .stage(
-      Array.from({ length: 205 }, (_, n) => record(`invented_${n}`, n)),
-      connector,
-      1000,
-    )
-    ?.apply();
+  const unknown = new UnknownActions();
+  const invented = Array.from({ length: 205 }, (_, n) => record(`invented_${n}`, n));
+  const counted = unknown.count(invented, connector, 1000);
+  if (counted !== undefined) unknown.take(counted.counts);
   const learned = { actions: [{ key: 'invented_3' }] } as unknown as Connector;
 
-  const full = unknown.stage([record('late', 1)], connector, 1000);
-  const room = unknown.stage([record('late', 1)], learned, 1000);
+  const full = unknown.count([record('late', 1)], connector, 1000);
+  const room = unknown.count([record('late', 1)], learned, 1000);
 
   expect([countsOf(full?.notes).actions.length, countsOf(full?.notes).others]).toEqual([200, 6]);
   expect(countsOf(room?.notes).actions[3]?.key).toBe('late');
@@ -75,9 +71,9 @@ it('keeps 200 actions and counts the rest together; one that got a row makes roo
 });
 
 it('keeps names and samples short, whatever a vendor sends', () => {
-  const unknown = createUnknownActions();
+  const unknown = new UnknownActions();
 
-  const staged = unknown.stage([record('x'.repeat(10_000), 1, 'y'.repeat(100_000))], connector, 1000);
+  const staged = unknown.count([record('x'.repeat(10_000), 1, 'y'.repeat(100_000))], connector, 1000);
 
   expect(JSON.stringify(staged?.notes).length).toBeLessThan(5_000);
 });

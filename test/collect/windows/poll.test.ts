@@ -447,7 +447,7 @@ it('rewinds a checkpoint in the future to the last window before now', async () 
   expect(await storedIds(journal)).toEqual(['a']);
   expect(await journal.checkpoint('s', 'live')).toMatchObject({ until: noon + minute });
   expect(
-    said(lines, 'the checkpoint lies in the future, so a clock was wrong; collection goes on behind the last window before now')
+    said(lines, 'the checkpoint lies in the future, so a clock was wrong; collection goes on after the last window before now')
       .length,
   ).toBe(1);
 });
