@@ -119,10 +119,10 @@ export class PollLoop implements SourceLoop {
     const { state, health, memory, seams, journal, log } = this.#context;
     state.phase = 'polling';
     state.lastPoll = seams.clock.now();
-    await memory.restore(journal, this.name);
     const poll = { halt, once, next: this.#nextDue() };
     const wasHeld = health.hold.note !== undefined;
     try {
+      await memory.restore(journal, this.name);
       await this.#kind.poll(await this.#openReader(wasHeld), poll);
     } catch (error) {
       // A secret may have been rotated: read the files again and try once more before a person is called.
@@ -132,8 +132,7 @@ export class PollLoop implements SourceLoop {
     } finally {
       state.phase = 'idle';
     }
-    health.lastSuccess = seams.clock.now();
-    await health.answered();
+    await health.succeeded();
   }
 
   async #openReader(fresh: boolean): Promise<Reader> {

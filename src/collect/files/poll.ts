@@ -27,7 +27,7 @@ export class FilesKind implements Kind<DirectoryReader> {
     // After a reset the start differs, and every file is read again.
     const { start } = await openLiveCheckpoint(context, align(context, context.seams.clock.now()));
     const listing = await reader.list(halt.soft);
-    await context.health.answered();
+    context.health.answered();
     this.#files = listing.files.length;
     this.#noteSkipped(listing);
     this.#forget(listing);
@@ -87,7 +87,9 @@ async function readFile(context: SourceContext, reader: DirectoryReader, listed:
     addCounts(total, counts);
     commits += 1;
   }
-  if (commits > 0) context.log.info({ file: listed.file.path, rows: total.fetched, new: total.new }, 'file read');
+  if (commits === 0) return;
+  await context.health.succeeded();
+  context.log.info({ file: listed.file.path, rows: total.fetched, new: total.new }, 'file read');
 }
 
 const shownFiles = 20;

@@ -14,6 +14,8 @@ import type { Kind, Poll } from '../kind.ts';
 const hourMs = 3_600_000;
 /** Quiet time after which `run --once` takes the backlog for drained. */
 const drainedMs = 3_000;
+/** How long a stream stands before that alone ends a hold: of several topics another one may be refused a moment later. */
+const steadyMs = 10_000;
 /** How long a topic may be away before `status` warns. */
 const awayMs = 300_000;
 /** How old the oldest message may be that is not acknowledged. */
@@ -77,29 +79,32 @@ async function runStream(
   { once, halt }: Poll,
   topics: Map<string, TopicFacts>,
 ): Promise<void> {
+  const { health, state, seams } = context;
   const hours = { current: undefined as number | undefined };
+  const connected = new Set<string>();
   using drain = once ? new Drain(context, halt.soft) : undefined;
-  let live = await openLiveCheckpoint(context, context.seams.clock.now());
+  let isSteady = false;
+  using _steady = seams.clock.timer(steadyMs, () => {
+    isSteady = true;
+    if (connected.size > 0) void health.succeeded();
+  });
+  let live = await openLiveCheckpoint(context, seams.clock.now());
   const handlers = {
     async onMessages(messages: readonly StreamMessage[]): Promise<void> {
       drain?.touch();
-      await answered(context);
       await untilRoom(context, halt.soft);
       live = await untilCommitted(context, messages, live, hours, halt.soft);
-      context.state.cursor = live.until;
+      state.cursor = live.until;
+      if (isSteady || health.hold.note === undefined) await health.succeeded();
     },
-    onState(state: StreamState): void {
-      noteState(context, topics, state);
-      if (state.connected) void answered(context);
+    onState(news: StreamState): void {
+      noteState(context, topics, news);
+      if (!news.connected) connected.delete(news.topic);
+      else connected.add(news.topic);
+      if (isSteady && news.connected) void health.succeeded();
     },
   };
   await reader.run(handlers, drain?.signal ?? halt.soft);
-}
-
-// A poll goes on for ever: every answer is a success.
-async function answered({ health, seams }: SourceContext): Promise<void> {
-  health.lastSuccess = seams.clock.now();
-  await health.answered();
 }
 
 function noteState({ log, seams }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {

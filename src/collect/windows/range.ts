@@ -20,7 +20,7 @@ export interface RangeOptions {
   readonly lane?: 'live' | 'backfill';
 }
 
-/** Failures in a row without a page between them after which a range gives up. */
+/** Failures in a row, without a complete window between them, after which a range gives up. */
 const maxFailures = 10;
 
 /** A reader that can be asked for a time range; PEN_OPERATION_FAILED for files and streams. */
@@ -52,7 +52,7 @@ export async function runRange(
   for (let failures = 0; ; ) {
     try {
       for await (const { until, counts } of collectJob(context, job, lane, signal)) {
-        failures = 0;
+        if (until > progress.at) failures = 0;
         progress.at = Math.max(progress.at, until);
         progress.fetched += counts.fetched;
         progress.new += counts.new;

@@ -91,7 +91,6 @@ async function sweepOn(
   let { until } = rest;
   for await (const step of collectRange(context, reader, { name: 'sweep', lane: 'live', range, closedUntil }, size, halt)) {
     until = step.until;
-    await context.health.answered();
     if (step.isComplete && next.dueIn() <= 0) break;
   }
   if (until < range.to) return { ...rest, until };

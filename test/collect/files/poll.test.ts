@@ -143,6 +143,24 @@ it('reads the other files when one is broken, names it once and tries it again',
   expect((await storedIds(journal)).sort()).toEqual(['1', '2']);
 });
 
+it('counts polls in a row that fail at the same file, while the files before it are read', async () => {
+  const { clock, loop, dir, lines } = await started({ 'a.csv': ['1'], 'b.csv': ['2', '3', '4'] });
+  dir.failAfter = 1;
+  await clock.until(loop.pollOnce(never)).catch(() => undefined);
+  const first = loop.status();
+  await clock.until(loop.pollOnce(never)).catch(() => undefined);
+  await clock.until(loop.pollOnce(never)).catch(() => undefined);
+  const third = loop.status();
+  dir.failAfter = undefined;
+
+  await clock.until(loop.pollOnce(never));
+
+  expect([first.consecutive_failures, first.state]).toEqual([1, 'failing']);
+  expect([third.consecutive_failures, third.state]).toEqual([3, 'failing']);
+  expect(said(lines, 'source answers again')).toMatchObject([{ failures: 3 }]);
+  expect(loop.status()).toMatchObject({ consecutive_failures: 0, records: { new: 4 } });
+});
+
 it('reports skipped files once, and in the status', async () => {
   const { dir, loop, lines } = await started({});
   dir.skipped.push({ path: 'pipe', reason: 'not a regular file' });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { sleep } from '../../../src/base/clock.ts';
 import { startSource } from '../../../src/collect/index.ts';
 import type { StreamHandlers, StreamMessage, StreamReader } from '../../../src/connectors/connector.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
@@ -170,4 +171,70 @@ it('ends `run --once` when nothing more comes', async () => {
   await clock.until(once, 10_000);
 
   expect(memory.records.length).toBe(1);
+});
+
+/** A broker whose topic `a` connects, and whose topic `b` is refused a moment later. */
+function half(clock: ReturnType<typeof at>, push: boolean) {
+  const self = { refuse: true, acknowledged: 0, open: (): Promise<StreamReader> => Promise.resolve(reader) };
+  const reader = {
+    kind: 'pulsar_websocket' as const,
+    async run(handlers: StreamHandlers, signal: AbortSignal) {
+      handlers.onState({ topic: 'a', connected: true });
+      if (push) {
+        await handlers.onMessages([message('m1', ['a'])]);
+        self.acknowledged += 1;
+      }
+      await sleep(clock, 1000, signal).catch(() => undefined);
+      if (self.refuse) throw refused(401);
+      handlers.onState({ topic: 'b', connected: true });
+      if (!signal.aborted)
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return self;
+}
+
+it.each([false, true])('stays on hold while one topic of two is refused (messages of the other: %s)', async (push) => {
+  const clock = at(noon);
+  const server = half(clock, push);
+  const { deps, lines } = bench(clock, memoryJournal().journal, server.open);
+  await using loop = startSource(stream, deps);
+  loop.start();
+  await clock.advance(10 * minute);
+  const held = loop.status();
+  server.refuse = false;
+
+  await clock.advance(6 * minute);
+
+  expect(held).toMatchObject({ state: 'hold', hold: { reason: 'the vendor answered 401' } });
+  expect(said(lines, 'source on hold: it waits for a person, nothing is lost').length).toBe(1);
+  expect(said(lines, 'hold ended, collection goes on').length).toBe(1);
+  expect(loop.status()).toMatchObject({ state: 'polling', consecutive_failures: 0 });
+});
+
+it('takes a failed stream for healthy as soon as messages are committed', async () => {
+  const clock = at(noon);
+  const server = broker();
+  const { deps } = bench(clock, memoryJournal().journal, server.open);
+  let isBroken = true;
+  const open = async (): Promise<StreamReader> => {
+    const reader = await server.open();
+    return {
+      ...reader,
+      run: (handlers, signal) => (isBroken ? Promise.reject(new Error('no route')) : reader.run(handlers, signal)),
+    };
+  };
+  await using loop = startSource(stream, { ...deps, openReader: open });
+  loop.start();
+  await clock.advance(10 * minute);
+  const failing = loop.status();
+  isBroken = false;
+  while (server.handlers === undefined) await clock.advance(1000);
+
+  await clock.until(server.push([message('m1', ['a'])]));
+
+  expect(failing.state).toBe('failing');
+  expect(failing.consecutive_failures).toBeGreaterThan(2);
+  expect(loop.status()).toMatchObject({ state: 'polling', consecutive_failures: 0, last_success: clock.now() });
 });
