@@ -10,12 +10,12 @@ export interface WalkState {
   /** The window in milliseconds; both bounds stay frozen for the walk, across crashes too. */
   readonly from: number;
   readonly to: number;
-  /** Where the requests begin when a crashed offset walk goes on behind its last committed record; otherwise `from`. */
+  /** Where the requests begin when a crashed offset walk goes on after its last committed record; otherwise `from`. */
   readonly readFrom: number;
   /** The next page; null for the first. */
   readonly state: PageState | null;
   readonly pages: number;
-  /** Time of the last committed record, milliseconds; present only while a restart behind it would be sound. */
+  /** Time of the last committed record, milliseconds; present only while a restart after it would be sound. */
   readonly lastTime?: number;
   readonly lastTotal?: number;
   /** The vendor's time as of the walk's first page, milliseconds. */

@@ -18,7 +18,7 @@ export interface SourceContext extends SourceEnvironment {
 }
 
 /** What a loop is at; times are milliseconds since the epoch. */
-export interface SourceState {
+interface SourceState {
   phase: 'starting' | 'idle' | 'polling' | 'waiting_for_room' | 'stopped';
   /** When this process began to watch the source. */
   readonly since: number;
@@ -55,7 +55,7 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
   };
 }
 
-/** What time it is for the vendor as far as its Date header told within the last 15 minutes: never ahead of our own clock. */
+/** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */
 export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'memory' | 'seams'>): number {
   const now = clock.now();
   const { skew } = memory;

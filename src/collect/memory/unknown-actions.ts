@@ -15,16 +15,16 @@ export interface UnknownAction {
 }
 
 /** What was counted of a source, as its note in the journal keeps it. */
-export interface UnknownCounts {
+interface UnknownCounts {
   readonly actions: readonly UnknownAction[];
   /** Records of further actions, which are only counted. */
   readonly others: number;
 }
 
-/** Name of the note with {@link UnknownCounts}. */
+/** Name of the note with the counts. */
 export const unknownActionsNote = 'unknown_actions';
 
-/** Name of the note with the text of one record of the action at `index` of {@link UnknownCounts.actions}, redacted and cut. */
+/** Name of the note with the text of one record of the action at `index` of its actions, redacted and cut. */
 export function unknownSampleNote(index: number): string {
   return `unknown_sample:${index}`;
 }

@@ -7,10 +7,10 @@ import { PageGuard } from './guard.ts';
 import type { Window } from './windows.ts';
 
 /** As much of a source's context as reading takes. */
-export interface PageContext extends Examining, Pick<SourceContext, 'memory' | 'seams'> {}
+interface PageContext extends Examining, Pick<SourceContext, 'memory' | 'seams'> {}
 
 /** What to read, and from where on. */
-export interface Reading {
+interface Reading {
   /** `untimed`: everything, newest first, for rows that no window returns. */
   readonly window: Window | 'untimed';
   /** The page to begin with; null for the first. */
@@ -19,7 +19,7 @@ export interface Reading {
   readonly pages: number;
 }
 
-export interface ReadPage {
+interface ReadPage {
   readonly page: Page;
   /** Of the page's records, in order. */
   readonly facts: readonly RecordFacts[];

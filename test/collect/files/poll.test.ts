@@ -114,7 +114,7 @@ it('keeps identical rows apart by their occurrence', async () => {
   expect(loop.status().records).toMatchObject({ fetched: 5, new: 3, duplicate: 2 });
 });
 
-it('goes on behind the last committed rows after a crash', async () => {
+it('goes on after the last committed rows after a crash', async () => {
   const { journal, dir, loop, deps } = await started({ 'a.csv': ['1', '2', '3', '4', '5'] });
   dir.failAfter = 1;
   await expect(loop.pollOnce(never)).rejects.toThrow('the power went out');

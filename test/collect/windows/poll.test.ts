@@ -19,7 +19,7 @@ import {
   vendor,
 } from '../fixture.ts';
 
-it('walks from the start to settle behind now, and then again from the overlap', async () => {
+it('walks from the start to settle before now, and then again from the overlap', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const api = vendor([row('a', noon - 30 * minute), row('b', noon - 20 * minute)], { clock });
@@ -77,7 +77,7 @@ it('goes on through consecutive windows of at most the maximum until it has caug
   ]);
 });
 
-it('commits every page with the place behind it', async () => {
+it('commits every page with the place after it', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const api = vendor(
@@ -468,7 +468,7 @@ it('fixes a start again that a wrong clock put into the future', async () => {
   expect(await storedIds(journal)).toEqual(['a']);
 });
 
-it('keeps polling behind a checkpoint when our clock runs a little behind it', async () => {
+it('keeps polling after a checkpoint when our clock runs a little behind it', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const api = vendor([row('a', noon - 2 * minute, { visibleAt: noon - 20_000 })], { clock });
