@@ -1,9 +1,10 @@
 // From examined records to one commit: filter, deduplicate, leave out our own traces, count.
+
 import { PenstockError } from '../base/errors.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord, WindowDelta } from '../journal/journal.ts';
-import type { SourceContext } from './context.ts';
+import { isFiltered, type SourceContext } from './context.ts';
 import type { OwnRecords } from './own-records.ts';
 
 /** Where a run of records belongs. */
@@ -54,7 +55,7 @@ async function commitPart(
   isLast: boolean,
 ): Promise<SourceTotals> {
   const { journal, seams, settings, memory } = context;
-  const kept = new Set(facts.filter((item) => !context.isFiltered(item)));
+  const kept = new Set(facts.filter((item) => !isFiltered(context, item)));
   return memory.commits.run(async () => {
     const known = await lookUp(context, kept);
     const received = seams.clock.now();

@@ -1,6 +1,7 @@
 import { sleep } from '../base/clock.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
+import { compileActionFilter } from '../event/action-filter.ts';
 import { zeroCounts } from '../journal/counts.ts';
 import { Health } from './health.ts';
 import { memoryOf, type SourceMemory } from './memory/source-memory.ts';
@@ -13,8 +14,8 @@ export interface SourceContext extends SourceEnvironment {
   readonly health: Health;
   readonly state: SourceState;
   readonly counts: ReturnType<typeof zeroCounts>;
-  /** True for a record that the source's filter keeps out. */
-  readonly isFiltered: (facts: RecordFacts) => boolean;
+  /** True for an action that the source's filter lets pass. */
+  readonly takesAction: (action: string | undefined) => boolean;
 }
 
 /** What a loop is at; times are milliseconds since the epoch. */
@@ -32,16 +33,6 @@ export interface Halt {
   readonly hard: AbortSignal;
 }
 
-function compileFilter({ exclude_actions, only_actions }: SourceSettings['filter']): (facts: RecordFacts) => boolean {
-  const excluded = new Set(exclude_actions);
-  const only = only_actions === undefined ? undefined : new Set(only_actions);
-  return ({ actionKey, unreadable }) => {
-    // What has no action cannot be judged by its action, and every record counts.
-    if (actionKey === undefined || unreadable !== undefined) return false;
-    return excluded.has(actionKey) || (only !== undefined && !only.has(actionKey));
-  };
-}
-
 /** Puts together what a loop or a job of the source works with. */
 export function openContext(settings: SourceSettings, environment: SourceEnvironment): SourceContext {
   return {
@@ -51,8 +42,13 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
     health: new Health(settings.name, environment),
     state: { phase: 'starting', since: environment.seams.clock.now(), cursor: undefined, lastPoll: undefined },
     counts: zeroCounts(),
-    isFiltered: compileFilter(settings.filter),
+    takesAction: compileActionFilter(settings.filter),
   };
+}
+
+/** True for a record that the source's filter keeps out. What cannot be read cannot be judged by its action, and every record counts. */
+export function isFiltered({ takesAction }: SourceContext, { actionKey, unreadable }: RecordFacts): boolean {
+  return unreadable === undefined && !takesAction(actionKey);
 }
 
 /** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */

@@ -1,6 +1,7 @@
 // The life of a source: starting -> idle <-> polling (<-> waiting_for_room), after a failure shown as failing, on a refusal as hold, until
 // stopped. No error ends it; only disposing does.
 import { asPenstockError } from '../base/errors.ts';
+import { Signal } from '../base/signal.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { Halt, SourceContext } from './context.ts';
 import type { Kind } from './kind.ts';
@@ -26,7 +27,7 @@ export class PollLoop implements SourceLoop {
   #reader: Reader | undefined;
   #running: Promise<void> | undefined;
   #due: Due;
-  #wake: (() => void) | undefined;
+  readonly #released = new Signal();
   #isReleased = false;
 
   constructor(context: SourceContext, kind: Kind) {
@@ -49,12 +50,12 @@ export class PollLoop implements SourceLoop {
 
   release(): void {
     this.#isReleased = true;
-    this.#wake?.();
+    this.#released.notify();
   }
 
   async pollOnce(signal: AbortSignal): Promise<void> {
     const { health } = this.#context;
-    await health.hold.restore();
+    await health.restore();
     try {
       await this.#poll({ soft: signal, hard: signal }, true);
     } catch (thrown) {
@@ -67,7 +68,6 @@ export class PollLoop implements SourceLoop {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#soft.abort(new DOMException('the source is stopped', 'AbortError'));
-    this.#wake?.();
     {
       using _grace = this.#context.seams.clock.timer(graceMs, () => this.#hard.abort(this.#soft.signal.reason));
       await this.#running;
@@ -99,14 +99,14 @@ export class PollLoop implements SourceLoop {
     if (retryMs === undefined) return next;
     const { seams, health } = this.#context;
     const retry = dueAfter(seams.clock, retryMs);
-    return health.hold.note === undefined ? earlier(next, retry) : retry;
+    return health.hold === undefined ? earlier(next, retry) : retry;
   }
 
   /** Polls; returns undefined when all went well, else in how many milliseconds to try again. */
   async #attempt(halt: Halt): Promise<number | undefined> {
     const { state, health } = this.#context;
     try {
-      if (state.phase === 'starting') await health.hold.restore();
+      if (state.phase === 'starting') await health.restore();
       await this.#poll(halt, false);
       return undefined;
     } catch (thrown) {
@@ -120,7 +120,7 @@ export class PollLoop implements SourceLoop {
     state.phase = 'polling';
     state.lastPoll = seams.clock.now();
     const poll = { halt, once, next: this.#nextDue() };
-    const wasHeld = health.hold.note !== undefined;
+    const wasHeld = health.hold !== undefined;
     try {
       await memory.restore(journal, this.name);
       await this.#kind.poll(await this.#openReader(wasHeld), poll);
@@ -155,20 +155,10 @@ export class PollLoop implements SourceLoop {
   async #wait(signal: AbortSignal): Promise<void> {
     // In slices, because the wall clock of a cron schedule may step and timers have a longest time.
     for (let left = this.#due.dueIn(); left > 0 && !this.#isReleased && !signal.aborted; left = this.#due.dueIn()) {
-      await this.#slice(Math.min(left, longestSliceMs));
+      await this.#released.waitAtMost(this.#context.seams.clock, Math.min(left, longestSliceMs), signal);
     }
     this.#isReleased = false;
     signal.throwIfAborted();
-  }
-
-  #slice(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#context.seams.clock.timer(ms, resolve);
-      this.#wake = () => {
-        timer[Symbol.dispose]();
-        resolve();
-      };
-    });
   }
 }
 

@@ -5,7 +5,7 @@ import { warningsOf } from './warnings.ts';
 
 function stateOf({ state: { phase }, health }: SourceContext): SourceStatus['state'] {
   if (phase === 'stopped' || phase === 'waiting_for_room') return phase;
-  if (health.hold.note !== undefined) return 'hold';
+  if (health.hold !== undefined) return 'hold';
   return health.failures > 0 ? 'failing' : phase;
 }
 
@@ -30,7 +30,7 @@ export function statusOf(context: SourceContext, kind: Kind, dueInMs: number | u
     connector: settings.connector.name,
     state: stateOf(context),
     ...present({
-      hold: health.hold.note,
+      hold: health.hold,
       cursor,
       cursor_age_seconds: cursor === undefined ? undefined : Math.max(0, Math.round((now - cursor) / 1000)),
       retention_seconds: settings.retentionMs === undefined ? undefined : Math.round(settings.retentionMs / 1000),

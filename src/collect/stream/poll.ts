@@ -95,7 +95,7 @@ async function runStream(
       await untilRoom(context, halt.soft);
       live = await untilCommitted(context, messages, live, hours, halt.soft);
       state.cursor = live.until;
-      if (isSteady || health.hold.note === undefined) await health.succeeded();
+      if (isSteady || health.hold === undefined) await health.succeeded();
     },
     onState(news: StreamState): void {
       noteState(context, topics, news);

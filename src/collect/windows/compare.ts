@@ -2,7 +2,7 @@ import type { RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
 import { dayOf } from '../admit.ts';
-import { openContext, type SourceContext } from '../context.ts';
+import { isFiltered, openContext, type SourceContext } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
 import type { SourceEnvironment } from '../source.ts';
 import { pages } from './pages.ts';
@@ -94,7 +94,7 @@ async function compare(
     time: item.time,
     actionKey: item.actionKey,
     known: known[i]?.includes(item.fingerprint) ?? false,
-    excluded: context.isFiltered(item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
+    excluded: isFiltered(context, item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
     coverage: covers(item.time ?? range.from),
     withinMemory: (item.time ?? range.from) >= rememberedFrom,
   }));
