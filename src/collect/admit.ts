@@ -1,5 +1,4 @@
 // From examined records to one commit: filter, deduplicate, leave out our own traces, count.
-
 import { PenstockError } from '../base/errors.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';

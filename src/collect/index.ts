@@ -1,9 +1,7 @@
-import { PenstockError } from '../base/errors.ts';
-import type { Reader } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import { openContext, type SourceContext } from './context.ts';
 import { FilesKind } from './files/poll.ts';
-import type { Kind, Poll } from './kind.ts';
+import type { Kind } from './kind.ts';
 import { PollLoop } from './loop.ts';
 import type { SourceEnvironment, SourceLoop } from './source.ts';
 import { StreamKind } from './stream/poll.ts';
@@ -32,20 +30,6 @@ export function startSource(settings: SourceSettings, environment: SourceEnviron
 
 function kindOf(context: SourceContext): Kind {
   const { kind } = context.settings.connector;
-  if (kind === 'http_window') return checked(kind, new WindowKind(context));
-  return kind === 'csv_directory' ? checked(kind, new FilesKind(context)) : checked(kind, new StreamKind(context));
-}
-
-/** The kind, for readers of any: the connector's own reader is always of its kind. */
-function checked<K extends Reader['kind']>(name: K, kind: Kind<Extract<Reader, { kind: K }>>): Kind {
-  const isOurs = (reader: Reader): reader is Extract<Reader, { kind: K }> => reader.kind === name;
-  return {
-    hasWindows: kind.hasWindows,
-    poll(reader: Reader, poll: Poll) {
-      if (isOurs(reader)) return kind.poll(reader, poll);
-      throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind} came where ${name} was due`);
-    },
-    details: () => kind.details(),
-    warnings: () => kind.warnings(),
-  };
+  if (kind === 'http_window') return new WindowKind(context);
+  return kind === 'csv_directory' ? new FilesKind(context) : new StreamKind(context);
 }

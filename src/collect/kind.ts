@@ -1,12 +1,13 @@
+import { PenstockError } from '../base/errors.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { Halt } from './context.ts';
 import type { Due } from './schedule.ts';
 
 /** What differs between the kinds of sources: windows, files, streams. */
-export interface Kind<R extends Reader = Reader> {
+export interface Kind {
   /** False where there is no window that could fall behind. */
   readonly hasWindows: boolean;
-  poll(reader: R, poll: Poll): Promise<void>;
+  poll(reader: Reader, poll: Poll): Promise<void>;
   /** For the status. */
   details(): Readonly<Record<string, unknown>>;
   warnings(): readonly string[];
@@ -19,4 +20,11 @@ export interface Poll {
   readonly once: boolean;
   /** When the next one is due; what is optional then waits. */
   readonly next: Due;
+}
+
+/** The reader as one of the kind; a connector's own reader always is. */
+export function readerOf<K extends Reader['kind']>(kind: K, reader: Reader): Extract<Reader, { kind: K }> {
+  const isOne = (item: Reader): item is Extract<Reader, { kind: K }> => item.kind === kind;
+  if (isOne(reader)) return reader;
+  throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind} came where ${kind} was due`);
 }

@@ -64,8 +64,8 @@ export interface SourceLoop extends AsyncDisposable {
   start(): void;
 }
 
-/** One range walked outside the live loop (backfill, sweep, verify's repair), resumable through the checkpoint `job:<id>`. */
-export interface RangeWalk {
+/** A range that a job collects; event times in milliseconds, both inclusive. */
+export interface RangeJob {
   readonly job: number;
   readonly from: number;
   readonly to: number;

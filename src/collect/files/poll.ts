@@ -1,14 +1,15 @@
 // A source that is a directory: every file that is not known yet is read, one after the other.
+
 import { asPenstockError, consequenceOf } from '../../base/errors.ts';
-import type { DirectoryReader, FileIdentity, FileListing } from '../../connectors/connector.ts';
+import type { DirectoryReader, FileIdentity, FileListing, Reader } from '../../connectors/connector.ts';
 import { addCounts, zeroCounts } from '../../journal/counts.ts';
 import { openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, untilRoom } from '../context.ts';
-import type { Kind, Poll } from '../kind.ts';
+import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { align } from '../windows/windows.ts';
 import { collectFile, isSameFile, type ListedFile } from './file.ts';
 
-export class FilesKind implements Kind<DirectoryReader> {
+export class FilesKind implements Kind {
   readonly hasWindows = false;
   readonly #context: SourceContext;
   /** Files that this process knows to be done. */
@@ -22,11 +23,12 @@ export class FilesKind implements Kind<DirectoryReader> {
     this.#context = context;
   }
 
-  async poll(reader: DirectoryReader, { halt }: Poll): Promise<void> {
+  async poll(reader: Reader, { halt }: Poll): Promise<void> {
     const context = this.#context;
+    const directory = readerOf('csv_directory', reader);
     // After a reset the start differs, and every file is read again.
     const { start } = await openLiveCheckpoint(context, align(context, context.seams.clock.now()));
-    const listing = await reader.list(halt.soft);
+    const listing = await directory.list(halt.soft);
     context.health.answered();
     this.#files = listing.files.length;
     this.#noteSkipped(listing);
@@ -36,7 +38,7 @@ export class FilesKind implements Kind<DirectoryReader> {
       if (last !== undefined && isSameFile(last, file)) continue;
       await untilRoom(context, halt.soft);
       const listed = { file, listing, lane: 'live' as const, checkpoint: `file:${file.path}`, generation: start };
-      await this.#tryFile(reader, listed, halt);
+      await this.#tryFile(directory, listed, halt);
       halt.soft.throwIfAborted();
     }
     if (context.memory.newestTime !== undefined) context.state.cursor = context.memory.newestTime;

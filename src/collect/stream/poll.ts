@@ -1,15 +1,16 @@
 // A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
+
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import { fullJitterMs } from '../../base/random.ts';
-import type { StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
+import type { Reader, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
 import { zeroCounts } from '../../journal/counts.ts';
 import { admit } from '../admit.ts';
 import { type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, untilRoom } from '../context.ts';
 import { examineAll } from '../examine.ts';
-import type { Kind, Poll } from '../kind.ts';
+import { type Kind, type Poll, readerOf } from '../kind.ts';
 
 const hourMs = 3_600_000;
 /** Quiet time after which `run --once` takes the backlog for drained. */
@@ -26,7 +27,7 @@ interface TopicFacts extends StreamState {
   readonly since: number;
 }
 
-export class StreamKind implements Kind<StreamReader> {
+export class StreamKind implements Kind {
   readonly hasWindows = false;
   readonly #context: SourceContext;
   readonly #topics = new Map<string, TopicFacts>();
@@ -35,8 +36,8 @@ export class StreamKind implements Kind<StreamReader> {
     this.#context = context;
   }
 
-  poll(reader: StreamReader, poll: Poll): Promise<void> {
-    return runStream(this.#context, reader, poll, this.#topics);
+  async poll(reader: Reader, poll: Poll): Promise<void> {
+    await runStream(this.#context, readerOf('pulsar_websocket', reader), poll, this.#topics);
   }
 
   details(): Readonly<Record<string, unknown>> {

@@ -1,17 +1,17 @@
 // A source that is asked for time ranges: windows until it has caught up, then a part of the sweep when one is due.
 import { formatDuration } from '../../base/quantity.ts';
-import type { WindowReader } from '../../connectors/connector.ts';
+import type { Reader, WindowReader } from '../../connectors/connector.ts';
 import { admit, type Place } from '../admit.ts';
 import type { LiveCheckpoint } from '../checkpoint.ts';
 import type { Halt, SourceContext } from '../context.ts';
-import type { Kind, Poll } from '../kind.ts';
+import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { beginLive } from './begin.ts';
 import { grownRow, sharedRow } from './ledger-row.ts';
 import { Sweep } from './sweep.ts';
 import { type WalkedPage, walk } from './walk.ts';
 import { type Stretch, WindowSize } from './windows.ts';
 
-export class WindowKind implements Kind<WindowReader> {
+export class WindowKind implements Kind {
   readonly hasWindows = true;
   readonly #context: SourceContext;
   readonly #size: WindowSize;
@@ -23,9 +23,10 @@ export class WindowKind implements Kind<WindowReader> {
     this.#sweep = new Sweep(context);
   }
 
-  async poll(reader: WindowReader, poll: Poll): Promise<void> {
-    const live = await pollWindows(this.#context, reader, this.#size, poll.halt);
-    await this.#sweep.goOn(reader, live, poll, this.#size);
+  async poll(reader: Reader, poll: Poll): Promise<void> {
+    const asked = readerOf('http_window', reader);
+    const live = await pollWindows(this.#context, asked, this.#size, poll.halt);
+    await this.#sweep.goOn(asked, live, poll, this.#size);
   }
 
   details(): Readonly<Record<string, unknown>> {

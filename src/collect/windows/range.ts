@@ -1,4 +1,5 @@
 // A range of time outside the live loop: a job's, with its own retries, or the sweep's.
+
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
@@ -8,7 +9,7 @@ import type { SourceTotals } from '../../journal/counts.ts';
 import { admit } from '../admit.ts';
 import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
 import { type Halt, openContext, type SourceContext } from '../context.ts';
-import type { RangeProgress, RangeWalk, SourceEnvironment } from '../source.ts';
+import type { RangeJob, RangeProgress, SourceEnvironment } from '../source.ts';
 import { ownRow } from './ledger-row.ts';
 import { type WalkedPage, walk } from './walk.ts';
 import { endCovering, WindowSize } from './windows.ts';
@@ -43,7 +44,7 @@ export function windowReader(reader: Reader, source: string): WindowReader {
 export async function runRange(
   settings: SourceSettings,
   environment: SourceEnvironment,
-  job: RangeWalk,
+  job: RangeJob,
   { signal, lane = 'backfill', onProgress }: RangeOptions,
 ): Promise<RangeProgress> {
   const context = openContext(settings, environment);
@@ -82,7 +83,7 @@ async function pauseAfter(
 
 async function* collectJob(
   context: SourceContext,
-  { job, from, to }: RangeWalk,
+  { job, from, to }: RangeJob,
   lane: 'live' | 'backfill',
   signal: AbortSignal,
 ): AsyncGenerator<RangeStep, void, undefined> {
