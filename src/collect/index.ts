@@ -7,20 +7,19 @@ import type { SourceEnvironment, SourceLoop } from './source.ts';
 import { StreamKind } from './stream/poll.ts';
 import { WindowKind } from './windows/poll.ts';
 
-export { type BudgetOptions, type Budgets, createBudgets, plainQueue, type RateLimit, type SourceBudget } from './budgets.ts';
+export { Budgets, plainQueue } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
-export { type ImportOptions, type ImportProgress, importCsvFiles } from './files/import.ts';
+export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
 export { SourceMemory } from './memory/source-memory.ts';
 export {
   parseUnknownCounts,
-  type UnknownAction,
   unknownActionsNote,
   unknownSampleNote,
 } from './memory/unknown-actions.ts';
-export { type ComparedRecord, type Coverage, compareRange } from './windows/compare.ts';
+export { type ComparedRecord, compareRange } from './windows/compare.ts';
 export { pages } from './windows/pages.ts';
-export { type RangeOptions, runRange } from './windows/range.ts';
+export { runRange } from './windows/range.ts';
 
 /** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */
 export function startSource(settings: SourceSettings, environment: SourceEnvironment): SourceLoop {

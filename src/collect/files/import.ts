@@ -8,7 +8,7 @@ import type { SourceEnvironment } from '../source.ts';
 import { collectFile } from './file.ts';
 
 /** How far an import is. */
-export interface ImportProgress {
+interface ImportProgress {
   readonly files: number;
   readonly files_done: number;
   /** The file being read. */
@@ -18,7 +18,7 @@ export interface ImportProgress {
   readonly duplicate: number;
 }
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly job: number;
   readonly onProgress?: (progress: ImportProgress) => void;
   readonly signal: AbortSignal;

@@ -1,5 +1,4 @@
 // A source that is a directory: every file that is not known yet is read, one after the other.
-
 import { asPenstockError, consequenceOf } from '../../base/errors.ts';
 import type { DirectoryReader, FileIdentity, FileListing, Reader } from '../../connectors/connector.ts';
 import { addCounts, zeroCounts } from '../../journal/counts.ts';

@@ -3,7 +3,7 @@ import { isObject, type Json } from '../../base/json.ts';
 import type { Connector, RecordFacts } from '../../connectors/connector.ts';
 
 /** One unknown action of a source. */
-export interface UnknownAction {
+interface UnknownAction {
   /** Normalised, as rows are found by. */
   readonly key: string;
   /** As the vendor spells it. */

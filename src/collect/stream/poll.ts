@@ -1,5 +1,4 @@
 // A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
-
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';

@@ -10,7 +10,7 @@ import { windowReader } from './range.ts';
 import { endCovering, type Window, WindowSize, windows } from './windows.ts';
 
 /** Where a record lies against what was collected: in a finished window, in one that the overlap or sweep still reads again, or in none. */
-export type Coverage = 'closed' | 'open' | 'never';
+type Coverage = 'closed' | 'open' | 'never';
 
 /** One record of the vendor, held against the journal. */
 export interface ComparedRecord {

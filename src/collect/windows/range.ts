@@ -1,5 +1,4 @@
 // A range of time outside the live loop: a job's, with its own retries, or the sweep's.
-
 import { sleep } from '../../base/clock.ts';
 import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
@@ -14,7 +13,7 @@ import { ownRow } from './ledger-row.ts';
 import { type WalkedPage, walk } from './walk.ts';
 import { endCovering, WindowSize } from './windows.ts';
 
-export interface RangeOptions {
+interface RangeOptions {
   readonly onProgress?: (progress: RangeProgress) => void;
   readonly signal: AbortSignal;
   /** Default `backfill`. */
