@@ -83,7 +83,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     rate_limit: ['collect/budgets.test.ts', 'gives all readers of a source one rate', 'perMs'],
     'filter.exclude_actions': ['collect/dedupe.test.ts', 'filters before the journal and remembers nothing of what it left out'],
     'filter.only_actions': ['collect/dedupe.test.ts', 'takes only the actions named, and whatever has none'],
-    self_events: ['collect/dedupe.test.ts', 'forwards self-made records when told to'],
+    self_events: ['collect/dedupe.test.ts', 'forwards self-made records when configured to'],
     retention: ['collect/loop.test.ts', 'warns of silence, an old cursor and a dead poll once each, and says when it is over'],
     expect_events_within: [
       'collect/loop.test.ts',

@@ -3,8 +3,8 @@ import { PenstockError } from '../../../src/base/errors.ts';
 import { openContext } from '../../../src/collect/context.ts';
 import { compareRange } from '../../../src/collect/index.ts';
 import { type Stretch, type Window, WindowSize, windows } from '../../../src/collect/windows/windows.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, hour, minute, never, noon, row, settings, vendor } from '../fixture.ts';
-import { memoryJournal } from '../memory-journal.ts';
 
 const from = noon - 3 * hour;
 const second = 1000;
