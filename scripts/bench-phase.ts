@@ -5,7 +5,7 @@ import { boundHeap } from '../src/base/heap.ts';
 import { silentLog } from '../src/base/log.ts';
 import { type Seams, systemSeams } from '../src/base/seams.ts';
 import { createSecrets } from '../src/base/secrets.ts';
-import { createBudgets, startSource } from '../src/collect/index.ts';
+import { Budgets, startSource } from '../src/collect/index.ts';
 import type { SourceLoop } from '../src/collect/source.ts';
 import type { Connector } from '../src/connectors/connector.ts';
 import { loadConnector } from '../src/connectors/index.ts';
@@ -101,7 +101,7 @@ function openSource({ connector, seams, http }: Bench, journal: Journal, live: b
           seams,
           log,
           userAgent: 'penstock/bench',
-          ...createBudgets(seams, log).of('bench', undefined),
+          ...new Budgets(seams, log).of('bench', undefined),
         }),
     },
   );

@@ -29,11 +29,8 @@ const allowed: Record<string, readonly string[]> = {
 };
 
 // What does not yet hold to the rules below; each list is only ever made shorter.
-const knownCircles: readonly string[] = [
-  'collect/loop.ts -> collect/status.ts -> collect/loop.ts',
-  'collect/walk.ts -> collect/ledger-row.ts -> collect/walk.ts',
-];
-const roomsThatExportTooMuch: readonly string[] = ['collect', 'deliver'];
+const knownCircles: readonly string[] = [];
+const roomsThatExportTooMuch: readonly string[] = ['deliver'];
 
 const root = resolve(import.meta.dirname, '..');
 const src = join(root, 'src');

@@ -5,29 +5,18 @@ import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { BudgetNews, ReaderDeps } from '../connectors/connector.ts';
-import { createLock } from './lock.ts';
+import { PlainQueue, type Queue } from './queue.ts';
 
 /** At most `count` requests in any stretch of `perMs` milliseconds. */
-export interface RateLimit {
+interface RateLimit {
   readonly count: number;
   readonly perMs: number;
 }
 
 /** The two functions that a reader gets. Keys name host and credential and hold no secret. */
-export type SourceBudget = Pick<ReaderDeps, 'limit' | 'budget'>;
+type SourceBudget = Pick<ReaderDeps, 'limit' | 'budget'>;
 
-/** All budgets of the process: one per key, shared by the sources that use it. */
-export interface Budgets extends SourceBudget {
-  /** The budgets as one source sees them: its `rate_limit`, the same for all its readers, comes on top of what its keys allow. */
-  of(source: string, rateLimit?: RateLimit): SourceBudget;
-}
-
-/** Lets one piece of work run at a time, in the order of asking. */
-export interface Queue {
-  run(work: () => Promise<void>): Promise<void>;
-}
-
-export interface BudgetOptions {
+interface BudgetOptions {
   /** Share of the vendor's limit that is left to the customer's other tools; default 0.1. */
   readonly reserve?: number;
   /** Opens the queue of a key; default bottleneck. A simulation hands in one without timers of its own: {@link plainQueue}. */
@@ -40,14 +29,14 @@ const longestPauseMs = 3_600_000;
 const unknownResetMs = 10_000;
 
 /** A queue on bottleneck. */
-export function bottleneckQueue(): Queue {
+function bottleneckQueue(): Queue {
   const limiter = new Bottleneck({ maxConcurrent: 1 });
   return { run: (work) => limiter.schedule(work) };
 }
 
-/** A queue without timers, for runs on a virtual clock. */
+/** A queue for runs on a virtual clock. */
 export function plainQueue(): Queue {
-  return createLock();
+  return new PlainQueue();
 }
 
 interface Gate {
@@ -56,57 +45,77 @@ interface Gate {
   onGranted(): void;
 }
 
-function rateGate(clock: Clock, { count, perMs }: RateLimit): Gate {
-  // Times of the last grants. The window slides: a fixed one would let twice the rate through across its border.
-  let granted: number[] = [];
-  return {
-    waitMs() {
-      const now = clock.monotonic();
-      granted = granted.filter((time) => time > now - perMs);
-      const blocking = granted.at(-count);
-      return blocking === undefined ? 0 : blocking + perMs - now;
-    },
-    onGranted: () => void granted.push(clock.monotonic()),
-  };
+/** Lets a rate through. The window slides: a fixed one would let twice the rate through across its border. */
+class RateGate implements Gate {
+  readonly #clock: Clock;
+  readonly #rate: RateLimit;
+  /** Times of the last grants. */
+  #granted: number[] = [];
+
+  constructor(clock: Clock, rate: RateLimit) {
+    this.#clock = clock;
+    this.#rate = rate;
+  }
+
+  waitMs(): number {
+    const { count, perMs } = this.#rate;
+    const now = this.#clock.monotonic();
+    this.#granted = this.#granted.filter((time) => time > now - perMs);
+    const blocking = this.#granted.at(-count);
+    return blocking === undefined ? 0 : blocking + perMs - now;
+  }
+
+  onGranted(): void {
+    this.#granted.push(this.#clock.monotonic());
+  }
 }
 
-interface KeyGate extends Gate {
-  take(news: BudgetNews): void;
-}
+/** Lets through what the vendor's answers say of a key. */
+class KeyGate implements Gate {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #reserve: number;
+  #pausedUntil = 0;
+  #resetAt = 0;
+  #remaining: number | undefined;
+  #limit = 0;
 
-function keyGate(clock: Clock, log: Log, reserve: number): KeyGate {
-  let pausedUntil = 0;
-  let resetAt = 0;
-  let remaining: number | undefined;
-  let limit = 0;
+  constructor(clock: Clock, log: Log, reserve: number) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#reserve = reserve;
+  }
 
-  const pause = (ms: number): void => {
-    const now = clock.monotonic();
-    const until = now + Math.min(ms, longestPauseMs);
-    if (pausedUntil <= now) log.warn({ waitMs: until - now }, 'rate limited, requests pause');
-    pausedUntil = Math.max(pausedUntil, until);
-  };
+  waitMs(): number {
+    const now = this.#clock.monotonic();
+    if (this.#resetAt <= now) this.#remaining = undefined;
+    return Math.max(this.#pausedUntil - now, this.#isUsedUp() ? this.#resetAt - now : 0);
+  }
 
-  return {
-    waitMs() {
-      const now = clock.monotonic();
-      if (resetAt <= now) remaining = undefined;
-      const isUsedUp = remaining !== undefined && remaining <= Math.floor(limit * reserve);
-      return Math.max(pausedUntil - now, isUsedUp ? resetAt - now : 0);
-    },
-    onGranted() {
-      if (remaining !== undefined) remaining -= 1;
-    },
-    take(news) {
-      if (news.pauseMs !== undefined && news.pauseMs > 0) pause(news.pauseMs);
-      if (news.remaining === undefined) return;
-      remaining = news.remaining;
-      limit = news.limit ?? Math.max(limit, news.remaining);
-      resetAt = clock.monotonic() + Math.min(news.resetMs ?? unknownResetMs, longestPauseMs);
-      if (remaining <= Math.floor(limit * reserve))
-        log.debug({ remaining, limit, reset: formatDuration(resetAt - clock.monotonic()) }, 'budget down to its reserve');
-    },
-  };
+  onGranted(): void {
+    if (this.#remaining !== undefined) this.#remaining -= 1;
+  }
+
+  take({ pauseMs = 0, remaining, limit, resetMs = unknownResetMs }: BudgetNews): void {
+    const now = this.#clock.monotonic();
+    if (pauseMs > 0) this.#pause(Math.min(pauseMs, longestPauseMs), now);
+    if (remaining === undefined) return;
+    this.#remaining = remaining;
+    this.#limit = limit ?? Math.max(this.#limit, remaining);
+    this.#resetAt = now + Math.min(resetMs, longestPauseMs);
+    if (!this.#isUsedUp()) return;
+    const fields = { remaining, limit: this.#limit, reset: formatDuration(this.#resetAt - now) };
+    this.#log.debug(fields, 'budget down to its reserve');
+  }
+
+  #isUsedUp(): boolean {
+    return this.#remaining !== undefined && this.#remaining <= Math.floor(this.#limit * this.#reserve);
+  }
+
+  #pause(waitMs: number, now: number): void {
+    if (this.#pausedUntil <= now) this.#log.warn({ waitMs }, 'rate limited, requests pause');
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + waitMs);
+  }
 }
 
 /** Rejects as soon as the signal aborts; whatever the promise does afterwards is nobody's business any more. */
@@ -122,7 +131,13 @@ function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   });
 }
 
-function pass(clock: Clock, queue: Queue, gate: Gate, signal: AbortSignal): Promise<void> {
+/** A gate before which one request waits at a time. */
+interface Gated<G extends Gate> {
+  readonly gate: G;
+  readonly queue: Queue;
+}
+
+function pass(clock: Clock, { queue, gate }: Gated<Gate>, signal: AbortSignal): Promise<void> {
   const turn = async (): Promise<void> => {
     signal.throwIfAborted();
     for (let wait = gate.waitMs(); wait > 0; wait = gate.waitMs()) await sleep(clock, wait, signal);
@@ -131,40 +146,47 @@ function pass(clock: Clock, queue: Queue, gate: Gate, signal: AbortSignal): Prom
   return orAborted(queue.run(turn), signal);
 }
 
-/** Opens the budgets of a process. */
-export function createBudgets(
-  { clock }: Seams,
-  log: Log,
-  { reserve = 0.1, openQueue = bottleneckQueue }: BudgetOptions = {},
-): Budgets {
-  const keys = new Map<string, { readonly gate: KeyGate; readonly queue: Queue }>();
-  const sources = new Map<string, { readonly gate: Gate; readonly queue: Queue }>();
-  const keyOf = (key: string) => {
-    const known = keys.get(key);
+/** All budgets of the process: one per key, shared by the sources that use it. */
+export class Budgets implements SourceBudget {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #reserve: number;
+  readonly #openQueue: () => Queue;
+  readonly #keys = new Map<string, Gated<KeyGate>>();
+  readonly #sources = new Map<string, Gated<RateGate>>();
+
+  constructor({ clock }: Seams, log: Log, { reserve = 0.1, openQueue = bottleneckQueue }: BudgetOptions = {}) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#reserve = reserve;
+    this.#openQueue = openQueue;
+  }
+
+  readonly limit = (key: string, signal: AbortSignal): Promise<void> => pass(this.#clock, this.#keyOf(key), signal);
+
+  readonly budget = (key: string, news: BudgetNews): void => this.#keyOf(key).gate.take(news);
+
+  /** The budgets as one source sees them: its `rate_limit`, the same for all its readers, comes on top of what its keys allow. */
+  of(source: string, rateLimit?: RateLimit): SourceBudget {
+    const { limit, budget } = this;
+    if (rateLimit === undefined) return { limit, budget };
+    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: this.#openQueue() };
+    this.#sources.set(source, own);
+    return {
+      budget,
+      limit: async (key, signal) => {
+        await pass(this.#clock, own, signal);
+        await limit(key, signal);
+      },
+    };
+  }
+
+  #keyOf(key: string): Gated<KeyGate> {
+    const known = this.#keys.get(key);
     if (known !== undefined) return known;
-    const opened = { gate: keyGate(clock, log.child({ budget: key }), reserve), queue: openQueue() };
-    keys.set(key, opened);
+    const gate = new KeyGate(this.#clock, this.#log.child({ budget: key }), this.#reserve);
+    const opened = { gate, queue: this.#openQueue() };
+    this.#keys.set(key, opened);
     return opened;
-  };
-  const limit = (key: string, signal: AbortSignal): Promise<void> => {
-    const { gate, queue } = keyOf(key);
-    return pass(clock, queue, gate, signal);
-  };
-  const budget = (key: string, news: BudgetNews): void => keyOf(key).gate.take(news);
-  return {
-    limit,
-    budget,
-    of(source, rateLimit) {
-      if (rateLimit === undefined) return { limit, budget };
-      const own = sources.get(source) ?? { gate: rateGate(clock, rateLimit), queue: openQueue() };
-      sources.set(source, own);
-      return {
-        budget,
-        async limit(key, signal) {
-          await pass(clock, own.queue, own.gate, signal);
-          await limit(key, signal);
-        },
-      };
-    },
-  };
+  }
 }

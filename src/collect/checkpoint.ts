@@ -3,18 +3,19 @@ import { PenstockError } from '../base/errors.ts';
 import { canonicalJson, isObject, type Json } from '../base/json.ts';
 import type { PageState } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
+import type { SourceContext } from './context.ts';
 
 /** A walk over the pages of one window that has not ended yet. */
 export interface WalkState {
   /** The window in milliseconds; both bounds stay frozen for the walk, across crashes too. */
   readonly from: number;
   readonly to: number;
-  /** Where the requests begin when a crashed offset walk goes on behind its last committed record; otherwise `from`. */
+  /** Where the requests begin when a crashed offset walk goes on after its last committed record; otherwise `from`. */
   readonly readFrom: number;
   /** The next page; null for the first. */
   readonly state: PageState | null;
   readonly pages: number;
-  /** Time of the last committed record, milliseconds; present only while a restart behind it would be sound. */
+  /** Time of the last committed record, milliseconds; present only while a restart after it would be sound. */
   readonly lastTime?: number;
   readonly lastTotal?: number;
   /** The vendor's time as of the walk's first page, milliseconds. */
@@ -93,7 +94,7 @@ function isIdentity(value: unknown): value is Record<string, string> {
 }
 
 /** Reads a live checkpoint; throws PEN_IDENTITY_CHANGED (hold) when it is not one or belongs to another tenant, API or connector. */
-export function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
+function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
   const fix = `give it a new name, or run: penstock sources reset ${settings.name} --from TIME`;
   const where = `source ${settings.name}`;
   if (!isObject(value)) throw new PenstockError('PEN_IDENTITY_CHANGED', 'the stored checkpoint cannot be read', { where, fix });
@@ -131,4 +132,14 @@ export function firstStart(settings: SourceSettings, now: number): number {
   if (settings.start === 'now') return now;
   if ('at' in settings.start) return settings.start.at;
   return now - settings.start.backMs;
+}
+
+/** Reads the live checkpoint; for a source without one, fixes durably where it begins (milliseconds). Rejects with PEN_IDENTITY_CHANGED. */
+export async function openLiveCheckpoint({ settings, journal, log }: SourceContext, start: number): Promise<LiveCheckpoint> {
+  const stored = await journal.checkpoint(settings.name, 'live');
+  if (stored !== undefined && stored !== null) return parseLive(stored, settings);
+  const fresh = checkpointAt(settings, start);
+  await journal.append({ source: settings.name, checkpoint: { name: 'live', value: fresh } });
+  log.info({ from: new Date(fresh.start).toISOString() }, 'first run, collection starts here');
+  return fresh;
 }

@@ -1,54 +1,34 @@
-import { PenstockError } from '../base/errors.ts';
-import type { Reader } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
-import { type Collecting, collecting } from './collecting.ts';
-import { directoryKind } from './directory-loop.ts';
-import { type KindLoop, PollLoop } from './loop.ts';
-import type { CollectDeps, SourceLoop } from './source.ts';
-import { streamKind } from './stream-loop.ts';
-import { windowKind } from './window-loop.ts';
+import { openContext, type SourceContext } from './context.ts';
+import { FilesKind } from './files/poll.ts';
+import type { Kind } from './kind.ts';
+import { PollLoop } from './loop.ts';
+import type { SourceEnvironment, SourceLoop } from './source.ts';
+import { StreamKind } from './stream/poll.ts';
+import { WindowKind } from './windows/poll.ts';
 
-export {
-  type BudgetOptions,
-  type Budgets,
-  createBudgets,
-  plainQueue,
-  type Queue,
-  type RateLimit,
-  type SourceBudget,
-} from './budgets.ts';
+export { Budgets, plainQueue } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
-export { type ComparedRecord, type Coverage, compareRange } from './compare.ts';
-export { idMemoryMs, pinnedIdMemoryMs } from './id-memory.ts';
-export { type ImportOptions, type ImportProgress, importCsvFiles } from './import-files.ts';
-export { type RangeOptions, runRange } from './range.ts';
+export { importCsvFiles } from './files/import.ts';
+export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
+export { SourceMemory } from './memory/source-memory.ts';
 export {
   parseUnknownCounts,
-  type UnknownAction,
   unknownActionsNote,
   unknownSampleNote,
-} from './unknown-actions.ts';
-export { createWalkGuard, type WalkGuard } from './walk-guard.ts';
+} from './memory/unknown-actions.ts';
+export { type ComparedRecord, compareRange } from './windows/compare.ts';
+export { pages } from './windows/pages.ts';
+export { runRange } from './windows/range.ts';
 
 /** Makes the loop of a source, by the kind of its connector; it polls after `start()`. */
-export function startSource(settings: SourceSettings, deps: CollectDeps): SourceLoop {
-  const c = collecting(settings, deps);
-  return new PollLoop(c, kindLoop(c));
+export function startSource(settings: SourceSettings, environment: SourceEnvironment): SourceLoop {
+  const context = openContext(settings, environment);
+  return new PollLoop(context, kindOf(context));
 }
 
-function kindLoop(c: Collecting): KindLoop {
-  const { kind } = c.settings.connector;
-  if (kind === 'http_window') return checked(kind, windowKind(c));
-  return kind === 'csv_directory' ? checked(kind, directoryKind(c)) : checked(kind, streamKind(c));
-}
-
-function checked<K extends Reader['kind']>(kind: K, loop: KindLoop<Extract<Reader, { kind: K }>>): KindLoop {
-  const isKind = (reader: Reader): reader is Extract<Reader, { kind: K }> => reader.kind === kind;
-  return {
-    ...loop,
-    poll(reader, session) {
-      if (isKind(reader)) return loop.poll(reader, session);
-      throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind} came where ${kind} was due`);
-    },
-  };
+function kindOf(context: SourceContext): Kind {
+  const { kind } = context.settings.connector;
+  if (kind === 'http_window') return new WindowKind(context);
+  return kind === 'csv_directory' ? new FilesKind(context) : new StreamKind(context);
 }

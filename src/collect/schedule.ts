@@ -36,7 +36,7 @@ export function earlier(a: Due, b: Due): Due {
   return { dueIn: () => Math.min(a.dueIn(), b.dueIn()) };
 }
 
-/** Opens a schedule: call the result when a poll begins to learn when the next is due. Throws when the cron expression is none. */
+/** Opens a schedule: call the result when a poll begins to learn when the next is due. Throws when the cron expression is invalid. */
 export function openSchedule(schedule: Schedule, clock: Clock): () => Due {
   if ('everyMs' in schedule) return () => afterInterval(clock, schedule.everyMs, clock.monotonic());
   const cron = new Cron(schedule.cron, { timezone: schedule.timezone });

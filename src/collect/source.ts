@@ -3,7 +3,8 @@ import type { Seams } from '../base/seams.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
 
-export interface CollectDeps {
+/** What a source works with. */
+export interface SourceEnvironment {
   readonly journal: Journal;
   readonly seams: Seams;
   /** Bound to the source's name. */
@@ -63,8 +64,8 @@ export interface SourceLoop extends AsyncDisposable {
   start(): void;
 }
 
-/** One range walked outside the live loop (backfill, sweep, verify's repair), resumable through the checkpoint `job:<id>`. */
-export interface RangeWalk {
+/** A range that a job collects; event times in milliseconds, both inclusive. */
+export interface RangeJob {
   readonly job: number;
   readonly from: number;
   readonly to: number;

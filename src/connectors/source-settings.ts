@@ -1,3 +1,4 @@
+import type { ActionFilter } from '../event/action-filter.ts';
 import type { Connector } from './connector.ts';
 
 /** When a source polls. Exactly one of the two. */
@@ -16,8 +17,7 @@ export interface SourceSettings {
   readonly start: { readonly backMs: number } | { readonly at: number } | 'now';
   /** The connector's windows with the source's overrides. */
   readonly window: { readonly overlapMs: number; readonly settleMs: number; readonly maxMs: number; readonly minMs: number };
-  /** Normalised action keys. */
-  readonly filter: { readonly exclude_actions?: readonly string[]; readonly only_actions?: readonly string[] };
+  readonly filter: ActionFilter;
   readonly selfEvents: 'exclude' | 'forward';
   readonly retentionMs: number | undefined;
   readonly expectEventsWithinMs: number | undefined;

@@ -1,7 +1,7 @@
 import { deadline } from '../base/clock.ts';
 import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
-import { createBudgets } from '../collect/index.ts';
+import { Budgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
@@ -120,7 +120,7 @@ async function checkSource(
   const base = { kind: 'source', name: source.name, route } as const;
   using limit = deadline(context.seams.clock, timeoutMs, signal);
   try {
-    await using reader = await openReader(source, context, createBudgets(context.seams, context.log));
+    await using reader = await openReader(source, context, new Budgets(context.seams, context.log));
     if (reader.kind === 'pulsar_websocket') return { ...base, ...(await describeStream(reader, options, limit.signal)) };
     const findings = await describeReader(reader, source, context.seams.clock.now(), limit.signal);
     return { ...base, ok: true, findings };

@@ -1,7 +1,7 @@
 import { deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
-import { createBudgets } from '../collect/index.ts';
+import { Budgets } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
 import type { RawRecord, Reader } from '../connectors/connector.ts';
 import type { Event } from '../event/event.ts';
@@ -49,7 +49,7 @@ export async function preview(
   signal: AbortSignal,
 ): Promise<Preview[]> {
   using time = deadline(context.seams.clock, timeoutMs, signal);
-  await using reader = await openReader(source, context, createBudgets(context.seams, context.log));
+  await using reader = await openReader(source, context, new Budgets(context.seams, context.log));
   const now = context.seams.clock.now();
   const records = await firstRecords(reader, source, now, limit, time.signal);
   const mapping = { source: source.name, tenant: source.tenant, labels: source.labels, processedTime: now };

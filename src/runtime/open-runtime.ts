@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
-import { type Budgets, createBudgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
+import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { startDelivery } from '../deliver/index.ts';
@@ -129,7 +129,7 @@ export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): S
 
 /** Builds every enabled source and sink; nothing runs before its loop is started. */
 export function openRuntime(config: Config, journal: Journal, context: OpenContext): Runtime {
-  const budgets = createBudgets(context.seams, context.log);
+  const budgets = new Budgets(context.seams, context.log);
   const mapperFor = mappersOf(config.sources, journal);
   const enabled = config.sources.filter((source) => source.enabled);
   const jitterMs = startJitterMs(enabled.length);

@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import type { CollectDeps, SourceLoop } from '../collect/source.ts';
+import type { SourceEnvironment, SourceLoop } from '../collect/source.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { DeliverDeps } from '../deliver/deps.ts';
 import type { SinkLoop } from '../deliver/loop.ts';
@@ -10,7 +10,7 @@ import type { SinkSettings } from '../sinks/sink-settings.ts';
 /** A configured source with what operations on it need. */
 export interface RunningSource {
   readonly settings: SourceSettings;
-  readonly deps: CollectDeps;
+  readonly deps: SourceEnvironment;
   readonly loop: SourceLoop;
 }
 

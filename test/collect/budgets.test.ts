@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { createBudgets, plainQueue } from '../../src/collect/index.ts';
+import { Budgets, plainQueue } from '../../src/collect/index.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { at, collectingLog, minute, never, noon, said } from './fixture.ts';
 
 function budgets(log = silentLog()) {
   const clock = at(noon);
-  return { clock, budgets: createBudgets({ ...systemSeams(), clock }, log, { openQueue: plainQueue }) };
+  return { clock, budgets: new Budgets({ ...systemSeams(), clock }, log, { openQueue: plainQueue }) };
 }
 
 /** Asks for `count` requests one after the other; returns when each left, milliseconds. */
@@ -125,7 +125,7 @@ it('rejects at once when its caller gives up, and keeps nobody behind it waiting
 });
 
 it('queues on bottleneck by default', async () => {
-  const all = createBudgets(systemSeams(), silentLog());
+  const all = new Budgets(systemSeams(), silentLog());
   const order: number[] = [];
 
   await Promise.all([1, 2, 3].map((n) => all.limit('k', never).then(() => order.push(n))));

@@ -191,7 +191,7 @@ it('knows after a restart which requests it made', async () => {
   expect(await storedIds(journal)).toEqual(['other']);
 });
 
-it('forwards self-made records when told to', async () => {
+it('forwards self-made records when configured to', async () => {
   const { journal } = await polled([row('mine', then, self)], { selfEvents: 'forward' });
 
   expect(await storedIds(journal)).toEqual(['mine']);

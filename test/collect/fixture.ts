@@ -11,7 +11,7 @@ import { type Log, openLog, silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import type { CollectDeps } from '../../src/collect/source.ts';
+import type { SourceEnvironment } from '../../src/collect/source.ts';
 import type {
   Connector,
   Page,
@@ -149,7 +149,7 @@ export const row = (id: string, time: number, more: Readonly<Record<string, unkn
 export interface VendorOptions {
   readonly clock: Clock;
   /** `token` counts rows as an offset does; a `keyset` token names the last row, so that it never moves. */
-  readonly paging?: 'offset' | 'token' | 'keyset' | 'none';
+  readonly paging?: 'offset' | 'token' | 'keyset' | 'link' | 'none';
   readonly pageSize?: number;
   /** The vendor's clock minus ours, milliseconds; undefined: it sends no Date header. */
   readonly skewMs?: number;
@@ -224,7 +224,7 @@ export function vendor(rows: Row[], { clock, paging = 'offset', pageSize = 3, sk
 function offsetOf(matching: readonly Row[], state: PageState | null): number {
   if (state === null) return 0;
   if (state.kind === 'offset') return state.offset;
-  const token = state.kind === 'token' ? state.token : '';
+  const token = state.kind === 'token' ? state.token : state.path.slice('/rows?after='.length);
   const [time, id] = token.split('|');
   if (id === undefined) return Number(token);
   const after = matching.findIndex((item) => Number(item.time) > Number(time) || (item.time === Number(time) && item.id > id));
@@ -233,6 +233,7 @@ function offsetOf(matching: readonly Row[], state: PageState | null): number {
 
 function placeAfter(last: Row | undefined, end: number, paging: string): PageState {
   if (paging === 'offset') return { kind: 'offset', offset: end };
+  if (paging === 'link') return { kind: 'link', path: `/rows?after=${end}` };
   return { kind: 'token', token: paging === 'keyset' ? `${last?.time}|${last?.id}` : String(end) };
 }
 
@@ -268,7 +269,7 @@ export interface Bench {
   readonly clock: VirtualClock;
   readonly seams: Seams;
   readonly journal: Journal;
-  readonly deps: CollectDeps;
+  readonly deps: SourceEnvironment;
   /** Log lines as objects. */
   readonly lines: Record<string, unknown>[];
 }
@@ -284,7 +285,7 @@ export function bench(
   clock: VirtualClock,
   journal: Journal,
   openReader: () => Promise<Reader>,
-  change: Partial<CollectDeps> = {},
+  change: Partial<SourceEnvironment> = {},
 ): Bench {
   const { log, lines } = collectingLog();
   const seams = { ...systemSeams(), clock, random: seededRandom(1) };

@@ -2,12 +2,12 @@ import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
-import type { CollectDeps } from '../../src/collect/source.ts';
+import type { SourceEnvironment } from '../../src/collect/source.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, never, noon, refused, row, said, settings, vendor } from './fixture.ts';
 
-function running(change: Partial<SourceSettings> = {}, deps: Partial<CollectDeps> = {}) {
+function running(change: Partial<SourceSettings> = {}, deps: Partial<SourceEnvironment> = {}) {
   const clock = at(noon);
   const memory = memoryJournal();
   const api = vendor([], { clock });

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import { createBudgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
+import { Budgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
 import type { Connector, Reader } from '../../src/connectors/connector.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
@@ -195,7 +195,7 @@ function ending({ end, time }: LifeParts) {
   return { onStep: () => isNext('step'), onCommit: () => isNext('commit') };
 }
 
-function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: ReturnType<typeof createBudgets>): Reader {
+function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: Budgets): Reader {
   const { vendor, connector, options, plan } = feed;
   if (vendor.openHttp !== undefined)
     return connector.open(options, { http: vendor.openHttp(fate), seams, log, userAgent, ...budgets.of(plan.name) });
@@ -205,7 +205,7 @@ function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: Ret
 
 function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifeParts): Runtime {
   const { feeds, receivers, log, number } = parts;
-  const budgets = createBudgets(seams, log, { openQueue: plainQueue });
+  const budgets = new Budgets(seams, log, { openQueue: plainQueue });
   const mappers = new Map(feeds.map(({ plan, connector }) => [plan.name, connector.mapper]));
   const sources = feeds.map((feed) => {
     const settings = settingsOf(feed);

@@ -15,7 +15,7 @@ export interface Mutant {
 
 type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
 
-const appendOfPage = '    await deps.journal.append({\n      source: settings.name,\n      ...pageOf(';
+const appendOfPage = '    await journal.append({\n      source: settings.name,\n      ...pageOf(';
 export const mutants: readonly Mutant[] = [
   {
     name: 'no sync at all',
@@ -39,19 +39,19 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         appendOfPage,
-        `    if (last && admission.checkpoint !== undefined) await deps.journal.append({ source: settings.name, checkpoint: admission.checkpoint });\n${appendOfPage}`,
+        `    if (isLast && place.checkpoint !== undefined) await journal.append({ source: settings.name, checkpoint: place.checkpoint });\n${appendOfPage}`,
       ],
     ],
   },
   {
     name: 'ids remembered before the append',
     file: 'src/collect/admit.ts',
-    edits: [[appendOfPage, `    await deps.journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],
+    edits: [[appendOfPage, `    await journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],
   },
   {
     name: 'error of an append swallowed',
     file: 'src/collect/admit.ts',
-    edits: [[/(await deps\.journal\.append\(\{[^]*?\n {4}\}\));/, '$1.catch(() => undefined);']],
+    edits: [[/(await journal\.append\(\{[^]*?\n {4}\}\));/, '$1.catch(() => undefined);']],
   },
   {
     name: 'error of a commit swallowed',
@@ -121,7 +121,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'duplicates not told at all',
     file: 'src/collect/admit.ts',
-    edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (c.counts.fetched < 0) {']],
+    edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (context.counts.fetched < 0) {']],
   },
   {
     name: 'dead letters written after the offset',
@@ -145,18 +145,18 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'messages acknowledged before they are committed',
-    file: 'src/collect/stream-loop.ts',
+    file: 'src/collect/stream/poll.ts',
     edits: [
       [
-        'live = await untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft);',
-        'void untilCommitted(c, () => commitMessages(c, messages, live, hours), session.halt.soft).catch(() => undefined);',
+        'live = await untilCommitted(context, messages, live, hours, halt.soft);',
+        'void untilCommitted(context, messages, live, hours, halt.soft).catch(() => undefined);',
       ],
     ],
   },
   {
     name: 'no overlap',
-    file: 'src/collect/window-loop.ts',
-    edits: [['from: Math.max(live.start, Math.min(live.from ?? live.until, live.until - overlapOf(c))),', 'from: live.until,']],
+    file: 'src/collect/windows/poll.ts',
+    edits: [['from: Math.max(start, Math.min(from ?? until, until - overlapOf(context))),', 'from: until,']],
   },
   {
     name: 'ages told by the wall clock',
@@ -193,11 +193,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a page committed with the place behind the next one',
-    file: 'src/collect/walk.ts',
+    file: 'src/collect/windows/poll.ts',
     edits: [
       [
-        'checkpoint: plan.checkpoint(isComplete ? { complete: walk } : { walk: next }),',
-        'checkpoint: plan.checkpoint({ complete: walk }),',
+        'const next = after(context, live, page);',
+        "const next = after(context, live, { ...page, next: undefined, end: 'complete' });",
       ],
     ],
   },

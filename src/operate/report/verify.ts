@@ -1,6 +1,6 @@
 import type { Log } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
-import { type ComparedRecord, compareRange, createBudgets } from '../../collect/index.ts';
+import { Budgets, type ComparedRecord, compareRange } from '../../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
 import { compileActionFilter } from '../../event/action-filter.ts';
 import type { Journal, Lane } from '../../journal/journal.ts';
@@ -228,7 +228,7 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, giv
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
   const { source, journal, seams, log, from, to, onProgress, signal } = settings;
   const openContext = { seams, log, userAgent: plainUserAgent };
-  const budgets = createBudgets(seams, log);
+  const budgets = new Budgets(seams, log);
   const deps = {
     journal,
     seams,

@@ -4,8 +4,8 @@ import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
-import { createWalkGuard } from '../../collect/index.ts';
-import type { Connector, PageState, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import { pages, SourceMemory } from '../../collect/index.ts';
+import type { Connector, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { openRecordedClient, type RecordedClient, readReplies } from './recorded-replies.ts';
 import { stillClock } from './still-clock.ts';
 import type { TestCase } from './test-case.ts';
@@ -47,7 +47,14 @@ function openReader(connector: Connector, { options, window }: TestCase, http: R
 
 function examine(connector: Connector, test: TestCase, raws: readonly RawRecord[], where: string): Collected[] {
   const tenant = connector.tenant(test.options);
-  return raws.map((raw, index) => ({ at: `${where} record ${index + 1}`, facts: connector.records.examine(raw, tenant) }));
+  return placed(
+    raws.map((raw) => connector.records.examine(raw, tenant)),
+    where,
+  );
+}
+
+function placed(facts: readonly RecordFacts[], where: string): Collected[] {
+  return facts.map((item, index) => ({ at: `${where} record ${index + 1}`, facts: item }));
 }
 
 async function collectPages(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {
@@ -59,7 +66,7 @@ async function collectPages(connector: Connector, test: TestCase, seams: Seams):
   const http = openRecordedClient(replies);
   await using reader = openReader(connector, test, http, seams);
   if (reader.kind !== 'http_window') throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
-  const records = await walk(connector, test, reader, http);
+  const records = await walk(connector, test, reader, http, seams);
   const unread = replies[http.asked.length];
   if (unread !== undefined)
     throw new PenstockError('PEN_OPERATION_FAILED', `the walk ends before ${unread.file} is read`, {
@@ -68,30 +75,30 @@ async function collectPages(connector: Connector, test: TestCase, seams: Seams):
   return { records, asked: http.asked, from: counted(replies.length, 'page') };
 }
 
-async function walk(connector: Connector, test: TestCase, reader: WindowReader, http: RecordedClient): Promise<Collected[]> {
-  const guard = createWalkGuard(null);
-  const window = test.window ?? { from: 0, to: 0 };
+async function walk(
+  connector: Connector,
+  test: TestCase,
+  reader: WindowReader,
+  http: RecordedClient,
+  seams: Seams,
+): Promise<Collected[]> {
+  const { from, to } = test.window ?? { from: 0, to: 0 };
+  const context = {
+    settings: { connector, tenant: connector.tenant(test.options) },
+    seams: { ...seams, clock: stillClock(to) },
+    log: silentLog(),
+    memory: new SourceMemory(),
+  };
   const records: Collected[] = [];
-  let state: PageState | null = null;
-  for (;;) {
-    const page = await reader.page({ ...window, state }, never);
-    const found = examine(connector, test, page.records, `page-${http.asked.length}.json`);
-    guard.take(
-      page,
-      found.map(({ facts }) => facts),
-    );
-    records.push(...found);
-    if (page.next === null) break;
-    state = page.next;
+  let [distinct, total] = [0, 0];
+  for await (const { facts, guard } of pages(context, reader, { window: { from, to }, state: null, pages: 0 }, never)) {
+    records.push(...placed(facts, `page-${http.asked.length}.json`));
+    [distinct, total] = [guard.distinct, guard.mostTotal];
   }
-  if (guard.mostTotal <= guard.distinct) return records;
-  throw new PenstockError(
-    'PEN_WALK_INCOMPLETE',
-    `the pages name a total of ${guard.mostTotal}, but hold ${guard.distinct} different records`,
-    {
-      fix: 'record every page of the window, or correct read.page.total',
-    },
-  );
+  if (total <= distinct) return records;
+  throw new PenstockError('PEN_WALK_INCOMPLETE', `the pages name a total of ${total}, but hold ${distinct} different records`, {
+    fix: 'record every page of the window, or correct read.page.total',
+  });
 }
 
 async function collectFiles(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {

@@ -14,7 +14,7 @@ interface RecordedReply {
 
 /** A client that answers from recordings and remembers what it was asked. */
 export interface RecordedClient extends HttpClient {
-  /** `GET https://host/path?query`, with a POST its body behind it; one for each page asked for; requests for tokens do not count. */
+  /** `GET https://host/path?query`, with a POST its body after it; one for each page asked for; requests for tokens do not count. */
   readonly asked: readonly string[];
 }
 

@@ -1,0 +1,74 @@
+import { sleep } from '../base/clock.ts';
+import type { RecordFacts } from '../connectors/connector.ts';
+import type { SourceSettings } from '../connectors/source-settings.ts';
+import { compileActionFilter } from '../event/action-filter.ts';
+import { zeroCounts } from '../journal/counts.ts';
+import { Health } from './health.ts';
+import { memoryOf, type SourceMemory } from './memory/source-memory.ts';
+import type { SourceEnvironment } from './source.ts';
+
+/** What the live loop and the jobs of one source share. Each of them has a context of its own; the memory is one. */
+export interface SourceContext extends SourceEnvironment {
+  readonly settings: SourceSettings;
+  readonly memory: SourceMemory;
+  readonly health: Health;
+  readonly state: SourceState;
+  readonly counts: ReturnType<typeof zeroCounts>;
+  /** True for an action that the source's filter lets pass. */
+  readonly takesAction: (action: string | undefined) => boolean;
+}
+
+/** What a loop is at; times are milliseconds since the epoch. */
+interface SourceState {
+  phase: 'starting' | 'idle' | 'polling' | 'waiting_for_room' | 'stopped';
+  /** When this process began to watch the source. */
+  readonly since: number;
+  cursor: number | undefined;
+  lastPoll: number | undefined;
+}
+
+/** Stops work in two steps: `soft` between requests, `hard` in the middle of one. */
+export interface Halt {
+  readonly soft: AbortSignal;
+  readonly hard: AbortSignal;
+}
+
+/** Puts together what a loop or a job of the source works with. */
+export function openContext(settings: SourceSettings, environment: SourceEnvironment): SourceContext {
+  return {
+    ...environment,
+    settings,
+    memory: memoryOf(environment.journal, settings.name),
+    health: new Health(settings.name, environment),
+    state: { phase: 'starting', since: environment.seams.clock.now(), cursor: undefined, lastPoll: undefined },
+    counts: zeroCounts(),
+    takesAction: compileActionFilter(settings.filter),
+  };
+}
+
+/** True for a record that the source's filter keeps out. What cannot be read cannot be judged by its action, and every record counts. */
+export function isFiltered({ takesAction }: SourceContext, { actionKey, unreadable }: RecordFacts): boolean {
+  return unreadable === undefined && !takesAction(actionKey);
+}
+
+/** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */
+export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'memory' | 'seams'>): number {
+  const now = clock.now();
+  const { skew } = memory;
+  // A skew that is not confirmed any more must not stop the windows for ever.
+  if (skew === undefined || clock.monotonic() - skew.at > 900_000) return now;
+  return Math.min(now, now + skew.ms);
+}
+
+const roomCheckMs = 1_000;
+
+/** Resolves when the journal has room; rejects with the signal's reason. */
+export async function untilRoom({ journal, seams, state, log }: SourceContext, signal: AbortSignal): Promise<void> {
+  if (journal.hasRoom()) return;
+  const { phase } = state;
+  state.phase = 'waiting_for_room';
+  log.warn({ cursor: state.cursor }, 'the journal is full, collection pauses; the vendor keeps the events meanwhile');
+  while (!journal.hasRoom()) await sleep(seams.clock, roomCheckMs, signal);
+  state.phase = phase;
+  log.info('the journal has room again, collection goes on');
+}

@@ -1,0 +1,57 @@
+import type { Journal } from '../../journal/journal.ts';
+import { PlainQueue } from '../queue.ts';
+import { Lateness } from './lateness.ts';
+import { OwnRequests } from './own-requests.ts';
+import { UnknownActions, unknownActionsNote } from './unknown-actions.ts';
+
+/** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
+export class SourceMemory {
+  /** From looking ids up until they are committed, so that two lanes never both take a record for new. */
+  readonly commits = new PlainQueue();
+  readonly requests = new OwnRequests();
+  readonly lateness = new Lateness();
+  readonly unknown = new UnknownActions();
+  /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
+  meetsOwnRecords = false;
+  /** The vendor's clock minus ours, milliseconds, and the monotonic time when it was measured. */
+  skew: { readonly ms: number; readonly at: number } | undefined;
+  /** Wall time of the newest new record's receipt, and of the newest record itself. */
+  lastEvent: number | undefined;
+  newestTime: number | undefined;
+  #restored: Promise<void> | undefined;
+
+  /** Reads what earlier processes noted, once per process; rejects with the journal's error and tries again next time. */
+  async restore(journal: Journal, source: string): Promise<void> {
+    this.#restored ??= this.#load(journal, source);
+    try {
+      await this.#restored;
+    } catch (error) {
+      this.#restored = undefined;
+      throw error;
+    }
+  }
+
+  async #load(journal: Journal, source: string): Promise<void> {
+    const requests = await journal.note(source, 'requests');
+    this.meetsOwnRecords = requests !== undefined;
+    this.requests.load(requests);
+    this.lateness.load(await journal.note(source, 'lateness'));
+    this.unknown.load(await journal.note(source, unknownActionsNote));
+    const activity = await journal.note(source, 'activity');
+    if (Array.isArray(activity) && typeof activity[0] === 'number' && typeof activity[1] === 'number') {
+      this.lastEvent = activity[0];
+      this.newestTime = activity[1];
+    }
+  }
+}
+
+const memories = new WeakMap<Journal, Map<string, SourceMemory>>();
+
+/** The memory of a source in this process: one per journal and name, whoever asks. */
+export function memoryOf(journal: Journal, source: string): SourceMemory {
+  const bySource = memories.get(journal) ?? new Map<string, SourceMemory>();
+  memories.set(journal, bySource);
+  const memory = bySource.get(source) ?? new SourceMemory();
+  bySource.set(source, memory);
+  return memory;
+}

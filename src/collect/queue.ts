@@ -1,0 +1,20 @@
+/** Lets one piece of work run at a time, in the order of asking. */
+export interface Queue {
+  run(work: () => Promise<void>): Promise<void>;
+}
+
+/** A queue without timers. */
+export class PlainQueue implements Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Passes on what the work returns or throws. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work, work);
+    // The next in line waits for the end, whatever it was; whoever asked hears of the error.
+    this.#last = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+}

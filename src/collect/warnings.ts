@@ -1,0 +1,116 @@
+import { sleep } from '../base/clock.ts';
+import { formatDuration } from '../base/quantity.ts';
+import type { SourceContext } from './context.ts';
+import type { Kind } from './kind.ts';
+import { usualIntervalMs } from './schedule.ts';
+
+/** A warning: `error` where a person must act before something is lost. */
+interface Warning {
+  /** Names the kind, so that a change of numbers is no news. */
+  readonly key: string;
+  readonly level: 'warn' | 'error';
+  readonly text: string;
+}
+
+const dayMs = 86_400_000;
+/** How early an expiring credential is announced. */
+const expiryNoticeMs = 14 * dayMs;
+
+function expiry({ settings }: SourceContext, now: number): Warning[] {
+  const { credentialExpires } = settings;
+  if (credentialExpires === undefined || credentialExpires - now > expiryNoticeMs) return [];
+  const left = credentialExpires - now;
+  const when = new Date(credentialExpires).toISOString().slice(0, 10);
+  if (left <= 0)
+    return [
+      {
+        key: 'credential_expired',
+        level: 'error',
+        text: `the credential expired on ${when}; renew it and its credential_expires`,
+      },
+    ];
+  return [
+    { key: 'credential_expires', level: 'warn', text: `the credential expires on ${when}, in ${formatDuration(left)}; renew it` },
+  ];
+}
+
+function quiet({ settings, memory, state }: SourceContext, now: number): Warning[] {
+  const { expectEventsWithinMs } = settings;
+  const age = now - (memory.lastEvent ?? state.since);
+  if (expectEventsWithinMs === undefined || age <= expectEventsWithinMs) return [];
+  const text = `no new event for ${formatDuration(age)}, expected within ${formatDuration(expectEventsWithinMs)}; check that the vendor still logs`;
+  return [{ key: 'quiet', level: 'error', text }];
+}
+
+function pollAge({ settings, health, state }: SourceContext, now: number): Warning[] {
+  const age = now - (health.lastSuccess ?? state.since);
+  const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
+  if (age <= limit) return [];
+  return [{ key: 'poll_age', level: 'error', text: `no poll succeeded for ${formatDuration(age)}; see last_error` }];
+}
+
+function retention({ settings: { retentionMs }, state: { cursor } }: SourceContext, now: number): Warning[] {
+  if (retentionMs === undefined || cursor === undefined) return [];
+  const age = now - cursor;
+  const kept = `the vendor keeps ${formatDuration(retentionMs)}`;
+  if (age > retentionMs) {
+    return [
+      {
+        key: 'retention_passed',
+        level: 'error',
+        text: `the cursor is ${formatDuration(age)} old and ${kept}: older events are gone there`,
+      },
+    ];
+  }
+  if (retentionMs - age >= retentionMs / 4) return [];
+  return [
+    {
+      key: 'retention',
+      level: 'error',
+      text: `the cursor is ${formatDuration(age)} old and ${kept}: events are lost unless collection catches up`,
+    },
+  ];
+}
+
+function skewed({ memory }: SourceContext): Warning[] {
+  const ms = memory.skew?.ms ?? 0;
+  if (Math.abs(ms) <= 60_000) return [];
+  const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine`;
+  return [{ key: 'skew', level: 'warn', text }];
+}
+
+/** Everything about a source that a person should look at, computed from what is in memory. */
+export function warningsOf(context: SourceContext, { hasWindows }: Kind): readonly Warning[] {
+  const now = context.seams.clock.now();
+  return [
+    ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
+    ...quiet(context, now),
+    ...expiry(context, now),
+    ...skewed(context),
+  ];
+}
+
+const watchMs = 60_000;
+
+/** Looks once a minute and logs each warning when it appears and when it is over, until the signal aborts. */
+export async function watchWarnings(context: SourceContext, kind: Kind, signal: AbortSignal): Promise<void> {
+  let known: ReadonlySet<string> = new Set();
+  while (!signal.aborted) {
+    try {
+      known = logChanges(context, warningsOf(context, kind), known);
+    } catch (error) {
+      context.log.error({ err: error }, 'the source could not be watched, collection goes on');
+    }
+    await sleep(context.seams.clock, watchMs, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}
+
+function logChanges({ log }: SourceContext, warnings: readonly Warning[], known: ReadonlySet<string>): ReadonlySet<string> {
+  const current = new Set(warnings.map(({ key }) => key));
+  for (const { key, level, text } of warnings)
+    if (!known.has(key)) log[level]({ warning: key, what: text }, 'source needs attention');
+  for (const key of known) if (!current.has(key)) log.info({ warning: key }, 'source needs this attention no more');
+  return current;
+}

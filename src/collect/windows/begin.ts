@@ -1,0 +1,71 @@
+// Where a poll begins, when clocks were wrong meanwhile.
+import { checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
+import { align } from './windows.ts';
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+/** Reads the live checkpoint, and sets it right where our clock or the vendor's turned out to be wrong. */
+export async function beginLive(context: SourceContext): Promise<LiveCheckpoint> {
+  const start = align(context, firstStart(context.settings, context.seams.clock.now()));
+  return await following(context, await rewound(context, await openLiveCheckpoint(context, start)));
+}
+
+/** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
+async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+  const { settings, log } = context;
+  const now = context.seams.clock.now();
+  if (live.start > now && (settings.start === 'now' || 'backMs' in settings.start)) {
+    log.warn({ start: iso(live.start) }, 'the first start was fixed in the future, so a clock was wrong; it is fixed again');
+    return await restart(context, firstStart(settings, now));
+  }
+  const { walk, ...withoutWalk } = live;
+  if (live.until > now && live.start <= now) {
+    const { from: _from, ...rest } = withoutWalk;
+    const until = Math.max(live.start, (await lastWindowBefore(context, now)) ?? live.start);
+    log.warn(
+      { was: iso(live.until), until: iso(until) },
+      'the checkpoint lies in the future, so a clock was wrong; collection goes on after the last window before now',
+    );
+    return { ...rest, until };
+  }
+  return walk !== undefined && walk.to > now ? withoutWalk : live;
+}
+
+/** By how much the vendor's clock may be behind for a first start to follow it, milliseconds; a Date header beyond that is broken. */
+const mostSkewMs = 172_800_000;
+/** A Date header carries whole seconds and was on its way. */
+const leastSkewMs = 2_000;
+
+/**
+ * A first start that was counted back from our clock is moved to the vendor's when that turns out to be behind: what the vendor writes from
+ * now on would otherwise lie before the start, and nobody would ever ask for it.
+ */
+async function following(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+  const { start } = context.settings;
+  const skewMs = context.memory.skew?.ms ?? 0;
+  if (live.until > live.start || skewMs > -leastSkewMs || skewMs < -mostSkewMs) return live;
+  if (start !== 'now' && !('backMs' in start)) return live;
+  const backMs = start === 'now' ? 0 : start.backMs;
+  if (live.start + backMs <= vendorNow(context) + leastSkewMs) return live;
+  const fields = { was: iso(live.start), start: iso(align(context, live.start + skewMs)) };
+  context.log.warn(fields, "the vendor's clock is behind ours; the first start is counted back from the vendor's");
+  return await restart(context, live.start + skewMs);
+}
+
+async function restart(context: SourceContext, start: number): Promise<LiveCheckpoint> {
+  const fresh = checkpointAt(context.settings, align(context, start));
+  await context.journal.append({ source: context.settings.name, checkpoint: { name: 'live', value: fresh } });
+  return fresh;
+}
+
+async function lastWindowBefore({ journal, settings }: SourceContext, now: number): Promise<number | undefined> {
+  for (const days of [1, 8, 64, 512]) {
+    const windows = await journal.windows(settings.name, now - days * 86_400_000, now);
+    const ends = windows.flatMap(({ to, complete, lane }) =>
+      complete && lane === 'live' && to !== null && to <= now ? [to] : [],
+    );
+    if (ends.length > 0) return ends.reduce((a, b) => Math.max(a, b));
+  }
+  return undefined;
+}

@@ -1,0 +1,101 @@
+import type { RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { SourceSettings } from '../../connectors/source-settings.ts';
+import type { LedgerWindow } from '../../journal/journal.ts';
+import { dayOf } from '../admit.ts';
+import { isFiltered, openContext, type SourceContext } from '../context.ts';
+import { idMemoryMs } from '../memory/ids.ts';
+import type { SourceEnvironment } from '../source.ts';
+import { pages } from './pages.ts';
+import { windowReader } from './range.ts';
+import { endCovering, type Window, WindowSize, windows } from './windows.ts';
+
+/** Where a record lies against what was collected: in a finished window, in one that the overlap or sweep still reads again, or in none. */
+type Coverage = 'closed' | 'open' | 'never';
+
+/** One record of the vendor, held against the journal. */
+export interface ComparedRecord {
+  readonly uid: string;
+  /** Its own time, milliseconds; undefined when it has none. */
+  readonly time: number | undefined;
+  readonly actionKey: string | undefined;
+  /** True when this record (same id, same fingerprint) was collected and is still remembered. */
+  readonly known: boolean;
+  /** True when the source leaves it out on purpose: its filter, or our own requests. */
+  readonly excluded: boolean;
+  readonly coverage: Coverage;
+  /** False when ids of its day may be forgotten already: then `known` says nothing. */
+  readonly withinMemory: boolean;
+}
+
+/**
+ * Reads a range again without writing anything, page by page. Of what comes with `known: false` and `excluded: false`, `closed` is missing,
+ * `open` is late (the overlap or the sweep still fetches it) and `never` was never collected. A record that several pages repeat comes once
+ * per walk of a window.
+ */
+export async function* compareRange(
+  settings: SourceSettings,
+  environment: SourceEnvironment,
+  range: Window,
+  signal: AbortSignal,
+): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
+  const context = openContext(settings, environment);
+  await using reader = windowReader(await context.openReader(), settings.name);
+  const covers = coverageOf(context, await context.journal.windows(settings.name, range.from, range.to));
+  const size = new WindowSize(context);
+  const stretch = { from: range.from, until: { atMost: endCovering(context, range.to) } };
+  for (const window of windows(context, stretch, size)) {
+    try {
+      for await (const facts of distinctRecords(context, reader, window, signal))
+        yield await compare(context, facts, range, covers);
+      size.grow();
+    } catch (error) {
+      size.refuse(window, error);
+    }
+  }
+}
+
+/** The records of a window page by page, each once. */
+async function* distinctRecords(context: SourceContext, reader: WindowReader, window: Window, signal: AbortSignal) {
+  const met = new Set<string>();
+  for await (const { facts } of pages(context, reader, { window, state: null, pages: 0 }, signal))
+    yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
+}
+
+function coverageOf({ settings, seams }: SourceContext, collected: readonly LedgerWindow[]): (time: number) => Coverage {
+  const ranges = collected.flatMap(({ from, to, complete }) =>
+    complete && from !== null && to !== null ? [[from, to] as const] : [],
+  );
+  const last = ranges.reduce((newest, [, to]) => Math.max(newest, to), Number.NEGATIVE_INFINITY);
+  const openFrom = Math.min(
+    last - settings.window.overlapMs,
+    settings.sweep === undefined ? last : seams.clock.now() - settings.sweep.backMs,
+  );
+  return (time) => {
+    if (!ranges.some(([from, to]) => from <= time && time <= to)) return 'never';
+    return time >= openFrom ? 'open' : 'closed';
+  };
+}
+
+async function compare(
+  context: SourceContext,
+  all: readonly RecordFacts[],
+  range: Window,
+  covers: (time: number) => Coverage,
+): Promise<ComparedRecord[]> {
+  const { journal, seams, settings, userAgent } = context;
+  const facts = all.filter(({ time }) => time === undefined || (time >= range.from && time <= range.to));
+  const known = await journal.seen(
+    settings.name,
+    facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
+  );
+  const rememberedFrom = seams.clock.now() - idMemoryMs(settings);
+  return facts.map((item, i) => ({
+    uid: item.uid,
+    time: item.time,
+    actionKey: item.actionKey,
+    known: known[i]?.includes(item.fingerprint) ?? false,
+    excluded: isFiltered(context, item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
+    coverage: covers(item.time ?? range.from),
+    withinMemory: (item.time ?? range.from) >= rememberedFrom,
+  }));
+}

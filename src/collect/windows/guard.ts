@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { PenstockError } from '../../base/errors.ts';
+import type { Page, PageState, RecordFacts } from '../../connectors/connector.ts';
+
+function placeOf(state: PageState): string {
+  if (state.kind === 'offset') return `offset ${state.offset}`;
+  return state.kind === 'token' ? `token ${state.token}` : `link ${state.path}`;
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64');
+
+// 52 bits of id and fingerprint in one number: a walk of a million records stays within tens of megabytes.
+const pairOf = ({ uid, fingerprint }: RecordFacts): number => Number.parseInt(uid.slice(0, 7) + fingerprint.slice(0, 6), 16);
+
+/** Watches one reading of pages: against loops, and whether a reading by offset saw everything. */
+export class PageGuard {
+  readonly #places = new Set<string>();
+  readonly #pages = new Set<string>();
+  readonly #pairs = new Set<number>();
+  #distinct = 0;
+  #mostTotal = 0;
+
+  /** `first` is the place that the reading begins at, when that is not the first page. */
+  constructor(first: PageState | null) {
+    if (first !== null) this.#places.add(digest(placeOf(first)));
+  }
+
+  /** Records met, each (id, fingerprint) once however many pages repeat it. */
+  get distinct(): number {
+    return this.#distinct;
+  }
+
+  /** The largest total that a page named: when rows go away in the middle of a reading, others are skipped, and the last total hides that. */
+  get mostTotal(): number {
+    return this.#mostTotal;
+  }
+
+  /** Takes a page into account; throws PEN_PAGE_LOOP when the page or its successor's place came before. */
+  take({ next, total = 0 }: Page, facts: readonly RecordFacts[]): void {
+    // An empty page repeats nothing: some vendors send several, each with another token.
+    if (facts.length > 0) once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page');
+    if (next !== null) once(this.#places, placeOf(next), `named the same next page (by ${next.kind})`);
+    this.#count(facts);
+    this.#mostTotal = Math.max(this.#mostTotal, total);
+  }
+
+  // A copy within one page is the vendor's own; one on a later page is a row that moved while we read.
+  #count(facts: readonly RecordFacts[]): void {
+    const fresh = facts.map(pairOf).filter((pair) => !this.#pairs.has(pair));
+    this.#distinct += fresh.length;
+    for (const pair of fresh) this.#pairs.add(pair);
+  }
+}
+
+function once(known: Set<string>, text: string, what: string): void {
+  const mark = digest(text);
+  if (known.has(mark)) throw new PenstockError('PEN_PAGE_LOOP', `the vendor ${what} twice in one walk`);
+  known.add(mark);
+}

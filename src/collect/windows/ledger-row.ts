@@ -1,0 +1,36 @@
+import type { Place } from '../admit.ts';
+import type { LedgerRowRange } from '../checkpoint.ts';
+import type { SourceContext } from '../context.ts';
+import type { WalkedPage } from './walk.ts';
+import type { Window } from './windows.ts';
+
+const hourMs = 3_600_000;
+
+/**
+ * The stretch that the newest row covers once the window is complete: windows polled every minute share a row for about an hour, because
+ * one row each would fill the journal within months.
+ */
+export function grownRow({ settings }: SourceContext, row: LedgerRowRange | undefined, { from, to }: Window): LedgerRowRange {
+  const longest = hourMs + settings.window.overlapMs;
+  const belongs = row !== undefined && from >= row.from && from <= row.to && to - row.from <= longest;
+  return belongs ? { from: row.from, to: Math.max(row.to, to) } : { from, to };
+}
+
+/** The shared row that counts a page: until the window is complete it covers what it covered before. */
+export function sharedRow(context: SourceContext, row: LedgerRowRange | undefined, { walk, end }: WalkedPage): Place['row'] {
+  if (end === 'dropped') return undefined;
+  const grown = grownRow(context, row, walk);
+  const complete = end === 'complete';
+  if (grown.to - grown.from > hourMs + context.settings.window.overlapMs) return windowRow(walk, complete);
+  const covered = complete ? grown.to : grown.from === row?.from ? row.to : grown.from;
+  return { key: `${new Date(grown.from).toISOString()}/..`, from: grown.from, to: covered, complete };
+}
+
+/** A row of its own for the window of a page. */
+export function ownRow({ walk, end }: WalkedPage): Place['row'] {
+  return end === 'dropped' ? undefined : windowRow(walk, end === 'complete');
+}
+
+function windowRow({ from, to }: Window, complete: boolean): NonNullable<Place['row']> {
+  return { key: `${new Date(from).toISOString()}/${new Date(to).toISOString()}`, from, to, complete };
+}

@@ -1,0 +1,86 @@
+// The one loop over pages: whoever reads a vendor's pages, to collect, to compare or to test a connector, reads them through here.
+import { PenstockError } from '../../base/errors.ts';
+import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
+import { type Examining, examineAll } from '../examine.ts';
+import { PageGuard } from './guard.ts';
+import type { Window } from './windows.ts';
+
+/** As much of a source's context as reading takes. */
+interface PageContext extends Examining, Pick<SourceContext, 'memory' | 'seams'> {}
+
+/** What to read, and from where on. */
+interface Reading {
+  /** `untimed`: everything, newest first, for rows that no window returns. */
+  readonly window: Window | 'untimed';
+  /** The page to begin with; null for the first. */
+  readonly state: PageState | null;
+  /** Pages read of it before. */
+  readonly pages: number;
+}
+
+interface ReadPage {
+  readonly page: Page;
+  /** Of the page's records, in order. */
+  readonly facts: readonly RecordFacts[];
+  /** What was met so far, this page included. */
+  readonly guard: PageGuard;
+}
+
+/**
+ * Reads page after page to the last one; the next is asked for only when this one is dealt with. Rejects with the reader's error, and with
+ * PEN_PAGE_LOOP when a page comes again or there are more than the connector allows.
+ */
+export async function* pages(
+  context: PageContext,
+  reader: WindowReader,
+  { window, state, pages: before }: Reading,
+  signal: AbortSignal,
+): AsyncGenerator<ReadPage, void, undefined> {
+  const { maxPages } = context.settings.connector.defaults;
+  const guard = new PageGuard(state);
+  for (let [next, count]: [PageState | null, number] = [state, before]; ; count += 1) {
+    const what = window === 'untimed' ? 'the sweep' : 'the window';
+    if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
+    const page = await askPage(context, reader, window, next, signal);
+    const facts = await examineAll(context, page.records);
+    guard.take(page, facts);
+    yield { page, facts, guard };
+    if (page.next === null) return;
+    next = page.next;
+  }
+}
+
+/** Notes how many requests left this machine, also when they failed: each may show up in the vendor's log. */
+async function askPage(
+  context: PageContext,
+  reader: WindowReader,
+  window: Reading['window'],
+  state: PageState | null,
+  signal: AbortSignal,
+): Promise<Page> {
+  const before = reader.requestCount;
+  try {
+    const page = await (window === 'untimed' ? askUntimed(reader, state, signal) : reader.page({ ...window, state }, signal));
+    measureSkew(context, page);
+    return page;
+  } finally {
+    context.memory.requests.add(vendorNow(context), reader.requestCount - before);
+  }
+}
+
+function askUntimed(reader: WindowReader, state: PageState | null, signal: AbortSignal): Promise<Page> {
+  if (reader.sweepPage !== undefined) return reader.sweepPage({ state }, signal);
+  throw new PenstockError('PEN_INTERNAL', 'the reader cannot read without a window');
+}
+
+const farMs = 60_000;
+
+function measureSkew({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): void {
+  if (serverTime === undefined) return;
+  const ms = serverTime - clock.now();
+  const wasFar = Math.abs(memory.skew?.ms ?? 0) > farMs;
+  if (Math.abs(ms) > farMs && !wasFar)
+    log.warn({ skewMs: ms }, "the vendor's clock and ours differ; windows follow the slower one");
+  memory.skew = { ms, at: clock.monotonic() };
+}

@@ -1,0 +1,101 @@
+// A source that is asked for time ranges: windows until it has caught up, then a part of the sweep when one is due.
+import { formatDuration } from '../../base/quantity.ts';
+import type { Reader, WindowReader } from '../../connectors/connector.ts';
+import { admit, type Place } from '../admit.ts';
+import type { LiveCheckpoint } from '../checkpoint.ts';
+import type { Halt, SourceContext } from '../context.ts';
+import { type Kind, type Poll, readerOf } from '../kind.ts';
+import { beginLive } from './begin.ts';
+import { grownRow, sharedRow } from './ledger-row.ts';
+import { Sweep } from './sweep.ts';
+import { type WalkedPage, walk } from './walk.ts';
+import { type Stretch, WindowSize } from './windows.ts';
+
+export class WindowKind implements Kind {
+  readonly hasWindows = true;
+  readonly #context: SourceContext;
+  readonly #size: WindowSize;
+  readonly #sweep: Sweep;
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+    this.#size = new WindowSize(context);
+    this.#sweep = new Sweep(context);
+  }
+
+  async poll(reader: Reader, poll: Poll): Promise<void> {
+    const asked = readerOf('http_window', reader);
+    const live = await pollWindows(this.#context, asked, this.#size, poll.halt);
+    await this.#sweep.goOn(asked, live, poll, this.#size);
+  }
+
+  details(): Readonly<Record<string, unknown>> {
+    const { memory, settings } = this.#context;
+    const ms = memory.lateness.suggestedOverlapMs(settings.window.overlapMs);
+    return { ...this.#sweep.details(), ...(ms === undefined ? {} : { suggested_overlap: formatDuration(ms) }) };
+  }
+
+  warnings(): readonly string[] {
+    return this.#sweep.warnings();
+  }
+}
+
+async function pollWindows(context: SourceContext, reader: WindowReader, size: WindowSize, halt: Halt): Promise<LiveCheckpoint> {
+  const { walk: left, ...begin } = await beginLive(context);
+  let live: LiveCheckpoint = begin;
+  context.state.cursor = live.until;
+  for await (const page of walk(context, reader, { ...stretchOf(context, begin), left }, size, halt)) {
+    const next = after(context, live, page);
+    const counts = await admit(context, page.facts, placeOf(context, live, next, page, begin.until));
+    context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
+    context.health.answered();
+    if (page.end !== 'complete') continue;
+    // A window that only the overlap reads again comes in every poll, also where each of them fails after it.
+    if (next.until > live.until) await context.health.succeeded();
+    live = next;
+    context.state.cursor = live.until;
+  }
+  return live;
+}
+
+function stretchOf(context: SourceContext, { start, from, until }: LiveCheckpoint): Stretch {
+  return {
+    from: Math.max(start, Math.min(from ?? until, until - overlapOf(context))),
+    until: { atLeast: until },
+  };
+}
+
+const overlapOf = ({ settings }: SourceContext): number =>
+  Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);
+
+function placeOf(
+  context: SourceContext,
+  live: LiveCheckpoint,
+  next: LiveCheckpoint,
+  page: WalkedPage,
+  closedUntil: number,
+): Place {
+  return {
+    lane: 'live',
+    row: sharedRow(context, live.row, page),
+    checkpoint: { name: 'live', value: next },
+    closedUntil,
+    ownRecords: page.ownRecords,
+  };
+}
+
+/** The checkpoint after a page. */
+function after(context: SourceContext, live: LiveCheckpoint, { walk, next, end }: WalkedPage): LiveCheckpoint {
+  if (next !== undefined) return { ...live, walk: next };
+  if (end !== 'complete') return live;
+  const { window, connector } = context.settings;
+  const { to, serverTime, began } = walk;
+  // The vendor's clock is known only once it answered: where it is behind ours, the end of the window was still open for it.
+  const until = Math.max(live.until, serverTime === undefined ? to : Math.min(to, serverTime - window.settleMs));
+  // What the vendor shows after the poll began may lie anywhere within the overlap before that, however long the poll takes.
+  const from = Math.min(
+    to - connector.defaults.precisionMs,
+    Math.min(until, Math.min(began, serverTime ?? began) - window.settleMs) - overlapOf(context),
+  );
+  return { ...live, until, from: Math.max(live.start, from), row: grownRow(context, live.row, walk) };
+}

@@ -1,0 +1,125 @@
+// The one cut of a stretch of time into windows: the live loop's way to now, a sweep, a job's range, a comparison.
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
+
+/** A range of event time in milliseconds. Whether a bound belongs to it differs between vendors. */
+export interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A stretch of time to be cut, milliseconds. */
+export interface Stretch {
+  readonly from: number;
+  /**
+   * Where the last window ends, looked at before each. `atLeast` means as far as the vendor's records have settled by now, and never
+   * before this time; `atMost` means this time, as far as it is past.
+   */
+  readonly until: { readonly atLeast: number } | { readonly atMost: number };
+  /** A window left behind comes first. */
+  readonly first?: Window | undefined;
+}
+
+type Settings = Pick<SourceContext, 'settings'>;
+
+const precisionOf = ({ settings }: Settings): number => Math.max(1, settings.connector.defaults.precisionMs);
+
+/** Cuts a time down to what the vendor's API can express. */
+export function align(context: Settings, time: number): number {
+  const precision = precisionOf(context);
+  return Math.floor(time / precision) * precision;
+}
+
+/** The end of a stretch that covers `to` itself: one step of precision more covers what shares the last instant. */
+export function endCovering(context: Settings, to: number): number {
+  return align(context, to + precisionOf(context));
+}
+
+/**
+ * The size of windows that the vendor bears just now: halved when it refuses one, doubled back with each that works. The smallest is
+ * `window.min`, and at least two steps of precision, because each window begins one step before the end of the one before.
+ */
+export class WindowSize {
+  readonly #context: SourceContext;
+  readonly #minMs: number;
+  #ms: number;
+  #refused: Window | undefined;
+
+  constructor(context: SourceContext) {
+    const { window } = context.settings;
+    this.#context = context;
+    this.#minMs = Math.max(window.minMs, 2 * precisionOf(context));
+    this.#ms = window.maxMs;
+  }
+
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** After a window that was read to its end. */
+  grow(): void {
+    this.#ms = Math.min(this.#context.settings.window.maxMs, this.#ms * 2);
+  }
+
+  shrink(was: number): void {
+    this.#ms = Math.max(this.#minMs, Math.floor(was / 2));
+  }
+
+  /** Halves a window that the vendor refused as too large; throws what is not a matter of size, and PEN_SOURCE_REFUSED when it is the smallest. */
+  refuse(window: Window, error: unknown, was = window.to - window.from): void {
+    if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') throw error;
+    if (was <= this.#minMs) throw refusedAtAnySize(error, was);
+    this.#refused = window;
+    this.shrink(was);
+    this.#context.log.warn({ err: error, windowMs: this.#ms }, 'window refused as too large, a smaller one is read');
+  }
+
+  /** True for the window that was refused last: it is cut anew. */
+  isRefused(window: Window): boolean {
+    return this.#refused === window;
+  }
+}
+
+function refusedAtAnySize(error: PenstockError, was: number): PenstockError {
+  return new PenstockError('PEN_SOURCE_REFUSED', `the vendor refuses even a window of ${was} ms: ${error.message}`, {
+    fix: 'check the options of the source and what the vendor says about its time ranges; window.min may be too large',
+    cause: error,
+    ...(error.status === undefined ? {} : { status: error.status }),
+  });
+}
+
+/** Cuts window after window, each when the one before was read to its end or refused. */
+export function* windows(
+  context: SourceContext,
+  { from, until, first }: Stretch,
+  size: WindowSize,
+): Generator<Window, void, undefined> {
+  let position = align(context, from);
+  for (let left = first; ; left = undefined) {
+    const end = 'atLeast' in until ? settledUntil(context, until.atLeast) : pastUntil(context, until.atMost);
+    const window = left ?? cut(context, position, end, size);
+    if (window === undefined) return;
+    yield window;
+    if (size.isRefused(window)) {
+      position = Math.min(position, window.from);
+      continue;
+    }
+    if (window.to >= end) return;
+    // The last instant is read again.
+    position = Math.max(position, window.to - precisionOf(context));
+  }
+}
+
+// Never before what is complete: reading the overlap again finds late records and measures the vendor's clock anew.
+function settledUntil(context: SourceContext, atLeast: number): number {
+  return Math.max(atLeast, align(context, vendorNow(context) - context.settings.window.settleMs));
+}
+
+function pastUntil(context: SourceContext, atMost: number): number {
+  return Math.min(atMost, align(context, context.seams.clock.now()));
+}
+
+function cut(context: SourceContext, from: number, end: number, { ms }: WindowSize): Window | undefined {
+  const to = Math.min(from + Math.max(2 * precisionOf(context), align(context, ms)), end);
+  return to <= from ? undefined : { from, to };
+}
