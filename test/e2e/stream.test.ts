@@ -194,7 +194,7 @@ it('goes on with the other topics when one is deleted', async () => {
   daemon.child.kill('SIGTERM');
   await daemon.exited;
 
-  expect(status.stdout).toMatch(/astra-acme +persistent:\/\/acme\/default\/data-plane +away +unknown/);
+  expect(status.stdout).toMatch(/astra-acme +persistent:\/\/acme\/default\/data-plane +disconnected +unknown/);
   expect(status.stdout).toMatch(/astra-acme +persistent:\/\/acme\/default\/audit-log +connected +0s/);
 }, 120_000);
 
