@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -72,11 +72,12 @@ const nodes = [
 
 describe.each(nodes)('started by $name, without any dependency installed', ({ node }) => {
   beforeAll(async () => {
-    // What `npm install` puts beside the package: its only dependency that is not in the bundle.
+    // What `npm install` puts beside the package and the bundle lacks: the Node of this system.
     const modules = join(installed, 'node_modules');
     if (existsSync(modules)) return;
     await mkdir(modules);
-    await symlink(join(root, 'node_modules', 'node'), join(modules, 'node'));
+    const nodes = (await readdir(join(root, 'node_modules'))).filter((name) => /^node-(bin-)?(linux|darwin|win)-/.test(name));
+    for (const name of nodes) await symlink(join(root, 'node_modules', name), join(modules, name));
   });
 
   it('tells its version', async () => {
@@ -104,3 +105,13 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     expect(ended.stdout.split('\n').filter((line) => line.includes('"class_uid"')).length).toBeGreaterThan(10);
   }, 60_000);
 });
+
+it('runs the sources in a checkout where nothing was built', async () => {
+  const checkout = await mkdtemp(join(tmpdir(), 'penstock-checkout-'));
+  await cp(join(root, 'bin'), join(checkout, 'bin'), { recursive: true });
+  for (const name of ['src', 'connectors', 'node_modules', 'package.json']) await symlink(join(root, name), join(checkout, name));
+
+  const ended = await start(process.execPath, [join(checkout, 'bin', 'penstock.js'), '--version'], checkout);
+
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+}, 30_000);
