@@ -53,7 +53,7 @@ beforeAll(async () => {
   await runFile('tar', ['-xzf', join(folder, filename), '-C', folder]);
   installed = join(folder, 'package');
   bin = join(installed, 'bin', 'penstock.js');
-}, 180_000);
+});
 
 it('contains what runs and nothing else: no sources, no tests, no path of the machine that built it', async () => {
   const files = await filesBelow(installed);
@@ -86,7 +86,7 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     const ended = await start(node, [bin, '--version'], dirname(installed));
 
     expect(ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
-  }, 30_000);
+  });
 
   it('validates the example that it ships', async () => {
     const ended = await start(
@@ -96,14 +96,14 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     );
 
     expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('Warning') as string });
-  }, 30_000);
+  });
 
   it('runs the demo', async () => {
     const ended = await start(node, [bin, 'demo', '--for', '4s'], dirname(installed));
 
     expect(ended.code, ended.stderr).toBe(0);
     expect(ended.stdout.split('\n').filter((line) => line.includes('"class_uid"')).length).toBeGreaterThan(10);
-  }, 60_000);
+  });
 });
 
 it('runs the sources in a checkout where nothing was built', async () => {
@@ -114,4 +114,4 @@ it('runs the sources in a checkout where nothing was built', async () => {
   const ended = await start(process.execPath, [join(checkout, 'bin', 'penstock.js'), '--version'], checkout);
 
   expect(ended).toMatchObject({ code: 0, stderr: '' });
-}, 30_000);
+});
