@@ -2,7 +2,7 @@
 import { MockAgent } from 'undici';
 import { systemClock } from '../../src/base/clock.ts';
 import type { HttpClient } from '../../src/http/client.ts';
-import { exchange } from '../../src/http/exchange.ts';
+import { sendRequest } from '../../src/http/send-request.ts';
 
 type Path = string | RegExp | ((path: string) => boolean);
 
@@ -29,7 +29,7 @@ export class RecordedVendor implements AsyncDisposable {
     this.#agent.disableNetConnect();
     this.http = {
       request: (request) =>
-        exchange(
+        sendRequest(
           { ...request, headers: { 'user-agent': userAgent, ...request.headers } },
           {
             dispatcher: this.#agent,

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { adminClient } from '../../src/admin/index.ts';
+import { findDaemon } from '../../src/admin/index.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { readStatus } from '../../src/daemon/read-status.ts';
 import type { StatusReport } from '../../src/operate/report/status.ts';
@@ -27,8 +27,8 @@ const seams = systemSeams();
 
 /** Asks the daemon itself: reading the configuration, as the command does, would cost more than all the rest of a look. */
 async function askDaemon(file: string): Promise<StatusReport | undefined> {
-  const client = await adminClient({ dataDir: join(dirname(file), 'data'), files: seams.files });
-  return (await client?.status()) as StatusReport | undefined;
+  const daemon = await findDaemon({ dataDir: join(dirname(file), 'data'), files: seams.files });
+  return (await daemon?.status()) as StatusReport | undefined;
 }
 
 async function untilSeen(
