@@ -186,11 +186,11 @@ it('answers commands on this machine in full when it listens to all addresses', 
 
 it('serves HTTPS, and the client believes only the configured certificate', async () => {
   const folder = await temporaryFolder();
-  const own = makeSelfSigned(folder, 'own');
+  const { cert_file, key_file } = makeSelfSigned(folder, 'own');
   const other = makeSelfSigned(folder, 'other');
-  const { url, dataDir } = await run({ tls: own });
+  const { url, dataDir } = await run({ tls: { cert_file, key_file } });
 
-  const daemon = await findDaemon({ dataDir, files: fs, tls: own });
+  const daemon = await findDaemon({ dataDir, files: fs, tls: { cert_file } });
 
   expect(url).toMatch(/^https:/);
   expect(await daemon?.status()).toEqual({ running: true });

@@ -46,7 +46,7 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
   expect(full.journal.usedBytes).toBeLessThanOrEqual(8 * 2 ** 20);
   expect(shown.stdout).toMatch(/sink lake: on hold for .*401/);
   expect(shown.stdout).toMatch(
-    /collection is paused because the journal is full; (no poll has ended yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
+    /collection is paused because the journal is full; (no poll has succeeded yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
   );
   expect(checked.code).toBe(1);
   expect(well.sinks[0]?.hold).toBeUndefined();

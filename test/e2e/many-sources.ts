@@ -76,6 +76,6 @@ export async function expectFairPolls(count: number): Promise<void> {
   // Fair: nobody is polled more than twice as often as anybody else.
   expect(Math.max(...polls)).toBeLessThanOrEqual(2 * Math.min(...polls) + 1);
   expect(text.stdout.split('\n').length).toBeLessThan(80);
-  expect(text.stdout).toContain('more in good order');
+  expect(text.stdout).toContain('more without problems');
   expect(check.stdout.split('\n').length).toBeLessThan(20);
 }
