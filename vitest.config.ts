@@ -1,12 +1,30 @@
 import { defineConfig } from 'vitest/config';
 
+// `npm test` runs unit and e2e; `npm run test:all` runs long too: many kills, many seeds, real receivers, copies of the code with a fault.
+const e2e = 'test/e2e/**/*.test.ts';
+const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
+
+const shared = {
+  setupFiles: ['test/setup.ts'],
+  pool: 'forks' as const,
+  // Give-up times, not budgets: a condition that holds on a quiet machine holds later on a busy one.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 120_000 } },
+  // The sources are read once per worker, not once per file.
+  isolate: false,
+  restoreMocks: true,
+  execArgv: ['--disable-warning=ExperimentalWarning'],
+};
+const bundled = { ...shared, globalSetup: ['test/e2e/bundle.ts'] };
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    setupFiles: ['test/setup.ts'],
-    pool: 'forks',
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    maxWorkers: 2,
+    projects: [
+      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, ...long] } },
+      { test: { ...bundled, name: 'e2e', include: [e2e], exclude: long } },
+      { test: { ...bundled, name: 'long', include: long } },
+    ],
   },
 });

@@ -88,6 +88,7 @@ function median(numbers: readonly number[]): number {
 interface Started {
   readonly firstPollMs: number;
   readonly idleRssMb: number;
+  readonly shutdownMs: number;
 }
 
 async function residentMb(pid: number): Promise<number> {
@@ -108,7 +109,7 @@ sinks:
 `;
 }
 
-/** Starts the bundle with one source and one sink; from spawn to the vendor's first page asked for, and resident memory when idle. */
+/** Starts the bundle with one source and one sink; from spawn to the vendor's first page asked for, resident memory when idle, and from SIGTERM to its end. */
 async function startBundle(base: string, idleMs: number): Promise<Started> {
   return inNewDir(async (dir) => {
     await fetch(`${base}/feed?first=${Date.now()}&spacing=1000&count=0`);
@@ -127,7 +128,11 @@ async function startBundle(base: string, idleMs: number): Promise<Started> {
         at = ((await (await fetch(`${base}/seen`)).json()) as { firstPollAt: number }).firstPollAt;
       }
       await pause(idleMs);
-      return { firstPollMs: at - began, idleRssMb: await residentMb(child.pid ?? 0) };
+      const idleRssMb = await residentMb(child.pid ?? 0);
+      const asked = Date.now();
+      child.kill('SIGTERM');
+      await ended;
+      return { firstPollMs: at - began, idleRssMb, shutdownMs: Date.now() - asked };
     } finally {
       child.kill('SIGTERM');
       await ended;
@@ -139,7 +144,12 @@ async function measureStart(base: string): Promise<Started> {
   const first = await startBundle(base, idleSeconds * 1000);
   const more: Started[] = [];
   for (let round = 0; round < 6; round += 1) more.push(await startBundle(base, 0));
-  return { firstPollMs: median([first, ...more].map(({ firstPollMs }) => firstPollMs)), idleRssMb: first.idleRssMb };
+  const all = [first, ...more];
+  return {
+    firstPollMs: median(all.map(({ firstPollMs }) => firstPollMs)),
+    idleRssMb: first.idleRssMb,
+    shutdownMs: Math.max(...all.map(({ shutdownMs }) => shutdownMs)),
+  };
 }
 
 interface Row {
@@ -205,10 +215,11 @@ function budgetLines(rounds: readonly Round[], steady: Measured, start: Started 
       30,
     ),
     ...(start === undefined
-      ? ['unknown  start-up and idle memory: run "npm run build" first']
+      ? ['unknown  start-up, idle memory and shutdown: run "npm run build" first']
       : [
           said('idle RSS of the bundle, MB', start.idleRssMb, 110),
           said('start to first poll of the bundle, ms', start.firstPollMs, 500),
+          said('longest shutdown of the bundle, ms', start.shutdownMs, 1000),
         ]),
   ];
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -9,6 +8,7 @@ import { findDaemon } from '../../src/admin/client.ts';
 import { type AdminOperations, type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { makeSelfSigned } from '../http/certificates.ts';
 
 interface Running {
   readonly url: string;
@@ -186,21 +186,11 @@ it('answers commands on this machine in full when it listens to all addresses', 
 
 it('serves HTTPS, and the client believes only the configured certificate', async () => {
   const folder = await temporaryFolder();
-  const makeCertificate = (name: string) => {
-    const files = { cert_file: join(folder, `${name}.pem`), key_file: join(folder, `${name}.key`) };
-    const subject = ['-subj', `/CN=${name}`, '-keyout', files.key_file, '-out', files.cert_file];
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject],
-      { stdio: 'ignore' },
-    );
-    return files;
-  };
-  const own = makeCertificate('own');
-  const other = makeCertificate('other');
-  const { url, dataDir } = await run({ tls: own });
+  const { cert_file, key_file } = makeSelfSigned(folder, 'own');
+  const other = makeSelfSigned(folder, 'other');
+  const { url, dataDir } = await run({ tls: { cert_file, key_file } });
 
-  const daemon = await findDaemon({ dataDir, files: fs, tls: own });
+  const daemon = await findDaemon({ dataDir, files: fs, tls: { cert_file } });
 
   expect(url).toMatch(/^https:/);
   expect(await daemon?.status()).toEqual({ running: true });

@@ -6,7 +6,8 @@ import { compileSchema } from '../../src/base/schema.ts';
 import type { Format } from '../../src/event/event.ts';
 import { hecTime } from '../../src/sinks/splunk-hec/encode.ts';
 import { openSplunkHec, splunkHec } from '../../src/sinks/splunk-hec/index.ts';
-import { type Certificates, listen, makeCertificates } from '../http/servers.ts';
+import { type Certificates, makeCertificates } from '../http/certificates.ts';
+import { listen } from '../http/servers.ts';
 import { batchOf, numbered, openContext, outgoing } from '../sinks/batches.ts';
 import { envelopes, hecOptions, hecToken, ok } from '../sinks/hec.ts';
 import { openReceiver } from '../sinks/http-receiver.ts';
@@ -171,17 +172,13 @@ it('A redirect is not followed and holds', async () => {
 });
 
 describe('with certificates', () => {
-  let certificates: Certificates | undefined;
+  let certificates: Certificates;
   beforeAll(() => {
     certificates = makeCertificates();
   });
-  afterAll(() => certificates?.[Symbol.dispose]());
+  afterAll(() => certificates[Symbol.dispose]());
 
-  it('A certificate of an unknown authority holds, and the fix names the setting', async ({ skip }) => {
-    if (certificates === undefined) {
-      skip('openssl is not installed');
-      return;
-    }
+  it('A certificate of an unknown authority holds, and the fix names the setting', async () => {
     const tls = { key: certificates.read('localhost.key'), cert: certificates.read('localhost.pem') };
     await using hec = await openReceiver(() => ok, tls);
     await using context = await openContext();
@@ -197,11 +194,7 @@ describe('with certificates', () => {
     expect(accepted).toEqual({ all: { kind: 'accept' } });
   });
 
-  it('Requests carry a User-Agent and stay with HTTP/1.1 where HTTP/2 is offered', async ({ skip }) => {
-    if (certificates === undefined) {
-      skip('openssl is not installed');
-      return;
-    }
+  it('Requests carry a User-Agent and stay with HTTP/1.1 where HTTP/2 is offered', async () => {
     const seen: unknown[] = [];
     const tls = { key: certificates.read('localhost.key'), cert: certificates.read('localhost.pem'), allowHTTP1: true };
     const server = createSecureServer(tls, (request, response) => {

@@ -14,7 +14,7 @@ import {
 } from '../../src/sinks/syslog/message.ts';
 import { parseAddress } from '../../src/sinks/syslog/options.ts';
 import { frame } from '../../src/sinks/syslog/stream.ts';
-import { makeCertificates } from '../http/servers.ts';
+import { makeCertificates } from '../http/certificates.ts';
 import { listen, uncount } from '../sinks/receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';
 import { batchOf, contextFor, kindsOf, never, numbered, openSink, outgoing, until } from '../sinks/sink-bench.ts';
@@ -220,33 +220,29 @@ it('One connection never mixes framings', async () => {
 
 const certificates = makeCertificates();
 
-it.skipIf(certificates === undefined)(
-  'TLS uses octet counting on 6514 by default, checks the name, closes with close_notify, and offers LF',
-  async () => {
-    if (certificates === undefined) throw new Error('openssl is not installed');
-    expect(parseAddress('tls://siem.example.com')).toEqual({ scheme: 'tls', host: 'siem.example.com', port: 6514 });
-    const secure = { key: certificates.read('localhost.key'), cert: certificates.read('localhost.pem') };
-    await using receiver = await listen(undefined, secure);
-    await using other = await listen(undefined, { key: certificates.read('other.key'), cert: certificates.read('other.pem') });
-    const tls = { ca_file: certificates.path('ca.pem') };
-    await using sink = await openSink(syslog, { address: `tls://localhost:${receiver.port}`, tls });
-    await using wrong = await openSink(syslog, { address: `tls://localhost:${other.port}`, tls });
-    await using lines = await openSink(syslog, { address: `tls://localhost:${receiver.port}`, tls, framing: 'lf' });
+it('TLS uses octet counting on 6514 by default, checks the name, closes with close_notify, and offers LF', async () => {
+  expect(parseAddress('tls://siem.example.com')).toEqual({ scheme: 'tls', host: 'siem.example.com', port: 6514 });
+  const secure = { key: certificates.read('localhost.key'), cert: certificates.read('localhost.pem') };
+  await using receiver = await listen(undefined, secure);
+  await using other = await listen(undefined, { key: certificates.read('other.key'), cert: certificates.read('other.pem') });
+  const tls = { ca_file: certificates.path('ca.pem') };
+  await using sink = await openSink(syslog, { address: `tls://localhost:${receiver.port}`, tls });
+  await using wrong = await openSink(syslog, { address: `tls://localhost:${other.port}`, tls });
+  await using lines = await openSink(syslog, { address: `tls://localhost:${receiver.port}`, tls, framing: 'lf' });
 
-    await sink.send(batchOf(sink, numbered(2)), never());
-    await sink.flush?.(never());
-    await lines.send(batchOf(lines, numbered(2)), never());
-    await lines.flush?.(never());
-    const refused = await wrong.send(batchOf(wrong, numbered(1)), never());
+  await sink.send(batchOf(sink, numbered(2)), never());
+  await sink.flush?.(never());
+  await lines.send(batchOf(lines, numbered(2)), never());
+  await lines.flush?.(never());
+  const refused = await wrong.send(batchOf(wrong, numbered(1)), never());
 
-    // Node reports `end` on a TLS socket for close_notify; a bare FIN would be an error.
-    expect(receiver.connections.map((connection) => connection.ended())).toEqual([true, true]);
-    expect(uncount(receiver.connections[0]?.bytes() ?? Buffer.alloc(0))).toHaveLength(2);
-    expect(receiver.connections[1]?.bytes().toString().split('\n').filter(Boolean).map(parse5424)).toHaveLength(2);
-    expect(refused).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining('tls.server_name') as string } });
-    expect(other.connections.map((connection) => connection.bytes().length)).toEqual([]);
-  },
-);
+  // Node reports `end` on a TLS socket for close_notify; a bare FIN would be an error.
+  expect(receiver.connections.map((connection) => connection.ended())).toEqual([true, true]);
+  expect(uncount(receiver.connections[0]?.bytes() ?? Buffer.alloc(0))).toHaveLength(2);
+  expect(receiver.connections[1]?.bytes().toString().split('\n').filter(Boolean).map(parse5424)).toHaveLength(2);
+  expect(refused).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining('tls.server_name') as string } });
+  expect(other.connections.map((connection) => connection.bytes().length)).toEqual([]);
+});
 
 it('A UDP message over the cap (default 1,180) is refused or cut as configured, and counted', async () => {
   const dgram = await import('node:dgram');

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/base/clock.ts';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -312,7 +312,7 @@ describe('a subscription', () => {
     const goodbye = Promise.withResolvers<number>();
     pulsar.onConnection = (socket) => socket.on('close', (code) => goodbye.resolve(code));
     const run = await consume(pulsar.port);
-    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+    await expect.poll(() => run.states).toHaveLength(1);
 
     await run.stop();
 
@@ -347,7 +347,7 @@ describe('a quiet connection', () => {
     const pulsar = await broker();
     const clock = virtualClock(0);
     const run = await consume(pulsar.port, {}, {}, clock);
-    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+    await expect.poll(() => run.states).toHaveLength(1);
 
     for (let n = 1; n <= 6; n += 1) {
       await clock.advance(30_000);
@@ -361,7 +361,7 @@ describe('a quiet connection', () => {
     const pulsar = await broker();
     const clock = virtualClock(0);
     const run = await consume(pulsar.port, {}, {}, clock);
-    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+    await expect.poll(() => run.states).toHaveLength(1);
 
     for (let n = 1; n <= 10; n += 1) {
       await clock.advance(30_000);
@@ -370,7 +370,7 @@ describe('a quiet connection', () => {
     pulsar.answers.push(404);
     await clock.advance(30_000);
     await pulsar.until(() => pulsar.requests.length === 2);
-    await vi.waitFor(() => expect(run.states.map(({ connected }) => connected)).toEqual([true, false]));
+    await expect.poll(() => run.states.map(({ connected }) => connected)).toEqual([true, false]);
 
     expect(run.states[1]?.error).toMatch(/there is no such topic/);
   });
@@ -381,13 +381,15 @@ describe('a quiet connection', () => {
     // A paused socket reads no ping and answers none.
     pulsar.onConnection = (socket, index) => (index === 1 ? socket.pause() : undefined);
     const run = await consume(pulsar.port, {}, {}, clock);
-    await vi.waitFor(() => expect(run.states).toHaveLength(1));
+    await expect.poll(() => run.states).toHaveLength(1);
 
     await clock.advance(130_000);
-    await vi.waitFor(async () => {
-      await clock.advance(60_000);
-      expect(pulsar.requests).toHaveLength(2);
-    });
+    await expect
+      .poll(async () => {
+        await clock.advance(60_000);
+        return pulsar.requests;
+      })
+      .toHaveLength(2);
 
     expect(run.states.find(({ connected }) => !connected)?.error).toBe('nothing was heard for 90 s');
   });

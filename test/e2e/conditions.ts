@@ -1,7 +1,10 @@
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { findDaemon } from '../../src/admin/index.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { readStatus } from '../../src/daemon/read-status.ts';
 import type { StatusReport } from '../../src/operate/report/status.ts';
+import { patienceMs } from './patience.ts';
 import type { Receiver } from './receiver.ts';
 import { type Vendors, visibleIds } from './vendors.ts';
 
@@ -11,33 +14,52 @@ const lookEveryMs = 100;
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { timeoutMs = 60_000, seen = () => '' }: { timeoutMs?: number; seen?: () => string } = {},
+  { seen = () => '' }: { seen?: () => string } = {},
 ): Promise<void> {
-  const end = performance.now() + timeoutMs;
+  const end = performance.now() + patienceMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}\n${seen()}`);
+    if (performance.now() > end) throw new Error(`not within ${patienceMs} ms: ${what}\n${seen()}`);
     await pause(lookEveryMs);
   }
 }
 
-/** Waits until the status is as wanted, and returns it: that of the running daemon, or where none runs, what the journal remembers. */
-export async function untilStatus(
-  file: string,
+const seams = systemSeams();
+
+/** Asks the daemon itself: reading the configuration, as the command does, would cost more than all the rest of a look. */
+async function askDaemon(file: string): Promise<StatusReport | undefined> {
+  const daemon = await findDaemon({ dataDir: join(dirname(file), 'data'), files: seams.files });
+  return (await daemon?.status()) as StatusReport | undefined;
+}
+
+async function untilSeen(
+  look: () => Promise<StatusReport | undefined>,
   what: string,
   condition: (status: StatusReport) => boolean,
-  timeoutMs = 60_000,
-  running = true,
 ): Promise<StatusReport> {
   let last: StatusReport | undefined;
   let failure: unknown;
-  const look = async (): Promise<boolean> => {
-    // A daemon that is only starting has no journal yet.
-    last = await readStatus(file, systemSeams()).catch((error: unknown) => void (failure = error));
-    return last?.running === running && condition(last);
+  const isSeen = async (): Promise<boolean> => {
+    // A daemon that is only starting has no journal and no admin server yet.
+    last = await look().catch((error: unknown) => void (failure = error));
+    return last !== undefined && condition(last);
   };
-  await until(what, look, { timeoutMs, seen: () => JSON.stringify(last ?? String(failure), null, 1) });
+  await until(what, isSeen, { seen: () => JSON.stringify(last ?? String(failure), null, 1) });
   if (last === undefined) throw new Error(String(failure));
   return last;
+}
+
+/** Waits until the status of the running daemon is as wanted, and returns it. */
+export function untilStatus(file: string, what: string, condition: (status: StatusReport) => boolean): Promise<StatusReport> {
+  return untilSeen(() => askDaemon(file), what, condition);
+}
+
+/** Waits until what the journal remembers is as wanted, where no daemon runs, and returns it. */
+export function untilStored(file: string, what: string, condition: (status: StatusReport) => boolean): Promise<StatusReport> {
+  return untilSeen(
+    () => readStatus(file, seams),
+    what,
+    (status) => !status.running && condition(status),
+  );
 }
 
 const nativeId = ({ event }: Receiver['received'][number]): string =>
@@ -49,11 +71,7 @@ const readVendors = ['anaconda', 'analyst-studio'] as const;
 export async function missingArrivals(
   receiver: Receiver,
   vendors: Vendors,
-  {
-    timeoutMs = 60_000,
-    of = readVendors,
-    upTo,
-  }: { timeoutMs?: number; of?: readonly (typeof readVendors)[number][]; upTo?: number | undefined } = {},
+  { of = readVendors, upTo }: { of?: readonly (typeof readVendors)[number][]; upTo?: number | undefined } = {},
 ): Promise<string[]> {
   const awaited = new Set(of.flatMap((vendor) => visibleIds(vendors, vendor, upTo)));
   let read = 0;
@@ -62,7 +80,7 @@ export async function missingArrivals(
     read = receiver.received.length;
     return awaited.size === 0;
   };
-  await receiver.until(isEmpty, timeoutMs).catch(() => undefined);
+  await receiver.until(isEmpty).catch(() => undefined);
   return [...awaited].slice(0, 5);
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { isObject } from '../../src/base/json.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { Job } from '../../src/journal/journal.ts';
-import { missingArrivals, until, untilStatus } from './conditions.ts';
+import { missingArrivals, until, untilStatus, untilStored } from './conditions.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, type Receiver, startReceiver } from './receiver.ts';
 import { startVendors } from './vendors.ts';
@@ -109,7 +109,7 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   expect(all.letters.filter(({ source, record }) => source !== 'studio-acme' && !uids.has(record.uid))).toEqual([]);
   expect(ledger.imbalances).toEqual([]);
   expect(ledger.sinks['lake']?.discarded).toBeGreaterThanOrEqual(ofStudio.count);
-}, 180_000);
+});
 
 it('replays one source and one action of a range, labelled, with the same ids', async () => {
   await using scene = await setUp(92);
@@ -156,7 +156,7 @@ it('replays one source and one action of a range, labelled, with the same ids', 
       .toSorted(),
   ).toEqual(expected.toSorted());
   expect(ledger).toMatchObject({ imbalances: [], sinks: { lake: { replayed: expected.length } } });
-}, 180_000);
+});
 
 /** Lets only so many more events through, until it is called off. */
 function throttle(receiver: Receiver, events: number): () => void {
@@ -174,7 +174,7 @@ it('resumes a replay that was killed in the middle, with the pages that it still
 
   const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file]);
   const isHalfSettled = ({ progress }: Job): boolean => isObject(progress) && Number(progress['done']) >= 100;
-  await untilStatus(file, 'a replay in its middle', ({ jobs }) => jobs.some(isHalfSettled), 30_000, false);
+  await untilStored(file, 'a replay in its middle', ({ jobs }) => jobs.some(isHalfSettled));
   replay.child.kill('SIGKILL');
   await replay.exited;
   open();
@@ -188,7 +188,7 @@ it('resumes a replay that was killed in the middle, with the pages that it still
   // It went on where it was: what was delivered and not yet settled goes out twice, not all 200.
   expect(copies.length - new Set(copies).size).toBeLessThanOrEqual(120);
   expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
-}, 180_000);
+});
 
 it('backfills beside the daemon, and resumes after a kill, without a gap or a second copy', async () => {
   await using scene = await setUp(94, { start: 'now' });
@@ -223,7 +223,7 @@ it('backfills beside the daemon, and resumes after a kill, without a gap or a se
   expect(command.stdout()).toContain('by the running daemon');
   expect(receiver.received.length - new Set(receiver.received.map(({ uid }) => uid)).size).toBeLessThanOrEqual(50);
   expect(ledger.imbalances).toEqual([]);
-}, 180_000);
+});
 
 it('does a backfill itself where no daemon runs, and leaves it to the next run when it is killed', async () => {
   await using scene = await setUp(95, { start: 'now' });
@@ -233,7 +233,7 @@ it('does a backfill itself where no daemon runs, and leaves it to the next run w
   const open = throttle(receiver, 100);
 
   const killed = penstock(['backfill', 'studio-acme', ...range, '-c', file]);
-  await receiver.until(() => receiver.received.length >= 100, 30_000);
+  await receiver.until(() => receiver.received.length >= 100);
   killed.child.kill('SIGKILL');
   await killed.exited;
   open();
@@ -243,4 +243,4 @@ it('does a backfill itself where no daemon runs, and leaves it to the next run w
   expect([other.code, other.stdout]).toEqual([0, expect.stringContaining('by this command')]);
   expect(done.jobs.map(({ state }) => state)).toEqual(['done', 'done']);
   expect(done.sinks.map(({ pending }) => pending)).toEqual([0]);
-}, 180_000);
+});

@@ -115,7 +115,7 @@ it('collects every event type through the real daemon, page by page, and gives e
   });
   // The last cursor leads to an empty page, which ends the walk.
   expect(log.asked.at(-1)?.searchParams.get('after')).toBe(`cursor-${entries.length}`);
-}, 60_000);
+});
 
 it('holds when the token is refused, and says what to do', async () => {
   await using log = await startSystemLog(await recentSamples(), 'another-token');
@@ -132,4 +132,4 @@ it('holds when the token is refused, and says what to do', async () => {
   expect(status.stdout).toMatch(/error +source org: on hold for .*answered 401 "Invalid token provided"/);
   expect(status.stdout).toContain('fix: the API token was revoked, or has not been used for 30 days and expired');
   expect(once.stdout + once.stderr + status.stdout).not.toContain('made-up-token');
-}, 60_000);
+});

@@ -53,7 +53,7 @@ beforeAll(async () => {
   await runFile('tar', ['-xzf', join(folder, filename), '-C', folder]);
   installed = join(folder, 'package');
   bin = join(installed, 'bin', 'penstock.js');
-}, 180_000);
+});
 
 it('contains what runs and nothing else: no sources, no tests, no path of the machine that built it', async () => {
   const files = await filesBelow(installed);
@@ -72,11 +72,12 @@ const nodes = [
 
 describe.each(nodes)('started by $name, without any dependency installed', ({ node }) => {
   beforeAll(async () => {
-    // What `npm install` puts beside the package: its only dependency that is not in the bundle.
+    // What `npm install` puts beside the package and the bundle lacks: the Node of this system.
     const modules = join(installed, 'node_modules');
     if (existsSync(modules)) return;
     await mkdir(modules);
-    await symlink(join(root, 'node_modules', 'node'), join(modules, 'node'));
+    const nodes = (await readdir(join(root, 'node_modules'))).filter((name) => /^node-(bin-)?(linux|darwin|win)-/.test(name));
+    for (const name of nodes) await symlink(join(root, 'node_modules', name), join(modules, name));
   });
 
   it('tells its version', async () => {
@@ -85,7 +86,7 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     const ended = await start(node, [bin, '--version'], dirname(installed));
 
     expect(ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
-  }, 30_000);
+  });
 
   it('validates the example that it ships', async () => {
     const ended = await start(
@@ -95,12 +96,12 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     );
 
     expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('Warning') as string });
-  }, 30_000);
+  });
 
   it('runs the demo', async () => {
     const ended = await start(node, [bin, 'demo', '--for', '4s'], dirname(installed));
 
     expect(ended.code, ended.stderr).toBe(0);
     expect(ended.stdout.split('\n').filter((line) => line.includes('"class_uid"')).length).toBeGreaterThan(10);
-  }, 60_000);
+  });
 });

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { inject } from 'vitest';
 import { stringify } from 'yaml';
-
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
+import { patienceMs } from './patience.ts';
 
 export interface ProcessOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What Node runs instead of Penstock's own entry file. */
-  readonly entry?: string;
+  /** Runs `skewed-main.ts`: standard input moves its wall clock, and timers run this many times as fast. */
+  readonly haste?: number;
 }
 
 export interface RunningPenstock {
@@ -20,14 +20,22 @@ export interface RunningPenstock {
   /** Resolves with the exit code, or the signal's name. */
   readonly exited: Promise<number | string>;
   /** Resolves when the text has appeared on standard output or standard error. */
-  said(text: string | RegExp, timeoutMs?: number): Promise<void>;
+  said(text: string | RegExp): Promise<void>;
 }
 
 /** Starts the real process. */
-export function penstock(args: readonly string[], { cwd, env = {}, entry = main }: ProcessOptions = {}): RunningPenstock {
+export function penstock(args: readonly string[], { cwd, env = {}, haste }: ProcessOptions = {}): RunningPenstock {
+  const bundle = inject('bundle');
+  const entry = join(bundle, haste === undefined ? 'main.js' : 'skewed-main.js');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
     cwd,
-    env: { ...process.env, NO_COLOR: '1', ...env },
+    env: {
+      ...process.env,
+      NO_COLOR: '1',
+      NODE_COMPILE_CACHE: join(bundle, 'compiled'),
+      PENSTOCK_HASTE: String(haste ?? 1),
+      ...env,
+    },
   });
   let stdout = '';
   let stderr = '';
@@ -48,7 +56,7 @@ export function penstock(args: readonly string[], { cwd, env = {}, entry = main 
   const matches = (text: string | RegExp): boolean =>
     [stdout, stderr].some((said) => (typeof text === 'string' ? said.includes(text) : text.test(said)));
 
-  function said(text: string | RegExp, timeoutMs = 15_000): Promise<void> {
+  function said(text: string | RegExp): Promise<void> {
     return new Promise((done, failed) => {
       const finish = (error?: Error): void => {
         clearTimeout(timer);
@@ -61,7 +69,7 @@ export function penstock(args: readonly string[], { cwd, env = {}, entry = main 
       };
       const timer = setTimeout(
         () => finish(new Error(`never said ${text}\nstdout: ${stdout.slice(-2000)}\nstderr: ${stderr.slice(-2000)}`)),
-        timeoutMs,
+        patienceMs,
       );
       void exited.then((code) =>
         matches(text) ? finish() : finish(new Error(`ended with ${code} without saying ${text}\nstderr: ${stderr.slice(-2000)}`)),

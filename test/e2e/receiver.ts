@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { Random } from '../../src/base/random.ts';
+import { patienceMs } from './patience.ts';
 
 /** What the receiver may do instead of answering well, each with its probability per request. */
 export interface ReceiverFaults {
@@ -30,7 +31,7 @@ export interface Receiver extends AsyncDisposable {
   /** Requests that were refused so. */
   readonly refusals: number;
   /** Resolves when the condition holds; looked at after every stored request. */
-  until(condition: () => boolean, timeoutMs: number): Promise<void>;
+  until(condition: () => boolean): Promise<void>;
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
@@ -100,7 +101,7 @@ export async function startReceiver(random: Random, faults: ReceiverFaults = {})
     get refusals() {
       return refusals;
     },
-    until(condition, timeoutMs) {
+    until(condition) {
       return new Promise((resolve, reject) => {
         const look = (): void => {
           if (!condition()) return;
@@ -110,8 +111,8 @@ export async function startReceiver(random: Random, faults: ReceiverFaults = {})
         };
         const timer = setTimeout(() => {
           watchers.delete(look);
-          reject(new Error(`not received within ${timeoutMs} ms; ${received.length} events so far`));
-        }, timeoutMs);
+          reject(new Error(`not received within ${patienceMs} ms; ${received.length} events so far`));
+        }, patienceMs);
         watchers.add(look);
         look();
       });

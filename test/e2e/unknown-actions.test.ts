@@ -54,7 +54,7 @@ it('goes from an unknown action to a row, and replays the event in its right cla
   });
   await newConnector('acme-audit', join(dirname(file), 'connectors'), systemSeams());
   const first = penstock(['run', '-c', file]);
-  await receiver.until(() => receiver.received.length === 3, 15_000);
+  await receiver.until(() => receiver.received.length === 3);
 
   const beside = await run(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
   first.child.kill('SIGTERM');
@@ -66,7 +66,7 @@ it('goes from an unknown action to a row, and replays the event in its right cla
   const second = penstock(['run', '-c', file]);
   await second.said(/admin|listening/i);
   const replay = await run(['replay', 'lake', '--from', '1h', '--to', '0s', '--action', 'report_shared', '-c', file]);
-  await receiver.until(() => receiver.received.length === 5, 15_000);
+  await receiver.until(() => receiver.received.length === 5);
   const after = await run(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
   second.child.kill('SIGTERM');
   await second.exited;
@@ -99,7 +99,7 @@ it('goes from an unknown action to a row, and replays the event in its right cla
     [e3, 'report.shared', 3004, true],
   ]);
   expect(JSON.parse(after.stdout)).toEqual({ actions: [], others: 0 });
-}, 60_000);
+});
 
 it('takes rows that stand in the configuration, and puts them in the place of shipped ones', async () => {
   await using vendor = await startAuditApi([record('e-1', 9, 'user.login')]);
@@ -131,7 +131,7 @@ it('takes rows that stand in the configuration, and puts them in the place of sh
   const { code } = await run(['run', '--once', '-c', file]);
 
   expect([code, receiver.received.map(({ event }) => [event['type_uid'], event['severity_id']])]).toEqual([0, [[300402, 4]]]);
-}, 30_000);
+});
 
 it('says which row of an own file is wrong, with file, line and column', async () => {
   const file = await configFile({
@@ -151,4 +151,4 @@ it('says which row of an own file is wrong, with file, line and column', async (
   expect(stderr).toMatch(
     /rows\.yaml:5:9 \(0\.ocsf\)?|rows\.yaml:5:9 .*class 3099 with activity 1 is not in the head of the table/,
   );
-}, 30_000);
+});

@@ -38,7 +38,7 @@ it('finds a record that came after its window was closed, repairs it, and then f
   expect(second?.vendor).toBe(first?.vendor);
   expect(await readFile(join(dirname(file), 'out.ndjson'), 'utf8')).toContain(late);
   expect(await readFile(join(dirname(file), 'report.html'), 'utf8')).toContain('1 record is missing');
-}, 60_000);
+});
 
 it('says what was never collected and names the backfill', async () => {
   const vendors = await startVendors(22);
@@ -55,4 +55,4 @@ it('says what was never collected and names the backfill', async () => {
   expect(code).toBe(0);
   expect(stdout).toContain('penstock backfill anaconda-acme');
   expect(stdout).not.toContain('Every event');
-}, 60_000);
+});

@@ -197,15 +197,18 @@ describe('time', () => {
 
   it('never sends a request that was given up while it queued', async () => {
     let requests = 0;
+    const { promise: held, resolve: hold } = Promise.withResolvers<() => void>();
     const url = await server((_request, response) => {
       requests += 1;
-      setTimeout(() => response.end('ok'), 300);
+      if (requests > 1) response.end('ok');
+      else hold(() => response.end('ok'));
     });
     const http = await openHttpClient({ userAgent: 'x', connections: 1 }, systemSeams(), {});
     disposables.push(http);
 
     const first = http.request(get(url));
     const fault = await faultOf(http.request(get(url, { timeoutMs: 50 })));
+    (await held)();
     await first;
     await http.request(get(url));
 

@@ -1,10 +1,6 @@
-// Real servers and certificates for tests: loopback only, free ports only.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// Real servers for tests: loopback only, free ports only.
 import http from 'node:http';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 export interface Listening extends AsyncDisposable {
   readonly port: number;
@@ -36,88 +32,6 @@ export type Handler = (request: http.IncomingMessage, response: http.ServerRespo
 
 /** A plain HTTP server. */
 export const serve = (handler: Handler): Promise<Listening> => listen(http.createServer(handler));
-
-export interface Certificates extends Disposable {
-  readonly folder: string;
-  /** Path of a file: `ca.pem`, `localhost.pem`, `localhost.key`, `other.pem`, `client.pem`. */
-  path(name: string): string;
-  read(name: string): string;
-}
-
-/** A CA with certificates for `localhost`, `other.example` and a client; undefined when openssl is missing. */
-export function makeCertificates(): Certificates | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'penstock-certs-'));
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  try {
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-      '-subj',
-      '/CN=test ca',
-      '-days',
-      '2',
-    );
-    for (const [name, subject, alt] of [
-      ['localhost', 'localhost', 'DNS:localhost,IP:127.0.0.1'],
-      ['other', 'other.example', 'DNS:other.example'],
-      ['client', 'client', 'DNS:client'],
-    ] as const) {
-      openssl(
-        'req',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.csr`,
-        '-subj',
-        `/CN=${subject}`,
-        '-addext',
-        `subjectAltName=${alt}`,
-      );
-      openssl(
-        'x509',
-        '-req',
-        '-in',
-        `${name}.csr`,
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-out',
-        `${name}.pem`,
-        '-days',
-        '2',
-        '-copy_extensions',
-        'copy',
-      );
-    }
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const path = (name: string): string => join(folder, name);
-  return {
-    folder,
-    path,
-    read: (name) => readFileSync(path(name), 'utf8'),
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
-  };
-}
 
 export interface ConnectProxy extends Listening {
   /** Request lines that it saw, each with the Proxy-Authorization header. */

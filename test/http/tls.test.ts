@@ -8,14 +8,15 @@ import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
-import { type ConnectProxy, listen, makeCertificates, openProxy, serve } from './servers.ts';
+import { makeCertificates } from './certificates.ts';
+import { type ConnectProxy, listen, openProxy, serve } from './servers.ts';
 
-const made = makeCertificates();
+const certificates = makeCertificates();
 const disposables: AsyncDisposable[] = [];
 afterEach(async () => {
   for (const one of disposables.splice(0).reverse()) await one[Symbol.asyncDispose]();
 });
-afterAll(() => made?.[Symbol.dispose]());
+afterAll(() => certificates[Symbol.dispose]());
 
 async function client(settings: Partial<HttpClientSettings> = {}, environment: Record<string, string> = {}): Promise<HttpClient> {
   const opened = await openHttpClient({ userAgent: 'x', ...settings }, systemSeams(), environment);
@@ -27,9 +28,8 @@ const get = (url: string): HttpRequest => ({ method: 'GET', url: new URL(url), t
 const faultOf = async (promise: Promise<unknown>): Promise<PenstockError> =>
   (await promise.catch((error: unknown) => error)) as PenstockError;
 
-describe.skipIf(made === undefined)('TLS (needs openssl)', () => {
-  const certificates = made as NonNullable<typeof made>;
-  const ca_file = certificates?.path('ca.pem');
+describe('TLS', () => {
+  const ca_file = certificates.path('ca.pem');
   const fingerprint = (name: string): string => new X509Certificate(certificates.read(name)).fingerprint256;
 
   async function secureServer(name = 'localhost', options: https.ServerOptions = {}): Promise<string> {
@@ -149,12 +149,12 @@ describe.skipIf(made === undefined)('TLS (needs openssl)', () => {
 
   it.each([
     ['a missing file', { ca_file: '/nowhere/ca.pem' }, 'tls.ca_file: cannot read "/nowhere/ca.pem": ENOENT'],
-    ['a file of another kind', { ca_file: certificates?.path('ca.key') }, /^tls\.ca_file: ".*" holds no PEM certificate$/],
+    ['a file of another kind', { ca_file: certificates.path('ca.key') }, /^tls\.ca_file: ".*" holds no PEM certificate$/],
     ['half a client certificate', { cert_file: ca_file }, 'a client certificate needs both of its files'],
     ['a pin that is none', { pin_sha256: 'abc' }, 'tls.pin_sha256 is not a SHA-256 fingerprint'],
     [
       'a key that does not fit',
-      { cert_file: certificates?.path('client.pem'), key_file: certificates?.path('other.key') },
+      { cert_file: certificates.path('client.pem'), key_file: certificates.path('other.key') },
       /do not fit together/,
     ],
   ])('refuses %s when it opens', async (_name, tls, message) => {

@@ -419,7 +419,7 @@ describe.each([
 
   it('wakes who waits when an append has brought something', async () => {
     await using journal = await (await place())();
-    const woken = journal.changed(AbortSignal.timeout(10_000));
+    const woken = journal.changed(AbortSignal.timeout(60_000));
 
     await journal.append(commitOf('s', someRecords(1)));
 

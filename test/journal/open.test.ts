@@ -65,7 +65,7 @@ it('opens shared beside the holder, and each sees what the other writes', async 
   await using command = await openJournal(journalOptions(dataDir, { lock: 'shared' }));
   await daemon.register([source('s')], [sink('a')]);
   await daemon.append(commitOf('s', someRecords(2)));
-  const woken = daemon.changed(AbortSignal.timeout(15_000));
+  const woken = daemon.changed(AbortSignal.timeout(60_000));
 
   const job = await command.insertJob('replay', { sink: 'a' });
   await woken;

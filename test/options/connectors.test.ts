@@ -280,7 +280,7 @@ function refusingSocket(asked: string[]): Duplex {
 }
 
 async function read(reader: Reader): Promise<unknown> {
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(60_000);
   if (reader.kind === 'http_window') {
     const window = { from: 1_795_254_300_123, to: 1_795_254_900_456 };
     const page: Page = await reader.page({ ...window, state: null }, signal);

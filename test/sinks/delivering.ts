@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
@@ -14,17 +15,23 @@ export const live = { kind: 'live', source: 'acme' } as const;
 
 export interface Delivering extends AsyncDisposable {
   readonly loop: SinkLoop;
-  /** Waits until nothing is pending; false when 10 s pass. */
+  /** Waits until nothing is pending; false when a minute of the machine's clock passes. */
   drained(): Promise<boolean>;
 }
 
-/** A started loop from a journal in memory to a real sink over a real client, on the machine's clock with short pauses. */
+/** A started loop from a journal in memory to a real sink over a real client, on the machine's clock with short pauses where none is given. */
 export function deliver(
   journal: MemoryJournal,
   open: (context: SinkContext) => Sink,
-  over: { readonly settings?: Partial<SinkSettings>; readonly tls?: TlsSettings; readonly secrets?: readonly string[] } = {},
+  over: {
+    readonly settings?: Partial<SinkSettings>;
+    readonly tls?: TlsSettings;
+    readonly secrets?: readonly string[];
+    readonly clock?: Clock;
+  } = {},
 ): Delivering {
-  const seams = systemSeams();
+  const { clock = systemSeams().clock } = over;
+  const seams = { ...systemSeams(), clock };
   const secrets = createSecrets();
   for (const secret of over.secrets ?? []) secrets.add(secret);
   const openSink = async (): Promise<Sink> => {
@@ -68,16 +75,16 @@ export function deliver(
   loop.start();
   return {
     loop,
-    drained: () => loop.drained(AbortSignal.timeout(10_000)),
+    drained: () => loop.drained(AbortSignal.timeout(60_000)),
     [Symbol.asyncDispose]: () => loop.stop(0),
   };
 }
 
-/** Resolves when the condition holds; looks every few milliseconds, fails after 10 s. */
+/** Resolves when the condition holds; looks every few milliseconds, fails after a minute. */
 export async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!holds()) {
-    if (performance.now() > end) throw new Error('the condition did not come true within 10 s');
+    if (performance.now() > end) throw new Error('the condition did not come true within a minute');
     await new Promise((resolve) => {
       setTimeout(resolve, 5);
     });

@@ -2,15 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { makeCertificates } from '../http/servers.ts';
+import { makeCertificates } from '../http/certificates.ts';
 import { listen, uncount } from './receiver.ts';
 import { batchOf, isPending, never, numbered, openSink } from './sink-bench.ts';
 
-const made = makeCertificates();
+const certificates = makeCertificates();
 
-describe.skipIf(made === undefined)('TLS (openssl is needed)', () => {
-  if (made === undefined) return;
-  const certificates = made;
+describe('TLS', () => {
   afterAll(() => certificates[Symbol.dispose]());
   const identity = (name: string): tls.TlsOptions => ({
     key: certificates.read(`${name}.key`),

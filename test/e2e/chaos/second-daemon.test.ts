@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { missingArrivals } from '../conditions.ts';
@@ -6,18 +5,16 @@ import { configFile, penstock } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
 
-const entry = resolve(import.meta.dirname, 'skewed-main.ts');
-
 it('refuses a second daemon on the same directory, names the first, and leaves it alone', async () => {
   const vendors = await startVendors(51);
   await using _simulator = vendors.simulator;
   await using receiver = await startReceiver(seededRandom(51));
   const file = await configFile({ sources: vendors.sources, sinks: { lake: { type: 'http', url: receiver.url } } });
   const first = penstock(['run', '-c', file]);
-  await receiver.until(() => receiver.received.length > 0, 30_000);
+  await receiver.until(() => receiver.received.length > 0);
 
   // A minute of waiting for the lock passes in a few seconds.
-  const second = penstock(['run', '-c', file], { entry, env: { PENSTOCK_HASTE: '30' } });
+  const second = penstock(['run', '-c', file], { haste: 30 });
   const code = await second.exited;
   const missing = await missingArrivals(receiver, vendors);
   first.child.kill('SIGTERM');
@@ -25,7 +22,7 @@ it('refuses a second daemon on the same directory, names the first, and leaves i
   expect({ code, missing, first: await first.exited }).toEqual({ code: 1, missing: [], first: 0 });
   expect(second.stderr()).toContain(`another penstock uses this journal (process ${first.child.pid}`);
   expect(second.stderr()).toContain('fix: ');
-}, 180_000);
+});
 
 it('lets a waiting daemon take over when the first is killed', async () => {
   const vendors = await startVendors(52);
@@ -33,7 +30,7 @@ it('lets a waiting daemon take over when the first is killed', async () => {
   await using receiver = await startReceiver(seededRandom(52));
   const file = await configFile({ sources: vendors.sources, sinks: { lake: { type: 'http', url: receiver.url } } });
   const first = penstock(['run', '-c', file]);
-  await receiver.until(() => receiver.received.length > 0, 30_000);
+  await receiver.until(() => receiver.received.length > 0);
   const second = penstock(['run', '-c', file]);
 
   first.child.kill('SIGKILL');
@@ -43,4 +40,4 @@ it('lets a waiting daemon take over when the first is killed', async () => {
   second.child.kill('SIGTERM');
 
   expect({ code: await second.exited, missing }).toEqual({ code: 0, missing: [] });
-}, 180_000);
+});

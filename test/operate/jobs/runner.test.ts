@@ -47,7 +47,7 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
   if (open === undefined || last === undefined) throw new Error('no lane');
   await journal.settle('a', open.lane, last, [], { replayed: 1 }, [1]);
 
-  await expect.poll(async () => statesOf(await journal.jobs()), { timeout: 10_000 }).toEqual(['done', 'done', 'running']);
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['done', 'done', 'running']);
 });
 
 it('ends the hold of a source or of a sink, and fails with the known names where there is none', async () => {

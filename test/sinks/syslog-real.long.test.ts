@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { makeCertificates } from '../http/servers.ts';
+import { makeCertificates } from '../http/certificates.ts';
 import { freePort, howToInstall, rsyslogd, rsyslogHas, startRsyslog, startSyslogNg, syslogNg } from './real-receivers.ts';
 import { batchOf, isPending, kindsOf, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
 
 const certificates = makeCertificates();
-const tlsFiles = certificates === undefined ? {} : { ca_file: certificates.path('ca.pem') };
+const tlsFiles = { ca_file: certificates.path('ca.pem') };
 const bodies = [
   '{"a":"héllo ✓ \\"q\\" \\\\ ]"}',
   'CEF:0|v|p|1|e|n|3|msg=a\\=b\\nc',
@@ -96,23 +96,21 @@ const rsyslogInputs = [
     scheme: 'relps',
     framing: undefined,
     conf: (port: number) =>
-      `module(load="imrelp" tls.tlslib="openssl") input(type="imrelp" port="${port}" address="127.0.0.1" maxDataSize="128k" tls="on" tls.authMode="certvalid" tls.caCert="${certificates?.path('ca.pem')}" tls.myCert="${certificates?.path('localhost.pem')}" tls.myPrivKey="${certificates?.path('localhost.key')}")`,
+      `module(load="imrelp" tls.tlslib="openssl") input(type="imrelp" port="${port}" address="127.0.0.1" maxDataSize="128k" tls="on" tls.authMode="certvalid" tls.caCert="${certificates.path('ca.pem')}" tls.myCert="${certificates.path('localhost.pem')}" tls.myPrivKey="${certificates.path('localhost.key')}")`,
   },
 ] as const;
 
-const drivers = `defaultNetstreamDriverCAFile="${certificates?.path('ca.pem')}" defaultNetstreamDriverCertFile="${certificates?.path('localhost.pem')}" defaultNetstreamDriverKeyFile="${certificates?.path('localhost.key')}"`;
+const drivers = `defaultNetstreamDriverCAFile="${certificates.path('ca.pem')}" defaultNetstreamDriverCertFile="${certificates.path('localhost.pem')}" defaultNetstreamDriverKeyFile="${certificates.path('localhost.key')}"`;
 
 for (const { name, scheme, framing, conf } of rsyslogInputs) {
   const isTls = scheme === 'tls' || scheme === 'relps';
   const module = scheme.startsWith('relp') ? 'imrelp' : scheme === 'tls' ? 'lmnsd_gtls' : 'imtcp';
-  const isThere = rsyslogd !== undefined && rsyslogHas(module) && (!isTls || certificates !== undefined);
+  const isThere = rsyslogd !== undefined && rsyslogHas(module);
   it.skipIf(!isThere)(`reaches rsyslog's ${name} field by field (${howToInstall})`, async () => {
     const port = await freePort();
     await using receiver = await startRsyslog(conf(port), port, scheme === 'tls' ? drivers : '');
     const client =
-      scheme === 'relps' && certificates !== undefined
-        ? { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') }
-        : {};
+      scheme === 'relps' ? { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') } : {};
     await using sink = await openSink(syslog, {
       address: `${scheme}://localhost:${port}`,
       ...(framing === undefined ? {} : { framing }),
@@ -199,45 +197,39 @@ const syslogNgSources = [
     scheme: 'tls',
     framing: undefined,
     conf: (port: number) =>
-      `syslog(ip(127.0.0.1) port(${port}) transport("tls") tls(key-file("${certificates?.path('localhost.key')}") cert-file("${certificates?.path('localhost.pem')}") ca-file("${certificates?.path('ca.pem')}") peer-verify(required-trusted)));`,
+      `syslog(ip(127.0.0.1) port(${port}) transport("tls") tls(key-file("${certificates.path('localhost.key')}") cert-file("${certificates.path('localhost.pem')}") ca-file("${certificates.path('ca.pem')}") peer-verify(required-trusted)));`,
   },
   {
     name: 'network() over TLS with line feeds',
     scheme: 'tls',
     framing: 'lf',
     conf: (port: number) =>
-      `network(ip(127.0.0.1) port(${port}) transport("tls") flags(syslog-protocol) tls(key-file("${certificates?.path('localhost.key')}") cert-file("${certificates?.path('localhost.pem')}") peer-verify(optional-untrusted)));`,
+      `network(ip(127.0.0.1) port(${port}) transport("tls") flags(syslog-protocol) tls(key-file("${certificates.path('localhost.key')}") cert-file("${certificates.path('localhost.pem')}") peer-verify(optional-untrusted)));`,
   },
 ] as const;
 
 for (const { name, scheme, framing, conf } of syslogNgSources) {
-  it.skipIf(syslogNg === undefined || certificates === undefined)(
-    `reaches syslog-ng's ${name} field by field (${howToInstall})`,
-    async () => {
-      const port = await freePort();
-      await using receiver = await startSyslogNg(conf(port), port);
-      const client =
-        certificates === undefined
-          ? {}
-          : { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') };
-      await using sink = await openSink(syslog, {
-        address: `${scheme}://localhost:${port}`,
-        ...(framing === undefined ? {} : { framing }),
-        ...(scheme === 'tls' ? { tls: { ...tlsFiles, ...client } } : {}),
-      });
+  it.skipIf(syslogNg === undefined)(`reaches syslog-ng's ${name} field by field (${howToInstall})`, async () => {
+    const port = await freePort();
+    await using receiver = await startSyslogNg(conf(port), port);
+    const client = { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') };
+    await using sink = await openSink(syslog, {
+      address: `${scheme}://localhost:${port}`,
+      ...(framing === undefined ? {} : { framing }),
+      ...(scheme === 'tls' ? { tls: { ...tlsFiles, ...client } } : {}),
+    });
 
-      await sink.send(batchOf(sink, events), never());
-      await sink.flush?.(never());
+    await sink.send(batchOf(sink, events), never());
+    await sink.flush?.(never());
 
-      const lines = await until(
-        () => receiver.lines(),
-        (found) => found.length >= events.length,
-      );
-      const read = lines.map((line) => JSON.parse(line) as Dumped & { readonly sdata: string });
-      expect(read.map(({ sdata: _sdata, ...rest }) => ({ ...rest, time: rest.time.slice(0, 23) }))).toEqual(expected);
-      expect(read.map(({ sdata }) => sdata)).toEqual(expectedSd);
-    },
-  );
+    const lines = await until(
+      () => receiver.lines(),
+      (found) => found.length >= events.length,
+    );
+    const read = lines.map((line) => JSON.parse(line) as Dumped & { readonly sdata: string });
+    expect(read.map(({ sdata: _sdata, ...rest }) => ({ ...rest, time: rest.time.slice(0, 23) }))).toEqual(expected);
+    expect(read.map(({ sdata }) => sdata)).toEqual(expectedSd);
+  });
 }
 
 it.skipIf(rsyslogd === undefined || !rsyslogHas('imrelp'))(
@@ -284,7 +276,7 @@ it.skipIf(rsyslogd === undefined || !rsyslogHas('imrelp'))(
 );
 
 for (const scheme of ['tcp', 'tls'] as const) {
-  const isThere = rsyslogd !== undefined && (scheme === 'tcp' || (rsyslogHas('lmnsd_gtls') && certificates !== undefined));
+  const isThere = rsyslogd !== undefined && (scheme === 'tcp' || rsyslogHas('lmnsd_gtls'));
   it.skipIf(!isThere)(
     `loses nothing over ${scheme} while rsyslog is killed, by sending the window again (${howToInstall})`,
     async () => {

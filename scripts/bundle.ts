@@ -1,0 +1,20 @@
+import { build } from 'esbuild';
+
+/** Bundles entry files (name of the output -> source) into a folder, everything included, in chunks that are read when they are needed. */
+export async function bundle(entryPoints: Readonly<Record<string, string>>, outdir: string): Promise<void> {
+  await build({
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: false,
+    logLevel: 'warning',
+    // Bundled CommonJS packages call require().
+    banner: {
+      js: "import { createRequire as penstockRequire } from 'node:module';\nconst require = penstockRequire(import.meta.url);",
+    },
+  });
+}
