@@ -120,6 +120,7 @@ function classOf(schema: Schema): EventClass {
     'allOf',
     '$defs',
   ]);
+  checkRules(schema);
   const constant = (name: string) => schema.properties?.[name]?.const;
   const names: Record<string, string> = { ...captionsOf(schema, 'activity_id', 'activity_name'), 99: 'Other' };
   const shape = shapeOf(schema);
