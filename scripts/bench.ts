@@ -1,4 +1,4 @@
-// npm run bench [-- EVENTS [ROUNDS]]: how close the whole path comes to the limit of this machine, measured in one run (design: ratios, not
+// npm run bench [-- EVENTS [ROUNDS]]: how close the whole path comes to the limit of this machine, measured in one run (ratios, not
 // rates). limit: bytes -> JSON.parse -> map -> JSON.stringify -> bytes, for the same events. Path: vendor over HTTP -> collect with exact
 // dedupe -> durable journal -> deliver -> HEC with gzip, to a peer in another process. Every phase runs in a process of its own. Start-up and
 // idle memory are those of the bundle, when `npm run build` made one.

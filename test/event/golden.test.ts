@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { encodeBody } from '../../src/event/index.ts';
+import { faultsOf } from '../ocsf/faults.ts';
 import { type ConnectorName, envelopeOf, loadConnector } from './load-connector.ts';
 
 interface Example {
@@ -34,6 +35,7 @@ it.each(examples)('maps $file to its canonical event, raw text included', (examp
   const line = encodeBody('ocsf', mapped, { includeRaw: true });
 
   expect(JSON.parse(line)).toEqual({ ...example.ocsf, metadata: { ...example.ocsf.metadata, labels } });
+  expect(faultsOf(example.ocsf)).toEqual([]);
 });
 
 it.each(examples)('leaves the raw text of $file out when it is not asked for', (example) => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson, isObject, parseJson } from '../../src/base/json.ts';
 import { type Format, formats } from '../../src/event/event.ts';
 import { cefHeader, cefValue, encodeBody, isJsonFormat, redact } from '../../src/event/index.ts';
+import { faultsOf } from '../ocsf/faults.ts';
 import { connectorNames, loadConnector } from './load-connector.ts';
 
 const page = { source: 'acme', tenant: 'tenant-1', labels: [], processedTime: 1_795_000_000_000 };
@@ -71,13 +72,14 @@ function empties(node: unknown, path = ''): string[] {
 const lineBreak = /[\n\r\v\f\u0085\u2028\u2029]/;
 
 describe('any record', () => {
-  it('becomes an event without an empty attribute', () => {
+  it('becomes a valid event without an empty attribute', () => {
     fc.assert(
       fc.property(record, ({ connector, raw }) => {
         const mapped = connector.mapper.map({ uid, received: 1, record: redact(raw) }, page);
 
         expect(mapped.failed).toBeUndefined();
         expect(empties(mapped.event)).toEqual([]);
+        expect(faultsOf(JSON.parse(JSON.stringify(mapped.event)))).toEqual([]);
         expect(mapped.event.type_uid % 100).toBe(mapped.event['activity_id']);
       }),
       { numRuns: 500 },
