@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-// `npm test` runs unit and e2e; `npm run test:all` runs long too: many kills, many seeds, real receivers, copies of the code with a fault.
+// `npm test` runs unit, replayed and e2e; `npm run test:all` runs long too: many kills, many seeds, real receivers, copies of the code with a fault.
 const e2e = 'test/e2e/**/*.test.ts';
 const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
+
+// nock stands in the way of every socket of its worker: these files have a worker each.
+const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];
 
 const shared = {
   setupFiles: ['test/setup.ts'],
@@ -22,7 +25,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, ...long] } },
+      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, ...long, ...replayed] } },
+      { test: { ...shared, isolate: true, name: 'replayed', include: replayed } },
       { test: { ...bundled, name: 'e2e', include: [e2e], exclude: long } },
       { test: { ...bundled, name: 'long', include: long } },
     ],

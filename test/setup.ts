@@ -16,5 +16,7 @@ function guarded(this: net.Socket, ...args: ConnectArguments): net.Socket {
   return connect.apply(this, args);
 }
 
-// A worker runs this once for each of its files.
-if (connect.name !== guarded.name) net.Socket.prototype.connect = guarded as typeof connect;
+// A worker runs this for each of its files, and nock may stand over it by then: it is put in once.
+const mark = Symbol.for('penstock: loopback only');
+if (!(mark in net.Socket)) net.Socket.prototype.connect = guarded as typeof connect;
+Object.assign(net.Socket, { [mark]: true });

@@ -1,19 +1,19 @@
+import nock from 'nock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import type { Page, PageRequest, WindowReader } from '../../src/connectors/connector.ts';
 import { type Opened, openSource, userAgent } from './open-source.ts';
-import { RecordedVendor } from './recorded-vendor.ts';
 
 const origin = 'https://app.mode.com';
 const options = { workspace: 'acme', token: 'tok-1', secret: 'very-secret', base_url: origin };
 const window: PageRequest = { from: Date.UTC(2026, 10, 20, 10, 0, 0, 123), to: Date.UTC(2026, 10, 20, 11), state: null };
 const signal = new AbortController().signal;
 
-let vendor: RecordedVendor;
-beforeEach(() => {
-  vendor = new RecordedVendor(origin, userAgent);
+beforeEach(() => nock.disableNetConnect());
+afterEach(() => {
+  nock.abortPendingRequests();
+  nock.cleanAll();
 });
-afterEach(() => vendor[Symbol.asyncDispose]());
 
 async function page(opened: Opened, request: PageRequest = window): Promise<Page> {
   return (opened.reader as WindowReader).page(request, signal);
@@ -26,27 +26,29 @@ const fault = async (pending: Promise<unknown>): Promise<PenstockError> => {
 
 describe('the request', () => {
   it('asks for whole seconds with Basic, JSON and our User-Agent', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor
-      .get('/api/acme/audit_logs?start_timestamp=2026-11-20T10%3A00%3A00Z&end_timestamp=2026-11-20T11%3A00%3A00Z', {
-        headers: {
-          accept: 'application/json',
-          'user-agent': userAgent,
-          authorization: `Basic ${Buffer.from('tok-1:very-secret').toString('base64')}`,
-        },
-      })
+    await using opened = await openSource('analyst-studio', options);
+    const scope = nock(origin, {
+      reqheaders: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        authorization: `Basic ${Buffer.from('tok-1:very-secret').toString('base64')}`,
+      },
+    })
+      .get('/api/acme/audit_logs?start_timestamp=2026-11-20T10%3A00%3A00Z&end_timestamp=2026-11-20T11%3A00%3A00Z')
       .reply(200, { audit_logs: [] }, { Date: 'Sat, 21 Nov 2026 10:00:00 GMT' });
 
     const answer = await page(opened);
 
     expect(answer).toEqual({ records: [], next: null, serverTime: Date.UTC(2026, 10, 21, 10) });
     expect((opened.reader as WindowReader).requestCount).toBe(1);
+    scope.done();
   });
 
   it('sends the token of the walk percent-encoded', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor
-      .get((path) => path.startsWith('/api/acme/audit_logs?') && path.includes('&next_token=a%2Bb%2Fc%3D%26d&'))
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get('/api/acme/audit_logs')
+      .query({ start_timestamp: /.*/, end_timestamp: /.*/, next_token: 'a+b/c=&d' })
       .reply(200, { audit_logs: [] });
 
     const answer = await page(opened, { ...window, state: { kind: 'token', token: 'a+b/c=&d' } });
@@ -55,8 +57,8 @@ describe('the request', () => {
   });
 
   it('cannot be led to another host or path by an option', async () => {
-    await using opened = await openSource('analyst-studio', { ...options, workspace: 'a/../../x?y=1#z' }, { http: vendor.http });
-    vendor.get((path) => path.startsWith('/api/a%2F..%2F..%2Fx%3Fy%3D1%23z/audit_logs?')).reply(200, { audit_logs: [] });
+    await using opened = await openSource('analyst-studio', { ...options, workspace: 'a/../../x?y=1#z' });
+    nock(origin).get('/api/a%2F..%2F..%2Fx%3Fy%3D1%23z/audit_logs').query(true).reply(200, { audit_logs: [] });
 
     const answer = await page(opened);
 
@@ -71,8 +73,10 @@ describe('the reply', () => {
     ['plain', { audit_logs: [record], next_token: 'n' }],
     ['HAL', { _embedded: { audit_logs: [record] }, pagination: { next_token: 'n' } }],
   ])('is read in its %s form', async (_name, body) => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(200, body);
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, body);
 
     const answer = await page(opened);
 
@@ -85,8 +89,10 @@ describe('the reply', () => {
     ['empty', ''],
     ['absent', undefined],
   ])('ends the walk when the token is %s', async (_name, next_token) => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(200, { audit_logs: [record], next_token });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, { audit_logs: [record], next_token });
 
     const answer = await page(opened);
 
@@ -94,8 +100,10 @@ describe('the reply', () => {
   });
 
   it('continues after an empty page that carries a token', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(200, { audit_logs: [], next_token: 'n' });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, { audit_logs: [], next_token: 'n' });
 
     const answer = await page(opened);
 
@@ -103,13 +111,15 @@ describe('the reply', () => {
   });
 
   it('keeps the digits of long numbers and replaces bytes that are no UTF-8', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
+    await using opened = await openSource('analyst-studio', options);
     const body = Buffer.concat([
       Buffer.from('{"audit_logs":[{"id":12345678901234567890,"name":"'),
       Buffer.from([0xff]),
       Buffer.from('"}]}'),
     ]);
-    vendor.get(/audit_logs/).reply(200, body, { 'content-type': 'application/json' });
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, body, { 'content-type': 'application/json' });
 
     const answer = await page(opened);
 
@@ -117,8 +127,10 @@ describe('the reply', () => {
   });
 
   it('delivers what is no object as unreadable', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(200, { audit_logs: [null, 'text', [1], record] });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, { audit_logs: [null, 'text', [1], record] });
 
     const answer = await page(opened);
 
@@ -144,8 +156,10 @@ describe('the reply', () => {
     ['an empty body', 200, '', /empty body/, /URL/],
     ['the wrong media type', 406, '', /answered 406/, undefined],
   ])('fails the poll for %s', async (_name, status, body, message, fix) => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(status, body);
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(status, body);
 
     const error = await fault(page(opened));
 
@@ -166,8 +180,10 @@ describe('a refusal', () => {
     [504, '<html>gateway</html>', 'PEN_WINDOW_TOO_LARGE', undefined],
     [302, '', 'PEN_SOURCE_BAD_REPLY', /redirects are not followed/],
   ])('with status %s is classified', async (status, body, code, fix) => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(status, body, { location: 'https://login.example/?secret=1' });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(status, body, { location: 'https://login.example/?secret=1' });
 
     const error = await fault(page(opened));
 
@@ -177,8 +193,10 @@ describe('a refusal', () => {
   });
 
   it('of a page token restarts the walk', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(400, {});
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(400, {});
 
     const error = await fault(page(opened, { ...window, state: { kind: 'token', token: 'stale' } }));
 
@@ -196,8 +214,10 @@ describe('a refusal', () => {
     [{ message: 'x'.repeat(5000) }, `${'x'.repeat(300)}...`],
     [{ message: 'two\r\nlines\u0000\u202e' }, 'two lines'],
   ])("quotes the vendor's words %j", async (body, words) => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(403, body);
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(403, body);
 
     const error = await fault(page(opened));
 
@@ -207,9 +227,13 @@ describe('a refusal', () => {
 
 describe('a passing fault', () => {
   it('is tried again after the time that the vendor asks for', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(429, '', { 'retry-after': '7', 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '40' });
-    vendor.get(/audit_logs/).reply(200, { audit_logs: [] }, { 'x-ratelimit-remaining': '39' });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(429, '', { 'retry-after': '7', 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '40' });
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, { audit_logs: [] }, { 'x-ratelimit-remaining': '39' });
 
     const answer = await page(opened);
 
@@ -221,9 +245,13 @@ describe('a passing fault', () => {
   });
 
   it('obeys a date in Retry-After', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(503, '', { 'retry-after': 'Sat, 21 Nov 2026 10:00:20 GMT' });
-    vendor.get(/audit_logs/).reply(200, { audit_logs: [] });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(503, '', { 'retry-after': 'Sat, 21 Nov 2026 10:00:20 GMT' });
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(200, { audit_logs: [] });
 
     await page(opened);
 
@@ -231,8 +259,11 @@ describe('a passing fault', () => {
   });
 
   it('gives up after five tries', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/, { times: 5 }).reply(502, '<html>bad gateway</html>', { 'content-type': 'text/html' });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .times(5)
+      .reply(502, '<html>bad gateway</html>', { 'content-type': 'text/html' });
 
     const error = await fault(page(opened));
 
@@ -242,8 +273,10 @@ describe('a passing fault', () => {
   });
 
   it('hands a long wait to the loop instead of sitting it out', async () => {
-    await using opened = await openSource('analyst-studio', options, { http: vendor.http });
-    vendor.get(/audit_logs/).reply(429, '', { 'retry-after': '300' });
+    await using opened = await openSource('analyst-studio', options);
+    nock(origin)
+      .get(/audit_logs/)
+      .reply(429, '', { 'retry-after': '300' });
 
     const error = await fault(page(opened));
 

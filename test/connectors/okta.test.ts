@@ -1,35 +1,33 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import nock from 'nock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import type { PageRequest, WindowReader } from '../../src/connectors/connector.ts';
 import { nextLink } from '../../src/connectors/http-window/paging.ts';
-import { openSource, shippedConnectors, userAgent } from './open-source.ts';
-import { RecordedVendor } from './recorded-vendor.ts';
+import { openSource, shippedConnectors } from './open-source.ts';
 
 const origin = 'https://example.okta.com';
 const options = { org_url: origin, token: '00secret-token' };
 const window: PageRequest = { from: Date.UTC(2026, 10, 20, 10, 0, 0, 5), to: Date.UTC(2026, 10, 20, 11), state: null };
 const signal = new AbortController().signal;
 
-let vendor: RecordedVendor;
-beforeEach(() => {
-  vendor = new RecordedVendor(origin, userAgent);
+beforeEach(() => nock.disableNetConnect());
+afterEach(() => {
+  nock.abortPendingRequests();
+  nock.cleanAll();
 });
-afterEach(() => vendor[Symbol.asyncDispose]());
 
 const page = async (request: PageRequest = window): ReturnType<WindowReader['page']> => {
-  await using opened = await openSource('okta', options, { http: vendor.http });
+  await using opened = await openSource('okta', options);
   return (opened.reader as WindowReader).page(request, signal);
 };
 const link = (url: string): string => `<${origin}/api/v1/logs?limit=1000>; rel="self", <${url}>; rel="next"`;
 
 describe('paging by Link headers', () => {
   it('asks for the window, ascending, with the SSWS header', async () => {
-    vendor
-      .get('/api/v1/logs?since=2026-11-20T10%3A00%3A00.005Z&until=2026-11-20T11%3A00%3A00.000Z&sortOrder=ASCENDING&limit=1000', {
-        headers: { authorization: 'SSWS 00secret-token' },
-      })
+    nock(origin, { reqheaders: { authorization: 'SSWS 00secret-token' } })
+      .get('/api/v1/logs?since=2026-11-20T10%3A00%3A00.005Z&until=2026-11-20T11%3A00%3A00.000Z&sortOrder=ASCENDING&limit=1000')
       .reply(200, [{ uuid: '1' }], { link: link(`${origin}/api/v1/logs?limit=1000&after=16000_1%2B`) });
 
     const answer = await page();
@@ -41,8 +39,8 @@ describe('paging by Link headers', () => {
   });
 
   it('follows the stored path with credentials, and ends at an empty page although it links on', async () => {
-    vendor
-      .get('/api/v1/logs?after=x%2B', { headers: { authorization: 'SSWS 00secret-token' } })
+    nock(origin, { reqheaders: { authorization: 'SSWS 00secret-token' } })
+      .get('/api/v1/logs?after=x%2B')
       .reply(200, [], { link: link(`${origin}/api/v1/logs?after=y`) });
 
     const answer = await page({ ...window, state: { kind: 'link', path: '/api/v1/logs?after=x%2B' } });
@@ -57,7 +55,9 @@ describe('paging by Link headers', () => {
     '//evil.example/x',
     'https://example.okta.com@evil.example/x',
   ])('does not follow a link to %s', async (url) => {
-    vendor.get(/logs/).reply(200, [{ uuid: '1' }], { link: link(url) });
+    nock(origin)
+      .get(/logs/)
+      .reply(200, [{ uuid: '1' }], { link: link(url) });
 
     const error = (await page().catch((caught: unknown) => caught)) as PenstockError;
 
@@ -71,9 +71,11 @@ describe('paging by Link headers', () => {
   });
 
   it('stores no credential of a link', async () => {
-    vendor.get(/logs/).reply(200, [{ uuid: '1' }], {
-      link: link(`${origin}/api/v1/logs?after=1&access_token=abc&X-Amz-Signature=def&k=00secret-token`),
-    });
+    nock(origin)
+      .get(/logs/)
+      .reply(200, [{ uuid: '1' }], {
+        link: link(`${origin}/api/v1/logs?after=1&access_token=abc&X-Amz-Signature=def&k=00secret-token`),
+      });
 
     const answer = await page();
 
@@ -81,12 +83,14 @@ describe('paging by Link headers', () => {
   });
 
   it('says how long to wait from X-Rate-Limit headers', async () => {
-    await using opened = await openSource('okta', options, { http: vendor.http });
-    vendor.get(/logs/).reply(200, [], {
-      'x-rate-limit-limit': '120',
-      'x-rate-limit-remaining': '3',
-      'x-rate-limit-reset': String(Date.UTC(2026, 10, 21, 10, 0, 30) / 1000),
-    });
+    await using opened = await openSource('okta', options);
+    nock(origin)
+      .get(/logs/)
+      .reply(200, [], {
+        'x-rate-limit-limit': '120',
+        'x-rate-limit-remaining': '3',
+        'x-rate-limit-reset': String(Date.UTC(2026, 10, 21, 10, 0, 30) / 1000),
+      });
 
     await (opened.reader as WindowReader).page(window, signal);
 
@@ -116,7 +120,7 @@ describe('the samples', () => {
     .map((line) => JSON.parse(line) as { eventType: string });
 
   it('cover every action, and each is mapped by its own row', async () => {
-    await using opened = await openSource('okta', options, { http: vendor.http });
+    await using opened = await openSource('okta', options);
     const { records, mapper, actions } = opened.connector;
     const context = { source: 'okta', tenant: origin, labels: [], processedTime: 0 };
 
@@ -131,7 +135,7 @@ describe('the samples', () => {
   });
 
   it('tell who did what to whom', async () => {
-    await using opened = await openSource('okta', options, { http: vendor.http });
+    await using opened = await openSource('okta', options);
     const { records, mapper } = opened.connector;
     const sample = samples.find(({ eventType }) => eventType === 'group.user_membership.add');
     const { uid, record, time } = records.examine({ value: sample }, origin);
