@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { ledgerColumns, readLedger } from '../../operate/report/ledger.ts';
+import { sinkCounters, sourceCounters } from '../../journal/counts.ts';
+import { readLedger } from '../../operate/report/ledger.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
@@ -18,13 +19,13 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
   }
   const words = (columns: readonly string[]): string[] => columns.map((column) => column.replaceAll('_', ' '));
   output.table(
-    ['source', ...words(ledgerColumns.source)],
-    Object.entries(report.sources).map(([name, totals]) => [name, ...ledgerColumns.source.map((column) => totals[column])]),
+    ['source', ...words(sourceCounters)],
+    Object.entries(report.sources).map(([name, totals]) => [name, ...sourceCounters.map((column) => totals[column])]),
   );
   output.line();
   output.table(
-    ['sink', ...words(ledgerColumns.sink)],
-    Object.entries(report.sinks).map(([name, totals]) => [name, ...ledgerColumns.sink.map((column) => totals[column])]),
+    ['sink', ...words(sinkCounters)],
+    Object.entries(report.sinks).map(([name, totals]) => [name, ...sinkCounters.map((column) => totals[column])]),
   );
   output.line();
   for (const { sink, source, records, from, to } of report.skipped)

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../base/clock.ts';
+import { Signal } from '../../base/signal.ts';
 import { pragma } from './database.ts';
 
 /** How often a wait looks whether another process wrote, milliseconds. */
@@ -12,7 +13,7 @@ const pollMs = 1000;
 export class Changes {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
-  readonly #waiting = new Set<() => void>();
+  readonly #signal = new Signal();
   #timer: Disposable | undefined;
   #notified = 0;
   #notifiedAtLastLook = 0;
@@ -30,19 +31,10 @@ export class Changes {
     this.#wakeAll();
   }
 
-  /** Resolves at the next `notify`, when another process wrote, or when the signal aborts. */
-  wait(signal: AbortSignal): Promise<void> {
+  /** Resolves at the next `notify`, when another process wrote, or when `abort` aborts. */
+  wait(abort: AbortSignal): Promise<void> {
     this.#timer ??= this.#clock.timer(pollMs, () => this.#look());
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
+    return this.#signal.wait(abort);
   }
 
   close(): void {
@@ -52,7 +44,7 @@ export class Changes {
   #wakeAll(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-    for (const wake of this.#waiting) wake();
+    this.#signal.notify();
   }
 
   #look(): void {
@@ -62,6 +54,6 @@ export class Changes {
     this.#dataVersion = version;
     this.#notifiedAtLastLook = this.#notified;
     if (changed) this.#wakeAll();
-    else if (this.#waiting.size > 0) this.#timer = this.#clock.timer(pollMs, () => this.#look());
+    else if (this.#signal.isAwaited) this.#timer = this.#clock.timer(pollMs, () => this.#look());
   }
 }

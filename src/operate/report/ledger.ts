@@ -4,15 +4,10 @@ import {
   isBalanced,
   type SinkTotals,
   type SourceTotals,
-  sinkCounters,
   sortedOut,
-  sourceCounters,
   zeroTotals,
 } from '../../journal/counts.ts';
 import type { Journal, Ledger, LedgerRow, SkippedRange } from '../../journal/journal.ts';
-
-/** The counters in the order in which they are shown. */
-export const ledgerColumns = { source: sourceCounters, sink: sinkCounters } as const;
 
 /** What `penstock ledger --json` prints; field names are stable. */
 export interface LedgerReport {
