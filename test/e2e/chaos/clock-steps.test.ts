@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { missingArrivals, splitIdentities, untilStatus } from '../conditions.ts';
-import { configFile, penstock, run } from '../penstock.ts';
+import { command, configFile, penstock } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
 
@@ -34,7 +34,7 @@ it.each([
   const missing = await missingArrivals(receiver, vendors);
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
-  const ledger = await run(['ledger', '--json', '-c', file]);
+  const ledger = await command(['ledger', '--json', '-c', file]);
 
   expect({ code, missing, split: splitIdentities(receiver) }).toEqual({ code: 0, missing: [], split: [] });
   expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });
