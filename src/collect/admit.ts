@@ -69,7 +69,7 @@ async function commitPart(
       ...notesOf(context, sorted, received, isLast, unknown?.notes),
     });
     if (unknown !== undefined) memory.unknown.take(unknown.counts);
-    remember(context, sorted, received);
+    remember(context, sorted);
     return sorted.counts;
   });
 }
@@ -190,9 +190,9 @@ function notesOf(
   return Object.keys(notes).length === 0 ? {} : { notes };
 }
 
-function remember({ counts, memory }: SourceContext, sorted: Sorted, received: number): void {
+function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): void {
   addCounts(counts, sorted.counts);
   if (sorted.counts.new === 0) return;
-  memory.lastEvent = received;
+  memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
 }

@@ -21,7 +21,7 @@ export interface SourceContext extends SourceEnvironment {
 /** What a loop is at; times are milliseconds since the epoch. */
 interface SourceState {
   phase: 'starting' | 'idle' | 'polling' | 'waiting_for_room' | 'stopped';
-  /** When this process began to watch the source. */
+  /** When this process began to watch the source, on the monotonic clock. */
   readonly since: number;
   cursor: number | undefined;
   lastPoll: number | undefined;
@@ -40,7 +40,7 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
     settings,
     memory: memoryOf(environment.journal, settings.name),
     health: new Health(settings.name, environment),
-    state: { phase: 'starting', since: environment.seams.clock.now(), cursor: undefined, lastPoll: undefined },
+    state: { phase: 'starting', since: environment.seams.clock.monotonic(), cursor: undefined, lastPoll: undefined },
     counts: zeroCounts(),
     takesAction: compileActionFilter(settings.filter),
   };

@@ -7,7 +7,7 @@ import type { SourceEnvironment, SourceLoop } from './source.ts';
 import { StreamKind } from './stream/poll.ts';
 import { WindowKind } from './windows/poll.ts';
 
-export { Budgets, plainQueue } from './budgets.ts';
+export { Budgets } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
 export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';

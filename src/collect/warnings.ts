@@ -34,16 +34,16 @@ function expiry({ settings }: SourceContext, now: number): Warning[] {
   ];
 }
 
-function quiet({ settings, memory, state }: SourceContext, now: number): Warning[] {
+function quiet({ settings, memory, state, seams }: SourceContext): Warning[] {
   const { expectEventsWithinMs } = settings;
-  const age = now - (memory.lastEvent ?? state.since);
+  const age = seams.clock.monotonic() - (memory.lastEvent ?? state.since);
   if (expectEventsWithinMs === undefined || age <= expectEventsWithinMs) return [];
   const text = `no new event for ${formatDuration(age)}, expected within ${formatDuration(expectEventsWithinMs)}; check that the vendor still logs`;
   return [{ key: 'quiet', level: 'error', text }];
 }
 
-function pollAge({ settings, health, state }: SourceContext, now: number): Warning[] {
-  const age = now - (health.lastSuccess ?? state.since);
+function pollAge({ settings, health, state, seams }: SourceContext, now: number): Warning[] {
+  const age = seams.clock.monotonic() - (health.succeededAt ?? state.since);
   const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
   if (age <= limit) return [];
   return [{ key: 'poll_age', level: 'error', text: `no poll succeeded for ${formatDuration(age)}; see last_error` }];
@@ -84,7 +84,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
   const now = context.seams.clock.now();
   return [
     ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
-    ...quiet(context, now),
+    ...quiet(context),
     ...expiry(context, now),
     ...skewed(context),
   ];

@@ -47,7 +47,7 @@ export async function runRange(
   { signal, lane = 'backfill', onProgress }: RangeOptions,
 ): Promise<RangeProgress> {
   const context = openContext(settings, environment);
-  await context.memory.restore(context.journal, settings.name);
+  await context.memory.restore(context.journal, settings.name, context.seams.clock);
   const progress = { at: job.from, fetched: 0, new: 0, duplicate: 0 };
   for (let failures = 0; ; ) {
     try {
