@@ -1,6 +1,6 @@
 // A stretch of time, window by window and page by page. The walk of a window is new, resumed (token, link), begun again after the last record
-// (offset, ascending), scanned again (incomplete by count, at most twice), restarted (page token refused, once), and then complete or dropped.
-import { consequenceOf, PenstockError } from '../../base/errors.ts';
+// (offset, ascending), scanned again (incomplete by count, at most twice), restarted (token or link refused, once), and then complete or dropped.
+import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import type { WalkState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, untilRoom, vendorNow } from '../context.ts';
@@ -43,7 +43,7 @@ export async function* walk(
     halt.soft.throwIfAborted();
     await untilRoom(context, halt.soft);
     const first = window === resumed ? resumed : newWalk(window, began);
-    for await (const page of walkWindow(context, reader, first, window, size, halt)) {
+    for await (const page of walkWindow(context, reader, first, { window, isLeft: window === resumed }, size, halt)) {
       yield page;
       // The first answer tells how far the vendor's clock is behind.
       if (page.end === 'complete') began = Math.min(began, page.walk.serverTime ?? began);
@@ -70,57 +70,99 @@ function resumedWalk({ settings }: SourceContext, left: WalkState): WalkState {
   return { ...first, readFrom: Math.max(left.from, left.lastTime - settings.window.overlapMs) };
 }
 
+/** Where the walk of a window stands. */
+interface Standing {
+  /** The next page to ask for; undefined after the last one. */
+  next: WalkState | undefined;
+  /** True for a walk that an earlier poll or process left behind. */
+  readonly isLeft: boolean;
+  isRestarted: boolean;
+}
+
 /** Walks one window, and says what its end means for the size of the next. */
 async function* walkWindow(
   context: SourceContext,
   reader: WindowReader,
   first: WalkState,
-  window: Window,
+  { window, isLeft }: { readonly window: Window; readonly isLeft: boolean },
   size: WindowSize,
   halt: Halt,
 ): WalkedPages {
   const ownRecords = new OwnRecords(context, first.from, first.to);
+  const standing: Standing = { next: first, isLeft, isRestarted: false };
   try {
-    yield* scans(context, reader, first, ownRecords, halt);
+    yield* scans(context, reader, standing, ownRecords, halt);
     size.grow();
   } catch (error) {
-    const { walk } = consequenceOf(error);
-    if (walk === 'drop_and_halve') size.shrink(first.to - first.from);
-    if (walk === 'drop' || walk === 'drop_and_halve')
-      yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
-    size.refuse(window, error, first.to - first.readFrom);
+    if (!isStuck(error, standing)) {
+      size.refuse(window, error, first.to - first.readFrom);
+      return;
+    }
+    size.shrink(first.to - first.from);
+    yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
+    throw withWayOut(context, asPenstockError(error), first);
   }
+}
+
+/** True where going on with the walk would meet the same end: a smaller window is cut by the next poll. */
+function isStuck(error: unknown, { next, isLeft, isRestarted }: Standing): boolean {
+  const { walk } = consequenceOf(error);
+  if (walk === 'drop_and_halve') return true;
+  if (next === undefined || next.state === null || isRateLimit(error)) return false;
+  if (next.state.kind !== 'offset') return isRestarted && (walk === 'restart' || walk === 'restart_stored');
+  return walk === 'restart' || (isLeft && walk === 'restart_stored');
+}
+
+const isRateLimit = (error: unknown): boolean => error instanceof PenstockError && error.status === 429;
+
+function withWayOut({ settings }: SourceContext, error: PenstockError, { from }: Window): PenstockError {
+  const command = `penstock sources reset ${settings.name} --from ${new Date(from).toISOString()}`;
+  return new PenstockError(error.code, error.message, {
+    fix: `nothing is lost: a smaller window is begun with the next poll; if the source stays so, begin again there with: ${command}`,
+    cause: error,
+    ...(error.status === undefined ? {} : { status: error.status }),
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  });
 }
 
 /** Scans a window until its pages add up. */
 async function* scans(
   context: SourceContext,
   reader: WindowReader,
-  first: WalkState,
+  standing: Standing,
   ownRecords: OwnRecords,
   halt: Halt,
 ): WalkedPages {
-  let next: WalkState | undefined = first;
-  let isRestarted = false;
-  for (let rescans = 0; ; ) {
+  const left = standing.next;
+  for (let rescans = 0; standing.next !== undefined; ) {
     try {
-      for await (const page of scan(context, reader, next, ownRecords, rescans, halt)) {
-        next = page.next;
+      for await (const page of scan(context, reader, standing.next, ownRecords, rescans, halt)) {
+        standing.next = page.next;
         yield page;
-        if (next !== undefined) halt.soft.throwIfAborted();
+        if (page.next !== undefined) halt.soft.throwIfAborted();
       }
-      if (next === undefined) return;
       rescans += 1;
     } catch (error) {
-      if (next === undefined || isRestarted || !isTokenRefused(error)) throw error;
-      context.log.warn({ err: error }, 'page token refused, the window is read again from its first page');
-      isRestarted = true;
-      next = begun(next);
+      const { next } = standing;
+      if (next === undefined || !mayRestart(error, next, standing, left)) throw error;
+      context.log.warn(
+        { err: error },
+        'the place in the window is no longer taken, the window is read again from its first page',
+      );
+      standing.isRestarted = true;
+      standing.next = begun(next);
     }
   }
 }
 
-const isTokenRefused = (error: unknown): boolean => consequenceOf(error).walk === 'restart';
+/** True where the token or link is at fault, and the window was not yet begun again. */
+function mayRestart(error: unknown, next: WalkState, { isLeft, isRestarted }: Standing, left: WalkState | undefined): boolean {
+  if (next.state === null || next.state.kind === 'offset') return false;
+  if (isRestarted || isRateLimit(error)) return false;
+  const { walk } = consequenceOf(error);
+  // What fails right where it failed before may well fail there for ever.
+  return walk === 'restart' || (walk === 'restart_stored' && isLeft && next === left);
+}
 
 /** One scan from where the walk stands to the last page; when the pages did not add up, the next scan begins at the first one. */
 async function* scan(

@@ -106,11 +106,12 @@ class Walker {
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
     const request = template.make(this.#scope(wanted, limit));
     if (wanted.state?.kind !== 'link') return request;
-    const url = URL.parse(wanted.state.path, request.url.origin);
-    if (url?.origin === request.url.origin) return { ...request, url };
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
-      fix: 'start the window again',
-    });
+    // Never resolved as a link: a path that begins with two slashes would name a host.
+    const url = new URL(request.url.origin);
+    const [path = '/', ...query] = wanted.state.path.split('?');
+    url.pathname = path;
+    url.search = query.join('?');
+    return { ...request, url };
   }
 
   #scope({ from, to, state }: AnyPage, limit: number): Scope {
