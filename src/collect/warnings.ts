@@ -72,6 +72,16 @@ function retention({ settings: { retentionMs }, state: { cursor } }: SourceConte
   ];
 }
 
+function shortfall({ memory: { shortfalls } }: SourceContext): Warning[] {
+  const [first] = shortfalls;
+  const last = shortfalls.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const records = shortfalls.reduce((sum, one) => sum + one.records, 0);
+  const span = `${new Date(first.from).toISOString()} to ${new Date(last.to).toISOString()}`;
+  const text = `the vendor did not show at least ${records} of its records between ${span}, whatever was asked; see penstock ledger`;
+  return [{ key: 'shortfall', level: 'warn', text }];
+}
+
 function skewed({ memory }: SourceContext): Warning[] {
   const ms = memory.skew?.ms ?? 0;
   if (Math.abs(ms) <= 60_000) return [];
@@ -86,6 +96,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
     ...quiet(context),
     ...expiry(context, now),
+    ...shortfall(context),
     ...skewed(context),
   ];
 }

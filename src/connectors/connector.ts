@@ -62,6 +62,8 @@ export interface ReadDefaults {
   readonly ascending: boolean;
   /** Pages per walk before it counts as a loop. */
   readonly maxPages: number;
+  /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
+  readonly cap?: number | undefined;
   /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */
   readonly seenDays: number;
 }
@@ -127,7 +129,8 @@ export type Reader = WindowReader | DirectoryReader | StreamReader;
 
 /** A place in a walk over pages; plain JSON, no secret and no origin. */
 export type PageState =
-  | { readonly kind: 'offset'; readonly offset: number }
+  /** `offset` is a row or the number of a page; `read` counts the rows before it, and `size` is the largest page of the walk. */
+  | { readonly kind: 'offset'; readonly offset: number; readonly read?: number; readonly size?: number }
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'link'; readonly path: string };
 
@@ -136,6 +139,8 @@ export interface Page {
   readonly next: PageState | null;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
+  /** True for a last page that holds as many records as the vendor sends at most. */
+  readonly mayBeCut?: boolean;
   /** The vendor's Date header, milliseconds. */
   readonly serverTime?: number;
 }

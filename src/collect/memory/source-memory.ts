@@ -3,6 +3,7 @@ import type { Journal } from '../../journal/journal.ts';
 import { Queue } from '../queue.ts';
 import { Lateness } from './lateness.ts';
 import { OwnRequests } from './own-requests.ts';
+import { parseShortfalls, type Shortfall, shortfallsNote } from './shortfalls.ts';
 import { UnknownActions, unknownActionsNote } from './unknown-actions.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
@@ -20,6 +21,8 @@ export class SourceMemory {
   lastEvent: number | undefined;
   /** Time of the newest record itself, milliseconds since the epoch. */
   newestTime: number | undefined;
+  /** Replaced by each commit that changes them. */
+  shortfalls: readonly Shortfall[] = [];
   #restored: Promise<void> | undefined;
 
   /** Reads what earlier processes noted, once per process; rejects with the journal's error and tries again next time. */
@@ -39,6 +42,7 @@ export class SourceMemory {
     this.requests.load(requests);
     this.lateness.load(await journal.note(source, 'lateness'));
     this.unknown.load(await journal.note(source, unknownActionsNote));
+    this.shortfalls = parseShortfalls(await journal.note(source, shortfallsNote));
     const activity = await journal.note(source, 'activity');
     if (Array.isArray(activity) && typeof activity[0] === 'number' && typeof activity[1] === 'number') {
       // A receipt in the future comes from a clock that was wrong; it counts as received now.

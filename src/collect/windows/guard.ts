@@ -36,9 +36,10 @@ export class PageGuard {
   }
 
   /** Takes a page into account; throws PEN_PAGE_LOOP when the page or its successor's place came before. */
-  take({ next, total = 0 }: Page, facts: readonly RecordFacts[]): void {
+  take({ next, total = 0 }: Page, facts: readonly RecordFacts[], state: PageState | null = null): void {
     // An empty page repeats nothing: some vendors send several, each with another token.
-    if (facts.length > 0) once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page');
+    if (facts.length > 0)
+      once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page', state);
     if (next !== null) once(this.#places, placeOf(next), `named the same next page (by ${next.kind})`);
     this.#count(facts);
     this.#mostTotal = Math.max(this.#mostTotal, total);
@@ -52,8 +53,10 @@ export class PageGuard {
   }
 }
 
-function once(known: Set<string>, text: string, what: string): void {
+// By offset or number we say ourselves what comes next: a page that comes again then means that the vendor shows nothing further on.
+function once(known: Set<string>, text: string, what: string, state: PageState | null = null): void {
   const mark = digest(text);
-  if (known.has(mark)) throw new PenstockError('PEN_PAGE_LOOP', `the vendor ${what} twice in one walk`);
+  const code = state?.kind === 'offset' ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_PAGE_LOOP';
+  if (known.has(mark)) throw new PenstockError(code, `the vendor ${what} twice in one walk`);
   known.add(mark);
 }

@@ -44,7 +44,7 @@ export async function* pages(
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
     const facts = await examineAll(context, page.records);
-    guard.take(page, facts);
+    guard.take(page, facts, next);
     yield { page, facts, guard };
     if (page.next === null) return;
     next = page.next;

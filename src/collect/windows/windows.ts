@@ -56,6 +56,16 @@ export class WindowSize {
     return this.#ms;
   }
 
+  /** True for a window that cannot be halved any more. */
+  isSmallest(ms: number): boolean {
+    return ms <= this.#minMs;
+  }
+
+  /** True while windows are smaller than they may be. */
+  get isShrunk(): boolean {
+    return this.#ms < this.#context.settings.window.maxMs;
+  }
+
   /** After a window that was read to its end. */
   grow(): void {
     this.#ms = Math.min(this.#context.settings.window.maxMs, this.#ms * 2);
