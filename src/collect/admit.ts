@@ -166,7 +166,7 @@ function storedRecord(facts: RecordFacts, received: number, isConflict: boolean)
 function noteLateness({ memory }: SourceContext, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
   if (closedUntil === undefined || facts.time === undefined) return;
   // The record's time is the vendor's: how far the clocks are apart is no lateness.
-  const shownAt = received + (memory.skew?.ms ?? 0);
+  const shownAt = received + (memory.vendorClock.skewMs ?? 0);
   if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, shownAt - facts.time));
   else memory.lateness.onTime();
 }

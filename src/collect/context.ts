@@ -53,11 +53,7 @@ export function isFiltered({ takesAction }: SourceContext, { actionKey, unreadab
 
 /** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */
 export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'memory' | 'seams'>): number {
-  const now = clock.now();
-  const { skew } = memory;
-  // A skew that is not confirmed any more must not stop the windows for ever.
-  if (skew === undefined || clock.monotonic() - skew.at > 900_000) return now;
-  return Math.min(now, now + skew.ms);
+  return memory.vendorClock.now(clock);
 }
 
 const roomCheckMs = 1_000;

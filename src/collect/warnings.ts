@@ -83,9 +83,9 @@ function shortfall({ memory: { shortfalls } }: SourceContext): Warning[] {
 }
 
 function skewed({ memory }: SourceContext): Warning[] {
-  const ms = memory.skew?.ms ?? 0;
+  const ms = memory.vendorClock.skewMs ?? 0;
   if (Math.abs(ms) <= 60_000) return [];
-  const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine`;
+  const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine, and where it is right, tell the vendor`;
   return [{ key: 'skew', level: 'warn', text }];
 }
 

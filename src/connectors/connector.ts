@@ -141,7 +141,7 @@ export interface Page {
   readonly total?: number;
   /** True for a last page that holds as many records as the vendor sends at most. */
   readonly mayBeCut?: boolean;
-  /** The vendor's Date header, milliseconds. */
+  /** The vendor's Date header and the Age of the answer, milliseconds. */
   readonly serverTime?: number;
 }
 

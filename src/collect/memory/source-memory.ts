@@ -5,6 +5,7 @@ import { Lateness } from './lateness.ts';
 import { OwnRequests } from './own-requests.ts';
 import { parseShortfalls, type Shortfall, shortfallsNote } from './shortfalls.ts';
 import { UnknownActions, unknownActionsNote } from './unknown-actions.ts';
+import { VendorClock } from './vendor-clock.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
 export class SourceMemory {
@@ -15,8 +16,7 @@ export class SourceMemory {
   readonly unknown = new UnknownActions();
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
-  /** The vendor's clock minus ours, milliseconds, and the monotonic time when it was measured. */
-  skew: { readonly ms: number; readonly at: number } | undefined;
+  readonly vendorClock = new VendorClock();
   /** When the newest new record was received, on the monotonic clock of this process. */
   lastEvent: number | undefined;
   /** Time of the newest record itself, milliseconds since the epoch. */

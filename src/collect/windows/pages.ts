@@ -62,8 +62,7 @@ async function askPage(
   const before = reader.requestCount;
   try {
     const page = await (window === 'untimed' ? askUntimed(reader, state, signal) : reader.page({ ...window, state }, signal));
-    measureSkew(context, page);
-    return page;
+    return { ...page, ...measuredTime(context, page) };
   } finally {
     context.memory.requests.add(vendorNow(context), reader.requestCount - before);
   }
@@ -76,11 +75,13 @@ function askUntimed(reader: WindowReader, state: PageState | null, signal: Abort
 
 const farMs = 60_000;
 
-function measureSkew({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): void {
-  if (serverTime === undefined) return;
-  const ms = serverTime - clock.now();
-  const wasFar = Math.abs(memory.skew?.ms ?? 0) > farMs;
+/** The time of a page's answer, or no time where its Date is not that of a clock. */
+function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
+  if (serverTime === undefined) return {};
+  const wasFar = Math.abs(memory.vendorClock.skewMs ?? 0) > farMs;
+  const time = memory.vendorClock.take(serverTime, clock);
+  const ms = memory.vendorClock.skewMs ?? 0;
   if (Math.abs(ms) > farMs && !wasFar)
     log.warn({ skewMs: ms }, "the vendor's clock and ours differ; windows follow the slower one");
-  memory.skew = { ms, at: clock.monotonic() };
+  return { serverTime: time };
 }
