@@ -92,7 +92,7 @@ export interface BudgetNews {
 export interface RawRecord {
   /** A JSON object; anything else is unreadable, a string is its text. */
   readonly value: Json;
-  /** For rows without id: the n-th identical row of a file (1-based). */
+  /** For rows without id: the n-th identical row of a file or window (1-based). */
   readonly occurrence?: number;
   /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */
   readonly id?: string;
@@ -102,6 +102,8 @@ export interface RawRecord {
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
 export interface RecordRules {
+  /** True when all records are named by their content. */
+  readonly areNamedByContent?: boolean;
   examine(raw: RawRecord, tenant: string | undefined): RecordFacts;
 }
 
@@ -109,6 +111,8 @@ export interface RecordFacts {
   /** 32 hex digits, the same for the same record however often it is read; `conflictUid` when another record with the same id is known. */
   readonly uid: string;
   readonly conflictUid: string;
+  /** True for a record without an id of its own: another one with the same content has the same uid, unless its occurrence says otherwise. */
+  readonly isNamedByContent?: boolean;
   /** 16 hex digits. */
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */

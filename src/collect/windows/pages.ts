@@ -3,6 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { type Examining, examineAll } from '../examine.ts';
+import { EqualRows } from './equal-rows.ts';
 import { PageGuard } from './guard.ts';
 import type { Window } from './windows.ts';
 
@@ -39,12 +40,15 @@ export async function* pages(
 ): AsyncGenerator<ReadPage, void, undefined> {
   const { maxPages } = context.settings.connector.defaults;
   const guard = new PageGuard(state);
+  const equalRows = new EqualRows();
   for (let [next, count]: [PageState | null, number] = [state, before]; ; count += 1) {
     const what = window === 'untimed' ? 'the sweep' : 'the window';
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
-    const facts = await examineAll(context, page.records);
-    guard.take(page, facts, next);
+    const plain = await examineAll(context, page.records);
+    guard.refuseLoop(page, plain, next);
+    const facts = await equalRows.number(context, page.records, plain, page.total);
+    guard.count(page, facts);
     yield { page, facts, guard };
     if (page.next === null) return;
     next = page.next;

@@ -40,7 +40,9 @@ function newWalk({ from, to }: Window, began: number): WalkState {
 
 /** Where a walk goes on that an earlier process or poll left behind. */
 function resumedWalk({ settings }: SourceContext, left: WalkState): WalkState {
-  if (left.state === null || left.state.kind !== 'offset') return left;
+  if (left.state === null) return left;
+  // Equal rows are numbered from the first page on.
+  if (left.state.kind !== 'offset') return settings.connector.records.areNamedByContent === true ? begun(left) : left;
   // Rows may have moved since: an offset names another row now.
   const first = { ...begun(left), readFrom: left.from };
   if (left.lastTime === undefined || !settings.connector.defaults.ascending) return first;
