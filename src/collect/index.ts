@@ -11,7 +11,7 @@ export { Budgets } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
 export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
-export { parseShortfalls, type Shortfall, shortfallsNote } from './memory/shortfalls.ts';
+export { describeShortfalls, parseShortfalls, type Shortfall, shortfallsNote } from './memory/shortfalls.ts';
 export { SourceMemory } from './memory/source-memory.ts';
 export {
   parseUnknownCounts,

@@ -2,6 +2,7 @@ import { sleep } from '../base/clock.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceContext } from './context.ts';
 import type { Kind } from './kind.ts';
+import { describeShortfalls } from './memory/shortfalls.ts';
 import { usualIntervalMs } from './schedule.ts';
 
 /** A warning: `error` where a person must act before something is lost. */
@@ -73,13 +74,7 @@ function retention({ settings: { retentionMs }, state: { cursor } }: SourceConte
 }
 
 function shortfall({ memory: { shortfalls } }: SourceContext): Warning[] {
-  const [first] = shortfalls;
-  const last = shortfalls.at(-1);
-  if (first === undefined || last === undefined) return [];
-  const records = shortfalls.reduce((sum, one) => sum + one.records, 0);
-  const span = `${new Date(first.from).toISOString()} to ${new Date(last.to).toISOString()}`;
-  const text = `the vendor did not show at least ${records} of its records between ${span}, whatever was asked; see penstock ledger`;
-  return [{ key: 'shortfall', level: 'warn', text }];
+  return describeShortfalls(shortfalls).map((text) => ({ key: 'shortfall', level: 'warn', text }));
 }
 
 function skewed({ memory }: SourceContext): Warning[] {

@@ -75,3 +75,13 @@ export function parseShortfalls(note: Json): readonly Shortfall[] {
     return isTime(from) && isTime(to) && isTime(records) && isTime(at) ? [{ from, to, records, at }] : [];
   });
 }
+
+/** What is noted, in one sentence for `status`; empty when nothing is. */
+export function describeShortfalls(all: readonly Shortfall[]): readonly string[] {
+  const [first] = all;
+  const last = all.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const records = all.reduce((sum, one) => sum + one.records, 0);
+  const span = `${new Date(first.from).toISOString()} and ${new Date(last.to).toISOString()}`;
+  return [`the vendor did not show at least ${records} of its records between ${span}, whatever was asked; see penstock ledger`];
+}

@@ -50,7 +50,7 @@ export async function* compareRange(
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))
         yield await compare(context, facts, range, covers);
-      size.grow();
+      size.grow(window);
     } catch (error) {
       if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
       else onUnseen(error.records);

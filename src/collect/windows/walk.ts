@@ -75,20 +75,20 @@ async function* walkWindow(
   const maxRescans = size.isShrunk && !isSmallest ? 0 : 2;
   try {
     yield* scans(context, reader, standing, { ownRecords, halt, isSmallest, rescans: maxRescans });
-    size.grow();
+    size.grow(first);
   } catch (error) {
-    const unseen = isSmallest ? unseenRecords(error, standing) : undefined;
+    const unseen = isSmallest ? unseenRecords(context, error, standing) : undefined;
     if (standing.next !== undefined && unseen !== undefined) {
       const read = readWindow(context, standing.next, { records: unseen, why: asPenstockError(error).message });
       yield { facts: [], ownRecords, walk: standing.next, next: undefined, end: 'complete', read };
-      size.grow();
+      size.grow(first);
       return;
     }
     if (!isStuck(error, standing)) {
       size.refuse(window, error, lengthMs);
       return;
     }
-    size.shrink(first.to - first.from);
+    size.shrinkAt(first);
     yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
     throw withWayOut(context, asPenstockError(error), first);
   }
@@ -103,9 +103,15 @@ function isStuck(error: unknown, { next, isLeft, isRestarted }: Standing): boole
   return walk === 'restart' || (isLeft && walk === 'restart_stored');
 }
 
+/** Failed polls in a row after which a fault of the vendor's server at an offset or number counts as its answer. */
+const lastingFailures = 10;
+
 /** How many records at least lie after the place that the vendor refused by offset or number; undefined when something else happened. */
-function unseenRecords(error: unknown, { next }: Standing): number | undefined {
-  if (next?.state?.kind !== 'offset' || consequenceOf(error).walk !== 'halve') return undefined;
+function unseenRecords({ health }: SourceContext, error: unknown, { next }: Standing): number | undefined {
+  if (next?.state?.kind !== 'offset') return undefined;
+  const isFault = error instanceof PenstockError && error.status !== undefined && error.status >= 500;
+  const lasts = isFault && health.failures >= lastingFailures;
+  if (!lasts && consequenceOf(error).walk !== 'halve') return undefined;
   return Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0));
 }
 
@@ -135,7 +141,7 @@ async function* scans(context: SourceContext, reader: WindowReader, standing: St
     } catch (error) {
       const { next } = standing;
       // What cannot be made smaller is left only when it ends there each time, while the first page still comes.
-      if (next !== undefined && scanning.isSmallest && rescans > 0 && unseenRecords(error, standing) !== undefined) {
+      if (next !== undefined && scanning.isSmallest && rescans > 0 && unseenRecords(context, error, standing) !== undefined) {
         rescans -= 1;
         standing.next = begun(next);
         continue;

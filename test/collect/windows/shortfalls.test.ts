@@ -155,3 +155,26 @@ it('holds when a first page is refused at the end of a walk whose later pages we
   expect(loop.status()).toMatchObject({ state: 'hold' });
   expect((await readLedger(journal)).shortfalls).toEqual([]);
 });
+
+it('goes on after a second page that has failed for ten polls, where no window is smaller', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const busy = Array.from({ length: 10 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+  const rows = [row('before', noon - 40 * minute), ...busy, row('after', noon - 20 * minute)];
+  const api = vendor([], { clock });
+  const fault = (): Page => {
+    throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 500', { status: 500 });
+  };
+  api.onRequest = (request) => paged(rows, request, fault, 'real');
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  loop.start();
+
+  await clock.advance(9 * minute);
+  const failing = loop.status();
+  await clock.advance(2 * hour);
+
+  expect([failing.state, failing.warnings]).toEqual(['failing', []]);
+  expect(loop.status()).toMatchObject({ state: 'idle', consecutive_failures: 0 });
+  expect(loop.status().warnings.join()).toContain('the vendor did not show at least 4 of its records');
+  expect((await storedIds(journal)).length).toBe(8);
+});
