@@ -97,6 +97,13 @@ const PageSpec = Type.Object(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),
     more: Type.Optional(PathsSpec),
+    cap: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Most records that the vendor returns for one window, over all pages; a window that reaches it is read in halves.',
+      }),
+    ),
     empty_page: Type.Optional(
       oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
     ),

@@ -18,20 +18,22 @@ import type { RecordSpec } from './connector-schema.ts';
 
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
 export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
-  const idOf = compileId(spec);
+  const nameOf = compileName(spec);
   const timeOf = compileTime(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
   const take = compileFingerprint(spec.volatile);
   return {
+    areNamedByContent: spec.id === undefined,
     examine(raw, configuredTenant) {
       const { value } = raw;
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, raw.unreadable ?? 'the record is not a JSON object');
       }
       const tenant = tenantOf?.(value) ?? configuredTenant;
-      const native = raw.id ?? withOccurrence(idOf(value), raw.occurrence);
+      const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
+      const native = raw.id ?? withOccurrence(name.text, raw.occurrence);
       const action = actionOf(value);
       const { fingerprint, record } = take(value);
       return {
@@ -40,6 +42,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
         get conflictUid() {
           return uidOf(table, tenant, native, fingerprint);
         },
+        ...(name.isContent ? { isNamedByContent: true } : {}),
         fingerprint,
         time: timeOf(value)?.ms,
         ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
@@ -57,6 +60,7 @@ function examineText(table: string, raw: RawRecord, tenant: string | undefined, 
   return {
     uid: uidOf(table, tenant, native),
     conflictUid: uidOf(table, tenant, native, fingerprint),
+    ...(raw.id === undefined ? { isNamedByContent: true } : {}),
     fingerprint,
     time: undefined,
     actionKey: undefined,
@@ -70,14 +74,18 @@ function withOccurrence(id: string, occurrence: number | undefined): string {
   return occurrence === undefined || occurrence <= 1 ? id : `${id}#${occurrence}`;
 }
 
-function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
+function compileName({ id, hash }: RecordSpec): (record: unknown) => { readonly text: string; readonly isContent: boolean } {
   const read = id === undefined ? undefined : compilePath(id);
   const hashed = hash === undefined ? undefined : compileHashId(hash);
   return (record) => {
     const native = read?.(record);
-    if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
+    if (native !== undefined) {
+      const text = typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
+      return { text, isContent: false };
+    }
     // A record that lacks its id still has a name of its own: that of its content.
-    return hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
+    const text = hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
+    return { text, isContent: true };
   };
 }
 

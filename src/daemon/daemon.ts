@@ -75,7 +75,7 @@ export class Daemon implements AsyncDisposable {
     this.#config = config;
     this.runtime = runtime;
     this.#orphanSinks = report.orphanSinks.map(({ name }) => name);
-    this.#startedAt = runtime.seams.clock.now();
+    this.#startedAt = runtime.seams.clock.monotonic();
     this.#open = open;
   }
 

@@ -152,6 +152,7 @@ const languages: readonly Language[] = [
       'page.link': ['href', byLink],
       'page.first': [0, byNumber],
       'page.more': ['no', { ...byNumber, 'read.page.size': 1 }],
+      'page.cap': [5],
       'page.empty_page': ['ends', { ...byToken, 'read.records': 'none' }],
       records: ['none'],
       records_missing: ['empty', { 'read.records': 'nowhere' }],

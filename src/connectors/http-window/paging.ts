@@ -4,7 +4,7 @@ import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 
-type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
+type PageContent = Pick<Page, 'records' | 'next' | 'total' | 'mayBeCut'>;
 
 interface PagingContext {
   readonly url: URL;
@@ -29,8 +29,20 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
     const found = readRecords(reply);
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
-    return { records: found, next, total };
+    return {
+      records: found,
+      next,
+      total,
+      ...(page.kind === 'none' && mayBeCut(found.length, page.size) ? { mayBeCut: true } : {}),
+    };
   };
+}
+
+const usualSizes: ReadonlySet<number> = new Set([100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000]);
+
+/** True for a reply that nothing follows and that may lack records: vendors cut at a round number, also where a larger size was asked for. */
+function mayBeCut(count: number, size = Infinity): boolean {
+  return count >= size || usualSizes.has(count);
 }
 
 function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
@@ -85,16 +97,28 @@ function compileNext(page: HttpWindowSpec['page']): Follow {
   return (reply) => tokenState(hasMore(reply) ? token(reply) : undefined);
 }
 
-function nextOffset({ state, count, total }: Parameters<Follow>[1]): PageState | null {
+function nextOffset({ state, count, total, limit }: Parameters<Follow>[1]): PageState | null {
   const offset = (state?.kind === 'offset' ? state.offset : 0) + count;
-  // A short page is not the last one, and the total moves while we read: only the total reached, or an empty page, ends the walk.
-  return total !== undefined && offset >= total ? null : { kind: 'offset', offset };
+  return offsetState({ state, count, total, limit }, offset, offset);
 }
 
 function nextNumber({ state, count, total, limit }: Parameters<Follow>[1], first: number): PageState | null {
   const number = state?.kind === 'offset' ? state.offset : first;
-  const read = (number - first) * limit + count;
-  return total !== undefined && read >= total ? null : { kind: 'offset', offset: number + 1 };
+  const before = (state?.kind === 'offset' ? state.read : undefined) ?? (number - first) * limit;
+  return offsetState({ state, count, total, limit }, number + 1, before + count);
+}
+
+// A short page is not the last one, and the total moves while we read. It is a hint: some vendors count no further than they page. So a walk ends
+// at an empty page, or when the total is reached by a page that has room for more.
+function offsetState(
+  { state, count, total, limit }: Pick<Parameters<Follow>[1], 'state' | 'count' | 'total' | 'limit'>,
+  offset: number,
+  read: number,
+): PageState | null {
+  const largest = (state?.kind === 'offset' ? state.size : undefined) ?? limit;
+  if (total !== undefined && read >= total && count < largest) return null;
+  const size = state?.kind === 'offset' && state.size !== undefined ? Math.max(state.size, count) : count;
+  return { kind: 'offset', offset, read, size };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -44,10 +44,12 @@ export function refusalError(refusal: Refusal): PenstockError {
   });
 }
 
-function codeOf({ status, at }: Refusal): ErrorCode {
-  if (status === 400 && at === 'cursor') return 'PEN_PAGE_TOKEN_REFUSED';
-  if ([400, 413, 414].includes(status) || (status === 504 && at === 'first'))
-    return at === 'cursor' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_WINDOW_TOO_LARGE';
-  if (isPassing(status)) return 'PEN_SOURCE_UNAVAILABLE';
+function codeOf({ status, at, retryAfterMs }: Refusal): ErrorCode {
+  if (status === 504 && at === 'first') return 'PEN_WINDOW_TOO_LARGE';
+  if (isPassing(status) || (status === 403 && retryAfterMs !== undefined)) return 'PEN_SOURCE_UNAVAILABLE';
+  // Only a first page says something about credential and options: what comes after it was asked for with a place that the vendor gave us.
+  if (at !== 'first' && status >= 400 && status !== 401)
+    return at === 'cursor' ? 'PEN_PAGE_TOKEN_REFUSED' : 'PEN_WINDOW_TOO_LARGE';
+  if ([400, 413, 414].includes(status)) return 'PEN_WINDOW_TOO_LARGE';
   return [401, 402, 403, 404, 422].includes(status) ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_BAD_REPLY';
 }

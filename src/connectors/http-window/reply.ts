@@ -3,7 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { retryAfterMs } from '../../http/index.ts';
+import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import type { BudgetNews } from '../connector.ts';
 
 const longestText = 300;
@@ -107,7 +107,7 @@ export function budgetNews(status: number, headers: Readonly<Record<string, stri
   const news = {
     remaining,
     limit,
-    resetMs: reset === undefined ? undefined : untilMs(reset, clock),
+    resetMs: reset === undefined ? undefined : untilMs(reset, answeredAt(headers) ?? clock.now()),
     pauseMs: pause,
   };
   return Object.values(news).every((value) => value === undefined) ? undefined : news;
@@ -123,7 +123,7 @@ function numberOf(headers: Readonly<Record<string, string>>, name: string): numb
 }
 
 // Vendors write the reset as seconds from now, or as a time in seconds or milliseconds.
-function untilMs(reset: number, clock: Clock): number {
-  if (reset > 100_000_000_000) return Math.max(0, reset - clock.now());
-  return Math.max(0, reset > 1_000_000_000 ? reset * 1000 - clock.now() : reset * 1000);
+function untilMs(reset: number, now: number): number {
+  if (reset > 100_000_000_000) return Math.max(0, reset - now);
+  return Math.max(0, reset > 1_000_000_000 ? reset * 1000 - now : reset * 1000);
 }

@@ -4,7 +4,7 @@ import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { retryAfterMs } from '../../http/index.ts';
+import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
@@ -91,7 +91,7 @@ class Walker {
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
     const response = await this.#exchange(request, wanted.state, key, signal);
     const label = describe(request);
-    if (response.status === 204) return { records: [], next: null, serverTime: serverTime(response) };
+    if (response.status === 204) return { records: [], next: null, serverTime: answeredAt(response.headers) };
     const reply = requireJson(response, label);
     const content = this.#plan.paging(reply, {
       url: request.url,
@@ -100,17 +100,18 @@ class Walker {
       limit,
       isSecret: (value) => this.#allSecrets().includes(value),
     });
-    return { ...content, serverTime: serverTime(response) };
+    return { ...content, serverTime: answeredAt(response.headers) };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
     const request = template.make(this.#scope(wanted, limit));
     if (wanted.state?.kind !== 'link') return request;
-    const url = URL.parse(wanted.state.path, request.url.origin);
-    if (url?.origin === request.url.origin) return { ...request, url };
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
-      fix: 'start the window again',
-    });
+    // Never resolved as a link: a path that begins with two slashes would name a host.
+    const url = new URL(request.url.origin);
+    const [path = '/', ...query] = wanted.state.path.split('?');
+    url.pathname = path;
+    url.search = query.join('?');
+    return { ...request, url };
   }
 
   #scope({ from, to, state }: AnyPage, limit: number): Scope {
@@ -202,9 +203,4 @@ function isWorthRetrying(error: Error): boolean {
 
 function describe({ method, url }: HttpRequest): string {
   return `${method} ${url.origin}${url.pathname}`;
-}
-
-function serverTime({ headers }: HttpResponse): number | undefined {
-  const time = Date.parse(headers['date'] ?? '');
-  return Number.isNaN(time) ? undefined : time;
 }
