@@ -3,11 +3,11 @@
 /** Longest message of somebody else that is kept, in characters. */
 const longestMessage = 1_000;
 
-/** The first `most` characters, whole ones, with `…` where something was left out. */
+/** At most `most` characters, whole ones; `…` is the last where something was left out. */
 export function clip(text: string, most: number = longestMessage): string {
   if (text.length <= most) return text;
-  const last = text.charCodeAt(most - 1);
-  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 1 : most)}…`;
+  const last = text.charCodeAt(most - 2);
+  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 2 : most - 1)}…`;
 }
 
 // oxlint-disable-next-line no-control-regex

@@ -21,10 +21,10 @@ function commonLength(text: string, start: number, form: string): number {
   return length;
 }
 
-/** A secret that somebody has cut shows its beginning: a quarter of it, at least twelve characters. */
+/** A secret that somebody has cut shows its beginning: a quarter of it, at least twelve characters; 24 are enough of any. */
 function enough(form: string): number {
   if (form.length <= shortestBeginning || hasCommonBeginning(form)) return form.length;
-  return Math.max(shortestBeginning, Math.ceil(form.length / 4));
+  return Math.max(shortestBeginning, Math.min(Math.ceil(form.length / 4), 24));
 }
 
 interface Bucket {

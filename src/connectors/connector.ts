@@ -100,7 +100,8 @@ export interface RawRecord {
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
 export interface RecordRules {
-  examine(raw: RawRecord, tenant: string | undefined): RecordFacts;
+  /** `scrub` takes out of the record what is secret by its value. */
+  examine(raw: RawRecord, tenant: string | undefined, scrub?: (text: string) => string): RecordFacts;
 }
 
 export interface RecordFacts {

@@ -1,4 +1,5 @@
-import { isObject, parseJson, setOwn } from '../base/json.ts';
+import { parseForeignJson } from '../base/foreign-json.ts';
+import { isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
 import { redacted, redactKey, redactWords, tokenPrefix } from './redact-text.ts';
 import { secretHint, secretKind } from './secret-keys.ts';
@@ -19,7 +20,7 @@ function parseEmbedded(text: string): { readonly value: unknown } | undefined {
   const first = text.trimStart().charAt(0);
   if (first !== '{' && first !== '[' && first !== '"') return undefined;
   try {
-    return { value: parseJson(text) };
+    return { value: parseForeignJson(text) };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -26,11 +26,11 @@ it('keeps every line small, whatever somebody outside named something', () => {
 
   expect(lines.every(({ length }) => length < 12_000)).toBe(true);
   expect(parsed()[0]).toMatchObject({
-    a: `${'x'.repeat(2000)}…`,
-    [`${'x'.repeat(200)}…`]: 1,
+    a: `${'x'.repeat(1999)}…`,
+    [`${'x'.repeat(199)}…`]: 1,
     deep: { a: { b: { c: { d: { e: '…' } } } } },
   });
-  expect(parsed()[1]).toMatchObject({ err: { code: 'PEN_INTERNAL', message: `${'x'.repeat(2000)}…` } });
+  expect(parsed()[1]).toMatchObject({ err: { code: 'PEN_INTERNAL', message: `${'x'.repeat(1999)}…` } });
 });
 
 it('takes secrets out before it cuts, and what is left steers no terminal', () => {

@@ -141,7 +141,7 @@ it('tells a text scrubbed, then cut, then on one line that steers nothing', () =
   secrets.add(secret);
 
   expect(secrets.tell(`a\r\n\u001b[31mb\u009b2J\u202ec ${secret} ${'x'.repeat(2000)}`, 40)).toBe(
-    `a [31mb 2J\ufffdc [REDACTED] ${'x'.repeat(14)}…`,
+    `a [31mb 2J\ufffdc [REDACTED] ${'x'.repeat(13)}…`,
   );
   expect(
     secrets.tellError(new PenstockError('PEN_INTERNAL', `x ${secret}`, { fix: `y ${secret}`, status: 403, sent: false })),
