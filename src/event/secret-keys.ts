@@ -1,7 +1,7 @@
 // Which names of a record's members say that their value is a secret.
 
 /** What a key holds: `any` value of it is secret, or only its `text`s, because objects and numbers under such a name are evidence. */
-export type SecretKind = 'any' | 'text';
+type SecretKind = 'any' | 'text';
 
 const whatIsLocked =
   'api|private|access|secret|signing|encryption|shared|master|auth|session|account|storage|subscription|service';

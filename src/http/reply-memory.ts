@@ -3,7 +3,7 @@
 import { PenstockError } from '../base/errors.ts';
 
 /** All replies of the process together. */
-export const replyMemoryBytes = 64 * 1024 * 1024;
+const replyMemoryBytes = 64 * 1024 * 1024;
 /** Needs no share: small replies always go on. */
 const freeBytes = 256 * 1024;
 const usualPatienceMs = 1_000;

@@ -54,6 +54,7 @@ it('prints JSON that says the same and steers no terminal', () => {
   output.json(value);
 
   expect(JSON.parse(out())).toEqual(value);
+  // oxlint-disable-next-line no-control-regex
   expect(out()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}/u);
 });
 
