@@ -37,6 +37,8 @@ export function openLog(level: Level | 'silent', stream: DestinationStream, secr
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      // Errors were described where the fields were bounded.
+      serializers: { err: (described: unknown) => described },
       formatters: { log: (fields) => bounded(fields, secrets) as Record<string, unknown> },
       hooks: { streamWrite: (line) => tameJson(secrets.scrub(line)) },
     },

@@ -33,6 +33,31 @@ it('keeps every line small, whatever somebody outside named something', () => {
   expect(parsed()[1]).toMatchObject({ err: { code: 'PEN_INTERNAL', message: `${'x'.repeat(1999)}…` } });
 });
 
+it('describes an error by its code, place, fix, status and cause', () => {
+  const { log, parsed } = logging();
+  const cause = new Error(`refused ${secret}`);
+
+  log.warn(
+    { err: new PenstockError('PEN_SOURCE_REFUSED', 'no', { where: 'source a', fix: 'renew it', status: 401, cause }) },
+    'm',
+  );
+  log.error(new Error('bad'), 'm');
+
+  expect(parsed()[0]?.['err']).toEqual({
+    code: 'PEN_SOURCE_REFUSED',
+    message: 'no',
+    where: 'source a',
+    fix: 'renew it',
+    status: 401,
+    cause: 'refused [REDACTED]',
+  });
+  expect(parsed()[1]?.['err']).toMatchObject({
+    type: 'Error',
+    message: 'bad',
+    stack: expect.stringContaining('log.test.ts') as string,
+  });
+});
+
 it('takes secrets out before it cuts, and what is left steers no terminal', () => {
   const { log, lines, parsed } = logging();
 
