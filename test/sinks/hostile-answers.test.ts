@@ -35,7 +35,7 @@ it('in RELP is the same in whichever chunks it comes, and costs what its bytes c
   const frames = [1, 2, 3].map((n) => `${n} rsp 100 ${'x'.repeat(99)}${n}\n`).join('');
   const parser = createRelpParser();
 
-  const found = [...frames].flatMap((byte) => parser.push(Buffer.from(byte)));
+  const found = Array.from(frames).flatMap((byte) => parser.push(Buffer.from(byte)));
 
   expect(found.map(({ txnr, data }) => [txnr, data.toString()])).toEqual([1, 2, 3].map((n) => [n, `${'x'.repeat(99)}${n}`]));
   expectLinear((length) => {
