@@ -104,7 +104,8 @@ export interface RawRecord {
 export interface RecordRules {
   /** True when all records are named by their content. */
   readonly areNamedByContent?: boolean;
-  examine(raw: RawRecord, tenant: string | undefined): RecordFacts;
+  /** `scrub` takes out of the record what is secret by its value. */
+  examine(raw: RawRecord, tenant: string | undefined, scrub?: (text: string) => string): RecordFacts;
 }
 
 export interface RecordFacts {

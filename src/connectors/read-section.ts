@@ -78,7 +78,7 @@ const Request = Type.Object(
       Type.Record(Type.String(), Type.Unknown(), { description: 'JSON body of a POST; texts in it may be templates.' }),
     ),
     timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
-    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 64MiB by default.' })),
+    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 16MiB by default.' })),
   },
   { ...closed, description: 'The request for a page.' },
 );

@@ -26,16 +26,16 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   const take = compileFingerprint(spec.volatile);
   return {
     areNamedByContent: spec.id === undefined,
-    examine(raw, configuredTenant) {
+    examine(raw, configuredTenant, scrub) {
       const { value } = raw;
       if (raw.unreadable !== undefined || !isObject(value)) {
-        return examineText(table, raw, configuredTenant, raw.unreadable ?? 'the record is not a JSON object');
+        return examineText(table, raw, configuredTenant, scrub);
       }
       const tenant = tenantOf?.(value) ?? configuredTenant;
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = raw.id ?? withOccurrence(name.text, raw.occurrence);
       const action = actionOf(value);
-      const { fingerprint, record } = take(value);
+      const { fingerprint, record } = take(value, scrub);
       return {
         uid: uidOf(table, tenant, native),
         // Hashed only when asked for: hardly a record needs it.
@@ -53,7 +53,12 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   };
 }
 
-function examineText(table: string, raw: RawRecord, tenant: string | undefined, unreadable: string): RecordFacts {
+function examineText(
+  table: string,
+  raw: RawRecord,
+  tenant: string | undefined,
+  scrub: ((text: string) => string) | undefined,
+): RecordFacts {
   const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(boundDepth(raw.value));
   const native = raw.id ?? withOccurrence(hashText(text), raw.occurrence);
   const fingerprint = fingerprintOf(text);
@@ -64,8 +69,8 @@ function examineText(table: string, raw: RawRecord, tenant: string | undefined, 
     fingerprint,
     time: undefined,
     actionKey: undefined,
-    record: redact(text),
-    unreadable,
+    record: redact(text, scrub),
+    unreadable: raw.unreadable ?? 'the record is not a JSON object',
     isSelfMade: () => false,
   };
 }

@@ -78,7 +78,7 @@ function refuse(
   refusal: Refusal,
 ): HoldCause | undefined {
   const { refusals, deadLetters } = context;
-  const code = refusal.code.slice(0, longestCode);
+  const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
   if (!open.isLetter && refusals.refused(event.uid, code)) return systematic(code, text);
@@ -88,7 +88,7 @@ function refuse(
 }
 
 function shownText({ secrets }: LoopContext, text: string): string {
-  return secrets.scrub(text).slice(0, longestText);
+  return secrets.tell(text, longestText);
 }
 
 function settleAsLetter(

@@ -68,7 +68,7 @@ export class LoopContext {
 
   /** Notes what went wrong last; gives the reason without secrets. */
   trouble(kind: string, reason: string): string {
-    const scrubbed = this.secrets.scrub(reason);
+    const scrubbed = this.secrets.tell(reason);
     this.tally.lastError = { at: this.clock.now(), kind, reason: scrubbed };
     return scrubbed;
   }

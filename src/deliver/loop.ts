@@ -106,7 +106,7 @@ export class SinkLoop implements AsyncDisposable {
       await deadLetters.recount();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
-      tally.journalTrouble = secrets.scrub(explain(error));
+      tally.journalTrouble = secrets.tell(explain(error));
     }
   }
 

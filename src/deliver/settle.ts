@@ -128,7 +128,7 @@ export class Settler {
     if (this.#failures === 0)
       this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
     this.#failures += 1;
-    this.#tally.journalTrouble = this.#deps.secrets.scrub(explain(error));
+    this.#tally.journalTrouble = this.#deps.secrets.tell(explain(error));
     this.#waiting.add(lane);
     return false;
   }

@@ -7,5 +7,6 @@ export {
   type TokenSource,
 } from './oauth2.ts';
 export { openHttpClient } from './open-http-client.ts';
+export { ReplyMemory } from './reply-memory.ts';
 export { answeredAt, retryAfterMs } from './retry-after.ts';
 export { type LoadedTls, loadTls, pinFault } from './tls.ts';

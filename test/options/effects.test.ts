@@ -235,7 +235,12 @@ it('runs no source and no sink with enabled: false', async () => {
     }),
   );
 
-  const runtime = openRuntime(config, memoryJournal(), { seams: systemSeams(), log: silentLog(), userAgent: 'penstock/0' });
+  const runtime = openRuntime(config, memoryJournal(), {
+    seams: systemSeams(),
+    log: silentLog(),
+    userAgent: 'penstock/0',
+    secrets: config.secrets,
+  });
 
   expect([[...runtime.sources.keys()], [...runtime.sinks.keys()]]).toEqual([['on'], ['on']]);
 });

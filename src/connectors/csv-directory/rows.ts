@@ -3,11 +3,13 @@ import { type CsvError, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
-import { type Columns, delimiterOf, type Header, matchHeader } from './header.ts';
+import { type Columns, delimiterOf, type Header, matchHeader, mostColumns } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed } from './opened-file.ts';
 
 const chunkRows = 1000;
+/** A chunk ends early after so many characters: rows may have 8 MiB each. */
+const chunkLength = 4 * 1024 * 1024;
 const largestRow = 8 * 1024 * 1024;
 
 /** What reading a file needs. */
@@ -51,16 +53,19 @@ async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSi
   const occurrences = new Occurrences();
   let header: Header | undefined;
   let chunk: RawRecord[] = [];
+  let length = 0;
   try {
-    for await (const { record: cells } of parser as AsyncIterable<{ record: string[] }>) {
+    for await (const { record: cells, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
       if (header === undefined) {
         header = matchHeader(cells, source);
         continue;
       }
-      chunk.push({ value: header.record(cells), occurrence: occurrences.count(header.key(cells)) });
-      if (chunk.length < chunkRows) continue;
+      chunk.push(rowOf(header, cells, raw, occurrences));
+      length += raw.length;
+      if (chunk.length < chunkRows && length < chunkLength) continue;
       yield chunk;
       chunk = [];
+      length = 0;
     }
   } finally {
     bytes.destroy();
@@ -69,6 +74,12 @@ async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSi
   header ??= matchHeader([], source);
   chunk.push(...skipped.map(unreadable));
   if (chunk.length > 0) yield chunk;
+}
+
+function rowOf(header: Header, cells: readonly string[], raw: string, occurrences: Occurrences): RawRecord {
+  const occurrence = occurrences.count(header.key(cells));
+  if (cells.length <= mostColumns) return { value: header.record(cells), occurrence };
+  return { value: raw, occurrence, unreadable: `the row has ${cells.length} cells, more than ${mostColumns}` };
 }
 
 interface SkippedRow {

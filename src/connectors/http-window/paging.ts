@@ -1,4 +1,5 @@
 import { PenstockError } from '../../base/errors.ts';
+import { clip } from '../../base/foreign-text.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
@@ -50,10 +51,17 @@ function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknow
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
     const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
-    if (found !== undefined) return found.map(rawRecord);
+    if (found !== undefined) return withinCap(found).map(rawRecord);
     // A value of another kind at the path is never an empty list.
     if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
-    const keys = isObject(reply) ? Object.keys(reply).slice(0, 8).join(', ') : Array.isArray(reply) ? 'a list' : typeof reply;
+    const keys = isObject(reply)
+      ? Object.keys(reply)
+          .slice(0, 8)
+          .map((key) => clip(key, 60))
+          .join(', ')
+      : Array.isArray(reply)
+        ? 'a list'
+        : typeof reply;
     throw new PenstockError(
       'PEN_SOURCE_BAD_REPLY',
       `the reply has no list of records at ${candidates.join(' or ')}; it has ${keys || 'nothing'}`,
@@ -62,6 +70,16 @@ function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknow
       },
     );
   };
+}
+
+// Each record takes a kilobyte of memory while it is examined, however small it is.
+const mostRecords = 50_000;
+
+function withinCap(found: readonly unknown[]): readonly unknown[] {
+  if (found.length <= mostRecords) return found;
+  throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${mostRecords}`, {
+    fix: 'set window.max of the source to less, or read.page.size of the connector',
+  });
 }
 
 function rawRecord(value: unknown): RawRecord {
@@ -127,15 +145,20 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** Stands in a URL and in the journal; servers take 8 kB of a URL. */
+const longestToken = 32_768;
+
 function tokenState(value: unknown): PageState | null {
   const token = textOf(value);
+  if (token !== undefined && token.length > longestToken)
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the page token has ${token.length} characters, more than ${longestToken}`);
   return token === undefined ? null : { kind: 'token', token };
 }
 
 /** The target of `rel="next"` in a Link header. Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 */
 export function nextLink(header: string): string | undefined {
   for (const [, target, parameters] of header.matchAll(
-    /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
+    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
   )) {
     for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
       /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
@@ -151,6 +174,11 @@ const credentialNames =
 
 function linkState(target: string | undefined, { url, isSecret }: PagingContext): PageState | null {
   if (target === undefined) return null;
+  if (target.length > longestToken)
+    throw new PenstockError(
+      'PEN_SOURCE_BAD_REPLY',
+      `the link to the next page has ${target.length} characters, more than ${longestToken}`,
+    );
   const next = URL.parse(target, url.href);
   if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
   if (next.origin !== url.origin) {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
-import { isObject, parseJson } from '../../base/json.ts';
+import { parseForeignJson, TooManyValues } from '../../base/foreign-json.ts';
+import { isObject } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
@@ -14,9 +15,10 @@ type ParsedBody = { readonly value: unknown } | { readonly fault: string; readon
 function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
-    return { value: parseJson(text) };
+    return { value: parseForeignJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
+    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
     if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
     return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };

@@ -24,7 +24,7 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
   );
   const body = request.body === undefined ? undefined : compileJson(request.body, numbersOf(window));
   const timeoutMs = durationMs(request.timeout ?? '30s');
-  const maxBytes = sizeBytes(request.max_bytes ?? '64MiB');
+  const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
   return {
     origin: (scope) => url.origin(scope),
     make(scope) {

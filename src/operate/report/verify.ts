@@ -234,14 +234,16 @@ function reportOf(
  * every event that the API returned is accounted for.
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
-  const { source, journal, seams, log, from, to, onProgress, signal } = settings;
-  const openContext = { seams, log, userAgent: plainUserAgent };
+  const { config, source, journal, seams, log, from, to, onProgress, signal } = settings;
+  const { secrets } = config;
+  const openContext = { seams, log, userAgent: plainUserAgent, secrets };
   const budgets = new Budgets(seams, log);
   const deps = {
     journal,
     seams,
     log,
     userAgent: await userAgentOf(journal, seams),
+    secrets,
     openReader: () => openReader(source, openContext, budgets),
   };
   const views = await viewSinks(settings);
