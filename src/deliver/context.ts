@@ -14,6 +14,7 @@ import { OpenSink } from './open-sink.ts';
 import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
 import { Settler } from './settle.ts';
+import { SizeLimits } from './size-limits.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
@@ -35,6 +36,7 @@ export class LoopContext {
   readonly cutOff = new AbortController();
   readonly endpoints: Endpoints;
   readonly limit: SendLimit;
+  readonly limits: SizeLimits;
   readonly sink: OpenSink;
   readonly refusals = new RefusalRate();
   readonly deadLetters: DeadLetters;
@@ -57,6 +59,7 @@ export class LoopContext {
     this.log = log;
     this.secrets = secrets;
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
+    this.limits = new SizeLimits(clock);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);

@@ -172,6 +172,7 @@ export class SinkLoop implements AsyncDisposable {
     await this.#dispatcher.settledDown();
     await this.#flush(grace.signal);
     await this.#dispatcher.pendingDone(grace.signal);
+    this.#dispatcher.countPending();
     await settler.stop();
     // An opening that was under way ends first, so that no sink is left open.
     await this.#running;
