@@ -71,7 +71,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     in_flight: tally.inFlight,
     ...(tally.lastAcknowledged === undefined ? {} : { last_acknowledged: tally.lastAcknowledged }),
     ...(tally.lastError === undefined ? {} : { last_error: tally.lastError }),
-    dead_letters: deadLetters.count,
+    dead_letters: deadLetters.stored,
     acknowledged: tally.acknowledged,
     unconfirmed: tally.unconfirmed,
     map_failed: tally.mapFailed,
