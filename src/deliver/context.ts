@@ -15,6 +15,7 @@ import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
 import { Settler } from './settle.ts';
 import { SizeLimits } from './size-limits.ts';
+import { Stall } from './stall.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
@@ -43,6 +44,7 @@ export class LoopContext {
   readonly hold: SinkHold;
   readonly lanes: Lanes;
   readonly settler: Settler;
+  readonly stall: Stall;
   readonly unknownActions: UnknownActions;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
@@ -65,7 +67,8 @@ export class LoopContext {
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);
     this.hold = new SinkHold(settings, deps, this.changed, this.refusals, this.deadLetters);
     this.lanes = new Lanes(journal, name);
-    this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes);
+    this.stall = new Stall(clock, settings.stalledAfterMs);
+    this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes, this.stall);
     this.unknownActions = new UnknownActions(journal, log, clock);
   }
 

@@ -134,10 +134,11 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #refresh(): Promise<void> {
-    const { lanes, deadLetters, log, changed } = this.#context;
+    const { lanes, deadLetters, log, changed, stall } = this.#context;
     try {
       lanes.stale();
       await lanes.refresh();
+      if (lanes.pending() === 0) stall.moved();
       await deadLetters.recount();
     } catch (error) {
       log.debug({ err: error }, 'lanes not refreshed');

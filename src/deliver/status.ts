@@ -39,10 +39,18 @@ function stateOf({ hold, lanes, endpoints, tally }: LoopContext, phase: Phase): 
   return tally.inFlight > 0 || lanes.openRecords() > 0 ? 'delivering' : 'idle';
 }
 
+/** Why nothing moves, where no hold says it. */
+function stalled({ stall, hold, tally, lanes }: LoopContext): string[] {
+  const { minutes } = stall;
+  if (minutes === undefined || hold.note !== undefined || lanes.pending() === 0) return [];
+  return [`no progress for ${minutes} min: ${tally.lastError?.reason ?? 'the receiver gives no answer'}`];
+}
+
 const nearlyFull = 0.8;
 
-function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopContext): string[] {
-  const warnings = [...lanes.troubles()];
+function warningsOf(context: LoopContext): string[] {
+  const { settings, lanes, endpoints, deadLetters, tally } = context;
+  const warnings = [...stalled(context), ...lanes.troubles()];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)

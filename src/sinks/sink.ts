@@ -138,6 +138,8 @@ export interface SinkType {
   /** Object schema, `additionalProperties: false`, with descriptions and defaults; properties with `secret: true` are never printed. */
   readonly options: TSchema;
   readonly defaultFormat: 'ocsf' | 'cim';
+  /** `proxy` of the sink is used. */
+  readonly speaksHttp?: boolean;
   /** What acknowledged means here, in the words of the README's table. */
   readonly acknowledges: string;
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;
