@@ -21,7 +21,7 @@ export interface SinkStatus {
   readonly unknown_actions: Readonly<Record<string, number>>;
   /** Events mapped since the start, by OCSF class name. */
   readonly classes?: Readonly<Record<string, number>>;
-  /** What the kind of sink counts itself since the start, by name: `truncated`. */
+  /** What is counted since the start, by name: `possible_duplicates`, and what the kind of sink counts itself (`truncated`). */
   readonly counters?: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointStatus[];
   readonly warnings: readonly string[];
@@ -68,7 +68,11 @@ function warningsOf(context: LoopContext): string[] {
 export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
   const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
   const oldest = lanes.oldestLive();
-  const counters = context.sink.counts();
+  const { possibleDuplicates } = tally;
+  const counters = {
+    ...context.sink.counts(),
+    ...(possibleDuplicates === 0 ? {} : { possible_duplicates: possibleDuplicates }),
+  };
   return {
     name: settings.name,
     type: settings.type,

@@ -437,3 +437,19 @@ it('says that it is not drained while it holds', async () => {
   expect(isDrained).toBe(false);
   await clock.until(loop.stop(0));
 });
+
+it('knows after a restart which dead letters a hold made, and sends them again when it ends', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const reason = 'many different events are refused with one code, "7": Incorrect index';
+  journal.holdNotes.set('out', { since: 1, reason, fix: 'create the index' });
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(1_000);
+
+  expect(journal.inserted.map(({ kind, args }) => ({ kind, args }))).toEqual([
+    { kind: 'retry_dead_letters', args: { sink: 'out', code: '7' } },
+  ]);
+  await clock.until(loop.stop(0));
+});
