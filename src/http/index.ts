@@ -1,3 +1,4 @@
+export { attemptTimeoutMs } from './connect.ts';
 export {
   cacheToken,
   type MintedToken,

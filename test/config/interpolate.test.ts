@@ -99,7 +99,7 @@ it.each(['-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----', '{\n"typ
 it('remembers secrets wherever they come from', async () => {
   const folder = await temporaryFolder({ key: 'file-secret\n' });
   const config = await load(
-    'sources: { feed: { connector: vendor, options: { org_id: acme, client_secret: plain-secret } } }\nsinks:\n  a: { type: splunk_hec, endpoint: https://h.example, token: ${env:TOKEN} }\n  b: { type: stdout, proxy: "http://u:${file:key}@proxy:1" }\n',
+    'sources: { feed: { connector: vendor, options: { org_id: acme, client_secret: plain-secret } } }\nsinks:\n  a: { type: splunk_hec, endpoint: https://h.example, token: ${env:TOKEN} }\n  b: { type: splunk_hec, endpoint: https://h.example, token: tok-1234, proxy: "http://u:${file:key}@proxy:1" }\n',
     { folder, env: { TOKEN: 'env-secret' } },
   );
 

@@ -98,6 +98,7 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
+    stalledAfterMs: 600_000,
     maxDeadLetters: 100_000,
   };
 }
