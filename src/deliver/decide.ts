@@ -5,6 +5,8 @@ export interface Refusal {
   readonly index: number;
   readonly code: string;
   readonly reason: string;
+  /** It must not be sent again, whatever the reason. */
+  readonly isFinal?: boolean | undefined;
 }
 
 /** What went wrong with a request whose events are sent again. */
@@ -143,7 +145,7 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
       sorted.unconfirmed.push(index);
       return;
     case 'event':
-      sorted.refused.push({ index, code: verdict.code, reason: verdict.reason });
+      sorted.refused.push({ index, code: verdict.code, reason: verdict.reason, isFinal: verdict.isFinal });
       return;
     case 'split':
       sorted.apart.push(index);

@@ -18,12 +18,15 @@ export class RefusalRate {
     if (this.#recent.length > lastEvents) this.#recent = this.#recent.slice(-lastEvents);
   }
 
-  /** True when this refusal makes it systematic; such a one is not remembered, so that it may be asked again. */
-  refused(uid: string, code: string): boolean {
+  /**
+   * True when this refusal makes it systematic; such a one is not remembered, so that it may be asked again. `isFinal`: asking again is
+   * forbidden, so that it takes many.
+   */
+  refused(uid: string, code: string, isFinal = false): boolean {
     if (this.#recent.length >= lastEvents) this.#recent = this.#recent.slice(1 - lastEvents);
     const same = new Set(this.#recent.filter((event) => event?.code === code).map((event) => event?.uid)).add(uid);
     if (!this.#forgiven.has(code) && same.size >= fewest && same.size > (this.#recent.length + 1) * share) return true;
-    if (!this.#forgiven.has(code) && same.size >= fewestAtFirst && this.#isAll(code)) return true;
+    if (!this.#forgiven.has(code) && !isFinal && same.size >= fewestAtFirst && this.#isAll(code)) return true;
     this.#recent.push({ uid, code });
     return false;
   }

@@ -33,8 +33,8 @@ export type Verdict =
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
    */
   | { readonly kind: 'split'; readonly code: string; readonly reason: string }
-  /** This event is refused for its content. */
-  | { readonly kind: 'event'; readonly code: string; readonly reason: string }
+  /** This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. */
+  | { readonly kind: 'event'; readonly code: string; readonly reason: string; readonly isFinal?: boolean }
   /**
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
    * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again.

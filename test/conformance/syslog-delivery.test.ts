@@ -1,5 +1,6 @@
 // When a syslog message counts as delivered, one test per statement, and what a sink's answer alone decides about dead letters.
 
+import dgram from 'node:dgram';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
@@ -127,13 +128,16 @@ it('A peer that vanishes is noticed within 60 s by the stall watchdog or keepali
 it('TCP and UDP output is called sent, never accepted', async () => {
   await using receiver = await listen();
   await using tcp = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
-  await using udp = await openSink(syslog, { address: 'udp://127.0.0.1:9' });
+  const datagrams = dgram.createSocket('udp4');
+  await new Promise<void>((resolve) => datagrams.bind(0, '127.0.0.1', resolve));
+  await using udp = await openSink(syslog, { address: `udp://127.0.0.1:${datagrams.address().port}` });
 
   const overTcp = await tcp.send(batchOf(tcp, numbered(2)), never());
   await tcp.flush?.(never());
   const overUdp = await udp.send(batchOf(udp, numbered(1)), never());
 
   expect([await settled(tcp, overTcp, 2), await settled(udp, overUdp, 1)]).toEqual([['sent', 'sent'], ['sent']]);
+  datagrams.close();
 });
 
 it('RELP: open precedes syslog, only rsp 200 accepts, unanswered frames are sent again after reconnecting, TXNR wraps', async () => {

@@ -52,8 +52,9 @@ export function verdictOfStatus(
       // A pause that is asked for is kept; none at all would let the same bytes come at once.
       return { kind: 'uncertain', reason: said, ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }) };
     case 'split':
+      return { kind: 'split', code: `http_${status}`, reason: said };
     case 'event':
-      return { kind: rule.means, code: `http_${status}`, reason: said };
+      return { kind: 'event', code: `http_${status}`, reason: said, isFinal: true };
     case 'hold':
       return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix };
     default:
