@@ -213,10 +213,12 @@ describe('a fault', () => {
       ],
     ],
     [
-      'braces that do not pair up',
+      'a place with a brace too few',
       "'{{ options.api_url }}'",
       "'{{ options.api_url }'",
-      ['connector.yaml:5:9 (tenant): the template has braces that do not pair up\n  fix: write {{ name }}'],
+      [
+        'connector.yaml:5:9 (tenant): the template is broken at character 1: "{{ options.api_url }"\n  fix: write {{ name }}; other braces stand for themselves',
+      ],
     ],
     [
       'no start of the window',
