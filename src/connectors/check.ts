@@ -46,6 +46,7 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
     read.kind === 'http_window'
       ? [
           textsBelow(read.records, ['read', 'records']),
+          Object.keys(read.failures ?? {}).map((path): Place => [['read', 'failures', path], path]),
           ...(['total', 'token', 'link', 'more'] as const).map((name) => textsBelow(read.page[name], ['read', 'page', name])),
         ]
       : [];

@@ -123,6 +123,30 @@ const Hints = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), Type.St
   description: 'The fix to show for a refused request, by status.',
 });
 
+const meanings = [
+  'ok',
+  'empty',
+  'refused',
+  'rate_limit',
+  'unavailable',
+  'page_token_refused',
+  'window_too_large',
+  'failed',
+] as const;
+/** What an answer may mean. */
+export type Meaning = (typeof meanings)[number];
+const Failures = Type.Record(
+  Type.String(),
+  Type.Record(Type.String(), oneOf(meanings, 'What it means.'), {
+    description:
+      'What the member means by its text, compared without case; * is any other value that is not missing, false, 0 or empty, failed by default.',
+  }),
+  { description: 'By path: members of the body that say that the request failed; the first that says something counts.' },
+);
+const Statuses = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), oneOf(meanings, 'What it means.'), {
+  description: 'What a status means where it differs from custom, such as { 404: empty }.',
+});
+
 const schedule = duration('How often to read when the source does not say.');
 const seenDays = Type.Optional(
   Type.Integer({
@@ -157,6 +181,8 @@ export const HttpWindowSpec = Type.Object(
         { ...closed, description: 'The same request without a time range, newest first, for rows that no window returns.' },
       ),
     ),
+    failures: Type.Optional(Failures),
+    statuses: Type.Optional(Statuses),
     hints: Type.Optional(Hints),
     seen_days: seenDays,
   },

@@ -165,6 +165,8 @@ const languages: readonly Language[] = [
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],
+      failures: [{ no: { false: 'refused' } }],
+      statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
       seen_days: [3],
     },

@@ -1,17 +1,14 @@
-import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { retryAfterMs } from '../../http/index.ts';
-import type { BudgetNews } from '../connector.ts';
 
 const longestText = 300;
 
 type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
 
 /** Parses a JSON body. Bytes that are no UTF-8 become U+FFFD: one wrong byte in a name must not stop a source. */
-function parseBody({ body, headers }: HttpResponse): ParsedBody {
+export function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
     return { value: parseJson(text) };
@@ -39,7 +36,8 @@ export function requireJson(response: HttpResponse, request: string): unknown {
 /**
  * What the vendor said about a fault, for people: at most 300 characters on one line, without secrets; empty when it said nothing.
  *
- * Understands `detail` as text or list, `{id, message}`, `{error: {message}}`, `{message: {field: [..]}}`, `{errors: [..]}` and OAuth errors.
+ * Understands `detail` as text or list, `{id, message}`, `{error: {message}}`, `{message: {field: [..]}}`, `{errors: [..]}` and OAuth errors,
+ * whatever the case of the names, also in an envelope.
  */
 export function vendorWords(response: HttpResponse, scrub: (text: string) => string): string {
   const parsed = parseBody(response);
@@ -47,14 +45,21 @@ export function vendorWords(response: HttpResponse, scrub: (text: string) => str
   return plain(wordsOf(parsed.value, 0), scrub);
 }
 
+/** Names of members with words, the best first; compared without case and punctuation. */
 const speaking = [
-  'error_description',
+  'errordescription',
   'detail',
   'details',
   'message',
-  'errorSummary',
+  'errorsummary',
+  'errormessage',
   'error',
   'errors',
+  'fail',
+  'failure',
+  'failures',
+  'fault',
+  'faultstring',
   'title',
   'msg',
   'reason',
@@ -73,16 +78,27 @@ function wordsOf(value: unknown, depth: number): string {
   if (!isObject(value)) return '';
   if (Array.isArray(value['loc']) && typeof value['msg'] === 'string')
     return `${value['loc'].map(String).join('.')}: ${value['msg']}`;
-  const key = speaking.find((name) => Object.hasOwn(value, name) && wordsOf(value[name], depth + 1) !== '');
-  if (key !== undefined) return wordsOf(value[key], depth + 1);
-  // { field: ["is wrong", ...] }; other shapes at the top are records, not words.
-  if (depth === 0) return '';
+  const spoken = spokenIn(value, depth);
+  if (spoken !== '') return spoken;
+  // { field: ["is wrong", ...] }; other shapes at the top are records, not words, or an envelope around them.
+  if (depth === 0)
+    return (
+      Object.values(value)
+        .map((inner) => (isObject(inner) ? spokenIn(inner, 1) : ''))
+        .find((text) => text !== '') ?? ''
+    );
   return joined(
     Object.entries(value)
       .slice(0, 5)
       .map(([name, inner]) => `${name} ${wordsOf(inner, depth + 1)}`),
     '; ',
   );
+}
+
+function spokenIn(value: Record<string, unknown>, depth: number): string {
+  const members = new Map(Object.entries(value).map(([name, inner]) => [name.toLowerCase().replaceAll(/[^a-z]/g, ''), inner]));
+  const texts = speaking.map((name) => (members.has(name) ? wordsOf(members.get(name), depth + 1) : ''));
+  return texts.find((text) => text !== '') ?? '';
 }
 
 function joined(texts: readonly string[], by: string): string {
@@ -94,36 +110,4 @@ function plain(text: string, scrub: (text: string) => string): string {
   const clean = scrub(String(redact(text.slice(0, 5000))));
   const line = clean.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > longestText ? `${line.slice(0, longestText)}...` : line;
-}
-
-const prefixes = ['x-ratelimit-', 'x-rate-limit-', 'ratelimit-'];
-
-/** What an answer says of the request budget; undefined when nothing. `resetMs` and `pauseMs` count from now. */
-export function budgetNews(status: number, headers: Readonly<Record<string, string>>, clock: Clock): BudgetNews | undefined {
-  const remaining = numberOf(headers, 'remaining');
-  const limit = numberOf(headers, 'limit');
-  const reset = numberOf(headers, 'reset');
-  const pause = status === 429 || status === 503 ? retryAfterMs(headers, clock) : undefined;
-  const news = {
-    remaining,
-    limit,
-    resetMs: reset === undefined ? undefined : untilMs(reset, clock),
-    pauseMs: pause,
-  };
-  return Object.values(news).every((value) => value === undefined) ? undefined : news;
-}
-
-function numberOf(headers: Readonly<Record<string, string>>, name: string): number | undefined {
-  for (const prefix of prefixes) {
-    // Some send `100, 100;w=60`: the first number is the one in force.
-    const match = /^\s*(\d{1,15}(?:\.\d+)?)/.exec(headers[`${prefix}${name}`] ?? '');
-    if (match !== null) return Number(match[1]);
-  }
-  return undefined;
-}
-
-// Vendors write the reset as seconds from now, or as a time in seconds or milliseconds.
-function untilMs(reset: number, clock: Clock): number {
-  if (reset > 100_000_000_000) return Math.max(0, reset - clock.now());
-  return Math.max(0, reset > 1_000_000_000 ? reset * 1000 - clock.now() : reset * 1000);
 }
