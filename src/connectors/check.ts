@@ -85,8 +85,15 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
     ['token', 'token'],
     ['link', 'link'],
   ] as const) {
-    if (page.kind === kind && page[key] === undefined)
-      faults.push(doc.fault(['read', 'page'], `paging by ${kind} needs the path of it in the reply`, `add ${key}: path`, 'key'));
+    if (page.kind === kind && page[key] === undefined && page.header === undefined)
+      faults.push(
+        doc.fault(
+          ['read', 'page'],
+          `paging by ${kind} needs the path of it in the reply`,
+          `add ${key}: path, or header: name`,
+          'key',
+        ),
+      );
   }
   if (!uses('window.from'))
     faults.push(doc.fault(['read', 'request'], 'the request says no start of the window', fillIn('window.from'), 'key'));

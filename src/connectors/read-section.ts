@@ -93,6 +93,21 @@ const PageSpec = Type.Object(
     total: Type.Optional(PathsSpec),
     token: Type.Optional(PathsSpec),
     link: Type.Optional(PathsSpec),
+    header: Type.Optional(
+      Type.String({
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        description: 'The header that holds the token, the address, or with link_header the links; Link by default.',
+      }),
+    ),
+    link_query: Type.Optional(
+      oneOf(['replaced', 'kept'], 'Whether the request keeps parameters that a link does not name; replaced by default.'),
+    ),
+    link_host: Type.Optional(
+      oneOf(
+        ['refused', 'ignored'],
+        'What a link to another host means: refused by default; ignored takes its path and query at the address of the request.',
+      ),
+    ),
     first: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),

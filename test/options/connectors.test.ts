@@ -150,6 +150,9 @@ const languages: readonly Language[] = [
       'page.total': ['count'],
       'page.token': ['more', byToken],
       'page.link': ['href', byLink],
+      'page.header': ['x-other', { ...byLink, 'read.page.header': 'x-next' }],
+      'page.link_query': ['kept', { ...byLink, 'read.page.link': 'bare' }],
+      'page.link_host': ['ignored', { ...byLink, 'read.page.link': 'foreign' }],
       'page.first': [0, byNumber],
       'page.more': ['no', { ...byNumber, 'read.page.size': 1 }],
       'page.empty_page': ['ends', { ...byToken, 'read.records': 'none' }],
@@ -224,6 +227,8 @@ const reply = {
   more: 't2',
   self: '/v1/logs?p=2',
   href: '/v1/logs?p=3',
+  bare: '?p=2',
+  foreign: 'https://internal/v1/logs?p=2',
   no: false,
   access_token: 'at-1',
   expires_in: 3600,
@@ -242,7 +247,11 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
   const connector = compileBundle(bundle, 'test');
   const asked: string[] = [];
   const client = {
-    ...recordingClient(({ url }) => ({ status: url.pathname === '/refused' ? 403 : 200, body: reply })),
+    ...recordingClient(({ url }) => ({
+      status: url.pathname === '/refused' ? 403 : 200,
+      body: reply,
+      headers: { 'x-next': '/v1/logs?p=4', 'x-other': '/v1/logs?p=5' },
+    })),
     openSocket: () => Promise.resolve(refusingSocket(asked) as Socket),
   };
   const seams = { ...systemSeams(), clock: skippingClock(), random: seededRandom(1) };

@@ -69,14 +69,15 @@ function compileRule(path: string, { '*': others = 'failed', ...values }: Readon
   const meanings = new Map(Object.entries(values).map(([text, meaning]) => [text.toLowerCase(), meaning]));
   return (body) => {
     const value = read(body);
-    const text = isRawNumber(value)
-      ? value.rawJSON
-      : typeof value === 'object' || value === undefined
-        ? undefined
-        : String(value);
+    const text = textOf(value);
     const listed = text === undefined ? undefined : meanings.get(text.trim().toLowerCase());
     return listed ?? (isNothing(value) ? undefined : others);
   };
+}
+
+function textOf(value: unknown): string | undefined {
+  if (isRawNumber(value)) return value.rawJSON;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
 /** True for what says that there is no failure: nothing, false, zero, an empty text, list or map. */

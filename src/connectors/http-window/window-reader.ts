@@ -10,6 +10,7 @@ import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
+import { linkUrl } from './links.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { refusalError } from './refusal.ts';
 import { requireJson, vendorWords } from './reply.ts';
@@ -111,7 +112,7 @@ class Walker {
       headers: response.headers,
       state: wanted.state,
       limit,
-      isSecret: (value) => this.#allSecrets().includes(value),
+      secrets: this.#allSecrets(),
     });
     return { ...content, serverTime: serverTime(response) };
   }
@@ -119,11 +120,7 @@ class Walker {
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
     const request = template.make(this.#scope(wanted, limit));
     if (wanted.state?.kind !== 'link') return request;
-    const url = URL.parse(wanted.state.path, request.url.origin);
-    if (url?.origin === request.url.origin) return { ...request, url };
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
-      fix: 'start the window again',
-    });
+    return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
   }
 
   #scope({ from, to, state }: AnyPage, limit: number): Scope {
