@@ -145,12 +145,13 @@ function sort(
 const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
 
 function storedRecord(facts: RecordFacts, received: number, isConflict: boolean): StoredRecord {
+  const labels = [...(facts.labels ?? []), ...(isConflict ? ['id_conflict'] : [])];
   return {
     uid: isConflict ? facts.conflictUid : facts.uid,
     received,
     record: facts.record,
     ...(facts.unreadable === undefined ? {} : { unreadable: facts.unreadable }),
-    ...(isConflict ? { labels: ['id_conflict'] } : {}),
+    ...(labels.length > 0 ? { labels } : {}),
   };
 }
 

@@ -96,6 +96,8 @@ export interface RawRecord {
   readonly id?: string;
   /** Why it could not be read; then `value` is its text. */
   readonly unreadable?: string;
+  /** Labels of its event: `mended` when its text was no JSON to the letter. */
+  readonly labels?: readonly string[];
 }
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
@@ -118,6 +120,8 @@ export interface RecordFacts {
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;
   readonly unreadable?: string;
+  /** Labels of its event. */
+  readonly labels?: readonly string[];
   /** The record says that our own request made it (action and User-Agent match `userAgent`). */
   isSelfMade(userAgent: string): boolean;
 }

@@ -44,6 +44,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
         time: timeOf(value)?.ms,
         ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
         record,
+        ...(raw.labels === undefined ? {} : { labels: raw.labels }),
         isSelfMade: (userAgent) => isSelf(value, action, userAgent),
       };
     },
@@ -62,6 +63,7 @@ function examineText(table: string, raw: RawRecord, tenant: string | undefined, 
     actionKey: undefined,
     record: redact(text),
     unreadable,
+    ...(raw.labels === undefined ? {} : { labels: raw.labels }),
     isSelfMade: () => false,
   };
 }

@@ -4,6 +4,7 @@ import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { linkState, nextLink } from './links.ts';
+import type { Parsed } from './reply.ts';
 
 type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
 
@@ -18,7 +19,7 @@ interface PagingContext {
 }
 
 /** Reads records and the way on out of a parsed reply. */
-export type Paging = (reply: unknown, context: PagingContext) => PageContent;
+export type Paging = (reply: Parsed, context: PagingContext) => PageContent;
 
 /** Compiles `read.records` and `read.page`. */
 export function compilePaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
@@ -26,8 +27,8 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
-  return (reply, context) => {
-    const found = readRecords(reply);
+  return ({ value: reply, marked }, context) => {
+    const found = labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked));
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
     return { records: found, next, total };
@@ -51,6 +52,13 @@ function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknow
       },
     );
   };
+}
+
+/** Labels the records that differ from their marked form: they were mended. */
+function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | undefined): readonly RawRecord[] {
+  if (marked === undefined) return records;
+  const textOf = (record: RawRecord | undefined): string => JSON.stringify(boundDepth(record?.value));
+  return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
 }
 
 function rawRecord(value: unknown): RawRecord {

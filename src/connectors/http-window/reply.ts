@@ -2,34 +2,54 @@ import { PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { parseMended } from './tolerant-json.ts';
 
 const longestText = 300;
 
-type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
+/** A parsed body; `marked` is there when the text had to be mended: the value with every mended place marked. */
+export interface Parsed {
+  readonly value: unknown;
+  readonly marked?: unknown;
+}
 
-/** Parses a JSON body. Bytes that are no UTF-8 become U+FFFD: one wrong byte in a name must not stop a source. */
+export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boolean };
+
+/**
+ * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
+ * stop a source.
+ */
 export function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
     return { value: parseJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
+    const mended = tryMended(text);
+    if (mended !== undefined) return mended;
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
     if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
     return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
   }
 }
 
+function tryMended(text: string): Parsed | undefined {
+  try {
+    return parseMended(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** The body of a successful answer; throws PEN_SOURCE_BAD_REPLY, naming the login page or proxy that HTML comes from. */
-export function requireJson(response: HttpResponse, request: string): unknown {
-  const parsed = parseBody(response);
-  if ('value' in parsed) return parsed.value;
+export function requireJson(parsed: ParsedBody, { status }: HttpResponse, request: string): Parsed {
+  if ('value' in parsed) return parsed;
   const fix = parsed.isHtml
     ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${response.status} with ${parsed.fault} to ${request}`, {
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${status} with ${parsed.fault} to ${request}`, {
     fix,
-    status: response.status,
+    status,
   });
 }
 

@@ -16,7 +16,7 @@ export function parseMended(text: string): Mended {
   return { value: parseJson(mend(text, '')), marked: parseJson(mend(text, mark)) };
 }
 
-const piece = /"(?:[^"\\]|\\[\s\S])*"|-?\b(?:NaN|Infinity)\b/g;
+const piece = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g;
 
 function mend(text: string, marking: string): string {
   return text.replace(piece, (found) => {

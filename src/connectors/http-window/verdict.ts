@@ -5,12 +5,13 @@ import type { HttpResponse } from '../../http/client.ts';
 import type { HttpWindowSpec, Meaning } from '../read-section.ts';
 import { tellsOfRate } from './budget-news.ts';
 import { customaryFailure } from './customary-failure.ts';
-import { parseBody, vendorWords } from './reply.ts';
+import { type ParsedBody, parseBody, vendorWords } from './reply.ts';
 
 /** `meaning` is absent where the status alone decides. */
 export interface Verdict {
   readonly isReply: boolean;
   readonly isEmpty: boolean;
+  readonly parsed: ParsedBody;
   readonly meaning?: Meaning;
   /** The status to go by: that of the body where one stands there. */
   readonly status: number;
@@ -42,13 +43,14 @@ export function compileJudge(spec: HttpWindowSpec): Judge {
     const parsed = parseBody(response);
     const body = 'value' in parsed ? parsed.value : undefined;
     const meaning = ruled(body, isReply) ?? statuses[String(status)] ?? (isReply ? undefined : rateMeaning(response));
-    if (meaning !== undefined && meaning !== 'ok') return { isReply: false, isEmpty: meaning === 'empty', meaning, status };
-    if (!isReply || status === 204) return { isReply: false, isEmpty: status === 204, status };
+    if (meaning !== undefined && meaning !== 'ok')
+      return { isReply: false, parsed, isEmpty: meaning === 'empty', meaning, status };
+    if (!isReply || status === 204) return { isReply: false, parsed, isEmpty: status === 204, status };
     const holdsRecords = lists.some((list) => isFilled(list(body)));
     const failure = customaryFailure(body, { holdsRecords, said, records });
     return failure === undefined
-      ? { isReply, isEmpty: false, status }
-      : { isReply: false, isEmpty: false, meaning: failure.meaning, status: failure.status ?? status };
+      ? { isReply, parsed, isEmpty: false, status }
+      : { isReply: false, parsed, isEmpty: false, meaning: failure.meaning, status: failure.status ?? status };
   };
 }
 

@@ -52,11 +52,6 @@ interface Sent {
   readonly verdict: Verdict;
 }
 
-interface Exchange {
-  readonly response: HttpResponse;
-  readonly isEmpty: boolean;
-}
-
 type Try = { readonly retry: number };
 
 /** Opens a reader for one source. `options` gives the values of templates, `secrets` those that no text may show. */
@@ -104,9 +99,9 @@ class Walker {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
-    const { response, isEmpty } = await this.#exchange(request, wanted.state, key, signal);
-    if (isEmpty) return { records: [], next: null, serverTime: serverTime(response) };
-    const reply = requireJson(response, describe(request));
+    const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
+    if (verdict.isEmpty) return { records: [], next: null, serverTime: serverTime(response) };
+    const reply = requireJson(verdict.parsed, response, describe(request));
     const content = this.#plan.paging(reply, {
       url: request.url,
       headers: response.headers,
@@ -138,11 +133,12 @@ class Walker {
   }
 
   /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
-  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<Exchange> {
+  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<Sent> {
     let mayRenew = true;
-    const attempt = async (): Promise<Exchange> => {
-      const { response, verdict } = await this.#send(request, key, signal);
-      if (verdict.isReply || verdict.isEmpty) return { response, isEmpty: verdict.isEmpty };
+    const attempt = async (): Promise<Sent> => {
+      const sent = await this.#send(request, key, signal);
+      const { response, verdict } = sent;
+      if (verdict.isReply || verdict.isEmpty) return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
       if (isRefused && mayRenew && this.#auth.renew()) {
         mayRenew = false;
