@@ -68,6 +68,7 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
   if (read.kind !== 'http_window') return [];
   const { page, request } = read;
   const faults: Fault[] = [];
+  const bodies = [request.body, request.first?.body, request.later?.body].filter((body) => body !== undefined);
   const uses = (name: string): boolean =>
     [...textsBelow(request, [])].some(([, text]) => new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`).test(text));
   const fillIn = (name: string): string =>
@@ -97,7 +98,7 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
   }
   if (!uses('window.from'))
     faults.push(doc.fault(['read', 'request'], 'the request says no start of the window', fillIn('window.from'), 'key'));
-  if (request.body !== undefined && (request.method ?? 'GET') !== 'POST')
+  if (bodies.length > 0 && (request.method ?? 'GET') !== 'POST')
     faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;
 }

@@ -116,6 +116,7 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
     maxPages: read.kind === 'http_window' ? (read.max_pages ?? 10_000) : 10_000,
+    ...(window?.cap === undefined ? {} : { cap: window.cap }),
     seenDays: read.seen_days ?? 10,
   };
 }

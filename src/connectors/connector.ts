@@ -62,6 +62,8 @@ export interface ReadDefaults {
   readonly ascending: boolean;
   /** Pages per walk before it counts as a loop. */
   readonly maxPages: number;
+  /** Most records that the vendor returns for a window; absent when it returns all. */
+  readonly cap?: number;
   /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */
   readonly seenDays: number;
 }

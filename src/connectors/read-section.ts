@@ -68,6 +68,19 @@ const SweepQuery = Type.Record(Type.String(), Type.Union([queryValue, Type.Null(
   description: 'Query parameters that differ from the request; null leaves one out.',
 });
 
+const Variant = (description: string) =>
+  Type.Optional(
+    Type.Object(
+      {
+        query: Type.Optional(SweepQuery),
+        body: Type.Optional(
+          Type.Record(Type.String(), Type.Unknown(), { description: 'Members of the body that differ; null leaves one out.' }),
+        ),
+      },
+      { ...closed, description },
+    ),
+  );
+
 const Request = Type.Object(
   {
     method: Type.Optional(oneOf(['GET', 'POST'], 'GET by default.')),
@@ -77,6 +90,8 @@ const Request = Type.Object(
     body: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: 'JSON body of a POST; texts in it may be templates.' }),
     ),
+    first: Variant('What differs in the request for the first page.'),
+    later: Variant('What differs in the requests for later pages.'),
     timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
     max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 64MiB by default.' })),
   },
@@ -127,7 +142,16 @@ const WindowSpec = Type.Object(
     max: duration('Longest window.'),
     min: Type.Optional(duration('Shortest window that a refused one is halved to; 1m by default.')),
     precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
-    format: Type.Optional(oneOf(['rfc3339', 'epoch_s', 'epoch_ms'], 'How bounds are written; rfc3339 by default.')),
+    format: Type.Optional(
+      Type.String({
+        pattern: '^(rfc3339|date|epoch_(s|ms|us|ns)|.*yyyy.*MM.*dd.*)$',
+        description:
+          'How bounds are written: rfc3339 (by default), date, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern such as yyyy-MM-dd HH:mm:ss.',
+      }),
+    ),
+    cap: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Most records that the vendor returns for one window, however many there are.' }),
+    ),
     retention: Type.Optional(duration('How long the vendor keeps events; left out when unknown.')),
   },
   { ...closed, description: 'Time windows.' },

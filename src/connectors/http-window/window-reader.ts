@@ -113,7 +113,7 @@ class Walker {
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
-    const request = template.make(this.#scope(wanted, limit));
+    const request = template.make(this.#scope(wanted, limit), wanted.state === null);
     if (wanted.state?.kind !== 'link') return request;
     return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
   }
@@ -122,8 +122,8 @@ class Walker {
     const { bound, spec } = this.#plan;
     const offset = state?.kind === 'offset' ? state.offset : undefined;
     const values: Record<string, string | undefined> = {
-      'window.from': from === undefined ? undefined : bound(from),
-      'window.to': to === undefined ? undefined : bound(to),
+      'window.from': from === undefined ? undefined : bound(from, 'from'),
+      'window.to': to === undefined ? undefined : bound(to, 'to'),
       'page.limit': String(limit),
       'page.offset': String(offset ?? 0),
       'page.number': String(offset ?? spec.page.first ?? 1),
