@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream';
 import { type CsvError, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type Columns, delimiterOf, type Header, matchHeader } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed } from './opened-file.ts';
+import { Utf8Watch } from './utf8-watch.ts';
 
 const chunkRows = 1000;
 const largestRow = 8 * 1024 * 1024;
@@ -14,6 +16,7 @@ const largestRow = 8 * 1024 * 1024;
 export interface RowSource extends Columns {
   readonly directory: string;
   readonly files: Files;
+  readonly log: Log;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function* readRows(
   signal.throwIfAborted();
   await using opened = await openListed(source.directory, file, source.files);
   try {
-    yield* parseRows(source, opened, signal);
+    yield* parseRows(source, file.path, opened, signal);
     await opened.verify();
   } catch (error) {
     if (!(error instanceof PenstockError) || error.where !== undefined) throw error;
@@ -41,20 +44,34 @@ export async function* readRows(
   }
 }
 
-async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSignal): AsyncGenerator<readonly RawRecord[]> {
+async function* parseRows(
+  source: RowSource,
+  path: string,
+  opened: OpenedFile,
+  signal: AbortSignal,
+): AsyncGenerator<readonly RawRecord[]> {
   const [firstLine = ''] = (await opened.head(65_536)).toString('utf8').split(/\r?\n/);
   const skipped: SkippedRow[] = [];
   const parser = openParser(delimiterOf(firstLine), skipped);
-  const bytes = Readable.from(opened.bytes(signal));
+  const encoding = new Utf8Watch();
+  const bytes = Readable.from(encoding.pass(opened.bytes(signal)));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
   const occurrences = new Occurrences();
   let header: Header | undefined;
+  let headerCells: readonly string[] = [];
+  let repeatedHeaders = 0;
   let chunk: RawRecord[] = [];
   try {
     for await (const { record: cells } of parser as AsyncIterable<{ record: string[] }>) {
       if (header === undefined) {
         header = matchHeader(cells, source);
+        headerCells = cells;
+        continue;
+      }
+      // Files that were put together carry the header of each.
+      if (cells[0] === headerCells[0] && JSON.stringify(cells) === JSON.stringify(headerCells)) {
+        repeatedHeaders += 1;
         continue;
       }
       chunk.push({ value: header.record(cells), occurrence: occurrences.count(header.key(cells)) });
@@ -67,8 +84,20 @@ async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSi
     parser.destroy();
   }
   header ??= matchHeader([], source);
+  tell(source.log, { path, repeatedHeaders, isUtf8: encoding.isSound });
   chunk.push(...skipped.map(unreadable));
   if (chunk.length > 0) yield chunk;
+}
+
+/** Says once per file what was odd in it. */
+function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repeatedHeaders: number; isUtf8: boolean }): void {
+  if (repeatedHeaders > 0)
+    log.warn({ file: path, count: repeatedHeaders }, 'the header line comes again in the file; it was skipped');
+  if (!isUtf8)
+    log.warn(
+      { file: path },
+      'the file is not UTF-8: characters that cannot be read became U+FFFD; save it as UTF-8 and import it again',
+    );
 }
 
 interface SkippedRow {
