@@ -4,6 +4,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
+import { type BadRowKind, badRowAt } from './bad-row.ts';
 import { type Columns, delimiterOf, type Header, matchHeader } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed } from './opened-file.ts';
@@ -11,6 +12,9 @@ import { Utf8Watch } from './utf8-watch.ts';
 
 const chunkRows = 1000;
 const largestRow = 8 * 1024 * 1024;
+/** Beyond the largest row, to see the line after it. */
+const lookAhead = 65_536;
+const mostBadRows = 1000;
 
 /** What reading a file needs. */
 export interface RowSource extends Columns {
@@ -20,9 +24,9 @@ export interface RowSource extends Columns {
 }
 
 /**
- * Reads a file row by row in chunks. A row that never closes its last quote comes as one unreadable record.
+ * Reads a file row by row in chunks. A row that never ends or is larger than 8 MiB comes as one unreadable record.
  *
- * Throws PEN_FILE_UNREADABLE when the file is not a table of this kind, holds a row above 8 MiB, or changes while it is read.
+ * Throws PEN_FILE_UNREADABLE when the file is not a table of this kind, holds too many such rows, or changes while it is read.
  */
 export async function* readRows(
   source: RowSource,
@@ -32,7 +36,7 @@ export async function* readRows(
   signal.throwIfAborted();
   await using opened = await openListed(source.directory, file, source.files);
   try {
-    yield* parseRows(source, file.path, opened, signal);
+    yield* parseRows(source, file, opened, signal);
     await opened.verify();
   } catch (error) {
     if (!(error instanceof PenstockError) || error.where !== undefined) throw error;
@@ -44,37 +48,75 @@ export async function* readRows(
   }
 }
 
+/** What a reading of a file knows. */
+interface Scan {
+  readonly source: RowSource;
+  readonly opened: OpenedFile;
+  readonly delimiter: string;
+  readonly encoding: Utf8Watch;
+  readonly occurrences: Occurrences;
+  header?: Header;
+  headerCells: readonly string[];
+  repeatedHeaders: number;
+}
+
 async function* parseRows(
   source: RowSource,
-  path: string,
+  file: FileIdentity,
   opened: OpenedFile,
   signal: AbortSignal,
 ): AsyncGenerator<readonly RawRecord[]> {
   const [firstLine = ''] = (await opened.head(65_536)).toString('utf8').split(/\r?\n/);
-  const skipped: SkippedRow[] = [];
-  const parser = openParser(delimiterOf(firstLine), skipped);
-  const encoding = new Utf8Watch();
-  const bytes = Readable.from(encoding.pass(opened.bytes(signal)));
+  const [encoding, occurrences] = [new Utf8Watch(), new Occurrences()];
+  const scan: Scan = {
+    source,
+    opened,
+    delimiter: delimiterOf(firstLine),
+    encoding,
+    occurrences,
+    headerCells: [],
+    repeatedHeaders: 0,
+  };
+  let start = 0;
+  for (let bad = 0; start < file.size; bad += 1) {
+    if (bad > mostBadRows) throw tooManyBadRows();
+    const stop = yield* parseFrom(scan, start, signal);
+    if (stop === undefined) break;
+    const bytes = await opened.at(stop.at, Math.min(file.size - stop.at, largestRow + lookAhead));
+    const { record, length } = badRowAt(bytes, stop.kind, scan.delimiter, scan.headerCells.length);
+    yield [{ ...record, occurrence: occurrences.count(String(record.value)) }];
+    start = length === undefined ? await opened.lineAfter(stop.at + bytes.length, signal) : stop.at + length;
+  }
+  scan.header ??= matchHeader([], source);
+  tell(source.log, { path: file.path, repeatedHeaders: scan.repeatedHeaders, isUtf8: encoding.isSound });
+}
+
+/** A row that the parser stopped at, by its first byte. */
+interface Stop {
+  readonly at: number;
+  readonly kind: BadRowKind;
+}
+
+/** Reads rows from a byte on; gives where it had to stop, or undefined at the end of the file. */
+async function* parseFrom(
+  scan: Scan,
+  start: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly RawRecord[], Stop | undefined> {
+  const errors: CsvError[] = [];
+  const parser = openParser(scan.delimiter, errors);
+  const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start)));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
-  const occurrences = new Occurrences();
-  let header: Header | undefined;
-  let headerCells: readonly string[] = [];
-  let repeatedHeaders = 0;
+  let end = start;
   let chunk: RawRecord[] = [];
   try {
-    for await (const { record: cells } of parser as AsyncIterable<{ record: string[] }>) {
-      if (header === undefined) {
-        header = matchHeader(cells, source);
-        headerCells = cells;
-        continue;
-      }
-      // Files that were put together carry the header of each.
-      if (cells[0] === headerCells[0] && JSON.stringify(cells) === JSON.stringify(headerCells)) {
-        repeatedHeaders += 1;
-        continue;
-      }
-      chunk.push({ value: header.record(cells), occurrence: occurrences.count(header.key(cells)) });
+    for await (const { record: cells, info } of parser as AsyncIterable<Row>) {
+      // What the parser says after a row that it could not read is not to be trusted.
+      if (errors[0] !== undefined && info.records > Number(errors[0]['records'])) break;
+      end = start + info.bytes;
+      const record = recordOf(scan, cells);
+      if (record !== undefined) chunk.push(record);
       if (chunk.length < chunkRows) continue;
       yield chunk;
       chunk = [];
@@ -83,10 +125,41 @@ async function* parseRows(
     bytes.destroy();
     parser.destroy();
   }
-  header ??= matchHeader([], source);
-  tell(source.log, { path, repeatedHeaders, isUtf8: encoding.isSound });
-  chunk.push(...skipped.map(unreadable));
   if (chunk.length > 0) yield chunk;
+  return errors[0] === undefined
+    ? undefined
+    : { at: end, kind: errors[0].code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed' : 'too_large' };
+}
+
+interface Row {
+  readonly record: string[];
+  readonly info: { readonly bytes: number; readonly records: number };
+}
+
+/** The record of a row; undefined for a header line. */
+function recordOf(scan: Scan, cells: string[]): RawRecord | undefined {
+  const { header, headerCells } = scan;
+  if (header === undefined) {
+    scan.header = matchHeader(cells, scan.source);
+    scan.headerCells = cells;
+    return undefined;
+  }
+  // Files that were put together carry the header of each.
+  if (cells[0] === headerCells[0] && JSON.stringify(cells) === JSON.stringify(headerCells)) {
+    scan.repeatedHeaders += 1;
+    return undefined;
+  }
+  return { value: header.record(cells), occurrence: scan.occurrences.count(header.key(cells)) };
+}
+
+function tooManyBadRows(): PenstockError {
+  return new PenstockError(
+    'PEN_FILE_UNREADABLE',
+    `more than ${mostBadRows} rows are larger than ${largestRow} bytes or never end`,
+    {
+      fix: 'correct the file, or download it again',
+    },
+  );
 }
 
 /** Says once per file what was odd in it. */
@@ -100,12 +173,7 @@ function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repea
     );
 }
 
-interface SkippedRow {
-  readonly error: CsvError | undefined;
-  readonly raw: string;
-}
-
-function openParser(delimiter: string, skipped: SkippedRow[]): ReturnType<typeof parse> {
+function openParser(delimiter: string, errors: CsvError[]): ReturnType<typeof parse> {
   return parse({
     bom: true,
     delimiter,
@@ -114,22 +182,8 @@ function openParser(delimiter: string, skipped: SkippedRow[]): ReturnType<typeof
     relax_quotes: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
-    raw: true,
+    info: true,
     max_record_size: largestRow,
-    on_skip: (error, raw) => void skipped.push({ error, raw: raw ?? '' }),
+    on_skip: (error) => void (error !== undefined && errors.push(error)),
   });
-}
-
-function unreadable({ error, raw }: SkippedRow): RawRecord {
-  // The parser says nothing more of a file after a row without an end, so what comes after it must not count as read.
-  if (error?.code !== 'CSV_QUOTE_NOT_CLOSED') {
-    throw new PenstockError(
-      'PEN_FILE_UNREADABLE',
-      `line ${Number(error?.['lines'] ?? 0)}: a row is larger than ${largestRow} bytes or cannot be read`,
-      {
-        fix: 'a quote is probably not closed there: correct the file, or download it again',
-      },
-    );
-  }
-  return { value: raw, unreadable: 'a quoted field never ends: the file was cut off' };
 }

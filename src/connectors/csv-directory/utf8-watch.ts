@@ -7,6 +7,7 @@ export class Utf8Watch {
   #rest: Buffer = Buffer.alloc(0);
 
   async *pass(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    this.#rest = Buffer.alloc(0);
     for await (const piece of pieces) {
       if (this.isSound) this.#look(piece);
       yield piece;
