@@ -50,15 +50,7 @@ export async function openListed(
       head: (length) => readAt(handle, 0, length),
       bytes: (signal, start = 0) => readTo(handle, start, file.size, signal),
       at: (start, length) => readAt(handle, start, length),
-      async lineAfter(start, signal) {
-        let position = start;
-        for await (const piece of readTo(handle, start, file.size, signal)) {
-          const end = piece.indexOf(10);
-          if (end !== -1) return position + end + 1;
-          position += piece.length;
-        }
-        return file.size;
-      },
+      lineAfter: (start, signal) => lineAfter(handle, start, file.size, signal),
       async verify() {
         const [now, named] = await Promise.all([handle.stat(), files.lstat(path).catch(() => undefined)]);
         if (now.size !== file.size || now.mtimeMs !== file.mtimeMs || named?.ino !== opened.ino) throw changed(path);
@@ -76,6 +68,16 @@ function changed(path: string): PenstockError {
     where: path,
     fix: 'nothing needs to be done: it is read again once it stops changing',
   });
+}
+
+async function lineAfter(handle: FileHandle, start: number, size: number, signal: AbortSignal): Promise<number> {
+  let position = start;
+  for await (const piece of readTo(handle, start, size, signal)) {
+    const end = piece.indexOf(10);
+    if (end !== -1) return position + end + 1;
+    position += piece.length;
+  }
+  return size;
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
