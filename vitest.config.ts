@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 // `npm test` runs unit, replayed and e2e; `npm run test:all` runs long too: many kills, many seeds, real receivers, copies of the code with a fault.
 const e2e = 'test/e2e/**/*.test.ts';
 const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
+// Properties that the long tests try with many more histories; see test/thorough.ts.
+const properties = ['test/journal/model.test.ts', 'test/collect/windows/crashes.test.ts'];
 
 // nock stands in the way of every socket of its worker: these files have a worker each.
 const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];
@@ -16,6 +18,7 @@ const shared = {
   expect: { poll: { timeout: 120_000 } },
   // The sources are read once per worker, not once per file.
   isolate: false,
+  provide: { thorough: false },
   restoreMocks: true,
   execArgv: ['--disable-warning=ExperimentalWarning'],
 };
@@ -28,7 +31,7 @@ export default defineConfig({
       { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, ...long, ...replayed] } },
       { test: { ...shared, isolate: true, name: 'replayed', include: replayed } },
       { test: { ...bundled, name: 'e2e', include: [e2e], exclude: long } },
-      { test: { ...bundled, name: 'long', include: long } },
+      { test: { ...bundled, name: 'long', include: [...long, ...properties], provide: { thorough: true } } },
     ],
   },
 });

@@ -133,6 +133,7 @@ function openSink({ seams, http, connector }: Bench, journal: Journal): SinkLoop
       timeoutMs: 30_000,
       backoffMaxMs: 60_000,
       holdProbeMs: 15_000,
+      stalledAfterMs: 600_000,
       maxDeadLetters: 100_000,
     },
     {

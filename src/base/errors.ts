@@ -7,10 +7,11 @@ interface Consequence {
   /** `reconnect`: a stream connects again, after a pause; any other error ends it. */
   readonly stream?: 'reconnect';
   /**
-   * What the reading under way does: `halve` reads half of the window, `restart` begins the window again without its page token, `drop`
-   * forgets how far the window was read, `drop_and_halve` also makes the next one half as long, `skip_file` continues with the next file.
+   * What the reading under way does: `halve` reads half of the window, `restart` begins the window again without its page token,
+   * `restart_stored` does so where an earlier poll had left the token, `drop_and_halve` forgets how far the window was read and makes the next
+   * one half as long, `skip_file` continues with the next file.
    */
-  readonly walk?: 'halve' | 'restart' | 'drop' | 'drop_and_halve' | 'skip_file';
+  readonly walk?: 'halve' | 'restart' | 'restart_stored' | 'drop_and_halve' | 'skip_file';
   /**
    * What a source does that its reading could not help: `hold` waits for a person, `fail_poll` tries again at the next poll, and a job
    * after a pause. Absent: a job ends with it.
@@ -27,19 +28,19 @@ const codes = {
   PEN_ABORTED: {},
   PEN_INTERNAL: { source: 'fail_poll' },
   PEN_HTTP_UNREACHABLE: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
-  PEN_HTTP_TIMEOUT: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
-  PEN_HTTP_RESET: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_HTTP_TIMEOUT: { request: 'again', stream: 'reconnect', walk: 'restart_stored', source: 'fail_poll' },
+  PEN_HTTP_RESET: { request: 'again', stream: 'reconnect', walk: 'restart_stored', source: 'fail_poll' },
   PEN_HTTP_TLS: { stream: 'reconnect', source: 'fail_poll', sink: 'hold' },
-  PEN_HTTP_TOO_LARGE: { source: 'fail_poll' },
-  PEN_HTTP_BAD_BODY: { source: 'fail_poll' },
+  PEN_HTTP_TOO_LARGE: { walk: 'restart_stored', source: 'fail_poll' },
+  PEN_HTTP_BAD_BODY: { walk: 'restart_stored', source: 'fail_poll' },
   PEN_SOURCE_REFUSED: { source: 'hold', sink: 'hold' },
-  PEN_SOURCE_BAD_REPLY: { source: 'fail_poll', sink: 'hold' },
-  PEN_SOURCE_UNAVAILABLE: { request: 'again', stream: 'reconnect', source: 'fail_poll' },
+  PEN_SOURCE_BAD_REPLY: { walk: 'restart', source: 'fail_poll', sink: 'hold' },
+  PEN_SOURCE_UNAVAILABLE: { request: 'again', stream: 'reconnect', walk: 'restart_stored', source: 'fail_poll' },
   PEN_WINDOW_TOO_LARGE: { walk: 'halve' },
-  PEN_PAGE_TOKEN_REFUSED: { walk: 'restart' },
+  PEN_PAGE_TOKEN_REFUSED: { walk: 'restart', source: 'fail_poll' },
   PEN_PAGE_LOOP: { walk: 'drop_and_halve', source: 'fail_poll' },
-  PEN_WALK_INCOMPLETE: { walk: 'drop', source: 'fail_poll' },
-  PEN_FOREIGN_ORIGIN: { source: 'fail_poll' },
+  PEN_WALK_INCOMPLETE: { walk: 'drop_and_halve', source: 'fail_poll' },
+  PEN_FOREIGN_ORIGIN: { walk: 'restart', source: 'fail_poll' },
   PEN_FILE_UNREADABLE: { walk: 'skip_file', source: 'fail_poll' },
   PEN_IDENTITY_CHANGED: { source: 'hold' },
   PEN_JOURNAL_LOCKED: { exit: 1 },

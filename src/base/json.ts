@@ -58,12 +58,22 @@ function inexact(value: number, source: string): object | undefined {
 
 function isExact(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return false;
-  const digits = source
-    .replace(/[eE].*$/, '')
-    .replace(/[-.]/g, '')
-    .replace(/^0+/, '')
-    .replace(/0+$/, '');
-  return digits.length <= 15;
+  return significantDigits(source) <= longestExact;
+}
+
+/** Digits between the first and the last that is not 0; the exponent does not count. Goes through the text once: numbers can be long. */
+function significantDigits(source: string): number {
+  let [seen, first, last] = [0, 0, 0];
+  for (let at = 0; at < source.length; at += 1) {
+    const code = source.charCodeAt(at);
+    if (code === 69 || code === 101) break;
+    if (!isDigit(code)) continue;
+    seen += 1;
+    if (code === 48) continue;
+    if (first === 0) first = seen;
+    last = seen;
+  }
+  return first === 0 ? 0 : last - first + 1;
 }
 
 /** A number of these digits, also where a double cannot hold them. */

@@ -1,9 +1,15 @@
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import { PenstockError } from './errors.ts';
+import { clip, harmless, tameJson } from './foreign-text.ts';
 import type { Secrets } from './secrets.ts';
 
 /** The logger that rooms receive; bind what stays the same once: `log.child({ source })`. */
 export type Log = Logger;
+
+const longestField = 2_000;
+const longestName = 200;
+const mostFields = 100;
+const deepestField = 5;
 
 function describeError(error: unknown): unknown {
   if (!(error instanceof PenstockError)) return pino.stdSerializers.err(error as Error);
@@ -11,15 +17,30 @@ function describeError(error: unknown): unknown {
   return { code: error.code, message: error.message, where: error.where, fix: error.fix, status: error.status, cause };
 }
 
-/** Opens the log: JSON lines to `stream`, each line scrubbed of secrets as a last resort. */
+/** Fields as a line may hold them: without secrets, texts and lists cut, so that nobody outside decides how large the log grows. */
+function bounded(value: unknown, secrets: Secrets, depth = 0): unknown {
+  if (typeof value === 'string') return harmless(clip(secrets.scrub(value), longestField));
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > deepestField) return '…';
+  if (value instanceof Error) return bounded(describeError(value), secrets, depth);
+  if (Array.isArray(value)) return value.slice(0, mostFields).map((item) => bounded(item, secrets, depth + 1));
+  const members = Object.entries(value).slice(0, mostFields);
+  return Object.fromEntries(
+    members.map(([name, member]) => [harmless(clip(secrets.scrub(name), longestName)), bounded(member, secrets, depth + 1)]),
+  );
+}
+
+/** Opens the log: JSON lines to `stream`, each field bounded and each line scrubbed of secrets as a last resort. */
 export function openLog(level: Level | 'silent', stream: DestinationStream, secrets: Secrets): Log {
   return pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { err: describeError },
-      hooks: { streamWrite: (line) => secrets.scrub(line) },
+      // Errors were described where the fields were bounded.
+      serializers: { err: (described: unknown) => described },
+      formatters: { log: (fields) => bounded(fields, secrets) as Record<string, unknown> },
+      hooks: { streamWrite: (line) => tameJson(secrets.scrub(line)) },
     },
     stream,
   );

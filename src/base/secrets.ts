@@ -1,28 +1,114 @@
-/** Knows every secret value of the configuration and takes it out of any text that leaves the process. */
-export interface Secrets {
-  /** Remembers a value; shorter ones than four characters would hollow out ordinary text and are ignored. */
-  add(value: string): void;
-  /** The text with every known secret, as written, percent-encoded or in base64, replaced by `[REDACTED]`. */
-  scrub(text: string): string;
+// Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
+import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
+import { PenstockError } from './errors.ts';
+import { clip, tame } from './foreign-text.ts';
+import { formsOf, partsOf, shortestSecret } from './secret-forms.ts';
+import { type Range, SecretIndex } from './secret-index.ts';
+
+const redacted = '[REDACTED]';
+/** Ways to undo escapes that are tried: each kind alone, each pair of them in either order, some more. */
+const mostDecodings = 14;
+/** Tokens that were minted: older ones have ended. */
+const mostPassing = 1_000;
+
+function replaced(text: string, ranges: readonly Range[]): string {
+  if (ranges.length === 0) return text;
+  let clean = '';
+  let from = 0;
+  for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
+    if (start >= from) clean += text.slice(from, start) + redacted;
+    from = Math.max(from, end);
+  }
+  return clean + text.slice(from);
+}
+
+/** Knows every secret value of the configuration, and takes it out of any text that leaves the process. */
+export class Secrets {
+  readonly #lasting = new Set<string>();
+  readonly #passing = new Set<string>();
+  #index = new SecretIndex();
+
+  /**
+   * Remembers a value with all that is a secret by itself in it. What is shorter than four characters would hollow out ordinary text and is
+   * ignored.
+   */
+  add(value: string): void {
+    if (value.length < shortestSecret || this.#lasting.has(value)) return;
+    this.#lasting.add(value);
+    this.#enter(value);
+  }
+
+  /** Remembers a credential that a request carries: a token that was minted may take the place of another every few minutes. */
+  addPassing(value: string): void {
+    if (value.length < shortestSecret || this.#lasting.has(value) || this.#passing.has(value)) return;
+    if (this.#passing.size >= mostPassing) this.#forgetOldest();
+    this.#passing.add(value);
+    this.#enter(value);
+  }
+
+  /**
+   * The text with every known secret replaced by `[REDACTED]`: as it is, in base64, base64url or hex, behind escapes of URLs, JSON and HTML,
+   * and cut off after at least a quarter.
+   */
+  scrub(text: string): string {
+    if (this.#lasting.size + this.#passing.size === 0) return text;
+    return replaced(text, [...this.#index.find(text), ...this.#findDecoded(text)]);
+  }
+
+  /** As {@link scrub}, without looking behind escapes: for records, at a fraction of the cost. */
+  readonly scrubValues = (text: string): string => replaced(text, this.#index.find(text));
+
+  /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */
+  tell(text: string, most?: number): string {
+    return tame(clip(this.scrub(text), most));
+  }
+
+  /** The error with its words as {@link tell} gives them. */
+  tellError(error: PenstockError): PenstockError {
+    const { code, message, where, fix, cause, status, retryAfterMs, sent } = error;
+    const told = (text: string | undefined): string | undefined => (text === undefined ? undefined : this.tell(text));
+    return new PenstockError(code, this.tell(message), { where: told(where), fix: told(fix), cause, status, retryAfterMs, sent });
+  }
+
+  #findDecoded(text: string): readonly Range[] {
+    if (!escapeKinds.some(({ mark }) => text.includes(mark))) return [];
+    const layers: Decoded[] = [undecoded(text)];
+    const found: Range[] = [];
+    for (let next = 0; next < layers.length; next += 1) {
+      const { text: decoded, starts } = layers[next] as Decoded;
+      if (next > 0)
+        for (const { start, end } of this.#index.find(decoded)) found.push({ start: starts[start] ?? 0, end: starts[end] ?? 0 });
+      for (const kind of escapeKinds) {
+        const deeper = layers.length > mostDecodings ? undefined : decodeText(layers[next] as Decoded, kind);
+        if (deeper !== undefined) layers.push(deeper);
+      }
+    }
+    return found;
+  }
+
+  #enter(value: string): void {
+    for (const part of [value, ...partsOf(value)]) for (const form of formsOf(part)) this.#index.add(form);
+  }
+
+  #forgetOldest(): void {
+    for (const value of [...this.#passing].slice(0, mostPassing / 2)) this.#passing.delete(value);
+    this.#index = new SecretIndex();
+    for (const value of [...this.#lasting, ...this.#passing]) this.#enter(value);
+  }
+}
+
+/** A copy of plain data with every text as {@link Secrets.tell} gives it; names of members stay. */
+export function tellAll<T>(value: T, secrets: Secrets): T {
+  const told = (one: unknown): unknown => {
+    if (typeof one === 'string') return secrets.tell(one, 4_000);
+    if (Array.isArray(one)) return one.map(told);
+    if (typeof one !== 'object' || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([name, member]) => [name, told(member)]));
+  };
+  return told(value) as T;
 }
 
 /** An empty set of secrets. */
 export function createSecrets(): Secrets {
-  const known = new Set<string>();
-  let pattern: RegExp | undefined;
-  return {
-    add(value) {
-      if (value.length < 4 || known.has(value)) return;
-      for (const form of [
-        value,
-        encodeURIComponent(value),
-        JSON.stringify(value).slice(1, -1),
-        Buffer.from(value).toString('base64'),
-      ])
-        known.add(form);
-      const longestFirst = [...known].sort((a, b) => b.length - a.length);
-      pattern = new RegExp(longestFirst.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
-    },
-    scrub: (text) => (pattern === undefined ? text : text.replace(pattern, '[REDACTED]')),
-  };
+  return new Secrets();
 }

@@ -39,10 +39,39 @@ export interface YamlText {
   fault(path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault;
 }
 
+/** A configuration of thousands of sources is a tenth of it; the parser takes seconds for each megabyte. */
+const longestText = 4 * 1024 * 1024;
+
 /** Parses one YAML 1.2 document. Never throws: what is wrong stands in `faults`. */
 export function parseYaml(text: string, file: string): YamlText {
+  if (text.length > longestText)
+    return unreadable(file, `the file has ${text.length} characters, more than ${longestText}`, 'cut it into several');
+  try {
+    return parseText(text, file);
+  } catch (error) {
+    // Only the stack runs over: parser and visitor recurse.
+    if (!(error instanceof RangeError)) throw error;
+    return unreadable(file, 'it is nested too deeply', 'close the brackets and quotes that were meant to end earlier');
+  }
+}
+
+function unreadable(file: string, what: string, fix: string): YamlText {
+  const place = { line: 1, column: 1 };
+  const fault = (path: YamlPath, said: string, help?: string): Fault => ({
+    file,
+    ...place,
+    path,
+    what: said,
+    ...(help === undefined ? {} : { fix: help }),
+  });
+  return { file, value: undefined, faults: [fault([], what, fix)], locate: () => place, fault };
+}
+
+function parseText(text: string, file: string): YamlText {
   const lines = new LineCounter();
   const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  // The parser catches that by itself, and says all that follows from it as well.
+  if (doc.errors.some(({ message }) => message.includes('call stack'))) throw new RangeError('nested too deeply');
   const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line: Math.max(1, line), column: Math.max(1, col) };

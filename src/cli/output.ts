@@ -1,4 +1,7 @@
-// What people see: tables on a terminal, JSON for scripts, progress on a line that is overwritten.
+// What people see: tables on a terminal, JSON for scripts, progress on a line that is overwritten. Nothing that vendors and receivers wrote
+// steers the terminal: of what is printed only our own colours and the ends of lines are not text.
+import { randomUUID } from 'node:crypto';
+import { harmless, tameJson } from '../base/foreign-text.ts';
 
 /** Where a command writes and how. */
 export interface Output {
@@ -28,21 +31,26 @@ interface Palette {
 
 const silentEveryMs = 10_000;
 
+// Nobody outside knows it, so no text can pretend to be one of our colours.
+const nonce = randomUUID();
+const style = (code: number): string => `<${nonce}:${code}m>`;
+const styles = new RegExp(`<${nonce}:(\\d+)m>`, 'g');
+
 function paletteFor(colored: boolean): Palette {
-  const style = (code: number) => (text: string) => (colored ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { red: style(31), yellow: style(33), green: style(32), dim: style(2), bold: style(1) };
+  const paint = (code: number) => (text: string) => (colored ? `${style(code)}${text}${style(0)}` : text);
+  return { red: paint(31), yellow: paint(33), green: paint(32), dim: paint(2), bold: paint(1) };
 }
 
-// Colours are no part of a cell's width.
-// oxlint-disable-next-line no-control-regex
-const width = (text: string): number => Array.from(text.replace(/\u001b\[\d+m/g, '')).length;
+const width = (text: string): number => Array.from(text.replace(styles, '')).length;
 
-// What vendors and receivers wrote must not steer the terminal: only our own colours stay.
-// oxlint-disable-next-line no-control-regex
-const tame = (text: string): string => text.replace(/\u001b(?!\[\d+m)|[\u0000-\u001a\u001c-\u001f\u007f-\u009f]/g, '\uFFFD');
+/** The text as it is printed: our own colours, and a mark for whatever else would steer the terminal or turn its writing round. */
+const printed = (text: string): string => harmless(text).replace(styles, '\u001b[$1m');
+
+/** A cell is one line. */
+const cellOf = (text: string): string => text.replace(/[\n\t]/g, '\uFFFD');
 
 function aligned(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  const cells = [head, ...rows].map((row) => row.map((cell) => tame(String(cell))));
+  const cells = [head, ...rows].map((row) => row.map((cell) => cellOf(String(cell))));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => width(row[column] ?? ''))));
   const isNumber = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
   return cells.map((row) =>
@@ -69,25 +77,25 @@ export function processOutput({
   const color = paletteFor(stdout.isTTY && env['NO_COLOR'] === undefined);
   let said = Number.NEGATIVE_INFINITY;
   let open = false;
-  const line = (text = ''): void => void stdout.write(`${text}\n`);
+  const line = (text = ''): void => void stdout.write(`${printed(text)}\n`);
   return {
     line,
-    json: (value) => line(JSON.stringify(value, null, 2)),
+    json: (value) => void stdout.write(`${tameJson(JSON.stringify(value, null, 2))}\n`),
     table(head, rows) {
       const [title = '', ...body] = aligned(head, rows);
       line(color.bold(title));
       for (const row of body) line(row);
     },
-    note: (text) => void stderr.write(`${text}\n`),
+    note: (text) => void stderr.write(`${printed(text)}\n`),
     progress(text) {
       if (stderr.isTTY) {
-        stderr.write(`\r\u001b[2K${text}`);
+        stderr.write(`\r\u001b[2K${printed(text)}`);
         open = true;
         return;
       }
       if (performance.now() - said < silentEveryMs) return;
       said = performance.now();
-      stderr.write(`${text}\n`);
+      stderr.write(`${printed(text)}\n`);
     },
     progressDone() {
       if (open) stderr.write('\n');

@@ -4,6 +4,7 @@ import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord, WindowDelta } from '../journal/journal.ts';
 import { isFiltered, type SourceContext } from './context.ts';
+import { type ReadWindow, shortfallsAfter, shortfallsNote } from './memory/shortfalls.ts';
 import type { OwnRecords } from './own-records.ts';
 
 /** Where a run of records belongs. */
@@ -15,6 +16,8 @@ export interface Place {
   readonly checkpoint?: Commit['checkpoint'];
   /** Windows up to this time were read before, milliseconds: a new record from there was late. */
   readonly closedUntil?: number | undefined;
+  /** The window that they complete. */
+  readonly read?: ReadWindow | undefined;
   /** Decides which records of our own making are left out. */
   readonly ownRecords?: OwnRecords;
 }
@@ -59,6 +62,8 @@ async function commitPart(
     const known = await lookUp(context, kept);
     const received = seams.clock.now();
     const sorted = sort(context, facts, kept, place, { received, known });
+    const shortfalls =
+      isLast && place.read !== undefined ? shortfallsAfter(memory.shortfalls, place.read, received) : memory.shortfalls;
     const unknown = memory.unknown.count(sorted.fresh, settings.connector, received);
     await journal.append({
       source: settings.name,
@@ -66,10 +71,14 @@ async function commitPart(
       ...(isLast && place.checkpoint !== undefined ? { checkpoint: place.checkpoint } : {}),
       ...(sorted.seen.length > 0 ? { seen: sorted.seen } : {}),
       ...windowOf(place, sorted.counts, isLast),
-      ...notesOf(context, sorted, received, isLast, unknown?.notes),
+      ...notesOf(context, sorted, received, isLast, {
+        ...unknown?.notes,
+        ...(shortfalls === memory.shortfalls ? {} : { [shortfallsNote]: shortfalls }),
+      }),
     });
     if (unknown !== undefined) memory.unknown.take(unknown.counts);
-    remember(context, sorted, received);
+    memory.shortfalls = shortfalls;
+    remember(context, sorted);
     return sorted.counts;
   });
 }
@@ -158,7 +167,7 @@ function storedRecord(facts: RecordFacts, received: number, isConflict: boolean)
 function noteLateness({ memory }: SourceContext, facts: RecordFacts, received: number, closedUntil: number | undefined): void {
   if (closedUntil === undefined || facts.time === undefined) return;
   // The record's time is the vendor's: how far the clocks are apart is no lateness.
-  const shownAt = received + (memory.skew?.ms ?? 0);
+  const shownAt = received + (memory.vendorClock.skewMs ?? 0);
   if (facts.time <= closedUntil) memory.lateness.late(Math.max(1, shownAt - facts.time));
   else memory.lateness.onTime();
 }
@@ -191,9 +200,9 @@ function notesOf(
   return Object.keys(notes).length === 0 ? {} : { notes };
 }
 
-function remember({ counts, memory }: SourceContext, sorted: Sorted, received: number): void {
+function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): void {
   addCounts(counts, sorted.counts);
   if (sorted.counts.new === 0) return;
-  memory.lastEvent = received;
+  memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
 }

@@ -1,11 +1,12 @@
-// How often requests may leave. A key (host and credential) is free, used up to its reserve, or paused; a source has its own rate on top.
-import Bottleneck from 'bottleneck';
+// How often requests may leave. A key (host and credential) is free, used up to its reserve, or paused; a source has its own rate on top. All
+// waits are on the monotonic clock. A limiter that keeps its next turn as a wall time, as bottleneck does, stays silent for two days when
+// somebody sets the clock back by two days.
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { Seams } from '../base/seams.ts';
 import type { BudgetNews, ReaderDeps } from '../connectors/connector.ts';
-import { PlainQueue, type Queue } from './queue.ts';
+import { Queue } from './queue.ts';
 
 /** At most `count` requests in any stretch of `perMs` milliseconds. */
 interface RateLimit {
@@ -19,25 +20,12 @@ type SourceBudget = Pick<ReaderDeps, 'limit' | 'budget'>;
 interface BudgetOptions {
   /** Share of the vendor's limit that is left to the customer's other tools; default 0.1. */
   readonly reserve?: number;
-  /** Opens the queue of a key; default bottleneck. A simulation hands in one without timers of its own: {@link plainQueue}. */
-  readonly openQueue?: () => Queue;
 }
 
 /** No vendor makes us wait longer at a stretch, whatever it says: it is asked again. */
 const longestPauseMs = 3_600_000;
 /** Assumed where a vendor says that the budget is used up but not until when. */
 const unknownResetMs = 10_000;
-
-/** A queue on bottleneck. */
-function bottleneckQueue(): Queue {
-  const limiter = new Bottleneck({ maxConcurrent: 1 });
-  return { run: (work) => limiter.schedule(work) };
-}
-
-/** A queue for runs on a virtual clock. */
-export function plainQueue(): Queue {
-  return new PlainQueue();
-}
 
 interface Gate {
   /** Milliseconds until a request may leave; 0 or less: now. */
@@ -151,15 +139,13 @@ export class Budgets implements SourceBudget {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #reserve: number;
-  readonly #openQueue: () => Queue;
   readonly #keys = new Map<string, Gated<KeyGate>>();
   readonly #sources = new Map<string, Gated<RateGate>>();
 
-  constructor({ clock }: Seams, log: Log, { reserve = 0.1, openQueue = bottleneckQueue }: BudgetOptions = {}) {
+  constructor({ clock }: Seams, log: Log, { reserve = 0.1 }: BudgetOptions = {}) {
     this.#clock = clock;
     this.#log = log;
     this.#reserve = reserve;
-    this.#openQueue = openQueue;
   }
 
   readonly limit = (key: string, signal: AbortSignal): Promise<void> => pass(this.#clock, this.#keyOf(key), signal);
@@ -170,7 +156,7 @@ export class Budgets implements SourceBudget {
   of(source: string, rateLimit?: RateLimit): SourceBudget {
     const { limit, budget } = this;
     if (rateLimit === undefined) return { limit, budget };
-    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: this.#openQueue() };
+    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: new Queue() };
     this.#sources.set(source, own);
     return {
       budget,
@@ -185,7 +171,7 @@ export class Budgets implements SourceBudget {
     const known = this.#keys.get(key);
     if (known !== undefined) return known;
     const gate = new KeyGate(this.#clock, this.#log.child({ budget: key }), this.#reserve);
-    const opened = { gate, queue: this.#openQueue() };
+    const opened = { gate, queue: new Queue() };
     this.#keys.set(key, opened);
     return opened;
   }

@@ -15,6 +15,8 @@ export interface WalkState {
   /** The next page; null for the first. */
   readonly state: PageState | null;
   readonly pages: number;
+  /** Records read so far. */
+  readonly read?: number;
   /** Time of the last committed record, milliseconds; present only while a restart after it would be sound. */
   readonly lastTime?: number;
   readonly lastTotal?: number;
@@ -80,7 +82,9 @@ function parseWalk(value: unknown): { walk?: WalkState } {
     (state !== null && !isPageState(state))
   )
     return {};
-  const optional = ['lastTime', 'lastTotal', 'serverTime'].flatMap((name) => (isTime(value[name]) ? [[name, value[name]]] : []));
+  const optional = ['read', 'lastTime', 'lastTotal', 'serverTime'].flatMap((name) =>
+    isTime(value[name]) ? [[name, value[name]]] : [],
+  );
   return { walk: { from, to, readFrom, state, pages, began, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
 }
 

@@ -21,7 +21,7 @@ export interface SourceContext extends SourceEnvironment {
 /** What a loop is at; times are milliseconds since the epoch. */
 interface SourceState {
   phase: 'starting' | 'idle' | 'polling' | 'waiting_for_room' | 'stopped';
-  /** When this process began to watch the source. */
+  /** When this process began to watch the source, on the monotonic clock. */
   readonly since: number;
   cursor: number | undefined;
   lastPoll: number | undefined;
@@ -40,7 +40,7 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
     settings,
     memory: memoryOf(environment.journal, settings.name),
     health: new Health(settings.name, environment),
-    state: { phase: 'starting', since: environment.seams.clock.now(), cursor: undefined, lastPoll: undefined },
+    state: { phase: 'starting', since: environment.seams.clock.monotonic(), cursor: undefined, lastPoll: undefined },
     counts: zeroCounts(),
     takesAction: compileActionFilter(settings.filter),
   };
@@ -53,11 +53,7 @@ export function isFiltered({ takesAction }: SourceContext, { actionKey, unreadab
 
 /** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */
 export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'memory' | 'seams'>): number {
-  const now = clock.now();
-  const { skew } = memory;
-  // A skew that is not confirmed any more must not stop the windows for ever.
-  if (skew === undefined || clock.monotonic() - skew.at > 900_000) return now;
-  return Math.min(now, now + skew.ms);
+  return memory.vendorClock.now(clock);
 }
 
 const roomCheckMs = 1_000;

@@ -4,7 +4,7 @@ import { boundDepth } from '../event/index.ts';
 import type { SourceContext } from './context.ts';
 
 /** What records are examined with. */
-export interface Examining extends Pick<SourceContext, 'log'> {
+export interface Examining extends Pick<SourceContext, 'log' | 'secrets'> {
   readonly settings: Pick<SourceSettings, 'connector' | 'tenant'>;
 }
 
@@ -24,13 +24,14 @@ export async function examineAll(examining: Examining, raws: readonly RawRecord[
 }
 
 // One record that breaks the rules (nested deeper than the stack, say) must not stop the source: it goes on as what text it has.
-function examine({ settings: { connector, tenant }, log }: Examining, raw: RawRecord): RecordFacts {
+function examine({ settings: { connector, tenant }, log, secrets }: Examining, raw: RawRecord): RecordFacts {
   try {
-    return connector.records.examine(raw, tenant);
+    return connector.records.examine(raw, tenant, secrets?.scrubValues);
   } catch (error) {
     const reason = `the record could not be examined: ${error instanceof Error ? error.message : String(error)}`;
     log.warn({ err: error }, 'a record could not be examined, it is kept as text');
-    return connector.records.examine({ ...raw, value: textOf(raw.value), unreadable: raw.unreadable ?? reason }, tenant);
+    const text = { ...raw, value: textOf(raw.value), unreadable: raw.unreadable ?? reason };
+    return connector.records.examine(text, tenant, secrets?.scrubValues);
   }
 }
 

@@ -16,6 +16,7 @@ export class Health {
   #failures = 0;
   #lastError: NonNullable<SourceStatus['last_error']> | undefined;
   #lastSuccess: number | undefined;
+  #succeededAt: number | undefined;
   #answered = false;
 
   constructor(source: string, environment: SourceEnvironment) {
@@ -44,6 +45,11 @@ export class Health {
     return this.#lastSuccess;
   }
 
+  /** The same on the monotonic clock: how long ago it was must not depend on steps of the wall clock. */
+  get succeededAt(): number | undefined {
+    return this.#succeededAt;
+  }
+
   /** Reads whether an earlier process left the source on hold; then the first poll is a probe. */
   async restore(): Promise<void> {
     const holds = await this.#environment.journal.holds();
@@ -60,6 +66,7 @@ export class Health {
   async succeeded(): Promise<void> {
     const { log, seams } = this.#environment;
     this.#lastSuccess = seams.clock.now();
+    this.#succeededAt = seams.clock.monotonic();
     if (this.#failures > 0) log.info({ failures: this.#failures }, 'source answers again');
     this.#failures = 0;
     this.#answered = false;

@@ -7,10 +7,11 @@ import type { SourceEnvironment, SourceLoop } from './source.ts';
 import { StreamKind } from './stream/poll.ts';
 import { WindowKind } from './windows/poll.ts';
 
-export { Budgets, plainQueue } from './budgets.ts';
+export { Budgets } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
 export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
+export { describeShortfalls, parseShortfalls, type Shortfall, shortfallsNote } from './memory/shortfalls.ts';
 export { SourceMemory } from './memory/source-memory.ts';
 export {
   parseUnknownCounts,

@@ -122,7 +122,7 @@ export class PollLoop implements SourceLoop {
     const poll = { halt, once, next: this.#nextDue() };
     const wasHeld = health.hold !== undefined;
     try {
-      await memory.restore(journal, this.name);
+      await memory.restore(journal, this.name, seams.clock);
       await this.#kind.poll(await this.#openReader(wasHeld), poll);
     } catch (error) {
       // A secret may have been rotated: read the files again and try once more before a person is called.

@@ -1,10 +1,5 @@
-/** Lets one piece of work run at a time, in the order of asking. */
-export interface Queue {
-  run(work: () => Promise<void>): Promise<void>;
-}
-
-/** A queue without timers. */
-export class PlainQueue implements Queue {
+/** Lets one piece of work run at a time, in the order of asking. Knows no time. */
+export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 
   /** Passes on what the work returns or throws. */

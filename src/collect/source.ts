@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
+import type { Secrets } from '../base/secrets.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
 
@@ -15,6 +16,8 @@ export interface SourceEnvironment {
   readonly openDirectory?: (directory: string) => Promise<Reader>;
   /** What our requests are called in the vendor's log. */
   readonly userAgent: string;
+  /** What no record may show; nothing when absent. */
+  readonly secrets?: Secrets;
   /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */
   readonly startJitterMs?: number;
 }

@@ -39,7 +39,7 @@ export function statusOf(context: SourceContext, kind: Kind, dueInMs: number | u
       last_event: memory.newestTime,
       next_poll: dueInMs === undefined || state.phase !== 'idle' ? undefined : Math.round(now + Math.max(0, dueInMs)),
       last_error: health.lastError,
-      clock_skew_ms: memory.skew?.ms,
+      clock_skew_ms: memory.vendorClock.skewMs,
     }),
     consecutive_failures: health.failures,
     records,

@@ -2,6 +2,7 @@ import { sleep } from '../base/clock.ts';
 import { formatDuration } from '../base/quantity.ts';
 import type { SourceContext } from './context.ts';
 import type { Kind } from './kind.ts';
+import { describeShortfalls } from './memory/shortfalls.ts';
 import { usualIntervalMs } from './schedule.ts';
 
 /** A warning: `error` where a person must act before something is lost. */
@@ -34,16 +35,16 @@ function expiry({ settings }: SourceContext, now: number): Warning[] {
   ];
 }
 
-function quiet({ settings, memory, state }: SourceContext, now: number): Warning[] {
+function quiet({ settings, memory, state, seams }: SourceContext): Warning[] {
   const { expectEventsWithinMs } = settings;
-  const age = now - (memory.lastEvent ?? state.since);
+  const age = seams.clock.monotonic() - (memory.lastEvent ?? state.since);
   if (expectEventsWithinMs === undefined || age <= expectEventsWithinMs) return [];
   const text = `no new event for ${formatDuration(age)}, expected within ${formatDuration(expectEventsWithinMs)}; check that the vendor still logs`;
   return [{ key: 'quiet', level: 'error', text }];
 }
 
-function pollAge({ settings, health, state }: SourceContext, now: number): Warning[] {
-  const age = now - (health.lastSuccess ?? state.since);
+function pollAge({ settings, health, state, seams }: SourceContext, now: number): Warning[] {
+  const age = seams.clock.monotonic() - (health.succeededAt ?? state.since);
   const limit = Math.max(600_000, 3 * usualIntervalMs(settings.schedule, now));
   if (age <= limit) return [];
   return [{ key: 'poll_age', level: 'error', text: `no poll succeeded for ${formatDuration(age)}; see last_error` }];
@@ -72,10 +73,14 @@ function retention({ settings: { retentionMs }, state: { cursor } }: SourceConte
   ];
 }
 
+function shortfall({ memory: { shortfalls } }: SourceContext): Warning[] {
+  return describeShortfalls(shortfalls).map((text) => ({ key: 'shortfall', level: 'warn', text }));
+}
+
 function skewed({ memory }: SourceContext): Warning[] {
-  const ms = memory.skew?.ms ?? 0;
+  const ms = memory.vendorClock.skewMs ?? 0;
   if (Math.abs(ms) <= 60_000) return [];
-  const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine`;
+  const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine, and where it is right, tell the vendor`;
   return [{ key: 'skew', level: 'warn', text }];
 }
 
@@ -84,8 +89,9 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
   const now = context.seams.clock.now();
   return [
     ...(hasWindows ? [...pollAge(context, now), ...retention(context, now)] : []),
-    ...quiet(context, now),
+    ...quiet(context),
     ...expiry(context, now),
+    ...shortfall(context),
     ...skewed(context),
   ];
 }

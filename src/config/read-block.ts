@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import type { ValidateFunction } from 'ajv';
 import { isObject, setOwn } from '../base/json.ts';
 import { compileSchema } from '../base/schema.ts';
-import type { Secrets } from '../base/secrets.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { checkBlock, type Fillings } from './check-block.ts';
@@ -35,9 +34,11 @@ export async function readBlock(
   from: ValueSources,
 ): Promise<Block> {
   const filled = await interpolate(raw, doc, at, from);
-  const faults = [...filled.faults, ...checkBlock(schema.validate, filled.value, doc, at, filled)];
   const value = isObject(filled.value) ? filled.value : {};
-  rememberSecrets(value, schema.json, from.secrets);
+  const secrets = secretsIn(value, schema.json, at);
+  for (const { text } of secrets) from.secrets.add(text);
+  const schemaFaults = checkBlock(schema.validate, filled.value, doc, at, filled);
+  const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(secrets, doc)];
   const isBlank = (path: YamlPath): boolean => filled.blank.has(pathKey(path));
   return { value: absolutePaths(value, schema.json, from.dir, at, isBlank), faults, fillings: filled };
 }
@@ -65,15 +66,37 @@ function removeAt(root: Record<string, unknown>, path: YamlPath): void {
   else delete root[step];
 }
 
-function rememberSecrets(value: unknown, schema: OptionSchema, secrets: Secrets): void {
-  if (typeof value === 'string' && schema.secret === true) secrets.add(value);
-  for (const branch of schema.anyOf ?? []) rememberSecrets(value, branch, secrets);
+interface SecretText {
+  readonly path: YamlPath;
+  readonly text: string;
+}
+
+/** Every text that its schema calls a secret, with its place. */
+function secretsIn(value: unknown, schema: OptionSchema, at: YamlPath): SecretText[] {
+  const isSecret = schema.secret === true;
+  const inBranches = (schema.anyOf ?? []).flatMap((branch) => secretsIn(value, branch, at));
+  if (typeof value === 'string') return isSecret ? [{ path: at, text: value }, ...inBranches] : inBranches;
   if (Array.isArray(value))
-    for (const item of value) rememberSecrets(item, { secret: schema.secret === true, ...schema.items }, secrets);
-  if (!isObject(value)) return;
-  for (const [key, item] of Object.entries(value)) {
-    rememberSecrets(item, { ...(schema.secret === true ? { secret: true } : {}), ...ownProperty(schema, key) }, secrets);
-  }
+    return value.flatMap((item, index) => [
+      ...inBranches,
+      ...secretsIn(item, { secret: isSecret, ...schema.items }, [...at, index]),
+    ]);
+  if (!isObject(value)) return inBranches;
+  const inMembers = Object.entries(value).flatMap(([key, item]) =>
+    secretsIn(item, { ...(isSecret ? { secret: true } : {}), ...ownProperty(schema, key) }, [...at, key]),
+  );
+  return [...inBranches, ...inMembers];
+}
+
+// oxlint-disable-next-line no-control-regex
+const control = /[\u0000-\u001f\u007f]/;
+const isKeyFile = (text: string): boolean => /^\s*(?:\{|-----BEGIN )/.test(text);
+
+/** Secrets that no header can carry: what a careless copy adds would be found out only by the first request. */
+function brokenSecrets(secrets: readonly SecretText[], doc: YamlText): Fault[] {
+  const broken = secrets.filter(({ text }) => control.test(text) && !isKeyFile(text));
+  const fix = 'write it on one line; one line break at the end of a file is left out by itself';
+  return broken.map(({ path }) => doc.fault(path, 'the secret holds a line break or another control character', fix));
 }
 
 function ownProperty(schema: OptionSchema, key: string): OptionSchema {

@@ -27,6 +27,8 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   const common = soundPart(read, block.at, schema) as unknown as CommonSinkOptions;
   const settings = settingsOf(common, kind, block, context);
   await checkTls(common.tls, block.at, context);
+  if (common.proxy !== undefined && kind.speaksHttp !== true)
+    context.faults.push(context.doc.fault([...block.at, 'proxy'], `${kind.name} cannot use a proxy`, 'remove proxy'));
   if (read.faults.length > 0) return undefined;
   const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
   checkOwnRules(kind, base.options, read, block, context);
@@ -90,6 +92,7 @@ function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlo
     timeoutMs: durationMs(options.timeout),
     backoffMaxMs: durationMs(options.backoff_max),
     holdProbeMs: durationMs(options.hold_probe),
+    stalledAfterMs: durationMs(options.stalled_after),
     maxDeadLetters: options.max_dead_letters,
     whenFull: options.when_full,
     labels: options.labels ?? [],

@@ -115,8 +115,8 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     precisionMs: window === undefined ? 1 : precisionMs(window),
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
+    cap: read.kind === 'http_window' ? read.page.cap : undefined,
     maxPages: read.kind === 'http_window' ? (read.max_pages ?? 10_000) : 10_000,
-    ...(window?.cap === undefined ? {} : { cap: window.cap }),
     seenDays: read.seen_days ?? 10,
   };
 }

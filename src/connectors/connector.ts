@@ -62,8 +62,8 @@ export interface ReadDefaults {
   readonly ascending: boolean;
   /** Pages per walk before it counts as a loop. */
   readonly maxPages: number;
-  /** Most records that the vendor returns for a window; absent when it returns all. */
-  readonly cap?: number;
+  /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
+  readonly cap?: number | undefined;
   /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */
   readonly seenDays: number;
 }
@@ -92,7 +92,7 @@ export interface BudgetNews {
 export interface RawRecord {
   /** A JSON object; anything else is unreadable, a string is its text. */
   readonly value: Json;
-  /** For rows without id: the n-th identical row of a file (1-based). */
+  /** For rows without id: the n-th identical row of a file or window (1-based). */
   readonly occurrence?: number;
   /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */
   readonly id?: string;
@@ -104,13 +104,18 @@ export interface RawRecord {
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
 export interface RecordRules {
-  examine(raw: RawRecord, tenant: string | undefined): RecordFacts;
+  /** True when all records are named by their content. */
+  readonly areNamedByContent?: boolean;
+  /** `scrub` takes out of the record what is secret by its value. */
+  examine(raw: RawRecord, tenant: string | undefined, scrub?: (text: string) => string): RecordFacts;
 }
 
 export interface RecordFacts {
   /** 32 hex digits, the same for the same record however often it is read; `conflictUid` when another record with the same id is known. */
   readonly uid: string;
   readonly conflictUid: string;
+  /** True for a record without an id of its own: another one with the same content has the same uid, unless its occurrence says otherwise. */
+  readonly isNamedByContent?: boolean;
   /** 16 hex digits. */
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */
@@ -133,7 +138,8 @@ export type Reader = WindowReader | DirectoryReader | StreamReader;
 
 /** A place in a walk over pages; plain JSON, no secret and no origin. */
 export type PageState =
-  | { readonly kind: 'offset'; readonly offset: number }
+  /** `offset` is a row or the number of a page; `read` counts the rows before it, and `size` is the largest page of the walk. */
+  | { readonly kind: 'offset'; readonly offset: number; readonly read?: number; readonly size?: number }
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'link'; readonly path: string };
 
@@ -142,7 +148,9 @@ export interface Page {
   readonly next: PageState | null;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
-  /** The vendor's Date header, milliseconds. */
+  /** True for a last page that holds as many records as the vendor sends at most. */
+  readonly mayBeCut?: boolean;
+  /** The vendor's Date header and the Age of the answer, milliseconds. */
   readonly serverTime?: number;
 }
 

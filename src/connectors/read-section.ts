@@ -93,7 +93,7 @@ const Request = Type.Object(
     first: Variant('What differs in the request for the first page.'),
     later: Variant('What differs in the requests for later pages.'),
     timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
-    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 64MiB by default.' })),
+    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 16MiB by default.' })),
   },
   { ...closed, description: 'The request for a page.' },
 );
@@ -127,6 +127,13 @@ const PageSpec = Type.Object(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),
     more: Type.Optional(PathsSpec),
+    cap: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Most records that the vendor returns for one window, over all pages; a window that reaches it is read in halves.',
+      }),
+    ),
     empty_page: Type.Optional(
       oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
     ),
@@ -148,9 +155,6 @@ const WindowSpec = Type.Object(
         description:
           'How bounds are written: rfc3339 (by default), date, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern such as yyyy-MM-dd HH:mm:ss.',
       }),
-    ),
-    cap: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Most records that the vendor returns for one window, however many there are.' }),
     ),
     retention: Type.Optional(duration('How long the vendor keeps events; left out when unknown.')),
   },

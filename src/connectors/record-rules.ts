@@ -18,28 +18,31 @@ import type { RecordSpec } from './connector-schema.ts';
 
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
 export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
-  const idOf = compileId(spec);
+  const nameOf = compileName(spec);
   const timeOf = compileTime(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
   const take = compileFingerprint(spec.volatile);
   return {
-    examine(raw, configuredTenant) {
+    areNamedByContent: spec.id === undefined,
+    examine(raw, configuredTenant, scrub) {
       const { value } = raw;
       if (raw.unreadable !== undefined || !isObject(value)) {
-        return examineText(table, raw, configuredTenant, raw.unreadable ?? 'the record is not a JSON object');
+        return examineText(table, raw, configuredTenant, scrub);
       }
       const tenant = tenantOf?.(value) ?? configuredTenant;
-      const native = raw.id ?? withOccurrence(idOf(value), raw.occurrence);
+      const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
+      const native = raw.id ?? withOccurrence(name.text, raw.occurrence);
       const action = actionOf(value);
-      const { fingerprint, record } = take(value);
+      const { fingerprint, record } = take(value, scrub);
       return {
         uid: uidOf(table, tenant, native),
         // Hashed only when asked for: hardly a record needs it.
         get conflictUid() {
           return uidOf(table, tenant, native, fingerprint);
         },
+        ...(name.isContent ? { isNamedByContent: true } : {}),
         fingerprint,
         time: timeOf(value)?.ms,
         ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
@@ -51,18 +54,24 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   };
 }
 
-function examineText(table: string, raw: RawRecord, tenant: string | undefined, unreadable: string): RecordFacts {
+function examineText(
+  table: string,
+  raw: RawRecord,
+  tenant: string | undefined,
+  scrub: ((text: string) => string) | undefined,
+): RecordFacts {
   const text = typeof raw.value === 'string' ? raw.value : JSON.stringify(boundDepth(raw.value));
   const native = raw.id ?? withOccurrence(hashText(text), raw.occurrence);
   const fingerprint = fingerprintOf(text);
   return {
     uid: uidOf(table, tenant, native),
     conflictUid: uidOf(table, tenant, native, fingerprint),
+    ...(raw.id === undefined ? { isNamedByContent: true } : {}),
     fingerprint,
     time: undefined,
     actionKey: undefined,
-    record: redact(text),
-    unreadable,
+    record: redact(text, scrub),
+    unreadable: raw.unreadable ?? 'the record is not a JSON object',
     ...(raw.labels === undefined ? {} : { labels: raw.labels }),
     isSelfMade: () => false,
   };
@@ -72,14 +81,18 @@ function withOccurrence(id: string, occurrence: number | undefined): string {
   return occurrence === undefined || occurrence <= 1 ? id : `${id}#${occurrence}`;
 }
 
-function compileId({ id, hash }: RecordSpec): (record: unknown) => string {
+function compileName({ id, hash }: RecordSpec): (record: unknown) => { readonly text: string; readonly isContent: boolean } {
   const read = id === undefined ? undefined : compilePath(id);
   const hashed = hash === undefined ? undefined : compileHashId(hash);
   return (record) => {
     const native = read?.(record);
-    if (native !== undefined) return typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
+    if (native !== undefined) {
+      const text = typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
+      return { text, isContent: false };
+    }
     // A record that lacks its id still has a name of its own: that of its content.
-    return hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
+    const text = hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
+    return { text, isContent: true };
   };
 }
 

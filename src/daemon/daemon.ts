@@ -3,6 +3,7 @@ import { type AdminOperations, startAdmin } from '../admin/index.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
+import { tellAll } from '../base/secrets.ts';
 import type { Config } from '../config/config.ts';
 import { pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Journal, RegistrationReport } from '../journal/journal.ts';
@@ -56,7 +57,8 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   await using opening = new AsyncDisposableStack();
   const journal = opening.use(await openOwnJournal(settings));
   const report = await register(config, journal, log);
-  const runtime = openRuntime(config, journal, { seams, log, userAgent: await userAgentOf(journal, seams) });
+  const userAgent = await userAgentOf(journal, seams);
+  const runtime = openRuntime(config, journal, { seams, log, userAgent, secrets: config.secrets });
   return new Daemon(config, runtime, report, opening.move());
 }
 
@@ -75,7 +77,7 @@ export class Daemon implements AsyncDisposable {
     this.#config = config;
     this.runtime = runtime;
     this.#orphanSinks = report.orphanSinks.map(({ name }) => name);
-    this.#startedAt = runtime.seams.clock.now();
+    this.#startedAt = runtime.seams.clock.monotonic();
     this.#open = open;
   }
 
@@ -98,8 +100,10 @@ export class Daemon implements AsyncDisposable {
     this.#jobs ??= this.#open.use(startJobRunner(this.runtime));
   }
 
-  status(): Promise<StatusReport> {
-    return liveStatus(this.runtime, { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks });
+  async status(): Promise<StatusReport> {
+    const facts = { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks };
+    // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
+    return tellAll(await liveStatus(this.runtime, facts), this.#config.secrets);
   }
 
   /** Stops polling, gives requests in flight the configured time, checkpoints. */

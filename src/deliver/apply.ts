@@ -1,5 +1,5 @@
 import type { OutgoingEvent } from '../sinks/sink.ts';
-import { Batch } from './batch.ts';
+import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Refusal } from './decide.ts';
 import { type HoldCause, lettersFull, systematic } from './hold.ts';
@@ -27,13 +27,16 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   for (const index of decision.unconfirmed) batch.prepared[index]?.open.settle('unconfirmed');
   const delivered = decision.acknowledged.length + decision.unconfirmed.length;
   if (delivered > 0) context.refusals.accepted(delivered);
-  countDuplicates(batch, decision.uncertain);
+  countDuplicates(context, batch, decision.uncertain);
   const { hold, kept } = refuseAll(context, batch, decision.refused);
   const letters = decision.refused.length - kept.length;
   if (delivered + letters > 0) for (const lane of batch.lanes) context.settler.add(lane);
   const counts = { hold, delivered, letters };
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
-  return { again: regroup(context, batch, decision.again, kept), ...counts };
+  const again = regroup(context, batch, decision.again, kept);
+  const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
+  for (const part of again) if (suspect !== undefined && part.prepared.includes(suspect)) part.lonelyFailures = 1;
+  return { again, ...counts };
 }
 
 /** Makes a dead letter of what cannot be sent, on hold while there is no room; false when the loop stops first. */
@@ -78,7 +81,7 @@ function refuse(
   refusal: Refusal,
 ): HoldCause | undefined {
   const { refusals, deadLetters } = context;
-  const code = refusal.code.slice(0, longestCode);
+  const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
   if (!open.isLetter && refusals.refused(event.uid, code)) return systematic(code, text);
@@ -88,7 +91,7 @@ function refuse(
 }
 
 function shownText({ secrets }: LoopContext, text: string): string {
-  return secrets.scrub(text).slice(0, longestText);
+  return secrets.tell(text, longestText);
 }
 
 function settleAsLetter(
@@ -119,17 +122,19 @@ function settleAsLetter(
 
 function regroup({ random }: LoopContext, batch: Batch, again: readonly (readonly number[])[], kept: readonly number[]): Batch[] {
   const groups = (kept.length === 0 ? [...again] : [...again, kept]).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
-  return groups.map((group) => {
-    const prepared = group.map((index) => batch.prepared[index]).filter((each) => each !== undefined);
-    return new Batch(random, prepared, batch.isReplay, batch);
-  });
+  return batch.cut(random, groups);
 }
 
-function countDuplicates({ prepared }: Batch, indexes: readonly number[]): void {
+/** Counts events that are sent again although they may have been stored; written at once, so that a stop does not lose it. */
+export function countDuplicates({ settler, tally }: LoopContext, { prepared }: Batch, indexes: readonly number[]): void {
+  tally.possibleDuplicates += indexes.length;
   const perLane = new Map<OpenLane, number>();
   for (const index of indexes) {
     const lane = prepared[index]?.open.lane;
     if (lane !== undefined) perLane.set(lane, (perLane.get(lane) ?? 0) + 1);
   }
-  for (const [lane, events] of perLane) lane.addDuplicates(events);
+  for (const [lane, events] of perLane) {
+    lane.addDuplicates(events);
+    settler.add(lane);
+  }
 }

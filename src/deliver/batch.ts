@@ -1,5 +1,6 @@
 import { type Random, uuid } from '../base/random.ts';
 import type { OutgoingEvent, Batch as SinkBatch } from '../sinks/sink.ts';
+import type { EndpointRecord } from './endpoints.ts';
 import type { OpenLane } from './lane.ts';
 import type { PreparedEvent } from './prepare.ts';
 
@@ -19,6 +20,20 @@ export class Batch {
   wasReopenedFor = false;
   /** Immediate retries in a row. */
   hasty = 0;
+  /** Failures whose cause may lie in the batch, those of the batch it was cut from not included. */
+  failures = 0;
+  /** Cut from a batch that had failed so. */
+  isPart = false;
+  /** Failures of a single event that count: with others taken between them, or with nothing else to send. */
+  lonelyFailures = 0;
+  /** Others were taken between its failures, those of what it was cut from included. */
+  isConspicuous = false;
+  /** There was nothing else to send. */
+  isLast = false;
+  /** Failures that were counted against the endpoint, those of what it was cut from included. */
+  surprises = 0;
+  /** By endpoint: its record at the first and the last failure whose cause may lie in the batch, or in what it was cut from. */
+  readonly failedAt = new Map<string, { readonly first: EndpointRecord; readonly last: EndpointRecord }>();
 
   /** `from` hands down attempts. */
   constructor(random: Random, prepared: readonly PreparedEvent[], isReplay: boolean, from?: Batch) {
@@ -36,6 +51,27 @@ export class Batch {
     return this.prepared.length;
   }
 
+  get extent(): { readonly events: number; readonly bytes: number } {
+    return { events: this.size, bytes: this.bytes };
+  }
+
+  /** What the batch is sent as in several: `groups` of its indexes in order. */
+  cut(random: Random, groups: readonly (readonly number[])[]): Batch[] {
+    return groups.map((group) => {
+      const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
+      const part = new Batch(random, prepared, this.isReplay, this);
+      part.isPart = this.isSuspect;
+      part.surprises = this.surprises;
+      for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
+      return part;
+    });
+  }
+
+  /** It, or what it was cut from, failed for a reason that may lie in it. */
+  get isSuspect(): boolean {
+    return this.isPart || this.failures > 0;
+  }
+
   get lanes(): ReadonlySet<OpenLane> {
     return new Set(this.prepared.map(({ open }) => open.lane));
   }
@@ -43,6 +79,7 @@ export class Batch {
   /** What the sink is given for the next attempt: the same events and bytes each time. */
   forAttempt(endpoint: string): SinkBatch {
     const { id, attempts, isReplay } = this;
-    return { id, events: this.#events, encoded: this.#encoded, endpoint, attempt: attempts, replay: isReplay };
+    const careful = this.isSuspect;
+    return { id, events: this.#events, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
   }
 }

@@ -14,6 +14,8 @@ import { OpenSink } from './open-sink.ts';
 import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
 import { Settler } from './settle.ts';
+import { SizeLimits } from './size-limits.ts';
+import { Stall } from './stall.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
@@ -35,12 +37,14 @@ export class LoopContext {
   readonly cutOff = new AbortController();
   readonly endpoints: Endpoints;
   readonly limit: SendLimit;
+  readonly limits: SizeLimits;
   readonly sink: OpenSink;
   readonly refusals = new RefusalRate();
   readonly deadLetters: DeadLetters;
   readonly hold: SinkHold;
   readonly lanes: Lanes;
   readonly settler: Settler;
+  readonly stall: Stall;
   readonly unknownActions: UnknownActions;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
@@ -57,18 +61,20 @@ export class LoopContext {
     this.log = log;
     this.secrets = secrets;
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
+    this.limits = new SizeLimits(clock);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);
     this.hold = new SinkHold(settings, deps, this.changed, this.refusals, this.deadLetters);
     this.lanes = new Lanes(journal, name);
-    this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes);
+    this.stall = new Stall(clock, settings.stalledAfterMs);
+    this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes, this.stall);
     this.unknownActions = new UnknownActions(journal, log, clock);
   }
 
   /** Notes what went wrong last; gives the reason without secrets. */
   trouble(kind: string, reason: string): string {
-    const scrubbed = this.secrets.scrub(reason);
+    const scrubbed = this.secrets.tell(reason);
     this.tally.lastError = { at: this.clock.now(), kind, reason: scrubbed };
     return scrubbed;
   }

@@ -27,6 +27,11 @@ export class DeadLetters {
     return this.#stored + this.#reserved;
   }
 
+  /** Letters in the journal. */
+  get stored(): number {
+    return this.#stored;
+  }
+
   /** Takes room for one letter; false when there is none. */
   reserve(): boolean {
     if (this.count >= this.#most) return false;

@@ -13,6 +13,10 @@ export interface Failure {
   readonly reason: string;
   /** How long the endpoint asked to be left alone; 0: nothing is wrong with it. */
   readonly retryAfterMs: number | undefined;
+  /** Neither the batch's size nor an event in it can be the cause. */
+  readonly isBlameless: boolean;
+  /** What to change when it does not stop. */
+  readonly fix: string | undefined;
 }
 
 /** A hold that a sink asked for. */
@@ -36,6 +40,10 @@ export interface Decision {
   readonly slower: boolean;
   /** Events that the receiver took and said it refused, without telling which. */
   readonly unlocated: number;
+  /** The code of a refusal of the whole batch that halves it. */
+  readonly tooLarge: string | undefined;
+  /** The one event that the sink suspects. */
+  readonly suspect?: number | undefined;
 }
 
 const nothing: Decision = {
@@ -48,6 +56,7 @@ const nothing: Decision = {
   hold: undefined,
   slower: false,
   unlocated: 0,
+  tooLarge: undefined,
 };
 
 function upTo(size: number): number[] {
@@ -59,6 +68,12 @@ function halves(indexes: readonly number[]): number[][] {
   return [indexes.slice(0, middle), indexes.slice(middle)];
 }
 
+function asFailure(verdict: Verdict & { kind: 'retry' | 'uncertain' }): Failure {
+  const { kind, reason, retryAfterMs } = verdict;
+  if (kind === 'retry') return { kind, reason, retryAfterMs, isBlameless: true, fix: undefined };
+  return { kind, reason, retryAfterMs, isBlameless: verdict.blameless === true, fix: verdict.fix };
+}
+
 function asHold({ reason, fix, untilReleased = false }: Verdict & { kind: 'hold' }): HoldOrder {
   return { reason, fix, untilReleased };
 }
@@ -67,7 +82,7 @@ function asHold({ reason, fix, untilReleased = false }: Verdict & { kind: 'hold'
 function isolate(verdict: Verdict & { kind: 'split' | 'event' }, size: number): Decision {
   const { code, reason } = verdict;
   if (size === 1) return { ...nothing, refused: [{ index: 0, code, reason }] };
-  return { ...nothing, again: halves(upTo(size)) };
+  return { ...nothing, again: halves(upTo(size)), tooLarge: code };
 }
 
 function decideAll(verdict: Verdict, size: number): Decision {
@@ -80,14 +95,14 @@ function decideAll(verdict: Verdict, size: number): Decision {
       return {
         ...nothing,
         again: 'same',
-        failure: { kind: 'retry', reason: verdict.reason, retryAfterMs: verdict.retryAfterMs },
+        failure: asFailure(verdict),
       };
     case 'uncertain':
       return {
         ...nothing,
         again: 'same',
         uncertain: upTo(size),
-        failure: { kind: 'uncertain', reason: verdict.reason, retryAfterMs: verdict.retryAfterMs },
+        failure: asFailure(verdict),
       };
     case 'hold':
       return { ...nothing, again: 'same', uncertain: verdict.maybeStored === true ? upTo(size) : [], hold: asHold(verdict) };
@@ -104,6 +119,7 @@ interface Sorted {
   readonly apart: number[];
   readonly uncertain: number[];
   unlocated: number;
+  suspect: number | undefined;
   slower: boolean;
   failure: Failure | undefined;
   hold: HoldOrder | undefined;
@@ -139,13 +155,10 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
       return;
     case 'uncertain':
     case 'retry':
-      sorted.later.push(index);
+      if (verdict.kind === 'uncertain' && verdict.suspect === true) sorted.suspect = index;
+      (sorted.suspect === index ? sorted.apart : sorted.later).push(index);
       if (verdict.kind === 'uncertain') sorted.uncertain.push(index);
-      sorted.failure = worse(sorted.failure, {
-        kind: verdict.kind,
-        reason: verdict.reason,
-        retryAfterMs: verdict.retryAfterMs,
-      });
+      sorted.failure = worse(sorted.failure, asFailure(verdict));
   }
 }
 
@@ -160,15 +173,16 @@ function decideEach(each: readonly Verdict[], size: number): Decision {
     apart: [],
     uncertain: [],
     unlocated: 0,
+    suspect: undefined,
     slower: false,
   };
   const sorted: Sorted = { ...empty, failure: undefined, hold: undefined };
   for (const [index, verdict] of each.entries()) sortOne(sorted, verdict, index);
   const { later, apart, ...rest } = sorted;
-  if (later.length === size) return { ...rest, again: 'same' };
+  if (later.length === size) return { ...rest, again: 'same', tooLarge: undefined };
   const suspects = apart.length === size ? halves(apart) : [apart];
   const again = [...suspects, later].filter((group) => group.length > 0).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
-  return { ...rest, again };
+  return { ...rest, again, tooLarge: undefined };
 }
 
 /**

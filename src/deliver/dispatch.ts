@@ -1,5 +1,6 @@
 import { sleep } from '../base/clock.ts';
 import type { Verdicts } from '../sinks/sink.ts';
+import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
@@ -18,6 +19,9 @@ export class Dispatcher {
   readonly #active = new Set<Promise<void>>();
   readonly #pending = new Set<PendingBatch>();
   readonly #again: Batch[] = [];
+  /** Single events that failed; others go before them. */
+  readonly #overtaken: Batch[] = [];
+  #isOvertaking = false;
   #ready: Batch | undefined;
   #pendingBytes = 0;
 
@@ -27,7 +31,7 @@ export class Dispatcher {
 
   /** Batches under way, formed ahead or to be sent again. */
   get busy(): number {
-    return this.#active.size + this.#again.length + (this.#ready === undefined ? 0 : 1);
+    return this.#active.size + this.#again.length + this.#overtaken.length + (this.#ready === undefined ? 0 : 1);
   }
 
   /** Batches that wait for a late verdict. */
@@ -56,6 +60,11 @@ export class Dispatcher {
     while (this.#pending.size > 0 && !signal.aborted) await this.#context.changed.wait(signal);
   }
 
+  /** The loop ends: what is pending is sent once more by the next process. */
+  countPending(): void {
+    for (const { batch } of this.#pending) countDuplicates(this.#context, batch, [...batch.prepared.keys()]);
+  }
+
   #hasRoom(): boolean {
     const { stopping, limit } = this.#context;
     if (stopping.signal.aborted || this.#active.size >= limit.current) return false;
@@ -64,9 +73,8 @@ export class Dispatcher {
 
   #startWaiting(): void {
     while (this.#hasRoom()) {
-      const batch = this.#again.shift() ?? this.#ready;
+      const batch = this.#again.shift() ?? this.#next();
       if (batch === undefined) break;
-      if (batch === this.#ready) this.#ready = undefined;
       const working: Promise<void> = this.#work(batch).finally(() => {
         this.#active.delete(working);
         this.#startWaiting();
@@ -76,13 +84,35 @@ export class Dispatcher {
     this.#context.changed.notify();
   }
 
+  /** The one that waits in `start`, and after each of them one that was overtaken. */
+  #next(): Batch | undefined {
+    const ready = this.#ready;
+    const overtaken = this.#overtaken[0];
+    if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking)) {
+      this.#isOvertaking = true;
+      overtaken.isLast = ready === undefined && this.busy === 1;
+      return this.#overtaken.shift();
+    }
+    this.#isOvertaking = false;
+    this.#ready = undefined;
+    return ready;
+  }
+
   async #work(batch: Batch): Promise<void> {
     try {
-      for await (const pending of send(this.#context, batch)) this.#await(pending);
+      for await (const next of send(this.#context, batch)) {
+        if ('overtaken' in next) this.#letOvertake(next.overtaken);
+        else this.#await(next);
+      }
     } catch (error) {
       this.#context.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
       await this.#sendLater(batch);
     }
+  }
+
+  #letOvertake(batch: Batch): void {
+    this.#overtaken.push(batch);
+    this.#isOvertaking = true;
   }
 
   #await(pending: PendingBatch): void {
@@ -100,7 +130,11 @@ export class Dispatcher {
   async #late(pending: PendingBatch): Promise<void> {
     try {
       const verdicts = await pending.verdicts.catch((error: unknown): Verdicts => ({ all: verdictOf(error) }));
-      this.#again.push(...(await applyLate(this.#context, pending, verdicts)));
+      const again = await applyLate(this.#context, pending, verdicts);
+      for (const batch of again) {
+        if (batch.lonelyFailures > 0) this.#letOvertake(batch);
+        else this.#again.push(batch);
+      }
     } catch (error) {
       this.#context.log.error({ err: error }, 'late answer to a batch could not be used; it is sent again');
       await this.#sendLater(pending.batch);

@@ -3,13 +3,30 @@
 import type { Clock } from '../base/clock.ts';
 import { fullJitterMs, type Random } from '../base/random.ts';
 
-interface EndpointState {
+/** What an endpoint did so far. */
+export interface EndpointRecord {
+  /** Events that it took. */
+  readonly taken: number;
+  /** Of batches that had not failed alone before: how many it took, and how many failed. */
+  readonly passed: number;
+  readonly failed: number;
+}
+
+interface EndpointState extends EndpointRecord {
+  taken: number;
+  passed: number;
+  failed: number;
   readonly endpoint: string;
   failures: number;
   /** Monotonic milliseconds. */
   until: number;
   failedAt: number;
   busy: number;
+  /** Batches that it has and will acknowledge later. */
+  pending: number;
+  /** Rounds in a row in which a batch that it had was not acknowledged, and when the last was seen. */
+  doubts: number;
+  doubtedAt: number;
 }
 
 /** How an endpoint is doing, as `status --json` prints it; milliseconds since the epoch. */
@@ -25,6 +42,19 @@ export interface EndpointUse {
   /** Monotonic milliseconds when the request began. */
   readonly startedAt: number;
 }
+
+const untouched = {
+  failures: 0,
+  until: 0,
+  failedAt: 0,
+  busy: 0,
+  taken: 0,
+  passed: 0,
+  failed: 0,
+  pending: 0,
+  doubts: 0,
+  doubtedAt: 0,
+};
 
 const baseMs = 1000;
 const longestRetryAfterMs = 600_000;
@@ -47,8 +77,7 @@ export class Endpoints {
   /** The sink was opened anew: endpoints that stayed keep their state. */
   replace(endpoints: readonly string[]): void {
     const known = this.#states;
-    const fresh = (endpoint: string): EndpointState => ({ endpoint, failures: 0, until: 0, failedAt: 0, busy: 0 });
-    this.#states = endpoints.map((endpoint) => known.find((state) => state.endpoint === endpoint) ?? fresh(endpoint));
+    this.#states = endpoints.map((endpoint) => known.find((state) => state.endpoint === endpoint) ?? { endpoint, ...untouched });
   }
 
   /** The next endpoint in turn that may be used; `force` takes the one that is back soonest. Undefined: none now. */
@@ -93,6 +122,55 @@ export class Endpoints {
     return state.failures;
   }
 
+  /** It took so many events, in answer to so many messages that had not failed alone before. */
+  took(use: EndpointUse, events: number, messages: number): void {
+    const state = this.#of(use);
+    if (state === undefined) return;
+    state.taken += events;
+    state.passed += messages;
+    state.doubts = 0;
+  }
+
+  /** A batch failed there for the first time. */
+  surprise(use: EndpointUse): void {
+    const state = this.#of(use);
+    if (state === undefined) return;
+    state.failed += 1;
+  }
+
+  recordOf(use: EndpointUse): EndpointRecord {
+    return this.#of(use) ?? untouched;
+  }
+
+  /** It has a batch and will acknowledge it later: as good as taken, unless it owes acknowledgements already. */
+  handOver(use: EndpointUse): void {
+    const state = this.#of(use);
+    if (state === undefined) return;
+    state.pending += 1;
+    if (state.doubts === 0) this.succeed(use);
+  }
+
+  /** The later answer is there. */
+  handedBack(use: EndpointUse): void {
+    const state = this.#of(use);
+    if (state !== undefined) state.pending = Math.max(0, state.pending - 1);
+  }
+
+  /** A batch that it had was not acknowledged: until one is, they go one by one. Returns in how many rounds in a row that was so. */
+  doubt(use: EndpointUse): number {
+    const state = this.#of(use);
+    if (state === undefined) return 0;
+    if (state.doubts > 0 && use.startedAt < state.doubtedAt) return state.doubts;
+    state.doubts += 1;
+    state.doubtedAt = this.#clock.monotonic();
+    return state.doubts;
+  }
+
+  /** True while it owes acknowledgements. */
+  isDoubted(use: EndpointUse): boolean {
+    return (this.#of(use)?.doubts ?? 0) > 0;
+  }
+
   /** Others go first for `ms`; with a single endpoint there is nothing to avoid. */
   avoid(use: EndpointUse, ms: number): void {
     const state = this.#of(use);
@@ -125,7 +203,7 @@ export class Endpoints {
     const count = this.#states.length;
     for (let step = 0; step < count; step += 1) {
       const state = this.#states[(this.#turn + step) % count];
-      if (state === undefined || state.until > now || (state.failures > 0 && state.busy > 0)) continue;
+      if (state === undefined || state.until > now || isOccupied(state)) continue;
       this.#turn = (this.#turn + step + 1) % count;
       return state;
     }
@@ -133,4 +211,9 @@ export class Endpoints {
     const [soonest] = [...this.#states].sort((a, b) => a.until - b.until);
     return soonest;
   }
+}
+
+/** After a failure one batch at a time shows whether it is over. */
+function isOccupied({ failures, busy, doubts, pending }: EndpointState): boolean {
+  return (failures > 0 && busy > 0) || (doubts > 0 && (busy > 0 || pending > 0));
 }

@@ -105,10 +105,12 @@ export class SinkHold {
     this.#changed.notify();
   }
 
-  /** Takes over a hold that an earlier process noted: the first batch probes at once. What it was for is known only in words. */
+  /** Takes over a hold that an earlier process noted: the first batch probes at once. What it was for is known only from its words. */
   restore(note: HoldNote): void {
+    const { reason, fix = '' } = note;
+    const code = systematicReason.exec(reason)?.[1];
     this.#hold.restore(note);
-    this.#cause = { kind: 'refused', reason: note.reason, fix: note.fix ?? '' };
+    this.#cause = code === undefined ? { kind: 'refused', reason, fix } : { kind: 'systematic', code, reason, fix };
   }
 
   async #end(cause: HoldCause): Promise<void> {
@@ -151,6 +153,8 @@ function waitsForRelease(cause: HoldCause): boolean {
 export function cannotOpen(reason: string): HoldCause {
   return { kind: 'open', reason, fix: 'correct what the reason names; the sink is opened again by itself' };
 }
+
+const systematicReason = /^many different events are refused with one code, "(.*?)": /s;
 
 /** Too many different events are refused with one code. */
 export function systematic(code: string, text: string): HoldCause {

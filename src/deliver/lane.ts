@@ -146,7 +146,7 @@ export class OpenLane {
     return open;
   }
 
-  /** Events that were sent twice, to be counted with the next settlement. */
+  /** Events that may have been stored twice, to be counted with the next settlement. */
   addDuplicates(events: number): void {
     this.#duplicates += events;
   }
@@ -179,7 +179,7 @@ export class OpenLane {
       this.#pages.shift();
       this.#settledInFront = 0;
     }
-    if (sum.records === 0) return undefined;
+    if (sum.records === 0 && sum.possibleDuplicates === 0) return undefined;
     this.#duplicates = 0;
     return sum;
   }

@@ -34,6 +34,9 @@ export class Lanes {
   // A Map keeps the order of insertion: a lane that had its turn goes to the end.
   readonly #lanes = new Map<string, KnownLane>();
   #isStale = true;
+  #asking: Promise<void> | undefined;
+  /** Keys of lanes that were forgotten since the listing under way was asked for: it may still have them. */
+  readonly #forgotten = new Set<string>();
 
   constructor(journal: Pick<Journal, 'lanes'>, sink: string) {
     this.#journal = journal;
@@ -46,15 +49,18 @@ export class Lanes {
     for (const lane of this.#lanes.values()) lane.isDry = false;
   }
 
-  /** Asks the journal for the lanes where something may have been appended; rejects as it does. */
+  /**
+   * Asks the journal for the lanes where something may have been appended; rejects as it does. One listing at a time: an older one that
+   * came after a newer one would bring back a lane that is gone, at an offset that was settled long ago.
+   */
   async refresh(): Promise<void> {
+    while (this.#asking !== undefined) await this.#asking.catch(() => undefined);
     if (!this.#isStale) return;
-    this.#isStale = false;
+    this.#asking = this.#ask();
     try {
-      this.#adopt(await this.#journal.lanes(this.#sink));
-    } catch (error) {
-      this.#isStale = true;
-      throw error;
+      await this.#asking;
+    } finally {
+      this.#asking = undefined;
     }
   }
 
@@ -78,6 +84,7 @@ export class Lanes {
     if (known?.progress !== progress) return;
     known.isGone = true;
     this.#lanes.delete(key);
+    this.#forgotten.add(key);
   }
 
   /** Records in memory that are not settled. */
@@ -112,10 +119,22 @@ export class Lanes {
     );
   }
 
+  async #ask(): Promise<void> {
+    this.#isStale = false;
+    this.#forgotten.clear();
+    try {
+      this.#adopt(await this.#journal.lanes(this.#sink));
+    } catch (error) {
+      this.#isStale = true;
+      throw error;
+    }
+  }
+
   #adopt(states: readonly LaneState[]): void {
     const listed = new Set<string>();
     for (const state of states) {
       const key = keyOf(state.lane);
+      if (this.#forgotten.has(key)) continue;
       listed.add(key);
       const known = this.#lanes.get(key) ?? newLane(state);
       this.#lanes.set(key, known);

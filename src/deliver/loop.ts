@@ -106,7 +106,7 @@ export class SinkLoop implements AsyncDisposable {
       await deadLetters.recount();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
-      tally.journalTrouble = secrets.scrub(explain(error));
+      tally.journalTrouble = secrets.tell(explain(error));
     }
   }
 
@@ -134,10 +134,11 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #refresh(): Promise<void> {
-    const { lanes, deadLetters, log, changed } = this.#context;
+    const { lanes, deadLetters, log, changed, stall } = this.#context;
     try {
       lanes.stale();
       await lanes.refresh();
+      if (lanes.pending() === 0) stall.moved();
       await deadLetters.recount();
     } catch (error) {
       log.debug({ err: error }, 'lanes not refreshed');
@@ -172,6 +173,7 @@ export class SinkLoop implements AsyncDisposable {
     await this.#dispatcher.settledDown();
     await this.#flush(grace.signal);
     await this.#dispatcher.pendingDone(grace.signal);
+    this.#dispatcher.countPending();
     await settler.stop();
     // An opening that was under way ends first, so that no sink is left open.
     await this.#running;

@@ -60,7 +60,7 @@ async function prepareProbe(context: LoopContext): Promise<boolean> {
 export async function isStillProbing({ hold }: LoopContext, applied: Applied, decision: Decision): Promise<boolean> {
   if (applied.hold !== undefined) await hold.probed('refused');
   else if (applied.delivered > 0 || applied.letters > 0) await hold.probed('ended');
-  else if (decision.failure !== undefined) await hold.probed('unclear');
+  else if (decision.failure !== undefined) await hold.probed(decision.failure.fix === undefined ? 'unclear' : 'refused');
   else return true;
   return false;
 }

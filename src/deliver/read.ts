@@ -128,7 +128,7 @@ export class LaneReader {
     if (known.failures === 0)
       log.error({ err: error, source: lane.source, lane: kind }, 'lane cannot be read; other lanes go on');
     known.failures += 1;
-    known.trouble = secrets.scrub(explain(error));
+    known.trouble = secrets.tell(explain(error));
     known.isResting = true;
     clock.timer(ms, () => {
       known.isResting = false;

@@ -1,13 +1,16 @@
 // A batch is sent until each of its events has an outcome: sent -> settled, or again (the same batch, or smaller ones that replace it), or
 // held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
-import type { Pending, Verdicts } from '../sinks/sink.ts';
+import { sleep } from '../base/clock.ts';
+import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
-import { decide, type HoldOrder } from './decide.ts';
+import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
+import type { Pass } from './hold.ts';
 import { learn } from './learn.ts';
+import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
 
@@ -20,24 +23,45 @@ export interface PendingBatch {
   readonly verdicts: Promise<Verdicts>;
 }
 
-/** Sends a batch, and what it is split into, until all has an outcome or is pending, or the loop stops. Gives what is pending, as it comes. */
-export async function* send(context: LoopContext, first: Batch): AsyncGenerator<PendingBatch> {
+/** A single event that fails: others go before it, which shows whether it is the cause. */
+export interface OvertakenBatch {
+  readonly overtaken: Batch;
+}
+
+function isOvertaken(batches: readonly Batch[]): boolean {
+  return batches.length === 1 && batches[0]?.size === 1 && batches[0].lonelyFailures > 0;
+}
+
+/**
+ * Sends a batch, and what it is split into, until all has an outcome, is pending or is to be overtaken, or the loop stops. Gives what is
+ * pending or overtaken, as it comes.
+ */
+export async function* send(context: LoopContext, first: Batch): AsyncGenerator<PendingBatch | OvertakenBatch> {
   const stack = [first];
   let isProbe = false;
   try {
     for (let batch = stack.at(-1); batch !== undefined; batch = stack.at(-1)) {
-      const pass = isProbe ? 'probe' : await passHold(context);
+      const pass: Pass = isProbe ? 'probe' : await passHold(context);
       if (pass === 'stop') return;
       isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
+      const groups = context.limits.groups(endpoint.endpoint, batch.prepared);
+      if (groups.length > 1) {
+        context.endpoints.release(endpoint);
+        const [first = [], ...rest] = groups;
+        // Only what goes now: with what it teaches the rest is cut otherwise.
+        stack.splice(-1, 1, ...batch.cut(context.random, [first, rest.flat()]).toReversed());
+        continue;
+      }
       const use = context.sink.use();
       if (use === undefined) {
         await openMissing(context, endpoint, isProbe);
         isProbe = false;
         continue;
       }
-      const answer = await attempt(context, batch, endpoint, use);
+      let answer = await attempt(context, batch, endpoint, use);
+      if ('pending' in answer && isProbe && context.endpoints.isDoubted(endpoint)) answer = await acknowledged(context, answer);
       if ('pending' in answer) {
         stack.pop();
         yield handOver(context, batch, endpoint, use, answer);
@@ -47,6 +71,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       }
       use[Symbol.dispose]();
       isProbe = await conclude(context, stack, batch, { endpoint, verdicts: answer, generation: use.generation, isProbe });
+      if (stack.length === 1 && isOvertaken(stack)) yield { overtaken: stack.splice(0)[0] ?? batch };
     }
   } finally {
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
@@ -60,9 +85,11 @@ export async function applyLate(
   { batch, endpoint }: PendingBatch,
   verdicts: Verdicts,
 ): Promise<readonly Batch[]> {
-  const decision = decide(verdicts, batch.size);
+  context.endpoints.handedBack(endpoint);
+  const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
+  await doubt(context, endpoint, decision.failure);
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) await enterHold(context, decision.hold);
   return applied.again;
@@ -99,11 +126,55 @@ async function attempt(
   batch.attempts += 1;
   tally.inFlight += 1;
   try {
-    return await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+    const isAlone = batch.isSuspect && sink.maxInFlight === 1;
+    // What went before it on a stream is not to share its fate.
+    if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
+    const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+    return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
   } finally {
     tally.inFlight -= 1;
     endpoints.release(endpoint);
   }
+}
+
+// A receiver that breaks off does so when it reads what it cannot bear.
+const breakOffMs = 500;
+
+/** Ends a stream cleanly after a batch under suspicion, so that it is known what became of it before anything follows it. */
+async function closeAfter(context: LoopContext, sink: Sink, answer: Pending): Promise<Verdicts | Pending> {
+  const known = await soon(context, answer);
+  if (!('pending' in known)) return known;
+  await sink.flush?.(context.cutOff.signal).catch(() => undefined);
+  return await soon(context, answer);
+}
+
+/** The verdicts, where they come soon. */
+async function soon({ clock, cutOff }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {
+  const enough = new AbortController();
+  const rest = sleep(clock, breakOffMs, AbortSignal.any([cutOff.signal, enough.signal])).catch(() => undefined);
+  const first = await Promise.race([answer.pending, rest.then(() => answer)]);
+  enough.abort();
+  return first;
+}
+
+/** The answer to come, where nothing less shows that a hold may end; `pending` still when the loop stops first. */
+async function acknowledged({ stopping }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {
+  const stopped = Promise.withResolvers<Pending>();
+  const onStop = (): void => stopped.resolve(answer);
+  stopping.signal.addEventListener('abort', onStop, { once: true });
+  if (stopping.signal.aborted) onStop();
+  const first = await Promise.race([answer.pending, stopped.promise]);
+  stopping.signal.removeEventListener('abort', onStop);
+  return first;
+}
+
+// Rounds of batches without acknowledgement after which a person has to look.
+const mostDoubts = 3;
+
+async function doubt(context: LoopContext, endpoint: EndpointUse, failure: Failure | undefined): Promise<void> {
+  if (failure?.fix === undefined) return;
+  const { reason, fix } = failure;
+  if (context.endpoints.doubt(endpoint) >= mostDoubts) await enterHold(context, { reason, fix, untilReleased: false });
 }
 
 function handOver(
@@ -113,7 +184,7 @@ function handOver(
   use: SinkUse,
   { pending, slower }: Pending,
 ): PendingBatch {
-  endpoints.succeed(endpoint);
+  endpoints.handOver(endpoint);
   if (slower === true) limit.slower(endpoint.startedAt, clock.monotonic());
   return { batch, endpoint, use, verdicts: pending };
 }
@@ -129,11 +200,12 @@ interface Answer {
 /** Carries out the answer to the batch on top of the stack; true while the caller goes on as the probe. */
 async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answer: Answer): Promise<boolean> {
   const { endpoint, verdicts, isProbe } = answer;
-  const decision = decide(verdicts, batch.size);
+  const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
   stack.pop();
-  stack.push(...applied.again.toReversed());
+  if (isOvertaken(applied.again)) stack.unshift(...applied.again);
+  else stack.push(...applied.again.toReversed());
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
     await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);

@@ -7,6 +7,7 @@ import type { DeadLetters } from './dead-letters.ts';
 import type { DeliverDeps } from './deps.ts';
 import type { OpenLane, Settlement } from './lane.ts';
 import type { Lanes } from './lanes.ts';
+import type { Stall } from './stall.ts';
 import type { Tally } from './tally.ts';
 
 const retryBaseMs = 1000;
@@ -31,6 +32,7 @@ export class Settler {
   readonly #tally: Tally;
   readonly #deadLetters: DeadLetters;
   readonly #lanes: Lanes;
+  readonly #stall: Stall;
   readonly #settleable = new Signal();
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<OpenLane>();
@@ -39,13 +41,22 @@ export class Settler {
   #failures = 0;
 
   /** Starts settling; `changed` is notified of all that was settled. */
-  constructor(sink: string, deps: DeliverDeps, changed: Signal, tally: Tally, deadLetters: DeadLetters, lanes: Lanes) {
+  constructor(
+    sink: string,
+    deps: DeliverDeps,
+    changed: Signal,
+    tally: Tally,
+    deadLetters: DeadLetters,
+    lanes: Lanes,
+    stall: Stall,
+  ) {
     this.#sink = sink;
     this.#deps = deps;
     this.#changed = changed;
     this.#tally = tally;
     this.#deadLetters = deadLetters;
     this.#lanes = lanes;
+    this.#stall = stall;
     this.#running = this.#run();
   }
 
@@ -108,11 +119,12 @@ export class Settler {
     return true;
   }
 
-  #onSettled({ acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {
+  #onSettled({ records, acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {
     if (this.#failures > 0) this.#deps.log.info({ failures: this.#failures }, 'offsets are written again');
     this.#failures = 0;
     const tally = this.#tally;
     tally.journalTrouble = undefined;
+    if (records > 0) this.#stall.moved();
     tally.acknowledged += acknowledged;
     tally.unconfirmed += unconfirmed;
     if (acknowledged > 0) tally.lastAcknowledged = this.#deps.seams.clock.now();
@@ -128,7 +140,7 @@ export class Settler {
     if (this.#failures === 0)
       this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
     this.#failures += 1;
-    this.#tally.journalTrouble = this.#deps.secrets.scrub(explain(error));
+    this.#tally.journalTrouble = this.#deps.secrets.tell(explain(error));
     this.#waiting.add(lane);
     return false;
   }

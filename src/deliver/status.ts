@@ -21,7 +21,7 @@ export interface SinkStatus {
   readonly unknown_actions: Readonly<Record<string, number>>;
   /** Events mapped since the start, by OCSF class name. */
   readonly classes?: Readonly<Record<string, number>>;
-  /** What the kind of sink counts itself since the start, by name: `truncated`. */
+  /** What is counted since the start, by name: `possible_duplicates`, and what the kind of sink counts itself (`truncated`). */
   readonly counters?: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointStatus[];
   readonly warnings: readonly string[];
@@ -39,10 +39,18 @@ function stateOf({ hold, lanes, endpoints, tally }: LoopContext, phase: Phase): 
   return tally.inFlight > 0 || lanes.openRecords() > 0 ? 'delivering' : 'idle';
 }
 
+/** Why nothing moves, where no hold says it. */
+function stalled({ stall, hold, tally, lanes }: LoopContext): string[] {
+  const { minutes } = stall;
+  if (minutes === undefined || hold.note !== undefined || lanes.pending() === 0) return [];
+  return [`no progress for ${minutes} min: ${tally.lastError?.reason ?? 'the receiver gives no answer'}`];
+}
+
 const nearlyFull = 0.8;
 
-function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopContext): string[] {
-  const warnings = [...lanes.troubles()];
+function warningsOf(context: LoopContext): string[] {
+  const { settings, lanes, endpoints, deadLetters, tally } = context;
+  const warnings = [...stalled(context), ...lanes.troubles()];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)
@@ -60,7 +68,11 @@ function warningsOf({ settings, lanes, endpoints, deadLetters, tally }: LoopCont
 export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
   const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
   const oldest = lanes.oldestLive();
-  const counters = context.sink.counts();
+  const { possibleDuplicates } = tally;
+  const counters = {
+    ...context.sink.counts(),
+    ...(possibleDuplicates === 0 ? {} : { possible_duplicates: possibleDuplicates }),
+  };
   return {
     name: settings.name,
     type: settings.type,
@@ -71,7 +83,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     in_flight: tally.inFlight,
     ...(tally.lastAcknowledged === undefined ? {} : { last_acknowledged: tally.lastAcknowledged }),
     ...(tally.lastError === undefined ? {} : { last_error: tally.lastError }),
-    dead_letters: deadLetters.count,
+    dead_letters: deadLetters.stored,
     acknowledged: tally.acknowledged,
     unconfirmed: tally.unconfirmed,
     map_failed: tally.mapFailed,

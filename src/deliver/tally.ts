@@ -11,6 +11,8 @@ export class Tally {
   inFlight = 0;
   acknowledged = 0;
   unconfirmed = 0;
+  /** Events that were sent again, or are to be, although the receiver may have stored them. */
+  possibleDuplicates = 0;
   mapFailed = 0;
   /** Events a receiver took and refused without telling which. */
   unlocated = 0;

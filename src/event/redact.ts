@@ -1,81 +1,74 @@
-import { isObject, parseJson, setOwn } from '../base/json.ts';
+import { parseForeignJson } from '../base/foreign-json.ts';
+import { isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
+import { redacted, redactKey, redactWords, tokenPrefix } from './redact-text.ts';
+import { secretHint, secretKind } from './secret-keys.ts';
 
-const redacted = '[REDACTED]';
-
-const secretKeys = new Set([
-  'secret',
-  'token',
-  'password',
-  'clientsecret',
-  'accesstoken',
-  'refreshtoken',
-  'apikey',
-  'privatekey',
-]);
-const secretWords = /secret|token|password|api[_ -]?key|private[_ -]?key/i;
-// A token with a prefix of its own is known wherever it stands; the colon may be percent-encoded.
-const prefixedToken = /AstraCS(?::|%3A)[A-Za-z0-9:_%-]+/gi;
-const tokenPrefix = /AstraCS/i;
-// In text that is no JSON (cut off, or with something around it) a member still looks like one, also with escaped quotes.
-const member =
-  /(\\*["'])((?:client|access|refresh)?[_ -]?(?:secret|token)|password|api[_ -]?key|private[_ -]?key)\1(\s*:\s*)(?!null|None)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\+"(?:[^"\\]|\\+[^"\\])*(?:\\+")?|[^\s"',}\]]+)/gi;
 /** Text inside text inside text: beyond this many wrappings it is treated as plain text. */
 const deepestWrapping = 8;
 
-function isSecretKey(key: string): boolean {
-  if (key.length < 5 || key.length > 40 || !secretWords.test(key)) return false;
-  return secretKeys.has(key.toLowerCase().replace(/[^a-z]/g, ''));
-}
+/** Takes out of a text the secrets that are known by their value; the same text when there are none. */
+export type Scrub = (text: string) => string;
 
-function redactPlain(text: string): string {
-  const known = tokenPrefix.test(text) ? text.replace(prefixedToken, redacted) : text;
-  if (!secretWords.test(known)) return known;
-  return known.replace(
-    member,
-    (_all, quote: string, key: string, colon: string) => `${quote}${key}${quote}${colon}${quote}${redacted}${quote}`,
-  );
+/** Where a redaction is: how many texts it has unwrapped, and what it knows. */
+interface Context {
+  readonly wrapping: number;
+  readonly scrub: Scrub;
 }
 
 function parseEmbedded(text: string): { readonly value: unknown } | undefined {
   const first = text.trimStart().charAt(0);
   if (first !== '{' && first !== '[' && first !== '"') return undefined;
   try {
-    return { value: parseJson(text) };
+    return { value: parseForeignJson(text) };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-function redactText(text: string, wrapping: number): string {
-  if (!secretWords.test(text) && !tokenPrefix.test(text) && !text.includes('\\')) return text;
+function redactText(text: string, { wrapping, scrub }: Context): string {
+  if (!mayHoldNamed(text)) return scrub(text);
   const embedded = wrapping < deepestWrapping ? parseEmbedded(text) : undefined;
-  if (embedded === undefined) return redactPlain(text);
+  if (embedded === undefined) return scrub(redactWords(text));
   const bounded = boundDepth(embedded.value);
-  const clean = redactValue(bounded, wrapping + 1);
+  const clean = redactValue(bounded, { wrapping: wrapping + 1, scrub });
   // Unchanged, and without a second member of the same name that the parser has swallowed: the text stays as it came.
-  return clean === embedded.value && redactPlain(text) === text ? text : JSON.stringify(clean);
+  return clean === embedded.value && redactWords(text) === text ? scrub(text) : JSON.stringify(clean);
 }
 
-function redactArray(items: readonly unknown[], wrapping: number): readonly unknown[] {
+function redactArray(items: readonly unknown[], clean: (item: unknown) => unknown): readonly unknown[] {
   let copy: unknown[] | undefined;
   for (const [index, item] of items.entries()) {
-    const clean = redactValue(item, wrapping);
-    if (clean === item) continue;
+    const kept = clean(item);
+    if (kept === item) continue;
     copy ??= [...items];
-    copy[index] = clean;
+    copy[index] = kept;
   }
   return copy ?? items;
 }
 
-function redactObject(object: Record<string, unknown>, wrapping: number): Record<string, unknown> {
+/** The value of a key whose texts are secret: an object below it is looked through like any other. */
+function redactTexts(value: unknown, context: Context): unknown {
+  if (typeof value === 'string') return redacted;
+  if (Array.isArray(value)) return redactArray(value, (item) => redactTexts(item, context));
+  return redactValue(value, context);
+}
+
+function redactMember(key: string, value: unknown, context: Context): unknown {
+  const kind = secretKind(key);
+  if (kind === undefined) return redactValue(value, context);
+  if (value === null) return null;
+  return kind === 'any' ? redacted : redactTexts(value, context);
+}
+
+function redactObject(object: Record<string, unknown>, context: Context): Record<string, unknown> {
   const keys = Object.keys(object);
   let changed = false;
   const members = keys.map((key): [string, unknown] => {
     const value = object[key];
-    const cleanKey = key.length > 7 && tokenPrefix.test(key) ? key.replace(prefixedToken, redacted) : key;
-    const clean = isSecretKey(key) ? (value === null ? null : redacted) : redactValue(value, wrapping);
+    const cleanKey = context.scrub(redactKey(key));
+    const clean = redactMember(key, value, context);
     changed ||= clean !== value || cleanKey !== key;
     return [cleanKey, clean];
   });
@@ -85,27 +78,30 @@ function redactObject(object: Record<string, unknown>, wrapping: number): Record
   return copy;
 }
 
-function redactValue(value: unknown, wrapping: number): unknown {
-  if (typeof value === 'string') return redactText(value, wrapping);
-  if (Array.isArray(value)) return redactArray(value, wrapping);
-  return isObject(value) ? redactObject(value, wrapping) : value;
+function redactValue(value: unknown, context: Context): unknown {
+  if (typeof value === 'string') return redactText(value, context);
+  if (Array.isArray(value)) return redactArray(value, (item) => redactValue(item, context));
+  return isObject(value) ? redactObject(value, context) : value;
 }
 
 /**
  * The record without secrets: values of keys that name one (any case, with or without underscores, at any depth) and tokens with a known
- * prefix become `[REDACTED]`, whatever the value's type, except null. JSON inside of text is parsed first; text that is no JSON is searched.
- * Gives the same object back when there was nothing to take out. Numbers keep their digits.
+ * prefix become `[REDACTED]`, whatever the value's type, except null; of keys such as `cookie` and `authorization` only texts. JSON inside
+ * of text is parsed first; text that is no JSON is searched. `scrub` takes out what is known by its value. Gives the same object back when
+ * there was nothing to take out. Numbers keep their digits.
  */
-export function redact(record: unknown): unknown {
-  return redactValue(boundDepth(record), 0);
+export function redact(record: unknown, scrub: Scrub = String): unknown {
+  return redactValue(boundDepth(record), { wrapping: 0, scrub });
 }
 
-const anySecret = new RegExp(`${secretWords.source}|${tokenPrefix.source}`, 'i');
+const anyNamed = new RegExp(`${secretHint.source}|${tokenPrefix.source}`, 'i');
+
+const mayHoldNamed = (text: string): boolean => text.includes('\\') || anyNamed.test(text);
 
 /**
  * True when a record certainly holds nothing to redact, by its JSON text: no word that names a secret, no token's prefix, and no backslash
  * behind which either could hide. Most records end here, for a fraction of what {@link redact} costs.
  */
-export function isPlainText(json: string): boolean {
-  return !json.includes('\\') && !anySecret.test(json);
+export function isPlainText(json: string, scrub: Scrub = String): boolean {
+  return !mayHoldNamed(json) && scrub(json) === json;
 }

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import type { Secrets } from '../base/secrets.ts';
+import type { ReplyMemory } from './reply-memory.ts';
 
 /** One HTTP exchange. Redirects are never followed: a 3xx is an answer like any other. */
 export interface HttpRequest {
@@ -56,4 +58,8 @@ export interface HttpClientSettings {
   readonly userAgent: string;
   /** Connections per origin, default 8. */
   readonly connections?: number;
+  /** Learns every credential that a request carries, before it is sent. */
+  readonly secrets?: Secrets;
+  /** What the replies of all clients may take together; a client alone has the same for itself. */
+  readonly memory?: ReplyMemory;
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { callbackify } from 'node:util';
 import { buildConnector, Pool } from 'undici';
@@ -9,6 +9,12 @@ import { type LoadedTls, pinFault } from './tls.ts';
 
 const connectTimeoutMs = 10_000;
 
+/**
+ * How long one address of a name may take before the next is tried. Node's 250 ms are too few for a receiver on another continent
+ * (https://github.com/nodejs/node/issues/54359).
+ */
+export const attemptTimeoutMs = 2000;
+
 /** undici's way to open a socket. */
 export type Connect = buildConnector.connector;
 
@@ -17,7 +23,13 @@ export function directConnect(tls: LoadedTls): Connect {
   const { pin, insecure: _insecure, ...options } = tls;
   // A resumed session does not always carry the peer's certificate, which a pin is compared with.
   const sessions = pin === undefined ? {} : { maxCachedSessions: 0 };
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...sessions, ...options });
+  const connect = buildConnector({
+    timeout: connectTimeoutMs,
+    autoSelectFamilyAttemptTimeout: attemptTimeoutMs,
+    allowH2: false,
+    ...sessions,
+    ...options,
+  });
   return (target, callback) => {
     const origin = `${target.protocol}//${target.host ?? target.hostname}`;
     connect(target, (...[error, socket]) => {
@@ -47,7 +59,8 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
   const connect: Connect = (target, callback) => {
     const secure = target.protocol === 'https:';
     const port = target.port === '' ? (secure ? '443' : '80') : target.port;
-    connectThrough(pool, proxy, `${target.hostname}:${port}`, (error, httpSocket) => {
+    const host = isIPv6(target.hostname) ? `[${target.hostname}]` : target.hostname;
+    connectThrough(pool, proxy, `${host}:${port}`, (error, httpSocket) => {
       if (error !== null) callback(connectFault(error, proxy.url.origin), null);
       else if (secure) inside({ ...target, httpSocket }, callback);
       else callback(null, httpSocket);

@@ -1,3 +1,4 @@
+export { attemptTimeoutMs } from './connect.ts';
 export {
   cacheToken,
   type MintedToken,
@@ -7,5 +8,6 @@ export {
   type TokenSource,
 } from './oauth2.ts';
 export { openHttpClient } from './open-http-client.ts';
-export { retryAfterMs } from './retry-after.ts';
+export { ReplyMemory } from './reply-memory.ts';
+export { answeredAt, retryAfterMs } from './retry-after.ts';
 export { type LoadedTls, loadTls, pinFault } from './tls.ts';

@@ -3,7 +3,9 @@ import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from './client.ts';
 import { type Connect, directConnect, openTunnel, proxyConnect, type Tunnel } from './connect.ts';
+import { learnCredentials } from './credentials.ts';
 import { chooseProxies, describeProxy, type Proxy } from './proxy.ts';
+import { ReplyMemory } from './reply-memory.ts';
 import { type Route, sendRequest } from './send-request.ts';
 import { type LoadedTls, loadTls } from './tls.ts';
 
@@ -19,17 +21,28 @@ export async function openHttpClient(
   seams: Seams,
   environment: Environment = process.env,
 ): Promise<HttpClient> {
+  const { secrets, memory = new ReplyMemory() } = settings;
   const proxyFor = chooseProxies(settings.proxy, environment);
   const routes = new Routes(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
   return {
     request(request) {
       const named = { ...request, headers: { 'user-agent': settings.userAgent, ...request.headers } };
-      return sendRequest(named, routes.of(named, proxyFor(request.url)), seams.clock);
+      const route = routes.of(named, proxyFor(request.url));
+      if (secrets !== undefined) learnCredentials(named, [route.headers, proxyHeaders(proxyFor(request.url))], secrets);
+      return sendRequest(named, route, seams.clock, memory);
     },
-    openSocket: (url) => routes.socket(url, proxyFor(url)),
+    openSocket(url) {
+      const proxy = proxyFor(url);
+      if (secrets !== undefined) learnCredentials({ url }, [proxyHeaders(proxy)], secrets);
+      return routes.socket(url, proxy);
+    },
     describeRoute: (url) => describeProxy(proxyFor(url)),
     [Symbol.asyncDispose]: () => routes[Symbol.asyncDispose](),
   };
+}
+
+function proxyHeaders(proxy: Proxy | undefined): Readonly<Record<string, string>> {
+  return proxy?.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization };
 }
 
 /** The dispatchers of one client, opened at first use: one for direct requests, one per proxy for tunnels, one for plain requests. */
@@ -54,10 +67,7 @@ class Routes implements AsyncDisposable {
       return { dispatcher: this.#agent(`tunnel ${via}`, () => this.#tunnel(proxy).connect), origin, path, headers: {} };
     const options = { connect: proxyConnect(this.#tls), connections: this.#connections, allowH2: false };
     const dispatcher = this.#once(`plain ${via}`, () => new Pool(via, options));
-    const headers = {
-      host: url.host,
-      ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }),
-    };
+    const headers = { host: url.host, ...proxyHeaders(proxy) };
     return { dispatcher, origin: via, path: `${origin}${path}`, headers, servername: proxy.url.hostname };
   }
 

@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici';
 import { type Clock, deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
+import { Body } from './body.ts';
 import type { HttpRequest, HttpResponse } from './client.ts';
 import { acceptEncoding, decompress } from './decompress.ts';
 import { requestFault } from './fault.ts';
+import { type ReplyMemory, Share } from './reply-memory.ts';
 
 /** How one request reaches its origin. */
 export interface Route {
@@ -19,16 +21,28 @@ export interface Route {
 type RawHeaders = Record<string, string | string[] | undefined>;
 
 /** Sends one request and gathers its answer within the caps. */
-export async function sendRequest(request: HttpRequest, route: Route, clock: Clock): Promise<HttpResponse> {
+export async function sendRequest(request: HttpRequest, route: Route, clock: Clock, memory: ReplyMemory): Promise<HttpResponse> {
   request.signal?.throwIfAborted();
-  using limit = deadline(clock, request.timeoutMs, request.signal);
-  const raw = await gather(request, route, limit.signal);
-  const body = await decompress(raw.body, raw.headers['content-encoding'], request.maxBytes);
-  return { status: raw.status, headers: raw.headers, body };
+  const end = new AbortController();
+  const onAbort = (): void => end.abort(request.signal?.reason);
+  request.signal?.addEventListener('abort', onAbort, { once: true });
+  using limit = deadline(clock, request.timeoutMs, end.signal);
+  const share = new Share(memory, (error) => end.abort(error));
+  try {
+    const raw = await gather(request, route, share, limit.signal);
+    const body = await decompress(raw.body, raw.headers['content-encoding'], request.maxBytes, share, limit.signal);
+    share.end(true);
+    return { status: raw.status, headers: raw.headers, body };
+  } catch (error) {
+    share.end();
+    throw error;
+  } finally {
+    request.signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Collects one answer; settles once, whatever undici still calls afterwards. */
-async function gather(request: HttpRequest, route: Route, signal: AbortSignal): Promise<HttpResponse> {
+async function gather(request: HttpRequest, route: Route, share: Share, signal: AbortSignal): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
   let controller: Dispatcher.DispatchController | undefined;
   const fail = (error: Error): void => {
@@ -43,7 +57,7 @@ async function gather(request: HttpRequest, route: Route, signal: AbortSignal): 
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    dispatch(request, route, { onRequestStart: onStart, ...answerHandler(request, resolve, fail) }, fail);
+    dispatch(request, route, { onRequestStart: onStart, ...answerHandler(request, share, resolve, fail) }, fail);
     return await promise;
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -52,14 +66,14 @@ async function gather(request: HttpRequest, route: Route, signal: AbortSignal): 
 
 function answerHandler(
   request: HttpRequest,
+  share: Share,
   done: (answer: HttpResponse) => void,
   fail: (error: Error) => void,
 ): Dispatcher.DispatchHandler {
   const { origin } = request.url;
   let status = 0;
   let headers: Record<string, string> = {};
-  const chunks: Buffer[] = [];
-  let received = 0;
+  const body = new Body(request.maxBytes, share);
   const failTooLarge = (): void =>
     fail(new PenstockError('PEN_HTTP_TOO_LARGE', `the answer of ${origin} is larger than ${request.maxBytes} bytes`, { status }));
   return {
@@ -69,12 +83,14 @@ function answerHandler(
       headers = joinHeaders(rawHeaders);
       if (Number(headers['content-length'] ?? 0) > request.maxBytes) failTooLarge();
     },
-    onResponseData(_controller, chunk) {
-      received += chunk.length;
-      if (received > request.maxBytes) failTooLarge();
-      else chunks.push(chunk);
+    onResponseData(controller, chunk) {
+      if (body.length + chunk.length > request.maxBytes) return failTooLarge();
+      const room = body.append(chunk);
+      if (room === undefined) return;
+      controller.pause();
+      void room.then(() => controller.resume());
     },
-    onResponseEnd: () => done({ status, headers, body: Buffer.concat(chunks, received) }),
+    onResponseEnd: () => done({ status, headers, body: body.bytes() }),
     onResponseError: (_controller, error) => fail(requestFault(error, origin, status)),
   };
 }

@@ -3,16 +3,18 @@ import { hostname } from 'node:os';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
+import type { Secrets } from '../base/secrets.ts';
 import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { startDelivery } from '../deliver/index.ts';
 import type { HttpClient } from '../http/client.ts';
-import { openHttpClient } from '../http/index.ts';
+import { openHttpClient, ReplyMemory } from '../http/index.ts';
 import type { Journal, SinkRegistration, SourceRegistration } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { type MapperFor, mappersOf } from './mappers.ts';
 import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
+import { tellingErrors } from './telling-errors.ts';
 
 /** What opening sources and sinks needs besides their configuration. */
 export interface OpenContext {
@@ -20,6 +22,10 @@ export interface OpenContext {
   readonly log: Log;
   /** Sent with every request to a vendor. */
   readonly userAgent: string;
+  /** Of the whole process: what no text may show. */
+  readonly secrets: Secrets;
+  /** What all replies may take together; each client alone has as much when it is absent. */
+  readonly replies?: ReplyMemory;
 }
 
 /** The User-Agent without the random part by which a running daemon recognises its own requests. */
@@ -35,9 +41,11 @@ export async function userAgentOf(journal: Journal, seams: Seams): Promise<strin
   return `${plainUserAgent} (${id})`;
 }
 
-function openClient(connection: ConnectionConfig, { seams, userAgent }: OpenContext): Promise<HttpClient> {
+function openClient(connection: ConnectionConfig, context: OpenContext): Promise<HttpClient> {
+  const { seams, userAgent, secrets, replies } = context;
   const { tls, proxy } = connection;
-  return openHttpClient({ userAgent, ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) }, seams);
+  const given = { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) };
+  return openHttpClient({ userAgent, secrets, ...(replies === undefined ? {} : { memory: replies }), ...given }, seams);
 }
 
 /** The same object, which on disposal also closes the HTTP client that was opened for it. */
@@ -65,7 +73,7 @@ export async function openReader(
   const { seams, userAgent } = context;
   const log = context.log.child({ source: source.name });
   const reader = source.connector.open(options, { http, seams, log, userAgent, ...budgets.of(source.name, source.rateLimit) });
-  return withClient(reader, http);
+  return withClient(tellingErrors(reader, context.secrets), http);
 }
 
 /** Opens a sink with secrets and certificates as they are now. */
@@ -104,6 +112,7 @@ function buildSource(
     seams,
     log,
     userAgent,
+    secrets: context.secrets,
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
     startJitterMs: jitterMs,
@@ -128,7 +137,8 @@ export function sinkRegistration({ name, type, start, whenFull }: SinkConfig): S
 }
 
 /** Builds every enabled source and sink; nothing runs before its loop is started. */
-export function openRuntime(config: Config, journal: Journal, context: OpenContext): Runtime {
+export function openRuntime(config: Config, journal: Journal, opening: OpenContext): Runtime {
+  const context = { ...opening, replies: new ReplyMemory() };
   const budgets = new Budgets(context.seams, context.log);
   const mapperFor = mappersOf(config.sources, journal);
   const enabled = config.sources.filter((source) => source.enabled);

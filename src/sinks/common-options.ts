@@ -120,11 +120,12 @@ export const CommonSinkOptions = Type.Object(
       minimum: 1,
       maximum: 256,
       default: 4,
-      description: 'Maximum number of requests at once. With 1, order is kept.',
+      description: 'Maximum number of requests at once. With 1, order is kept; only an event that fails alone may be overtaken.',
     }),
     timeout: duration('Total time of one request.', '30s'),
     backoff_max: duration('Longest pause between attempts.', '60s'),
     hold_probe: duration('First pause before a hold is probed; doubles up to 5 minutes.', '15s'),
+    stalled_after: duration('Without progress for this long, with events that wait, status says so and why.', '10m'),
     when_full: Type.Enum(['wait', 'skip'], {
       default: 'wait',
       description:

@@ -19,6 +19,7 @@ export interface SinkSettings {
   readonly timeoutMs: number;
   readonly backoffMaxMs: number;
   readonly holdProbeMs: number;
+  readonly stalledAfterMs: number;
   readonly maxDeadLetters: number;
   readonly labels: readonly string[];
 }

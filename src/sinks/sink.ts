@@ -15,8 +15,19 @@ export type Verdict =
   | { readonly kind: 'sent' }
   /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */
   | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
-  /** May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. */
-  | { readonly kind: 'uncertain'; readonly reason: string; readonly retryAfterMs?: number }
+  /**
+   * May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. `suspect`: this event may be the cause,
+   * so it is sent apart from the others. `blameless`: neither the batch's size nor an event in it can be the cause. `fix`: what to change
+   * when it does not stop; then the sink holds.
+   */
+  | {
+      readonly kind: 'uncertain';
+      readonly reason: string;
+      readonly retryAfterMs?: number;
+      readonly suspect?: boolean;
+      readonly blameless?: boolean;
+      readonly fix?: string;
+    }
   /**
    * Too big, or one event in it is bad: halves are sent. A batch of one event turns into `event` with the code. In `each`, the events with
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
@@ -70,6 +81,8 @@ export interface Batch {
   readonly endpoint: string;
   /** Attempts before this one. */
   readonly attempt: number;
+  /** An event in it may be why an earlier attempt got no answer: to be sent so that it shows which. */
+  readonly careful?: boolean;
   /** A replay overwrites where the receiver would swallow a known id. */
   readonly replay: boolean;
 }
@@ -125,6 +138,8 @@ export interface SinkType {
   /** Object schema, `additionalProperties: false`, with descriptions and defaults; properties with `secret: true` are never printed. */
   readonly options: TSchema;
   readonly defaultFormat: 'ocsf' | 'cim';
+  /** `proxy` of the sink is used. */
+  readonly speaksHttp?: boolean;
   /** What acknowledged means here, in the words of the README's table. */
   readonly acknowledges: string;
   open(options: Readonly<Record<string, unknown>>, context: SinkContext): Promise<Sink>;

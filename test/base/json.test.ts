@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { parseForeignJson, TooManyValues } from '../../src/base/foreign-json.ts';
 import { canonicalJson, isObject, longNumberAt, parseJson, setOwn } from '../../src/base/json.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
@@ -69,4 +70,28 @@ it('keeps the digits of a number however deep its document is nested', () => {
   const [first] = parseJson(text) as unknown[];
 
   expect(JSON.stringify(first)).toBe('12345678901234567890');
+});
+
+describe('JSON from outside', () => {
+  it.each([
+    ['empty objects', '{},'],
+    ['empty lists', '[],'],
+    ['digits', '1,'],
+    ['members', '{"":{"":1}},'],
+  ])('of millions of %s is refused before it is built', (_name, item) => {
+    expect(() => parseForeignJson(`[${item.repeat(2_000_000)}1]`)).toThrow(TooManyValues);
+  });
+
+  it('of ordinary records is read whatever its size', () => {
+    const record = {
+      id: 'e-1',
+      at: 1,
+      actor: { name: 'someone, {else} [here]', id: 7 },
+      tags: ['a', 'b'],
+      text: 'x\\"'.repeat(20),
+    };
+    const text = JSON.stringify(Array.from({ length: 60_000 }, () => record));
+
+    expect(parseForeignJson(text)).toHaveLength(60_000);
+  });
 });

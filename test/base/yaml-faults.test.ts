@@ -26,6 +26,23 @@ function check(text: string): string[] {
   return schemaFaults(validate.errors, doc).map(formatFault);
 }
 
+describe('a text that would cost too much', () => {
+  it.each([
+    ['lists', '['.repeat(100_000), 'p.yaml:1:1: it is nested too deeply'],
+    ['maps', '{a: '.repeat(100_000), 'p.yaml:1:1: it is nested too deeply'],
+    [
+      'blocks',
+      Array.from({ length: 3000 }, (_, depth) => `${' '.repeat(depth)}a:`)
+        .join('\n')
+        .slice(0, 4_000_000),
+      'nested too deeply',
+    ],
+    ['15 MB', 'a: 1\n'.repeat(3_000_000), 'p.yaml:1:1: the file has 15000000 characters, more than 4194304'],
+  ])('of %s is one clear fault', (_name, text, fault) => {
+    expect(check(text)).toEqual([expect.stringContaining(fault)]);
+  });
+});
+
 describe('schema faults', () => {
   it('points at the misspelt key and suggests the right one', () => {
     const faults = check('sinks:\n  soc:\n    type: x\n    token: t\n    tokn: y\n');

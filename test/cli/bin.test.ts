@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -48,8 +48,7 @@ async function install({
     await mkdir(join(root, 'node_modules', name, 'bin'));
     await symlink(process.execPath, join(root, 'node_modules', name, 'bin/node'));
   }
-  await mkdir(join(root, 'bin'));
-  await copyFile(join(packageRoot, 'bin/penstock.js'), join(root, 'bin/penstock.js'));
+  await cp(join(packageRoot, 'bin'), join(root, 'bin'), { recursive: true });
   return root;
 }
 

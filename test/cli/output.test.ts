@@ -33,12 +33,29 @@ it.each([
   expect(out()).toBe('x\n');
 });
 
-it('lets no text from elsewhere steer the terminal', () => {
-  const { output, out } = open(false);
+it('lets no text from elsewhere steer the terminal, wherever it is printed', () => {
+  const { output, out, err } = open(true);
+  const foreign = '\u001b]0;owned\u0007 \u001b[31m \u009b2J a\rb \u202eevil\u200b';
+  const harmless = '\uFFFD]0;owned\uFFFD \uFFFD[31m \uFFFD2J a\uFFFDb \uFFFDevil\uFFFD';
 
-  output.table(['reason'], [['\u001b]0;owned\u0007 \u001b[2J a\rb']]);
+  output.table(['reason'], [[`${foreign}\n`]]);
+  output.line(output.color.red(foreign));
+  output.note(foreign);
+  output.progress(foreign);
 
-  expect(out()).toBe('reason\n\uFFFD]0;owned\uFFFD \uFFFD[2J a\uFFFDb\n');
+  expect(out()).toBe(`\u001b[1mreason\u001b[0m\n${harmless}\uFFFD\n\u001b[31m${harmless}\u001b[0m\n`);
+  expect(err()).toBe(`${harmless}\n\r\u001b[2K${harmless}`);
+});
+
+it('prints JSON that says the same and steers no terminal', () => {
+  const { output, out } = open(true);
+  const value = { 'k\u009b': '\u001b[31m\u0085\u202e\u{e0041}😀é' };
+
+  output.json(value);
+
+  expect(JSON.parse(out())).toEqual(value);
+  // oxlint-disable-next-line no-control-regex
+  expect(out()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}/u);
 });
 
 it('overwrites progress on a terminal and says it rarely elsewhere', () => {

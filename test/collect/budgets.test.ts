@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { Budgets, plainQueue } from '../../src/collect/index.ts';
+import { Budgets } from '../../src/collect/index.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { at, collectingLog, minute, never, noon, said } from './fixture.ts';
+import { at, collectingLog, day, minute, never, noon, said } from './fixture.ts';
 
 function budgets(log = silentLog()) {
   const clock = at(noon);
-  return { clock, budgets: new Budgets({ ...systemSeams(), clock }, log, { openQueue: plainQueue }) };
+  return { clock, budgets: new Budgets({ ...systemSeams(), clock }, log) };
 }
 
 /** Asks for `count` requests one after the other; returns when each left, milliseconds. */
@@ -124,11 +124,18 @@ it('rejects at once when its caller gives up, and keeps nobody behind it waiting
   expect(await third).toEqual([5000]);
 });
 
-it('queues on bottleneck by default', async () => {
-  const all = new Budgets(systemSeams(), silentLog());
-  const order: number[] = [];
+it.each([
+  ['two days back', -2 * day],
+  ['two days forward', 2 * day],
+])('keeps every wait as long as it was when the wall clock steps %s', async (_what, stepMs) => {
+  const { clock, budgets: all } = budgets();
+  const own = all.of('s', { count: 1, perMs: 1000 });
+  await leave(clock, own.limit, 1);
+  all.budget('paused', { pauseMs: 5000 });
+  all.budget('used up', { remaining: 0, limit: 100, resetMs: 7000 });
+  clock.step(stepMs);
 
-  await Promise.all([1, 2, 3].map((n) => all.limit('k', never).then(() => order.push(n))));
+  const waits = [leave(clock, own.limit, 1), leave(clock, all.limit, 1, 'paused'), leave(clock, all.limit, 1, 'used up')];
 
-  expect(order).toEqual([1, 2, 3]);
+  expect(await Promise.all(waits)).toEqual([[1000], [5000], [7000]]);
 });

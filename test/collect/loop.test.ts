@@ -391,3 +391,25 @@ it('hands `run --once` what stopped it', async () => {
 
   expect(loop.status().state).toBe('hold');
 });
+
+it.each([
+  ['back', -2 * day],
+  ['forward', 2 * day],
+])('warns of silence and a dead poll as late as ever when the wall clock steps two days %s', async (_where, stepMs) => {
+  const { clock, api, loop } = running({ expectEventsWithinMs: 2 * hour });
+  api.rows.push(row('a', noon - 10 * minute));
+  await clock.advance(5 * minute);
+  clock.step(stepMs);
+  const early = loop.status().warnings.filter((text) => text.startsWith('no '));
+  api.onRequest = () => {
+    throw new PenstockError('PEN_HTTP_UNREACHABLE', 'no route');
+  };
+  await clock.advance(3 * hour);
+
+  expect(early).toEqual([]);
+  expect(loop.status().warnings.filter((text) => text.startsWith('no '))).toEqual([
+    'no poll succeeded for 3h; see last_error',
+    'no new event for 3h 5m, expected within 2h; check that the vendor still logs',
+  ]);
+  await loop[Symbol.asyncDispose]();
+});

@@ -156,10 +156,14 @@ it('refuses two sinks on one file, even when it does not exist yet', async () =>
   expect(faults[0]).toMatch(/\(sinks\.b\.path\): writes the same file as "a"/);
 });
 
+it('refuses a proxy on a sink that cannot use one', async () => {
+  await expect(load('sinks: { x: { type: stdout, proxy: "http://other:1" } }', {})).rejects.toThrow('stdout cannot use a proxy');
+});
+
 it('gives sources and sinks the proxy and certificates of the whole file unless they have their own', async () => {
   const folder = await temporaryFolder({ 'ca.pem': '-----BEGIN CERTIFICATE-----\n' });
   const config = await load(
-    `proxy: http://proxy.example.com:3128\ntls: { ca_file: ca.pem }\nsources:\n${feed('a')}${feed('b', ', tls: { server_name: x }')}sinks: { x: { type: stdout, proxy: "http://other:1" } }`,
+    `proxy: http://proxy.example.com:3128\ntls: { ca_file: ca.pem }\nsources:\n${feed('a')}${feed('b', ', tls: { server_name: x }')}sinks: { x: { type: splunk_hec, token: tok-1234, endpoint: "https://h.example", proxy: "http://other:1" } }`,
     { folder },
   );
 

@@ -3,6 +3,8 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, property, string } from 'fast-check';
 import { expect, it } from 'vitest';
+import type { PenstockError } from '../../src/base/errors.ts';
+import type { Fault } from '../../src/base/yaml-faults.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { faultsOf, type Given, load, temporaryFolder } from './load.ts';
 
@@ -23,10 +25,10 @@ it.each([
   { written: '$${env:TOKEN}', read: '${env:TOKEN}' },
   { written: '${env:NESTED}', read: '${env:TOKEN}' },
   { written: '${file:token}', read: 'from a file' },
-  { written: '"${file:sub/two lines}"', read: 'one\n' },
+  { written: '"${file:sub/two lines}"', read: '{"a":1}\n' },
   { written: '$5{a}'.replace('{a}', ''), read: '$5' },
 ])('reads $written as $read', async ({ written, read }) => {
-  const folder = await temporaryFolder({ token: 'from a file\n', 'sub/two lines': 'one\n\n' });
+  const folder = await temporaryFolder({ token: 'from a file\n', 'sub/two lines': '{"a":1}\n\n' });
 
   expect(await secretOf(written, { folder, env: { TOKEN: 's3cret', NESTED: '${env:TOKEN}' } })).toBe(read);
 });
@@ -73,10 +75,31 @@ it('never shows what it filled in, whatever is wrong with it', async () => {
   expect(faults.join('\n')).not.toContain(marked);
 });
 
+it.each([
+  ['a line break', 'one\r\ntwo'],
+  ['a line break at its beginning', '\ntoken'],
+  ['a NUL', 'to\0ken'],
+])('refuses a secret with %s, without repeating it', async (_name, token) => {
+  const error: unknown = await secretOf('${env:TOKEN}', { env: { TOKEN: token } }).catch((thrown: unknown) => thrown);
+
+  const [fault] = (error as PenstockError).cause as readonly Fault[];
+  expect(fault).toMatchObject({
+    path: ['sources', 'feed', 'options', 'client_secret'],
+    what: 'the secret holds a line break or another control character',
+  });
+});
+
+it.each(['-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----', '{\n"type": "service_account"\n}'])(
+  'takes a key file as a secret: %j',
+  async (key) => {
+    expect(await secretOf('${env:KEY}', { env: { KEY: key } })).toBe(key);
+  },
+);
+
 it('remembers secrets wherever they come from', async () => {
   const folder = await temporaryFolder({ key: 'file-secret\n' });
   const config = await load(
-    'sources: { feed: { connector: vendor, options: { org_id: acme, client_secret: plain-secret } } }\nsinks:\n  a: { type: splunk_hec, endpoint: https://h.example, token: ${env:TOKEN} }\n  b: { type: stdout, proxy: "http://u:${file:key}@proxy:1" }\n',
+    'sources: { feed: { connector: vendor, options: { org_id: acme, client_secret: plain-secret } } }\nsinks:\n  a: { type: splunk_hec, endpoint: https://h.example, token: ${env:TOKEN} }\n  b: { type: splunk_hec, endpoint: https://h.example, token: tok-1234, proxy: "http://u:${file:key}@proxy:1" }\n',
     { folder, env: { TOKEN: 'env-secret' } },
   );
 

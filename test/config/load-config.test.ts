@@ -95,6 +95,7 @@ it('resolves a sink with what all sinks have', async () => {
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
+    stalledAfterMs: 600_000,
     maxDeadLetters: 10_000,
     whenFull: 'wait',
     labels: [],

@@ -96,7 +96,7 @@ export const fakeSinkTypes: Readonly<Record<string, SinkType>> = {
   splunk_hec: fakeSink(
     'splunk_hec',
     { endpoint: Type.String({ format: 'uri' }), token: Type.String({ minLength: 1, secret: true }) },
-    { defaultFormat: 'cim', urls: ({ endpoint }) => [String(endpoint)] },
+    { defaultFormat: 'cim', speaksHttp: true, urls: ({ endpoint }) => [String(endpoint)] },
   ),
 };
 

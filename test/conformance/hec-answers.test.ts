@@ -31,7 +31,7 @@ describe('Every code has its verdict', () => {
     [403, 4, 'hold'],
     [400, 5, 'split'],
     [400, 6, 'split'],
-    [400, 7, 'split'],
+    [400, 7, 'hold'],
     [500, 8, 'retry'],
     [503, 9, 'retry'],
     [400, 10, 'hold'],
@@ -129,12 +129,11 @@ it('A bad event among acknowledged ones costs its endpoint no pause', async () =
   expect(decide(verdicts, 3).failure?.retryAfterMs).toBe(0);
 });
 
-it('Code 7 with number 2 of 3: event 1 is tried alone, then refused', async () => {
+it('Code 7 names an event, but the index is the same for all: the sink holds', async () => {
   const verdicts = await answered(hec(400, 7, { 'invalid-event-number': 2 }));
-  const alone = await answered(hec(400, 7, { 'invalid-event-number': 1 }), 1);
 
-  expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [0], refused: [], again: [[1], [2]] });
-  expect(decide(alone, 1)).toMatchObject({ refused: [{ index: 0, code: 'hec_7' }], again: [] });
+  expect(decide(verdicts, 3)).toMatchObject({ acknowledged: [], refused: [], again: 'same' });
+  expect(verdicts).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining('create the index in Splunk') as string } });
 });
 
 it.each([
@@ -143,7 +142,6 @@ it.each([
   ['beyond the batch', 6, { 'invalid-event-number': 3 }],
   ['no whole number', 6, { 'invalid-event-number': 1.5 }],
   ['text', 6, { 'invalid-event-number': '1' }],
-  ['0 with the code that counts from 1', 7, { 'invalid-event-number': 0 }],
 ])('A number that is %s leads to halves, not to dead letters', async (_, code, more) => {
   const verdicts = await answered(hec(400, code, more));
 
@@ -214,7 +212,7 @@ it.each([
   { status: 413, body: '<html>Too large</html>', verdict: 'split' },
   { status: 404, body: { text: 'The requested URL was not found on this server.', code: 404 }, verdict: 'hold' },
   { status: 405, body: { text: 'The requested URL was not found on this server.', code: 405 }, verdict: 'hold' },
-  { status: 200, body: '<html>Please log in</html>', verdict: 'uncertain' },
+  { status: 200, body: '<html>Please log in</html>', verdict: 'hold' },
   { status: 200, body: '', verdict: 'uncertain' },
   { status: 200, body: '{"text":"Success"}', verdict: 'uncertain' },
   { status: 200, body: '[0]', verdict: 'uncertain' },

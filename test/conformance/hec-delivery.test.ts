@@ -85,10 +85,7 @@ it('A refused token holds without a dead letter; once it is right everything is 
   expect(stored.toSorted()).toEqual(uids(5));
 });
 
-it.each([
-  ['Code 6', 6, 0],
-  ['Code 7, which counts one more,', 7, 1],
-])('%s dead-letters the bad event and delivers every other once', async (_, code, from) => {
+it('Code 6 dead-letters the bad event and delivers every other once', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 6));
   const stored: string[] = [];
@@ -96,26 +93,26 @@ it.each([
     const sent = uidsOf(seen);
     const bad = sent.indexOf('e3');
     stored.push(...(bad === -1 ? sent : sent.slice(0, bad)));
-    return bad === -1 ? ok : hec(400, code, { 'invalid-event-number': bad + from });
+    return bad === -1 ? ok : hec(400, 6, { 'invalid-event-number': bad });
   });
   await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
 
   await delivering.drained();
 
   expect(stored.toSorted()).toEqual(uids(6).filter((uid) => uid !== 'e3'));
-  expect(journal.letters.map(({ record, code: letter }) => [record.uid, letter])).toEqual([['e3', `hec_${code}`]]);
+  expect(journal.letters.map(({ record, code: letter }) => [record.uid, letter])).toEqual([['e3', 'hec_6']]);
 });
 
-it('When every event is refused with one code the sink holds instead of filling the dead letters', async () => {
+it.each([3, 300])('When the index of %i events is refused the sink holds at once, without a dead letter', async (events) => {
   const journal = memoryJournal();
-  journal.put(live, records('e', 300));
+  journal.put(live, records('e', events));
   await using receiver = await openReceiver(() => hec(400, 7, { 'invalid-event-number': 1 }));
   await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
 
   await until(() => delivering.loop.status().state === 'hold');
 
-  expect(delivering.loop.status().hold?.reason).toContain('hec_7');
-  expect(journal.letters.length).toBeLessThan(30);
+  expect(delivering.loop.status().hold?.reason).toContain('(code 7)');
+  expect(journal.letters).toEqual([]);
 });
 
 const busy: Reply = { status: 503, headers: { 'retry-after': '1' }, body: { text: 'Server is busy', code: 9 } };

@@ -159,14 +159,51 @@ it('A bulk answer is read item by item', async () => {
   expect(decide(verdicts, 4)).toMatchObject({ acknowledged: [0, 3], again: [[1]], refused: [{ index: 2 }] });
 });
 
+/** A bulk answer in which every item was refused so. */
+function itemsOf(type: string, reason: string): Reply {
+  const one = { create: { status: 400, error: { type, reason } } };
+  return { status: 200, body: { errors: true, items: [one, one, one] } };
+}
+
 it.each([
   ['all items written', items('create', 201, 201, 201), 'accept'],
   ['an item whose index is missing', items('create', 404, 201, 503), ['hold', 'accept', 'retry']],
   ['too few items', items('create', 201, 201), 'uncertain'],
-  ['no JSON', { status: 200, body: '<html>' }, 'uncertain'],
+  ['no JSON', { status: 200, body: 'ok' }, 'uncertain'],
+  ['a page', { status: 200, body: '<html>' }, 'hold'],
+  ['an index that is closed', itemsOf('index_closed_exception', 'closed'), ['hold', 'hold', 'hold']],
+  [
+    'an alias without an index to write to',
+    itemsOf('illegal_argument_exception', 'no write index is defined for alias [audit]'),
+    ['hold', 'hold', 'hold'],
+  ],
+  [
+    'a field that cannot be mapped',
+    itemsOf('mapper_parsing_exception', 'failed to parse field [index] of type [long]'),
+    ['event', 'event', 'event'],
+  ],
   ['nothing', { status: 200 }, 'uncertain'],
 ])('A bulk answer with %s', async (_, reply, verdict) => {
   expect(kinds(await answered(bulk, reply))).toEqual(verdict);
+});
+
+it.each([
+  ['a bucket', 400, '<Error><Code>NoSuchBucket</Code></Error>', 'hold'],
+  ['a stream', 400, '{"error":{"code":"InvalidStream","message":"The stream Custom-A was not configured in the rule"}}', 'hold'],
+  ['a topic', 422, 'unknown topic "audit"', 'hold'],
+  ['a table', 400, '{"message":"Table audit_log does not exist"}', 'hold'],
+  ['a page of a proxy', 400, '<!DOCTYPE html><title>Bad request</title>', 'hold'],
+  ['a login page behind a 200', 200, '<html><form action="/login">', 'hold'],
+  ['a limit of a proxy', 413, '<html>Request Entity Too Large</html>', 'split'],
+  ['an event', 400, '{"error":"field \\"index\\" is missing"}', 'split'],
+])('An answer about %s', async (_, status, body, verdict) => {
+  expect(kinds(await answered({}, { status, body }))).toEqual(verdict);
+});
+
+it.each([429, 500, 502, 503, 504, 408, 520])('The pause that a %i asks for is kept', async (status) => {
+  const verdicts = await answered({}, { status, headers: { 'retry-after': '3' } });
+
+  expect(verdicts).toMatchObject({ all: { retryAfterMs: 3000 } });
 });
 
 it('Documents are created under the id of the event, so that a resend is a conflict; a replay overwrites', async () => {

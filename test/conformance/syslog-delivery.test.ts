@@ -75,7 +75,7 @@ it('After a FIN from the peer, no further message is written to that socket', as
   expect({ kinds, afterFin, connections }).toEqual({ kinds: ['uncertain'], afterFin: 0, connections: 2 });
 });
 
-it('A peer that stops reading makes the sink stop taking batches, so that memory stays bounded', async () => {
+it('A peer that stops reading makes the sink stop taking batches, and memory stays bounded', async () => {
   await using deaf = await listen((socket) => socket.removeAllListeners('data').pause());
   await using hearing = await listen((socket) => socket.removeAllListeners('data').resume());
   const open = (port: number) => openSink(syslog, { address: `tcp://127.0.0.1:${port}`, max_message: '2MB' });

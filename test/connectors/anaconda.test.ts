@@ -57,7 +57,7 @@ describe('the request', () => {
       signal,
     );
 
-    expect(answer.next).toEqual({ kind: 'offset', offset: 6 });
+    expect(answer.next).toMatchObject({ kind: 'offset', offset: 6 });
   });
 
   it('sweeps without a time range, newest first', async () => {

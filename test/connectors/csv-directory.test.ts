@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { DirectoryReader, RawRecord } from '../../src/connectors/connector.ts';
+import { delimiterOf, matchHeader } from '../../src/connectors/csv-directory/header.ts';
 import { Occurrences } from '../../src/connectors/csv-directory/occurrences.ts';
+import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
 import { openSource } from './open-source.ts';
 
 const signal = new AbortController().signal;
@@ -91,6 +93,52 @@ describe('rows', () => {
       { value: { typename: 'AuditEvent', actionResult: 'SUCCESS' }, occurrence: 1 },
       { value: { ...record(1, 'two\nlines'), _extra: ['more'] }, occurrence: 1 },
     ]);
+  });
+
+  it('keep every column, also when names repeat or are long', async () => {
+    await put('a.csv', `x,x_3,x,${'y'.repeat(400)},${'y'.repeat(500)},${header}1,2,3,4,5,${row(1)}`);
+
+    const [read] = await readAll('a.csv');
+
+    expect(read?.value).toEqual({
+      x: '1',
+      x_3: '2',
+      x_3_: '3',
+      ['y'.repeat(300)]: '4',
+      [`${'y'.repeat(300)}_5`]: '5',
+      ...record(1),
+    });
+  });
+
+  it('with more cells than any table has come as text', async () => {
+    const wide = `${row(1).trim()},${'x,'.repeat(10_000)}\n`;
+    await put('a.csv', header + wide + row(2));
+
+    const records = await readAll('a.csv');
+
+    expect(records).toEqual([
+      { value: wide, occurrence: 1, unreadable: 'the row has 10007 cells, more than 10000' },
+      { value: record(2), occurrence: 1 },
+    ]);
+  });
+
+  it('come in chunks of a bounded size, however large they are', async () => {
+    await put('a.csv', header + row(1, 'x'.repeat(3_000_000)).repeat(4));
+    const { files } = await reader.list(signal);
+
+    const sizes: number[] = [];
+    for await (const chunk of reader.read(files[0]!, signal)) sizes.push(chunk.length);
+
+    expect(sizes).toEqual([2, 2]);
+  });
+
+  it('under a line of too many columns are unreadable', async () => {
+    await put('a.csv', `${header.trim()},${'x,'.repeat(150_000)}\n${row(1)}`);
+
+    await expect(readAll('a.csv')).rejects.toMatchObject({
+      code: 'PEN_FILE_UNREADABLE',
+      message: 'its first line names 150007 columns, more than 10000',
+    });
   });
 
   it('that are the same are numbered over the whole file', async () => {
@@ -284,5 +332,25 @@ describe('the counter of equal rows', () => {
     occurrences.count('b');
 
     expect(() => occurrences.count('c')).toThrow(expect.objectContaining({ code: 'PEN_FILE_UNREADABLE' }) as Error);
+  });
+});
+
+describe('the header line', () => {
+  const spec = { columns: { userID: ['user'] }, required: [] };
+
+  it.each(Object.entries(awkwardRuns))('with a name of %s is matched in linear time', (_name, run) => {
+    expectLinear((length) => {
+      const header = matchHeader([repeated(run, length), 'user'], spec);
+      return [delimiterOf(repeated(run, length)), header.record(['a', 'b']), header.key(['a', 'b'])];
+    });
+  });
+
+  it('with names that repeat is matched in linear time', () => {
+    expectLinear((length) =>
+      matchHeader(
+        Array.from({ length: length / 100 }, () => 'user'),
+        spec,
+      ),
+    );
   });
 });

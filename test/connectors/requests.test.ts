@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openVendor, pageOf, pathsAsked, vendorConnector, walk } from './vendor.ts';
+import { openVendor, pathsAsked, vendorConnector, walk } from './vendor.ts';
 
 const since = '{{ window.from }}';
 const token = { 'page.kind': 'token', 'page.token': 'next' };
@@ -64,13 +64,5 @@ describe('the bounds of a window', () => {
 
     expect(pathsAsked(vendor)).toEqual([`/v1/logs?from=${begin}&to=${end}`]);
     expect(vendor.asked[0]?.body).toBe(format.startsWith('epoch') ? `{"n":${begin}}` : `{"n":"${begin}"}`);
-  });
-
-  it('have a cap that a source knows', async () => {
-    const connector = vendorConnector({ 'window.cap': 1000 });
-
-    await pageOf(openVendor(connector, () => ({ body: { data: [] } })));
-
-    expect([connector.defaults.cap, vendorConnector({}).defaults.cap]).toEqual([1000, undefined]);
   });
 });

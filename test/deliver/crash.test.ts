@@ -114,7 +114,7 @@ it('loses nothing and repeats an event at most once, wherever the process dies',
     expect({ diesAt, ...(await outcome(directory, received)) }).toEqual({ diesAt, ...complete });
     expect(copies, `copies after dying at step ${diesAt}`).toBeLessThanOrEqual(2);
   }
-}, 60_000);
+});
 
 it('repeats nothing after an orderly stop', async () => {
   const directory = await temporaryDirectory();

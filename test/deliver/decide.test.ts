@@ -13,6 +13,7 @@ const nothing = {
   hold: undefined,
   slower: false,
   unlocated: 0,
+  tooLarge: undefined,
 };
 
 const accept: Verdict = { kind: 'accept' };
@@ -31,19 +32,30 @@ it.each([
     want: { acknowledged: [0, 1, 2], slower: true, unlocated: 2 },
   },
   { name: 'sent', verdict: sent, want: { unconfirmed: [0, 1, 2] } },
-  { name: 'retry', verdict: retry, want: { again: 'same', failure: { kind: 'retry', reason: 'busy', retryAfterMs: undefined } } },
+  {
+    name: 'retry',
+    verdict: retry,
+    want: {
+      again: 'same',
+      failure: { kind: 'retry', reason: 'busy', retryAfterMs: undefined, isBlameless: true, fix: undefined },
+    },
+  },
   {
     name: 'retry after',
     verdict: { kind: 'retry', reason: 'busy', retryAfterMs: 7000 } as Verdict,
-    want: { again: 'same', failure: { kind: 'retry', reason: 'busy', retryAfterMs: 7000 } },
+    want: { again: 'same', failure: { kind: 'retry', reason: 'busy', retryAfterMs: 7000, isBlameless: true, fix: undefined } },
   },
   {
     name: 'uncertain',
     verdict: uncertain,
-    want: { again: 'same', uncertain: [0, 1, 2], failure: { kind: 'uncertain', reason: 'reset', retryAfterMs: undefined } },
+    want: {
+      again: 'same',
+      uncertain: [0, 1, 2],
+      failure: { kind: 'uncertain', reason: 'reset', retryAfterMs: undefined, isBlameless: false, fix: undefined },
+    },
   },
-  { name: 'split', verdict: split, want: { again: [[0, 1], [2]] } },
-  { name: 'event without saying which', verdict: event, want: { again: [[0, 1], [2]] } },
+  { name: 'split', verdict: split, want: { again: [[0, 1], [2]], tooLarge: '413' } },
+  { name: 'event without saying which', verdict: event, want: { again: [[0, 1], [2]], tooLarge: '6' } },
   { name: 'hold', verdict: hold, want: { again: 'same', hold: { reason: 'bad token', fix: 'renew it', untilReleased: false } } },
   {
     name: 'hold until released',
@@ -71,7 +83,7 @@ it('sends only the events again that each asked for it', () => {
     refused: [{ index: 2, code: '6', reason: 'bad data' }],
     again: [[1, 4]],
     uncertain: [4],
-    failure: { kind: 'uncertain', reason: 'reset', retryAfterMs: undefined },
+    failure: { kind: 'uncertain', reason: 'reset', retryAfterMs: undefined, isBlameless: false, fix: undefined },
   });
 });
 
@@ -80,7 +92,7 @@ it('sends a lone suspect apart from the others, in the order of the batch', () =
     ...nothing,
     acknowledged: [0],
     again: [[1], [2]],
-    failure: { kind: 'retry', reason: 'busy', retryAfterMs: undefined },
+    failure: { kind: 'retry', reason: 'busy', retryAfterMs: undefined, isBlameless: true, fix: undefined },
   });
 });
 
@@ -112,7 +124,13 @@ it('trusts nothing in an answer with another number of verdicts than events', ()
     ...nothing,
     again: 'same',
     uncertain: [0, 1, 2],
-    failure: { kind: 'uncertain', reason: '2 verdicts for 3 events', retryAfterMs: undefined },
+    failure: {
+      kind: 'uncertain',
+      reason: '2 verdicts for 3 events',
+      retryAfterMs: undefined,
+      isBlameless: false,
+      fix: undefined,
+    },
   });
 });
 

@@ -93,6 +93,7 @@ export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
+    stalledAfterMs: 600_000,
     maxDeadLetters: 1_000,
     ...change,
   };

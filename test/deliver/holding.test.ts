@@ -299,15 +299,15 @@ it('holds instead of draining the journal into dead letters when many events are
 
   await clock.advance(300_000);
 
-  expect(held).toEqual({ letters: 19, state: 'hold', offset: 19, jobs: 0 });
+  expect(held).toEqual({ letters: 2, state: 'hold', offset: 2, jobs: 0 });
   expect({
     delivered: delivered.size,
     letters: journal.letters.length,
     jobs: journal.inserted.map(({ kind, args }) => ({ kind, args })),
     state: loop.status().state,
   }).toEqual({
-    delivered: 181,
-    letters: 19,
+    delivered: 198,
+    letters: 2,
     jobs: [{ kind: 'retry_dead_letters', args: { sink: 'out', code: '7' } }],
     state: 'idle',
   });
@@ -366,7 +366,7 @@ it('holds when the dead letters are full, and goes on when there is room', async
   const { loop, clock } = setUp({
     journal,
     settings: { maxDeadLetters: 3 },
-    answer: ({ events }) => ({ each: events.map(() => ({ kind: 'event', code: '6', reason: 'bad' })) }),
+    answer: ({ events }) => ({ each: events.map(({ uid }) => ({ kind: 'event', code: `6${uid}`, reason: 'bad' })) }),
   });
   loop.start();
   await clock.advance(1_000);
@@ -384,7 +384,7 @@ it('holds when the dead letters are full, and goes on when there is room', async
     letters: 3,
     offset: 3,
     state: 'hold',
-    reason: 'the dead letters are full (3); the next one has code "6"',
+    reason: 'the dead letters are full (3); the next one has code "6e3"',
   });
   expect({ letters: journal.letters.length, offset: journal.offsetOf(live) }).toEqual({ letters: 3, offset: 6 });
   await clock.until(loop.stop(0));
@@ -435,5 +435,21 @@ it('says that it is not drained while it holds', async () => {
   const isDrained = await clock.until(loop.drained(limit.signal));
 
   expect(isDrained).toBe(false);
+  await clock.until(loop.stop(0));
+});
+
+it('knows after a restart which dead letters a hold made, and sends them again when it ends', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const reason = 'many different events are refused with one code, "7": Incorrect index';
+  journal.holdNotes.set('out', { since: 1, reason, fix: 'create the index' });
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(1_000);
+
+  expect(journal.inserted.map(({ kind, args }) => ({ kind, args }))).toEqual([
+    { kind: 'retry_dead_letters', args: { sink: 'out', code: '7' } },
+  ]);
   await clock.until(loop.stop(0));
 });

@@ -3,10 +3,22 @@ import { RefusalRate } from '../../src/deliver/refusal-rate.ts';
 
 it('calls the 20th of many different refused events systematic', () => {
   const rate = new RefusalRate();
+  rate.accepted(1);
 
   const answers = Array.from({ length: 21 }, (_, index) => rate.refused(`e${index}`, '7'));
 
   expect(answers.indexOf(true)).toBe(19);
+});
+
+it('calls the third of different refused events systematic when nothing was ever taken', () => {
+  const rate = new RefusalRate();
+
+  expect([rate.refused('e0', '7'), rate.refused('e0', '7'), rate.refused('e1', '7'), rate.refused('e2', '7')]).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ]);
 });
 
 it('does not mistake one event that is refused again and again', () => {

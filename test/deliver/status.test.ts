@@ -63,3 +63,21 @@ it('shows no counts of a sink that counts nothing', async () => {
   expect(loop.status()).not.toHaveProperty('counters');
   await clock.until(loop.stop(0));
 });
+
+it('says that a sink makes no progress, and why', async () => {
+  const journal = memoryJournal();
+  journal.put({ kind: 'live', source: 'acme' }, records('e', 3));
+  const { loop, clock } = setUp({
+    journal,
+    settings: { stalledAfterMs: 120_000 },
+    answer: () => ({ all: { kind: 'retry', reason: 'answered 503' } }),
+  });
+  loop.start();
+  await clock.advance(100_000);
+  const before = loop.status().warnings;
+
+  await clock.advance(100_000);
+
+  expect({ before, after: loop.status().warnings }).toEqual({ before: [], after: ['no progress for 3 min: answered 503'] });
+  await clock.until(loop.stop(0));
+});

@@ -6,7 +6,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 import { startVendors } from './vendors.ts';
 
@@ -59,8 +59,8 @@ it('tells of silence, expiring credentials and a cursor that nears the retention
   await daemon.said(/"source":"soon".*"warning":"credential_expires".*source needs attention/);
   await daemon.said(/"source":"stuck".*poll failed/);
 
-  const json = JSON.parse((await run(['status', '--json', '-c', file])).stdout) as Status;
-  const check = await run(['status', '--check', '-c', file]);
+  const json = JSON.parse((await command(['status', '--json', '-c', file])).stdout) as Status;
+  const check = await command(['status', '--check', '-c', file]);
   daemon.child.kill('SIGTERM');
   await daemon.exited;
 
@@ -95,8 +95,8 @@ it('finds late records and records without a time by the sweep, and suggests an 
   await receiver.until(() => got(late));
   const untimed = simulator.issued('anaconda').filter(({ occurredAt }) => occurredAt === null);
   await receiver.until(() => untimed.every(({ id }) => got(id)));
-  const json = JSON.parse((await run(['status', '--json', '-c', file])).stdout) as Status;
-  const text = await run(['status', '-c', file]);
+  const json = JSON.parse((await command(['status', '--json', '-c', file])).stdout) as Status;
+  const text = await command(['status', '-c', file]);
   daemon.child.kill('SIGTERM');
   await daemon.exited;
 

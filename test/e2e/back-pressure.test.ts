@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { missingArrivals, untilStatus } from './conditions.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 import { startVendors } from './vendors.ts';
 
@@ -15,7 +15,7 @@ interface Totals {
 }
 
 async function ledgerOf(file: string) {
-  const { code, stdout } = await run(['ledger', '--json', '-c', file]);
+  const { code, stdout } = await command(['ledger', '--json', '-c', file]);
   return { code, ...(JSON.parse(stdout) as { imbalances: unknown[]; sinks: Record<string, Totals> }) };
 }
 
@@ -35,8 +35,8 @@ it('holds, fills the journal, pauses collection, says so, and recovers by itself
   const full = await untilStatus(file, 'a paused collection', ({ sources }) =>
     sources.every(({ state }) => state === 'waiting_for_room'),
   );
-  const shown = await run(['status', '-c', file]);
-  const checked = await run(['status', '--check', '-c', file]);
+  const shown = await command(['status', '-c', file]);
+  const checked = await command(['status', '--check', '-c', file]);
   receiver.refuse = undefined;
   const missing = await missingArrivals(receiver, vendors, { of: ['analyst-studio'] });
   const well = await untilStatus(file, 'no problem any more', ({ problems }) => problems.length === 0);
@@ -70,7 +70,7 @@ it('ends a hold at once when it is released by hand', async () => {
   await untilStatus(file, 'a sink on hold', ({ sinks }) => sinks.every(({ state }) => state === 'hold'));
   receiver.refuse = undefined;
 
-  const released = await run(['sinks', 'release', 'lake', '-c', file]);
+  const released = await command(['sinks', 'release', 'lake', '-c', file]);
   const missing = await missingArrivals(receiver, vendors);
   daemon.child.kill('SIGTERM');
 
@@ -97,7 +97,7 @@ it('lets a sink that may skip fall behind without stopping collection or the hea
 
   const missing = await missingArrivals(healthy, vendors, { of: ['analyst-studio'] });
   await daemon.said('the journal is full: a sink skipped records');
-  const told = await run(['status', '-c', file]);
+  const told = await command(['status', '-c', file]);
   dead.refuse = undefined;
   await untilStatus(file, 'a sink that delivers again', ({ sinks }) =>
     sinks.every(({ hold, pending }) => hold === undefined && pending < 500),

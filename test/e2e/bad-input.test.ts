@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
 import { untilStatus } from './conditions.ts';
 import { type Asked, answer, startOddVendor } from './odd-vendor.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock, run } from './penstock.ts';
 
 const at = (secondsAgo: number): string => new Date(Date.now() - secondsAgo * 1000).toISOString();
 const good = { id: 'good-1', org_id: 'o', action_key: 'policy_updated', occurred_at: at(600), created_at: at(600), message: 'm' };
@@ -130,7 +130,7 @@ it('delivers every record of a page, whatever it is, and says which could not be
   const once = await run(['run', '--once', '-c', file]);
   const again = await run(['run', '--once', '-c', file]);
   const events = await eventsIn(join(dirname(file), 'events.ndjson'));
-  const ledger = JSON.parse((await run(['ledger', '--json', '-c', file])).stdout) as {
+  const ledger = JSON.parse((await command(['ledger', '--json', '-c', file])).stdout) as {
     sources: { odd: Record<string, number> };
   };
 

@@ -3,7 +3,7 @@ import { isObject } from '../../src/base/json.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { Job } from '../../src/journal/journal.ts';
 import { missingArrivals, until, untilStatus, untilStored } from './conditions.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, type Receiver, startReceiver } from './receiver.ts';
 import { startVendors } from './vendors.ts';
 
@@ -45,7 +45,7 @@ async function setUp(
 }
 
 async function json<T>(args: readonly string[]): Promise<T> {
-  return JSON.parse((await run(args)).stdout) as T;
+  return JSON.parse((await command(args)).stdout) as T;
 }
 
 function commonest(events: readonly ReceivedEvent[]): string {
@@ -84,14 +84,14 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   const ofStudio = await list('--source', 'studio-acme');
   const first = all.letters[0];
   const shown = await json<Letters['letters'][number]>(['dead-letters', 'show', String(first?.id), '-c', file]);
-  const timid = await run(['dead-letters', 'discard', '--source', 'studio-acme', '-c', file]);
-  const discarded = await run(['dead-letters', 'discard', '--source', 'studio-acme', '--yes', '-c', file]);
-  const retried = await run(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
+  const timid = await command(['dead-letters', 'discard', '--source', 'studio-acme', '-c', file]);
+  const discarded = await command(['dead-letters', 'discard', '--source', 'studio-acme', '--yes', '-c', file]);
+  const retried = await command(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
   const back = await list('--source', 'anaconda-acme');
   receiver.refuse = undefined;
   daemon.child.kill('SIGTERM');
   await daemon.exited;
-  const again = await run(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
+  const again = await command(['dead-letters', 'retry', '--sink', 'lake', '-c', file]);
   const left = await list();
   const ledger = await json<{ imbalances: unknown[]; sinks: Record<string, { discarded: number }> }>([
     'ledger',
@@ -124,7 +124,7 @@ it('replays one source and one action of a range, labelled, with the same ids', 
     .filter((event) => partsOf(event).time >= Date.parse(range.from) && partsOf(event).time <= Date.parse(range.to))
     .map(({ uid }) => uid);
 
-  const replayed = await run([
+  const replayed = await command([
     'replay',
     'lake',
     '--from',
@@ -237,7 +237,7 @@ it('does a backfill itself where no daemon runs, and leaves it to the next run w
   killed.child.kill('SIGKILL');
   await killed.exited;
   open();
-  const other = await run(['backfill', 'anaconda-acme', ...range, '-c', file]);
+  const other = await command(['backfill', 'anaconda-acme', ...range, '-c', file]);
   const done = await json<{ jobs: { state: string }[]; sinks: { pending: number }[] }>(['status', '--json', '-c', file]);
 
   expect([other.code, other.stdout]).toEqual([0, expect.stringContaining('by this command')]);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { isObject } from '../../src/base/json.ts';
-import { configFile, run } from './penstock.ts';
+import { command, configFile, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const documented = readFileSync(resolve(import.meta.dirname, '../../docs/json.md'), 'utf8');
@@ -52,7 +52,7 @@ it('documents every field that a script may read', async () => {
       ['check'],
       ['journal', 'check'],
       ['verify', 'anaconda-acme', ...range],
-    ].map((args) => run([...args, '--json', '-c', file])),
+    ].map((args) => command([...args, '--json', '-c', file])),
   );
 
   const keys = new Set(answers.flatMap(({ stdout }) => keysOf(JSON.parse(stdout))));

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { allFaults } from '../../src/simulator/index.ts';
 import { missingArrivals } from './conditions.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 import { calm, startVendors } from './vendors.ts';
 
@@ -43,7 +43,7 @@ export async function expectNothingLost({ vendors, receiver, file }: Awaited<Ret
   await receiver.until(() => fromFiles() >= rows).catch(() => undefined);
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
-  const ledger = await run(['ledger', '--json', '-c', file]);
+  const ledger = await command(['ledger', '--json', '-c', file]);
 
   expect({ missing, rowsMissing: rows - Math.min(rows, fromFiles()), code }).toEqual({ missing: [], rowsMissing: 0, code: 0 });
   expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });

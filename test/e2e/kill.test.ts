@@ -29,7 +29,7 @@ it('explains every duplicate: an answer was lost or the process died before the 
     sinks: { lake: { type: 'http', url: receiver.url, batch: { events: 50, wait: '100ms' }, backoff_max: '200ms' } },
   });
 
-  const { code } = await run(['run', '--once', '--timeout', '60s', '-c', file]);
+  const { code } = await run(['run', '--once', '--timeout', '5m', '-c', file]);
 
   const copies = new Map<string, number>();
   for (const { uid } of receiver.received) copies.set(uid, (copies.get(uid) ?? 0) + 1);

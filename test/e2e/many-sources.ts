@@ -5,7 +5,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
 import { until } from './conditions.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 
 const slow = 'o-007';
@@ -60,9 +60,9 @@ export async function expectFairPolls(count: number): Promise<void> {
   const pollsSince = (): number[] => good.map((org) => (vendor.asked.get(org) ?? 0) - (before.get(org) ?? 0));
   await until('two more polls of each', () => Math.min(...pollsSince()) >= 2);
   const polls = pollsSince();
-  const json = await run(['status', '--json', '-c', file]);
-  const text = await run(['status', '-c', file]);
-  const check = await run(['status', '--check', '-c', file]);
+  const json = await command(['status', '--json', '-c', file]);
+  const text = await command(['status', '-c', file]);
+  const check = await command(['status', '--check', '-c', file]);
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
 

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { listActions } from '../../src/workbench/catalog.ts';
-import { configFile, run } from './penstock.ts';
+import { command, configFile, run } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 
 const connector = resolve(import.meta.dirname, '../../connectors/okta');
@@ -125,7 +125,7 @@ it('holds when the token is refused, and says what to do', async () => {
   });
 
   const once = await run(['run', '--once', '-c', file]);
-  const status = await run(['status', '-c', file]);
+  const status = await command(['status', '-c', file]);
 
   expect([once.code, status.code]).toEqual([1, 0]);
   expect(once.stdout + once.stderr).toContain('Invalid token provided');

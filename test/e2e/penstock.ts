@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { stringify } from 'yaml';
+import { penstock as runInProcess } from '../cli/terminal.ts';
 import { patienceMs } from './patience.ts';
 
 export interface ProcessOptions {
@@ -82,11 +83,23 @@ export function penstock(args: readonly string[], { cwd, env = {}, haste }: Proc
   return { child, stdout: () => stdout, stderr: () => stderr, exited, said };
 }
 
-/** Runs a command to its end. */
-export async function run(args: readonly string[], options: ProcessOptions = {}) {
+export interface Ended {
+  readonly code: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end, in a process of its own. */
+export async function run(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {
   const running = penstock(args, options);
   const code = await running.exited;
   return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+/** Runs a command in this process: all of the program, without the second that another process costs. */
+export async function command(args: readonly string[]): Promise<Ended> {
+  const { code, out, err } = await runInProcess(args);
+  return { code, stdout: out, stderr: err };
 }
 
 /** A fresh folder with a configuration in it; returns the file's path. */

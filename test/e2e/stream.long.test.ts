@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
-import { penstock, run } from './penstock.ts';
+import { command, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
 import { audit, configFor, data, record, startService, usersIn } from './stream-scene.ts';
 
@@ -40,7 +40,7 @@ it(`loses no message although daemon and service die at random (PENSTOCK_SEED=${
   await receiver.until(() => new Set(usersIn(receiver)).size >= sent.length).catch(() => undefined);
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
-  const ledger = await run(['ledger', '--json', '-c', file]);
+  const ledger = await command(['ledger', '--json', '-c', file]);
 
   const arrived = new Set(usersIn(receiver));
   expect(sent.filter((user) => !arrived.has(user))).toEqual([]);

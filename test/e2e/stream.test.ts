@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { until, untilStatus } from './conditions.ts';
-import { penstock, run } from './penstock.ts';
+import { command, penstock, run } from './penstock.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { audit, configFor, data, record, startService, usersIn } from './stream-scene.ts';
 
@@ -52,7 +52,7 @@ it('delivers every kind of payload, the same event of two messages twice and of 
   pulsar.publish(audit, record('last'));
   pulsar.faults.repeat = 1;
 
-  const { code, stderr } = await run(['run', '--once', '--timeout', '30s', '-c', file]);
+  const { code, stderr } = await run(['run', '--once', '--timeout', '5m', '-c', file]);
 
   expect(code, stderr).toBe(0);
   const known = ['twin', 'first', 'second', 'heavy', 'last'].map((user) => [
@@ -92,7 +92,7 @@ it('goes on with the other topics when one is deleted', async () => {
   await until('a 404', () => (pulsar.upgrades.get(404) ?? 0) > 0);
   pulsar.publish(audit, record('after'));
   await receiver.until(() => usersIn(receiver).includes('after'));
-  const status = await run(['status', '-c', file]);
+  const status = await command(['status', '-c', file]);
   // The topic is made again, as an admin would.
   pulsar.subscribe(data, 'penstock');
   pulsar.publish(data, record('again'));
@@ -178,10 +178,10 @@ it('tells what check finds, and makes the subscription only when it is asked to'
   const file = await configFor(pulsar, receiver, { topics: ['acme/default/new'], options: { admin_url: pulsar.adminUrl } });
   const missing = await configFor(pulsar, receiver, { topics: ['acme/default/nope'], options: { admin_url: pulsar.adminUrl } });
 
-  const before = await run(['check', '-c', file]);
-  const creating = await run(['check', '--create-subscription', '-c', file]);
-  const after = await run(['check', '-c', file]);
-  const none = await run(['check', '--create-subscription', '-c', missing]);
+  const before = await command(['check', '-c', file]);
+  const creating = await command(['check', '--create-subscription', '-c', file]);
+  const after = await command(['check', '-c', file]);
+  const none = await command(['check', '--create-subscription', '-c', missing]);
 
   expect(before.stdout).toContain('subscription "penstock" of persistent://acme/default/new does not exist');
   expect(before.stdout).toContain('warning: when 1.0 GiB of messages wait unread, the oldest are deleted');

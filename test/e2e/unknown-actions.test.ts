@@ -6,7 +6,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
-import { configFile, penstock, run } from './penstock.ts';
+import { command, configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, startReceiver } from './receiver.ts';
 
 const record = (id: string, minutesAgo: number, event_type: string): AuditRecord => ({
@@ -56,18 +56,18 @@ it('goes from an unknown action to a row, and replays the event in its right cla
   const first = penstock(['run', '-c', file]);
   await receiver.until(() => receiver.received.length === 3);
 
-  const beside = await run(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
+  const beside = await command(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
   first.child.kill('SIGTERM');
   await first.exited;
-  const alone = await run(['actions', 'acme-audit', '--unknown', '-c', file]);
+  const alone = await command(['actions', 'acme-audit', '--unknown', '-c', file]);
   await writeFile(join(dirname(file), 'my-actions.yaml'), alone.stdout);
   await setActions(file, 'acme', './my-actions.yaml');
-  const valid = await run(['validate', '-c', file]);
+  const valid = await command(['validate', '-c', file]);
   const second = penstock(['run', '-c', file]);
   await second.said(/admin|listening/i);
-  const replay = await run(['replay', 'lake', '--from', '1h', '--to', '0s', '--action', 'report_shared', '-c', file]);
+  const replay = await command(['replay', 'lake', '--from', '1h', '--to', '0s', '--action', 'report_shared', '-c', file]);
   await receiver.until(() => receiver.received.length === 5);
-  const after = await run(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
+  const after = await command(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
   second.child.kill('SIGTERM');
   await second.exited;
 
@@ -145,7 +145,7 @@ it('says which row of an own file is wrong, with file, line and column', async (
     '- action: a.b\n  key: a_b\n  title: A\n  group: G\n  ocsf: { class_uid: 3099, activity_id: 1, severity_id: 1 }\n  target: { place: user }\n  ecs: { category: [iam], type: [user] }\n  cim: { model: null }\n',
   );
 
-  const { code, stderr } = await run(['validate', '-c', file]);
+  const { code, stderr } = await command(['validate', '-c', file]);
 
   expect(code).toBe(2);
   expect(stderr).toMatch(

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { configFile, run } from './penstock.ts';
+import { command, configFile, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
@@ -18,9 +18,9 @@ it('finds a record that came after its window was closed, repairs it, and then f
   await run(['run', '--once', '-c', file]);
   const late = vendors.simulator.insert('anaconda', Date.now() - 8 * 60_000);
 
-  const before = await run(['verify', 'anaconda-acme', '--json', ...range]);
-  const repair = await run(['verify', 'anaconda-acme', '--repair', '--html', join(dirname(file), 'report.html'), ...range]);
-  const after = await run(['verify', 'anaconda-acme', '--json', ...range]);
+  const before = await command(['verify', 'anaconda-acme', '--json', ...range]);
+  const repair = await command(['verify', 'anaconda-acme', '--repair', '--html', join(dirname(file), 'report.html'), ...range]);
+  const after = await command(['verify', 'anaconda-acme', '--json', ...range]);
 
   const [first, second] = [before, after].map(
     ({ stdout }) =>
@@ -50,7 +50,7 @@ it('says what was never collected and names the backfill', async () => {
   });
   await run(['run', '--once', '-c', file]);
 
-  const { code, stdout } = await run(['verify', 'anaconda-acme', '--from', minutesAgo(9), '--to', minutesAgo(8), '-c', file]);
+  const { code, stdout } = await command(['verify', 'anaconda-acme', '--from', minutesAgo(9), '--to', minutesAgo(8), '-c', file]);
 
   expect(code).toBe(0);
   expect(stdout).toContain('penstock backfill anaconda-acme');

@@ -192,6 +192,17 @@ describe('TLS', () => {
       await expect(http.request(get(await secureServer()))).rejects.toMatchObject({ code: 'PEN_HTTP_TLS', sent: false });
     });
 
+    it('writes an IPv6 address in brackets', async () => {
+      const through = await proxy();
+      const { port } = new URL(await secureServer());
+      const http = await client({ tls: { ca_file }, proxy: `http://127.0.0.1:${through.port}` });
+
+      // The certificate is for another name; what the proxy was asked for is what counts.
+      await Promise.allSettled([http.openSocket?.(new URL(`wss://[::1]:${port}/`)), http.request(get(`https://[::1]:${port}/`))]);
+
+      expect(through.seen).toEqual([`CONNECT [::1]:${port}`, `CONNECT [::1]:${port}`]);
+    });
+
     it('opens sockets for other protocols the same way', async () => {
       const through = await proxy();
       const url = new URL(await secureServer());

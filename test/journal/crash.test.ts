@@ -41,9 +41,7 @@ function note(line: string, promised: Promised): void {
   if (word === 'delivered') promised.uids.push(...rest);
 }
 
-it('keeps every promise through kill -9 at any moment: no record missing, no cursor ahead, no offset back', {
-  timeout: 60_000,
-}, async () => {
+it('keeps every promise through kill -9 at any moment: no record missing, no cursor ahead, no offset back', async () => {
   const dataDir = await temporaryDirectory();
   const promised: Promised = { page: 0, position: 0, uids: [] };
 

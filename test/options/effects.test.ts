@@ -100,6 +100,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     proxy: ['http/proxy.test.ts', 'to %s with %j is %s'],
   },
   sink: {
+    stalled_after: ['deliver/status.test.ts', 'says that a sink makes no progress, and why'],
     enabled: ['options/effects.test.ts', 'runs no source and no sink with enabled: false'],
     format: ['e2e/secrets.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],
     include_raw: ['e2e/bad-input.test.ts', 'delivers every record of a page, whatever it is, and says which could not be read'],
@@ -235,7 +236,12 @@ it('runs no source and no sink with enabled: false', async () => {
     }),
   );
 
-  const runtime = openRuntime(config, memoryJournal(), { seams: systemSeams(), log: silentLog(), userAgent: 'penstock/0' });
+  const runtime = openRuntime(config, memoryJournal(), {
+    seams: systemSeams(),
+    log: silentLog(),
+    userAgent: 'penstock/0',
+    secrets: config.secrets,
+  });
 
   expect([[...runtime.sources.keys()], [...runtime.sinks.keys()]]).toEqual([['on'], ['on']]);
 });

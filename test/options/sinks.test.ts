@@ -106,6 +106,7 @@ const kinds: readonly Kind[] = [
     },
     elsewhere: {
       framing: ['sinks/syslog-stream.test.ts', 'sends each event of a batch as one octet-counted message'],
+      rate: ['sinks/syslog-udp.test.ts', 'sends no more datagrams a second than rate allows'],
       resend_window: ['sinks/syslog-stream.test.ts', 'calls a message sent when the resend window has moved past it'],
       tls: ['sinks/syslog-tls.test.ts', 'takes the name to expect from tls.server_name'],
     },

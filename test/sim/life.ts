@@ -4,7 +4,7 @@ import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import { Budgets, idMemoryMs, pinnedIdMemoryMs, plainQueue, startSource } from '../../src/collect/index.ts';
+import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../../src/collect/index.ts';
 import type { Connector, Reader } from '../../src/connectors/connector.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
@@ -98,6 +98,7 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
     timeoutMs: 30_000,
     backoffMaxMs: 60_000,
     holdProbeMs: 15_000,
+    stalledAfterMs: 600_000,
     maxDeadLetters: 100_000,
   };
 }
@@ -205,7 +206,7 @@ function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: Bud
 
 function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifeParts): Runtime {
   const { feeds, receivers, log, number } = parts;
-  const budgets = new Budgets(seams, log, { openQueue: plainQueue });
+  const budgets = new Budgets(seams, log);
   const mappers = new Map(feeds.map(({ plan, connector }) => [plan.name, connector.mapper]));
   const sources = feeds.map((feed) => {
     const settings = settingsOf(feed);

@@ -192,6 +192,29 @@ export const mutants: readonly Mutant[] = [
     edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
   },
   {
+    name: 'taken events of a partly refused batch are sent again',
+    file: 'src/deliver/decide.ts',
+    edits: [
+      ['      sorted.acknowledged.push(index);\n', '      sorted.acknowledged.push(index);\n      sorted.later.push(index);\n'],
+    ],
+  },
+  {
+    name: 'an event is given up in an outage',
+    file: 'src/deliver/narrow.ts',
+    edits: [
+      ['  if (batch.lonelyFailures > 0 && !hasTaken && !(batch.isConspicuous && batch.isLast)) return decision;\n', ''],
+      [
+        'if (!batch.isConspicuous || batch.lonelyFailures < neededFailures(context, batch, use))',
+        'if (batch.lonelyFailures < 3)',
+      ],
+    ],
+  },
+  {
+    name: 'a flaky receiver is not told from a bad event',
+    file: 'src/deliver/narrow.ts',
+    edits: [['batch.lonelyFailures < neededFailures(context, batch, use)', 'batch.lonelyFailures < 2']],
+  },
+  {
     name: 'a page committed with the place behind the next one',
     file: 'src/collect/windows/poll.ts',
     edits: [

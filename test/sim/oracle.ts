@@ -112,6 +112,8 @@ async function checkLetters(world: World, life: Life): Promise<void> {
     for (const [source, contents] of witness.committed)
       for (const [key, entry] of contents) {
         const code = letters.get(`${source}\n${key}`);
+        if (code === 'not_taken')
+          witness.problem(`record ${entry.plan.n} of ${source} was given up by ${plan.name}, which takes it`);
         if (code === badContent && !isBad(bad, world, plan.name, entry))
           witness.problem(`record ${entry.plan.n} of ${source} is a dead letter of ${plan.name}, which never refused it`);
       }
@@ -126,10 +128,13 @@ function isBad(bad: ReadonlySet<string>, { scenario }: World, sink: string, { pl
   );
 }
 
+/** Faults after which a single event may be overtaken: what failed alone, or was refused and is tried again. */
+const overtaking: readonly string[] = ['partial', 'refuse_all', 'forget', 'half'];
+
 /** First arrivals come in the order of their lane where one request at a time is sent and each gets its answer. */
 function checkOrder({ receivers, witness, scenario }: World): void {
   for (const { plan, copies } of receivers) {
-    const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && (kind === 'partial' || kind === 'refuse_all'));
+    const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && overtaking.includes(kind));
     if (plan.inFlight > 1 || plan.acknowledges === 'later' || unordered) continue;
     const last = new Map<string, number>();
     const known = new Set<string>();

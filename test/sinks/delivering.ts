@@ -22,7 +22,7 @@ export interface Delivering extends AsyncDisposable {
 /** A started loop from a journal in memory to a real sink over a real client, on the machine's clock with short pauses where none is given. */
 export function deliver(
   journal: MemoryJournal,
-  open: (context: SinkContext) => Sink,
+  open: (context: SinkContext) => Sink | Promise<Sink>,
   over: {
     readonly settings?: Partial<SinkSettings>;
     readonly tls?: TlsSettings;
@@ -49,7 +49,7 @@ export function deliver(
       version: '1.2.3',
       format: 'ocsf',
     } as const;
-    const sink = open(context);
+    const sink = await open(context);
     return {
       ...sink,
       async [Symbol.asyncDispose]() {

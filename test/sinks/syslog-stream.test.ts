@@ -66,6 +66,30 @@ it('calls a message sent when the receiver closed after our clean end', async ()
   await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
 });
 
+it('calls a message sent when the receiver closes a connection that was idle for a while', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams });
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  await until(() => receiver.connections[0]?.bytes().length ?? 0);
+
+  advance(6000);
+  receiver.connections[0]?.socket.end();
+
+  await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+});
+
+it('does not call a message sent when the receiver closes right after it', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  await until(() => receiver.connections[0]?.bytes().length ?? 0);
+
+  receiver.connections[0]?.socket.end();
+
+  await expect(answer.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+});
+
 it('calls a message sent after a minute on a healthy connection', async () => {
   await using receiver = await listen();
   const { seams, advance } = manualClock();

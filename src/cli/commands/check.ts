@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
+import { tellAll } from '../../base/secrets.ts';
 import { check, type Finding } from '../../operate/check.ts';
 import { preview } from '../../operate/preview.ts';
 import { configuredSource } from '../../runtime/by-name.ts';
@@ -24,14 +25,14 @@ function show({ kind, name, ok, findings, route, fix }: Finding, { output }: Com
 
 async function runCheck({ config: file, json, createSubscription }: CheckOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(file, context.seams);
-  const openContext = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent };
+  const openContext = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent, secrets: config.secrets };
   const all: Finding[] = [];
   for await (const finding of check(config, openContext, new AbortController().signal, {
     createSubscription: createSubscription === true,
   })) {
-    const scrubbed = JSON.parse(config.secrets.scrub(JSON.stringify(finding))) as Finding;
-    all.push(scrubbed);
-    if (json !== true) show(scrubbed, context);
+    const told = tellAll(finding, config.secrets);
+    all.push(told);
+    if (json !== true) show(told, context);
   }
   if (json === true) context.output.json(all);
   context.exit(all.every(({ ok }) => ok) ? 0 : 1);
@@ -49,7 +50,7 @@ async function runPreview(
   { seams, output }: CommandContext,
 ): Promise<void> {
   const config = await readConfig(file, seams);
-  const openContext = { seams, log: silentLog(), userAgent: plainUserAgent };
+  const openContext = { seams, log: silentLog(), userAgent: plainUserAgent, secrets: config.secrets };
   const pairs = await preview(configuredSource(config, name), openContext, limit, new AbortController().signal);
   if (json === true) output.json(pairs);
   else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');

@@ -34,6 +34,12 @@ async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: 
         `sink ${sink} skipped ${records} records of ${source}, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
       ),
     );
+  for (const { source, records, from, to } of report.shortfalls)
+    output.line(
+      output.color.red(
+        `source ${source}: the vendor did not show at least ${records} of its records, event times ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`,
+      ),
+    );
   for (const imbalance of report.imbalances) output.line(output.color.red(`does not balance: ${imbalance}`));
   if (report.imbalances.length === 0)
     output.line(output.color.green('The ledger balances: everything fetched and everything new is accounted for.'));

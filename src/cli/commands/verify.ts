@@ -49,7 +49,7 @@ function show(report: VerifyReport, context: CommandContext): void {
 /** What the counts mean, and what to do. */
 function explain(report: VerifyReport, { output }: CommandContext): void {
   const { color } = output;
-  const { late, missing, never_collected, not_comparable } = report;
+  const { late, missing, never_collected, not_comparable, not_shown } = report;
   for (const [name, events] of Object.entries(report.given_up).filter(([, count]) => count > 0))
     output.line(
       color.yellow(
@@ -69,13 +69,19 @@ function explain(report: VerifyReport, { output }: CommandContext): void {
         `${not_comparable} are older than the ids that are kept, so they were counted but not compared; a backfill collects any that are missing`,
       ),
     );
+  if (not_shown > 0)
+    output.line(
+      color.red(
+        `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`,
+      ),
+    );
   if (missing > 0)
     output.line(
       color.red(
         `${missing} are missing: the vendor has them, but they were not collected with their window; --repair collects them`,
       ),
     );
-  else if (never_collected + not_comparable === 0)
+  else if (never_collected + not_comparable + not_shown === 0)
     output.line(color.green('Every event that the API returned is accounted for.'));
   else output.line('Of what could be compared, nothing is missing.');
 }
@@ -109,7 +115,7 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
     await writeFile(resolve(options.html), verifyPage(report));
     output.note(`report written to ${resolve(options.html)}`);
   }
-  context.exit(report.missing > 0 ? 1 : 0);
+  context.exit(report.missing + report.not_shown > 0 ? 1 : 0);
   if (options.repair !== true || report.missing + report.late + report.never_collected === 0) return;
   await runJob(
     'backfill',

@@ -38,7 +38,7 @@ export async function importCsvFiles(
   options: ImportOptions,
 ): Promise<ImportProgress> {
   const context = openContext(settings, environment);
-  await context.memory.restore(context.journal, settings.name);
+  await context.memory.restore(context.journal, settings.name, context.seams.clock);
   const progress = { files: files.length, files_done: 0, file: '', fetched: 0, new: 0, duplicate: 0 };
   for (const path of files) {
     progress.file = path;

@@ -1,28 +1,33 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Journal } from '../../journal/journal.ts';
-import { PlainQueue } from '../queue.ts';
+import { Queue } from '../queue.ts';
 import { Lateness } from './lateness.ts';
 import { OwnRequests } from './own-requests.ts';
+import { parseShortfalls, type Shortfall, shortfallsNote } from './shortfalls.ts';
 import { UnknownActions, unknownActionsNote } from './unknown-actions.ts';
+import { VendorClock } from './vendor-clock.ts';
 
 /** What one process knows of a source beside its checkpoint; shared by its live loop and its jobs. */
 export class SourceMemory {
   /** From looking ids up until they are committed, so that two lanes never both take a record for new. */
-  readonly commits = new PlainQueue();
+  readonly commits = new Queue();
   readonly requests = new OwnRequests();
   readonly lateness = new Lateness();
   readonly unknown = new UnknownActions();
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
-  /** The vendor's clock minus ours, milliseconds, and the monotonic time when it was measured. */
-  skew: { readonly ms: number; readonly at: number } | undefined;
-  /** Wall time of the newest new record's receipt, and of the newest record itself. */
+  readonly vendorClock = new VendorClock();
+  /** When the newest new record was received, on the monotonic clock of this process. */
   lastEvent: number | undefined;
+  /** Time of the newest record itself, milliseconds since the epoch. */
   newestTime: number | undefined;
+  /** Replaced by each commit that changes them. */
+  shortfalls: readonly Shortfall[] = [];
   #restored: Promise<void> | undefined;
 
   /** Reads what earlier processes noted, once per process; rejects with the journal's error and tries again next time. */
-  async restore(journal: Journal, source: string): Promise<void> {
-    this.#restored ??= this.#load(journal, source);
+  async restore(journal: Journal, source: string, clock: Clock): Promise<void> {
+    this.#restored ??= this.#load(journal, source, clock);
     try {
       await this.#restored;
     } catch (error) {
@@ -31,15 +36,17 @@ export class SourceMemory {
     }
   }
 
-  async #load(journal: Journal, source: string): Promise<void> {
+  async #load(journal: Journal, source: string, clock: Clock): Promise<void> {
     const requests = await journal.note(source, 'requests');
     this.meetsOwnRecords = requests !== undefined;
     this.requests.load(requests);
     this.lateness.load(await journal.note(source, 'lateness'));
     this.unknown.load(await journal.note(source, unknownActionsNote));
+    this.shortfalls = parseShortfalls(await journal.note(source, shortfallsNote));
     const activity = await journal.note(source, 'activity');
     if (Array.isArray(activity) && typeof activity[0] === 'number' && typeof activity[1] === 'number') {
-      this.lastEvent = activity[0];
+      // A receipt in the future comes from a clock that was wrong; it counts as received now.
+      this.lastEvent = clock.monotonic() - Math.max(0, clock.now() - activity[0]);
       this.newestTime = activity[1];
     }
   }

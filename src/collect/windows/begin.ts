@@ -1,6 +1,7 @@
 // Where a poll begins, when clocks were wrong meanwhile.
 import { checkpointAt, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
+import { mostSkewMs } from '../memory/vendor-clock.ts';
 import { align } from './windows.ts';
 
 const iso = (time: number): string => new Date(time).toISOString();
@@ -32,8 +33,6 @@ async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<Li
   return walk !== undefined && walk.to > now ? withoutWalk : live;
 }
 
-/** By how much the vendor's clock may be behind for a first start to follow it, milliseconds; a Date header beyond that is broken. */
-const mostSkewMs = 172_800_000;
 /** A Date header carries whole seconds and was on its way. */
 const leastSkewMs = 2_000;
 
@@ -43,7 +42,7 @@ const leastSkewMs = 2_000;
  */
 async function following(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const { start } = context.settings;
-  const skewMs = context.memory.skew?.ms ?? 0;
+  const skewMs = context.memory.vendorClock.skewMs ?? 0;
   if (live.until > live.start || skewMs > -leastSkewMs || skewMs < -mostSkewMs) return live;
   if (start !== 'now' && !('backMs' in start)) return live;
   const backMs = start === 'now' ? 0 : start.backMs;

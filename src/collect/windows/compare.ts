@@ -1,4 +1,5 @@
-import type { RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
 import { dayOf } from '../admit.ts';
@@ -7,6 +8,7 @@ import { idMemoryMs } from '../memory/ids.ts';
 import type { SourceEnvironment } from '../source.ts';
 import { pages } from './pages.ts';
 import { windowReader } from './range.ts';
+import { lackOf } from './scan.ts';
 import { endCovering, type Window, WindowSize, windows } from './windows.ts';
 
 /** Where a record lies against what was collected: in a finished window, in one that the overlap or sweep still reads again, or in none. */
@@ -30,13 +32,14 @@ export interface ComparedRecord {
 /**
  * Reads a range again without writing anything, page by page. Of what comes with `known: false` and `excluded: false`, `closed` is missing,
  * `open` is late (the overlap or the sweep still fetches it) and `never` was never collected. A record that several pages repeat comes once
- * per walk of a window.
+ * per walk of a window. `onUnseen` hears of at least how many records the vendor has and did not show, in windows that cannot be made smaller.
  */
 export async function* compareRange(
   settings: SourceSettings,
   environment: SourceEnvironment,
   range: Window,
   signal: AbortSignal,
+  onUnseen: (records: number) => void = () => undefined,
 ): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
   const context = openContext(settings, environment);
   await using reader = windowReader(await context.openReader(), settings.name);
@@ -47,18 +50,41 @@ export async function* compareRange(
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))
         yield await compare(context, facts, range, covers);
-      size.grow();
+      size.grow(window);
     } catch (error) {
-      size.refuse(window, error);
+      if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
+      else onUnseen(error.records);
     }
   }
 }
 
-/** The records of a window page by page, each once. */
+/** The end of a window that was not whole. */
+class Unseen extends PenstockError {
+  readonly records: number;
+
+  constructor(why: string, records: number) {
+    super('PEN_WINDOW_TOO_LARGE', why);
+    this.records = records;
+  }
+}
+
+/** The records of a window page by page, each once; throws Unseen when it was not whole. */
 async function* distinctRecords(context: SourceContext, reader: WindowReader, window: Window, signal: AbortSignal) {
   const met = new Set<string>();
-  for await (const { facts } of pages(context, reader, { window, state: null, pages: 0 }, signal))
-    yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
+  let state: PageState | null = null;
+  let read = 0;
+  try {
+    for await (const { page, facts, guard } of pages(context, reader, { window, state: null, pages: 0 }, signal)) {
+      yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
+      const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
+      if (lack !== undefined) throw new Unseen(lack.why, lack.records);
+      state = page.next;
+      read += facts.length;
+    }
+  } catch (error) {
+    if (error instanceof Unseen || state?.kind !== 'offset' || consequenceOf(error).walk !== 'halve') throw error;
+    throw new Unseen(error instanceof Error ? error.message : String(error), 1);
+  }
 }
 
 function coverageOf({ settings, seams }: SourceContext, collected: readonly LedgerWindow[]): (time: number) => Coverage {

@@ -19,6 +19,7 @@ export class PageGuard {
   readonly #pairs = new Set<number>();
   #distinct = 0;
   #mostTotal = 0;
+  #largest = 0;
 
   /** `first` is the place that the reading begins at, when that is not the first page. */
   constructor(first: PageState | null) {
@@ -35,25 +36,35 @@ export class PageGuard {
     return this.#mostTotal;
   }
 
-  /** Takes a page into account; throws PEN_PAGE_LOOP when the page or its successor's place came before. */
-  take({ next, total = 0 }: Page, facts: readonly RecordFacts[]): void {
+  /** Throws PEN_PAGE_LOOP when the page or its successor's place came before; `facts` are without the numbers of equal rows. */
+  refuseLoop({ next }: Page, facts: readonly RecordFacts[], state: PageState | null = null): void {
     // An empty page repeats nothing: some vendors send several, each with another token.
-    if (facts.length > 0) once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page');
+    if (facts.length > 0 && !this.#isFullOfOneRow(facts))
+      once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page', state);
+    this.#largest = Math.max(this.#largest, facts.length);
     if (next !== null) once(this.#places, placeOf(next), `named the same next page (by ${next.kind})`);
-    this.#count(facts);
-    this.#mostTotal = Math.max(this.#mostTotal, total);
   }
 
-  // A copy within one page is the vendor's own; one on a later page is a row that moved while we read.
-  #count(facts: readonly RecordFacts[]): void {
+  // Rows without ids may fill several pages with one and the same content. A shorter page is the last one, and may not come again.
+  #isFullOfOneRow(facts: readonly RecordFacts[]): boolean {
+    const [first] = facts;
+    const isSame = ({ uid, fingerprint }: RecordFacts): boolean => uid === first?.uid && fingerprint === first.fingerprint;
+    return facts.length >= this.#largest && facts.every((one) => one.isNamedByContent === true && isSame(one));
+  }
+
+  /** Takes a page into account. A copy within one page is the vendor's own; one on a later page is a row that moved while we read. */
+  count({ total = 0 }: Page, facts: readonly RecordFacts[]): void {
+    this.#mostTotal = Math.max(this.#mostTotal, total);
     const fresh = facts.map(pairOf).filter((pair) => !this.#pairs.has(pair));
     this.#distinct += fresh.length;
     for (const pair of fresh) this.#pairs.add(pair);
   }
 }
 
-function once(known: Set<string>, text: string, what: string): void {
+// By offset or number we say ourselves what comes next: a page that comes again then means that the vendor shows nothing further on.
+function once(known: Set<string>, text: string, what: string, state: PageState | null = null): void {
   const mark = digest(text);
-  if (known.has(mark)) throw new PenstockError('PEN_PAGE_LOOP', `the vendor ${what} twice in one walk`);
+  const code = state?.kind === 'offset' ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_PAGE_LOOP';
+  if (known.has(mark)) throw new PenstockError(code, `the vendor ${what} twice in one walk`);
   known.add(mark);
 }

@@ -1,7 +1,7 @@
 import type { Place } from '../admit.ts';
 import type { LedgerRowRange } from '../checkpoint.ts';
 import type { SourceContext } from '../context.ts';
-import type { WalkedPage } from './walk.ts';
+import type { WalkedPage } from './scan.ts';
 import type { Window } from './windows.ts';
 
 const hourMs = 3_600_000;

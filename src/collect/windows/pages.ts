@@ -3,6 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { type Examining, examineAll } from '../examine.ts';
+import { EqualRows } from './equal-rows.ts';
 import { PageGuard } from './guard.ts';
 import type { Window } from './windows.ts';
 
@@ -39,12 +40,15 @@ export async function* pages(
 ): AsyncGenerator<ReadPage, void, undefined> {
   const { maxPages } = context.settings.connector.defaults;
   const guard = new PageGuard(state);
+  const equalRows = new EqualRows();
   for (let [next, count]: [PageState | null, number] = [state, before]; ; count += 1) {
     const what = window === 'untimed' ? 'the sweep' : 'the window';
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
-    const facts = await examineAll(context, page.records);
-    guard.take(page, facts);
+    const plain = await examineAll(context, page.records);
+    guard.refuseLoop(page, plain, next);
+    const facts = await equalRows.number(context, page.records, plain, page.total);
+    guard.count(page, facts);
     yield { page, facts, guard };
     if (page.next === null) return;
     next = page.next;
@@ -62,8 +66,7 @@ async function askPage(
   const before = reader.requestCount;
   try {
     const page = await (window === 'untimed' ? askUntimed(reader, state, signal) : reader.page({ ...window, state }, signal));
-    measureSkew(context, page);
-    return page;
+    return { ...page, ...measuredTime(context, page) };
   } finally {
     context.memory.requests.add(vendorNow(context), reader.requestCount - before);
   }
@@ -76,11 +79,13 @@ function askUntimed(reader: WindowReader, state: PageState | null, signal: Abort
 
 const farMs = 60_000;
 
-function measureSkew({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): void {
-  if (serverTime === undefined) return;
-  const ms = serverTime - clock.now();
-  const wasFar = Math.abs(memory.skew?.ms ?? 0) > farMs;
+/** The time of a page's answer, or no time where its Date is not that of a clock. */
+function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
+  if (serverTime === undefined) return {};
+  const wasFar = Math.abs(memory.vendorClock.skewMs ?? 0) > farMs;
+  const time = memory.vendorClock.take(serverTime, clock);
+  const ms = memory.vendorClock.skewMs ?? 0;
   if (Math.abs(ms) > farMs && !wasFar)
     log.warn({ skewMs: ms }, "the vendor's clock and ours differ; windows follow the slower one");
-  memory.skew = { ms, at: clock.monotonic() };
+  return { serverTime: time };
 }

@@ -7,8 +7,9 @@ import type { Halt, SourceContext } from '../context.ts';
 import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { beginLive } from './begin.ts';
 import { grownRow, sharedRow } from './ledger-row.ts';
+import type { WalkedPage } from './scan.ts';
 import { Sweep } from './sweep.ts';
-import { type WalkedPage, walk } from './walk.ts';
+import { walk } from './walk.ts';
 import { type Stretch, WindowSize } from './windows.ts';
 
 export class WindowKind implements Kind {
@@ -80,6 +81,7 @@ function placeOf(
     row: sharedRow(context, live.row, page),
     checkpoint: { name: 'live', value: next },
     closedUntil,
+    read: page.read,
     ownRecords: page.ownRecords,
   };
 }

@@ -10,7 +10,8 @@ import { parseRange, type RangeCheckpoint } from '../checkpoint.ts';
 import { type Halt, openContext, type SourceContext } from '../context.ts';
 import type { RangeJob, RangeProgress, SourceEnvironment } from '../source.ts';
 import { ownRow } from './ledger-row.ts';
-import { type WalkedPage, walk } from './walk.ts';
+import type { WalkedPage } from './scan.ts';
+import { walk } from './walk.ts';
 import { endCovering, WindowSize } from './windows.ts';
 
 interface RangeOptions {
@@ -47,7 +48,7 @@ export async function runRange(
   { signal, lane = 'backfill', onProgress }: RangeOptions,
 ): Promise<RangeProgress> {
   const context = openContext(settings, environment);
-  await context.memory.restore(context.journal, settings.name);
+  await context.memory.restore(context.journal, settings.name, context.seams.clock);
   const progress = { at: job.from, fetched: 0, new: 0, duplicate: 0 };
   for (let failures = 0; ; ) {
     try {
@@ -129,12 +130,13 @@ export async function* collectRange(
   const stretch = { from: until, until: { atMost: endCovering(context, range.to) }, left };
   for await (const page of walk(context, reader, stretch, size, halt)) {
     const value = { ...range, ...positionAfter(page, until, range.to) };
-    const { facts, ownRecords, end } = page;
+    const { facts, ownRecords, end, read } = page;
     const counts = await admit(context, facts, {
       lane,
       row: ownRow(page),
       checkpoint: { name, value },
       closedUntil,
+      read,
       ownRecords,
     });
     context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');

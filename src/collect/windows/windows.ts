@@ -44,6 +44,8 @@ export class WindowSize {
   readonly #minMs: number;
   #ms: number;
   #refused: Window | undefined;
+  /** Where a poll got stuck, and how long windows are there until it is passed. */
+  #stuck: (Window & { readonly ms: number }) | undefined;
 
   constructor(context: SourceContext) {
     const { window } = context.settings;
@@ -52,17 +54,37 @@ export class WindowSize {
     this.#ms = window.maxMs;
   }
 
-  get ms(): number {
-    return this.#ms;
+  /** How long a window is that begins there, milliseconds. */
+  at(from: number): number {
+    const stuck = this.#stuck;
+    if (stuck === undefined || from >= stuck.to || from + this.#ms <= stuck.from) return this.#ms;
+    return Math.min(this.#ms, stuck.ms);
+  }
+
+  /** True for a window that cannot be halved any more. */
+  isSmallest(ms: number): boolean {
+    return ms <= this.#minMs;
+  }
+
+  /** True while windows are smaller than they may be. */
+  get isShrunk(): boolean {
+    return this.#ms < this.#context.settings.window.maxMs;
   }
 
   /** After a window that was read to its end. */
-  grow(): void {
+  grow({ from, to }: Window): void {
+    if (this.#stuck !== undefined && from <= this.#stuck.to && to >= this.#stuck.to) this.#stuck = undefined;
     this.#ms = Math.min(this.#context.settings.window.maxMs, this.#ms * 2);
   }
 
   shrink(was: number): void {
     this.#ms = Math.max(this.#minMs, Math.floor(was / 2));
+  }
+
+  /** After a walk that ended a poll: windows before it work, and would let the next poll meet it in full length again. */
+  shrinkAt({ from, to }: Window): void {
+    this.shrink(to - from);
+    this.#stuck = { from, to, ms: this.#ms };
   }
 
   /** Halves a window that the vendor refused as too large; throws what is not a matter of size, and PEN_SOURCE_REFUSED when it is the smallest. */
@@ -119,7 +141,7 @@ function pastUntil(context: SourceContext, atMost: number): number {
   return Math.min(atMost, align(context, context.seams.clock.now()));
 }
 
-function cut(context: SourceContext, from: number, end: number, { ms }: WindowSize): Window | undefined {
-  const to = Math.min(from + Math.max(2 * precisionOf(context), align(context, ms)), end);
+function cut(context: SourceContext, from: number, end: number, size: WindowSize): Window | undefined {
+  const to = Math.min(from + Math.max(2 * precisionOf(context), align(context, size.at(from))), end);
   return to <= from ? undefined : { from, to };
 }

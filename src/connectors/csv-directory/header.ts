@@ -15,25 +15,44 @@ export interface Columns {
   readonly required: readonly string[];
 }
 
+/** A table of an audit log has some dozens of columns; whoever sends thousands wants our memory. */
+export const mostColumns = 10_000;
+const longestName = 300;
+
 function plain(name: string): string {
   return name.toLowerCase().replace(/[\s_\ufeff]+/g, '');
 }
 
+function namesOf(cells: readonly string[], known: (cell: string) => string | undefined): readonly string[] {
+  const taken = new Set<string>();
+  for (const [index, whole] of cells.entries()) {
+    const cell = whole.slice(0, longestName);
+    let name = known(cell) ?? cell.trim();
+    // A second column of the same name must not hide the first.
+    if (name === '' || taken.has(name)) name = `${name === '' ? 'column' : name}_${index + 1}`;
+    while (taken.has(name)) name += '_';
+    taken.add(name);
+  }
+  return [...taken];
+}
+
 /**
- * Matches a header line without case, blanks and underscores; columns that nobody named keep the name they came with. Throws
- * PEN_FILE_UNREADABLE when a required column is missing.
+ * Matches a header line without case, blanks and underscores; columns that nobody named keep the name they came with, up to 300
+ * characters of it. Throws PEN_FILE_UNREADABLE when a required column is missing or there are more than 10,000.
  */
 export function matchHeader(cells: readonly string[], { columns, required }: Columns): Header {
   const spellings = new Map(
     Object.entries(columns).flatMap(([name, others]) => [name, ...others].map((text) => [plain(text), name] as const)),
   );
-  const names: string[] = [];
-  for (const [index, cell] of cells.entries()) {
-    const name = spellings.get(plain(cell)) ?? cell.trim();
-    // A second column of the same name must not hide the first.
-    names.push(name === '' || names.includes(name) ? `${name === '' ? 'column' : name}_${index + 1}` : name);
+  if (cells.length > mostColumns) {
+    const fix = 'a quote or a line break is probably missing: correct the file, or download it again';
+    throw new PenstockError('PEN_FILE_UNREADABLE', `its first line names ${cells.length} columns, more than ${mostColumns}`, {
+      fix,
+    });
   }
-  const missing = required.filter((name) => !names.includes(name));
+  const names = namesOf(cells, (cell) => spellings.get(plain(cell)));
+  const taken = new Set(names);
+  const missing = required.filter((name) => !taken.has(name));
   if (missing.length > 0) {
     throw new PenstockError('PEN_FILE_UNREADABLE', `its first line names no column ${missing.join(', ')}`, {
       fix: `a file begins with a line of column names: ${Object.keys(columns).join(', ')}`,

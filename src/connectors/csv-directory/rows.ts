@@ -5,12 +5,14 @@ import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type BadRowKind, badRowAt } from './bad-row.ts';
-import { type Columns, delimiterOf, type Header, matchHeader } from './header.ts';
+import { type Columns, delimiterOf, type Header, matchHeader, mostColumns } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed } from './opened-file.ts';
 import { Utf8Watch } from './utf8-watch.ts';
 
 const chunkRows = 1000;
+/** A chunk ends early after so many characters: rows may have 8 MiB each. */
+const chunkLength = 4 * 1024 * 1024;
 const largestRow = 8 * 1024 * 1024;
 /** Beyond the largest row, to see the line after it. */
 const lookAhead = 65_536;
@@ -110,16 +112,19 @@ async function* parseFrom(
   bytes.pipe(parser);
   let end = start;
   let chunk: RawRecord[] = [];
+  let length = 0;
   try {
-    for await (const { record: cells, info } of parser as AsyncIterable<Row>) {
+    for await (const { record: cells, info, raw } of parser as AsyncIterable<Row>) {
       // What the parser says after a row that it could not read is not to be trusted.
       if (errors[0] !== undefined && info.records > Number(errors[0]['records'])) break;
       end = start + info.bytes;
-      const record = recordOf(scan, cells);
+      const record = recordOf(scan, cells, raw);
+      length += raw.length;
       if (record !== undefined) chunk.push(record);
-      if (chunk.length < chunkRows) continue;
+      if (chunk.length < chunkRows && length < chunkLength) continue;
       yield chunk;
       chunk = [];
+      length = 0;
     }
   } finally {
     bytes.destroy();
@@ -131,13 +136,20 @@ async function* parseFrom(
     : { at: end, kind: errors[0].code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed' : 'too_large' };
 }
 
+function rowOf(header: Header, cells: readonly string[], raw: string, occurrences: Occurrences): RawRecord {
+  const occurrence = occurrences.count(header.key(cells));
+  if (cells.length <= mostColumns) return { value: header.record(cells), occurrence };
+  return { value: raw, occurrence, unreadable: `the row has ${cells.length} cells, more than ${mostColumns}` };
+}
+
 interface Row {
   readonly record: string[];
+  readonly raw: string;
   readonly info: { readonly bytes: number; readonly records: number };
 }
 
 /** The record of a row; undefined for a header line. */
-function recordOf(scan: Scan, cells: string[]): RawRecord | undefined {
+function recordOf(scan: Scan, cells: string[], raw: string): RawRecord | undefined {
   const { header, headerCells } = scan;
   if (header === undefined) {
     scan.header = matchHeader(cells, scan.source);
@@ -149,7 +161,7 @@ function recordOf(scan: Scan, cells: string[]): RawRecord | undefined {
     scan.repeatedHeaders += 1;
     return undefined;
   }
-  return { value: header.record(cells), occurrence: scan.occurrences.count(header.key(cells)) };
+  return rowOf(header, cells, raw, scan.occurrences);
 }
 
 function tooManyBadRows(): PenstockError {
@@ -183,6 +195,7 @@ function openParser(delimiter: string, errors: CsvError[]): ReturnType<typeof pa
     skip_empty_lines: true,
     skip_records_with_error: true,
     info: true,
+    raw: true,
     max_record_size: largestRow,
     on_skip: (error) => void (error !== undefined && errors.push(error)),
   });

@@ -1,7 +1,7 @@
 // What an answer says of the request budget, in the spellings that vendors use.
 import type { Clock } from '../../base/clock.ts';
 import { parseTime } from '../../event/index.ts';
-import { retryAfterMs } from '../../http/index.ts';
+import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import type { BudgetNews } from '../connector.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -53,8 +53,7 @@ function resetOf(headers: Headers, clock: Clock): number | undefined {
   const text = textOf(headers, 'reset', 't') ?? textOf(headers, 'reset-after', 't');
   if (text === undefined) return undefined;
   // A time of the vendor's clock is compared with the vendor's clock.
-  const date = Date.parse(headers['date'] ?? '');
-  return untilMs(text, Number.isNaN(date) ? clock.now() : date);
+  return untilMs(text, answeredAt(headers) ?? clock.now());
 }
 
 const dayS = 86_400;

@@ -3,6 +3,9 @@ import { PenstockError } from '../../base/errors.ts';
 import type { PageState } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 
+/** Stands in a URL and in the journal; servers take 8 kB of a URL. */
+const longestLink = 32_768;
+
 type PageSpec = HttpWindowSpec['page'];
 
 interface Place {
@@ -14,7 +17,7 @@ interface Place {
 /** The target of `rel="next"` in a Link header. Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 */
 export function nextLink(header: string): string | undefined {
   for (const [, target, parameters] of header.matchAll(
-    /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
+    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
   )) {
     for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
       /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
@@ -30,6 +33,11 @@ export function nextLink(header: string): string | undefined {
  * PEN_FOREIGN_ORIGIN for one that leads elsewhere, unless the connector takes links from other hosts.
  */
 export function linkState(target: string, page: PageSpec, { url, secrets }: Place): PageState {
+  if (target.length > longestLink)
+    throw new PenstockError(
+      'PEN_SOURCE_BAD_REPLY',
+      `the link to the next page has ${target.length} characters, more than ${longestLink}`,
+    );
   const next = URL.parse(target, url.href);
   if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
   if (next.origin !== url.origin && page.link_host !== 'ignored') {
@@ -47,12 +55,11 @@ export function linkState(target: string, page: PageSpec, { url, secrets }: Plac
 
 /** The address of a stored link at the origin of a request; parameters of the request that hold a secret come back. */
 export function linkUrl(path: string, request: URL, secrets: readonly string[]): URL {
-  const url = URL.parse(path, request.origin);
-  if (url?.origin !== request.origin) {
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', 'the stored link to the next page leads to another host', {
-      fix: 'start the window again',
-    });
-  }
+  // Never resolved as a link: a path that begins with two slashes would name a host.
+  const url = new URL(request.origin);
+  const [place = '/', ...query] = path.split('?');
+  url.pathname = place;
+  url.search = query.join('?');
   const names = new Set(pairsOf(url).map(nameOf));
   for (const pair of secretPairs(request, secrets))
     if (!names.has(nameOf(pair))) url.search += `${url.search === '' ? '' : '&'}${pair}`;

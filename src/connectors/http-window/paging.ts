@@ -1,12 +1,12 @@
 import { PenstockError } from '../../base/errors.ts';
+import { clip } from '../../base/foreign-text.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { linkState, nextLink } from './links.ts';
-import type { Parsed } from './reply.ts';
 
-type PageContent = Pick<Page, 'records' | 'next' | 'total'>;
+type PageContent = Pick<Page, 'records' | 'next' | 'total' | 'mayBeCut'>;
 
 interface PagingContext {
   readonly url: URL;
@@ -14,12 +14,14 @@ interface PagingContext {
   readonly state: PageState | null;
   /** Records asked for. */
   readonly limit: number;
+  /** The reply with every mended place marked, where it had to be mended. */
+  readonly marked?: unknown;
   /** Values that no stored link may hold. */
   readonly secrets: readonly string[];
 }
 
 /** Reads records and the way on out of a parsed reply. */
-export type Paging = (reply: Parsed, context: PagingContext) => PageContent;
+export type Paging = (reply: unknown, context: PagingContext) => PageContent;
 
 /** Compiles `read.records` and `read.page`. */
 export function compilePaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
@@ -27,12 +29,25 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
-  return ({ value: reply, marked }, context) => {
+  return (reply, context) => {
+    const { marked } = context;
     const found = labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked));
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
-    return { records: found, next, total };
+    return {
+      records: found,
+      next,
+      total,
+      ...(page.kind === 'none' && mayBeCut(found.length, page.size) ? { mayBeCut: true } : {}),
+    };
   };
+}
+
+const usualSizes: ReadonlySet<number> = new Set([100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000]);
+
+/** True for a reply that nothing follows and that may lack records: vendors cut at a round number, also where a larger size was asked for. */
+function mayBeCut(count: number, size = Infinity): boolean {
+  return count >= size || usualSizes.has(count);
 }
 
 function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
@@ -40,10 +55,17 @@ function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknow
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
     const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
-    if (found !== undefined) return found.map(rawRecord);
+    if (found !== undefined) return withinCap(found).map(rawRecord);
     // A value of another kind at the path is never an empty list.
     if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
-    const keys = isObject(reply) ? Object.keys(reply).slice(0, 8).join(', ') : Array.isArray(reply) ? 'a list' : typeof reply;
+    const keys = isObject(reply)
+      ? Object.keys(reply)
+          .slice(0, 8)
+          .map((key) => clip(key, 60))
+          .join(', ')
+      : Array.isArray(reply)
+        ? 'a list'
+        : typeof reply;
     throw new PenstockError(
       'PEN_SOURCE_BAD_REPLY',
       `the reply has no list of records at ${candidates.join(' or ')}; it has ${keys || 'nothing'}`,
@@ -59,6 +81,16 @@ function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | 
   if (marked === undefined) return records;
   const textOf = (record: RawRecord | undefined): string => JSON.stringify(boundDepth(record?.value));
   return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
+}
+
+// Each record takes a kilobyte of memory while it is examined, however small it is.
+const mostRecords = 50_000;
+
+function withinCap(found: readonly unknown[]): readonly unknown[] {
+  if (found.length <= mostRecords) return found;
+  throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${mostRecords}`, {
+    fix: 'set window.max of the source to less, or read.page.size of the connector',
+  });
 }
 
 function rawRecord(value: unknown): RawRecord {
@@ -123,16 +155,28 @@ function answerOf(value: unknown): boolean | undefined {
   );
 }
 
-function nextOffset({ state, count, total }: Parameters<Follow>[1]): PageState | null {
+function nextOffset({ state, count, total, limit }: Parameters<Follow>[1]): PageState | null {
   const offset = (state?.kind === 'offset' ? state.offset : 0) + count;
-  // A short page is not the last one, and the total moves while we read: only the total reached, or an empty page, ends the walk.
-  return total !== undefined && offset >= total ? null : { kind: 'offset', offset };
+  return offsetState({ state, count, total, limit }, offset, offset);
 }
 
 function nextNumber({ state, count, total, limit }: Parameters<Follow>[1], first: number): PageState | null {
   const number = state?.kind === 'offset' ? state.offset : first;
-  const read = (number - first) * limit + count;
-  return total !== undefined && read >= total ? null : { kind: 'offset', offset: number + 1 };
+  const before = (state?.kind === 'offset' ? state.read : undefined) ?? (number - first) * limit;
+  return offsetState({ state, count, total, limit }, number + 1, before + count);
+}
+
+// A short page is not the last one, and the total moves while we read. It is a hint: some vendors count no further than they page. So a walk ends
+// at an empty page, or when the total is reached by a page that has room for more.
+function offsetState(
+  { state, count, total, limit }: Pick<Parameters<Follow>[1], 'state' | 'count' | 'total' | 'limit'>,
+  offset: number,
+  read: number,
+): PageState | null {
+  const largest = (state?.kind === 'offset' ? state.size : undefined) ?? limit;
+  if (total !== undefined && read >= total && count < largest) return null;
+  const size = state?.kind === 'offset' && state.size !== undefined ? Math.max(state.size, count) : count;
+  return { kind: 'offset', offset, read, size };
 }
 
 function textOf(value: unknown): string | undefined {
@@ -141,6 +185,11 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** Stands in a URL and in the journal; servers take 8 kB of a URL. */
+const longestToken = 32_768;
+
 function tokenState(token: string | undefined): PageState | null {
+  if (token !== undefined && token.length > longestToken)
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the page token has ${token.length} characters, more than ${longestToken}`);
   return token === undefined ? null : { kind: 'token', token };
 }

@@ -4,7 +4,7 @@ import type { Meaning } from '../read-section.ts';
 interface Refusal {
   readonly status: number;
   /** What the connector or the body say that the answer means; absent where the status decides. */
-  readonly meaning: Meaning | undefined;
+  readonly meaning?: Meaning | undefined;
   /** What the vendor said, without secrets; may be empty. */
   readonly words: string;
   /** `GET https://host/path`, without a query. */
@@ -64,13 +64,15 @@ const codes: Partial<Record<Meaning, ErrorCode>> = {
   failed: 'PEN_SOURCE_BAD_REPLY',
 };
 
-function codeOf({ status, at, meaning }: Refusal): ErrorCode {
+function codeOf({ status, at, meaning, retryAfterMs }: Refusal): ErrorCode {
   if (meaning === 'page_token_refused') return at === 'first' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_PAGE_TOKEN_REFUSED';
   const said = meaning === undefined ? undefined : codes[meaning];
   if (said !== undefined) return said;
-  if (status === 400 && at === 'cursor') return 'PEN_PAGE_TOKEN_REFUSED';
-  if ([400, 413, 414].includes(status) || (status === 504 && at === 'first'))
-    return at === 'cursor' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_WINDOW_TOO_LARGE';
-  if (isPassing(status)) return 'PEN_SOURCE_UNAVAILABLE';
+  if (status === 504 && at === 'first') return 'PEN_WINDOW_TOO_LARGE';
+  if (isPassing(status) || (status === 403 && retryAfterMs !== undefined)) return 'PEN_SOURCE_UNAVAILABLE';
+  // Only a first page says something about credential and options: what comes after it was asked for with a place that the vendor gave us.
+  if (at !== 'first' && status >= 400 && status !== 401)
+    return at === 'cursor' ? 'PEN_PAGE_TOKEN_REFUSED' : 'PEN_WINDOW_TOO_LARGE';
+  if ([400, 413, 414].includes(status)) return 'PEN_WINDOW_TOO_LARGE';
   return [401, 402, 403, 404, 422].includes(status) ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_BAD_REPLY';
 }

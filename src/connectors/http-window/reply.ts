@@ -1,5 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
-import { isObject, parseJson } from '../../base/json.ts';
+import { parseForeignJson, TooManyValues } from '../../base/foreign-json.ts';
+import { isObject } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { parseMended } from './tolerant-json.ts';
@@ -21,9 +22,10 @@ export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boo
 export function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
-    return { value: parseJson(text) };
+    return { value: parseForeignJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
+    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
     const mended = tryMended(text);
     if (mended !== undefined) return mended;
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');

@@ -24,7 +24,7 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
   const content = (variant: Variant = {}): Content => compileContent({ query, body: request.body }, variant, numbersOf(window));
   const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
-  const maxBytes = sizeBytes(request.max_bytes ?? '64MiB');
+  const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
   return {
     origin: (scope) => url.origin(scope),
     make(scope, isFirst) {

@@ -4,7 +4,7 @@ import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { retryAfterMs } from '../../http/index.ts';
+import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
@@ -100,16 +100,17 @@ class Walker {
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
     const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
-    if (verdict.isEmpty) return { records: [], next: null, serverTime: serverTime(response) };
+    if (verdict.isEmpty) return { records: [], next: null, serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request));
-    const content = this.#plan.paging(reply, {
+    const content = this.#plan.paging(reply.value, {
+      marked: reply.marked,
       url: request.url,
       headers: response.headers,
       state: wanted.state,
       limit,
       secrets: this.#allSecrets(),
     });
-    return { ...content, serverTime: serverTime(response) };
+    return { ...content, serverTime: answeredAt(response.headers) };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
@@ -212,9 +213,4 @@ function isWorthRetrying(error: Error): boolean {
 
 function describe({ method, url }: HttpRequest): string {
   return `${method} ${url.origin}${url.pathname}`;
-}
-
-function serverTime({ headers }: HttpResponse): number | undefined {
-  const time = Date.parse(headers['date'] ?? '');
-  return Number.isNaN(time) ? undefined : time;
 }

@@ -1,4 +1,5 @@
-import { isObject, parseJson } from '../../base/json.ts';
+import { parseForeignJson } from '../../base/foreign-json.ts';
+import { isObject } from '../../base/json.ts';
 import { boundDepth, parseTime } from '../../event/index.ts';
 import type { RawRecord, StreamMessage } from '../connector.ts';
 
@@ -53,7 +54,7 @@ export function readFrame(topic: string, text: string): StreamMessage | undefine
 
 function tryJson(text: string): unknown {
   try {
-    return parseJson(text);
+    return parseForeignJson(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,3 +1,4 @@
+import { parseShortfalls, type Shortfall, shortfallsNote } from '../../collect/index.ts';
 import {
   accountedFor,
   addCounts,
@@ -17,6 +18,8 @@ export interface LedgerReport {
   readonly rows: readonly LedgerRow[];
   /** What sinks with `when_full: skip` left out, oldest first. */
   readonly skipped: readonly SkippedRange[];
+  /** Stretches of time of which a source's vendor did not show all of its records, whatever was asked. */
+  readonly shortfalls: readonly (Shortfall & { readonly source: string })[];
   /** Every equation that does not hold, in words; empty when the ledger balances. */
   readonly imbalances: readonly string[];
 }
@@ -34,10 +37,24 @@ function imbalancesOf(ledger: Ledger): string[] {
   return [...ofSources, ...ofSinks];
 }
 
+async function shortfallsOf(journal: Journal, sources: readonly string[]): Promise<LedgerReport['shortfalls']> {
+  const found = await Promise.all(
+    sources.map(async (source) => parseShortfalls(await journal.note(source, shortfallsNote)).map((one) => ({ source, ...one }))),
+  );
+  return found.flat();
+}
+
 /** Adds up the ledger and checks that everything fetched and everything new is accounted for. */
 export async function readLedger(journal: Journal): Promise<LedgerReport> {
   const ledger = await journal.ledger();
   const sinks: Record<string, ReturnType<typeof zeroTotals>> = {};
   for (const { sink, totals } of ledger.rows) addCounts((sinks[sink] ??= zeroTotals()), totals);
-  return { sources: ledger.sources, sinks, rows: ledger.rows, skipped: ledger.skipped ?? [], imbalances: imbalancesOf(ledger) };
+  return {
+    sources: ledger.sources,
+    sinks,
+    rows: ledger.rows,
+    skipped: ledger.skipped ?? [],
+    shortfalls: await shortfallsOf(journal, Object.keys(ledger.sources)),
+    imbalances: imbalancesOf(ledger),
+  };
 }

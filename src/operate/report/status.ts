@@ -30,6 +30,7 @@ export interface StatusReport {
 
 interface StatusFacts {
   readonly version: string;
+  /** On the monotonic clock. */
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
 }
@@ -188,7 +189,7 @@ export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<
     running: true,
     version: facts.version,
     at: now,
-    uptime_seconds: Math.floor((now - facts.startedAt) / 1000),
+    uptime_seconds: Math.floor((seams.clock.monotonic() - facts.startedAt) / 1000),
     journal: journal.usage(),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),

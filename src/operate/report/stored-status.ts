@@ -1,6 +1,7 @@
 import { isObject } from '../../base/json.ts';
 import { packageVersion } from '../../base/package.ts';
 import type { Seams } from '../../base/seams.ts';
+import { describeShortfalls } from '../../collect/index.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
@@ -30,7 +31,7 @@ async function storedSource(
     ...(source.retentionMs === undefined ? {} : { retention_seconds: Math.floor(source.retentionMs / 1000) }),
     consecutive_failures: 0,
     records: { fetched, new: fresh, duplicate, excluded, unreadable },
-    warnings: [],
+    warnings: describeShortfalls(ledger.shortfalls.filter((one) => one.source === source.name)),
   };
 }
 

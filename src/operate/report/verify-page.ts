@@ -56,7 +56,9 @@ export function verifyPage(report: VerifyReport): string {
   const verdict =
     report.missing > 0
       ? `<p class="verdict bad">${report.missing === 1 ? '1 record is' : `${report.missing} records are`} missing.</p>`
-      : '<p class="verdict good">Nothing is missing.</p>';
+      : report.not_shown > 0
+        ? `<p class="verdict bad">The vendor did not show at least ${report.not_shown} of its records.</p>`
+        : '<p class="verdict good">Nothing is missing.</p>';
   const key = parts.map(({ color, label }) => `<span style="background:${color}"></span>${label}`).join('');
   const sinks = Object.keys(report.delivered).map((name) => [
     name,

@@ -34,6 +34,8 @@ export interface VerifyReport {
   readonly missing: number;
   /** Outside of every collected window: a backfill collects it. */
   readonly never_collected: number;
+  /** At least so many records the vendor has and did not show, however small the range that was asked for. */
+  readonly not_shown: number;
   /** Too old to be compared by id; counted only. */
   readonly not_comparable: number;
   /** Of what was collected and routed there, per sink. */
@@ -201,7 +203,12 @@ async function givenUpOf({ journal, source }: VerifySettings, views: readonly Si
   return Object.fromEntries(views.map(({ name }) => [name, bySink.get(name) ?? 0]));
 }
 
-function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, givenUp: VerifyReport['given_up']): VerifyReport {
+function reportOf(
+  { source, from, to, seams }: VerifySettings,
+  tally: Tally,
+  notShown: number,
+  givenUp: VerifyReport['given_up'],
+): VerifyReport {
   const days = [...tally.days]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([day, counts]) => {
@@ -215,6 +222,7 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, giv
     at: seams.clock.now(),
     vendor: sum(tally.totals),
     ...tally.totals,
+    not_shown: notShown,
     ...tally.sinks,
     given_up: givenUp,
     days,
@@ -226,23 +234,27 @@ function reportOf({ source, from, to, seams }: VerifySettings, tally: Tally, giv
  * every event that the API returned is accounted for.
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
-  const { source, journal, seams, log, from, to, onProgress, signal } = settings;
-  const openContext = { seams, log, userAgent: plainUserAgent };
+  const { config, source, journal, seams, log, from, to, onProgress, signal } = settings;
+  const { secrets } = config;
+  const openContext = { seams, log, userAgent: plainUserAgent, secrets };
   const budgets = new Budgets(seams, log);
   const deps = {
     journal,
     seams,
     log,
     userAgent: await userAgentOf(journal, seams),
+    secrets,
     openReader: () => openReader(source, openContext, budgets),
   };
   const views = await viewSinks(settings);
   const tally = new Tally(views);
   let records = 0;
-  for await (const page of compareRange(source, deps, { from, to }, signal)) {
+  let notShown = 0;
+  const onUnseen = (count: number): void => void (notShown += count);
+  for await (const page of compareRange(source, deps, { from, to }, signal, onUnseen)) {
     for (const record of page) tally.add(record, views, from);
     records += page.length;
     onProgress(records, page.at(-1)?.time);
   }
-  return reportOf(settings, tally, await givenUpOf(settings, views));
+  return reportOf(settings, tally, notShown, await givenUpOf(settings, views));
 }

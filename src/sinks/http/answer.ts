@@ -1,9 +1,10 @@
+import { parseForeignJson } from '../../base/foreign-json.ts';
 import { isObject } from '../../base/json.ts';
 
 /** An answer's JSON object; empty when it is not one. */
 export function parseAnswer(body: Buffer): Readonly<Record<string, unknown>> {
   try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    const parsed = parseForeignJson(body.toString('utf8'));
     return isObject(parsed) ? parsed : {};
   } catch (error) {
     if (error instanceof SyntaxError) return {};

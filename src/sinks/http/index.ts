@@ -16,6 +16,7 @@ export const http: SinkType = {
   name: 'http',
   options: HttpOptions,
   defaultFormat: 'ocsf',
+  speaksHttp: true,
   acknowledges: 'a 2xx, after a look inside for partial failures',
   open: (options, context) => Promise.resolve().then(() => openHttp(options as HttpOptions, context)),
   check: (options) => faultsOf(options as HttpOptions),

@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
 import type { Ceiling } from '../ceiling.ts';
+import { isPage, namesDestination, pageHold } from '../destination.ts';
 import { describeAnswer, type Exchange, exchange } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { numberAt } from './answer.ts';
@@ -22,6 +23,11 @@ export interface Sending {
   readonly sign: Sign | undefined;
   readonly ceiling: Ceiling;
 }
+
+/** Statuses that speak of what was sent. */
+const contentStatuses: ReadonlySet<number> = new Set([400, 422]);
+const destinationFix =
+  'create what the receiver names (index, alias, table, stream, bucket, topic), or correct the options of the sink, and let its credentials write there';
 
 /** Largest answer that is read where a preset does not need more. */
 const maxAnswerBytes = 65_536;
@@ -94,10 +100,24 @@ function judge({ preset, options, context }: Sending, { events, replay }: Batch,
   if ('failed' in sent) return { all: sent.failed };
   const { response } = sent;
   const size = events.length;
-  if (response.status >= 200 && response.status < 300)
-    return preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size);
   const waitMs = retryAfterMs(response.headers, context.seams.clock);
+  const isSuccess = response.status >= 200 && response.status < 300;
+  if (isPage(response) && (isSuccess || contentStatuses.has(response.status)))
+    return { all: pageHold(describeAnswer(response), isSuccess) };
+  if (isSuccess)
+    return afterPause(
+      preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size),
+      waitMs,
+    );
+  if (contentStatuses.has(response.status) && namesDestination(response.body.toString('utf8')))
+    return { all: { kind: 'hold', reason: describeAnswer(response), fix: destinationFix } };
   return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);
+}
+
+/** Events of a success that are sent again wait as long as its answer asks. */
+function afterPause(verdicts: Verdicts, waitMs: number | undefined): Verdicts {
+  if (waitMs === undefined || waitMs === 0 || 'all' in verdicts) return verdicts;
+  return { each: verdicts.each.map((verdict) => (verdict.kind === 'retry' ? { retryAfterMs: waitMs, ...verdict } : verdict)) };
 }
 
 /** A success that says how many events it refused, but not which. */

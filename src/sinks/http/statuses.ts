@@ -49,7 +49,8 @@ export function verdictOfStatus(
     case 'retry':
       return waitMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs: waitMs };
     case 'uncertain':
-      return { kind: 'uncertain', reason: said };
+      // A pause that is asked for is kept; none at all would let the same bytes come at once.
+      return { kind: 'uncertain', reason: said, ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }) };
     case 'split':
     case 'event':
       return { kind: rule.means, code: `http_${status}`, reason: said };

@@ -30,6 +30,9 @@ interface Questions {
   readonly askWhether: AskWhether;
 }
 
+const noAcknowledgementFix =
+  'if a load balancer sends polls to another indexer, make it sticky by cookie or list the indexers as endpoints; if indexing is blocked, free it; if the receiver never acknowledges, set acknowledge: off';
+
 const uncertain = (reason: string): Verdict => ({ kind: 'uncertain', reason });
 
 /**
@@ -227,7 +230,7 @@ export class Acknowledgements implements AsyncDisposable {
     channel.isRefused = false;
     // What this answer says is true for the indexer that gave it, so it is used before a change of cookies ends the channel.
     for (const ackId of reply.indexed) settle(channel, ackId, { all: { kind: 'accept' } });
-    if (reply.indexed.size > 0) Object.assign(this.#endpoint(channel.endpoint), { timeoutsInARow: 0, lossesInARow: 0 });
+    if (reply.indexed.size > 0) this.#endpoint(channel.endpoint).lossesInARow = 0;
     if (!keepCookies(channel, reply.setCookie)) this.#loseStickiness(channel);
     this.#ring();
   }
@@ -248,15 +251,15 @@ export class Acknowledgements implements AsyncDisposable {
     const expired = [...channel.outstanding].filter(([, { deadline }]) => deadline <= now).map(([ackId]) => ackId);
     if (expired.length === 0) return;
     const { timeoutMs } = this.#settings;
-    for (const ackId of expired) settle(channel, ackId, { all: uncertain(`no acknowledgement within ${timeoutMs} ms`) });
+    // Neither the batch nor an event in it is the cause: no smaller one would be acknowledged sooner.
+    const verdict: Verdict = {
+      kind: 'uncertain',
+      reason: `no acknowledgement within ${timeoutMs} ms`,
+      blameless: true,
+      fix: noAcknowledgementFix,
+    };
+    for (const ackId of expired) settle(channel, ackId, { all: verdict });
     this.#rotate(channel);
-    const endpoint = this.#endpoint(channel.endpoint);
-    endpoint.timeoutsInARow += expired.length;
-    if (endpoint.timeoutsInARow >= alarmingStreak)
-      this.#log.error(
-        { endpoint: channel.endpoint, batches: endpoint.timeoutsInARow },
-        'no acknowledgement arrives: the load balancer sends polls to another indexer (make it sticky by cookie, or list the indexers as endpoints), or indexing is blocked',
-      );
   }
 
   /** Lets a new channel take the batches to come; what is outstanding on this one is still waited for. */

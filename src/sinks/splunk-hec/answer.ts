@@ -1,5 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { isPage } from '../destination.ts';
 import { describeAnswer } from '../exchange.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
@@ -11,6 +12,8 @@ export interface HecAnswer {
   readonly eventNumber: number | undefined;
   readonly ackId: number | undefined;
   readonly retryAfterMs: number | undefined;
+  /** A page for people, of something in front of HEC. */
+  readonly isPage: boolean;
   /** For people: `answered 403 "Invalid token" (code 4)`. */
   readonly said: string;
 }
@@ -30,6 +33,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
     eventNumber: isHec ? wholeNumber(fields['invalid-event-number']) : undefined,
     ackId: isHec ? naturalNumber(fields['ackId']) : undefined,
     retryAfterMs,
+    isPage: isPage(response),
     said: isHec ? `answered ${response.status} "${text}" (code ${code})` : describeAnswer(response),
   };
 }

@@ -1,25 +1,28 @@
+import { pageHold } from '../destination.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
 
 /**
  * What a code means for the data. `accepted` and `slower` are decided by the caller, who knows of acknowledgements; `bad_event` names
- * the event by its number, which counts from `from`.
+ * the event by its number, which counts from 0.
  */
 type Meaning =
   | { readonly kind: 'accepted' | 'slower' | 'retry' | 'split' | 'healthy' }
-  | { readonly kind: 'bad_event'; readonly from: 0 | 1 }
+  | { readonly kind: 'bad_event' }
   | { readonly kind: 'hold'; readonly fix: string };
 
 const retry: Meaning = { kind: 'retry' };
-const badEvent: Meaning = { kind: 'bad_event', from: 0 };
+const badEvent: Meaning = { kind: 'bad_event' };
 const hold = (fix: string): Meaning => ({ kind: 'hold', fix });
 
 const tokenFix = 'copy the token from Settings > Data inputs > HTTP Event Collector into the sink\'s "token"';
+const indexFix =
+  'create the index in Splunk, or set "index" of the sink to one that is there, and allow it for the token (Settings > Data inputs > HTTP Event Collector)';
 const enableFix =
   'enable the token (and HEC itself under Global Settings) in Splunk: Settings > Data inputs > HTTP Event Collector';
 
 /**
- * HEC's codes. Numbers of bad events count from 0, but code 7 reports one more than the real position.
+ * HEC's codes. Code 7 names an event, but what it refuses is the index, which is the same for all events of a sink.
  * Source: https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
  */
 const codes: Readonly<Record<number, Meaning>> = {
@@ -30,7 +33,7 @@ const codes: Readonly<Record<number, Meaning>> = {
   4: hold(`${tokenFix}; if it is right, the endpoint belongs to another Splunk stack`),
   5: { kind: 'split' },
   6: badEvent,
-  7: { kind: 'bad_event', from: 1 },
+  7: hold(indexFix),
   8: retry,
   9: retry,
   10: hold('the token demands indexer acknowledgement: set acknowledge: auto on the sink, or turn it off on the token'),
@@ -65,7 +68,7 @@ export function isAccepted(answer: HecAnswer): boolean {
 /** True when an answer names one event that comes after others, which HEC stored unless an acknowledgement was expected. */
 export function hasStoredSome({ code, eventNumber }: HecAnswer): boolean {
   const meaning = code === undefined ? undefined : codes[code];
-  return meaning?.kind === 'bad_event' && eventNumber !== undefined && eventNumber - meaning.from > 0;
+  return meaning?.kind === 'bad_event' && eventNumber !== undefined && eventNumber > 0;
 }
 
 /** True when an accepted answer asks for fewer requests at once (codes 24 and 25). */
@@ -85,21 +88,19 @@ export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: b
   if (meaning.kind === 'hold') return { all: { kind: 'hold', reason: answer.said, fix: meaning.fix } };
   if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
   if (meaning.kind === 'split') return { all: splitVerdict(answer) };
-  if (meaning.kind === 'bad_event') return locate(answer, meaning.from, size, acknowledged);
-  return { all: { kind: 'uncertain', reason: answer.said } };
+  if (meaning.kind === 'bad_event') return locate(answer, size, acknowledged);
+  return { all: uncertainVerdict(answer) };
 }
 
-function locate(answer: HecAnswer, from: number, size: number, acknowledged: boolean): Verdicts {
-  const bad = answer.eventNumber === undefined ? -1 : answer.eventNumber - from;
+function locate(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
+  const bad = answer.eventNumber ?? -1;
   if (bad < 0 || bad >= size) return { all: splitVerdict(answer) };
   const before: Verdict = acknowledged
     ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}`, retryAfterMs: 0 }
     : { kind: 'accept' };
   const refused: Verdict = { kind: 'event', code: `hec_${answer.code}`, reason: answer.said };
-  // A number that is known to be off by one is tried alone first, so that a version which counts otherwise costs no good event.
-  const suspect = from === 1 && size > 1 ? splitVerdict(answer) : refused;
   const after: Verdict = { kind: 'retry', reason: 'not read: an event before it in the batch was refused', retryAfterMs: 0 };
-  return { each: Array.from({ length: size }, (_, at) => (at < bad ? before : at === bad ? suspect : after)) };
+  return { each: Array.from({ length: size }, (_, at) => (at < bad ? before : at === bad ? refused : after)) };
 }
 
 /** An answer without a code of HEC's: a proxy's, a balancer's, a firewall's, or splunkd's own 404. */
@@ -107,8 +108,9 @@ function classifyStatus(answer: HecAnswer): Verdict {
   const { status, said } = answer;
   if (status === 413) return splitVerdict(answer);
   if (status === 429 || status === 503) return retryVerdict(answer);
+  if (answer.isPage && (isSuccess(status) || status === 400)) return pageHold(said, isSuccess(status));
   if (isSuccess(status)) return { kind: 'uncertain', reason: `${said}, which is not an answer of Splunk HEC` };
-  if (status >= 500 || status === 408 || status === 425) return { kind: 'uncertain', reason: said };
+  if (status >= 500 || status === 408 || status === 425) return uncertainVerdict(answer);
   if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
   if (status >= 300 && status < 400) return { kind: 'hold', reason: `${said}; redirects are never followed`, fix: notHecFix };
   return { kind: 'hold', reason: `${said}, which is not an answer of Splunk HEC`, fix: notHecFix };
@@ -120,6 +122,11 @@ function isSuccess(status: number): boolean {
 
 function splitVerdict(answer: HecAnswer): Verdict {
   return { kind: 'split', code: answer.code === undefined ? `http_${answer.status}` : `hec_${answer.code}`, reason: answer.said };
+}
+
+/** A pause that is asked for is kept; none at all would let the same bytes come at once. */
+function uncertainVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
+  return { kind: 'uncertain', reason: said, ...(retryAfterMs === undefined || retryAfterMs === 0 ? {} : { retryAfterMs }) };
 }
 
 function retryVerdict({ said, retryAfterMs }: HecAnswer): Verdict {

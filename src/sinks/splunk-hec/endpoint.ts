@@ -12,14 +12,13 @@ export interface Endpoint {
   readonly live: Set<Channel>;
   /** Whether the token acknowledges; undefined until an answer has shown it. */
   acknowledges: boolean | undefined;
-  timeoutsInARow: number;
   lossesInARow: number;
 }
 
 /** An endpoint that nothing was sent to. */
 export function freshEndpoint(name: string, channelId: string): Endpoint {
   const current = freshChannel(name, channelId);
-  return { current, live: new Set([current]), acknowledges: undefined, timeoutsInARow: 0, lossesInARow: 0 };
+  return { current, live: new Set([current]), acknowledges: undefined, lossesInARow: 0 };
 }
 
 /**

@@ -13,6 +13,7 @@ export const splunkHec: SinkType = {
   name: 'splunk_hec',
   options: SplunkHecOptions,
   defaultFormat: 'cim',
+  speaksHttp: true,
   acknowledges: 'HEC took the batch; with indexer acknowledgement: it is indexed',
   open: (options, context) => Promise.resolve(openSplunkHec(options as SplunkHecOptions, context)),
   check: (options) => (options as SplunkHecOptions).endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)),

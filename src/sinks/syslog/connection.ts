@@ -7,7 +7,13 @@ export const stallMs = 30_000;
 /** How long the peer may take to end its side after we ended ours. */
 export const closeTimeoutMs = 5000;
 
-/** How a connection ended. `clean`: we ended it, and the peer followed without an error, so it has read everything. */
+/** Without a write for so long, a peer that ends its side does not do so because of what it read last. */
+const idleMs = 5000;
+
+/**
+ * How a connection ended. `clean`: the peer has read everything, for we ended it and it followed without an error, or it ended an idle one
+ * whose octets its machine had all taken.
+ */
 export interface Ending {
   readonly clean: boolean;
   readonly reason: string;
@@ -28,9 +34,17 @@ export interface Connection {
   abandon(reason: string): void;
 }
 
+/** Octets that the peer's machine has not taken yet; undefined where that cannot be known. */
+type Outstanding = () => Promise<number | undefined>;
+
 /** Watches a connected socket. `onData` gets what the peer says; it is read all the time, so that its end is noticed. */
-export function watchConnection(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void): Connection {
-  return new WatchedConnection(socket, clock, onData);
+export function watchConnection(
+  socket: net.Socket,
+  clock: Clock,
+  onData: (chunk: Buffer) => void,
+  outstanding?: Outstanding,
+): Connection {
+  return new WatchedConnection(socket, clock, onData, outstanding);
 }
 
 class WatchedConnection implements Connection {
@@ -39,35 +53,42 @@ class WatchedConnection implements Connection {
   readonly ended: Promise<Ending>;
   readonly #clock: Clock;
   readonly #resolve: (ending: Ending) => void;
+  readonly #outstanding: Outstanding | undefined;
+  #wroteAt: number;
   #ending: Ending | undefined;
   #isClosing = false;
   #peerEnded = false;
 
-  constructor(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void) {
+  constructor(socket: net.Socket, clock: Clock, onData: (chunk: Buffer) => void, outstanding: Outstanding | undefined) {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.socket = socket;
     this.openedAt = clock.monotonic();
     this.ended = promise;
     this.#clock = clock;
     this.#resolve = resolve;
+    this.#outstanding = outstanding;
+    this.#wroteAt = this.openedAt;
     socket.on('data', onData);
     socket.on('end', () => {
       this.#peerEnded = true;
-      if (!this.#isClosing) this.abandon('the receiver closed the connection');
+      if (!this.#isClosing) void this.#endByPeer();
     });
     socket.on('error', (error) => this.#end({ clean: false, reason: error.message, error }));
     socket.on('close', () => {
+      // Whether that was clean is being found out.
+      if (this.#peerEnded && !this.#isClosing) return;
       const clean = this.#isClosing && this.#peerEnded;
       this.#end({ clean, reason: clean ? 'closed' : 'the connection was lost' });
     });
   }
 
   get isOpen(): boolean {
-    return this.#ending === undefined && !this.#isClosing;
+    return this.#ending === undefined && !this.#isClosing && !this.#peerEnded;
   }
 
   async write(text: string, signal: AbortSignal): Promise<boolean> {
     if (!this.isOpen) return false;
+    this.#wroteAt = this.#clock.monotonic();
     if (this.socket.write(text)) return true;
     using limit = deadline(this.#clock, stallMs, signal);
     await Promise.race([drained(this.socket, limit.signal), this.ended]);
@@ -90,6 +111,14 @@ class WatchedConnection implements Connection {
 
   abandon(reason: string): void {
     this.#end({ clean: false, reason });
+  }
+
+  async #endByPeer(): Promise<void> {
+    const isIdle = this.#outstanding !== undefined && this.#clock.monotonic() - this.#wroteAt >= idleMs;
+    // Our own FIN, which answers the peer's, counts as one octet.
+    const isTaken = isIdle && ((await this.#outstanding?.()) ?? 0) <= 1;
+    if (isTaken) this.#end({ clean: true, reason: 'the receiver closed the idle connection' });
+    else this.abandon('the receiver closed the connection');
   }
 
   #end(ending: Ending): void {

@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { type LoadedTls, pinFault } from '../../http/index.ts';
+import { attemptTimeoutMs, type LoadedTls, pinFault } from '../../http/index.ts';
 import type { Verdict } from '../sink.ts';
 import type { SyslogAddress } from './options.ts';
 
@@ -22,7 +22,8 @@ export async function dial(
 ): Promise<net.Socket> {
   using limit = deadline(clock, connectTimeoutMs, signal);
   limit.signal.throwIfAborted();
-  const socket = trust === undefined ? net.connect({ host, port }) : tls.connect({ host, port, ...handshakeOptions(trust) });
+  const target = { host, port, autoSelectFamilyAttemptTimeout: attemptTimeoutMs };
+  const socket = trust === undefined ? net.connect(target) : tls.connect({ ...target, ...handshakeOptions(trust) });
   socket.setNoDelay(true);
   try {
     await connected(socket, trust === undefined ? 'connect' : 'secureConnect', limit.signal);
@@ -31,7 +32,9 @@ export async function dial(
   } catch (error) {
     socket.on('error', () => socket.destroy());
     socket.destroy();
-    throw error;
+    const tried = socket.autoSelectFamilyAttemptedAddresses ?? [];
+    if (!limit.expired || tried.length === 0) throw error;
+    throw new Error(`no connection within ${connectTimeoutMs / 1000} s; tried ${tried.join(', ')}`, { cause: error });
   }
   // Keepalive notices a peer that vanished while nothing is outstanding: 30 s + 3 x 10 s.
   socket.setKeepAlive({ enable: true, initialDelay: 30_000, interval: 10_000, count: 3 });
@@ -66,6 +69,12 @@ function connected(socket: net.Socket, event: 'connect' | 'secureConnect', signa
   });
 }
 
+// Node says of a name with several addresses why each of them failed, and nothing of its own.
+function wordsOf(error: unknown): string {
+  if (!(error instanceof AggregateError)) return '';
+  return [...new Set(error.errors.map((inner) => (inner as Error).message))].join('; ');
+}
+
 const certificateCodes =
   /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|ALTNAME|ERR_SSL_.*ALERT_(UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/;
 
@@ -75,7 +84,7 @@ const certificateCodes =
 export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogAddress): Verdict {
   const at = `${scheme}://${host}:${port}`;
   const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
-  const reason = `${at}: ${message || code}`;
+  const reason = `${at}: ${wordsOf(error) || message || code}`;
   if (error instanceof PenstockError && consequenceOf(error).sink === 'hold')
     return { kind: 'hold', reason, fix: error.fix ?? 'check tls' };
   if (/ALERT/.test(code) && certificateCodes.test(code)) {

@@ -140,10 +140,14 @@ function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
+// From the end, a few steps and one run of backslashes: a pattern would try every run of the message.
 function halfEscapeLength(text: string): number {
-  const match = /(\\+)(u[0-9A-Fa-f]{0,3})?$/.exec(text);
-  if (match === null) return 0;
+  let end = text.length;
+  while (end > text.length - 3 && /[0-9A-Fa-f]/.test(text.charAt(end - 1))) end -= 1;
+  // Digits alone are plain text, and so is a whole \uXXXX.
+  const slashes = text.charAt(end - 1) === 'u' ? end - 1 : text.length;
+  let first = slashes;
+  while (first > 0 && text.charAt(first - 1) === '\\') first -= 1;
   // An even run of backslashes is complete escapes; what follows it is plain text.
-  const isOpen = (match[1]?.length ?? 0) % 2 === 1;
-  return isOpen ? 1 + (match[2]?.length ?? 0) : 0;
+  return (slashes - first) % 2 === 1 ? text.length - slashes + 1 : 0;
 }

@@ -54,6 +54,13 @@ export const SyslogOptions = Type.Object(
       default: 1000,
       description: 'tcp and tls: how many of the last messages are sent again when a connection breaks.',
     }),
+    rate: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      default: 500,
+      description:
+        'udp: most datagrams a second. More come in faster than many receivers read them, and are lost without a word.',
+    }),
     tls: Type.Optional(TlsOptions),
   },
   { additionalProperties: false },

@@ -16,6 +16,7 @@ export function relpFrame(txnr: number, command: string, data = ''): string {
 }
 
 // A receiver's answers are short; anything longer is not RELP.
+const firstBytes = 4096;
 const maxHeaderBytes = 64;
 const maxDataBytes = 128 * 1024;
 const header = /^(\d{1,9}) ([A-Za-z]{1,32}) (\d{1,9})([ \n])/;
@@ -28,15 +29,28 @@ interface RelpParser {
 
 /** A parser for one connection. */
 export function createRelpParser(): RelpParser {
-  let rest: Buffer = Buffer.alloc(0);
+  // One buffer that grows, so that an answer in chunks of one byte costs no more than its bytes.
+  let buffer: Buffer = Buffer.alloc(firstBytes);
+  let length = 0;
+  const add = (chunk: Buffer): void => {
+    if (length + chunk.length > buffer.length) {
+      const larger = Buffer.alloc(Math.max(buffer.length * 2, length + chunk.length));
+      buffer.copy(larger, 0, 0, length);
+      buffer = larger;
+    }
+    length += chunk.copy(buffer, length);
+  };
   return {
     push(chunk) {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      add(chunk);
       const frames: RelpFrame[] = [];
-      for (let next = cutFrame(rest); next !== undefined; next = cutFrame(rest)) {
+      let start = 0;
+      for (let next = cutFrame(buffer.subarray(0, length)); next !== undefined; next = cutFrame(buffer.subarray(start, length))) {
         frames.push(next.frame);
-        rest = rest.subarray(next.length);
+        start += next.length;
       }
+      buffer.copyWithin(0, start, length);
+      length -= start;
       return frames;
     },
   };
@@ -57,6 +71,6 @@ function cutFrame(bytes: Buffer): { readonly frame: RelpFrame; readonly length: 
   if (match[4] === '\n' && length > 0) throw new Error('the receiver sent a RELP frame without its data');
   if (bytes.length < start + length + 1) return undefined;
   if (bytes[start + length] !== 0x0a) throw new Error('the receiver sent a RELP frame without its line feed');
-  const frame = { txnr: Number(match[1]), command: match[2] ?? '', data: bytes.subarray(start, start + length) };
+  const frame = { txnr: Number(match[1]), command: match[2] ?? '', data: Buffer.from(bytes.subarray(start, start + length)) };
   return { frame, length: start + length + 1 };
 }

@@ -99,7 +99,9 @@ async function transmit(
   using stall = createStallTimer(clock, () =>
     session.connection.abandon(`the receiver answered nothing for ${stallMs / 1000} s`),
   );
-  const sending = startSending(session, queue, {
+  // One frame at a time: what is unanswered when the session breaks is what broke it, for answers get lost with a reset.
+  const window = batch.careful === true ? 1 : relpWindow;
+  const sending = startSending(session, queue, window, {
     textOf: (index) => textOf(session, batch.encoded[index] ?? '', numbered),
     onAnswer(index, answer) {
       verdicts[index] = verdictOfAnswer(answer);
@@ -111,7 +113,11 @@ async function transmit(
   if (verdicts.every((verdict) => verdict !== undefined)) return { each: verdicts };
   const { reason } = await session.connection.ended;
   const written = new Set(queue.slice(0, sending.written()));
-  return { each: verdicts.map((verdict, index) => verdict ?? { kind: written.has(index) ? 'uncertain' : 'retry', reason }) };
+  const unanswered = queue.slice(0, sending.written()).filter((index) => verdicts[index] === undefined);
+  const suspect = unanswered.length === 1 ? unanswered[0] : undefined;
+  const verdictOf = (index: number): Verdict =>
+    written.has(index) ? { kind: 'uncertain', reason, suspect: index === suspect } : { kind: 'retry', reason };
+  return { each: verdicts.map((verdict, index) => verdict ?? verdictOf(index)) };
 }
 
 interface Feed {
@@ -123,6 +129,7 @@ interface Feed {
 function startSending(
   session: Session,
   queue: readonly number[],
+  window: number,
   feed: Feed,
 ): { readonly done: Promise<void>; written(): number } {
   const { promise: done, resolve } = Promise.withResolvers<void>();
@@ -140,7 +147,7 @@ function startSending(
   const pump = (): void => {
     isPumpDue = false;
     // One write for all answers of a chunk, and at once: it carries the acknowledgement that a receiver with Nagle's algorithm waits for.
-    const room = relpWindow - session.unanswered;
+    const room = window - session.unanswered;
     if (next >= queue.length || !session.connection.isOpen || room === 0) return;
     const indexes = queue.slice(next, next + room);
     next += indexes.length;

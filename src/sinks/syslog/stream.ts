@@ -57,13 +57,19 @@ export function openStreamSink(transport: Transport): Sink {
 async function openLine({ address, options, context, trust }: Transport, signal: AbortSignal): Promise<Line> {
   const { clock } = context.seams;
   const socket = await dial(address, trust, clock, signal);
+  const outstanding = (): Promise<number | undefined> => outstandingBytes(socket, context.seams.files);
   let heard = false;
-  const connection = watchConnection(socket, clock, (chunk) => {
-    if (!heard)
-      context.log.warn({ bytes: chunk.length }, 'the syslog receiver sent data, which plain syslog does not expect; ignored');
-    heard = true;
-  });
-  const window = openReplayWindow(clock, options.resend_window, () => outstandingBytes(socket, context.seams.files));
+  const connection = watchConnection(
+    socket,
+    clock,
+    (chunk) => {
+      if (!heard)
+        context.log.warn({ bytes: chunk.length }, 'the syslog receiver sent data, which plain syslog does not expect; ignored');
+      heard = true;
+    },
+    outstanding,
+  );
+  const window = openReplayWindow(clock, options.resend_window, outstanding);
   watchProgress(connection, context.seams, () => window.unconfirmed > 0);
   void connection.ended.then((ending) => window.end(verdictOfEnding(ending, address)));
   return { connection, window, sequence: 0 };

@@ -1,7 +1,7 @@
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
-import type { ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
+import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
 import { connectTimeoutMs, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
@@ -12,55 +12,109 @@ import { recycleMs, sharedOf, type Transport } from './transport.ts';
 /** Default room for a datagram: what an IPv6 receiver must take (RFC 5426 section 3.2). */
 export const udpMaxBytes = 1180;
 
-// A receiver's default buffer (208 KiB) holds about 90 datagrams; a pause lets it read.
-const burst = 32;
-const pauseMs = 1;
+// Datagrams within this time go out together; a timer is no finer.
+const sliceMs = 10;
+// That nobody listens is heard only after a datagram went out.
+const refusalMs = 100;
 
 interface Port {
   readonly socket: dgram.Socket;
   readonly openedAt: number;
+  /** Where its datagrams go. */
+  readonly address: string;
   problem: Error | undefined;
   sequence: number;
 }
 
-/** Opens the sink for `udp://`: one message per datagram (RFC 5426), `sent` as soon as the machine took it. */
+/** Opens the sink for `udp://`: one message per datagram (RFC 5426), `sent` when nobody objects within {@link refusalMs}. */
 export function openUdpSink(transport: Transport): Sink {
-  const { address } = transport;
-  const { clock } = transport.context.seams;
-  let port: Port | undefined;
-
-  const discard = (): void => {
-    port?.socket.close();
-    port = undefined;
-  };
-  const ready = async (signal: AbortSignal): Promise<Port> => {
-    if (port?.problem === undefined && port !== undefined && clock.monotonic() - port.openedAt < recycleMs) return port;
-    discard();
-    port = await openPort(address, clock, signal);
-    return port;
-  };
-
+  const { options, context } = transport;
+  const { rate } = options;
+  const sender = new UdpSender(transport, openPace(context.seams.clock, rate));
   return {
     ...sharedOf(transport),
-    async send(batch, signal): Promise<Verdicts> {
-      const verdicts: Verdict[] = [];
-      try {
-        const current = await ready(signal);
-        for (const [index, message] of batch.encoded.entries()) {
-          if (index % burst === burst - 1) await sleep(clock, pauseMs, signal);
-          verdicts.push(await sendOne(transport, current, message));
-        }
-      } catch (error) {
-        discard();
-        verdicts.push(...batch.encoded.slice(verdicts.length).map(() => verdictOfFailure(error, address)));
-      }
-      return { each: verdicts };
-    },
+    // A batch must be out well before its time is over.
+    maxBatchEvents: Math.max(1, Math.floor((rate * (context.timeoutMs ?? 30_000)) / 2000)),
+    send: (batch, signal) => sender.send(batch, signal),
     probe: (signal) => probe(transport, signal),
-    async [Symbol.asyncDispose]() {
-      discard();
-    },
+    [Symbol.asyncDispose]: () => sender[Symbol.asyncDispose](),
   };
+}
+
+type Pace = (signal: AbortSignal) => Promise<void>;
+
+/** Lets at most `rate` pass a second. */
+function openPace(clock: Clock, rate: number): Pace {
+  let nextAt = 0;
+  return async (signal) => {
+    const now = clock.monotonic();
+    if (nextAt - now > sliceMs) await sleep(clock, nextAt - now, signal);
+    nextAt = Math.max(nextAt, now) + 1000 / rate;
+  };
+}
+
+/** Sends batches to the addresses of a name; the next one has its turn when nobody listens at one. */
+class UdpSender implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #pace: Pace;
+  #port: Port | undefined;
+  #turn = 0;
+
+  constructor(transport: Transport, pace: Pace) {
+    this.#transport = transport;
+    this.#pace = pace;
+  }
+
+  async send(batch: Batch, signal: AbortSignal): Promise<Verdicts> {
+    const verdicts: Verdict[] = [];
+    try {
+      const port = await this.#ready(signal);
+      for (const message of batch.encoded) {
+        await this.#pace(signal);
+        verdicts.push(await sendOne(this.#transport, port, message));
+      }
+      await sleep(this.#transport.context.seams.clock, refusalMs, signal);
+      if (port.problem !== undefined) throw port.problem;
+      return { each: verdicts };
+    } catch (error) {
+      this.#discard();
+      return { each: afterFailure(batch, verdicts, verdictOfFailure(error, this.#transport.address)) };
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#discard();
+    return Promise.resolve();
+  }
+
+  async #ready(signal: AbortSignal): Promise<Port> {
+    const { clock } = this.#transport.context.seams;
+    const port = this.#port;
+    if (port !== undefined && port.problem === undefined && clock.monotonic() - port.openedAt < recycleMs) return port;
+    this.#discard();
+    this.#port = await openPort(this.#transport.address, this.#turn, clock, signal);
+    return this.#port;
+  }
+
+  #discard(): void {
+    const port = this.#port;
+    this.#port = undefined;
+    if (port?.problem !== undefined) {
+      this.#turn += 1;
+      const fields = { address: port.address, reason: port.problem.message };
+      this.#transport.context.log.warn(fields, 'nobody takes datagrams there');
+    }
+    port?.socket.close();
+  }
+}
+
+/** What went out is in doubt, what did not fails as the machine says. */
+function afterFailure(batch: Batch, verdicts: readonly Verdict[], failed: Verdict): Verdict[] {
+  const reason = 'reason' in failed ? (failed.reason ?? '') : '';
+  return batch.encoded.map((_, index) => {
+    const verdict = verdicts[index] ?? failed;
+    return verdict.kind === 'sent' ? { kind: 'uncertain', reason, blameless: true } : verdict;
+  });
 }
 
 /** Throws what the machine says when the datagram could not leave. */
@@ -75,7 +129,7 @@ async function sendOne({ options, maxBytes }: Transport, port: Port, message: st
 
 async function probe({ address, options, context }: Transport, signal: AbortSignal): Promise<ProbeReport> {
   try {
-    (await openPort(address, context.seams.clock, signal)).socket.close();
+    (await openPort(address, 0, context.seams.clock, signal)).socket.close();
     return {
       ok: true,
       findings: [`${options.address} resolves; udp can prove no more, and nothing reports whether messages arrive`],
@@ -85,11 +139,14 @@ async function probe({ address, options, context }: Transport, signal: AbortSign
   }
 }
 
-async function openPort({ host, port }: SyslogAddress, clock: Clock, signal: AbortSignal): Promise<Port> {
+async function openPort({ host, port }: SyslogAddress, turn: number, clock: Clock, signal: AbortSignal): Promise<Port> {
   using limit = deadline(clock, connectTimeoutMs, signal);
-  const { address, family } = await Promise.race([lookup(host), aborted(limit.signal)]);
+  const found = await Promise.race([lookup(host, { all: true }), aborted(limit.signal)]);
+  const chosen = found[turn % found.length];
+  if (chosen === undefined) throw new Error(`${host} has no address`);
+  const { address, family } = chosen;
   const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4');
-  const opened: Port = { socket, openedAt: clock.monotonic(), problem: undefined, sequence: 0 };
+  const opened: Port = { socket, openedAt: clock.monotonic(), address, problem: undefined, sequence: 0 };
   socket.on('error', (error) => {
     opened.problem = error;
   });

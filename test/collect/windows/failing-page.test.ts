@@ -51,7 +51,10 @@ function polling(paging: NonNullable<VendorOptions['paging']>, change: Partial<S
   return { clock, api, memory, loop, lines, begun, failAfterFirst };
 }
 
-const kinds = (['offset', 'token', 'link'] as const).flatMap((paging) => Object.keys(failures).map((how) => ({ paging, how })));
+// By offset a page that comes again ends the window instead: nothing lies further on.
+const kinds = (['offset', 'token', 'link'] as const)
+  .flatMap((paging) => Object.keys(failures).map((how) => ({ paging, how })))
+  .filter(({ paging, how }) => paging !== 'offset' || how !== 'loop');
 
 it.each(kinds)(
   'counts polls that fail on page 2 with $paging paging by $how, until one goes through',

@@ -59,7 +59,7 @@ it('cuts a refused window anew, half as large, and doubles the size with each th
   for (const window of windows(context, { from, until: { atMost: from + 2 * hour } }, size)) {
     cut.push(minutes(window));
     if (cut.length <= 2) size.refuse(window, tooLarge);
-    else size.grow();
+    else size.grow(window);
   }
 
   const step = second / minute;
@@ -73,6 +73,21 @@ it('cuts a refused window anew, half as large, and doubles the size with each th
   ]);
 });
 
+it('keeps windows short where a poll got stuck, until that time is passed', () => {
+  const { context, size } = cutting(hour);
+  size.shrinkAt({ from: from + 30 * minute, to: from + hour + 30 * minute });
+  size.grow({ from, to: from + minute });
+
+  const cut: [number, number][] = [];
+  for (const window of windows(context, { from, until: { atMost: from + 3 * hour } }, size)) {
+    cut.push(minutes(window));
+    size.grow(window);
+  }
+
+  expect(cut.filter(([start, end]) => start < 90 && end > 30).every(([start, end]) => end - start <= 30)).toBe(true);
+  expect(Math.max(...cut.map(([start, end]) => end - start))).toBe(60);
+});
+
 it('refuses nothing but what is a matter of size, and never cuts below the smallest window', () => {
   const { size } = cutting(hour);
   const other = new PenstockError('PEN_HTTP_TIMEOUT', 'no answer');
@@ -82,7 +97,7 @@ it('refuses nothing but what is a matter of size, and never cuts below the small
     expect.objectContaining({ code: 'PEN_SOURCE_REFUSED', cause: tooLarge }) as Error,
   );
   size.refuse({ from, to: from + 15 * minute }, tooLarge);
-  expect(size.ms).toBe(10 * minute);
+  expect(size.at(from)).toBe(10 * minute);
 });
 
 it('compares in smaller windows where the vendor refuses a large one', async () => {

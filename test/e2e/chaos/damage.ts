@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { missingArrivals, untilStatus } from '../conditions.ts';
-import { configFile, penstock, run } from '../penstock.ts';
+import { command, configFile, penstock, run } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
 
@@ -80,20 +80,20 @@ export async function expectRepair(seed: number, damage: (path: string) => Promi
   await damage(journal);
   const requests = countRequests();
 
-  const refused = await run(['run', '--once', '--timeout', '60s', '-c', file]);
+  const refused = await run(['run', '--once', '--timeout', '5m', '-c', file]);
   const polled = requests();
-  const check = await run(['journal', 'check', '--json', '-c', file]);
-  const repair = await run(['journal', 'repair', '-c', file]);
-  const clean = await run(['journal', 'check', '-c', file]);
-  const again = await run(['run', '--once', '--timeout', '60s', '-c', file]);
+  const check = await command(['journal', 'check', '--json', '-c', file]);
+  const repair = await command(['journal', 'repair', '-c', file]);
+  const clean = await command(['journal', 'check', '-c', file]);
+  const again = await run(['run', '--once', '--timeout', '5m', '-c', file]);
   const { lost } = JSON.parse(repair.stdout) as Repair;
   for (const source of new Set(lost.map((range) => range.source)))
-    await run(['verify', source, '--repair', '--from', '20m', '--to', '0s', '-c', file]);
+    await command(['verify', source, '--repair', '--from', '20m', '--to', '0s', '-c', file]);
   const daemon = penstock(['run', '-c', file]);
   const missing = await missingArrivals(receiver, vendors);
   daemon.child.kill('SIGTERM');
   await daemon.exited;
-  const ledger = await run(['ledger', '--json', '-c', file]);
+  const ledger = await command(['ledger', '--json', '-c', file]);
 
   const report = JSON.parse(repair.stdout) as Repair;
   expect({

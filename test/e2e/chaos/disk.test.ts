@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { missingArrivals, untilStatus } from '../conditions.ts';
-import { configFile, penstock, run } from '../penstock.ts';
+import { command, configFile, penstock, run } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
 
@@ -66,7 +66,7 @@ async function setUp(seed: number) {
 }
 
 async function ledgerOf(file: string): Promise<unknown> {
-  return JSON.parse((await run(['ledger', '--json', '-c', file])).stdout);
+  return JSON.parse((await command(['ledger', '--json', '-c', file])).stdout);
 }
 
 it.skipIf(!mayMount())('pauses on a full disk, goes on by itself when there is space, and loses nothing', async () => {

@@ -1,23 +1,18 @@
-// Penstock with a clock that a test moves: every line on standard input is the number of milliseconds that the wall clock is off from then
-// on. PENSTOCK_HASTE makes the monotonic clock run that many times as fast, so that a test need not wait for long waits.
-import { createInterface } from 'node:readline';
+// Penstock with a wall clock that a test moves, for Penstock and for every library in it. PENSTOCK_HASTE makes the monotonic clock run that many
+// times as fast, so that a test need not wait for long waits; without it the clock and the timers are those of the daemon.
+import './skewed-date.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
 import { commandContext } from '../../../src/cli/context.ts';
 import { runProgram } from '../../../src/cli/program.ts';
 
 const seams = systemSeams();
 const haste = Number(process.env['PENSTOCK_HASTE'] ?? 1);
-let skewMs = 0;
 
-createInterface({ input: process.stdin }).on('line', (line) => {
-  skewMs = Number(line);
-});
-process.stdin.unref();
-
-const clock = {
-  now: () => seams.clock.now() + skewMs,
+const hasty = {
+  now: () => seams.clock.now(),
   monotonic: () => seams.clock.monotonic() * haste,
   timer: (ms: number, callback: () => void) => seams.clock.timer(ms / haste, callback),
 };
 
+const clock = haste === 1 ? seams.clock : hasty;
 process.exit(await runProgram(process.argv.slice(2), { ...commandContext(), seams: { ...seams, clock } }));

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { missingArrivals } from '../conditions.ts';
-import { configFile, penstock, run } from '../penstock.ts';
+import { command, configFile, penstock } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
 import { startVendors } from '../vendors.ts';
 
@@ -28,7 +28,7 @@ it('goes on after being stopped for longer than its time-outs, again and again, 
   const missing = await missingArrivals(receiver, vendors);
   daemon.child.kill('SIGTERM');
   const code = await daemon.exited;
-  const ledger = await run(['ledger', '--json', '-c', file]);
+  const ledger = await command(['ledger', '--json', '-c', file]);
 
   expect({ code, missing }).toEqual({ code: 0, missing: [] });
   expect(JSON.parse(ledger.stdout)).toMatchObject({ imbalances: [] });

@@ -20,6 +20,7 @@ const ledger: LedgerReport = {
   sinks: { soc: totals },
   rows: [],
   skipped: [],
+  shortfalls: [],
   imbalances: [],
 };
 const report: StatusReport = {

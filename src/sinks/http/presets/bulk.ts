@@ -1,4 +1,5 @@
 import { isObject } from '../../../base/json.ts';
+import { namesDestination } from '../../destination.ts';
 import type { Verdict, Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import { isoTime, jsonObject, type Preset } from '../preset.ts';
@@ -54,7 +55,7 @@ function verdictOf(item: unknown): Verdict {
   // The id is there already: an earlier attempt whose answer was lost.
   if (status === 409 && action === 'create') return { kind: 'accept' };
   if (status === 429 || status >= 500 || status === 409) return { kind: 'retry', reason };
-  if (status === 401 || status === 403 || status === 404)
+  if (status === 401 || status === 403 || status === 404 || namesDestination(reason))
     return { kind: 'hold', reason, fix: 'check that the index exists and that the credentials may create documents in it' };
   return { kind: 'event', code: type, reason };
 }

@@ -1,0 +1,132 @@
+// One reading of a window from where its walk stands to the last page, and whether that was all of it.
+import { PenstockError } from '../../base/errors.ts';
+import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { WalkState } from '../checkpoint.ts';
+import type { Halt, SourceContext } from '../context.ts';
+import type { ReadWindow } from '../memory/shortfalls.ts';
+import type { OwnRecords } from '../own-records.ts';
+import type { PageGuard } from './guard.ts';
+import { pages } from './pages.ts';
+
+/** One page of a walk. Whoever takes it commits it with its place, before asking for the next one. */
+export interface WalkedPage {
+  readonly facts: readonly RecordFacts[];
+  readonly ownRecords: OwnRecords;
+  /** The walk that asked for the page. */
+  readonly walk: WalkState;
+  /** Where the walk goes on after it; undefined when it has ended. */
+  readonly next: WalkState | undefined;
+  /** `dropped`: without records; the window is cut anew by the next poll, because resuming would meet the same end. */
+  readonly end: 'complete' | 'dropped' | undefined;
+  /** The window of which this is the last page, and what it lacks. */
+  readonly read?: ReadWindow;
+}
+
+export type WalkedPages = AsyncGenerator<WalkedPage, void, undefined>;
+
+/** The walk from its first page again. */
+export function begun({
+  state: _state,
+  pages: _pages,
+  read: _read,
+  lastTime: _lastTime,
+  lastTotal: _lastTotal,
+  ...walk
+}: WalkState): WalkState {
+  return { ...walk, state: null, pages: 0 };
+}
+
+/** How a window is scanned. */
+export interface Scanning {
+  readonly ownRecords: OwnRecords;
+  readonly halt: Halt;
+  /** Further scans that are left for pages that do not add up, because rows may have moved. */
+  readonly rescans: number;
+  /** True for a window that cannot be halved: what it lacks is noted, and collection goes on. */
+  readonly isSmallest: boolean;
+}
+
+/**
+ * Scans from where the walk stands to the last page. When the pages did not add up, the last one names the first page as the next; rejects
+ * with PEN_WINDOW_TOO_LARGE when no further scan is left.
+ */
+export async function* scan(
+  context: SourceContext,
+  reader: WindowReader,
+  first: WalkState,
+  { ownRecords, halt, rescans, isSmallest }: Scanning,
+): WalkedPages {
+  let at = first;
+  const { state, pages: before } = first;
+  const reading = { window: { from: first.readFrom, to: first.to }, state, pages: before };
+  for await (const { page, facts, guard } of pages(context, reader, reading, halt.hard)) {
+    if (at.serverTime === undefined && page.serverTime !== undefined) at = { ...at, serverTime: page.serverTime };
+    const lack = page.next === null ? lackOf(context, at, page, guard) : undefined;
+    const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
+    if (page.next === null && (lack === undefined || (isSmallest && !mayRescan))) {
+      yield { facts, ownRecords, walk: at, next: undefined, end: 'complete', read: readWindow(context, at, lack) };
+      return;
+    }
+    const next = page.next === null ? begun(at) : advanced(context, at, page, facts);
+    yield { facts, ownRecords, walk: at, next, end: undefined };
+    if (lack !== undefined && !mayRescan) throw new PenstockError('PEN_WINDOW_TOO_LARGE', lack.why);
+    if (lack !== undefined) context.log.warn({ left: rescans - 1 }, `${lack.why}; the window is scanned again`);
+    at = next;
+  }
+}
+
+/** The window of a walk that ends here. */
+export function readWindow({ log }: SourceContext, { from, to }: WalkState, lack?: Pick<Lack, 'records' | 'why'>): ReadWindow {
+  if (lack === undefined) return { from, to, lacking: 0 };
+  const fields = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), records: lack.records };
+  log.warn(fields, `the vendor does not show all of its records: ${lack.why}`);
+  return { from, to, lacking: lack.records };
+}
+
+/** Why a window is not whole. */
+interface Lack {
+  /** At least so many records. */
+  readonly records: number;
+  readonly why: string;
+  /** True where another scan may find them. */
+  readonly mayHaveMoved: boolean;
+}
+
+/** What the pages of a window lack, once the last one came; undefined when nothing says so. */
+export function lackOf(
+  { settings }: Pick<SourceContext, 'settings'>,
+  { state, read = 0 }: Pick<WalkState, 'state' | 'read'>,
+  page: Page,
+  { distinct, mostTotal }: PageGuard,
+): Lack | undefined {
+  const { cap } = settings.connector.defaults;
+  // Only a walk by offset can skip rows unnoticed, and only a total tells.
+  const byOffset = state === null || state.kind === 'offset';
+  if (byOffset && page.total !== undefined && distinct < mostTotal) {
+    const why = `the vendor counts ${mostTotal} records in the window, but its pages hold ${distinct}`;
+    return { records: mostTotal - distinct, why, mayHaveMoved: true };
+  }
+  const count = read + page.records.length;
+  if (cap !== undefined && count >= cap)
+    return { records: 1, why: `the window holds ${count} records, and the vendor returns ${cap} at most`, mayHaveMoved: false };
+  if (page.mayBeCut !== true) return undefined;
+  return { records: 1, why: `the reply may be cut: it holds ${count} records, and no other page follows`, mayHaveMoved: false };
+}
+
+function advanced({ settings }: SourceContext, walk: WalkState, page: Page, facts: readonly RecordFacts[]): WalkState {
+  const { lastTime, lastTotal, ...rest } = walk;
+  const total = page.total ?? lastTotal;
+  // A total that shrank means rows went away and others moved up past us: then only a whole scan finds the skipped ones.
+  const shrank = page.total !== undefined && lastTotal !== undefined && page.total < lastTotal;
+  const wasSound = walk.pages === 0 || lastTime !== undefined;
+  const newest = facts.at(-1)?.time ?? lastTime;
+  const isSound = wasSound && !shrank && newest !== undefined && settings.connector.defaults.ascending;
+  return {
+    ...rest,
+    state: page.next,
+    pages: walk.pages + 1,
+    read: (walk.read ?? 0) + facts.length,
+    ...(isSound ? { lastTime: newest } : {}),
+    ...(total === undefined ? {} : { lastTotal: total }),
+  };
+}

@@ -1,0 +1,103 @@
+// How much a receiver takes at once shows only by what fails. Learnt as TCP learns its window: after failures the size falls, what gets
+// through doubles it up to half of what failed last, and from there it grows by half a hundredth, so that a limit is forgotten slowly.
+import type { Clock } from '../base/clock.ts';
+
+/** Of a batch. */
+interface Size {
+  readonly events: number;
+  readonly bytes: number;
+}
+
+interface Limit {
+  most: Size;
+  /** What failed last after something had got through. */
+  ceiling: Size;
+  hasPassed: boolean;
+  /** Bytes of the smallest event that failed alone, and when, monotonic milliseconds. */
+  message: number;
+  messageAt: number;
+}
+
+const unlimited: Size = { events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
+const growth = 1.005;
+/** Larger than every batch that can be configured: nothing is left to learn. */
+const mostEvents = 100_000;
+const messageMemoryMs = 86_400_000;
+
+const scaled = ({ events, bytes }: Size, factor: number): Size => ({
+  events: Math.max(1, events * factor),
+  bytes: Math.max(1, bytes * factor),
+});
+
+/** How large the batches for each endpoint may be, and from which size on an event goes alone. */
+export class SizeLimits {
+  readonly #clock: Clock;
+  readonly #limits = new Map<string, Limit>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A batch failed, or was refused, for a reason that may be its size; what comes next is at most `share` of it. */
+  failed(endpoint: string, size: Size, share: number): void {
+    const limit = this.#of(endpoint);
+    if (limit.hasPassed) limit.ceiling = size;
+    limit.hasPassed = false;
+    const least = scaled(size, share);
+    limit.most = { events: Math.min(limit.most.events, least.events), bytes: Math.min(limit.most.bytes, least.bytes) };
+  }
+
+  /** A batch was taken. */
+  passed(endpoint: string, { events, bytes }: Size): void {
+    const limit = this.#limits.get(endpoint);
+    if (limit === undefined) return;
+    limit.hasPassed = true;
+    if (events === 1 && bytes >= limit.message) limit.message = Number.POSITIVE_INFINITY;
+    const isFull = events * 2 > limit.most.events || bytes * 2 > limit.most.bytes;
+    if (!isFull) return;
+    const isLow = limit.most.events * 2 < limit.ceiling.events && limit.most.bytes * 2 < limit.ceiling.bytes;
+    limit.most = scaled(limit.most, isLow ? 2 : growth);
+    if (limit.most.events > mostEvents) limit.most = unlimited;
+  }
+
+  /** A single event was the cause: the size of the batches was not. Events as large go alone for a day. */
+  blame(endpoint: string, bytes: number): void {
+    const limit = this.#of(endpoint);
+    Object.assign(limit, { most: unlimited, ceiling: unlimited, hasPassed: false });
+    limit.message = Math.min(limit.message, bytes);
+    limit.messageAt = this.#clock.monotonic();
+  }
+
+  /** Groups of a batch's indexes, in order, none of which is larger than the endpoint takes; one group: as it is. */
+  groups(endpoint: string, prepared: readonly { readonly bytes: number }[]): number[][] {
+    const limit = this.#limits.get(endpoint);
+    const all = prepared.map((_, index) => index);
+    if (limit === undefined) return [all];
+    const message = this.#clock.monotonic() - limit.messageAt < messageMemoryMs ? limit.message : Number.POSITIVE_INFINITY;
+    const groups: number[][] = [];
+    let bytes = 0;
+    let isClosed = true;
+    for (const [index, { bytes: more }] of prepared.entries()) {
+      const group = groups.at(-1) ?? [];
+      const isAlone = more >= message;
+      if (isClosed || isAlone || group.length + 1 > limit.most.events || bytes + more > limit.most.bytes) {
+        groups.push([index]);
+        bytes = more;
+      } else {
+        group.push(index);
+        bytes += more;
+      }
+      isClosed = isAlone;
+    }
+    return groups;
+  }
+
+  #of(endpoint: string): Limit {
+    const known = this.#limits.get(endpoint);
+    if (known !== undefined) return known;
+    const none = Number.POSITIVE_INFINITY;
+    const limit = { most: unlimited, ceiling: unlimited, hasPassed: false, message: none, messageAt: 0 };
+    this.#limits.set(endpoint, limit);
+    return limit;
+  }
+}

@@ -1,0 +1,41 @@
+// Every credential goes through here before it leaves: tokens that were minted, Basic in base64, keys in URLs and forms. What a peer echoes of
+// them is known from then on.
+import type { Secrets } from '../base/secrets.ts';
+import type { HttpRequest } from './client.ts';
+
+const telling =
+  /authorization|cookie|token|secret|password|signature|session|assertion|credential|auth$|api-?_?key|-key$|^code$|^sig$/i;
+const harmless = /^(?:idempotency-key|sec-websocket-key)$/i;
+const longestForm = 65_536;
+
+const isCredential = (name: string): boolean => telling.test(name) && !harmless.test(name);
+
+function learn(value: string, secrets: Secrets): void {
+  secrets.addPassing(value);
+  const [, scheme, proof] = /^([\w-]+) +(\S.*)$/.exec(value) ?? [];
+  if (proof === undefined) return;
+  secrets.addPassing(proof);
+  if (scheme?.toLowerCase() !== 'basic') return;
+  const pair = Buffer.from(proof, 'base64').toString('utf8');
+  const password = pair.slice(pair.indexOf(':') + 1);
+  // Some APIs take a key as the user's name and no password.
+  secrets.addPassing(password === '' ? pair.slice(0, -1) : password);
+}
+
+function learnPairs(pairs: URLSearchParams, secrets: Secrets): void {
+  for (const [name, value] of pairs) if (isCredential(name)) learn(value, secrets);
+}
+
+/** Tells `secrets` what proves who we are in a request: in headers, in the query, in a form. */
+export function learnCredentials(
+  { url, headers = {}, body }: Pick<HttpRequest, 'url' | 'headers' | 'body'>,
+  more: readonly Readonly<Record<string, string>>[],
+  secrets: Secrets,
+): void {
+  for (const some of [headers, ...more])
+    for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);
+  if (url.search !== '') learnPairs(url.searchParams, secrets);
+  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+  if (typeof body === 'string' && body.length <= longestForm && type.startsWith('application/x-www-form-urlencoded'))
+    learnPairs(new URLSearchParams(body), secrets);
+}

@@ -1,0 +1,177 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PenstockError } from '../../src/base/errors.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
+import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
+
+const secret = 'Tök/en+"5f<e&8\\c1 d=b7';
+
+function knowing(...values: string[]): (text: string) => string {
+  const secrets = createSecrets();
+  for (const value of values) secrets.add(value);
+  return (text) => secrets.scrub(text);
+}
+
+const lower = (text: string): string => text.replace(/%[0-9A-F]{2}/g, (found) => found.toLowerCase());
+const html = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll('/', '&#x2F;')
+    .replaceAll('=', '&#61;');
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const hex = (text: string): string => Buffer.from(text).toString('hex');
+const unicode = (text: string): string =>
+  text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`);
+
+const encodings: readonly (readonly [string, (text: string) => string])[] = [
+  ['as it is', String],
+  ['percent-encoded', encodeURIComponent],
+  ['percent-encoded in lower case', (text) => lower(encodeURIComponent(text))],
+  ['percent-encoded in every byte', (text) => hex(text).replace(/../g, '%$&')],
+  ['form-encoded', (text) => new URLSearchParams({ p: text }).toString().slice(2)],
+  ['in JSON', (text) => JSON.stringify(text).slice(1, -1)],
+  ['in JSON with escaped slashes', (text) => JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/')],
+  ['in JSON in JSON', (text) => JSON.stringify(JSON.stringify(text)).slice(3, -3)],
+  ['in JSON in unicode escapes', unicode],
+  ['in HTML', html],
+  ['in HTML in JSON', (text) => JSON.stringify(html(text)).slice(1, -1)],
+  ['in base64', base64],
+  ['in base64 without padding', (text) => base64(text).replace(/=+$/, '')],
+  ['in base64url', (text) => Buffer.from(text).toString('base64url')],
+  ['in base64 in a URL', (text) => encodeURIComponent(base64(text))],
+  ['in hex', hex],
+  ['in upper-case hex', (text) => hex(text).toUpperCase()],
+  ['percent-encoded twice', (text) => encodeURIComponent(encodeURIComponent(text))],
+];
+
+describe('a secret', () => {
+  it.each(encodings)('is taken out %s', (_name, encode) => {
+    const scrub = knowing(secret);
+
+    expect(scrub(`a ${encode(secret)} b, ${encode(secret)}.`)).toBe('a [REDACTED] b, [REDACTED].');
+  });
+
+  it.each(['', 'a', 'ab', 'user:'])('is taken out of base64 of more than itself, behind "%s"', (before) => {
+    const clean = knowing(secret)(base64(`${before}${secret} and more`));
+
+    expect(clean).toContain('[REDACTED]');
+    expect(Buffer.from(clean.replace('[REDACTED]', ''), 'base64').toString('utf8')).not.toContain(secret.slice(3, 12));
+  });
+
+  it('is taken out whatever text is around it and in whichever encoding', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        fc.stringMatching(/^[!-~]{12,40}$/),
+        fc.constantFrom(...encodings),
+        (around, value, [, encode]) => {
+          expect(knowing(value)(`${around} ${encode(value)} ${around}`)).not.toContain(encode(value));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is taken out where somebody has cut it', () => {
+    const token = 'p3nst0ck-0123456789-abcdefghijklmnopqrstuvwxyz-XY';
+    const scrub = knowing(token);
+
+    for (let length = 13; length <= token.length; length += 1)
+      expect(scrub(`refused "${token.slice(0, length)}…`)).toBe('refused "[REDACTED]…');
+  });
+
+  it('of three characters is no secret, and text without one stays as it is', () => {
+    expect(knowing('abc')('abc %41 &amp; \\u0041')).toBe('abc %41 &amp; \\u0041');
+    expect(knowing(secret)('abc %41 &amp; \\u0041 %zz &nothing; \\')).toBe('abc %41 &amp; \\u0041 %zz &nothing; \\');
+  });
+});
+
+describe('of a filled-in value', () => {
+  it.each([
+    [
+      'a path of a webhook',
+      'https://hooks.example.com/services/T02ABCD9/B0XY12ZQ9/Zk3mNq8vW0',
+      'POST /services/T02ABCD9/B0XY12ZQ9/Zk3mNq8vW0',
+    ],
+    ['a segment of a path', 'https://hooks.example.com/services/T02ABCD9/Zk3mNq8vW0?x=1', 'no hook Zk3mNq8vW0'],
+    ['a parameter of a URL', 'https://h.example.com/in?code=Zk3m%2FNq8vW0&x=1', 'bad code Zk3m/Nq8vW0'],
+    ['a password of a URL', 'http://user:pa55%40word@proxy.example.com:3128', 'user pa55@word is unknown'],
+    ['the Basic form of a URL', 'http://user:pa55%40word@proxy.example.com:3128', `Basic ${base64('user:pa55@word')}`],
+    ['the proof of a scheme', 'SSWS 00AbCdEfGh', 'token 00AbCdEfGh is invalid'],
+    [
+      'a line of a key',
+      '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nkjsdf\n-----END PRIVATE KEY-----',
+      'near MIIEvQIBADANBgkqhkiG9w0BAQ',
+    ],
+    [
+      'a text of a key file',
+      JSON.stringify({ type: 'x', private_key: '-----B\nMIIEvQIBADANBgkqhkiG9w0BAQ\n' }),
+      'near MIIEvQIBADANBgkqhkiG9w0BAQ',
+    ],
+    ['a part of a path', 'services/T02ABCD9/Zk3mNq8vW0', 'no hook Zk3mNq8vW0'],
+  ])('%s is a secret by itself', (_name, value, text) => {
+    const clean = knowing(value)(text);
+
+    expect(clean).toContain('[REDACTED]');
+    for (const part of ['Zk3mNq8vW0', 'pa55', '00AbCdEfGh', 'MIIEvQIBADANBg', base64('user:pa55@word')])
+      expect(clean).not.toContain(part);
+  });
+
+  it('the host and words of every URL stay', () => {
+    const text = 'no connection to https://hooks.example.com/services/collector';
+
+    expect(knowing('https://hooks.example.com/services/collector/T02ABCD9')(text)).toBe(text);
+  });
+});
+
+it('forgets the oldest of the tokens that were minted, never what was configured', () => {
+  const secrets = createSecrets();
+  secrets.add('configured-0');
+  for (let n = 0; n <= 1_000; n += 1) secrets.addPassing(`minted-${n}-token`);
+
+  expect(secrets.scrub('configured-0 minted-1000-token minted-999-token minted-0-other')).toBe(
+    '[REDACTED] [REDACTED] [REDACTED] minted-0-other',
+  );
+});
+
+it('tells a text scrubbed, then cut, then on one line that steers nothing', () => {
+  const secrets = createSecrets();
+  secrets.add(secret);
+
+  expect(secrets.tell(`a\r\n\u001b[31mb\u009b2J\u202ec ${secret} ${'x'.repeat(2000)}`, 40)).toBe(
+    `a [31mb 2J\ufffdc [REDACTED] ${'x'.repeat(13)}…`,
+  );
+  expect(
+    secrets.tellError(new PenstockError('PEN_INTERNAL', `x ${secret}`, { fix: `y ${secret}`, status: 403, sent: false })),
+  ).toMatchObject({
+    message: 'x [REDACTED]',
+    fix: 'y [REDACTED]',
+    status: 403,
+    sent: false,
+  });
+});
+
+describe('with 3,000 secrets', () => {
+  const secrets = createSecrets();
+  for (let n = 0; n < 3_000; n += 1) secrets.add(`AstraCS:${n}-f00ba7c0ffee-${n * 7919}`);
+
+  it.each(Object.entries(awkwardRuns))('%s are scrubbed in linear time', (_name, run) => {
+    expectLinear((length) => [secrets.tell(repeated(run, length)), secrets.scrub(`%41&amp;\\u0041${repeated(run, length)}`)]);
+  });
+
+  it('beginnings of them are scrubbed in linear time', () => {
+    expectLinear((length) => secrets.scrub(repeated('AstraCS:17', length)));
+  });
+
+  it('adding more costs in proportion to their number', () => {
+    expectLinear((length) => {
+      const more = createSecrets();
+      for (let n = 0; n < length / 1_000; n += 1) {
+        more.add(`more-${n}-${n * 7919}`);
+        more.scrub('a text between');
+      }
+    });
+  });
+});

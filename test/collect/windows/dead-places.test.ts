@@ -1,0 +1,109 @@
+// The place in a window that the journal keeps, and a vendor that no longer takes it.
+import { expect, it } from 'vitest';
+import { type ErrorCode, PenstockError } from '../../../src/base/errors.ts';
+import { startSource } from '../../../src/collect/index.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
+import { at, bench, minute, noon, row, said, settings, vendor } from '../fixture.ts';
+
+const rows = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id, i) => row(id, noon - 30 * minute + i));
+
+const answers: readonly { code: ErrorCode; status?: number }[] = [
+  { code: 'PEN_PAGE_TOKEN_REFUSED', status: 410 },
+  { code: 'PEN_SOURCE_BAD_REPLY', status: 200 },
+  { code: 'PEN_FOREIGN_ORIGIN' },
+  { code: 'PEN_SOURCE_UNAVAILABLE', status: 500 },
+  { code: 'PEN_HTTP_TIMEOUT' },
+  { code: 'PEN_HTTP_RESET' },
+  { code: 'PEN_HTTP_BAD_BODY' },
+  { code: 'PEN_HTTP_TOO_LARGE' },
+];
+const cases = (['token', 'link'] as const).flatMap((paging) => answers.map((answer) => ({ paging, ...answer })));
+
+/** A source whose first process ended after the first page; places named before it ended are refused, those named since are taken. */
+async function afterRestart(paging: 'token' | 'link' | 'offset', refusal: () => Error) {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([...rows], { clock, paging, totals: false });
+  const first = startSource(settings(), bench(clock, memory.journal, api.open).deps);
+  api.onRequest = ({ state }) => {
+    if (state !== null) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'no route');
+    return undefined;
+  };
+  first.start();
+  await clock.advance(1000);
+  await clock.until(first[Symbol.asyncDispose]());
+  const live = (await memory.journal.checkpoint('s', 'live')) as { walk?: { state: unknown } };
+
+  let isFresh = false;
+  api.onRequest = ({ state }) => {
+    isFresh ||= state === null;
+    if (!isFresh) throw refusal();
+    return undefined;
+  };
+  const { deps, lines } = bench(clock, memory.journal, api.open);
+  return { clock, api, lines, kept: live.walk?.state, loop: startSource(settings(), deps) };
+}
+
+it.each(cases)('begins a window again within about a minute when its $paging ends in $code', async ({ paging, code, status }) => {
+  const { clock, loop, kept, lines } = await afterRestart(
+    paging,
+    () => new PenstockError(code, 'gone', status === undefined ? {} : { status }),
+  );
+  loop.start();
+
+  await clock.advance(75_000);
+  const { state, records, consecutive_failures } = loop.status();
+  await clock.until(loop[Symbol.asyncDispose]());
+
+  expect(kept).toMatchObject({ kind: paging });
+  // The first page came before.
+  expect({ state, new: records.new, consecutive_failures }).toEqual({ state: 'idle', new: 4, consecutive_failures: 0 });
+  expect(said(lines, 'source on hold: it waits for a person, nothing is lost')).toEqual([]);
+});
+
+it('keeps its place while the vendor says that it is asked too often', async () => {
+  const { clock, api, loop } = await afterRestart(
+    'token',
+    () => new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 429', { status: 429 }),
+  );
+  const before = api.requests.length;
+  loop.start();
+
+  await clock.advance(10 * minute);
+  await clock.until(loop[Symbol.asyncDispose]());
+
+  expect(api.requests.slice(before).filter(({ state }) => state === null)).toEqual([]);
+});
+
+it.each([
+  ['token', 'PEN_PAGE_TOKEN_REFUSED'],
+  ['link', 'PEN_SOURCE_BAD_REPLY'],
+  ['token', 'PEN_SOURCE_UNAVAILABLE'],
+  ['offset', 'PEN_SOURCE_UNAVAILABLE'],
+  ['offset', 'PEN_SOURCE_BAD_REPLY'],
+] as const)(
+  'cuts smaller windows when no second page by %s ever comes (%s), and says which command begins again',
+  async (paging, code) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const many = Array.from({ length: 12 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 4 * minute));
+    const api = vendor(many, { clock, paging, totals: false });
+    api.onRequest = ({ state, from, to }) => {
+      const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
+      if (state !== null && inside > 3) throw new PenstockError(code, 'no second page', { status: 500 });
+      return undefined;
+    };
+    const loop = startSource(settings(), bench(clock, memory.journal, api.open).deps);
+    loop.start();
+    const fixes = new Set<string | undefined>();
+    for (let i = 0; i < 120 && loop.status().records.new < 12; i += 1) {
+      await clock.advance(minute);
+      fixes.add(loop.status().last_error?.fix);
+    }
+    const { records, state } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect({ new: records.new, state }).toEqual({ new: 12, state: 'idle' });
+    expect([...fixes].join()).toContain('penstock sources reset s --from 2026-11-21T11:00:00.000Z');
+  },
+);

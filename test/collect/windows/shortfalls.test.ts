@@ -1,0 +1,180 @@
+// Vendors that do not show, or not at once, what they have.
+import { expect, it } from 'vitest';
+import { PenstockError } from '../../../src/base/errors.ts';
+import { compareRange, startSource } from '../../../src/collect/index.ts';
+import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
+import { readLedger } from '../../../src/operate/report/ledger.ts';
+import { at, bench, hour, minute, never, noon, type Row, realJournal, row, settings, storedIds, vendor } from '../fixture.ts';
+
+const size = 3;
+const cap = 6;
+
+/** How a vendor answers an offset from its cap on. */
+const ends: Readonly<Record<string, (last: Page) => Page>> = {
+  'an empty page': () => ({ records: [], next: null }),
+  'the last page again': (last) => last,
+  'a refusal': () => {
+    throw new PenstockError('PEN_WINDOW_TOO_LARGE', 'the vendor answered 416', { status: 416 });
+  },
+};
+type Total = 'real' | 'clipped' | 'none';
+
+/** Pages by offset or number as the reader gives them: a full last page names a next one. */
+function paged(rows: readonly Row[], { from, to, state }: PageRequest, end: (last: Page) => Page, totals: Total): Page {
+  const matching = rows.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+  const total = totals === 'none' ? {} : { total: totals === 'real' ? matching.length : Math.min(matching.length, cap) };
+  const pageAt = (offset: number): Page => {
+    const records = matching.slice(offset, Math.min(offset + size, cap)).map((value) => ({ value }));
+    const read = offset + records.length;
+    const isLast = records.length === 0 || (totals !== 'none' && read >= Number(total.total) && records.length < size);
+    return { records, next: isLast ? null : { kind: 'offset', offset: read, read }, ...total };
+  };
+  const offset = state?.kind === 'offset' ? state.offset : 0;
+  return offset >= cap ? { ...end(pageAt(offset - size)), ...total } : pageAt(offset);
+}
+
+const spread = Array.from({ length: 40 }, (_none, i) => row(`r${String(i).padStart(2, '0')}`, noon - hour + i * 80_000));
+const cases = Object.keys(ends).flatMap((end) =>
+  (['real', 'clipped', 'none'] as const).map((totals) => ({
+    end,
+    totals,
+    cap: end === 'an empty page' && totals !== 'real' ? cap : undefined,
+  })),
+);
+
+it.each(cases)(
+  'reads everything where $end comes beyond the cap, with a total that is $totals',
+  async ({ end, totals, cap: known }) => {
+    const clock = at(noon);
+    const journal = await realJournal(clock);
+    const api = vendor([], { clock });
+    api.onRequest = (request) => paged(spread, request, ends[end] ?? (() => ({ records: [], next: null })), totals);
+    await using loop = startSource(settings({}, { cap: known }), bench(clock, journal, api.open).deps);
+
+    await loop.pollOnce(never);
+
+    expect((await storedIds(journal)).sort()).toEqual(spread.map(({ id }) => id).slice(0, 40));
+    expect(loop.status().warnings).toEqual([]);
+  },
+);
+
+it('halves a window whose only page may be cut', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  api.onRequest = ({ from, to }) => {
+    const matching = spread.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+    return { records: matching.slice(0, cap).map((value) => ({ value })), next: null, mayBeCut: matching.length >= cap };
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect((await storedIds(journal)).length).toBe(40);
+  expect(loop.status().warnings).toEqual([]);
+});
+
+it('reads on past a row that is counted and never shown, and says so until its time was read whole', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const phantom = noon - 30 * minute;
+  let isCounted = true;
+  const api = vendor([], { clock });
+  api.onRequest = ({ from, to, state }) => {
+    const matching = spread.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+    const offset = state?.kind === 'offset' ? state.offset : 0;
+    const records = matching.slice(offset, offset + size).map((value) => ({ value }));
+    const total = matching.length + (isCounted && from <= phantom && phantom <= to ? 1 : 0);
+    const read = offset + records.length;
+    const next = records.length === 0 || read >= total ? null : ({ kind: 'offset', offset: read, read } as const);
+    return { records, next, total };
+  };
+  const source = settings({ window: { overlapMs: 40 * minute, settleMs: minute, maxMs: 24 * hour, minMs: minute } });
+  const { deps } = bench(clock, journal, api.open);
+  await using loop = startSource(source, deps);
+
+  await loop.pollOnce(never);
+
+  const text = loop.status().warnings.join();
+  const { shortfalls } = await readLedger(journal);
+  expect((await storedIds(journal)).length).toBe(40);
+  expect(text).toMatch(/^the vendor did not show at least 1 of its records between 2026-11-21T11:/);
+  expect(shortfalls).toMatchObject([{ source: 's', records: 1 }]);
+  expect(shortfalls.every(({ from, to }) => from <= phantom && phantom <= to && to - from <= 2 * minute)).toBe(true);
+
+  const unseen: number[] = [];
+  for await (const _records of compareRange(source, deps, { from: noon - hour, to: noon - minute }, never, (n) =>
+    unseen.push(n),
+  ));
+  expect(unseen).toEqual([1]);
+
+  isCounted = false;
+  await clock.advance(minute);
+  await loop.pollOnce(never);
+  expect(loop.status().warnings).toEqual([]);
+  expect((await readLedger(journal)).shortfalls).toEqual([]);
+});
+
+it.each(Object.keys(ends))(
+  'goes on after a second with more records than the vendor pages through (%s), and notes what it lacks',
+  async (end) => {
+    const clock = at(noon);
+    const journal = await realJournal(clock);
+    const busy = Array.from({ length: 10 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+    const rows = [row('before', noon - 40 * minute), ...busy, row('after', noon - 20 * minute)];
+    const api = vendor([], { clock });
+    api.onRequest = (request) => paged(rows, request, ends[end] ?? (() => ({ records: [], next: null })), 'real');
+    await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+    await loop.pollOnce(never);
+
+    const ids = await storedIds(journal);
+    expect([ids.length, ids[0], ids.at(-1)]).toEqual([8, 'before', 'after']);
+    expect(loop.status()).toMatchObject({ state: 'idle', cursor: noon - minute });
+    expect(loop.status().warnings.join()).toContain('the vendor did not show at least 4 of its records');
+  },
+);
+
+it('holds when a first page is refused at the end of a walk whose later pages were refused', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const rows = Array.from({ length: 10 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+  const api = vendor([], { clock });
+  let isRevoked = false;
+  api.onRequest = (request) => {
+    if (isRevoked && request.state === null)
+      throw new PenstockError('PEN_SOURCE_REFUSED', 'the vendor answered 403', { status: 403 });
+    isRevoked ||= request.state !== null && request.to - request.from <= minute;
+    if (isRevoked) throw new PenstockError('PEN_WINDOW_TOO_LARGE', 'the vendor answered 403', { status: 403 });
+    return paged(rows, request, ends['a refusal'] as () => Page, 'real');
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await expect(loop.pollOnce(never)).rejects.toMatchObject({ code: 'PEN_SOURCE_REFUSED' });
+
+  expect(loop.status()).toMatchObject({ state: 'hold' });
+  expect((await readLedger(journal)).shortfalls).toEqual([]);
+});
+
+it('goes on after a second page that has failed for ten polls, where no window is smaller', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const busy = Array.from({ length: 10 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+  const rows = [row('before', noon - 40 * minute), ...busy, row('after', noon - 20 * minute)];
+  const api = vendor([], { clock });
+  const fault = (): Page => {
+    throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 500', { status: 500 });
+  };
+  api.onRequest = (request) => paged(rows, request, fault, 'real');
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  loop.start();
+
+  await clock.advance(9 * minute);
+  const failing = loop.status();
+  await clock.advance(2 * hour);
+
+  expect([failing.state, failing.warnings]).toEqual(['failing', []]);
+  expect(loop.status()).toMatchObject({ state: 'idle', consecutive_failures: 0 });
+  expect(loop.status().warnings.join()).toContain('the vendor did not show at least 4 of its records');
+  expect((await storedIds(journal)).length).toBe(8);
+});

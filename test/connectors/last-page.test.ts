@@ -1,0 +1,67 @@
+// Which page of a walk is the last one.
+import { expect, it } from 'vitest';
+import type { PageState } from '../../src/connectors/connector.ts';
+import { compilePaging } from '../../src/connectors/http-window/paging.ts';
+import type { HttpWindowSpec } from '../../src/connectors/read-section.ts';
+
+type Vendor = (from: number, count: number) => { readonly data: readonly unknown[]; readonly total?: number };
+
+const rows = (count: number) => Array.from({ length: count }, (_none, id) => ({ id }));
+
+/** A vendor with so many rows that pages no further than `cap` and counts no further than `counts`; no page is longer than `most`. */
+function vendor(
+  has: number,
+  { cap = Infinity, counts = has, most = Infinity }: { cap?: number; counts?: number; most?: number },
+): Vendor {
+  return (from, count) => ({ data: rows(Math.min(has, cap)).slice(from, from + Math.min(count, most)), total: counts });
+}
+
+/** How many rows come, and how many requests that takes. */
+function walked(
+  kind: 'offset' | 'page_number',
+  ask: Vendor,
+  { size, most = size }: { size: number; most?: number },
+): { rows: number; requests: number } {
+  const spec = { records: 'data', page: { kind, size, total: 'total' } } as unknown as HttpWindowSpec;
+  const paging = compilePaging(spec);
+  let [state, came, requests]: [PageState | null, number, number] = [null, 0, 0];
+  do {
+    const at: number = state?.kind === 'offset' ? state.offset : kind === 'offset' ? 0 : 1;
+    const reply = ask(kind === 'offset' ? at : (at - 1) * most, size);
+    const context = { url: new URL('https://x'), headers: {}, state, limit: size, secrets: [] };
+    const page = paging(reply, context);
+    came += page.records.length;
+    requests += 1;
+    state = page.next;
+  } while (state !== null && requests < 100);
+  return { rows: came, requests };
+}
+
+it.each(['offset', 'page_number'] as const)('by %s asks once more after a full page that reaches the total', (kind) => {
+  expect(walked(kind, vendor(30, { counts: 20 }), { size: 10 })).toEqual({ rows: 30, requests: 4 });
+  expect(walked(kind, vendor(20, {}), { size: 10 })).toEqual({ rows: 20, requests: 3 });
+});
+
+it.each(['offset', 'page_number'] as const)('by %s ends with a page that has room when the total is reached', (kind) => {
+  expect(walked(kind, vendor(15, {}), { size: 10 })).toEqual({ rows: 15, requests: 2 });
+  expect(walked(kind, vendor(0, {}), { size: 10 })).toEqual({ rows: 0, requests: 1 });
+});
+
+it.each(['offset', 'page_number'] as const)('by %s counts what came where pages are shorter than asked for', (kind) => {
+  expect(walked(kind, vendor(13, { most: 5 }), { size: 10, most: 5 })).toEqual({ rows: 13, requests: 3 });
+});
+
+it.each([
+  [{ size: 7 }, 6, undefined],
+  [{ size: 7 }, 7, true],
+  [{ size: 7 }, 8, true],
+  [{ size: 1000 }, 100, true],
+  [{}, 99, undefined],
+  [{}, 100, true],
+  [{}, 101, undefined],
+])('takes the only page of %j for one that may be cut when it holds %i records: %s', (page, count, cut) => {
+  const paging = compilePaging({ records: 'data', page: { kind: 'none', ...page } } as unknown as HttpWindowSpec);
+  const context = { url: new URL('https://x'), headers: {}, state: null, limit: 100, secrets: [] };
+
+  expect(paging({ data: rows(count) }, context).mayBeCut).toBe(cut);
+});

@@ -1,0 +1,198 @@
+// A batch that keeps failing without an answer that names the cause.
+import { expect, it } from 'vitest';
+import type { Lane } from '../../src/journal/journal.ts';
+import type { Batch, Pending, Verdicts } from '../../src/sinks/sink.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
+import { virtualClock } from '../virtual-clock.ts';
+import { accepted, records, type Setup, type SetupOptions, setUp } from './harness.ts';
+
+const live: Lane = { kind: 'live', source: 'acme' };
+const never = new AbortController().signal;
+const reset: Verdicts = { all: { kind: 'uncertain', reason: 'the connection was lost' } };
+
+async function deliverAll({ loop, clock }: Setup): Promise<boolean> {
+  loop.start();
+  const isDrained = await clock.until(loop.drained(never), 86_400_000);
+  await clock.until(loop.stop(0));
+  return isDrained;
+}
+
+/** Runs 500 events in one batch; gives the copies that each event made. */
+async function copiesOf(options: Omit<SetupOptions, 'journal'>, more = 0) {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 500 + more));
+  const copies = new Map<string, number>();
+  const setup = setUp({
+    ...options,
+    journal,
+    settings: { batch: { events: 500, bytes: 10_000_000, waitMs: 0 }, ...options.settings },
+    answer(batch, signal) {
+      for (const { uid } of batch.events) copies.set(uid, (copies.get(uid) ?? 0) + 1);
+      return options.answer(batch, signal);
+    },
+  });
+  const isDrained = await deliverAll(setup);
+  const sum = [...copies.values()].reduce((total, count) => total + count, 0);
+  return { isDrained, journal, copies, sum, setup };
+}
+
+const holds = ({ events }: Batch, uid: string): boolean => events.some((event) => event.uid === uid);
+
+it('finds the one event that breaks the connection, makes it a dead letter with that reason, and delivers the others', async () => {
+  const { isDrained, journal, copies, sum } = await copiesOf({
+    answer: (batch) => (holds(batch, 'e377') ? reset : accepted),
+  });
+
+  expect(isDrained).toBe(true);
+  expect(journal.letters.map(({ record, code, text }) => ({ uid: record.uid, code, text }))).toEqual([
+    {
+      uid: 'e377',
+      code: 'not_taken',
+      text: 'sent alone, it failed 3 times while other events were taken: the connection was lost',
+    },
+  ]);
+  expect(journal.settled).toMatchObject({ acknowledged: 499, dead_lettered: 1, possible_duplicates: sum - 500 });
+  expect(Math.max(...copies.values())).toBeLessThanOrEqual(10);
+});
+
+it('sends smaller batches to a receiver that is too slow for whole ones, and remembers what it takes', async () => {
+  const { isDrained, journal, copies, setup } = await copiesOf(
+    { answer: ({ events }) => (events.length > 100 ? new Promise<Verdicts>(() => undefined) : accepted) },
+    5_000,
+  );
+
+  const tooLarge = setup.sent.filter(({ uids }) => uids.length > 100);
+  expect({ isDrained, letters: journal.letters, acknowledged: journal.settled.acknowledged }).toEqual({
+    isDrained: true,
+    letters: [],
+    acknowledged: 5_500,
+  });
+  expect(Math.max(...copies.values())).toBeLessThanOrEqual(6);
+  expect(tooLarge.length).toBeLessThanOrEqual(6);
+});
+
+it('blames no event for an outage, however long, and is back at whole batches soon after it', async () => {
+  const clock = virtualClock(1_000_000);
+  const isOver = (): boolean => clock.monotonic() > 3_600_000;
+  const { isDrained, journal, setup } = await copiesOf({ clock, answer: () => (isOver() ? accepted : reset) }, 5_000);
+
+  const afterwards = setup.sent.filter(({ at }) => at > 3_600_000);
+  expect({ isDrained, letters: journal.letters.length, acknowledged: journal.settled.acknowledged }).toEqual({
+    isDrained: true,
+    letters: 0,
+    acknowledged: 5_500,
+  });
+  expect(afterwards.length).toBeLessThan(150);
+  expect(afterwards.at(-1)?.uids).toHaveLength(500);
+});
+
+it('does not blame an event for a receiver of two that takes nothing', async () => {
+  const { isDrained, journal } = await copiesOf(
+    {
+      settings: { batch: { events: 1, bytes: 10_000, waitMs: 0 } },
+      sink: { endpoints: ['good', 'bad'] },
+      answer: ({ endpoint }) => (endpoint === 'good' ? accepted : reset),
+    },
+    0,
+  );
+
+  expect({ isDrained, letters: journal.letters.length }).toEqual({ isDrained: true, letters: 0 });
+});
+
+/** A stream: nothing is acknowledged, a clean close means sent, and a break puts all that is open in doubt. */
+function stream(breaksAt: (batch: Batch) => boolean) {
+  let open: ((verdicts: Verdicts) => void)[] = [];
+  const end = (verdicts: Verdicts): void => {
+    for (const settle of open.splice(0)) settle(verdicts);
+    open = [];
+  };
+  return {
+    sink: {
+      maxInFlight: 1,
+      flush: (): Promise<void> => Promise.resolve(end({ all: { kind: 'sent' } })),
+    },
+    answer(batch: Batch): Pending {
+      const { promise, resolve } = Promise.withResolvers<Verdicts>();
+      open.push(resolve);
+      if (breaksAt(batch)) end(reset);
+      return { pending: promise };
+    },
+  };
+}
+
+it.each(['e0', 'e377', 'e499'])('finds the message %s that breaks a stream without acknowledgement', async (bad) => {
+  const { isDrained, journal, copies, sum } = await copiesOf(
+    stream((batch) => holds(batch, bad)),
+    1_500,
+  );
+
+  expect({ isDrained, letters: journal.letters.map(({ record }) => record.uid) }).toEqual({ isDrained: true, letters: [bad] });
+  expect(journal.settled).toMatchObject({ unconfirmed: 1_999, possible_duplicates: sum - 2_000 });
+  expect(Math.max(...copies.values())).toBeLessThanOrEqual(10);
+});
+
+it('bounds the copies of what a stream broke with while it was idle', async () => {
+  const clock = virtualClock(1_000_000);
+  const balanced = stream(() => false);
+  const resets: Promise<unknown>[] = [];
+  const { isDrained, journal, copies } = await copiesOf({
+    clock,
+    sink: balanced.sink,
+    answer(batch) {
+      const { pending } = balanced.answer(batch);
+      // The balancer's reset of an idle connection; what was settled by then stays settled.
+      const { promise, resolve } = Promise.withResolvers<Verdicts>();
+      clock.timer(50_000, () => resolve(reset));
+      resets.push(promise);
+      return { pending: Promise.race([pending, promise]) };
+    },
+  });
+
+  expect({ isDrained, copies: Math.max(...copies.values()), unconfirmed: journal.settled.unconfirmed }).toMatchObject({
+    isDrained: true,
+    unconfirmed: 500,
+  });
+  expect(Math.max(...copies.values())).toBeLessThanOrEqual(3);
+});
+
+it('tries an event that a receiver of answers left unanswered alone, before the others behind it', async () => {
+  const { isDrained, journal, copies } = await copiesOf({
+    sink: { maxInFlight: 1 },
+    answer: ({ events }) => {
+      const at = events.findIndex(({ uid }) => uid === 'e10');
+      if (at === -1) return accepted;
+      return {
+        each: events.map((_, index) => {
+          if (index < at) return { kind: 'accept' };
+          return { kind: 'uncertain', reason: 'closed', suspect: index === at };
+        }),
+      };
+    },
+  });
+
+  expect({ isDrained, letters: journal.letters.map(({ record }) => record.uid) }).toEqual({ isDrained: true, letters: ['e10'] });
+  expect(Math.max(...copies.values())).toBeLessThanOrEqual(4);
+});
+
+it('counts the copies that a stop leaves to the next process', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const setup = setUp({ journal, answer: () => ({ pending: new Promise<Verdicts>(() => undefined) }) });
+  setup.loop.start();
+  await setup.clock.advance(1_000);
+
+  await setup.clock.until(setup.loop.stop(0));
+
+  expect(journal.settled).toMatchObject({ acknowledged: 0, possible_duplicates: 3 });
+});
+
+it('writes the count of possible duplicates at once, while the batch still waits for its next attempt', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const { loop, clock } = setUp({ journal, answer: () => reset });
+  loop.start();
+  await clock.settle();
+
+  expect(journal.settled.possible_duplicates).toBe(3);
+  await clock.until(loop.stop(0));
+});

@@ -1,0 +1,141 @@
+// Vendors, receivers and proxies that repeat what proves who we are, in whichever encoding: none of it is written down or shown.
+
+import { readdir, readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { zstdDecompressSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import { answer, mint, startOddVendor } from './odd-vendor.ts';
+import { configFile, penstock, run } from './penstock.ts';
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+const encodings: readonly ((text: string) => string)[] = [
+  String,
+  encodeURIComponent,
+  (text) => encodeURIComponent(text).toLowerCase(),
+  (text) => text.replaceAll('/', '\\/'),
+  (text) => text.replaceAll('/', '&#x2F;').replaceAll('+', '&#43;'),
+  base64,
+  (text) => base64(text).replace(/=+$/, ''),
+  (text) => Buffer.from(text).toString('base64url'),
+  (text) => Buffer.from(text).toString('hex'),
+  (text) => text.slice(0, -4),
+];
+
+const marks = {
+  basic: 'marked-basic/Pw+0001',
+  minted: 'marked-minted/Tk+0002',
+  webhook: 'T0MARKED/B0HOOK003/s3gmentOfPath0003',
+  clientSecret: 'marked-client/Sc+0004',
+  live: 'odd-vendor-access-token',
+};
+
+const told = ({ headers, url = '' }: IncomingMessage): string => {
+  const proof = String(headers.authorization).replace(/^(?:Bearer|Basic) /, '');
+  const plain = String(headers.authorization).startsWith('Basic ')
+    ? Buffer.from(proof, 'base64').toString().replace('user:', '')
+    : proof;
+  return [proof, ...[plain, url].flatMap((text) => encodings.map((encode) => encode(text)))].join(' , ');
+};
+
+/** A receiver that refuses, and repeats in its page who asked; it mints tokens, too. */
+async function startEcho() {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      if (request.url === '/token') return answer(response, { access_token: marks.minted, expires_in: 900 });
+      return answer(response, `refused: ${told(request)}`, request.url?.includes('letters') === true ? 400 : 403, 'text/plain');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { origin, [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+}
+
+const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+
+function textOf(value: unknown): string {
+  if (!(value instanceof Uint8Array)) return String(value);
+  const bytes = Buffer.from(value);
+  const at = bytes.indexOf(zstdMagic);
+  return bytes.toString('latin1') + (at === -1 ? '' : zstdDecompressSync(bytes.subarray(at)).toString('utf8'));
+}
+
+async function writtenIn(folder: string): Promise<string> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'latin1')));
+  for (const file of files.filter((one) => one.endsWith('journal.db'))) {
+    using database = new DatabaseSync(file, { readOnly: true });
+    for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
+      for (const row of database.prepare(`SELECT * FROM "${String(name)}"`).all()) texts.push(...Object.values(row).map(textOf));
+  }
+  return texts.join('\n');
+}
+
+it('shows and stores no credential that a peer repeats, whatever its encoding', async () => {
+  await using echo = await startEcho();
+  let polls = 0;
+  const record = (request: IncomingMessage): object => ({
+    id: `r${++polls}`,
+    action_key: 'token_created',
+    occurred_at: new Date(Date.now() - 60_000).toISOString(),
+    message: `made ${String(request.headers.authorization).replace('Bearer ', '')} for dana`,
+    note: base64(String(request.headers.authorization).replace('Bearer ', '')),
+  });
+  await using vendor = await startOddVendor(({ request, response, name }) =>
+    name === 'refusing'
+      ? answer(response, { message: told(request) }, 403)
+      : answer(response, { items: [record(request)], total_count: 1 }),
+  );
+  await using unknowing = await startOddVendor(
+    ({ response }) => answer(response, { items: [] }),
+    (asked) => (asked.name === 'unknowing' ? answer(asked.response, { error: asked.body }, 401) : mint(asked)),
+  );
+  const sink = (path: string, more: object) => ({ type: 'http', url: `${echo.origin}/${path}`, hold_probe: '1s', ...more });
+  const basic = { auth: { basic: { username: 'user', password: '${env:BASIC}' } } };
+  const oauth2 = { token_url: `${echo.origin}/token`, client_id: 'c', client_secret: '${env:SECRET}' };
+  const file = await configFile({
+    log: { level: 'debug' },
+    sources: {
+      good: vendor.source('good'),
+      refusing: vendor.source('refusing'),
+      unknowing: unknowing.source('unknowing', { client_secret: '${env:SECRET}' }),
+    },
+    sinks: {
+      basic: sink('basic', basic),
+      letters: sink('letters', { ...basic, batch: { events: 1 } }),
+      minted: sink('minted', { auth: { oauth2 } }),
+      webhook: { type: 'http', url: '${env:WEBHOOK}', hold_probe: '1s' },
+      kept: { type: 'file', path: './data/out', format: 'raw' },
+    },
+  });
+  const env = { BASIC: marks.basic, SECRET: marks.clientSecret, WEBHOOK: `${echo.origin}/services/${marks.webhook}` };
+
+  const daemon = penstock(['run', '-c', file], { env });
+  const ask = (...command: string[]) => run([...command, '-c', file], { env });
+  await expect
+    .poll(async () => (await ask('dead-letters', 'list', '--json')).stdout, { timeout: 30_000, interval: 500 })
+    .toContain('refused');
+  await expect
+    .poll(async () => (await ask('status', '--json')).stdout.split('"hold"').length, { timeout: 30_000, interval: 500 })
+    .toBeGreaterThan(5);
+  const shown = [
+    await ask('status', '--json'),
+    await ask('status'),
+    await ask('dead-letters', 'list', '--json'),
+    await ask('check', '--json'),
+    await ask('preview', 'good', '--json'),
+  ].flatMap(({ stdout, stderr }) => [stdout, stderr]);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+
+  const all = [daemon.stdout(), daemon.stderr(), ...shown, await writtenIn(join(dirname(file), 'data'))].join('\n');
+  const secrets = [...Object.values(marks), 's3gmentOfPath0003', base64(`user:${marks.basic}`)];
+  const forms = secrets.flatMap((secret) => encodings.map((encode) => encode(secret)));
+  expect(forms.filter((form) => all.includes(form))).toEqual([]);
+  expect(all).toContain('made [REDACTED] for dana');
+}, 120_000);

@@ -1,0 +1,154 @@
+import type { ServerResponse } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemSeams } from '../../src/base/seams.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
+import { Body } from '../../src/http/body.ts';
+import type { HttpClient, HttpClientSettings } from '../../src/http/client.ts';
+import { openHttpClient, ReplyMemory } from '../../src/http/index.ts';
+import { Share } from '../../src/http/reply-memory.ts';
+import { expectLinear } from '../cost.ts';
+import { type Handler, serve } from './servers.ts';
+
+const disposables: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of disposables.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+async function server(handler: Handler): Promise<URL> {
+  const listening = await serve(handler);
+  disposables.push(listening);
+  return new URL(`http://127.0.0.1:${listening.port}/`);
+}
+
+async function client(settings: Partial<HttpClientSettings>): Promise<HttpClient> {
+  const opened = await openHttpClient({ userAgent: 'penstock/test', ...settings }, systemSeams(), {});
+  disposables.push(opened);
+  return opened;
+}
+
+const get = (url: URL, timeoutMs = 30_000) => ({ method: 'GET', url, timeoutMs, maxBytes: 10_000_000 }) as const;
+const ignore = (): void => undefined;
+
+describe('a body', () => {
+  it('in chunks of one byte costs what its bytes cost', () => {
+    const one = Buffer.from('x');
+    expectLinear((length) => {
+      const body = new Body(2_000_000, new Share(new ReplyMemory(), ignore));
+      for (let at = 0; at < length; at += 1) void body.append(one);
+      return body.bytes();
+    });
+  });
+
+  it('is what came, and its share is never more than twice of that', async () => {
+    const share = new Share(new ReplyMemory(), ignore);
+    const body = new Body(3_000_000, share);
+    const chunks = Array.from({ length: 40 }, (_, at) => Buffer.alloc(50_000, at));
+
+    for (const chunk of chunks) await body.append(chunk);
+
+    expect(body.bytes().equals(Buffer.concat(chunks))).toBe(true);
+    expect(share.bytes).toBeLessThanOrEqual(4_000_000);
+  });
+});
+
+describe('the memory of all replies', () => {
+  it('lets a reply go on once another has ended', async () => {
+    const memory = new ReplyMemory(1_000_000);
+    const [first, second] = [new Share(memory, ignore), new Share(memory, ignore)];
+
+    expect(first.grow(600_000)).toBeUndefined();
+    const waiting = second.grow(500_000);
+    first.end();
+
+    await waiting;
+    expect(second.bytes).toBe(500_000);
+  });
+
+  it('lets small replies go on however full it is, and one that is larger than all of it alone', () => {
+    const memory = new ReplyMemory(1_000_000);
+    const [large, small] = [new Share(memory, ignore), new Share(memory, ignore)];
+
+    expect(large.grow(5_000_000)).toBeUndefined();
+    expect(small.grow(200_000)).toBeUndefined();
+  });
+
+  it('gives up what has taken the most for the longest, not the one that is quick', async () => {
+    const memory = new ReplyMemory(1_000_000, 0);
+    const given: string[] = [];
+    const [slow, quick] = ['slow', 'quick'].map((name) => new Share(memory, () => void given.push(name)));
+
+    void slow?.grow(900_000);
+    await quick?.grow(800_000);
+
+    expect(given).toEqual(['slow']);
+    expect(quick?.bytes).toBe(800_000);
+  });
+
+  it('keeps slow replies of some vendors from stopping the others', async () => {
+    const replies = new ReplyMemory(1_500_000, 50);
+    const held: ServerResponse[] = [];
+    const endless = await server((_request, response) => {
+      held.push(response);
+      response.write(Buffer.alloc(700_000));
+    });
+    const healthy = await server((_request, response) => void response.end(Buffer.alloc(1_000_000, 'a')));
+    const http = await client({ memory: replies });
+
+    const hostile = [1, 2, 3].map(async () => await http.request(get(endless)).then(() => 'answered', String));
+    const answer = await http.request(get(healthy));
+
+    expect(answer.body.length).toBe(1_000_000);
+    expect(await Promise.race(hostile)).toMatch(/given up at \d+ bytes: all replies together may take 1500000/);
+    for (const response of held) response.destroy();
+    await Promise.all(hostile);
+  });
+});
+
+describe('a client', () => {
+  it.each([
+    ['a bearer token', { authorization: 'Bearer minted-token-0001' }, ['minted-token-0001']],
+    [
+      'Basic',
+      { authorization: `Basic ${Buffer.from('user:pa55word!').toString('base64')}` },
+      ['pa55word!', Buffer.from('user:pa55word!').toString('base64')],
+    ],
+    ['a key as the name of Basic', { authorization: `Basic ${Buffer.from('key-0001:').toString('base64')}` }, ['key-0001']],
+    ['a header of its own', { 'DD-API-KEY': 'dd-key-0001' }, ['dd-key-0001']],
+    ['a scheme of its own', { authorization: 'Splunk hec-token-0001' }, ['hec-token-0001']],
+    ['a cookie', { cookie: 'sid=session-0001' }, ['sid=session-0001']],
+  ])('knows %s before the request leaves', async (_name, headers, expected) => {
+    const secrets = createSecrets();
+    let seen = '';
+    const url = await server((_request, response) => {
+      seen = secrets.scrub(expected.join(' '));
+      response.end();
+    });
+
+    await (await client({ secrets })).request({ ...get(url), headers });
+
+    expect(seen).toBe(expected.map(() => '[REDACTED]').join(' '));
+  });
+
+  it('knows keys in URLs and forms, and the credentials of a proxy', async () => {
+    const secrets = createSecrets();
+    const url = await server((_request, response) => void response.end());
+    const http = await client({ secrets, proxy: `http://user:proxy%2Fpass@${url.host}` });
+
+    await http.request({
+      method: 'POST',
+      url: new URL('http://vendor.example/in?api_key=query-key-0001&since=2026'),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({
+        client_secret: 'form/secret-0001',
+        assertion: 'signed-jwt-0001',
+        scope: 'audit-read',
+      }).toString(),
+      timeoutMs: 5000,
+      maxBytes: 1000,
+    });
+
+    expect(secrets.scrub('query-key-0001 form/secret-0001 signed-jwt-0001 proxy/pass proxy%2fpass audit-read 2026')).toBe(
+      '[REDACTED] [REDACTED] [REDACTED] [REDACTED] [REDACTED] audit-read 2026',
+    );
+  });
+});
