@@ -205,4 +205,5 @@ function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): voi
   if (sorted.counts.new === 0) return;
   memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
+  memory.unreadableTimes += sorted.fresh.filter(({ hasUnreadableTime }) => hasUnreadableTime === true).length;
 }

@@ -120,6 +120,8 @@ export interface RecordFacts {
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */
   readonly time: number | undefined;
+  /** True when something stands where the time should, but cannot be read. */
+  readonly hasUnreadableTime?: boolean;
   /** Normalised action key, for filters; undefined when there is none. */
   readonly actionKey: string | undefined;
   /** The action as the vendor spells it. */

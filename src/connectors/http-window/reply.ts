@@ -8,7 +8,7 @@ import { parseMended } from './tolerant-json.ts';
 const longestText = 300;
 
 /** A parsed body; `marked` is there when the text had to be mended: the value with every mended place marked. */
-export interface Parsed {
+interface Parsed {
   readonly value: unknown;
   readonly marked?: unknown;
 }
