@@ -76,6 +76,11 @@ function significantDigits(source: string): number {
   return first === 0 ? 0 : last - first + 1;
 }
 
+/** A number of these digits, also where a double cannot hold them. */
+export function exactNumber(digits: string): unknown {
+  return Number.isSafeInteger(Number(digits)) ? Number(digits) : raw.rawJSON(digits);
+}
+
 /** True for a number kept as text by {@link parseJson}; `JSON.stringify` writes its digits unchanged. */
 export function isRawNumber(value: unknown): value is { readonly rawJSON: string } {
   return raw.isRawJSON(value);

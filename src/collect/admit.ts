@@ -154,12 +154,13 @@ function sort(
 const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
 
 function storedRecord(facts: RecordFacts, received: number, isConflict: boolean): StoredRecord {
+  const labels = [...(facts.labels ?? []), ...(isConflict ? ['id_conflict'] : [])];
   return {
     uid: isConflict ? facts.conflictUid : facts.uid,
     received,
     record: facts.record,
     ...(facts.unreadable === undefined ? {} : { unreadable: facts.unreadable }),
-    ...(isConflict ? { labels: ['id_conflict'] } : {}),
+    ...(labels.length > 0 ? { labels } : {}),
   };
 }
 
@@ -204,4 +205,5 @@ function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): voi
   if (sorted.counts.new === 0) return;
   memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
+  memory.unreadableTimes += sorted.fresh.filter(({ hasUnreadableTime }) => hasUnreadableTime === true).length;
 }

@@ -84,6 +84,15 @@ function skewed({ memory }: SourceContext): Warning[] {
   return [{ key: 'skew', level: 'warn', text }];
 }
 
+function unreadableTimes({ memory }: SourceContext): Warning[] {
+  const count = memory.unreadableTimes;
+  if (count === 0) return [];
+  const [records, dated] =
+    count === 1 ? ['a record has', 'is dated by its receipt'] : [`${count} records have`, 'are dated by their receipt'];
+  const text = `${records} a time that cannot be read and ${dated}; see metadata.original_time, and correct record.time of the connector`;
+  return [{ key: 'unreadable_time', level: 'warn', text }];
+}
+
 /** Everything about a source that a person should look at, computed from what is in memory. */
 export function warningsOf(context: SourceContext, { hasWindows }: Kind): readonly Warning[] {
   const now = context.seams.clock.now();
@@ -93,6 +102,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...expiry(context, now),
     ...shortfall(context),
     ...skewed(context),
+    ...unreadableTimes(context),
   ];
 }
 

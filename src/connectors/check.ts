@@ -46,6 +46,7 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
     read.kind === 'http_window'
       ? [
           textsBelow(read.records, ['read', 'records']),
+          Object.keys(read.failures ?? {}).map((path): Place => [['read', 'failures', path], path]),
           ...(['total', 'token', 'link', 'more'] as const).map((name) => textsBelow(read.page[name], ['read', 'page', name])),
         ]
       : [];
@@ -67,6 +68,7 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
   if (read.kind !== 'http_window') return [];
   const { page, request } = read;
   const faults: Fault[] = [];
+  const bodies = [request.body, request.first?.body, request.later?.body].filter((body) => body !== undefined);
   const uses = (name: string): boolean =>
     [...textsBelow(request, [])].some(([, text]) => new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`).test(text));
   const fillIn = (name: string): string =>
@@ -84,12 +86,19 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
     ['token', 'token'],
     ['link', 'link'],
   ] as const) {
-    if (page.kind === kind && page[key] === undefined)
-      faults.push(doc.fault(['read', 'page'], `paging by ${kind} needs the path of it in the reply`, `add ${key}: path`, 'key'));
+    if (page.kind === kind && page[key] === undefined && page.header === undefined)
+      faults.push(
+        doc.fault(
+          ['read', 'page'],
+          `paging by ${kind} needs the path of it in the reply`,
+          `add ${key}: path, or header: name`,
+          'key',
+        ),
+      );
   }
   if (!uses('window.from'))
     faults.push(doc.fault(['read', 'request'], 'the request says no start of the window', fillIn('window.from'), 'key'));
-  if (request.body !== undefined && (request.method ?? 'GET') !== 'POST')
+  if (bodies.length > 0 && (request.method ?? 'GET') !== 'POST')
     faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;
 }

@@ -98,6 +98,8 @@ export interface RawRecord {
   readonly id?: string;
   /** Why it could not be read; then `value` is its text. */
   readonly unreadable?: string;
+  /** Labels of its event: `mended` when its text was no JSON to the letter. */
+  readonly labels?: readonly string[];
 }
 
 /** Turns raw records into facts. Pure; hashing happens before redaction. */
@@ -118,6 +120,8 @@ export interface RecordFacts {
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */
   readonly time: number | undefined;
+  /** True when something stands where the time should, but cannot be read. */
+  readonly hasUnreadableTime?: boolean;
   /** Normalised action key, for filters; undefined when there is none. */
   readonly actionKey: string | undefined;
   /** The action as the vendor spells it. */
@@ -125,6 +129,8 @@ export interface RecordFacts {
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;
   readonly unreadable?: string;
+  /** Labels of its event. */
+  readonly labels?: readonly string[];
   /** The record says that our own request made it (action and User-Agent match `userAgent`). */
   isSelfMade(userAgent: string): boolean;
 }

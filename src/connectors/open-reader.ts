@@ -28,7 +28,7 @@ export function compileRead({ read, auth, options: specs }: ConnectorSpec): Comp
   if (read.kind === 'csv_directory') {
     const directory = compileTemplate(read.directory);
     return {
-      open: (options, { seams }) => openDirectoryReader(read, directory.render(optionScope(options)) ?? '', seams),
+      open: (options, deps) => openDirectoryReader(read, directory.render(optionScope(options)) ?? '', deps),
       origin: () => ({}),
     };
   }

@@ -68,6 +68,19 @@ const SweepQuery = Type.Record(Type.String(), Type.Union([queryValue, Type.Null(
   description: 'Query parameters that differ from the request; null leaves one out.',
 });
 
+const Variant = (description: string) =>
+  Type.Optional(
+    Type.Object(
+      {
+        query: Type.Optional(SweepQuery),
+        body: Type.Optional(
+          Type.Record(Type.String(), Type.Unknown(), { description: 'Members of the body that differ; null leaves one out.' }),
+        ),
+      },
+      { ...closed, description },
+    ),
+  );
+
 const Request = Type.Object(
   {
     method: Type.Optional(oneOf(['GET', 'POST'], 'GET by default.')),
@@ -77,6 +90,8 @@ const Request = Type.Object(
     body: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: 'JSON body of a POST; texts in it may be templates.' }),
     ),
+    first: Variant('What differs in the request for the first page.'),
+    later: Variant('What differs in the requests for later pages.'),
     timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
     max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 16MiB by default.' })),
   },
@@ -93,6 +108,21 @@ const PageSpec = Type.Object(
     total: Type.Optional(PathsSpec),
     token: Type.Optional(PathsSpec),
     link: Type.Optional(PathsSpec),
+    header: Type.Optional(
+      Type.String({
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        description: 'The header that holds the token, the address, or with link_header the links; Link by default.',
+      }),
+    ),
+    link_query: Type.Optional(
+      oneOf(['replaced', 'kept'], 'Whether the request keeps parameters that a link does not name; replaced by default.'),
+    ),
+    link_host: Type.Optional(
+      oneOf(
+        ['refused', 'ignored'],
+        'What a link to another host means: refused by default; ignored takes its path and query at the address of the request.',
+      ),
+    ),
     first: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
     ),
@@ -119,7 +149,13 @@ const WindowSpec = Type.Object(
     max: duration('Longest window.'),
     min: Type.Optional(duration('Shortest window that a refused one is halved to; 1m by default.')),
     precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
-    format: Type.Optional(oneOf(['rfc3339', 'epoch_s', 'epoch_ms'], 'How bounds are written; rfc3339 by default.')),
+    format: Type.Optional(
+      Type.String({
+        pattern: '^(rfc3339|date|epoch_(s|ms|us|ns)|.*yyyy.*MM.*dd.*)$',
+        description:
+          'How bounds are written: rfc3339 (by default), date, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern such as yyyy-MM-dd HH:mm:ss.',
+      }),
+    ),
     retention: Type.Optional(duration('How long the vendor keeps events; left out when unknown.')),
   },
   { ...closed, description: 'Time windows.' },
@@ -128,6 +164,30 @@ export type WindowSpec = Static<typeof WindowSpec>;
 
 const Hints = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), Type.String({ minLength: 1 }), {
   description: 'The fix to show for a refused request, by status.',
+});
+
+const meanings = [
+  'ok',
+  'empty',
+  'refused',
+  'rate_limit',
+  'unavailable',
+  'page_token_refused',
+  'window_too_large',
+  'failed',
+] as const;
+/** What an answer may mean. */
+export type Meaning = (typeof meanings)[number];
+const Failures = Type.Record(
+  Type.String(),
+  Type.Record(Type.String(), oneOf(meanings, 'What it means.'), {
+    description:
+      'What the member means by its text, compared without case; * is any other value that is not missing, false, 0 or empty, failed by default.',
+  }),
+  { description: 'By path: members of the body that say that the request failed; the first that says something counts.' },
+);
+const Statuses = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }), oneOf(meanings, 'What it means.'), {
+  description: 'What a status means where it differs from custom, such as { 404: empty }.',
 });
 
 const schedule = duration('How often to read when the source does not say.');
@@ -164,6 +224,8 @@ export const HttpWindowSpec = Type.Object(
         { ...closed, description: 'The same request without a time range, newest first, for rows that no window returns.' },
       ),
     ),
+    failures: Type.Optional(Failures),
+    statuses: Type.Optional(Statuses),
     hints: Type.Optional(Hints),
     seen_days: seenDays,
   },

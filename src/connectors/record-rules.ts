@@ -20,6 +20,7 @@ import type { RecordSpec } from './connector-schema.ts';
 export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
   const nameOf = compileName(spec);
   const timeOf = compileTime(spec.time);
+  const timeTextOf = compileText(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const isSelf = compileSelf(spec);
@@ -35,6 +36,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = raw.id ?? withOccurrence(name.text, raw.occurrence);
       const action = actionOf(value);
+      const time = timeOf(value)?.ms;
       const { fingerprint, record } = take(value, scrub);
       return {
         uid: uidOf(table, tenant, native),
@@ -44,9 +46,11 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
         },
         ...(name.isContent ? { isNamedByContent: true } : {}),
         fingerprint,
-        time: timeOf(value)?.ms,
+        time,
+        ...(time === undefined && timeTextOf(value) !== undefined ? { hasUnreadableTime: true } : {}),
         ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
         record,
+        ...(raw.labels === undefined ? {} : { labels: raw.labels }),
         isSelfMade: (userAgent) => isSelf(value, action, userAgent),
       };
     },
@@ -71,6 +75,7 @@ function examineText(
     actionKey: undefined,
     record: redact(text, scrub),
     unreadable: raw.unreadable ?? 'the record is not a JSON object',
+    ...(raw.labels === undefined ? {} : { labels: raw.labels }),
     isSelfMade: () => false,
   };
 }

@@ -22,7 +22,10 @@ interface TemplateFault {
   readonly fix: string;
 }
 
-const place = /\{\{\s*([^{}]*?)\s*\}\}/g;
+// Only a name in double braces is a place: GraphQL and other texts have braces of their own.
+const place = /\{\{\s*([a-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}/gi;
+// What was meant to be a place: braces around something else, or one of our names with a brace too few.
+const broken = /\{\{[^{}\n]*\}\}|\{{1,2}\s*(?:options|window|page)\.[^\n]{0,30}|(?:options|window|page)\.[\w-]+\s*\}[^\n]{0,10}/i;
 
 /** Cuts a text at its `{{ name }}` places. */
 export function compileTemplate(text: string): Template {
@@ -73,6 +76,11 @@ export function templateFault(text: string, known: readonly string[]): TemplateF
       fix: guess === undefined ? list : `did you mean "${guess}"? ${list}`,
     };
   }
-  if (!/\{\{|\}\}/.test(text.replaceAll(place, ''))) return undefined;
-  return { what: 'the template has braces that do not pair up', fix: 'write {{ name }}' };
+  // Blanks in their place keep the positions.
+  const fault = broken.exec(text.replaceAll(place, (found) => ' '.repeat(found.length)));
+  if (fault === null) return undefined;
+  return {
+    what: `the template is broken at character ${fault.index + 1}: "${fault[0].trim()}"`,
+    fix: 'write {{ name }}; other braces stand for themselves',
+  };
 }

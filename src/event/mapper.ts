@@ -87,7 +87,8 @@ function fillMetadata(
   tenant: string | undefined,
   time: Told | undefined,
 ): void {
-  if (time !== undefined) metadata.original_time = time.text;
+  const original = time === undefined ? reads.timeText.get(record) : time.text;
+  if (original !== undefined) metadata.original_time = original;
   const id = reads.id.take(record);
   if (id !== undefined) metadata.original_event_uid = id;
   if (tenant !== undefined) metadata.tenant_uid = tenant;

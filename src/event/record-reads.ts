@@ -37,6 +37,8 @@ export interface RecordReads {
   readonly paths: Paths;
   readonly action: Read<string>;
   readonly time: Read<Told>;
+  /** What stands where the time should, if that cannot be read. */
+  readonly timeText: Read<string>;
   readonly tenant: Read<string>;
   readonly id: Read<string>;
   readonly status: Read<string>;
@@ -67,6 +69,7 @@ export function openReads({ table, map, record }: MapperParts): RecordReads {
     paths,
     action: readActionName(paths, record.action),
     time: paths.read(record.time, told),
+    timeText: paths.read(record.time, textOf),
     tenant: paths.read(record.tenant, textOf),
     id: paths.read(map['metadata.original_event_uid'] ?? record.id, textOf),
     status: paths.read(table.spec.status.field, textOf),

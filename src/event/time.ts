@@ -1,5 +1,6 @@
 import { isRawNumber } from '../base/json.ts';
 import { compilePath } from './path.ts';
+import { rfc3339Of } from './time-forms.ts';
 
 interface ParsedTime {
   /** Milliseconds since the epoch; finer fractions are cut off. */
@@ -8,12 +9,16 @@ interface ParsedTime {
   readonly dayOnly: boolean;
 }
 
-const shape = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?([Zz]|UTC|[+-]\d\d(?::?\d\d)?)?)?$/;
-const epochShape = /^\d{1,14}(?:\.\d+)?$/;
+const shape = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?$/;
+const epochShape = /^\d{1,19}(?:\.\d+)?$/;
+// As .NET writes it in JSON.
+const dotNetShape = /^\/Date\((\d{1,15})(?:[+-]\d{4})?\)\/$/;
 /** The first instant of the year 10000. */
 const endOfTime = 253_402_300_800_000;
-// Seconds stay below this until the year 5138, milliseconds have been above it since 1973.
+// Seconds stay below this until the year 5138, milliseconds have been above it since 1973; finer units follow in steps of a thousand.
 const secondsBelow = 100_000_000_000;
+const thousand = 1000;
+const beyondNanoseconds = 1e20;
 const dash = 45;
 const dot = 46;
 const colon = 58;
@@ -92,26 +97,37 @@ function fromUsualShape(text: string): number | undefined {
 }
 
 function fromEpoch(value: number): number {
-  return Math.floor(value < secondsBelow ? Math.round(value * 1000 * 1000) / 1000 : value);
+  if (value < secondsBelow) return Math.floor(Math.round(value * 1000 * 1000) / 1000);
+  let ms = value;
+  while (ms >= secondsBelow * thousand && ms < beyondNanoseconds) ms /= thousand;
+  return Math.floor(ms);
 }
 
 /**
  * Reads a time as vendors write it: RFC 3339 with 0 to 9 fraction digits, with a blank instead of `T`, without an offset (then UTC), a
- * date alone, or a number of seconds or milliseconds since the epoch (by magnitude), also as text. Undefined for anything else and for
- * what lies before 1970 or after 9999: zero dates of programming languages are no times.
+ * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, and the forms of mail, web servers,
+ * Java, Go and .NET. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
+ * 9999: zero dates of programming languages are no times.
  */
 export function parseTime(value: unknown): ParsedTime | undefined {
   const usual = typeof value === 'string' ? fromUsualShape(value) : undefined;
   if (usual !== undefined && usual >= 0) return { ms: usual, dayOnly: false };
   const told = isRawNumber(value) ? value.rawJSON : value;
   const text = typeof told === 'string' ? told.trim() : told;
-  const match = typeof text === 'string' ? shape.exec(text) : null;
-  let ms: number | undefined;
-  if (match !== null) ms = fromCalendar(match);
-  else if (typeof text === 'number') ms = fromEpoch(text);
-  else if (typeof text === 'string' && epochShape.test(text)) ms = fromEpoch(Number(text));
-  if (ms === undefined || !(ms >= 0 && ms < endOfTime)) return undefined;
-  return { ms, dayOnly: match !== null && match[4] === undefined };
+  const parsed =
+    typeof text === 'number' ? { ms: fromEpoch(text), dayOnly: false } : typeof text === 'string' ? fromText(text) : undefined;
+  return parsed !== undefined && parsed.ms >= 0 && parsed.ms < endOfTime ? parsed : undefined;
+}
+
+const longestText = 64;
+
+function fromText(text: string): ParsedTime | undefined {
+  if (epochShape.test(text)) return { ms: fromEpoch(Number(text)), dayOnly: false };
+  const dotNet = dotNetShape.exec(text);
+  if (dotNet !== null) return { ms: Number(dotNet[1]), dayOnly: false };
+  const match = shape.exec(text) ?? (text.length > longestText ? null : shape.exec(rfc3339Of(text) ?? ''));
+  const ms = match === null ? undefined : fromCalendar(match);
+  return match === null || ms === undefined ? undefined : { ms, dayOnly: match[4] === undefined };
 }
 
 /** Compiles a list of paths of which the first that holds a time is taken; see {@link parseTime}. Throws as {@link compilePath} does. */

@@ -55,6 +55,16 @@ it('keeps one of two equal records, and both when only the id is equal', async (
   });
 });
 
+it('counts times that cannot be read once, and shows them in the status', async () => {
+  const { clock, loop } = await polled([row('a', then, { told: 'soon' }), row('b', then, { told: 'later' }), row('c', then)]);
+  await clock.advance(minute);
+  await loop.pollOnce(never);
+
+  expect(loop.status().warnings).toEqual([
+    '2 records have a time that cannot be read and are dated by their receipt; see metadata.original_time, and correct record.time of the connector',
+  ]);
+});
+
 it('knows both of them at the next poll', async () => {
   const { journal, loop } = await polled([row('a', then), row('a', then, { extra: 1 })]);
 

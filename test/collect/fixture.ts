@@ -52,10 +52,13 @@ export function examine(raw: RawRecord): RecordFacts {
       isSelfMade: () => false,
     });
   }
-  const { id, time, action, ua, volatile: _volatile, ...rest } = value;
+  // The vendor finds the row by its time; `told` is what it writes into the record.
+  const { id, time: at, told, action, ua, volatile: _volatile, ...rest } = value;
+  const time = told ?? at;
   const occurrence = (raw.occurrence ?? 1) > 1 ? `#${raw.occurrence}` : '';
   return facts(`${raw.id ?? String(id)}${occurrence}`, canonicalJson({ id, time, action, ua, ...rest }), {
     time: typeof time === 'number' ? time : undefined,
+    ...(typeof time === 'string' ? { hasUnreadableTime: true } : {}),
     actionKey: typeof action === 'string' ? action : undefined,
     record: value,
     isSelfMade: (userAgent) => action === 'read' && ua === userAgent,

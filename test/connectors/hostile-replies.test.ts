@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { compilePaging, nextLink } from '../../src/connectors/http-window/paging.ts';
-import { budgetNews, requireJson, vendorWords } from '../../src/connectors/http-window/reply.ts';
+import { budgetNews } from '../../src/connectors/http-window/budget-news.ts';
+import { nextLink } from '../../src/connectors/http-window/links.ts';
+import { compilePaging } from '../../src/connectors/http-window/paging.ts';
+import { parseBody, requireJson, vendorWords } from '../../src/connectors/http-window/reply.ts';
 import { readFrame } from '../../src/connectors/pulsar-websocket/frame.ts';
 import type { HttpWindowSpec } from '../../src/connectors/read-section.ts';
 import type { HttpResponse } from '../../src/http/client.ts';
@@ -21,7 +23,7 @@ function paging(page: object): ReturnType<typeof compilePaging> {
   return compilePaging({ records: ['data'], page } as unknown as HttpWindowSpec);
 }
 
-const context = { url: new URL('https://vendor.example/logs'), headers: {}, state: null, limit: 100, isSecret: () => false };
+const context = { url: new URL('https://vendor.example/logs'), headers: {}, state: null, limit: 100, secrets: [] };
 
 function faultOf(work: () => unknown): Partial<PenstockError> {
   try {
@@ -55,7 +57,7 @@ describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
       return [
         nextLink(text),
         nextLink(`<https://vendor.example/>; rel="${text}`),
-        budgetNews(429, headers, seams.clock),
+        budgetNews(headers, seams.clock, true),
         retryAfterMs(headers, seams.clock),
         readToken(token, 'https://vendor.example', seams).lifetimeMs,
         readFrame('topic', JSON.stringify({ messageId: text, payload: text, publishTime: text })),
@@ -69,7 +71,7 @@ describe('a page', () => {
   it('of millions of tiny values is refused before it is built', () => {
     const body = `{"data":[${'{},'.repeat(5_000_000)}{}]}`;
 
-    expect(faultOf(() => requireJson(answer(body, {}, 200), 'GET x'))).toMatchObject({
+    expect(faultOf(() => requireJson(parseBody(answer(body, {}, 200)), answer(body, {}, 200), 'GET x'))).toMatchObject({
       code: 'PEN_SOURCE_BAD_REPLY',
       message: expect.stringMatching(/^answered 200 with more than \d+ values in \d+ characters to GET x$/) as string,
     });

@@ -28,7 +28,7 @@ function walked(
   do {
     const at: number = state?.kind === 'offset' ? state.offset : kind === 'offset' ? 0 : 1;
     const reply = ask(kind === 'offset' ? at : (at - 1) * most, size);
-    const context = { url: new URL('https://x'), headers: {}, state, limit: size, isSecret: () => false };
+    const context = { url: new URL('https://x'), headers: {}, state, limit: size, secrets: [] };
     const page = paging(reply, context);
     came += page.records.length;
     requests += 1;
@@ -61,7 +61,7 @@ it.each([
   [{}, 101, undefined],
 ])('takes the only page of %j for one that may be cut when it holds %i records: %s', (page, count, cut) => {
   const paging = compilePaging({ records: 'data', page: { kind: 'none', ...page } } as unknown as HttpWindowSpec);
-  const context = { url: new URL('https://x'), headers: {}, state: null, limit: 100, isSecret: () => false };
+  const context = { url: new URL('https://x'), headers: {}, state: null, limit: 100, secrets: [] };
 
   expect(paging({ data: rows(count) }, context).mayBeCut).toBe(cut);
 });

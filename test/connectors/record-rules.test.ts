@@ -2,6 +2,7 @@ import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileRecordRules } from '../../src/connectors/record-rules.ts';
 import { uidOf } from '../../src/event/index.ts';
+import { vendorConnector } from './vendor.ts';
 
 const spec = {
   id: 'id',
@@ -78,6 +79,20 @@ describe('a record', () => {
     const facts = rules.examine({ value: 'AstraCS:abc:def', unreadable: 'not JSON' }, 'o');
 
     expect(facts).toMatchObject({ record: '[REDACTED]', unreadable: 'not JSON', time: undefined, actionKey: undefined });
+  });
+
+  it.each([
+    ['soon', true],
+    ['11/12/2026 10:00', true],
+    ['0001-01-01T00:00:00Z', true],
+    ['2026-11-20T10:00:00Z', undefined],
+    [null, undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('with %j as its time has one that cannot be read: %s', (time, expected) => {
+    const { records } = vendorConnector({});
+
+    expect(records.examine({ value: { id: 1, time } }, 'o').hasUnreadableTime).toBe(expected);
   });
 
   it('of any form has facts', () => {

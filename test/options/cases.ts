@@ -49,7 +49,11 @@ export interface RecordedClient extends HttpClient {
 
 /** An HTTP client without a network that answers as told and remembers what it was asked. */
 export function recordingClient(
-  answer: (request: HttpRequest) => { readonly status?: number; readonly body?: unknown },
+  answer: (request: HttpRequest) => {
+    readonly status?: number;
+    readonly body?: unknown;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
 ): RecordedClient {
   const seen: unknown[] = [];
   return {
@@ -57,8 +61,8 @@ export function recordingClient(
     request(request) {
       const { signal: _signal, body, ...rest } = request;
       seen.push({ ...rest, url: request.url.href, body: body === undefined ? undefined : Buffer.from(body).toString('latin1') });
-      const { status = 200, body: reply = {} } = answer(request);
-      const response: HttpResponse = { status, headers: {}, body: Buffer.from(JSON.stringify(reply)) };
+      const { status = 200, body: reply = {}, headers = {} } = answer(request);
+      const response: HttpResponse = { status, headers, body: Buffer.from(JSON.stringify(reply)) };
       return Promise.resolve(response);
     },
     describeRoute: () => 'direct',

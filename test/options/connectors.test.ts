@@ -143,6 +143,10 @@ const languages: readonly Language[] = [
       'request.headers': [{ 'x-a': 'b' }],
       'request.query': [query({ order: 'asc' })],
       'request.body': [{ since: '{{ window.from }}' }, post],
+      'request.first.query': [{ order: 'asc' }],
+      'request.first.body': [{ since: '{{ window.from }}' }, post],
+      'request.later.query': [{ from: null }, byToken],
+      'request.later.body': [{ since: '{{ window.from }}' }, { ...byToken, ...post }],
       'request.timeout': ['3s'],
       'request.max_bytes': ['3MB'],
       'page.kind': ['offset', byOffset],
@@ -150,6 +154,9 @@ const languages: readonly Language[] = [
       'page.total': ['count'],
       'page.token': ['more', byToken],
       'page.link': ['href', byLink],
+      'page.header': ['x-other', { ...byLink, 'read.page.header': 'x-next' }],
+      'page.link_query': ['kept', { ...byLink, 'read.page.link': 'bare' }],
+      'page.link_host': ['ignored', { ...byLink, 'read.page.link': 'foreign' }],
       'page.first': [0, byNumber],
       'page.more': ['no', { ...byNumber, 'read.page.size': 1 }],
       'page.cap': [5],
@@ -166,6 +173,8 @@ const languages: readonly Language[] = [
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],
+      failures: [{ no: { false: 'refused' } }],
+      statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
       seen_days: [3],
     },
@@ -223,6 +232,8 @@ const reply = {
   more: 't2',
   self: '/v1/logs?p=2',
   href: '/v1/logs?p=3',
+  bare: '?p=2',
+  foreign: 'https://internal/v1/logs?p=2',
   no: false,
   access_token: 'at-1',
   expires_in: 3600,
@@ -241,7 +252,11 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
   const connector = compileBundle(bundle, 'test');
   const asked: string[] = [];
   const client = {
-    ...recordingClient(({ url }) => ({ status: url.pathname === '/refused' ? 403 : 200, body: reply })),
+    ...recordingClient(({ url }) => ({
+      status: url.pathname === '/refused' ? 403 : 200,
+      body: reply,
+      headers: { 'x-next': '/v1/logs?p=4', 'x-other': '/v1/logs?p=5' },
+    })),
     openSocket: () => Promise.resolve(refusingSocket(asked) as Socket),
   };
   const seams = { ...systemSeams(), clock: skippingClock(), random: seededRandom(1) };

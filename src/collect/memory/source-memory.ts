@@ -14,6 +14,8 @@ export class SourceMemory {
   readonly requests = new OwnRequests();
   readonly lateness = new Lateness();
   readonly unknown = new UnknownActions();
+  /** New records since the start of this process whose time could not be read. */
+  unreadableTimes = 0;
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
   readonly vendorClock = new VendorClock();

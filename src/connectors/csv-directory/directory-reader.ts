@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import { formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { DirectoryReader, FileIdentity, FileListing } from '../connector.ts';
@@ -19,9 +20,13 @@ type Skipped = FileListing['skipped'][number];
 type Look = { readonly file: FileIdentity } | { readonly skipped: Skipped } | undefined;
 
 /** Opens the reader of one folder. Reads only: nothing in the folder is written, moved or locked. */
-export function openDirectoryReader(spec: CsvDirectorySpec, directory: string, seams: Seams): DirectoryReader {
+export function openDirectoryReader(
+  spec: CsvDirectorySpec,
+  directory: string,
+  { seams, log }: { readonly seams: Seams; readonly log: Log },
+): DirectoryReader {
   const watch = new Watch(spec, directory, seams);
-  const source: RowSource = { directory, files: seams.files, columns: spec.columns, required: spec.required ?? [] };
+  const source: RowSource = { directory, files: seams.files, log, columns: spec.columns, required: spec.required ?? [] };
   return {
     kind: 'csv_directory',
     list: (signal) => watch.list(signal),

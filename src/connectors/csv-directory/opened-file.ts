@@ -14,8 +14,12 @@ const pieceBytes = 262_144;
 export interface OpenedFile extends AsyncDisposable {
   /** The first bytes. */
   head(length: number): Promise<Buffer>;
-  /** All bytes up to the listed size: what is appended meanwhile belongs to the next reading. */
-  bytes(signal: AbortSignal): AsyncGenerator<Buffer>;
+  /** All bytes from `start` up to the listed size: what is appended meanwhile belongs to the next reading. */
+  bytes(signal: AbortSignal, start?: number): AsyncGenerator<Buffer>;
+  /** Bytes from a place on. */
+  at(start: number, length: number): Promise<Buffer>;
+  /** The first byte after the line end that follows a place; the listed size when there is none. */
+  lineAfter(start: number, signal: AbortSignal): Promise<number>;
   /** Throws PEN_FILE_UNREADABLE when it changed, was replaced or went away since it was opened. */
   verify(): Promise<void>;
 }
@@ -44,7 +48,9 @@ export async function openListed(
     if (!opened.isFile() || opened.size !== file.size || opened.mtimeMs !== file.mtimeMs) throw changed(path);
     return {
       head: (length) => readAt(handle, 0, length),
-      bytes: (signal) => readTo(handle, file.size, signal),
+      bytes: (signal, start = 0) => readTo(handle, start, file.size, signal),
+      at: (start, length) => readAt(handle, start, length),
+      lineAfter: (start, signal) => lineAfter(handle, start, file.size, signal),
       async verify() {
         const [now, named] = await Promise.all([handle.stat(), files.lstat(path).catch(() => undefined)]);
         if (now.size !== file.size || now.mtimeMs !== file.mtimeMs || named?.ino !== opened.ino) throw changed(path);
@@ -64,13 +70,23 @@ function changed(path: string): PenstockError {
   });
 }
 
+async function lineAfter(handle: FileHandle, start: number, size: number, signal: AbortSignal): Promise<number> {
+  let position = start;
+  for await (const piece of readTo(handle, start, size, signal)) {
+    const end = piece.indexOf(10);
+    if (end !== -1) return position + end + 1;
+    position += piece.length;
+  }
+  return size;
+}
+
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }
 
-async function* readTo(handle: FileHandle, size: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-  for (let position = 0; position < size; ) {
+async function* readTo(handle: FileHandle, start: number, size: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  for (let position = start; position < size; ) {
     signal.throwIfAborted();
     const chunk = await readAt(handle, position, Math.min(pieceBytes, size - position));
     if (chunk.length === 0) return;

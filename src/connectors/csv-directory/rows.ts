@@ -1,27 +1,34 @@
 import { Readable } from 'node:stream';
 import { type CsvError, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
+import { type BadRowKind, badRowAt } from './bad-row.ts';
 import { type Columns, delimiterOf, type Header, matchHeader, mostColumns } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed } from './opened-file.ts';
+import { Utf8Watch } from './utf8-watch.ts';
 
 const chunkRows = 1000;
 /** A chunk ends early after so many characters: rows may have 8 MiB each. */
 const chunkLength = 4 * 1024 * 1024;
 const largestRow = 8 * 1024 * 1024;
+/** Beyond the largest row, to see the line after it. */
+const lookAhead = 65_536;
+const mostBadRows = 1000;
 
 /** What reading a file needs. */
 export interface RowSource extends Columns {
   readonly directory: string;
   readonly files: Files;
+  readonly log: Log;
 }
 
 /**
- * Reads a file row by row in chunks. A row that never closes its last quote comes as one unreadable record.
+ * Reads a file row by row in chunks. A row that never ends or is larger than 8 MiB comes as one unreadable record.
  *
- * Throws PEN_FILE_UNREADABLE when the file is not a table of this kind, holds a row above 8 MiB, or changes while it is read.
+ * Throws PEN_FILE_UNREADABLE when the file is not a table of this kind, holds too many such rows, or changes while it is read.
  */
 export async function* readRows(
   source: RowSource,
@@ -31,7 +38,7 @@ export async function* readRows(
   signal.throwIfAborted();
   await using opened = await openListed(source.directory, file, source.files);
   try {
-    yield* parseRows(source, opened, signal);
+    yield* parseRows(source, file, opened, signal);
     await opened.verify();
   } catch (error) {
     if (!(error instanceof PenstockError) || error.where !== undefined) throw error;
@@ -43,25 +50,77 @@ export async function* readRows(
   }
 }
 
-async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSignal): AsyncGenerator<readonly RawRecord[]> {
+/** What a reading of a file knows. */
+interface Scan {
+  readonly source: RowSource;
+  readonly opened: OpenedFile;
+  readonly delimiter: string;
+  readonly encoding: Utf8Watch;
+  readonly occurrences: Occurrences;
+  header?: Header;
+  headerCells: readonly string[];
+  repeatedHeaders: number;
+}
+
+async function* parseRows(
+  source: RowSource,
+  file: FileIdentity,
+  opened: OpenedFile,
+  signal: AbortSignal,
+): AsyncGenerator<readonly RawRecord[]> {
   const [firstLine = ''] = (await opened.head(65_536)).toString('utf8').split(/\r?\n/);
-  const skipped: SkippedRow[] = [];
-  const parser = openParser(delimiterOf(firstLine), skipped);
-  const bytes = Readable.from(opened.bytes(signal));
+  const [encoding, occurrences] = [new Utf8Watch(), new Occurrences()];
+  const scan: Scan = {
+    source,
+    opened,
+    delimiter: delimiterOf(firstLine),
+    encoding,
+    occurrences,
+    headerCells: [],
+    repeatedHeaders: 0,
+  };
+  let start = 0;
+  for (let bad = 0; start < file.size; bad += 1) {
+    if (bad > mostBadRows) throw tooManyBadRows();
+    const stop = yield* parseFrom(scan, start, signal);
+    if (stop === undefined) break;
+    const bytes = await opened.at(stop.at, Math.min(file.size - stop.at, largestRow + lookAhead));
+    const { record, length } = badRowAt(bytes, stop.kind, scan.delimiter, scan.headerCells.length);
+    yield [{ ...record, occurrence: occurrences.count(String(record.value)) }];
+    start = length === undefined ? await opened.lineAfter(stop.at + bytes.length, signal) : stop.at + length;
+  }
+  scan.header ??= matchHeader([], source);
+  tell(source.log, { path: file.path, repeatedHeaders: scan.repeatedHeaders, isUtf8: encoding.isSound });
+}
+
+/** A row that the parser stopped at, by its first byte. */
+interface Stop {
+  readonly at: number;
+  readonly kind: BadRowKind;
+}
+
+/** Reads rows from a byte on; gives where it had to stop, or undefined at the end of the file. */
+async function* parseFrom(
+  scan: Scan,
+  start: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly RawRecord[], Stop | undefined> {
+  const errors: CsvError[] = [];
+  const parser = openParser(scan.delimiter, errors);
+  const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start)));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
-  const occurrences = new Occurrences();
-  let header: Header | undefined;
+  let end = start;
   let chunk: RawRecord[] = [];
   let length = 0;
   try {
-    for await (const { record: cells, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
-      if (header === undefined) {
-        header = matchHeader(cells, source);
-        continue;
-      }
-      chunk.push(rowOf(header, cells, raw, occurrences));
+    for await (const { record: cells, info, raw } of parser as AsyncIterable<Row>) {
+      // What the parser says after a row that it could not read is not to be trusted.
+      if (errors[0] !== undefined && info.records > Number(errors[0]['records'])) break;
+      end = start + info.bytes;
+      const record = recordOf(scan, cells, raw);
       length += raw.length;
+      if (record !== undefined) chunk.push(record);
       if (chunk.length < chunkRows && length < chunkLength) continue;
       yield chunk;
       chunk = [];
@@ -71,9 +130,10 @@ async function* parseRows(source: RowSource, opened: OpenedFile, signal: AbortSi
     bytes.destroy();
     parser.destroy();
   }
-  header ??= matchHeader([], source);
-  chunk.push(...skipped.map(unreadable));
   if (chunk.length > 0) yield chunk;
+  return errors[0] === undefined
+    ? undefined
+    : { at: end, kind: errors[0].code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed' : 'too_large' };
 }
 
 function rowOf(header: Header, cells: readonly string[], raw: string, occurrences: Occurrences): RawRecord {
@@ -82,12 +142,50 @@ function rowOf(header: Header, cells: readonly string[], raw: string, occurrence
   return { value: raw, occurrence, unreadable: `the row has ${cells.length} cells, more than ${mostColumns}` };
 }
 
-interface SkippedRow {
-  readonly error: CsvError | undefined;
+interface Row {
+  readonly record: string[];
   readonly raw: string;
+  readonly info: { readonly bytes: number; readonly records: number };
 }
 
-function openParser(delimiter: string, skipped: SkippedRow[]): ReturnType<typeof parse> {
+/** The record of a row; undefined for a header line. */
+function recordOf(scan: Scan, cells: string[], raw: string): RawRecord | undefined {
+  const { header, headerCells } = scan;
+  if (header === undefined) {
+    scan.header = matchHeader(cells, scan.source);
+    scan.headerCells = cells;
+    return undefined;
+  }
+  // Files that were put together carry the header of each.
+  if (cells[0] === headerCells[0] && JSON.stringify(cells) === JSON.stringify(headerCells)) {
+    scan.repeatedHeaders += 1;
+    return undefined;
+  }
+  return rowOf(header, cells, raw, scan.occurrences);
+}
+
+function tooManyBadRows(): PenstockError {
+  return new PenstockError(
+    'PEN_FILE_UNREADABLE',
+    `more than ${mostBadRows} rows are larger than ${largestRow} bytes or never end`,
+    {
+      fix: 'correct the file, or download it again',
+    },
+  );
+}
+
+/** Says once per file what was odd in it. */
+function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repeatedHeaders: number; isUtf8: boolean }): void {
+  if (repeatedHeaders > 0)
+    log.warn({ file: path, count: repeatedHeaders }, 'the header line comes again in the file; it was skipped');
+  if (!isUtf8)
+    log.warn(
+      { file: path },
+      'the file is not UTF-8: characters that cannot be read became U+FFFD; save it as UTF-8 and import it again',
+    );
+}
+
+function openParser(delimiter: string, errors: CsvError[]): ReturnType<typeof parse> {
   return parse({
     bom: true,
     delimiter,
@@ -96,22 +194,9 @@ function openParser(delimiter: string, skipped: SkippedRow[]): ReturnType<typeof
     relax_quotes: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    info: true,
     raw: true,
     max_record_size: largestRow,
-    on_skip: (error, raw) => void skipped.push({ error, raw: raw ?? '' }),
+    on_skip: (error) => void (error !== undefined && errors.push(error)),
   });
-}
-
-function unreadable({ error, raw }: SkippedRow): RawRecord {
-  // The parser says nothing more of a file after a row without an end, so what comes after it must not count as read.
-  if (error?.code !== 'CSV_QUOTE_NOT_CLOSED') {
-    throw new PenstockError(
-      'PEN_FILE_UNREADABLE',
-      `line ${Number(error?.['lines'] ?? 0)}: a row is larger than ${largestRow} bytes or cannot be read`,
-      {
-        fix: 'a quote is probably not closed there: correct the file, or download it again',
-      },
-    );
-  }
-  return { value: raw, unreadable: 'a quoted field never ends: the file was cut off' };
 }

@@ -4,6 +4,7 @@ import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
+import { linkState, nextLink } from './links.ts';
 
 type PageContent = Pick<Page, 'records' | 'next' | 'total' | 'mayBeCut'>;
 
@@ -13,8 +14,10 @@ interface PagingContext {
   readonly state: PageState | null;
   /** Records asked for. */
   readonly limit: number;
-  /** True for the value of a query parameter that is a secret. */
-  readonly isSecret: (value: string) => boolean;
+  /** The reply with every mended place marked, where it had to be mended. */
+  readonly marked?: unknown;
+  /** Values that no stored link may hold. */
+  readonly secrets: readonly string[];
 }
 
 /** Reads records and the way on out of a parsed reply. */
@@ -27,7 +30,8 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
   return (reply, context) => {
-    const found = readRecords(reply);
+    const { marked } = context;
+    const found = labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked));
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
     return {
@@ -72,6 +76,13 @@ function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknow
   };
 }
 
+/** Labels the records that differ from their marked form: they were mended. */
+function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | undefined): readonly RawRecord[] {
+  if (marked === undefined) return records;
+  const textOf = (record: RawRecord | undefined): string => JSON.stringify(boundDepth(record?.value));
+  return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
+}
+
 // Each record takes a kilobyte of memory while it is examined, however small it is.
 const mostRecords = 50_000;
 
@@ -102,17 +113,46 @@ type Follow = (
 
 function compileNext(page: HttpWindowSpec['page']): Follow {
   const more = page.more === undefined ? undefined : compilePath(page.more);
-  const hasMore = (reply: unknown): boolean => more === undefined || more(reply) === true || more(reply) === 'true';
+  // Where nothing says whether there is more, the next page is asked for: an empty one ends the walk.
+  const hasMore = (reply: unknown): boolean => more === undefined || (answerOf(more(reply)) ?? true);
   if (page.kind === 'none') return () => null;
   if (page.kind === 'offset') return (reply, context) => (hasMore(reply) ? nextOffset(context) : null);
   if (page.kind === 'page_number') return (reply, context) => (hasMore(reply) ? nextNumber(context, page.first ?? 1) : null);
-  if (page.kind === 'link_header') return (_reply, context) => linkState(nextLink(context.headers['link'] ?? ''), context);
-  if (page.kind === 'link') {
-    const link = compilePath(page.link ?? []);
-    return (reply, context) => linkState(textOf(link(reply)), context);
-  }
-  const token = compilePath(page.token ?? []);
-  return (reply) => tokenState(hasMore(reply) ? token(reply) : undefined);
+  const told = compileTold(page);
+  if (page.kind === 'token') return (reply, context) => tokenState(hasMore(reply) ? told(reply, context) : undefined);
+  return (reply, context) => {
+    const target = told(reply, context);
+    return target === undefined ? null : linkState(target, page, context);
+  };
+}
+
+/** Where the token or the address of the next page stands: in a header or in the body. */
+function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: PagingContext) => string | undefined {
+  const header = page.header?.toLowerCase();
+  if (page.kind === 'link_header') return (_reply, { headers }) => nextLink(headers[header ?? 'link'] ?? '');
+  if (header !== undefined) return (_reply, { headers }) => textOf(headers[header]?.trim());
+  const path = compilePath((page.kind === 'link' ? page.link : page.token) ?? []);
+  return (reply) => textOf(path(reply));
+}
+
+const yes = new Set(['true', 'yes', 'y', 'on', 't']);
+const no = new Set(['false', 'no', 'n', 'off', 'f']);
+
+/** What a flag says: a number says how many are left. Undefined where nothing stands; throws PEN_SOURCE_BAD_REPLY for what is no answer. */
+function answerOf(value: unknown): boolean | undefined {
+  const text = isRawNumber(value) ? value.rawJSON : typeof value === 'string' ? value.trim().toLowerCase() : value;
+  if (text === undefined || text === null || text === '' || text === 'null') return undefined;
+  if (typeof text === 'boolean') return text;
+  if (typeof text === 'string' && (yes.has(text) || no.has(text))) return yes.has(text);
+  const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text;
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 0) return count > 0;
+  throw new PenstockError(
+    'PEN_SOURCE_BAD_REPLY',
+    `the reply does not say whether there is another page: ${JSON.stringify(value).slice(0, 40)}`,
+    {
+      fix: 'read.page.more of the connector must lead to true or false, yes or no, or a number of pages or records left',
+    },
+  );
 }
 
 function nextOffset({ state, count, total, limit }: Parameters<Follow>[1]): PageState | null {
@@ -148,52 +188,8 @@ function textOf(value: unknown): string | undefined {
 /** Stands in a URL and in the journal; servers take 8 kB of a URL. */
 const longestToken = 32_768;
 
-function tokenState(value: unknown): PageState | null {
-  const token = textOf(value);
+function tokenState(token: string | undefined): PageState | null {
   if (token !== undefined && token.length > longestToken)
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the page token has ${token.length} characters, more than ${longestToken}`);
   return token === undefined ? null : { kind: 'token', token };
-}
-
-/** The target of `rel="next"` in a Link header. Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 */
-export function nextLink(header: string): string | undefined {
-  for (const [, target, parameters] of header.matchAll(
-    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
-  )) {
-    for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
-      /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
-    )) {
-      if (name.toLowerCase() === 'rel' && value.replaceAll('"', '').toLowerCase().split(/\s+/).includes('next')) return target;
-    }
-  }
-  return undefined;
-}
-
-const credentialNames =
-  /^(access_?token|api_?key|client_secret|password|secret|sig|signature|jwt|authorization|x-amz-(signature|security-token|credential))$/i;
-
-function linkState(target: string | undefined, { url, isSecret }: PagingContext): PageState | null {
-  if (target === undefined) return null;
-  if (target.length > longestToken)
-    throw new PenstockError(
-      'PEN_SOURCE_BAD_REPLY',
-      `the link to the next page has ${target.length} characters, more than ${longestToken}`,
-    );
-  const next = URL.parse(target, url.href);
-  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
-  if (next.origin !== url.origin) {
-    throw new PenstockError('PEN_FOREIGN_ORIGIN', `the link to the next page leads from ${url.origin} to ${next.origin}`, {
-      fix: `if that host is the vendor's, set the API address in the options to it; credentials are never sent elsewhere`,
-    });
-  }
-  const kept = next.search
-    .slice(1)
-    .split('&')
-    .filter((pair) => pair !== '' && !isCredential(pair, isSecret));
-  return { kind: 'link', path: `${next.pathname}${kept.length === 0 ? '' : `?${kept.join('&')}`}` };
-}
-
-function isCredential(pair: string, isSecret: (value: string) => boolean): boolean {
-  const [[name, value] = ['', '']] = new URLSearchParams(pair);
-  return credentialNames.test(name) || isSecret(value);
 }

@@ -1,7 +1,10 @@
 import { type ErrorCode, PenstockError } from '../../base/errors.ts';
+import type { Meaning } from '../read-section.ts';
 
 interface Refusal {
   readonly status: number;
+  /** What the connector or the body say that the answer means; absent where the status decides. */
+  readonly meaning?: Meaning | undefined;
   /** What the vendor said, without secrets; may be empty. */
   readonly words: string;
   /** `GET https://host/path`, without a query. */
@@ -36,6 +39,7 @@ export function refusalError(refusal: Refusal): PenstockError {
   const target = redirect === undefined ? '' : ` with a redirect to ${redirect}`;
   const fix =
     hints[String(status)] ??
+    fixOf(refusal) ??
     (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
   return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
     status,
@@ -44,7 +48,26 @@ export function refusalError(refusal: Refusal): PenstockError {
   });
 }
 
-function codeOf({ status, at, retryAfterMs }: Refusal): ErrorCode {
+/** What a meaning that the status does not tell asks people to do. */
+function fixOf({ status, meaning }: Refusal): string | undefined {
+  if (meaning === 'refused') return fixes[401];
+  if (meaning === 'rate_limit' || meaning === 'unavailable') return 'nothing needs to be done: the request is repeated';
+  if (meaning !== 'failed' || status >= 300) return undefined;
+  return 'the vendor says so in the body: if it is no failure, say in read.failures of the connector what the member means';
+}
+
+const codes: Partial<Record<Meaning, ErrorCode>> = {
+  refused: 'PEN_SOURCE_REFUSED',
+  rate_limit: 'PEN_SOURCE_UNAVAILABLE',
+  unavailable: 'PEN_SOURCE_UNAVAILABLE',
+  window_too_large: 'PEN_WINDOW_TOO_LARGE',
+  failed: 'PEN_SOURCE_BAD_REPLY',
+};
+
+function codeOf({ status, at, meaning, retryAfterMs }: Refusal): ErrorCode {
+  if (meaning === 'page_token_refused') return at === 'first' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_PAGE_TOKEN_REFUSED';
+  const said = meaning === undefined ? undefined : codes[meaning];
+  if (said !== undefined) return said;
   if (status === 504 && at === 'first') return 'PEN_WINDOW_TOO_LARGE';
   if (isPassing(status) || (status === 403 && retryAfterMs !== undefined)) return 'PEN_SOURCE_UNAVAILABLE';
   // Only a first page says something about credential and options: what comes after it was asked for with a place that the vendor gave us.

@@ -1,47 +1,65 @@
-import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { parseForeignJson, TooManyValues } from '../../base/foreign-json.ts';
 import { isObject } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { answeredAt, retryAfterMs } from '../../http/index.ts';
-import type { BudgetNews } from '../connector.ts';
+import { parseMended } from './tolerant-json.ts';
 
 const longestText = 300;
 
-type ParsedBody = { readonly value: unknown } | { readonly fault: string; readonly isHtml: boolean };
+/** A parsed body; `marked` is there when the text had to be mended: the value with every mended place marked. */
+interface Parsed {
+  readonly value: unknown;
+  readonly marked?: unknown;
+}
 
-/** Parses a JSON body. Bytes that are no UTF-8 become U+FFFD: one wrong byte in a name must not stop a source. */
-function parseBody({ body, headers }: HttpResponse): ParsedBody {
+export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boolean };
+
+/**
+ * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
+ * stop a source.
+ */
+export function parseBody({ body, headers }: HttpResponse): ParsedBody {
   const text = new TextDecoder('utf-8').decode(body);
   try {
     return { value: parseForeignJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
+    const mended = tryMended(text);
+    if (mended !== undefined) return mended;
     const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
     if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
     return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
   }
 }
 
+function tryMended(text: string): Parsed | undefined {
+  try {
+    return parseMended(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** The body of a successful answer; throws PEN_SOURCE_BAD_REPLY, naming the login page or proxy that HTML comes from. */
-export function requireJson(response: HttpResponse, request: string): unknown {
-  const parsed = parseBody(response);
-  if ('value' in parsed) return parsed.value;
+export function requireJson(parsed: ParsedBody, { status }: HttpResponse, request: string): Parsed {
+  if ('value' in parsed) return parsed;
   const fix = parsed.isHtml
     ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${response.status} with ${parsed.fault} to ${request}`, {
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${status} with ${parsed.fault} to ${request}`, {
     fix,
-    status: response.status,
+    status,
   });
 }
 
 /**
  * What the vendor said about a fault, for people: at most 300 characters on one line, without secrets; empty when it said nothing.
  *
- * Understands `detail` as text or list, `{id, message}`, `{error: {message}}`, `{message: {field: [..]}}`, `{errors: [..]}` and OAuth errors.
+ * Understands `detail` as text or list, `{id, message}`, `{error: {message}}`, `{message: {field: [..]}}`, `{errors: [..]}` and OAuth errors,
+ * whatever the case of the names, also in an envelope.
  */
 export function vendorWords(response: HttpResponse, scrub: (text: string) => string): string {
   const parsed = parseBody(response);
@@ -49,14 +67,21 @@ export function vendorWords(response: HttpResponse, scrub: (text: string) => str
   return plain(wordsOf(parsed.value, 0), scrub);
 }
 
+/** Names of members with words, the best first; compared without case and punctuation. */
 const speaking = [
-  'error_description',
+  'errordescription',
   'detail',
   'details',
   'message',
-  'errorSummary',
+  'errorsummary',
+  'errormessage',
   'error',
   'errors',
+  'fail',
+  'failure',
+  'failures',
+  'fault',
+  'faultstring',
   'title',
   'msg',
   'reason',
@@ -75,16 +100,27 @@ function wordsOf(value: unknown, depth: number): string {
   if (!isObject(value)) return '';
   if (Array.isArray(value['loc']) && typeof value['msg'] === 'string')
     return `${value['loc'].map(String).join('.')}: ${value['msg']}`;
-  const key = speaking.find((name) => Object.hasOwn(value, name) && wordsOf(value[name], depth + 1) !== '');
-  if (key !== undefined) return wordsOf(value[key], depth + 1);
-  // { field: ["is wrong", ...] }; other shapes at the top are records, not words.
-  if (depth === 0) return '';
+  const spoken = spokenIn(value, depth);
+  if (spoken !== '') return spoken;
+  // { field: ["is wrong", ...] }; other shapes at the top are records, not words, or an envelope around them.
+  if (depth === 0)
+    return (
+      Object.values(value)
+        .map((inner) => (isObject(inner) ? spokenIn(inner, 1) : ''))
+        .find((text) => text !== '') ?? ''
+    );
   return joined(
     Object.entries(value)
       .slice(0, 5)
       .map(([name, inner]) => `${name} ${wordsOf(inner, depth + 1)}`),
     '; ',
   );
+}
+
+function spokenIn(value: Record<string, unknown>, depth: number): string {
+  const members = new Map(Object.entries(value).map(([name, inner]) => [name.toLowerCase().replaceAll(/[^a-z]/g, ''), inner]));
+  const texts = speaking.map((name) => (members.has(name) ? wordsOf(members.get(name), depth + 1) : ''));
+  return texts.find((text) => text !== '') ?? '';
 }
 
 function joined(texts: readonly string[], by: string): string {
@@ -96,36 +132,4 @@ function plain(text: string, scrub: (text: string) => string): string {
   const clean = scrub(String(redact(text.slice(0, 5000))));
   const line = clean.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > longestText ? `${line.slice(0, longestText)}...` : line;
-}
-
-const prefixes = ['x-ratelimit-', 'x-rate-limit-', 'ratelimit-'];
-
-/** What an answer says of the request budget; undefined when nothing. `resetMs` and `pauseMs` count from now. */
-export function budgetNews(status: number, headers: Readonly<Record<string, string>>, clock: Clock): BudgetNews | undefined {
-  const remaining = numberOf(headers, 'remaining');
-  const limit = numberOf(headers, 'limit');
-  const reset = numberOf(headers, 'reset');
-  const pause = status === 429 || status === 503 ? retryAfterMs(headers, clock) : undefined;
-  const news = {
-    remaining,
-    limit,
-    resetMs: reset === undefined ? undefined : untilMs(reset, answeredAt(headers) ?? clock.now()),
-    pauseMs: pause,
-  };
-  return Object.values(news).every((value) => value === undefined) ? undefined : news;
-}
-
-function numberOf(headers: Readonly<Record<string, string>>, name: string): number | undefined {
-  for (const prefix of prefixes) {
-    // Some send `100, 100;w=60`: the first number is the one in force.
-    const match = /^\s*(\d{1,15}(?:\.\d+)?)/.exec(headers[`${prefix}${name}`] ?? '');
-    if (match !== null) return Number(match[1]);
-  }
-  return undefined;
-}
-
-// Vendors write the reset as seconds from now, or as a time in seconds or milliseconds.
-function untilMs(reset: number, now: number): number {
-  if (reset > 100_000_000_000) return Math.max(0, reset - now);
-  return Math.max(0, reset > 1_000_000_000 ? reset * 1000 - now : reset * 1000);
 }

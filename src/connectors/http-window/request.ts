@@ -1,3 +1,4 @@
+import { exactNumber } from '../../base/json.ts';
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
@@ -7,7 +8,8 @@ import { compileTemplate, type Scope, type Template } from '../template.ts';
 /** Makes the request of a page out of values; everything else is fixed. */
 export interface RequestTemplate {
   origin(scope: Scope): string;
-  make(scope: Scope): HttpRequest & { readonly headers: Readonly<Record<string, string>> };
+  /** The request for the first page, or for a later one. */
+  make(scope: Scope, isFirst: boolean): HttpRequest & { readonly headers: Readonly<Record<string, string>> };
 }
 
 type QuerySpec = Readonly<Record<string, unknown>>;
@@ -16,18 +18,17 @@ type Part = readonly [name: string, values: readonly Template[]];
 /** Compiles `read.request` once per connector; `query` takes the place of its query. */
 export function compileRequest({ request, window }: HttpWindowSpec, query: QuerySpec = request.query ?? {}): RequestTemplate {
   const url = compileUrl(request.url);
-  const parts = Object.entries(query).map(
-    ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
-  );
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
-  const body = request.body === undefined ? undefined : compileJson(request.body, numbersOf(window));
+  const content = (variant: Variant = {}): Content => compileContent({ query, body: request.body }, variant, numbersOf(window));
+  const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
   return {
     origin: (scope) => url.origin(scope),
-    make(scope) {
+    make(scope, isFirst) {
+      const { parts, body } = isFirst ? first : later;
       const target = url.render(scope);
       for (const [name, templates] of parts) appendQuery(target, name, templates, scope);
       const rendered = headers.flatMap(([name, template]) => {
@@ -45,6 +46,28 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
       };
     },
   };
+}
+
+interface Content {
+  readonly parts: readonly Part[];
+  readonly body: JsonTemplate | undefined;
+}
+
+type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>>;
+
+/** What a request sends, with what differs in one kind of page; null leaves a parameter or member out. */
+function compileContent(all: Variant, variant: Variant, numbers: ReadonlySet<string>): Content {
+  const merged = (name: 'query' | 'body'): QuerySpec =>
+    Object.fromEntries(
+      Object.entries({ ...all[name], ...variant[name] }).filter(
+        ([key, value]) => value !== null || variant[name]?.[key] !== null,
+      ),
+    );
+  const parts = Object.entries(merged('query')).map(
+    ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
+  );
+  const hasBody = all.body !== undefined || variant.body !== undefined;
+  return { parts, body: hasBody ? compileJson(merged('body'), numbers) : undefined };
 }
 
 /** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */
@@ -80,7 +103,7 @@ function compileJson(value: unknown, numbers: ReadonlySet<string>): JsonTemplate
 
 /** Names whose values are numbers: vendors that take a JSON body refuse them as text. */
 function numbersOf({ format = 'rfc3339' }: HttpWindowSpec['window']): ReadonlySet<string> {
-  const bounds = format === 'rfc3339' ? [] : ['window.from', 'window.to'];
+  const bounds = format.startsWith('epoch_') ? ['window.from', 'window.to'] : [];
   return new Set(['page.offset', 'page.limit', 'page.number', ...bounds]);
 }
 
@@ -90,6 +113,6 @@ function compileText(text: string, numbers: ReadonlySet<string>): JsonTemplate {
   const isNumber = template.parts.length === 1 && numbers.has(template.names[0] ?? '');
   return (scope) => {
     const rendered = template.render(scope);
-    return isNumber && rendered !== undefined ? Number(rendered) : rendered;
+    return isNumber && rendered !== undefined ? exactNumber(rendered) : rendered;
   };
 }

@@ -9,10 +9,13 @@ import { type Authenticator, openAuth } from '../auth.ts';
 import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
+import { budgetNews } from './budget-news.ts';
+import { linkUrl } from './links.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { refusalError } from './refusal.ts';
-import { budgetNews, requireJson, vendorWords } from './reply.ts';
+import { requireJson, vendorWords } from './reply.ts';
 import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
+import { compileJudge, type Judge, type Verdict } from './verdict.ts';
 import { type BoundFormat, compileBound } from './window-format.ts';
 
 interface WindowPlan {
@@ -21,6 +24,7 @@ interface WindowPlan {
   readonly request: RequestTemplate;
   readonly sweep: RequestTemplate | undefined;
   readonly paging: Paging;
+  readonly judge: Judge;
   readonly bound: BoundFormat;
 }
 
@@ -32,6 +36,7 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
     request: compileRequest(spec),
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
     paging: compilePaging(spec),
+    judge: compileJudge(spec),
     bound: compileBound(spec.window),
   };
 }
@@ -41,6 +46,11 @@ const backOffMs = 500;
 const backOffMaxMs = 30_000;
 /** Longer waits are not sat out inside of a poll. */
 const longestWaitMs = 60_000;
+
+interface Sent {
+  readonly response: HttpResponse;
+  readonly verdict: Verdict;
+}
 
 type Try = { readonly retry: number };
 
@@ -89,37 +99,32 @@ class Walker {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.#auth.fingerprint}`;
-    const response = await this.#exchange(request, wanted.state, key, signal);
-    const label = describe(request);
-    if (response.status === 204) return { records: [], next: null, serverTime: answeredAt(response.headers) };
-    const reply = requireJson(response, label);
-    const content = this.#plan.paging(reply, {
+    const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
+    if (verdict.isEmpty) return { records: [], next: null, serverTime: answeredAt(response.headers) };
+    const reply = requireJson(verdict.parsed, response, describe(request));
+    const content = this.#plan.paging(reply.value, {
+      marked: reply.marked,
       url: request.url,
       headers: response.headers,
       state: wanted.state,
       limit,
-      isSecret: (value) => this.#allSecrets().includes(value),
+      secrets: this.#allSecrets(),
     });
     return { ...content, serverTime: answeredAt(response.headers) };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
-    const request = template.make(this.#scope(wanted, limit));
+    const request = template.make(this.#scope(wanted, limit), wanted.state === null);
     if (wanted.state?.kind !== 'link') return request;
-    // Never resolved as a link: a path that begins with two slashes would name a host.
-    const url = new URL(request.url.origin);
-    const [path = '/', ...query] = wanted.state.path.split('?');
-    url.pathname = path;
-    url.search = query.join('?');
-    return { ...request, url };
+    return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
   }
 
   #scope({ from, to, state }: AnyPage, limit: number): Scope {
     const { bound, spec } = this.#plan;
     const offset = state?.kind === 'offset' ? state.offset : undefined;
     const values: Record<string, string | undefined> = {
-      'window.from': from === undefined ? undefined : bound(from),
-      'window.to': to === undefined ? undefined : bound(to),
+      'window.from': from === undefined ? undefined : bound(from, 'from'),
+      'window.to': to === undefined ? undefined : bound(to, 'to'),
       'page.limit': String(limit),
       'page.offset': String(offset ?? 0),
       'page.number': String(offset ?? spec.page.first ?? 1),
@@ -129,16 +134,18 @@ class Walker {
   }
 
   /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
-  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<HttpResponse> {
+  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<Sent> {
     let mayRenew = true;
-    const attempt = async (): Promise<HttpResponse> => {
-      const response = await this.#send(request, key, signal);
-      if (response.status >= 200 && response.status < 300) return response;
-      if (response.status === 401 && mayRenew && this.#auth.renew()) {
+    const attempt = async (): Promise<Sent> => {
+      const sent = await this.#send(request, key, signal);
+      const { response, verdict } = sent;
+      if (verdict.isReply || verdict.isEmpty) return sent;
+      const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
+      if (isRefused && mayRenew && this.#auth.renew()) {
         mayRenew = false;
         return attempt();
       }
-      throw this.#refusal(request, response, state);
+      throw this.#refusal(request, response, verdict, state);
     };
     return pRetry(attempt, {
       retries: tries - 1,
@@ -152,7 +159,7 @@ class Walker {
     });
   }
 
-  async #send(request: HttpRequest, key: string, signal: AbortSignal): Promise<HttpResponse> {
+  async #send(request: HttpRequest, key: string, signal: AbortSignal): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
     const proof = await this.#auth.headers(signal);
     await limit(key, signal);
@@ -162,9 +169,11 @@ class Walker {
       headers: { 'user-agent': userAgent, ...request.headers, ...proof },
       signal,
     });
-    const news = budgetNews(response.status, response.headers, seams.clock);
+    const verdict = this.#plan.judge(response);
+    const isRateLimited = verdict.meaning === 'rate_limit' || response.status === 503;
+    const news = budgetNews(response.headers, seams.clock, isRateLimited);
     if (news !== undefined) budget(key, news);
-    return response;
+    return { response, verdict };
   }
 
   async #wait(error: Error, { retry }: Try, signal: AbortSignal): Promise<void> {
@@ -175,12 +184,13 @@ class Walker {
     await sleep(seams.clock, waitMs, signal);
   }
 
-  #refusal(request: HttpRequest, response: HttpResponse, state: PageState | null): PenstockError {
+  #refusal(request: HttpRequest, response: HttpResponse, verdict: Verdict, state: PageState | null): PenstockError {
     const secrets = createSecrets();
     for (const secret of this.#allSecrets()) secrets.add(secret);
     const location = response.status >= 300 && response.status < 400 ? response.headers['location'] : undefined;
     return refusalError({
-      status: response.status,
+      status: verdict.status,
+      meaning: verdict.meaning,
       words: vendorWords(response, (text) => secrets.scrub(text)),
       request: describe(request),
       at: state === null ? 'first' : state.kind === 'offset' ? 'offset' : 'cursor',

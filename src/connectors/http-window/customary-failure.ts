@@ -1,0 +1,104 @@
+// Members by which bodies with status 200 say that the request failed, whatever the vendor.
+import { isObject, isRawNumber } from '../../base/json.ts';
+import type { Meaning } from '../read-section.ts';
+
+interface Failure {
+  readonly meaning?: Meaning;
+  /** A status that stands in the body. */
+  readonly status?: number;
+}
+
+interface Context {
+  /** The body has records; then only the clearest members count. */
+  readonly holdsRecords: boolean;
+  /** Paths that the connector explains itself. */
+  readonly said: ReadonlySet<string>;
+  /** Where records stand: a list of records may be called `errors`. */
+  readonly records: readonly string[];
+}
+
+const clear = new Set(['error', 'errors', 'fail']);
+const further = new Set([
+  'errormessage',
+  'errordescription',
+  'errorsummary',
+  'errorcode',
+  'errcode',
+  'failure',
+  'failures',
+  'fault',
+  'exception',
+]);
+const claims = new Set(['ok', 'success', 'succeeded', 'successful']);
+const further_claims = new Set(['issuccess', 'issuccessful']);
+const statusNames = new Set(['status', 'statuscode', 'code', 'httpstatus', 'result']);
+const noes = new Set(['false', '0', 'no', 'n', 'off', 'f']);
+const nothings = new Set(['', '0', '0.0', 'false', 'no', 'none', 'null', 'nil', 'ok', 'success', 'successful', 'no error']);
+const failedTexts = new Set(['error', 'errors', 'fail', 'failed', 'failure', 'ko', 'nok']);
+
+/** How a body says by custom that it is a failure; undefined when it says nothing of the kind. */
+export function customaryFailure(body: unknown, context: Context): Failure | undefined {
+  if (!isObject(body)) return undefined;
+  const found = failureIn(body, '', context);
+  if (found !== undefined || context.holdsRecords) return found;
+  for (const [name, inner] of Object.entries(body)) {
+    const below = isObject(inner) ? failureIn(inner, `${name}.`, context) : undefined;
+    if (below !== undefined) return below;
+  }
+  return undefined;
+}
+
+function failureIn(members: Record<string, unknown>, prefix: string, context: Context): Failure | undefined {
+  const entries = Object.entries(members).filter(([name]) => !isExplained(`${prefix}${name}`, context));
+  const status = entries.map(([name, value]) => statusOf(plain(name), value)).find((one) => one !== undefined);
+  const isFailed = entries.some(([name, value]) => saysFailure(plain(name), value, context.holdsRecords));
+  if (isFailed) return status === undefined ? { meaning: 'failed' } : { status, ...meaningOf(status) };
+  return status === undefined || context.holdsRecords ? undefined : { status, ...meaningOf(status) };
+}
+
+function isExplained(path: string, { said, records }: Context): boolean {
+  if (said.has(path)) return true;
+  return [...said, ...records].some((other) => other === path || other.startsWith(`${path}.`) || other.startsWith(`${path}[`));
+}
+
+function saysFailure(name: string, value: unknown, holdsRecords: boolean): boolean {
+  if (clear.has(name)) return !isNothing(value);
+  if (claims.has(name)) return isNo(value);
+  if (holdsRecords) return false;
+  if (further.has(name)) return !isNothing(value);
+  if (further_claims.has(name)) return isNo(value);
+  return statusNames.has(name) && typeof value === 'string' && failedTexts.has(value.trim().toLowerCase());
+}
+
+function statusOf(name: string, value: unknown): number | undefined {
+  if (!statusNames.has(name)) return undefined;
+  const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
+}
+
+function meaningOf(status: number): Failure {
+  if (status === 429) return { meaning: 'rate_limit' };
+  if (status === 401 || status === 403) return { meaning: 'refused' };
+  return { meaning: status >= 500 ? 'unavailable' : 'failed' };
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z]/g, '');
+}
+
+function textOf(value: unknown): string | undefined {
+  if (isRawNumber(value)) return value.rawJSON;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function isNo(value: unknown): boolean {
+  return noes.has(textOf(value)?.trim().toLowerCase() ?? '');
+}
+
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (Array.isArray(value)) return value.every(isNothing);
+  // `{ code: 0, message: "" }` says nothing either.
+  if (isObject(value)) return Object.values(value).every(isNothing);
+  return nothings.has(textOf(value)?.trim().toLowerCase() ?? '');
+}

@@ -1,0 +1,87 @@
+// The address of the next page: made relative, without secrets, before it is stored; absolute, with them, before it is asked.
+import { PenstockError } from '../../base/errors.ts';
+import type { PageState } from '../connector.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
+
+/** Stands in a URL and in the journal; servers take 8 kB of a URL. */
+const longestLink = 32_768;
+
+type PageSpec = HttpWindowSpec['page'];
+
+interface Place {
+  /** The request that was answered. */
+  readonly url: URL;
+  readonly secrets: readonly string[];
+}
+
+/** The target of `rel="next"` in a Link header. Source: https://www.rfc-editor.org/rfc/rfc8288#section-3 */
+export function nextLink(header: string): string | undefined {
+  for (const [, target, parameters] of header.matchAll(
+    /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g,
+  )) {
+    for (const [, name = '', value = ''] of (parameters ?? '').matchAll(
+      /;\s*([^\s=;,]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?/g,
+    )) {
+      if (name.toLowerCase() === 'rel' && value.replaceAll('"', '').toLowerCase().split(/\s+/).includes('next')) return target;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The place of a link, resolved against the request (RFC 3986), as it may be stored: without parameters whose value is a secret. Throws
+ * PEN_FOREIGN_ORIGIN for one that leads elsewhere, unless the connector takes links from other hosts.
+ */
+export function linkState(target: string, page: PageSpec, { url, secrets }: Place): PageState {
+  if (target.length > longestLink)
+    throw new PenstockError(
+      'PEN_SOURCE_BAD_REPLY',
+      `the link to the next page has ${target.length} characters, more than ${longestLink}`,
+    );
+  const next = URL.parse(target, url.href);
+  if (next === null) throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the link to the next page is not a URL');
+  if (next.origin !== url.origin && page.link_host !== 'ignored') {
+    throw new PenstockError('PEN_FOREIGN_ORIGIN', `the link to the next page leads from ${url.origin} to ${next.origin}`, {
+      fix: `if that host is the vendor's, set the API address in the options to it, or let the connector say link_host: ignored; credentials are never sent elsewhere`,
+    });
+  }
+  const own = pairsOf(next);
+  const kept =
+    page.link_query === 'kept' ? pairsOf(url).filter((pair) => !own.some((other) => nameOf(other) === nameOf(pair))) : [];
+  const hidden = new Set([...secrets, ...secretPairs(url, secrets).map(valueOf)]);
+  const pairs = [...kept, ...own].filter((pair) => !hidden.has(valueOf(pair)));
+  return { kind: 'link', path: `${next.pathname}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}` };
+}
+
+/** The address of a stored link at the origin of a request; parameters of the request that hold a secret come back. */
+export function linkUrl(path: string, request: URL, secrets: readonly string[]): URL {
+  // Never resolved as a link: a path that begins with two slashes would name a host.
+  const url = new URL(request.origin);
+  const [place = '/', ...query] = path.split('?');
+  url.pathname = place;
+  url.search = query.join('?');
+  const names = new Set(pairsOf(url).map(nameOf));
+  for (const pair of secretPairs(request, secrets))
+    if (!names.has(nameOf(pair))) url.search += `${url.search === '' ? '' : '&'}${pair}`;
+  return url;
+}
+
+/** Parameters as they are written: vendors sign what they wrote. */
+function pairsOf({ search }: URL): string[] {
+  return search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '');
+}
+
+function nameOf(pair: string): string {
+  return [...new URLSearchParams(pair).keys()][0] ?? '';
+}
+
+function valueOf(pair: string): string {
+  return [...new URLSearchParams(pair).values()][0] ?? '';
+}
+
+function secretPairs(request: URL, secrets: readonly string[]): string[] {
+  return pairsOf(request).filter((pair) => secrets.some((secret) => secret !== '' && valueOf(pair).includes(secret)));
+}

@@ -1,0 +1,130 @@
+// What is odd in a file of rows is said once, in the log, and costs no row.
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Log, silentLog } from '../../src/base/log.ts';
+import type { DirectoryReader } from '../../src/connectors/connector.ts';
+import { Utf8Watch } from '../../src/connectors/csv-directory/utf8-watch.ts';
+import { openSource } from './open-source.ts';
+
+const signal = new AbortController().signal;
+const header = 'typename,actionResult,userID,event,eventTime,eventType\n';
+const row = (user: string): string => `AuditEvent,SUCCESS,${user},{},2026-11-20T10:15:30.123Z,CREATE_ROLE\n`;
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-csv-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** The users in a file, and what was logged. */
+async function read(
+  content: string | Buffer,
+): Promise<{ readonly users: unknown[]; readonly said: unknown[]; readonly unreadable: unknown[] }> {
+  const said: unknown[] = [];
+  const log = { ...silentLog(), warn: (facts: unknown, text: string) => void said.push([facts, text]) } as unknown as Log;
+  const { reader } = await openSource('astra-csv', { directory: folder, org_id: 'org' }, { log });
+  const past = new Date('2026-11-21T08:00:00Z');
+  await writeFile(join(folder, 'a.csv'), content);
+  await utimes(join(folder, 'a.csv'), past, past);
+  const { files } = await (reader as DirectoryReader).list(signal);
+  const users: unknown[] = [];
+  const unreadable: unknown[] = [];
+  for (const file of files)
+    for await (const chunk of (reader as DirectoryReader).read(file, signal)) {
+      users.push(...chunk.map(({ value }) => (value as Record<string, unknown>)['userID']));
+      unreadable.push(...chunk.flatMap((record) => record.unreadable ?? []));
+    }
+  return { users, said, unreadable };
+}
+
+it('skips a header line that comes again, and says how often', async () => {
+  const { users, said } = await read(header + row('u1') + header + header + row('u2'));
+
+  expect(users).toEqual(['u1', 'u2']);
+  expect(said).toEqual([[{ file: 'a.csv', count: 2 }, 'the header line comes again in the file; it was skipped']]);
+});
+
+it('keeps a row that only begins like the header', async () => {
+  const { users, said } = await read(`${header}typename,SUCCESS,u1,{},2026-11-20T10:15:30.123Z,CREATE_ROLE\n`);
+
+  expect([users, said]).toEqual([['u1'], []]);
+});
+
+it('says once per file that it is not UTF-8, and reads its rows', async () => {
+  const { users, said } = await read(Buffer.from(header + row('josé') + row('zoë'), 'latin1'));
+
+  expect(users).toEqual(['jos\ufffd', 'zo\ufffd']);
+  expect(said).toEqual([
+    [
+      { file: 'a.csv' },
+      'the file is not UTF-8: characters that cannot be read became U+FFFD; save it as UTF-8 and import it again',
+    ],
+  ]);
+});
+
+it('says nothing of a file in UTF-8, whatever its characters', async () => {
+  const { users, said } = await read(`\ufeff${header}${row('josé')}${row('登录')}${row('🙂')}`);
+
+  expect([users, said]).toEqual([['josé', '登录', '🙂'], []]);
+});
+
+it.each([
+  ['aé登🙂b', true],
+  ['aé登🙂', true],
+  ['\u00e9', true],
+])('sees UTF-8 in %s wherever the pieces are cut', async (text, isSound) => {
+  const bytes = Buffer.from(text);
+  for (let size = 1; size <= bytes.length; size += 1) {
+    const watch = new Utf8Watch();
+    const passed: Buffer[] = [];
+    async function* pieces(): AsyncGenerator<Buffer> {
+      for (let at = 0; at < bytes.length; at += size) yield await Promise.resolve(bytes.subarray(at, at + size));
+    }
+    for await (const piece of watch.pass(pieces())) passed.push(piece);
+
+    expect([watch.isSound, Buffer.concat(passed).equals(bytes)]).toEqual([isSound, true]);
+  }
+});
+
+it('sees a character that was cut off at the end of a file', async () => {
+  const { said } = await read(Buffer.concat([Buffer.from(header + row('u1')), Buffer.from([0xe7, 0x99])]));
+
+  expect(said).toHaveLength(1);
+});
+
+const open = 'AuditEvent,SUCCESS,bad,"{never closed,2026-11-20T10:15:30.123Z,CREATE_ROLE\n';
+
+describe('a bad row', () => {
+  const large = `AuditEvent,SUCCESS,bad,${'x'.repeat(9_000_000)},2026-11-20T10:15:30.123Z,CREATE_ROLE\n`;
+  const quoted = `AuditEvent,SUCCESS,bad,"${'x\n'.repeat(4_500_000)}",2026-11-20T10:15:30.123Z,CREATE_ROLE\n`;
+
+  it.each([
+    ['first', ['', 'u1', 'u2']],
+    ['between', ['u1', '', 'u2']],
+    ['last', ['u1', 'u2', '']],
+  ])('whose quote is not closed is one unreadable record, the rows around it are read: %s', async (_place, order) => {
+    const { users, unreadable } = await read(header + order.map((user) => (user === '' ? open : row(user))).join(''));
+
+    expect(users.filter((user) => user !== undefined)).toEqual(['u1', 'u2']);
+    expect(unreadable).toEqual(['a quoted field never ends: the file was cut off']);
+  });
+
+  it.each([
+    ['one line', large],
+    ['many lines', quoted],
+  ])('above 8 MiB is one unreadable record, the rows around it are read: %s', async (_name, bad) => {
+    const { users, unreadable } = await read(header + row('u1') + bad + row('u2'));
+
+    expect(users[0]).toBe('u1');
+    expect(users.at(-1)).toBe('u2');
+    expect(unreadable[0]).toBe('the row is too large; this is its beginning');
+  });
+
+  it('is one record, although the field that was cut off has many lines', async () => {
+    const { users, unreadable } = await read(`${header}${row('u1')}AuditEvent,SUCCESS,u2,"{\n  a\n  b\n`);
+
+    expect([users, unreadable.length]).toEqual([['u1', undefined], 1]);
+  });
+});

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { faultOf, openVendor, pageOf, pathsAsked, type Vendor, vendorConnector, walk } from './vendor.ts';
+
+const since = '{{ window.from }}';
+const from = '2026-11-21T09:00:00.000Z';
+const offset = { 'page.kind': 'offset', 'request.query': { from: since, skip: '{{ page.offset }}' } };
+const number = { 'page.kind': 'page_number', 'request.query': { from: since, page: '{{ page.number }}' } };
+const token = { 'page.kind': 'token', 'page.token': 'next', 'request.query': { from: since, after: '{{ page.token }}' } };
+const data = [{ id: 1 }];
+
+describe('a flag for more pages', () => {
+  const settings = [offset, number, token].map((kind) => ({ ...kind, 'page.more': 'more' }));
+
+  it.each([true, 1, 20, 'true', 'True', '1', 'yes', 'Y', ' on '])('says yes with %j', async (more) => {
+    for (const setting of settings) {
+      const vendor = openVendor(vendorConnector(setting), () => ({ body: { data, more, next: 't' } }));
+
+      expect((await pageOf(vendor)).next).not.toBeNull();
+    }
+  });
+
+  it.each([false, 0, 'false', 'FALSE', '0', 'no', 'N', 'off'])('says no with %j', async (more) => {
+    for (const setting of settings) {
+      const vendor = openVendor(vendorConnector(setting), () => ({ body: { data, more, next: 't' } }));
+
+      expect((await pageOf(vendor)).next).toBeNull();
+    }
+  });
+
+  it.each(['maybe', {}, [], [true], -1, 1.5, '-1', 'https'])('that is no answer is a bad reply: %j', async (more) => {
+    for (const setting of settings) {
+      const vendor = openVendor(vendorConnector(setting), () => ({ body: { data, more, next: 't' } }));
+
+      expect((await faultOf(vendor))?.code).toBe('PEN_SOURCE_BAD_REPLY');
+    }
+  });
+
+  it.each([undefined, null, ''])('that is missing (%j) never ends a walk that may go on', async (more) => {
+    const ids = await Promise.all(
+      settings.map((setting) =>
+        walk(
+          openVendor(vendorConnector(setting), (_request, count) => ({
+            body: { data: count < 3 ? [{ id: count }] : [], more, ...(count < 3 ? { next: `t${count}` } : {}) },
+          })),
+        ),
+      ),
+    );
+
+    expect(ids).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
+  });
+});
+
+/** Three pages of one record each, of which the first two lead on to `target`, in the body or in a header. */
+function linking(settings: Readonly<Record<string, unknown>>, target: (count: number) => string): Vendor {
+  return openVendor(vendorConnector(settings), (_request, count) => {
+    const next = count < 2 ? target(count) : undefined;
+    const body = { data: [{ id: count }], links: { next } };
+    if (next === undefined) return { body };
+    return { body, headers: { link: `<${next}>; rel="next"`, 'x-next': next, 'x-links': `<${next}>; rel=next` } };
+  });
+}
+
+const linkKinds = [
+  { 'page.kind': 'link', 'page.link': 'links.next' },
+  { 'page.kind': 'link', 'page.header': 'X-Next' },
+  { 'page.kind': 'link_header' },
+  { 'page.kind': 'link_header', 'page.header': 'X-Links' },
+];
+
+describe.each(linkKinds)('a link, found as %j says', (kind) => {
+  it.each([
+    ['https://api.example.com/v2/x?after=1', '/v2/x?after=1'],
+    ['//api.example.com/v2/x?after=1', '/v2/x?after=1'],
+    ['/v2/x?after=1', '/v2/x?after=1'],
+    ['more?after=1', '/v1/more?after=1'],
+    ['../x?after=1', '/x?after=1'],
+    ['?page[after]=X', '/v1/logs?page[after]=X'],
+  ])('resolves against the request: %s', async (link, asked) => {
+    const vendor = linking(kind, () => link);
+
+    expect(await walk(vendor)).toEqual([0, 1, 2]);
+    expect(pathsAsked(vendor)[1]).toBe(asked);
+  });
+
+  it('keeps parameters of the request that it does not name, where the connector says so', async () => {
+    const vendor = linking({ ...kind, 'page.link_query': 'kept' }, (count) => `?page[after]=${count}`);
+
+    await walk(vendor);
+
+    expect(pathsAsked(vendor)).toEqual([
+      `/v1/logs?from=${from}`,
+      `/v1/logs?from=${from}&page[after]=0`,
+      `/v1/logs?from=${from}&page[after]=1`,
+    ]);
+  });
+
+  it.each(['https://internal:8443/v1/logs?p=2', 'http://api.example.com/v1/logs?p=2', '//10.0.0.7/v1/logs?p=2'])(
+    'that leads elsewhere is refused, or taken at our own address where the connector says so: %s',
+    async (link) => {
+      const [refused, ignored] = [linking(kind, () => link), linking({ ...kind, 'page.link_host': 'ignored' }, () => link)];
+
+      expect((await faultOf(refused))?.code).toBe('PEN_FOREIGN_ORIGIN');
+      expect(await walk(ignored)).toEqual([0, 1, 2]);
+      expect(ignored.asked.map(({ url }) => url.origin)).toEqual(Array(3).fill('https://api.example.com'));
+    },
+  );
+
+  it.each(['', '&key=s3cret', '&key=s3cret&x=s3cret'])(
+    'goes out with the secret parameters of the request, and is stored without: a link with "%s"',
+    async (echoed) => {
+      const query = { from: since, key: '{{ options.token }}', auth: 'Key {{ options.token }}' };
+      const vendor = linking({ ...kind, 'request.query': query }, (count) => `/v1/logs?after=${count}${echoed}`);
+
+      const { next } = await pageOf(vendor);
+      await walk(vendor);
+
+      expect(next).toEqual({ kind: 'link', path: '/v1/logs?after=0' });
+      expect(pathsAsked(vendor).slice(2)).toEqual(['/v1/logs?after=1&key=s3cret&auth=Key s3cret']);
+    },
+  );
+
+  it.each(['signature', 'sig', 'access_token', 'X-Amz-Signature', 'token', 'password'])(
+    'keeps a parameter of the vendor, whatever its name: %s',
+    async (name) => {
+      const vendor = linking(kind, (count) => `/v1/logs?after=${count}&${name}=a%2Bb%20c`);
+
+      expect((await pageOf(vendor)).next).toEqual({ kind: 'link', path: `/v1/logs?after=0&${name}=a%2Bb%20c` });
+    },
+  );
+
+  it('to another host never takes a secret along', async () => {
+    const query = { from: since, key: '{{ options.token }}' };
+    const vendor = linking({ ...kind, 'request.query': query, 'page.link_host': 'ignored' }, () => 'https://evil.example/x');
+
+    await walk(vendor);
+
+    expect(vendor.asked.filter(({ url }) => url.origin !== 'https://api.example.com')).toEqual([]);
+  });
+});
+
+it.each(['X-Next-Token', 'link', 'x-amz-next'])('finds a token in the header %s', async (header) => {
+  const vendor = openVendor(vendorConnector({ ...token, 'page.token': undefined, 'page.header': header }), (_request, count) => ({
+    body: { data: [{ id: count }] },
+    headers: count < 2 ? { [header.toLowerCase()]: ` t${count} ` } : {},
+  }));
+
+  expect(await walk(vendor)).toEqual([0, 1, 2]);
+  expect(pathsAsked(vendor)).toEqual([
+    `/v1/logs?from=${from}`,
+    `/v1/logs?from=${from}&after=t0`,
+    `/v1/logs?from=${from}&after=t1`,
+  ]);
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { openVendor, pathsAsked, vendorConnector, walk } from './vendor.ts';
+
+const since = '{{ window.from }}';
+const token = { 'page.kind': 'token', 'page.token': 'next' };
+const from = '2026-11-21T09:00:00.000Z';
+
+describe('the first page and later ones', () => {
+  const answer = (_request: unknown, count: number): { readonly body: unknown } => ({
+    body: { data: [{ id: count }], ...(count < 2 ? { next: `t${count}` } : {}) },
+  });
+
+  it('may differ in the query', async () => {
+    const query = { from: since, limit: 5, after: '{{ page.token }}' };
+    const settings = { 'request.query': query, 'request.first.query': { order: 'asc' }, 'request.later.query': { from: null } };
+    const vendor = openVendor(vendorConnector({ ...token, ...settings }), answer);
+
+    expect(await walk(vendor)).toEqual([0, 1, 2]);
+    expect(pathsAsked(vendor)).toEqual([
+      `/v1/logs?from=${from}&limit=5&order=asc`,
+      '/v1/logs?limit=5&after=t0',
+      '/v1/logs?limit=5&after=t1',
+    ]);
+  });
+
+  it('may differ in the body', async () => {
+    const settings = {
+      'request.method': 'POST',
+      'request.query': {},
+      'request.body': { deep: { none: null } },
+      'request.first.body': { limit: '{{ page.limit }}', start_time: since },
+      'request.later.body': { cursor: '{{ page.token }}', deep: null },
+    };
+    const vendor = openVendor(vendorConnector({ ...token, ...settings }), answer);
+
+    expect(await walk(vendor)).toEqual([0, 1, 2]);
+    expect(vendor.asked.map(({ body }) => JSON.parse(String(body)) as unknown)).toEqual([
+      { deep: { none: null }, limit: 100, start_time: from },
+      { cursor: 't0' },
+      { cursor: 't1' },
+    ]);
+  });
+});
+
+describe('the bounds of a window', () => {
+  it.each([
+    ['date', '2026-11-21', '2026-11-22'],
+    ['yyyy-MM-dd HH:mm', '2026-11-21 09:00', '2026-11-21 10:01'],
+    ['yyyy-MM-dd HH:mm:ss', '2026-11-21 09:00:00', '2026-11-21 10:00:01'],
+    ["yyyyMMdd'T'HHmmss.SSS", '20261121T090000.007', '20261121T100000.007'],
+    ["MM/dd yyyy-MM-dd 'at' HH", '11/21 2026-11-21 at 09', '11/21 2026-11-21 at 11'],
+    ['epoch_s', '1795251600', '1795255200'],
+    ['epoch_ms', '1795251600007', '1795255200007'],
+    ['epoch_us', '1795251600007000', '1795255200007000'],
+    ['epoch_ns', '1795251600007000000', '1795255200007000000'],
+  ])('are written as %s, and the end never before the end', async (format, begin, end) => {
+    const query = { from: since, to: '{{ window.to }}' };
+    const body = { n: '{{ window.from }}' };
+    const settings = { 'window.format': format, 'request.query': query, 'request.method': 'POST', 'request.body': body };
+    const vendor = openVendor(vendorConnector(settings), () => ({ body: { data: [] } }));
+
+    const at = { from: Date.UTC(2026, 10, 21, 9, 0, 0, 7), to: Date.UTC(2026, 10, 21, 10, 0, 0, 7), state: null };
+    await vendor.reader.page(at, new AbortController().signal);
+
+    expect(pathsAsked(vendor)).toEqual([`/v1/logs?from=${begin}&to=${end}`]);
+    expect(vendor.asked[0]?.body).toBe(format.startsWith('epoch') ? `{"n":${begin}}` : `{"n":"${begin}"}`);
+  });
+});
