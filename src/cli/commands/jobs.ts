@@ -8,7 +8,7 @@ import type { JobKind } from '../../operate/jobs/runner.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress } from '../job-progress.ts';
+import { describeProgress } from '../output.ts';
 
 export interface JobOptions {
   readonly config: string;
