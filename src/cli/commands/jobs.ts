@@ -86,12 +86,6 @@ function addReplay(program: Command, context: CommandContext): void {
       (
         sink: string,
         { from, to, source, action, ...options }: JobOptions & { from: number; to: number; source?: string; action?: string },
-      ) =>
-        runJob(
-          'replay',
-          { sink, from, to, ...(source === undefined ? {} : { source }), ...(action === undefined ? {} : { action }) },
-          options,
-          context,
-        ),
+      ) => runJob('replay', { sink, from, to, source, action }, options, context),
     );
 }

@@ -41,7 +41,7 @@ async function simulate(options: SimulateOptions, { output, seams }: CommandCont
     port: options.port ?? 0,
     samples: await vendorSamples(seams.files),
     stream: true,
-    ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
+    downloads: options.downloads,
   });
   output.note(`simulated vendors listen on loopback (seed ${seed}); press Ctrl-C to stop. Sources for a configuration:`);
   output.line(stringify({ sources: simulator.sources }));
