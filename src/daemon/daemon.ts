@@ -137,7 +137,7 @@ export class Daemon implements AsyncDisposable {
 function adminSettings({ admin, data_dir }: Config) {
   return {
     listen: { host: admin.host, port: admin.port },
-    ...(admin.tls === undefined ? {} : { tls: admin.tls }),
+    tls: admin.tls,
     dataDir: data_dir,
   };
 }

@@ -7,7 +7,7 @@ import { withStoredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
 
 function daemonOf({ admin, data_dir }: Config, { files }: Seams) {
-  return findDaemon({ dataDir: data_dir, files, ...(admin.tls === undefined ? {} : { tls: admin.tls }) });
+  return findDaemon({ dataDir: data_dir, files, tls: admin.tls });
 }
 
 /** The running daemon's status, or, when none answers, what the journal remembers. */

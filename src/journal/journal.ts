@@ -1,15 +1,10 @@
 import type { Delivery } from './contract/delivery.ts';
-import type { Jobs } from './contract/jobs.ts';
-import type { Reports } from './contract/ledger.ts';
+import type { Jobs, Registration, Reports } from './contract/operate.ts';
 import type { RecordLog } from './contract/records.ts';
-import type { Registration } from './contract/registration.ts';
 
 export type * from './contract/delivery.ts';
-export type * from './contract/jobs.ts';
-export type * from './contract/lanes.ts';
-export type * from './contract/ledger.ts';
+export type * from './contract/operate.ts';
 export type * from './contract/records.ts';
-export type * from './contract/registration.ts';
 export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
 
 /**

@@ -82,7 +82,7 @@ type Outcome = Pick<Finding, 'ok' | 'findings' | 'fix'>;
 async function describeStream(reader: StreamReader, options: CheckOptions, signal: AbortSignal): Promise<Outcome> {
   if (reader.probe === undefined) return { ok: true, findings: ['connects when the daemon runs; nothing was read'] };
   const { findings, fault } = await reader.probe(signal, options);
-  return { ok: fault === undefined, findings, ...(fault?.fix === undefined ? {} : { fix: fault.fix }) };
+  return { ok: fault === undefined, findings, fix: fault?.fix };
 }
 
 async function describeReader(
@@ -97,7 +97,7 @@ async function describeReader(
 
 function failure(error: unknown): { ok: false; findings: string[]; fix?: string } {
   const { message, fix } = asPenstockError(error);
-  return { ok: false, findings: [message], ...(fix === undefined ? {} : { fix }) };
+  return { ok: false, findings: [message], fix };
 }
 
 interface CheckOptions {
@@ -143,8 +143,7 @@ async function checkSink(sink: SinkConfig, context: OpenContext, signal: AbortSi
 }
 
 async function routeOf(urls: readonly string[], { http }: SourceConfig | SinkConfig, context: OpenContext): Promise<string[]> {
-  const proxy = http.proxy === undefined ? {} : { proxy: http.proxy };
-  await using client = await openHttpClient({ userAgent: plainUserAgent, ...proxy }, context.seams);
+  await using client = await openHttpClient({ userAgent: plainUserAgent, proxy: http.proxy }, context.seams);
   const ways = urls.map((text) => {
     const url = new URL(text);
     const isHttp = url.protocol.startsWith('http') || url.protocol.startsWith('ws');

@@ -4,9 +4,9 @@ import type { Seams } from '../base/seams.ts';
 import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Journal } from '../journal/journal.ts';
-import { configuredSource } from '../runtime/by-name.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
+import { configuredSource } from '../runtime/runtime.ts';
 
 /** Names in the journal change only while no daemon uses it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {

@@ -55,7 +55,7 @@ export async function preview(
   const mapping = { source: source.name, tenant: source.tenant, labels: source.labels, processedTime: now };
   return records.slice(0, limit).map((raw) => {
     const { uid, record, unreadable } = source.connector.records.examine(raw, source.tenant, context.secrets.scrubValues);
-    const envelope = { uid, received: now, record, ...(unreadable === undefined ? {} : { unreadable }) };
+    const envelope = { uid, received: now, record, unreadable };
     const { event, action } = source.connector.mapper.map(envelope, mapping);
     return { record, event, known: action !== undefined };
   });

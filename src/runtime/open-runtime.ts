@@ -44,8 +44,7 @@ export async function userAgentOf(journal: Journal, seams: Seams): Promise<strin
 function openClient(connection: ConnectionConfig, context: OpenContext): Promise<HttpClient> {
   const { seams, userAgent, secrets, replies } = context;
   const { tls, proxy } = connection;
-  const given = { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) };
-  return openHttpClient({ userAgent, secrets, ...(replies === undefined ? {} : { memory: replies }), ...given }, seams);
+  return openHttpClient({ userAgent, secrets, memory: replies, tls, proxy }, seams);
 }
 
 /** The same object, which on disposal also closes the HTTP client that was opened for it. */

@@ -1,10 +1,9 @@
 import type { Seams } from '../base/seams.ts';
 import { anacondaApi, anacondaTenant, makeAnacondaRecord } from './anaconda.ts';
 import { analystStudioApi, makeStudioRecord, studioTenant } from './analyst-studio.ts';
-import { astraTenant, makeAstraRecord, writeDownload } from './astra.ts';
+import { astraTenant, makeAstraRecord, type StreamedLog, startStream, writeDownload } from './astra.ts';
 import type { Faults } from './faults.ts';
 import type { SimulatedPulsar } from './pulsar.ts';
-import { type StreamedLog, startStream } from './stream.ts';
 import { openVendorLog, type RecordMaker, type VendorLog } from './vendor-log.ts';
 import { startVendorServer } from './vendor-server.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { processOutput } from '../../src/cli/output.ts';
+import { describeProgress, processOutput } from '../../src/cli/output.ts';
 import { stream } from './terminal.ts';
 
 const open = (isTTY: boolean, env: NodeJS.ProcessEnv = {}) => {
@@ -69,4 +69,14 @@ it('overwrites progress on a terminal and says it rarely elsewhere', () => {
   }
 
   expect([terminal.err(), pipe.err()]).toEqual(['\r\u001b[2K1 of 2\r\u001b[2K2 of 2\n', '1 of 2\n']);
+});
+
+it.each([
+  [null, 'waiting'],
+  [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'collected up to 2026-11-20T10:00:00.000Z, 75 records so far'],
+  [{ done: 3, total: 9 }, '3 of 9 events'],
+  [{ files: 2, files_done: 1, file: 'a.csv', fetched: 9, new: 4, duplicate: 5 }, '1 of 2 files, 9 records so far, 4 of them new'],
+  [{ steps: 2 }, '{"steps":2}'],
+])('says how far a job got: %j', (progress, words) => {
+  expect(describeProgress({ progress })).toBe(words);
 });

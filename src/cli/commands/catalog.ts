@@ -81,9 +81,8 @@ async function actions(name: string | undefined, options: ActionsOptions, contex
 
 async function sample(connector: string, options: SampleOptions, { output, seams }: CommandContext): Promise<void> {
   const { format, action, includeRaw = false } = options;
-  const request = { connector, format, includeRaw, dirs: dirsOf(options), now: seams.clock.now() };
-  for (const line of await renderSamples({ ...request, ...(action === undefined ? {} : { action }) }, seams.files))
-    output.line(line);
+  const request = { connector, format, action, includeRaw, dirs: dirsOf(options), now: seams.clock.now() };
+  for (const line of await renderSamples(request, seams.files)) output.line(line);
 }
 
 const folderOption = (): Option => new Option('--connectors-dir <folder>', 'folder of your own connectors, searched first');

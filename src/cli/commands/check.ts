@@ -3,9 +3,9 @@ import { silentLog } from '../../base/log.ts';
 import { tellAll } from '../../base/secrets.ts';
 import { check, type Finding } from '../../operate/check.ts';
 import { preview } from '../../operate/preview.ts';
-import { configuredSource } from '../../runtime/by-name.ts';
 import { plainUserAgent } from '../../runtime/open-runtime.ts';
 import { readConfig } from '../../runtime/read-config.ts';
+import { configuredSource } from '../../runtime/runtime.ts';
 import { configOption, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 

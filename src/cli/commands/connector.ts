@@ -19,7 +19,7 @@ function showCase({ name, summary, faults, written }: CaseReport, { output }: Co
 
 async function test(folder: string, { update, case: only, json }: TestOptions, context: CommandContext): Promise<void> {
   const { output, seams, exit } = context;
-  const report = await testConnector(folder, seams, { update: update === true, ...(only === undefined ? {} : { only }) });
+  const report = await testConnector(folder, seams, { update: update === true, only });
   exit(report.passed ? 0 : 1);
   if (json === true) {
     output.json(report);

@@ -12,7 +12,7 @@ import { readConfig } from '../../runtime/read-config.ts';
 import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
 import { duration } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { vendorSamples } from '../vendor-samples.ts';
+import { vendorSamples } from './simulate.ts';
 
 interface DemoOptions {
   readonly for?: number;

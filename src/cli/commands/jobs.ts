@@ -8,7 +8,7 @@ import type { JobKind } from '../../operate/jobs/runner.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress } from '../job-progress.ts';
+import { describeProgress } from '../output.ts';
 
 export interface JobOptions {
   readonly config: string;
@@ -86,12 +86,6 @@ function addReplay(program: Command, context: CommandContext): void {
       (
         sink: string,
         { from, to, source, action, ...options }: JobOptions & { from: number; to: number; source?: string; action?: string },
-      ) =>
-        runJob(
-          'replay',
-          { sink, from, to, ...(source === undefined ? {} : { source }), ...(action === undefined ? {} : { action }) },
-          options,
-          context,
-        ),
+      ) => runJob('replay', { sink, from, to, source, action }, options, context),
     );
 }

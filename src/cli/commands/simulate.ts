@@ -1,13 +1,16 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { sleep } from '../../base/clock.ts';
+import { isObject, parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
+import type { Files } from '../../base/seams.ts';
 import { catchSignals } from '../../daemon/run.ts';
-import { allFaults, noFaults, startSimulator } from '../../simulator/index.ts';
+import { shippedConnectors } from '../../runtime/read-config.ts';
+import { allFaults, noFaults, type SimulatorSettings, startSimulator, vendorNames } from '../../simulator/index.ts';
 import { durationOption, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { vendorSamples } from '../vendor-samples.ts';
 
 interface SimulateOptions {
   readonly port?: number;
@@ -38,7 +41,7 @@ async function simulate(options: SimulateOptions, { output, seams }: CommandCont
     port: options.port ?? 0,
     samples: await vendorSamples(seams.files),
     stream: true,
-    ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
+    downloads: options.downloads,
   });
   output.note(`simulated vendors listen on loopback (seed ${seed}); press Ctrl-C to stop. Sources for a configuration:`);
   output.line(stringify({ sources: simulator.sources }));
@@ -57,4 +60,20 @@ export function add(program: Command, context: CommandContext): void {
     .option('--faults [names]', `misbehave: all, or some of ${Object.keys(allFaults).join(', ')}`)
     .option('--downloads <directory>', 'also put a CSV download there')
     .action((options: SimulateOptions) => simulate(options, context));
+}
+
+/** At least one record for every action of a shipped connector's table. */
+async function samplesOf(connector: string, files: Files): Promise<Readonly<Record<string, unknown>>[]> {
+  const text = await files.readFile(join(shippedConnectors, connector, 'samples.ndjson'), 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => parseJson(line))
+    .filter(isObject);
+}
+
+/** The shipped synthetic records from which simulated vendors make theirs. */
+export async function vendorSamples(files: Files): Promise<SimulatorSettings['samples']> {
+  const samples = await Promise.all(vendorNames.map(async (name) => [name, await samplesOf(name, files)] as const));
+  return Object.fromEntries(samples) as unknown as SimulatorSettings['samples'];
 }

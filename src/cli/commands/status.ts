@@ -5,8 +5,7 @@ import { readStatus } from '../../daemon/read-status.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress } from '../job-progress.ts';
-import type { Output } from '../output.ts';
+import { describeProgress, type Output } from '../output.ts';
 
 interface StatusOptions {
   readonly config: string;

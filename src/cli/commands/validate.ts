@@ -13,13 +13,13 @@ interface ValidateOptions {
 
 /** A fault as `validate --json` prints it; the names are stable. */
 function plain({ file, line, column, path, what, fix }: Fault): Record<string, unknown> {
-  return { file, line, column, path: formatPath(path), what, ...(fix === undefined ? {} : { fix }) };
+  return { file, line, column, path: formatPath(path), what, fix };
 }
 
 function faultsIn(error: PenstockError): Record<string, unknown>[] {
   if (Array.isArray(error.cause)) return (error.cause as Fault[]).map(plain);
   const { message: what, where, fix } = error;
-  return [{ ...(where === undefined ? {} : { file: where }), what, ...(fix === undefined ? {} : { fix }) }];
+  return [{ file: where, what, fix }];
 }
 
 function counted(count: number, one: string): string {

@@ -1,7 +1,6 @@
 // What `deliver` sees of the journal: lanes to read and to settle, and dead letters.
 import type { SettleCounts } from '../counts.ts';
-import type { Lane, Position } from './lanes.ts';
-import type { StoredPage, StoredRecord } from './records.ts';
+import type { Lane, Position, StoredPage, StoredRecord } from './records.ts';
 
 /** A lane as a sink sees it. */
 export interface LaneState {

@@ -88,12 +88,12 @@ function openRead(
 function withLetters(replay: ReplayRow, page: StoredPage, letters: LetterStore): StoredPage {
   const uids = page.records.map(({ uid }) => uid);
   const known = letters.of(replay.sink, replay.source, uids);
-  return { ...page, only: selectionOf(replay), ...(known !== undefined && { letters: known }) };
+  return { ...page, only: selectionOf(replay), letters: known };
 }
 
 function selectionOf({ min_time, max_time, filter }: ReplayRow): ReplaySelection {
   const { action } = JSON.parse(filter) as LetterFilter;
-  return { from: min_time, to: max_time, ...(action !== undefined && { action }) };
+  return { from: min_time, to: max_time, action };
 }
 
 const inView = 'source = ?1 AND id <= ?2 AND min_time <= ?3 AND max_time >= ?4';

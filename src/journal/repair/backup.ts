@@ -5,7 +5,7 @@ import { backup } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import { openDatabase, storageError } from '../file/database.ts';
 import { journalPaths, syncDirectory } from '../file/directory.ts';
-import { checkVersion } from '../file/migrate.ts';
+import { checkVersion } from '../file/schema.ts';
 
 interface BackupOptions {
   /** Called as pages of the file are copied. */

@@ -1,10 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
-import { offsetChecksum } from '../delivery/offset-checksum.ts';
+import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
 import { journalPaths } from '../file/directory.ts';
-import { checkVersion } from '../file/migrate.ts';
-import { schemaVersion } from '../file/schema.ts';
+import { checkVersion, schemaVersion } from '../file/schema.ts';
 import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from '../records/page-rows.ts';
 import { pageChecksum } from '../records/pages.ts';
 import { textChecksum } from '../records/state.ts';

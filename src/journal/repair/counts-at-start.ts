@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import { openNames } from '../core.ts';
 import { isBalanced } from '../counts.ts';
 import { openLedger } from '../delivery/ledger.ts';
-import { type OffsetRow, offsetChecksum } from '../delivery/offset-checksum.ts';
+import { type OffsetRow, offsetChecksum } from '../delivery/offsets.ts';
 import { all, inTransaction, one } from '../file/database.ts';
 import type { JournalTime } from '../file/journal-time.ts';
 import type { Correction, LedgerRow } from '../journal.ts';

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { kindName, openNames } from '../core.ts';
 import { accountedFor, type StoredSinkCounter } from '../counts.ts';
 import { openLedger } from '../delivery/ledger.ts';
-import { offsetChecksum } from '../delivery/offset-checksum.ts';
+import { offsetChecksum } from '../delivery/offsets.ts';
 import { all } from '../file/database.ts';
 import { type PageFacts, pageChecksum } from '../records/pages.ts';
 

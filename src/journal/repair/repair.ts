@@ -5,7 +5,7 @@ import type { Seams } from '../../base/seams.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
 import { journalPaths, syncDirectory } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
-import { checkVersion, createJournalFile, fileExists } from '../file/migrate.ts';
+import { checkVersion, createJournalFile, fileExists } from '../file/schema.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../records/page-rows.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
 import { copyPages, copyTables } from './salvage.ts';

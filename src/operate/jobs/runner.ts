@@ -5,9 +5,7 @@ import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { backfill, importFiles } from './backfill.ts';
-import type { Operation } from './operation.ts';
-import { release, replay, retryDeadLetters } from './replay.ts';
+import { backfill, importFiles, type Operation, release, replay, retryDeadLetters } from './operations.ts';
 
 const operations = {
   backfill,

@@ -39,7 +39,7 @@ const longestHealthyFailures = 3;
 
 function holdProblem(where: string, hold: HoldNote, now: number): Problem {
   const what = `on hold for ${formatDuration(now - hold.since)}: ${hold.reason}`;
-  return { level: 'error', where, what, ...(hold.fix === undefined ? {} : { fix: hold.fix }) };
+  return { level: 'error', where, what, fix: hold.fix };
 }
 
 /** Since when, and how long that may go on. */
@@ -66,7 +66,7 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
             level: failures >= longestHealthyFailures ? 'error' : 'warning',
             where,
             what: `${failures === 1 ? 'the last poll' : `${failures} polls in a row`} failed: ${error.message}`,
-            ...(error.fix === undefined ? {} : { fix: error.fix }),
+            fix: error.fix,
           },
         ]
       : [];

@@ -1,5 +1,6 @@
 // Reads a recorded case with the connector's own reader, as the daemon would.
 import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
@@ -7,7 +8,6 @@ import type { Seams } from '../../base/seams.ts';
 import { pages, SourceMemory } from '../../collect/index.ts';
 import type { Connector, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { openRecordedClient, type RecordedClient, readReplies } from './recorded-replies.ts';
-import { stillClock } from './still-clock.ts';
 import type { TestCase } from './test-case.ts';
 
 /** A record with the place it came from: `page-1.json record 3`. */
@@ -129,4 +129,20 @@ async function collectMessages(connector: Connector, test: TestCase, { files }: 
     return examine(connector, test, raws, `message ${index + 1}`);
   });
   return { records, asked: [], from: counted(lines.length, 'message') };
+}
+
+/** A clock that stands still on the wall and lets no timer wait: what a vendor asks to wait for is not waited for in a test. */
+function stillClock(now: number): Clock {
+  let passed = 0;
+  return {
+    now: () => now,
+    monotonic: () => passed,
+    timer(ms, callback) {
+      const handle = setImmediate(() => {
+        passed += ms;
+        callback();
+      });
+      return { [Symbol.dispose]: () => clearImmediate(handle) };
+    },
+  };
 }

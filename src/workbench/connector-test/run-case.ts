@@ -84,7 +84,7 @@ function eventOf(
 ): { readonly text: string; readonly faults: string[]; readonly unknown: string | undefined } {
   const now = test.window?.to ?? 0;
   const { uid, record, unreadable } = facts;
-  const envelope = { uid, received: now, record, ...(unreadable === undefined ? {} : { unreadable }) };
+  const envelope = { uid, received: now, record, unreadable };
   const context = { source: 'test', tenant: connector.tenant(test.options), labels: [], processedTime: now };
   const mapped = connector.mapper.map(envelope, context);
   return {

@@ -1,0 +1,130 @@
+// What an operator sees of the journal: where every record went, how full it is, who holds; the names that it knows; long operations.
+import type { HoldNote } from '../../base/hold.ts';
+import type { Json } from '../../base/json.ts';
+import type { SinkTotals, SourceTotals } from '../counts.ts';
+
+export type { HoldNote };
+
+export interface LedgerRow {
+  readonly sink: string;
+  readonly source: string;
+  readonly totals: SinkTotals;
+  /** The source's `new`: equal to what the totals account for. */
+  readonly new: number;
+}
+
+/** Records that a sink with `when_full: skip` left out under pressure; a backfill or replay of the time brings them. */
+export interface SkippedRange {
+  readonly sink: string;
+  readonly source: string;
+  readonly lane: 'live' | 'backfill';
+  /** Event time, milliseconds, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+  /** When it began and last went on, milliseconds. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+export interface Ledger {
+  readonly skipped?: readonly SkippedRange[];
+  readonly sources: Readonly<Record<string, SourceTotals>>;
+  readonly rows: readonly LedgerRow[];
+}
+
+/** A count that disagreed with others and was set right. */
+export interface Correction {
+  /** Wall clock, milliseconds since the epoch. */
+  readonly at: number;
+  /** One sentence with the numbers. */
+  readonly what: string;
+}
+
+export interface JournalUsage {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  readonly pages: number;
+  readonly records: number;
+  /** Milliseconds; undefined when nothing is stored. */
+  readonly oldestReceived: number | undefined;
+  readonly hasRoom: boolean;
+  /** What was set right at a start of the last week, because counts disagreed. No record was at risk. */
+  readonly corrections: readonly Correction[];
+}
+
+export interface Reports {
+  ledger(): Promise<Ledger>;
+  usage(): JournalUsage;
+  /** Remembers or ends (null) a hold. */
+  setHold(kind: 'source' | 'sink', name: string, hold: HoldNote | null): Promise<void>;
+  holds(): Promise<readonly { readonly kind: 'source' | 'sink'; readonly name: string; readonly hold: HoldNote }[]>;
+}
+
+export interface SinkRegistration {
+  readonly name: string;
+  readonly type: string;
+  /** `now`, `oldest`, or milliseconds since the epoch; decides only when the sink is new. */
+  readonly start: 'now' | 'oldest' | number;
+  /** A sink that may skip pins no space. */
+  readonly whenFull: 'wait' | 'skip';
+}
+
+export interface SourceRegistration {
+  readonly name: string;
+  readonly connector: string;
+  readonly identity: Readonly<Record<string, string>>;
+  /** How long ids are remembered after their day was last touched, milliseconds. */
+  readonly seenTtlMs: number;
+  /** The part of it that never gives way under pressure: overlap and sweep. */
+  readonly seenPinnedMs: number;
+}
+
+export interface RegistrationReport {
+  /** Sinks that appeared, with the records that they are to deliver. */
+  readonly newSinks: readonly { readonly name: string; readonly pending: number }[];
+  /** In the journal, but not registered. */
+  readonly orphanSinks: readonly { readonly name: string; readonly pending: number }[];
+  readonly orphanSources: readonly string[];
+  /** Sources whose stored identity differs: name, then what was and what is. */
+  readonly changedSources: readonly {
+    readonly name: string;
+    readonly was: Readonly<Record<string, string>>;
+    readonly is: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** The names that the journal keeps state for. */
+export interface Registration {
+  /** Replaces what the journal knows as configured. Sinks that are new get their starting offsets durably. */
+  register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]): Promise<RegistrationReport>;
+  renameSource(from: string, to: string): Promise<void>;
+  renameSink(from: string, to: string): Promise<void>;
+  /** Deletes a sink's state; what it had pending counts as abandoned. */
+  forgetSink(name: string): Promise<void>;
+  /** Gives a source a new identity and a live checkpoint; ids stay known. */
+  resetSource(name: string, checkpoint: Json): Promise<void>;
+}
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+
+/** Times in milliseconds. */
+export interface Job {
+  readonly id: number;
+  readonly kind: string;
+  readonly args: Json;
+  readonly state: JobState;
+  /** Free form; `done` and `total` where these are known. */
+  readonly progress: Json;
+  readonly error: string | undefined;
+  readonly created: number;
+  readonly started: number | undefined;
+  readonly finished: number | undefined;
+}
+
+/** Long operations, as rows: a daemon that restarts goes on with those that ran. */
+export interface Jobs {
+  insertJob(kind: string, args: Json): Promise<Job>;
+  jobs(filter?: { readonly states?: readonly JobState[]; readonly id?: number }): Promise<readonly Job[]>;
+  updateJob(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
+}
