@@ -30,6 +30,8 @@ export class Batch {
   isConspicuous = false;
   /** There was nothing else to send. */
   isLast = false;
+  /** Refused as the probe of a hold that many refusals caused: the next probe asks with others. */
+  standsBack = false;
   /** Failures that were counted against the endpoint, those of what it was cut from included. */
   surprises = 0;
   /** By endpoint: its record at the first and the last failure whose cause may lie in the batch, or in what it was cut from. */

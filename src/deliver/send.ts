@@ -23,13 +23,14 @@ export interface PendingBatch {
   readonly verdicts: Promise<Verdicts>;
 }
 
-/** A single event that fails: others go before it, which shows whether it is the cause. */
+/** A single event that fails, or a probe that was refused: others go before it, which shows whether it is the cause. */
 export interface OvertakenBatch {
   readonly overtaken: Batch;
 }
 
 function isOvertaken(batches: readonly Batch[]): boolean {
-  return batches.length === 1 && batches[0]?.size === 1 && batches[0].lonelyFailures > 0;
+  const [batch] = batches;
+  return batch !== undefined && batches.length === 1 && (batch.standsBack || (batch.size === 1 && batch.lonelyFailures > 0));
 }
 
 /**
@@ -204,6 +205,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
   stack.pop();
+  // Asked with what is refused for its own content, a hold would never end.
+  batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
   if (isOvertaken(applied.again)) stack.unshift(...applied.again);
   else stack.push(...applied.again.toReversed());
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);

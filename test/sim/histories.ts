@@ -56,6 +56,20 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
       { at: 68 * minute, byMs: -730 * 24 * hour },
     ],
   },
+  // More than a tenth of what comes is refused for its content. The event with which the sink is probed is one of these; asked with it alone,
+  // the hold never ended.
+  'a hold that is probed with an event that is refused for its content': {
+    ...nothing,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+    sinks: [sink],
+    events: Array.from({ length: 34 }, (_, n) => ({
+      source: 'stream',
+      n,
+      at: minute + n * 1_000,
+      late: 0,
+      ...(n > 0 && n < 30 ? { refusedBy: ['sink1'] } : {}),
+    })),
+  },
   // A request is under way when its process ends; the next process sends the event again and is told that it was taken before the first
   // request arrives. The oracle called that a repeat by somebody who knew.
   'a slow request that arrives after the one of the next process': {

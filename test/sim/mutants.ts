@@ -187,6 +187,16 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'a probe that asks with the refused event again',
+    file: 'src/deliver/send.ts',
+    edits: [
+      [
+        "batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;",
+        'batch.standsBack = false;',
+      ],
+    ],
+  },
+  {
     name: 'a retry that waits for letters that are gone',
     file: 'src/journal/delivery/replays.ts',
     edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
