@@ -9,6 +9,16 @@ const properties = ['test/journal/model.test.ts', 'test/collect/windows/crashes.
 // nock stands in the way of every socket of its worker: these files have a worker each.
 const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];
 
+// What costs is measured on short texts by npm test, on long ones by test:all.
+const costs = [
+  'test/base/secrets.test.ts',
+  'test/config/load-config.test.ts',
+  'test/connectors/{csv-directory,hostile-replies}.test.ts',
+  'test/event/linear.test.ts',
+  'test/http/reply-memory.test.ts',
+  'test/sinks/{hostile-answers,syslog-message}.test.ts',
+];
+
 const shared = {
   setupFiles: ['test/setup.ts'],
   pool: 'forks' as const,

@@ -1,6 +1,9 @@
 // Test support: what work costs, told by the CPU time of this thread, so that other load of the machine does not count.
 import { expect } from 'vitest';
 
+/** Length of the larger text, characters: the long tests (npm run test:all) take a megabyte. */
+export const costLength = Number(process.env['PENSTOCK_COST_LENGTH'] ?? 100_000);
+
 function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();
@@ -19,15 +22,15 @@ export function expectLinear(run: (length: number) => unknown): void {
     Math.max(
       4,
       Math.min(
-        cpuMs(() => run(100_000)),
-        cpuMs(() => run(100_000)),
+        cpuMs(() => run(costLength / 10)),
+        cpuMs(() => run(costLength / 10)),
       ),
     );
   let least = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < 3 && least > allowed; tries += 1)
     least = Math.min(
       least,
-      cpuMs(() => run(1_000_000)),
+      cpuMs(() => run(costLength)),
     );
 
   expect(least).toBeLessThanOrEqual(allowed);

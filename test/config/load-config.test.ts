@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { costLength } from '../cost.ts';
 import { faultsOf, load, temporaryFolder } from './load.ts';
 
 const sinks = 'sinks: { out: { type: stdout } }\n';
@@ -215,11 +216,11 @@ it('refuses tabs as indentation with their place', async () => {
 });
 
 it.each([
-  ['braces', '{[({['.repeat(200_000)],
-  ['words', 'lorem: ipsum: dolor '.repeat(50_000)],
-  ['lines', 'a b c\n: - : -\n'.repeat(70_000)],
-  ['unknown keys', Array.from({ length: 40_000 }, (_, index) => `key_${index}: value of it`).join('\n')],
-])('answers a megabyte of nonsense (%s) with a bounded list of faults', async (_name, text) => {
+  ['braces', '{[({['.repeat(costLength / 5)],
+  ['words', 'lorem: ipsum: dolor '.repeat(costLength / 20)],
+  ['lines', 'a b c\n: - : -\n'.repeat(costLength / 14)],
+  ['unknown keys', Array.from({ length: costLength / 25 }, (_, index) => `key_${index}: value of it`).join('\n')],
+])('answers nonsense of any length (%s) with a bounded list of faults', async (_name, text) => {
   const faults = await faultsOf(text);
 
   expect(faults.length).toBeGreaterThan(0);

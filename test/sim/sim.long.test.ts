@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { play } from './play.ts';
+import { drawScenario, smallHistories } from './scenario.ts';
+
+it.each(Array.from({ length: 24 }, (_, index) => 1004 + index))(
+  'keeps every promise through the history of seed %i',
+  async (seed) => {
+    const { problems } = await play(drawScenario(seed, 6));
+
+    expect(problems, `npm run sim -- --seed ${seed} --hours 6`).toEqual([]);
+  },
+);
+
+it('keeps every promise wherever a small history ends, and whenever its disk fails', async () => {
+  const broken: string[] = [];
+  for (const scenario of smallHistories()) {
+    const { problems } = await play(scenario);
+    if (problems.length > 0) broken.push(JSON.stringify([scenario.ends, scenario.diskErrors, problems]));
+  }
+
+  expect(broken).toEqual([]);
+});
