@@ -78,12 +78,17 @@ function placeOf(
 ): Place {
   return {
     lane: 'live',
-    row: sharedRow(context, live.row, page),
+    row: isNotThereYet(next, page) ? undefined : sharedRow(context, live.row, page),
     checkpoint: { name: 'live', value: next },
     closedUntil,
     read: page.read,
     ownRecords: page.ownRecords,
   };
+}
+
+/** Empty, and later than the vendor's clock, which ours is far ahead of: each poll asks for such windows again, and a row each would fill the journal. */
+function isNotThereYet({ until }: LiveCheckpoint, { walk, facts }: WalkedPage): boolean {
+  return facts.length === 0 && walk.from > until;
 }
 
 /** The checkpoint after a page. */
