@@ -9,9 +9,8 @@ import type { EndpointUse } from './endpoints.ts';
 // One failure is daily business. A part of what has failed already needs no second one.
 const patience = 2;
 const parts = 8;
-// A good event becomes a dead letter at most with this chance; a receiver that fails with no other is trusted to fail seldom by itself.
-const chance = 1e-4;
-const leastRate = 0.046;
+// What was seen must be so many times likelier when the event is the cause than when the receiver fails now and then.
+const odds = 1e5;
 const tooLargeCode = /413|too_large/;
 
 /** True when the cause of the failure may lie in the batch as it is. */
@@ -62,20 +61,29 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   batch.isConspicuous ||= hasTaken;
   if (batch.lonelyFailures > 0 && !hasTaken && !(batch.isConspicuous && batch.isLast)) return decision;
   batch.lonelyFailures += 1;
-  if (!batch.isConspicuous || batch.lonelyFailures < neededFailures(context, batch, use)) return decision;
+  if (!batch.isConspicuous || !isCause(context, batch, use)) return decision;
   context.limits.blame(use.endpoint, batch.bytes);
   const reason = `sent alone, it failed ${batch.lonelyFailures} times while other events were taken: ${failure.reason}`;
   return { ...decision, again: [], uncertain: [], failure: undefined, refused: [{ index: 0, code: 'not_taken', reason }] };
 }
 
-/** How often it has to fail before chance is no explanation, at a receiver that fails with others, too. */
-function neededFailures({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): number {
+/**
+ * True when the event is the cause, and not a receiver that fails with others, too: compares how likely all that happened since its first
+ * failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
+ */
+function isCause({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): boolean {
   const since = batch.failedAt.get(use.endpoint)?.first;
-  const { passed, failed } = endpoints.recordOf(use);
-  const others = Math.max(0, failed - (since?.failed ?? 0) - batch.surprises);
-  // Few batches prove little.
-  const rate = (others + 1) / (others + passed - (since?.passed ?? 0) + 2);
-  return Math.ceil(Math.log(chance) / Math.log(Math.max(leastRate, rate)));
+  const record = endpoints.recordOf(use);
+  const failed = Math.max(0, record.failed - (since?.failed ?? 0) - batch.surprises);
+  const passed = record.passed - (since?.passed ?? 0);
+  return logLikelihood(failed, passed) - logLikelihood(failed + batch.lonelyFailures, passed) >= Math.log(odds);
+}
+
+/** Of so many failures and passes, at the rate that makes them likeliest. */
+function logLikelihood(failed: number, passed: number): number {
+  if (failed === 0 || passed === 0) return 0;
+  const all = failed + passed;
+  return failed * Math.log(failed / all) + passed * Math.log(passed / all);
 }
 
 /** True when the endpoint took others since the batch, or what it was cut from, failed there last. */
