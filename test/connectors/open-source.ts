@@ -1,4 +1,5 @@
 // Opens a reader of a shipped connector as the daemon would, with what it says of budgets and waits recorded.
+import { resolve } from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
@@ -38,7 +39,7 @@ export interface Opened extends AsyncDisposable {
 }
 
 export const userAgent = 'penstock/0.1.0 (0f3c)';
-export const shippedConnectors = new URL('../../connectors', import.meta.url).pathname;
+export const shippedConnectors = resolve(import.meta.dirname, '../../connectors');
 
 /** Opens a connector of the shipped folder, or the one given. */
 export async function openSource(
