@@ -129,7 +129,7 @@ function isBad(bad: ReadonlySet<string>, { scenario }: World, sink: string, { pl
 }
 
 /** Faults after which a single event may be overtaken: what failed alone, or was refused and is tried again. */
-const overtaking: readonly string[] = ['partial', 'refuse_all', 'forget', 'half'];
+const overtaking: readonly string[] = ['partial', 'refuse_all', 'forget', 'half', 'lost_answer', 'slow'];
 
 /** First arrivals come in the order of their lane where one request at a time is sent and each gets its answer. */
 function checkOrder({ receivers, witness, scenario }: World): void {
