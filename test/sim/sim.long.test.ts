@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { play } from './play.ts';
 import { drawScenario, smallHistories } from './scenario.ts';
 
-it.each(Array.from({ length: 24 }, (_, index) => 1004 + index))(
+it.each(Array.from({ length: 26 }, (_, index) => 1002 + index))(
   'keeps every promise through the history of seed %i',
   async (seed) => {
     const { problems } = await play(drawScenario(seed, 6));

@@ -16,7 +16,7 @@ const calm: Scenario = {
   replays: [],
 };
 
-it.each([1000, 1001, 1002, 1003])(
+it.each([1000, 1001])(
   'keeps every promise through the history of seed %i',
   async (seed) => {
     const { problems } = await play(drawScenario(seed, 4));
