@@ -1,8 +1,9 @@
 // Test support: what work costs, told by the CPU time of this thread, so that other load of the machine does not count.
 import { expect } from 'vitest';
+import { fewOrMany } from './thorough.ts';
 
 /** Length of the larger text, characters: the long tests (npm run test:all) take a megabyte. */
-export const costLength = Number(process.env['PENSTOCK_COST_LENGTH'] ?? 100_000);
+export const costLength = fewOrMany(100_000, 1_000_000);
 
 function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();

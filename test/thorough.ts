@@ -7,5 +7,5 @@ declare module 'vitest' {
   }
 }
 
-/** How many histories a property is tried with: `few` in `npm test`, `many` among the long tests. */
-export const runs = (few: number, many: number): number => (inject('thorough') ? many : few);
+/** How much a test tries: `few` in `npm test`, `many` among the long tests. */
+export const fewOrMany = (few: number, many: number): number => (inject('thorough') ? many : few);

@@ -16,7 +16,7 @@ import {
   type StoredRecord,
   withPageCache,
 } from '../../src/journal/index.ts';
-import { runs } from '../thorough.ts';
+import { fewOrMany } from '../thorough.ts';
 import { commitOf, connector, journalOptions, seamsAt, sink, someRecords, source } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
 import { openMemoryJournal } from './memory/journal.ts';
@@ -367,7 +367,7 @@ const play =
 
 it('does what arrays would do, through trims, full journals, reopenings and crashes', async () => {
   await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), play(onDisk)), {
-    numRuns: runs(8, 25),
+    numRuns: fewOrMany(8, 25),
     examples: [
       // A sink added after a trim to empty, a crash right after a settle, a full journal with a sink that skips.
       [
@@ -402,5 +402,5 @@ it('does in memory what arrays would do, through reopenings and crashes', async 
     action.filter(({ do: what }) => what !== 'fill' && what !== 'age'),
     { minLength: 5, maxLength: 30 },
   );
-  await fc.assert(fc.asyncProperty(actions, play(inMemory)), { numRuns: runs(20, 50) });
+  await fc.assert(fc.asyncProperty(actions, play(inMemory)), { numRuns: fewOrMany(20, 50) });
 });

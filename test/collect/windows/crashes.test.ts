@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { checkpointAt, startSource } from '../../../src/collect/index.ts';
 import type { Page, WindowReader } from '../../../src/connectors/connector.ts';
 import { emptyDisk, memoryJournal } from '../../journal/memory-journal.ts';
-import { runs } from '../../thorough.ts';
+import { fewOrMany } from '../../thorough.ts';
 import type { VirtualClock } from '../../virtual-clock.ts';
 import { at, bench, minute, never, noon, type Row, row, settings, uidOf, vendor } from '../fixture.ts';
 
@@ -188,6 +188,6 @@ it('loses nothing, doubles nothing and balances, whatever the vendor does and wh
       expect(sum('new')).toBe(stored.length);
       expect(sum('fetched')).toBe(sum('new') + sum('duplicate') + sum('excluded'));
     }),
-    { numRuns: runs(60, 300), examples },
+    { numRuns: fewOrMany(60, 300), examples },
   );
 });
