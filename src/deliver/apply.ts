@@ -14,8 +14,9 @@ export interface Applied {
   readonly hold: HoldCause | undefined;
   /** Events that were taken. */
   readonly delivered: number;
-  /** Dead letters written. */
+  /** Dead letters written, and those of them that were none before. */
   readonly letters: number;
+  readonly newLetters: number;
 }
 
 const longestText = 1000;
@@ -30,8 +31,10 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   countDuplicates(context, batch, decision.uncertain);
   const { hold, kept } = refuseAll(context, batch, decision.refused);
   const letters = decision.refused.length - kept.length;
+  const isNew = ({ index }: Refusal): boolean => !kept.includes(index) && batch.prepared[index]?.open.isLetter !== true;
+  const newLetters = decision.refused.filter(isNew).length;
   if (delivered + letters > 0) for (const lane of batch.lanes) context.settler.add(lane);
-  const counts = { hold, delivered, letters };
+  const counts = { hold, delivered, letters, newLetters };
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
   const again = regroup(context, batch, decision.again, kept);
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];

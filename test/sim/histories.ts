@@ -35,14 +35,19 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
   // replay delivered was missing in the retry, which waited for it for ever.
   'a retry of dead letters beside a replay of the same records': {
     ...nothing,
+    seed: 2,
     sources: [{ name: 'files', kind: 'files', pageSize: 20, backMs: 0 }],
     sinks: [{ ...sink, inFlight: 2 }],
-    events: Array.from({ length: 40 }, (_, n) => ({ source: 'files', n, at: hour + n * 10_000, late: 0 })),
-    faults: [
-      { on: 'sink1', kind: 'refuse_all', from: 1.5 * hour, to: 4 * hour, share: 1 },
-      { on: 'sink1', kind: 'slow', from: 4 * hour, to: 4.5 * hour, share: 0.5 },
+    events: [
+      // Taken, so that a few refusals do not look like a wrong configuration.
+      { source: 'files', n: 0, at: 10 * minute, late: 0 },
+      ...Array.from({ length: 40 }, (_, n) => ({ source: 'files', n: n + 1, at: 3 * hour + n * 10_000, late: 0 })),
     ],
-    replays: [{ at: 3 * hour, sink: 'sink1', from: 0, to: 2 * hour }],
+    faults: [
+      { on: 'sink1', kind: 'refuse_all', from: 3.5 * hour, to: 5 * hour, share: 1 },
+      { on: 'sink1', kind: 'slow', from: 5 * hour, to: 5.5 * hour, share: 0.5 },
+    ],
+    replays: [{ at: 4.5 * hour, sink: 'sink1', from: 2.5 * hour, to: 4 * hour }],
   },
   // Ids are kept by their age: a clock that is years ahead for some minutes, while no poll succeeds, must not make all of them old at once.
   'a wall clock that is two years ahead for a while': {
