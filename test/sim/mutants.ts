@@ -68,8 +68,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/deliver/send.ts',
     edits: [
       [
-        '      const answer = await attempt(context, batch, endpoint, use);',
-        "      apply(context, batch, decide({ all: { kind: 'accept' } }, batch.size));\n      const answer = await attempt(context, batch, endpoint, use);",
+        '      let answer = await attempt(context, batch, endpoint, use);',
+        "      apply(context, batch, decide({ all: { kind: 'accept' } }, batch.size));\n      let answer = await attempt(context, batch, endpoint, use);",
       ],
     ],
   },
@@ -213,16 +213,13 @@ export const mutants: readonly Mutant[] = [
     file: 'src/deliver/narrow.ts',
     edits: [
       ['  if (batch.lonelyFailures > 0 && !hasTaken && !(batch.isConspicuous && batch.isLast)) return decision;\n', ''],
-      [
-        'if (!batch.isConspicuous || batch.lonelyFailures < neededFailures(context, batch, use))',
-        'if (batch.lonelyFailures < 3)',
-      ],
+      ['if (!batch.isConspicuous || !isCause(context, batch, use))', 'if (batch.lonelyFailures < 3)'],
     ],
   },
   {
     name: 'a flaky receiver is not told from a bad event',
     file: 'src/deliver/narrow.ts',
-    edits: [['batch.lonelyFailures < neededFailures(context, batch, use)', 'batch.lonelyFailures < 2']],
+    edits: [['!isCause(context, batch, use)', 'batch.lonelyFailures < 2']],
   },
   {
     name: 'a page committed with the place behind the next one',
@@ -265,16 +262,28 @@ function infect({ file, edits, elsewhere }: Mutant): string {
   return dir;
 }
 
-function infectFile(dir: string, file: string, edits: Edits): void {
-  let text = readFileSync(join(dir, file), 'utf8');
+/** The text of a file with the fault in it; throws where what is to be replaced does not stand there exactly once. */
+function infected(text: string, file: string, edits: Edits): string {
+  let changed = text;
   for (const [found, instead] of edits) {
     const pattern =
       typeof found === 'string' ? new RegExp(found.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g') : new RegExp(found.source, 'g');
-    const times = text.match(pattern)?.length ?? 0;
+    const times = changed.match(pattern)?.length ?? 0;
     if (times !== 1) throw new Error(`${file} holds what is to be replaced ${times} times: the mutant has to follow the code`);
-    text = typeof found === 'string' ? text.replace(found, () => instead) : text.replace(found, instead);
+    changed = typeof found === 'string' ? changed.replace(found, () => instead) : changed.replace(found, instead);
   }
-  writeFileSync(join(dir, file), text);
+  return changed;
+}
+
+function infectFile(dir: string, file: string, edits: Edits): void {
+  const path = join(dir, file);
+  writeFileSync(path, infected(readFileSync(path, 'utf8'), file, edits));
+}
+
+/** Throws where the fault cannot be put into the code as it is. */
+export function checkApplies({ file, edits, elsewhere }: Mutant): void {
+  for (const [path, own] of Object.entries({ [file]: edits, ...elsewhere }))
+    infected(readFileSync(join(root, path), 'utf8'), path, own);
 }
 
 function simulate(dir: string, seeds: string, hours: number): Promise<string> {

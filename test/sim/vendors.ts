@@ -255,9 +255,12 @@ export interface Broker extends Vendor {
   open(fate: Fate): StreamReader;
 }
 
+/** A broker that lost an acknowledgement sends a message once more soon after; for what is older a small journal gives ids up. */
+const repeatedWithinMs = 30 * minute;
+
 export function broker(parts: VendorParts): Broker {
   const { plan, time, dice, strikes } = parts;
-  const acknowledged = new Set<Entry>();
+  const acknowledged = new Map<Entry, number>();
   const vendor: Broker = { plan, entries: parts.entries, answered: [], requests: 0, open };
 
   async function serve(fate: Fate, onMessages: (entries: readonly Entry[]) => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -269,7 +272,8 @@ export function broker(parts: VendorParts): Broker {
         throw new PenstockError('PEN_SOURCE_REFUSED', 'answered 401', { status: 401, fix: 'renew the token' });
       if (strikes('reset')) return;
       const due = visible(vendor, time).filter((e) => !acknowledged.has(e));
-      const again = strikes('repeat') ? [...acknowledged].filter(() => dice.chance(0.02)) : [];
+      const recent = [...acknowledged].flatMap(([entry, at]) => (time.elapsed - at < repeatedWithinMs ? [entry] : []));
+      const again = strikes('repeat') ? recent.filter(() => dice.chance(0.02)) : [];
       const batch = (strikes('reorder') ? shuffled(due, dice) : due).slice(0, plan.pageSize);
       if (batch.length + again.length > 0) await hand(fate, [...batch, ...again], onMessages);
     }
@@ -285,7 +289,7 @@ export function broker(parts: VendorParts): Broker {
     await onMessages(batch);
     await fate.step();
     if (strikes('reset')) return;
-    for (const entry of batch) acknowledged.add(entry);
+    for (const entry of batch) acknowledged.set(entry, time.elapsed);
     parts.onForgotten(batch);
   }
   function open(fate: Fate): StreamReader {
