@@ -4,7 +4,7 @@ import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
-import { isBalanced } from '../../src/journal/counts.ts';
+import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
 import { checkJournal, type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
@@ -135,6 +135,22 @@ it('keeps the ids of a source that pauses for want of room, however long that la
   await fill(journal);
 
   expect(await journal.seen('s', [read])).toEqual([[read.fingerprint]]);
+});
+
+it('keeps the ids of a window for as long as it is being read, however long that takes', async () => {
+  const day = 86_400_000;
+  const seams = seamsAt(10 * day);
+  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
+  await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
+  const first = { day: 8, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+  const window = { key: 'w', lane: 'live' as const, from: 8 * day, to: 9 * day + 1, ...zeroCounts() };
+  await journal.append({ source: 's', seen: [first], window });
+  seams.set(12 * day);
+  await journal.append({ source: 's', seen: [{ ...first, day: 9, id: 'dd'.repeat(16) }], window });
+
+  await fill(journal);
+
+  expect(await journal.seen('s', [first])).toEqual([[first.fingerprint]]);
 });
 
 it('forgets ids of records without a time by the day of their receipt', async () => {

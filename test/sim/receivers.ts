@@ -171,7 +171,8 @@ export function receiver(parts: ReceiverParts): Receiver {
         throw new PenstockError('PEN_CONFIG_INVALID', 'the certificate cannot be read', { fix: 'renew it' });
       return {
         endpoints: plan.inFlight > 1 ? ['a', 'b'] : ['a'],
-        maxInFlight: plan.inFlight,
+        // Requests, not one stream of messages; how many at a time is configured.
+        maxInFlight: 8,
         maxEventBytes: 1_000_000,
         encode: ({ body }) => body,
         send: (batch, signal) => send(batch, signal, fate, process),

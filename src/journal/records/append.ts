@@ -102,7 +102,7 @@ function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; read
     else if (rows.length > 0)
       addWindow.count(source, { fetched: commit.page?.records.length ?? 0, new: commit.page?.records.length ?? 0 });
     // Also without new ids: days in which duplicates were found have been touched.
-    seen.remember(source, commit.seen ?? []);
+    seen.remember(source, commit.seen ?? [], commit.window);
     if (commit.checkpoint !== undefined) state.putCheckpoint(source, commit.checkpoint.name, commit.checkpoint.value);
     for (const [name, value] of Object.entries(commit.notes ?? {})) state.putNote(source, name, value);
     return before;

@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
-import type { Seen } from '../journal.ts';
+import type { Seen, WindowDelta } from '../journal.ts';
 
 // Touching a day on every page would write for nothing; ages are counted in days.
 const touchEveryMs = 3_600_000;
@@ -17,6 +17,9 @@ export function openSeen({ db, names, clock, time }: Core) {
   const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
   const touch = db.prepare(
     'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
+  );
+  const touchRange = db.prepare(
+    'UPDATE seen_days SET touched = ?4 WHERE source = ?1 AND day BETWEEN ?2 AND ?3 AND touched < ?4 - ?5',
   );
   const bucketsOf = openBuckets(db);
   const touches = createTouches();
@@ -38,8 +41,11 @@ export function openSeen({ db, names, clock, time }: Core) {
       }
       return found;
     },
-    /** Remembers entries and that their days were touched. Only inside a write. */
-    remember(source: number, entries: readonly Seen[]): void {
+    /**
+     * Remembers entries and that their days were touched, with those of the window that they came from: as long as it is being read, it may
+     * be read again from its beginning. Only inside a write.
+     */
+    remember(source: number, entries: readonly Seen[], window?: Pick<WindowDelta, 'from' | 'to'>): void {
       // Days that were only looked up count as touched as well, with the next commit of their source.
       const touched = touches.of(source);
       for (const { day, id, fingerprint } of entries) {
@@ -48,6 +54,8 @@ export function openSeen({ db, names, clock, time }: Core) {
         touched.add(bucket);
       }
       for (const day of touched) touch.run(source, day, time.now(), touchEveryMs);
+      if (typeof window?.from === 'number' && typeof window.to === 'number')
+        touchRange.run(source, Math.floor(window.from / dayMs), Math.floor(window.to / dayMs), time.now(), touchEveryMs);
       touches.forget(source);
     },
     /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
