@@ -7,7 +7,7 @@ import { fullJitterMs, type Random } from '../base/random.ts';
 export interface EndpointRecord {
   /** Events that it took. */
   readonly taken: number;
-  /** Of batches that had not failed alone before: how many it took, and how many failed. */
+  /** Messages that it took, and batches that failed there for a reason that may lie in them. */
   readonly passed: number;
   readonly failed: number;
 }
@@ -122,7 +122,7 @@ export class Endpoints {
     return state.failures;
   }
 
-  /** It took so many events, in answer to so many messages that had not failed alone before. */
+  /** It took so many events, in answer to so many messages. */
   took(use: EndpointUse, events: number, messages: number): void {
     const state = this.#of(use);
     if (state === undefined) return;
@@ -131,7 +131,7 @@ export class Endpoints {
     state.doubts = 0;
   }
 
-  /** A batch failed there for the first time. */
+  /** A batch failed there. */
   surprise(use: EndpointUse): void {
     const state = this.#of(use);
     if (state === undefined) return;

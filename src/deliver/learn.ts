@@ -12,7 +12,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
   const { limit, clock } = context;
   if (decision.slower) limit.slower(endpoint.startedAt, clock.monotonic());
   else if (delivered > 0) limit.faster();
-  if (delivered > 0) context.endpoints.took(endpoint, delivered, messagesIn(context, batch, decision));
+  if (delivered > 0) context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
   if (delivered === batch.size) context.limits.passed(endpoint.endpoint, batch.extent);
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
@@ -21,8 +21,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
 }
 
 /** Messages that were answered one by one; a request is one. */
-function messagesIn({ sink }: LoopContext, batch: Batch, { acknowledged }: Decision): number {
-  if (batch.lonelyFailures > 0) return 0;
+function messagesIn({ sink }: LoopContext, { acknowledged }: Decision): number {
   return sink.sink?.maxInFlight === 1 ? Math.max(1, acknowledged.length) : 1;
 }
 

@@ -91,10 +91,7 @@ function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse)
   const before = batch.failedAt.get(use.endpoint);
   const last = { ...endpoints.recordOf(use) };
   batch.failedAt.set(use.endpoint, { first: before?.first ?? last, last });
-  // A part that is one event may be the cause; before that is known it says nothing about the receiver.
-  if (batch.lonelyFailures === 0 && !(batch.isPart && batch.size === 1)) {
-    batch.surprises += 1;
-    endpoints.surprise(use);
-  }
+  batch.surprises += 1;
+  endpoints.surprise(use);
   return before !== undefined && last.taken > before.last.taken;
 }
