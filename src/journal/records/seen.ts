@@ -15,12 +15,7 @@ export type SeenIndex = ReturnType<typeof openSeen>;
 export function openSeen({ db, names, clock, time }: Core) {
   const find = openFind(db);
   const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
-  const touch = db.prepare(
-    'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
-  );
-  const touchRange = db.prepare(
-    'UPDATE seen_days SET touched = ?4 WHERE source = ?1 AND day BETWEEN ?2 AND ?3 AND touched < ?4 - ?5',
-  );
+  const touch = openTouch({ db, time });
   const bucketsOf = openBuckets(db);
   const touches = createTouches();
 
@@ -53,9 +48,7 @@ export function openSeen({ db, names, clock, time }: Core) {
         insert.run(source, bucket, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
         touched.add(bucket);
       }
-      for (const day of touched) touch.run(source, day, time.now(), touchEveryMs);
-      if (typeof window?.from === 'number' && typeof window.to === 'number')
-        touchRange.run(source, Math.floor(window.from / dayMs), Math.floor(window.to / dayMs), time.now(), touchEveryMs);
+      touch(source, touched, window);
       touches.forget(source);
     },
     /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
@@ -84,6 +77,19 @@ function placesByDay(entries: readonly { readonly day: number }[]): Map<number, 
     else places.push(place);
   }
   return byDay;
+}
+
+/** Notes when days of a source were last in use; of the window only days that are known. */
+function openTouch({ db, time }: Pick<Core, 'db' | 'time'>) {
+  const day = db.prepare(
+    'INSERT INTO seen_days (source, day, touched) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET touched = ?3 WHERE touched < ?3 - ?4 OR touched > ?3',
+  );
+  const range = db.prepare('UPDATE seen_days SET touched = ?4 WHERE source = ?1 AND day BETWEEN ?2 AND ?3 AND touched < ?4 - ?5');
+  return (source: number, days: Iterable<number>, window?: Pick<WindowDelta, 'from' | 'to'>): void => {
+    for (const each of days) day.run(source, each, time.now(), touchEveryMs);
+    if (typeof window?.from !== 'number' || typeof window.to !== 'number') return;
+    range.run(source, Math.floor(window.from / dayMs), Math.floor(window.to / dayMs), time.now(), touchEveryMs);
+  };
 }
 
 /** Days of each source that were touched since its last commit. */
