@@ -36,6 +36,8 @@ export interface LiveCheckpoint {
   readonly until: number;
   /** Where the next poll begins, milliseconds: `until` minus the overlap, or earlier after a poll that took long. */
   readonly from?: number;
+  /** Time of the newest record that the live windows brought, milliseconds: proof that the vendor's clock had got there. */
+  readonly newest?: number;
   /** The stretch that the ledger's newest row covers, milliseconds. */
   readonly row?: LedgerRowRange;
   readonly walk?: WalkState;
@@ -112,7 +114,8 @@ function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
     throw new PenstockError('PEN_IDENTITY_CHANGED', `the name stood for ${was} and now stands for ${is}`, { where, fix });
   }
   const from = isTime(value['from']) ? { from: value['from'] } : {};
-  return { connector, identity, start, until, ...from, ...parseRow(value['row']), ...parseWalk(value['walk']) };
+  const newest = isTime(value['newest']) ? { newest: value['newest'] } : {};
+  return { connector, identity, start, until, ...from, ...newest, ...parseRow(value['row']), ...parseWalk(value['walk']) };
 }
 
 /** Reads a range's checkpoint; undefined when there is none. */

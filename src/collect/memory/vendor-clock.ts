@@ -13,6 +13,9 @@ export class VendorClock {
   #last: { readonly time: number; readonly at: number } | undefined;
   #skew: { readonly ms: number; readonly at: number } | undefined;
 
+  /** False until the vendor answered this process for the first time, with or without a time. */
+  hasAnswered = false;
+
   /** Its clock minus ours, milliseconds; undefined while nothing is known. */
   get skewMs(): number | undefined {
     return this.#skew?.ms;

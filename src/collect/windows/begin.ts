@@ -12,25 +12,40 @@ export async function beginLive(context: SourceContext): Promise<LiveCheckpoint>
   return await following(context, await rewound(context, await openLiveCheckpoint(context, start)));
 }
 
-/** Takes back a checkpoint that lies in the future, which means that a clock was wrong. */
+/** Takes back a checkpoint that lies in the future, where that means that a clock was wrong before and not that ours is behind now. */
 async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const { settings, log } = context;
   const now = context.seams.clock.now();
-  if (live.start > now && (settings.start === 'now' || 'backMs' in settings.start)) {
+  const { walk, ...withoutWalk } = live;
+  if (live.until <= now) return walk !== undefined && walk.to > now ? withoutWalk : live;
+  const { newest } = live;
+  const isStartProven = newest !== undefined && newest >= live.start;
+  if (live.start > now && !isStartProven && (settings.start === 'now' || 'backMs' in settings.start)) {
     log.warn({ start: iso(live.start) }, 'the first start was fixed in the future, so a clock was wrong; it is fixed again');
     return await restart(context, firstStart(settings, now));
   }
-  const { walk, ...withoutWalk } = live;
-  if (live.until > now && live.start <= now) {
-    const { from: _from, ...rest } = withoutWalk;
-    const until = Math.max(live.start, (await lastWindowBefore(context, now)) ?? live.start);
-    log.warn(
-      { was: iso(live.until), until: iso(until) },
-      'the checkpoint lies in the future, so a clock was wrong; collection goes on after the last window before now',
-    );
-    return { ...rest, until };
-  }
-  return walk !== undefined && walk.to > now ? withoutWalk : live;
+  if (live.until === live.start || isPastForVendor(context, live.until)) return live;
+  const until = Math.min(
+    live.until,
+    Math.max(live.start, newest ?? live.start, (await lastWindowBefore(context, now)) ?? live.start),
+  );
+  if (until === live.until) return live;
+  log.warn(
+    { was: iso(live.until), until: iso(until) },
+    'the checkpoint lies in the future, so a clock was wrong; collection goes on after the last record, or the last window before now',
+  );
+  const { from: _from, ...rest } = withoutWalk;
+  return { ...rest, until };
+}
+
+/**
+ * True for a time in our future that the vendor's clock has passed: then ours is behind, and nothing was read too early. Before the first
+ * answer of a process nobody can say so; the overlap is asked for first.
+ */
+function isPastForVendor({ memory: { vendorClock }, seams: { clock } }: SourceContext, time: number): boolean {
+  const { skewMs, hasAnswered } = vendorClock;
+  if (!hasAnswered) return true;
+  return skewMs !== undefined && Math.abs(skewMs) <= mostSkewMs && time <= clock.now() + skewMs + leastSkewMs;
 }
 
 /** A Date header carries whole seconds and was on its way. */

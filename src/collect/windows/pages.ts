@@ -81,6 +81,7 @@ const farMs = 60_000;
 
 /** The time of a page's answer, or no time where its Date is not that of a clock. */
 function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
+  memory.vendorClock.hasAnswered = true;
   if (serverTime === undefined) return {};
   const wasFar = Math.abs(memory.vendorClock.skewMs ?? 0) > farMs;
   const time = memory.vendorClock.take(serverTime, clock);

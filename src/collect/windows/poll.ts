@@ -92,7 +92,9 @@ function isNotThereYet({ until }: LiveCheckpoint, { walk, facts }: WalkedPage): 
 }
 
 /** The checkpoint after a page. */
-function after(context: SourceContext, live: LiveCheckpoint, { walk, next, end }: WalkedPage): LiveCheckpoint {
+function after(context: SourceContext, before: LiveCheckpoint, page: WalkedPage): LiveCheckpoint {
+  const { walk, next, end } = page;
+  const live = { ...before, ...newestOf(before, page) };
   if (next !== undefined) return { ...live, walk: next };
   if (end !== 'complete') return live;
   const { window, connector } = context.settings;
@@ -105,4 +107,11 @@ function after(context: SourceContext, live: LiveCheckpoint, { walk, next, end }
     Math.min(until, Math.min(began, serverTime ?? began) - window.settleMs) - overlapOf(context),
   );
   return { ...live, until, from: Math.max(live.start, from), row: grownRow(context, live.row, walk) };
+}
+
+/** A record that is dated later than its window does not say how late it is for the vendor. */
+function newestOf({ newest }: LiveCheckpoint, { facts, walk }: WalkedPage): Pick<LiveCheckpoint, 'newest'> {
+  let latest = newest ?? Number.NEGATIVE_INFINITY;
+  for (const { time } of facts) if (time !== undefined && time > latest) latest = Math.min(time, Math.max(latest, walk.to));
+  return latest === Number.NEGATIVE_INFINITY ? {} : { newest: latest };
 }

@@ -67,7 +67,7 @@ async function openRange(
   // A beginning in the future comes from a wrong clock.
   const isDue = stored !== undefined && (stored.began > now || now - stored.began >= everyMs);
   if (stored !== undefined && (!stored.done || !isDue)) return stored;
-  const from = align(context, Math.max(live.start, vendorNow(context) - backMs));
+  const from = align(context, Math.max(live.start, Math.max(vendorNow(context), live.until) - backMs));
   const to = live.until - settings.window.overlapMs;
   const fresh = { from, to, until: from, began: now, done: stored === undefined || to <= from };
   await save(context, fresh);

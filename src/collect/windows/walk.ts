@@ -20,7 +20,7 @@ export async function* walk(
   halt: Halt,
 ): WalkedPages {
   const resumed = left === undefined ? undefined : resumedWalk(context, left);
-  let began = resumed?.began ?? vendorNow(context);
+  let began = resumed?.began ?? beginning(context, stretch.until);
   for (const window of windows(context, { ...stretch, first: resumed }, size)) {
     halt.soft.throwIfAborted();
     await untilRoom(context, halt.soft);
@@ -31,6 +31,12 @@ export async function* walk(
       if (page.end === 'complete') began = Math.min(began, page.walk.serverTime ?? began);
     }
   }
+}
+
+/** When a poll begins, milliseconds on the vendor's clock, which has passed what was collected even where ours fell behind that. */
+function beginning(context: SourceContext, until: Stretch['until']): number {
+  const now = vendorNow(context);
+  return 'atLeast' in until ? Math.max(now, until.atLeast + context.settings.window.settleMs) : now;
 }
 
 /** The walk of a window that nobody read yet, for a poll that began at a time (milliseconds, the vendor's clock). */

@@ -1,0 +1,73 @@
+// Our clock falls behind what was already collected: nothing is read again beyond the overlap, and nothing is left out.
+import { expect, it } from 'vitest';
+import { startSource } from '../../../src/collect/index.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
+import { at, bench, day, hour, minute, noon, row, settings, vendor } from '../fixture.ts';
+
+const never = new AbortController().signal;
+
+/** A source that collected for an hour, on a clock that is then set by `step`; the vendor's clock goes on, and is told in a Date or not. */
+async function collected({ step, hasDate, start = hour }: { step: number; hasDate: boolean; start?: number }) {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  let behind = 0;
+  const api = vendor([], { clock });
+  api.onRequest = ({ from, to }) => {
+    const now = clock.now() + behind;
+    const rows = api.rows.filter(({ time }) => Number(time) >= from && Number(time) <= to && Number(time) <= now);
+    return { records: rows.map((value) => ({ value })), next: null, ...(hasDate ? { serverTime: now } : {}) };
+  };
+  const { deps } = bench(clock, memory.journal, api.open);
+  const loop = startSource(settings({ start: { backMs: start } }), deps);
+  const poll = async (polls: number): Promise<void> => {
+    for (let i = 0; i < polls; i += 1) {
+      api.rows.push(row(`r${api.rows.length}`, clock.now() + behind - 30_000));
+      await clock.advance(minute);
+      await loop.pollOnce(never);
+    }
+  };
+  await poll(60);
+  const asked = api.requests.length;
+  clock.step(step);
+  behind = -step;
+  await poll(5);
+  const whileBehind = api.requests.slice(asked);
+  clock.step(-step);
+  behind = 0;
+  await poll(5);
+  await loop[Symbol.asyncDispose]();
+  return { whileBehind, counts: loop.status().records };
+}
+
+const steps = [-90 * minute, -day, -2 * day, -3 * day, -730 * day];
+const cases = steps.flatMap((step) => [true, false].map((hasDate) => ({ step, hasDate })));
+
+it.each(cases)('reads only the overlap again while our clock is off by $step ms, Date told: $hasDate', async (given) => {
+  const { whileBehind, counts } = await collected(given);
+
+  expect(whileBehind.length).toBe(5);
+  expect(Math.min(...whileBehind.map(({ from }) => from))).toBeGreaterThanOrEqual(noon + 50 * minute);
+  expect(counts.new).toBe(70);
+});
+
+it('begins again where a start was fixed in the future and brought nothing', async () => {
+  const clock = at(noon + 2 * day);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon + minute)], { clock });
+  const loop = startSource(settings({ start: { backMs: hour } }), bench(clock, memory.journal, api.open).deps);
+  await loop.pollOnce(never);
+  clock.step(-2 * day);
+  for (let i = 0; i < 5; i += 1) {
+    await loop.pollOnce(never);
+    await clock.advance(minute);
+  }
+  await loop[Symbol.asyncDispose]();
+
+  expect(loop.status().records.new).toBe(1);
+});
+
+it('goes back to the last record where our clock was ahead and the vendor tells no time', async () => {
+  const { counts } = await collected({ step: 2 * day, hasDate: false });
+
+  expect(counts.new).toBe(70);
+});
