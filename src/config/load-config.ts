@@ -65,10 +65,11 @@ async function resolveFile(
 ): Promise<Config> {
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
   // Blocks are interpolated one by one, later; only their shape is looked at here.
-  const readTop = (): Promise<Block> =>
-    readBlock({ ...raw, sources: shapes(raw['sources']), sinks: shapes(raw['sinks']) }, [], schema, doc, from);
-  const top = await readTop();
-  const context = openContext(doc, from, options, top, readTop);
+  const readTop = (blocks: Record<'sources' | 'sinks', unknown>): Promise<Block> =>
+    readBlock({ ...raw, ...blocks }, [], schema, doc, from);
+  const top = await readTop({ sources: shapes(raw['sources']), sinks: shapes(raw['sinks']) });
+  // Read anew for each source and sink: with all of them it would be quadratic.
+  const context = openContext(doc, from, options, top, () => readTop({ sources: {}, sinks: {} }));
   const sourceBlocks = blocksOf('sources', raw['sources'], context);
   const sinkBlocks = blocksOf('sinks', raw['sinks'], context);
   const sources = await inOrder(sourceBlocks, (block) => resolveSource(block, context));

@@ -227,6 +227,23 @@ it.each([
   expect(faults.length).toBeLessThan(250);
 });
 
+it('reads the connection of one source again without looking at all others', async () => {
+  const cpuOf = async (count: number): Promise<number> => {
+    const blocks = Array.from(
+      { length: count },
+      (_, index) => `  s${index}: { connector: vendor, options: { org_id: o${index} } }\n`,
+    );
+    const { sources } = await load(`sources:\n${blocks.join('')}${sinks}`);
+    const before = process.threadCpuUsage();
+    for (let i = 0; i < 300; i += 1) await sources[i % count]?.resolveHttp();
+    return process.threadCpuUsage(before).user;
+  };
+  await cpuOf(10);
+
+  // Looking at each of the others cost a hundred times as much.
+  expect(await cpuOf(2000)).toBeLessThan(20 * (await cpuOf(20)));
+});
+
 it('refuses bytes that are not UTF-8', async () => {
   const folder = await temporaryFolder();
   await fs.writeFile(join(folder, 'latin.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xe9, 0x0a]));
