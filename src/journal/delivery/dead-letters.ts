@@ -1,15 +1,16 @@
-import type { SQLInputValue } from 'node:sqlite';
 import { parseJson } from '../../base/json.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from '../journal.ts';
 import type { LedgerStore } from './ledger.ts';
+import { type LetterRange, type LetterSearch, openLetterSearch } from './letter-search.ts';
 
 export type LetterStore = ReturnType<typeof openLetters>;
 
 /** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
 export function openLetters(core: Core, ledger: LedgerStore) {
-  return { ...openWriting(core, ledger), ...openReading(core), discard: openDiscard(core, ledger) };
+  const search = openLetterSearch(core);
+  return { ...openWriting(core, ledger), ...openReading(core, search), discard: openDiscard(core, ledger, search) };
 }
 
 const letterColumns =
@@ -78,8 +79,11 @@ interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' |
   readonly counted: number;
 }
 
-function openReading({ db }: Core) {
-  const from = 'FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source';
+function openReading({ db }: Core, search: LetterSearch) {
+  const byId = db.prepare(
+    `SELECT d.*, k.name AS sink, s.name AS source FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
+     JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source ORDER BY d.id`,
+  );
   const any = db.prepare('SELECT 1 FROM dead_letters WHERE sink = ? AND source = ? LIMIT 1');
   const byUid = db.prepare(
     'SELECT id, uid FROM dead_letters WHERE sink = ? AND source = ? AND uid IN (SELECT value FROM json_each(?))',
@@ -94,18 +98,10 @@ function openReading({ db }: Core) {
     },
     /** Letters with an id after `after`, up to `upTo`. */
     list(filter: LetterFilter, limit: number, after = 0, upTo = Number.MAX_SAFE_INTEGER): DeadLetter[] {
-      const { sql, values } = whereOf(filter, after, upTo);
-      const rows = all<LetterRow>(
-        db.prepare(`SELECT d.*, k.name AS sink, s.name AS source ${from} WHERE ${sql} ORDER BY d.id LIMIT ?`),
-        ...values,
-        limit,
-      );
-      return rows.map(letterOf);
+      const ids = search.ids(filter, { after, upTo }, limit);
+      return all<LetterRow>(byId, JSON.stringify(ids)).map(letterOf);
     },
-    count(filter: LetterFilter, after = 0, upTo = Number.MAX_SAFE_INTEGER): number {
-      const { sql, values } = whereOf(filter, after, upTo);
-      return one<{ n: number }>(db.prepare(`SELECT count(*) AS n ${from} WHERE ${sql}`), ...values)?.n ?? 0;
-    },
+    count: (filter: LetterFilter, range?: LetterRange): number => search.count(filter, range),
   };
 }
 
@@ -140,36 +136,18 @@ function recordOf({ uid, received, record, unreadable, record_labels }: LetterRo
   };
 }
 
-function whereOf(filter: LetterFilter, after: number, upTo: number): { sql: string; values: SQLInputValue[] } {
-  const { sink, source, code, action, from, to, ids } = filter;
-  const parts: (readonly [string, SQLInputValue | undefined])[] = [
-    ['d.id > ?', after],
-    ['d.id <= ?', upTo],
-    ['k.name = ?', sink],
-    ['s.name = ?', source],
-    ['d.code = ?', code],
-    ['d.action = ?', action],
-    ['d.event_time >= ?', from],
-    ['d.event_time <= ?', to],
-    ['d.id IN (SELECT value FROM json_each(?))', ids === undefined ? undefined : JSON.stringify(ids)],
-  ];
-  const used = parts.filter((part): part is readonly [string, SQLInputValue] => part[1] !== undefined);
-  return { sql: used.map(([sql]) => sql).join(' AND '), values: used.map(([, value]) => value) };
-}
-
-function openDiscard({ db, writer }: Core, ledger: LedgerStore) {
-  return (filter: LetterFilter): Promise<number> => {
-    const { sql, values } = whereOf(filter, 0, Number.MAX_SAFE_INTEGER);
-    const remove = db.prepare(
-      `DELETE FROM dead_letters WHERE id IN (SELECT d.id FROM dead_letters d JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source WHERE ${sql}) RETURNING sink, source, counted`,
-    );
-    return writer.write(() => {
-      const gone = all<{ sink: number; source: number; counted: number }>(remove, ...values);
+function openDiscard({ db, writer }: Core, ledger: LedgerStore, search: LetterSearch) {
+  const remove = db.prepare(
+    'DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)) RETURNING sink, source, counted',
+  );
+  return (filter: LetterFilter): Promise<number> =>
+    writer.write(() => {
+      const ids = search.ids(filter, {}, Number.MAX_SAFE_INTEGER);
+      const gone = all<{ sink: number; source: number; counted: number }>(remove, JSON.stringify(ids));
       for (const { sink, source, counted } of gone) {
         ledger.add(sink, source, 'dead_lettered', -counted);
         ledger.add(sink, source, 'discarded', counted);
       }
       return gone.length;
     });
-  };
 }

@@ -174,7 +174,7 @@ function openBegin({ db, names }: Core, letters: LetterStore) {
         min,
         max,
         JSON.stringify(filter),
-        pages?.n ?? letters.count(filter, 0, upto),
+        pages?.n ?? letters.count(filter, { upTo: upto }),
       );
     }
     // A job that is resumed finds its rows and resumes after its offset.
@@ -197,18 +197,27 @@ function openSettle(
     const replay = row(lane);
     // The job ended meanwhile, for example because it was cancelled: nothing is left to move.
     if (replay === undefined || upTo <= replay.after) return;
+    // Whatever word the caller used, a delivery on a replay lane has been counted once before.
+    const delivered = counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0);
     const left =
       replay.kind === 'stored'
         ? replay.remaining - stored.between(replay, replay.after, upTo)
-        : letters.count(JSON.parse(replay.filter) as LetterFilter, upTo, replay.upto);
+        : lettersLeft(letters, replay, upTo, delivered + refused.length);
     for (const letter of refused) {
       // A letter that is gone was delivered by another replay or discarded by a person, and has been counted as that.
       if (!letters.refuseAgain(sink, letter) && replay.kind === 'stored') letters.insert(sink, replay.source, letter, false);
     }
     move.run(upTo, Math.max(0, left), replay.job, replay.source);
-    // Whatever word the caller used, a delivery on a replay lane has been counted once before.
-    ledger.add(sink, replay.source, 'replayed', counts.replayed ?? (counts.acknowledged ?? 0) + (counts.unconfirmed ?? 0));
+    ledger.add(sink, replay.source, 'replayed', delivered);
   };
+}
+
+/** Above so many ids a batch only takes off what it settled: counting a million letters with each batch would stall everything else. */
+const countedIds = 20_000;
+
+function lettersLeft(letters: LetterStore, { filter, upto, remaining }: ReplayRow, upTo: number, settled: number): number {
+  if (upto - upTo > countedIds) return Math.max(1, remaining - settled);
+  return letters.count(JSON.parse(filter) as LetterFilter, { after: upTo, upTo: upto });
 }
 
 function pagesOf(letters: readonly DeadLetter[]): StoredPage[] {

@@ -63,6 +63,8 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
 }
 
 const primaryCodes: Readonly<Record<number, readonly ['PEN_JOURNAL_CORRUPT' | 'PEN_JOURNAL_UNWRITABLE', string]>> = {
+  // Our statements do not change, so it is what they name that did.
+  1: ['PEN_JOURNAL_CORRUPT', 'a table of the journal is not as it was made'],
   5: ['PEN_JOURNAL_UNWRITABLE', 'another process is writing to the journal'],
   6: ['PEN_JOURNAL_UNWRITABLE', 'another process is writing to the journal'],
   8: ['PEN_JOURNAL_UNWRITABLE', 'the journal is read-only'],

@@ -91,8 +91,31 @@ UPDATE windows SET stamp = updated;
 ALTER TABLE offsets ADD COLUMN crc INTEGER;
 `;
 
+// Among a million letters, those of a sink and an action are found and counted without looking at the others.
+const version5 = `
+DROP INDEX dead_letters_by_sink;
+CREATE INDEX dead_letters_by_group ON dead_letters (sink, source, code, ifnull(action, ''));
+CREATE TABLE letter_counts (
+  sink INTEGER NOT NULL, source INTEGER NOT NULL, code TEXT NOT NULL, action TEXT NOT NULL, letters INTEGER NOT NULL,
+  PRIMARY KEY (sink, source, code, action)
+) STRICT, WITHOUT ROWID;
+INSERT INTO letter_counts SELECT sink, source, code, ifnull(action, ''), count(*) FROM dead_letters GROUP BY 1, 2, 3, 4;
+CREATE TRIGGER letter_in AFTER INSERT ON dead_letters BEGIN
+  INSERT INTO letter_counts VALUES (new.sink, new.source, new.code, ifnull(new.action, ''), 1) ON CONFLICT DO UPDATE SET letters = letters + 1;
+END;
+CREATE TRIGGER letter_out AFTER DELETE ON dead_letters BEGIN
+  UPDATE letter_counts SET letters = letters - 1 WHERE (sink, source, code, action) = (old.sink, old.source, old.code, ifnull(old.action, ''));
+  DELETE FROM letter_counts WHERE (sink, source, code, action) = (old.sink, old.source, old.code, ifnull(old.action, '')) AND letters <= 0;
+END;
+CREATE TRIGGER letter_changed AFTER UPDATE OF code ON dead_letters WHEN old.code <> new.code BEGIN
+  UPDATE letter_counts SET letters = letters - 1 WHERE (sink, source, code, action) = (old.sink, old.source, old.code, ifnull(old.action, ''));
+  DELETE FROM letter_counts WHERE (sink, source, code, action) = (old.sink, old.source, old.code, ifnull(old.action, '')) AND letters <= 0;
+  INSERT INTO letter_counts VALUES (new.sink, new.source, new.code, ifnull(new.action, ''), 1) ON CONFLICT DO UPDATE SET letters = letters + 1;
+END;
+`;
+
 /** Steps from an empty file to the newest shape: step n leads to `user_version` n + 1. */
-export const migrations: readonly string[] = [version1, version2, version3, version4];
+export const migrations: readonly string[] = [version1, version2, version3, version4, version5];
 
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;
