@@ -1,7 +1,7 @@
+import { normaliseKey } from './action-key.ts';
 import type { ActionSpec, ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
 import type { Head } from './attributes.ts';
 import type { ActionRow } from './event.ts';
-import { normaliseKey } from './key.ts';
 import { compilePath, type Getter, parsePath } from './path.ts';
 import { severityNames } from './severity.ts';
 
