@@ -1,7 +1,7 @@
 // Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
 import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
-import { clip, tame } from './foreign-text.ts';
+import { clip, tame } from './foreign.ts';
 import { formsOf, partsOf, shortestSecret } from './secret-forms.ts';
 import { type Range, SecretIndex } from './secret-index.ts';
 

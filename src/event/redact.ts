@@ -1,4 +1,4 @@
-import { parseForeignJson } from '../base/foreign-json.ts';
+import { parseForeignJson } from '../base/foreign.ts';
 import { isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
 import { redacted, redactKey, redactWords, secretHint, secretKind, tokenPrefix } from './redact-text.ts';

@@ -1,5 +1,5 @@
 import { PenstockError } from '../../base/errors.ts';
-import { parseForeignJson, TooManyValues } from '../../base/foreign-json.ts';
+import { parseForeignJson, TooManyValues } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';

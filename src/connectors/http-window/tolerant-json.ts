@@ -1,5 +1,5 @@
 // JSON as encoders that are not quite right write it: raw control characters in texts, wrong escapes, and numbers that JSON does not know.
-import { parseForeignJson } from '../../base/foreign-json.ts';
+import { parseForeignJson } from '../../base/foreign.ts';
 
 /** Marks a place that was mended, in a second reading that is only compared. */
 const mark = '\uFFFD\uE000';

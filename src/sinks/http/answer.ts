@@ -1,4 +1,4 @@
-import { parseForeignJson } from '../../base/foreign-json.ts';
+import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import type { Verdict } from '../sink.ts';
 import type { StatusRule } from './preset.ts';

@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject } from '../../base/json.ts';
+import { parseTimestamp } from '../../base/quantity.ts';
 import { compileSchema } from '../../base/schema.ts';
 import type { Files } from '../../base/seams.ts';
-import { parseTimestamp } from '../../base/timestamp.ts';
 import { faultsError, parseYaml, schemaFaults, type YamlText } from '../../base/yaml-faults.ts';
 import type { Connector } from '../../connectors/connector.ts';
 
