@@ -2,8 +2,7 @@
 import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
 import { clip, tame } from './foreign.ts';
-import { formsOf, partsOf, shortestSecret } from './secret-forms.ts';
-import { type Range, SecretIndex } from './secret-index.ts';
+import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 const redacted = '[REDACTED]';
 /** Ways to undo escapes that are tried: each kind alone, each pair of them in either order, some more. */

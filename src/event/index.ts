@@ -12,7 +12,7 @@ export { compileFingerprint, compileHashId, fingerprintOf, type HashField, hashT
 export { checkMap, MapSpec, PathsSpec } from './map-spec.ts';
 export { compileMapper } from './mapper.ts';
 export { compilePath, parsePath } from './path.ts';
+export { compileText } from './reads.ts';
 export { redact } from './redact.ts';
 export { cefSeverity, severityOf } from './severity.ts';
 export { compileTime, parseTime } from './time.ts';
-export { compileText } from './values.ts';

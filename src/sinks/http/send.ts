@@ -1,8 +1,7 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, type Ceiling, openBodies } from '../body.ts';
-import { isPage, namesDestination, pageHold } from '../destination.ts';
-import { describeAnswer, type Exchange, exchange } from '../exchange.ts';
+import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { numberAt, verdictOfStatus } from './answer.ts';
 import type { Authorizer, Sign } from './authorize.ts';

@@ -1,7 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { isPage, pageHold } from '../destination.ts';
-import { describeAnswer } from '../exchange.ts';
+import { describeAnswer, isPage, pageHold } from '../exchange.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
