@@ -35,3 +35,8 @@ export function compileActionFilter({ exclude_actions, only_actions }: ActionFil
   const only = only_actions === undefined ? undefined : new Set(only_actions);
   return (action) => action === undefined || (!excluded.has(action) && only?.has(action) !== false);
 }
+
+/** The same filter with its actions in the form in which they are looked up: "Policy Updated" becomes `policy_updated`. */
+export function normaliseActions({ exclude_actions, only_actions }: ActionFilter): ActionFilter {
+  return { exclude_actions: exclude_actions?.map(normaliseKey), only_actions: only_actions?.map(normaliseKey) };
+}
