@@ -1,6 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import type { Mapped } from '../event.ts';
-import { cefSeverity } from '../severity.ts';
+import { cefSeverity, type Mapped } from '../event.ts';
 import { type Facts, factsOf, mappedEvent, type Named } from './facts.ts';
 import { cut, oneLine } from './line.ts';
 
