@@ -1,6 +1,5 @@
 // Secrets in text that is no JSON: cut off, wrapped in other text, headers, URLs, forms. Each pass goes through the text once, whatever it
-// holds: vendors and their users write it.
-// Which names of a record's members say that their value is a secret.
+// holds: vendors and their users write it. Which names say that their value is a secret comes first.
 
 /** What a key holds: `any` value of it is secret, or only its `text`s, because objects and numbers under such a name are evidence. */
 type SecretKind = 'any' | 'text';

@@ -144,7 +144,7 @@ export function compileBound({ precision = 'ms', format = 'rfc3339' }: WindowSpe
 }
 
 /** Where each part of a pattern stands in `2026-11-20T10:15:30.123Z`. */
-const parts: Readonly<Record<string, readonly [start: number, end: number]>> = {
+const patternParts: Readonly<Record<string, readonly [start: number, end: number]>> = {
   yyyy: [0, 4],
   MM: [5, 7],
   dd: [8, 10],
@@ -153,7 +153,7 @@ const parts: Readonly<Record<string, readonly [start: number, end: number]>> = {
   ss: [17, 19],
   SSS: [20, 23],
 };
-const steps = [
+const patternSteps = [
   ['SSS', 1],
   ['ss', 1000],
   ['mm', 60_000],
@@ -162,13 +162,13 @@ const steps = [
 
 function compilePattern(pattern: string): BoundFormat {
   const pieces: readonly string[] = pattern.match(/'[^']*'|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
-  const step = steps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
+  const step = patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
   return (ms, edge) => {
     const bound = (edge === 'from' ? Math.floor(ms / step) : Math.ceil(ms / step)) * step;
     const text = new Date(bound).toISOString();
     return pieces
       .map((piece) => {
-        const place = parts[piece];
+        const place = patternParts[piece];
         if (place !== undefined) return text.slice(...place);
         return piece.length > 1 && piece.startsWith("'") ? piece.slice(1, -1) : piece;
       })

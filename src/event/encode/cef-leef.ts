@@ -98,8 +98,8 @@ export function cefLine(mapped: Mapped): string {
 }
 
 // LEEF defines no escaping: what would end a field is replaced.
-const plain = (text: string): string => oneLine(text).replaceAll('\t', ' ');
-const header = (text: string): string => plain(text).replaceAll('|', '/');
+const leefText = (text: string): string => oneLine(text).replaceAll('\t', ' ');
+const leefHeader = (text: string): string => leefText(text).replaceAll('|', '/');
 const nameOf = (named: Named | undefined): string | undefined => named?.name ?? named?.uid;
 
 /**
@@ -126,6 +126,6 @@ export function leefLine(mapped: Mapped): string {
     ['eventUid', uid],
     ['msg', event.message],
   ];
-  const told = pairs.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${plain(value)}`]));
-  return `LEEF:2.0|${header(product.vendor_name)}|${header(product.name)}|cloud|${header(code)}|x09|${told.join('\t')}`;
+  const told = pairs.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${leefText(value)}`]));
+  return `LEEF:2.0|${leefHeader(product.vendor_name)}|${leefHeader(product.name)}|cloud|${leefHeader(code)}|x09|${told.join('\t')}`;
 }

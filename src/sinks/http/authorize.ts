@@ -86,7 +86,7 @@ export type Sign = (id: string, bytes: Uint8Array, nowMs: number) => Readonly<Re
  * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 export function standardWebhooks(secrets: readonly string[]): Sign {
-  const keys = secrets.map(keyOf);
+  const keys = secrets.map(signingKeyOf);
   return (id, bytes, nowMs) => {
     // A dot would let two different messages sign the same text.
     const name = id.replaceAll('.', '-');
@@ -102,7 +102,7 @@ export function standardWebhooks(secrets: readonly string[]): Sign {
   };
 }
 
-function keyOf(secret: string): Buffer {
+function signingKeyOf(secret: string): Buffer {
   const encoded = secret.replace(/^whsec_/, '');
   const key = Buffer.from(encoded, 'base64');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded) || key.length < 24 || key.length > 64)

@@ -69,25 +69,25 @@ const sentinel: Preset = {
   limits: { batchBytes: 1_000_000 },
 };
 
-const text = 'text/plain; charset=utf-8';
+const plainText = 'text/plain; charset=utf-8';
 
 /** What `body:` means without a preset: the same kind of data as a preset. */
 function plain(body: 'ndjson' | 'json_array' | 'single', isJson: boolean): Preset {
-  return bodies[body](isJson);
+  return plainBodies[body](isJson);
 }
 
-const shared = { needs: ['url'], path: '', limits: {} } as const;
-const none = { head: '', tail: '', cut: 0 };
+const ofPlain = { needs: ['url'], path: '', limits: {} } as const;
+const noFrame = { head: '', tail: '', cut: 0 };
 
-const bodies: Readonly<Record<'ndjson' | 'json_array' | 'single', (isJson: boolean) => Preset>> = {
+const plainBodies: Readonly<Record<'ndjson' | 'json_array' | 'single', (isJson: boolean) => Preset>> = {
   ndjson: (isJson) => ({
-    ...shared,
-    contentType: isJson ? 'application/x-ndjson' : text,
-    frame: () => none,
+    ...ofPlain,
+    contentType: isJson ? 'application/x-ndjson' : plainText,
+    frame: () => noFrame,
     entry: () => (event) => `${event.body}\n`,
   }),
   json_array: () => ({
-    ...shared,
+    ...ofPlain,
     contentType: 'application/json',
     frame: () => ({ head: '[', tail: ']', cut: 1 }),
     entry:
@@ -96,9 +96,9 @@ const bodies: Readonly<Record<'ndjson' | 'json_array' | 'single', (isJson: boole
         `${jsonValue(event, isJson)},`,
   }),
   single: (isJson) => ({
-    ...shared,
-    contentType: isJson ? 'application/json' : text,
-    frame: () => none,
+    ...ofPlain,
+    contentType: isJson ? 'application/json' : plainText,
+    frame: () => noFrame,
     entry: () => (event) => event.body,
     limits: { batchEvents: 1 },
   }),
