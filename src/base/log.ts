@@ -1,6 +1,6 @@
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import { PenstockError } from './errors.ts';
-import { clip, harmless, tameJson } from './foreign-text.ts';
+import { clip, harmless, tameJson } from './foreign.ts';
 import type { Secrets } from './secrets.ts';
 
 /** The logger that rooms receive; bind what stays the same once: `log.child({ source })`. */

@@ -1,9 +1,8 @@
 // Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
 import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
-import { clip, tame } from './foreign-text.ts';
-import { formsOf, partsOf, shortestSecret } from './secret-forms.ts';
-import { type Range, SecretIndex } from './secret-index.ts';
+import { clip, tame } from './foreign.ts';
+import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 const redacted = '[REDACTED]';
 /** Ways to undo escapes that are tried: each kind alone, each pair of them in either order, some more. */

@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../base/quantity.ts';
-import { parseTimestamp } from '../base/timestamp.ts';
+import { parseDuration, parseTimestamp } from '../base/quantity.ts';
 
 /** Option of every command that needs the configuration. */
 export const configOption = (): Option =>

@@ -1,7 +1,7 @@
 // What people see: tables on a terminal, JSON for scripts, progress on a line that is overwritten. Nothing that vendors and receivers wrote
 // steers the terminal: of what is printed only our own colours and the ends of lines are not text.
 import { randomUUID } from 'node:crypto';
-import { harmless, tameJson } from '../base/foreign-text.ts';
+import { harmless, tameJson } from '../base/foreign.ts';
 import { isObject } from '../base/json.ts';
 import type { Job } from '../journal/journal.ts';
 

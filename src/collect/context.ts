@@ -1,7 +1,7 @@
 import { sleep } from '../base/clock.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
-import { compileActionFilter } from '../event/action-filter.ts';
+import { compileActionFilter } from '../event/action-key.ts';
 import { zeroCounts } from '../journal/counts.ts';
 import { Health } from './health.ts';
 import { memoryOf, type SourceMemory } from './memory/source-memory.ts';

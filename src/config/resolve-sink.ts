@@ -2,17 +2,14 @@ import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import { durationMs, sizeBytes } from '../base/quantity.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
-import { type CommonSinkOptions, severities } from '../sinks/common-options.ts';
+import { type CommonSinkOptions, normaliseActions, severities } from '../sinks/common-options.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import { sinkSchema } from './block-schemas.ts';
-import { splitPath } from './check-block.ts';
-import { checkTls, plaintextFaults, urlsIn } from './check-connection.ts';
 import type { ConnectionConfig, Options, SinkConfig } from './config.ts';
+import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts';
 import { interpolate, pathKey } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
-import { normaliseActions } from './normalise-actions.ts';
-import { type Block, readBlock, soundPart } from './read-block.ts';
-import { refreshable } from './refresh.ts';
+import { type Block, readBlock, soundPart, splitPath } from './read-block.ts';
 import { readPastTime } from './times.ts';
 
 /** Turns one block under `sinks:` into a sink; undefined when it has faults, which stand in the context then. */

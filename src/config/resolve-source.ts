@@ -6,14 +6,13 @@ import { durationMs, parseDuration } from '../base/quantity.ts';
 import { formatPath, type YamlPath } from '../base/yaml-faults.ts';
 import type { Connector, ReadDefaults } from '../connectors/connector.ts';
 import type { ConnectorExtras } from '../connectors/index.ts';
+import { normaliseActions } from '../sinks/common-options.ts';
 import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
-import { checkTls, plaintextFaults, urlsIn } from './check-connection.ts';
 import type { Options, SourceConfig } from './config.ts';
+import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts';
 import { interpolate } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
-import { normaliseActions } from './normalise-actions.ts';
 import { readBlock, soundPart } from './read-block.ts';
-import { refreshable } from './refresh.ts';
 import { SourceOptions } from './source-options.ts';
 import { checkSourceTimes, readSchedule, readStart } from './times.ts';
 

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { durationMs, sizeBytes } from '../base/quantity.ts';
 import type { Fault } from '../base/yaml-faults.ts';
-import { checkTls } from './check-connection.ts';
 import type { Config } from './config.ts';
+import { checkTls } from './connection.ts';
 import type { FileOptions } from './file-options.ts';
 import type { LoadContext } from './load-context.ts';
 

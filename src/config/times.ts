@@ -1,6 +1,5 @@
 import { Cron } from 'croner';
-import { formatDuration, parseDuration } from '../base/quantity.ts';
-import { parseTimestamp } from '../base/timestamp.ts';
+import { formatDuration, parseDuration, parseTimestamp } from '../base/quantity.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';

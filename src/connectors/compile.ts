@@ -8,9 +8,12 @@ import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, p
 import { checkConnector } from './check.ts';
 import type { Connector, ReadDefaults, Reader, ReaderDeps } from './connector.ts';
 import { type ConnectorSpec, connectorSchema } from './connector-schema.ts';
-import { precisionMs } from './http-window/window-format.ts';
-import { compileRead } from './open-reader.ts';
-import { identityOf, optionScope, optionsSchema } from './options.ts';
+import { openDirectoryReader } from './csv-directory/directory-reader.ts';
+import { precisionMs } from './http-window/request.ts';
+import { compileWindowPlan, openWindowReader } from './http-window/window-reader.ts';
+import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts';
+import { compileUrl } from './origin.ts';
+import { openStreamReader } from './pulsar-websocket/stream-reader.ts';
 import { readKinds } from './read-section.ts';
 import { compileRecordRules } from './record-rules.ts';
 import { compileTemplate } from './template.ts';
@@ -118,5 +121,37 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     cap: read.kind === 'http_window' ? read.page.cap : undefined,
     maxPages: read.kind === 'http_window' ? (read.max_pages ?? 10_000) : 10_000,
     seenDays: read.seen_days ?? 10,
+  };
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** How a connector reads: opens readers and says which origin they go to. */
+interface CompiledRead {
+  open(options: Options, deps: ReaderDeps): Reader;
+  /** `{ origin }`, or nothing for what has none. */
+  origin(options: Options): Readonly<Record<string, string>>;
+}
+
+/** Compiles `read:` and `auth:` once for all sources of a connector. */
+function compileRead({ read, auth, options: specs }: ConnectorSpec): CompiledRead {
+  if (read.kind === 'http_window') {
+    const plan = compileWindowPlan(read, auth);
+    return {
+      open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
+      origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),
+    };
+  }
+  if (read.kind === 'csv_directory') {
+    const directory = compileTemplate(read.directory);
+    return {
+      open: (options, deps) => openDirectoryReader(read, directory.render(optionScope(options)) ?? '', deps),
+      origin: () => ({}),
+    };
+  }
+  const service = compileUrl(read.url);
+  return {
+    open: (options, deps) => openStreamReader(read, optionScope(options), secretsOf(specs, options), deps),
+    origin: (options) => ({ origin: service.origin(optionScope(options)) }),
   };
 }

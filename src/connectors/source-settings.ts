@@ -1,4 +1,4 @@
-import type { ActionFilter } from '../event/action-filter.ts';
+import type { ActionFilter } from '../event/action-key.ts';
 import type { Connector } from './connector.ts';
 
 /** When a source polls. Exactly one of the two. */

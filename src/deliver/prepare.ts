@@ -1,4 +1,4 @@
-import { compileActionFilter } from '../event/action-filter.ts';
+import { compileActionFilter } from '../event/action-key.ts';
 import type { Mapped, Mapper, PageContext } from '../event/event.ts';
 import { encodeBody } from '../event/index.ts';
 import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';

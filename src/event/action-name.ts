@@ -1,8 +1,7 @@
 // What a record calls its action: one field, or several put together where a vendor tells the object and the verb apart.
 import { type Static, Type } from 'typebox';
 import { PathsSpec } from './map-spec.ts';
-import type { Paths, Read } from './reads.ts';
-import { compileText, textOf } from './values.ts';
+import { compileText, type Paths, type Read, textOf } from './reads.ts';
 
 const JoinSpec = Type.Object(
   {

@@ -1,9 +1,8 @@
+import { normaliseKey } from './action-key.ts';
 import type { ActionSpec, ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
 import type { Head } from './attributes.ts';
-import type { ActionRow } from './event.ts';
-import { normaliseKey } from './key.ts';
+import { type ActionRow, severityNames } from './event.ts';
 import { compilePath, type Getter, parsePath } from './path.ts';
-import { severityNames } from './severity.ts';
 
 /** What a row makes of a record: the row itself or one of its variants. */
 export interface Shape {

@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
-import { parsePath, type Step } from './path.ts';
+import { compilePath, parsePath, type Step } from './path.ts';
+import { isPlainText, redact, type Scrub } from './redact.ts';
 
 /**
  * `metadata.uid`: the first 32 hex digits of SHA-256 over action table, tenant and native id, one per line as UTF-8. With a fingerprint
@@ -33,7 +34,7 @@ function without(value: unknown, steps: readonly Step[], depth: number): unknown
 type CanonicalText = (record: unknown) => string;
 
 /** Compiles the canonical text of records with these `volatile` paths (`message`, `meta.views`). */
-export function compileCanonical(volatile: readonly string[] = []): CanonicalText {
+function compileCanonical(volatile: readonly string[] = []): CanonicalText {
   const paths = volatile.map((path) => parsePath(path) ?? []);
   const nested = paths.filter((steps) => steps.length > 1);
   const members = new Set(paths.flatMap(([key, ...more]) => (typeof key === 'string' && more.length === 0 ? [key] : [])));
@@ -45,7 +46,7 @@ export function compileCanonical(volatile: readonly string[] = []): CanonicalTex
 }
 
 /** The fingerprint of a record by its canonical text. */
-export function fingerprintOfText(canonical: string): string {
+function fingerprintOfText(canonical: string): string {
   return hash('sha256', canonical, 'hex').slice(0, 16);
 }
 
@@ -76,5 +77,34 @@ export function compileHashId(fields: readonly HashField[]): (record: unknown) =
       }
     }
     return JSON.stringify(row);
+  };
+}
+
+/** What a record comes to when it is collected. */
+interface Fingerprinted {
+  /** As `fingerprintOf`, over the record before redaction. */
+  readonly fingerprint: string;
+  /** As `redact`: the same object when there was nothing to take out. */
+  readonly record: unknown;
+}
+
+function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
+  if (typeof value === 'string') return isPlainText(value, scrub);
+  return value === undefined || isPlainText(JSON.stringify(value), scrub);
+}
+
+/**
+ * Compiles fingerprint and redaction of records with these `volatile` paths. The text that is made for the fingerprint also tells that there
+ * is nothing to redact; only what it leaves out has to be looked at apart.
+ */
+export function compileFingerprint(volatile: readonly string[] = []): (record: unknown, scrub?: Scrub) => Fingerprinted {
+  const canonicalOf = compileCanonical(volatile);
+  const leftOut = volatile.map((path) => compilePath(path));
+  const mayBePlain = volatile.every((path) => isPlainText(path));
+  return (raw, scrub) => {
+    const record = boundDepth(raw);
+    const text = canonicalOf(record);
+    const isPlain = mayBePlain && isPlainText(text, scrub) && leftOut.every((read) => isPlainValue(read(record), scrub));
+    return { fingerprint: fingerprintOfText(text), record: isPlain ? record : redact(record, scrub) };
   };
 }

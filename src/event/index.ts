@@ -1,19 +1,18 @@
 // The room's door: records become events here, events become lines.
 
+export { normaliseKey } from './action-key.ts';
 export { ActionNameSpec, actionNamePaths, compileActionName } from './action-name.ts';
 export { ActionTableSpec } from './action-spec.ts';
 export { type ActionTable, checkActions, compileActions } from './action-table.ts';
 export { boundDepth } from './depth.ts';
-export { cefHeader, cefValue } from './encode/cef.ts';
+export { cefHeader, cefValue } from './encode/cef-leef.ts';
 export { cimFields } from './encode/cim.ts';
 export { encodeBody, isJsonFormat } from './encode/encode-body.ts';
-export { compileFingerprint } from './fingerprint.ts';
-export { compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
-export { normaliseKey } from './key.ts';
+export { cefSeverity, severityOf } from './event.ts';
+export { compileFingerprint, compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';
 export { checkMap, MapSpec, PathsSpec } from './map-spec.ts';
 export { compileMapper } from './mapper.ts';
 export { compilePath, parsePath } from './path.ts';
+export { compileText } from './reads.ts';
 export { redact } from './redact.ts';
-export { cefSeverity, severityOf } from './severity.ts';
 export { compileTime, parseTime } from './time.ts';
-export { compileText } from './values.ts';

@@ -1,13 +1,12 @@
 import { isObject } from '../base/json.ts';
+import { normaliseKey } from './action-key.ts';
 import { type Action, type ActionTable, shapeFor } from './action-table.ts';
-import { readActor } from './actor.ts';
-import { type Attributes, type MappedEvent, type Metadata, type Thing, unknownName } from './attributes.ts';
+import { type Attributes, type MappedEvent, type Metadata, observablesOf, type Thing, unknownName } from './attributes.ts';
 import { baseHead, mapFailedLabel, textEvent, unmapForBase, unreadableLabel } from './base-event.ts';
 import { boundDepth } from './depth.ts';
 import type { Envelope, Mapped, Mapper, PageContext } from './event.ts';
-import { normaliseKey } from './key.ts';
 import { type MetadataMaker, openMetadata } from './metadata.ts';
-import { observablesOf } from './observables.ts';
+import { readActor } from './parties.ts';
 import {
   fillClient,
   fillStatus,

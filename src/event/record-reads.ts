@@ -1,14 +1,12 @@
 import { parseJson, setOwn } from '../base/json.ts';
 import { type ActionNameSpec, readActionName } from './action-name.ts';
 import type { ActionTable } from './action-table.ts';
-import { type ActorReads, openActor } from './actor.ts';
 import type { Attributes } from './attributes.ts';
 import type { MapSpec, PathsSpec } from './map-spec.ts';
-import { openParty, type PartyReads, readParty } from './parties.ts';
-import { openPaths, type Paths, type Read } from './reads.ts';
+import { type ActorReads, openActor, openParty, type PartyReads, readParty } from './parties.ts';
+import { ipOf, openPaths, type Paths, type Read, textOf, textsOf } from './reads.ts';
 import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
-import { ipOf, textOf, textsOf } from './values.ts';
 
 /** What the mapper needs of a connector's `record:` section; candidates, the first that has a value wins. */
 interface RecordPaths {

@@ -1,6 +1,34 @@
 // Secrets in text that is no JSON: cut off, wrapped in other text, headers, URLs, forms. Each pass goes through the text once, whatever it
-// holds: vendors and their users write it.
-import { longestSecretKey, secretHint, secretKind } from './secret-keys.ts';
+// holds: vendors and their users write it. Which names say that their value is a secret comes first.
+
+/** What a key holds: `any` value of it is secret, or only its `text`s, because objects and numbers under such a name are evidence. */
+type SecretKind = 'any' | 'text';
+
+const whatIsLocked =
+  'api|private|access|secret|signing|encryption|shared|master|auth|session|account|storage|subscription|service';
+const anyValue = new RegExp(`(?:secret|token|password|passwd|passphrase|pwd|(?:${whatIsLocked})key)$`);
+const textValue = new RegExp(
+  `(?:authori[sz]ation|cookies?|credentials?|bearer|jwt|secrets|tokens|passwords|passphrases|(?:${whatIsLocked})keys)$`,
+);
+
+/** Occurs, without regard to case, in every text in which a key could name a secret. */
+export const secretHint = new RegExp(
+  `secret|token|passw|passphrase|pwd|authori[sz]ation|cookie|credential|bearer|jwt|(?:${whatIsLocked})[^a-z]{0,2}key`,
+  'i',
+);
+
+const longestSecretKey = 80;
+
+/**
+ * What a key's last words say: `session_token`, `x-api-key`, `awsSecretAccessKey` and `Passwd` name secrets; `token_id` and `secretQuestion`
+ * name something else. Case, digits and what stands between the words do not matter.
+ */
+export function secretKind(key: string): SecretKind | undefined {
+  if (key.length < 3 || key.length > longestSecretKey || !secretHint.test(key)) return undefined;
+  const letters = key.toLowerCase().replace(/[^a-z]/g, '');
+  if (anyValue.test(letters)) return 'any';
+  return textValue.test(letters) ? 'text' : undefined;
+}
 
 export const redacted = '[REDACTED]';
 

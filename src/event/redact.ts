@@ -1,8 +1,7 @@
-import { parseForeignJson } from '../base/foreign-json.ts';
+import { parseForeignJson } from '../base/foreign.ts';
 import { isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
-import { redacted, redactKey, redactWords, tokenPrefix } from './redact-text.ts';
-import { secretHint, secretKind } from './secret-keys.ts';
+import { redacted, redactKey, redactWords, secretHint, secretKind, tokenPrefix } from './redact-text.ts';
 
 /** Text inside text inside text: beyond this many wrappings it is treated as plain text. */
 const deepestWrapping = 8;

@@ -1,9 +1,8 @@
 import type { Dispatcher } from 'undici';
 import { type Clock, deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import { Body } from './body.ts';
+import { acceptEncoding, Body, decompress } from './body.ts';
 import type { HttpRequest, HttpResponse } from './client.ts';
-import { acceptEncoding, decompress } from './decompress.ts';
 import { requestFault } from './fault.ts';
 import { type ReplyMemory, Share } from './reply-memory.ts';
 

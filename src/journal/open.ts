@@ -14,8 +14,7 @@ import type { Journal } from './journal.ts';
 import { checkAtOpen } from './repair/check.ts';
 import { setCountsRight } from './repair/counts-at-start.ts';
 import { journalOf, openStores } from './stores.ts';
-import { ballastBytes, openBallast } from './upkeep/ballast.ts';
-import { openLimits } from './upkeep/limits.ts';
+import { ballastBytes, openBallast, openLimits } from './upkeep/room.ts';
 import { startUpkeep } from './upkeep/rounds.ts';
 import { openTrimmer } from './upkeep/trim.ts';
 

@@ -11,7 +11,7 @@ import { openSeen } from './records/seen.ts';
 import { openState } from './records/state.ts';
 import { openRegistration } from './registration.ts';
 import { recentCorrections } from './repair/counts-at-start.ts';
-import type { Limits } from './upkeep/limits.ts';
+import type { Limits } from './upkeep/room.ts';
 
 type Stores = ReturnType<typeof openStores>;
 

@@ -1,5 +1,6 @@
 // From a configuration to sources and sinks that can run: the only place where the rooms are wired together.
 import { hostname } from 'node:os';
+import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
@@ -7,12 +8,13 @@ import type { Secrets } from '../base/secrets.ts';
 import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
+import { compileConnector } from '../connectors/index.ts';
 import { startDelivery } from '../deliver/index.ts';
+import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
 import { openHttpClient, ReplyMemory } from '../http/index.ts';
 import type { Journal, SinkRegistration, SourceRegistration } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
-import { type MapperFor, mappersOf } from './mappers.ts';
 import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
 import { tellingErrors } from './telling-errors.ts';
 
@@ -147,4 +149,38 @@ export function openRuntime(config: Config, journal: Journal, opening: OpenConte
     .filter((sink) => sink.enabled)
     .map((sink) => [sink.name, buildSink(sink, config, journal, context, mapperFor)] as const);
   return { journal, seams: context.seams, log: context.log, sources: new Map(sources), sinks: new Map(sinks) };
+}
+
+type ConnectorRef = { readonly name: string; readonly hash: string };
+
+/** Finds the mapper for a stored page: the connector that its source has loaded, else one of that name, else the version it was stored with. */
+type MapperFor = (connector: ConnectorRef, source: string) => Promise<Mapper>;
+
+/**
+ * So a repaired action table applies to everything that is delivered or replayed after it was loaded, and records of a source that is gone
+ * from the configuration keep the mapping of their time.
+ */
+function mappersOf(sources: readonly SourceConfig[], journal: Journal): MapperFor {
+  const bySource = new Map(sources.map(({ name, connector }) => [name, connector]));
+  const byName = new Map(sources.map(({ connector }) => [connector.name, connector]));
+  const stored = new Map<string, Promise<Mapper>>();
+
+  async function fromJournal({ name, hash }: ConnectorRef): Promise<Mapper> {
+    const text = await journal.connectorText(hash);
+    if (text !== undefined) return compileConnector(text).mapper;
+    throw new PenstockError('PEN_NOT_FOUND', `connector ${name}, version ${hash}, is neither loaded nor in the journal`, {
+      fix: `configure a source of connector ${name}`,
+    });
+  }
+
+  return async (connector, source) => {
+    const own = bySource.get(source);
+    if (own !== undefined && own.name === connector.name) return own.mapper;
+    const sameName = byName.get(connector.name);
+    if (sameName !== undefined) return sameName.mapper;
+    const known = stored.get(connector.hash) ?? fromJournal(connector);
+    stored.set(connector.hash, known);
+    known.catch(() => stored.delete(connector.hash));
+    return known;
+  };
 }

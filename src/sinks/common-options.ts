@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { durationPattern, sizePattern } from '../base/quantity.ts';
 import { formats } from '../event/event.ts';
 
-export { normaliseKey } from '../event/key.ts';
+export { normaliseActions } from '../event/action-key.ts';
 
 /** Schema of a duration such as `30s`. */
 function duration(description: string, fallback?: string): ReturnType<typeof Type.String> {

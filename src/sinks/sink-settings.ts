@@ -1,4 +1,4 @@
-import type { ActionFilter } from '../event/action-filter.ts';
+import type { ActionFilter } from '../event/action-key.ts';
 import type { Format } from '../event/event.ts';
 
 /** How a sink is delivered to: durations in milliseconds, sizes in bytes. Holds no secret. */

@@ -1,11 +1,11 @@
+import { stringify } from 'yaml';
 import { PenstockError } from '../base/errors.ts';
 import type { Seams } from '../base/seams.ts';
 import { parseUnknownCounts, unknownActionsNote, unknownSampleNote } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
-import type { Connector } from '../connectors/connector.ts';
+import type { ActionSummary, Connector } from '../connectors/connector.ts';
 import type { Journal } from '../journal/journal.ts';
 import { withStoredJournal } from '../runtime/configured-journal.ts';
-import { suggestRow } from './suggest-row.ts';
 
 /** An action that arrived and has no row; times are milliseconds since the epoch. */
 interface UnknownActionReport {
@@ -91,4 +91,94 @@ function merged(found: readonly Found[]): Found[] {
     );
   }
   return [...byAction.values()];
+}
+
+/** A verb at the end of an action, and what a change of that kind is called in each schema. */
+interface Verb {
+  readonly words: RegExp;
+  readonly activity: string;
+  readonly ecs: string;
+  readonly cim: string;
+}
+
+const verbs: readonly Verb[] = [
+  { words: /^(create|add|new|insert|generate|invite|register)/, activity: 'Create', ecs: 'creation', cim: 'created' },
+  { words: /^(delet|remov|destroy|revok|purge|drop)/, activity: 'Delete', ecs: 'deletion', cim: 'deleted' },
+];
+const otherwise: Verb = { words: /$/, activity: 'Update', ecs: 'change', cim: 'modified' };
+
+const places: Readonly<Record<number, string>> = {
+  3001: 'user',
+  3002: 'user',
+  3005: 'user',
+  3006: 'group',
+  6001: 'web_resource',
+  6003: 'api',
+};
+const entityManagement = 3004;
+
+// What a vendor wrote must stay on its line: with control characters it is a JSON text, which is YAML too.
+const scalar = (text: string): string =>
+  /[\p{C}\u2028\u2029]/u.test(text) ? quoted(text) : stringify(text, { lineWidth: 0 }).trimEnd();
+
+// A text as JSON in which no character steers a terminal or breaks a line.
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Classes and activities that the table's own rows use, for a comment. */
+function choices(actions: readonly ActionSummary[]): string[] {
+  const classes = new Map<number, { name: string; activities: Map<number, string> }>();
+  for (const { classUid, className, activityId, activity } of actions) {
+    const known = classes.get(classUid) ?? { name: className, activities: new Map<number, string>() };
+    if (activityId !== undefined) known.activities.set(activityId, activity);
+    classes.set(classUid, known);
+  }
+  return [...classes]
+    .sort(([a], [b]) => a - b)
+    .map(([uid, { name, activities }]) => {
+      const list = [...activities].sort(([a], [b]) => a - b).map(([id, activity]) => `${id} ${activity}`);
+      return `${uid} ${name} (${list.join(', ')})`;
+    });
+}
+
+function headFor(actions: readonly ActionSummary[], verb: Verb): { readonly classUid: number; readonly activityId: number } {
+  const entities = actions.filter(({ classUid }) => classUid === entityManagement);
+  const found = entities.find(({ activity }) => activity === verb.activity) ?? entities[0] ?? actions[0];
+  return { classUid: found?.classUid ?? entityManagement, activityId: found?.activityId ?? 99 };
+}
+
+function targetFor(classUid: number, thing: string): string {
+  const place = places[classUid] ?? 'entity';
+  const type = place === 'entity' || place === 'web_resource' ? `, type: ${scalar(thing)}` : '';
+  return `{ place: ${place}${type}${place === 'entity' ? ', type_id: 99' : ''}${place === 'api' ? ', operation: call' : ''} }`;
+}
+
+/**
+ * A row for an action that nobody has mapped, as YAML that loads as it is. Class and activity are a proposal from the wording, for a person
+ * to correct: a comment names what the table has.
+ */
+export function suggestRow(action: string, key: string, actions: readonly ActionSummary[]): string {
+  const words = key.split('_').filter((word) => word !== '');
+  const verb = verbs.find((candidate) => words.some((word) => candidate.words.test(word))) ?? otherwise;
+  const { classUid, activityId } = headFor(actions, verb);
+  const thing = words.length > 1 ? words.slice(0, -1).join(' ') : (words[0] ?? 'object');
+  const title = words.join(' ');
+  const caption = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+  return [
+    `# choose from: ${choices(actions).join('; ')}`,
+    `- action: ${scalar(action)}`,
+    `  key: ${scalar(key)}`,
+    `  title: ${scalar(caption(title))}`,
+    '  group: Added here',
+    `  ocsf: { class_uid: ${classUid}, activity_id: ${activityId}, severity_id: 2 } # 1 informational, 2 low, 3 medium, 4 high`,
+    `  target: ${targetFor(classUid, caption(thing))}`,
+    `  ecs: { category: [configuration], type: [${verb.ecs}] }`,
+    `  cim: { model: Change, dataset: All_Changes, tags: [change], action: ${verb.cim}, change_type: configuration, object_category: ${scalar(thing.replaceAll(' ', '_'))} }`,
+    '  wire: documented',
+    '',
+  ].join('\n');
 }

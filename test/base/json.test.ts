@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseForeignJson, TooManyValues } from '../../src/base/foreign-json.ts';
+import { parseForeignJson, TooManyValues } from '../../src/base/foreign.ts';
 import { canonicalJson, isObject, longNumberAt, parseJson, setOwn } from '../../src/base/json.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });

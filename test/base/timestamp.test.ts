@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseTimestamp } from '../../src/base/timestamp.ts';
+import { parseTimestamp } from '../../src/base/quantity.ts';
 
 it.each([
   ['2026-11-21', Date.UTC(2026, 10, 21)],

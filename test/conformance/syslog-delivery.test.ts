@@ -7,7 +7,7 @@ import { expect, it, vi } from 'vitest';
 import { file } from '../../src/sinks/file/index.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { nextTxnr } from '../../src/sinks/syslog/relp-frames.ts';
+import { nextTxnr } from '../../src/sinks/syslog/relp-session.ts';
 import { listen, uncount } from '../sinks/receiver.ts';
 import { listenRelp, opened } from '../sinks/relp-receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';

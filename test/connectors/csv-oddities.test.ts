@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import type { DirectoryReader } from '../../src/connectors/connector.ts';
-import { Utf8Watch } from '../../src/connectors/csv-directory/utf8-watch.ts';
+import { Utf8Watch } from '../../src/connectors/csv-directory/opened-file.ts';
 import { openSource } from './open-source.ts';
 
 const signal = new AbortController().signal;

@@ -2,9 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
-import { formats } from '../../src/event/event.ts';
+import { formats, severityNames } from '../../src/event/event.ts';
 import { cefSeverity, severityOf } from '../../src/event/index.ts';
-import { severityNames } from '../../src/event/severity.ts';
 import { listActions, renderSamples } from '../../src/workbench/catalog.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/mapping.md');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { compileActionFilter } from '../../src/event/action-filter.ts';
+import { compileActionFilter } from '../../src/event/action-key.ts';
 
 const actions = ['login', 'logout', 'view', undefined];
 

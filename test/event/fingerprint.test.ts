@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { setOwn } from '../../src/base/json.ts';
-import { compileFingerprint } from '../../src/event/fingerprint.ts';
+import { compileFingerprint } from '../../src/event/identity.ts';
 import { fingerprintOf, redact } from '../../src/event/index.ts';
 
 const words = fc.oneof(

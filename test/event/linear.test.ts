@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson, parseJson } from '../../src/base/json.ts';
 import { formats } from '../../src/event/event.ts';
 import { compileFingerprint, encodeBody, normaliseKey, redact } from '../../src/event/index.ts';
+import { ipOf, isEmail } from '../../src/event/reads.ts';
 import { parseTime } from '../../src/event/time.ts';
-import { ipOf, isEmail } from '../../src/event/values.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
 import { loadConnector } from './load-connector.ts';
 

@@ -5,7 +5,7 @@ import { describeAnswer } from '../../src/sinks/exchange.ts';
 import { numberAt, parseAnswer } from '../../src/sinks/http/answer.ts';
 import { elasticsearch } from '../../src/sinks/http/presets/bulk.ts';
 import { readAcks, readAnswer } from '../../src/sinks/splunk-hec/answer.ts';
-import { createRelpParser } from '../../src/sinks/syslog/relp-frames.ts';
+import { createRelpParser } from '../../src/sinks/syslog/relp-session.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
 
 const answer = (body: string): HttpResponse => ({ status: 400, headers: {}, body: Buffer.from(body) });

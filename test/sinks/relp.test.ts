@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { createRelpParser, nextTxnr, relpFrame } from '../../src/sinks/syslog/relp-frames.ts';
+import { createRelpParser, nextTxnr, relpFrame } from '../../src/sinks/syslog/relp-session.ts';
 import { listen } from './receiver.ts';
 import { listenRelp, ok, opened } from './relp-receiver.ts';
 import { batchOf, kindsOf, manualClock, never, numbered, openSink, until } from './sink-bench.ts';

@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/base/package.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import { normaliseKey } from '../../src/event/index.ts';
-import { suggestRow } from '../../src/workbench/suggest-row.ts';
+import { suggestRow } from '../../src/workbench/unknown-actions.ts';
 
 const places = { dirs: [join(packageRoot, 'connectors')], files: systemSeams().files };
 const names = ['anaconda', 'analyst-studio', 'astra-csv', 'okta'];

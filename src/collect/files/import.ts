@@ -5,7 +5,7 @@ import type { DirectoryReader, FileIdentity, FileListing } from '../../connector
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import { openContext, type SourceContext, untilRoom } from '../context.ts';
 import type { SourceEnvironment } from '../source.ts';
-import { collectFile } from './file.ts';
+import { collectFile } from './poll.ts';
 
 /** How far an import is. */
 interface ImportProgress {

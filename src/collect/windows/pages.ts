@@ -2,8 +2,7 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
-import { type Examining, examineAll } from '../examine.ts';
-import { EqualRows } from './equal-rows.ts';
+import { EqualRows, type Examining, examineAll } from '../examine.ts';
 import { PageGuard } from './guard.ts';
 import type { Window } from './windows.ts';
 

@@ -7,8 +7,7 @@ import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type BadRowKind, badRowAt } from './bad-row.ts';
 import { type Columns, delimiterOf, type Header, matchHeader, mostColumns } from './header.ts';
 import { Occurrences } from './occurrences.ts';
-import { type OpenedFile, openListed } from './opened-file.ts';
-import { Utf8Watch } from './utf8-watch.ts';
+import { type OpenedFile, openListed, Utf8Watch } from './opened-file.ts';
 
 const chunkRows = 1000;
 /** A chunk ends early after so many characters: rows may have 8 MiB each. */

@@ -1,5 +1,5 @@
 import { PenstockError } from '../../base/errors.ts';
-import { clip } from '../../base/foreign-text.ts';
+import { clip } from '../../base/foreign.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';

@@ -12,11 +12,9 @@ import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
 import { linkUrl } from './links.ts';
 import { compilePaging, type Paging } from './paging.ts';
-import { refusalError } from './refusal.ts';
 import { requireJson, vendorWords } from './reply.ts';
-import { compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
-import { compileJudge, type Judge, type Verdict } from './verdict.ts';
-import { type BoundFormat, compileBound } from './window-format.ts';
+import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
+import { compileJudge, type Judge, refusalError, type Verdict } from './verdict.ts';
 
 interface WindowPlan {
   readonly spec: HttpWindowSpec;

@@ -1,4 +1,4 @@
-import { parseForeignJson } from '../../base/foreign-json.ts';
+import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import { boundDepth, parseTime } from '../../event/index.ts';
 import type { RawRecord, StreamMessage } from '../connector.ts';

@@ -1,10 +1,9 @@
 import { parseJson } from '../../base/json.ts';
 import type { Event, Format, Mapped } from '../event.ts';
-import { cefLine } from './cef.ts';
+import { cefLine, leefLine } from './cef-leef.ts';
 import { cimFields } from './cim.ts';
 import { ecsDocument } from './ecs.ts';
 import { mappedEvent } from './facts.ts';
-import { leefLine } from './leef.ts';
 import { jsonLine, tidyJson } from './line.ts';
 
 interface EncodeOptions {

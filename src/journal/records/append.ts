@@ -3,7 +3,7 @@ import { type Core, kindNumber, position } from '../core.ts';
 import { addCounts, type SourceTotals, sortedOut, sourceCounters, zeroCounts } from '../counts.ts';
 import { one } from '../file/database.ts';
 import type { AppendedPage, Commit, NewPage, RecordLog, WindowDelta } from '../journal.ts';
-import type { Limits } from '../upkeep/limits.ts';
+import type { Limits } from '../upkeep/room.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from './pages.ts';
 import type { SeenIndex } from './seen.ts';
 import type { StateStore } from './state.ts';

@@ -1,8 +1,7 @@
 import type { Core } from '../core.ts';
 import { truncateWal } from '../file/database.ts';
 import type { SeenIndex } from '../records/seen.ts';
-import type { Ballast } from './ballast.ts';
-import type { Limits } from './limits.ts';
+import type { Ballast, Limits } from './room.ts';
 import type { Trimmer } from './trim.ts';
 
 interface UpkeepOptions {

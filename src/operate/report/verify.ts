@@ -2,7 +2,7 @@ import type { Log } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
 import { Budgets, type ComparedRecord, compareRange } from '../../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
-import { compileActionFilter } from '../../event/action-filter.ts';
+import { compileActionFilter } from '../../event/action-key.ts';
 import type { Journal, Lane } from '../../journal/journal.ts';
 import { openReader, plainUserAgent, userAgentOf } from '../../runtime/open-runtime.ts';
 

@@ -1,5 +1,7 @@
-import { parseForeignJson } from '../../base/foreign-json.ts';
+import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
+import type { Verdict } from '../sink.ts';
+import type { StatusRule } from './preset.ts';
 
 /** An answer's JSON object; empty when it is not one. */
 export function parseAnswer(body: Buffer): Readonly<Record<string, unknown>> {
@@ -18,4 +20,65 @@ export function numberAt(body: Buffer, path: string): number | undefined {
   for (const name of path.split('.')) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+const credentialsFix = 'check "auth" of the sink, and that the receiver lets these credentials write';
+const urlFix = 'check "url" and "method" of the sink';
+
+/** What a status means to a receiver without rules of its own; the first that fits counts. */
+const rules: readonly StatusRule[] = [
+  { from: 200, to: 299, means: 'accept' },
+  { from: 300, to: 399, means: 'hold', fix: 'redirects are never followed: set "url" to where the receiver really is' },
+  { from: 400, to: 400, means: 'split' },
+  { from: 401, to: 401, means: 'hold', fix: credentialsFix },
+  { from: 403, to: 403, means: 'hold', fix: credentialsFix },
+  { from: 404, to: 405, means: 'hold', fix: urlFix },
+  { from: 407, to: 407, means: 'hold', fix: 'put user and password into "proxy" of the sink' },
+  { from: 408, to: 408, means: 'uncertain' },
+  {
+    from: 410,
+    to: 410,
+    means: 'disabled',
+    fix: 'the receiver says that this address is closed for good: set a new "url", or, if it was opened again, run `penstock sinks release`; nothing is tried before that',
+  },
+  { from: 413, to: 413, means: 'split' },
+  { from: 415, to: 415, means: 'hold', fix: 'set compression: none, or check "body"' },
+  { from: 422, to: 422, means: 'split' },
+  { from: 425, to: 425, means: 'retry' },
+  { from: 429, to: 429, means: 'retry' },
+  { from: 400, to: 499, means: 'hold', fix: `${urlFix}, and what the receiver expects` },
+  { from: 501, to: 501, means: 'hold', fix: urlFix },
+  { from: 503, to: 503, means: 'retry' },
+  { from: 505, to: 505, means: 'hold', fix: urlFix },
+  { from: 500, to: 599, means: 'uncertain' },
+];
+const strange: StatusRule = { from: 0, to: 0, means: 'uncertain' };
+
+/** The verdict of a status, for all events; `said` describes the answer. */
+export function verdictOfStatus(
+  status: number,
+  said: string,
+  retryAfterMs: number | undefined,
+  special: readonly StatusRule[] = [],
+): Verdict {
+  const fits = ({ from, to }: StatusRule): boolean => status >= from && status <= to;
+  const rule = special.find(fits) ?? rules.find(fits) ?? strange;
+  const waitMs = retryAfterMs ?? rule.waitMs;
+  switch (rule.means) {
+    case 'accept':
+      return { kind: 'accept' };
+    case 'retry':
+      return waitMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs: waitMs };
+    case 'uncertain':
+      // A pause that is asked for is kept; none at all would let the same bytes come at once.
+      return { kind: 'uncertain', reason: said, ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }) };
+    case 'split':
+      return { kind: 'split', code: `http_${status}`, reason: said };
+    case 'event':
+      return { kind: 'event', code: `http_${status}`, reason: said, isFinal: true };
+    case 'hold':
+      return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix };
+    default:
+      return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix, untilReleased: true };
+  }
 }

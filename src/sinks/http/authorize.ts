@@ -1,7 +1,10 @@
+import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { oauth2ClientCredentials, type TokenSource } from '../../http/index.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { HttpClient } from '../../http/client.ts';
+import { cacheToken, type MintedToken, oauth2ClientCredentials, readToken, type TokenSource } from '../../http/index.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
-import { googleServiceAccount } from './google-service-account.ts';
+import { parseAnswer } from './answer.ts';
 import type { HttpAuth } from './options.ts';
 import type { Preset } from './preset.ts';
 
@@ -71,4 +74,97 @@ function verdictOf(error: PenstockError, path: string): Verdict {
   return error.retryAfterMs === undefined
     ? { kind: 'retry', reason }
     : { kind: 'retry', reason, retryAfterMs: error.retryAfterMs };
+}
+
+/** Signs one attempt: the headers of a body that is sent as `bytes` at a time in milliseconds. */
+export type Sign = (id: string, bytes: Uint8Array, nowMs: number) => Readonly<Record<string, string>>;
+
+/**
+ * Standard Webhooks 1.0.0, HMAC-SHA256 over `id.timestamp.body` of the bytes as sent. Every secret signs, so that a receiver can move
+ * from one to the next. Throws PEN_CONFIG_INVALID for a secret that is not base64 of 24 to 64 bytes.
+ *
+ * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
+export function standardWebhooks(secrets: readonly string[]): Sign {
+  const keys = secrets.map(signingKeyOf);
+  return (id, bytes, nowMs) => {
+    // A dot would let two different messages sign the same text.
+    const name = id.replaceAll('.', '-');
+    const timestamp = String(Math.floor(nowMs / 1000));
+    const signatures = keys.map((key) =>
+      createHmac('sha256', key).update(`${name}.${timestamp}.`).update(bytes).digest('base64'),
+    );
+    return {
+      'webhook-id': name,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': signatures.map((signature) => `v1,${signature}`).join(' '),
+    };
+  };
+}
+
+function signingKeyOf(secret: string): Buffer {
+  const encoded = secret.replace(/^whsec_/, '');
+  const key = Buffer.from(encoded, 'base64');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded) || key.length < 24 || key.length > 64)
+    throw new PenstockError('PEN_CONFIG_INVALID', 'a secret of signature.standard_webhooks is not base64 of 24 to 64 bytes', {
+      fix: 'copy the secret with its prefix "whsec_" from the receiver',
+    });
+  return key;
+}
+
+interface ServiceAccount {
+  readonly email: string;
+  readonly keyId: string | undefined;
+  readonly key: KeyObject;
+  readonly tokenUri: string;
+}
+
+const lifetimeSeconds = 3600;
+
+/**
+ * Access tokens of a Google service account: a JWT signed with its key (RS256), exchanged at its token endpoint, cached.
+ *
+ * `keyFile` is the text of the JSON key. Throws PEN_CONFIG_INVALID when it is invalid.
+ * Source: https://developers.google.com/identity/protocols/oauth2/service-account#httprest
+ */
+function googleServiceAccount(keyFile: string, scope: string, http: HttpClient, seams: Seams): TokenSource {
+  const account = readKeyFile(keyFile);
+  return cacheToken(() => mint(account, scope, http, seams), seams.clock);
+}
+
+async function mint(account: ServiceAccount, scope: string, http: HttpClient, seams: Seams): Promise<MintedToken> {
+  const url = new URL(account.tokenUri);
+  const assertion = signedJwt(account, scope, seams.clock.now());
+  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }).toString();
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
+  const answer = await http.request({ method: 'POST', url, headers, body, timeoutMs: 30_000, maxBytes: 65_536 });
+  return readToken(answer, url.origin, seams);
+}
+
+/** The assertion that the token endpoint takes; `nowMs` becomes its time of issue. */
+function signedJwt({ email, keyId, key, tokenUri }: ServiceAccount, scope: string, nowMs: number): string {
+  const issued = Math.floor(nowMs / 1000);
+  const header = { alg: 'RS256', typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) };
+  const claims = { iss: email, scope, aud: tokenUri, iat: issued, exp: issued + lifetimeSeconds };
+  const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
+}
+
+/** Reads the JSON key of a service account; throws PEN_CONFIG_INVALID when it is invalid. */
+export function readKeyFile(keyFile: string): ServiceAccount {
+  const { client_email: email, private_key: pem, private_key_id: keyId, token_uri: uri } = parseAnswer(Buffer.from(keyFile));
+  const tokenUri = typeof uri === 'string' ? uri : 'https://oauth2.googleapis.com/token';
+  if (typeof email !== 'string' || typeof pem !== 'string' || !URL.canParse(tokenUri)) throw badKeyFile();
+  try {
+    return { email, keyId: typeof keyId === 'string' ? keyId : undefined, key: createPrivateKey(pem), tokenUri };
+  } catch (error) {
+    throw badKeyFile(error);
+  }
+}
+
+function badKeyFile(cause?: unknown): PenstockError {
+  return new PenstockError('PEN_CONFIG_INVALID', 'auth.google_service_account is not the JSON key of a service account', {
+    fix: 'download a key of type JSON for the service account and write ${file:PATH} here',
+    cause,
+  });
 }

@@ -1,15 +1,13 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isJsonFormat } from '../../event/index.ts';
-import { openCeiling } from '../ceiling.ts';
+import { openCeiling } from '../body.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
-import { openAuthorizer } from './authorize.ts';
-import { readKeyFile } from './google-service-account.ts';
+import { openAuthorizer, readKeyFile, standardWebhooks } from './authorize.ts';
 import { HttpOptions } from './options.ts';
 import { type EntryContext, fill, type Preset } from './preset.ts';
 import { presetOf } from './presets/index.ts';
 import { baseOf, probeHttp } from './probe.ts';
 import { httpSend, type Sending } from './send.ts';
-import { standardWebhooks } from './signature.ts';
 
 /** Any receiver that takes events by HTTP. */
 export const http: SinkType = {

@@ -1,16 +1,12 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
-import { type Bodies, openBodies } from '../body.ts';
-import type { Ceiling } from '../ceiling.ts';
-import { isPage, namesDestination, pageHold } from '../destination.ts';
-import { describeAnswer, type Exchange, exchange } from '../exchange.ts';
+import { type Bodies, type Ceiling, openBodies } from '../body.ts';
+import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import { numberAt } from './answer.ts';
-import type { Authorizer } from './authorize.ts';
+import { numberAt, verdictOfStatus } from './answer.ts';
+import type { Authorizer, Sign } from './authorize.ts';
 import type { HttpOptions } from './options.ts';
 import type { EntryContext, Preset } from './preset.ts';
-import type { Sign } from './signature.ts';
-import { verdictOfStatus } from './statuses.ts';
 
 /** What every request of a sink is made from. */
 export interface Sending {

@@ -8,7 +8,7 @@ import type { Verdict, Verdicts } from '../sink.ts';
 import type { HecAnswer } from './answer.ts';
 import { type Channel, freshChannel, keepCookies, settle, settleAll, type Ticket } from './channel.ts';
 import { type Endpoint, freshEndpoint, hasPlace, nextPoll, tidy } from './endpoint.ts';
-import type { Ask, AskWhether, PollReply } from './poll.ts';
+import type { Ask, AskWhether, PollReply } from './request.ts';
 
 /** A channel is replaced after this many ids, so that it remembers few. */
 const maxIdsPerChannel = 10_000;

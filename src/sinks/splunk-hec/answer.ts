@@ -1,14 +1,14 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { isPage } from '../destination.ts';
-import { describeAnswer } from '../exchange.ts';
+import { describeAnswer, isPage, pageHold } from '../exchange.ts';
+import type { Verdict, Verdicts } from '../sink.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
 export interface HecAnswer {
   readonly status: number;
   /** Only when the body is JSON with one of HEC's own numbers; 404 and 405 carry an HTTP status there. */
   readonly code: number | undefined;
-  /** `invalid-event-number` as sent; see `codes.ts` for what it counts from. */
+  /** `invalid-event-number` as sent; counts from 0. */
   readonly eventNumber: number | undefined;
   readonly ackId: number | undefined;
   readonly retryAfterMs: number | undefined;
@@ -64,4 +64,135 @@ function wholeNumber(value: unknown): number | undefined {
 function naturalNumber(value: unknown): number | undefined {
   const number = wholeNumber(value);
   return number === undefined || number < 0 ? undefined : number;
+}
+
+/**
+ * What a code means for the data. `accepted` and `slower` are decided by the caller, who knows of acknowledgements; `bad_event` names
+ * the event by its number, which counts from 0.
+ */
+type Meaning =
+  | { readonly kind: 'accepted' | 'slower' | 'retry' | 'split' | 'healthy' }
+  | { readonly kind: 'bad_event' }
+  | { readonly kind: 'hold'; readonly fix: string };
+
+const retry: Meaning = { kind: 'retry' };
+const badEvent: Meaning = { kind: 'bad_event' };
+const hold = (fix: string): Meaning => ({ kind: 'hold', fix });
+
+const tokenFix = 'copy the token from Settings > Data inputs > HTTP Event Collector into the sink\'s "token"';
+const indexFix =
+  'create the index in Splunk, or set "index" of the sink to one that is there, and allow it for the token (Settings > Data inputs > HTTP Event Collector)';
+const enableFix =
+  'enable the token (and HEC itself under Global Settings) in Splunk: Settings > Data inputs > HTTP Event Collector';
+
+/**
+ * HEC's codes. Code 7 names an event, but what it refuses is the index, which is the same for all events of a sink.
+ * Source: https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
+ */
+const codes: Readonly<Record<number, Meaning>> = {
+  0: { kind: 'accepted' },
+  1: hold(enableFix),
+  2: hold(tokenFix),
+  3: hold(`${tokenFix}; if it is right, a proxy on the way strips the Authorization header`),
+  4: hold(`${tokenFix}; if it is right, the endpoint belongs to another Splunk stack`),
+  5: { kind: 'split' },
+  6: badEvent,
+  7: hold(indexFix),
+  8: retry,
+  9: retry,
+  10: hold('the token demands indexer acknowledgement: set acknowledge: auto on the sink, or turn it off on the token'),
+  11: hold('a proxy on the way changes the X-Splunk-Request-Channel header: let it pass, or set acknowledge: off'),
+  12: badEvent,
+  13: badEvent,
+  14: hold('turn on "Enable indexer acknowledgement" for the token in Splunk, or set acknowledge: off on the sink'),
+  15: badEvent,
+  16: hold('remove the token from the endpoint URL: it belongs into the sink\'s "token"'),
+  17: { kind: 'healthy' },
+  18: retry,
+  19: retry,
+  20: retry,
+  21: hold(tokenFix),
+  22: hold(enableFix),
+  23: retry,
+  24: { kind: 'slower' },
+  25: { kind: 'slower' },
+  26: retry,
+  27: retry,
+};
+
+const notHecFix =
+  'make sure that the endpoint is the HTTP Event Collector (port 8088 unless changed, no path) and that the proxy or web application firewall before it lets requests through';
+
+/** True for a 2xx in which HEC itself says that it took the batch. */
+export function isAccepted(answer: HecAnswer): boolean {
+  const meaning = answer.code === undefined ? undefined : codes[answer.code];
+  return isSuccess(answer.status) && (meaning?.kind === 'accepted' || meaning?.kind === 'slower');
+}
+
+/** True when an answer names one event that comes after others, which HEC stored unless an acknowledgement was expected. */
+export function hasStoredSome({ code, eventNumber }: HecAnswer): boolean {
+  const meaning = code === undefined ? undefined : codes[code];
+  return meaning?.kind === 'bad_event' && eventNumber !== undefined && eventNumber > 0;
+}
+
+/** True when an accepted answer asks for fewer requests at once (codes 24 and 25). */
+export function asksSlower(answer: HecAnswer): boolean {
+  return answer.code !== undefined && codes[answer.code]?.kind === 'slower';
+}
+
+/**
+ * Says what became of a batch whose answer does not accept it.
+ *
+ * HEC's code decides wherever there is one, also with a 200. HEC reads a body as a stream: events before the bad one are stored, unless
+ * an acknowledgement was expected (`acknowledged`), which then never comes.
+ */
+export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
+  const meaning = answer.code === undefined ? undefined : codes[answer.code];
+  if (meaning === undefined) return { all: classifyStatus(answer) };
+  if (meaning.kind === 'hold') return { all: { kind: 'hold', reason: answer.said, fix: meaning.fix } };
+  if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
+  if (meaning.kind === 'split') return { all: splitVerdict(answer) };
+  if (meaning.kind === 'bad_event') return locate(answer, size, acknowledged);
+  return { all: uncertainVerdict(answer) };
+}
+
+function locate(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
+  const bad = answer.eventNumber ?? -1;
+  if (bad < 0 || bad >= size) return { all: splitVerdict(answer) };
+  const before: Verdict = acknowledged
+    ? { kind: 'uncertain', reason: `stored before the bad event, but not acknowledged: ${answer.said}`, retryAfterMs: 0 }
+    : { kind: 'accept' };
+  const refused: Verdict = { kind: 'event', code: `hec_${answer.code}`, reason: answer.said };
+  const after: Verdict = { kind: 'retry', reason: 'not read: an event before it in the batch was refused', retryAfterMs: 0 };
+  return { each: Array.from({ length: size }, (_, at) => (at < bad ? before : at === bad ? refused : after)) };
+}
+
+/** An answer without a code of HEC's: a proxy's, a balancer's, a firewall's, or splunkd's own 404. */
+function classifyStatus(answer: HecAnswer): Verdict {
+  const { status, said } = answer;
+  if (status === 413) return splitVerdict(answer);
+  if (status === 429 || status === 503) return retryVerdict(answer);
+  if (answer.isPage && (isSuccess(status) || status === 400)) return pageHold(said, isSuccess(status));
+  if (isSuccess(status)) return { kind: 'uncertain', reason: `${said}, which is not an answer of Splunk HEC` };
+  if (status >= 500 || status === 408 || status === 425) return uncertainVerdict(answer);
+  if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
+  if (status >= 300 && status < 400) return { kind: 'hold', reason: `${said}; redirects are never followed`, fix: notHecFix };
+  return { kind: 'hold', reason: `${said}, which is not an answer of Splunk HEC`, fix: notHecFix };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function splitVerdict(answer: HecAnswer): Verdict {
+  return { kind: 'split', code: answer.code === undefined ? `http_${answer.status}` : `hec_${answer.code}`, reason: answer.said };
+}
+
+/** A pause that is asked for is kept; none at all would let the same bytes come at once. */
+function uncertainVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
+  return { kind: 'uncertain', reason: said, ...(retryAfterMs === undefined || retryAfterMs === 0 ? {} : { retryAfterMs }) };
+}
+
+function retryVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
+  return retryAfterMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs };
 }

@@ -3,9 +3,8 @@ import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { Acknowledgements } from './acknowledge.ts';
 import { envelopeEncoder } from './encode.ts';
 import { SplunkHecOptions } from './options.ts';
-import { askForAcks, askWhetherAcknowledged } from './poll.ts';
 import { probeHec } from './probe.ts';
-import { openPosts } from './request.ts';
+import { askForAcks, askWhetherAcknowledged, openPosts } from './request.ts';
 import { hecSend } from './send.ts';
 
 /** Splunk's HTTP Event Collector. */

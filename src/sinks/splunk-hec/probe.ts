@@ -3,13 +3,11 @@ import { durationMs } from '../../base/quantity.ts';
 import { uuid } from '../../base/random.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import type { ProbeReport, SinkContext, Verdict } from '../sink.ts';
-import { type HecAnswer, readAnswer } from './answer.ts';
+import { classifyRefusal, type HecAnswer, isAccepted, readAnswer } from './answer.ts';
 import { type Channel, freshChannel, headersOf, keepCookies } from './channel.ts';
-import { classifyRefusal, isAccepted } from './codes.ts';
 import { hecTime } from './encode.ts';
 import type { SplunkHecOptions } from './options.ts';
-import { askForAcks } from './poll.ts';
-import { eventPath, type HecPost } from './request.ts';
+import { askForAcks, eventPath, type HecPost } from './request.ts';
 
 interface Probing {
   readonly options: SplunkHecOptions;

@@ -1,13 +1,11 @@
 import { retryAfterMs } from '../../http/index.ts';
-import { type Bodies, openBodies } from '../body.ts';
-import { openCeiling } from '../ceiling.ts';
+import { type Bodies, openBodies, openCeiling } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { Acknowledgements } from './acknowledge.ts';
-import { type HecAnswer, readAnswer } from './answer.ts';
+import { asksSlower, classifyRefusal, type HecAnswer, hasStoredSome, isAccepted, readAnswer } from './answer.ts';
 import type { Ticket } from './channel.ts';
 import { headersOf } from './channel.ts';
-import { asksSlower, classifyRefusal, hasStoredSome, isAccepted } from './codes.ts';
 import type { SplunkHecOptions } from './options.ts';
 import { eventPath, type HecPost } from './request.ts';
 

@@ -3,12 +3,10 @@
 import { type Clock, deadline } from '../../base/clock.ts';
 import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
 import { closeTimeoutMs, stallMs, watchConnection } from './connection.ts';
-import { dial, verdictOfFailure } from './dial.ts';
+import { describePeer, dial, failedProbe, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
-import { isTooLarge, tooLarge } from './oversize.ts';
-import { describePeer, failedProbe } from './probe.ts';
 import { ask, type RelpAnswer, type RelpSession, relpWindow, startRelpSession } from './relp-session.ts';
-import { recycleMs, sharedOf, type Transport } from './transport.ts';
+import { isTooLarge, recycleMs, sharedOf, type Transport, tooLarge } from './transport.ts';
 
 interface Session extends RelpSession {
   sequence: number;

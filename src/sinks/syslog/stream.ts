@@ -1,13 +1,12 @@
+import type { Socket } from 'node:net';
+import type { Files, Seams } from '../../base/seams.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sink.ts';
-import { type Connection, type Ending, watchConnection } from './connection.ts';
-import { dial, verdictOfFailure } from './dial.ts';
+import { type Connection, type Ending, stallMs, watchConnection } from './connection.ts';
+import { dial, probeStream, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
-import { isTooLarge, tooLarge } from './oversize.ts';
-import { probeStream } from './probe.ts';
-import { outstandingBytes, watchProgress } from './progress.ts';
 import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
-import { recycleMs, sharedOf, type Transport } from './transport.ts';
+import { isTooLarge, recycleMs, sharedOf, type Transport, tooLarge } from './transport.ts';
 
 // Syslog over TCP and TLS: one connection at a time, each with its own replay window. Nothing acknowledges here, so a batch is pending
 // until its window calls it sent; when the connection breaks, all that is still in the window is uncertain and comes again.
@@ -120,4 +119,48 @@ type Framing = 'octet_counting' | 'lf';
 /** One message in its frame (RFC 6587): octets and a space before it, or a line feed after it. */
 export function frame(message: string, framing: Framing): string {
   return framing === 'lf' ? `${message}\n` : `${Buffer.byteLength(message)} ${message}`;
+}
+
+const lookEveryMs = 10_000;
+
+/**
+ * Gives a connection up when the peer acknowledges no octet for {@link stallMs} although some are outstanding.
+ *
+ * Node sets no TCP_USER_TIMEOUT (https://github.com/nodejs/node/issues/52048), and keepalive rests while data is outstanding: without
+ * this a peer that vanished would go unnoticed for about 15 minutes of retransmissions. Linux only; elsewhere the stalled write is the
+ * one sign.
+ */
+function watchProgress(connection: Connection, { clock, files }: Pick<Seams, 'clock' | 'files'>, isWaiting: () => boolean): void {
+  let taken = -1;
+  let since = clock.monotonic();
+  let timer = clock.timer(lookEveryMs, () => void look());
+  const look = async (): Promise<void> => {
+    const outstanding = isWaiting() ? ((await outstandingBytes(connection.socket, files)) ?? 0) : 0;
+    if (!connection.isOpen) return;
+    const takenNow = connection.socket.bytesWritten - outstanding;
+    if (outstanding === 0 || takenNow > taken) since = clock.monotonic();
+    taken = takenNow;
+    if (clock.monotonic() - since >= stallMs) connection.abandon(`the receiver acknowledged nothing for ${stallMs / 1000} s`);
+    else timer = clock.timer(lookEveryMs, () => void look());
+  };
+  void connection.ended.then(() => timer[Symbol.dispose]());
+}
+
+/**
+ * Octets that this machine's kernel keeps until the peer's acknowledges them, from `/proc/net/tcp`; undefined where that cannot be read.
+ *
+ * Node does not expose TCP_INFO (https://github.com/nodejs/node/issues/52048), and what it calls written is only copied to the kernel.
+ */
+async function outstandingBytes(socket: Socket, files: Pick<Files, 'readFile'>): Promise<number | undefined> {
+  const { localPort, remotePort, remoteFamily } = socket;
+  if (process.platform !== 'linux' || localPort === undefined || remotePort === undefined) return undefined;
+  const row = new RegExp(`^\\s*\\d+: \\w+:${hex(localPort)} \\w+:${hex(remotePort)} \\w+ (\\w+):`, 'm');
+  // Where there is no such table there is nothing to learn from it.
+  const table = await files.readFile(remoteFamily === 'IPv6' ? '/proc/net/tcp6' : '/proc/net/tcp', 'utf8').catch(() => '');
+  const queue = row.exec(table)?.[1];
+  return queue === undefined ? undefined : Number.parseInt(queue, 16);
+}
+
+function hex(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, '0');
 }

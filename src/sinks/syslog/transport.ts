@@ -1,5 +1,5 @@
 import type { LoadedTls } from '../../http/index.ts';
-import type { Sink, SinkContext } from '../sink.ts';
+import type { Sink, SinkContext, Verdict } from '../sink.ts';
 import type { MessageEncoder } from './message.ts';
 import type { SyslogAddress, SyslogOptions } from './options.ts';
 
@@ -27,5 +27,20 @@ export function sharedOf({ options, encoder, maxBytes }: Transport): Shared {
     maxEventBytes: maxBytes,
     encode: (event) => encoder.encode(event),
     counters: () => ({ truncated: encoder.truncated }),
+  };
+}
+
+/** True for a message longer than its room. */
+export function isTooLarge(message: string, maxBytes: number): boolean {
+  // A UTF-16 unit is at most three octets: most messages need no counting.
+  return message.length * 3 > maxBytes && Buffer.byteLength(message) > maxBytes;
+}
+
+/** The verdict on a message that may be neither cut nor sent. */
+export function tooLarge(message: string, maxBytes: number): Verdict {
+  return {
+    kind: 'event',
+    code: 'too_large',
+    reason: `the message has ${Buffer.byteLength(message)} bytes, the sink allows ${maxBytes}: raise max_message, or set oversize: truncate`,
   };
 }

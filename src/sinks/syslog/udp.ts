@@ -2,12 +2,10 @@ import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import type { Batch, ProbeReport, Sink, Verdict, Verdicts } from '../sink.ts';
-import { connectTimeoutMs, verdictOfFailure } from './dial.ts';
+import { connectTimeoutMs, failedProbe, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
-import { isTooLarge, tooLarge } from './oversize.ts';
-import { failedProbe } from './probe.ts';
-import { recycleMs, sharedOf, type Transport } from './transport.ts';
+import { isTooLarge, recycleMs, sharedOf, type Transport, tooLarge } from './transport.ts';
 
 /** Default room for a datagram: what an IPv6 receiver must take (RFC 5426 section 3.2). */
 export const udpMaxBytes = 1180;

@@ -7,8 +7,7 @@ import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
 import { pages, SourceMemory } from '../../collect/index.ts';
 import type { Connector, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
-import { openRecordedClient, type RecordedClient, readReplies } from './recorded-replies.ts';
-import type { TestCase } from './test-case.ts';
+import { openRecordedClient, type RecordedClient, readReplies, type TestCase } from './test-case.ts';
 
 /** A record with the place it came from: `page-1.json record 3`. */
 export interface Collected {

@@ -4,8 +4,7 @@ import { parseJson } from '../../base/json.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Connector } from '../../connectors/connector.ts';
 import { type CaseRecords, type Collected, collectCase } from './collect-case.ts';
-import { differences } from './difference.ts';
-import { eventFaults } from './event-faults.ts';
+import { differences, eventFaults } from './faults.ts';
 import { readCase, type TestCase } from './test-case.ts';
 
 /** What came of one part of a connector's test. */

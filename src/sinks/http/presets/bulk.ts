@@ -1,5 +1,5 @@
 import { isObject } from '../../../base/json.ts';
-import { namesDestination } from '../../destination.ts';
+import { namesDestination } from '../../exchange.ts';
 import type { Verdict, Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import { isoTime, jsonObject, type Preset } from '../preset.ts';

@@ -1,4 +1,5 @@
 import { isObject } from '../../base/json.ts';
+import type { Event, Mapped } from '../../event/event.ts';
 
 const mostLines = 12;
 const absent = Symbol('absent');
@@ -30,4 +31,27 @@ function* differencesIn(path: string, expected: unknown, got: unknown): Generato
 export function differences(expected: unknown, got: unknown): readonly string[] {
   const lines = [...differencesIn('', expected, got)];
   return lines.length <= mostLines ? lines : [...lines.slice(0, mostLines), `and ${lines.length - mostLines} more differences`];
+}
+
+const ofAll = ['activity_id', 'category_uid', 'class_uid', 'metadata', 'severity_id', 'time', 'type_uid'];
+
+/** Attributes that OCSF requires beyond those of every event, by class. Source: https://schema.ocsf.io/1.8.0/classes */
+const required: Readonly<Record<number, readonly string[]>> = {
+  3001: ['user'],
+  3002: ['user', 'service'],
+  3004: ['entity'],
+  3005: ['user', 'privileges'],
+  3006: ['group'],
+  6001: ['web_resources'],
+  6003: ['actor', 'api', 'src_endpoint'],
+};
+
+/** What is wrong with an event: attributes that its class requires and it lacks, and a mapping that broke. */
+export function eventFaults({ event, failed }: Pick<Mapped, 'event' | 'failed'>): readonly string[] {
+  if (failed !== undefined) return [`it could not be mapped: ${failed}`];
+  return missing(event).map((name) => `class ${event.class_uid} requires ${name}, which the event lacks`);
+}
+
+function missing(event: Event): string[] {
+  return [...ofAll, ...(required[event.class_uid] ?? [])].filter((name) => event[name] === undefined);
 }

@@ -1,0 +1,73 @@
+// What comes from outside. JSON is bounded before it is built, for a few bytes of text can become gigabytes of objects; text is made
+// harmless before people see it, after secrets were taken out (secrets.ts).
+import { type Json, parseJson } from './json.ts';
+
+/** Every text may hold so many values, and one more for each sixteen characters: records of an audit log need twice as many. */
+const mostAnyway = 250_000;
+const charactersPerValue = 16;
+const [quote, backslash, comma, brace, bracket] = [34, 92, 44, 123, 91];
+
+/** JSON of more values than any log needs. A SyntaxError, for it is as good as none. */
+export class TooManyValues extends SyntaxError {
+  override readonly name = 'TooManyValues';
+}
+
+/** True when the text holds more values than `most`; counts commas and opening brackets outside of strings. */
+function exceeds(text: string, most: number): boolean {
+  let values = 1;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) at = endOfString(text, at + 1);
+    else if (code === comma || code === brace || code === bracket) values += 1;
+    if (values > most) return true;
+  }
+  return false;
+}
+
+function endOfString(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1;
+  return at;
+}
+
+/** As `parseJson`, and throws {@link TooManyValues} before a text becomes more objects than memory should hold. */
+export function parseForeignJson(text: string): Json {
+  const most = mostAnyway + Math.floor(text.length / charactersPerValue);
+  // A value takes two characters at least.
+  if (text.length > most * 2 && exceeds(text, most))
+    throw new TooManyValues(`more than ${most} values in ${text.length} characters`);
+  return parseJson(text);
+}
+
+/** Longest message of somebody else that is kept, in characters. */
+const longestMessage = 1_000;
+
+/** At most `most` characters, whole ones; `…` is the last where something was left out. */
+export function clip(text: string, most: number = longestMessage): string {
+  if (text.length <= most) return text;
+  const last = text.charCodeAt(most - 2);
+  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 2 : most - 1)}…`;
+}
+
+// oxlint-disable-next-line no-control-regex
+const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]|\p{Cf}|\p{Cs}/gu;
+
+/** Text of several lines with `\uFFFD` for each character that steers a terminal or turns its writing round; tabs stay. */
+export function harmless(text: string): string {
+  return text.replace(steering, '\uFFFD');
+}
+
+const controls = /[\p{Cc}\u2028\u2029]+/gu;
+const invisible = /\p{Cf}|\p{Cs}/gu;
+
+/** One line without anything that steers a terminal or turns its writing round: controls become a blank, invisible marks `\uFFFD`. */
+export function tame(text: string): string {
+  return text.replace(controls, ' ').replace(invisible, '\uFFFD');
+}
+
+/** JSON text with escapes for what JSON.stringify leaves raw of the same: C1, DEL, marks of direction and other invisible characters. */
+export function tameJson(json: string): string {
+  return json.replace(/[\u007f-\u009f\u2028\u2029]|\p{Cf}/gu, (found) =>
+    found.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
+}
