@@ -7,7 +7,9 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { startSource } from '../../src/collect/index.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
+import { Daemon } from '../../src/daemon/daemon.ts';
 import { openRuntime } from '../../src/runtime/open-runtime.ts';
+import type { RunningSink } from '../../src/runtime/runtime.ts';
 import type { Sink, Verdicts } from '../../src/sinks/sink.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import {
@@ -65,6 +67,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     'admin.listen': ['admin/server.test.ts', 'says which address is taken'],
     'admin.tls.cert_file': ['admin/server.test.ts', 'serves HTTPS, and the client believes only the configured certificate'],
     'admin.tls.key_file': ['admin/server.test.ts', 'serves HTTPS, and the client believes only the configured certificate'],
+    shutdown_timeout: ['options/effects.test.ts', 'gives what is under way shutdown_timeout of $text before it ends'],
     'journal.max_bytes': ['journal/limits.test.ts', 'stops appends at max_bytes, and still settles'],
     'journal.keep': ['journal/limits.test.ts', 'abandons what an orphan left beyond keep, and counts it'],
     connectors_dir: [
@@ -140,12 +143,10 @@ const containers = [
 ];
 /** Options that decide whether the file is loaded at all: `configured.test.ts` shows that. */
 const decidedAtLoading = ['source allow_plaintext', 'sink allow_plaintext'];
-/** Options without a test of their effect: no test waits for the end of a shutdown. */
-const unproven = ['file shutdown_timeout'];
 
 it.each(Object.entries(effects))('names a test for every option of %s', (scope, entries) => {
   const own = scope === 'sink' ? Object.keys(settings) : scope === 'source' ? Object.keys(readings) : [];
-  const left = [...containers, ...decidedAtLoading, ...unproven];
+  const left = [...containers, ...decidedAtLoading];
 
   expect([...own, ...Object.keys(entries)].sort((a, b) => a.localeCompare(b))).toEqual(
     (options[scope] ?? []).filter((option) => !left.includes(`${scope} ${option}`)).sort((a, b) => a.localeCompare(b)),
@@ -244,4 +245,40 @@ it('runs no source and no sink with enabled: false', async () => {
   });
 
   expect([[...runtime.sources.keys()], [...runtime.sinks.keys()]]).toEqual([['on'], ['on']]);
+});
+
+/** What a request that is cut off may take to end, milliseconds. */
+const lastWordsMs = 1_000;
+
+it.each([
+  { text: '3s', endsAfterMs: 3_000 },
+  { text: '20s', endsAfterMs: 20_000 },
+])('gives what is under way shutdown_timeout of $text before it ends', async ({ text, endsAfterMs }) => {
+  const config = await load(JSON.stringify({ shutdown_timeout: text, sources: {}, sinks: { out: { type: 'stdout' } } }));
+  const journal = memoryJournal();
+  journal.put({ kind: 'live', source: 'acme' }, records('a', 1));
+  const never = new Promise<Verdicts>(() => undefined);
+  const { loop, clock, sent } = setUp({ journal, answer: () => never });
+  const running = { loop } as RunningSink;
+  const runtime = {
+    journal,
+    seams: { ...systemSeams(), clock },
+    log: silentLog(),
+    sources: new Map(),
+    sinks: new Map([['out', running]]),
+  };
+  const daemon = new Daemon(
+    config,
+    runtime,
+    { newSinks: [], orphanSinks: [], orphanSources: [], changedSources: [] },
+    new AsyncDisposableStack(),
+  );
+  daemon.startSinks();
+  await clock.advance(5_000);
+  const stoppedAt = clock.monotonic();
+
+  await clock.until(daemon.stop());
+
+  expect(sent.length).toBe(1);
+  expect(clock.monotonic() - stoppedAt).toBe(endsAfterMs + lastWordsMs);
 });
