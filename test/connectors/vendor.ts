@@ -9,7 +9,8 @@ import type { HttpRequest } from '../../src/http/client.ts';
 import { nested, type Values } from '../options/cases.ts';
 import { skippingClock } from './open-source.ts';
 
-const actions = {
+/** A table without rows. */
+export const actions = {
   table: 'penstock.actions/1',
   source: 'vendor',
   vendor: 'Vendor',

@@ -12,22 +12,9 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { compileBundle } from '../../src/connectors/compile.ts';
 import type { Page, Reader } from '../../src/connectors/connector.ts';
 import { skippingClock } from '../connectors/open-source.ts';
+import { actions } from '../connectors/vendor.ts';
 import { type Case, nested, recordingClient, type Values } from './cases.ts';
 import { options } from './schemas.ts';
-
-const actions = {
-  table: 'penstock.actions/1',
-  source: 'vendor',
-  vendor: 'Vendor',
-  product: 'Product',
-  log_name: 'vendor.audit',
-  log_provider: 'Audit log',
-  log_format: 'JSON',
-  versions: { ocsf: '1.8.0', ecs: '9.4.0', cim: '8.5' },
-  status: { constant: 'success' },
-  classes: { 3001: { name: 'Account Change', category_uid: 3, category_name: 'IAM', activities: { 1: 'Create' } } },
-  actions: [],
-};
 
 const clientCredentials = {
   'auth.oauth2_client_credentials.token_url': 'https://token.example.com/t',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PenstockError } from '../../../src/base/errors.ts';
+import { type ErrorCode, PenstockError } from '../../../src/base/errors.ts';
 import { startSource } from '../../../src/collect/index.ts';
 import {
   at,
@@ -9,6 +9,7 @@ import {
   minute,
   never,
   noon,
+  type Row,
   realJournal,
   row,
   said,
@@ -16,13 +17,29 @@ import {
   stored,
   storedIds,
   uidOf,
+  type Vendor,
   vendor,
 } from '../fixture.ts';
 
-it('walks from the start to settle before now, and then again from the overlap', async () => {
+/** A vendor at noon with these rows, and an empty journal. */
+async function atNoon(rows: Row[], options: Omit<Parameters<typeof vendor>[1], 'clock'> = {}) {
   const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([row('a', noon - 30 * minute), row('b', noon - 20 * minute)], { clock });
+  return { clock, journal: await realJournal(clock), api: vendor(rows, { clock, ...options }) };
+}
+
+/** A row for each letter, a millisecond apart, half an hour old. */
+const rowsOf = (letters: string): Row[] => letters.split('').map((id, i) => row(id, noon - 30 * minute + i));
+
+/** Answers first pages, and refuses every later one. */
+const laterPagesFail =
+  (code: ErrorCode, message: string): Vendor['onRequest'] =>
+  ({ state }) => {
+    if (state !== null) throw new PenstockError(code, message);
+    return undefined;
+  };
+
+it('walks from the start to settle before now, and then again from the overlap', async () => {
+  const { clock, journal, api } = await atNoon([row('a', noon - 30 * minute), row('b', noon - 20 * minute)]);
   const { deps } = bench(clock, journal, api.open);
   await using loop = startSource(settings(), deps);
 
@@ -47,9 +64,7 @@ it('walks from the start to settle before now, and then again from the overlap',
 });
 
 it('fixes the start durably before the first request', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   let before: unknown;
   api.onRequest = async () => {
     before ??= await journal.checkpoint('s', 'live');
@@ -63,9 +78,7 @@ it('fixes the start durably before the first request', async () => {
 });
 
 it('goes on through consecutive windows of at most the maximum until it has caught up', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   await using loop = startSource(settings({ start: { backMs: 60 * hour } }), bench(clock, journal, api.open).deps);
 
   await loop.pollOnce(never);
@@ -79,16 +92,8 @@ it('goes on through consecutive windows of at most the maximum until it has caug
 });
 
 it('commits every page with the place after it', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock, paging: 'token' },
-  );
-  api.onRequest = (request) => {
-    if (request.state !== null) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
-    return undefined;
-  };
+  const { clock, journal, api } = await atNoon(rowsOf('abcd'), { paging: 'token' });
+  api.onRequest = laterPagesFail('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
 
   await expect(loop.pollOnce(never)).rejects.toMatchObject({ code: 'PEN_SOURCE_UNAVAILABLE' });
@@ -101,16 +106,8 @@ it('commits every page with the place after it', async () => {
 });
 
 it('resumes a token walk at its token, with the window as it was', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock, paging: 'token' },
-  );
-  api.onRequest = (request) => {
-    if (request.state !== null) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
-    return undefined;
-  };
+  const { clock, journal, api } = await atNoon(rowsOf('abcd'), { paging: 'token' });
+  api.onRequest = laterPagesFail('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
   await expect(loop.pollOnce(never)).rejects.toThrow('503');
   api.onRequest = () => undefined;
@@ -131,10 +128,7 @@ it('reads again from before an interrupted walk began, so that a record shown la
   const late = row('late', noon - 3 * minute, { visibleAt: noon + 30_000 });
   const rows = ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 2 * minute + i));
   const api = vendor([late, ...rows], { clock, paging: 'keyset' });
-  api.onRequest = ({ state }) => {
-    if (state !== null) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
-    return undefined;
-  };
+  api.onRequest = laterPagesFail('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503');
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
   await expect(loop.pollOnce(never)).rejects.toThrow('503');
   api.onRequest = () => undefined;
@@ -148,12 +142,7 @@ it('reads again from before an interrupted walk began, so that a record shown la
 });
 
 it('walks the window again, once, when a page token is refused', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock, paging: 'token' },
-  );
+  const { clock, journal, api } = await atNoon(rowsOf('abcd'), { paging: 'token' });
   api.onRequest = (request, number) => {
     if (number === 2) throw new PenstockError('PEN_PAGE_TOKEN_REFUSED', 'the vendor answered 400');
     return undefined;
@@ -172,16 +161,8 @@ it('walks the window again, once, when a page token is refused', async () => {
 });
 
 it('fails the poll when the page token is refused a second time', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock, paging: 'token' },
-  );
-  api.onRequest = ({ state }) => {
-    if (state !== null) throw new PenstockError('PEN_PAGE_TOKEN_REFUSED', 'the vendor answered 400');
-    return undefined;
-  };
+  const { clock, journal, api } = await atNoon(rowsOf('abcd'), { paging: 'token' });
+  api.onRequest = laterPagesFail('PEN_PAGE_TOKEN_REFUSED', 'the vendor answered 400');
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
 
   await expect(loop.pollOnce(never)).rejects.toMatchObject({ code: 'PEN_PAGE_TOKEN_REFUSED' });
@@ -194,12 +175,7 @@ it.each([
   { ascending: false, from: noon - hour },
   { ascending: true, from: noon - 30 * minute + 2 - 5 * minute },
 ])('restarts a broken offset walk from $from when ascending is $ascending', async ({ ascending, from }) => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock },
-  );
+  const { clock, journal, api } = await atNoon(rowsOf('abcd'));
   api.onRequest = (_request, number) => {
     if (number === 2) throw new PenstockError('PEN_HTTP_RESET', 'connection reset');
     return undefined;
@@ -214,12 +190,7 @@ it.each([
 });
 
 it('restarts from the window when the total shrank before the walk broke', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock },
-  );
+  const { clock, journal, api } = await atNoon(rowsOf('abcdefgh'));
   api.onRequest = (_request, number) => {
     if (number === 2) api.rows = api.rows.filter(({ id }) => id !== 'a');
     if (number === 3) throw new PenstockError('PEN_HTTP_RESET', 'connection reset');
@@ -235,12 +206,7 @@ it('restarts from the window when the total shrank before the walk broke', async
 });
 
 it('scans an offset walk again when rows moved, and finds the skipped one', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor(
-    ['a', 'b', 'c', 'd', 'e'].map((id, i) => row(id, noon - 30 * minute + i)),
-    { clock },
-  );
+  const { clock, journal, api } = await atNoon(rowsOf('abcde'));
   api.onRequest = (_request, number) => {
     // 'a' goes and 'd' moves to offset 2, which was read already.
     if (number === 2) api.rows = api.rows.filter(({ id }) => id !== 'a');
@@ -254,9 +220,7 @@ it('scans an offset walk again when rows moved, and finds the skipped one', asyn
 });
 
 it("takes copies within one page for the vendor's own", async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   const copy = { value: row('a', noon - 30 * minute) };
   api.onRequest = () => ({ records: [copy, copy], next: null, total: 2 });
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
@@ -290,9 +254,7 @@ it.each([
     message: 'the window has more than 100 pages',
   },
 ])('ends a walk that meets $what with an error that says so', async ({ page, message }) => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   api.onRequest = (_request, number) => page(number);
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
 
@@ -315,9 +277,7 @@ it('reads half of the window after one with too many pages, so that a busy hour 
 });
 
 it('halves a window that the vendor refuses as too large, and grows again', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([row('a', noon - 50 * minute), row('b', noon - 5 * minute)], { clock });
+  const { clock, journal, api } = await atNoon([row('a', noon - 50 * minute), row('b', noon - 5 * minute)]);
   api.onRequest = ({ from, to }) => {
     if (to - from > 20 * minute) throw new PenstockError('PEN_WINDOW_TOO_LARGE', 'the vendor answered 413', { status: 413 });
     return undefined;
@@ -331,9 +291,7 @@ it('halves a window that the vendor refuses as too large, and grows again', asyn
 });
 
 it('holds when even the smallest window is refused', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   api.onRequest = () => {
     throw new PenstockError('PEN_WINDOW_TOO_LARGE', 'the vendor answered 400', { status: 400 });
   };
@@ -346,9 +304,7 @@ it('holds when even the smallest window is refused', async () => {
 });
 
 it("never moves the checkpoint beyond the vendor's own clock", async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock, skewMs: -hour });
+  const { clock, journal, api } = await atNoon([], { skewMs: -hour });
   const { deps, lines } = bench(clock, journal, api.open);
   await using loop = startSource(settings({ start: { backMs: 3 * hour } }), deps);
 
@@ -387,9 +343,7 @@ it.each([
 );
 
 it('keeps about an hour of windows in one row of the ledger, which covers only what is complete', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([row('a', noon - minute)], { clock, paging: 'token', pageSize: 1 });
+  const { clock, journal, api } = await atNoon([row('a', noon - minute)], { paging: 'token', pageSize: 1 });
   await using loop = startSource(settings({ start: { backMs: 10 * minute } }), bench(clock, journal, api.open).deps);
   for (let i = 0; i < 70; i += 1) {
     await loop.pollOnce(never);
@@ -397,10 +351,7 @@ it('keeps about an hour of windows in one row of the ledger, which covers only w
   }
   const rows = await journal.windows('s', 0, noon + day);
   api.rows.push(row('b', noon + 68 * minute), row('c', noon + 68 * minute + 1));
-  api.onRequest = ({ state }) => {
-    if (state !== null) throw new PenstockError('PEN_HTTP_RESET', 'connection reset');
-    return undefined;
-  };
+  api.onRequest = laterPagesFail('PEN_HTTP_RESET', 'connection reset');
   await expect(loop.pollOnce(never)).rejects.toThrow('reset');
 
   expect(rows.map(({ key, from, to, complete, new: fresh }) => ({ key, from, to, complete, new: fresh }))).toEqual([
@@ -415,9 +366,7 @@ it('keeps about an hour of windows in one row of the ledger, which covers only w
 });
 
 it('rewinds a checkpoint in the future to the last window before now', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   const { deps, lines } = bench(clock, journal, api.open);
   await using loop = startSource(settings(), deps);
   await loop.pollOnce(never);
@@ -456,9 +405,7 @@ it('fixes a start again that a wrong clock put into the future', async () => {
 });
 
 it('keeps polling after a checkpoint when our clock runs a little behind it', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([row('a', noon - 2 * minute, { visibleAt: noon - 20_000 })], { clock });
+  const { clock, journal, api } = await atNoon([row('a', noon - 2 * minute, { visibleAt: noon - 20_000 })]);
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
   await loop.pollOnce(never);
   clock.step(-30_000);
@@ -469,9 +416,7 @@ it('keeps polling after a checkpoint when our clock runs a little behind it', as
 });
 
 it('holds when the name stands for another tenant than before', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([], { clock });
+  const { clock, journal, api } = await atNoon([]);
   const { deps } = bench(clock, journal, api.open);
   await using first = startSource(settings(), deps);
   await first.pollOnce(never);
@@ -487,9 +432,7 @@ it('holds when the name stands for another tenant than before', async () => {
 });
 
 it('writes records with everything that the sinks need', async () => {
-  const clock = at(noon);
-  const journal = await realJournal(clock);
-  const api = vendor([row('a', noon - 30 * minute)], { clock });
+  const { clock, journal, api } = await atNoon([row('a', noon - 30 * minute)]);
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
 
   await loop.pollOnce(never);
