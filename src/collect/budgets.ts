@@ -141,6 +141,8 @@ export class Budgets implements SourceBudget {
   readonly #reserve: number;
   readonly #keys = new Map<string, Gated<KeyGate>>();
   readonly #sources = new Map<string, Gated<RateGate>>();
+  /** What requests of each source wait before just now. */
+  readonly #waiting = new Map<string, Gate[]>();
 
   constructor({ clock }: Seams, log: Log, { reserve = 0.1 }: BudgetOptions = {}) {
     this.#clock = clock;
@@ -154,17 +156,36 @@ export class Budgets implements SourceBudget {
 
   /** The budgets as one source sees them: its `rate_limit`, the same for all its readers, comes on top of what its keys allow. */
   of(source: string, rateLimit?: RateLimit): SourceBudget {
-    const { limit, budget } = this;
-    if (rateLimit === undefined) return { limit, budget };
-    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: new Queue() };
-    this.#sources.set(source, own);
+    const own = rateLimit === undefined ? undefined : this.#ownOf(source, rateLimit);
     return {
-      budget,
+      budget: this.budget,
       limit: async (key, signal) => {
-        await pass(this.#clock, own, signal);
-        await limit(key, signal);
+        if (own !== undefined) await this.#passAs(source, own, signal);
+        await this.#passAs(source, this.#keyOf(key), signal);
       },
     };
+  }
+
+  /** How long the next request of a source has to wait at least, milliseconds; 0 while none waits. */
+  pauseMs(source: string): number {
+    return Math.max(0, ...(this.#waiting.get(source) ?? []).map((gate) => gate.waitMs()));
+  }
+
+  async #passAs(source: string, gated: Gated<Gate>, signal: AbortSignal): Promise<void> {
+    const waiting = this.#waiting.get(source) ?? [];
+    this.#waiting.set(source, waiting);
+    waiting.push(gated.gate);
+    try {
+      await pass(this.#clock, gated, signal);
+    } finally {
+      waiting.splice(waiting.indexOf(gated.gate), 1);
+    }
+  }
+
+  #ownOf(source: string, rateLimit: RateLimit): Gated<RateGate> {
+    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: new Queue() };
+    this.#sources.set(source, own);
+    return own;
   }
 
   #keyOf(key: string): Gated<KeyGate> {

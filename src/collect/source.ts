@@ -18,6 +18,8 @@ export interface SourceEnvironment {
   readonly userAgent: string;
   /** What no record may show; nothing when absent. */
   readonly secrets?: Secrets;
+  /** How long the next request has to wait for the vendor's limit or `rate_limit`, milliseconds; 0 while none waits. */
+  readonly pauseMs?: () => number;
   /** The first poll comes within so many milliseconds of the start, at random; default 400. More spreads hundreds of sources. */
   readonly startJitterMs?: number;
 }

@@ -84,6 +84,16 @@ function skewed({ memory }: SourceContext): Warning[] {
   return [{ key: 'skew', level: 'warn', text }];
 }
 
+/** Shorter pauses are what a limit is for. */
+const longPauseMs = 60_000;
+
+function paused({ pauseMs }: SourceContext): Warning[] {
+  const ms = pauseMs?.() ?? 0;
+  if (ms <= longPauseMs) return [];
+  const text = `requests pause for another ${formatDuration(ms)}: what the vendor, or rate_limit of the source, allows is used up`;
+  return [{ key: 'paused', level: 'warn', text }];
+}
+
 function unreadableTimes({ memory }: SourceContext): Warning[] {
   const count = memory.unreadableTimes;
   if (count === 0) return [];
@@ -102,6 +112,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...expiry(context, now),
     ...shortfall(context),
     ...skewed(context),
+    ...paused(context),
     ...unreadableTimes(context),
   ];
 }

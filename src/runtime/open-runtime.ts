@@ -116,6 +116,7 @@ function buildSource(
     secrets: context.secrets,
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
+    pauseMs: () => budgets.pauseMs(source.name),
     startJitterMs: jitterMs,
   };
   return { settings: source, deps, loop: startSource(source, deps) };

@@ -139,3 +139,21 @@ it.each([
 
   expect(await Promise.all(waits)).toEqual([[1000], [5000], [7000]]);
 });
+
+it('says how long the next request of a source waits, while one waits', async () => {
+  const { clock, budgets: all } = budgets();
+  const [own, other] = [all.of('s', { count: 1, perMs: 5 * minute }), all.of('t')];
+  const before = all.pauseMs('s');
+  await own.limit('k', never);
+  const aborted = new AbortController();
+  const second = own.limit('k', aborted.signal).catch(() => 'aborted');
+  other.budget('k', { pauseMs: 3 * minute });
+  const third = other.limit('k', never);
+  await clock.advance(minute);
+
+  expect([before, all.pauseMs('s'), all.pauseMs('t')]).toEqual([0, 4 * minute, 2 * minute]);
+  aborted.abort();
+  expect(await second).toBe('aborted');
+  await clock.until(third);
+  expect([all.pauseMs('s'), all.pauseMs('t')]).toEqual([0, 0]);
+});

@@ -413,3 +413,19 @@ it.each([
   ]);
   await loop[Symbol.asyncDispose]();
 });
+
+it('says that requests pause where that takes longer than a minute', async () => {
+  let pauseMs = minute;
+  const { clock, loop, lines } = running({}, { pauseMs: () => pauseMs });
+  await clock.advance(2 * minute);
+  const short = loop.status().warnings;
+  pauseMs = 33 * minute;
+  await clock.advance(2 * minute);
+
+  expect([short, loop.status().warnings]).toEqual([
+    [],
+    ['requests pause for another 33m: what the vendor, or rate_limit of the source, allows is used up'],
+  ]);
+  expect(said(lines, 'source needs attention').map(({ warning }) => warning)).toEqual(['paused']);
+  await clock.until(loop[Symbol.asyncDispose]());
+});
