@@ -84,6 +84,14 @@ function skewed({ memory }: SourceContext): Warning[] {
   return [{ key: 'skew', level: 'warn', text }];
 }
 
+function outsideWindow({ memory }: SourceContext): Warning[] {
+  const count = memory.outsideWindow;
+  if (count === 0) return [];
+  const what = count === 1 ? 'a record was' : `${count} records were`;
+  const text = `${what} returned for a window that they lie more than a day away from; see that the connector's request and its next link carry the window's bounds`;
+  return [{ key: 'outside_window', level: 'warn', text }];
+}
+
 /** Shorter pauses are what a limit is for. */
 const longPauseMs = 60_000;
 
@@ -113,6 +121,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...shortfall(context),
     ...skewed(context),
     ...paused(context),
+    ...outsideWindow(context),
     ...unreadableTimes(context),
   ];
 }

@@ -16,6 +16,8 @@ export class SourceMemory {
   readonly unknown = new UnknownActions();
   /** New records since the start of this process whose time could not be read. */
   unreadableTimes = 0;
+  /** Records since the start of this process that the vendor returned for a window which they are far from. */
+  outsideWindow = 0;
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
   readonly vendorClock = new VendorClock();

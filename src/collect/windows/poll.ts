@@ -50,6 +50,7 @@ async function pollWindows(context: SourceContext, reader: WindowReader, size: W
     const counts = await admit(context, page.facts, placeOf(context, live, next, page, begin.until));
     context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
     context.health.answered();
+    context.memory.outsideWindow += outside(context, page);
     if (page.end !== 'complete') continue;
     // A window that only the overlap reads again comes in every poll, also where each of them fails after it.
     if (next.until > live.until) await context.health.succeeded();
@@ -115,3 +116,11 @@ function newestOf({ newest }: LiveCheckpoint, { facts, walk }: WalkedPage): Pick
   for (const { time } of facts) if (time !== undefined && time > latest) latest = Math.min(time, Math.max(latest, walk.to));
   return latest === Number.NEGATIVE_INFINITY ? {} : { newest: latest };
 }
+
+/** How many records of a page lie so far from its window that no rounding explains it: the vendor did not filter, or a next link lost the window. */
+function outside(context: SourceContext, { facts, walk: { from, to } }: WalkedPage): number {
+  const marginMs = Math.max(leastMarginMs, overlapOf(context));
+  return facts.filter(({ time }) => time !== undefined && (time < from - marginMs || time > to + marginMs)).length;
+}
+
+const leastMarginMs = 86_400_000;

@@ -480,3 +480,18 @@ it('cuts a page that is larger than the free space of the journal, and moves the
     [1, true],
   ]);
 });
+
+it.each([
+  { what: 'as the window says', told: noon - 30 * minute, said: 0 },
+  { what: 'by hours, as another clock or a zone may have it', told: noon - 20 * hour, said: 0 },
+  { what: 'by weeks', told: noon - 40 * day, said: 1 },
+  { what: 'by weeks, ahead', told: noon + 40 * day, said: 1 },
+])('warns of records that lie outside of the window that was asked for: $what', async ({ told, said: count }) => {
+  const { clock, journal, api } = await atNoon([row('a', noon - 30 * minute, { told })]);
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect(await storedIds(journal)).toEqual(['a']);
+  expect(loop.status().warnings.filter((text) => text.includes('returned for a window')).length).toBe(count);
+});
