@@ -1,4 +1,6 @@
 import { globSync, readFileSync, statSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -7,6 +9,7 @@ import type { Format } from '../../src/event/event.ts';
 import { presetOf } from '../../src/sinks/http/presets/index.ts';
 import { renderSamples } from '../../src/workbench/catalog.ts';
 import { knownTables } from '../../src/workbench/known-actions.ts';
+import { newConnector } from '../../src/workbench/new-connector.ts';
 import { siemFiles, siems } from '../../src/workbench/siem/index.ts';
 
 type Tree = Readonly<Record<string, unknown>>;
@@ -304,5 +307,60 @@ describe('the Sigma rules', () => {
 
     expect(correlations.length).toBeGreaterThanOrEqual(6);
     for (const { isTheRule, counts, id } of correlations) expect([isTheRule, counts]).toEqual([true, [id]]);
+  });
+});
+
+describe("a connector of one's own", () => {
+  /** What `penstock siem` makes of a new connector with these detections, or why it does not. */
+  async function made(siem: (typeof siems)[number], detections: string): Promise<unknown> {
+    const dir = await mkdtemp(join(tmpdir(), 'penstock-siem-'));
+    await newConnector('acme', dir, systemSeams());
+    await writeFile(join(dir, 'acme/detections.yaml'), detections);
+    try {
+      return await siemFiles(siem, files, [dir]);
+    } catch (error) {
+      return (error as Error).message.replaceAll(dir, '');
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  }
+  const detection = `detections:
+  - { name: signed_in, id: 3f0c1a52-6d0e-4b8f-9f3e-0a4b7c1d2e3f, title: Acme Sign-In, description: Somebody signed in., actions: [ACTION],
+      except: { actor.user.uid: robot }, level: low, techniques: [T1078], falsepositives: [People] }
+`;
+
+  it('gets a rule for each of its detections', async () => {
+    const result = (await made('sigma', detection.replace('ACTION', 'user_login'))) as Record<string, string>;
+
+    expect(parse(result['sigma/acme/acme_signed_in.yml'] ?? '')).toEqual({
+      title: 'Acme Sign-In',
+      id: '3f0c1a52-6d0e-4b8f-9f3e-0a4b7c1d2e3f',
+      status: 'experimental',
+      description: 'Somebody signed in.',
+      author: 'Penstock',
+      references: ['https://attack.mitre.org/techniques/T1078/'],
+      logsource: { product: 'acme', service: 'audit' },
+      detection: {
+        selection: { 'metadata.log_name': 'acme.audit', 'metadata.event_code': ['user.login'] },
+        filter_expected: { 'actor.user.uid': 'robot' },
+        condition: 'selection and not filter_expected',
+      },
+      falsepositives: ['People'],
+      level: 'low',
+    });
+  });
+
+  it('has a stanza in the add-on', async () => {
+    const result = (await made('splunk', detection)) as Record<string, string>;
+
+    expect(result['splunk/default/props.conf']).toMatch(/^\[penstock:acme\]\n/);
+  });
+
+  it.each([
+    { fault: 'an action that the table lacks', text: detection, says: '/acme/detections.yaml:2:131' },
+    { fault: 'an unknown word', text: detection.replace('level:', 'levle:'), says: 'unknown option "levle"' },
+    { fault: 'broken YAML', text: 'detections: [', says: '/acme/detections.yaml:' },
+  ])('is told where its detections have $fault', async ({ text, says }) => {
+    expect(await made('sigma', text)).toContain(says);
   });
 });
