@@ -1,13 +1,9 @@
-import { PenstockError } from '../base/errors.ts';
 import type { Files } from '../base/seams.ts';
-import { type KnownAction, type KnownTable, knownTables } from './known-actions.ts';
+import { type KnownAction, type KnownTable, knownTableOf } from './known-actions.ts';
 
-/** What a detection engineer reads of one connector: its action codes as events carry them, in Markdown. */
+/** What a detection engineer reads of one connector: its action codes as events carry them, in Markdown. Throws PEN_USAGE for an unknown name. */
 export async function renderActionPage(name: string, files: Files, dirs: readonly string[] = []): Promise<string> {
-  const tables = await knownTables(files, dirs);
-  const table = tables.find(({ connectors }) => connectors.some((connector) => connector.name === name));
-  if (table !== undefined) return pageOf(name, table);
-  throw new PenstockError('PEN_NOT_FOUND', `there is no connector "${name}"`, { fix: 'see "penstock actions"' });
+  return pageOf(name, await knownTableOf(name, files, dirs));
 }
 
 const rowOf = ({ codes, title, classUid, className, activity, severity, risk }: KnownAction): string =>

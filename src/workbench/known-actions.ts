@@ -1,6 +1,6 @@
 import type { Files } from '../base/seams.ts';
 import type { ActionSummary, Connector } from '../connectors/connector.ts';
-import { loadConnectors } from '../connectors/index.ts';
+import { type ConnectorPlaces, loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { MappedEvent } from '../event/attributes.ts';
 import type { ActionRow, Mapped } from '../event/event.ts';
 import { shippedConnectors } from '../runtime/read-config.ts';
@@ -22,12 +22,22 @@ export interface KnownTable {
   readonly actions: readonly KnownAction[];
 }
 
+const placesOf = (files: Files, dirs: readonly string[]): ConnectorPlaces => ({ dirs: [...dirs, shippedConnectors], files });
+
 /** Every action table, by name; `dirs` are looked up before the shipped connectors. Throws PEN_NOT_FOUND for a table without samples. */
 export async function knownTables(files: Files, dirs: readonly string[] = []): Promise<KnownTable[]> {
-  const connectors = [...(await loadConnectors({ dirs: [...dirs, shippedConnectors], files })).values()];
+  const connectors = [...(await loadConnectors(placesOf(files, dirs))).values()];
   const groups = Object.groupBy(connectors, ({ mapper }) => mapper.table);
   const tables = Object.entries(groups).map(([table, group = []]) => readTable(table, group, files));
   return (await Promise.all(tables)).sort((one, other) => (one.table < other.table ? -1 : 1));
+}
+
+/** The action table of a connector; throws PEN_USAGE for a name that no folder has. */
+export async function knownTableOf(name: string, files: Files, dirs: readonly string[]): Promise<KnownTable> {
+  const places = placesOf(files, dirs);
+  const { table } = (await loadConnector(name, places)).mapper;
+  const connectors = [...(await loadConnectors(places)).values()].filter(({ mapper }) => mapper.table === table);
+  return readTable(table, connectors, files);
 }
 
 async function readTable(table: string, connectors: readonly Connector[], files: Files): Promise<KnownTable> {
