@@ -1,5 +1,7 @@
 # The build stage has everything; the image gets the bundle, the connectors and Node, nothing else.
-FROM node:24-slim AS build
+# A release names its base by digest: docker build --build-arg NODE_IMAGE=node:24-slim@sha256:...
+ARG NODE_IMAGE=node:24-slim
+FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -11,7 +13,12 @@ COPY src src
 COPY tsconfig.json ./
 RUN npm run build
 
-FROM node:24-slim
+FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title="Penstock" \
+  org.opencontainers.image.description="Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any." \
+  org.opencontainers.image.source="https://github.com/example/penstock" \
+  org.opencontainers.image.documentation="https://github.com/example/penstock/tree/main/docs" \
+  org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 # Halves the resident memory at saturation; see docs/performance.md.
 ENV NODE_OPTIONS=--max-semi-space-size=8

@@ -23,6 +23,7 @@ const families: readonly Family[] = [
   { commands: ['sources', 'sinks'], load: () => import('./commands/names.ts') },
   { commands: ['journal'], load: () => import('./commands/journal.ts') },
   { commands: ['schema', 'actions', 'sample'], load: () => import('./commands/catalog.ts') },
+  { commands: ['siem'], load: () => import('./commands/siem.ts') },
   { commands: ['connector'], load: () => import('./commands/connector.ts') },
   { commands: ['simulate'], load: () => import('./commands/simulate.ts') },
   { commands: ['demo'], load: () => import('./commands/demo.ts') },

@@ -5,7 +5,7 @@ import type { Files } from '../base/seams.ts';
 import { configJsonSchema } from '../config/index.ts';
 import type { ActionSummary, Connector } from '../connectors/connector.ts';
 import { actionsJsonSchema, connectorJsonSchema, listConnectors, loadConnector, loadConnectors } from '../connectors/index.ts';
-import type { Format } from '../event/event.ts';
+import type { Format, Mapped } from '../event/event.ts';
 import { encodeBody } from '../event/index.ts';
 import { shippedConnectors } from '../runtime/read-config.ts';
 
@@ -46,19 +46,28 @@ export async function renderSamples(
 ): Promise<string[]> {
   const places = { dirs: [...dirs, shippedConnectors], files };
   const connector = await loadConnector(name, places);
-  const text = await samplesOf(connector, [...(await loadConnectors(places)).values()], files);
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const mapped = lines.map((line) => {
-    const { uid, record } = connector.records.examine({ value: parseJson(line) }, undefined);
-    return connector.mapper.map(
-      { uid, received: now, record },
-      { source: name, tenant: undefined, labels: [], processedTime: now },
-    );
-  });
+  const mapped = await mapSamples(connector, [...(await loadConnectors(places)).values()], files, now);
   const wanted = action === undefined ? mapped : mapped.filter(({ actionKey }) => actionKey === action);
   if (wanted.length > 0) return wanted.map((one) => encodeBody(format, one, { includeRaw }));
   throw new PenstockError('PEN_NOT_FOUND', `connector "${name}" has no sample of action "${action ?? ''}"`, {
     fix: `see "penstock actions ${name}"`,
+  });
+}
+
+/** The synthetic records of a connector as events, one for every action; `now` becomes `metadata.processed_time`. */
+export async function mapSamples(
+  connector: Connector,
+  others: readonly Connector[],
+  files: Files,
+  now: number,
+): Promise<readonly Mapped[]> {
+  const lines = (await samplesOf(connector, others, files)).split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => {
+    const { uid, record } = connector.records.examine({ value: parseJson(line) }, undefined);
+    return connector.mapper.map(
+      { uid, received: now, record },
+      { source: connector.name, tenant: undefined, labels: [], processedTime: now },
+    );
   });
 }
 

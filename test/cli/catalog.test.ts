@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
 import { penstock } from './terminal.ts';
@@ -21,6 +24,27 @@ it.each([
 
   expect(table.out.trimEnd().split('\n')).toHaveLength(count + 2);
   expect([json.connector, json.actions.length]).toEqual([connector, count]);
+});
+
+it('prints a page of the action codes of a connector, and suggests one when its name is misspelt', async () => {
+  const page = await penstock(['actions', 'astra-stream', '--markdown']);
+  const misspelt = await penstock(['actions', 'astra-steam', '--markdown']);
+
+  expect(page.out).toContain(
+    '\n| `DISABLE_ORG_SSO` | Organization SSO disabled | 3004 Entity Management: Disable | High | high |\n',
+  );
+  expect([misspelt.code, misspelt.err]).toEqual([2, expect.stringContaining('did you mean "astra-stream"?')]);
+});
+
+it('writes what a SIEM has to know of the events, and names the files', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'penstock-siem-'));
+
+  const { code, out } = await penstock(['siem', 'elastic', '--dir', dir]);
+  const template = JSON.parse(await readFile(join(dir, 'elastic/index-template.json'), 'utf8')) as { priority: number };
+  await rm(dir, { recursive: true });
+
+  expect([code, out]).toEqual([0, `wrote ${dir}/elastic/ilm-policy.json\nwrote ${dir}/elastic/index-template.json\n`]);
+  expect(template.priority).toBe(500);
 });
 
 it('suggests a connector when the name is misspelt', async () => {

@@ -4,11 +4,12 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { formats, severityNames } from '../../src/event/event.ts';
 import { cefSeverity, severityOf } from '../../src/event/index.ts';
-import { listActions, renderSamples } from '../../src/workbench/catalog.ts';
+import { renderActionPage } from '../../src/workbench/action-page.ts';
+import { listActions, listConnectorNames, renderSamples } from '../../src/workbench/catalog.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/mapping.md');
 const { files } = systemSeams();
-const connectors = ['anaconda', 'analyst-studio', 'astra-csv', 'okta'];
+const connectors = await listConnectorNames(files);
 
 function severityTable(): Promise<string> {
   const rows = [0, 1, 2, 3, 4, 5, 6, 99].map((id) => {
@@ -32,20 +33,14 @@ async function formatExamples(): Promise<string> {
   return blocks.join('\n\n');
 }
 
+const actionPage = (name: string): string => join(page, `../connectors/${name}.md`);
+
 async function actionTables(): Promise<string> {
-  const tables = await Promise.all(
-    connectors.map(async (name) => {
-      const { actions } = await listActions(name, files);
-      const rows = actions.map(
-        ({ action, title, classUid, className, activity, severity }) =>
-          `| \`${action}\` | ${title} | ${classUid} ${className}: ${activity} | ${severity} |`,
-      );
-      return [`### ${name}`, '', '| action | what happened | class and activity | severity |', '|---|---|---|---|', ...rows].join(
-        '\n',
-      );
-    }),
-  );
-  return tables.join('\n\n');
+  const rows = connectors.map(async (name) => {
+    const { actions } = await listActions(name, files);
+    return `| [${name}](connectors/${name}.md) | ${actions.length} |`;
+  });
+  return ['| connector | actions |', '|---|---|', ...(await Promise.all(rows))].join('\n');
 }
 
 it.each([
@@ -61,6 +56,25 @@ it.each([
 
   expect(place.test(text)).toBe(true);
   expect(await readFile(page, 'utf8')).toBe(expected);
+});
+
+it.each(connectors)(
+  'has a page of the actions of %s as penstock actions --markdown prints it (UPDATE_DOCS=1 writes it)',
+  async (name) => {
+    const made = await renderActionPage(name, files);
+    if (process.env['UPDATE_DOCS'] === '1') await writeFile(actionPage(name), made);
+
+    expect(await readFile(actionPage(name), 'utf8')).toBe(made);
+  },
+);
+
+it.each(connectors)('shows every action of %s in the spelling that its events carry', async (name) => {
+  const text = await readFile(actionPage(name), 'utf8');
+  const events = await renderSamples({ connector: name, format: 'ocsf', includeRaw: false, now: 0 }, files);
+  const codes = events.map((line) => (JSON.parse(line) as { metadata: { event_code: string } }).metadata.event_code);
+
+  expect(codes.length).toBeGreaterThanOrEqual(30);
+  expect(codes.filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([]);
 });
 
 it('places every part of an event where the page says, in every format', async () => {

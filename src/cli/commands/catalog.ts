@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from 'commander';
 import { type Format, formats } from '../../event/event.ts';
+import { renderActionPage } from '../../workbench/action-page.ts';
 import {
   type ActionList,
   listActions,
@@ -20,6 +21,7 @@ interface FolderOptions {
 
 interface ActionsOptions extends FolderOptions {
   readonly unknown?: true;
+  readonly markdown?: true;
   readonly config: string;
 }
 
@@ -74,6 +76,10 @@ async function actions(name: string | undefined, options: ActionsOptions, contex
     else for (const one of names) output.line(one);
     return;
   }
+  if (options.markdown === true) {
+    output.line((await renderActionPage(name, seams.files, dirsOf(options))).trimEnd());
+    return;
+  }
   const list = await listActions(name, seams.files, dirsOf(options));
   if (options.json === true) output.json(list);
   else showActions(list, context);
@@ -103,6 +109,7 @@ export function add(program: Command, context: CommandContext): void {
     .option('--unknown', 'only actions that arrived and have no row, each with a row ready to paste; needs the configuration')
     .addOption(configOption())
     .option('--json', 'print JSON: connector, table, actions; with --unknown: actions, others')
+    .option('--markdown', "print a page with every action's code as events carry it")
     .addHelpText(
       'after',
       '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR\n  $ penstock actions CONNECTOR --unknown > my-actions.yaml',
