@@ -59,7 +59,9 @@ async function statOf(path: string, files: Pick<Files, 'stat'>): Promise<Stats |
   try {
     return await files.stat(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES') throw unsafe(path, 'data_dir may not be looked into', 'run penstock as the user that owns it');
     throw error;
   }
 }

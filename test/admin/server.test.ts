@@ -228,16 +228,21 @@ it.each(['http', 'https'])('answers over %s beside two hundred connections that 
 });
 
 it('closes the longest idle connection first, and none that is being answered', async () => {
-  let answer: (() => void) | undefined;
-  const slow = new Promise<void>((resolve) => (answer = resolve));
+  const [arrived, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const status = async (): Promise<unknown> => {
+    arrived.resolve();
+    await slow.promise;
+    return { running: true };
+  };
   const { url, token } = await run({
-    operations: { notReady: () => [], metrics: () => Promise.resolve(''), status: () => slow.then(() => ({ running: true })) },
+    operations: { notReady: () => [], metrics: () => Promise.resolve(''), status },
   });
 
   const asked = ask(url, '/status', { headers: { authorization: `Bearer ${token}` } });
+  await arrived.promise;
   const half = await openHalf(url, 100);
   await half[0]?.closed;
-  answer?.();
+  slow.resolve();
 
   expect((await asked).body).toBe('{"running":true}');
 });

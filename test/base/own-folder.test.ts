@@ -140,6 +140,13 @@ it.runIf(isRoot)('does not look into a folder of another ordinary user', async (
   });
 });
 
+it.runIf(isRoot)('says so where it may not even look', async () => {
+  await expect(as(someUser, () => inspectFolder(folder, fs))).rejects.toMatchObject({
+    message: 'data_dir may not be looked into',
+    fix: 'run penstock as the user that owns it',
+  });
+});
+
 it.runIf(isRoot)('warns of a folder above it that belongs to another user', async () => {
   await fs.chown(parent, someUser, someUser);
 

@@ -92,7 +92,8 @@ it('answers health beside two hundred connections to its port that ask for nothi
   onTestFinished(() => {
     for (const socket of half) socket.destroy();
   });
-  for (const socket of half) socket.on('connect', () => socket.write('GET /hea'));
+  await Promise.all(half.map((socket) => once(socket, 'connect')));
+  for (const socket of half) socket.write('GET /hea');
 
   const [health, open] = await Promise.all([run(['health', '-c', file]), fetch(`http://127.0.0.1:${port}/healthz`)]);
 
