@@ -50,7 +50,11 @@ async function startSocket({ dataDir, operations, seams, log }: AdminSettings): 
   await using starting = new AsyncDisposableStack();
   const place = starting.use(await openPlace(dataDir, seams.files));
   const app = Fastify({ ...common, http: patience });
-  starting.defer(() => app.close());
+  starting.defer(() => {
+    // Fastify does so only where it listened by itself.
+    app.server.closeAllConnections();
+    return app.close();
+  });
   addManners(app, log);
   addRoutes(app, operations);
   await app.ready();

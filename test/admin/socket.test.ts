@@ -155,3 +155,17 @@ it('gives up on a daemon that does not answer', async () => {
 
   await expect(find(dataDir, 100)).rejects.toMatchObject({ message: 'no answer within 100 ms' });
 });
+
+it('ends at once, whoever is still connected', async () => {
+  const dataDir = await temporaryFolder();
+  const server = await start(dataDir);
+  const half = net.connect(join(dataDir, 'penstock.sock')).on('error', () => undefined);
+  await once(half, 'connect');
+  half.write('GET /healthz HTTP/1.1\r\nHost: pen');
+  const closed = once(half.resume(), 'close');
+  await find(dataDir);
+
+  await server[Symbol.asyncDispose]();
+
+  await closed;
+});
