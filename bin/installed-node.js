@@ -49,10 +49,13 @@ export function failWithoutNode() {
 
 /** Runs another Node as if it were this process: input, output, signals and the way it ends. */
 export function handOver(binary, args) {
-  const child = spawn(binary, ['--disable-warning=ExperimentalWarning', ...args], { stdio: 'inherit' });
+  // SIGUSR1 would open a debugger to everybody on this machine.
+  const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
+  const child = spawn(binary, [...flags, ...args], { stdio: 'inherit' });
   // A terminal sends Ctrl-C to both of us: passed on as well, it would be the second one, which stops without checkpoint.
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
   process.on('SIGINT', () => hasTerminal || child.kill('SIGINT'));
+  process.on('SIGUSR1', () => undefined);
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`${binary} cannot be started (${error.message})`, `install Node ${needed.join('.')} or newer`));
   child.on('exit', (code, signal) => {

@@ -45,21 +45,27 @@ interface Approach {
   readonly isEncrypted: boolean;
 }
 
+/** How the server knows who may ask for what. */
+interface Keys {
+  readonly token: string;
+  readonly metrics: 'open' | 'token';
+}
+
 const wrongToken = { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
-const openPaths = new Set(['/healthz', '/readyz', '/metrics']);
+const healthPaths = new Set(['/healthz', '/readyz']);
 
 /** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
 export function refusalOf(
   { headers, path, isLocal, isEncrypted }: Approach,
-  token: string,
+  { token, metrics }: Keys,
 ): { readonly status: number; readonly error: string } | undefined {
   const foreign = foreignness(headers, isLocal);
   if (foreign !== undefined) return { status: 403, error: foreign };
-  const hasToken = isAuthorised(headers, token);
-  // A command sends its token along to the health path, to learn whether this is the daemon that left it.
-  if (path === '/healthz' && headers.authorization !== undefined && !hasToken) return wrongToken;
-  if (openPaths.has(path)) return undefined;
+  if (healthPaths.has(path) || (path === '/metrics' && metrics === 'open')) return undefined;
   if (!isLocal && !isEncrypted)
-    return { status: 403, error: 'without TLS other machines are answered on /healthz, /readyz and /metrics only' };
-  return path === '/' || hasToken ? undefined : wrongToken;
+    return {
+      status: 403,
+      error: `without TLS other machines are answered on /healthz${metrics === 'open' ? ', /readyz and /metrics' : ' and /readyz'} only`,
+    };
+  return path === '/' || isAuthorised(headers, token) ? undefined : wrongToken;
 }

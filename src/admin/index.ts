@@ -1,2 +1,3 @@
 export { findDaemon } from './client.ts';
-export { type AdminOperations, startAdmin } from './server.ts';
+export type { AdminOperations } from './routes.ts';
+export { startAdmin } from './server.ts';

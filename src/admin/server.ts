@@ -1,26 +1,22 @@
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+// Two servers answer: one on the socket in data_dir, for commands, and one over TCP, for health checks, metrics and the page of a browser.
+import Fastify, { type FastifyInstance } from 'fastify';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { isLoopback, type Listen, refusalOf } from './access.ts';
-import { pageHtml, pagePolicy } from './page.ts';
-import { leaveToken, makeToken } from './token-file.ts';
-
-/** What the server can be asked for; the daemon hands it in. Every answer is without secrets. */
-export interface AdminOperations {
-  /** Why the daemon is not ready; empty when it is. Never depends on a remote party. */
-  notReady(): readonly string[];
-  /** What `penstock status --json` prints. */
-  status(): Promise<unknown>;
-  /** Prometheus text. */
-  metrics(): Promise<string>;
-}
+import { boundConnections } from './connections.ts';
+import { type AdminOperations, addManners, addRoutes, refuse } from './routes.ts';
+import { listenOnSocket, openPlace, socketPath } from './socket.ts';
+import { leaveToken, makeToken, removeToken } from './token-file.ts';
 
 export interface AdminSettings {
-  readonly listen: Listen;
+  /** Where TCP is listened on; undefined leaves the socket alone. */
+  readonly listen: Listen | undefined;
   /** Serve HTTPS with these PEM files. */
   readonly tls?: { readonly cert_file: string; readonly key_file: string };
-  /** Where the token is left. */
+  /** Who may read `/metrics` over TCP: everybody, or who has the token. */
+  readonly metrics: 'open' | 'token';
+  /** Where the socket and the token are. */
   readonly dataDir: string;
   readonly operations: AdminOperations;
   readonly seams: Seams;
@@ -29,55 +25,91 @@ export interface AdminSettings {
 
 /** Disposing closes every connection. */
 interface AdminServer extends AsyncDisposable {
-  /** Where it answers: `http://127.0.0.1:8690`. */
-  readonly url: string;
+  /** Where it answers over TCP: `http://127.0.0.1:8690`. */
+  readonly url: string | undefined;
 }
 
 const answerTimeoutMs = 10_000;
+/** A request begins with its headers: who has not sent them by then is not asking. */
+const headersTimeoutMs = 3000;
+const mostConnections = 64;
 
-/**
- * Starts the admin server. Open are the health paths and, on this machine or over TLS, the page; all else takes the token of this start.
- * Throws PEN_OPERATION_FAILED when the address is taken or a certificate cannot be read.
- */
+/** Starts both servers. Throws PEN_OPERATION_FAILED when the address is taken or a certificate cannot be read. */
 export async function startAdmin(settings: AdminSettings): Promise<AdminServer> {
+  const { listen, dataDir, seams, log } = settings;
+  await using starting = new AsyncDisposableStack();
+  starting.use(await startSocket(settings));
+  await removeToken(dataDir, seams.files);
+  const url = listen === undefined ? undefined : await startTcp({ ...settings, listen }, starting);
+  log.info({ url, socket: socketPath(dataDir) }, 'admin server is listening');
+  const started = starting.move();
+  return { url, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+async function startSocket({ dataDir, operations, seams, log }: AdminSettings): Promise<AsyncDisposable> {
+  await using starting = new AsyncDisposableStack();
+  const place = starting.use(await openPlace(dataDir, seams.files));
+  const app = Fastify({ ...common, http: patience });
+  starting.defer(() => {
+    // Fastify does so only where it listened by itself.
+    app.server.closeAllConnections();
+    return app.close();
+  });
+  addManners(app, log);
+  addRoutes(app, operations);
+  await app.ready();
+  try {
+    await listenOnSocket(app.server, place, seams.files);
+  } catch (cause) {
+    throw new PenstockError('PEN_OPERATION_FAILED', `cannot listen (${(cause as Error).message})`, {
+      where: socketPath(dataDir),
+      fix: 'see what stands there; penstock needs that name for itself',
+      cause,
+    });
+  }
+  return starting.move();
+}
+
+/** Open are the health paths and, on this machine or over TLS, the page; all else takes the token of this start. Returns the address. */
+async function startTcp(settings: AdminSettings & { readonly listen: Listen }, open: AsyncDisposableStack): Promise<string> {
   const { listen, tls, dataDir, seams, log } = settings;
   const token = makeToken();
   const app = await createApp(settings);
-  guard(app, token, tls !== undefined, log);
+  open.defer(() => app.close());
+  boundConnections(app.server, mostConnections);
+  addManners(app, log);
+  guard(app, token, settings);
   addRoutes(app, settings.operations);
   await listenOn(app, listen);
   const url = addressOf(app, listen, tls !== undefined);
-  const left = await leaveToken(dataDir, { token, url }, seams.files);
-  log.info({ url }, 'admin server is listening');
+  open.use(await leaveToken(dataDir, { token, url }, seams.files));
   if (tls === undefined && !isLoopback(listen.host)) {
     log.warn(
       { listen: `${listen.host}:${listen.port}`, fix: 'set admin.tls, or listen on 127.0.0.1' },
       'admin has no TLS: other machines are served health and metrics only',
     );
   }
-  return {
-    url,
-    async [Symbol.asyncDispose]() {
-      await left[Symbol.asyncDispose]();
-      await app.close();
-    },
-  };
+  return url;
 }
 
+const common = {
+  logger: false,
+  bodyLimit: 16_384,
+  connectionTimeout: answerTimeoutMs,
+  requestTimeout: answerTimeoutMs,
+  keepAliveTimeout: 5000,
+  forceCloseConnections: true,
+  routerOptions: { maxParamLength: 100 },
+} as const;
+
+const patience = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1000 } as const;
+
 async function createApp({ tls, seams }: AdminSettings): Promise<FastifyInstance> {
-  const common = {
-    logger: false,
-    bodyLimit: 16_384,
-    connectionTimeout: answerTimeoutMs,
-    requestTimeout: answerTimeoutMs,
-    keepAliveTimeout: 5000,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: 100 },
-  } as const;
-  if (tls === undefined) return Fastify(common);
+  if (tls === undefined) return Fastify({ ...common, http: patience });
   try {
     const [cert, key] = await Promise.all([seams.files.readFile(tls.cert_file), seams.files.readFile(tls.key_file)]);
-    return Fastify({ ...common, https: { cert, key, minVersion: 'TLSv1.2' } });
+    const https = { ...patience, cert, key, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
+    return Fastify({ ...common, https });
   } catch (cause) {
     throw new PenstockError('PEN_OPERATION_FAILED', `the certificate cannot be used (${(cause as Error).message})`, {
       where: 'admin.tls',
@@ -87,59 +119,34 @@ async function createApp({ tls, seams }: AdminSettings): Promise<FastifyInstance
   }
 }
 
-/** Everything that holds for every request, before it is routed. */
-function guard(app: FastifyInstance, token: string, isEncrypted: boolean, log: Log): void {
-  app.server.maxConnections = 64;
+/** Everything that holds for every request over TCP, before it is routed. */
+function guard(app: FastifyInstance, token: string, { tls, metrics }: AdminSettings): void {
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     const path = request.url.split('?', 1)[0] ?? '';
     const isLocal = isLoopback(request.socket.localAddress ?? '');
-    const refusal = refusalOf({ headers: request.headers, path, isLocal, isEncrypted }, token);
+    const approach = { headers: request.headers, path, isLocal, isEncrypted: tls !== undefined };
+    const refusal = refusalOf(approach, { token, metrics });
     if (refusal === undefined) return undefined;
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
     return refuse(reply, refusal.status, refusal.error);
   });
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'not found'));
-  app.setErrorHandler((error: { statusCode?: number; message: string }, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) log.error({ err: error, path: request.routeOptions.url }, 'admin request failed');
-    return refuse(reply, status, status >= 500 ? 'internal error; see the log' : error.message);
-  });
-}
-
-function refuse(reply: FastifyReply, status: number, error: string): FastifyReply {
-  return reply.code(status).send({ error });
-}
-
-function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
-  app.get('/healthz', () => ({ ok: true }));
-  app.get('/readyz', (_request, reply) => {
-    const reasons = operations.notReady();
-    return reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons });
-  });
-  app.get('/', (_request, reply) =>
-    reply.type('text/html; charset=utf-8').header('content-security-policy', pagePolicy).send(pageHtml),
-  );
-  app.get('/status', async () => await operations.status());
-  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await operations.metrics()));
 }
 
 async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    await app.close();
     const { code } = cause as NodeJS.ErrnoException;
     const what = code === 'EADDRINUSE' ? 'the address is already in use' : `cannot listen (${code ?? (cause as Error).message})`;
     throw new PenstockError('PEN_OPERATION_FAILED', what, {
       where: `admin ${host}:${port}`,
-      fix: 'set admin.listen to a free address',
+      fix: 'set admin.listen to a free address, or to off',
       cause,
     });
   }
 }
 
-/** The address by which a command on this machine reaches the server. */
+/** The address by which this machine reaches the server. */
 function addressOf(app: FastifyInstance, { host }: Listen, isEncrypted: boolean): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;

@@ -6,6 +6,7 @@ import { type Random, systemRandom } from './random.ts';
 export type Files = Pick<
   typeof fs,
   | 'appendFile'
+  | 'chmod'
   | 'lstat'
   | 'mkdir'
   | 'open'

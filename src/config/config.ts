@@ -15,8 +15,9 @@ export interface Config {
   readonly data_dir: string;
   readonly log: { readonly level: LogLevel };
   readonly admin: {
-    readonly host: string;
-    readonly port: number;
+    /** undefined: not over TCP. */
+    readonly listen: { readonly host: string; readonly port: number } | undefined;
+    readonly metrics: 'open' | 'token';
     readonly tls?: { readonly cert_file: string; readonly key_file: string };
   };
   readonly journal: { readonly maxBytes: number; readonly keepMs: number };

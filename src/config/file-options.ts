@@ -11,9 +11,14 @@ const blocks = (description: string) =>
 const Admin = Type.Object(
   {
     listen: Type.String({
-      pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):\\d{1,5}$',
+      pattern: '^(off|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):\\d{1,5})$',
       default: '127.0.0.1:8690',
-      description: 'Host and port of health, status and the page. Beyond loopback without tls only the health paths are served.',
+      description:
+        'Host and port of health, metrics and the page, or off; commands use the socket in data_dir. Beyond loopback without tls only health and metrics are served.',
+    }),
+    metrics: Type.Enum(['open', 'token'], {
+      default: 'open',
+      description: 'Who may read /metrics: everybody who reaches the port, or who sends the token of data_dir/admin.token.',
     }),
     tls: Type.Optional(
       Type.Object(

@@ -39,7 +39,8 @@ export async function readBlock(
   const secrets = secretsIn(value, schema.json, at);
   for (const { text } of secrets) from.secrets.add(text);
   const schemaFaults = checkBlock(schema.validate, filled.value, doc, at, filled);
-  const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(secrets, doc)];
+  const carried = [...secrets, ...filledIn(value, at, filled.filled)];
+  const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(carried, doc)];
   const isBlank = (path: YamlPath): boolean => filled.blank.has(pathKey(path));
   return { value: absolutePaths(value, schema.json, from.dir, at, isBlank), faults, fillings: filled };
 }
@@ -93,11 +94,20 @@ function secretsIn(value: unknown, schema: OptionSchema, at: YamlPath): SecretTe
 const control = /[\u0000-\u001f\u007f]/;
 const isKeyFile = (text: string): boolean => /^\s*(?:\{|-----BEGIN )/.test(text);
 
+/** Every text that holds something from the environment or a file: it may be a secret wherever it stands, in a URL or a header. */
+function filledIn(value: unknown, at: YamlPath, filled: ReadonlySet<string>): SecretText[] {
+  if (typeof value === 'string') return filled.has(pathKey(at)) ? [{ path: at, text: value }] : [];
+  if (Array.isArray(value)) return value.flatMap((item, index) => filledIn(item, [...at, index], filled));
+  return isObject(value) ? Object.entries(value).flatMap(([key, item]) => filledIn(item, [...at, key], filled)) : [];
+}
+
 /** Secrets that no header can carry: what a careless copy adds would be found out only by the first request. */
 function brokenSecrets(secrets: readonly SecretText[], doc: YamlText): Fault[] {
-  const broken = secrets.filter(({ text }) => control.test(text) && !isKeyFile(text));
+  const broken = new Map(
+    secrets.filter(({ text }) => control.test(text) && !isKeyFile(text)).map(({ path }) => [pathKey(path), path]),
+  );
   const fix = 'write it on one line; one line break at the end of a file is left out by itself';
-  return broken.map(({ path }) => doc.fault(path, 'the secret holds a line break or another control character', fix));
+  return [...broken.values()].map((path) => doc.fault(path, 'the secret holds a line break or another control character', fix));
 }
 
 function ownProperty(schema: OptionSchema, key: string): OptionSchema {

@@ -25,8 +25,8 @@ export async function resolveTop(top: FileOptions, context: LoadContext): Promis
     data_dir: resolve(from.dir, top.data_dir),
     log: { level: top.log.level },
     admin: {
-      host: host.replace(/^\[|\]$/g, ''),
-      port: Number(port),
+      listen: top.admin.listen === 'off' ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
+      metrics: top.admin.metrics,
       tls: top.admin.tls,
     },
     journal: { maxBytes, keepMs: durationMs(top.journal.keep) },

@@ -15,7 +15,7 @@ import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 
-export interface DaemonSettings {
+interface DaemonSettings {
   readonly config: Config;
   readonly seams: Seams;
   readonly log: Log;
@@ -84,7 +84,8 @@ export class Daemon implements AsyncDisposable {
   /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
   async start(): Promise<void> {
     const { seams, log, sources } = this.runtime;
-    this.#open.use(await startAdmin({ ...adminSettings(this.#config), seams, log, operations: this.#operations() }));
+    const { admin, data_dir: dataDir } = this.#config;
+    this.#open.use(await startAdmin({ ...admin, dataDir, seams, log, operations: this.#operations() }));
     this.startSinks();
     for (const { loop } of sources.values()) loop.start();
     this.startJobs();
@@ -132,12 +133,4 @@ export class Daemon implements AsyncDisposable {
       metrics: async () => renderMetrics(await this.status(), await readLedger(this.runtime.journal)),
     };
   }
-}
-
-function adminSettings({ admin, data_dir }: Config) {
-  return {
-    listen: { host: admin.host, port: admin.port },
-    tls: admin.tls,
-    dataDir: data_dir,
-  };
 }

@@ -6,8 +6,8 @@ import { storedStatus } from '../operate/report/stored-status.ts';
 import { withStoredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
 
-function daemonOf({ admin, data_dir }: Config, { files }: Seams) {
-  return findDaemon({ dataDir: data_dir, files, tls: admin.tls });
+function daemonOf({ data_dir }: Config, { files }: Seams) {
+  return findDaemon({ dataDir: data_dir, files });
 }
 
 /** The running daemon's status, or, when none answers, what the journal remembers. */
@@ -18,7 +18,7 @@ export async function readStatus(configFile: string, seams: Seams): Promise<Stat
   return await withStoredJournal(configFile, seams, (journal, loaded) => storedStatus(loaded, journal, seams));
 }
 
-/** True when the daemon of this configuration answers its health path. */
+/** True when the daemon of this configuration answers on its socket. */
 export async function isAlive(configFile: string, seams: Seams): Promise<boolean> {
   const config = await readConfig(configFile, seams, { withoutSecrets: true });
   return (await daemonOf(config, seams)) !== undefined;

@@ -18,13 +18,15 @@ export function catchSignals(log: Log): Signals {
     log.info({ signal }, stop.signal.aborted ? 'stopping at once' : 'stopping');
     stop.abort();
   };
+  // Without somebody to hear it, it opens a debugger to everybody on this machine.
+  const onDebug = (): void => log.warn('SIGUSR1 is ignored');
   const onRejection = (reason: unknown): void => log.error({ err: reason }, 'unhandled error; the daemon keeps running');
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('unhandledRejection', onRejection);
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGUSR1', onDebug).on('unhandledRejection', onRejection);
   return {
     stop: stop.signal,
     now: now.signal,
     [Symbol.dispose]: () => {
-      process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('unhandledRejection', onRejection);
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGUSR1', onDebug).off('unhandledRejection', onRejection);
     },
   };
 }

@@ -1,10 +1,22 @@
+import { findDaemon } from '../admin/index.ts';
 import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import type { Config } from '../config/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
-import { type DaemonSettings, openDaemon } from './daemon.ts';
+import { readConfig } from '../runtime/read-config.ts';
+import { openDaemon } from './daemon.ts';
+
+interface Place {
+  /** The configuration. */
+  readonly file: string;
+  readonly seams: Seams;
+  readonly log: Log;
+}
 
 interface JobRequest {
   readonly kind: JobKind;
@@ -25,12 +37,7 @@ interface JobOutcome {
 
 const lookEveryMs = 300;
 
-async function watch(
-  journal: Journal,
-  id: number,
-  { onProgress, signal }: JobRequest,
-  clock: DaemonSettings['seams']['clock'],
-): Promise<Job> {
+async function watch(journal: Journal, id: number, { onProgress, signal }: JobRequest, clock: Seams['clock']): Promise<Job> {
   for (;;) {
     const [job] = await journal.jobs({ id });
     if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} no longer exists`);
@@ -42,16 +49,15 @@ async function watch(
   }
 }
 
-async function submitToDaemon(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
-  const { config, seams, log } = settings;
+async function submitToDaemon(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
   const { id } = await journal.insertJob(request.kind, request.args);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
 }
 
-async function executeHere(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
-  await using daemon = await openDaemon({ ...settings, lockWaitMs: 0 });
-  const { journal, seams, sinks } = daemon.runtime;
+async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
+  await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
+  const { journal, sinks } = daemon.runtime;
   daemon.startSinks();
   const { id } = await journal.insertJob(request.kind, request.args);
   daemon.startJobs();
@@ -64,13 +70,18 @@ async function executeHere(settings: DaemonSettings, request: JobRequest): Promi
 
 /**
  * Inserts a job into the journal and watches it: the running daemon executes it, or, when there is none, this process does with the same
- * runner, holding the journal's lock. Rejects with PEN_OPERATION_FAILED when the job failed.
+ * runner, holding the journal's lock. Secrets are read only in the second case. Rejects with PEN_OPERATION_FAILED when the job failed.
  */
-export async function submitJob(settings: DaemonSettings, request: JobRequest): Promise<JobOutcome> {
+export async function submitJob(place: Place, request: JobRequest): Promise<JobOutcome> {
+  const { file, seams } = place;
+  const withoutSecrets = await readConfig(file, seams, { withoutSecrets: true });
+  const daemon = await findDaemon({ dataDir: withoutSecrets.data_dir, files: seams.files });
+  if (daemon !== undefined) return submitToDaemon(withoutSecrets, place, request);
   try {
-    return await executeHere(settings, request);
+    return await executeHere(await readConfig(file, seams), place, request);
   } catch (error) {
+    // A daemon that is starting, or a command that works as one.
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
-    return submitToDaemon(settings, request);
+    return submitToDaemon(withoutSecrets, place, request);
   }
 }

@@ -5,10 +5,10 @@ import type { Seams } from '../base/seams.ts';
 import { type Core, openNames } from './core.ts';
 import { Changes } from './file/changes.ts';
 import { isDiskFull, openDatabase, storageError } from './file/database.ts';
-import { type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
+import { fileExists, inspectDirectory, type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
 import { JournalTime } from './file/journal-time.ts';
 import { takeLock } from './file/lock.ts';
-import { checkVersion, createJournalFile, fileExists, migrate, schemaVersion } from './file/schema.ts';
+import { checkVersion, createJournalFile, migrate, schemaVersion } from './file/schema.ts';
 import { openWriter } from './file/writer.ts';
 import type { Journal } from './journal.ts';
 import { checkAtOpen } from './repair/check.ts';
@@ -75,6 +75,7 @@ async function openShared(paths: JournalPaths, options: JournalOptions): Promise
       fix: 'start the daemon once with "penstock run"',
     });
   }
+  await inspectDirectory(options.dataDir, options.seams.files);
   return assemble(paths, options, undefined);
 }
 

@@ -1,5 +1,6 @@
 import { PenstockError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import { inspectFolder } from '../base/own-folder.ts';
 import type { Seams } from '../base/seams.ts';
 import { checkpointAt } from '../collect/index.ts';
 import type { Config } from '../config/index.ts';
@@ -11,6 +12,8 @@ import { configuredSource } from '../runtime/runtime.ts';
 /** Names in the journal change only while no daemon uses it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
   const config = await readConfig(configFile, seams);
+  // Opening it would set the mode of data_dir right without a word.
+  await inspectFolder(config.data_dir, seams.files);
   try {
     await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'exclusive', lockWaitMs: 0 });
     return await change(journal, config);

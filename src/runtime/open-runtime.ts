@@ -161,14 +161,14 @@ type MapperFor = (connector: ConnectorRef, source: string) => Promise<Mapper>;
  * So a repaired action table applies to everything that is delivered or replayed after it was loaded, and records of a source that is gone
  * from the configuration keep the mapping of their time.
  */
-function mappersOf(sources: readonly SourceConfig[], journal: Journal): MapperFor {
+export function mappersOf(sources: readonly SourceConfig[], journal: Journal): MapperFor {
   const bySource = new Map(sources.map(({ name, connector }) => [name, connector]));
   const byName = new Map(sources.map(({ connector }) => [connector.name, connector]));
   const stored = new Map<string, Promise<Mapper>>();
 
   async function fromJournal({ name, hash }: ConnectorRef): Promise<Mapper> {
     const text = await journal.connectorText(hash);
-    if (text !== undefined) return compileConnector(text).mapper;
+    if (text !== undefined) return storedMapper(text, { name, hash });
     throw new PenstockError('PEN_NOT_FOUND', `connector ${name}, version ${hash}, is neither loaded nor in the journal`, {
       fix: `configure a source of connector ${name}`,
     });
@@ -184,4 +184,13 @@ function mappersOf(sources: readonly SourceConfig[], journal: Journal): MapperFo
     known.catch(() => stored.delete(connector.hash));
     return known;
   };
+}
+
+/** The text decides what events say: one that is not what was stored maps nothing. */
+function storedMapper(text: string, { name, hash }: ConnectorRef): Mapper {
+  const connector = compileConnector(text);
+  if (connector.hash === hash) return connector.mapper;
+  throw new PenstockError('PEN_JOURNAL_CORRUPT', `connector ${name} in the journal is version ${connector.hash}, not ${hash}`, {
+    fix: `configure a source of connector ${name}, so that its own text is used`,
+  });
 }

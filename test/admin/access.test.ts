@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { isLoopback, refusalOf } from '../../src/admin/access.ts';
 
 const token = 'a'.repeat(64);
+const keys = { token, metrics: 'open' } as const;
 const headers = { host: 'penstock.internal:8690', authorization: `Bearer ${token}` };
 
 it.each(['127.0.0.1', '127.8.9.1', '::1', '[::1]', 'localhost', '::ffff:127.0.0.1'])('takes %s for this machine', (host) => {
@@ -23,12 +24,27 @@ it.each([
   { path: '/status', isEncrypted: true, status: undefined },
   { path: '/', isEncrypted: true, status: undefined },
 ])('gives another machine with the token $status for $path, encrypted: $isEncrypted', ({ path, isEncrypted, status }) => {
-  expect(refusalOf({ headers, path, isLocal: false, isEncrypted }, token)?.status).toBe(status);
+  expect(refusalOf({ headers, path, isLocal: false, isEncrypted }, keys)?.status).toBe(status);
 });
 
 it('refuses a request without Host', () => {
-  expect(refusalOf({ headers: {}, path: '/healthz', isLocal: true, isEncrypted: false }, token)).toEqual({
+  expect(refusalOf({ headers: {}, path: '/healthz', isLocal: true, isEncrypted: false }, keys)).toEqual({
     status: 403,
     error: 'the Host header is missing',
   });
 });
+
+it.each([
+  { metrics: 'open', isLocal: true, authorization: undefined, status: undefined },
+  { metrics: 'open', isLocal: false, authorization: undefined, status: undefined },
+  { metrics: 'token', isLocal: true, authorization: undefined, status: 401 },
+  { metrics: 'token', isLocal: true, authorization: `Bearer ${token}`, status: undefined },
+  { metrics: 'token', isLocal: false, authorization: `Bearer ${token}`, status: 403 },
+] as const)(
+  'with metrics: $metrics gives whoever sends $authorization, on this machine: $isLocal, $status for /metrics',
+  ({ metrics, isLocal, authorization, status }) => {
+    const approach = { headers: { host: 'localhost', authorization }, path: '/metrics', isLocal, isEncrypted: false };
+
+    expect(refusalOf(approach, { token, metrics })?.status).toBe(status);
+  },
+);

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
 import os from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { findDaemon } from '../../src/admin/client.ts';
-import { type AdminOperations, type AdminSettings, startAdmin } from '../../src/admin/server.ts';
+import type { AdminOperations } from '../../src/admin/index.ts';
+import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { makeSelfSigned } from '../http/certificates.ts';
@@ -31,6 +33,7 @@ async function run(change: Partial<AdminSettings> = {}, notReady: readonly strin
   };
   const server = await startAdmin({
     listen: { host: '127.0.0.1', port: 0 },
+    metrics: 'open',
     dataDir,
     operations,
     seams: systemSeams(),
@@ -38,7 +41,7 @@ async function run(change: Partial<AdminSettings> = {}, notReady: readonly strin
     ...change,
   });
   onTestFinished(() => server[Symbol.asyncDispose]());
-  return { url: server.url, dataDir, token: (await fs.readFile(join(dataDir, 'admin.token'), 'utf8')).trim() };
+  return { url: server.url ?? '', dataDir, token: (await fs.readFile(join(dataDir, 'admin.token'), 'utf8')).trim() };
 }
 
 interface Reply {
@@ -138,18 +141,6 @@ it('gives its numbers to whoever asks, as Prometheus text', async () => {
   ]);
 });
 
-it.each([
-  { name: 'no token', headers: {}, status: 200 },
-  { name: 'its token', headers: undefined, status: 200 },
-  { name: 'the token of another daemon', headers: { authorization: `Bearer ${'0'.repeat(64)}` }, status: 401 },
-])('answers the health path with $status to $name', async ({ headers, status }) => {
-  const { url, token } = await run();
-
-  const answer = await ask(url, '/healthz', { headers: headers ?? { authorization: `Bearer ${token}` } });
-
-  expect(answer.status).toBe(status);
-});
-
 it('keeps the token to its owner, makes a new one at each start and takes it away at the end', async () => {
   const dataDir = await temporaryFolder();
   await fs.writeFile(join(dataDir, 'admin.token'), 'old', { mode: 0o644 });
@@ -184,55 +175,74 @@ it('answers commands on this machine in full when it listens to all addresses', 
   expect([new URL(url).hostname, answer.status]).toEqual(['127.0.0.1', 200]);
 });
 
-it('serves HTTPS, and the client believes only the configured certificate', async () => {
-  const folder = await temporaryFolder();
-  const { cert_file, key_file } = makeSelfSigned(folder, 'own');
-  const other = makeSelfSigned(folder, 'other');
-  const { url, dataDir } = await run({ tls: { cert_file, key_file } });
+it('serves HTTPS with the configured certificate', async () => {
+  const { cert_file, key_file } = makeSelfSigned(await temporaryFolder(), 'own');
 
-  const daemon = await findDaemon({ dataDir, files: fs, tls: { cert_file } });
+  const { url, token } = await run({ tls: { cert_file, key_file } });
+  const answer = await ask(url, '/status', { headers: { authorization: `Bearer ${token}` } });
 
-  expect(url).toMatch(/^https:/);
-  expect(await daemon?.status()).toEqual({ running: true });
-  await expect(findDaemon({ dataDir, files: fs, tls: other })).rejects.toMatchObject({
-    message: 'no answer (it serves a different certificate than admin.tls.cert_file)',
+  expect([new URL(url).protocol, answer.body]).toEqual(['https:', '{"running":true}']);
+});
+
+it('says why a certificate cannot be used', async () => {
+  const { key_file } = makeSelfSigned(await temporaryFolder(), 'own');
+
+  await expect(run({ tls: { cert_file: '/nowhere/cert.pem', key_file } })).rejects.toMatchObject({ where: 'admin.tls' });
+});
+
+interface Open {
+  readonly closed: Promise<unknown>;
+}
+
+/** Connections that send the beginning of a request and nothing more. */
+async function openHalf(url: string, count: number): Promise<Open[]> {
+  const { hostname, port } = new URL(url);
+  const opened = Array.from({ length: count }, () =>
+    net
+      .connect(Number(port), hostname)
+      .on('error', () => undefined)
+      .resume(),
+  );
+  onTestFinished(() => {
+    for (const socket of opened) socket.destroy();
   });
+  return await Promise.all(
+    opened.map(async (socket) => {
+      await once(socket, 'connect');
+      socket.write('GET /healthz HTTP/1.1\r\nHost: 127');
+      return { closed: once(socket, 'close') };
+    }),
+  );
+}
+
+it.each(['http', 'https'])('answers over %s beside two hundred connections that ask for nothing', async (scheme) => {
+  const tls = scheme === 'https' ? makeSelfSigned(await temporaryFolder(), 'own') : undefined;
+  const { url } = await run({ tls });
+
+  const half = await openHalf(url, 200);
+  const answers = await Promise.all(Array.from({ length: 5 }, () => ask(url, '/healthz')));
+
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  // The first were closed to make room, the rest because their headers never came.
+  await Promise.all(half.map(({ closed }) => closed));
 });
 
-it('lets the commands reach a running daemon', async () => {
-  const { dataDir, url } = await run();
+it('closes the longest idle connection first, and none that is being answered', async () => {
+  const [arrived, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const status = async (): Promise<unknown> => {
+    arrived.resolve();
+    await slow.promise;
+    return { running: true };
+  };
+  const { url, token } = await run({
+    operations: { notReady: () => [], metrics: () => Promise.resolve(''), status },
+  });
 
-  const daemon = await findDaemon({ dataDir, files: fs });
+  const asked = ask(url, '/status', { headers: { authorization: `Bearer ${token}` } });
+  await arrived.promise;
+  const half = await openHalf(url, 100);
+  await half[0]?.closed;
+  slow.resolve();
 
-  expect([daemon?.url, await daemon?.status()]).toEqual([url, { running: true }]);
-});
-
-it('finds no daemon where none left a token, where it was killed, or where another took its port', async () => {
-  const empty = await temporaryFolder();
-  const killed = await temporaryFolder();
-  await fs.writeFile(join(killed, 'admin.token'), 'x');
-  const taken = await temporaryFolder();
-  await fs.writeFile(join(taken, 'admin.token'), 'x');
-  const { url } = await run();
-  await fs.writeFile(join(taken, 'admin.url'), url);
-  const free = http.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => free.once('listening', resolve));
-  const { port } = free.address() as { port: number };
-  await new Promise((resolve) => free.close(resolve));
-  await fs.writeFile(join(killed, 'admin.url'), `http://127.0.0.1:${port}`);
-
-  const found = await Promise.all([empty, killed, taken].map((dataDir) => findDaemon({ dataDir, files: fs })));
-
-  expect(found).toEqual([undefined, undefined, undefined]);
-});
-
-it('gives up on a daemon that does not answer', async () => {
-  const dataDir = await temporaryFolder();
-  const silent = http.createServer(() => undefined).listen(0, '127.0.0.1');
-  onTestFinished(() => void silent.close());
-  await new Promise((resolve) => silent.once('listening', resolve));
-  await fs.writeFile(join(dataDir, 'admin.token'), 'x');
-  await fs.writeFile(join(dataDir, 'admin.url'), `http://127.0.0.1:${(silent.address() as { port: number }).port}`);
-
-  await expect(findDaemon({ dataDir, files: fs, timeoutMs: 100 })).rejects.toMatchObject({ message: 'no answer within 100 ms' });
+  expect((await asked).body).toBe('{"running":true}');
 });

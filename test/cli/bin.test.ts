@@ -11,6 +11,10 @@ const standIn = (name: string, type = ''): string => `
 const [what, code]${type} = process.argv.slice(2);
 if (what === 'exit') { process.stdout.write('${name}'); process.exit(Number(code)); }
 if (what === 'repeat') process.stdin.pipe(process.stdout);
+if (what === 'heap') {
+  const { getHeapStatistics } = await import('node:v8');
+  process.stdout.write(String(getHeapStatistics().heap_size_limit / 2 ** 20));
+}
 if (what === 'die') process.kill(process.pid, 'SIGKILL');
 if (what === 'wait') {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { process.stdout.write(signal); process.exit(7); });
@@ -55,8 +59,14 @@ async function install({
 /** Makes the Node that runs the starter say an older version; the one that it hands over to does not read this. */
 const asOlder = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.1.0'}})`;
 
-function start(root: string, args: readonly string[], { older = false } = {}): ChildProcess & { readonly ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [...(older ? ['--import', asOlder] : []), join(root, 'bin/penstock.js'), ...args]);
+function start(
+  root: string,
+  args: readonly string[],
+  { older = false, options = '' } = {},
+): ChildProcess & { readonly ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [...(older ? ['--import', asOlder] : []), join(root, 'bin/penstock.js'), ...args], {
+    env: { ...process.env, NODE_OPTIONS: options },
+  });
   const ended = (async () => {
     const [closed, out, err] = await Promise.all([
       new Promise<Pick<Ended, 'code' | 'signal'>>((done) => child.on('close', (code, signal) => done({ code, signal }))),
@@ -111,6 +121,18 @@ describe.each([
     expect(await child.ended).toEqual({ ...well, code: 7, out: `waiting ${signal}` });
   });
 
+  it('gives NODE_OPTIONS to what it runs', async () => {
+    const root = await install({ sources: true });
+
+    const limits = await Promise.all(
+      [200, 500].map(async (mebibytes) =>
+        Number((await start(root, ['heap'], { older, options: `--max-old-space-size=${mebibytes}` }).ended).out),
+      ),
+    );
+
+    expect((limits[1] ?? 0) - (limits[0] ?? 0)).toBe(300);
+  });
+
   it('ends by the signal that ended what it runs', async () => {
     const root = await install({ sources: true });
 
@@ -142,6 +164,18 @@ describe.each([
 
     expect(ended).toEqual({ ...well, code: 0, out: `${packageVersion}\n` });
   });
+});
+
+it('opens no debugger in what it hands over to', async () => {
+  const root = await install({ sources: true });
+
+  const child = start(root, ['wait'], { older: true });
+  child.stdout?.once('data', () => {
+    child.kill('SIGUSR1');
+    child.kill('SIGTERM');
+  });
+
+  expect(await child.ended).toEqual({ ...well, code: 7, out: 'waiting SIGTERM' });
 });
 
 it.each([

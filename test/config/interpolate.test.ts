@@ -89,6 +89,18 @@ it.each([
   });
 });
 
+it('refuses a line break wherever something was filled in, and names each place once', async () => {
+  const options = '{ org_id: a, api_url: "https://a.example/${env:T}", client_secret: "${env:T}" }';
+  const source = ['{ connector: vendor, labels: ["${env:T}"], options: ', options, ' }'].join('');
+  const faults = await faultsOf(`sources: { feed: ${source} }`, { env: { T: 'one\r\nX: two' } });
+
+  expect(faults.filter((fault) => fault.includes('control character')).map((fault) => /\((.*?)\)/.exec(fault)?.[1])).toEqual([
+    'sources.feed.labels[0]',
+    'sources.feed.options.api_url',
+    'sources.feed.options.client_secret',
+  ]);
+});
+
 it.each(['-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----', '{\n"type": "service_account"\n}'])(
   'takes a key file as a secret: %j',
   async (key) => {

@@ -17,7 +17,7 @@ it('fills in every default of an almost empty file', async () => {
     file: join(folder, 'penstock.yaml'),
     data_dir: join(folder, 'data'),
     log: { level: 'info' },
-    admin: { host: '127.0.0.1', port: 8690 },
+    admin: { listen: { host: '127.0.0.1', port: 8690 }, metrics: 'open' },
     journal: { maxBytes: 2 ** 31, keepMs: 604_800_000 },
     shutdownTimeoutMs: 8000,
     sources: 1,

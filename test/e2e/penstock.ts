@@ -10,6 +10,8 @@ import { patienceMs } from './patience.ts';
 export interface ProcessOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs as this user and group; only root can. */
+  readonly user?: number;
   /** Runs `skewed-main.ts`: standard input moves its wall clock, and timers run this many times as fast. */
   readonly haste?: number;
 }
@@ -25,11 +27,12 @@ export interface RunningPenstock {
 }
 
 /** Starts the real process. */
-export function penstock(args: readonly string[], { cwd, env = {}, haste }: ProcessOptions = {}): RunningPenstock {
+export function penstock(args: readonly string[], { cwd, env = {}, user, haste }: ProcessOptions = {}): RunningPenstock {
   const bundle = inject('bundle');
   const entry = join(bundle, haste === undefined ? 'main.js' : 'skewed-main.js');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
     cwd,
+    ...(user !== undefined && { uid: user, gid: user }),
     env: {
       ...process.env,
       NO_COLOR: '1',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
-import type { Journal, Lane, LaneState, NewDeadLetter, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
-import { commitOf, connector, pageOf, seamsAt, sink, someRecords, source } from './fixture.ts';
+import type { Journal, Lane, LaneState, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
+import { commitOf, connector, letterOf, pageOf, seamsAt, sink, someRecords, source } from './fixture.ts';
 import { inMemory, onDisk, type Place } from './places.ts';
 
 const none = zeroTotals();
@@ -12,22 +12,6 @@ async function laneOf(journal: Journal, name: string): Promise<LaneState> {
   const [lane] = await journal.lanes(name);
   if (lane === undefined) throw new Error(`sink ${name} has nothing pending`);
   return lane;
-}
-
-function letterOf(record: StoredRecord, change: Partial<NewDeadLetter> = {}): NewDeadLetter {
-  const page = { source: 's', connector: { name: connector.name, hash: connector.hash }, tenant: 'acme', labels: ['audit'] };
-  return {
-    record,
-    ...page,
-    eventTime: 700,
-    action: 'login',
-    code: '400',
-    text: 'bad event',
-    attempts: 1,
-    first: 10,
-    last: 20,
-    ...change,
-  };
 }
 
 async function totalsOf(journal: Journal, name: string) {

@@ -1,6 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Journal, type Lane, type LaneState, openJournal, type Position } from '../../src/journal/index.ts';
-import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
+import {
+  commitOf,
+  journalOptions,
+  letterOf,
+  seamsAt,
+  sink,
+  someRecords,
+  source,
+  temporaryDirectory,
+  temporaryJournal,
+} from './fixture.ts';
 
 const live: Lane = { kind: 'live', source: 's' };
 const at = (position: number): Position => position as Position;
@@ -43,4 +55,25 @@ it('shows a sink what comes after the journal was trimmed empty', async () => {
   const lane = await laneOf(journal, 'a');
   expect(lane.pending).toBe(1);
   expect((await journal.read('a', lane.lane, lane.offset, 10))[0]?.records[0]?.uid).toBe('late1');
+});
+
+it('leaves nothing of a discarded letter in its file', async () => {
+  const dataDir = await temporaryDirectory();
+  const journal = await openJournal(journalOptions(dataDir));
+  await journal.register([source('s')], [sink('a')]);
+  const [record] = someRecords(1);
+  if (record === undefined) throw new Error('no record');
+  const text = 'a-text-that-nobody-is-to-find '.repeat(500);
+  await journal.append(commitOf('s', [record]));
+  await journal.settle('a', live, at(1), [letterOf({ ...record, record: { text } })], {});
+  const stored = async (): Promise<boolean> => {
+    const files = ['journal.db', 'journal.db-wal'].map((name) => readFile(join(dataDir, name)).catch(() => Buffer.alloc(0)));
+    return (await Promise.all(files)).some((bytes) => bytes.includes('nobody-is-to-find'));
+  };
+  const before = await stored();
+
+  await journal.discardDeadLetters({});
+  await journal[Symbol.asyncDispose]();
+
+  expect([before, await stored()]).toEqual([true, false]);
 });

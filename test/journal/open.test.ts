@@ -1,8 +1,10 @@
-import { chmod, copyFile, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, open, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
+import { openLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
 import { openDatabase, pragma } from '../../src/journal/file/database.ts';
 import { applicationId, migrations, schemaVersion } from '../../src/journal/file/schema.ts';
 import { openJournal } from '../../src/journal/index.ts';
@@ -34,6 +36,51 @@ it('keeps its directory and files from other users', async () => {
   );
 
   expect(modes).toEqual([0o700, 0o600, 0o600, 0o600]);
+});
+
+const ourNames = [
+  ...['journal.db', 'journal.lock'].flatMap((name) => ['', '-wal', '-shm', '-journal'].map((suffix) => name + suffix)),
+  'journal.holder',
+  'journal.ballast',
+];
+
+it.each(ourNames)('neither follows nor fills a link that somebody left as %s', async (name) => {
+  const folder = await temporaryDirectory();
+  const dataDir = join(folder, 'data');
+  const victim = join(folder, 'victim');
+  await mkdir(dataDir, { mode: 0o777 });
+  await chmod(dataDir, 0o777);
+  await writeFile(victim, 'precious');
+
+  await symlink(victim, join(dataDir, name));
+  const bySymlink = await openJournal(journalOptions(dataDir)).catch((error: unknown) => error);
+  await rm(join(dataDir, name));
+  await link(victim, join(dataDir, name));
+  const byHardLink = await openJournal(journalOptions(dataDir)).catch((error: unknown) => error);
+
+  expect([bySymlink, byHardLink]).toEqual([
+    expect.objectContaining({ code: 'PEN_DATA_DIR_UNSAFE', message: 'the file is a symbolic link; it is not used' }),
+    expect.objectContaining({ message: 'the file is a hard link: the same file has 2 names; it is not used' }),
+  ]);
+  expect(await readFile(victim, 'utf8')).toBe('precious');
+});
+
+it('closes its files again that a volume opened to its group, and its directory, and logs that', async () => {
+  const dataDir = await filledDirectory();
+  for (const name of ['journal.db', 'journal.lock']) await chmod(join(dataDir, name), 0o660);
+  await chmod(dataDir, 0o2770);
+  const lines: unknown[] = [];
+  const log = openLog('warn', { write: (line: string) => void lines.push(JSON.parse(line)) }, createSecrets());
+
+  await using _journal = await openJournal(journalOptions(dataDir, { log }));
+
+  const modes = await Promise.all(
+    ['', 'journal.db', 'journal.lock'].map(async (name) => ((await stat(join(dataDir, name))).mode & 0o777).toString(8)),
+  );
+  expect(modes).toEqual(['750', '600', '600']);
+  expect(lines).toContainEqual(
+    expect.objectContaining({ msg: 'others could write to data_dir (mode 2770): its mode is now 2750' }),
+  );
 });
 
 it('lets only one daemon have a directory, and names the other', async () => {

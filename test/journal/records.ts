@@ -1,6 +1,6 @@
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
-import type { Commit, JournalOptions, NewPage, StoredRecord } from '../../src/journal/index.ts';
+import type { Commit, JournalOptions, NewDeadLetter, NewPage, StoredRecord } from '../../src/journal/index.ts';
 
 /** Options of a journal with small limits and the real machine behind it. */
 export function journalOptions(dataDir: string, change: Partial<JournalOptions> = {}): JournalOptions {
@@ -68,3 +68,20 @@ export const source = (name: string, identity: Record<string, string> = {}) => (
   seenTtlMs: 100 * 86_400_000,
   seenPinnedMs: 86_400_000,
 });
+
+/** A dead letter of a record. */
+export function letterOf(record: StoredRecord, change: Partial<NewDeadLetter> = {}): NewDeadLetter {
+  const page = { source: 's', connector: { name: connector.name, hash: connector.hash }, tenant: 'acme', labels: ['audit'] };
+  return {
+    record,
+    ...page,
+    eventTime: 700,
+    action: 'login',
+    code: '400',
+    text: 'bad event',
+    attempts: 1,
+    first: 10,
+    last: 20,
+    ...change,
+  };
+}

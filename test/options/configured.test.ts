@@ -16,6 +16,7 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
     data_dir: ['elsewhere'],
     'log.level': ['debug'],
     'admin.listen': ['127.0.0.1:9000'],
+    'admin.metrics': ['token'],
     'admin.tls.cert_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
     'admin.tls.key_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
     'journal.max_bytes': ['1GiB'],

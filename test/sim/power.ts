@@ -211,6 +211,9 @@ function syncHandle(fd: number, path: string): Handle {
       fs.fsyncSync(fd);
       noteSync(path);
     }),
+    stat: later(() => fs.fstatSync(fd)),
+    chmod: later((mode) => fs.fchmodSync(fd, mode as number)),
+    truncate: later((length) => fs.ftruncateSync(fd, length as number)),
     close: later(() => fs.closeSync(fd)),
   };
   return handle as unknown as Handle;
@@ -223,7 +226,7 @@ function syncHandle(fd: number, path: string): Handle {
 export function watchFiles(): Files {
   const special: Record<string, Call> = {
     open: later((path, flags, mode) =>
-      syncHandle(fs.openSync(String(path), flags as string, mode as number | undefined), String(path)),
+      syncHandle(fs.openSync(String(path), flags as string | number, mode as number | undefined), String(path)),
     ),
     rename: later((from, to) => {
       fs.renameSync(String(from), String(to));

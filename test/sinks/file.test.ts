@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -8,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import fs from 'node:fs/promises';
@@ -158,6 +160,38 @@ it('holds where it may not write', async () => {
   const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
 
   expect(verdicts).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining(join(folder, 'out')) as string } });
+});
+
+it.each([
+  { what: 'a symbolic link', plant: symlinkSync, says: 'is a symbolic link' },
+  { what: 'a hard link', plant: linkSync, says: 'is a hard link: the same file has 2 names' },
+])('holds, and fills nothing, where somebody left $what', async ({ plant, says }) => {
+  const victim = join(folder, 'victim');
+  mkdirSync(join(folder, 'out'));
+  writeFileSync(victim, 'precious\n');
+  plant(victim, path);
+  await using sink = await openSink(file, { path });
+
+  const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
+  const probed = await sink.probe(never());
+
+  const reason = `the file ${says}; it is not used`;
+  const fix = 'give the path of a file that only this sink writes; for a pipe use type: stdout';
+  expect([verdicts, probed]).toEqual([{ all: { kind: 'hold', reason, fix } }, { ok: false, findings: [reason], fix }]);
+  expect(readFileSync(victim, 'utf8')).toBe('precious\n');
+});
+
+it('compresses no file that a link leads to', async () => {
+  const victim = join(folder, 'victim');
+  mkdirSync(join(folder, 'out'));
+  writeFileSync(victim, 'secret');
+  symlinkSync(victim, join(folder, 'out', 'audit.20261103T000000.000Z.ndjson'));
+  await using sink = await openSink(file, { path, rotate: { every: 'day' }, compress_rotated: true });
+
+  await sink.send(batchOf(sink, numbered(1)), never());
+  await sink[Symbol.asyncDispose]();
+
+  expect(rotatedIn().filter((name) => name.endsWith('.gz'))).toEqual([]);
 });
 
 it('begins a new file before the size is passed, never inside a line, and loses none', async () => {

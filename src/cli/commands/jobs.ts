@@ -5,7 +5,6 @@ import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { JobKind } from '../../operate/jobs/runner.ts';
-import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { describeProgress } from '../output.ts';
@@ -18,7 +17,6 @@ export interface JobOptions {
 /** Runs a job, in the running daemon or in this process, and shows its progress on standard error. */
 export async function runJob(kind: JobKind, args: unknown, options: JobOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
-  const config = await readConfig(options.config, seams);
   const log = silentLog();
   using signals = catchSignals(log);
   const request = {
@@ -29,7 +27,7 @@ export async function runJob(kind: JobKind, args: unknown, options: JobOptions, 
     onProgress: (job: Job) => output.progress(`${kind} (job ${job.id}): ${describeProgress(job)}`),
   };
   try {
-    const { job, by, pending } = await submitJob({ config, seams, log, lockWaitMs: 0 }, request);
+    const { job, by, pending } = await submitJob({ file: options.config, seams, log }, request);
     output.progressDone();
     output.line(`${kind} done by ${by === 'daemon' ? 'the running daemon' : 'this command'}: ${describeProgress(job)}`);
     if (pending > 0) output.note(`${pending} events are not delivered yet; the next run delivers them`);

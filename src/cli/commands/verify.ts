@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
+import { writeOwnFile } from '../../base/own-file.ts';
 import { parseDuration } from '../../base/quantity.ts';
 import type { Config } from '../../config/index.ts';
 import type { Journal } from '../../journal/journal.ts';
@@ -112,7 +112,7 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
   if (options.json === true) output.json(report);
   else show(report, context);
   if (options.html !== undefined) {
-    await writeFile(resolve(options.html), verifyPage(report));
+    await writeOwnFile(resolve(options.html), verifyPage(report), context.seams.files, 'PEN_OPERATION_FAILED');
     output.note(`report written to ${resolve(options.html)}`);
   }
   context.exit(report.missing + report.not_shown > 0 ? 1 : 0);

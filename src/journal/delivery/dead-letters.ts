@@ -142,8 +142,11 @@ function openDiscard({ db, writer }: Core, ledger: LedgerStore, search: LetterSe
   );
   return (filter: LetterFilter): Promise<number> =>
     writer.write(() => {
+      // Whoever discards a letter wants its text gone, not only out of sight.
+      db.exec('PRAGMA secure_delete = ON');
       const ids = search.ids(filter, {}, Number.MAX_SAFE_INTEGER);
       const gone = all<{ sink: number; source: number; counted: number }>(remove, JSON.stringify(ids));
+      db.exec('PRAGMA secure_delete = OFF');
       for (const { sink, source, counted } of gone) {
         ledger.add(sink, source, 'dead_lettered', -counted);
         ledger.add(sink, source, 'discarded', counted);

@@ -2,11 +2,13 @@ import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
+import { openOwnFile, writeOwnFile } from '../../base/own-file.ts';
 import type { Files } from '../../base/seams.ts';
 import { storageError } from './database.ts';
 import type { JournalPaths } from './directory.ts';
 
 const retryMs = 250;
+const mostHolderBytes = 4096;
 
 interface LockOptions {
   readonly clock: Clock;
@@ -42,7 +44,7 @@ export async function takeLock(paths: JournalPaths, { clock, files, waitMs, sign
 async function nameHolder(path: string, clock: Clock, files: Files): Promise<void> {
   const holder = { pid: process.pid, host: hostname(), since: new Date(clock.now()).toISOString() };
   try {
-    await files.writeFile(path, JSON.stringify(holder), { mode: 0o600 });
+    await writeOwnFile(path, JSON.stringify(holder), files, 'PEN_DATA_DIR_UNSAFE');
   } catch (error) {
     // A full disk must not keep the daemon from starting: what it delivers is what makes room.
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
@@ -51,7 +53,7 @@ async function nameHolder(path: string, clock: Clock, files: Files): Promise<voi
 
 // SQLite would make the file readable to all.
 async function touch(path: string, files: Files): Promise<void> {
-  const handle = await files.open(path, 'a', 0o600);
+  const handle = await openOwnFile(path, files, { for: 'append', code: 'PEN_DATA_DIR_UNSAFE' });
   await handle.close();
 }
 
@@ -87,9 +89,19 @@ async function lockedError(paths: JournalPaths, files: Files): Promise<PenstockE
   });
 }
 
+async function readHolder(path: string, files: Files): Promise<string> {
+  const handle = await openOwnFile(path, files, { for: 'read', code: 'PEN_DATA_DIR_UNSAFE' });
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(mostHolderBytes), 0, mostHolderBytes, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
 async function describeHolder(path: string, files: Files): Promise<string> {
   try {
-    const { pid, host, since } = JSON.parse(await files.readFile(path, 'utf8')) as {
+    const { pid, host, since } = JSON.parse(await readHolder(path, files)) as {
       pid?: unknown;
       host?: unknown;
       since?: unknown;

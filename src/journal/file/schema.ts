@@ -5,7 +5,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import { inTransaction, openDatabase, pragma, storageError } from './database.ts';
-import { syncDirectory } from './directory.ts';
+import { besideDatabase, syncDirectory } from './directory.ts';
 
 /** Marks a file as ours: "PenS". */
 export const applicationId = 0x50656e53;
@@ -123,7 +123,7 @@ export const schemaVersion = migrations.length;
 /** Makes an empty journal under another name and moves it into place, so that a journal file is never half made. */
 export async function createJournalFile(path: string, files: Files): Promise<void> {
   const draft = `${path}.new`;
-  for (const suffix of ['', '-wal', '-shm']) await files.rm(`${draft}${suffix}`, { force: true });
+  for (const suffix of besideDatabase) await files.rm(`${draft}${suffix}`, { force: true });
   const handle = await files.open(draft, 'wx', 0o600);
   await handle.close();
   const db = openDatabase(draft);
@@ -137,17 +137,6 @@ export async function createJournalFile(path: string, files: Files): Promise<voi
   await file.close();
   await files.rename(draft, path);
   await syncDirectory(dirname(path), files);
-}
-
-/** True when a file stands at the path, whatever it is. */
-export async function fileExists(path: string, files: Files): Promise<boolean> {
-  try {
-    await files.lstat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 /** Throws PEN_JOURNAL_FOREIGN or PEN_JOURNAL_CORRUPT unless the database is a journal of this version or an older one. Returns its version. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { backup } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import { openDatabase, storageError } from '../file/database.ts';
-import { journalPaths, syncDirectory } from '../file/directory.ts';
+import { inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
 import { checkVersion } from '../file/schema.ts';
 
 interface BackupOptions {
@@ -25,6 +25,7 @@ export async function backupJournal(
   const path = journalPaths(dataDir).journal;
   const draft = `${to}.${randomBytes(4).toString('hex')}.part`;
   await refuseExisting(to);
+  await inspectDirectory(dataDir, fs);
   const db = openDatabase(path, { readOnly: true });
   try {
     checkVersion(db, path);

@@ -1,8 +1,9 @@
+import fs from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { journalPaths } from '../file/directory.ts';
+import { inspectDirectory, journalPaths } from '../file/directory.ts';
 import { checkVersion, schemaVersion } from '../file/schema.ts';
 import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from '../records/page-rows.ts';
 import { pageChecksum } from '../records/pages.ts';
@@ -26,6 +27,7 @@ interface JournalCheck {
  */
 export async function checkJournal(dataDir: string): Promise<JournalCheck> {
   const path = journalPaths(dataDir).journal;
+  await inspectDirectory(dataDir, fs);
   const db = openDatabase(path, { readOnly: true });
   try {
     const version = checkVersion(db, path);

@@ -3,9 +3,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import type { Seams } from '../../base/seams.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { journalPaths, syncDirectory } from '../file/directory.ts';
+import { besideDatabase, fileExists, inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
-import { checkVersion, createJournalFile, fileExists } from '../file/schema.ts';
+import { checkVersion, createJournalFile } from '../file/schema.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../records/page-rows.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
 import { copyPages, copyTables } from './salvage.ts';
@@ -40,13 +40,14 @@ export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 
   const paths = journalPaths(dataDir);
   if (!(await fileExists(paths.journal, files)))
     throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to repair', { where: paths.journal });
+  await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
   const repaired = `${paths.journal}.repaired`;
-  for (const suffix of ['', '-wal', '-shm']) await files.rm(`${repaired}${suffix}`, { force: true });
+  for (const suffix of besideDatabase) await files.rm(`${repaired}${suffix}`, { force: true });
   await createJournalFile(repaired, files);
   const report = await salvage(paths.journal, repaired);
   const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
-  for (const suffix of ['', '-wal', '-shm']) {
+  for (const suffix of besideDatabase) {
     if (await fileExists(`${paths.journal}${suffix}`, files))
       await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
   }

@@ -151,7 +151,9 @@ async function sizeOf(path: string, files: Files): Promise<number | undefined> {
 async function fill(path: string, bytes: number, files: Files): Promise<void> {
   const chunk = Buffer.alloc(mebibyte);
   for (let at = 0; at < chunk.length; at += 4) chunk.writeUInt32LE(Math.imul(at + 1, 0x9e3779b1) >>> 0, at);
-  const handle = await files.open(path, 'w', 0o600);
+  // What stands there is of another size, or not ours to fill.
+  await files.rm(path, { force: true });
+  const handle = await files.open(path, 'wx', 0o600);
   try {
     for (let left = bytes; left > 0; left -= chunk.length) await handle.write(chunk, 0, Math.min(left, chunk.length));
     await handle.sync();

@@ -4,7 +4,7 @@ import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../sink.ts';
-import { longestLineBytes } from './line-file.ts';
+import { longestLineBytes, openUnlinked } from './line-file.ts';
 import { FileSinkOptions } from './options.ts';
 import { RotatingFile } from './rotating-file.ts';
 
@@ -78,11 +78,9 @@ function verdictOfError(error: unknown, path: string): Verdict {
 async function probe(path: string, files: Files): Promise<ProbeReport> {
   try {
     await makeFolder(dirname(path), files, 0o700);
-    await using handle = await files.open(path, 'a', 0o600);
-    const stat = await handle.stat();
-    if (!stat.isFile())
-      return { ok: false, findings: [`${path} is not a file`], fix: 'change path; for a pipe use type: stdout' };
-    return { ok: true, findings: [`${path} can be written (${formatSize(stat.size)} so far)`] };
+    await using handle = await openUnlinked(path, files);
+    const { size } = await handle.stat();
+    return { ok: true, findings: [`${path} can be written (${formatSize(size)} so far)`] };
   } catch (error) {
     const verdict = verdictOfError(error, path);
     return {

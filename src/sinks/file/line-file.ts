@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
+import { openOwnFile } from '../../base/own-file.ts';
 import type { Files } from '../../base/seams.ts';
 
 /** How far back from its end a file is searched for the last line feed. */
@@ -23,13 +24,22 @@ export interface LineFile extends AsyncDisposable {
   isCurrent(): Promise<boolean>;
 }
 
-/** Opens or makes the file (mode 0600) and cuts off a torn last line. Throws what the file system says, or PEN_FILE_UNREADABLE. */
+const nameAFile = 'give the path of a file that only this sink writes; for a pipe use type: stdout';
+
+/** Root's files are taken as well: an administrator may have made the file, or logrotate. */
+const root = 0;
+
+/** Opens the file, or makes it (mode 0600). Follows no link, and throws PEN_FILE_UNREADABLE for what another user may have put there. */
+export function openUnlinked(path: string, files: Pick<Files, 'open'>, how: 'append' | 'read' = 'append'): Promise<FileHandle> {
+  return openOwnFile(path, files, { for: how, code: 'PEN_FILE_UNREADABLE', fix: nameAFile, owners: [root] });
+}
+
+/** Opens or makes the file and cuts off a torn last line. Throws what the file system says, or PEN_FILE_UNREADABLE. */
 export async function openLineFile(path: string, files: Files): Promise<LineFile> {
   await makeFolder(dirname(path), files, 0o700);
-  const handle = await files.open(path, 'a+', 0o600);
+  const handle = await openUnlinked(path, files);
   try {
     const stat = await handle.stat();
-    if (!stat.isFile()) throw notAFile(path);
     const size = await endOfLastLine(handle, stat.size, path);
     if (size < stat.size) {
       await handle.truncate(size);
@@ -113,7 +123,7 @@ async function endOfLastLine(handle: FileHandle, size: number, path: string): Pr
 
 function notAFile(path: string): PenstockError {
   return new PenstockError('PEN_FILE_UNREADABLE', `"${path}" is not a file of lines`, {
-    fix: 'give the path of a file that only this sink writes; for a pipe use type: stdout',
+    fix: nameAFile,
   });
 }
 

@@ -7,7 +7,7 @@ import { createGzip } from 'node:zlib';
 import type { Log } from '../../base/log.ts';
 import { sizeBytes } from '../../base/quantity.ts';
 import type { Files, Seams } from '../../base/seams.ts';
-import { type LineFile, openLineFile, syncFolder, writeAll } from './line-file.ts';
+import { type LineFile, openLineFile, openUnlinked, syncFolder, writeAll } from './line-file.ts';
 import type { FileSinkOptions } from './options.ts';
 
 /** Gives the open file, moving it away when its size or its time is over. One caller at a time. */
@@ -182,8 +182,8 @@ async function tidyRotated(path: string, options: { compress: boolean; keep: num
 async function compress(path: string, files: Files): Promise<void> {
   const part = `${path}.gz.part`;
   {
-    await using source = await files.open(path, 'r');
-    await using target = await files.open(part, 'w', 0o600);
+    await using source = await openUnlinked(path, files, 'read');
+    await using target = await files.open(part, 'wx', 0o600);
     await pipeline(chunksOf(source), createGzip(), async (compressed: AsyncIterable<Buffer>) => {
       for await (const chunk of compressed) await writeAll(target, chunk);
     });

@@ -1,0 +1,46 @@
+// What the daemon answers, on the socket and over TCP.
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Log } from '../base/log.ts';
+import { pageHtml, pagePolicy } from './page.ts';
+
+/** What the daemon can be asked for; it hands it in. Every answer is without secrets. */
+export interface AdminOperations {
+  /** Why the daemon is not ready; empty when it is. Never depends on a remote party. */
+  notReady(): readonly string[];
+  /** What `penstock status --json` prints. */
+  status(): Promise<unknown>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+}
+
+/** Everything that holds for every answer. */
+export function addManners(app: FastifyInstance, log: Log): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+  });
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'not found'));
+  app.setErrorHandler((error: { statusCode?: number; message: string }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) log.error({ err: error, path: request.routeOptions.url }, 'admin request failed');
+    return refuse(reply, status, status >= 500 ? 'internal error; see the log' : error.message);
+  });
+}
+
+/** Answers with a status and its reason. */
+export function refuse(reply: FastifyReply, status: number, error: string): FastifyReply {
+  return reply.code(status).send({ error });
+}
+
+/** The routes; who may take them is looked at before. */
+export function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
+  app.get('/healthz', () => ({ ok: true }));
+  app.get('/readyz', (_request, reply) => {
+    const reasons = operations.notReady();
+    return reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons });
+  });
+  app.get('/', (_request, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', pagePolicy).send(pageHtml),
+  );
+  app.get('/status', async () => await operations.status());
+  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await operations.metrics()));
+}
