@@ -21,7 +21,9 @@ const tables = await knownTables(files);
 const tableOf = (connector: string): string =>
   tables.find((one) => one.connectors.some(({ name }) => name === connector))?.table ?? '';
 
-async function samplesAs(format: Format): Promise<{ readonly connector: string; readonly event: Tree }[]> {
+type Samples = readonly { readonly connector: string; readonly event: Tree }[];
+
+async function renderAs(format: Format): Promise<Samples> {
   const lines = connectors.map(async (connector) =>
     (await renderSamples({ connector, format, includeRaw: true, now: 0 }, files)).map((line) => ({
       connector,
@@ -29,6 +31,13 @@ async function samplesAs(format: Format): Promise<{ readonly connector: string; 
     })),
   );
   return (await Promise.all(lines)).flat();
+}
+
+const rendered = new Map<Format, Promise<Samples>>();
+function samplesAs(format: Format): Promise<Samples> {
+  const samples = rendered.get(format) ?? renderAs(format);
+  rendered.set(format, samples);
+  return samples;
 }
 
 const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
