@@ -57,10 +57,21 @@ export interface Pending {
   readonly slower?: boolean;
 }
 
+/** Where the journal has an event's record, the same for every attempt of this process and of the next. Two records never agree in all of it. */
+export interface Place {
+  /** `live`, `backfill`, `replay-7`. */
+  readonly lane: string;
+  /** Grows along the lane of one source. */
+  readonly position: number;
+  /** Milliseconds. */
+  readonly received: number;
+}
+
 /** One event on its way out, mapped and encoded once. */
 export interface OutgoingEvent {
   readonly uid: string;
   readonly source: string;
+  readonly place: Place;
   /** Name of the action table. */
   readonly table: string;
   readonly event: Event;
