@@ -109,6 +109,11 @@ export interface Sink extends AsyncDisposable {
   /** Most bytes and events of one batch, where the protocol has a limit below what is configured. */
   readonly maxBatchBytes?: number;
   readonly maxBatchEvents?: number;
+  /**
+   * The next batch is sent only when the journal has the offset after the last one: so the next process sends at most one batch again, and
+   * begins with its first event. For a sink that names what it writes after that.
+   */
+  readonly settlesFirst?: boolean;
   /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
   encode(event: OutgoingEvent): string;
   /** Sends one batch. An exception counts as `uncertain`. */
