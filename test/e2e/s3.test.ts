@@ -1,7 +1,7 @@
 // As bundled: the parts of the AWS SDK are chunks that are read when they are needed.
 import { expect, it } from 'vitest';
 import { openStore } from '../sinks/s3-store.ts';
-import { configFile, run } from './penstock.ts';
+import { configFile, penstock, type RunningPenstock, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const keys = { access_key_id: 'AKIATEST', secret_access_key: 'secret-of-the-lake' };
@@ -27,4 +27,32 @@ it.each([
   const uids = [...store.objects.keys()].flatMap((key) => store.uids(key));
   expect(uids.length).toBeGreaterThan(0);
   expect(new Set(uids).size).toBe(uids.length);
+});
+
+it('has every event in one object after it was killed again and again while objects were stored', async () => {
+  const vendors = await startVendors(37);
+  await using _simulator = vendors.simulator;
+  let process: RunningPenstock | undefined;
+  let last = 0;
+  // What it stores last it never hears of.
+  await using store = await openStore(
+    (_, count) => (count === last ? () => void process?.child.kill('SIGKILL') : undefined),
+    true,
+  );
+  const sink = { type: 's3', bucket: 'lake', endpoint: store.url, ...keys, batch: { events: 50, wait: '0s' }, partition: 'day' };
+  const file = await configFile({ sources: { acme: vendors.sources['anaconda-acme'] }, sinks: { lake: sink } });
+  const ends: (number | string)[] = [];
+
+  for (const more of [1, 3, 2]) {
+    last = store.seen.length + more;
+    process = penstock(['run', '-c', file]);
+    ends.push(await process.exited);
+  }
+  const { code } = await run(['run', '--once', '-c', file]);
+
+  const uids = [...store.objects.keys()].flatMap((key) => store.uids(key));
+  expect({ ends, code }).toEqual({ ends: ['SIGKILL', 'SIGKILL', 'SIGKILL'], code: 0 });
+  expect(new Set(uids).size).toBe(uids.length);
+  const ledger = JSON.parse((await run(['ledger', '--json', '-c', file])).stdout) as unknown;
+  expect(ledger).toMatchObject({ sinks: { lake: { acknowledged: uids.length, pending: 0 } }, imbalances: [] });
 });

@@ -58,6 +58,27 @@ it.each([
   },
 );
 
+it.each([40, 130])(
+  'a process that cannot write what it delivered stores one batch, and the next one, which takes %i at once, replaces it',
+  async (after) => {
+    const disk = emptyDisk();
+    await using store = await openStore();
+    const first = memoryJournal(disk);
+    first.put(live, events);
+    first.failing.settle = () => new Error('disk full');
+    await using dying = deliver(first, sinkTo(store), settings(50));
+    await until(() => dying.loop.status().warnings.some((warning) => warning.includes('disk full')));
+    await dying.loop.stop(0);
+    const stored = uidsIn(store).length;
+
+    await using next = deliver(memoryJournal(disk), sinkTo(store), settings(after));
+
+    expect(await next.drained()).toBe(true);
+    expect(stored).toBe(50);
+    expect(uidsIn(store)).toEqual(events.map(({ uid }) => uid).sort());
+  },
+);
+
 it('answers that are lost again and again lead to smaller objects, to possible duplicates in the ledger, and to none in the store', async () => {
   const journal = memoryJournal();
   journal.put(live, events);

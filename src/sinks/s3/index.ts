@@ -25,8 +25,9 @@ export function openS3(options: S3Options, context: SinkContext): Sink {
   const uploading = { store, options, clock: context.seams.clock };
   return {
     endpoints: [store.origin],
-    // Of two batches under way the later one could be stored while the earlier one is not: its names would not be those of the next process.
+    // Of two batches that the next process sends again the second may begin elsewhere: it would have another name.
     maxInFlight: 1,
+    settlesFirst: true,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: ({ body }) => `${body}\n`,
     send: s3Send(uploading, context.name),
