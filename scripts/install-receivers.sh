@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts rsyslog (with gtls and relp) and syslog-ng side by side into a cache folder, for the tests that speak to real receivers.
+# Puts rsyslog (with gtls and relp), syslog-ng and the S3 store versitygw side by side into a cache folder, for the tests that speak to real
+# receivers.
 #
 # Debian's packages conflict, so they are unpacked instead of installed; the machine itself stays as it is and root is not needed.
 # The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running it again does
@@ -7,6 +8,16 @@
 set -eu
 
 root=${PENSTOCK_RECEIVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock/receivers}
+store=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+# Built from its source, as Go's own check of contents knows it; nothing is downloaded as a binary.
+if [ ! -x "$root/bin/versitygw" ]; then
+  if ! command -v go >/dev/null 2>&1; then
+    echo "install-receivers: no Go on this machine; tests against an S3 store will be skipped" >&2
+  elif ! GOBIN="$root/bin" go install "$store" >/dev/null 2>&1; then
+    echo "install-receivers: versitygw cannot be built; tests against an S3 store will be skipped" >&2
+  fi
+fi
 [ -f "$root/complete" ] && exit 0
 
 give_up() {

@@ -1,6 +1,7 @@
 // Every record that was read is open until it has an outcome. Outcomes come in any order; the offset moves over the contiguous run of
 // records at the front that have one. A settlement that was taken stays the current one until the journal has it.
 import type { Lane, LaneKind, NewDeadLetter, Position, StoredPage, StoredRecord } from '../journal/journal.ts';
+import type { Place } from '../sinks/sink.ts';
 
 /** What became of a record. */
 type Outcome = 'acknowledged' | 'unconfirmed' | 'not_routed' | NewDeadLetter;
@@ -67,6 +68,11 @@ export class OpenRecord {
     return this.#page.page;
   }
 
+  get place(): Place {
+    const { name } = this.#page.lane;
+    return { lane: name, position: this.page.positions[this.#index] ?? 0, received: this.record.received };
+  }
+
   /** True for a record that is a dead letter already and is tried again. */
   get isLetter(): boolean {
     return this.page.letters?.[this.#index] !== undefined;
@@ -100,6 +106,8 @@ function count(sum: Sum, page: StoredPage, index: number, outcome: Outcome): voi
 /** One sink's way through one lane. */
 export class OpenLane {
   readonly lane: Lane;
+  /** `live`, `replay-7`. */
+  readonly name: string;
   /** Records that wait: what the journal listed, less what was settled since. */
   pending = 0;
   readonly #pages: OpenPage[] = [];
@@ -113,6 +121,7 @@ export class OpenLane {
 
   constructor(lane: Lane, offset: Position) {
     this.lane = lane;
+    this.name = lane.job === undefined ? lane.kind : `${lane.kind}-${lane.job}`;
     this.#after = offset;
     this.#settledUpTo = offset;
   }

@@ -125,6 +125,7 @@ export class Preparer {
       const event: OutgoingEvent = {
         uid: open.record.uid,
         source: open.page.source,
+        place: open.place,
         table: mapper.table,
         event: mapped.event,
         action: mapped.action,

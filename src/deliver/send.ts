@@ -96,11 +96,17 @@ export async function applyLate(
   return applied.again;
 }
 
+/** Waits, for a sink that asks for it, until the journal has what was taken, or the loop stops. */
+async function offsetWritten({ sink, settler, changed, stopping }: LoopContext): Promise<void> {
+  while (sink.sink?.settlesFirst === true && !settler.isIdle && !stopping.signal.aborted) await changed.wait(stopping.signal);
+}
+
 // Where no endpoint says how long: one batch probes it at the moment.
 const lookAgainMs = 1000;
 
 async function takeEndpoint(context: LoopContext, force: boolean): Promise<EndpointUse | undefined> {
   const { endpoints, clock, changed, stopping } = context;
+  await offsetWritten(context);
   while (!stopping.signal.aborted) {
     const use = endpoints.take(force);
     if (use !== undefined) return use;

@@ -57,10 +57,21 @@ export interface Pending {
   readonly slower?: boolean;
 }
 
+/** Where the journal has an event's record, the same for every attempt of this process and of the next. Two records never agree in all of it. */
+export interface Place {
+  /** `live`, `backfill`, `replay-7`. */
+  readonly lane: string;
+  /** Grows along the lane of one source. */
+  readonly position: number;
+  /** Milliseconds. */
+  readonly received: number;
+}
+
 /** One event on its way out, mapped and encoded once. */
 export interface OutgoingEvent {
   readonly uid: string;
   readonly source: string;
+  readonly place: Place;
   /** Name of the action table. */
   readonly table: string;
   readonly event: Event;
@@ -98,6 +109,11 @@ export interface Sink extends AsyncDisposable {
   /** Most bytes and events of one batch, where the protocol has a limit below what is configured. */
   readonly maxBatchBytes?: number;
   readonly maxBatchEvents?: number;
+  /**
+   * The next batch is sent only when the journal has the offset after the last one: so the next process sends at most one batch again, and
+   * begins with its first event. For a sink that names what it writes after that.
+   */
+  readonly settlesFirst?: boolean;
   /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
   encode(event: OutgoingEvent): string;
   /** Sends one batch. An exception counts as `uncertain`. */

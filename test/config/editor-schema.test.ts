@@ -55,7 +55,7 @@ it('comes with an example that validates', async () => {
 
   expect([config.sources.map(({ name }) => name), config.sinks.map(({ type }) => type), config.warnings]).toEqual([
     ['anaconda-acme', 'studio-acme', 'astra-acme'],
-    ['splunk_hec', 'syslog', 'http', 'file'],
+    ['splunk_hec', 'syslog', 'http', 's3', 'file'],
     [],
   ]);
 });

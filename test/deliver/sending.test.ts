@@ -423,6 +423,33 @@ it('keeps the order of a lane with one request in flight, whatever goes wrong', 
   expect(taken).toEqual(Array.from({ length: 60 }, (_, index) => `e${index}`));
 });
 
+it('sends a sink that asks for it nothing, not even half of a batch, before the offset after the last one is written', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 40));
+  let isBroken = true;
+  journal.failing.settle = () => (isBroken ? new Error('disk full') : undefined);
+  const offsets: number[] = [];
+  const { loop, clock, sent } = setUp({
+    journal,
+    sink: { settlesFirst: true },
+    answer({ events }) {
+      offsets.push(journal.offsetOf(live));
+      return events.length > 5 ? { all: { kind: 'split', code: '413', reason: 'big' } } : accepted;
+    },
+  });
+  loop.start();
+
+  await clock.advance(60_000);
+  expect(sent.map(({ uids }) => uids.length)).toEqual([10, 5]);
+  isBroken = false;
+  expect(await clock.until(loop.drained(never), 86_400_000)).toBe(true);
+  await clock.until(loop.stop(0));
+
+  const firsts = sent.map(({ uids }) => Number(uids[0]?.slice(1)));
+  expect(offsets).toEqual(firsts);
+  expect(journal.settled.acknowledged).toBe(40);
+});
+
 it('moves the offset over the contiguous prefix of what is acknowledged late', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 30));

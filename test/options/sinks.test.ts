@@ -3,11 +3,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
 import { http } from '../../src/sinks/http/index.ts';
+import { s3 } from '../../src/sinks/s3/index.ts';
 import type { Sink, SinkType } from '../../src/sinks/sink.ts';
 import { splunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { stdout } from '../../src/sinks/stdout/index.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
-import { contextFor, never, outgoing } from '../sinks/sink-bench.ts';
+import { contextFor, manualClock, never, outgoing } from '../sinks/sink-bench.ts';
 import { type Case, type Elsewhere, faultOfElsewhere, nested, recordingClient, type Values } from './cases.ts';
 import { options } from './schemas.ts';
 
@@ -23,6 +24,8 @@ const sentinel = { preset: 'sentinel', dcr: 'dcr-1', stream: 'Custom-A', 'auth.b
 const elastic = { preset: 'elasticsearch', index: 'logs' };
 const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
 const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
+const bucketKey = { access_key_id: 'AKIATEST', secret_access_key: 'secret-1' };
+const filling = 'fills objects with five thousand events, 8 MB or five minutes, unless told otherwise';
 
 interface Kind {
   readonly kind: SinkType;
@@ -111,6 +114,34 @@ const kinds: readonly Kind[] = [
       tls: ['sinks/syslog-tls.test.ts', 'takes the name to expect from tls.server_name'],
     },
   },
+  {
+    kind: s3,
+    base: { bucket: 'lake', region: 'eu-west-1', ...bucketKey },
+    cases: {
+      bucket: ['other'],
+      endpoint: ['https://minio.example.com:9000'],
+      region: ['us-west-2'],
+      path_style: [true],
+      prefix: ['audit/penstock'],
+      layout: ['security_lake', { account_id: '123456789012' }],
+      partition: ['day'],
+      account_id: ['210987654321', { layout: 'security_lake' }],
+      compression: ['zstd'],
+      access_key_id: ['AKIAOTHER'],
+      secret_access_key: ['secret-2'],
+      session_token: ['session-1'],
+      checksum: ['sha256'],
+      headers: [{ 'x-amz-acl': 'bucket-owner-full-control' }],
+      multipart_above: ['10B'],
+    },
+    elsewhere: {
+      'batch.events': ['sinks/s3-delivery.test.ts', filling],
+      'batch.bytes': ['sinks/s3-delivery.test.ts', filling],
+      'batch.wait': ['sinks/s3-delivery.test.ts', filling],
+      timeout: ['sinks/s3-delivery.test.ts', filling],
+      stalled_after: ['sinks/s3-delivery.test.ts', filling],
+    },
+  },
   { kind: stdout, base: {}, cases: { lines: ['readable'] }, elsewhere: {} },
   {
     kind: { ...stdout, name: 'file' },
@@ -135,7 +166,7 @@ async function observed(kind: SinkType, flat: Values): Promise<string> {
   const client = recordingClient(() => ({
     body: { access_token: 'at-1', expires_in: 3600, text: 'Success', code: 0, refused: 1 },
   }));
-  const sink: Sink = await kind.open(own as Record<string, unknown>, contextFor({ http: client }));
+  const sink: Sink = await kind.open(own as Record<string, unknown>, contextFor({ http: client, seams: manualClock().seams }));
   const encoded = events.map((event) => sink.encode(event));
   const batch = { id: 'batch-1', events, encoded, endpoint: sink.endpoints[0] ?? '', attempt: 0, replay: false };
   // Neither standard output nor a socket is written to: what they would get is `encoded`.

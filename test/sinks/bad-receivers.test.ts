@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { openHttp } from '../../src/sinks/http/index.ts';
+import { openS3 } from '../../src/sinks/s3/index.ts';
 import type { Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records } from '../deliver/harness.ts';
@@ -12,14 +13,18 @@ import { envelopes, hecOptions, ok } from './hec.ts';
 import { httpOptions } from './http-options.ts';
 import { openReceiver, type Reply } from './http-receiver.ts';
 import { listen } from './receiver.ts';
+import { s3Options } from './s3-store.ts';
 import { manualClock } from './sink-bench.ts';
 
 const { signal } = new AbortController();
 const sinks: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
   ['splunk_hec', (url, context) => openSplunkHec(hecOptions(url), context)],
   ['http', (url, context) => openHttp(httpOptions(url), context)],
+  ['s3', (url, context) => openS3(s3Options({ endpoint: url, compression: 'none' }), context)],
 ];
 
+/** A success for all of them: a store gives a tag. */
+const taken = { ...ok, headers: { etag: '"1"' } };
 const never = (): void => undefined;
 const dribble = (response: ServerResponse): void => {
   response.writeHead(200, { 'content-length': '1000' });
@@ -90,7 +95,7 @@ it.each(sinks)('%s: an abort rejects with its reason', async (_, open) => {
 
 it.each(sinks)('%s: a connection that the receiver closed while idle costs no more than uncertainty', async (_, open) => {
   await using receiver = await openReceiver((_seen, count) =>
-    count === 1 ? { status: 200, body: ok.body, headers: { connection: 'close' } } : ok,
+    count === 1 ? { ...taken, headers: { ...taken.headers, connection: 'close' } } : taken,
   );
   await using context = await openContext();
   await using sink = open(receiver.url, context);
@@ -146,10 +151,12 @@ it.each(sinks)(
     await using receiver = await openReceiver(({ bytes, text }) => {
       if (bytes.length > 40_000) return (response) => void response.destroy();
       stored.push(...(text.match(/"uid":"e\d+"/g) ?? []));
-      return ok;
+      return taken;
     });
     const uncompressed = (context: SinkContext): Sink =>
-      _ === 'http' ? open(receiver.url, context) : openSplunkHec(hecOptions(receiver.url, { compression: 'none' }), context);
+      _ === 'splunk_hec'
+        ? openSplunkHec(hecOptions(receiver.url, { compression: 'none' }), context)
+        : open(receiver.url, context);
     await using delivering = deliver(journal, uncompressed);
 
     expect(await delivering.drained()).toBe(true);

@@ -17,6 +17,7 @@ export function outgoing(uid: string, over: Partial<OutgoingEvent> & { readonly 
   return {
     uid,
     source: 'anaconda-acme',
+    place: { lane: 'live', position: 1, received: 1_795_254_300_500 },
     table: 'anaconda',
     event,
     action: undefined,

@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../src/http/client.ts';
 import { describeAnswer } from '../../src/sinks/exchange.ts';
 import { numberAt, parseAnswer } from '../../src/sinks/http/answer.ts';
 import { elasticsearch } from '../../src/sinks/http/presets/bulk.ts';
+import { codeOf, verdictOf } from '../../src/sinks/s3/verdicts.ts';
 import { readAcks, readAnswer } from '../../src/sinks/splunk-hec/answer.ts';
 import { createRelpParser } from '../../src/sinks/syslog/relp-session.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
@@ -21,6 +22,8 @@ describe.each(Object.entries(awkwardRuns))('an answer of %s', (_name, run) => {
         numberAt(Buffer.from(body), 'failed'),
         readAnswer(answer(body), undefined),
         readAcks(Buffer.from(body)),
+        codeOf(answer(body)),
+        verdictOf(answer(`<Error><Code>${body}<Code ${body}<Message>`), undefined),
         elasticsearch.success?.(Buffer.from(body), 1, false),
       ]);
     });

@@ -26,7 +26,7 @@ function blocksOf(page: string): { readonly heading: string; readonly yaml: stri
 }
 
 describe('Every configuration in the pages about sinks validates', () => {
-  const blocks = [...blocksOf('sinks/recipes.md'), ...blocksOf('sinks.md').filter(({ heading }) => /HEC|HTTP/.test(heading))];
+  const blocks = [...blocksOf('sinks/recipes.md'), ...blocksOf('sinks.md').filter(({ heading }) => /HEC|HTTP|S3/.test(heading))];
 
   it.each(blocks)('$heading', async ({ yaml }) => {
     const config = await load(`${source}${yaml.replace(/\/etc\/penstock\/[a-z-]+\.pem/g, authority)}`, {

@@ -17,7 +17,17 @@ export function outgoing(changes: Partial<OutgoingEvent> & { time?: number; seve
     severity_id: changes.severity ?? 1,
     metadata: { uid, log_name: 'audit' },
   };
-  return { uid, source: 'acme', table: 'demo', event, action: undefined, actionKey: 'user.login', body: bodyOf(uid), ...changes };
+  return {
+    uid,
+    source: 'acme',
+    place: { lane: 'live', position: 1, received: 1_795_254_300_500 },
+    table: 'demo',
+    event,
+    action: undefined,
+    actionKey: 'user.login',
+    body: bodyOf(uid),
+    ...changes,
+  };
 }
 
 /** `count` events whose uid is their number. */

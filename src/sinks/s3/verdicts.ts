@@ -1,0 +1,121 @@
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { HttpResponse } from '../../http/client.ts';
+import { describeAnswer } from '../exchange.ts';
+import type { Verdict } from '../sink.ts';
+
+const longestText = 200;
+
+/** The text of an element of the store's XML, on one line and at most so many characters; undefined when it has none. */
+export function element({ body }: HttpResponse, name: string, most = longestText): string | undefined {
+  const text = new RegExp(`<${name}(?: [^<>]*)?>([^<]*)</${name}>`).exec(body.toString('utf8'))?.[1];
+  if (text === undefined) return undefined;
+  return unescape(text)
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .slice(0, most)
+    .trim();
+}
+
+const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function unescape(text: string): string {
+  return text.replace(/&(amp|lt|gt|quot|apos|#34|#39);/g, (whole, name: string) => {
+    if (name.startsWith('#')) return String.fromCharCode(Number(name.slice(1)));
+    return entities[name] ?? whole;
+  });
+}
+
+/** The store's own code, `NoSuchBucket`; undefined where the answer is no error of a store. */
+export function codeOf(response: HttpResponse): string | undefined {
+  return /<Error(?: [^<>]*)?>/.test(response.body.subarray(0, 2000).toString('utf8')) ? element(response, 'Code') : undefined;
+}
+
+/** `answered 403 AccessDenied: Access Denied`. */
+export function wordsOf(response: HttpResponse): string {
+  const code = codeOf(response);
+  if (code === undefined) return describeAnswer(response);
+  return `answered ${response.status} ${code}: ${element(response, 'Message') ?? ''}`.replace(/: $/, '');
+}
+
+const keyFix = 'check the credentials of the sink, and that they may write to the bucket below "prefix"';
+const bucketFix = 'check "bucket", "endpoint", "region" and "path_style" of the sink';
+const headersFix = 'check "headers", "checksum" and "layout" of the sink against what the store takes';
+const clockFix = "set this machine's clock: it is more than 15 minutes off, and the store gives no usable time of its own";
+
+type Meaning = 'hold' | 'retry' | 'uncertain' | 'split';
+
+/** What the store's own codes mean, where they say more than the status. */
+const codes: Readonly<Record<string, readonly [Meaning, string?]>> = {
+  EntityTooLarge: ['split'],
+  RequestTimeout: ['uncertain'],
+  BadDigest: ['retry'],
+  InvalidDigest: ['retry'],
+  IncompleteBody: ['retry'],
+  XAmzContentSHA256Mismatch: ['retry'],
+  XAmzContentChecksumMismatch: ['retry'],
+  NoSuchUpload: ['uncertain'],
+  InvalidPart: ['uncertain'],
+  OperationAborted: ['retry'],
+  SlowDown: ['retry'],
+  RequestTimeTooSkewed: ['hold', clockFix],
+  NoSuchBucket: ['hold', bucketFix],
+  InvalidBucketName: ['hold', bucketFix],
+  AccessDenied: ['hold', keyFix],
+  ExpiredToken: ['hold', keyFix],
+  InvalidToken: ['hold', keyFix],
+  TokenRefreshRequired: ['hold', keyFix],
+  // Of versitygw: an access key that it does not know, with a 404.
+  XAdminUserNotFound: ['hold', keyFix],
+};
+
+const statuses: readonly (readonly [from: number, to: number, Meaning, string?])[] = [
+  [401, 403, 'hold', keyFix],
+  [404, 405, 'hold', bucketFix],
+  [407, 407, 'hold', 'put user and password into "proxy" of the sink'],
+  [408, 408, 'uncertain'],
+  [409, 409, 'retry'],
+  [413, 413, 'split'],
+  [425, 425, 'retry'],
+  [429, 429, 'retry'],
+  [400, 499, 'hold', headersFix],
+  [501, 501, 'hold', headersFix],
+  [503, 503, 'retry'],
+  [507, 507, 'retry'],
+  [500, 599, 'uncertain'],
+];
+
+/** What an answer means that is no success. */
+export function verdictOf(response: HttpResponse, waitMs: number | undefined): Verdict {
+  const reason = wordsOf(response);
+  const region = regionOf(response);
+  if (region !== undefined)
+    return { kind: 'hold', reason: `${reason} (the bucket is in ${region})`, fix: `set "region: ${region}"` };
+  const { status } = response;
+  const known = codes[codeOf(response) ?? ''];
+  const [, , ...byStatus] = statuses.find(([from, to]) => status >= from && status <= to) ?? [0, 0, 'hold', bucketFix];
+  const [meaning, fix = bucketFix] = known ?? byStatus;
+  if (meaning === 'hold') return { kind: 'hold', reason, fix };
+  if (meaning === 'split') return { kind: 'split', code: 'too_large', reason };
+  if (meaning === 'retry') return { kind: 'retry', reason, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) };
+  // A pause that is asked for is kept; none at all would let the same bytes come at once. A store never looks into an object.
+  return {
+    kind: 'uncertain',
+    reason,
+    blameless: true,
+    ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }),
+  };
+}
+
+/** Where the bucket is, when the answer says that it is not here. Redirects are not followed: what they name is the store's word only. */
+function regionOf(response: HttpResponse): string | undefined {
+  const { status, headers } = response;
+  const isElsewhere = (status >= 300 && status < 400) || codeOf(response) === 'AuthorizationHeaderMalformed';
+  const region = element(response, 'Region') ?? headers['x-amz-bucket-region'];
+  return isElsewhere && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
+}
+
+/** What follows when no credentials can be had: nothing was sent to the store. */
+export function verdictOfFault(error: PenstockError): Verdict {
+  const reason = error.message;
+  if (consequenceOf(error).sink === 'hold') return { kind: 'hold', reason, fix: error.fix ?? keyFix };
+  return { kind: 'retry', reason, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) };
+}

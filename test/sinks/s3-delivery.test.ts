@@ -1,0 +1,153 @@
+import { expect, it } from 'vitest';
+import { sinkTypes } from '../../src/sinks/index.ts';
+import { openS3 } from '../../src/sinks/s3/index.ts';
+import type { SinkContext } from '../../src/sinks/sink.ts';
+import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
+import { load } from '../config/load.ts';
+import { record } from '../deliver/harness.ts';
+import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
+import { deliver, live, until } from './delivering.ts';
+import type { FakeStore } from './s3-store.ts';
+import { openStore, s3Options } from './s3-store.ts';
+
+const noon = Date.UTC(2026, 10, 29, 12);
+const hour = 3_600_000;
+/** Events of three hours, in turn. */
+const events = Array.from({ length: 300 }, (_, index) => record(`e${index}`, {}, noon + (index % 3) * hour));
+const others = Array.from({ length: 100 }, (_, index) => record(`o${index}`, {}, noon));
+const all = [...events, ...others].map(({ uid }) => uid).sort();
+const other = { kind: 'live', source: 'other' } as const;
+
+const sinkTo =
+  (store: FakeStore) =>
+  (context: SinkContext): ReturnType<typeof openS3> =>
+    openS3(s3Options({ endpoint: store.url }), context);
+
+function settings(events: number): { readonly settings: Partial<SinkSettings> } {
+  return { settings: { batch: { events, bytes: 1_000_000, waitMs: 0 } } };
+}
+
+const uidsIn = (store: FakeStore): string[] => [...store.objects.keys()].flatMap((key) => store.uids(key)).sort();
+
+it.each([
+  [100, 100],
+  [100, 250],
+  [250, 40],
+  [400, 7],
+])(
+  'a process that ends after its %i events were stored and before it heard so leaves none of them twice, though the next one takes %i at once',
+  async (before, after) => {
+    const disk = emptyDisk();
+    let isDeaf = true;
+    await using store = await openStore(() => (isDeaf ? () => undefined : undefined), true);
+    const first = memoryJournal(disk);
+    first.put(live, events);
+    await using dying = deliver(first, sinkTo(store), settings(before));
+    await until(() => store.objects.size === 3);
+    await dying.loop.stop(0);
+    const stored = uidsIn(store).length;
+    isDeaf = false;
+
+    const second = memoryJournal(disk);
+    second.put(other, others);
+    await using next = deliver(second, sinkTo(store), settings(after));
+
+    expect(stored).toBe(Math.min(before, 300));
+    expect(await next.drained()).toBe(true);
+    expect(uidsIn(store)).toEqual(all);
+  },
+);
+
+it.each([40, 130])(
+  'a process that cannot write what it delivered stores one batch, and the next one, which takes %i at once, replaces it',
+  async (after) => {
+    const disk = emptyDisk();
+    await using store = await openStore();
+    const first = memoryJournal(disk);
+    first.put(live, events);
+    first.failing.settle = () => new Error('disk full');
+    await using dying = deliver(first, sinkTo(store), settings(50));
+    await until(() => dying.loop.status().warnings.some((warning) => warning.includes('disk full')));
+    await dying.loop.stop(0);
+    const stored = uidsIn(store).length;
+
+    await using next = deliver(memoryJournal(disk), sinkTo(store), settings(after));
+
+    expect(await next.drained()).toBe(true);
+    expect(stored).toBe(50);
+    expect(uidsIn(store)).toEqual(events.map(({ uid }) => uid).sort());
+  },
+);
+
+it('answers that are lost again and again lead to smaller objects, to possible duplicates in the ledger, and to none in the store', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  await using store = await openStore((_, count) => (count <= 12 ? (response) => void response.destroy() : undefined), true);
+  await using delivering = deliver(journal, sinkTo(store), settings(300));
+
+  expect(await delivering.drained()).toBe(true);
+
+  expect(uidsIn(store)).toEqual(events.map(({ uid }) => uid).sort());
+  expect(store.objects.size).toBeGreaterThan(3);
+  expect(journal.settled.possible_duplicates).toBeGreaterThan(0);
+});
+
+it('a batch that is too large for the store is halved, and nothing is stored twice', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  await using store = await openStore(({ bytes }) => (bytes.length > 700 ? { status: 413 } : undefined));
+  await using delivering = deliver(journal, sinkTo(store), settings(300));
+
+  expect(await delivering.drained()).toBe(true);
+
+  expect(uidsIn(store)).toEqual(events.map(({ uid }) => uid).sort());
+  expect(journal.settled).toMatchObject({ acknowledged: 300, possible_duplicates: 0, dead_lettered: 0 });
+});
+
+it('holds on a missing bucket, and goes on by itself when it is there', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  let isMissing = true;
+  const body = '<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>';
+  await using store = await openStore(() => (isMissing ? { status: 404, body } : undefined));
+  await using delivering = deliver(journal, sinkTo(store), settings(300));
+
+  await until(() => delivering.loop.status().state === 'hold');
+  expect(delivering.loop.status().hold).toMatchObject({
+    reason: 'answered 404 NoSuchBucket: The specified bucket does not exist',
+  });
+  isMissing = false;
+
+  expect(await delivering.drained()).toBe(true);
+  expect(uidsIn(store)).toEqual(events.map(({ uid }) => uid).sort());
+});
+
+const yaml = (own: string): string =>
+  `sources: { feed: { connector: vendor, options: { org_id: acme } } }\nsinks: { lake: { type: s3, bucket: lake, region: eu-west-1, ${own} } }\n`;
+
+it('fills objects with five thousand events, 8 MB or five minutes, unless told otherwise', async () => {
+  const usual = await load(yaml(''), { sinkTypes });
+  const own = await load(yaml('batch: { events: 7, bytes: 1KB, wait: 30s }, timeout: 9s, stalled_after: 20m'), { sinkTypes });
+
+  const read = ({ batch, timeoutMs, stalledAfterMs }: SinkSettings): object => ({ ...batch, timeoutMs, stalledAfterMs });
+  expect([...usual.sinks, ...own.sinks].map(read)).toEqual([
+    { events: 5000, bytes: 8_000_000, waitMs: 300_000, timeoutMs: 120_000, stalledAfterMs: hour },
+    { events: 7, bytes: 1000, waitMs: 30_000, timeoutMs: 9_000, stalledAfterMs: 1_200_000 },
+  ]);
+});
+
+it('a replay has objects of its own, and leaves those of the first delivery alone', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  await using store = await openStore();
+  await using delivering = deliver(journal, sinkTo(store), settings(300));
+  expect(await delivering.drained()).toBe(true);
+  const before = new Map(store.objects);
+
+  journal.put({ kind: 'replay', source: 'acme', job: 7 }, events.slice(0, 5));
+  expect(await delivering.drained()).toBe(true);
+
+  const replayed = [...store.objects].filter(([key]) => !before.has(key));
+  expect(replayed.map(([key]) => key.replace(/.*\/|-\d{12}-.*/g, ''))).toEqual(['replay-7', 'replay-7', 'replay-7']);
+  expect(new Map([...store.objects].filter(([key]) => before.has(key)))).toEqual(before);
+});
