@@ -19,6 +19,9 @@ import { Stall } from './stall.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
+/** Of what is shown in logs and status; a dead letter keeps more. */
+const longestReason = 500;
+
 /** What the stages of one loop share. */
 export class LoopContext {
   readonly settings: SinkSettings;
@@ -74,7 +77,7 @@ export class LoopContext {
 
   /** Notes what went wrong last; gives the reason without secrets. */
   trouble(kind: string, reason: string): string {
-    const scrubbed = this.secrets.tell(reason);
+    const scrubbed = this.secrets.tell(reason, longestReason);
     this.tally.lastError = { at: this.clock.now(), kind, reason: scrubbed };
     return scrubbed;
   }

@@ -41,19 +41,12 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   };
 }
 
-/** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */
-function excerpt(body: Buffer): string {
-  const text = body
-    .subarray(0, 1000)
+/** An answer for people: `answered 403 "Forbidden by policy"`. Whole: it is cut where secrets are taken out, after that. */
+export function describeAnswer(response: HttpResponse): string {
+  const text = response.body
     .toString('utf8')
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();
-  return text.length > 200 ? `${text.slice(0, 200).toWellFormed()}…` : text;
-}
-
-/** An answer for people: `answered 403 "Forbidden by policy"`. */
-export function describeAnswer(response: HttpResponse): string {
-  const text = excerpt(response.body);
   return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
 }
 

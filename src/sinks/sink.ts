@@ -33,8 +33,17 @@ export type Verdict =
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
    */
   | { readonly kind: 'split'; readonly code: string; readonly reason: string }
-  /** This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. */
-  | { readonly kind: 'event'; readonly code: string; readonly reason: string; readonly isFinal?: boolean }
+  /**
+   * This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. `cause`: refusals of
+   * one code with different causes are not one fault of the configuration; nothing of the event's own values stands in it.
+   */
+  | {
+      readonly kind: 'event';
+      readonly code: string;
+      readonly reason: string;
+      readonly cause?: string | undefined;
+      readonly isFinal?: boolean;
+    }
   /**
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
    * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again.

@@ -152,11 +152,37 @@ it('A bulk answer is read item by item', async () => {
     each: [
       { kind: 'accept' },
       { kind: 'retry', reason: '429 type_429: reason 429' },
-      { kind: 'event', code: 'type_400', reason: '400 type_400: reason 400' },
+      { kind: 'event', code: 'type_400', reason: '400 type_400: reason 400', cause: 'reason 0 type_400' },
       { kind: 'accept' },
     ],
   });
   expect(decide(verdicts, 4)).toMatchObject({ acknowledged: [0, 3], again: [[1]], refused: [{ index: 2 }] });
+});
+
+it('A refused item tells its innermost cause first, and what the event holds is no part of what counts as one cause', async () => {
+  const refused = (value: string, number: number): unknown => ({
+    create: {
+      status: 400,
+      error: {
+        type: 'document_parsing_exception',
+        reason: `[1:${number}] failed to parse field [risk] of type [long] in document with id '${value}'. Preview of field's value: '${value}'`,
+        caused_by: { type: 'outer', caused_by: { type: 'illegal_argument_exception', reason: `For input string: "${value}"` } },
+      },
+    },
+  });
+  const reply = { status: 200, body: { errors: true, items: [refused('high', 17), refused("it's 12", 4)] } };
+
+  expect(await answered(bulk, reply, 2)).toEqual({
+    each: [
+      ['high', 17],
+      ["it's 12", 4],
+    ].map(([value, number]) => ({
+      kind: 'event',
+      code: 'document_parsing_exception',
+      cause: '[0:0] failed to parse field [risk] of type [long] illegal_argument_exception',
+      reason: `400 document_parsing_exception: illegal_argument_exception: For input string: "${value}"; [1:${number}] failed to parse field [risk] of type [long] in document with id '${value}'. Preview of field's value: '${value}'`,
+    })),
+  });
 });
 
 /** A bulk answer in which every item was refused so. */

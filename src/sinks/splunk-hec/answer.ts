@@ -26,7 +26,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
   const fields = fieldsOf(response.body);
   const code = naturalNumber(fields['code']);
   const isHec = code !== undefined && code <= highestCode;
-  const text = typeof fields['text'] === 'string' ? fields['text'].slice(0, 200) : '';
+  const text = typeof fields['text'] === 'string' ? fields['text'] : '';
   return {
     status: response.status,
     code: isHec ? code : undefined,

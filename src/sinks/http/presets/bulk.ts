@@ -50,12 +50,44 @@ function verdictOf(item: unknown): Verdict {
   const { status } = result;
   const error = isObject(result['error']) ? result['error'] : {};
   const type = typeof error['type'] === 'string' ? error['type'] : `http_${status}`;
-  const reason = `${status} ${type}: ${typeof error['reason'] === 'string' ? error['reason'].slice(0, 300) : ''}`;
+  const { words, cause } = explained(error);
+  const reason = `${status} ${type}: ${words}`;
   if (status >= 200 && status < 300) return { kind: 'accept' };
   // The id is there already: an earlier attempt whose answer was lost.
   if (status === 409 && action === 'create') return { kind: 'accept' };
   if (status === 429 || status >= 500 || status === 409) return { kind: 'retry', reason };
   if (status === 401 || status === 403 || status === 404 || namesDestination(reason))
     return { kind: 'hold', reason, fix: 'check that the index exists and that the credentials may create documents in it' };
-  return { kind: 'event', code: type, reason };
+  return { kind: 'event', code: type, reason, cause };
+}
+
+interface Explained {
+  readonly words: string;
+  /** Without the event's own values. */
+  readonly cause: string;
+}
+
+const deepestCause = 20;
+
+/** What an error says: the innermost cause first, for the words around it carry a preview of the event. */
+function explained(error: Readonly<Record<string, unknown>>): Explained {
+  let inner = error;
+  for (let depth = 0; depth < deepestCause && isObject(inner['caused_by']); depth += 1) inner = inner['caused_by'];
+  const outerWords = textOf(error['reason']);
+  const cause = `${withoutValues(outerWords)} ${textOf(inner['type'])}`;
+  if (inner === error) return { words: outerWords, cause };
+  return { words: `${textOf(inner['type'])}: ${textOf(inner['reason'])}; ${outerWords}`, cause };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Words of an error from which the values of the event are taken: its id, a preview, numbers. */
+function withoutValues(words: string): string {
+  return words
+    .slice(0, 1000)
+    .replace(/ in document with id\b.*| Preview of field's value\b.*/s, '')
+    .replace(/'[^']*'|"[^"]*"/g, '')
+    .replace(/\d+/g, '0');
 }
