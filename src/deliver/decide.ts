@@ -44,6 +44,8 @@ export interface Decision {
   readonly slower: boolean;
   /** Events that the receiver took and said it refused, without telling which. */
   readonly unlocated: number;
+  /** What the receiver says of a batch that it took. */
+  readonly warning?: string | undefined;
   /** The code of a refusal of the whole batch that halves it. */
   readonly tooLarge: string | undefined;
   /** The one event that the sink suspects. */
@@ -96,7 +98,13 @@ function isolate(verdict: Verdict & { kind: 'split' | 'event' }, size: number): 
 function decideAll(verdict: Verdict, size: number): Decision {
   switch (verdict.kind) {
     case 'accept':
-      return { ...nothing, acknowledged: upTo(size), slower: verdict.slower === true, unlocated: verdict.refused ?? 0 };
+      return {
+        ...nothing,
+        acknowledged: upTo(size),
+        slower: verdict.slower === true,
+        unlocated: verdict.refused ?? 0,
+        warning: verdict.warning,
+      };
     case 'sent':
       return { ...nothing, unconfirmed: upTo(size) };
     case 'retry':

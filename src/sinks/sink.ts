@@ -8,9 +8,9 @@ import type { HttpClient } from '../http/client.ts';
 export type Verdict =
   /**
    * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
-   * without telling which, where its protocol forbids to send them again; counted and loud.
+   * without telling which, where its protocol forbids to send them again; counted and loud. `warning`: what it says besides.
    */
-  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number }
+  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number; readonly warning?: string | undefined }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
   /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */

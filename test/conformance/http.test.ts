@@ -321,7 +321,7 @@ it('Sentinel: 204 accepts, a call has at most 1 MB, 429 waits as told', async ()
   expect(new URLSearchParams(receiver.seen[0]?.text).get('scope')).toBe('https://monitor.azure.com/.default');
   expect(receiver.seen[1]).toMatchObject({
     path: '/dataCollectionRules/dcr-1/streams/Custom-Audit?api-version=2023-01-01',
-    headers: { authorization: 'Bearer entra' },
+    headers: { authorization: 'Bearer entra', 'content-encoding': 'gzip' },
   });
   expect(JSON.parse(receiver.seen[1]?.text ?? '')).toEqual([
     { TimeGenerated: '2026-11-21T09:45:00.123Z', ...outgoing('e0').event },
@@ -391,15 +391,18 @@ it.each([
 });
 
 it.each([
-  [1, { all: { kind: 'accept', refused: 1 } }],
-  [0, { all: { kind: 'accept' } }],
-])('OTLP: partialSuccess with %i rejected records is not sent again, and counted', async (rejectedLogRecords, verdicts) => {
-  const reply = {
-    status: 200,
-    body: { partialSuccess: { rejectedLogRecords: String(rejectedLogRecords), errorMessage: 'too old' } },
-  };
-
-  expect(await answered({ preset: 'otlp' }, reply)).toEqual(verdicts);
+  [{ partialSuccess: { rejectedLogRecords: '1', errorMessage: 'too old' } }, { kind: 'accept', refused: 1, warning: 'too old' }],
+  [
+    { partial_success: { rejected_log_records: 2, error_message: 'too new' } },
+    { kind: 'accept', refused: 2, warning: 'too new' },
+  ],
+  [{ partialSuccess: { rejectedLogRecords: '0', errorMessage: 'use v2' } }, { kind: 'accept', warning: 'use v2' }],
+  [{ partial_success: { error_message: 'use v2' } }, { kind: 'accept', warning: 'use v2' }],
+  [{ partialSuccess: { rejectedLogRecords: 'none', errorMessage: '' } }, { kind: 'accept' }],
+  [{ partialSuccess: null }, { kind: 'accept' }],
+  [{}, { kind: 'accept' }],
+])('OTLP: %j is not sent again, and counted and warned of', async (body, verdict) => {
+  expect(await answered({ preset: 'otlp' }, { status: 200, body })).toEqual({ all: verdict });
 });
 
 it('OTLP: when every record is rejected each one is refused', async () => {

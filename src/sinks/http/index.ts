@@ -26,12 +26,14 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
   const format = context.format ?? 'ocsf';
   const isJson = isJsonFormat(format);
   const preset = presetOf(options, isJson);
+  const compression = options.compression ?? preset.compression ?? 'none';
   const entry: EntryContext = { format, isJson, hostname: context.hostname, version: context.version, options };
   const secrets = options.signature?.standard_webhooks;
   const sending: Sending = {
     options,
     context,
     preset,
+    compression,
     entry,
     url: targetOf(options, preset),
     authorizer: openAuthorizer(options.auth, preset, context),

@@ -55,6 +55,8 @@ export interface Preset {
     readonly batchEvents?: number;
     readonly answerBytes?: number;
   };
+  /** When none is configured; `none` when absent. */
+  readonly compression?: 'gzip';
   /** Rules that come before the general ones. */
   readonly statuses?: readonly StatusRule[];
   /** Reads a 2xx answer that can say more than yes; undefined when it says just that. */

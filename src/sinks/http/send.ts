@@ -13,6 +13,7 @@ export interface Sending {
   readonly options: HttpOptions;
   readonly context: SinkContext;
   readonly preset: Preset;
+  readonly compression: NonNullable<HttpOptions['compression']>;
   readonly entry: EntryContext;
   readonly url: URL;
   readonly authorizer: Authorizer;
@@ -30,11 +31,11 @@ const maxAnswerBytes = 65_536;
 
 /** Makes the `send` of a sink. */
 export function httpSend(sending: Sending): (batch: Batch, signal: AbortSignal) => Promise<Verdicts> {
-  const { preset, options, entry } = sending;
+  const { preset, compression, entry } = sending;
   const frame = preset.frame(entry);
-  const bodies = openBodies(frame, options.compression);
+  const bodies = openBodies(frame, compression);
   const { overwrite } = preset;
-  const rewritten = overwrite && openBodies(frame, options.compression, overwrite.rewrite);
+  const rewritten = overwrite && openBodies(frame, compression, overwrite.rewrite);
   let overwrites = overwrite !== undefined;
 
   return async (batch, signal) => {
@@ -66,13 +67,13 @@ async function attempt(sending: Sending, bodies: Bodies, batch: Batch, signal: A
 }
 
 function requestOf(
-  { options, context, preset, url, sign }: Sending,
+  { options, compression, context, preset, url, sign }: Sending,
   { id }: Batch,
   bytes: Buffer,
   authorization: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): HttpRequest {
-  const encoding: Record<string, string> = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
+  const encoding: Record<string, string> = compression === 'none' ? {} : { 'content-encoding': compression };
   return {
     method: options.method,
     url,
