@@ -10,6 +10,7 @@ import type { DeliverDeps } from './deps.ts';
 import { Endpoints } from './endpoints.ts';
 import { SinkHold } from './hold.ts';
 import { Lanes } from './lanes.ts';
+import { LargestEvent } from './largest-event.ts';
 import { OpenSink } from './open-sink.ts';
 import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
@@ -49,6 +50,7 @@ export class LoopContext {
   readonly settler: Settler;
   readonly stall: Stall;
   readonly unknownActions: UnknownActions;
+  readonly largest: LargestEvent;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
 
@@ -73,6 +75,7 @@ export class LoopContext {
     this.stall = new Stall(clock, settings.stalledAfterMs);
     this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes, this.stall);
     this.unknownActions = new UnknownActions(journal, log, clock);
+    this.largest = new LargestEvent(journal, log, settings);
   }
 
   /** Notes what went wrong last; gives the reason without secrets. */

@@ -115,8 +115,22 @@ export interface Sink extends AsyncDisposable {
   flush?(signal: AbortSignal): Promise<void>;
   /** Named counts since the sink was opened, for status and metrics: `truncated`. */
   counters?(): Readonly<Record<string, number>>;
-  /** Proves as much as can be proved without delivering real events; for `check`. */
-  probe(signal: AbortSignal): Promise<ProbeReport>;
+  /** What its receivers cut without a word, the smallest first. */
+  readonly receiverLimits?: readonly ReceiverLimit[];
+  /**
+   * Proves as much as can be proved without delivering real events; for `check`. `largestBytes`: of the largest event that the sink has met;
+   * where a test event is sent it is as large.
+   */
+  probe(signal: AbortSignal, largestBytes?: number): Promise<ProbeReport>;
+}
+
+/** What a kind of receiver takes of one event unless somebody changed it; beyond that it cuts, and acknowledges all the same. */
+export interface ReceiverLimit {
+  /** Of an encoded event. */
+  readonly bytes: number;
+  /** `Splunk keeps 10,000 bytes of an event (TRUNCATE) and answers that all is well`. */
+  readonly says: string;
+  readonly fix: string;
 }
 
 export interface ProbeReport {

@@ -52,6 +52,7 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     maxBatchEvents: batchEvents,
     encode: preset.entry(entry),
     send: httpSend(sending),
+    receiverLimits: preset.receiverLimits ?? [],
     probe: (signal) => probeHttp(sending, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -11,8 +11,8 @@ import { openUdpSink, udpMaxBytes } from './udp.ts';
 
 const addressFix = 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)';
 
-// What syslog-ng and SC4S take by default; rsyslog needs maxMessageSize.
-const streamMaxBytes = 65_536;
+// What RFC 5425 asks of every receiver and rsyslog takes by default. What is longer many cut, and acknowledge all the same.
+const streamMaxBytes = 8192;
 
 /** `type: syslog`: RFC 5424 or 3164 over UDP, TCP, TLS, RELP, and RELP over TLS. */
 export const syslog: SinkType = {

@@ -21,7 +21,14 @@ const bulk: Preset = {
   overwrite: { rewrite: (entry) => `{"index":${entry.slice(create.length)}`, refusedBy: /op_type of create/ },
   limits: { batchBytes: 15_000_000, answerBytes: 16 * 2 ** 20 },
   success: readItems,
-  probe: { method: 'GET', path: '/' },
+  probe: { method: 'GET', path: '/{index}', proves: 'index "{index}"', mayBeMissing: true },
+  receiverLimits: [
+    {
+      bytes: 32_766,
+      says: 'a single text of an event is more than a keyword or flattened field takes, and makes it a dead letter',
+      fix: 'install the index template for this engine (docs/sinks.md), which caps what is indexed',
+    },
+  ],
 };
 
 /**
