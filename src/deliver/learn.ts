@@ -13,7 +13,11 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
   const { limit, clock } = context;
   if (decision.slower) limit.slower(endpoint.startedAt, clock.monotonic());
   else if (delivered > 0) limit.faster();
-  if (delivered > 0) context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
+  if (delivered > 0) {
+    context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
+    context.endpoints.surprise(endpoint, batch.withheld);
+    batch.withheld = 0;
+  }
   if (delivered === batch.size) context.limits.passed(endpoint.endpoint, batch.extent);
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);

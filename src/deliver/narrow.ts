@@ -91,7 +91,10 @@ function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse)
   const before = batch.failedAt.get(use.endpoint);
   const last = { ...endpoints.recordOf(use) };
   batch.failedAt.set(use.endpoint, { first: before?.first ?? last, last });
-  batch.surprises += 1;
-  endpoints.surprise(use);
+  if (batch.size === 1) batch.withheld += 1;
+  else {
+    batch.surprises += 1;
+    endpoints.surprise(use, 1);
+  }
   return before !== undefined && last.taken > before.last.taken;
 }
