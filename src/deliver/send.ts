@@ -204,6 +204,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
+  await doubt(context, endpoint, decision.failure);
   stack.pop();
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;

@@ -75,12 +75,21 @@ export function namesDestination(refusal: string): boolean {
 
 /** True for a page for people: a login form, a proxy's own error, a firewall's notice. */
 export function isPage({ body }: HttpResponse): boolean {
-  return /^\s*(?:<!doctype html|<html)/i.test(
-    body
-      .subarray(0, 200)
-      .toString('latin1')
-      .replace(/^\u00ef\u00bb\u00bf/, ''),
-  );
+  const start = body
+    .subarray(0, 4000)
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .replace(/^\s*<\?xml[^>]{0,200}>/i, '')
+    .replace(/<!--.*?-->/gs, '');
+  return /^\s*<(?:!doctype html|html|head|title|body|center|h1)\b/i.test(start);
+}
+
+const strangerFix =
+  'something else answers in place of the receiver (a proxy, a login page, a firewall, another service): check the address of the sink, and let its requests through';
+
+/** The verdict on a 2xx that the receiver's own API never gives: nobody knows what became of the batch, and when it goes on the sink holds. */
+export function stranger(reason: string): Verdict {
+  return { kind: 'uncertain', reason, blameless: true, fix: strangerFix };
 }
 
 /** The hold of a sink that got such a page; `isTaken`: its status said that the batch was taken. */
@@ -88,7 +97,7 @@ export function pageHold(said: string, isTaken: boolean): Verdict {
   return {
     kind: 'hold',
     reason: `an HTML page came in place of the receiver's answer: ${said}`,
-    fix: 'something before the receiver answers (a proxy, a login page, a firewall): check the address of the sink, and let its requests through',
+    fix: strangerFix,
     ...(isTaken ? { maybeStored: true } : {}),
   };
 }

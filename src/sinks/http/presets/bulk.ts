@@ -1,5 +1,5 @@
 import { isObject } from '../../../base/json.ts';
-import { namesDestination } from '../../exchange.ts';
+import { namesDestination, stranger } from '../../exchange.ts';
 import type { Verdict, Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import { isoTime, jsonObject, type Preset } from '../preset.ts';
@@ -45,7 +45,7 @@ function readItems(body: Buffer, size: number): Verdicts {
   const answer = parseAnswer(body);
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
-    return { all: { kind: 'uncertain', reason: 'the answer does not come from the bulk API' } };
+    return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
   if (!answer['errors']) return { all: { kind: 'accept' } };
   return { each: items.map(verdictOf) };
 }
