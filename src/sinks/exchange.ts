@@ -2,11 +2,8 @@ import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import type { Verdict } from './sink.ts';
 
-/**
- * What came of a request: an answer, or the verdict that follows from having none. `isBroken`: the peer ended a connection that was made
- * for this request, while it travelled or after.
- */
-export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict; readonly isBroken?: boolean };
+/** What came of a request: an answer, or the verdict that follows from having none. */
+export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict };
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
@@ -34,10 +31,8 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
-  const isBroken = code === 'PEN_HTTP_RESET' && error.retryAfterMs === undefined;
   return {
     failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, retryAfterMs: error.retryAfterMs },
-    isBroken,
   };
 }
 

@@ -14,6 +14,7 @@ import { deliver, live, until } from './delivering.ts';
 import { hecOptions } from './hec.ts';
 import { httpOptions } from './http-options.ts';
 import { openReceiver } from './http-receiver.ts';
+import { listenRelp, opened } from './relp-receiver.ts';
 import { contextFor } from './sink-bench.ts';
 
 interface Stream extends AsyncDisposable {
@@ -133,6 +134,40 @@ it.each([
     });
     expect(Math.max(...receiver.copies.values())).toBeLessThanOrEqual(3);
     expect(journal.settled.possible_duplicates).toBeGreaterThanOrEqual(surplus(receiver.copies));
+  },
+  60_000,
+);
+
+it.each([
+  ['the first of eight', [bad('b'), ...records('e', 7)], ['b']],
+  ['the last of eight', [...records('e', 7), bad('b')], ['b']],
+  ['two neighbours among twelve', [...records('e', 5), bad('b'), bad('c'), ...records('f', 5)], ['b', 'c']],
+] as const)(
+  'RELP that ends its session at a message: %s',
+  async (_, stored, letters) => {
+    const copies = new Map<string, number>();
+    await using receiver = await listenRelp(({ command, data }, socket) => {
+      if (command === 'open') return opened;
+      const uid = /uid="(\w+)"/.exec(data)?.[1];
+      if (uid !== undefined) copies.set(uid, (copies.get(uid) ?? 0) + 1);
+      if (!data.includes('BOOM')) return '200 OK';
+      socket.resetAndDestroy();
+      return undefined;
+    });
+
+    const { journal, isDrained } = await run(
+      (context) => syslog.open(options(`relp://127.0.0.1:${receiver.port}`), contextFor(context)),
+      stored,
+      letters.length,
+    );
+
+    const taken = [...copies].filter(([uid]) => !letters.some((letter) => letter === uid)).map(([, count]) => count);
+    expect({ isDrained, letters: new Set(lettersOf(journal)) }).toEqual({
+      isDrained: true,
+      letters: new Set(letters.map((uid) => `${uid} not_taken`)),
+    });
+    expect(Math.max(...taken)).toBeLessThanOrEqual(4);
+    expect(journal.settled.possible_duplicates).toBeGreaterThanOrEqual(surplus(copies) - letters.length);
   },
   60_000,
 );

@@ -1,6 +1,5 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isJsonFormat } from '../../event/index.ts';
-import { openCeiling } from '../body.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { openAuthorizer, readKeyFile, standardWebhooks } from './authorize.ts';
 import { HttpOptions } from './options.ts';
@@ -38,7 +37,6 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     url: targetOf(options, preset),
     authorizer: openAuthorizer(options.auth, preset, context),
     sign: secrets === undefined ? undefined : standardWebhooks(secrets),
-    ceiling: openCeiling(),
   };
   const { eventBytes = Number.MAX_SAFE_INTEGER, batchBytes, batchEvents } = preset.limits;
   const frame = preset.frame(entry);
