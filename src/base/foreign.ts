@@ -40,7 +40,7 @@ export function parseForeignJson(text: string): Json {
 }
 
 /** Longest message of somebody else that is kept, in characters. */
-const longestMessage = 1_000;
+export const longestMessage = 1_000;
 
 /** At most `most` characters, whole ones; `…` is the last where something was left out. */
 export function clip(text: string, most: number = longestMessage): string {

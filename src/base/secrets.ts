@@ -1,12 +1,14 @@
 // Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
 import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
-import { clip, tame } from './foreign.ts';
+import { clip, longestMessage, tame } from './foreign.ts';
 import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 const redacted = '[REDACTED]';
 /** Ways to undo escapes that are tried: each kind alone, each pair of them in either order, some more. */
 const mostDecodings = 14;
+/** How many times longer than a secret its escapes are at most: `&#x00041;` for one letter. */
+const longestEscape = 10;
 /** Tokens that were minted: older ones have ended. */
 const mostPassing = 1_000;
 
@@ -26,6 +28,8 @@ export class Secrets {
   readonly #lasting = new Set<string>();
   readonly #passing = new Set<string>();
   #index = new SecretIndex();
+  /** Characters of the longest form that is looked for. */
+  #longest = 0;
 
   /**
    * Remembers a value with all that is a secret by itself in it. What is shorter than four characters would hollow out ordinary text and is
@@ -58,8 +62,18 @@ export class Secrets {
   readonly scrubValues = (text: string): string => replaced(text, this.#index.find(text));
 
   /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */
-  tell(text: string, most?: number): string {
-    return tame(clip(this.scrub(text), most));
+  tell(text: string, most: number = longestMessage): string {
+    return tame(clip(this.#scrubStart(text, most), most));
+  }
+
+  /** As {@link scrub}, of as much as can be shown: however long a text is, it costs no more than a few times that. */
+  #scrubStart(text: string, most: number): string {
+    const unsure = this.#longest * longestEscape;
+    const start = text.slice(0, most * 4 + unsure);
+    const clean = this.scrub(start);
+    if (start.length === text.length) return clean;
+    // What is cut off at the end may be the beginning of a secret.
+    return `${clean.slice(0, Math.max(0, clean.length - unsure))}…`;
   }
 
   /** The error with its words as {@link tell} gives them. */
@@ -86,7 +100,11 @@ export class Secrets {
   }
 
   #enter(value: string): void {
-    for (const part of [value, ...partsOf(value)]) for (const form of formsOf(part)) this.#index.add(form);
+    for (const part of [value, ...partsOf(value)])
+      for (const form of formsOf(part)) {
+        this.#index.add(form);
+        this.#longest = Math.max(this.#longest, form.length);
+      }
   }
 
   #forgetOldest(): void {

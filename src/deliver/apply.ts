@@ -87,7 +87,7 @@ function refuse(
   const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
-  if (!open.isLetter && refusals.refused(event.uid, code, refusal.isFinal === true)) return systematic(code, text);
+  if (!open.isLetter && refusals.refused(event.uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
   settleAsLetter(context, open, event, { code, text, attempts, first });
   return undefined;

@@ -34,6 +34,8 @@ export class Batch {
   standsBack = false;
   /** Failures that were counted against the endpoint, those of what it was cut from included. */
   surprises = 0;
+  /** Failures of a single event, counted against the endpoint only once it is taken: until then it may itself be the cause. */
+  withheld = 0;
   /** By endpoint: its record at the first and the last failure whose cause may lie in the batch, or in what it was cut from. */
   readonly failedAt = new Map<string, { readonly first: EndpointRecord; readonly last: EndpointRecord }>();
 

@@ -10,6 +10,7 @@ import type { DeliverDeps } from './deps.ts';
 import { Endpoints } from './endpoints.ts';
 import { SinkHold } from './hold.ts';
 import { Lanes } from './lanes.ts';
+import { LargestEvent } from './largest-event.ts';
 import { OpenSink } from './open-sink.ts';
 import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
@@ -18,6 +19,9 @@ import { SizeLimits } from './size-limits.ts';
 import { Stall } from './stall.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
+
+/** Of what is shown in logs and status; a dead letter keeps more. */
+const longestReason = 500;
 
 /** What the stages of one loop share. */
 export class LoopContext {
@@ -46,6 +50,7 @@ export class LoopContext {
   readonly settler: Settler;
   readonly stall: Stall;
   readonly unknownActions: UnknownActions;
+  readonly largest: LargestEvent;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
 
@@ -70,11 +75,12 @@ export class LoopContext {
     this.stall = new Stall(clock, settings.stalledAfterMs);
     this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes, this.stall);
     this.unknownActions = new UnknownActions(journal, log, clock);
+    this.largest = new LargestEvent(journal, log, settings);
   }
 
   /** Notes what went wrong last; gives the reason without secrets. */
   trouble(kind: string, reason: string): string {
-    const scrubbed = this.secrets.tell(reason);
+    const scrubbed = this.secrets.tell(reason, longestReason);
     this.tally.lastError = { at: this.clock.now(), kind, reason: scrubbed };
     return scrubbed;
   }

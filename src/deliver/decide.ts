@@ -5,6 +5,8 @@ export interface Refusal {
   readonly index: number;
   readonly code: string;
   readonly reason: string;
+  /** Refusals of one code with different causes are not one fault of the configuration. */
+  readonly cause?: string | undefined;
   /** It must not be sent again, whatever the reason. */
   readonly isFinal?: boolean | undefined;
 }
@@ -42,6 +44,8 @@ export interface Decision {
   readonly slower: boolean;
   /** Events that the receiver took and said it refused, without telling which. */
   readonly unlocated: number;
+  /** What the receiver says of a batch that it took. */
+  readonly warning?: string | undefined;
   /** The code of a refusal of the whole batch that halves it. */
   readonly tooLarge: string | undefined;
   /** The one event that the sink suspects. */
@@ -80,17 +84,27 @@ function asHold({ reason, fix, untilReleased = false }: Verdict & { kind: 'hold'
   return { reason, fix, untilReleased };
 }
 
+function asRefusal({ code, reason, cause, isFinal }: Verdict & { kind: 'event' }, index: number): Refusal {
+  return { index, code, reason, cause, isFinal };
+}
+
 /** `split` and `event` for a whole batch: nobody knows which event is meant, so halves are sent until single events remain. */
 function isolate(verdict: Verdict & { kind: 'split' | 'event' }, size: number): Decision {
   const { code, reason } = verdict;
-  if (size === 1) return { ...nothing, refused: [{ index: 0, code, reason }] };
+  if (size === 1) return { ...nothing, refused: [verdict.kind === 'event' ? asRefusal(verdict, 0) : { index: 0, code, reason }] };
   return { ...nothing, again: halves(upTo(size)), tooLarge: code };
 }
 
 function decideAll(verdict: Verdict, size: number): Decision {
   switch (verdict.kind) {
     case 'accept':
-      return { ...nothing, acknowledged: upTo(size), slower: verdict.slower === true, unlocated: verdict.refused ?? 0 };
+      return {
+        ...nothing,
+        acknowledged: upTo(size),
+        slower: verdict.slower === true,
+        unlocated: verdict.refused ?? 0,
+        warning: verdict.warning,
+      };
     case 'sent':
       return { ...nothing, unconfirmed: upTo(size) };
     case 'retry':
@@ -145,7 +159,7 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
       sorted.unconfirmed.push(index);
       return;
     case 'event':
-      sorted.refused.push({ index, code: verdict.code, reason: verdict.reason, isFinal: verdict.isFinal });
+      sorted.refused.push(asRefusal(verdict, index));
       return;
     case 'split':
       sorted.apart.push(index);

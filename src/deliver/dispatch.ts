@@ -90,7 +90,7 @@ export class Dispatcher {
     const overtaken = this.#overtaken[0];
     if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking)) {
       this.#isOvertaking = true;
-      overtaken.isLast = ready === undefined && this.busy === 1;
+      overtaken.isLast = ready === undefined && this.#active.size === 0;
       return this.#overtaken.shift();
     }
     this.#isOvertaking = false;

@@ -131,11 +131,10 @@ export class Endpoints {
     state.doubts = 0;
   }
 
-  /** A batch failed there. */
-  surprise(use: EndpointUse): void {
+  /** Batches failed there. */
+  surprise(use: EndpointUse, failures: number): void {
     const state = this.#of(use);
-    if (state === undefined) return;
-    state.failed += 1;
+    if (state !== undefined) state.failed += failures;
   }
 
   recordOf(use: EndpointUse): EndpointRecord {

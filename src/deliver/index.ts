@@ -2,6 +2,8 @@ import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { DeliverDeps } from './deps.ts';
 import { SinkLoop } from './loop.ts';
 
+export { largestEvent } from './largest-event.ts';
+
 /**
  * The loop that delivers from the journal to one sink: reads lanes, makes events and batches of their records, sends and settles them,
  * once it is started. `deps.log` is expected to name the sink.

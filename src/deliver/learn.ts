@@ -6,18 +6,24 @@ import type { EndpointUse } from './endpoints.ts';
 const mostHasty = 3;
 // A single failure is daily business of a busy receiver; logged is what lasts.
 const awayAfter = 3;
+const longestWarning = 300;
 
 /** Takes from an answer what it says about the endpoint and about how many requests the receiver bears. */
 export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse, decision: Decision, delivered: number): void {
   const { limit, clock } = context;
   if (decision.slower) limit.slower(endpoint.startedAt, clock.monotonic());
   else if (delivered > 0) limit.faster();
-  if (delivered > 0) context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
+  if (delivered > 0) {
+    context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
+    context.endpoints.surprise(endpoint, batch.withheld);
+    batch.withheld = 0;
+  }
   if (delivered === batch.size) context.limits.passed(endpoint.endpoint, batch.extent);
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
   else if (decision.hold === undefined) onSuccess(context, endpoint);
-  if (decision.unlocated > 0) onUnlocated(context, decision.unlocated);
+  if (decision.unlocated > 0) onUnlocated(context, decision);
+  if (delivered > 0) onWarning(context, decision.warning);
 }
 
 /** Messages that were answered one by one; a request is one. */
@@ -46,10 +52,18 @@ function onFailure(
   context.log.warn(fields, 'the receiver does not take events; they wait in the journal and are sent again');
 }
 
-function onUnlocated({ tally, log }: LoopContext, events: number): void {
+/** Logged when it is the first of the process; status shows what the latest answer said. */
+function onWarning({ tally, log, secrets }: LoopContext, warning: string | undefined): void {
+  const told = warning === undefined ? undefined : secrets.tell(warning, longestWarning);
+  if (told !== undefined && !tally.wasWarned) log.warn({ warning: told }, 'the receiver takes events, and warns');
+  tally.wasWarned ||= told !== undefined;
+  tally.warning = told;
+}
+
+function onUnlocated({ tally, log, secrets }: LoopContext, { unlocated: events, warning }: Decision): void {
   if (tally.unlocated === 0)
     log.error(
-      { events },
+      { events, reason: warning === undefined ? undefined : secrets.tell(warning, longestWarning) },
       'the receiver took a batch and refused some of its events without telling which; they are not sent again',
     );
   tally.unlocated += events;

@@ -35,7 +35,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
   // On a stream a message can be too large, not a batch.
   if (context.sink.sink?.maxInFlight !== 1) context.limits.failed(use.endpoint, batch.extent, 1 / parts);
   if (!batch.isPart) {
-    const fields = { endpoint: use.endpoint, events: batch.size, reason: context.secrets.scrub(failure.reason) };
+    const fields = { endpoint: use.endpoint, events: batch.size, reason: context.trouble(failure.kind, failure.reason) };
     context.log.warn(fields, 'a batch fails again and again; it is sent in smaller ones, which may repeat events');
   }
   return { ...decision, again: cut(batch.size) };
@@ -91,7 +91,10 @@ function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse)
   const before = batch.failedAt.get(use.endpoint);
   const last = { ...endpoints.recordOf(use) };
   batch.failedAt.set(use.endpoint, { first: before?.first ?? last, last });
-  batch.surprises += 1;
-  endpoints.surprise(use);
+  if (batch.size === 1) batch.withheld += 1;
+  else {
+    batch.surprises += 1;
+    endpoints.surprise(use, 1);
+  }
   return before !== undefined && last.taken > before.last.taken;
 }

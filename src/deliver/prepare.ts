@@ -134,6 +134,7 @@ export class Preparer {
       };
       const encoded = sink.encode(event);
       const bytes = Buffer.byteLength(encoded);
+      this.#context.largest.saw(bytes);
       if (bytes <= sink.maxEventBytes) return { open, event, encoded, bytes };
       const text = `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`;
       return { open, event, code: 'too_large', text };

@@ -119,6 +119,7 @@ export class LaneReader {
   async #endPage({ lane }: Chunk): Promise<void> {
     this.#context.settler.add(lane.progress);
     await this.#context.unknownActions.report();
+    await this.#context.largest.report();
   }
 
   #rest(known: KnownLane, error: unknown): void {

@@ -28,9 +28,8 @@ export interface OvertakenBatch {
   readonly overtaken: Batch;
 }
 
-function isOvertaken(batches: readonly Batch[]): boolean {
-  const [batch] = batches;
-  return batch !== undefined && batches.length === 1 && (batch.standsBack || (batch.size === 1 && batch.lonelyFailures > 0));
+function isOvertaken({ standsBack, size, lonelyFailures }: Batch): boolean {
+  return standsBack || (size === 1 && lonelyFailures > 0);
 }
 
 /**
@@ -72,7 +71,8 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       }
       use[Symbol.dispose]();
       isProbe = await conclude(context, stack, batch, { endpoint, verdicts: answer, generation: use.generation, isProbe });
-      if (stack.length === 1 && isOvertaken(stack)) yield { overtaken: stack.splice(0)[0] ?? batch };
+      // Several of them would otherwise take turns here, and nothing else would ever be sent.
+      if (stack.every(isOvertaken)) for (const overtaken of stack.splice(0).toReversed()) yield { overtaken };
     }
   } finally {
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
@@ -210,10 +210,11 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
+  await doubt(context, endpoint, decision.failure);
   stack.pop();
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
-  if (isOvertaken(applied.again)) stack.unshift(...applied.again);
+  if (applied.again.every(isOvertaken)) stack.unshift(...applied.again);
   else stack.push(...applied.again.toReversed());
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {

@@ -60,6 +60,7 @@ function warningsOf(context: LoopContext): string[] {
     warnings.push(`${deadLetters.count} of ${settings.maxDeadLetters} dead letters; at the limit the sink holds`);
   if (tally.unlocated > 0)
     warnings.push(`the receiver took batches and says that it refused ${tally.unlocated} of their events, without telling which`);
+  if (tally.warning !== undefined) warnings.push(`the receiver warns: ${tally.warning}`);
   if (tally.journalTrouble !== undefined) warnings.push(`offsets cannot be written: ${tally.journalTrouble}`);
   return warnings;
 }

@@ -16,6 +16,9 @@ export class Tally {
   mapFailed = 0;
   /** Events a receiver took and refused without telling which. */
   unlocated = 0;
+  /** What the receiver said of the batch that it took last. */
+  warning: string | undefined;
+  wasWarned = false;
   lastAcknowledged: number | undefined;
   lastError: Trouble | undefined;
   /** Why offsets cannot be written at the moment. */

@@ -34,8 +34,13 @@ const unknownLifetimeMs = 300_000;
  * A 4xx of the token endpoint other than 408, 425 and 429 rejects with PEN_SOURCE_REFUSED: the credential is wrong. Everything else
  * rejects with PEN_SOURCE_UNAVAILABLE, PEN_SOURCE_BAD_REPLY or what the client throws.
  */
-export function oauth2ClientCredentials(settings: OAuth2Settings, http: HttpClient, seams: Seams): TokenSource {
-  return cacheToken(() => mint(settings, http, seams), seams.clock);
+export function oauth2ClientCredentials(
+  settings: OAuth2Settings,
+  http: HttpClient,
+  seams: Seams,
+  timeoutMs = 30_000,
+): TokenSource {
+  return cacheToken(() => mint(settings, http, seams, timeoutMs), seams.clock);
 }
 
 /** An access token fresh from its issuer. */
@@ -80,7 +85,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
   });
 }
 
-async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): Promise<MintedToken> {
+async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams, timeoutMs: number): Promise<MintedToken> {
   const { token_url, client_id, client_secret, scope, audience, auth_style = 'body' } = settings;
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
@@ -99,7 +104,7 @@ async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams): P
     url: new URL(token_url),
     headers,
     body: form.toString(),
-    timeoutMs: 30_000,
+    timeoutMs,
     maxBytes: 65_536,
   });
   return readToken(answer, new URL(token_url).origin, seams);

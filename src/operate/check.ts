@@ -6,6 +6,7 @@ import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
 import { type OpenContext, openReader, openSink, plainUserAgent } from '../runtime/open-runtime.ts';
+import { describeSize, largestOf } from './largest-event.ts';
 
 /** What a live check found out about one source or sink; field names are stable. */
 export interface Finding {
@@ -130,13 +131,17 @@ async function checkSource(
 }
 
 /** Probes one sink, live, with a marked test event at most. */
-async function checkSink(sink: SinkConfig, context: OpenContext, signal: AbortSignal): Promise<Finding> {
+async function checkSink(config: Config, sink: SinkConfig, context: OpenContext, signal: AbortSignal): Promise<Finding> {
   const route = await routeOf(sink.sinkType.urls(sink.options), sink, context);
   const base = { kind: 'sink', name: sink.name, route } as const;
   using limit = deadline(context.seams.clock, timeoutMs, signal);
   try {
     await using opened = await openSink(sink, context);
-    return { ...base, ...(await opened.probe(limit.signal)) };
+    const largest = await largestOf(config, sink, opened, context);
+    const report = await opened.probe(limit.signal, largest?.bytes);
+    const size = describeSize(largest, opened);
+    const fix = report.fix ?? size.fix;
+    return { ...base, ok: report.ok && size.fix === undefined, findings: [...report.findings, ...size.findings], fix };
   } catch (error) {
     return { ...base, ...failure(error) };
   }
@@ -160,5 +165,5 @@ export async function* check(
   options: CheckOptions = {},
 ): AsyncGenerator<Finding> {
   for (const source of config.sources.filter(({ enabled }) => enabled)) yield await checkSource(source, context, signal, options);
-  for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(sink, context, signal);
+  for (const sink of config.sinks.filter(({ enabled }) => enabled)) yield await checkSink(config, sink, context, signal);
 }

@@ -2,11 +2,8 @@ import { consequenceOf, PenstockError } from '../base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import type { Verdict } from './sink.ts';
 
-/**
- * What came of a request: an answer, or the verdict that follows from having none. `isBroken`: the peer ended a connection that was made
- * for this request, while it travelled or after.
- */
-export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict; readonly isBroken?: boolean };
+/** What came of a request: an answer, or the verdict that follows from having none. */
+export type Exchange = { readonly response: HttpResponse } | { readonly failed: Verdict };
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
@@ -34,26 +31,17 @@ function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
-  const isBroken = code === 'PEN_HTTP_RESET' && error.retryAfterMs === undefined;
   return {
     failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, retryAfterMs: error.retryAfterMs },
-    isBroken,
   };
 }
 
-/** The start of an answer's body on one line, fit for a reason: at most 200 characters, without control characters. */
-function excerpt(body: Buffer): string {
-  const text = body
-    .subarray(0, 1000)
+/** An answer for people: `answered 403 "Forbidden by policy"`. Whole: it is cut where secrets are taken out, after that. */
+export function describeAnswer(response: HttpResponse): string {
+  const text = response.body
     .toString('utf8')
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();
-  return text.length > 200 ? `${text.slice(0, 200).toWellFormed()}…` : text;
-}
-
-/** An answer for people: `answered 403 "Forbidden by policy"`. */
-export function describeAnswer(response: HttpResponse): string {
-  const text = excerpt(response.body);
   return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
 }
 
@@ -82,12 +70,21 @@ export function namesDestination(refusal: string): boolean {
 
 /** True for a page for people: a login form, a proxy's own error, a firewall's notice. */
 export function isPage({ body }: HttpResponse): boolean {
-  return /^\s*(?:<!doctype html|<html)/i.test(
-    body
-      .subarray(0, 200)
-      .toString('latin1')
-      .replace(/^\u00ef\u00bb\u00bf/, ''),
-  );
+  const start = body
+    .subarray(0, 4000)
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .replace(/^\s*<\?xml[^>]{0,200}>/i, '')
+    .replace(/<!--.*?-->/gs, '');
+  return /^\s*<(?:!doctype html|html|head|title|body|center|h1)\b/i.test(start);
+}
+
+const strangerFix =
+  'something else answers in place of the receiver (a proxy, a login page, a firewall, another service): check the address of the sink, and let its requests through';
+
+/** The verdict on a 2xx that the receiver's own API never gives: nobody knows what became of the batch, and when it goes on the sink holds. */
+export function stranger(reason: string): Verdict {
+  return { kind: 'uncertain', reason, blameless: true, fix: strangerFix };
 }
 
 /** The hold of a sink that got such a page; `isTaken`: its status said that the batch was taken. */
@@ -95,7 +92,7 @@ export function pageHold(said: string, isTaken: boolean): Verdict {
   return {
     kind: 'hold',
     reason: `an HTML page came in place of the receiver's answer: ${said}`,
-    fix: 'something before the receiver answers (a proxy, a login page, a firewall): check the address of the sink, and let its requests through',
+    fix: strangerFix,
     ...(isTaken ? { maybeStored: true } : {}),
   };
 }

@@ -8,9 +8,9 @@ import type { HttpClient } from '../http/client.ts';
 export type Verdict =
   /**
    * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
-   * without telling which, where its protocol forbids to send them again; counted and loud.
+   * without telling which, where its protocol forbids to send them again; counted and loud. `warning`: what it says besides.
    */
-  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number }
+  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number; readonly warning?: string | undefined }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
   /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */
@@ -33,8 +33,17 @@ export type Verdict =
    * `split` leave the batch and are sent apart from the others, without halving them: so one suspect is tried alone before it is refused.
    */
   | { readonly kind: 'split'; readonly code: string; readonly reason: string }
-  /** This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. */
-  | { readonly kind: 'event'; readonly code: string; readonly reason: string; readonly isFinal?: boolean }
+  /**
+   * This event is refused for its content; `isFinal`: or its protocol forbids to send it again, whatever the reason. `cause`: refusals of
+   * one code with different causes are not one fault of the configuration; nothing of the event's own values stands in it.
+   */
+  | {
+      readonly kind: 'event';
+      readonly code: string;
+      readonly reason: string;
+      readonly cause?: string | undefined;
+      readonly isFinal?: boolean;
+    }
   /**
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
    * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again.
@@ -122,8 +131,22 @@ export interface Sink extends AsyncDisposable {
   flush?(signal: AbortSignal): Promise<void>;
   /** Named counts since the sink was opened, for status and metrics: `truncated`. */
   counters?(): Readonly<Record<string, number>>;
-  /** Proves as much as can be proved without delivering real events; for `check`. */
-  probe(signal: AbortSignal): Promise<ProbeReport>;
+  /** What its receivers cut without a word, the smallest first. */
+  readonly receiverLimits?: readonly ReceiverLimit[];
+  /**
+   * Proves as much as can be proved without delivering real events; for `check`. `largestBytes`: of the largest event that the sink has met;
+   * where a test event is sent it is as large.
+   */
+  probe(signal: AbortSignal, largestBytes?: number): Promise<ProbeReport>;
+}
+
+/** What a kind of receiver takes of one event unless somebody changed it; beyond that it cuts, and acknowledges all the same. */
+export interface ReceiverLimit {
+  /** Of an encoded event. */
+  readonly bytes: number;
+  /** `Splunk keeps 10,000 bytes of an event (TRUNCATE) and answers that all is well`. */
+  readonly says: string;
+  readonly fix: string;
 }
 
 export interface ProbeReport {

@@ -72,6 +72,22 @@ it('OTLP: a partial success is counted, not sent again', async () => {
   expect(delivering.loop.status().warnings.join()).toMatch(/1/);
 });
 
+it('OTLP: a warning beside a success is shown until an answer comes without it', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let warning = 'attribute limit reached';
+  await using receiver = await openReceiver(() => ({ status: 200, body: { partial_success: { error_message: warning } } }));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'otlp' }), context));
+
+  await delivering.drained();
+  const first = delivering.loop.status().warnings;
+  warning = '';
+  journal.put(live, records('f', 3));
+  await delivering.drained();
+
+  expect([first, delivering.loop.status().warnings]).toEqual([['the receiver warns: attribute limit reached'], []]);
+});
+
 it('After a 410 nothing is sent until an operator releases the sink', async () => {
   const { seams, advance } = manualClock();
   let isReleased = false;

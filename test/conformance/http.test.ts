@@ -152,11 +152,37 @@ it('A bulk answer is read item by item', async () => {
     each: [
       { kind: 'accept' },
       { kind: 'retry', reason: '429 type_429: reason 429' },
-      { kind: 'event', code: 'type_400', reason: '400 type_400: reason 400' },
+      { kind: 'event', code: 'type_400', reason: '400 type_400: reason 400', cause: 'reason 0 type_400' },
       { kind: 'accept' },
     ],
   });
   expect(decide(verdicts, 4)).toMatchObject({ acknowledged: [0, 3], again: [[1]], refused: [{ index: 2 }] });
+});
+
+it('A refused item tells its innermost cause first, and what the event holds is no part of what counts as one cause', async () => {
+  const refused = (value: string, number: number): unknown => ({
+    create: {
+      status: 400,
+      error: {
+        type: 'document_parsing_exception',
+        reason: `[1:${number}] failed to parse field [risk] of type [long] in document with id '${value}'. Preview of field's value: '${value}'`,
+        caused_by: { type: 'outer', caused_by: { type: 'illegal_argument_exception', reason: `For input string: "${value}"` } },
+      },
+    },
+  });
+  const reply = { status: 200, body: { errors: true, items: [refused('high', 17), refused("it's 12", 4)] } };
+
+  expect(await answered(bulk, reply, 2)).toEqual({
+    each: [
+      ['high', 17],
+      ["it's 12", 4],
+    ].map(([value, number]) => ({
+      kind: 'event',
+      code: 'document_parsing_exception',
+      cause: '[0:0] failed to parse field [risk] of type [long] illegal_argument_exception',
+      reason: `400 document_parsing_exception: illegal_argument_exception: For input string: "${value}"; [1:${number}] failed to parse field [risk] of type [long] in document with id '${value}'. Preview of field's value: '${value}'`,
+    })),
+  });
 });
 
 /** A bulk answer in which every item was refused so. */
@@ -295,7 +321,7 @@ it('Sentinel: 204 accepts, a call has at most 1 MB, 429 waits as told', async ()
   expect(new URLSearchParams(receiver.seen[0]?.text).get('scope')).toBe('https://monitor.azure.com/.default');
   expect(receiver.seen[1]).toMatchObject({
     path: '/dataCollectionRules/dcr-1/streams/Custom-Audit?api-version=2023-01-01',
-    headers: { authorization: 'Bearer entra' },
+    headers: { authorization: 'Bearer entra', 'content-encoding': 'gzip' },
   });
   expect(JSON.parse(receiver.seen[1]?.text ?? '')).toEqual([
     { TimeGenerated: '2026-11-21T09:45:00.123Z', ...outgoing('e0').event },
@@ -365,15 +391,18 @@ it.each([
 });
 
 it.each([
-  [1, { all: { kind: 'accept', refused: 1 } }],
-  [0, { all: { kind: 'accept' } }],
-])('OTLP: partialSuccess with %i rejected records is not sent again, and counted', async (rejectedLogRecords, verdicts) => {
-  const reply = {
-    status: 200,
-    body: { partialSuccess: { rejectedLogRecords: String(rejectedLogRecords), errorMessage: 'too old' } },
-  };
-
-  expect(await answered({ preset: 'otlp' }, reply)).toEqual(verdicts);
+  [{ partialSuccess: { rejectedLogRecords: '1', errorMessage: 'too old' } }, { kind: 'accept', refused: 1, warning: 'too old' }],
+  [
+    { partial_success: { rejected_log_records: 2, error_message: 'too new' } },
+    { kind: 'accept', refused: 2, warning: 'too new' },
+  ],
+  [{ partialSuccess: { rejectedLogRecords: '0', errorMessage: 'use v2' } }, { kind: 'accept', warning: 'use v2' }],
+  [{ partial_success: { error_message: 'use v2' } }, { kind: 'accept', warning: 'use v2' }],
+  [{ partialSuccess: { rejectedLogRecords: 'none', errorMessage: '' } }, { kind: 'accept' }],
+  [{ partialSuccess: null }, { kind: 'accept' }],
+  [{}, { kind: 'accept' }],
+])('OTLP: %j is not sent again, and counted and warned of', async (body, verdict) => {
+  expect(await answered({ preset: 'otlp' }, { status: 200, body })).toEqual({ all: verdict });
 });
 
 it('OTLP: when every record is rejected each one is refused', async () => {

@@ -131,6 +131,45 @@ it.each(['e0', 'e377', 'e499'])('finds the message %s that breaks a stream witho
   expect(Math.max(...copies.values())).toBeLessThanOrEqual(10);
 });
 
+const answers = (breaks: (batch: Batch) => boolean): Omit<SetupOptions, 'journal'> => ({
+  answer: (batch) => (breaks(batch) ? reset : accepted),
+});
+
+it.each([
+  ['a stream', stream, ['e20', 'e21']],
+  ['a stream', stream, ['e1', 'e250', 'e251', 'e499']],
+  ['answers', answers, ['e20', 'e21']],
+  ['answers', answers, ['e1', 'e250', 'e251', 'e420']],
+] as const)('finds several messages that break %s, none of which counts for or against another: %j', async (_, receiver, bad) => {
+  const { isDrained, journal, copies } = await copiesOf(receiver((batch) => bad.some((uid) => holds(batch, uid))));
+
+  const taken = [...copies].filter(([uid]) => !bad.some((one) => one === uid)).map(([, count]) => count);
+  expect({ isDrained, letters: journal.letters.map(({ record }) => record.uid).toSorted() }).toEqual({
+    isDrained: true,
+    letters: [...bad].toSorted(),
+  });
+  expect(Math.max(...taken)).toBeLessThanOrEqual(10);
+});
+
+it('sends what is new before several events that keep failing, also one request at a time', async () => {
+  const bad = ['b0', 'b1', 'b2'];
+  const journal = memoryJournal();
+  journal.put(live, records('b', 3));
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer: (batch) => (bad.some((uid) => holds(batch, uid)) ? reset : accepted),
+  });
+  loop.start();
+  await clock.advance(600_000);
+
+  journal.put(live, records('e', 5));
+  await clock.advance(300_000);
+
+  const fresh = sent.flatMap(({ uids }) => uids).filter((uid) => uid.startsWith('e'));
+  expect(fresh).toEqual(['e0', 'e1', 'e2', 'e3', 'e4']);
+  await clock.until(loop.stop(0));
+});
+
 it('bounds the copies of what a stream broke with while it was idle', async () => {
   const clock = virtualClock(1_000_000);
   const balanced = stream(() => false);

@@ -57,3 +57,17 @@ it('lets the letters of a forgiven code pass', () => {
 
   expect(answers).not.toContain(true);
 });
+
+it('does not add up different causes of one code, unless most events are refused with it', () => {
+  const alarmAt = (taken: number): number => {
+    const rate = new RefusalRate();
+    rate.accepted(1);
+    const answers = Array.from({ length: 60 }, (_, index) => {
+      rate.accepted(taken);
+      return rate.refused(`e${index}`, '400', { cause: `field ${index % 10}` });
+    });
+    return answers.indexOf(true);
+  };
+
+  expect({ oneInThree: alarmAt(2), all: alarmAt(0) }).toEqual({ oneInThree: -1, all: 19 });
+});

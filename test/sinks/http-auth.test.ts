@@ -1,5 +1,6 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { deadline } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import { http, openHttp } from '../../src/sinks/http/index.ts';
 import { batchOf, kinds, numbered, openContext, settled } from './batches.ts';
@@ -90,6 +91,33 @@ it.each([
 
   expect(kinds(result)).toBe(verdict);
   expect(receiver.seen.map(({ path }) => path)).toEqual(['/token']);
+});
+
+it('does not wait for a token longer than for an answer, and calls nothing sent', async () => {
+  await using receiver = await openReceiver(() => () => undefined);
+  await using context = await openContext({ timeoutMs: 100 });
+  const oauth2 = { token_url: `${receiver.url}/token`, client_id: 'id', client_secret: 'very-secret' };
+  const key = { client_email: 'p@p', private_key: privateKey, token_uri: `${receiver.url}/token` };
+  const ways = [{ oauth2 }, { google_service_account: JSON.stringify(key) }];
+
+  for (const auth of ways) {
+    await using sink = openHttp(httpOptions(receiver.url, { auth }), context);
+
+    expect(kinds(settled(await sink.send(batchOf(sink, numbered(1)), signal)))).toBe('retry');
+  }
+  expect(receiver.seen.map(({ path }) => path)).toEqual(['/token', '/token']);
+});
+
+it('says what is missing when the time of a batch is over before its token came', async () => {
+  await using receiver = await openReceiver(() => () => undefined);
+  await using context = await openContext();
+  const oauth2 = { token_url: `${receiver.url}/token`, client_id: 'id', client_secret: 'very-secret' };
+  await using sink = openHttp(httpOptions(receiver.url, { auth: { oauth2 } }), context);
+  using limit = deadline(context.seams.clock, 50);
+
+  expect(await sink.send(batchOf(sink, numbered(1)), limit.signal)).toEqual({
+    all: { kind: 'retry', reason: 'no access token came in time: check "auth.oauth2" of the sink' },
+  });
 });
 
 it('takes exactly one way to authenticate', () => {

@@ -9,7 +9,7 @@ const docs = resolve(import.meta.dirname, '../../docs');
 const source = 'sources: { feed: { connector: vendor, options: { org_id: acme } } }\n';
 const env = { SUMO_HTTP_SOURCE_URL: 'https://endpoint.example.sumologic.com/receiver/v1/http/c0de' };
 const secrets =
-  'NEW_RELIC_LICENSE_KEY LOKI_PASSWORD AXIOM_TOKEN CRIBL_HEC_TOKEN CRIBL_TOKEN PANTHER_SECRET SPLUNK_HEC_TOKEN LAKE_TOKEN';
+  'NEW_RELIC_LICENSE_KEY LOKI_PASSWORD COLLECTOR_TOKEN AXIOM_TOKEN CRIBL_HEC_TOKEN CRIBL_TOKEN PANTHER_SECRET SPLUNK_HEC_TOKEN LAKE_TOKEN';
 const filled = { ...env, ...Object.fromEntries(secrets.split(' ').map((name) => [name, `value-of-${name}`])) };
 
 /** Certificate files are looked at when a configuration loads; the pages name some that this machine has not. */
@@ -40,7 +40,7 @@ describe('Every configuration in the pages about sinks validates', () => {
 
   it('covers every receiver that has a recipe', () => {
     expect(new Set(blocksOf('sinks/recipes.md').map(({ heading }) => heading))).toEqual(
-      new Set(['Sumo Logic', 'New Relic', 'Loki', 'Axiom', 'Cribl Stream', 'Panther']),
+      new Set(['Sumo Logic', 'New Relic', 'Loki', 'OpenTelemetry Collector', 'Axiom', 'Cribl Stream', 'Panther']),
     );
   });
 });

@@ -131,7 +131,7 @@ it('does not call sent what the receiver has not taken, however much follows', a
   const files = { ...systemSeams().files, readFile: (async () => kernelTable(receiver, outstanding)) as never };
   await using sink = await openSink(
     syslog,
-    { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 1 },
+    { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 1, max_message: '64KiB' },
     { seams: { ...systemSeams(), files } },
   );
   const batch = batchOf(sink, [outgoing({ body: 'x'.repeat(10_000) })]);

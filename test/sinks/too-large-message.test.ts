@@ -89,6 +89,7 @@ it.each([
       bom: false,
       oversize: 'refuse',
       resend_window: 1000,
+      max_message: '64KiB',
       ...(framing === undefined ? {} : { framing }),
     };
     await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)));

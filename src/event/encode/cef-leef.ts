@@ -48,6 +48,8 @@ function extension(mapped: Mapped): Pairs {
   return [
     ['rt', event.time],
     ['externalId', facts.eventId],
+    // The vendor's id may be shared by two events, and copies are found by ours: early, so that a cut message keeps it.
+    ...custom('flexString1', 'eventUid', event.metadata.uid),
     ['deviceExternalId', event.metadata.tenant_uid],
     ['cat', event.class_name],
     ['act', event.activity_name],
@@ -113,6 +115,8 @@ export function leefLine(mapped: Mapped): string {
   const { product, event_code: code = 'unreadable', tenant_uid: tenant, uid } = event.metadata;
   const pairs: [string, string | undefined][] = [
     ['devTime', String(event.time).padStart(13, '0')],
+    // Early, so that a cut message keeps it.
+    ['eventUid', uid],
     ['cat', mapped.action?.class_name ?? event.class_name],
     ['sev', String(cefSeverity(event))],
     ['usrName', nameOf(facts.actor)],
@@ -123,7 +127,6 @@ export function leefLine(mapped: Mapped): string {
     ['action', event.activity_name],
     ['outcome', facts.outcome],
     ['orgId', tenant],
-    ['eventUid', uid],
     ['msg', event.message],
   ];
   const told = pairs.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${leefText(value)}`]));

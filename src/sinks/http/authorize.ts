@@ -1,7 +1,5 @@
 import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import type { Seams } from '../../base/seams.ts';
-import type { HttpClient } from '../../http/client.ts';
 import { cacheToken, type MintedToken, oauth2ClientCredentials, readToken, type TokenSource } from '../../http/index.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { parseAnswer } from './answer.ts';
@@ -19,14 +17,18 @@ export interface Authorizer {
 }
 
 /** Makes the authorizer of a sink. Throws PEN_CONFIG_INVALID for an invalid key file. */
-export function openAuthorizer(auth: HttpAuth | undefined, preset: Preset, { http, seams }: SinkContext): Authorizer {
+export function openAuthorizer(auth: HttpAuth | undefined, preset: Preset, context: SinkContext): Authorizer {
+  const { http, seams, timeoutMs } = context;
   if (auth?.oauth2 !== undefined) {
     const { scope = preset.scope, ...rest } = auth.oauth2;
-    return tokens(oauth2ClientCredentials(scope === undefined ? rest : { ...rest, scope }, http, seams), 'auth.oauth2');
+    return tokens(
+      oauth2ClientCredentials(scope === undefined ? rest : { ...rest, scope }, http, seams, timeoutMs),
+      'auth.oauth2',
+    );
   }
   if (auth?.google_service_account !== undefined)
     return tokens(
-      googleServiceAccount(auth.google_service_account, preset.scope ?? defaultScope, http, seams),
+      googleServiceAccount(auth.google_service_account, preset.scope ?? defaultScope, context),
       'auth.google_service_account',
     );
   const headers = fixedHeaders(auth ?? {}, preset);
@@ -50,6 +52,8 @@ function tokens(source: TokenSource, path: string): Authorizer {
       try {
         return { headers: { authorization: `Bearer ${await source.token(signal)}` } };
       } catch (error) {
+        if (isTimeout(signal))
+          return { failed: { kind: 'retry', reason: `no access token came in time: check "${path}" of the sink` } };
         if (!(error instanceof PenstockError)) throw error;
         return { failed: verdictOf(error, path) };
       }
@@ -59,6 +63,11 @@ function tokens(source: TokenSource, path: string): Authorizer {
       return true;
     },
   };
+}
+
+/** True when the time of the whole exchange is over, and not when somebody stops the sink. */
+function isTimeout({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
 // No batch left this machine yet, so nothing is uncertain here.
@@ -127,17 +136,20 @@ const lifetimeSeconds = 3600;
  * `keyFile` is the text of the JSON key. Throws PEN_CONFIG_INVALID when it is invalid.
  * Source: https://developers.google.com/identity/protocols/oauth2/service-account#httprest
  */
-function googleServiceAccount(keyFile: string, scope: string, http: HttpClient, seams: Seams): TokenSource {
+function googleServiceAccount(keyFile: string, scope: string, context: Exchanging): TokenSource {
   const account = readKeyFile(keyFile);
-  return cacheToken(() => mint(account, scope, http, seams), seams.clock);
+  return cacheToken(() => mint(account, scope, context), context.seams.clock);
 }
 
-async function mint(account: ServiceAccount, scope: string, http: HttpClient, seams: Seams): Promise<MintedToken> {
+type Exchanging = Pick<SinkContext, 'http' | 'seams' | 'timeoutMs'>;
+
+async function mint(account: ServiceAccount, scope: string, context: Exchanging): Promise<MintedToken> {
+  const { http, seams, timeoutMs = 30_000 } = context;
   const url = new URL(account.tokenUri);
   const assertion = signedJwt(account, scope, seams.clock.now());
   const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }).toString();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
-  const answer = await http.request({ method: 'POST', url, headers, body, timeoutMs: 30_000, maxBytes: 65_536 });
+  const answer = await http.request({ method: 'POST', url, headers, body, timeoutMs, maxBytes: 65_536 });
   return readToken(answer, url.origin, seams);
 }
 

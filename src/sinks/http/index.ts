@@ -1,6 +1,5 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isJsonFormat } from '../../event/index.ts';
-import { openCeiling } from '../body.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { openAuthorizer, readKeyFile, standardWebhooks } from './authorize.ts';
 import { HttpOptions } from './options.ts';
@@ -26,17 +25,18 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
   const format = context.format ?? 'ocsf';
   const isJson = isJsonFormat(format);
   const preset = presetOf(options, isJson);
+  const compression = options.compression ?? preset.compression ?? 'none';
   const entry: EntryContext = { format, isJson, hostname: context.hostname, version: context.version, options };
   const secrets = options.signature?.standard_webhooks;
   const sending: Sending = {
     options,
     context,
     preset,
+    compression,
     entry,
     url: targetOf(options, preset),
     authorizer: openAuthorizer(options.auth, preset, context),
     sign: secrets === undefined ? undefined : standardWebhooks(secrets),
-    ceiling: openCeiling(),
   };
   const { eventBytes = Number.MAX_SAFE_INTEGER, batchBytes, batchEvents } = preset.limits;
   const frame = preset.frame(entry);
@@ -50,6 +50,7 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     maxBatchEvents: batchEvents,
     encode: preset.entry(entry),
     send: httpSend(sending),
+    receiverLimits: preset.receiverLimits ?? [],
     probe: (signal) => probeHttp(sending, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

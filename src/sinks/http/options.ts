@@ -57,7 +57,11 @@ export const HttpOptions = Type.Object(
       default: 'ndjson',
       description: 'ndjson: one event a line; json_array: one array; single: one request per event. A preset has its own.',
     }),
-    compression: Type.Enum(['none', 'gzip', 'zstd'], { default: 'none', description: 'Content-Encoding of requests.' }),
+    compression: Type.Optional(
+      Type.Enum(['none', 'gzip', 'zstd'], {
+        description: 'Content-Encoding of requests. Unset: gzip with preset sentinel, none elsewhere.',
+      }),
+    ),
     auth: Type.Optional(Auth),
     signature: Type.Optional(
       Type.Object(

@@ -1,6 +1,6 @@
 import type { Format } from '../../event/event.ts';
 import type { Frame } from '../body.ts';
-import type { OutgoingEvent, Verdicts } from '../sink.ts';
+import type { OutgoingEvent, ReceiverLimit, Verdicts } from '../sink.ts';
 import type { HttpOptions } from './options.ts';
 
 /** What an entry's writer knows once, when the sink opens. */
@@ -55,12 +55,25 @@ export interface Preset {
     readonly batchEvents?: number;
     readonly answerBytes?: number;
   };
+  /** When none is configured; `none` when absent. */
+  readonly compression?: 'gzip';
   /** Rules that come before the general ones. */
   readonly statuses?: readonly StatusRule[];
   /** Reads a 2xx answer that can say more than yes; undefined when it says just that. */
   readonly success?: (body: Buffer, size: number, isReplay: boolean) => Verdicts | undefined;
-  /** A request that proves credentials without delivering anything. */
-  readonly probe?: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string };
+  /** A request that delivers nothing and is refused where credentials or the place of the events are wrong. */
+  readonly probe?: {
+    readonly method: 'GET' | 'POST';
+    readonly path: string;
+    readonly body?: string;
+    /** What a 2xx proves to be there, and what a 404 says is not: `index {index}`. */
+    readonly proves?: string;
+    /** The place is made by the first event. */
+    readonly mayBeMissing?: boolean;
+  };
+  /** What a check has to say of the receiver whatever it answers. */
+  readonly notes?: readonly string[];
+  readonly receiverLimits?: readonly ReceiverLimit[];
 }
 
 /** The event's body as a JSON value: itself, or its text as a string. */

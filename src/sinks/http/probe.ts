@@ -1,49 +1,89 @@
-import { describeAnswer, exchange } from '../exchange.ts';
+import type { HttpResponse } from '../../http/client.ts';
+import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
 import type { Sending } from './send.ts';
 
 /**
- * Proves what can be proved without delivering an event: the way there, the token where one is minted, the credentials where the
- * receiver has a request that stores nothing.
+ * Proves what can be proved without delivering an event: the way there, the token where one is minted, and, where the receiver has a request
+ * that stores nothing, credentials and the place of the events.
  */
 export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<ProbeReport> {
-  const { authorizer, context, preset, options, url } = sending;
+  const { authorizer, preset, options } = sending;
   const authorization = await authorizer.authorize(signal);
   if ('failed' in authorization) return failed([wordsOf(authorization.failed)], authorization.failed);
-  const findings =
-    options.auth?.oauth2 === undefined && options.auth?.google_service_account === undefined ? [] : ['access token granted'];
+  const granted = options.auth?.oauth2 !== undefined || options.auth?.google_service_account !== undefined;
+  const notes = preset.notes ?? [];
+  const findings = granted ? ['access token granted'] : [];
+  const sent = await ask(sending, authorization.headers, signal);
+  const { origin } = targetOf(sending);
+  if ('failed' in sent) return failed([...findings, `${origin} not reached: ${wordsOf(sent.failed)}`], sent.failed);
+  const reached = [...findings, `${origin} reached`];
+  const refusal = refusalOf(sending, sent.response);
+  if (refusal !== undefined) return { ok: false, findings: [...reached, refusal.said, ...notes], fix: refusal.fix };
+  return { ok: true, findings: [...reached, ...(await proofs(sending, sent.response, signal)), ...notes] };
+}
+
+function targetOf({ preset: { probe }, options, url }: Sending): URL {
+  return probe === undefined ? url : new URL(`${baseOf(options.url ?? url.origin)}${fill(probe.path, options)}`);
+}
+
+function ask(sending: Sending, authorization: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Exchange> {
+  const { context, preset, options } = sending;
   const { probe } = preset;
-  const target = probe === undefined ? url : new URL(`${baseOf(options.url ?? url.href)}${fill(probe.path, options)}`);
-  const sent = await exchange(
-    context.http,
-    {
-      method: probe?.method ?? 'GET',
-      url: target,
-      headers: {
-        ...options.headers,
-        ...(probe?.body === undefined ? {} : { 'content-type': preset.contentType }),
-        ...authorization.headers,
-      },
-      body: probe?.body,
-      timeoutMs: context.timeoutMs ?? 30_000,
-      maxBytes: 65_536,
-      signal,
-    },
-    true,
-  );
-  if ('failed' in sent) return failed([...findings, `${target.origin} not reached: ${wordsOf(sent.failed)}`], sent.failed);
-  const { status } = sent.response;
-  const reached = [...findings, `${target.origin} reached`];
-  if (status === 401 || status === 403) {
-    const said = describeAnswer(sent.response);
-    return { ok: false, findings: [...reached, `credentials refused: ${said}`], fix: 'check "auth" of the sink' };
-  }
-  if (probe !== undefined && status < 300) return { ok: true, findings: [...reached, 'credentials accepted'] };
-  return {
-    ok: true,
-    findings: [...reached, `a ${probe?.method ?? 'GET'} is answered with ${status}; only the first batch proves more`],
-  };
+  const contentType: Record<string, string> = probe?.body === undefined ? {} : { 'content-type': preset.contentType };
+  const headers = { ...options.headers, ...contentType, ...authorization };
+  const { timeoutMs = 30_000 } = context;
+  const request = { method: probe?.method ?? 'GET', url: targetOf(sending), headers, body: probe?.body };
+  return exchange(context.http, { ...request, timeoutMs, maxBytes: 1_048_576, signal }, true);
+}
+
+/** What is wrong for sure. */
+function refusalOf(
+  { preset: { probe }, options }: Sending,
+  response: HttpResponse,
+): { readonly said: string; readonly fix: string } | undefined {
+  const said = describeAnswer(response);
+  const { status } = response;
+  // Credentials that only write may not look.
+  if (status === 403 && probe?.mayBeMissing === true) return undefined;
+  if (status === 401 || status === 403) return { said: `credentials refused: ${said}`, fix: 'check "auth" of the sink' };
+  if (probe === undefined) return undefined;
+  const page = pageHold(said, false);
+  if (isPage(response) && page.kind === 'hold') return { said: page.reason, fix: page.fix };
+  const isMissing = status === 404 || (status >= 400 && status < 500 && namesDestination(response.body.toString('utf8')));
+  if (!isMissing || probe.mayBeMissing === true) return undefined;
+  const place = probe.proves === undefined ? 'what the path names' : named(probe.proves, options);
+  return { said: `${place} is not there: ${said}`, fix: 'correct the options of the sink, or create what they name' };
+}
+
+async function proofs(sending: Sending, { status }: HttpResponse, signal: AbortSignal): Promise<string[]> {
+  const { preset, options } = sending;
+  const { probe } = preset;
+  const place = probe?.proves === undefined ? undefined : named(probe.proves, options);
+  const isSuccess = status >= 200 && status < 300;
+  const isKnown = isSuccess || (status === 404 && probe?.mayBeMissing === true);
+  if (probe === undefined || !isKnown)
+    return [`a ${probe?.method ?? 'GET'} is answered with ${status}; only the first batch proves more`];
+  const found =
+    place === undefined ? [] : [isSuccess ? `${place} is there` : `${place} does not exist yet: the first batch has to make it`];
+  return [await credentials(sending, status, signal), ...found];
+}
+
+/** Whether the receiver looks at credentials at all: asks once more without. */
+async function credentials(sending: Sending, status: number, signal: AbortSignal): Promise<string> {
+  if (sending.options.auth === undefined) return 'no credentials are configured, and none were asked for';
+  const without = await ask(sending, {}, signal);
+  const isSame = 'response' in without && without.response.status === status;
+  return isSame ? 'the same answer comes without credentials: none are checked' : 'credentials accepted';
+}
+
+/** Words with `{option}` filled in, for people. */
+function named(words: string, options: Sending['options']): string {
+  return words.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = options[name as keyof Sending['options']];
+    return typeof value === 'string' ? value : '';
+  });
 }
 
 /** A base URL without the slash at its end. */

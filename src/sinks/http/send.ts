@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
-import { type Bodies, type Ceiling, openBodies } from '../body.ts';
+import { type Bodies, openBodies } from '../body.ts';
 import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { numberAt, verdictOfStatus } from './answer.ts';
@@ -13,11 +13,11 @@ export interface Sending {
   readonly options: HttpOptions;
   readonly context: SinkContext;
   readonly preset: Preset;
+  readonly compression: NonNullable<HttpOptions['compression']>;
   readonly entry: EntryContext;
   readonly url: URL;
   readonly authorizer: Authorizer;
   readonly sign: Sign | undefined;
-  readonly ceiling: Ceiling;
 }
 
 /** Statuses that speak of what was sent. */
@@ -30,11 +30,11 @@ const maxAnswerBytes = 65_536;
 
 /** Makes the `send` of a sink. */
 export function httpSend(sending: Sending): (batch: Batch, signal: AbortSignal) => Promise<Verdicts> {
-  const { preset, options, entry } = sending;
+  const { preset, compression, entry } = sending;
   const frame = preset.frame(entry);
-  const bodies = openBodies(frame, options.compression);
+  const bodies = openBodies(frame, compression);
   const { overwrite } = preset;
-  const rewritten = overwrite && openBodies(frame, options.compression, overwrite.rewrite);
+  const rewritten = overwrite && openBodies(frame, compression, overwrite.rewrite);
   let overwrites = overwrite !== undefined;
 
   return async (batch, signal) => {
@@ -50,29 +50,26 @@ export function httpSend(sending: Sending): (batch: Batch, signal: AbortSignal) 
 
 /** Sends a batch once; after a 401 once more with a new token, where there can be one. */
 async function attempt(sending: Sending, bodies: Bodies, batch: Batch, signal: AbortSignal): Promise<Exchange> {
-  const { authorizer, ceiling, context } = sending;
+  const { authorizer, context } = sending;
   const { bytes } = await bodies.of(batch);
-  const halves = ceiling.halve(batch.events.length, bytes.length);
-  if (halves !== undefined) return { failed: halves };
   for (let again = true; ; again = false) {
     const authorization = await authorizer.authorize(signal);
     if ('failed' in authorization) return authorization;
     const request = requestOf(sending, batch, bytes, authorization.headers, signal);
     const sent = await exchange(context.http, request, sending.preset.success === undefined);
-    ceiling.learn(bytes.length, sent);
     const isRefused = 'response' in sent && sent.response.status === 401;
     if (!isRefused || !again || !authorizer.renew(authorization.headers)) return sent;
   }
 }
 
 function requestOf(
-  { options, context, preset, url, sign }: Sending,
+  { options, compression, context, preset, url, sign }: Sending,
   { id }: Batch,
   bytes: Buffer,
   authorization: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): HttpRequest {
-  const encoding: Record<string, string> = options.compression === 'none' ? {} : { 'content-encoding': options.compression };
+  const encoding: Record<string, string> = compression === 'none' ? {} : { 'content-encoding': compression };
   return {
     method: options.method,
     url,

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { describeAnswer, isPage, pageHold } from '../exchange.ts';
+import { describeAnswer, isPage, pageHold, stranger } from '../exchange.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
@@ -26,7 +26,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
   const fields = fieldsOf(response.body);
   const code = naturalNumber(fields['code']);
   const isHec = code !== undefined && code <= highestCode;
-  const text = typeof fields['text'] === 'string' ? fields['text'].slice(0, 200) : '';
+  const text = typeof fields['text'] === 'string' ? fields['text'] : '';
   return {
     status: response.status,
     code: isHec ? code : undefined,
@@ -173,7 +173,7 @@ function classifyStatus(answer: HecAnswer): Verdict {
   if (status === 413) return splitVerdict(answer);
   if (status === 429 || status === 503) return retryVerdict(answer);
   if (answer.isPage && (isSuccess(status) || status === 400)) return pageHold(said, isSuccess(status));
-  if (isSuccess(status)) return { kind: 'uncertain', reason: `${said}, which is not an answer of Splunk HEC` };
+  if (isSuccess(status)) return stranger(`${said}, which is not an answer of Splunk HEC`);
   if (status >= 500 || status === 408 || status === 425) return uncertainVerdict(answer);
   if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
   if (status >= 300 && status < 400) return { kind: 'hold', reason: `${said}; redirects are never followed`, fix: notHecFix };

@@ -40,7 +40,14 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
     encode: envelopeEncoder(options, context.hostname, context.format ?? 'cim'),
     send: hecSend(options, context, posts.post, acknowledgements),
     flush: async (signal) => await acknowledgements?.flush(signal),
-    probe: (signal) => probeHec({ options, context, post: posts.post }, signal),
+    receiverLimits: [
+      {
+        bytes: 10_000,
+        says: 'Splunk cuts an event (TRUNCATE = 10000) and still answers code 0',
+        fix: 'set TRUNCATE = 0, or more than that, for the sourcetypes penstock:* in props.conf',
+      },
+    ],
+    probe: (signal, largestBytes) => probeHec({ options, context, post: posts.post, largestBytes }, signal),
     [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
   };
 }

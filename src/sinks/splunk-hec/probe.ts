@@ -13,6 +13,8 @@ interface Probing {
   readonly options: SplunkHecOptions;
   readonly context: SinkContext;
   readonly post: HecPost;
+  /** The test event is as large as the largest that the sink has met. */
+  readonly largestBytes: number | undefined;
 }
 
 interface Finding {
@@ -50,9 +52,22 @@ async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSi
   keepCookies(channel, sent.response.headers['set-cookie']);
   const reached = 'reached';
   if (!isAccepted(answer)) return describeRefusal(reached, answer, options);
-  const accepted = [reached, 'token accepted', `${nameOf(options)} accepted a test event (sourcetype penstock:check)`];
+  const size = probing.largestBytes === undefined ? '' : ` of ${testEvent(probing).length} bytes`;
+  const token = (await checksTokens(endpoint, probing, signal))
+    ? 'token accepted'
+    : 'a wrong token is taken as well: none is checked';
+  const accepted = [reached, token, `${nameOf(options)} accepted a test event${size} (sourcetype penstock:check)`];
   const acknowledged = await proveAcknowledgement(answer, channel, probing, signal);
   return { ...acknowledged, lines: [...accepted, ...acknowledged.lines] };
+}
+
+/** Asks with a wrong token and without an event; HEC looks at the token first. */
+async function checksTokens(endpoint: string, { post }: Probing, signal: AbortSignal): Promise<boolean> {
+  const headers = { authorization: 'Splunk 00000000-0000-4000-8000-000000000000' };
+  const sent = await post(endpoint, eventPath, { headers, body: '', signal });
+  if ('failed' in sent) return true;
+  const answer = readAnswer(sent.response, undefined);
+  return !(isAccepted(answer) || answer.code === noDataCode);
 }
 
 function describeRefusal(reached: string, answer: HecAnswer, options: SplunkHecOptions): Finding {
@@ -68,6 +83,8 @@ function describeRefusal(reached: string, answer: HecAnswer, options: SplunkHecO
   return { lines: [reached, wordsOf(verdict)], fix: fixOf(verdict) };
 }
 
+/** Of HEC, for a request without an event. */
+const noDataCode = 5;
 const subject = 'indexer acknowledgement';
 
 function proveAcknowledgement(
@@ -109,7 +126,11 @@ async function awaitAcknowledgement(
   }
 }
 
-function testEvent({ options: { index, source, host }, context: { seams, hostname, name, version } }: Probing): string {
+function testEvent({
+  options: { index, source, host },
+  context: { seams, hostname, name, version },
+  largestBytes = 0,
+}: Probing): string {
   const envelope = {
     host: host ?? hostname,
     source: source ?? 'penstock:check',
@@ -118,7 +139,9 @@ function testEvent({ options: { index, source, host }, context: { seams, hostnam
     event: { message: 'Penstock test event, written by a check of the configuration', penstock_test: true, sink: name, version },
     fields: { penstock_id: 'penstock-check' },
   };
-  return `{"time":${hecTime(seams.clock.now())},${JSON.stringify(envelope).slice(1)}`;
+  const small = `{"time":${hecTime(seams.clock.now())},${JSON.stringify(envelope).slice(1)}`;
+  const missing = largestBytes - small.length - ',"padding":""'.length;
+  return missing <= 0 ? small : small.replace('"penstock_test":true', `$&,"padding":"${'x'.repeat(missing)}"`);
 }
 
 function nameOf({ index }: SplunkHecOptions): string {
@@ -130,5 +153,8 @@ function wordsOf(verdict: Verdict): string {
 }
 
 function fixOf(verdict: Verdict): string {
-  return verdict.kind === 'hold' ? verdict.fix : 'check host, port and scheme of the endpoint, and that Splunk is well';
+  if (verdict.kind === 'hold') return verdict.fix;
+  if (verdict.kind === 'split' || verdict.kind === 'event')
+    return 'let Splunk, and what is before it, take events as large as yours (maxEventSize, max_content_length, the body limit of a proxy)';
+  return 'check host, port and scheme of the endpoint, and that Splunk is well';
 }

@@ -1,5 +1,5 @@
 import { retryAfterMs } from '../../http/index.ts';
-import { type Bodies, openBodies, openCeiling } from '../body.ts';
+import { type Bodies, openBodies } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { Acknowledgements } from './acknowledge.ts';
@@ -86,7 +86,6 @@ interface Poster {
 function openPoster({ compression }: SplunkHecOptions, context: SinkContext, post: HecPost): Poster {
   const plain = openBodies(frame, 'none');
   const packed = compression === 'gzip' ? openBodies(frame, 'gzip') : plain;
-  const ceiling = openCeiling();
   let current = packed;
   const send = async (
     bodies: Bodies,
@@ -95,13 +94,9 @@ function openPoster({ compression }: SplunkHecOptions, context: SinkContext, pos
     signal: AbortSignal,
   ): Promise<Exchange> => {
     const { bytes } = await bodies.of(batch);
-    const halves = ceiling.halve(batch.events.length, bytes.length);
-    if (halves !== undefined) return { failed: halves };
     const encoding: Record<string, string> = bodies === plain ? {} : { 'content-encoding': 'gzip' };
     const parts = { headers: { ...headers, ...encoding }, body: bytes, signal };
-    const sent = await post(batch.endpoint, eventPath, parts);
-    ceiling.learn(bytes.length, sent);
-    return sent;
+    return await post(batch.endpoint, eventPath, parts);
   };
   return {
     async post(batch, headers, signal) {

@@ -1,5 +1,7 @@
 import { PenstockError } from '../../base/errors.ts';
 import { sizeBytes } from '../../base/quantity.ts';
+import type { Format } from '../../event/event.ts';
+import { isJsonFormat } from '../../event/index.ts';
 import { loadTls } from '../../http/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { compileMessage, rfc3164MaxBytes, sequenceRoom } from './message.ts';
@@ -11,8 +13,8 @@ import { openUdpSink, udpMaxBytes } from './udp.ts';
 
 const addressFix = 'write tls://siem.example.com:6514 (udp, tcp, tls, relp, relps)';
 
-// What syslog-ng and SC4S take by default; rsyslog needs maxMessageSize.
-const streamMaxBytes = 65_536;
+// What RFC 5425 asks of every receiver and rsyslog takes by default. What is longer many cut, and acknowledge all the same.
+const streamMaxBytes = 8192;
 
 /** `type: syslog`: RFC 5424 or 3164 over UDP, TCP, TLS, RELP, and RELP over TLS. */
 export const syslog: SinkType = {
@@ -38,7 +40,11 @@ async function openSyslog(options: SyslogOptions, context: SinkContext): Promise
   }
   const isTls = address.scheme === 'tls' || address.scheme === 'relps';
   const room = maxMessageBytes(options, address.scheme) - (options.rfc === 5424 ? sequenceRoom : 0);
-  const speaker = { hostname: options.hostname ?? context.hostname, procid: String(process.pid) };
+  const speaker = {
+    hostname: options.hostname ?? context.hostname,
+    procid: String(process.pid),
+    tagsUid: losesUid(options, context.format),
+  };
   const transport: Transport = {
     address,
     options,
@@ -49,6 +55,11 @@ async function openSyslog(options: SyslogOptions, context: SinkContext): Promise
   };
   if (address.scheme === 'udp') return openUdpSink(transport);
   return address.scheme === 'relp' || address.scheme === 'relps' ? openRelpSink(transport) : openStreamSink(transport);
+}
+
+/** True where neither header nor text are sure to carry the id of the event: a vendor's record, or JSON that may be cut. */
+function losesUid({ rfc, oversize }: SyslogOptions, format: Format = 'ocsf'): boolean {
+  return rfc === 3164 && (format === 'raw' || (oversize === 'truncate' && isJsonFormat(format)));
 }
 
 function maxMessageBytes(options: SyslogOptions, scheme: string): number {

@@ -8,6 +8,8 @@ import type { SyslogOptions } from './options.ts';
 interface Speaker {
   readonly hostname: string;
   readonly procid: string;
+  /** RFC 3164: the id of the event stands in the place of `procid`, for a text that may not carry it. */
+  readonly tagsUid?: boolean;
 }
 
 /** Longest that {@link withSequence} makes a message longer, in octets. */
@@ -118,8 +120,9 @@ function ietfHeader(options: SyslogOptions, speaker: Speaker): Header {
 
 function bsdHeader(options: SyslogOptions, speaker: Speaker): Header {
   const tag = options.app_name.replace(/[^A-Za-z0-9]/g, '').slice(0, 32) || 'penstock';
-  const from = `${headerField(speaker.hostname, 255)} ${tag}[${headerField(speaker.procid, 128)}]:`;
-  return ({ event }) => `<${priority(options.facility, event)}>${bsdTimestamp(event.time)} ${from}`;
+  const host = headerField(speaker.hostname, 255);
+  const from = (uid: string): string => `${host} ${tag}[${headerField(speaker.tagsUid === true ? uid : speaker.procid, 128)}]:`;
+  return ({ event, uid }) => `<${priority(options.facility, event)}>${bsdTimestamp(event.time)} ${from(uid)}`;
 }
 
 /**

@@ -41,7 +41,7 @@ export const SyslogOptions = Type.Object(
       Type.String({
         pattern: sizePattern,
         description:
-          'Largest message. Unset: 1180B on udp, 1024B with rfc 3164, 64KiB elsewhere. The receiver must take as much.',
+          'Largest message. Unset: 1180B on udp, 1024B with rfc 3164, 8KiB elsewhere, as rsyslog takes it. Raise it with the limit of the receiver: many cut what is longer, and acknowledge it.',
       }),
     ),
     oversize: Type.Enum(['refuse', 'truncate'], {

@@ -139,9 +139,7 @@ export function startRelpSession(watch: (onData: (chunk: Buffer) => void) => Con
 function parseAnswer(data: Buffer): RelpAnswer {
   const text = data.toString('utf8');
   const match = /^(\d{3})(?: ([^\n]*))?/.exec(text);
-  return match === null
-    ? { code: 0, text: text.slice(0, 200) }
-    : { code: Number(match[1]), text: (match[2] ?? '').slice(0, 200) };
+  return match === null ? { code: 0, text } : { code: Number(match[1]), text: match[2] ?? '' };
 }
 
 /** Sends a command and waits for its answer; undefined when the connection ended or the signal aborted first. */

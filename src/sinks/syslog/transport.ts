@@ -1,5 +1,5 @@
 import type { LoadedTls } from '../../http/index.ts';
-import type { Sink, SinkContext, Verdict } from '../sink.ts';
+import type { ReceiverLimit, Sink, SinkContext, Verdict } from '../sink.ts';
 import type { MessageEncoder } from './message.ts';
 import type { SyslogAddress, SyslogOptions } from './options.ts';
 
@@ -17,14 +17,37 @@ export interface Transport {
   readonly maxBytes: number;
 }
 
-type Shared = Pick<Sink, 'endpoints' | 'maxInFlight' | 'maxEventBytes' | 'encode' | 'counters'>;
+/** What receivers keep of a message unless they were told otherwise. */
+const receiverLimits: readonly (ReceiverLimit & { readonly schemes: readonly string[] })[] = [
+  {
+    bytes: 4096,
+    says: 'QRadar cuts a message (maximum TCP payload)',
+    fix: 'raise "Max TCP Syslog Payload Length" there',
+    schemes: ['tcp', 'tls'],
+  },
+  {
+    bytes: 8192,
+    says: 'rsyslog cuts a message (maxMessageSize = 8k) and takes it all the same',
+    fix: 'set global(maxMessageSize="64k") there, and maxDataSize of imrelp',
+    schemes: ['udp', 'tcp', 'tls', 'relp', 'relps'],
+  },
+  {
+    bytes: 65_536,
+    says: 'syslog-ng cuts a message (log-msg-size) and takes it all the same',
+    fix: 'raise log-msg-size() there',
+    schemes: ['udp', 'tcp', 'tls'],
+  },
+];
+
+type Shared = Pick<Sink, 'endpoints' | 'maxInFlight' | 'maxEventBytes' | 'receiverLimits' | 'encode' | 'counters'>;
 
 /** The part of a sink that is the same for every transport: one stream of messages to one address. */
-export function sharedOf({ options, encoder, maxBytes }: Transport): Shared {
+export function sharedOf({ address, options, encoder, maxBytes }: Transport): Shared {
   return {
     endpoints: [options.address],
     maxInFlight: 1,
     maxEventBytes: maxBytes,
+    receiverLimits: receiverLimits.filter(({ schemes }) => schemes.includes(address.scheme)),
     encode: (event) => encoder.encode(event),
     counters: () => ({ truncated: encoder.truncated }),
   };

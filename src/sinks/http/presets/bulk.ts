@@ -1,5 +1,5 @@
 import { isObject } from '../../../base/json.ts';
-import { namesDestination } from '../../exchange.ts';
+import { namesDestination, stranger } from '../../exchange.ts';
 import type { Verdict, Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import { isoTime, jsonObject, type Preset } from '../preset.ts';
@@ -21,7 +21,14 @@ const bulk: Preset = {
   overwrite: { rewrite: (entry) => `{"index":${entry.slice(create.length)}`, refusedBy: /op_type of create/ },
   limits: { batchBytes: 15_000_000, answerBytes: 16 * 2 ** 20 },
   success: readItems,
-  probe: { method: 'GET', path: '/' },
+  probe: { method: 'GET', path: '/{index}', proves: 'index "{index}"', mayBeMissing: true },
+  receiverLimits: [
+    {
+      bytes: 32_766,
+      says: 'a single text of an event is more than a keyword or flattened field takes, and makes it a dead letter',
+      fix: 'install the index template for this engine (docs/sinks.md), which caps what is indexed',
+    },
+  ],
 };
 
 /**
@@ -38,7 +45,7 @@ function readItems(body: Buffer, size: number): Verdicts {
   const answer = parseAnswer(body);
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
-    return { all: { kind: 'uncertain', reason: 'the answer does not come from the bulk API' } };
+    return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
   if (!answer['errors']) return { all: { kind: 'accept' } };
   return { each: items.map(verdictOf) };
 }
@@ -50,12 +57,44 @@ function verdictOf(item: unknown): Verdict {
   const { status } = result;
   const error = isObject(result['error']) ? result['error'] : {};
   const type = typeof error['type'] === 'string' ? error['type'] : `http_${status}`;
-  const reason = `${status} ${type}: ${typeof error['reason'] === 'string' ? error['reason'].slice(0, 300) : ''}`;
+  const { words, cause } = explained(error);
+  const reason = `${status} ${type}: ${words}`;
   if (status >= 200 && status < 300) return { kind: 'accept' };
   // The id is there already: an earlier attempt whose answer was lost.
   if (status === 409 && action === 'create') return { kind: 'accept' };
   if (status === 429 || status >= 500 || status === 409) return { kind: 'retry', reason };
   if (status === 401 || status === 403 || status === 404 || namesDestination(reason))
     return { kind: 'hold', reason, fix: 'check that the index exists and that the credentials may create documents in it' };
-  return { kind: 'event', code: type, reason };
+  return { kind: 'event', code: type, reason, cause };
+}
+
+interface Explained {
+  readonly words: string;
+  /** Without the event's own values. */
+  readonly cause: string;
+}
+
+const deepestCause = 20;
+
+/** What an error says: the innermost cause first, for the words around it carry a preview of the event. */
+function explained(error: Readonly<Record<string, unknown>>): Explained {
+  let inner = error;
+  for (let depth = 0; depth < deepestCause && isObject(inner['caused_by']); depth += 1) inner = inner['caused_by'];
+  const outerWords = textOf(error['reason']);
+  const cause = `${withoutValues(outerWords)} ${textOf(inner['type'])}`;
+  if (inner === error) return { words: outerWords, cause };
+  return { words: `${textOf(inner['type'])}: ${textOf(inner['reason'])}; ${outerWords}`, cause };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Words of an error from which the values of the event are taken: its id, a preview, numbers. */
+function withoutValues(words: string): string {
+  return words
+    .slice(0, 1000)
+    .replace(/ in document with id\b.*| Preview of field's value\b.*/s, '')
+    .replace(/'[^']*'|"[^"]*"/g, '')
+    .replace(/\d+/g, '0');
 }

@@ -22,6 +22,7 @@ const datadog: Preset = {
       return `{"ddsource":"penstock","service":${JSON.stringify(event.table)},"hostname":${host},"ddtags":${tags},"message":${message}},`;
     };
   },
+  probe: { method: 'POST', path: '/api/v2/logs', body: '[]' },
   limits: { eventBytes: 1_000_000, batchBytes: 5_000_000, batchEvents: 1000 },
 };
 
@@ -45,6 +46,12 @@ const googleSecops: Preset = {
     const data = Buffer.from(event.body).toString('base64');
     return `{"data":"${data}","logEntryTime":"${isoTime(event.event.time)}","labels":${labels}},`;
   },
+  probe: {
+    method: 'POST',
+    path: '/v1alpha/projects/{project}/locations/{region}/instances/{instance}/logTypes/{log_type}/logs:import',
+    body: '{"inlineSource":{"logs":[]}}',
+    proves: 'log type "{log_type}"',
+  },
   limits: { batchBytes: 1_000_000 },
   // A burst limit, which ends after minutes. Source: https://docs.cloud.google.com/chronicle/docs/ingestion/burst-limits
   statuses: [{ from: 429, to: 429, means: 'retry', waitMs: 300_000 }],
@@ -65,7 +72,26 @@ const sentinel: Preset = {
     ({ isJson }) =>
     (event) =>
       `${jsonObject(event, isJson, `"TimeGenerated":"${isoTime(event.event.time)}"`)},`,
-  // 1 MB a call, whether compressed or not.
+  // The API takes an empty array, which delivers nothing.
+  probe: {
+    method: 'POST',
+    path: '/dataCollectionRules/{dcr}/streams/{stream}?api-version=2023-01-01',
+    body: '[]',
+    proves: 'stream "{stream}" of rule "{dcr}"',
+  },
+  notes: [
+    'warning: Azure puts the time of receipt in place of a TimeGenerated that is older than two days or lies a day ahead: declare the column "time" (milliseconds) to keep the time of a backfill or of a first run with "start: 30d"',
+  ],
+  receiverLimits: [
+    {
+      bytes: 65_536,
+      says: 'Azure cuts the text of a column, and answers that all is well',
+      fix: 'declare columns for the members of large attributes in the stream, or leave include_raw off',
+    },
+  ],
+  // As Microsoft's own client does.
+  compression: 'gzip',
+  // 1 MB a call, before compression.
   limits: { batchBytes: 1_000_000 },
 };
 

@@ -1,4 +1,6 @@
-import { numberAt } from '../answer.ts';
+import { isObject } from '../../../base/json.ts';
+import type { Verdicts } from '../../sink.ts';
+import { parseAnswer } from '../answer.ts';
 import type { EntryContext, Preset } from '../preset.ts';
 
 /** OpenTelemetry's severity numbers by OCSF severity_id. Source: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber */
@@ -55,15 +57,28 @@ export const otlp: Preset = {
     { from: 500, to: 501, means: 'event' },
     { from: 505, to: 599, means: 'event' },
   ],
-  success: (body, size) => {
-    const refused = numberAt(body, 'partialSuccess.rejectedLogRecords') ?? 0;
-    if (refused <= 0) return undefined;
-    if (refused < size) return { all: { kind: 'accept', refused } };
-    const reason = 'the receiver rejected every log record of the request';
-    return { each: Array.from({ length: size }, () => ({ kind: 'event', code: 'partial_success', reason })) };
-  },
+  success: readSuccess,
   probe: { method: 'POST', path: '/v1/logs', body: '{"resourceLogs":[]}' },
 };
+
+/** A success may say that records were rejected, or warn with none rejected. Its JSON may spell names as the schema does or in camel case. */
+function readSuccess(body: Buffer, size: number): Verdicts | undefined {
+  const answer = parseAnswer(body);
+  const partial = memberOf(answer, 'partialSuccess', 'partial_success');
+  if (!isObject(partial)) return undefined;
+  const refused = Number(memberOf(partial, 'rejectedLogRecords', 'rejected_log_records') ?? 0);
+  const message = memberOf(partial, 'errorMessage', 'error_message');
+  const warning = typeof message === 'string' && message !== '' ? message : undefined;
+  if (!(refused > 0)) return warning === undefined ? undefined : { all: { kind: 'accept', warning } };
+  if (refused < size) return { all: { kind: 'accept', refused, warning } };
+  const reason = `the receiver rejected every log record of the request${warning === undefined ? '' : `: ${warning}`}`;
+  return { each: Array.from({ length: size }, () => ({ kind: 'event', code: 'partial_success', reason })) };
+}
+
+function memberOf(object: Readonly<Record<string, unknown>>, ...names: readonly string[]): unknown {
+  const name = names.find((one) => Object.hasOwn(object, one));
+  return name === undefined ? undefined : object[name];
+}
 
 /** 64-bit integers are decimal strings in OTLP's JSON. */
 function nanoseconds(ms: number): string {
