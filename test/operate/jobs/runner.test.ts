@@ -123,6 +123,8 @@ it('interrupts the jobs that are meant, starts none meanwhile, and resumes them 
   // What takes its place is gone: the job says so.
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed', 'running', 'failed']);
   expect((await journal.jobs())[0]?.error).toContain('no enabled sink is called "a"');
+  // What the replay had begun is kept for the sink.
+  expect(await lanes('a')).toBe(1);
 });
 
 it('leaves a reload to the daemon', async () => {
