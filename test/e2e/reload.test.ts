@@ -14,6 +14,7 @@ it('loses and doubles nothing over a hundred reloads that add, change and remove
 interface Status {
   readonly config: { readonly loaded_at: number; readonly differs_from_file: boolean };
   readonly orphan_sinks: readonly string[];
+  readonly jobs: readonly unknown[];
   readonly problems: readonly { readonly level: string; readonly where: string; readonly what: string; readonly fix: string }[];
 }
 
@@ -104,6 +105,7 @@ it('refuses a faulty file with its faults, by command and at SIGHUP, and runs on
   expect(daemon.stderr()).toMatch(/"where":"[^"]+:\d+:\d+ \(sinks\.lake\.urll\)","what":"unknown option/);
   expect(before).toMatchObject({ config: { differs_from_file: false }, problems: [] });
   expect(differing.config).toEqual({ loaded_at: before.config.loaded_at, differs_from_file: true });
+  expect(differing.jobs).toEqual([]);
   expect(differing.problems).toMatchObject([
     { level: 'error', where: `configuration ${file}`, what: expect.stringContaining('unknown option "urll"') },
   ]);

@@ -201,8 +201,7 @@ export function problemsOf(
     ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
     ...report.jobs
-      // What became of a reload shows in the configuration.
-      .filter(({ state, kind }) => state === 'failed' && kind !== 'reload')
+      .filter(({ state }) => state === 'failed')
       .map((job): Problem => ({ level: 'warning', where: `job ${job.id}`, what: `${job.kind} failed: ${job.error ?? ''}` })),
   ];
 }
@@ -223,7 +222,8 @@ export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<
     journal: journal.usage(),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
-    jobs: jobs.slice(-recentJobs),
+    // What became of a reload shows in the configuration.
+    jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-recentJobs),
     orphan_sinks: facts.orphanSinks,
   };
   return { ...report, problems: [...problemsOf(report, ledger), ...configProblems(facts.config)] };
