@@ -51,7 +51,7 @@ const mood = { hold: 'error', failing: 'error', waiting_for_room: 'error', retry
 
 function draw(status) {
   const now = status.at;
-  byId('summary').textContent = 'penstock ' + status.version + (status.uptime_seconds === undefined ? '' : ', up ' + duration(status.uptime_seconds)) + ', ' + new Date(now).toLocaleTimeString();
+  byId('summary').textContent = 'penstock ' + status.version + (status.uptime_seconds === undefined ? '' : ', up ' + duration(status.uptime_seconds)) + (status.config === undefined ? '' : ', configuration loaded ' + ago(now, status.config.loaded_at) + (status.config.differs_from_file ? ' (its files say something else now)' : '')) + ', ' + new Date(now).toLocaleTimeString();
   fill('sources', status.sources.map((source) => [
     source.name, source.connector, [source.state, mood[source.state]], duration(source.cursor_age_seconds), ago(now, source.last_success), ago(now, source.last_event), source.records.new,
   ]));

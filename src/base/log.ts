@@ -30,20 +30,41 @@ function bounded(value: unknown, secrets: Secrets, depth = 0): unknown {
   );
 }
 
+type LogLevel = Level | 'silent';
+
+const numberOf = (level: LogLevel): number => (level === 'silent' ? Number.POSITIVE_INFINITY : (pino.levels.values[level] ?? 0));
+
+// A child of pino keeps the level that its parent had when it was made. One number for all of them can be changed later.
+const lowest = new WeakMap<Log, { value: number }>();
+
 /** Opens the log: JSON lines to `stream`, each field bounded and each line scrubbed of secrets as a last resort. */
-export function openLog(level: Level | 'silent', stream: DestinationStream, secrets: Secrets): Log {
-  return pino(
+export function openLog(level: LogLevel, stream: DestinationStream, secrets: Secrets): Log {
+  const least = { value: numberOf(level) };
+  const log = pino(
     {
-      level,
+      level: 'trace',
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       // Errors were described where the fields were bounded.
       serializers: { err: (described: unknown) => described },
       formatters: { log: (fields) => bounded(fields, secrets) as Record<string, unknown> },
-      hooks: { streamWrite: (line) => tameJson(secrets.scrub(line)) },
+      hooks: {
+        streamWrite: (line) => tameJson(secrets.scrub(line)),
+        logMethod(fields, write, line) {
+          if (line >= least.value) write.apply(this, fields);
+        },
+      },
     },
     stream,
   );
+  lowest.set(log, least);
+  return log;
+}
+
+/** Changes the level of a log that {@link openLog} opened, and of all that were bound to it; nothing for another one. */
+export function setLogLevel(log: Log, level: LogLevel): void {
+  const least = lowest.get(log);
+  if (least !== undefined) least.value = numberOf(level);
 }
 
 /** A logger that says nothing, for tests and for commands that print their own words. */

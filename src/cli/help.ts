@@ -55,6 +55,9 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock run -c penstock.yaml              # the daemon; Ctrl-C or SIGTERM ends it, nothing is lost',
     'penstock run --once --timeout 5m           # for a cron job: collect what is due, deliver it, exit',
   ],
+  reload: [
+    'penstock reload -c penstock.yaml           # waits until the daemon has applied the file; exit 2 and the faults when it refuses',
+  ],
   status: [
     'penstock status                            # problems are listed below the tables, each with its fix',
     'penstock status --check || echo trouble    # for a probe: prints only problems',

@@ -15,6 +15,7 @@ const families: readonly Family[] = [
   { commands: ['validate'], load: () => import('./commands/validate.ts') },
   { commands: ['check', 'preview'], load: () => import('./commands/check.ts') },
   { commands: ['run'], load: () => import('./commands/run.ts') },
+  { commands: ['reload'], load: () => import('./commands/reload.ts') },
   { commands: ['status', 'health'], load: () => import('./commands/status.ts') },
   { commands: ['ledger'], load: () => import('./commands/ledger.ts') },
   { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },

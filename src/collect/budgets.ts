@@ -45,6 +45,10 @@ class RateGate implements Gate {
     this.#rate = rate;
   }
 
+  isFor({ count, perMs }: RateLimit): boolean {
+    return count === this.#rate.count && perMs === this.#rate.perMs;
+  }
+
   waitMs(): number {
     const { count, perMs } = this.#rate;
     const now = this.#clock.monotonic();
@@ -183,7 +187,9 @@ export class Budgets implements SourceBudget {
   }
 
   #ownOf(source: string, rateLimit: RateLimit): Gated<RateGate> {
-    const own = this.#sources.get(source) ?? { gate: new RateGate(this.#clock, rateLimit), queue: new Queue() };
+    const known = this.#sources.get(source);
+    if (known?.gate.isFor(rateLimit) === true) return known;
+    const own = { gate: new RateGate(this.#clock, rateLimit), queue: new Queue() };
     this.#sources.set(source, own);
     return own;
   }

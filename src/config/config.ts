@@ -4,6 +4,7 @@ import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { TlsOptions } from '../sinks/common-options.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
+import type { FilesRead } from './files-read.ts';
 
 /** Options of a source or sink, checked, defaults filled in, paths absolute. May hold secrets: never print them. */
 export type Options = Readonly<Record<string, unknown>>;
@@ -22,12 +23,16 @@ export interface Config {
   };
   readonly journal: { readonly maxBytes: number; readonly keepMs: number };
   readonly shutdownTimeoutMs: number;
+  /** The daemon looks at the files again and again, and applies what has changed. */
+  readonly watch: boolean;
   readonly sources: readonly SourceConfig[];
   readonly sinks: readonly SinkConfig[];
   /** Knows every secret of the configuration, also those that are read again later. */
   readonly secrets: Secrets;
   /** What is permitted but deserves a line in the log. */
   readonly warnings: readonly Fault[];
+  /** The file, and the files of its connectors, as they were read. */
+  readonly files: FilesRead;
 }
 
 type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -41,6 +46,8 @@ export interface ConnectionConfig {
 
 /** What can change while the daemon runs. */
 export interface Refreshable {
+  /** Equal in two configurations where nothing has changed that the block depends on: its text, its values, its connector, its connection. */
+  readonly key: string;
   /** As they were when the file was loaded. */
   readonly options: Options;
   readonly http: ConnectionConfig;

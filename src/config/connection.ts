@@ -1,4 +1,5 @@
-import { isObject } from '../base/json.ts';
+import { hash } from 'node:crypto';
+import { canonicalJson, isObject } from '../base/json.ts';
 import { type Fault, faultsError, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { TlsOptions } from '../sinks/common-options.ts';
 import type { ConnectionConfig, Options, Refreshable } from './config.ts';
@@ -116,6 +117,7 @@ export function refreshable(
   };
   const http = connectionOf(block.value, context.top);
   return {
+    key: hash('sha256', canonicalJson([raw, block.value, http, context.from.dir])),
     options: optionsOf(block.value, http),
     http,
     resolveOptions: async () => (await reread()).options,

@@ -81,6 +81,10 @@ export const FileOptions = Type.Object(
       default: '8s',
       description: 'How long requests in flight may take at SIGTERM.',
     }),
+    watch: Type.Boolean({
+      default: false,
+      description: 'Apply changes of this file and of its connectors within seconds, as "penstock reload" does.',
+    }),
     proxy: Type.Optional(ProxyOption),
     tls: Type.Optional(TlsOptions),
     sources: blocks('What is collected, by name.'),

@@ -1,3 +1,3 @@
 export type { Config } from './config.ts';
 export { configJsonSchema } from './editor-schema.ts';
-export { loadConfig } from './load-config.ts';
+export { loadConfig, readDataDir } from './load-config.ts';

@@ -11,6 +11,7 @@ import type { ObjectSchema } from './block-schemas.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
+import { FilesRead } from './files-read.ts';
 import type { ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
 import { blocksOf, parseConfig, readText } from './parse-config.ts';
@@ -26,6 +27,8 @@ export interface LoadOptions {
   readonly files: Files;
   /** A variable or secret file that is missing is no fault; for a check where they do not exist. Such a configuration cannot run. */
   readonly withoutSecrets?: boolean;
+  /** Takes the secrets of the file in; a set of its own when absent. */
+  readonly secrets?: Secrets;
   /** Folders of the shipped connectors; `connectors_dir` is looked up before them. */
   readonly connectorDirs: readonly string[];
   /** How connectors are loaded, unless a test says otherwise. */
@@ -40,21 +43,35 @@ export interface LoadOptions {
  * Loads a configuration, or throws one PEN_CONFIG_INVALID that carries every fault of the file, each as `file:line:column (path): what`
  * with its fix. Nothing but files is touched.
  */
-export async function loadConfig(path: string, options: LoadOptions): Promise<Config> {
+export async function loadConfig(path: string, given: LoadOptions): Promise<Config> {
+  const files = new FilesRead(given.files);
+  const options = { ...given, files: files.watched() };
   const doc = parseConfig(await readText(path, options.files), path);
   if (doc.faults.length > 0) throw allOf(doc.faults);
   if (!isObject(doc.value)) {
     const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
     throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
   }
-  const from: ValueSources = {
-    env: options.env,
-    files: options.files,
-    dir: dirname(resolve(path)),
-    secrets: createSecrets(),
-    withoutSecrets: options.withoutSecrets === true,
-  };
-  return await resolveFile(doc, doc.value, from, options);
+  return { ...(await resolveFile(doc, doc.value, sourcesOf(path, options), options)), files };
+}
+
+function sourcesOf(path: string, { env, files, secrets = createSecrets(), withoutSecrets = false }: LoadOptions): ValueSources {
+  return { env, files, dir: dirname(resolve(path)), secrets, withoutSecrets };
+}
+
+/**
+ * `data_dir` of a file, however faulty the file is: what of it can be read, else the default. Throws PEN_CONFIG_INVALID where there is no
+ * such file.
+ */
+export async function readDataDir(path: string, options: Pick<LoadOptions, 'env' | 'files'>): Promise<string> {
+  const text = await readText(path, options.files);
+  const doc = parseConfig(text, path);
+  const line = /^data_dir:[ \t]*["']?([^"'#\n]*[^"'#\s])/m.exec(text)?.[1];
+  const data_dir = isObject(doc.value) ? doc.value['data_dir'] : line;
+  const from = sourcesOf(path, { ...options, withoutSecrets: true, connectorDirs: [] });
+  const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
+  const top = await readBlock(data_dir === undefined ? {} : { data_dir }, [], schema, doc, from);
+  return resolve(from.dir, (soundPart(top, [], schema) as unknown as FileOptions).data_dir);
 }
 
 async function resolveFile(
@@ -62,7 +79,7 @@ async function resolveFile(
   raw: Record<string, unknown>,
   from: ValueSources,
   options: LoadOptions,
-): Promise<Config> {
+): Promise<Omit<Config, 'files'>> {
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
   // Blocks are interpolated one by one, later; only their shape is looked at here.
   const readTop = (blocks: Record<'sources' | 'sinks', unknown>): Promise<Block> =>
@@ -138,9 +155,16 @@ function connectionAtTop(value: Record<string, unknown>): ConnectionConfig {
 
 // By what a schema is made for: a kind of sink, a connector.
 const compiled = new WeakMap<object, BlockSchema>();
+// By its text: a connector that is loaded anew has the same, and what ajv has compiled stays for good.
+const byText = new Map<string, BlockSchema>();
 
 function schemaOf(owner: object, make: () => ObjectSchema): BlockSchema {
-  const schema = compiled.get(owner) ?? blockSchema(make());
+  const known = compiled.get(owner);
+  if (known !== undefined) return known;
+  const json = make();
+  const text = JSON.stringify(json);
+  const schema = byText.get(text) ?? blockSchema(json);
+  byText.set(text, schema);
   compiled.set(owner, schema);
   return schema;
 }

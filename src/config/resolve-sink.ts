@@ -5,7 +5,7 @@ import type { YamlPath } from '../base/yaml-faults.ts';
 import { type CommonSinkOptions, normaliseActions, severities } from '../sinks/common-options.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import { sinkSchema } from './block-schemas.ts';
-import type { ConnectionConfig, Options, SinkConfig } from './config.ts';
+import type { ConnectionConfig, Options, Refreshable, SinkConfig } from './config.ts';
 import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts';
 import { interpolate, pathKey } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
@@ -72,7 +72,7 @@ function checkOwnRules(
   (isAllowed ? warnings : faults).push(...plaintextFaults(urls, isAllowed, doc));
 }
 
-type Settings = Omit<SinkConfig, 'name' | 'type' | 'sinkType' | 'options' | 'http' | 'resolveOptions' | 'resolveHttp'>;
+type Settings = Omit<SinkConfig, 'name' | 'type' | 'sinkType' | keyof Refreshable>;
 
 function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlock, context: LoadContext): Settings {
   const { min_severity: least, ...actions } = options.filter;

@@ -8,7 +8,7 @@ import type { Connector, ReadDefaults } from '../connectors/connector.ts';
 import type { ConnectorExtras } from '../connectors/index.ts';
 import { normaliseActions } from '../sinks/common-options.ts';
 import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
-import type { Options, SourceConfig } from './config.ts';
+import type { Options, Refreshable, SourceConfig } from './config.ts';
 import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts';
 import { interpolate } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
@@ -36,6 +36,7 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   const base = refreshable(read, block, schema, context, (value) => value['options'] as Options);
   return {
     ...base,
+    key: `${base.key} ${connector.hash}`,
     ...settings,
     name: block.name,
     connector,
@@ -69,10 +70,7 @@ async function loadsAlone(name: string, { loadConnector, places }: LoadContext):
   );
 }
 
-type Settings = Omit<
-  SourceConfig,
-  'name' | 'connector' | 'tenant' | 'identity' | 'options' | 'http' | 'resolveOptions' | 'resolveHttp'
->;
+type Settings = Omit<SourceConfig, 'name' | 'connector' | 'tenant' | 'identity' | keyof Refreshable>;
 
 function settingsOf(options: SourceOptions, connector: Connector, block: NamedBlock, context: LoadContext): Settings {
   const { defaults } = connector;

@@ -8,7 +8,7 @@ import type { LoadContext } from './load-context.ts';
 
 const leastJournalBytes = 8 * 2 ** 20;
 
-type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'shutdownTimeoutMs'>;
+type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'shutdownTimeoutMs' | 'watch'>;
 
 /** Turns the checked top of the file into settings; what a schema cannot say goes into the context's faults. */
 export async function resolveTop(top: FileOptions, context: LoadContext): Promise<TopSettings> {
@@ -31,6 +31,7 @@ export async function resolveTop(top: FileOptions, context: LoadContext): Promis
     },
     journal: { maxBytes, keepMs: durationMs(top.journal.keep) },
     shutdownTimeoutMs: durationMs(top.shutdown_timeout),
+    watch: top.watch,
   };
 }
 

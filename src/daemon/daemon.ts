@@ -1,19 +1,24 @@
 // The daemon's life: opening (journal, registration) -> running (sinks, sources, jobs, admin) -> stopping (sources first, then sinks) -> closed.
 import { type AdminOperations, startAdmin } from '../admin/index.ts';
+import { asPenstockError, PenstockError } from '../base/errors.ts';
+import type { Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Config } from '../config/config.ts';
 import { pageCacheBytes, withPageCache } from '../journal/index.ts';
-import type { Journal, RegistrationReport } from '../journal/journal.ts';
-import { startJobRunner } from '../operate/jobs/runner.ts';
+import type { Job, Journal } from '../journal/journal.ts';
+import { type JobRunner, type OwnOperations, startJobRunner } from '../operate/jobs/runner.ts';
 import { readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { liveStatus, type StatusReport } from '../operate/report/status.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
-import { openRuntime, sinkRegistration, sourceRegistration, userAgentOf } from '../runtime/open-runtime.ts';
+import { LiveRuntime } from '../runtime/live-runtime.ts';
+import { userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { Configuration, logRegistration, type ReloadReport } from './configuration.ts';
+import { watchFiles } from './watch-files.ts';
 
 interface DaemonSettings {
   readonly config: Config;
@@ -25,18 +30,6 @@ interface DaemonSettings {
 
 const logWaitingMs = 1000;
 
-function logRegistration(report: RegistrationReport, log: Log): void {
-  for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
-  for (const { name, pending } of report.orphanSinks) {
-    log.error(
-      { sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` },
-      'a sink in the journal is no longer configured',
-    );
-  }
-  for (const name of report.orphanSources)
-    log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
-}
-
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
   using _waiting = seams.clock.timer(logWaitingMs, () =>
     log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to release the journal'),
@@ -45,10 +38,11 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
   return withPageCache(journal, pageCacheBytes);
 }
 
-async function register(config: Config, journal: Journal, log: Log): Promise<RegistrationReport> {
-  const report = await journal.register(config.sources.map(sourceRegistration), config.sinks.map(sinkRegistration));
-  logRegistration(report, log);
-  return report;
+/** A file that an earlier process was asked to apply is older than what this one was started with. */
+async function cancelOldReloads(journal: Journal): Promise<void> {
+  const waiting = await journal.jobs({ states: ['queued', 'running'] });
+  const error = 'the daemon was started anew meanwhile, and read its own file';
+  for (const { id, kind } of waiting) if (kind === 'reload') await journal.updateJob(id, { state: 'cancelled', error });
 }
 
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
@@ -56,27 +50,28 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const { config, seams, log } = settings;
   await using opening = new AsyncDisposableStack();
   const journal = opening.use(await openOwnJournal(settings));
-  const report = await register(config, journal, log);
+  await cancelOldReloads(journal);
   const userAgent = await userAgentOf(journal, seams);
-  const runtime = openRuntime(config, journal, { seams, log, userAgent, secrets: config.secrets });
-  return new Daemon(config, runtime, report, opening.move());
+  const runtime = new LiveRuntime(config, journal, { seams, log, userAgent, secrets: config.secrets });
+  const report = await runtime.register();
+  logRegistration(report, log);
+  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move());
 }
 
 /** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
 export class Daemon implements AsyncDisposable {
   readonly runtime: Runtime;
-  readonly #config: Config;
-  readonly #orphanSinks: readonly string[];
+  readonly #configuration: Configuration;
   readonly #startedAt: number;
   readonly #open: AsyncDisposableStack;
-  #jobs: AsyncDisposable | undefined;
+  #jobs: JobRunner | undefined;
+  #watching: AsyncDisposable | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(config: Config, runtime: Runtime, report: RegistrationReport, open: AsyncDisposableStack) {
-    this.#config = config;
+  constructor(configuration: Configuration, runtime: Runtime, open: AsyncDisposableStack) {
+    this.#configuration = configuration;
     this.runtime = runtime;
-    this.#orphanSinks = report.orphanSinks.map(({ name }) => name);
     this.#startedAt = runtime.seams.clock.monotonic();
     this.#open = open;
   }
@@ -84,11 +79,16 @@ export class Daemon implements AsyncDisposable {
   /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
   async start(): Promise<void> {
     const { seams, log, sources } = this.runtime;
-    const { admin, data_dir: dataDir } = this.#config;
+    const { admin, data_dir: dataDir } = this.#configuration.current;
     this.#open.use(await startAdmin({ ...admin, dataDir, seams, log, operations: this.#operations() }));
     this.startSinks();
     for (const { loop } of sources.values()) loop.start();
-    this.startJobs();
+    this.startJobs({ reload: (job, _runtime, report) => this.#reloadAs(job, report) });
+    this.#watching = watchFiles(
+      () => this.#configuration.current,
+      () => this.reload(),
+      seams,
+    );
     this.#isReady = true;
   }
 
@@ -97,14 +97,26 @@ export class Daemon implements AsyncDisposable {
     for (const { loop } of this.runtime.sinks.values()) loop.start();
   }
 
-  startJobs(): void {
-    this.#jobs ??= this.#open.use(startJobRunner(this.runtime));
+  startJobs(own: OwnOperations = {}): void {
+    this.#jobs ??= this.#open.use(startJobRunner(this.runtime, own));
+  }
+
+  /** Applies what has changed in the file, see {@link Configuration.reload}; only once the daemon is started. */
+  async reload(file?: string): Promise<ReloadReport> {
+    if (this.#jobs === undefined) throw new PenstockError('PEN_OPERATION_FAILED', 'the daemon is starting');
+    return this.#configuration.reload(this.#jobs, file);
   }
 
   async status(): Promise<StatusReport> {
-    const facts = { version: packageVersion, startedAt: this.#startedAt, orphanSinks: this.#orphanSinks };
+    const { orphanSinks, current } = this.#configuration;
+    const facts = {
+      version: packageVersion,
+      startedAt: this.#startedAt,
+      orphanSinks,
+      config: await this.#configuration.status(),
+    };
     // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
-    return tellAll(await liveStatus(this.runtime, facts), this.#config.secrets);
+    return tellAll(await liveStatus(this.runtime, facts), current.secrets);
   }
 
   /** Stops polling, gives requests in flight the configured time, checkpoints. */
@@ -120,10 +132,21 @@ export class Daemon implements AsyncDisposable {
   /** Sources first: what they still commit, the sinks may still deliver. */
   async #close(): Promise<void> {
     const { sources, sinks } = this.runtime;
+    await this.#watching?.[Symbol.asyncDispose]();
     await this.#jobs?.[Symbol.asyncDispose]();
+    await this.#configuration.close();
     await Promise.all([...sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
-    await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(this.#config.shutdownTimeoutMs)));
+    await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(this.#configuration.current.shutdownTimeoutMs)));
     await this.#open.disposeAsync();
+  }
+
+  async #reloadAs({ args }: Job, report: (progress: Json) => void): Promise<Json> {
+    try {
+      return await this.reload((args as { readonly file: string }).file);
+    } catch (error) {
+      report({ refused: asPenstockError(error).code });
+      throw error;
+    }
   }
 
   #operations(): AdminOperations {

@@ -1,6 +1,7 @@
 import { deadline } from '../base/clock.ts';
 import { explain } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Signal } from '../base/signal.ts';
 import type { Daemon } from './daemon.ts';
 
 /** The first SIGTERM or SIGINT aborts `stop`; the second one aborts `now`, and whoever waits gives up at once. */
@@ -31,6 +32,32 @@ export function catchSignals(log: Log): Signals {
   };
 }
 
+/** Without it SIGHUP would end the process. What comes while nobody waits is kept, several at a time as one. */
+export class HangUps implements Disposable {
+  readonly #changed = new Signal();
+  #isAsked = false;
+  readonly #onSignal = (): void => {
+    this.#isAsked = true;
+    this.#changed.notify();
+  };
+
+  constructor() {
+    process.on('SIGHUP', this.#onSignal);
+  }
+
+  /** Resolves true at the next SIGHUP, false when the signal aborts first. */
+  async next(abort: AbortSignal): Promise<boolean> {
+    while (!this.#isAsked && !abort.aborted) await this.#changed.wait(abort);
+    const isAsked = this.#isAsked && !abort.aborted;
+    this.#isAsked = false;
+    return isAsked;
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGHUP', this.#onSignal);
+  }
+}
+
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -38,9 +65,15 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Runs until a signal. Resolves when everything is checkpointed, or at the second signal. */
-export async function runUntilStopped(daemon: Daemon, signals: Signals): Promise<void> {
+async function reloadAtEach(hangUps: HangUps, daemon: Daemon, stop: AbortSignal): Promise<void> {
+  // A refusal is logged where it happens.
+  while (await hangUps.next(stop)) await daemon.reload().catch(() => undefined);
+}
+
+/** Runs until a signal, and reloads at each SIGHUP. Resolves when everything is checkpointed, or at the second signal. */
+export async function runUntilStopped(daemon: Daemon, signals: Signals, hangUps?: HangUps): Promise<void> {
   await daemon.start();
+  if (hangUps !== undefined) void reloadAtEach(hangUps, daemon, signals.stop);
   await aborted(signals.stop);
   await Promise.race([daemon.stop(), aborted(signals.now)]);
 }

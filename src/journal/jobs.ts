@@ -26,6 +26,9 @@ function jobOf({ id, kind, args, state, progress, error, created, started, finis
   };
 }
 
+/** Jobs that have ended are listed as long as they are among so many. */
+const mostEnded = 1_000;
+
 /** The table of jobs: queued -> running -> done, failed or cancelled. */
 export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   const insert = db.prepare(
@@ -39,9 +42,14 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
      started = CASE WHEN ?2 = 'running' THEN ifnull(started, ?5) ELSE started END,
      finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1`,
   );
+  const prune = db.prepare("DELETE FROM jobs WHERE id <= ? AND state IN ('done', 'failed', 'cancelled')");
   return {
     async insertJob(kind, args) {
-      const row = await writer.write(() => one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now()));
+      const row = await writer.write(() => {
+        const inserted = one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now());
+        prune.run((inserted?.id ?? 0) - mostEnded);
+        return inserted;
+      });
       changes.notify();
       if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
       return jobOf(row);

@@ -58,7 +58,9 @@ async function largestSample(
       const mapped = connector.mapper.map({ uid, received: mapping.processedTime, record }, mapping);
       const { event, action, actionKey } = mapped;
       const body = encodeBody(format, mapped, { includeRaw });
-      return Buffer.byteLength(sink.encode({ uid, source: name, table: connector.mapper.table, event, action, actionKey, body }));
+      const place = { lane: 'live', position: 1, received: mapping.processedTime };
+      const outgoing = { uid, source: name, table: connector.mapper.table, place, event, action, actionKey, body };
+      return Buffer.byteLength(sink.encode(outgoing));
     });
   return Math.max(0, ...sizes);
 }

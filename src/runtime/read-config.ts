@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { packageRoot } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
-import { type Config, loadConfig } from '../config/index.ts';
+import type { Secrets } from '../base/secrets.ts';
+import { type Config, loadConfig, readDataDir as readDataDirOf } from '../config/index.ts';
 
 /** Folder of the connectors that come with Penstock. */
 export const shippedConnectors: string = join(packageRoot, 'connectors');
@@ -10,13 +11,19 @@ export const shippedConnectors: string = join(packageRoot, 'connectors');
 export function readConfig(
   path: string,
   { files, clock }: Seams,
-  { withoutSecrets = false }: { withoutSecrets?: boolean } = {},
+  { withoutSecrets = false, secrets }: { withoutSecrets?: boolean; secrets?: Secrets } = {},
 ): Promise<Config> {
   return loadConfig(path, {
     env: process.env,
     files,
     withoutSecrets,
+    secrets,
     connectorDirs: [shippedConnectors],
     now: () => clock.now(),
   });
+}
+
+/** Where the daemon of a configuration has its journal, however faulty the file is. Throws PEN_CONFIG_INVALID where there is no such file. */
+export function readDataDir(path: string, { files }: Pick<Seams, 'files'>): Promise<string> {
+  return readDataDirOf(path, { env: process.env, files });
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
-import { openLog } from '../../src/base/log.ts';
+import { openLog, setLogLevel } from '../../src/base/log.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 
 const secret = 's3cr3t-value/0123456789';
@@ -65,4 +65,19 @@ it('takes secrets out before it cuts, and what is left steers no terminal', () =
 
   expect(parsed()[0]).toMatchObject({ who: '[REDACTED]', a: `${'x'.repeat(1990)}[REDACTED]`, '[REDACTED]': '\ufffd31m\ufffd' });
   expect(lines[0]).not.toMatch(/[\u007f-\u009f]|\p{Cf}/u);
+});
+
+it('changes the level of loggers that were bound before', () => {
+  const { log, parsed } = logging();
+  const child = log.child({ source: 'acme' }).child({ job: 1 });
+
+  setLogLevel(log, 'warn');
+  child.info('hidden');
+  child.warn('shown');
+  setLogLevel(log, 'trace');
+  child.trace('shown too');
+  setLogLevel(log, 'silent');
+  child.fatal('hidden');
+
+  expect(parsed().map(({ msg }) => msg)).toEqual(['shown', 'shown too']);
 });

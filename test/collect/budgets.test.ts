@@ -157,3 +157,14 @@ it('says how long the next request of a source waits, while one waits', async ()
   await clock.until(third);
   expect([all.pauseMs('s'), all.pauseMs('t')]).toEqual([0, 0]);
 });
+
+it('takes another rate of a source at once, and keeps what was used of one that stays', async () => {
+  const { clock, budgets: all } = budgets();
+  const rate = { count: 1, perMs: 1000 };
+  await leave(clock, all.of('s', rate).limit, 1);
+
+  const same = await leave(clock, all.of('s', { ...rate }).limit, 1);
+  const faster = await leave(clock, all.of('s', { count: 3, perMs: 1000 }).limit, 3);
+
+  expect([same, faster]).toEqual([[1000], [1000, 1000, 1000]]);
+});

@@ -20,9 +20,11 @@ it('fills in every default of an almost empty file', async () => {
     admin: { listen: { host: '127.0.0.1', port: 8690 }, metrics: 'open' },
     journal: { maxBytes: 2 ** 31, keepMs: 604_800_000 },
     shutdownTimeoutMs: 8000,
+    watch: false,
     sources: 1,
     sinks: 1,
     secrets: undefined,
+    files: expect.anything(),
     warnings: [],
   });
 });
@@ -50,6 +52,7 @@ it('resolves a source with its connector', async () => {
   expect(connector.name).toBe('vendor');
   expect(source).toEqual({
     name: 'feed',
+    key: expect.any(String),
     resolveOptions: expect.any(Function),
     resolveHttp: expect.any(Function),
     enabled: true,
@@ -80,6 +83,7 @@ it('resolves a sink with what all sinks have', async () => {
   expect(sinkType.name).toBe('splunk_hec');
   expect(sink).toEqual({
     name: 'splunk',
+    key: expect.any(String),
     resolveOptions: expect.any(Function),
     resolveHttp: expect.any(Function),
     enabled: true,
@@ -124,7 +128,7 @@ it('reports all faults of a file at once, each with place, path and fix', async 
 
   expect(faults).toEqual([
     'penstock.yaml:1:1 (data_dirr): unknown option "data_dirr"',
-    '  fix: did you mean "data_dir"? possible here: data_dir, log, admin, journal, connectors_dir, shutdown_timeout, proxy, tls, sources, sinks',
+    '  fix: did you mean "data_dir"? possible here: data_dir, log, admin, journal, connectors_dir, shutdown_timeout, watch, proxy, tls, sources, sinks',
     'penstock.yaml:2:18 (journal.keep): "seven" must be a duration such as 30s, 5m or 24h (How long delivered records stay for replay; a target, not a promise.)',
     '  fix: write a number with its unit: ms, s, m, h, d or w',
     'penstock.yaml:6:5 (sources.feed.options): "org_id" is missing',

@@ -22,7 +22,7 @@ describe('the systemd unit', () => {
     expect(lines).toEqual(
       expect.arrayContaining([
         'ExecStart=/usr/local/bin/penstock run -c /etc/penstock/penstock.yaml',
-        'ExecReload=/bin/kill -HUP $MAINPID',
+        'ExecReload=/usr/local/bin/penstock reload -c /etc/penstock/penstock.yaml',
         'RestartPreventExitStatus=2',
         'TimeoutStopSec=45s',
         'DynamicUser=yes',

@@ -8,7 +8,7 @@ import { createSecrets } from '../../src/base/secrets.ts';
 import { openDatabase, pragma } from '../../src/journal/file/database.ts';
 import { applicationId, migrations, schemaVersion } from '../../src/journal/file/schema.ts';
 import { openJournal } from '../../src/journal/index.ts';
-import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
 async function filledDirectory(records = 2000): Promise<string> {
   const dataDir = await temporaryDirectory();
@@ -258,4 +258,14 @@ it.skipIf(process.getuid?.() === 0)('refuses a directory without write access', 
   await chmod(dataDir, 0o500);
 
   await expect(openJournal(journalOptions(dataDir))).rejects.toMatchObject({ code: 'PEN_JOURNAL_UNWRITABLE' });
+});
+
+it('forgets jobs that ended a thousand jobs ago, and none that waits', async () => {
+  await using journal = await temporaryJournal();
+  const [waiting, ended] = [await journal.insertJob('replay', {}), await journal.insertJob('replay', {})];
+  await journal.updateJob(ended.id, { state: 'done' });
+
+  const others = await Promise.all(Array.from({ length: 1_000 }, () => journal.insertJob('reload', {})));
+
+  expect((await journal.jobs()).map(({ id }) => id)).toEqual([waiting.id, ...others.map(({ id }) => id)]);
 });

@@ -23,6 +23,7 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
     'journal.keep': ['3d'],
     connectors_dir: ['connectors'],
     shutdown_timeout: ['3s'],
+    watch: [true],
     proxy: ['http://proxy.example.com:3128'],
     tls: [{ ca_file: 'ca.pem' }],
     sources: [{}],
@@ -107,7 +108,7 @@ async function loaded(yaml: string, folder: string): Promise<string> {
       },
     });
     const plain = { ...config, secrets: undefined, warnings: undefined };
-    return JSON.stringify([plain, calls], (key, value: unknown) => (key === 'sinkType' ? undefined : value));
+    return JSON.stringify([plain, calls], (key, value: unknown) => (key === 'sinkType' || key === 'key' ? undefined : value));
   } catch (error) {
     return `refused: ${(error as Error).message}`;
   }

@@ -7,8 +7,9 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { startSource } from '../../src/collect/index.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
+import { Configuration } from '../../src/daemon/configuration.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
-import { openRuntime } from '../../src/runtime/open-runtime.ts';
+import { LiveRuntime } from '../../src/runtime/live-runtime.ts';
 import type { RunningSink } from '../../src/runtime/runtime.ts';
 import type { Sink, Verdicts } from '../../src/sinks/sink.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
@@ -74,6 +75,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     shutdown_timeout: ['options/effects.test.ts', 'gives what is under way shutdown_timeout of $text before it ends'],
     'journal.max_bytes': ['journal/limits.test.ts', 'stops appends at max_bytes, and still settles'],
     'journal.keep': ['journal/limits.test.ts', 'abandons what an orphan left beyond keep, and counts it'],
+    watch: ['e2e/reload.test.ts', 'applies a ConfigMap that Kubernetes swaps, with watch: true'],
     connectors_dir: [
       'e2e/unknown-actions.test.ts',
       'goes from an unknown action to a row, and replays the event in its right class under the same id',
@@ -241,7 +243,7 @@ it('runs no source and no sink with enabled: false', async () => {
     }),
   );
 
-  const runtime = openRuntime(config, memoryJournal(), {
+  const runtime = new LiveRuntime(config, memoryJournal(), {
     seams: systemSeams(),
     log: silentLog(),
     userAgent: 'penstock/0',
@@ -271,12 +273,9 @@ it.each([
     sources: new Map(),
     sinks: new Map([['out', running]]),
   };
-  const daemon = new Daemon(
-    config,
-    runtime,
-    { newSinks: [], orphanSinks: [], orphanSources: [], changedSources: [] },
-    new AsyncDisposableStack(),
-  );
+  const report = { newSinks: [], orphanSinks: [], orphanSources: [], changedSources: [] };
+  const configuration = new Configuration(config, runtime as unknown as LiveRuntime, report);
+  const daemon = new Daemon(configuration, runtime, new AsyncDisposableStack());
   daemon.startSinks();
   await clock.advance(5_000);
   const stoppedAt = clock.monotonic();

@@ -7,7 +7,7 @@ import { openLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import { type Daemon, openDaemon } from '../../daemon/daemon.ts';
-import { catchSignals, runUntilStopped } from '../../daemon/run.ts';
+import { catchSignals, HangUps, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { demoFaults, type Simulator, startSimulator } from '../../simulator/index.ts';
 import { duration } from '../arguments.ts';
@@ -85,6 +85,7 @@ async function demo(options: DemoOptions, context: CommandContext): Promise<void
   const { output, seams } = context;
   const log = openLog('error', process.stderr, createSecrets());
   using signals = catchSignals(log);
+  using _hangUps = new HangUps();
   const folder = await mkdtemp(join(tmpdir(), 'penstock-demo-'));
   try {
     const seed = Number(options.seed ?? Math.floor(seams.random.float() * 1e6));

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { logWarnings } from '../../daemon/configuration.ts';
 import { openDaemon } from '../../daemon/daemon.ts';
-import { catchSignals, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
+import { catchSignals, HangUps, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption } from '../arguments.ts';
 import { type CommandContext, daemonLog } from '../context.ts';
@@ -22,15 +23,16 @@ function reportOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
 async function run(options: RunOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(options.config, context.seams);
   const log = await daemonLog(config);
-  for (const { file, line, column, what, fix } of config.warnings) log.warn({ where: `${file}:${line}:${column}`, fix }, what);
+  logWarnings(config, log);
   using signals = catchSignals(log);
+  using hangUps = new HangUps();
   await using daemon = await openDaemon({ config, seams: context.seams, log, lockWaitMs });
   log.info(
     { config: options.config, sources: config.sources.length, sinks: config.sinks.length, data_dir: config.data_dir },
     'penstock started',
   );
   if (options.once === true) context.exit(reportOnce(await runOnce(daemon, signals, options.timeout), context));
-  else await runUntilStopped(daemon, signals);
+  else await runUntilStopped(daemon, signals, hangUps);
   log.info('penstock stopped');
 }
 

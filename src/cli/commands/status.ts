@@ -129,6 +129,10 @@ function show(report: StatusReport, output: Output): void {
       ? 'not running; as last recorded in the journal'
       : `up ${formatDuration(report.uptime_seconds * 1000)}`;
   output.line(`penstock ${report.version}, ${uptime}`);
+  if (report.config !== undefined) {
+    const differs = report.config.differs_from_file ? output.color.yellow('; its files say something else now') : '';
+    output.line(`configuration loaded ${ago(report.config.loaded_at, report.at)}${differs}`);
+  }
   output.line(`journal ${formatSize(journal.usedBytes)} of ${formatSize(journal.maxBytes)}, ${journal.records} records\n`);
   showSources(report, output);
   showTopics(report, output);

@@ -1,4 +1,5 @@
 import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import { importCsvFiles, runRange } from '../../collect/index.ts';
 import type { RangeProgress } from '../../collect/source.ts';
@@ -120,3 +121,11 @@ export const release: Operation = async (job, runtime) => {
   loop.release();
   return {};
 };
+
+/** A daemon does this in its own way; a command that works on the journal has nothing to reload. */
+export const reload: Operation = () =>
+  Promise.reject(
+    new PenstockError('PEN_OPERATION_FAILED', 'a command works on the journal at the moment, no daemon', {
+      fix: 'start the daemon: penstock run',
+    }),
+  );

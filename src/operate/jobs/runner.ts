@@ -5,7 +5,7 @@ import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { backfill, importFiles, type Operation, release, replay, retryDeadLetters } from './operations.ts';
+import { backfill, importFiles, type Operation, release, reload, replay, retryDeadLetters } from './operations.ts';
 
 const operations = {
   backfill,
@@ -13,13 +13,17 @@ const operations = {
   replay,
   retry_dead_letters: retryDeadLetters,
   release,
+  reload,
 } satisfies Record<string, Operation>;
 
 /** What a job's row may ask for. */
 export type JobKind = keyof typeof operations;
 
-function operationOf(kind: string): Operation {
-  const operation = Object.entries<Operation>(operations).find(([name]) => name === kind)?.[1];
+/** Operations that a process can do in its own way. */
+export type OwnOperations = Partial<Record<JobKind, Operation>>;
+
+function operationOf(kind: string, own: OwnOperations): Operation {
+  const operation = Object.entries<Operation>({ ...operations, ...own }).find(([name]) => name === kind)?.[1];
   if (operation !== undefined) return operation;
   throw new PenstockError('PEN_OPERATION_FAILED', `this version has no job of kind "${kind}"`);
 }
@@ -28,7 +32,7 @@ const lookEveryMs = 1000;
 const progressEveryMs = 500;
 const mostAtOnce = 4;
 
-async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise<void> {
+async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: AbortSignal): Promise<void> {
   const { journal, seams } = runtime;
   const log = runtime.log.child({ job: job.id, kind: job.kind });
   let written = Number.NEGATIVE_INFINITY;
@@ -43,7 +47,7 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
   try {
     await journal.updateJob(job.id, { state: 'running' });
     log.info({ args: job.args }, 'job started');
-    const progress = await operationOf(job.kind)(job, runtime, report, signal);
+    const progress = await operationOf(job.kind, own)(job, runtime, report, signal);
     await writing;
     await journal.updateJob(job.id, { state: 'done', progress });
     // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
@@ -51,7 +55,7 @@ async function execute(job: Job, runtime: Runtime, signal: AbortSignal): Promise
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Interrupted by shutdown: the row stays running, and the next start resumes it.
+    // Interrupted by shutdown or by a reload: the row stays running, and is resumed afterwards.
     if (signal.aborted) return;
     log.error({ err: asPenstockError(error) }, 'job failed');
     await journal.updateJob(job.id, { state: 'failed', error: explain(error) });
@@ -67,20 +71,36 @@ function waitsForTurn(job: Job, all: readonly Job[]): boolean {
 
 const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
 
+interface RunningJob {
+  readonly job: Job;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+export interface JobRunner extends AsyncDisposable {
+  /** Interrupts the jobs that are meant, and starts none until disposed; then those that were interrupted resume. */
+  suspend(isMeant: (job: Job) => boolean): Promise<Disposable>;
+}
+
 /** Executes queued jobs until disposed. */
-export function startJobRunner(runtime: Runtime): AsyncDisposable {
+export function startJobRunner(runtime: Runtime, own: OwnOperations = {}): JobRunner {
   const stop = new AbortController();
-  const running = new Map<number, Promise<void>>();
+  const running = new Map<number, RunningJob>();
+  let suspended = 0;
+
+  /** A reload waits for no long job. */
+  const hasRoomFor = ({ kind }: Job): boolean => suspended === 0 && (kind === 'reload' || running.size < mostAtOnce);
+
+  function begin(job: Job): void {
+    const stopJob = new AbortController();
+    const signal = AbortSignal.any([stop.signal, stopJob.signal]);
+    const done = execute(job, runtime, own, signal).finally(() => running.delete(job.id));
+    running.set(job.id, { job, stop: stopJob, done });
+  }
 
   async function look(): Promise<void> {
     const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
-    for (const job of waiting) {
-      if (running.has(job.id) || running.size >= mostAtOnce || waitsForTurn(job, waiting)) continue;
-      running.set(
-        job.id,
-        execute(job, runtime, stop.signal).finally(() => running.delete(job.id)),
-      );
-    }
+    for (const job of waiting) if (!running.has(job.id) && hasRoomFor(job) && !waitsForTurn(job, waiting)) begin(job);
   }
 
   async function loop(): Promise<void> {
@@ -92,10 +112,17 @@ export function startJobRunner(runtime: Runtime): AsyncDisposable {
 
   const looping = loop();
   return {
+    async suspend(isMeant) {
+      suspended += 1;
+      const meant = [...running.values()].filter(({ job }) => isMeant(job));
+      for (const one of meant) one.stop.abort(new DOMException('the job is interrupted', 'AbortError'));
+      await Promise.allSettled(meant.map(({ done }) => done));
+      return { [Symbol.dispose]: () => void (suspended -= 1) };
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await looping;
-      await Promise.allSettled(running.values());
+      await Promise.allSettled([...running.values()].map(({ done }) => done));
     },
   };
 }

@@ -14,12 +14,24 @@ export interface Problem {
   readonly fix?: string;
 }
 
+/** The configuration that a daemon runs with. */
+export interface ConfigStatus {
+  readonly file: string;
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number;
+  readonly differsFromFile: boolean;
+  /** Why the last reload was refused; undefined when it was not. */
+  readonly refusal: string | undefined;
+}
+
 /** What `penstock status --json` prints; field names are stable, times are milliseconds since the epoch. */
 export interface StatusReport {
   readonly running: boolean;
   readonly version: string;
   readonly at: number;
   readonly uptime_seconds?: number;
+  /** Of a running daemon: when its configuration was loaded or last reloaded, and whether the files say something else now. */
+  readonly config?: { readonly loaded_at: number; readonly differs_from_file: boolean };
   readonly journal: JournalUsage;
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
@@ -33,6 +45,7 @@ interface StatusFacts {
   /** On the monotonic clock. */
   readonly startedAt: number;
   readonly orphanSinks: readonly string[];
+  readonly config: ConfigStatus;
 }
 
 const longestHealthyFailures = 3;
@@ -141,6 +154,21 @@ function correctionProblem({ at, what }: Correction): Problem {
   };
 }
 
+function configProblems({ file, differsFromFile, refusal }: ConfigStatus): Problem[] {
+  if (!differsFromFile) return [];
+  const what = 'the file, or that of a connector, differs from what runs';
+  return [
+    refusal === undefined
+      ? { level: 'warning', where: `configuration ${file}`, what, fix: `penstock reload -c ${file}` }
+      : {
+          level: 'error',
+          where: `configuration ${file}`,
+          what: `${what}; the last reload was refused: ${refusal}`,
+          fix: `correct it until "penstock validate -c ${file}" is content, then penstock reload -c ${file}`,
+        },
+  ];
+}
+
 /** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
@@ -190,11 +218,13 @@ export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<
     version: facts.version,
     at: now,
     uptime_seconds: Math.floor((seams.clock.monotonic() - facts.startedAt) / 1000),
+    config: { loaded_at: facts.config.loadedAt, differs_from_file: facts.config.differsFromFile },
     journal: journal.usage(),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
-    jobs: jobs.slice(-recentJobs),
+    // What became of a reload shows in the configuration.
+    jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-recentJobs),
     orphan_sinks: facts.orphanSinks,
   };
-  return { ...report, problems: problemsOf(report, ledger) };
+  return { ...report, problems: [...problemsOf(report, ledger), ...configProblems(facts.config)] };
 }

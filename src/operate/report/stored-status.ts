@@ -83,7 +83,7 @@ export async function storedStatus(config: Config, journal: Journal, { clock }: 
     journal: journal.usage(),
     sources,
     sinks,
-    jobs: jobs.slice(-10),
+    jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-10),
     orphan_sinks,
   };
   return { ...report, problems: problemsOf(report, ledger) };

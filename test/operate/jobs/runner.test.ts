@@ -93,3 +93,47 @@ it('fails a job whose kind it does not know', async () => {
     .poll(async () => (await journal.jobs()).map(({ error }) => error))
     .toEqual(['this version has no job of kind "constructor"']);
 });
+
+it('interrupts the jobs that are meant, starts none meanwhile, and resumes them afterwards', async () => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s')], [sink('a'), sink('b')]);
+  await journal.append(commitOf('s', someRecords(1)));
+  for (const name of ['a', 'b']) await journal.insertJob('replay', { sink: name, from: 0, to: 9_999_999_999_999 });
+  const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
+  let looks = 0;
+  const jobs: typeof journal.jobs = (filter) => {
+    looks += 1;
+    return journal.jobs(filter);
+  };
+  const runtime = { journal: { ...journal, jobs }, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+  await using runner = startJobRunner(runtime);
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'running']);
+  const lanes = (name: string) => journal.lanes(name).then((all) => all.filter(({ lane }) => lane.kind === 'replay').length);
+  await expect.poll(() => Promise.all(['a', 'b'].map(lanes))).toEqual([1, 1]);
+
+  {
+    using _suspended = await runner.suspend(({ args }) => (args as { sink: string }).sink === 'a');
+    sinks.delete('a');
+    await journal.insertJob('release', { kind: 'sink', name: 'none' });
+    const before = looks;
+    await expect.poll(() => looks).toBeGreaterThan(before + 1);
+    expect(statesOf(await journal.jobs())).toEqual(['running', 'running', 'queued']);
+  }
+
+  // What takes its place is gone: the job says so.
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed', 'running', 'failed']);
+  expect((await journal.jobs())[0]?.error).toContain('no enabled sink is called "a"');
+  // What the replay had begun is kept for the sink.
+  expect(await lanes('a')).toBe(1);
+});
+
+it('leaves a reload to the daemon', async () => {
+  await using journal = await temporaryJournal();
+  await journal.insertJob('reload', { file: '/etc/penstock.yaml' });
+  const runtime = { journal, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+
+  await using _runner = startJobRunner(runtime);
+
+  await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed']);
+  expect((await journal.jobs())[0]?.error).toContain('a command works on the journal at the moment');
+});

@@ -4,13 +4,13 @@ import { packageRoot } from '../../src/base/package.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { mappersOf } from '../../src/runtime/open-runtime.ts';
+import { Mappers } from '../../src/runtime/mappers.ts';
 
 const okta = await loadConnector('okta', { dirs: [join(packageRoot, 'connectors')], files: systemSeams().files });
 
 const mapperOf = (text: string | undefined) => {
   const journal = { connectorText: () => Promise.resolve(text) } as unknown as Journal;
-  return mappersOf([], journal)({ name: 'okta', hash: okta.hash }, 'gone');
+  return new Mappers(journal).mapperFor({ name: 'okta', hash: okta.hash }, 'gone');
 };
 
 it('maps the records of a source that is gone with the connector that they were stored with', async () => {

@@ -1,0 +1,144 @@
+// From a configuration to sources and sinks that run, and from one configuration to the next: the only place where the rooms are wired together.
+import type { Log } from '../base/log.ts';
+import type { Seams } from '../base/seams.ts';
+import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
+import type { Config, Options, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { Reader } from '../connectors/connector.ts';
+import { startDelivery } from '../deliver/index.ts';
+import { ReplyMemory } from '../http/index.ts';
+import type { Journal, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal/journal.ts';
+import { type Difference, differenceOf } from './difference.ts';
+import { type MapperFor, Mappers } from './mappers.ts';
+import { type OpenContext, openReader, openSink } from './open-runtime.ts';
+import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
+
+/** First polls are spread: hundreds at once would block the event loop and burden the vendors. */
+const startJitterMs = (sources: number): number => 10 * sources;
+
+function buildSource(
+  source: SourceConfig,
+  journal: Journal,
+  context: OpenContext,
+  budgets: Budgets,
+  jitterMs: number,
+): RunningSource {
+  const log = context.log.child({ source: source.name });
+  const { seams, userAgent } = context;
+  const open = (overrides?: Options): Promise<Reader> => openReader(source, context, budgets, overrides);
+  const deps = {
+    journal,
+    seams,
+    log,
+    userAgent,
+    secrets: context.secrets,
+    openReader: () => open(),
+    openDirectory: (directory: string) => open({ directory }),
+    pauseMs: () => budgets.pauseMs(source.name),
+    startJitterMs: jitterMs,
+  };
+  return { settings: source, deps, loop: startSource(source, deps) };
+}
+
+function buildSink(sink: SinkConfig, journal: Journal, context: OpenContext, mapperFor: MapperFor): RunningSink {
+  const { seams } = context;
+  const log = context.log.child({ sink: sink.name });
+  const deps = { journal, seams, log, secrets: context.secrets, openSink: () => openSink(sink, context), mapperFor };
+  return { settings: sink, deps, loop: startDelivery(sink, deps) };
+}
+
+function sourceRegistration(source: SourceConfig): SourceRegistration {
+  const { name, connector, identity } = source;
+  return { name, connector: connector.name, identity, seenTtlMs: idMemoryMs(source), seenPinnedMs: pinnedIdMemoryMs(source) };
+}
+
+function sinkRegistration({ name, type, start, whenFull }: SinkConfig): SinkRegistration {
+  return { name, type, start, whenFull };
+}
+
+/** The sources and sinks of one configuration, which another one can take the place of while what it has not changed runs on. */
+export class LiveRuntime implements Runtime {
+  readonly journal: Journal;
+  readonly seams: Seams;
+  readonly log: Log;
+  readonly sources = new Map<string, RunningSource>();
+  readonly sinks = new Map<string, RunningSink>();
+  readonly #context: OpenContext;
+  readonly #budgets: Budgets;
+  readonly #mappers: Mappers;
+  #config: Config;
+
+  constructor(config: Config, journal: Journal, opening: OpenContext) {
+    this.journal = journal;
+    this.seams = opening.seams;
+    this.log = opening.log;
+    this.#context = { ...opening, replies: new ReplyMemory() };
+    this.#budgets = new Budgets(opening.seams, opening.log);
+    this.#mappers = new Mappers(journal);
+    this.#config = config;
+    this.#build(config);
+  }
+
+  /** Tells the journal what is configured; sinks that are new get their starting offsets. */
+  register(): Promise<RegistrationReport> {
+    return registerIn(this.journal, this.#config);
+  }
+
+  /**
+   * Ends what has changed or is gone, each after its requests under way or `graceMs`, registers, and starts what has changed or is new. When
+   * the journal refuses, what was ended is started as it was, and the journal's error is thrown.
+   */
+  async change(next: Config, graceMs: number): Promise<RegistrationReport> {
+    await this.#end(differenceOf(this.#config, next), graceMs);
+    try {
+      const report = await registerIn(this.journal, next);
+      this.#config = next;
+      return report;
+    } finally {
+      const { sources, sinks } = this.#build(this.#config);
+      for (const { loop } of [...sinks, ...sources]) loop.start();
+    }
+  }
+
+  async #end({ sources, sinks }: Difference, graceMs: number): Promise<void> {
+    const endingSources = [...sources.changed, ...sources.removed];
+    const endingSinks = [...sinks.changed, ...sinks.removed];
+    await Promise.all([
+      ...endingSources.map((name) => this.sources.get(name)?.loop[Symbol.asyncDispose]()),
+      ...endingSinks.map((name) => this.sinks.get(name)?.loop.stop(graceMs)),
+    ]);
+    for (const name of endingSources) this.sources.delete(name);
+    for (const name of endingSinks) this.sinks.delete(name);
+  }
+
+  /** Builds what is enabled and not there, in the order of the file; returns what it built. */
+  #build(config: Config): { readonly sources: readonly RunningSource[]; readonly sinks: readonly RunningSink[] } {
+    this.#mappers.use(config.sources);
+    const missing = config.sources.filter(({ enabled, name }) => enabled && !this.sources.has(name));
+    const jitterMs = startJitterMs(missing.length);
+    const sources = missing.map((source) => buildSource(source, this.journal, this.#context, this.#budgets, jitterMs));
+    const sinks = config.sinks
+      .filter(({ enabled, name }) => enabled && !this.sinks.has(name))
+      .map((sink) => buildSink(sink, this.journal, this.#context, this.#mappers.mapperFor));
+    inOrder(this.sources, sources, config.sources);
+    inOrder(this.sinks, sinks, config.sinks);
+    return { sources, sinks };
+  }
+}
+
+/** Adds to a map of what runs, and brings it into the order of the file, which is that of the status. */
+function inOrder<T extends { readonly settings: { readonly name: string } }>(
+  running: Map<string, T>,
+  built: readonly T[],
+  blocks: readonly { readonly name: string }[],
+): void {
+  const all = new Map([...running, ...built.map((one) => [one.settings.name, one] as const)]);
+  running.clear();
+  for (const { name } of blocks) {
+    const one = all.get(name);
+    if (one !== undefined) running.set(name, one);
+  }
+}
+
+function registerIn(journal: Journal, { sources, sinks }: Config): Promise<RegistrationReport> {
+  return journal.register(sources.map(sourceRegistration), sinks.map(sinkRegistration));
+}

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { Config } from '../../src/config/config.ts';
+import { LiveRuntime } from '../../src/runtime/live-runtime.ts';
+import { load, temporaryFolder } from '../config/load.ts';
+import { temporaryJournal } from '../journal/fixture.ts';
+
+const stdout = { type: 'stdout' };
+
+function runtimeOf(config: Config, journal: Awaited<ReturnType<typeof temporaryJournal>>): LiveRuntime {
+  return new LiveRuntime(config, journal, {
+    seams: systemSeams(),
+    log: silentLog(),
+    userAgent: 'penstock/0',
+    secrets: config.secrets,
+  });
+}
+
+async function stopped(runtime: LiveRuntime): Promise<void> {
+  await Promise.all([...runtime.sinks.values()].map(({ loop }) => loop.stop(0)));
+}
+
+it('keeps the loops of what has not changed, and the order of the file', async () => {
+  await using journal = await temporaryJournal();
+  const folder = await temporaryFolder();
+  const of = (sinks: object): Promise<Config> => load(JSON.stringify({ sinks }), { folder });
+  const runtime = runtimeOf(await of({ kept: stdout, changed: stdout, gone: stdout }), journal);
+  await runtime.register();
+  const before = new Map(runtime.sinks);
+
+  const report = await runtime.change(await of({ added: stdout, changed: { ...stdout, in_flight: 2 }, kept: stdout }), 100);
+
+  expect([...runtime.sinks.keys()]).toEqual(['added', 'changed', 'kept']);
+  expect(runtime.sinks.get('kept')).toBe(before.get('kept'));
+  expect(runtime.sinks.get('changed')).not.toBe(before.get('changed'));
+  expect(before.get('gone')?.loop.status().state).toBe('stopped');
+  expect(report).toMatchObject({ newSinks: [{ name: 'added' }], orphanSinks: [{ name: 'gone' }] });
+  await stopped(runtime);
+});
+
+it('starts what it had ended again when the journal refuses the new names', async () => {
+  await using journal = await temporaryJournal();
+  const folder = await temporaryFolder();
+  const of = (sinks: object): Promise<Config> => load(JSON.stringify({ sinks }), { folder });
+  const failing = { ...journal, register: () => Promise.reject(new Error('the disk is full')) };
+  const runtime = runtimeOf(await of({ one: stdout, two: stdout }), failing);
+
+  await expect(runtime.change(await of({ one: { ...stdout, in_flight: 2 } }), 100)).rejects.toThrow('the disk is full');
+
+  expect(
+    [...runtime.sinks.values()].map(({ settings, loop }) => [settings.name, settings.inFlight, loop.status().state]),
+  ).toEqual([
+    ['one', 4, expect.not.stringMatching('stopped')],
+    ['two', 4, expect.not.stringMatching('stopped')],
+  ]);
+  await stopped(runtime);
+});
