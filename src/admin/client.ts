@@ -1,6 +1,9 @@
+import type { Stats } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
+import { foreignFile, ownUser } from '../base/own-file.ts';
 import { inspectFolder } from '../base/own-folder.ts';
 import type { Files } from '../base/seams.ts';
 import { openPlace, socketPath } from './socket.ts';
@@ -21,12 +24,41 @@ const mostBytes = 64 * 2 ** 20;
 /**
  * Finds the daemon that works on `data_dir`; undefined when none runs: the system answers for that, which lets nobody connect to the socket of
  * a process that is gone. Rejects with PEN_OPERATION_FAILED when a daemon is there but does not answer or is another user's, and with
- * PEN_DATA_DIR_UNSAFE where others could have put the socket there.
+ * PEN_DATA_DIR_UNSAFE where others can write there, or have put the socket there.
  */
 export async function findDaemon({ dataDir, files, timeoutMs = 10_000 }: Search): Promise<RunningDaemon | undefined> {
   await inspectFolder(dataDir, files);
+  if (!(await inspectSocket(dataDir, files))) return undefined;
   const daemon = new RunningDaemon(dataDir, files, timeoutMs);
   return (await daemon.isThere()) ? daemon : undefined;
+}
+
+/** Whose socket stands there counts also where nobody can write any more: it may be left from a time when others could. */
+async function inspectSocket(dataDir: string, files: Files): Promise<boolean> {
+  const path = socketPath(dataDir);
+  const [stat, ...owners] = await Promise.all([path, dataDir, join(dataDir, 'journal.db')].map((one) => statOf(one, files)));
+  if (stat === undefined) return false;
+  if (!stat.isSocket()) throw foreignFile(path, 'is not a socket', 'PEN_DATA_DIR_UNSAFE');
+  const user = ownUser();
+  // Root asks the daemon of any user: of the one whose folder it is or, in a volume, whose journal.
+  const trusted = user === 0 ? [user, ...owners.map((owner) => owner?.uid)] : [user];
+  if (user !== undefined && !trusted.includes(stat.uid))
+    throw foreignFile(
+      path,
+      `belongs to user ${stat.uid}`,
+      'PEN_DATA_DIR_UNSAFE',
+      'run the command as the user that runs the daemon',
+    );
+  return true;
+}
+
+async function statOf(path: string, files: Files): Promise<Stats | undefined> {
+  try {
+    return await files.lstat(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 /** The daemon that works on a `data_dir`, as the commands see it. Its calls reject with PEN_OPERATION_FAILED when it does not answer well. */

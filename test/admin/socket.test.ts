@@ -132,6 +132,28 @@ it('believes no daemon in a folder where others could have put its socket', asyn
   });
 });
 
+it.runIf(isRoot)('believes no socket that another user left while the folder was open to him', async () => {
+  const dataDir = await temporaryFolder();
+  await start(dataDir);
+  await fs.chown(join(dataDir, 'penstock.sock'), 64_321, 64_321);
+  const planted = await find(dataDir).catch((error: unknown) => error);
+  await fs.writeFile(join(dataDir, 'journal.db'), '');
+  await fs.chown(join(dataDir, 'journal.db'), 64_321, 64_321);
+
+  const daemons = await find(dataDir);
+
+  expect(planted).toMatchObject({ code: 'PEN_DATA_DIR_UNSAFE', message: 'the file belongs to user 64321; it is not used' });
+  expect(await daemons?.status()).toEqual({ running: true });
+});
+
+it('follows no link to a socket', async () => {
+  const [dataDir, elsewhere] = [await temporaryFolder(), await temporaryFolder()];
+  await start(elsewhere);
+  await fs.symlink(join(elsewhere, 'penstock.sock'), join(dataDir, 'penstock.sock'));
+
+  await expect(find(dataDir)).rejects.toMatchObject({ message: 'the file is not a socket; it is not used' });
+});
+
 it.runIf(isRoot)('is closed to other users', async () => {
   const dataDir = await temporaryFolder();
   await start(dataDir);
@@ -141,10 +163,7 @@ it.runIf(isRoot)('is closed to other users', async () => {
   const found = await find(dataDir).catch((error: unknown) => error);
   process.seteuid?.(0);
 
-  expect(found).toMatchObject({
-    message: 'may not connect to the daemon',
-    fix: 'run the command as the user that runs the daemon',
-  });
+  expect(found).toMatchObject({ fix: 'run the command as the user that runs the daemon' });
 });
 
 it('gives up on a daemon that does not answer', async () => {
