@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const e2e = 'test/e2e/**/*.test.ts';
 const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
 // Properties that the long tests try with many more histories; see test/thorough.ts.
-const properties = ['test/journal/{model,letter-search}.test.ts', 'test/collect/windows/crashes.test.ts'];
+const properties = ['test/journal/{model,letter-search}.test.ts', 'test/collect/windows/crashes.test.ts', 'test/fuzz/*.test.ts'];
 
 // nock stands in the way of every socket of its worker: these files have a worker each.
 const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];

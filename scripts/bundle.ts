@@ -1,8 +1,8 @@
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 /** Bundles entry files (name of the output -> source) into a folder, everything included, in chunks that are read when they are needed. */
-export async function bundle(entryPoints: Readonly<Record<string, string>>, outdir: string): Promise<void> {
-  await build({
+export async function bundle(entryPoints: Readonly<Record<string, string>>, outdir: string): Promise<Metafile> {
+  const { metafile } = await build({
     entryPoints,
     outdir,
     bundle: true,
@@ -12,9 +12,11 @@ export async function bundle(entryPoints: Readonly<Record<string, string>>, outd
     target: 'node24',
     sourcemap: false,
     logLevel: 'warning',
+    metafile: true,
     // Bundled CommonJS packages call require().
     banner: {
       js: "import { createRequire as penstockRequire } from 'node:module';\nconst require = penstockRequire(import.meta.url);",
     },
   });
+  return metafile;
 }

@@ -1,5 +1,6 @@
-// JSON that survives untrusted input: numbers beyond 2^53 keep their digits, `__proto__` stays a key.
+// JSON that survives untrusted input: numbers beyond 2^53 keep their digits, `__proto__` stays a key, and every key is read as it is written.
 import { hash } from 'node:crypto';
+import { hasEscapedKey, parseEscapedKeys } from './escaped-keys.ts';
 
 /** Any JSON value. A number that a double cannot hold is a raw JSON object (`JSON.isRawJSON`). */
 export type Json = unknown;
@@ -39,6 +40,10 @@ export function longNumberAt(text: string, from = 0): number {
  * a double cannot hold. Throws a SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): Json {
+  return hasEscapedKey(text) ? parseEscapedKeys(text, parseNumbers) : parseNumbers(text);
+}
+
+function parseNumbers(text: string): Json {
   if (longNumberAt(text) === -1) return JSON.parse(text) as Json;
   try {
     return raw.parse(text, (_key, value, { source }) =>

@@ -64,6 +64,12 @@ it('says once per file that it is not UTF-8, and reads its rows', async () => {
   ]);
 });
 
+it('reads a file in which somebody wrote a zero byte below the header', async () => {
+  const { users } = await read(header + row('u\0') + row('u2'));
+
+  expect(users).toEqual(['u\0', 'u2']);
+});
+
 it('says nothing of a file in UTF-8, whatever its characters', async () => {
   const { users, said } = await read(`\ufeff${header}${row('josé')}${row('登录')}${row('🙂')}`);
 

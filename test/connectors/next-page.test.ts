@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { linkState } from '../../src/connectors/http-window/links.ts';
 import { faultOf, openVendor, pageOf, pathsAsked, type Vendor, vendorConnector, walk } from './vendor.ts';
 
 const since = '{{ window.from }}';
@@ -7,6 +8,15 @@ const offset = { 'page.kind': 'offset', 'request.query': { from: since, skip: '{
 const number = { 'page.kind': 'page_number', 'request.query': { from: since, page: '{{ page.number }}' } };
 const token = { 'page.kind': 'token', 'page.token': 'next', 'request.query': { from: since, after: '{{ page.token }}' } };
 const data = [{ id: 1 }];
+
+it('is stored without a parameter that holds a secret, alone or beside other text', () => {
+  const url = new URL('https://api.example.com/logs?key=s3cr%2Ft-value');
+  const target = '/logs?page=2&key=s3cr%2Ft-value&other=%20s3cr%2Ft-value%00';
+
+  const state = linkState(target, { kind: 'link_header' } as never, { url, secrets: ['s3cr/t-value'] });
+
+  expect(state).toEqual({ kind: 'link', path: '/logs?page=2' });
+});
 
 describe('a flag for more pages', () => {
   const settings = [offset, number, token].map((kind) => ({ ...kind, 'page.more': 'more' }));

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { bundle } from '../../scripts/bundle.ts';
+import { bundledPackages } from '../../scripts/bundled-packages.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const runFile = promisify(execFile);
@@ -63,6 +65,70 @@ it('contains what runs and nothing else: no sources, no tests, no path of the ma
   expect([...folders]).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'bin', 'connectors', 'dist', 'package.json']));
   expect(files.filter((file) => /^(src|test|scripts|node_modules)\/|\.ts$/.test(file))).toEqual([]);
   expect(files.filter((_file, index) => texts[index]?.includes(root) === true)).toEqual([]);
+});
+
+describe('what it says about the code of others', () => {
+  let packages: ReturnType<typeof bundledPackages> = [];
+
+  beforeAll(async () => {
+    const outdir = await mkdtemp(join(tmpdir(), 'penstock-same-bundle-'));
+    packages = bundledPackages(await bundle({ main: join(root, 'src/cli/main.ts') }, outdir));
+  });
+
+  it('lists in the SBOM exactly the packages of the bundle', async () => {
+    const { components } = JSON.parse(await readFile(join(installed, 'sbom.cdx.json'), 'utf8')) as {
+      readonly components: readonly { readonly name: string; readonly version: string; readonly purl: string }[];
+    };
+
+    expect(packages.length).toBeGreaterThan(20);
+    expect(components.map(({ name, version }) => `${name} ${version}`)).toEqual(
+      packages.map(({ name, version }) => `${name} ${version}`),
+    );
+    expect(new Set(components.map(({ purl }) => purl)).size).toBe(packages.length);
+  });
+
+  it('gives for each its licence, copyright line and text, and for nothing else', async () => {
+    const [, ...given] = (await readFile(join(installed, 'THIRD-PARTY-NOTICES'), 'utf8')).split(`${'-'.repeat(80)}\n\n`);
+
+    const wanted = packages.map(({ name, version, licence, copyright, text, homepage }) => {
+      const head = [`${name} ${version}`, `Licence: ${licence}`, copyright, homepage];
+      return `${head.filter((line) => line !== undefined).join('\n')}\n\n${text}\n\n`;
+    });
+    expect(given).toEqual(wanted);
+  });
+
+  it('knows licence and text of all of them', () => {
+    expect(packages.filter(({ licence, text }) => licence === undefined || text === undefined)).toEqual([]);
+  });
+
+  it('names every package whose code the bundle shows', async () => {
+    const files = (await filesBelow(join(installed, 'dist'))).map((file) => join(installed, 'dist', file));
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+
+    const shown = texts.flatMap((text) => [
+      ...text.matchAll(/^\s*\/\/ (?:\S*\/)?node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\/\S+$/gm),
+    ]);
+
+    expect(new Set(shown.map(([, name]) => name))).toEqual(new Set(packages.map(({ name }) => name)));
+  });
+});
+
+it('has nothing installed but a Node, no script run by an installation, and takes every Node from 20', async () => {
+  const { dependencies, optionalDependencies, peerDependencies, scripts, engines } = JSON.parse(
+    await readFile(join(installed, 'package.json'), 'utf8'),
+  ) as Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
+
+  expect({ dependencies, peerDependencies, engines }).toEqual({ engines: { node: '>=20' } });
+  expect(Object.keys(optionalDependencies ?? {}).filter((name) => !/^node-(?:bin-)?(?:linux|darwin|win)-/.test(name))).toEqual(
+    [],
+  );
+  expect(Object.keys(scripts ?? {}).filter((name) => /^(?:pre|post)?(?:install|prepare|uninstall)$/.test(name))).toEqual([]);
+});
+
+it('leaves what it made where git does not look', async () => {
+  const ignored = (await readFile(join(root, '.gitignore'), 'utf8')).split('\n');
+
+  expect(ignored).toEqual(expect.arrayContaining(['dist/', 'THIRD-PARTY-NOTICES', 'sbom.cdx.json']));
 });
 
 const nodes = [

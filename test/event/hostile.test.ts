@@ -24,15 +24,12 @@ const text = fc.oneof(
   nasty,
   fc.array(nasty).map((parts) => parts.join('')),
 );
-// JSON.parse of V8 13.6 (Node 24.21) now and then reads a key that is one escaped character, such as "\n", as a backslash. Not ours to test.
-// oxlint-disable-next-line no-control-regex
-const keyText = text.map((one) => (/^(?:["\\\u0000-\u001f]|[\ud800-\udfff])$/.test(one) ? `k${one}` : one));
 const scalar = fc.oneof(text, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null));
 const value = fc.oneof(
   { maxDepth: 3 },
   scalar,
   fc.array(scalar, { maxLength: 3 }),
-  fc.dictionary(fc.oneof(keyText, fc.constantFrom('name', 'id', 'constructor', 'toString')), scalar, { maxKeys: 4 }),
+  fc.dictionary(fc.oneof(text, fc.constantFrom('name', 'id', 'constructor', 'toString')), scalar, { maxKeys: 4 }),
 );
 
 /** A sample with any of its fields, at both levels, replaced, removed or joined by others. */
@@ -43,7 +40,7 @@ const record = anyConnector.chain((connector) =>
       .tuple(
         fc.constantFrom(...connector.samples),
         fc.array(fc.tuple(fc.nat(), fc.nat(), value), { maxLength: 6 }),
-        fc.dictionary(keyText, value, { maxKeys: 2 }),
+        fc.dictionary(text, value, { maxKeys: 2 }),
       )
       .map(([sample, changes, more]) => {
         const copy: Record<string, unknown> = { ...structuredClone(sample), ...more };

@@ -49,3 +49,12 @@ it('brings Node for the machines that people have', () => {
   ]);
   expect(brought.filter(([, { optional }]) => optional !== true)).toEqual([]);
 });
+
+it('depends on nothing but a Node: what the bundle contains is a tool of the build', () => {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Readonly<
+    Record<string, Readonly<Record<string, string>> | undefined>
+  >;
+
+  expect(dependencies).toBeUndefined();
+  expect(Object.keys(optionalDependencies ?? {}).filter((name) => !name.startsWith('node-'))).toEqual([]);
+});

@@ -155,5 +155,7 @@ function foreignContent(head: Buffer): string | undefined {
   if (first === 0x1f && second === 0x8b) return 'it is compressed (gzip): unpack it';
   if (head.subarray(0, 4).toString('latin1') === 'PK\u0003\u0004')
     return 'it is a ZIP archive or a spreadsheet: unpack it, or save it as CSV';
-  return head.includes(0) ? 'it is not text in UTF-8' : undefined;
+  // What is below the header a user may have written: one odd character there must not hide the file.
+  const lineEnd = head.indexOf(0x0a);
+  return head.subarray(0, lineEnd === -1 ? head.length : lineEnd).includes(0) ? 'it is not text in UTF-8' : undefined;
 }

@@ -140,7 +140,7 @@ function parseRecords(text: string): unknown[] {
   while (from < end) {
     const found = longNumberAt(text, from);
     const lineStart = found === -1 ? end + 2 : Math.max(1, text.lastIndexOf('\n', found) + 1);
-    if (lineStart > from) values = values.concat(JSON.parse(`[${text.slice(from, lineStart - 2)}]`) as unknown[]);
+    if (lineStart > from) values = values.concat(parseJson(`[${text.slice(from, lineStart - 2)}]`) as unknown[]);
     if (found === -1) break;
     const separator = text.indexOf(',\n', found);
     const lineEnd = separator === -1 ? end : separator;
