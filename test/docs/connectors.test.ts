@@ -57,7 +57,7 @@ describe('the example of the page', () => {
         severity_id: 4,
         user: { email_addr: 'sam@example.com' },
         privileges: ['owner'],
-        resource: { uid: 'acme' },
+        resources: [{ uid: 'acme' }],
       },
     ]);
   });
