@@ -1,6 +1,8 @@
 import { type Entity, type Thing, type User, unknownName } from './attributes.ts';
 import type { MapSpec } from './map-spec.ts';
-import { isEmail, type Paths, type Read, textOf } from './reads.ts';
+import { isEmail, knownText, type Paths, type Read, textOf } from './reads.ts';
+import { fillRisk, openRisk, type RiskReads } from './risk.ts';
+import { plainWord } from './words.ts';
 
 /** OCSF captions of user.type_id. */
 const userTypes: Readonly<Record<number, string>> = { 0: 'Unknown', 1: 'User', 2: 'Admin', 3: 'System', 4: 'Service' };
@@ -112,10 +114,24 @@ export interface ActorReads {
   readonly email: Read<string>;
   readonly fullName: Read<string>;
   readonly orgName: Read<string>;
+  readonly domain: Read<string>;
+  readonly risk: RiskReads;
   readonly type: ((record: unknown) => { readonly id: number; readonly text: string }) | undefined;
 }
 
-const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+/** The domain of a login such as dana@example.com or CORP\dana. */
+function loginDomain(value: unknown): string | undefined {
+  const [, down, upn] = /^(?:([^\\@\s]+)\\\S+|\S+@([^\\@\s]+))$/.exec(textOf(value) ?? '') ?? [];
+  return down ?? upn;
+}
+
+function readDomain(paths: Paths, spec: MapSpec['actor.user.domain']): Read<string> {
+  if (typeof spec !== 'object' || !('login' in spec)) return paths.read(spec, knownText);
+  const read = paths.read(spec.login, loginDomain);
+  const get = (record: unknown): string | undefined => read.get(record);
+  // The login is not carried by its domain.
+  return { get, claim: () => undefined, take: get };
+}
 
 function openType(paths: Paths, spec: MapSpec['actor.user.type_id']): ActorReads['type'] {
   if (spec === undefined) return undefined;
@@ -124,12 +140,12 @@ function openType(paths: Paths, spec: MapSpec['actor.user.type_id']): ActorReads
     return () => always;
   }
   const { from, values } = typeof spec === 'object' && 'from' in spec ? spec : { from: spec, values: {} };
-  const ids = new Map(Object.entries(values).map(([word, id]) => [plain(word), id]));
+  const ids = new Map(Object.entries(values).map(([word, id]) => [plainWord(word), id]));
   const read = paths.read(from, textOf);
   return (record) => {
     const text = read.take(record);
     if (text === undefined) return { id: 0, text: 'Unknown' };
-    const id = ids.get(plain(text)) ?? 99;
+    const id = ids.get(plainWord(text)) ?? 99;
     return { id, text: userTypes[id] ?? text };
   };
 }
@@ -142,6 +158,8 @@ export function openActor(paths: Paths, map: MapSpec): ActorReads {
     email: paths.read(map['actor.user.email_addr'], textOf),
     fullName: paths.read(map['actor.user.full_name'], textOf),
     orgName: paths.read(map['actor.user.org.name'], textOf),
+    domain: readDomain(paths, map['actor.user.domain']),
+    risk: openRisk(paths, map),
     type: openType(paths, map['actor.user.type_id']),
   };
 }
@@ -162,11 +180,14 @@ export function readActor(reads: ActorReads, record: unknown, tenant: string | u
   }
   const fullName = reads.fullName.take(record);
   if (fullName !== undefined) user.full_name = fullName;
+  const domain = reads.domain.take(record);
+  if (domain !== undefined) user.domain = domain;
   const type = reads.type?.(record);
   if (type !== undefined) {
     user.type_id = type.id;
     user.type = type.text;
   }
+  fillRisk(user, reads.risk, record);
   const orgName = reads.orgName.get(record);
   if (tenant !== undefined || orgName !== undefined) {
     user.org = {};

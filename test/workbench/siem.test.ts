@@ -132,9 +132,11 @@ describe('the Splunk add-on', () => {
   });
 });
 
-/** Paths of all values below an object, down to the place that is mapped as a whole. */
+const mappedWhole = ['penstock.unmapped', 'source.geo.location'];
+
+/** Paths of all values below an object, down to the places that are mapped as a whole. */
 function leavesOf(value: unknown, path: string): string[] {
-  if (path === 'penstock.unmapped' || typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  if (mappedWhole.includes(path) || typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, path === '' ? key : `${path}.${key}`));
 }
 
@@ -174,6 +176,7 @@ describe('the Sentinel table', () => {
     string: (value) => typeof value === 'string',
     int: (value) => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31,
     long: (value) => Number.isSafeInteger(value),
+    boolean: (value) => typeof value === 'boolean',
     dynamic: (value) => typeof value === 'object',
   };
 
