@@ -1,8 +1,8 @@
 import { type Entity, type Thing, type User, unknownName } from './attributes.ts';
 import type { MapSpec } from './map-spec.ts';
-import { isEmail, knownText, type Paths, type Read, textOf } from './reads.ts';
-import { fillRisk, openRisk, type RiskReads } from './risk.ts';
-import { plainWord } from './words.ts';
+import { isEmail, knownText, numberOf, type Paths, type Read, textOf } from './reads.ts';
+import { riskLevel, riskWords } from './risk.ts';
+import { openWords, plainWord, wordPaths } from './words.ts';
 
 /** OCSF captions of user.type_id. */
 const userTypes: Readonly<Record<number, string>> = { 0: 'Unknown', 1: 'User', 2: 'Admin', 3: 'System', 4: 'Service' };
@@ -105,6 +105,37 @@ export function invitedUser(target: Party, user: Party): User | undefined {
   return party.email === undefined
     ? undefined
     : userOf({ ...party, uid: undefined, name: party === user ? user.name : undefined });
+}
+
+// Java writes the members of an object like this, JSON in quotes.
+const member = /\blevel"?\s*[=:]\s*"?(\w+)/i;
+
+/** What the vendor says of the performer. The `part` of a text is read where no word is the whole of it; the text stays where it is then. */
+interface RiskReads {
+  readonly level: Read<number>;
+  readonly part: Read<number>;
+  readonly score: Read<number>;
+}
+
+/** Prepares the reads of the performer's risk. */
+function openRisk(paths: Paths, map: MapSpec): RiskReads {
+  const spec = map['actor.user.risk_level'];
+  const idOf = openWords(spec, riskWords);
+  return {
+    level: paths.read(wordPaths(spec), idOf),
+    part: paths.read(wordPaths(spec), (value) => idOf(member.exec(textOf(value) ?? '')?.[1])),
+    score: paths.read(map['actor.user.risk_score'], numberOf),
+  };
+}
+
+/** Writes what the vendor says of the performer. OCSF has no fractions of a score. */
+function fillRisk(user: User, { level, part, score }: RiskReads, record: unknown): void {
+  const id = level.take(record) ?? part.get(record);
+  if (id !== undefined) Object.assign(user, riskLevel(id));
+  const number = score.get(record);
+  if (number === undefined) return;
+  user.risk_score = Math.round(number);
+  if (user.risk_score === number) score.claim();
 }
 
 /** The reads of the performer. */

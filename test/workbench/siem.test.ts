@@ -25,7 +25,7 @@ type Samples = readonly { readonly connector: string; readonly event: Tree }[];
 
 async function renderAs(format: Format): Promise<Samples> {
   const lines = connectors.map(async (connector) =>
-    (await renderSamples({ connector, format, includeRaw: true, now: 0 }, files)).map((line) => ({
+    (await renderSamples({ connector, format, includeRaw: true, now: 0 }, files)).lines.map((line) => ({
       connector,
       event: JSON.parse(line) as Tree,
     })),

@@ -70,7 +70,7 @@ function related({ actor, user, invited }: Facts, ip: string | undefined): objec
   return told({ user: names.length === 0 ? undefined : names, ip: ip === undefined ? undefined : [ip] });
 }
 
-function penstock(event: MappedEvent, { object }: Facts, origin: Origin): object {
+function penstock(event: MappedEvent, { object }: Facts, origin: Origin, unmapped: unknown): object {
   return told({
     ocsf: { class_uid: event.class_uid, type_uid: event.type_uid, activity_name: event.activity_name },
     target: object === undefined ? undefined : told({ id: object.uid, name: object.name, type: object.type }),
@@ -81,7 +81,7 @@ function penstock(event: MappedEvent, { object }: Facts, origin: Origin): object
     auth_factor: origin.factor,
     source_isp: origin.isp,
     risk_level: origin.riskLevel,
-    unmapped: event.unmapped,
+    unmapped,
     uid: event.metadata.uid,
   });
 }
@@ -96,7 +96,7 @@ function organization(event: MappedEvent): object | undefined {
  * The event as an ECS 9.4.0 document. What ECS has no field for is under `penstock`; map `penstock.unmapped` as `flattened`.
  * Source: https://www.elastic.co/docs/reference/ecs
  */
-export function ecsDocument(mapped: Mapped, original: string | undefined): object {
+export function ecsDocument(mapped: Mapped, original: string | undefined, unmapped: unknown): object {
   const event = mappedEvent(mapped.event);
   const facts = factsOf(event);
   const origin = originOf(event);
@@ -116,6 +116,6 @@ export function ecsDocument(mapped: Mapped, original: string | undefined): objec
     observer: { vendor: event.metadata.product.vendor_name, product: event.metadata.product.name },
     related: related(facts, ip),
     tags: event.metadata.labels,
-    penstock: penstock(event, facts, origin),
+    penstock: penstock(event, facts, origin, unmapped),
   });
 }
