@@ -125,6 +125,7 @@ function openSink({ seams, http, connector }: Bench, journal: Journal): SinkLoop
       type: 'splunk_hec',
       format: 'ocsf',
       includeRaw: false,
+      drop: [],
       sources: undefined,
       filter: {},
       labels: [],

@@ -17,7 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   // From vendors into the journal, and from the journal to receivers. The two meet nowhere else.
   collect: ['connectors', 'journal', 'event', 'base'],
   deliver: ['sinks', 'journal', 'event', 'base'],
-  config: ['connectors', 'sinks', 'base'],
+  config: ['connectors', 'sinks', 'event', 'base'],
   admin: ['base'],
   connectors: ['event', 'http', 'base'],
   sinks: ['event', 'http', 'base'],

@@ -60,6 +60,8 @@ export interface Refreshable {
 /** A configured source: how it is read, and how it is opened. */
 export interface SourceConfig extends SourceSettings, Refreshable {
   readonly enabled: boolean;
+  /** Whether its events are checked by OCSF. */
+  readonly validate: 'warn' | 'off';
   readonly rateLimit: { readonly count: number; readonly perMs: number } | undefined;
 }
 

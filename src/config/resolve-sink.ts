@@ -2,6 +2,7 @@ import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import { durationMs, sizeBytes } from '../base/quantity.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
+import { dropFaults } from '../event/index.ts';
 import { type CommonSinkOptions, normaliseActions, severities } from '../sinks/common-options.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import { sinkSchema } from './block-schemas.ts';
@@ -22,6 +23,7 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   context.faults.push(...read.faults);
   const common = soundPart(read, block.at, schema) as unknown as CommonSinkOptions;
   const settings = settingsOf(common, kind, block, context);
+  checkDrop(settings, block, context);
   await checkTls(common.tls, block.at, context);
   if (common.proxy !== undefined && kind.speaksHttp !== true)
     context.faults.push(context.doc.fault([...block.at, 'proxy'], `${kind.name} cannot use a proxy`, 'remove proxy'));
@@ -82,6 +84,7 @@ function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlo
     filter: { ...normaliseActions(actions), min_severity: least === undefined ? undefined : severityId(least) },
     format: options.format ?? kind.defaultFormat,
     includeRaw: options.include_raw,
+    drop: options.drop,
     start: readSinkStart(options.start, [...at, 'start'], context),
     batch: { events: options.batch.events, bytes: sizeBytes(options.batch.bytes), waitMs: durationMs(options.batch.wait) },
     inFlight: options.in_flight,
@@ -93,6 +96,10 @@ function settingsOf(options: CommonSinkOptions, kind: SinkType, { at }: NamedBlo
     whenFull: options.when_full,
     labels: options.labels ?? [],
   };
+}
+
+function checkDrop({ drop, format }: Settings, { at }: NamedBlock, { doc, faults }: LoadContext): void {
+  for (const { index, what, fix } of dropFaults(drop, format)) faults.push(doc.fault([...at, 'drop', index], what, fix));
 }
 
 function severityId(severity: string | number): number {

@@ -92,6 +92,7 @@ function settingsOf(options: SourceOptions, connector: Connector, block: NamedBl
         ? undefined
         : { everyMs: durationMs(options.sweep.every), backMs: durationMs(options.sweep.back) },
     labels: options.labels ?? [],
+    validate: options.validate,
   };
   return { ...settings, credentialExpires: checkSourceTimes(settings, options, block.at, context) };
 }

@@ -99,6 +99,11 @@ export const SourceOptions = Type.Object(
     ),
     sweep: Type.Optional(Sweep),
     labels: Type.Optional(LabelsOption),
+    validate: Type.Enum(['warn', 'off'], {
+      default: 'warn',
+      description:
+        'warn: every event is checked by OCSF 1.8.0; those that are not valid are counted, named once for each action, and delivered all the same.',
+    }),
     actions: Type.Optional(
       Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.Record(Type.String(), Type.Unknown()))], {
         description: "Rows that extend or override the connector's action table, or the path of a YAML file with them.",

@@ -9,6 +9,7 @@ import { DeadLetters } from './dead-letters.ts';
 import type { DeliverDeps } from './deps.ts';
 import { Endpoints } from './endpoints.ts';
 import { SinkHold } from './hold.ts';
+import { InvalidEventCounts } from './invalid-events.ts';
 import { Lanes } from './lanes.ts';
 import { LargestEvent } from './largest-event.ts';
 import { OpenSink } from './open-sink.ts';
@@ -51,6 +52,7 @@ export class LoopContext {
   readonly stall: Stall;
   readonly unknownActions: UnknownActions;
   readonly largest: LargestEvent;
+  readonly invalidEvents: InvalidEventCounts;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
 
@@ -76,6 +78,7 @@ export class LoopContext {
     this.settler = new Settler(name, deps, this.changed, this.tally, this.deadLetters, this.lanes, this.stall);
     this.unknownActions = new UnknownActions(journal, log, clock);
     this.largest = new LargestEvent(journal, log, settings);
+    this.invalidEvents = new InvalidEventCounts(journal, log);
   }
 
   /** Notes what went wrong last; gives the reason without secrets. */

@@ -1,6 +1,6 @@
 import { compileActionFilter } from '../event/action-key.ts';
 import type { Mapped, Mapper, PageContext } from '../event/event.ts';
-import { encodeBody } from '../event/index.ts';
+import { compileDrop, encodeBody } from '../event/index.ts';
 import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
 import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
@@ -81,13 +81,15 @@ function isSelected({ event, actionKey }: Mapped, only: ReplaySelection | undefi
 export class Preparer {
   readonly #context: LoopContext;
   readonly #passes: (mapped: Mapped) => boolean;
+  readonly #drop: ReturnType<typeof compileDrop>;
   readonly #bodyKey: string;
 
   constructor(context: LoopContext) {
-    const { filter, format, includeRaw } = context.settings;
+    const { filter, format, includeRaw, drop } = context.settings;
     this.#context = context;
     this.#passes = compileFilter(filter);
-    this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}`;
+    this.#drop = compileDrop(drop);
+    this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}-${drop.toSorted().join('-')}`;
   }
 
   /** Opens the records of a page; those that the sink does not take have their outcome at once. */
@@ -111,11 +113,12 @@ export class Preparer {
     };
   }
 
-  #count(source: string, table: string, { event, failed, action, actionKey }: Mapped): void {
-    const { tally, unknownActions } = this.#context;
+  #count(source: string, table: string, { event, failed, action, actionKey, faults }: Mapped): void {
+    const { tally, unknownActions, invalidEvents } = this.#context;
     const name = String(event['class_name']);
     tally.classes[name] = (tally.classes[name] ?? 0) + 1;
     if (failed !== undefined) tally.mapFailed += 1;
+    if (faults !== undefined) invalidEvents.add(source, actionKey, faults);
     if (action === undefined && actionKey !== undefined) unknownActions.add(source, table, actionKey);
   }
 
@@ -147,7 +150,7 @@ export class Preparer {
     const known = bodies?.get(this.#bodyKey);
     if (known !== undefined) return known;
     const { format, includeRaw } = this.#context.settings;
-    const body = encodeBody(format, mapped, { includeRaw });
+    const body = encodeBody(format, mapped, { includeRaw, drop: this.#drop });
     bodies?.set(this.#bodyKey, body);
     return body;
   }

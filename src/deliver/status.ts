@@ -1,6 +1,7 @@
 import type { HoldNote } from '../journal/journal.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointStatus } from './endpoints.ts';
+import type { InvalidEvents } from './invalid-events.ts';
 import type { Trouble } from './tally.ts';
 
 /** How a sink is doing; field names are stable, they are what `status --json` prints. Times are milliseconds since the epoch. */
@@ -19,6 +20,8 @@ export interface SinkStatus {
   readonly unconfirmed: number;
   readonly map_failed: number;
   readonly unknown_actions: Readonly<Record<string, number>>;
+  /** Events that are not valid by OCSF, where a source has them checked; absent where there are none. */
+  readonly invalid_events?: readonly InvalidEvents[];
   /** Events mapped since the start, by OCSF class name. */
   readonly classes?: Readonly<Record<string, number>>;
   /** What is counted since the start, by name: `possible_duplicates`, and what the kind of sink counts itself (`truncated`). */
@@ -68,6 +71,7 @@ function warningsOf(context: LoopContext): string[] {
 /** The status of the loop with this context. */
 export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
   const { settings, clock, tally, hold, lanes, endpoints, deadLetters, unknownActions } = context;
+  const invalid = context.invalidEvents.list();
   const oldest = lanes.oldestLive();
   const { possibleDuplicates } = tally;
   const counters = {
@@ -89,6 +93,7 @@ export function readStatus(context: LoopContext, phase: Phase): SinkStatus {
     unconfirmed: tally.unconfirmed,
     map_failed: tally.mapFailed,
     unknown_actions: { ...unknownActions.counts },
+    ...(invalid.length === 0 ? {} : { invalid_events: invalid }),
     classes: { ...tally.classes },
     ...(Object.keys(counters).length === 0 ? {} : { counters }),
     endpoints: endpoints.states(),

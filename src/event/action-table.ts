@@ -1,8 +1,9 @@
 import { normaliseKey } from './action-key.ts';
 import type { ActionSpec, ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
-import type { Head } from './attributes.ts';
+import type { Head, RiskLevel } from './attributes.ts';
 import { type ActionRow, severityNames } from './event.ts';
 import { compilePath, type Getter, parsePath } from './path.ts';
+import { riskOfRow } from './risk.ts';
 
 /** What a row makes of a record: the row itself or one of its variants. */
 export interface Shape {
@@ -23,6 +24,8 @@ export interface Action extends Shape {
   readonly row: ActionRow;
   readonly spec: ActionSpec;
   readonly variants: readonly Variant[];
+  /** How risky the table rates the action; undefined: not at all. */
+  readonly risk: RiskLevel | undefined;
 }
 
 /** An action table, ready for lookup. */
@@ -91,7 +94,7 @@ function compileAction(table: ActionTableSpec, spec: ActionSpec): Action | undef
     if (own === undefined) return [];
     return [{ ...own, field: compilePath(variant.when.field), words: variant.when.matches.map((word) => word.toLowerCase()) }];
   });
-  return { ...shape, row: rowOf(spec, shape.head), spec, variants };
+  return { ...shape, row: rowOf(spec, shape.head), spec, variants, risk: riskOfRow(spec.risk?.level) };
 }
 
 /** The class and target for one record: the first variant with a word that occurs in its field, else the row itself. */

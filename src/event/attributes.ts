@@ -11,9 +11,69 @@ export interface User {
   uid?: string;
   email_addr?: string;
   full_name?: string;
+  domain?: string;
   type_id?: number;
   type?: string;
+  risk_level_id?: number;
+  risk_level?: string;
+  risk_score?: number;
   org?: Organization;
+}
+
+/** Where an address is; `country` is an ISO 3166 code of two letters. */
+export interface Location {
+  city?: string;
+  region?: string;
+  country?: string;
+  postal_code?: string;
+  lat?: number;
+  long?: number;
+}
+
+/** An operating system. */
+export interface Os {
+  name: string;
+  type_id: number;
+  type: string;
+  version?: string;
+}
+
+/** The client of a request. */
+export interface Endpoint {
+  ip?: string;
+  name?: string;
+  domain?: string;
+  isp?: string;
+  location?: Location;
+  autonomous_system?: { number?: number; name?: string };
+  os?: Os;
+}
+
+/** The session in which the performer acted. */
+export interface Session {
+  uid?: string;
+  is_mfa?: boolean;
+}
+
+/** A factor by which a user was authenticated. */
+export interface AuthFactor {
+  readonly factor_type_id: number;
+  readonly factor_type: string;
+}
+
+/** What is known of an attribute's value beyond the record; `name` is the attribute's path. */
+export interface Enrichment {
+  readonly name: string;
+  readonly value: string;
+  readonly type: string;
+  readonly provider: string;
+  readonly data: RiskLevel;
+}
+
+/** An OCSF risk level: 0 Info, 1 Low, 2 Medium, 3 High, 4 Critical. */
+export interface RiskLevel {
+  readonly risk_level: string;
+  readonly risk_level_id: number;
 }
 
 /** A group, policy, resource, web resource or service: something with a name, an id or both. */
@@ -48,9 +108,12 @@ export type Attributes = {
   status_detail?: string;
   time: number;
   message?: string;
-  actor?: { user?: User; app_name?: string };
-  src_endpoint?: { ip?: string; name?: string };
+  actor?: { user?: User; session?: Session; app_name?: string };
+  src_endpoint?: Endpoint;
   http_request?: { user_agent: string };
+  session?: Session;
+  is_mfa?: boolean;
+  auth_factors?: readonly AuthFactor[];
   user?: User;
   service?: Thing;
   group?: Thing;
@@ -61,6 +124,7 @@ export type Attributes = {
   api?: { operation: string; service: Thing };
   resource?: Thing;
   resources?: readonly Thing[];
+  enrichments?: readonly Enrichment[];
   metadata?: Metadata;
   observables?: readonly Observable[];
   raw_data?: string;

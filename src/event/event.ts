@@ -61,6 +61,8 @@ export interface Mapped {
   readonly raw: () => string;
   /** Set when mapping threw and the event is a fallback: why. */
   readonly failed?: string;
+  /** What is wrong with the event by OCSF, where it was checked and something is. */
+  readonly faults?: readonly string[];
 }
 
 /** The columns of an action row that encoders read. */

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import type { TableFault } from './action-table.ts';
 import { parsePath } from './path.ts';
 
@@ -26,6 +26,29 @@ const UserTypeSpec = Type.Union(
   },
 );
 
+const LoginSpec = Type.Object({ login: PathsSpec }, closed);
+const DomainSpec = Type.Union([path, paths, LoginSpec], {
+  description:
+    'Domain in which the performer is defined; { login: path } takes it out of a login such as dana@example.com or CORP\\\\dana.',
+});
+
+const wordsOf = <T extends TSchema>(value: T, description: string) =>
+  Type.Union([path, paths, Type.Object({ from: PathsSpec, values: Type.Record(Type.String(), value) }, closed)], { description });
+const RiskSpec = wordsOf(
+  Type.Integer({ minimum: 0, maximum: 4 }),
+  'How risky the vendor rates it: info, low, medium, high or critical, or { from: path, values: { elevated: 3 } }.',
+);
+const MfaSpec = wordsOf(
+  Type.Boolean(),
+  'Whether a second factor was used: true or false, or { from: path, values: { totp: true } }.',
+);
+const FactorSpec = Type.Object(
+  { from: PathsSpec, values: Type.Record(Type.String(), Type.Integer({ minimum: 1, maximum: 99 })) },
+  { ...closed, description: 'OCSF auth_factor type per text, such as { SMS: 1, PUSH: 5, OTP: 7 }.' },
+);
+/** A path, or one with a value for each of its words. */
+export type WordsSpec<T> = PathsSpec | { readonly from: PathsSpec; readonly values: Readonly<Record<string, T>> };
+
 const attribute = (description: string) => Type.Optional({ ...PathsSpec, description });
 /** The section `map:` of a connector: OCSF attribute from record path. What no attribute carries goes to `unmapped` by itself. */
 export const MapSpec = Type.Object(
@@ -44,8 +67,28 @@ export const MapSpec = Type.Object(
     'actor.user.email_addr': attribute('E-mail address of the performer; left out when it does not look like one.'),
     'actor.user.full_name': attribute('Name of the performer for people.'),
     'actor.user.type_id': Type.Optional(UserTypeSpec),
+    'actor.user.domain': Type.Optional(DomainSpec),
+    'actor.user.risk_level': Type.Optional(RiskSpec),
+    'actor.user.risk_score': attribute('How risky the vendor rates it, a number.'),
     'actor.user.org.name': attribute('Name of the tenant.'),
     'src_endpoint.ip': attribute('Address of the client; text that is no address becomes src_endpoint.name.'),
+    'src_endpoint.domain': attribute("Domain that the client's address belongs to."),
+    'src_endpoint.isp': attribute("Internet service provider of the client's address."),
+    'src_endpoint.location.city': attribute('City of the client.'),
+    'src_endpoint.location.region': attribute('State or province of the client.'),
+    'src_endpoint.location.country': attribute('Country of the client: an ISO 3166 code of two letters, or its English name.'),
+    'src_endpoint.location.postal_code': attribute('Postal code of the client.'),
+    'src_endpoint.location.lat': attribute('Latitude of the client in degrees.'),
+    'src_endpoint.location.long': attribute('Longitude of the client in degrees.'),
+    'src_endpoint.autonomous_system.number': attribute(
+      "Number of the autonomous system of the client's address: 64500 or AS64500.",
+    ),
+    'src_endpoint.autonomous_system.name': attribute('Owner of that autonomous system.'),
+    'src_endpoint.os.name': attribute('Operating system of the client.'),
+    'src_endpoint.os.version': attribute('Version of that operating system.'),
+    'session.uid': attribute('Id of the session in which the performer acted.'),
+    is_mfa: Type.Optional(MfaSpec),
+    'auth_factor.factor_type_id': Type.Optional(FactorSpec),
     'http_request.user_agent': attribute('User-Agent of the client.'),
     'target.uid': attribute('Id of the affected object.'),
     'target.name': attribute('Name of the affected object.'),
@@ -71,6 +114,7 @@ function pathsIn(value: unknown, at: readonly (string | number)[]): [string, rea
   if (typeof value === 'string') return [[value, at]];
   if (Array.isArray(value)) return value.flatMap((item, index) => pathsIn(item, [...at, index]));
   if (typeof value === 'object' && value !== null && 'from' in value) return pathsIn(value.from, [...at, 'from']);
+  if (typeof value === 'object' && value !== null && 'login' in value) return pathsIn(value.login, [...at, 'login']);
   return [];
 }
 

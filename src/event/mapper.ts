@@ -3,20 +3,14 @@ import { normaliseKey } from './action-key.ts';
 import { type Action, type ActionTable, shapeFor } from './action-table.ts';
 import { type Attributes, type MappedEvent, type Metadata, observablesOf, type Thing, unknownName } from './attributes.ts';
 import { baseHead, mapFailedLabel, textEvent, unmapForBase, unreadableLabel } from './base-event.ts';
+import { fillClient } from './client.ts';
 import { boundDepth } from './depth.ts';
 import type { Envelope, Mapped, Mapper, PageContext } from './event.ts';
 import { type MetadataMaker, openMetadata } from './metadata.ts';
 import { readActor } from './parties.ts';
-import {
-  fillClient,
-  fillStatus,
-  type MapperParts,
-  openReads,
-  type RecordReads,
-  readParties,
-  type Told,
-  unfold,
-} from './record-reads.ts';
+import { fillStatus, type MapperParts, openReads, type RecordReads, readParties, type Told, unfold } from './record-reads.ts';
+import { riskOfAction } from './risk.ts';
+import { fillSession } from './session.ts';
 import { placeTarget } from './target.ts';
 
 interface Found {
@@ -106,7 +100,7 @@ function tenantThing(reads: RecordReads, record: unknown, uid: string | undefine
 function fillActorAndClient(event: Attributes, reads: RecordReads, record: unknown, tenant: string | undefined): void {
   const user = readActor(reads.actor, record, tenant);
   if (user !== undefined) event.actor = { user };
-  fillClient(event, reads, record);
+  fillClient(event, reads.client, record);
 }
 
 function fillMessage(event: Attributes, reads: RecordReads, record: unknown, title: string | undefined): void {
@@ -131,13 +125,16 @@ function mapObject(
   fillStatus(event, reads, table, record);
   fillMessage(event, reads, record, action?.row.title);
   fillActorAndClient(event, reads, record, tenant);
+  fillSession(event, reads.session, record, shape?.head.class_uid ?? 0);
   const parties = readParties(reads, record, tenantThing(reads, record, tenant));
   let extra: Record<string, unknown> | undefined;
   if (shape === undefined) extra = unmapForBase(event, parties.target, record);
   else {
     if (shape.requires.includes('actor')) event.actor ??= { app_name: unknownName };
     if (shape.requires.includes('src_endpoint')) event.src_endpoint ??= { name: unknownName };
+    if (event.src_endpoint !== undefined) reads.client.fillOrigin?.(event.src_endpoint, record);
     placeTarget(event, shape, parties, table.spec.product);
+    if (action?.risk !== undefined) event.enrichments = [riskOfAction(code, action.risk)];
   }
   const metadata = machine.metadata(envelope, context, timeLabels(time));
   metadata.event_code = code;

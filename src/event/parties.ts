@@ -1,6 +1,8 @@
 import { type Entity, type Thing, type User, unknownName } from './attributes.ts';
 import type { MapSpec } from './map-spec.ts';
-import { isEmail, type Paths, type Read, textOf } from './reads.ts';
+import { isEmail, knownText, numberOf, type Paths, type Read, textOf } from './reads.ts';
+import { riskLevel, riskWords } from './risk.ts';
+import { openWords, plainWord, wordPaths } from './words.ts';
 
 /** OCSF captions of user.type_id. */
 const userTypes: Readonly<Record<number, string>> = { 0: 'Unknown', 1: 'User', 2: 'Admin', 3: 'System', 4: 'Service' };
@@ -105,6 +107,37 @@ export function invitedUser(target: Party, user: Party): User | undefined {
     : userOf({ ...party, uid: undefined, name: party === user ? user.name : undefined });
 }
 
+// Java writes the members of an object like this, JSON in quotes.
+const member = /\blevel"?\s*[=:]\s*"?(\w+)/i;
+
+/** What the vendor says of the performer. The `part` of a text is read where no word is the whole of it; the text stays where it is then. */
+interface RiskReads {
+  readonly level: Read<number>;
+  readonly part: Read<number>;
+  readonly score: Read<number>;
+}
+
+/** Prepares the reads of the performer's risk. */
+function openRisk(paths: Paths, map: MapSpec): RiskReads {
+  const spec = map['actor.user.risk_level'];
+  const idOf = openWords(spec, riskWords);
+  return {
+    level: paths.read(wordPaths(spec), idOf),
+    part: paths.read(wordPaths(spec), (value) => idOf(member.exec(textOf(value) ?? '')?.[1])),
+    score: paths.read(map['actor.user.risk_score'], numberOf),
+  };
+}
+
+/** Writes what the vendor says of the performer. OCSF has no fractions of a score. */
+function fillRisk(user: User, { level, part, score }: RiskReads, record: unknown): void {
+  const id = level.take(record) ?? part.get(record);
+  if (id !== undefined) Object.assign(user, riskLevel(id));
+  const number = score.get(record);
+  if (number === undefined) return;
+  user.risk_score = Math.round(number);
+  if (user.risk_score === number) score.claim();
+}
+
 /** The reads of the performer. */
 export interface ActorReads {
   readonly uid: Read<string>;
@@ -112,10 +145,24 @@ export interface ActorReads {
   readonly email: Read<string>;
   readonly fullName: Read<string>;
   readonly orgName: Read<string>;
+  readonly domain: Read<string>;
+  readonly risk: RiskReads;
   readonly type: ((record: unknown) => { readonly id: number; readonly text: string }) | undefined;
 }
 
-const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+/** The domain of a login such as dana@example.com or CORP\dana. */
+function loginDomain(value: unknown): string | undefined {
+  const [, down, upn] = /^(?:([^\\@\s]+)\\\S+|\S+@([^\\@\s]+))$/.exec(textOf(value) ?? '') ?? [];
+  return down ?? upn;
+}
+
+function readDomain(paths: Paths, spec: MapSpec['actor.user.domain']): Read<string> {
+  if (typeof spec !== 'object' || !('login' in spec)) return paths.read(spec, knownText);
+  const read = paths.read(spec.login, loginDomain);
+  const get = (record: unknown): string | undefined => read.get(record);
+  // The login is not carried by its domain.
+  return { get, claim: () => undefined, take: get };
+}
 
 function openType(paths: Paths, spec: MapSpec['actor.user.type_id']): ActorReads['type'] {
   if (spec === undefined) return undefined;
@@ -124,12 +171,12 @@ function openType(paths: Paths, spec: MapSpec['actor.user.type_id']): ActorReads
     return () => always;
   }
   const { from, values } = typeof spec === 'object' && 'from' in spec ? spec : { from: spec, values: {} };
-  const ids = new Map(Object.entries(values).map(([word, id]) => [plain(word), id]));
+  const ids = new Map(Object.entries(values).map(([word, id]) => [plainWord(word), id]));
   const read = paths.read(from, textOf);
   return (record) => {
     const text = read.take(record);
     if (text === undefined) return { id: 0, text: 'Unknown' };
-    const id = ids.get(plain(text)) ?? 99;
+    const id = ids.get(plainWord(text)) ?? 99;
     return { id, text: userTypes[id] ?? text };
   };
 }
@@ -142,6 +189,8 @@ export function openActor(paths: Paths, map: MapSpec): ActorReads {
     email: paths.read(map['actor.user.email_addr'], textOf),
     fullName: paths.read(map['actor.user.full_name'], textOf),
     orgName: paths.read(map['actor.user.org.name'], textOf),
+    domain: readDomain(paths, map['actor.user.domain']),
+    risk: openRisk(paths, map),
     type: openType(paths, map['actor.user.type_id']),
   };
 }
@@ -162,11 +211,14 @@ export function readActor(reads: ActorReads, record: unknown, tenant: string | u
   }
   const fullName = reads.fullName.take(record);
   if (fullName !== undefined) user.full_name = fullName;
+  const domain = reads.domain.take(record);
+  if (domain !== undefined) user.domain = domain;
   const type = reads.type?.(record);
   if (type !== undefined) {
     user.type_id = type.id;
     user.type = type.text;
   }
+  fillRisk(user, reads.risk, record);
   const orgName = reads.orgName.get(record);
   if (tenant !== undefined || orgName !== undefined) {
     user.org = {};

@@ -153,6 +153,21 @@ export function textOf(value: unknown): string | undefined {
   return isRawNumber(value) ? value.rawJSON : undefined;
 }
 
+const placeholders = new Set(['unknown', 'null', 'n/a', 'none', '-', '.']);
+
+/** As {@link textOf}, without what vendors write for "not known". */
+export function knownText(value: unknown): string | undefined {
+  const text = textOf(value);
+  return text !== undefined && text.length <= 8 && placeholders.has(text.trim().toLowerCase()) ? undefined : text;
+}
+
+/** A finite number, also told as text. Undefined for anything else. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  const text = typeof value === 'boolean' ? undefined : textOf(value)?.trim();
+  return text !== undefined && /^[+-]?\d+(?:\.\d+)?$/.test(text) && text.length <= 40 ? Number(text) : undefined;
+}
+
 /** A text or a list of texts as a list; undefined when there is none. */
 export function textsOf(value: unknown): readonly string[] | undefined {
   if (!Array.isArray(value)) {

@@ -2,9 +2,11 @@ import { parseJson, setOwn } from '../base/json.ts';
 import { type ActionNameSpec, readActionName } from './action-name.ts';
 import type { ActionTable } from './action-table.ts';
 import type { Attributes } from './attributes.ts';
+import { type ClientReads, openClient } from './client.ts';
 import type { MapSpec, PathsSpec } from './map-spec.ts';
 import { type ActorReads, openActor, openParty, type PartyReads, readParty } from './parties.ts';
-import { ipOf, openPaths, type Paths, type Read, textOf, textsOf } from './reads.ts';
+import { openPaths, type Paths, type Read, textOf, textsOf } from './reads.ts';
+import { openSession, type SessionReads } from './session.ts';
 import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
 
@@ -45,8 +47,8 @@ export interface RecordReads {
   readonly correlation: Read<string>;
   readonly logged: Read<number>;
   readonly actor: ActorReads;
-  readonly ip: Read<string>;
-  readonly userAgent: Read<string>;
+  readonly client: ClientReads;
+  readonly session: SessionReads;
   readonly target: PartyReads;
   readonly user: PartyReads;
   readonly group: PartyReads;
@@ -76,8 +78,8 @@ export function openReads({ table, map, record }: MapperParts): RecordReads {
     correlation: paths.read(map['metadata.correlation_uid'], textOf),
     logged: paths.read(map['metadata.logged_time'], (value) => parseTime(value)?.ms),
     actor: openActor(paths, map),
-    ip: paths.read(map['src_endpoint.ip'], textOf),
-    userAgent: paths.read(map['http_request.user_agent'], textOf),
+    client: openClient(paths, map),
+    session: openSession(paths, map),
     target: openParty(paths, map, 'target'),
     user: openParty(paths, map, 'user'),
     group: openParty(paths, map, 'group'),
@@ -117,17 +119,6 @@ export function fillStatus(event: Attributes, reads: RecordReads, table: ActionT
   if (text !== undefined) event.status_code = text;
   const detail = id === 1 ? undefined : reads.statusDetail.take(record);
   if (detail !== undefined) event.status_detail = detail;
-}
-
-/** Address and User-Agent of the client. */
-export function fillClient(event: Attributes, reads: RecordReads, record: unknown): void {
-  const address = reads.ip.take(record);
-  if (address !== undefined) {
-    const ip = ipOf(address);
-    event.src_endpoint = ip === undefined ? { name: address } : { ip };
-  }
-  const userAgent = reads.userAgent.take(record);
-  if (userAgent !== undefined) event.http_request = { user_agent: userAgent };
 }
 
 /** Everything that was affected, nothing of it claimed yet. */

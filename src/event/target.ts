@@ -13,6 +13,8 @@ export interface Parties {
 
 const userWords = /user|member|service.?account|principal|person/i;
 const groupWord = /group/i;
+/** OCSF class User Access Management. */
+const userAccess = 3005;
 
 function isUser({ email, type }: Party): boolean {
   return email !== undefined || (type !== undefined && userWords.test(type) && !groupWord.test(type));
@@ -43,7 +45,10 @@ function placeAccess(event: Attributes, shape: Shape, parties: Parties, targetIs
   const fallback = shape.target.privileges_fallback;
   if (fallback !== undefined) event.privileges = parties.privileges() ?? fallback;
   const resource = resourceOf(shape, parties, targetIsFree);
-  if (resource !== undefined) event.resource = resource;
+  if (resource === undefined) return;
+  // OCSF 1.5.0 replaced `resource` of User Access Management by a list; Group Management still has the one.
+  if (shape.head.class_uid === userAccess) event.resources = [resource];
+  else event.resource = resource;
 }
 
 function placeUser(event: Attributes, shape: Shape, parties: Parties): void {

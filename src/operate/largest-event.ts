@@ -3,7 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import { largestEvent } from '../deliver/index.ts';
-import { encodeBody } from '../event/index.ts';
+import { compileDrop, encodeBody } from '../event/index.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import type { OpenContext, openSink } from '../runtime/open-runtime.ts';
 
@@ -43,7 +43,7 @@ async function fromJournal(config: Config, settings: SinkConfig, { seams, log }:
 
 async function largestSample(
   source: SourceConfig,
-  { format, includeRaw }: SinkConfig,
+  { format, includeRaw, drop }: SinkConfig,
   sink: OpenedSink,
   { seams }: OpenContext,
 ): Promise<number> {
@@ -57,7 +57,7 @@ async function largestSample(
       const { uid, record } = connector.records.examine({ value: parseJson(line) }, tenant);
       const mapped = connector.mapper.map({ uid, received: mapping.processedTime, record }, mapping);
       const { event, action, actionKey } = mapped;
-      const body = encodeBody(format, mapped, { includeRaw });
+      const body = encodeBody(format, mapped, { includeRaw, drop: compileDrop(drop) });
       const place = { lane: 'live', position: 1, received: mapping.processedTime };
       const outgoing = { uid, source: name, table: connector.mapper.table, place, event, action, actionKey, body };
       return Buffer.byteLength(sink.encode(outgoing));

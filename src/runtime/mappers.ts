@@ -3,6 +3,7 @@ import type { SourceConfig } from '../config/config.ts';
 import type { Connector } from '../connectors/connector.ts';
 import { compileConnector } from '../connectors/index.ts';
 import type { Mapper } from '../event/event.ts';
+import { withValidation } from '../event/index.ts';
 import type { Journal } from '../journal/journal.ts';
 
 type ConnectorRef = { readonly name: string; readonly hash: string };
@@ -17,7 +18,7 @@ export type MapperFor = (connector: ConnectorRef, source: string) => Promise<Map
 export class Mappers {
   readonly #journal: Journal;
   readonly #stored = new Map<string, Promise<Mapper>>();
-  #bySource = new Map<string, Connector>();
+  #bySource = new Map<string, SourceConfig>();
   #byName = new Map<string, Connector>();
 
   constructor(journal: Journal) {
@@ -26,12 +27,17 @@ export class Mappers {
 
   /** These are the sources from now on. */
   use(sources: readonly SourceConfig[]): void {
-    this.#bySource = new Map(sources.map(({ name, connector }) => [name, connector]));
+    this.#bySource = new Map(sources.map((source) => [source.name, source]));
     this.#byName = new Map(sources.map(({ connector }) => [connector.name, connector]));
   }
 
   readonly mapperFor: MapperFor = async (connector, source) => {
     const own = this.#bySource.get(source);
+    const mapper = await this.#find(connector, own?.connector);
+    return own?.validate === 'warn' ? withValidation(mapper) : mapper;
+  };
+
+  async #find(connector: ConnectorRef, own: Connector | undefined): Promise<Mapper> {
     if (own !== undefined && own.name === connector.name) return own.mapper;
     const sameName = this.#byName.get(connector.name);
     if (sameName !== undefined) return sameName.mapper;
@@ -39,7 +45,7 @@ export class Mappers {
     this.#stored.set(connector.hash, known);
     known.catch(() => this.#stored.delete(connector.hash));
     return known;
-  };
+  }
 
   async #fromJournal({ name, hash }: ConnectorRef): Promise<Mapper> {
     const text = await this.#journal.connectorText(hash);

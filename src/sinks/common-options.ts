@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { durationPattern, sizePattern } from '../base/quantity.ts';
 import { formats } from '../event/event.ts';
+import { droppable } from '../event/index.ts';
 
 export { normaliseActions } from '../event/action-key.ts';
 
@@ -110,6 +111,12 @@ export const CommonSinkOptions = Type.Object(
       Type.Enum([...formats], { description: 'Body of an event. Unset: cim on splunk_hec, ocsf elsewhere.' }),
     ),
     include_raw: Type.Boolean({ default: false, description: "Add the vendor's record as raw_data." }),
+    drop: Type.Array(Type.Enum([...droppable]), {
+      default: [],
+      uniqueItems: true,
+      description:
+        'Left out of what is sent: optional (attributes that OCSF calls optional), unmapped, observables. ecs has only unmapped; cef, leef and raw have none.',
+    }),
     start: Type.String({
       pattern: '^(now|oldest|\\d{4}-\\d\\d-\\d\\d.*)$',
       default: 'now',

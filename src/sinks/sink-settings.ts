@@ -1,5 +1,6 @@
 import type { ActionFilter } from '../event/action-key.ts';
 import type { Format } from '../event/event.ts';
+import type { Droppable } from '../event/index.ts';
 
 /** How a sink is delivered to: durations in milliseconds, sizes in bytes. Holds no secret. */
 export interface SinkSettings {
@@ -8,6 +9,7 @@ export interface SinkSettings {
   readonly type: string;
   readonly format: Format;
   readonly includeRaw: boolean;
+  readonly drop: readonly Droppable[];
   /** Names of the sources it takes; undefined: all. */
   readonly sources: readonly string[] | undefined;
   readonly filter: ActionFilter & {

@@ -6,7 +6,7 @@ import { configJsonSchema } from '../config/index.ts';
 import type { ActionSummary, Connector } from '../connectors/connector.ts';
 import { actionsJsonSchema, connectorJsonSchema, listConnectors, loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { Format, Mapped } from '../event/event.ts';
-import { encodeBody } from '../event/index.ts';
+import { compileDrop, type Droppable, dropFaults, encodeBody, validateEvent } from '../event/index.ts';
 import { shippedConnectors } from '../runtime/read-config.ts';
 
 /** A connector's action table for people. */
@@ -31,6 +31,7 @@ interface SampleRequest {
   readonly connector: string;
   readonly format: Format;
   readonly includeRaw: boolean;
+  readonly drop?: readonly Droppable[];
   /** Only this action's key. */
   readonly action?: string;
   /** Looked up before the shipped connectors. */
@@ -39,16 +40,38 @@ interface SampleRequest {
   readonly now: number;
 }
 
-/** One line for every synthetic record of a connector, mapped and encoded as a sink would send it. */
+interface Samples {
+  /** One for every synthetic record of a connector, mapped and encoded as a sink would send it. */
+  readonly lines: readonly string[];
+  /** Of all lines. */
+  readonly bytes: number;
+  /** Of all lines, had nothing been dropped. */
+  readonly wholeBytes: number;
+  /** What is not valid by OCSF, with the action in front. */
+  readonly faults: readonly string[];
+}
+
+const bytesOf = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+
+/** The samples of a connector. Throws PEN_NOT_FOUND where there are none of the action, PEN_USAGE when the format lacks what is to be dropped. */
 export async function renderSamples(
-  { connector: name, format, includeRaw, action, dirs = [], now }: SampleRequest,
+  { connector: name, format, includeRaw, drop = [], action, dirs = [], now }: SampleRequest,
   files: Files,
-): Promise<string[]> {
+): Promise<Samples> {
+  const [wrong] = dropFaults(drop, format);
+  if (wrong !== undefined)
+    throw new PenstockError('PEN_USAGE', wrong.what, { fix: 'leave it out of --drop, or set --format ocsf' });
   const places = { dirs: [...dirs, shippedConnectors], files };
   const connector = await loadConnector(name, places);
   const mapped = await mapSamples(connector, [...(await loadConnectors(places)).values()], files, now);
   const wanted = action === undefined ? mapped : mapped.filter(({ actionKey }) => actionKey === action);
-  if (wanted.length > 0) return wanted.map((one) => encodeBody(format, one, { includeRaw }));
+  if (wanted.length > 0) {
+    const whole = wanted.map((one) => encodeBody(format, one, { includeRaw }));
+    const lines =
+      drop.length === 0 ? whole : wanted.map((one) => encodeBody(format, one, { includeRaw, drop: compileDrop(drop) }));
+    const faults = wanted.flatMap(({ event, actionKey }) => validateEvent(event).map((fault) => `${actionKey}: ${fault}`));
+    return { lines, bytes: bytesOf(lines), wholeBytes: bytesOf(whole), faults };
+  }
   throw new PenstockError('PEN_NOT_FOUND', `connector "${name}" has no sample of action "${action ?? ''}"`, {
     fix: `see "penstock actions ${name}"`,
   });

@@ -34,6 +34,16 @@ it.each([
   ],
   ['a name with blanks', 'sinks: { "My Sink": { type: stdout } }', '(sinks.My Sink): "My Sink" cannot be a name'],
   [
+    'what a format does not have to be dropped',
+    'sinks: { a: { type: stdout, format: cef, drop: [unmapped] } }',
+    '(sinks.a.drop[0]): format cef has no "unmapped" to drop',
+  ],
+  [
+    'what ECS does not have to be dropped',
+    'sinks: { a: { type: stdout, format: ecs, drop: [unmapped, optional] } }',
+    '(sinks.a.drop[1]): format ecs has no "optional" to drop; it has unmapped',
+  ],
+  [
     'a port that is none',
     'admin: { listen: "127.0.0.1:99999" }\nsinks: { a: { type: stdout } }',
     '(admin.listen): 99999 is not a port',

@@ -71,6 +71,7 @@ it('resolves a source with its connector', async () => {
     credentialExpires: Date.UTC(2027, 0, 31),
     sweep: { everyMs: 21_600_000, backMs: 86_400_000 },
     labels: ['prod'],
+    validate: 'warn',
   });
 });
 
@@ -92,6 +93,7 @@ it('resolves a sink with what all sinks have', async () => {
     http: {},
     format: 'cim',
     includeRaw: false,
+    drop: [],
     sources: undefined,
     filter: { min_severity: 4 },
     start: Date.UTC(2026, 10, 1),

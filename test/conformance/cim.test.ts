@@ -65,6 +65,27 @@ it('A change has every required field, a status, and a result when it failed', a
   expect(wrong.map(({ fields }) => [fields['signature'], missing(fields, names), fields['status']])).toEqual([]);
 });
 
+it('An access to data has every required field', async () => {
+  const names =
+    'action app dest object object_attrs object_category object_id object_size src user user_name vendor_account vendor_product'.split(
+      ' ',
+    );
+  const accesses = (await indexed()).filter(({ model }) => model === 'Data_Access');
+
+  const wrong = accesses.filter(({ fields }) => missing(fields, names).length > 0);
+  expect(accesses.length).toBeGreaterThan(0);
+  expect(wrong.map(({ fields }) => [fields['signature'], missing(fields, names)])).toEqual([]);
+});
+
+it('A changed account has a performer in src_user', async () => {
+  const changes = (await indexed()).filter(
+    ({ dataset, fields }) => dataset === 'Account_Management' && fields['object_category'] === 'user',
+  );
+
+  expect(changes.length).toBeGreaterThan(0);
+  expect(changes.filter(({ fields }) => missing(fields, ['src_user']).length > 0)).toEqual([]);
+});
+
 it('In account management user is the account that was changed and src_user the performer', async () => {
   const changes = (await indexed()).filter(({ dataset, ocsf }) => dataset === 'Account_Management' && ocsf.user !== undefined);
 

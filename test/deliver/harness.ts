@@ -85,6 +85,7 @@ export function settingsOf(change: Partial<SinkSettings> = {}): SinkSettings {
     type: 'test',
     format: 'ocsf',
     includeRaw: false,
+    drop: [],
     sources: undefined,
     filter: {},
     labels: [],

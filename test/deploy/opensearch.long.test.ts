@@ -36,12 +36,12 @@ function hostileEvent(event: Tree): Tree {
 it.skipIf(node === undefined)(
   'takes every sample and the oddest records, finds them by their fields, and grows no field',
   async () => {
-    const lines = await Promise.all(
+    const samples = await Promise.all(
       ['anaconda', 'analyst-studio', 'astra-csv', 'okta'].map((connector) =>
         renderSamples({ connector, format: 'ecs', includeRaw: true, now: 0 }, systemSeams().files),
       ),
     );
-    const events = lines.flat().map((line) => JSON.parse(line) as Tree);
+    const events = samples.flatMap(({ lines }) => lines).map((line) => JSON.parse(line) as Tree);
     const all = [
       ...events,
       hostileEvent(events[0] as Tree),

@@ -50,14 +50,29 @@ describe('the example of the page', () => {
     const lines = (await readFile(join(folder, 'tests/two-pages/expected.ndjson'), 'utf8')).trimEnd().split('\n');
 
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-      { type_uid: 300201, status: 'Success', user: { uid: 'u-1' }, actor: { user: { type_id: 2 } }, service: { name: 'Harbor' } },
+      {
+        type_uid: 300201,
+        status: 'Success',
+        user: { uid: 'u-1' },
+        actor: { user: { type_id: 2, domain: 'example.com' } },
+        src_endpoint: {
+          ip: '192.0.2.10',
+          location: { city: 'Utrecht', country: 'NL' },
+          autonomous_system: { number: 64_500 },
+          os: { name: 'macOS 15', type_id: 300, type: 'macOS' },
+        },
+        session: { uid: 's-1' },
+        is_mfa: true,
+        auth_factors: [{ factor_type_id: 7, factor_type: 'OTP' }],
+        service: { name: 'Harbor' },
+      },
       { type_uid: 300404, status: 'Failure', entity: { name: 'Atlas', type: 'Project' }, message: 'Project deleted (failed)' },
       {
         type_uid: 300501,
         severity_id: 4,
         user: { email_addr: 'sam@example.com' },
         privileges: ['owner'],
-        resource: { uid: 'acme' },
+        resources: [{ uid: 'acme' }],
       },
     ]);
   });
@@ -65,7 +80,7 @@ describe('the example of the page', () => {
   it.each([
     ['connector.yaml', "after: '{{ page.token }}'", '', /paging by token needs \{\{ page\.token \}\} in the request/],
     ['connector.yaml', '{{ options.key }}', '{{ options.kye }}', /the template names "options\.kye", which does not exist/],
-    ['connector.yaml', 'src_endpoint.ip: ip', 'src_endpoint.ip: "a["', /"a\[" is not a path/],
+    ['connector.yaml', 'src_endpoint.ip: from.ip', 'src_endpoint.ip: "a["', /"a\[" is not a path/],
     ['connector.yaml', 'id: uid', '', /nothing identifies a record/],
     ['actions.yaml', 'key: session_opened', 'key: SessionOpened', /key "SessionOpened" is not the action in lower snake case/],
     [

@@ -25,7 +25,8 @@ async function formatExamples(): Promise<string> {
   const blocks = await Promise.all(
     formats.map(async (format) => {
       const request = { connector: 'anaconda', format, includeRaw: false, action: 'policy_updated', now: 1_795_000_000_000 };
-      const [line = ''] = await renderSamples(request, files);
+      const { lines } = await renderSamples(request, files);
+      const [line = ''] = lines;
       const isJson = line.startsWith('{');
       return `\`${format}\`:\n\n\`\`\`${isJson ? 'json' : 'text'}\n${line.replaceAll('\t', '<TAB>')}\n\`\`\``;
     }),
@@ -70,8 +71,8 @@ it.each(connectors)(
 
 it.each(connectors)('shows every action of %s in the spelling that its events carry', async (name) => {
   const text = await readFile(actionPage(name), 'utf8');
-  const events = await renderSamples({ connector: name, format: 'ocsf', includeRaw: false, now: 0 }, files);
-  const codes = events.map((line) => (JSON.parse(line) as { metadata: { event_code: string } }).metadata.event_code);
+  const { lines } = await renderSamples({ connector: name, format: 'ocsf', includeRaw: false, now: 0 }, files);
+  const codes = lines.map((line) => (JSON.parse(line) as { metadata: { event_code: string } }).metadata.event_code);
 
   expect(codes.length).toBeGreaterThanOrEqual(30);
   expect(codes.filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([]);
@@ -84,7 +85,7 @@ it('places every part of an event where the page says, in every format', async (
         { connector: 'okta', format, includeRaw: false, action: 'group_user_membership_add', now: 1_795_000_000_000 },
         files,
       )
-    )[0] ?? '';
+    ).lines[0] ?? '';
   const [ocsf, cim, ecs] = await Promise.all(
     (['ocsf', 'cim', 'ecs'] as const).map(async (format) => JSON.parse(await sample(format)) as Record<string, unknown>),
   );

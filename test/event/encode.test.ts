@@ -93,7 +93,7 @@ describe('CEF', () => {
     );
 
     expect(extension(line)).toBe(
-      'rt=1795169730000 externalId=e1 flexString1=0123456789abcdef0123456789abcdef flexString1Label=eventUid deviceExternalId=tenant-1 cat=Group Management act=Add User outcome=success duser=bo@example.com duid=u9 destinationServiceName=Anaconda Platform cs4=admins cs4Label=groupName cn1=300603 cn1Label=ocsfTypeUid msg=User added to group',
+      'rt=1795169730000 externalId=e1 flexString1=0123456789abcdef0123456789abcdef flexString1Label=eventUid deviceExternalId=tenant-1 cat=Group Management act=Add User outcome=success duser=bo@example.com duid=u9 destinationServiceName=Anaconda Platform cs4=admins cs4Label=groupName cn1=300603 cn1Label=ocsfTypeUid flexString2=Medium flexString2Label=riskLevel msg=User added to group',
     );
   });
 });

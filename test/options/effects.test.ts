@@ -106,9 +106,11 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
       'e2e/unknown-actions.test.ts',
       'takes rows that stand in the configuration, and puts them in the place of shipped ones',
     ],
+    validate: ['e2e/invalid-events.test.ts', 'delivers what is not valid by OCSF, and says so once for each action'],
     proxy: ['http/proxy.test.ts', 'to %s with %j is %s'],
   },
   sink: {
+    drop: ['deliver/prepare.test.ts', 'leaves out what one sink does not want, and of no other sink, again the same for a retry'],
     stalled_after: ['deliver/status.test.ts', 'says that a sink makes no progress, and why'],
     enabled: ['options/effects.test.ts', 'runs no source and no sink with enabled: false'],
     format: ['e2e/secrets.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],

@@ -90,6 +90,7 @@ function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
     type: 'sim',
     format: 'ocsf',
     includeRaw: false,
+    drop: [],
     sources: undefined,
     filter: {},
     labels: [],

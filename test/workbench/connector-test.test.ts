@@ -208,7 +208,7 @@ it('finds events that lack what their class requires', async () => {
     ),
   );
 
-  expect(faults).toContain('samples: samples.ndjson:3: class 3005 requires privileges, which the event lacks');
+  expect(faults).toContain('samples: samples.ndjson:3: not valid by OCSF: privileges is required and missing');
 });
 
 it('reports a wrong case.yaml with file, line and column', async () => {

@@ -25,7 +25,7 @@ type Samples = readonly { readonly connector: string; readonly event: Tree }[];
 
 async function renderAs(format: Format): Promise<Samples> {
   const lines = connectors.map(async (connector) =>
-    (await renderSamples({ connector, format, includeRaw: true, now: 0 }, files)).map((line) => ({
+    (await renderSamples({ connector, format, includeRaw: true, now: 0 }, files)).lines.map((line) => ({
       connector,
       event: JSON.parse(line) as Tree,
     })),
@@ -132,9 +132,11 @@ describe('the Splunk add-on', () => {
   });
 });
 
-/** Paths of all values below an object, down to the place that is mapped as a whole. */
+const mappedWhole = ['penstock.unmapped', 'source.geo.location'];
+
+/** Paths of all values below an object, down to the places that are mapped as a whole. */
 function leavesOf(value: unknown, path: string): string[] {
-  if (path === 'penstock.unmapped' || typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  if (mappedWhole.includes(path) || typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, path === '' ? key : `${path}.${key}`));
 }
 
@@ -174,6 +176,7 @@ describe('the Sentinel table', () => {
     string: (value) => typeof value === 'string',
     int: (value) => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31,
     long: (value) => Number.isSafeInteger(value),
+    boolean: (value) => typeof value === 'boolean',
     dynamic: (value) => typeof value === 'object',
   };
 

@@ -1,5 +1,6 @@
-import { Argument, type Command, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { type Format, formats } from '../../event/event.ts';
+import { type Droppable, droppable } from '../../event/index.ts';
 import { renderActionPage } from '../../workbench/action-page.ts';
 import {
   type ActionList,
@@ -29,6 +30,8 @@ interface SampleOptions extends FolderOptions {
   readonly format: Format;
   readonly action?: string;
   readonly includeRaw?: true;
+  readonly drop?: readonly Droppable[];
+  readonly validate?: true;
 }
 
 const dirsOf = ({ connectorsDir }: FolderOptions): string[] => (connectorsDir === undefined ? [] : [connectorsDir]);
@@ -85,10 +88,27 @@ async function actions(name: string | undefined, options: ActionsOptions, contex
   else showActions(list, context);
 }
 
-async function sample(connector: string, options: SampleOptions, { output, seams }: CommandContext): Promise<void> {
-  const { format, action, includeRaw = false } = options;
-  const request = { connector, format, action, includeRaw, dirs: dirsOf(options), now: seams.clock.now() };
-  for (const line of await renderSamples(request, seams.files)) output.line(line);
+async function sample(connector: string, options: SampleOptions, { output, seams, exit }: CommandContext): Promise<void> {
+  const { format, action, includeRaw = false, drop = [], validate = false } = options;
+  const request = { connector, format, action, includeRaw, drop, dirs: dirsOf(options), now: seams.clock.now() };
+  const { lines, bytes, wholeBytes, faults } = await renderSamples(request, seams.files);
+  for (const line of lines) output.line(line);
+  if (drop.length > 0) {
+    const percent = Math.round((100 * (wholeBytes - bytes)) / wholeBytes);
+    output.note(`${lines.length} events: ${wholeBytes} bytes, ${bytes} without ${drop.join(', ')} (${percent} % less)`);
+  }
+  if (!validate) return;
+  for (const fault of faults) output.note(fault);
+  output.note(faults.length === 0 ? `${lines.length} events are valid by OCSF 1.8.0` : `${faults.length} faults`);
+  exit(faults.length === 0 ? 0 : 1);
+}
+
+/** `optional,unmapped`, each of them a word of `drop`. */
+function dropWords(text: string): Droppable[] {
+  const words = text.split(',').map((word) => word.trim());
+  const unknown = words.filter((word) => !droppable.some((one) => one === word));
+  if (unknown.length > 0) throw new InvalidArgumentError(`"${unknown.join(', ')}" is not one of ${droppable.join(', ')}.`);
+  return droppable.filter((word) => words.includes(word));
 }
 
 const folderOption = (): Option => new Option('--connectors-dir <folder>', 'folder of your own connectors, searched first');
@@ -115,6 +135,10 @@ export function add(program: Command, context: CommandContext): void {
       '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR\n  $ penstock actions CONNECTOR --unknown > my-actions.yaml',
     )
     .action((name: string | undefined, options: ActionsOptions) => actions(name, options, context));
+  addSample(program, context);
+}
+
+function addSample(program: Command, context: CommandContext): void {
   program
     .command('sample')
     .description('print an event for every action of a connector, one line each, as a sink would send it')
@@ -122,10 +146,17 @@ export function add(program: Command, context: CommandContext): void {
     .addOption(new Option('-f, --format <format>', 'body of an event').choices(formats).default('ocsf'))
     .option('--action <key>', 'only this action')
     .option('--include-raw', "add the vendor's record as raw_data")
+    .addOption(
+      new Option(
+        '--drop <words>',
+        `leave out what a sink with drop does, and say what that saves: ${droppable.join(', ')}`,
+      ).argParser(dropWords),
+    )
+    .option('--validate', 'check every event by OCSF 1.8.0; exit 1 when one is not valid')
     .addOption(folderOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ penstock sample CONNECTOR --format cef\n  $ penstock sample CONNECTOR --action policy_updated | jq .',
+      '\nExamples:\n  $ penstock sample CONNECTOR --format cef\n  $ penstock sample CONNECTOR --action policy_updated | jq .\n  $ penstock sample CONNECTOR --drop optional,unmapped > /dev/null',
     )
     .action((name: string, options: SampleOptions) => sample(name, options, context));
 }

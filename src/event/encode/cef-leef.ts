@@ -1,7 +1,10 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { MappedEvent } from '../attributes.ts';
 import { cefSeverity, type Mapped } from '../event.ts';
+import { textOf } from '../reads.ts';
 import { type Facts, factsOf, mappedEvent, type Named } from './facts.ts';
 import { cut, oneLine } from './line.ts';
+import { originOf, osText } from './origin.ts';
 
 /** Longest values in characters, ArcSight's CEF implementation standard; all others 1023. */
 const limits: Readonly<Record<string, number>> = { act: 63, outcome: 63, externalId: 40, deviceExternalId: 255 };
@@ -41,6 +44,26 @@ function addressPairs({ address }: Facts): Pairs {
   return isIPv6(address) ? custom('c6a2', 'Source IPv6 Address', address) : [['shost', address]];
 }
 
+/** CEF has no fields for most of it; what has the prefix `penstock` is an extension of its own, as the standard asks for them. */
+function originPairs(event: MappedEvent): Pairs {
+  const origin = originOf(event);
+  const { city, region, country } = origin.location;
+  const place = [city, region, country].filter((text) => text !== undefined).join(', ');
+  return [
+    ['sntdom', origin.userDomain],
+    ...custom('flexString2', 'riskLevel', origin.riskLevel),
+    ...custom('cn2', 'sourceAsNumber', origin.system.number),
+    ...custom('cn3', 'userRiskScore', origin.userRiskScore),
+    ['penstockUserRiskLevel', origin.userRiskLevel],
+    ['penstockSourceLocation', place === '' ? undefined : place],
+    ['penstockSourceAsName', origin.system.name],
+    ['penstockSourceOs', osText(origin)],
+    ['penstockSessionId', origin.sessionId],
+    ['penstockIsMfa', textOf(origin.isMfa)],
+    ['penstockAuthFactor', origin.factor],
+  ];
+}
+
 function extension(mapped: Mapped): Pairs {
   const event = mappedEvent(mapped.event);
   const facts = factsOf(event);
@@ -70,6 +93,7 @@ function extension(mapped: Mapped): Pairs {
     ...custom('cs5', 'privileges', event.privileges?.join(',')),
     ...custom('cs6', 'correlationId', event.metadata.correlation_uid),
     ...custom('cn1', 'ocsfTypeUid', event.type_uid),
+    ...originPairs(event),
     ['msg', event.message],
   ];
 }
@@ -112,6 +136,7 @@ const nameOf = (named: Named | undefined): string | undefined => named?.name ?? 
 export function leefLine(mapped: Mapped): string {
   const event = mappedEvent(mapped.event);
   const facts = factsOf(event);
+  const origin = originOf(event);
   const { product, event_code: code = 'unreadable', tenant_uid: tenant, uid } = event.metadata;
   const pairs: [string, string | undefined][] = [
     ['devTime', String(event.time).padStart(13, '0')],
@@ -124,6 +149,19 @@ export function leefLine(mapped: Mapped): string {
     ['accountName', facts.isAuthentication ? undefined : nameOf(facts.user ?? facts.invited)],
     ['groupID', nameOf(facts.group)],
     ['resource', nameOf(facts.object)],
+    ['domain', origin.userDomain],
+    ['srcCity', origin.location.city],
+    ['srcRegion', origin.location.region],
+    ['srcCountry', origin.location.country],
+    ['srcAsn', textOf(origin.system.number)],
+    ['srcAsName', origin.system.name],
+    ['srcOs', osText(origin)],
+    ['sessionId', origin.sessionId],
+    ['isMfa', textOf(origin.isMfa)],
+    ['authFactor', origin.factor],
+    ['userRiskLevel', origin.userRiskLevel],
+    ['userRiskScore', textOf(origin.userRiskScore)],
+    ['riskLevel', origin.riskLevel],
     ['action', event.activity_name],
     ['outcome', facts.outcome],
     ['orgId', tenant],

@@ -1,6 +1,7 @@
-import { type MappedEvent } from '../attributes.ts';
+import type { MappedEvent, User } from '../attributes.ts';
 import type { ActionRow, Mapped } from '../event.ts';
 import { type Facts, factsOf, mappedEvent, type Named, told } from './facts.ts';
+import { type Origin, originOf } from './origin.ts';
 
 const placeholder = 'unknown';
 // What the data models ask for and a record may not tell. https://help.splunk.com/en/splunk-cloud-platform/common-information-model
@@ -21,7 +22,21 @@ const required: Readonly<Record<string, readonly string[]>> = {
     'vendor_product',
   ],
   Authentication: ['action', 'app', 'dest', 'src', 'user'],
-  Data_Access: ['action', 'app', 'dest', 'object', 'object_category', 'object_id', 'src', 'user', 'vendor_product'],
+  Data_Access: [
+    'action',
+    'app',
+    'dest',
+    'object',
+    'object_attrs',
+    'object_category',
+    'object_id',
+    'object_size',
+    'src',
+    'user',
+    'user_name',
+    'vendor_account',
+    'vendor_product',
+  ],
 };
 
 interface Roles {
@@ -29,10 +44,15 @@ interface Roles {
   readonly performer: Named | undefined;
 }
 
+function isAccountChange(row: ActionRow | undefined): boolean {
+  return row?.cim.dataset === 'Account_Management' && row.cim.object_category === 'user';
+}
+
 // In Account_Management `user` is the account that was changed, everywhere else the performer.
 function rolesOf({ actor, user, invited }: Facts, row: ActionRow | undefined): Roles {
   if (row?.cim.model === 'Authentication') return { user: user ?? actor, performer: undefined };
   const changed = row?.cim.dataset === 'Account_Management' ? (user ?? invited) : undefined;
+  if (isAccountChange(row)) return { user: changed, performer: actor };
   return changed === undefined ? { user: actor, performer: undefined } : { user: changed, performer: actor };
 }
 
@@ -47,11 +67,56 @@ function vendorProduct({ vendor_name: vendor, name }: MappedEvent['metadata']['p
   return name.toLowerCase().startsWith(vendor.toLowerCase()) ? name : `${vendor} ${name}`;
 }
 
+/** Location, session and risk; what CIM has no field for keeps the spelling of its neighbours. */
+function originFields({ location, system, os, ...origin }: Origin): Record<string, unknown> {
+  return {
+    src_city: location.city,
+    src_region: location.region,
+    src_country: location.country,
+    src_postal_code: location.postal_code,
+    src_lat: location.lat,
+    src_long: location.long,
+    src_asn: system.number,
+    src_as_name: system.name,
+    src_isp: origin.isp,
+    src_domain: origin.domain,
+    src_os: os.name,
+    src_os_version: os.version,
+    session_id: origin.sessionId,
+    is_mfa: origin.isMfa,
+    authentication_method: origin.factor,
+    risk_level: origin.riskLevel,
+  };
+}
+
+/** Who did it or was changed; the performer beside a changed account has the prefix `src_`. */
+function userFields({ user, performer }: Roles, event: MappedEvent, origin: Origin): Record<string, unknown> {
+  const { userDomain, userRiskLevel, userRiskScore } = origin;
+  const own = performer === undefined ? 'user' : 'src_user';
+  return {
+    user: user?.name ?? user?.uid,
+    user_id: user?.uid,
+    user_name: user?.name,
+    src_user: performer?.name ?? performer?.uid,
+    src_user_id: performer?.uid,
+    src_user_name: performer?.name,
+    user_type: knownType(performer === undefined ? event.actor?.user : event.user),
+    src_user_type: performer === undefined ? undefined : knownType(event.actor?.user),
+    [`${own}_domain`]: userDomain,
+    [`${own}_risk_level`]: userRiskLevel,
+    [`${own}_risk_score`]: userRiskScore,
+  };
+}
+
+function knownType(user: User | undefined): string | undefined {
+  return user?.type_id === 0 ? undefined : user?.type;
+}
+
 function fieldsOf({ action }: Mapped, event: MappedEvent): Record<string, unknown> {
   const facts = factsOf(event);
   const { metadata } = event;
-  const { user, performer } = rolesOf(facts, action);
   const object = objectOf(event, facts, action);
+  const origin = originOf(event);
   const isAuthentication = action?.cim.model === 'Authentication';
   const product = metadata.product.name;
   return told({
@@ -59,10 +124,7 @@ function fieldsOf({ action }: Mapped, event: MappedEvent): Record<string, unknow
     change_type: action?.cim.change_type,
     object_category: action?.cim.object_category,
     status: facts.outcome,
-    user: user?.name ?? user?.uid,
-    user_id: user?.uid,
-    src_user: performer?.name ?? performer?.uid,
-    src_user_id: performer?.uid,
+    ...userFields(rolesOf(facts, action), event, origin),
     object: object?.name,
     object_id: object?.uid,
     object_attrs: event.privileges,
@@ -70,6 +132,7 @@ function fieldsOf({ action }: Mapped, event: MappedEvent): Record<string, unknow
     dest: product,
     dvc: action?.cim.model === 'Change' ? product : undefined,
     app: product,
+    ...originFields(origin),
     user_agent: facts.userAgent,
     vendor_account: metadata.tenant_uid,
     vendor_product: vendorProduct(metadata.product),
@@ -89,5 +152,6 @@ function fieldsOf({ action }: Mapped, event: MappedEvent): Record<string, unknow
 export function cimFields(mapped: Mapped): Record<string, unknown> {
   const fields = fieldsOf(mapped, mappedEvent(mapped.event));
   for (const name of required[mapped.action?.cim.model ?? ''] ?? []) fields[name] ??= placeholder;
+  if (isAccountChange(mapped.action)) fields['src_user'] ??= placeholder;
   return fields;
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { MappedEvent, Organization } from '../attributes.ts';
 import type { Mapped } from '../event.ts';
 import { type Facts, factsOf, mappedEvent, type Named, told } from './facts.ts';
+import { type Origin, originOf } from './origin.ts';
 
 const ecsVersion = '9.4.0';
 
@@ -30,10 +31,36 @@ function personFields(person: Named | undefined): Record<string, unknown> | unde
   return person === undefined ? undefined : told({ id: person.uid, name: person.name, email: person.email });
 }
 
-function userFields({ actor, user, invited, isAuthentication }: Facts): object | undefined {
+function userFields({ actor, user, invited, isAuthentication }: Facts, origin: Origin): object | undefined {
   const target = isAuthentication ? undefined : personFields(user ?? invited);
   const performer = personFields(isAuthentication ? (actor ?? user) : actor);
-  return performer === undefined && target === undefined ? undefined : told({ ...performer, target });
+  if (performer === undefined) return target === undefined ? undefined : { target };
+  const { userDomain: domain, userRiskLevel, userRiskScore } = origin;
+  const risk = some({ static_level: userRiskLevel, static_score: userRiskScore });
+  return told({ ...performer, domain, risk, target });
+}
+
+function some(object: Readonly<Record<string, unknown>>): object | undefined {
+  const result = told(object);
+  return Object.keys(result).length === 0 ? undefined : result;
+}
+
+/** The address with its place in the world. The index type `ip` takes no zone such as %eth0 and refuses the whole document. */
+function source(address: string | undefined, ip: string | undefined, { domain, location, system }: Origin): object | undefined {
+  const { lat, long } = location;
+  const geo = some({
+    city_name: location.city,
+    region_name: location.region,
+    country_iso_code: location.country,
+    postal_code: location.postal_code,
+    location: lat === undefined || long === undefined ? undefined : { lat, lon: long },
+  });
+  const as = some({ number: system.number, organization: system.name === undefined ? undefined : { name: system.name } });
+  return some({ ip, address, domain, geo, as });
+}
+
+function userAgent(original: string | undefined, { os }: Origin): object | undefined {
+  return some({ original, os: some({ name: os.name, version: os.version }) });
 }
 
 function related({ actor, user, invited }: Facts, ip: string | undefined): object | undefined {
@@ -43,13 +70,18 @@ function related({ actor, user, invited }: Facts, ip: string | undefined): objec
   return told({ user: names.length === 0 ? undefined : names, ip: ip === undefined ? undefined : [ip] });
 }
 
-function penstock(event: MappedEvent, { object }: Facts): object {
+function penstock(event: MappedEvent, { object }: Facts, origin: Origin, unmapped: unknown): object {
   return told({
     ocsf: { class_uid: event.class_uid, type_uid: event.type_uid, activity_name: event.activity_name },
     target: object === undefined ? undefined : told({ id: object.uid, name: object.name, type: object.type }),
     privileges: event.privileges,
     correlation_id: event.metadata.correlation_uid,
-    unmapped: event.unmapped,
+    session_id: origin.sessionId,
+    is_mfa: origin.isMfa,
+    auth_factor: origin.factor,
+    source_isp: origin.isp,
+    risk_level: origin.riskLevel,
+    unmapped,
     uid: event.metadata.uid,
   });
 }
@@ -64,26 +96,26 @@ function organization(event: MappedEvent): object | undefined {
  * The event as an ECS 9.4.0 document. What ECS has no field for is under `penstock`; map `penstock.unmapped` as `flattened`.
  * Source: https://www.elastic.co/docs/reference/ecs
  */
-export function ecsDocument(mapped: Mapped, original: string | undefined): object {
+export function ecsDocument(mapped: Mapped, original: string | undefined, unmapped: unknown): object {
   const event = mappedEvent(mapped.event);
   const facts = factsOf(event);
-  const { address, userAgent, group, serviceName } = facts;
-  // The index type `ip` takes no zone such as %eth0 and refuses the whole document.
+  const origin = originOf(event);
+  const { address, group, serviceName } = facts;
   const ip = address !== undefined && isIP(address) !== 0 && !address.includes('%') ? address : undefined;
   return told({
     '@timestamp': new Date(event.time).toISOString(),
     ecs: { version: ecsVersion },
     message: event.message,
     event: eventFields(mapped, event, facts, original),
-    user: userFields(facts),
+    user: userFields(facts, origin),
     group: group === undefined ? undefined : told({ id: group.uid, name: group.name }),
-    source: address === undefined ? undefined : told({ ip, address }),
-    user_agent: userAgent === undefined ? undefined : { original: userAgent },
+    source: source(address, ip, origin),
+    user_agent: userAgent(facts.userAgent, origin),
     organization: organization(event),
     service: serviceName === undefined ? undefined : { name: serviceName },
     observer: { vendor: event.metadata.product.vendor_name, product: event.metadata.product.name },
     related: related(facts, ip),
     tags: event.metadata.labels,
-    penstock: penstock(event, facts),
+    penstock: penstock(event, facts, origin, unmapped),
   });
 }

@@ -1,5 +1,6 @@
 import { parseJson } from '../../base/json.ts';
 import type { Event, Format, Mapped } from '../event.ts';
+import type { Drop } from '../ocsf/drop.ts';
 import { cefLine, leefLine } from './cef-leef.ts';
 import { cimFields } from './cim.ts';
 import { ecsDocument } from './ecs.ts';
@@ -9,6 +10,13 @@ import { jsonLine, tidyJson } from './line.ts';
 interface EncodeOptions {
   /** Adds the record's text as `raw_data` and `raw_data_size` (ECS: `event.original`). An unreadable record always carries it. */
   readonly includeRaw: boolean;
+  /** Leaves out what the sink does not want; the words are those of `droppableOf` for the format. */
+  readonly drop?: Drop | undefined;
+}
+
+function sent(mapped: Mapped, options: EncodeOptions): Event {
+  const event = withRaw(mapped, options);
+  return options.drop === undefined ? event : options.drop(event);
 }
 
 function withRaw(mapped: Mapped, { includeRaw }: EncodeOptions): Event {
@@ -31,8 +39,11 @@ function rawLine(mapped: Mapped): string {
   }
 }
 
-function ecsLine(mapped: Mapped, { includeRaw }: EncodeOptions): string {
-  return jsonLine(ecsDocument(mapped, includeRaw ? mapped.raw() : mappedEvent(mapped.event).raw_data));
+function ecsLine(mapped: Mapped, { includeRaw, drop }: EncodeOptions): string {
+  const original = includeRaw ? mapped.raw() : mappedEvent(mapped.event).raw_data;
+  // ECS takes address, User-Agent and target of an unknown action out of unmapped, so that goes at the end.
+  const unmapped = drop === undefined ? mapped.event['unmapped'] : drop(mapped.event)['unmapped'];
+  return jsonLine(ecsDocument(mapped, original, unmapped));
 }
 
 /** True for formats whose body is JSON, so that a sink may embed it without quoting: all but cef and leef. */
@@ -41,8 +52,8 @@ export function isJsonFormat(format: Format): boolean {
 }
 
 const encoders: Readonly<Record<Format, (mapped: Mapped, options: EncodeOptions) => string>> = {
-  ocsf: (mapped, options) => jsonLine(withRaw(mapped, options)),
-  cim: (mapped, options) => jsonLine({ ...cimFields(mapped), ocsf: withRaw(mapped, options) }),
+  ocsf: (mapped, options) => jsonLine(sent(mapped, options)),
+  cim: (mapped, options) => jsonLine({ ...cimFields(mapped), ocsf: sent(mapped, options) }),
   ecs: ecsLine,
   cef: cefLine,
   leef: leefLine,

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import { invalidEvents } from './invalid-events.ts';
 import type { LedgerReport } from './ledger.ts';
 import type { StatusReport } from './status.ts';
 
@@ -81,6 +82,14 @@ function ofEvents(registry: Registry, sinks: StatusReport['sinks']): void {
     Object.entries(unknown_actions).map(([action, count]) => [{ sink: name, action }, count] as const),
   );
   counter(registry, 'penstock_sink_unknown_actions_total', 'Events with an unknown action, since the start', unknown);
+  const invalid = new Map<string, number>();
+  for (const { source, count } of invalidEvents(sinks)) invalid.set(source, (invalid.get(source) ?? 0) + count);
+  counter(
+    registry,
+    'penstock_source_invalid_events_total',
+    'Events that are not valid by OCSF and were delivered, since the start',
+    [...invalid].map(([source, count]) => [{ source }, count]),
+  );
   const counted = sinks.flatMap(({ name, counters = {} }) =>
     Object.entries(counters).map(([what, count]) => [{ sink: name, what }, count] as const),
   );

@@ -3,6 +3,7 @@ import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { invalidEvents } from './invalid-events.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
@@ -133,6 +134,22 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
   return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
 
+const mostShown = 20;
+
+/** A line for every action whose events are not valid. */
+function invalidProblems(sinks: readonly SinkStatus[]): Problem[] {
+  const all = invalidEvents(sinks);
+  const shown = all.slice(0, mostShown).map(({ source, action, count, fault }): Problem => {
+    const events = count === 1 ? '1 event' : `${count} events`;
+    const what = `${events} of action "${action}" ${count === 1 ? 'is' : 'are'} not valid OCSF: ${fault}`;
+    return { level: 'warning', where: `source ${source}`, what, fix: 'correct the row of the action, or set validate: off' };
+  });
+  const others = all.length - shown.length;
+  return others === 0
+    ? shown
+    : [...shown, { level: 'warning', where: 'events', what: `${others} more actions have events that are not valid OCSF` }];
+}
+
 // Older ones are in the ledger only.
 const skipShownMs = 86_400_000;
 
@@ -196,6 +213,7 @@ export function problemsOf(
     ...stopped,
     ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
+    ...invalidProblems(report.sinks),
     ...orphans,
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),

@@ -1,5 +1,6 @@
 import { isObject } from '../../base/json.ts';
-import type { Event, Mapped } from '../../event/event.ts';
+import type { Mapped } from '../../event/event.ts';
+import { isKnownClass, validateEvent } from '../../event/index.ts';
 
 const mostLines = 12;
 const absent = Symbol('absent');
@@ -33,25 +34,8 @@ export function differences(expected: unknown, got: unknown): readonly string[] 
   return lines.length <= mostLines ? lines : [...lines.slice(0, mostLines), `and ${lines.length - mostLines} more differences`];
 }
 
-const ofAll = ['activity_id', 'category_uid', 'class_uid', 'metadata', 'severity_id', 'time', 'type_uid'];
-
-/** Attributes that OCSF requires beyond those of every event, by class. Source: https://schema.ocsf.io/1.8.0/classes */
-const required: Readonly<Record<number, readonly string[]>> = {
-  3001: ['user'],
-  3002: ['user', 'service'],
-  3004: ['entity'],
-  3005: ['user', 'privileges'],
-  3006: ['group'],
-  6001: ['web_resources'],
-  6003: ['actor', 'api', 'src_endpoint'],
-};
-
-/** What is wrong with an event: attributes that its class requires and it lacks, and a mapping that broke. */
+/** What is wrong with an event: a mapping that broke, and what OCSF does not allow in a class that we know. */
 export function eventFaults({ event, failed }: Pick<Mapped, 'event' | 'failed'>): readonly string[] {
   if (failed !== undefined) return [`it could not be mapped: ${failed}`];
-  return missing(event).map((name) => `class ${event.class_uid} requires ${name}, which the event lacks`);
-}
-
-function missing(event: Event): string[] {
-  return [...ofAll, ...(required[event.class_uid] ?? [])].filter((name) => event[name] === undefined);
+  return isKnownClass(event.class_uid) ? validateEvent(event).map((fault) => `not valid by OCSF: ${fault}`) : [];
 }

@@ -21,15 +21,19 @@ const documentFields = (unmapped: Mapping): Record<string, Mapping> => ({
     created: date,
     original: { type: 'keyword', index: false, doc_values: false },
   }),
-  user: fields({ ...keywords('id', 'name', 'email'), target: fields(keywords('id', 'name', 'email')) }),
+  user: fields({
+    ...keywords('id', 'name', 'email', 'domain'),
+    risk: fields({ ...keywords('static_level'), static_score: { type: 'float' } }),
+    target: fields(keywords('id', 'name', 'email')),
+  }),
   group: fields(keywords('id', 'name')),
   source: fields({
     ip,
-    address: keyword,
-    geo: fields({ ...keywords('city_name', 'country_name', 'country_iso_code', 'region_name'), location: { type: 'geo_point' } }),
+    ...keywords('address', 'domain'),
+    geo: fields({ ...keywords('city_name', 'country_iso_code', 'region_name', 'postal_code'), location: { type: 'geo_point' } }),
     as: fields({ number: long, organization: fields(keywords('name')) }),
   }),
-  user_agent: fields({ original: { ...keyword, fields: { text } } }),
+  user_agent: fields({ original: { ...keyword, fields: { text } }, os: fields(keywords('name', 'version')) }),
   organization: fields(keywords('id', 'name')),
   service: fields(keywords('name')),
   observer: fields(keywords('vendor', 'product')),
@@ -38,7 +42,8 @@ const documentFields = (unmapped: Mapping): Record<string, Mapping> => ({
   penstock: fields({
     ocsf: fields({ class_uid: long, type_uid: long, ...keywords('activity_name') }),
     target: fields(keywords('id', 'name', 'type')),
-    ...keywords('privileges', 'correlation_id', 'uid'),
+    ...keywords('privileges', 'correlation_id', 'uid', 'session_id', 'auth_factor', 'source_isp', 'risk_level'),
+    is_mfa: { type: 'boolean' },
     unmapped,
   }),
 });

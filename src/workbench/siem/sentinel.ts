@@ -1,7 +1,7 @@
 import type { MappedEvent } from '../../event/attributes.ts';
 
 /** Types of a stream; a table spells the last one `dateTime`. */
-type ColumnType = 'string' | 'int' | 'long' | 'dynamic' | 'datetime';
+type ColumnType = 'string' | 'int' | 'long' | 'boolean' | 'dynamic' | 'datetime';
 
 /** Every attribute of an event, so that none is sent that the stream does not declare: Azure drops those without a word. */
 const attributes: Readonly<Record<keyof MappedEvent, ColumnType>> = {
@@ -24,6 +24,9 @@ const attributes: Readonly<Record<keyof MappedEvent, ColumnType>> = {
   actor: 'dynamic',
   src_endpoint: 'dynamic',
   http_request: 'dynamic',
+  session: 'dynamic',
+  is_mfa: 'boolean',
+  auth_factors: 'dynamic',
   user: 'dynamic',
   service: 'dynamic',
   group: 'dynamic',
@@ -34,6 +37,7 @@ const attributes: Readonly<Record<keyof MappedEvent, ColumnType>> = {
   api: 'dynamic',
   resource: 'dynamic',
   resources: 'dynamic',
+  enrichments: 'dynamic',
   metadata: 'dynamic',
   observables: 'dynamic',
   raw_data: 'string',
@@ -116,7 +120,7 @@ ${tableName}
     ObjectId = coalesce(
         tostring(entity.uid), tostring(resource.uid), tostring(group.uid),
         tostring(web_resources[0].uid), tostring(resources[0].uid), tostring(user.uid)),
-    ObjectType = coalesce(tostring(entity.type), tostring(resource.type), class_name),
+    ObjectType = coalesce(tostring(entity.type), tostring(resource.type), tostring(resources[0].type), class_name),
     SrcIpAddr = tostring(src_endpoint.ip),
     HttpUserAgent = tostring(http_request.user_agent),
     TenantUid = tostring(metadata.tenant_uid),

@@ -108,6 +108,8 @@ const ecsPipeline = {
         'entity.type': 'penstock.target.type',
         privileges: 'penstock.privileges',
         'src_endpoint.ip': 'source.ip',
+        'src_endpoint.location.country': 'source.geo.country_iso_code',
+        'src_endpoint.autonomous_system.number': 'source.as.number',
         'http_request.user_agent': 'user_agent.original',
       },
     },

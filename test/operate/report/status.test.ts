@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import type { SourceStatus } from '../../../src/collect/source.ts';
+import type { SinkStatus } from '../../../src/deliver/status.ts';
+import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
 
 const source: SourceStatus = {
@@ -48,4 +50,59 @@ it.each([
   const problems = problemsOf({ ...report, sources: [failing] }, ledger);
 
   expect(problems).toEqual([{ level, where: 'source acme', what, fix: 'check the host' }]);
+});
+
+const sink: SinkStatus = {
+  name: 'soc',
+  type: 'http',
+  state: 'idle',
+  lag_seconds: 0,
+  pending: 0,
+  in_flight: 0,
+  dead_letters: 0,
+  acknowledged: 0,
+  unconfirmed: 0,
+  map_failed: 0,
+  unknown_actions: {},
+  endpoints: [],
+  warnings: [],
+};
+const invalid = (action: string, count: number) => ({ source: 'acme', action, count, fault: 'user is required and missing' });
+
+it('says once which actions have events that are not valid by OCSF, however many sinks get them', async () => {
+  const sinks = [
+    { ...sink, invalid_events: [invalid('login', 7), invalid('logout', 1)] },
+    { ...sink, name: 'behind', invalid_events: [invalid('login', 3)] },
+  ];
+
+  const problems = problemsOf({ ...report, sinks }, ledger);
+  const metrics = await renderMetrics(
+    { ...report, sinks, problems },
+    { sources: {}, sinks: {}, imbalances: [], skipped: [], rows: [], shortfalls: [] },
+  );
+
+  const fix = 'correct the row of the action, or set validate: off';
+  expect(problems).toEqual([
+    {
+      level: 'warning',
+      where: 'source acme',
+      what: '7 events of action "login" are not valid OCSF: user is required and missing',
+      fix,
+    },
+    {
+      level: 'warning',
+      where: 'source acme',
+      what: '1 event of action "logout" is not valid OCSF: user is required and missing',
+      fix,
+    },
+  ]);
+  expect(metrics).toContain('penstock_source_invalid_events_total{source="acme"} 8\n');
+});
+
+it('lists twenty such actions, and how many more there are', () => {
+  const sinks = [{ ...sink, invalid_events: Array.from({ length: 25 }, (_, index) => invalid(`a${index}`, 1)) }];
+
+  const problems = problemsOf({ ...report, sinks }, ledger);
+
+  expect([problems.length, problems.at(-1)?.what]).toEqual([21, '5 more actions have events that are not valid OCSF']);
 });

@@ -1,0 +1,100 @@
+import { expect, it } from 'vitest';
+import type { Mapper } from '../../src/event/event.ts';
+import { withValidation } from '../../src/event/index.ts';
+import type { Lane } from '../../src/journal/journal.ts';
+import type { OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
+import { collectingLog } from '../collect/fixture.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
+import { accepted, demoMapper, record, setUp } from './harness.ts';
+
+const live: Lane = { kind: 'live', source: 'acme' };
+const never = new AbortController().signal;
+
+it('leaves out what one sink does not want, and of no other sink, again the same for a retry', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('a')]);
+  const demo = demoMapper();
+  const mapper: Mapper = {
+    table: 'demo',
+    map(envelope, context) {
+      const mapped = demo.map(envelope, context);
+      return { ...mapped, event: { ...mapped.event, unmapped: { much: 'x'.repeat(100) }, observables: [{ type_id: 2 }] } };
+    },
+  };
+  const sentBy = async (drop: ('unmapped' | 'observables')[]): Promise<unknown[]> => {
+    const bodies: string[] = [];
+    const sent: string[] = [];
+    const answers: Verdicts[] = [{ all: { kind: 'retry', reason: 'busy' } }, accepted];
+    const { loop, clock } = setUp({
+      journal,
+      answer(batch) {
+        sent.push(batch.encoded.join('\n'));
+        return answers.shift() ?? accepted;
+      },
+      settings: { name: `out-${drop.join('-')}`, drop },
+      sink: {
+        encode({ body }: OutgoingEvent) {
+          bodies.push(body);
+          return body;
+        },
+      },
+      deps: { mapperFor: () => Promise.resolve(mapper) },
+    });
+    loop.start();
+    await clock.until(loop.drained(never));
+    await clock.until(loop.stop(0));
+    expect(sent).toEqual([bodies[0], bodies[0]]);
+    return bodies.map((body) =>
+      Object.keys(JSON.parse(body) as object).filter((name) => ['unmapped', 'observables'].includes(name)),
+    );
+  };
+
+  expect(await Promise.all([sentBy([]), sentBy(['unmapped']), sentBy(['unmapped', 'observables'])])).toEqual([
+    [['unmapped', 'observables']],
+    [['observables']],
+    [[]],
+  ]);
+});
+
+it('delivers events that are not valid by OCSF, counts them by action, and logs each action once', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('a'), record('b'), record('c', { action: 'user.logout' })]);
+  const { log, lines } = collectingLog();
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer: () => accepted,
+    deps: { log, mapperFor: () => Promise.resolve(withValidation(demoMapper())) },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  expect(sent.flatMap(({ uids }) => uids)).toEqual(['a', 'b', 'c']);
+  expect(loop.status().invalid_events).toEqual([
+    { source: 'acme', action: 'user.login', count: 2, fault: 'the event has none of service, dst_endpoint' },
+    { source: 'acme', action: 'user.logout', count: 1, fault: 'the event has none of service, dst_endpoint' },
+  ]);
+  expect(lines.filter(({ msg }) => String(msg).startsWith('event is not valid OCSF')).map(({ action }) => action)).toEqual([
+    'user.login',
+    'user.logout',
+  ]);
+  await clock.until(loop.stop(0));
+});
+
+it('does not let invented actions fill the memory with what is wrong with their events', async () => {
+  const journal = memoryJournal();
+  journal.put(
+    live,
+    Array.from({ length: 300 }, (_, index) => record(`e${index}`, { action: `new.${index}` })),
+  );
+  const { loop, clock } = setUp({
+    journal,
+    answer: () => accepted,
+    deps: { mapperFor: () => Promise.resolve(withValidation(demoMapper())) },
+  });
+  loop.start();
+  await clock.until(loop.drained(never));
+
+  const { invalid_events: invalid = [] } = loop.status();
+  expect([invalid.length, invalid.at(-1)]).toEqual([201, expect.objectContaining({ action: '(others)', count: 100 })]);
+  await clock.until(loop.stop(0));
+});
