@@ -13,6 +13,8 @@ export async function bundle(entryPoints: Readonly<Record<string, string>>, outd
     sourcemap: false,
     logLevel: 'warning',
     metafile: true,
+    // The Kafka client reads a file beside itself; in this form of it the file is a part of the code.
+    alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
     // Bundled CommonJS packages call require().
     banner: {
       js: "import { createRequire as penstockRequire } from 'node:module';\nconst require = penstockRequire(import.meta.url);",

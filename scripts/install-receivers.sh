@@ -1,10 +1,10 @@
 #!/bin/sh
-# Puts rsyslog (with gtls and relp), syslog-ng and the S3 store versitygw side by side into a cache folder, for the tests that speak to real
-# receivers.
+# Puts a Kafka broker, rsyslog (with gtls and relp), syslog-ng and the S3 store versitygw side by side into a cache folder, for the tests
+# that speak to real receivers.
 #
-# Debian's packages conflict, so they are unpacked instead of installed; the machine itself stays as it is and root is not needed.
-# The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running it again does
-# nothing. Where it cannot install it says so and ends with 0: the tests then skip what needs a receiver.
+# Debian's packages conflict, so they are unpacked instead of installed; the broker's jars come by Maven. The machine itself stays as it is
+# and root is not needed. The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running
+# it again does nothing. Where it cannot install it says so and ends with 0: the tests then skip what needs a receiver.
 set -eu
 
 root=${PENSTOCK_RECEIVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock/receivers}
@@ -18,6 +18,35 @@ if [ ! -x "$root/bin/versitygw" ]; then
     echo "install-receivers: versitygw cannot be built; tests against an S3 store will be skipped" >&2
   fi
 fi
+
+kafka=4.1.1
+
+# The broker with everything that its POM pins, 43 MB; it runs on Java 17 or later.
+install_kafka() {
+  [ -f "$root/kafka-$kafka/complete" ] && return 0
+  for tool in java mvn; do
+    command -v "$tool" >/dev/null 2>&1 || { echo "install-receivers: no $tool; tests against Kafka will be skipped" >&2; return 0; }
+  done
+  mkdir -p "$root/kafka-$kafka/lib" || return 0
+  cat >"$root/kafka-$kafka/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>penstock</groupId>
+  <artifactId>receivers</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$kafka</version></dependency>
+  </dependencies>
+</project>
+POM
+  mvn -q -B -f "$root/kafka-$kafka/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$root/kafka-$kafka/lib" >/dev/null 2>&1 ||
+    { echo 'install-receivers: the jars of Kafka cannot be downloaded; tests against it will be skipped' >&2; return 0; }
+  touch "$root/kafka-$kafka/complete"
+}
+install_kafka
+
 [ -f "$root/complete" ] && exit 0
 
 give_up() {

@@ -136,7 +136,7 @@ async function checkSink(config: Config, sink: SinkConfig, context: OpenContext,
   const base = { kind: 'sink', name: sink.name, route } as const;
   using limit = deadline(context.seams.clock, timeoutMs, signal);
   try {
-    await using opened = await openSink(sink, context);
+    await using opened = await openSink(sink, context, config.sources);
     const largest = await largestOf(config, sink, opened, context);
     const report = await opened.probe(limit.signal, largest?.bytes);
     const size = describeSize(largest, opened);

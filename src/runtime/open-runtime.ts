@@ -72,8 +72,8 @@ export async function openReader(
   return withClient(tellingErrors(reader, context.secrets), http);
 }
 
-/** Opens a sink with secrets and certificates as they are now. */
-export async function openSink(sink: SinkConfig, context: OpenContext): Promise<Sink> {
+/** Opens a sink with secrets and certificates as they are now; `sources` are all that are configured, for its probe. */
+export async function openSink(sink: SinkConfig, context: OpenContext, sources: readonly SourceConfig[] = []): Promise<Sink> {
   const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
   const http = await openClient(connection, context);
   const { format, timeoutMs, name } = sink;
@@ -86,6 +86,8 @@ export async function openSink(sink: SinkConfig, context: OpenContext): Promise<
     version: packageVersion,
     format,
     timeoutMs,
+    sources: sink.sources ?? sources.map((source) => source.name),
+    hide: (credential: string) => context.secrets.addPassing(credential),
   };
   return withClient(await sink.sinkType.open(options, sinkContext), http);
 }

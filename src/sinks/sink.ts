@@ -169,6 +169,10 @@ export interface SinkContext {
   readonly format?: Format;
   /** The configured time for one exchange, milliseconds; 30,000 when absent. */
   readonly timeoutMs?: number;
+  /** Names of the sources that it takes, for `probe`. */
+  readonly sources?: readonly string[];
+  /** Makes a credential known to what keeps secrets out of texts, where it leaves by another way than `http`. */
+  hide?(credential: string): void;
 }
 
 /** A kind of sink. `options` holds only what is the kind's own; what all sinks have is `commonSinkOptions`. */

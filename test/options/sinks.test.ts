@@ -3,11 +3,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
 import { http } from '../../src/sinks/http/index.ts';
+import { kafka } from '../../src/sinks/kafka/index.ts';
 import { s3 } from '../../src/sinks/s3/index.ts';
 import type { Sink, SinkType } from '../../src/sinks/sink.ts';
 import { splunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { stdout } from '../../src/sinks/stdout/index.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
+import { fakeKafka } from '../sinks/kafka-client.ts';
 import { contextFor, manualClock, never, outgoing } from '../sinks/sink-bench.ts';
 import { type Case, type Elsewhere, faultOfElsewhere, nested, recordingClient, type Values } from './cases.ts';
 import { options } from './schemas.ts';
@@ -32,6 +34,24 @@ interface Kind {
   readonly base: Values;
   readonly cases: Readonly<Record<string, Case>>;
   readonly elsewhere: Readonly<Record<string, Elsewhere>>;
+}
+
+/** The kind whose answer is all that its client was opened with and given. */
+function shownKafka(): SinkType {
+  return {
+    ...kafka,
+    async open(options, context) {
+      const { kind, opened } = fakeKafka();
+      const sink = await kind.open(options, { ...context, seams: manualClock().seams });
+      return {
+        ...sink,
+        async send(batch, signal) {
+          await sink.send(batch, signal);
+          return { all: { kind: 'retry', reason: JSON.stringify(opened) } };
+        },
+      };
+    },
+  };
 }
 
 const kinds: readonly Kind[] = [
@@ -140,6 +160,34 @@ const kinds: readonly Kind[] = [
       'batch.wait': ['sinks/s3-delivery.test.ts', filling],
       timeout: ['sinks/s3-delivery.test.ts', filling],
       stalled_after: ['sinks/s3-delivery.test.ts', filling],
+    },
+  },
+  {
+    kind: shownKafka(),
+    base: { brokers: ['tls://kafka1.example.com:9093'], topic: 'audit' },
+    cases: {
+      brokers: [['tls://kafka2.example.com:9093']],
+      topic: ['audit-{{ source }}'],
+      key: ['source'],
+      compression: ['gzip'],
+      max_message_bytes: ['100KB'],
+      client_id: ['collector-2'],
+      'auth.plain.username': ['u2', { 'auth.plain.username': 'u', 'auth.plain.password': 'p' }],
+      'auth.plain.password': ['p2', { 'auth.plain.username': 'u', 'auth.plain.password': 'p' }],
+      'auth.scram_sha_256.username': ['u2', { 'auth.scram_sha_256.username': 'u', 'auth.scram_sha_256.password': 'p' }],
+      'auth.scram_sha_256.password': ['p2', { 'auth.scram_sha_256.username': 'u', 'auth.scram_sha_256.password': 'p' }],
+      'auth.scram_sha_512.username': ['u2', { 'auth.scram_sha_512.username': 'u', 'auth.scram_sha_512.password': 'p' }],
+      'auth.scram_sha_512.password': ['p2', { 'auth.scram_sha_512.username': 'u', 'auth.scram_sha_512.password': 'p' }],
+      'auth.oauth2.token_url': ['https://token.example.com/t2', oauth2],
+      'auth.oauth2.client_id': ['id2', oauth2],
+      'auth.oauth2.client_secret': ['secret2', oauth2],
+      'auth.oauth2.scope': ['logs', oauth2],
+      'auth.oauth2.audience': ['siem', oauth2],
+      'auth.oauth2.auth_style': ['basic', oauth2],
+      'auth.oauth2.extensions': [{ tenant: 'acme' }, oauth2],
+    },
+    elsewhere: {
+      tls: ['sinks/kafka.test.ts', 'verifies the brokers, by the names that it connects to'],
     },
   },
   { kind: stdout, base: {}, cases: { lines: ['readable'] }, elsewhere: {} },

@@ -9,7 +9,7 @@ const docs = resolve(import.meta.dirname, '../../docs');
 const source = 'sources: { feed: { connector: vendor, options: { org_id: acme } } }\n';
 const env = { SUMO_HTTP_SOURCE_URL: 'https://endpoint.example.sumologic.com/receiver/v1/http/c0de' };
 const secrets =
-  'NEW_RELIC_LICENSE_KEY LOKI_PASSWORD COLLECTOR_TOKEN AXIOM_TOKEN CRIBL_HEC_TOKEN CRIBL_TOKEN PANTHER_SECRET SPLUNK_HEC_TOKEN LAKE_TOKEN';
+  'NEW_RELIC_LICENSE_KEY LOKI_PASSWORD COLLECTOR_TOKEN AXIOM_TOKEN CRIBL_HEC_TOKEN CRIBL_TOKEN PANTHER_SECRET SPLUNK_HEC_TOKEN LAKE_TOKEN KAFKA_PASSWORD';
 const filled = { ...env, ...Object.fromEntries(secrets.split(' ').map((name) => [name, `value-of-${name}`])) };
 
 /** Certificate files are looked at when a configuration loads; the pages name some that this machine has not. */
@@ -26,7 +26,10 @@ function blocksOf(page: string): { readonly heading: string; readonly yaml: stri
 }
 
 describe('Every configuration in the pages about sinks validates', () => {
-  const blocks = [...blocksOf('sinks/recipes.md'), ...blocksOf('sinks.md').filter(({ heading }) => /HEC|HTTP|S3/.test(heading))];
+  const blocks = [
+    ...blocksOf('sinks/recipes.md'),
+    ...blocksOf('sinks.md').filter(({ heading }) => /HEC|HTTP|Kafka|S3/.test(heading)),
+  ];
 
   it.each(blocks)('$heading', async ({ yaml }) => {
     const config = await load(`${source}${yaml.replace(/\/etc\/penstock\/[a-z-]+\.pem/g, authority)}`, {

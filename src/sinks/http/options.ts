@@ -4,6 +4,23 @@ const closed = { additionalProperties: false } as const;
 const text = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, description });
 const secret = (description: string): ReturnType<typeof Type.String> => Type.String({ minLength: 1, secret: true, description });
 
+/** Client credentials that an access token is minted with. */
+export const OAuth2Options = Type.Object(
+  {
+    token_url: Type.String({ format: 'uri', pattern: '^https?://', description: 'Token endpoint.' }),
+    client_id: text('Client id.'),
+    client_secret: secret('Client secret.'),
+    scope: Type.Optional(text('Scope. Unset: what the preset needs.')),
+    audience: Type.Optional(text('Audience, where the issuer requires one.')),
+    auth_style: Type.Optional(
+      Type.Enum(['body', 'basic'], {
+        description: 'Where the credentials go: form fields (default) or an Authorization header.',
+      }),
+    ),
+  },
+  { ...closed, description: 'OAuth 2 client credentials.' },
+);
+
 /** `auth:`, exactly one way. */
 const Auth = Type.Object(
   {
@@ -18,23 +35,7 @@ const Auth = Type.Object(
       ),
     ),
     api_key: Type.Optional(secret('Key, sent in the header that the preset expects.')),
-    oauth2: Type.Optional(
-      Type.Object(
-        {
-          token_url: Type.String({ format: 'uri', pattern: '^https?://', description: 'Token endpoint.' }),
-          client_id: text('Client id.'),
-          client_secret: secret('Client secret.'),
-          scope: Type.Optional(text('Scope. Unset: what the preset needs.')),
-          audience: Type.Optional(text('Audience, where the issuer requires one.')),
-          auth_style: Type.Optional(
-            Type.Enum(['body', 'basic'], {
-              description: 'Where the credentials go: form fields (default) or an Authorization header.',
-            }),
-          ),
-        },
-        { ...closed, description: 'OAuth 2 client credentials.' },
-      ),
-    ),
+    oauth2: Type.Optional(OAuth2Options),
     google_service_account: Type.Optional(
       secret('Key file of a Google service account (its JSON text). Write ${file:/run/secrets/key.json}.'),
     ),

@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { Connection, ConnectionPool, Producer, ProducerOptions } from '@platformatic/kafka';
+import { PenstockError } from '../../base/errors.ts';
+import { pinFault } from '../../http/index.ts';
+import { verdictOf } from './verdicts.ts';
+
+export type ClientSettings = ProducerOptions<Buffer, Buffer, Buffer, Buffer>;
+
+type Calls = Pick<Producer, 'metadata' | 'initIdempotentProducer' | 'send' | 'producerId'>;
+
+/** What the sink uses of a producer. */
+export interface KafkaClient extends Calls {
+  /** What broke a connection since the last call, where a request says no more than that it was closed. */
+  takeFault(): unknown;
+  /** The hash by which Java's producer chooses a partition, from 0 to 2^31-1. */
+  hash(key: Buffer): number;
+  /** Ends every connection at once; what is under way fails. */
+  destroy(): void;
+}
+
+/** Opens a client; `pin` is compared with every broker's certificate. The library is read when the first such sink is opened. */
+export async function openClient(settings: ClientSettings, pin: string | undefined): Promise<KafkaClient> {
+  const { Producer, murmur2 } = await import('@platformatic/kafka');
+  const producer = new Producer(settings);
+  const end = (): void => void producer.close(true).catch(() => undefined);
+  let fault: unknown;
+  const sockets = new Set<Socket>();
+  guard(producer.connections, pin, sockets, (error) => {
+    fault = error;
+    // The library would try a wrong password once more, until the account is locked.
+    if (verdictOf([error], false).kind === 'hold') end();
+  });
+  return Object.assign(producer, {
+    takeFault() {
+      const taken = fault;
+      fault = undefined;
+      return taken;
+    },
+    hash: (key: Buffer) => murmur2(key) & 0x7fff_ffff,
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+      end();
+    },
+  });
+}
+
+/** Bounds what the library leaves open of its connections. */
+function guard(pool: ConnectionPool, pin: string | undefined, sockets: Set<Socket>, onFault: (error: unknown) => void): void {
+  pool.on('connecting', ({ connection }) => {
+    // The pool hears the first error only; a second one that nobody hears would end the process.
+    connection.on('error', onFault);
+    // It makes the socket right after it says so.
+    connection.once('connecting', () => queueMicrotask(() => guardSocket(connection, pin, sockets)));
+  });
+}
+
+function guardSocket({ socket }: Connection, pin: string | undefined, sockets: Set<Socket>): void {
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+  // A peer that vanished while nothing is outstanding: 30 s + 3 x 10 s.
+  socket.setKeepAlive({ enable: true, initialDelay: 30_000, interval: 10_000, count: 3 });
+  if (socket instanceof TLSSocket)
+    socket.prependOnceListener('secureConnect', () => {
+      const fault = pinFault(socket, pin);
+      if (fault !== undefined) socket.destroy(fault);
+    });
+  const measure = frameMeter();
+  const emit = socket.emit.bind(socket) as (name: string | symbol, ...args: unknown[]) => boolean;
+  // An answer that the library cannot read throws out of its listener, which would end the process: it ends the connection instead.
+  socket.emit = (name: string | symbol, ...args: unknown[]): boolean => {
+    if (name !== 'data') return emit(name, ...args);
+    try {
+      const isHeard = emit(name, ...args);
+      measure(args[0] as Buffer);
+      return isHeard;
+    } catch (error) {
+      socket.destroy(error as Error);
+      return true;
+    }
+  };
+}
+
+/** Largest answer that is read: metadata of some topics, with all brokers. */
+const maxAnswerBytes = 8_388_608;
+
+/** Follows the lengths in front of the answers of a connection; throws when one is too large. */
+export function frameMeter(): (chunk: Buffer) => void {
+  let left = 0;
+  let prefix: number[] = [];
+  return (chunk) => {
+    for (let at = 0; at < chunk.length; ) {
+      if (left > 0) {
+        const step = Math.min(left, chunk.length - at);
+        left -= step;
+        at += step;
+        continue;
+      }
+      prefix.push(chunk[at] ?? 0);
+      at += 1;
+      if (prefix.length < 4) continue;
+      left = Buffer.from(prefix).readUInt32BE();
+      prefix = [];
+      if (left > maxAnswerBytes)
+        throw new PenstockError('PEN_HTTP_TOO_LARGE', `the answer announces ${left} bytes: what answers may be no Kafka broker`);
+    }
+  };
+}

@@ -1,0 +1,170 @@
+import { PenstockError } from '../../base/errors.ts';
+import type { TokenSource } from '../../http/index.ts';
+import type { Batch, OutgoingEvent, SinkContext, Verdict, Verdicts } from '../sink.ts';
+import type { KafkaClient } from './client.ts';
+import { type KafkaOptions, topicOf } from './options.ts';
+import { type TopicPartition, verdictOf, verdictsOf } from './verdicts.ts';
+
+/** One record as the client takes it, without its partition. */
+export interface KafkaRecord {
+  readonly topic: string;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/**
+ * Produces the records of one request at a time. A request that is cut off, or that failed for another reason than its records, ends its
+ * client. Another one with a producer id of its own takes its place: what may still be under way shares no sequence numbers with it.
+ */
+export class Sender {
+  readonly #options: KafkaOptions;
+  readonly #context: SinkContext;
+  readonly #tokens: TokenSource | undefined;
+  readonly #open: () => Promise<KafkaClient>;
+  #client: KafkaClient | undefined;
+
+  constructor(options: KafkaOptions, context: SinkContext, tokens: TokenSource | undefined, open: () => Promise<KafkaClient>) {
+    this.#options = options;
+    this.#context = context;
+    this.#tokens = tokens;
+    this.#open = open;
+  }
+
+  /** Sends a batch of `deliver`. */
+  readonly send = async ({ events }: Batch, signal: AbortSignal): Promise<Verdicts> => {
+    const records = events.map((event) => this.#recordOf(event));
+    return asVerdicts(await this.produce(records, this.#options.compression, signal));
+  };
+
+  /** One verdict per record, in order. */
+  async produce(
+    records: readonly KafkaRecord[],
+    compression: KafkaOptions['compression'],
+    signal: AbortSignal,
+  ): Promise<readonly Verdict[]> {
+    const client = (this.#client ??= await this.#open());
+    client.takeFault();
+    let partitions: readonly TopicPartition[] | undefined;
+    const end = (): void => this.close();
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      partitions = await unlessAborted(this.#assign(client, records), signal);
+      return await unlessAborted(this.#sendTo(client, records, partitions, compression), signal);
+    } catch (error) {
+      if (signal.aborted) {
+        this.close();
+        return repeated(afterAbort(signal, client.takeFault(), partitions !== undefined), records.length);
+      }
+      const errors = [error, client.takeFault()];
+      const verdicts =
+        partitions === undefined ? repeated(verdictOf(errors, false), records.length) : verdictsOf(errors, partitions);
+      // What is known of brokers and leaders may be what was wrong; a refused record says nothing about them.
+      if (verdicts.some(({ kind }) => !judged.has(kind))) this.close();
+      return verdicts;
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
+  }
+
+  /** Ends all connections; the next request opens another client. */
+  close(): void {
+    this.#client?.destroy();
+    this.#client = undefined;
+  }
+
+  #recordOf(event: OutgoingEvent): KafkaRecord {
+    const { uid, source, body } = event;
+    return {
+      topic: topicOf(this.#options, source),
+      key: Buffer.from(this.#options.key === 'uid' ? uid : source),
+      value: Buffer.from(body),
+      headers: headersOf(event, this.#context.format),
+    };
+  }
+
+  /** Asks for everything that a request needs; nothing of a record leaves meanwhile. */
+  async #assign(client: KafkaClient, records: readonly KafkaRecord[]): Promise<readonly TopicPartition[]> {
+    // A token that cannot be had is told apart here from one that is refused.
+    await this.#tokens?.token();
+    const { topics } = await client.metadata({ topics: [...new Set(records.map(({ topic }) => topic))] });
+    if (client.producerId === undefined) await client.initIdempotentProducer({});
+    return records.map(({ topic, key }) => {
+      const { partitionsCount = 0 } = topics.get(topic) ?? {};
+      if (partitionsCount === 0) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `topic "${topic}" has no partitions`);
+      return { topic, partition: partitionsCount === 1 ? 0 : client.hash(key) % partitionsCount };
+    });
+  }
+
+  async #sendTo(
+    client: KafkaClient,
+    records: readonly KafkaRecord[],
+    partitions: readonly TopicPartition[],
+    compression: KafkaOptions['compression'],
+  ): Promise<readonly Verdict[]> {
+    // Stamped now, not with the event's time: a topic's retention would delete late and backfilled events at once.
+    const timestamp = BigInt(this.#context.seams.clock.now());
+    const messages = records.map(({ key, value, headers }, at) => ({
+      ...(partitions[at] ?? { topic: '', partition: 0 }),
+      key,
+      value,
+      timestamp,
+      headers: new Map([...headers].map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),
+    }));
+    const { offsets = [] } = await client.send({ messages, acks: -1, compression });
+    const stored = new Set(offsets.map(({ topic, partition }) => `${topic}\n${partition}`));
+    return partitions.map(({ topic, partition }) =>
+      stored.has(`${topic}\n${partition}`)
+        ? accepted
+        : { kind: 'uncertain', reason: `no answer for partition ${partition} of "${topic}"` },
+    );
+  }
+}
+
+const accepted: Verdict = { kind: 'accept' };
+/** Of records whose partition has answered. */
+const judged: ReadonlySet<Verdict['kind']> = new Set(['accept', 'event', 'split']);
+
+/** The headers of a record: enough to route and count it without reading its value. */
+export function headersOf(
+  { uid, source }: Pick<OutgoingEvent, 'uid' | 'source'>,
+  format: SinkContext['format'] = 'ocsf',
+): ReadonlyMap<string, string> {
+  return new Map([
+    ['penstock_id', uid],
+    ['penstock_source', source],
+    ['penstock_format', format],
+  ]);
+}
+
+function repeated(verdict: Verdict, size: number): readonly Verdict[] {
+  return Array.from({ length: size }, () => verdict);
+}
+
+/** One verdict for all where it is the same: only then can a batch that is too large be halved. */
+function asVerdicts(each: readonly Verdict[]): Verdicts {
+  const [first] = each;
+  const isSame = first !== undefined && first.kind !== 'event' && each.every((verdict) => verdict === first);
+  return isSame ? { all: first } : { each };
+}
+
+/** Of a request that was cut off; `fault` may say why it took so long. */
+function afterAbort(signal: AbortSignal, fault: unknown, isSent: boolean): Verdict {
+  const verdict = verdictOf([signal.reason, fault], false);
+  if (!isSent) return verdict;
+  if (verdict.kind === 'hold') return { ...verdict, maybeStored: true };
+  return { kind: 'uncertain', reason: verdict.reason, blameless: true };
+}
+
+/** The work, unless the signal aborts first; what comes of it later is nobody's. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
