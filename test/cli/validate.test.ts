@@ -37,7 +37,7 @@ it('shows every fault with its place and ends with 2', async () => {
       `${file}:1:92 (sources.feed.options.client_secret): environment variable PENSTOCK_TEST_NOT_SET is not set`,
       '  fix: set PENSTOCK_TEST_NOT_SET for the process that runs penstock',
       `${file}:2:23 (sinks.out.type): unknown type "stdot"`,
-      '  fix: did you mean "stdout"? possible here: file, http, s3, splunk_hec, stdout, syslog',
+      '  fix: did you mean "stdout"? possible here: file, http, kafka, s3, splunk_hec, stdout, syslog',
       '',
     ].join('\n'),
   });
@@ -59,7 +59,7 @@ it('prints the same as JSON with stable names', async () => {
         column: 23,
         path: 'sinks.out.type',
         what: 'unknown type "stdot"',
-        fix: 'did you mean "stdout"? possible here: file, http, s3, splunk_hec, stdout, syslog',
+        fix: 'did you mean "stdout"? possible here: file, http, kafka, s3, splunk_hec, stdout, syslog',
       },
     ],
   });
