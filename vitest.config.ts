@@ -6,6 +6,9 @@ const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
 // Properties that the long tests try with many more histories; see test/thorough.ts.
 const properties = ['test/journal/{model,letter-search}.test.ts', 'test/collect/windows/crashes.test.ts', 'test/fuzz/*.test.ts'];
 
+// What they try in the real process, and npm test leaves out.
+const heavy = ['test/e2e/{back-pressure,jobs,secrets,stream}.test.ts'];
+
 // nock stands in the way of every socket of its worker: these files have a worker each.
 const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];
 
@@ -41,7 +44,7 @@ export default defineConfig({
       { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, ...long, ...replayed] } },
       { test: { ...shared, isolate: true, name: 'replayed', include: replayed } },
       { test: { ...bundled, name: 'e2e', include: [e2e], exclude: long } },
-      { test: { ...bundled, name: 'long', include: [...long, ...properties, ...costs], provide: { thorough: true } } },
+      { test: { ...bundled, name: 'long', include: [...long, ...properties, ...costs, ...heavy], provide: { thorough: true } } },
     ],
   },
 });

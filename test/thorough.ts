@@ -1,4 +1,4 @@
-import { inject } from 'vitest';
+import { inject, it } from 'vitest';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -9,3 +9,6 @@ declare module 'vitest' {
 
 /** How much a test tries: `few` in `npm test`, `many` among the long tests. */
 export const fewOrMany = (few: number, many: number): number => (inject('thorough') ? many : few);
+
+/** A test that costs more than `npm test` may: only the long tests have it. */
+export const itInLongTests: (name: string, run: () => Promise<void>) => void = inject('thorough') ? it : () => undefined;

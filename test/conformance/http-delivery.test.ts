@@ -109,10 +109,12 @@ it('After a 410 nothing is sent until an operator releases the sink', async () =
   const whileHeld = gone.seen.length;
   isReleased = true;
   delivering.loop.release();
-  await delivering.drained();
+  await until(() => {
+    advance(1_000);
+    return journal.offsetOf(live) === 1;
+  });
 
   expect(whileHeld).toBe(1);
-  expect(journal.offsetOf(live)).toBe(1);
 });
 
 it('A certificate file that was exchanged is read again without losing or doubling a batch', async () => {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { isObject } from '../../src/base/json.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { Job } from '../../src/journal/journal.ts';
+import { itInLongTests } from '../thorough.ts';
 import { missingArrivals, until, untilStatus, untilStored } from './conditions.ts';
 import { command, configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, type Receiver, startReceiver } from './receiver.ts';
@@ -165,7 +166,7 @@ function throttle(receiver: Receiver, events: number): () => void {
   return () => (receiver.refuse = undefined);
 }
 
-it('resumes a replay that was killed in the middle, with the pages that it still needs', async () => {
+itInLongTests('resumes a replay that was killed in the middle, with the pages that it still needs', async () => {
   await using scene = await setUp(93, { batch: { events: 20, wait: '50ms' } });
   const { receiver, file } = scene;
   expect((await run(['run', '--once', '-c', file])).code).toBe(0);
@@ -190,7 +191,7 @@ it('resumes a replay that was killed in the middle, with the pages that it still
   expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
 });
 
-it('backfills beside the daemon, and resumes after a kill, without a gap or a second copy', async () => {
+itInLongTests('backfills beside the daemon, and resumes after a kill, without a gap or a second copy', async () => {
   await using scene = await setUp(94, { start: 'now' });
   const { vendors, receiver, file } = scene;
   const range = ['--from', minutesAgo(10), '--to', minutesAgo(1)];
@@ -225,7 +226,7 @@ it('backfills beside the daemon, and resumes after a kill, without a gap or a se
   expect(ledger.imbalances).toEqual([]);
 });
 
-it('does a backfill itself where no daemon runs, and leaves it to the next run when it is killed', async () => {
+itInLongTests('does a backfill itself where no daemon runs, and leaves it to the next run when it is killed', async () => {
   await using scene = await setUp(95, { start: 'now' });
   const { receiver, file } = scene;
   expect((await run(['run', '--once', '-c', file])).code).toBe(0);

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
+import { itInLongTests } from '../thorough.ts';
 import { untilStatus } from './conditions.ts';
 import { answer, mint, startOddVendor } from './odd-vendor.ts';
 import { configFile, penstock, run } from './penstock.ts';
@@ -55,7 +56,7 @@ function formsOf(secret: string): string[] {
   ];
 }
 
-it('writes no secret anywhere: not in logs, status, dead letters, journal or errors', async () => {
+itInLongTests('writes no secret anywhere: not in logs, status, dead letters, journal or errors', async () => {
   const vendors = await startVendors(5);
   await using _simulator = vendors.simulator;
   // A receiver that echoes what it was sent, credentials included, and refuses.
@@ -177,7 +178,7 @@ it("takes the secrets out of a vendor's record, in every output and in the journ
   expect(written.split('[REDACTED]').length).toBeGreaterThan(40);
 });
 
-it('writes no secret when credentials are echoed, a proxy refuses, or TLS fails', async () => {
+itInLongTests('writes no secret when credentials are echoed, a proxy refuses, or TLS fails', async () => {
   await using vendor = await startOddVendor(
     ({ name, request, response }) => {
       const echo = `Authorization ${request.headers.authorization} is not good`;

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
+import { itInLongTests } from '../thorough.ts';
 import { until, untilStatus } from './conditions.ts';
 import { command, penstock, run } from './penstock.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -79,7 +80,7 @@ it('delivers every kind of payload, the same event of two messages twice and of 
 // Waits of many seconds, between tries of a topic and between probes of a hold, pass ten times as fast.
 const haste = 10;
 
-it('goes on with the other topics when one is deleted', async () => {
+itInLongTests('goes on with the other topics when one is deleted', async () => {
   const { pulsar } = await startService();
   await using _service = pulsar;
   await using receiver = await startReceiver(seededRandom(3));
@@ -104,34 +105,37 @@ it('goes on with the other topics when one is deleted', async () => {
   expect(status.stdout).toMatch(/astra-acme +persistent:\/\/acme\/default\/audit-log +connected +0s/);
 });
 
-it('holds on a refused token and goes on by itself once the file has another, by either way of sending it', async () => {
-  const { pulsar, tokens } = await startService();
-  await using _service = pulsar;
-  await using receiver = await startReceiver(seededRandom(4));
-  const options = { websocket_url: pulsar.queryUrl, token_in: 'query' };
-  const file = await configFor(pulsar, receiver, { token: '${file:./token}', options });
-  await writeFile(join(dirname(file), 'token'), 'first-token\n');
-  const daemon = penstock(['run', '-c', file], { haste });
-  pulsar.publish(audit, record('one'));
-  await receiver.until(() => usersIn(receiver).includes('one'));
+itInLongTests(
+  'holds on a refused token and goes on by itself once the file has another, by either way of sending it',
+  async () => {
+    const { pulsar, tokens } = await startService();
+    await using _service = pulsar;
+    await using receiver = await startReceiver(seededRandom(4));
+    const options = { websocket_url: pulsar.queryUrl, token_in: 'query' };
+    const file = await configFor(pulsar, receiver, { token: '${file:./token}', options });
+    await writeFile(join(dirname(file), 'token'), 'first-token\n');
+    const daemon = penstock(['run', '-c', file], { haste });
+    pulsar.publish(audit, record('one'));
+    await receiver.until(() => usersIn(receiver).includes('one'));
 
-  tokens.clear();
-  tokens.add('second-token');
-  pulsar.cut();
-  const held = await untilStatus(file, 'a hold', ({ sources }) => sources[0]?.state === 'hold');
-  pulsar.publish(audit, record('two'));
-  await writeFile(join(dirname(file), 'token'), 'second-token\n');
-  await receiver.until(() => usersIn(receiver).includes('two'));
-  const free = await untilStatus(file, 'no hold', ({ sources }) => sources[0]?.hold === undefined);
-  daemon.child.kill('SIGTERM');
-  await daemon.exited;
+    tokens.clear();
+    tokens.add('second-token');
+    pulsar.cut();
+    const held = await untilStatus(file, 'a hold', ({ sources }) => sources[0]?.state === 'hold');
+    pulsar.publish(audit, record('two'));
+    await writeFile(join(dirname(file), 'token'), 'second-token\n');
+    await receiver.until(() => usersIn(receiver).includes('two'));
+    const free = await untilStatus(file, 'no hold', ({ sources }) => sources[0]?.hold === undefined);
+    daemon.child.kill('SIGTERM');
+    await daemon.exited;
 
-  expect(held.problems).toMatchObject([{ level: 'error', where: 'source astra-acme' }]);
-  expect(free.problems).toEqual([]);
-  expect(`${daemon.stderr()}${daemon.stdout()}`).not.toMatch(/first-token|second-token/);
-});
+    expect(held.problems).toMatchObject([{ level: 'error', where: 'source astra-acme' }]);
+    expect(free.problems).toEqual([]);
+    expect(`${daemon.stderr()}${daemon.stdout()}`).not.toMatch(/first-token|second-token/);
+  },
+);
 
-it('acknowledges no more than a full journal holds, and goes on when the sink is back', async () => {
+itInLongTests('acknowledges no more than a full journal holds, and goes on when the sink is back', async () => {
   const { pulsar } = await startService();
   await using _service = pulsar;
   await using receiver = await startReceiver(seededRandom(6), { busy: 1 });
