@@ -11,7 +11,7 @@ const forgottenAfterMs = 900_000;
 /** The vendor's clock against ours. */
 export class VendorClock {
   #last: { readonly time: number; readonly at: number } | undefined;
-  #skew: { readonly ms: number; readonly at: number } | undefined;
+  #skew: { readonly ms: number; readonly at: number; readonly time: number; readonly isSure: boolean } | undefined;
 
   /** False until the vendor answered this process for the first time, with or without a time. */
   hasAnswered = false;
@@ -29,13 +29,26 @@ export class VendorClock {
     return Math.min(now, now + this.#skew.ms);
   }
 
+  /** What its clock says by now, counted on from its last answer, whatever became of our wall clock since; undefined where nobody knows. */
+  estimate(clock: Clock): number | undefined {
+    if (this.#skew?.isSure !== true) return undefined;
+    return this.#skew.time + clock.monotonic() - this.#skew.at;
+  }
+
   /** Takes the time of an answer; gives it back where it is one of a clock. */
   take(time: number, clock: Clock): number | undefined {
     const at = clock.monotonic();
     const { time: lastTime, at: lastAt } = this.#last ?? { time: Number.NEGATIVE_INFINITY, at };
     if (time !== lastTime) this.#last = { time, at };
     const isFrozen = time <= lastTime && at - lastAt > standStillMs;
-    this.#skew = isFrozen ? undefined : { ms: time - clock.now(), at };
+    const ms = time - clock.now();
+    this.#skew = isFrozen ? undefined : { ms, at, time, isSure: Math.abs(ms) <= mostSkewMs || this.#goesOn(time, clock) };
     return isFrozen ? undefined : time;
+  }
+
+  /** True where the vendor's clock went on as expected, so that it is ours that was set. */
+  #goesOn(time: number, clock: Clock): boolean {
+    const expected = this.estimate(clock);
+    return expected !== undefined && Math.abs(time - expected) <= standStillMs;
   }
 }

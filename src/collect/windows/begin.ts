@@ -43,9 +43,9 @@ async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<Li
  * answer of a process nobody can say so; the overlap is asked for first.
  */
 function isPastForVendor({ memory: { vendorClock }, seams: { clock } }: SourceContext, time: number): boolean {
-  const { skewMs, hasAnswered } = vendorClock;
-  if (!hasAnswered) return true;
-  return skewMs !== undefined && Math.abs(skewMs) <= mostSkewMs && time <= clock.now() + skewMs + leastSkewMs;
+  if (!vendorClock.hasAnswered) return true;
+  const there = vendorClock.estimate(clock);
+  return there !== undefined && time <= there + leastSkewMs;
 }
 
 /** A Date header carries whole seconds and was on its way. */

@@ -46,6 +46,7 @@ async function pollWindows(context: SourceContext, reader: WindowReader, size: W
   let live: LiveCheckpoint = begin;
   context.state.cursor = live.until;
   for await (const page of walk(context, reader, { ...stretchOf(context, begin), left }, size, halt)) {
+    live = { ...live, ...newestOf(live, page) };
     const next = after(context, live, page);
     const counts = await admit(context, page.facts, placeOf(context, live, next, page, begin.until));
     context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
@@ -93,9 +94,7 @@ function isNotThereYet({ until }: LiveCheckpoint, { walk, facts }: WalkedPage): 
 }
 
 /** The checkpoint after a page. */
-function after(context: SourceContext, before: LiveCheckpoint, page: WalkedPage): LiveCheckpoint {
-  const { walk, next, end } = page;
-  const live = { ...before, ...newestOf(before, page) };
+function after(context: SourceContext, live: LiveCheckpoint, { walk, next, end }: WalkedPage): LiveCheckpoint {
   if (next !== undefined) return { ...live, walk: next };
   if (end !== 'complete') return live;
   const { window, connector } = context.settings;

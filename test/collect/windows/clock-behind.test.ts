@@ -6,32 +6,39 @@ import { at, bench, day, hour, minute, noon, row, settings, vendor } from '../fi
 
 const never = new AbortController().signal;
 
-/** A source that collected for an hour, on a clock that is then set by `step`; the vendor's clock goes on, and is told in a Date or not. */
-async function collected({ step, hasDate, start = hour }: { step: number; hasDate: boolean; start?: number }) {
+/**
+ * A source that collected for an hour and then found nothing for `silent` minutes, on a clock that is then set by `step`; the vendor's clock
+ * goes on, and is told in a Date or not. The last page of a window is empty.
+ */
+async function collected({ step, hasDate, silent = 0 }: { step: number; hasDate: boolean; silent?: number }) {
   const clock = at(noon);
   const memory = memoryJournal();
   let behind = 0;
   const api = vendor([], { clock });
-  api.onRequest = ({ from, to }) => {
+  api.onRequest = ({ from, to, state }) => {
     const now = clock.now() + behind;
+    const date = hasDate ? { serverTime: now } : {};
+    if (state !== null) return { records: [], next: null, ...date };
     const rows = api.rows.filter(({ time }) => Number(time) >= from && Number(time) <= to && Number(time) <= now);
-    return { records: rows.map((value) => ({ value })), next: null, ...(hasDate ? { serverTime: now } : {}) };
+    const next = rows.length === 0 ? null : ({ kind: 'token', token: 'the end' } as const);
+    return { records: rows.map((value) => ({ value })), next, ...date };
   };
   const { deps } = bench(clock, memory.journal, api.open);
-  const loop = startSource(settings({ start: { backMs: start } }), deps);
-  const poll = async (polls: number): Promise<void> => {
+  const loop = startSource(settings({ start: { backMs: hour } }), deps);
+  const poll = async (polls: number, isSilent = false): Promise<void> => {
     for (let i = 0; i < polls; i += 1) {
-      api.rows.push(row(`r${api.rows.length}`, clock.now() + behind - 30_000));
+      if (!isSilent) api.rows.push(row(`r${api.rows.length}`, clock.now() + behind - 30_000));
       await clock.advance(minute);
       await loop.pollOnce(never);
     }
   };
   await poll(60);
+  await poll(silent, true);
   const asked = api.requests.length;
   clock.step(step);
   behind = -step;
   await poll(5);
-  const whileBehind = api.requests.slice(asked);
+  const whileBehind = api.requests.slice(asked).filter(({ state }) => state === null);
   clock.step(-step);
   behind = 0;
   await poll(5);
@@ -47,6 +54,15 @@ it.each(cases)('reads only the overlap again while our clock is off by $step ms,
 
   expect(whileBehind.length).toBe(5);
   expect(Math.min(...whileBehind.map(({ from }) => from))).toBeGreaterThanOrEqual(noon + 50 * minute);
+  expect(counts.new).toBe(70);
+});
+
+it.each(cases)('does so after hours of silence, too: $step ms, Date told: $hasDate', async (given) => {
+  const { whileBehind, counts } = await collected({ ...given, silent: 200 });
+
+  // Without a Date the newest record is all that is known for sure.
+  const least = given.hasDate ? noon + 250 * minute : noon + 50 * minute;
+  expect(Math.min(...whileBehind.map(({ from }) => from))).toBeGreaterThanOrEqual(least);
   expect(counts.new).toBe(70);
 });
 
