@@ -91,6 +91,12 @@ export function isRawNumber(value: unknown): value is { readonly rawJSON: string
   return raw.isRawJSON(value);
 }
 
+/** What a peer gave as a number, or as digits in a text; NaN for anything else. */
+export function foreignNumber(value: Json): number {
+  if (isRawNumber(value)) return Number(value.rawJSON);
+  return typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
+}
+
 /** True for a JSON object: not null, not an array, not a raw number. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !raw.isRawJSON(value);

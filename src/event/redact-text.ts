@@ -152,7 +152,8 @@ function assignedValue(text: string, equals: number, floor: number): Piece | und
   const quote = text.charAt(start);
   if (quote === '"' || quote === "'")
     return { start, end: endOfQuoted(text, start + 1, { quote, escapes: 0 }), by: `${quote}${redacted}${quote}` };
-  const end = bareEnd(text, start);
+  // What was taken out before ends with a bracket, which ends a bare value.
+  const end = bareEnd(text, text.startsWith(redacted, start) ? start + redacted.length : start);
   return end === start ? undefined : { start, end, by: redacted };
 }
 

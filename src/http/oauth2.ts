@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import { isObject, parseJson } from '../base/json.ts';
+import { foreignNumber, isObject, parseJson } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpResponse } from './client.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -138,7 +138,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams): M
       status: answer.status,
     });
   }
-  const seconds = Number(reply['expires_in']);
+  const seconds = foreignNumber(reply['expires_in']);
   return { token, lifetimeMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : unknownLifetimeMs };
 }
 

@@ -54,7 +54,8 @@ it('a record becomes one well-formed line in every format, and JSON where the fo
       expect([lineBreak.test(line), line.isWellFormed()]).toEqual([false, true]);
       if (isJsonFormat(format))
         expect(canonicalJson(parseJson(line))).toBe(canonicalJson(parseJson(canonicalJson(parseJson(line)))));
-      if (format === 'cef') expect(line.split(/(?<!\\)(?:\\\\)*\|/)).toHaveLength(8);
+      // In the extension a bar needs no escape.
+      if (format === 'cef') expect(line.split(/(?<!\\)(?:\\\\)*\|/).length).toBeGreaterThanOrEqual(8);
       if (format === 'leef') expect(line).toMatch(/^LEEF:2\.0\|[^|]*\|[^|]*\|cloud\|[^|]*\|x09\|(?:\w+=[^\t]*(?:\t|$))+$/);
     },
     { weight: 8 },

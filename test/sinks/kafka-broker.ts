@@ -87,6 +87,9 @@ ssl.truststore.location=${folder}/ca.pem
 function java(mainClass: string, args: readonly string[]): ChildProcess {
   return spawn('java', ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', join(jars, 'lib', '*'), mainClass, ...args], {
     stdio: 'pipe',
+    // Java cannot start in a folder whose name the locale cannot say.
+    cwd: tmpdir(),
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
   });
 }
 

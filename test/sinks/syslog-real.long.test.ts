@@ -113,6 +113,7 @@ for (const { name, scheme, framing, conf } of rsyslogInputs) {
       scheme === 'relps' ? { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') } : {};
     await using sink = await openSink(syslog, {
       address: `${scheme}://localhost:${port}`,
+      max_message: '64KiB',
       ...(framing === undefined ? {} : { framing }),
       ...(isTls ? { tls: { ...tlsFiles, ...client } } : {}),
     });
@@ -215,6 +216,7 @@ for (const { name, scheme, framing, conf } of syslogNgSources) {
     const client = { cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') };
     await using sink = await openSink(syslog, {
       address: `${scheme}://localhost:${port}`,
+      max_message: '64KiB',
       ...(framing === undefined ? {} : { framing }),
       ...(scheme === 'tls' ? { tls: { ...tlsFiles, ...client } } : {}),
     });
@@ -289,6 +291,7 @@ for (const scheme of ['tcp', 'tls'] as const) {
       );
       await using sink = await openSink(syslog, {
         address: `${scheme}://localhost:${port}`,
+        max_message: '64KiB',
         framing: 'octet_counting',
         ...(scheme === 'tls' ? { tls: tlsFiles } : {}),
       });

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -89,7 +90,15 @@ export async function inspectDirectory(dataDir: string, files: Files): Promise<v
 async function claimFiles(dataDir: string, files: Files): Promise<void> {
   for (const path of pathsIn(dataDir)) {
     const mode = await inspectFile(path, files);
-    if (mode !== undefined && (mode & 0o077) !== 0) await files.chmod(path, 0o600);
+    if (mode !== undefined && (mode & 0o077) !== 0) await closed(path, files);
+  }
+}
+
+async function closed(path: string, files: Files): Promise<void> {
+  try {
+    await files.chmod(path, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 
@@ -100,11 +109,21 @@ function pathsIn(dataDir: string): string[] {
 
 /** The file's mode; undefined when there is none. */
 async function inspectFile(path: string, files: Files, owners: readonly number[] = []): Promise<number | undefined> {
-  if (!(await fileExists(path, files))) return undefined;
-  const stat = await files.lstat(path);
+  const stat = await lstatOrGone(path, files);
+  if (stat === undefined) return undefined;
   const what = foreignness(stat, ownUser() === 0 ? owners : []);
   if (what !== undefined) throw foreignFile(path, what, 'PEN_DATA_DIR_UNSAFE');
   return stat.mode;
+}
+
+/** Another process may remove what stands beside its database at any time. */
+async function lstatOrGone(path: string, files: Files): Promise<Stats | undefined> {
+  try {
+    return await files.lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 async function probeWrite(dataDir: string, files: Files): Promise<void> {

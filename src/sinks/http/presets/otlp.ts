@@ -1,4 +1,4 @@
-import { isObject } from '../../../base/json.ts';
+import { foreignNumber, isObject } from '../../../base/json.ts';
 import type { Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import type { EntryContext, Preset } from '../preset.ts';
@@ -66,7 +66,7 @@ function readSuccess(body: Buffer, size: number): Verdicts | undefined {
   const answer = parseAnswer(body);
   const partial = memberOf(answer, 'partialSuccess', 'partial_success');
   if (!isObject(partial)) return undefined;
-  const refused = Number(memberOf(partial, 'rejectedLogRecords', 'rejected_log_records') ?? 0);
+  const refused = foreignNumber(memberOf(partial, 'rejectedLogRecords', 'rejected_log_records'));
   const message = memberOf(partial, 'errorMessage', 'error_message');
   const warning = typeof message === 'string' && message !== '' ? message : undefined;
   if (!(refused > 0)) return warning === undefined ? undefined : { all: { kind: 'accept', warning } };
