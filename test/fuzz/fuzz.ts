@@ -11,10 +11,6 @@ interface Habit {
   readonly weight?: number;
 }
 
-/** A seed to play in each property that runs; `new` draws one, and a failure prints it. */
-const given = process.env['FUZZ_SEED'] ?? '20261129';
-const seeded = given === 'new' ? {} : { seed: Number(given) };
-
 /**
  * Tries a property with many values; `check` throws when it does not hold. The failure names seed and path, and the smallest value that
  * shows it: whoever mends it writes the value into a test of its own, or the seed into `kept`.
@@ -23,7 +19,7 @@ export function fuzz<T>(arbitrary: fc.Arbitrary<T>, check: (value: T) => void, {
   const property = fc.property(arbitrary, check);
   const numRuns = runs(weight);
   for (const seed of kept) fc.assert(property, { seed, numRuns });
-  fc.assert(property, { numRuns, ...seeded });
+  fc.assert(property, { numRuns });
 }
 
 /** As {@link fuzz}, for readers that answer later. */
@@ -35,7 +31,7 @@ export async function fuzzAsync<T>(
   const property = fc.asyncProperty(arbitrary, check);
   const numRuns = runs(weight);
   for (const seed of kept) await fc.assert(property, { seed, numRuns });
-  await fc.assert(property, { numRuns, ...seeded });
+  await fc.assert(property, { numRuns });
 }
 
 const runs = (weight: number): number => Math.ceil(fewOrMany(200, 40_000) / weight);

@@ -20,12 +20,22 @@ export async function* walk(
   halt: Halt,
 ): WalkedPages {
   const resumed = left === undefined ? undefined : resumedWalk(context, left);
+  // Once a poll: two servers of a vendor may tell different times.
+  let isCutAnew = false;
   let began = resumed?.began ?? beginning(context, stretch.until);
   for (const window of windows(context, { ...stretch, first: resumed }, size)) {
     halt.soft.throwIfAborted();
     await untilRoom(context, halt.soft);
     const first = window === resumed ? resumed : newWalk(window, began);
+    let mayBeCut = !isCutAnew && 'atLeast' in stretch.until && window.to > stretch.until.atLeast;
     for await (const page of walkWindow(context, reader, first, { window, isLeft: window === resumed }, size, halt)) {
+      // Rows that come in while others go hide from every count that an offset walk has: a window must have ended for the vendor.
+      if (mayBeCut && page.next?.state?.kind === 'offset' && window.to > vendorNow(context)) {
+        isCutAnew = true;
+        size.cutAnew(window);
+        break;
+      }
+      mayBeCut = false;
       yield page;
       // The first answer tells how far the vendor's clock is behind.
       if (page.end === 'complete') began = Math.min(began, page.walk.serverTime ?? began);

@@ -96,7 +96,12 @@ export class WindowSize {
     this.#context.log.warn({ err: error, windowMs: this.#ms }, 'window refused as too large, a smaller one is read');
   }
 
-  /** True for the window that was refused last: it is cut anew. */
+  /** Has a window cut once more, because what is known of the vendor's clock has changed. */
+  cutAnew(window: Window): void {
+    this.#refused = window;
+  }
+
+  /** True for the window that is cut anew: it was refused, or turned out to end in the vendor's future. */
   isRefused(window: Window): boolean {
     return this.#refused === window;
   }

@@ -169,6 +169,31 @@ const examples: [History][] = [
       skewMs: -10 * minute,
     },
   ],
+  [
+    {
+      rows: [
+        { second: -517, lateMs: 0, goneAfterMs: undefined },
+        { second: -517, lateMs: 359_000, goneAfterMs: undefined },
+        { second: -517, lateMs: 0, goneAfterMs: undefined },
+        { second: -517, lateMs: 0, goneAfterMs: 0 },
+        { second: -517, lateMs: 0, goneAfterMs: 361_001 },
+        { second: 362, lateMs: 0, goneAfterMs: undefined },
+        { second: 0, lateMs: 0, goneAfterMs: undefined },
+      ],
+      lives: [
+        { steps: undefined, pauseMs: 1000 },
+        { steps: undefined, pauseMs: 544_870 },
+        { steps: undefined, pauseMs: 1000 },
+      ],
+      paging: 'offset',
+      churn: 'gone',
+      ascending: false,
+      pageSize: 4,
+      requestMs: 83_026,
+      maxMs: 30 * minute,
+      skewMs: -10 * minute,
+    },
+  ],
 ];
 
 it('loses nothing, doubles nothing and balances, whatever the vendor does and wherever the process dies', async () => {
