@@ -24,6 +24,7 @@ const costs = [
 
 const shared = {
   setupFiles: ['test/setup.ts'],
+  globalSetup: ['test/temporary.ts'],
   pool: 'forks' as const,
   // Give-up times, not budgets: a condition that holds on a quiet machine holds later on a busy one.
   testTimeout: 300_000,
@@ -35,7 +36,7 @@ const shared = {
   restoreMocks: true,
   execArgv: ['--disable-warning=ExperimentalWarning'],
 };
-const bundled = { ...shared, globalSetup: ['test/e2e/bundle.ts'] };
+const bundled = { ...shared, globalSetup: ['test/temporary.ts', 'test/e2e/bundle.ts'] };
 
 export default defineConfig({
   test: {
