@@ -2,26 +2,12 @@ import { expect, it } from 'vitest';
 import { showSinks } from '../../src/cli/commands/status.ts';
 import { processOutput } from '../../src/cli/output.ts';
 import type { StatusReport } from '../../src/operate/report/status.ts';
+import { quietSink } from '../operate/report/quiet-sink.ts';
 import { stream } from './terminal.ts';
 
 type Sink = StatusReport['sinks'][number];
 
-const quiet: Sink = {
-  name: 'quiet',
-  type: 'syslog',
-  state: 'idle',
-  lag_seconds: 0,
-  pending: 0,
-  in_flight: 0,
-  dead_letters: 0,
-  acknowledged: 0,
-  unconfirmed: 0,
-  map_failed: 0,
-  unknown_actions: {},
-  counters: { truncated: 0 },
-  endpoints: [],
-  warnings: [],
-};
+const quiet: Sink = { ...quietSink, name: 'quiet', counters: { truncated: 0 } };
 
 /** The words of each line of the table, by columns. */
 function tableOf(sinks: readonly Sink[]): string[][] {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { LedgerReport } from '../../../src/operate/report/ledger.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import type { StatusReport } from '../../../src/operate/report/status.ts';
+import { quietSink } from './quiet-sink.ts';
 
 const totals = {
   acknowledged: 5,
@@ -66,22 +67,7 @@ it('tells holds, ages, the ledger and problems, and calls unconfirmed what it is
 });
 
 it('tells what a kind of sink counts itself', async () => {
-  const sink: StatusReport['sinks'][number] = {
-    name: 'soc',
-    type: 'syslog',
-    state: 'idle',
-    lag_seconds: 0,
-    pending: 0,
-    in_flight: 0,
-    dead_letters: 0,
-    acknowledged: 0,
-    unconfirmed: 0,
-    map_failed: 0,
-    unknown_actions: {},
-    counters: { truncated: 3 },
-    endpoints: [],
-    warnings: [],
-  };
+  const sink = { ...quietSink, counters: { truncated: 3 } };
 
   const text = await renderMetrics({ ...report, sinks: [sink, { ...sink, name: 'quiet', counters: {} }] }, ledger);
 

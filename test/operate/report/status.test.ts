@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import type { SourceStatus } from '../../../src/collect/source.ts';
-import type { SinkStatus } from '../../../src/deliver/status.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
+import { quietSink } from './quiet-sink.ts';
 
 const source: SourceStatus = {
   name: 'acme',
@@ -52,27 +52,12 @@ it.each([
   expect(problems).toEqual([{ level, where: 'source acme', what, fix: 'check the host' }]);
 });
 
-const sink: SinkStatus = {
-  name: 'soc',
-  type: 'http',
-  state: 'idle',
-  lag_seconds: 0,
-  pending: 0,
-  in_flight: 0,
-  dead_letters: 0,
-  acknowledged: 0,
-  unconfirmed: 0,
-  map_failed: 0,
-  unknown_actions: {},
-  endpoints: [],
-  warnings: [],
-};
 const invalid = (action: string, count: number) => ({ source: 'acme', action, count, fault: 'user is required and missing' });
 
 it('says once which actions have events that are not valid by OCSF, however many sinks get them', async () => {
   const sinks = [
-    { ...sink, invalid_events: [invalid('login', 7), invalid('logout', 1)] },
-    { ...sink, name: 'behind', invalid_events: [invalid('login', 3)] },
+    { ...quietSink, invalid_events: [invalid('login', 7), invalid('logout', 1)] },
+    { ...quietSink, name: 'behind', invalid_events: [invalid('login', 3)] },
   ];
 
   const problems = problemsOf({ ...report, sinks }, ledger);
@@ -100,7 +85,7 @@ it('says once which actions have events that are not valid by OCSF, however many
 });
 
 it('lists twenty such actions, and how many more there are', () => {
-  const sinks = [{ ...sink, invalid_events: Array.from({ length: 25 }, (_, index) => invalid(`a${index}`, 1)) }];
+  const sinks = [{ ...quietSink, invalid_events: Array.from({ length: 25 }, (_, index) => invalid(`a${index}`, 1)) }];
 
   const problems = problemsOf({ ...report, sinks }, ledger);
 
