@@ -11,7 +11,7 @@ import {
   zeroCounts,
   zeroTotals,
 } from '../../src/journal/counts.ts';
-import { migrations } from '../../src/journal/file/schema.ts';
+import { migrations } from '../../src/journal/sqlite/file/schema.ts';
 
 function columnsOf(table: string): string[] {
   using db = new DatabaseSync(':memory:');

@@ -1,11 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Core } from '../../src/journal/core.ts';
-import { openNames } from '../../src/journal/core.ts';
-import { openLetterSearch } from '../../src/journal/delivery/letter-search.ts';
-import { migrate } from '../../src/journal/file/schema.ts';
 import type { LetterFilter } from '../../src/journal/journal.ts';
+import type { Core } from '../../src/journal/sqlite/core.ts';
+import { openNames } from '../../src/journal/sqlite/core.ts';
+import { openLetterSearch } from '../../src/journal/sqlite/delivery/letter-search.ts';
+import { migrate } from '../../src/journal/sqlite/file/schema.ts';
 import { fewOrMany } from '../thorough.ts';
 
 interface Letter {

@@ -5,9 +5,9 @@ import { expect, it } from 'vitest';
 import { openLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import { openDatabase, pragma } from '../../src/journal/file/database.ts';
-import { applicationId, migrations, schemaVersion } from '../../src/journal/file/schema.ts';
 import { openJournal } from '../../src/journal/index.ts';
+import { openDatabase, pragma } from '../../src/journal/sqlite/file/database.ts';
+import { applicationId, migrations, schemaVersion } from '../../src/journal/sqlite/file/schema.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
 async function filledDirectory(records = 2000): Promise<string> {

@@ -19,7 +19,7 @@ const appendOfPage = '    await journal.append({\n      source: settings.name,\n
 export const mutants: readonly Mutant[] = [
   {
     name: 'no sync at all',
-    file: 'src/journal/file/database.ts',
+    file: 'src/journal/sqlite/file/database.ts',
     edits: [
       ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = OFF'],
       ["'wal,2,2'", "'wal,0,2'"],
@@ -27,7 +27,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'no sync per commit',
-    file: 'src/journal/file/database.ts',
+    file: 'src/journal/sqlite/file/database.ts',
     edits: [
       ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL'],
       ["'wal,2,2'", "'wal,1,2'"],
@@ -55,7 +55,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'error of a commit swallowed',
-    file: 'src/journal/file/writer.ts',
+    file: 'src/journal/sqlite/file/writer.ts',
     edits: [
       [
         "change.failed(full && change.urgency === 'append' ? diskFullError(path, error) : storageError(error, path));",
@@ -95,7 +95,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'days of ids forgotten',
-    file: 'src/journal/records/seen.ts',
+    file: 'src/journal/sqlite/records/seen.ts',
     edits: [['-Math.max(1, Math.floor(clock.now() / dayMs)) : day;', '-Math.max(1, Math.floor(clock.now() / dayMs)) : 0;']],
   },
   {
@@ -125,7 +125,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'dead letters written after the offset',
-    file: 'src/journal/delivery/offsets.ts',
+    file: 'src/journal/sqlite/delivery/offsets.ts',
     edits: [
       [
         'for (const letter of newLetters) letters.insert(sink, source, letter, true);',
@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'cursor in a transaction of its own',
-    file: 'src/journal/records/append.ts',
+    file: 'src/journal/sqlite/records/append.ts',
     edits: [
       [
         '    const before = await core.writer.write(() => {',
@@ -160,25 +160,25 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ages told by the wall clock',
-    file: 'src/journal/file/journal-time.ts',
+    file: 'src/journal/sqlite/file/journal-time.ts',
     edits: [
       ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
     ],
   },
   {
     name: 'ages told by the wall clock, and a start that refuses what they leave',
-    file: 'src/journal/file/journal-time.ts',
+    file: 'src/journal/sqlite/file/journal-time.ts',
     edits: [
       ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
     ],
     elsewhere: {
-      'src/journal/upkeep/trim.ts': [
+      'src/journal/sqlite/upkeep/trim.ts': [
         [
           /AND first <= \(SELECT max\(first\) FROM \(SELECT first, received_last FROM pages[^)]*\) WHERE received_last < \?4\)/,
           'AND received_last < ?4',
         ],
       ],
-      'src/journal/repair/check.ts': [
+      'src/journal/sqlite/repair/check.ts': [
         [
           '    if (expected > last) return [];',
           "    const ends = all<{ first: number; count: number }>(runs, source, kind, 0).map(({ first, count }) => first + count - 1);\n    if (expected > last) return ends.length > 0 && Math.max(...ends) !== last ? ['counts differ'] : [];",
@@ -198,7 +198,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a retry that waits for letters that are gone',
-    file: 'src/journal/delivery/replays.ts',
+    file: 'src/journal/sqlite/delivery/replays.ts',
     edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
   },
   {

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
-import { position } from '../core.ts';
-import { one } from '../file/database.ts';
 import type { StoredPage, StoredRecord } from '../journal.ts';
+import { position } from '../sqlite/core.ts';
+import { one } from '../sqlite/file/database.ts';
 import { decodeRow, type PageFacts, pageChecksum } from './pages.ts';
 
 /** A row of `pages` as read for delivery. */

@@ -1,0 +1,156 @@
+import { parseJson } from '../../../base/json.ts';
+import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from '../../journal.ts';
+import type { Core } from '../core.ts';
+import { all, one } from '../file/database.ts';
+import type { LedgerStore } from './ledger.ts';
+import { type LetterRange, type LetterSearch, openLetterSearch } from './letter-search.ts';
+
+export type LetterStore = ReturnType<typeof openLetters>;
+
+/** Events that a sink refused for good. `insert`, `refuseAgain` and `resolve` run inside a write. */
+export function openLetters(core: Core, ledger: LedgerStore) {
+  const search = openLetterSearch(core);
+  return { ...openWriting(core, ledger), ...openReading(core, search), discard: openDiscard(core, ledger, search) };
+}
+
+const letterColumns =
+  'sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';
+
+function openWriting({ db, names }: Core, ledger: LedgerStore) {
+  const insert = db.prepare(`INSERT INTO dead_letters (${letterColumns}) VALUES (${letterColumns.replace(/\w+/g, ':$&')})`);
+  const again = db.prepare(
+    'UPDATE dead_letters SET code = ?, text = ?, attempts = attempts + ?, last = ? WHERE sink = ? AND source = ? AND uid = ?',
+  );
+  const remove = db.prepare('DELETE FROM dead_letters WHERE id = ? AND sink = ? RETURNING source, counted');
+  return {
+    /** `counted` is false for an event that the ledger has settled before: a refused replay. */
+    insert(sink: number, source: number, letter: NewDeadLetter, counted: boolean): void {
+      insert.run({ sink, source, ...columnsOf(letter), counted: counted ? 1 : 0 });
+      if (counted) ledger.add(sink, source, 'dead_lettered', 1);
+    },
+    /** Updates the event's letter; false when there is none. */
+    refuseAgain(sink: number, { record, source, code, text, attempts, last }: NewDeadLetter): boolean {
+      return again.run(code, text, attempts, last, sink, names.requireSource(source), record.uid).changes > 0;
+    },
+    /** Deletes letters that were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. */
+    resolve(sink: number, ids: readonly number[], unconfirmed: number): void {
+      let sent = unconfirmed;
+      for (const id of ids) {
+        const row = one<{ source: number; counted: number }>(remove, id, sink);
+        // Gone already: the settle was repeated, or a person discarded the letter meanwhile, which has been counted.
+        if (row === undefined || row.counted === 0) continue;
+        ledger.add(sink, row.source, 'dead_lettered', -1);
+        ledger.add(sink, row.source, sent > 0 ? 'unconfirmed' : 'acknowledged', 1);
+        sent--;
+      }
+    },
+  };
+}
+
+function columnsOf({ record, connector, tenant, labels, eventTime, action, code, text, attempts, first, last }: NewDeadLetter) {
+  const envelope = {
+    uid: record.uid,
+    received: record.received,
+    unreadable: record.unreadable ?? null,
+    record_labels: record.labels === undefined ? null : JSON.stringify(record.labels),
+    record: JSON.stringify(record.record ?? null),
+  };
+  const page = {
+    connector_name: connector.name,
+    connector_hash: connector.hash,
+    tenant: tenant ?? null,
+    labels: JSON.stringify(labels),
+  };
+  return { ...envelope, ...page, event_time: eventTime, action: action ?? null, code, text, attempts, first, last };
+}
+
+interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' | 'text' | 'attempts' | 'first' | 'last'> {
+  readonly uid: string;
+  readonly received: number;
+  readonly record: string;
+  readonly unreadable: string | null;
+  readonly record_labels: string | null;
+  readonly connector_name: string;
+  readonly connector_hash: string;
+  readonly tenant: string | null;
+  readonly labels: string;
+  readonly event_time: number;
+  readonly action: string | null;
+  readonly counted: number;
+}
+
+function openReading({ db }: Core, search: LetterSearch) {
+  const byId = db.prepare(
+    `SELECT d.*, k.name AS sink, s.name AS source FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
+     JOIN sinks k ON k.id = d.sink JOIN sources s ON s.id = d.source ORDER BY d.id`,
+  );
+  const any = db.prepare('SELECT 1 FROM dead_letters WHERE sink = ? AND source = ? LIMIT 1');
+  const byUid = db.prepare(
+    'SELECT id, uid FROM dead_letters WHERE sink = ? AND source = ? AND uid IN (SELECT value FROM json_each(?))',
+  );
+  return {
+    /** The letter of each uid, undefined where there is none; undefined when none has one. */
+    of(sink: number, source: number, uids: readonly string[]): (number | undefined)[] | undefined {
+      if (one(any, sink, source) === undefined) return undefined;
+      const rows = all<{ id: number; uid: string }>(byUid, sink, source, JSON.stringify(uids));
+      const known = new Map(rows.map(({ id, uid }) => [uid, id]));
+      return known.size === 0 ? undefined : uids.map((uid) => known.get(uid));
+    },
+    /** Letters with an id after `after`, up to `upTo`. */
+    list(filter: LetterFilter, limit: number, after = 0, upTo = Number.MAX_SAFE_INTEGER): DeadLetter[] {
+      const ids = search.ids(filter, { after, upTo }, limit);
+      return all<LetterRow>(byId, JSON.stringify(ids)).map(letterOf);
+    },
+    count: (filter: LetterFilter, range?: LetterRange): number => search.count(filter, range),
+  };
+}
+
+function letterOf(row: LetterRow): DeadLetter {
+  const { id, sink, source, code, text, attempts, first, last } = row;
+  return {
+    id,
+    sink,
+    source,
+    record: recordOf(row),
+    connector: { name: row.connector_name, hash: row.connector_hash },
+    tenant: row.tenant ?? undefined,
+    labels: JSON.parse(row.labels) as string[],
+    eventTime: row.event_time,
+    action: row.action ?? undefined,
+    code,
+    text,
+    attempts,
+    first,
+    last,
+    ...(row.counted === 0 && { replayed: true }),
+  };
+}
+
+function recordOf({ uid, received, record, unreadable, record_labels }: LetterRow): StoredRecord {
+  return {
+    uid,
+    received,
+    record: parseJson(record),
+    ...(unreadable !== null && { unreadable }),
+    ...(record_labels !== null && { labels: JSON.parse(record_labels) as string[] }),
+  };
+}
+
+function openDiscard({ db, writer }: Core, ledger: LedgerStore, search: LetterSearch) {
+  const remove = db.prepare(
+    'DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?)) RETURNING sink, source, counted',
+  );
+  return (filter: LetterFilter): Promise<number> =>
+    writer.write(() => {
+      // Whoever discards a letter wants its text gone, not only out of sight.
+      db.exec('PRAGMA secure_delete = ON');
+      const ids = search.ids(filter, {}, Number.MAX_SAFE_INTEGER);
+      const gone = all<{ sink: number; source: number; counted: number }>(remove, JSON.stringify(ids));
+      db.exec('PRAGMA secure_delete = OFF');
+      for (const { sink, source, counted } of gone) {
+        ledger.add(sink, source, 'dead_lettered', -counted);
+        ledger.add(sink, source, 'discarded', counted);
+      }
+      return gone.length;
+    });
+}

@@ -1,0 +1,95 @@
+import {
+  addCounts,
+  type SinkTotals,
+  type SourceTotals,
+  type StoredSinkCounter,
+  sourceCounters,
+  storedSinkCounters,
+  zeroCounts,
+} from '../../counts.ts';
+import type { Ledger, LedgerWindow, SkippedRange } from '../../journal.ts';
+import { type Core, kindName } from '../core.ts';
+import { all } from '../file/database.ts';
+
+export type LedgerStore = ReturnType<typeof openLedger>;
+
+/** The counters of sinks, and the windows of sources. */
+export function openLedger(core: Pick<Core, 'db' | 'names'>) {
+  const { db, names } = core;
+  const adders = new Map(
+    storedSinkCounters.map((name) => [
+      name,
+      db.prepare(
+        `INSERT INTO totals (sink, source, ${name}) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET ${name} = ${name} + ?3`,
+      ),
+    ]),
+  );
+  const selectWindows = db.prepare(
+    'SELECT * FROM windows WHERE source = ?1 AND (to_time IS NULL OR (to_time >= ?2 AND from_time <= ?3)) ORDER BY from_time, updated, key',
+  );
+  return {
+    /** Only inside a write. */
+    add(sink: number, source: number, name: StoredSinkCounter, count: number): void {
+      if (count !== 0) adders.get(name)?.run(sink, source, count);
+    },
+    ledger: openReading(core),
+    /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
+    windows(sourceName: string, from: number, to: number): LedgerWindow[] {
+      const source = names.source(sourceName);
+      if (source === undefined) return [];
+      return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));
+    },
+  };
+}
+
+interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
+  readonly kind: number;
+  readonly from_time: number | null;
+  readonly to_time: number | null;
+  readonly complete: number;
+}
+
+function windowOf(source: string, row: WindowRow): LedgerWindow {
+  const { key, updated } = row;
+  const counts = zeroCounts();
+  addCounts(counts, row);
+  return {
+    source,
+    key,
+    lane: kindName(row.kind),
+    from: row.from_time,
+    to: row.to_time,
+    ...counts,
+    complete: row.complete === 1,
+    updated,
+  };
+}
+
+interface LedgerSqlRow extends SinkTotals {
+  readonly sink: string;
+  readonly source: string;
+  readonly new: number;
+}
+
+function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
+  const sources = db.prepare(`SELECT name, ${sourceCounters.join(', ')} FROM sources ORDER BY name`);
+  const rows = db.prepare(`
+    SELECT k.name AS sink, s.name AS source, s.new AS new, ${storedSinkCounters.map((name) => `ifnull(t.${name}, 0) AS ${name}`).join(', ')},
+      (SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) FROM lanes l
+        LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending
+    FROM sinks k CROSS JOIN sources s LEFT JOIN totals t ON t.sink = k.id AND t.source = s.id ORDER BY k.name, s.name`);
+  const skips =
+    db.prepare(`SELECT k.name AS sink, s.name AS source, kind, from_time AS "from", to_time AS "to", records, first_at AS firstAt, last_at AS lastAt
+    FROM skips JOIN sinks k ON k.id = sink JOIN sources s ON s.id = source ORDER BY skips.id`);
+  return () => {
+    const bySource = all<SourceTotals & { readonly name: string }>(sources).map(({ name, ...totals }) => [name, totals] as const);
+    return {
+      skipped: all<SkippedRange & { readonly kind: number }>(skips).map(({ kind, ...range }) => ({
+        ...range,
+        lane: kindName(kind),
+      })),
+      sources: Object.fromEntries(bySource),
+      rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
+    };
+  };
+}

@@ -1,0 +1,170 @@
+import type { Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PenstockError } from '../../../base/errors.ts';
+import type { Log } from '../../../base/log.ts';
+import { makeFolder } from '../../../base/make-folder.ts';
+import { foreignFile, foreignness, ownUser } from '../../../base/own-file.ts';
+import { claimFolder, inspectFolder } from '../../../base/own-folder.ts';
+import type { Files } from '../../../base/seams.ts';
+
+/** Names of the journal's files in data_dir. SQLite adds `-wal` and `-shm` beside the first. */
+export interface JournalPaths {
+  readonly journal: string;
+  readonly lock: string;
+  readonly holder: string;
+  readonly ballast: string;
+}
+
+/** The journal's files in a directory. */
+export function journalPaths(dataDir: string): JournalPaths {
+  return {
+    journal: join(dataDir, 'journal.db'),
+    lock: join(dataDir, 'journal.lock'),
+    holder: join(dataDir, 'journal.holder'),
+    ballast: join(dataDir, 'journal.ballast'),
+  };
+}
+
+/** What SQLite puts beside a database, under its name. */
+export const besideDatabase = ['', '-wal', '-shm', '-journal'] as const;
+
+const ourNames = /^(journal\.(db|lock|holder|ballast)\b.*|admin\.(token|url)|penstock\.sock|\.probe-\d+)$/;
+
+// Magic numbers of statfs(2), from linux/magic.h. On these, locks or shared memory between processes do not hold what SQLite needs.
+const networkFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xfe534d42, 'SMB2'],
+  [0xff534d42, 'CIFS'],
+  [0x5346414f, 'AFS'],
+  [0x73757245, 'Coda'],
+  [0x564c, 'NCP'],
+  [0x00c36400, 'Ceph'],
+  [0x0bd00bd0, 'Lustre'],
+]);
+
+// 9p and FUSE are what sandboxes and desktop containers show for a local disk as well: used, with a warning.
+const doubtfulFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x01021997, '9p'],
+  [0x65735546, 'FUSE'],
+]);
+
+/**
+ * Makes data_dir when it is missing (mode 0700) and sees that a journal can live there. Throws PEN_DATA_DIR_UNSAFE where others can write it or
+ * have put something into it, PEN_JOURNAL_UNWRITABLE for a network file system, for a directory without write access and for something that is
+ * no directory.
+ */
+export async function prepareDirectory(dataDir: string, files: Files, log: Log): Promise<void> {
+  try {
+    const made = await makeFolder(dataDir, files, 0o700);
+    if (made !== undefined) await syncDirectory(dirname(made), files);
+    const { repaired, warnings } = await claimFolder(dataDir, files, (name) => ourNames.test(name));
+    if (repaired !== undefined) log.warn({ dataDir }, repaired);
+    for (const warning of warnings) log.warn({ dataDir }, warning);
+    await claimFiles(dataDir, files);
+    await probeWrite(dataDir, files);
+  } catch (error) {
+    if (error instanceof PenstockError) throw error;
+    throw new PenstockError(
+      'PEN_JOURNAL_UNWRITABLE',
+      `data_dir cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      {
+        where: dataDir,
+        cause: error,
+        fix: 'let data_dir name a directory on a local disk that the user who runs penstock may write to',
+      },
+    );
+  }
+  await refuseNetwork(dataDir, files, log);
+}
+
+/** Throws PEN_DATA_DIR_UNSAFE where others can write data_dir, or something else than a file of its owner has the name of one of ours. */
+export async function inspectDirectory(dataDir: string, files: Files): Promise<void> {
+  await inspectFolder(dataDir, files);
+  if (!(await fileExists(dataDir, files))) return;
+  const { uid } = await files.stat(dataDir);
+  for (const path of pathsIn(dataDir)) await inspectFile(path, files, [uid]);
+}
+
+/** The same for whoever writes there; what a volume opened to its group (`fsGroup`) is closed again. */
+async function claimFiles(dataDir: string, files: Files): Promise<void> {
+  for (const path of pathsIn(dataDir)) {
+    const mode = await inspectFile(path, files);
+    if (mode !== undefined && (mode & 0o077) !== 0) await closed(path, files);
+  }
+}
+
+async function closed(path: string, files: Files): Promise<void> {
+  try {
+    await files.chmod(path, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function pathsIn(dataDir: string): string[] {
+  const { journal, lock, holder, ballast } = journalPaths(dataDir);
+  return [...[journal, lock].flatMap((path) => besideDatabase.map((suffix) => `${path}${suffix}`)), holder, ballast];
+}
+
+/** The file's mode; undefined when there is none. */
+async function inspectFile(path: string, files: Files, owners: readonly number[] = []): Promise<number | undefined> {
+  const stat = await lstatOrGone(path, files);
+  if (stat === undefined) return undefined;
+  const what = foreignness(stat, ownUser() === 0 ? owners : []);
+  if (what !== undefined) throw foreignFile(path, what, 'PEN_DATA_DIR_UNSAFE');
+  return stat.mode;
+}
+
+/** Another process may remove what stands beside its database at any time. */
+async function lstatOrGone(path: string, files: Files): Promise<Stats | undefined> {
+  try {
+    return await files.lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function probeWrite(dataDir: string, files: Files): Promise<void> {
+  const probe = join(dataDir, `.probe-${process.pid}`);
+  await files.rm(probe, { force: true });
+  const handle = await files.open(probe, 'wx', 0o600);
+  await handle.close();
+  await files.unlink(probe);
+}
+
+async function refuseNetwork(dataDir: string, files: Files, log: Log): Promise<void> {
+  const { type } = await files.statfs(dataDir);
+  const name = networkFileSystems.get(type >>> 0);
+  if (name !== undefined) {
+    throw new PenstockError('PEN_JOURNAL_UNWRITABLE', `data_dir is on ${name}, a network file system`, {
+      where: dataDir,
+      fix: 'put data_dir on a local disk or a block volume: locks and syncs do not hold across the network',
+    });
+  }
+  const doubtful = doubtfulFileSystems.get(type >>> 0);
+  if (doubtful !== undefined)
+    log.warn({ dataDir, fileSystem: doubtful }, 'data_dir is on a file system that may be remote; it must be a local disk');
+}
+
+/** True when a file stands at the path, whatever it is. */
+export async function fileExists(path: string, files: Pick<Files, 'lstat'>): Promise<boolean> {
+  try {
+    await files.lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(path: string, files: Files): Promise<void> {
+  const handle = await files.open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { PenstockError } from '../../base/errors.ts';
+import { parseJson } from '../../base/json.ts';
+import type { Job, Jobs } from '../journal.ts';
+import type { Core } from './core.ts';
+import { all, one } from './file/database.ts';
+
+interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {
+  readonly args: string;
+  readonly progress: string;
+  readonly error: string | null;
+  readonly started: number | null;
+  readonly finished: number | null;
+}
+
+function jobOf({ id, kind, args, state, progress, error, created, started, finished }: JobRow): Job {
+  return {
+    id,
+    kind,
+    args: parseJson(args),
+    state,
+    progress: parseJson(progress),
+    error: error ?? undefined,
+    created,
+    started: started ?? undefined,
+    finished: finished ?? undefined,
+  };
+}
+
+/** Jobs that have ended are listed as long as they are among so many. */
+const mostEnded = 1_000;
+
+/** The table of jobs: queued -> running -> done, failed or cancelled. */
+export function openJobs({ db, writer, clock, changes }: Core): Jobs {
+  const insert = db.prepare(
+    "INSERT INTO jobs (kind, args, state, progress, created) VALUES (?, ?, 'queued', 'null', ?) RETURNING *",
+  );
+  const select = db.prepare(
+    'SELECT * FROM jobs WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) ORDER BY id',
+  );
+  const update = db.prepare(
+    `UPDATE jobs SET state = ifnull(?2, state), progress = ifnull(?3, progress), error = ifnull(?4, error),
+     started = CASE WHEN ?2 = 'running' THEN ifnull(started, ?5) ELSE started END,
+     finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1`,
+  );
+  const prune = db.prepare("DELETE FROM jobs WHERE id <= ? AND state IN ('done', 'failed', 'cancelled')");
+  return {
+    async insertJob(kind, args) {
+      const row = await writer.write(() => {
+        const inserted = one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now());
+        prune.run((inserted?.id ?? 0) - mostEnded);
+        return inserted;
+      });
+      changes.notify();
+      if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
+      return jobOf(row);
+    },
+    jobs: async ({ states, id } = {}) =>
+      all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states)).map(jobOf),
+    async updateJob(id, { state, progress, error }) {
+      const text = progress === undefined ? null : JSON.stringify(progress);
+      const updated = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
+      if (updated.changes === 0)
+        throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
+      changes.notify();
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { Journal } from '../journal.ts';
+import { type Core, openNames } from './core.ts';
+import { Changes } from './file/changes.ts';
+import { isDiskFull, openDatabase, storageError } from './file/database.ts';
+import { fileExists, inspectDirectory, type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
+import { JournalTime } from './file/journal-time.ts';
+import { takeLock } from './file/lock.ts';
+import { checkVersion, createJournalFile, migrate, schemaVersion } from './file/schema.ts';
+import { openWriter } from './file/writer.ts';
+import { checkAtOpen } from './repair/check.ts';
+import { setCountsRight } from './repair/counts-at-start.ts';
+import { journalOf, openStores } from './stores.ts';
+import { ballastBytes, openBallast, openLimits } from './upkeep/room.ts';
+import { startUpkeep } from './upkeep/rounds.ts';
+import { openTrimmer } from './upkeep/trim.ts';
+
+export interface JournalOptions {
+  /** Directory of the journal's files; made when missing. */
+  readonly dataDir: string;
+  /** Bound of collection, bytes; at least 8 MiB. */
+  readonly maxBytes: number;
+  /** How long delivered records stay for replay, milliseconds. */
+  readonly keepMs: number;
+  readonly seams: Seams;
+  readonly log: Log;
+  /** `exclusive` collects and delivers; `shared` reads and leaves jobs beside a running daemon. */
+  readonly lock?: 'exclusive' | 'shared';
+  /** How long to wait for another holder of the lock, milliseconds. */
+  readonly lockWaitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const defaultLockWaitMs = 60_000;
+
+/**
+ * Opens the journal of a data_dir, a new one when there is none.
+ *
+ * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_CORRUPT, PEN_JOURNAL_FOREIGN, PEN_JOURNAL_UNWRITABLE; `shared` throws PEN_NOT_FOUND where there is no journal yet.
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const { dataDir, seams, log, lock: mode = 'exclusive', lockWaitMs = defaultLockWaitMs, signal } = options;
+  const paths = journalPaths(dataDir);
+  if (mode === 'shared') return openShared(paths, options);
+  await prepareDirectory(dataDir, seams.files, log);
+  const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
+  try {
+    if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
+    return await assembleOnAnyDisk(paths, options, lock);
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw storageError(error, paths.journal);
+  }
+}
+
+// A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
+async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable): Promise<Journal> {
+  try {
+    return assemble(paths, options, lock);
+  } catch (error) {
+    const { maxBytes, seams, log } = options;
+    const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files: seams.files, log });
+    if (!isDiskFull(error) || !(await ballast.giveUp())) throw error;
+    return assemble(paths, options, lock);
+  }
+}
+
+async function openShared(paths: JournalPaths, options: JournalOptions): Promise<Journal> {
+  if (!(await fileExists(paths.journal, options.seams.files))) {
+    throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
+      where: paths.journal,
+      fix: 'start the daemon once with "penstock run"',
+    });
+  }
+  await inspectDirectory(options.dataDir, options.seams.files);
+  return assemble(paths, options, undefined);
+}
+
+function assemble(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable | undefined): Journal {
+  const path = paths.journal;
+  const version = versionOf(path);
+  const db = openDatabase(path);
+  try {
+    if (lock !== undefined) migrate(db, path, options.log);
+    else if (version < schemaVersion) throw tooOld(version, path);
+    if (lock !== undefined) checkAtOpen(db, path);
+    return start(db, paths, options, lock);
+  } catch (error) {
+    db.close();
+    throw storageError(error, path);
+  }
+}
+
+function start(
+  db: DatabaseSync,
+  paths: JournalPaths,
+  { seams, log, maxBytes, keepMs }: JournalOptions,
+  lock: AsyncDisposable | undefined,
+): Journal {
+  const { clock, files } = seams;
+  const path = paths.journal;
+  const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
+  const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
+  const time = new JournalTime(db, clock);
+  const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
+  if (lock !== undefined)
+    for (const what of setCountsRight(db, clock, time))
+      log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
+  const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
+  // The WAL must not outgrow what a full disk leaves it.
+  db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
+  const stores = openStores(core, limits);
+  const trimmer = openTrimmer(core, stores.offsets);
+  const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: stores.seen, trimmer, ballast, keepMs });
+  const journal = journalOf(stores, async () => {
+    await upkeep?.close();
+    // A journal that cannot be written to any more keeps the time that was saved before.
+    if (lock !== undefined) await writer.write(() => time.save()).catch(() => undefined);
+    await writer.close();
+    core.changes.close();
+    db.close();
+    await lock?.[Symbol.asyncDispose]();
+  });
+  return upkeep === undefined
+    ? journal
+    : { ...journal, register: (sources, sinks) => journal.register(sources, sinks).finally(() => upkeep.registered()) };
+}
+
+// Read-only: the settings of a journal are not for a file that turns out to be somebody else's.
+function versionOf(path: string): number {
+  const db = openDatabase(path, { readOnly: true });
+  try {
+    return checkVersion(db, path);
+  } finally {
+    db.close();
+  }
+}
+
+function tooOld(version: number, path: string): PenstockError {
+  return new PenstockError('PEN_JOURNAL_FOREIGN', `the journal is of version ${version}, older than this penstock reads`, {
+    where: path,
+    fix: 'start the daemon of this version once; it migrates the journal',
+  });
+}

@@ -1,0 +1,180 @@
+import { PenstockError } from '../../../base/errors.ts';
+import { addCounts, type SourceTotals, sortedOut, sourceCounters, zeroCounts } from '../../counts.ts';
+import type { AppendedPage, Commit, NewPage, RecordLog, WindowDelta } from '../../journal.ts';
+import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from '../../records/pages.ts';
+import { type Core, kindNumber, position } from '../core.ts';
+import { one } from '../file/database.ts';
+import type { Limits } from '../upkeep/room.ts';
+import type { SeenIndex } from './seen.ts';
+import type { StateStore } from './state.ts';
+
+/** Takes commits: what a source collected and the checkpoint that covers it. */
+export function openAppend(
+  core: Core,
+  stores: { readonly seen: SeenIndex; readonly state: StateStore; readonly limits: Limits },
+): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
+  const { limits } = stores;
+  const apply = openApply(core, stores);
+  const listeners = new Set<(page: AppendedPage) => void>();
+  const notify = (page: AppendedPage): void => {
+    for (const listener of listeners) listener(page);
+  };
+
+  async function run(commit: Commit, earlier: Promise<void> | undefined): Promise<void> {
+    const rows = commit.page === undefined ? [] : await encodeRecords(commit.page.records);
+    // Encoding takes as long as a page is large: without waiting, a small commit would overtake the one it was made after.
+    await earlier;
+    const bytes = rows.reduce((sum, row) => sum + row.body.length, 0) + (commit.seen?.length ?? 0) * bytesPerSeen;
+    if (bytes > 0) await limits.makeRoom(bytes);
+    const before = await core.writer.write(() => {
+      if (bytes > 0) limits.assertRoom(bytes);
+      return apply(commit, rows);
+    }, 'append');
+    if (listeners.size > 0 && commit.page !== undefined && rows.length > 0)
+      notify(appendedPage(commit.source, commit.page, rows, before));
+    core.changes.notify();
+  }
+
+  return {
+    onAppend(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    append: inOrder(run),
+  };
+}
+
+/**
+ * Starts the commits of a source together and finishes them one after the other. When one fails, those that were asked for before that
+ * was known fail with it: their cursor would pass the records that are missing.
+ */
+function inOrder(run: (commit: Commit, earlier: Promise<void> | undefined) => Promise<void>): RecordLog['append'] {
+  const last = new Map<string, Promise<void>>();
+  return (commit) => {
+    const fault = faultOf(commit);
+    if (fault !== undefined) return Promise.reject(fault);
+    const { source } = commit;
+    const done = run(commit, last.get(source));
+    last.set(source, done);
+    const forget = (): void => {
+      if (last.get(source) === done) last.delete(source);
+    };
+    done.then(forget, forget);
+    return done;
+  };
+}
+
+/** What an id costs in the file, bytes: key, b-tree overhead and the half-empty pages of random inserts. */
+const bytesPerSeen = 64;
+
+function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
+  const { lane, connector, tenant, labels, records } = page;
+  const positions = records.map((_record, index) => position(before + 1 + index));
+  const stored = { source, connector: { name: connector.name, hash: connector.hash }, tenant, labels, records, positions };
+  return {
+    lane: { kind: lane, source },
+    before: position(before),
+    page: stored,
+    textBytes: rows.reduce((sum, row) => sum + row.rawBytes, 0),
+  };
+}
+
+function faultOf({ source, page, window }: Commit): PenstockError | undefined {
+  const fault = (what: string): PenstockError =>
+    new PenstockError('PEN_INTERNAL', `a commit ${what}`, { where: `source ${source}`, fix: 'report this with the log' });
+  if (window === undefined) return undefined;
+  if (window.fetched !== sortedOut(window)) {
+    return fault(
+      `counts ${window.fetched} fetched, but ${window.new} new, ${window.duplicate} duplicate and ${window.excluded} excluded`,
+    );
+  }
+  const stored = page?.records.length ?? 0;
+  return window.new === stored ? undefined : fault(`counts ${window.new} new, but its page holds ${stored}`);
+}
+
+function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; readonly state: StateStore }) {
+  const addPage = openAddPage(core);
+  const addWindow = openAddWindow(core);
+  return (commit: Commit, rows: readonly EncodedPage[]): number => {
+    const source = core.names.ensureSource(commit.source);
+    const before = commit.page === undefined ? 0 : addPage(source, commit.page, rows);
+    if (commit.window !== undefined) addWindow(source, commit.window);
+    else if (rows.length > 0)
+      addWindow.count(source, { fetched: commit.page?.records.length ?? 0, new: commit.page?.records.length ?? 0 });
+    // Also without new ids: days in which duplicates were found have been touched.
+    seen.remember(source, commit.seen ?? [], commit.window);
+    if (commit.checkpoint !== undefined) state.putCheckpoint(source, commit.checkpoint.name, commit.checkpoint.value);
+    for (const [name, value] of Object.entries(commit.notes ?? {})) state.putNote(source, name, value);
+    return before;
+  };
+}
+
+const pageColumns =
+  'source, kind, first, count, received, received_last, min_time, max_time, connector_name, connector_hash, tenant, labels, raw_bytes, crc, body';
+
+function openAddPage({ db, time }: Core) {
+  const appended = db.prepare('SELECT appended FROM lanes WHERE source = ? AND kind = ?');
+  const advance = db.prepare(
+    'INSERT INTO lanes (source, kind, appended) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET appended = ?3',
+  );
+  const keepConnector = db.prepare('INSERT OR IGNORE INTO connectors (hash, text) VALUES (?, ?)');
+  const insert = db.prepare(`INSERT INTO pages (${pageColumns}) VALUES (${pageColumns.replace(/\w+/g, ':$&')})`);
+  return (source: number, page: NewPage, rows: readonly EncodedPage[]): number => {
+    checkPage(page);
+    const { hash, text } = page.connector;
+    const kind = kindNumber(page.lane);
+    const said = {
+      connector_name: page.connector.name,
+      connector_hash: hash,
+      tenant: page.tenant ?? null,
+      labels: JSON.stringify(page.labels),
+    };
+    const before = one<{ appended: number }>(appended, source, kind)?.appended ?? 0;
+    let end = before;
+    keepConnector.run(hash, text);
+    for (const { count, received, rawBytes, body } of rows) {
+      const facts = { source, kind, first: end + 1, count, ...said, raw_bytes: rawBytes };
+      const times = { received, received_last: time.now(), min_time: page.minTime, max_time: page.maxTime };
+      insert.run({ ...facts, ...times, crc: pageChecksum(facts, body), body });
+      end += count;
+    }
+    advance.run(source, kind, end);
+    return before;
+  };
+}
+
+function openAddWindow({ db, clock, time }: Core) {
+  const add = db.prepare(
+    `UPDATE sources SET ${sourceCounters.map((name) => `${name} = ${name} + :${name}`).join(', ')} WHERE id = :source`,
+  );
+  const upsert = db.prepare(
+    `INSERT INTO windows (source, key, kind, from_time, to_time, ${sourceCounters.join(', ')}, complete, updated, stamp)
+     VALUES (:source, :key, :kind, :from, :to, ${sourceCounters.map((name) => `:${name}`).join(', ')}, :complete, :updated, :stamp) ON CONFLICT DO UPDATE SET
+     from_time = :from, to_time = :to, ${sourceCounters.map((name) => `${name} = ${name} + :${name}`).join(', ')}, complete = max(complete, :complete), updated = :updated, stamp = :stamp`,
+  );
+  const count = (source: number, delta: Partial<SourceTotals>): void => {
+    add.run({ source, ...countsOf(delta) });
+  };
+  const window = (source: number, delta: WindowDelta): void => {
+    const { key, lane, from, to, complete = false } = delta;
+    count(source, delta);
+    upsert.run({
+      source,
+      key,
+      kind: kindNumber(lane),
+      from,
+      to,
+      ...countsOf(delta),
+      complete: complete ? 1 : 0,
+      updated: clock.now(),
+      stamp: time.now(),
+    });
+  };
+  return Object.assign(window, { count });
+}
+
+function countsOf(delta: Partial<SourceTotals>): Record<keyof SourceTotals, number> {
+  const counts = zeroCounts();
+  addCounts(counts, delta);
+  return counts;
+}

@@ -1,0 +1,145 @@
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { PenstockError } from '../../../base/errors.ts';
+import type { Seams } from '../../../base/seams.ts';
+import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
+import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
+import { besideDatabase, fileExists, inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
+import { takeLock } from '../file/lock.ts';
+import { checkVersion, createJournalFile } from '../file/schema.ts';
+import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
+import { copyPages, copyTables } from './salvage.ts';
+
+/** What a repair kept and what it could not. */
+interface JournalRepair {
+  /** The repaired journal. */
+  readonly path: string;
+  /** Where the damaged file was put. */
+  readonly damaged: string;
+  readonly pages: number;
+  readonly records: number;
+  /** Records that at least one sink had not settled and that are gone; counted as abandoned for those sinks. */
+  readonly lost: readonly LostRange[];
+  /** What else was lost, one sentence each, with what to do. */
+  readonly notes: readonly string[];
+}
+
+interface RepairOptions {
+  readonly seams: Seams;
+  /** How long to wait for a daemon that ends, milliseconds. */
+  readonly lockWaitMs?: number;
+}
+
+/**
+ * Copies what can be read of a damaged journal into a new one and puts the damaged file aside. Needs the lock: no daemon may run.
+ *
+ * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_FOREIGN for a file that is not ours, PEN_NOT_FOUND.
+ */
+export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 }: RepairOptions): Promise<JournalRepair> {
+  const { clock, files } = seams;
+  const paths = journalPaths(dataDir);
+  if (!(await fileExists(paths.journal, files)))
+    throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to repair', { where: paths.journal });
+  await inspectDirectory(dataDir, files);
+  await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
+  const repaired = `${paths.journal}.repaired`;
+  for (const suffix of besideDatabase) await files.rm(`${repaired}${suffix}`, { force: true });
+  await createJournalFile(repaired, files);
+  const report = await salvage(paths.journal, repaired);
+  const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
+  for (const suffix of besideDatabase) {
+    if (await fileExists(`${paths.journal}${suffix}`, files))
+      await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
+  }
+  await files.rename(repaired, paths.journal);
+  await syncDirectory(dirname(paths.journal), files);
+  return { path: paths.journal, damaged, ...report };
+}
+
+async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'path' | 'damaged'>> {
+  const target = openDatabase(to);
+  try {
+    const source = openDamaged(from);
+    if (source === undefined) {
+      return {
+        pages: 0,
+        records: 0,
+        lost: [],
+        notes: [
+          'nothing could be read: the new journal is empty; restore a backup, or let the sources collect again from their start',
+        ],
+      };
+    }
+    try {
+      target.exec('BEGIN');
+      const notes = copyTables(source, target);
+      const { pages, records, unreadable } = await copyPages(source, target, to);
+      if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
+      const lost = closeGaps(target);
+      notes.push(...(await forgetLost(target, lost, to)));
+      notes.push(...settleBalance(target));
+      target.exec('COMMIT');
+      return { pages, records, lost, notes };
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    throw storageError(error, to);
+  } finally {
+    target.close();
+  }
+}
+
+// undefined when not even the first page can be read; a file of another program is refused.
+function openDamaged(path: string): DatabaseSync | undefined {
+  const db = new DatabaseSync(path, { readOnly: true, defensive: false });
+  try {
+    // SQLite refuses a file that is shorter than it says, unless the schema is writable; nothing is written here.
+    db.exec('PRAGMA writable_schema = ON');
+    checkVersion(db, path);
+    pragma(db, 'schema_version');
+    return db;
+  } catch (error) {
+    db.close();
+    if (error instanceof PenstockError && error.code === 'PEN_JOURNAL_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Forgets the ids of sources that lost records, except of records that are still stored or lie in the dead letters: what is gone has to
+ * count as new when it is collected again. What was delivered and trimmed before may then arrive twice, with the same id.
+ * Returns a sentence for each source, with the command that collects again. Call it inside a transaction.
+ */
+async function forgetLost(db: DatabaseSync, lost: readonly LostRange[], path: string): Promise<string[]> {
+  db.exec('CREATE TEMP TABLE kept (id BLOB PRIMARY KEY) WITHOUT ROWID');
+  const forget = db.prepare('DELETE FROM seen WHERE source = ? AND id NOT IN (SELECT id FROM kept)');
+  const sentences: string[] = [];
+  for (const name of new Set(lost.map(({ source }) => source))) {
+    const source = one<{ id: number }>(db.prepare('SELECT id FROM sources WHERE name = ?'), name)?.id;
+    if (source === undefined) continue;
+    db.exec('DELETE FROM kept');
+    await keepStored(db, source, path);
+    forget.run(source);
+    sentences.push(adviceFor(db, name, source));
+  }
+  db.exec('DROP TABLE kept');
+  return sentences;
+}
+
+async function keepStored(db: DatabaseSync, source: number, path: string): Promise<void> {
+  const insert = db.prepare('INSERT OR IGNORE INTO kept (id) VALUES (?)');
+  const keep = (uid: string): void => void insert.run(Buffer.from(uid, 'hex'));
+  const next = db.prepare(`SELECT ${pageColumns} FROM pages WHERE source = ? AND id > ? ORDER BY id LIMIT 1`);
+  for (let row = one<PageRow>(next, source, 0); row !== undefined; row = one<PageRow>(next, source, row.id))
+    for (const { uid } of await decodeChecked(row, path)) keep(uid);
+  for (const { uid } of all<{ uid: string }>(db.prepare('SELECT uid FROM dead_letters WHERE source = ?'), source)) keep(uid);
+}
+
+function adviceFor(db: DatabaseSync, name: string, source: number): string {
+  const range = db.prepare('SELECT min(from_time) AS "from", max(to_time) AS "to" FROM windows WHERE source = ?');
+  const { from = null, to = null } = one<{ from: number | null; to: number | null }>(range, source) ?? {};
+  if (from === null || to === null) return `collect what source "${name}" lost again: penstock import ${name} FILE...`;
+  const [first, last] = [from, to].map((at) => new Date(at).toISOString());
+  return `collect what source "${name}" lost again, with the daemon running or not: penstock verify ${name} --from ${first} --to ${last} --repair`;
+}

@@ -1,0 +1,122 @@
+import type { Journal, JournalUsage } from '../journal.ts';
+import type { Core } from './core.ts';
+import { openLetters } from './delivery/dead-letters.ts';
+import { openLedger } from './delivery/ledger.ts';
+import { openOffsets } from './delivery/offsets.ts';
+import { openReplays } from './delivery/replays.ts';
+import { all, one } from './file/database.ts';
+import { openJobs } from './jobs.ts';
+import { openAppend } from './records/append.ts';
+import { openSeen } from './records/seen.ts';
+import { openState } from './records/state.ts';
+import { openRegistration } from './registration.ts';
+import { recentCorrections } from './repair/counts-at-start.ts';
+import type { Limits } from './upkeep/room.ts';
+
+type Stores = ReturnType<typeof openStores>;
+
+/** What an open journal is made of, over one database. */
+export function openStores(core: Core, limits: Limits) {
+  const ledger = openLedger(core);
+  const letters = openLetters(core, ledger);
+  const offsets = openOffsets(core, ledger, letters);
+  return {
+    core,
+    limits,
+    state: openState(core),
+    seen: openSeen(core),
+    ledger,
+    letters,
+    offsets,
+    replays: openReplays(core, ledger, letters),
+  };
+}
+
+/** The contract over its stores. `close` ends it. */
+export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
+  const { core, limits, state, offsets, replays } = stores;
+  let closing: Promise<void> | undefined;
+  return {
+    ...openAppend(core, stores),
+    ...openRegistration(core, offsets, state),
+    ...openJobs(core),
+    ...reading(stores),
+    ...delivery(stores),
+    ...deadLetters(stores),
+    hasRoom: () => limits.hasRoom(),
+    usage: openUsage(core, limits),
+    setNote: state.setNote,
+    setHold: state.setHold,
+    holds: state.holds,
+    openReplay: (job, sink, what) => replays.open(job, sink, what),
+    closeReplay: (job) => replays.close(job),
+    changed: (signal) => core.changes.wait(signal),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}
+
+function reading({
+  core,
+  seen,
+  state,
+  ledger,
+}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'windows' | 'connectorText' | 'ledger'> {
+  const connector = core.db.prepare('SELECT text FROM connectors WHERE hash = ?');
+  return {
+    seen: async (source, entries) => seen.lookup(source, entries),
+    checkpoint: async (source, name) => state.checkpoint(source, name),
+    note: async (source, name) => state.note(source, name),
+    windows: async (source, from, to) => ledger.windows(source, from, to),
+    connectorText: async (hash) => one<{ text: string }>(connector, hash)?.text,
+    ledger: async () => ledger.ledger(),
+  };
+}
+
+function delivery({ core, letters, ledger, offsets, replays }: Stores): Pick<Journal, 'lanes' | 'read' | 'settle'> {
+  const { names, writer } = core;
+  return {
+    lanes: async (sink) => {
+      const id = names.requireSink(sink);
+      return [...offsets.lanes(id), ...replays.lanes(id)];
+    },
+    read: async (sink, lane, after, limit) => {
+      names.requireSink(sink);
+      return lane.kind === 'replay' ? replays.read(lane, after, limit) : offsets.read(lane, after, limit);
+    },
+    settle: (sinkName, lane, upTo, refused, counts, resolved = []) =>
+      writer.write(() => {
+        const sink = names.requireSink(sinkName);
+        const store = lane.kind === 'replay' ? replays : offsets;
+        letters.resolve(sink, resolved, counts.unconfirmed ?? 0);
+        store.settle(sink, lane, upTo, refused, counts);
+        ledger.add(sink, names.requireSource(lane.source), 'possible_duplicates', counts.possible_duplicates ?? 0);
+      }),
+  };
+}
+
+function deadLetters({ letters }: Stores): Pick<Journal, 'deadLetters' | 'countDeadLetters' | 'discardDeadLetters'> {
+  return {
+    deadLetters: async (filter, limit, after) => letters.list(filter, limit, after),
+    countDeadLetters: async (filter) => letters.count(filter),
+    discardDeadLetters: (filter) => letters.discard(filter),
+  };
+}
+
+function openUsage(core: Core, limits: Limits): () => JournalUsage {
+  const { db } = core;
+  const corrections = recentCorrections(db, core.time);
+  const select = db.prepare('SELECT count(*) AS pages, ifnull(sum(count), 0) AS records, min(received) AS oldest FROM pages');
+  return () => {
+    const [row] = all<{ pages: number; records: number; oldest: number | null }>(select);
+    const { pages = 0, records = 0, oldest = null } = row ?? {};
+    return {
+      usedBytes: limits.usedBytes(),
+      maxBytes: limits.maxBytes,
+      pages,
+      records,
+      oldestReceived: oldest ?? undefined,
+      hasRoom: limits.hasRoom(),
+      corrections,
+    };
+  };
+}
