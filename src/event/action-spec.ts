@@ -95,13 +95,18 @@ const CimSpec = Type.Object(
     change_type: Type.Optional(text('change_type')),
     object_category: Type.Optional(text('object_category')),
   },
-  closed,
+  { ...closed, description: 'What the class and activity mean in CIM when absent.' },
 );
 
 const ActionSpec = Type.Object(
   {
     action: text("The vendor's own name."),
-    key: Type.String({ pattern: '^[\\p{L}\\p{M}\\p{N}_]+$', description: 'The name in lower snake case; the lookup key.' }),
+    key: Type.Optional(
+      Type.String({
+        pattern: '^[\\p{L}\\p{M}\\p{N}_]+$',
+        description: 'The name in lower snake case; the lookup key. It follows from the action when it is left out.',
+      }),
+    ),
     aliases: Type.Optional(words('Other spellings of the same action.')),
     title: text('For people; the CEF name and the CIM signature.'),
     description: Type.Optional(text('One sentence.')),
@@ -115,19 +120,21 @@ const ActionSpec = Type.Object(
       },
       closed,
     ),
-    target: TargetSpec,
+    target: Type.Optional(TargetSpec),
     variants: Type.Optional(
       Type.Array(VariantSpec, { description: 'Another class when a field says so; the first match wins.' }),
     ),
-    ecs: Type.Object(
-      {
-        kind: Type.Optional(text('event.kind; `event` when absent.')),
-        category: Type.Array(Type.String({ minLength: 1 })),
-        type: words('event.type'),
-      },
-      closed,
+    ecs: Type.Optional(
+      Type.Object(
+        {
+          kind: Type.Optional(text('event.kind; `event` when absent.')),
+          category: Type.Array(Type.String({ minLength: 1 })),
+          type: words('event.type'),
+        },
+        { ...closed, description: 'What the class and activity mean in ECS when absent.' },
+      ),
     ),
-    cim: CimSpec,
+    cim: Type.Optional(CimSpec),
     risk: Type.Optional(
       Type.Object(
         {
@@ -163,7 +170,11 @@ export const ActionTableSpec = Type.Object(
     log_format: text('metadata.log_format'),
     versions: Type.Object({ ocsf: text('metadata.version'), ecs: text('ecs.version'), cim: text('for the reader') }, closed),
     status: StatusSpec,
-    classes: Type.Record(Type.String({ pattern: '^\\d+$' }), ClassSpec, { minProperties: 1 }),
+    classes: Type.Optional(
+      Type.Record(Type.String({ pattern: '^\\d+$' }), ClassSpec, {
+        description: 'Classes other than those that are known by themselves: 3001, 3002, 3004, 3005, 3006, 6001 and 6003.',
+      }),
+    ),
     actions: Type.Array(ActionSpec),
   },
   closed,

@@ -1,9 +1,10 @@
 import { normaliseKey } from './action-key.ts';
-import type { ActionSpec, ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
+import type { ActionTableSpec, ClassSpec, StatusName, TargetSpec } from './action-spec.ts';
 import type { Head, RiskLevel } from './attributes.ts';
 import { type ActionRow, severityNames } from './event.ts';
 import { compilePath, type Getter, parsePath } from './path.ts';
 import { riskOfRow } from './risk.ts';
+import { completeTable, type WholeAction, type WholeTable } from './whole-table.ts';
 
 /** What a row makes of a record: the row itself or one of its variants. */
 export interface Shape {
@@ -22,7 +23,7 @@ interface Variant extends Shape {
 /** A row of the table, compiled. */
 export interface Action extends Shape {
   readonly row: ActionRow;
-  readonly spec: ActionSpec;
+  readonly spec: WholeAction;
   readonly variants: readonly Variant[];
   /** How risky the table rates the action; undefined: not at all. */
   readonly risk: RiskLevel | undefined;
@@ -30,7 +31,7 @@ export interface Action extends Shape {
 
 /** An action table, ready for lookup. */
 export interface ActionTable {
-  readonly spec: ActionTableSpec;
+  readonly spec: WholeTable;
   readonly actions: readonly Action[];
   /** The row of a normalised key or alias. */
   find(key: string): Action | undefined;
@@ -47,7 +48,7 @@ export interface TableFault {
 
 type ClassRef = { readonly class_uid: number; readonly activity_id: number; readonly activity_name?: string };
 
-function headOf(classes: ActionTableSpec['classes'], ref: ClassRef, severity: number): Head | undefined {
+function headOf(classes: WholeTable['classes'], ref: ClassRef, severity: number): Head | undefined {
   const found: ClassSpec | undefined = classes[String(ref.class_uid)];
   const activity = ref.activity_name ?? found?.activities[String(ref.activity_id)];
   if (found === undefined || activity === undefined) return undefined;
@@ -65,14 +66,14 @@ function headOf(classes: ActionTableSpec['classes'], ref: ClassRef, severity: nu
   };
 }
 
-function shapeOf(table: ActionTableSpec, ref: ClassRef, severity: number, target: TargetSpec): Shape | undefined {
+function shapeOf(table: WholeTable, ref: ClassRef, severity: number, target: TargetSpec): Shape | undefined {
   const head = headOf(table.classes, ref, severity);
   const found = table.classes[String(ref.class_uid)];
   if (head === undefined || found === undefined) return undefined;
   return { head, target, requires: found.requires ?? [], profiles: found.profiles ?? [], subject: found.subject };
 }
 
-function rowOf({ key, action, title, description, ecs, cim }: ActionSpec, { class_name }: Head): ActionRow {
+function rowOf({ key, action, title, description, ecs, cim }: WholeAction, { class_name }: Head): ActionRow {
   const { model, dataset = model ?? undefined, ...columns } = cim;
   return {
     key,
@@ -85,7 +86,7 @@ function rowOf({ key, action, title, description, ecs, cim }: ActionSpec, { clas
   };
 }
 
-function compileAction(table: ActionTableSpec, spec: ActionSpec): Action | undefined {
+function compileAction(table: WholeTable, spec: WholeAction): Action | undefined {
   const severity = spec.ocsf.severity_id;
   const shape = shapeOf(table, spec.ocsf, severity, spec.target);
   if (shape === undefined) return undefined;
@@ -108,7 +109,7 @@ export function shapeFor(action: Action, record: unknown): Shape {
   return action;
 }
 
-function checkRefs(table: ActionTableSpec, spec: ActionSpec, index: number): TableFault[] {
+function checkRefs(table: WholeTable, spec: WholeAction, index: number): TableFault[] {
   const refs: [ClassRef, (string | number)[]][] = [[spec.ocsf, ['actions', index, 'ocsf']]];
   for (const [at, variant] of (spec.variants ?? []).entries())
     refs.push([variant.ocsf, ['actions', index, 'variants', at, 'ocsf']]);
@@ -125,16 +126,23 @@ function checkRefs(table: ActionTableSpec, spec: ActionSpec, index: number): Tab
         fix: 'write a path such as target_type',
       });
   }
-  if (normaliseKey(spec.action) !== spec.key)
+  const key = normaliseKey(spec.action);
+  if (key === '')
+    faults.push({
+      path: ['actions', index, 'action'],
+      what: `"${spec.action}" has neither letters nor digits`,
+      fix: 'write the name of the action as the vendor sends it',
+    });
+  else if (key !== spec.key)
     faults.push({
       path: ['actions', index, 'key'],
       what: `key "${spec.key}" is not the action in lower snake case`,
-      fix: `write ${normaliseKey(spec.action)}`,
+      fix: `write ${key}, or leave it out`,
     });
   return faults;
 }
 
-function checkNames(table: ActionTableSpec): TableFault[] {
+function checkNames(table: WholeTable): TableFault[] {
   const taken = new Map<string, string>();
   return table.actions.flatMap(({ action, key, aliases = [] }, index) => {
     const names: [string, (string | number)[]][] = [[key, ['actions', index, 'key']]];
@@ -148,7 +156,7 @@ function checkNames(table: ActionTableSpec): TableFault[] {
   });
 }
 
-function checkHead(table: ActionTableSpec): TableFault[] {
+function checkHead(table: WholeTable): TableFault[] {
   const faults: TableFault[] = [];
   const module = table.source.replaceAll('-', '_');
   if (!table.log_name.startsWith(`${module}.`))
@@ -168,7 +176,8 @@ function checkHead(table: ActionTableSpec): TableFault[] {
 }
 
 /** What is wrong with a table that its schema accepts: unknown classes, keys that are no keys, names given twice. */
-export function checkActions(table: ActionTableSpec): TableFault[] {
+export function checkActions(spec: ActionTableSpec): TableFault[] {
+  const table = completeTable(spec);
   return [...checkHead(table), ...checkNames(table), ...table.actions.flatMap((spec, index) => checkRefs(table, spec, index))];
 }
 
@@ -185,11 +194,12 @@ function compileOutcome({ constant, values = {}, missing = 'unknown' }: ActionTa
 export function compileActions(spec: ActionTableSpec): ActionTable {
   const faults = checkActions(spec);
   if (faults.length > 0) throw new TypeError(faults.map(({ path, what }) => `${path.join('.')}: ${what}`).join('; '));
-  const actions = spec.actions.flatMap((action) => compileAction(spec, action) ?? []);
+  const table = completeTable(spec);
+  const actions = table.actions.flatMap((action) => compileAction(table, action) ?? []);
   const byName = new Map<string, Action>();
   for (const action of actions) {
     byName.set(action.row.key, action);
     for (const alias of action.spec.aliases ?? []) byName.set(normaliseKey(alias), action);
   }
-  return { spec, actions, find: (key) => byName.get(key), outcomeOf: compileOutcome(spec.status) };
+  return { spec: table, actions, find: (key) => byName.get(key), outcomeOf: compileOutcome(table.status) };
 }

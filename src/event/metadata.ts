@@ -1,12 +1,12 @@
-import type { ActionTableSpec } from './action-spec.ts';
 import type { Metadata } from './attributes.ts';
 import type { Envelope, PageContext } from './event.ts';
+import type { WholeTable } from './whole-table.ts';
 
 /** Makes what every event's metadata begins with. */
 export type MetadataMaker = (envelope: Envelope, context: PageContext, labels: readonly string[]) => Metadata;
 
 /** Prepares the metadata of a table; the labels of a page are put together once per page. */
-export function openMetadata(spec: ActionTableSpec): MetadataMaker {
+export function openMetadata(spec: WholeTable): MetadataMaker {
   const version = spec.versions.ocsf;
   const product = { name: spec.product, vendor_name: spec.vendor, feature: { name: 'Audit Log' } };
   let page: PageContext | undefined;

@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
+import { type ActionTableSpec, compileActions } from '../../src/event/index.ts';
 import { printSchema } from '../../src/workbench/catalog.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
+import { actions } from '../connectors/vendor.ts';
 import { loadFacts } from '../ocsf/facts.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -82,14 +84,14 @@ describe('the example of the page', () => {
     ['connector.yaml', '{{ options.key }}', '{{ options.kye }}', /the template names "options\.kye", which does not exist/],
     ['connector.yaml', 'src_endpoint.ip: from.ip', 'src_endpoint.ip: "a["', /"a\[" is not a path/],
     ['connector.yaml', 'id: uid', '', /nothing identifies a record/],
-    ['actions.yaml', 'key: session_opened', 'key: SessionOpened', /key "SessionOpened" is not the action in lower snake case/],
     [
       'actions.yaml',
-      'action: project.deleted\n    key: project_deleted',
-      'action: session.opened\n    key: session_opened',
-      /"session_opened" already stands for session\.opened/,
+      'title: User signed in',
+      'title: User signed in\n    key: SessionOpened',
+      /key "SessionOpened" is not the action in lower snake case/,
     ],
-    ['actions.yaml', 'activity_id: 4', 'activity_id: 9', /class 3004 with activity 9 is not in the head of the table/],
+    ['actions.yaml', 'action: project.deleted', 'action: session.opened', /"session_opened" already stands for session\.opened/],
+    ['actions.yaml', 'activity_id: 4', 'activity_id: 44', /class 3004 with activity 44 is not in the head of the table/],
   ])('with a fault in %s says what the page says: %s', async (file, from, to, message) => {
     const folder = await writeExample((name, text) => (name.endsWith(file) ? text.replace(from, to) : text));
 
@@ -116,24 +118,34 @@ it.each(['connector', 'actions'] as const)('explains every key of %s.yaml', asyn
   expect(missing).toEqual([]);
 });
 
-it('shows the classes that a new connector begins with', async () => {
-  const block = /<!-- classes -->\n```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-  const template = await readFile(join(root, 'config/connector-template/actions.yaml'), 'utf8');
-
-  expect(parse(block)).toEqual({ classes: (parse(template) as { classes: unknown }).classes });
-});
+/** The classes of the page's table: number, name, and activities by number. */
+const shownClasses = [...page.matchAll(/^\| (\d{4}) ([A-Z][\w ]+?) \| (1 [^|]+) \|$/gm)].map(
+  ([, uid = '', name = '', list = '']) => ({
+    uid: Number(uid),
+    name,
+    activities: Object.fromEntries([...list.matchAll(/(\d+) ([^,]+)/g)].map(([, id = '', caption = '']) => [id, caption.trim()])),
+  }),
+);
 
 it('names classes and activities as OCSF does', () => {
-  const block = /<!-- classes -->\n```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-  const shown = parse(block) as { classes: Record<string, { name: string; activities: Record<string, string> }> };
-  const known = new Map(loadFacts().classes.map((one) => [String(one.uid), one]));
+  const known = new Map(loadFacts().classes.map((one) => [one.uid, one]));
 
-  const wrong = Object.entries(shown.classes).flatMap(([uid, { name, activities }]) => {
-    const names = Object.entries(activities).filter(([id, caption]) => id !== '99' && known.get(uid)?.activities[id] !== caption);
-    return known.get(uid)?.name === name ? names : [[uid, name], ...names];
+  const own = shownClasses.map(({ uid }) => {
+    const { name = '', activities = {} } = known.get(uid) ?? {};
+    return { uid, name, activities: Object.fromEntries(Object.entries(activities).filter(([id]) => id !== '0' && id !== '99')) };
   });
 
-  expect(wrong).toEqual([]);
+  expect(shownClasses.length).toBe(7);
+  expect(shownClasses).toEqual(own);
+});
+
+it('takes a class of its own as it is shown', () => {
+  const block = /<!-- example: class -->\n```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const row = { action: 'x', title: 'X', group: 'G', ocsf: { class_uid: 3003, activity_id: 2, severity_id: 1 } };
+
+  const table = compileActions({ ...(actions as object), ...(parse(block) as object), actions: [row] } as ActionTableSpec);
+
+  expect(table.actions[0]?.head.type_name).toBe('Authorize Session: Assign Groups');
 });
 
 it('links to files that are there', async () => {

@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
 import { ActionTableSpec, checkActions, compileActions } from '../../src/event/index.ts';
+import { loadFacts } from '../ocsf/facts.ts';
 import { connectorNames, loadTable } from './load-connector.ts';
 
 const isTable = compileSchema<ActionTableSpec>(ActionTableSpec);
@@ -67,7 +68,7 @@ it('reports every key and alias that stands twice, with its place', () => {
 });
 
 it.each<[string, Parameters<typeof table>[0], string]>([
-  ['a class that the head lacks', ({ actions: [row] }) => row && (row.ocsf.class_uid = 3001), 'actions.0.ocsf'],
+  ['a class that the head lacks', ({ actions: [row] }) => row && (row.ocsf.class_uid = 3999), 'actions.0.ocsf'],
   ['an activity that its class lacks', ({ actions: [row] }) => row && (row.ocsf.activity_id = 4), 'actions.0.ocsf'],
   ['a key that is not the normalised action', ({ actions: [row] }) => row && (row.key = 'door'), 'actions.0.key'],
   ['a log name of another source', (draft) => (draft.log_name = 'astra.audit'), 'log_name'],
@@ -100,11 +101,92 @@ it('keeps every ECS type within its categories', () => {
     iam: ['admin', 'change', 'creation', 'deletion', 'group', 'info', 'user'],
     web: ['access', 'error', 'info'],
   };
-  const rows = connectorNames.flatMap((name) => loadTable(name).actions);
+  const rows = connectorNames.flatMap((name) => compileActions(loadTable(name)).spec.actions);
 
   const wrong = rows.filter(
     ({ ecs }) => !ecs.type.every((type) => ecs.category.some((category) => allowed[category]?.includes(type))),
   );
 
   expect(wrong).toEqual([]);
+});
+
+describe('what a row leaves out', () => {
+  const short = (ocsf: Record<string, number>, more: Record<string, unknown> = {}) => {
+    const spec: unknown = {
+      ...draftTable(),
+      classes: undefined,
+      actions: [{ action: 'Door.Opened!', title: 'Door opened', group: 'Doors', ocsf: { severity_id: 1, ...ocsf }, ...more }],
+    };
+    const row: unknown = JSON.parse(JSON.stringify(spec));
+    if (!isTable(row)) throw new Error(JSON.stringify(isTable.errors));
+    return compileActions(row).actions[0];
+  };
+
+  it('is its key', () => {
+    expect(short({ class_uid: 3004, activity_id: 1 })?.row.key).toBe('door_opened');
+  });
+
+  it.each([
+    [3001, 1, 'Account Change: Create', 'user', 'iam user creation', 'Account_Management created user'],
+    [3001, 6, 'Account Change: Delete', 'user', 'iam user deletion', 'Account_Management deleted user'],
+    [3001, 10, 'Account Change: MFA Factor Enable', 'user', 'iam user change', 'Account_Management modified user'],
+    [3002, 1, 'Authentication: Logon', 'user', 'authentication start', 'Authentication  '],
+    [3002, 2, 'Authentication: Logoff', 'user', 'authentication end', 'Authentication  '],
+    [3002, 99, 'Authentication: Other', 'user', 'authentication info', 'Authentication  '],
+    [3004, 1, 'Entity Management: Create', 'entity', 'configuration creation', 'All_Changes created door_opened'],
+    [3004, 2, 'Entity Management: Read', 'entity', 'configuration access', 'Data_Access read door_opened'],
+    [3004, 4, 'Entity Management: Delete', 'entity', 'configuration deletion', 'All_Changes deleted door_opened'],
+    [3004, 9, 'Entity Management: Disable', 'entity', 'configuration change', 'All_Changes modified door_opened'],
+    [3005, 1, 'User Access Management: Assign Privileges', 'user', 'iam user change', 'Account_Management modified user'],
+    [3006, 1, 'Group Management: Assign Privileges', 'group', 'iam group change', 'Account_Management modified group'],
+    [3006, 5, 'Group Management: Delete', 'group', 'iam group deletion', 'Account_Management deleted group'],
+    [3006, 6, 'Group Management: Create', 'group', 'iam group creation', 'Account_Management created group'],
+    [6001, 2, 'Web Resources Activity: Read', 'web_resource', 'web access', 'Data_Access read door_opened'],
+    [6001, 7, 'Web Resources Activity: Export', 'web_resource', 'web access', 'Data_Access downloaded door_opened'],
+    [6001, 8, 'Web Resources Activity: Share', 'web_resource', 'configuration change', 'Data_Access shared door_opened'],
+    [6003, 4, 'API Activity: Delete', 'api', 'api deletion', 'All_Changes deleted door_opened'],
+  ])('is what class %i with activity %i means', (class_uid, activity_id, type, place, ecs, cim) => {
+    const action = short({ class_uid, activity_id });
+    const { dataset = '', action: verb = '', object_category: category = '' } = action?.row.cim ?? {};
+
+    expect(action?.head.type_name).toBe(type);
+    expect(action?.target.place).toBe(place);
+    expect([...(action?.row.ecs.category ?? []), ...(action?.row.ecs.type ?? [])].join(' ')).toBe(ecs);
+    expect([dataset, verb, category].join(' ')).toBe(cim);
+  });
+
+  it('stands where it says more', () => {
+    const action = short(
+      { class_uid: 3004, activity_id: 1 },
+      { target: { place: 'entity', type: 'API Token' }, ecs: { category: ['iam'], type: ['admin'] } },
+    );
+
+    expect(action?.row).toMatchObject({ ecs: { type: ['admin'] }, cim: { object_category: 'api_token' } });
+  });
+
+  it.each([3001, 3002, 3004, 3005, 3006, 6001, 6003])('is the whole class %i as OCSF has it', (uid) => {
+    const ready = compileActions(table(({ actions }) => actions.splice(0))).spec.classes;
+    const { name, category, activities } = loadFacts().classes.find((one) => one.uid === uid) ?? {};
+    const own = Object.fromEntries(Object.entries(activities ?? {}).filter(([id]) => id !== '0' && id !== '99'));
+
+    expect({ ...compileActions({ ...table(), classes: undefined, actions: [] }).spec.classes[uid] }).toMatchObject({
+      name,
+      category_uid: category?.uid,
+      category_name: category?.name,
+      activities: { ...own, 99: 'Other' },
+    });
+    expect(ready[3004]?.activities).toEqual({ 3: 'Update' });
+  });
+});
+
+it('refuses an action without a letter or digit', () => {
+  const spec = table(({ actions: [first] }) => Object.assign(first ?? {}, { action: '--', key: undefined }));
+
+  expect(checkActions(spec)).toEqual([
+    {
+      path: ['actions', 0, 'action'],
+      what: '"--" has neither letters nor digits',
+      fix: 'write the name of the action as the vendor sends it',
+    },
+  ]);
 });
