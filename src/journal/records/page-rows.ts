@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import type { StoredPage, StoredRecord } from '../journal.ts';
-import { position } from '../sqlite/core.ts';
 import { one } from '../sqlite/file/database.ts';
 import { decodeRow, type PageFacts, pageChecksum } from './pages.ts';
+import { position } from './positions.ts';
 
 /** A row of `pages` as read for delivery. */
 export interface PageRow extends PageFacts {
@@ -48,6 +48,7 @@ export async function readRows(steps: Steps, source: string, limit: number, path
   return pages;
 }
 
+/** What a row holds, from its record of an index on. */
 function pageOf(
   row: PageRow,
   source: string,

@@ -1,30 +1,8 @@
 import { PenstockError } from '../../base/errors.ts';
-import { parseJson } from '../../base/json.ts';
-import type { Job, Jobs } from '../journal.ts';
+import type { Jobs } from '../journal.ts';
+import { type JobRow, jobOf } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import { all, one } from './file/database.ts';
-
-interface JobRow extends Pick<Job, 'id' | 'kind' | 'state' | 'created'> {
-  readonly args: string;
-  readonly progress: string;
-  readonly error: string | null;
-  readonly started: number | null;
-  readonly finished: number | null;
-}
-
-function jobOf({ id, kind, args, state, progress, error, created, started, finished }: JobRow): Job {
-  return {
-    id,
-    kind,
-    args: parseJson(args),
-    state,
-    progress: parseJson(progress),
-    error: error ?? undefined,
-    created,
-    started: started ?? undefined,
-    finished: finished ?? undefined,
-  };
-}
 
 /** Jobs that have ended are listed as long as they are among so many. */
 const mostEnded = 1_000;

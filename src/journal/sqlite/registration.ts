@@ -1,6 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
+import { connectorOf, identityOf, identityText } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { OffsetStore } from './delivery/offsets.ts';
 import { all, one } from './file/database.ts';
@@ -52,20 +53,6 @@ function openPutSources({ db, names }: Core) {
       const was = one<{ identity: string }>(configure, names.ensureSource(name), is, seenTtlMs, seenPinnedMs)?.identity ?? is;
       return was === is ? [] : [{ name, was: identityOf(was, connector), is: identityOf(is, connectorOf(was)) }];
     });
-}
-
-function identityText(connector: string, identity: Readonly<Record<string, string>>): string {
-  return JSON.stringify([connector, Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1))]);
-}
-
-function connectorOf(text: string): string {
-  return (JSON.parse(text) as [string])[0];
-}
-
-// The connector is part of the identity; it is named only where it is what changed.
-function identityOf(text: string, otherConnector: string): Record<string, string> {
-  const [connector, entries] = JSON.parse(text) as [string, [string, string][]];
-  return Object.fromEntries(connector === otherConnector ? entries : [['connector', connector], ...entries]);
 }
 
 function openPutSinks({ db, names, clock }: Core, offsets: OffsetStore) {

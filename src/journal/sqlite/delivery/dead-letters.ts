@@ -1,5 +1,5 @@
-import { parseJson } from '../../../base/json.ts';
-import type { DeadLetter, LetterFilter, NewDeadLetter, StoredRecord } from '../../journal.ts';
+import type { DeadLetter, LetterFilter, NewDeadLetter } from '../../journal.ts';
+import { columnsOf, type LetterRow, letterColumns, letterOf } from '../../records/letter-rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { LedgerStore } from './ledger.ts';
@@ -12,9 +12,6 @@ export function openLetters(core: Core, ledger: LedgerStore) {
   const search = openLetterSearch(core);
   return { ...openWriting(core, ledger), ...openReading(core, search), discard: openDiscard(core, ledger, search) };
 }
-
-const letterColumns =
-  'sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';
 
 function openWriting({ db, names }: Core, ledger: LedgerStore) {
   const insert = db.prepare(`INSERT INTO dead_letters (${letterColumns}) VALUES (${letterColumns.replace(/\w+/g, ':$&')})`);
@@ -47,38 +44,6 @@ function openWriting({ db, names }: Core, ledger: LedgerStore) {
   };
 }
 
-function columnsOf({ record, connector, tenant, labels, eventTime, action, code, text, attempts, first, last }: NewDeadLetter) {
-  const envelope = {
-    uid: record.uid,
-    received: record.received,
-    unreadable: record.unreadable ?? null,
-    record_labels: record.labels === undefined ? null : JSON.stringify(record.labels),
-    record: JSON.stringify(record.record ?? null),
-  };
-  const page = {
-    connector_name: connector.name,
-    connector_hash: connector.hash,
-    tenant: tenant ?? null,
-    labels: JSON.stringify(labels),
-  };
-  return { ...envelope, ...page, event_time: eventTime, action: action ?? null, code, text, attempts, first, last };
-}
-
-interface LetterRow extends Pick<DeadLetter, 'id' | 'sink' | 'source' | 'code' | 'text' | 'attempts' | 'first' | 'last'> {
-  readonly uid: string;
-  readonly received: number;
-  readonly record: string;
-  readonly unreadable: string | null;
-  readonly record_labels: string | null;
-  readonly connector_name: string;
-  readonly connector_hash: string;
-  readonly tenant: string | null;
-  readonly labels: string;
-  readonly event_time: number;
-  readonly action: string | null;
-  readonly counted: number;
-}
-
 function openReading({ db }: Core, search: LetterSearch) {
   const byId = db.prepare(
     `SELECT d.*, k.name AS sink, s.name AS source FROM json_each(?) AS wanted CROSS JOIN dead_letters d ON d.id = wanted.value
@@ -102,37 +67,6 @@ function openReading({ db }: Core, search: LetterSearch) {
       return all<LetterRow>(byId, JSON.stringify(ids)).map(letterOf);
     },
     count: (filter: LetterFilter, range?: LetterRange): number => search.count(filter, range),
-  };
-}
-
-function letterOf(row: LetterRow): DeadLetter {
-  const { id, sink, source, code, text, attempts, first, last } = row;
-  return {
-    id,
-    sink,
-    source,
-    record: recordOf(row),
-    connector: { name: row.connector_name, hash: row.connector_hash },
-    tenant: row.tenant ?? undefined,
-    labels: JSON.parse(row.labels) as string[],
-    eventTime: row.event_time,
-    action: row.action ?? undefined,
-    code,
-    text,
-    attempts,
-    first,
-    last,
-    ...(row.counted === 0 && { replayed: true }),
-  };
-}
-
-function recordOf({ uid, received, record, unreadable, record_labels }: LetterRow): StoredRecord {
-  return {
-    uid,
-    received,
-    record: parseJson(record),
-    ...(unreadable !== null && { unreadable }),
-    ...(record_labels !== null && { labels: JSON.parse(record_labels) as string[] }),
   };
 }
 

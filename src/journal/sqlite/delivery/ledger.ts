@@ -1,14 +1,8 @@
-import {
-  addCounts,
-  type SinkTotals,
-  type SourceTotals,
-  type StoredSinkCounter,
-  sourceCounters,
-  storedSinkCounters,
-  zeroCounts,
-} from '../../counts.ts';
+import { type SinkTotals, type SourceTotals, type StoredSinkCounter, sourceCounters, storedSinkCounters } from '../../counts.ts';
 import type { Ledger, LedgerWindow, SkippedRange } from '../../journal.ts';
-import { type Core, kindName } from '../core.ts';
+import { kindName } from '../../records/positions.ts';
+import { type WindowRow, windowOf } from '../../records/rows.ts';
+import type { Core } from '../core.ts';
 import { all } from '../file/database.ts';
 
 export type LedgerStore = ReturnType<typeof openLedger>;
@@ -39,29 +33,6 @@ export function openLedger(core: Pick<Core, 'db' | 'names'>) {
       if (source === undefined) return [];
       return all<WindowRow>(selectWindows, source, from, to).map((row) => windowOf(sourceName, row));
     },
-  };
-}
-
-interface WindowRow extends SourceTotals, Pick<LedgerWindow, 'key' | 'updated'> {
-  readonly kind: number;
-  readonly from_time: number | null;
-  readonly to_time: number | null;
-  readonly complete: number;
-}
-
-function windowOf(source: string, row: WindowRow): LedgerWindow {
-  const { key, updated } = row;
-  const counts = zeroCounts();
-  addCounts(counts, row);
-  return {
-    source,
-    key,
-    lane: kindName(row.kind),
-    from: row.from_time,
-    to: row.to_time,
-    ...counts,
-    complete: row.complete === 1,
-    updated,
   };
 }
 

@@ -1,15 +1,8 @@
-import type {
-  DeadLetter,
-  Lane,
-  LaneState,
-  LetterFilter,
-  Position,
-  ReplayRequest,
-  ReplaySelection,
-  StoredPage,
-} from '../../journal.ts';
+import type { Lane, LaneState, LetterFilter, Position, ReplayRequest, ReplaySelection, StoredPage } from '../../journal.ts';
+import { filterOf, pagesOf } from '../../records/letter-rows.ts';
 import { type PageRow, pageColumns, readRows, type Steps } from '../../records/page-rows.ts';
-import { type Core, packPosition, position, unpackPosition } from '../core.ts';
+import { packPosition, position, unpackPosition } from '../../records/positions.ts';
+import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { LetterStore } from './dead-letters.ts';
 import type { LedgerStore } from './ledger.ts';
@@ -135,17 +128,6 @@ function openStored({ db }: Core) {
   };
 }
 
-function filterOf({ letters, from, to, action }: ReplayRequest, sink: string, source: string): LetterFilter {
-  return {
-    ...letters,
-    sink,
-    source,
-    ...(action !== undefined && { action }),
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
-  };
-}
-
 function openBegin({ db, names }: Core, letters: LetterStore) {
   const total = db.prepare(
     'SELECT ifnull(sum(count), 0) AS n, ifnull(max(id), 0) AS last FROM pages WHERE source = ? AND min_time <= ? AND max_time >= ?',
@@ -218,33 +200,4 @@ const countedIds = 20_000;
 function lettersLeft(letters: LetterStore, { filter, upto, remaining }: ReplayRow, upTo: number, settled: number): number {
   if (upto - upTo > countedIds) return Math.max(1, remaining - settled);
   return letters.count(JSON.parse(filter) as LetterFilter, { after: upTo, upTo: upto });
-}
-
-function pagesOf(letters: readonly DeadLetter[]): StoredPage[] {
-  const runs: DeadLetter[][] = [];
-  for (const letter of letters) {
-    const run = runs.at(-1);
-    const head = run?.[0];
-    if (head !== undefined && sameOrigin(head, letter)) run?.push(letter);
-    else runs.push([letter]);
-  }
-  return runs.flatMap((run) => {
-    const [head] = run;
-    if (head === undefined) return [];
-    const { source, connector, tenant, labels } = head;
-    const ids = run.map(({ id }) => id);
-    return [
-      { source, connector, tenant, labels, records: run.map(({ record }) => record), positions: ids.map(position), letters: ids },
-    ];
-  });
-}
-
-function sameOrigin(a: DeadLetter, b: DeadLetter): boolean {
-  return (
-    a.source === b.source &&
-    a.connector.hash === b.connector.hash &&
-    a.connector.name === b.connector.name &&
-    a.tenant === b.tenant &&
-    a.labels.join('\n') === b.labels.join('\n')
-  );
 }

@@ -1,8 +1,9 @@
-import { PenstockError } from '../../../base/errors.ts';
-import { addCounts, type SourceTotals, sortedOut, sourceCounters, zeroCounts } from '../../counts.ts';
+import { addCounts, type SourceTotals, sourceCounters, zeroCounts } from '../../counts.ts';
 import type { AppendedPage, Commit, NewPage, RecordLog, WindowDelta } from '../../journal.ts';
+import { appendedPage, inOrder } from '../../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from '../../records/pages.ts';
-import { type Core, kindNumber, position } from '../core.ts';
+import { kindNumber } from '../../records/positions.ts';
+import type { Core } from '../core.ts';
 import { one } from '../file/database.ts';
 import type { Limits } from '../upkeep/room.ts';
 import type { SeenIndex } from './seen.ts';
@@ -44,53 +45,8 @@ export function openAppend(
   };
 }
 
-/**
- * Starts the commits of a source together and finishes them one after the other. When one fails, those that were asked for before that
- * was known fail with it: their cursor would pass the records that are missing.
- */
-function inOrder(run: (commit: Commit, earlier: Promise<void> | undefined) => Promise<void>): RecordLog['append'] {
-  const last = new Map<string, Promise<void>>();
-  return (commit) => {
-    const fault = faultOf(commit);
-    if (fault !== undefined) return Promise.reject(fault);
-    const { source } = commit;
-    const done = run(commit, last.get(source));
-    last.set(source, done);
-    const forget = (): void => {
-      if (last.get(source) === done) last.delete(source);
-    };
-    done.then(forget, forget);
-    return done;
-  };
-}
-
 /** What an id costs in the file, bytes: key, b-tree overhead and the half-empty pages of random inserts. */
 const bytesPerSeen = 64;
-
-function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
-  const { lane, connector, tenant, labels, records } = page;
-  const positions = records.map((_record, index) => position(before + 1 + index));
-  const stored = { source, connector: { name: connector.name, hash: connector.hash }, tenant, labels, records, positions };
-  return {
-    lane: { kind: lane, source },
-    before: position(before),
-    page: stored,
-    textBytes: rows.reduce((sum, row) => sum + row.rawBytes, 0),
-  };
-}
-
-function faultOf({ source, page, window }: Commit): PenstockError | undefined {
-  const fault = (what: string): PenstockError =>
-    new PenstockError('PEN_INTERNAL', `a commit ${what}`, { where: `source ${source}`, fix: 'report this with the log' });
-  if (window === undefined) return undefined;
-  if (window.fetched !== sortedOut(window)) {
-    return fault(
-      `counts ${window.fetched} fetched, but ${window.new} new, ${window.duplicate} duplicate and ${window.excluded} excluded`,
-    );
-  }
-  const stored = page?.records.length ?? 0;
-  return window.new === stored ? undefined : fault(`counts ${window.new} new, but its page holds ${stored}`);
-}
 
 function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; readonly state: StateStore }) {
   const addPage = openAddPage(core);

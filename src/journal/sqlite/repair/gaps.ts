@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { accountedFor, type StoredSinkCounter } from '../../counts.ts';
 import { type PageFacts, pageChecksum } from '../../records/pages.ts';
-import { kindName, openNames } from '../core.ts';
+import { kindName } from '../../records/positions.ts';
+import { openNames } from '../core.ts';
 import { openLedger } from '../delivery/ledger.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all } from '../file/database.ts';

@@ -1,4 +1,5 @@
-import { type Core, kindName } from '../core.ts';
+import { kindName } from '../../records/positions.ts';
+import type { Core } from '../core.ts';
 import type { OffsetStore } from '../delivery/offsets.ts';
 import { all, one } from '../file/database.ts';
 
