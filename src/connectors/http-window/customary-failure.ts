@@ -1,6 +1,6 @@
 // Members by which bodies with status 200 say that the request failed, whatever the vendor.
 import { isObject, isRawNumber } from '../../base/json.ts';
-import type { Meaning } from '../read-section.ts';
+import type { Meaning } from '../request-section.ts';
 
 interface Failure {
   readonly meaning?: Meaning;

@@ -2,7 +2,8 @@ import { exactNumber } from '../../base/json.ts';
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
-import type { HttpWindowSpec, WindowSpec } from '../read-section.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
+import type { WindowSpec } from '../request-section.ts';
 import { compileTemplate, type Scope, type Template } from '../template.ts';
 
 /** Makes the request of a page out of values; everything else is fixed. */
