@@ -22,6 +22,7 @@ export class SinkLoop implements AsyncDisposable {
   readonly #context: LoopContext;
   readonly #dispatcher: Dispatcher;
   #phase: Phase = 'starting';
+  #nextRefresh: Disposable | undefined;
   #running: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -127,10 +128,9 @@ export class SinkLoop implements AsyncDisposable {
   #keepFresh(): void {
     const { clock, stopping } = this.#context;
     if (stopping.signal.aborted) return;
-    const timer = clock.timer(refreshEveryMs, () => {
+    this.#nextRefresh = clock.timer(refreshEveryMs, () => {
       void this.#refresh().finally(() => this.#keepFresh());
     });
-    stopping.signal.addEventListener('abort', () => timer[Symbol.dispose](), { once: true });
   }
 
   async #refresh(): Promise<void> {
@@ -166,6 +166,7 @@ export class SinkLoop implements AsyncDisposable {
   async #stop(graceMs: number): Promise<void> {
     const { stopping, cutOff, clock, settler, sink, changed } = this.#context;
     stopping.abort(new DOMException('the sink loop stops', 'AbortError'));
+    this.#nextRefresh?.[Symbol.dispose]();
     using grace = deadline(clock, graceMs);
     const cut = (): void => cutOff.abort(new DOMException('the sink loop stops', 'AbortError'));
     if (grace.signal.aborted) cut();

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { fixedHistories } from './histories.ts';
 import { play } from './play.ts';
 import { drawScenario, hour, minute, type Scenario } from './scenario.ts';
@@ -37,6 +37,25 @@ it('delivers each record once where nothing goes wrong', async () => {
 
   // One more record of the source comes at the end.
   expect({ problems, records, arrivals, lives }).toEqual({ problems: [], records: 6, arrivals: 6, lives: 1 });
+});
+
+/** How many more listeners one signal got than were taken from it while `work` ran; of all signals, the most. */
+async function listenersLeft(work: () => Promise<unknown>): Promise<number> {
+  const add = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+  const remove = vi.spyOn(AbortSignal.prototype, 'removeEventListener');
+  await work();
+  const left = new Map<unknown, number>();
+  for (const signal of add.mock.contexts) left.set(signal, (left.get(signal) ?? 0) + 1);
+  for (const signal of remove.mock.contexts) left.set(signal, (left.get(signal) ?? 0) - 1);
+  vi.restoreAllMocks();
+  return Math.max(...left.values());
+}
+
+it('holds on to no more in a long life than in a short one', async () => {
+  const short = await listenersLeft(() => play(calm));
+  const long = await listenersLeft(() => play({ ...calm, hours: 12 }));
+
+  expect(long).toBeLessThanOrEqual(short);
 });
 
 it('plays a seed the same way every time', async () => {
