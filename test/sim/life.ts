@@ -71,7 +71,7 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
     connector,
     tenant: connector.tenant(options),
     identity: connector.identity(options),
-    schedule: { everyMs: scheduleMs },
+    schedule: { everyMs: plan.everyMs ?? scheduleMs },
     start: { backMs: plan.backMs },
     window: { overlapMs, settleMs, maxMs, minMs },
     filter: {},

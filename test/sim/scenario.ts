@@ -14,6 +14,8 @@ export interface SourcePlan {
   readonly backMs: number;
   /** True where the vendor logs each of our reads. */
   readonly logsReads?: boolean;
+  /** Milliseconds between polls; undefined: as the connector says. */
+  readonly everyMs?: number;
 }
 
 export interface SinkPlan {
@@ -301,8 +303,26 @@ function drawClock(dice: Dice, hours: number): Scenario['clock'] {
     .sort((a, b) => a.at - b.at);
 }
 
+/** Seeds from here on draw more. The earlier ones keep their meaning, because tests and mutants name some of them. */
+export const wideFrom = 40_000_000;
+
+/** Draws what the early seeds did not know, with dice of its own. */
+function widened(scenario: Scenario): Scenario {
+  const dice = diceOf(Math.imul(scenario.seed, 0x85ebca6b) ^ 0x2c1b3c6d);
+  const sources = scenario.sources.map((source) => {
+    const everyMs = dice.pick([undefined, 5 * minute, 15 * minute, hour, 3 * hour]);
+    return everyMs === undefined ? source : { ...source, everyMs };
+  });
+  return { ...scenario, sources };
+}
+
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
+  const scenario = drawEarly(seed, hours);
+  return seed < wideFrom ? scenario : widened(scenario);
+}
+
+function drawEarly(seed: number, hours: number): Scenario {
   const dice = diceOf(Math.imul(seed, 0x9e3779b1) ^ 0x51ed270b);
   const fat = dice.chance(0.2) ? 8_000 : 0;
   const sources = drawSources(dice, fat);
