@@ -10,33 +10,41 @@ const templates = readFileSync(new URL('../connectors/anaconda/samples.ndjson', 
   .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 /** What there is to collect: `count` records from `first` on, one every `spacingMs`. */
-let feed = { first: 0, spacingMs: 5, count: 0 };
+interface Feed {
+  readonly first: number;
+  readonly spacingMs: number;
+  readonly count: number;
+}
+
+let feed: Feed = { first: 0, spacingMs: 5, count: 0 };
+/** Other records, below `/warm`: what a phase does first. */
+const warmFeed: Feed = { first: Date.parse('2026-11-20T10:00:00.000Z'), spacingMs: 7, count: 20_000 };
 let pages = new Map<string, Buffer>();
 let received = 0;
 let bytes = 0;
 let firstPollAt = 0;
 
 /** The n-th record: a sample with its own id and time; one in eight carries wide characters. */
-function recordAt(index: number): string {
+function recordAt(feed: Feed, index: number): string {
   const template = templates[index % templates.length] ?? {};
   const time = new Date(feed.first + index * feed.spacingMs).toISOString().replace('Z', '000Z');
-  const id = `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`;
+  const id = `00000000-0000-4000-${feed === warmFeed ? '9' : '8'}000-${index.toString(16).padStart(12, '0')}`;
   const message = `${String(template['message'])}${index % 8 === 0 ? ' 監査ログ' : ' Müller'}`;
   return JSON.stringify({ ...template, id, message, occurred_at: time, created_at: time });
 }
 
 /** The records of a page, made once: what the vendor costs is none of our business. */
-function pageOf(from: number, to: number, total: number): Buffer {
-  const key = `${from} ${to} ${total}`;
+function pageOf(feed: Feed, from: number, to: number, total: number): Buffer {
+  const key = `${feed === warmFeed} ${from} ${to} ${total}`;
   const known = pages.get(key);
   if (known !== undefined) return known;
-  const items = Array.from({ length: Math.max(0, to - from) }, (_, index) => recordAt(from + index));
+  const items = Array.from({ length: Math.max(0, to - from) }, (_, index) => recordAt(feed, from + index));
   const page = Buffer.from(`{"items":[${items.join(',')}],"total_count":${total}}`);
   pages.set(key, page);
   return page;
 }
 
-function servePage(url: URL, response: ServerResponse): void {
+function servePage(feed: Feed, url: URL, response: ServerResponse): void {
   firstPollAt ||= Date.now();
   const bound = (name: string, otherwise: number): number =>
     url.searchParams.has(name) ? Date.parse(url.searchParams.get(name) ?? '') : otherwise;
@@ -45,7 +53,7 @@ function servePage(url: URL, response: ServerResponse): void {
   const end = Math.max(begin, Math.min(count, Math.floor((bound('to_date', Date.now()) - first) / spacingMs) + 1));
   const from = begin + Number(url.searchParams.get('offset') ?? 0);
   const to = Math.min(end, from + Number(url.searchParams.get('limit') ?? 1000));
-  response.setHeader('content-type', 'application/json').end(pageOf(from, to, end - begin));
+  response.setHeader('content-type', 'application/json').end(pageOf(feed, from, to, end - begin));
 }
 
 /** `/feed?first=&spacing=&count=` says what there is from now on, and makes the pages of a bounded one. */
@@ -57,7 +65,7 @@ function setFeed(url: URL, response: ServerResponse): void {
   bytes = 0;
   firstPollAt = 0;
   if (url.searchParams.has('prepare'))
-    for (let from = 0; from < feed.count; from += 1000) pageOf(from, Math.min(feed.count, from + 1000), feed.count);
+    for (let from = 0; from < feed.count; from += 1000) pageOf(feed, from, Math.min(feed.count, from + 1000), feed.count);
   response.end();
 }
 
@@ -69,7 +77,8 @@ async function collect(request: IncomingMessage, response: ServerResponse): Prom
 
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-  if (url.pathname === '/api/audit-logs') servePage(url, response);
+  if (url.pathname === '/api/audit-logs') servePage(feed, url, response);
+  else if (url.pathname === '/warm/api/audit-logs') servePage(warmFeed, url, response);
   else if (url.pathname === '/api/iam/token')
     response
       .setHeader('content-type', 'application/json')
