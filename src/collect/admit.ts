@@ -76,7 +76,7 @@ async function commitPart(
         ...(shortfalls === memory.shortfalls ? {} : { [shortfallsNote]: shortfalls }),
       }),
     });
-    if (unknown !== undefined) memory.unknown.take(unknown.counts);
+    if (unknown !== undefined) memory.unknown.take(unknown);
     memory.shortfalls = shortfalls;
     remember(context, sorted);
     return sorted.counts;

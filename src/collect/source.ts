@@ -3,6 +3,7 @@ import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HoldNote, Journal } from '../journal/journal.ts';
+import type { UnknownSummary } from './memory/unknown-actions.ts';
 
 /** What a source works with. */
 export interface SourceEnvironment {
@@ -49,6 +50,8 @@ export interface SourceStatus {
     readonly excluded: number;
     readonly unreadable: number;
   };
+  /** Actions that no row of the table knows; absent where there are none. */
+  readonly unknown_actions?: UnknownSummary;
   /** What a person should look at, one sentence each. */
   readonly warnings: readonly string[];
   /** Those of the warnings that are errors: something is lost, or will be, unless a person acts. */

@@ -40,6 +40,7 @@ export function statusOf(context: SourceContext, kind: Kind, dueInMs: number | u
       next_poll: dueInMs === undefined || state.phase !== 'idle' ? undefined : Math.round(now + Math.max(0, dueInMs)),
       last_error: health.lastError,
       clock_skew_ms: memory.vendorClock.skewMs,
+      unknown_actions: memory.unknown.summary(settings.connector),
     }),
     consecutive_failures: health.failures,
     records,

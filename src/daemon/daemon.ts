@@ -18,6 +18,7 @@ import { LiveRuntime } from '../runtime/live-runtime.ts';
 import { userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { Configuration, logRegistration, type ReloadReport } from './configuration.ts';
+import { Measures } from './measure.ts';
 import { watchFiles } from './watch-files.ts';
 
 interface DaemonSettings {
@@ -49,13 +50,20 @@ async function cancelOldReloads(journal: Journal): Promise<void> {
 export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const { config, seams, log } = settings;
   await using opening = new AsyncDisposableStack();
-  const journal = opening.use(await openOwnJournal(settings));
+  const measures = new Measures(seams.clock);
+  const journal = measures.timed(opening.use(await openOwnJournal(settings)));
   await cancelOldReloads(journal);
   const userAgent = await userAgentOf(journal, seams);
-  const runtime = new LiveRuntime(config, journal, { seams, log, userAgent, secrets: config.secrets });
+  const runtime = new LiveRuntime(config, journal, {
+    seams,
+    log,
+    userAgent,
+    secrets: config.secrets,
+    durations: measures.durations,
+  });
   const report = await runtime.register();
   logRegistration(report, log);
-  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move());
+  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures);
 }
 
 /** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
@@ -63,16 +71,23 @@ export class Daemon implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly #configuration: Configuration;
   readonly #startedAt: number;
+  readonly #measures: Measures;
   readonly #open: AsyncDisposableStack;
   #jobs: JobRunner | undefined;
   #watching: AsyncDisposable | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(configuration: Configuration, runtime: Runtime, open: AsyncDisposableStack) {
+  constructor(
+    configuration: Configuration,
+    runtime: Runtime,
+    open: AsyncDisposableStack,
+    measures = new Measures(runtime.seams.clock),
+  ) {
     this.#configuration = configuration;
     this.runtime = runtime;
     this.#startedAt = runtime.seams.clock.monotonic();
+    this.#measures = measures;
     this.#open = open;
   }
 
@@ -80,6 +95,7 @@ export class Daemon implements AsyncDisposable {
   async start(): Promise<void> {
     const { seams, log, sources } = this.runtime;
     const { admin, data_dir: dataDir } = this.#configuration.current;
+    this.#measures.start();
     this.#open.use(await startAdmin({ ...admin, dataDir, seams, log, operations: this.#operations() }));
     this.startSinks();
     for (const { loop } of sources.values()) loop.start();
@@ -149,11 +165,17 @@ export class Daemon implements AsyncDisposable {
     }
   }
 
+  async #metrics(): Promise<string> {
+    const { journal, seams } = this.runtime;
+    const measured = await this.#measures.read(this.#configuration.current.data_dir, seams.files);
+    return renderMetrics(await this.status(), await readLedger(journal), measured);
+  }
+
   #operations(): AdminOperations {
     return {
       notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
       status: () => this.status(),
-      metrics: async () => renderMetrics(await this.status(), await readLedger(this.runtime.journal)),
+      metrics: () => this.#metrics(),
     };
   }
 }

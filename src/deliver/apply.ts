@@ -27,7 +27,7 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   for (const index of decision.acknowledged) batch.prepared[index]?.open.settle('acknowledged');
   for (const index of decision.unconfirmed) batch.prepared[index]?.open.settle('unconfirmed');
   const delivered = decision.acknowledged.length + decision.unconfirmed.length;
-  if (delivered > 0) context.refusals.accepted(delivered);
+  if (delivered > 0) noteDelivery(context, batch, delivered);
   countDuplicates(context, batch, decision.uncertain);
   const { hold, kept } = refuseAll(context, batch, decision.refused);
   const letters = decision.refused.length - kept.length;
@@ -40,6 +40,12 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
   for (const part of again) if (suspect !== undefined && part.prepared.includes(suspect)) part.lonelyFailures = 1;
   return { again, ...counts };
+}
+
+function noteDelivery({ refusals, deliveries, clock }: LoopContext, { prepared, isReplay }: Batch, delivered: number): void {
+  refusals.accepted(delivered);
+  const received = prepared[0]?.open.record.received;
+  if (received !== undefined && !isReplay) deliveries.observe(Math.max(0, clock.now() - received) / 1000);
 }
 
 /** Makes a dead letter of what cannot be sent, on hold while there is no room; false when the loop stops first. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { Durations, type Histogram } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Secrets } from '../base/secrets.ts';
@@ -36,6 +37,9 @@ export class LoopContext {
   /** Something changed that a stage may wait for: records, room, an endpoint, a hold, an outcome. */
   readonly changed = new Signal();
   readonly tally = new Tally();
+  /** How long sends took until their answer, and batches from their receipt until they were taken. */
+  readonly requests: Histogram;
+  readonly deliveries: Histogram;
   /** Aborts when nothing new is to begin. */
   readonly stopping = new AbortController();
   /** Aborts when requests under way are cut off. */
@@ -57,7 +61,7 @@ export class LoopContext {
   draining = 0;
 
   constructor(settings: SinkSettings, deps: DeliverDeps) {
-    const { journal, log, secrets } = deps;
+    const { journal, log, secrets, durations = new Durations() } = deps;
     const { clock, random } = deps.seams;
     const { name } = settings;
     this.settings = settings;
@@ -67,6 +71,8 @@ export class LoopContext {
     this.random = random;
     this.log = log;
     this.secrets = secrets;
+    this.requests = durations.sinkRequests.of(name);
+    this.deliveries = durations.deliveries.of(name);
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
     this.limits = new SizeLimits(clock);
     this.limit = new SendLimit(settings.inFlight);

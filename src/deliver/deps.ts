@@ -1,3 +1,4 @@
+import type { Durations } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
@@ -12,6 +13,8 @@ export interface DeliverDeps {
   /** Bound to the sink's name. */
   readonly log: Log;
   readonly secrets: Secrets;
+  /** Where what is measured goes. */
+  readonly durations?: Durations;
   /** Opens the sink with freshly read secrets and certificates. */
   openSink(): Promise<Sink>;
   /** The mapper of the connector that the named source has loaded, else of a loaded one of that name, else of the stored version; asked for each page. */

@@ -132,6 +132,7 @@ async function attempt(
   const given = batch.forAttempt(endpoint.endpoint);
   batch.attempts += 1;
   tally.inFlight += 1;
+  const since = clock.monotonic();
   try {
     const isAlone = batch.isSuspect && sink.maxInFlight === 1;
     // What went before it on a stream is not to share its fate.
@@ -140,6 +141,7 @@ async function attempt(
     return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
   } finally {
     tally.inFlight -= 1;
+    context.requests.observe((clock.monotonic() - since) / 1000);
     endpoints.release(endpoint);
   }
 }

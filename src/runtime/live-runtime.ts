@@ -40,9 +40,17 @@ function buildSource(
 }
 
 function buildSink(sink: SinkConfig, journal: Journal, context: OpenContext, mapperFor: MapperFor): RunningSink {
-  const { seams } = context;
+  const { seams, secrets, durations } = context;
   const log = context.log.child({ sink: sink.name });
-  const deps = { journal, seams, log, secrets: context.secrets, openSink: () => openSink(sink, context), mapperFor };
+  const deps = {
+    journal,
+    seams,
+    log,
+    secrets,
+    ...(durations === undefined ? {} : { durations }),
+    openSink: () => openSink(sink, context),
+    mapperFor,
+  };
   return { settings: sink, deps, loop: startDelivery(sink, deps) };
 }
 

@@ -1,5 +1,6 @@
 // Opens what a source reads with and what a sink sends with.
 import { hostname } from 'node:os';
+import type { Durations } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
@@ -23,6 +24,8 @@ export interface OpenContext {
   readonly secrets: Secrets;
   /** What all replies may take together; each client alone has as much when it is absent. */
   readonly replies?: ReplyMemory;
+  /** Where what is measured goes. */
+  readonly durations?: Durations;
 }
 
 /** The User-Agent without the random part by which a running daemon recognises its own requests. */
@@ -56,6 +59,23 @@ function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T
   }) as T;
 }
 
+/** The same client, whose requests are measured. */
+function timed(http: HttpClient, connector: string, { durations, seams: { clock } }: OpenContext): HttpClient {
+  const taken = durations?.sourceRequests.of(connector);
+  if (taken === undefined) return http;
+  return {
+    ...http,
+    async request(request) {
+      const since = clock.monotonic();
+      try {
+        return await http.request(request);
+      } finally {
+        taken.observe((clock.monotonic() - since) / 1000);
+      }
+    },
+  };
+}
+
 /** Opens a source's reader with secrets and certificates as they are now; `overrides` take the place of options. */
 export async function openReader(
   source: SourceConfig,
@@ -65,7 +85,7 @@ export async function openReader(
 ): Promise<Reader> {
   const [resolved, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
   const options = { ...resolved, ...overrides };
-  const http = await openClient(connection, context);
+  const http = timed(await openClient(connection, context), source.connector.name, context);
   const { seams, userAgent } = context;
   const log = context.log.child({ source: source.name });
   const reader = source.connector.open(options, { http, seams, log, userAgent, ...budgets.of(source.name, source.rateLimit) });

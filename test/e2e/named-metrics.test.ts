@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -8,7 +11,8 @@ import { startAuditApi } from './audit-api.ts';
 import { until } from './conditions.ts';
 import { configFile, penstock } from './penstock.ts';
 
-const deploy = resolve(import.meta.dirname, '../../deploy');
+const root = resolve(import.meta.dirname, '../..');
+const deploy = join(root, 'deploy');
 
 interface Rules {
   readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[];
@@ -22,12 +26,30 @@ const dashboard = JSON.parse(await readFile(join(deploy, 'grafana/penstock.json'
 const queries = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
 const alerts = rules.groups.flatMap((group) => group.rules.map(({ expr }) => expr));
 
+const byName = (one: { readonly name: string }, other: { readonly name: string }): number => (one.name < other.name ? -1 : 1);
 const namesIn = (text: string): string[] => [...new Set([...text.matchAll(/\bpenstock_\w+/g)].map(([name]) => name))].sort();
 /** What a label is compared with by name: `outcome="new"`, `outcome=~"skipped|abandoned"`. */
 const outcomesIn = (text: string): string[] =>
   [...text.matchAll(/outcome(?:=~?|!=)"([^"]+)"/g)].flatMap(([, words = '']) => words.split('|'));
 
-it('gives every metric that the alerts and the dashboard name, with every outcome', async () => {
+/** Name, type and labels of the table in docs/metrics.md. */
+const documented = [
+  ...(await readFile(join(root, 'docs/metrics.md'), 'utf8')).matchAll(/^\| `(penstock_\w+)` \| (\w+) \| [^|]* \|([^|]*)\|/gm),
+].map(([, name = '', type = '', labels = '']) => ({
+  name,
+  type,
+  // Words of the last label stand behind a colon.
+  labels: [...(labels.split(':')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, label = '']) => label),
+}));
+
+const promtool = [
+  ...(process.env['PATH'] ?? '').split(delimiter),
+  join(process.env['PENSTOCK_TOOLS'] ?? join(homedir(), '.cache/penstock/tools'), 'bin'),
+]
+  .map((folder) => join(folder, 'promtool'))
+  .find((file) => existsSync(file));
+
+it('gives every metric that the alerts, the dashboard and the docs name, as promtool wants it', async () => {
   await using vendor = await startAuditApi([
     {
       id: 'e-1',
@@ -67,6 +89,15 @@ it('gives every metric that the alerts and the dashboard name, with every outcom
   daemon.child.kill('SIGTERM');
 
   expect(await daemon.exited).toBe(0);
+  const types = [...text.matchAll(/^# TYPE (penstock_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
+  expect(documented.map(({ name, type }) => ({ name, type })).sort(byName)).toEqual(types.sort(byName));
+  for (const { name, labels } of documented) {
+    const [, given = ''] = new RegExp(`^${name}(?:_bucket)?(?:{([^}]*)})? `, 'm').exec(text) ?? [];
+    const names = [...given.matchAll(/(\w+)="/g)].map(([, label = '']) => label).filter((label) => label !== 'le');
+    if (name !== 'penstock_sink_counted_total') expect([name, names]).toEqual([name, labels]);
+  }
+  if (promtool !== undefined) expect(String(spawnSync(promtool, ['check', 'metrics'], { input: text }).output)).toBe(',,');
+  expect(text).toContain('process_resident_memory_bytes ');
   const samples = text.split('\n').filter((line) => !line.startsWith('#'));
   expect(queries.length).toBeGreaterThanOrEqual(6);
   expect(alerts.length).toBeGreaterThanOrEqual(6);

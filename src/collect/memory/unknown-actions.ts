@@ -55,9 +55,20 @@ function isUnknownAction(value: unknown): value is UnknownAction {
   return typeof key === 'string' && typeof action === 'string' && [count, first, last].every((part) => typeof part === 'number');
 }
 
+/** What the status says of a source's unknown actions. */
+export interface UnknownSummary {
+  /** New records with such an action since the start. */
+  readonly records: number;
+  /** The most frequent ones, in all, as the vendor spells them. */
+  readonly actions: readonly { readonly action: string; readonly count: number }[];
+}
+
+const mostTold = 10;
+
 /** The unknown actions of one source. */
 export class UnknownActions {
   #counts: UnknownCounts = { actions: [], others: 0 };
+  #records = 0;
 
   /** What is to be noted once the new records are in: hand the counts to `take` when they are durable. Undefined when every action is known. */
   count(records: readonly RecordFacts[], connector: Connector, received: number): CountedActions | undefined {
@@ -65,11 +76,21 @@ export class UnknownActions {
     const unknown = records.filter(({ actionKey }) => actionKey !== undefined && !known.has(actionKey));
     if (unknown.length === 0) return undefined;
     const { counts, samples } = countAll(this.#counts, unknown, known, received);
-    return { counts, notes: { [unknownActionsNote]: counts, ...samples } };
+    return { counts, records: unknown.length, notes: { [unknownActionsNote]: counts, ...samples } };
   }
 
-  take(counts: UnknownCounts): void {
+  take({ counts, records }: CountedActions): void {
     this.#counts = counts;
+    this.#records += records;
+  }
+
+  /** Undefined when there are none. */
+  summary(connector: Connector): UnknownSummary | undefined {
+    const known = keysOf(connector);
+    const unknown = this.#counts.actions.filter(({ key }) => !known.has(key));
+    if (unknown.length === 0 && this.#records === 0) return undefined;
+    const most = unknown.toSorted((a, b) => b.count - a.count).slice(0, mostTold);
+    return { records: this.#records, actions: most.map(({ action, count }) => ({ action, count })) };
   }
 
   load(value: Json): void {
@@ -79,6 +100,7 @@ export class UnknownActions {
 
 interface CountedActions {
   readonly counts: UnknownCounts;
+  readonly records: number;
   /** What makes them durable: {@link unknownActionsNote} and the samples. */
   readonly notes: Readonly<Record<string, Json>>;
 }

@@ -1,10 +1,21 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { Durations, Histogram } from '../../base/histogram.ts';
+import type { SourceTotals } from '../../journal/counts.ts';
 import { invalidEvents } from './invalid-events.ts';
 import type { LedgerReport } from './ledger.ts';
 import type { StatusReport } from './status.ts';
 
 type Labels = Readonly<Record<string, string>>;
 type Samples = readonly (readonly [Labels, number | undefined])[];
+
+/** What metrics tell beside the status and the ledger. */
+export interface Measured {
+  readonly durations: Durations;
+  /** The file system of `data_dir`; undefined where the system does not say. */
+  readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
+  /** Of the process itself: memory, processor time, garbage collection. */
+  readonly process: Pick<Registry, 'metrics'>;
+}
 
 function gauge(registry: Registry, name: string, help: string, samples: Samples): void {
   const labelNames = Object.keys(samples[0]?.[0] ?? {});
@@ -19,6 +30,7 @@ function counter(registry: Registry, name: string, help: string, samples: Sample
 }
 
 type SourceStatus = StatusReport['sources'][number];
+type SinkStatus = StatusReport['sinks'][number];
 
 const sourceGauges: readonly (readonly [string, string, (source: SourceStatus, now: number) => number | undefined])[] = [
   ['hold', '1 while the source is on hold', ({ hold }) => (hold === undefined ? 0 : 1)],
@@ -34,55 +46,18 @@ const sourceGauges: readonly (readonly [string, string, (source: SourceStatus, n
   ['warnings', 'Warnings shown in the status', ({ warnings }) => warnings.length],
 ];
 
-function ofSources(registry: Registry, { sources, at }: StatusReport): void {
+function ofSources(registry: Registry, { sources, sinks, at }: StatusReport): void {
   for (const [name, help, value] of sourceGauges) {
     const samples = sources.map((source) => [{ source: source.name }, value(source, at)] as const);
     gauge(registry, `penstock_source_${name}`, help, samples);
   }
-}
-
-function ofSinks(registry: Registry, { sinks }: StatusReport): void {
-  const each = (value: (sink: StatusReport['sinks'][number]) => number): Samples =>
-    sinks.map((sink) => [{ sink: sink.name }, value(sink)]);
-  gauge(
-    registry,
-    'penstock_sink_hold',
-    '1 while the sink is on hold',
-    each(({ hold }) => (hold === undefined ? 0 : 1)),
-  );
-  gauge(
-    registry,
-    'penstock_sink_lag_seconds',
-    'Age of the oldest live record that is not acknowledged',
-    each(({ lag_seconds }) => lag_seconds),
-  );
-  gauge(
-    registry,
-    'penstock_sink_pending',
-    'Records that are not settled',
-    each(({ pending }) => pending),
-  );
-  gauge(
-    registry,
-    'penstock_sink_in_flight',
-    'Requests in flight',
-    each(({ in_flight }) => in_flight),
-  );
   counter(
     registry,
-    'penstock_sink_map_failed_total',
-    'Records whose mapping failed, delivered as Base Event, since the start',
-    each(({ map_failed }) => map_failed),
+    'penstock_source_unknown_action_records_total',
+    'New records whose action no row of the table knows, since the start',
+    sources.map(({ name, unknown_actions }) => [{ source: name }, unknown_actions?.records]),
   );
-  ofEvents(registry, sinks);
-}
-
-function ofEvents(registry: Registry, sinks: StatusReport['sinks']): void {
-  const unknown = sinks.flatMap(({ name, unknown_actions }) =>
-    Object.entries(unknown_actions).map(([action, count]) => [{ sink: name, action }, count] as const),
-  );
-  counter(registry, 'penstock_sink_unknown_actions_total', 'Events with an unknown action, since the start', unknown);
-  const invalid = new Map<string, number>();
+  const invalid = new Map(sources.map(({ name }) => [name, 0]));
   for (const { source, count } of invalidEvents(sinks)) invalid.set(source, (invalid.get(source) ?? 0) + count);
   counter(
     registry,
@@ -90,45 +65,173 @@ function ofEvents(registry: Registry, sinks: StatusReport['sinks']): void {
     'Events that are not valid by OCSF and were delivered, since the start',
     [...invalid].map(([source, count]) => [{ source }, count]),
   );
+}
+
+const sinkGauges: readonly (readonly [string, string, (sink: SinkStatus) => number])[] = [
+  ['hold', '1 while the sink is on hold', ({ hold }) => (hold === undefined ? 0 : 1)],
+  ['lag_seconds', 'Age of the oldest live record that is not acknowledged', ({ lag_seconds }) => lag_seconds],
+  ['requests_in_flight', 'Requests without an answer yet', ({ in_flight }) => in_flight],
+  ['dead_letters', 'Events that the sink refused for good and that wait for a person', ({ dead_letters }) => dead_letters],
+];
+
+function ofSinks(registry: Registry, { sinks }: StatusReport): void {
+  for (const [name, help, value] of sinkGauges) {
+    const samples = sinks.map((sink) => [{ sink: sink.name }, value(sink)] as const);
+    gauge(registry, `penstock_sink_${name}`, help, samples);
+  }
+  counter(
+    registry,
+    'penstock_sink_map_failed_total',
+    'Records whose mapping failed, delivered as Base Event, since the start',
+    sinks.map(({ name, map_failed }) => [{ sink: name }, map_failed]),
+  );
   const counted = sinks.flatMap(({ name, counters = {} }) =>
-    Object.entries(counters).map(([what, count]) => [{ sink: name, what }, count] as const),
+    Object.entries(counters)
+      // The ledger has counted these already.
+      .filter(([what]) => what !== 'possible_duplicates')
+      .map(([what, count]) => [{ sink: name, what }, count] as const),
   );
   counter(registry, 'penstock_sink_counted_total', 'What a kind of sink counts itself (truncated), since the start', counted);
 }
 
-function ofLedger(registry: Registry, { sources, sinks, imbalances }: LedgerReport): void {
-  const fetched = Object.entries(sources).flatMap(([source, totals]) =>
-    Object.entries(totals).map(([outcome, count]) => [{ source, outcome }, count] as const),
+// The parts of what was fetched, once each; what else is counted is a part of one of them.
+const sourceOutcomes = ['new', 'duplicate', 'excluded'] as const;
+
+/** Outcomes of settled events by the counter of the ledger: together with pending ones and dead letters they are the new records. */
+const sinkOutcomes = {
+  acknowledged: 'acknowledged',
+  unconfirmed: 'sent_unconfirmed',
+  discarded: 'discarded',
+  not_routed: 'not_routed',
+  skipped: 'skipped',
+  abandoned: 'abandoned',
+} as const;
+
+function ofCollected(registry: Registry, sources: LedgerReport['sources']): void {
+  const each = (name: keyof SourceTotals): Samples =>
+    Object.entries(sources).map(([source, totals]) => [{ source }, totals[name]]);
+  const outcomes = Object.entries(sources).flatMap(([source, totals]) =>
+    sourceOutcomes.map((outcome) => [{ source, outcome }, totals[outcome]] as const),
   );
-  counter(registry, 'penstock_source_records_total', 'Records by what became of them; the ledger', fetched);
-  const { settled, open } = Object.groupBy(
-    Object.entries(sinks).flatMap(([sink, totals]) =>
-      Object.entries(totals).map(
-        ([outcome, count]) => [{ sink, outcome: outcome === 'unconfirmed' ? 'sent_unconfirmed' : outcome }, count] as const,
-      ),
-    ),
-    ([{ outcome }]) => (outcome === 'pending' || outcome === 'dead_lettered' ? 'open' : 'settled'),
+  counter(registry, 'penstock_source_records_total', 'Records fetched, by what became of them; the ledger', outcomes);
+  counter(registry, 'penstock_source_unreadable_records_total', 'New records that could not be read', each('unreadable'));
+  counter(
+    registry,
+    'penstock_source_id_conflicts_total',
+    'New records with the id of another one and other content',
+    each('id_conflict'),
   );
-  counter(registry, 'penstock_sink_events_total', 'Events by how they were settled; the ledger', settled ?? []);
-  gauge(registry, 'penstock_sink_open_events', 'Events pending or in the dead letters; the ledger', open ?? []);
-  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
-    [{}, imbalances.length],
-  ]);
 }
 
-/** The status and the ledger as Prometheus text. Everything is read when it is asked for; nothing is counted twice. */
-export function renderMetrics(report: StatusReport, ledger: LedgerReport): Promise<string> {
+function ofDelivered(registry: Registry, sinks: LedgerReport['sinks']): void {
+  const all = Object.entries(sinks);
+  const settled = all.flatMap(([sink, totals]) =>
+    Object.entries(sinkOutcomes).map(
+      ([name, outcome]) => [{ sink, outcome }, totals[name as keyof typeof sinkOutcomes]] as const,
+    ),
+  );
+  counter(registry, 'penstock_sink_events_total', 'Events by how they were settled; the ledger', settled);
+  gauge(
+    registry,
+    'penstock_sink_pending_events',
+    'Events that are not settled; the ledger',
+    all.map(([sink, { pending }]) => [{ sink }, pending]),
+  );
+  counter(
+    registry,
+    'penstock_sink_replayed_events_total',
+    'Events sent once more by a replay',
+    all.map(([sink, { replayed }]) => [{ sink }, replayed]),
+  );
+  counter(
+    registry,
+    'penstock_sink_possible_duplicates_total',
+    'Events sent again although the receiver may have stored them',
+    all.map(([sink, { possible_duplicates }]) => [{ sink }, possible_duplicates]),
+  );
+}
+
+function ofDaemon(registry: Registry, { journal, problems, config, version }: StatusReport, disk: Measured['disk']): void {
+  gauge(registry, 'penstock_journal_bytes', 'Bytes used by the journal', [[{}, journal.usedBytes]]);
+  gauge(registry, 'penstock_journal_max_bytes', 'Where collection pauses', [[{}, journal.maxBytes]]);
+  gauge(registry, 'penstock_journal_records', 'Records stored in the journal, settled ones included', [[{}, journal.records]]);
+  gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.hasRoom ? 1 : 0]]);
+  if (disk !== undefined) {
+    gauge(registry, 'penstock_disk_free_bytes', 'Free on the file system of data_dir', [[{}, disk.freeBytes]]);
+    gauge(registry, 'penstock_disk_size_bytes', 'Size of the file system of data_dir', [[{}, disk.sizeBytes]]);
+  }
+  const counted = (level: string): number => problems.filter((problem) => problem.level === level).length;
+  gauge(registry, 'penstock_problems', 'Problems that status shows, by level', [
+    [{ level: 'error' }, counted('error')],
+    [{ level: 'warning' }, counted('warning')],
+  ]);
+  if (config !== undefined) {
+    const { loaded_at, differs_from_file } = config;
+    gauge(registry, 'penstock_config_loaded_timestamp_seconds', 'When the configuration in force was loaded', [
+      [{}, loaded_at / 1000],
+    ]);
+    gauge(registry, 'penstock_config_differs_from_file', '1 while the files say something else than what runs', [
+      [{}, differs_from_file ? 1 : 0],
+    ]);
+  }
+  gauge(registry, 'penstock_build_info', 'The running version; always 1', [[{ version }, 1]]);
+}
+
+/** A histogram as Prometheus text; prom-client fills its own only one observation at a time. */
+function histogramText(name: string, help: string, label: string, all: ReadonlyMap<string, Histogram>): string {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  for (const [value, { bounds, counts, sum }] of all) {
+    const own = `${label}="${value.replaceAll(/[\\"]/g, String.raw`\$&`)}"`;
+    let total = 0;
+    for (const [index, count] of counts.entries()) {
+      total += count;
+      lines.push(`${name}_bucket{${own},le="${bounds[index] ?? '+Inf'}"} ${total}`);
+    }
+    lines.push(`${name}_sum{${own}} ${sum}`, `${name}_count{${own}} ${total}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function ofDurations({ sourceRequests, sinkRequests, deliveries, commits }: Durations, { sinks }: StatusReport): string {
+  const configured = new Set(sinks.map(({ name }) => name));
+  const running = (all: ReadonlyMap<string, Histogram>) => new Map([...all].filter(([name]) => configured.has(name)));
+  return [
+    histogramText(
+      'penstock_source_request_duration_seconds',
+      'Requests to vendors, failed ones included',
+      'connector',
+      sourceRequests.all,
+    ),
+    histogramText(
+      'penstock_sink_request_duration_seconds',
+      'Sends to a receiver until its answer, failed ones included',
+      'sink',
+      running(sinkRequests.all),
+    ),
+    histogramText(
+      'penstock_sink_delivery_duration_seconds',
+      "From the receipt of a batch's first record until the receiver took it; without replays",
+      'sink',
+      running(deliveries.all),
+    ),
+    histogramText('penstock_journal_commit_duration_seconds', 'Commits until they are on disk', 'operation', commits.all),
+  ].join('\n');
+}
+
+/**
+ * Everything as Prometheus text, read when it is asked for. Label values are names of the configuration or words of ours: nothing that a
+ * vendor or a receiver sends becomes one. The samples of one metric add up: none is a part of another.
+ */
+export async function renderMetrics(report: StatusReport, ledger: LedgerReport, measured: Measured): Promise<string> {
   const registry = new Registry();
   ofSources(registry, report);
+  ofCollected(registry, ledger.sources);
   ofSinks(registry, report);
-  ofLedger(registry, ledger);
-  gauge(registry, 'penstock_journal_bytes', 'Bytes used by the journal', [[{}, report.journal.usedBytes]]);
-  gauge(registry, 'penstock_journal_max_bytes', 'Where collection pauses', [[{}, report.journal.maxBytes]]);
-  gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, report.journal.hasRoom ? 1 : 0]]);
-  gauge(registry, 'penstock_problems', 'Problems that status shows, by level', [
-    [{ level: 'error' }, report.problems.filter(({ level }) => level === 'error').length],
-    [{ level: 'warning' }, report.problems.filter(({ level }) => level === 'warning').length],
+  ofDelivered(registry, ledger.sinks);
+  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
+    [{}, ledger.imbalances.length],
   ]);
-  gauge(registry, 'penstock_info', 'The running version', [[{ version: report.version }, 1]]);
-  return registry.metrics();
+  ofDaemon(registry, report, measured.disk);
+  const texts = [await registry.metrics(), ofDurations(measured.durations, report), await measured.process.metrics()];
+  return texts.join('\n');
 }

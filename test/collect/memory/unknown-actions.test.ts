@@ -23,7 +23,7 @@ it('counts an unknown action with its first and last time and one sample', () =>
   const unknown = new UnknownActions();
 
   const first = unknown.count([record('Moon Phase', 20, 'a'), record('Moon Phase', 10, 'b')], connector, 100);
-  if (first !== undefined) unknown.take(first.counts);
+  if (first !== undefined) unknown.take(first);
   const second = unknown.count([record('Moon Phase', undefined, 'c')], connector, 100);
 
   expect(first?.notes).toEqual({
@@ -59,7 +59,7 @@ it('keeps 200 actions and counts the rest together; one that got a row makes roo
   const unknown = new UnknownActions();
   const invented = Array.from({ length: 205 }, (_, n) => record(`invented_${n}`, n));
   const counted = unknown.count(invented, connector, 1000);
-  if (counted !== undefined) unknown.take(counted.counts);
+  if (counted !== undefined) unknown.take(counted);
   const learned = { actions: [{ key: 'invented_3' }] } as unknown as Connector;
 
   const full = unknown.count([record('late', 1)], connector, 1000);

@@ -1,4 +1,6 @@
+import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
+import { Durations } from '../../../src/base/histogram.ts';
 import type { LedgerReport } from '../../../src/operate/report/ledger.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import type { StatusReport } from '../../../src/operate/report/status.ts';
@@ -24,6 +26,7 @@ const ledger: LedgerReport = {
   shortfalls: [],
   imbalances: [],
 };
+const measured = { durations: new Durations(), disk: { freeBytes: 7, sizeBytes: 9 }, process: new Registry() };
 const report: StatusReport = {
   running: true,
   version: '1.2.3',
@@ -48,7 +51,7 @@ const report: StatusReport = {
 };
 
 it('tells holds, ages, the ledger and problems, and calls unconfirmed what it is', async () => {
-  const text = await renderMetrics(report, ledger);
+  const text = await renderMetrics(report, ledger, measured);
 
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   expect(lines).toEqual(
@@ -58,20 +61,68 @@ it('tells holds, ages, the ledger and problems, and calls unconfirmed what it is
       'penstock_source_consecutive_failures{source="acme"} 4',
       'penstock_source_records_total{source="acme",outcome="duplicate"} 3',
       'penstock_sink_events_total{sink="soc",outcome="sent_unconfirmed"} 7',
-      'penstock_sink_open_events{sink="soc",outcome="pending"} 3',
+      'penstock_sink_pending_events{sink="soc"} 3',
+      'penstock_sink_possible_duplicates_total{sink="soc"} 1',
+      'penstock_disk_free_bytes 7',
       'penstock_problems{level="error"} 1',
-      'penstock_info{version="1.2.3"} 1',
+      'penstock_build_info{version="1.2.3"} 1',
     ]),
   );
   expect(text).not.toContain('cursor_age_seconds{');
 });
 
 it('tells what a kind of sink counts itself', async () => {
-  const sink = { ...quietSink, counters: { truncated: 3 } };
+  const sink = { ...quietSink, counters: { truncated: 3, possible_duplicates: 9 } };
 
-  const text = await renderMetrics({ ...report, sinks: [sink, { ...sink, name: 'quiet', counters: {} }] }, ledger);
+  const text = await renderMetrics({ ...report, sinks: [sink, { ...sink, name: 'quiet', counters: {} }] }, ledger, measured);
 
   expect(text.split('\n').filter((line) => line.startsWith('penstock_sink_counted_total'))).toEqual([
     'penstock_sink_counted_total{sink="soc",what="truncated"} 3',
+  ]);
+});
+
+it('counts nothing twice: what was fetched is the sum of its outcomes, and so is what was new', async () => {
+  const text = await renderMetrics(report, ledger, measured);
+  const sumOf = (name: string): number =>
+    [...text.matchAll(new RegExp(`^${name}{.*} (\\d+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0);
+
+  expect(sumOf('penstock_source_records_total')).toBe(20);
+  // The two dead letters are those of the status, which has no sink here.
+  expect(sumOf('penstock_sink_events_total') + sumOf('penstock_sink_pending_events') + totals.dead_lettered).toBe(17);
+});
+
+it('gives as many samples whatever vendors call their actions', async () => {
+  const unknown = (names: number) => ({
+    ...quietSink,
+    unknown_actions: Object.fromEntries(Array.from({ length: names }, (_, index) => [`invented "${index}"`, 1])),
+  });
+  const source = {
+    ...report.sources[0],
+    unknown_actions: { records: 1_000_000, actions: [{ action: 'x"}\n# evil', count: 7 }] },
+  };
+  const given = { ...report, sources: [source as StatusReport['sources'][number]], sinks: [unknown(1)] };
+
+  const few = await renderMetrics(given, ledger, measured);
+  const many = await renderMetrics({ ...given, sinks: [unknown(1000)] }, ledger, measured);
+
+  expect(many).toBe(few);
+  expect(many).toContain('penstock_source_unknown_action_records_total{source="acme"} 1000000\n');
+  expect(many).not.toMatch(/invented|evil/);
+});
+
+it('tells how long things took in buckets that add up', async () => {
+  const durations = new Durations();
+  for (const seconds of [0.004, 0.2, 100]) durations.sinkRequests.of('soc').observe(seconds);
+  durations.sinkRequests.of('removed').observe(1);
+
+  const text = await renderMetrics({ ...report, sinks: [quietSink] }, ledger, { ...measured, durations });
+
+  const lines = text.split('\n').filter((line) => line.startsWith('penstock_sink_request_duration_seconds'));
+  const bounds = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '30', '60', '+Inf'];
+  const counts = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3];
+  expect(lines).toEqual([
+    ...bounds.map((le, index) => `penstock_sink_request_duration_seconds_bucket{sink="soc",le="${le}"} ${counts[index]}`),
+    'penstock_sink_request_duration_seconds_sum{sink="soc"} 100.204',
+    'penstock_sink_request_duration_seconds_count{sink="soc"} 3',
   ]);
 });

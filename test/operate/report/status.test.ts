@@ -1,4 +1,6 @@
+import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
+import { Durations } from '../../../src/base/histogram.ts';
 import type { SourceStatus } from '../../../src/collect/source.ts';
 import { renderMetrics } from '../../../src/operate/report/metrics.ts';
 import { problemsOf, type StatusReport } from '../../../src/operate/report/status.ts';
@@ -64,6 +66,7 @@ it('says once which actions have events that are not valid by OCSF, however many
   const metrics = await renderMetrics(
     { ...report, sinks, problems },
     { sources: {}, sinks: {}, imbalances: [], skipped: [], rows: [], shortfalls: [] },
+    { durations: new Durations(), disk: undefined, process: new Registry() },
   );
 
   const fix = 'correct the row of the action, or set validate: off';
