@@ -18,7 +18,7 @@ const config = `The configuration is one YAML file, config/penstock.yaml unless 
 Secrets are read from the environment, \${env:NAME}, or from files, \${file:/run/secrets/name}; $\${ is a literal \${.
 Relative paths start at the configuration file. Durations are written 30s, 5m, 24h, 30d; sizes 500KB, 2GiB.
 
-Begin with a copy of config/penstock.example.yaml, which has every option with a comment. Then:
+Begin with penstock init; config/penstock.example.yaml has every option with a comment. Then:
   $ penstock validate             checks the file, shows every fault with line and column
   $ penstock check                asks every source and sink once
   $ penstock preview SOURCE       shows a page of records beside the events that they become
@@ -46,6 +46,10 @@ const topics: Readonly<Record<string, { readonly summary: string; readonly text:
 
 /** Command lines that the help of a command ends with, by its name; a comment says what each is for. */
 export const helpExamples: Readonly<Record<string, readonly string[]>> = {
+  init: [
+    'penstock init                              # asks for vendor and sink',
+    'penstock init --vendor VENDOR --sink SINK --dir ./audit',
+  ],
   check: ['penstock check -c penstock.yaml            # before the first run, and after every change of a credential'],
   preview: [
     'penstock preview SOURCE --limit 1          # does the source answer, and is the event what you expect?',
@@ -118,7 +122,7 @@ export function addHelp(program: Command, { output }: CommandContext): void {
   program.addHelpText('after', `\nTopics (penstock help TOPIC):\n${list.join('\n')}\n`);
   program.addHelpText(
     'after',
-    'Start here:\n  $ penstock demo                       see it work, with simulated vendors\n  $ penstock help config                how to write a configuration\n  $ penstock validate -c penstock.yaml  every fault in it, with line and fix\n  $ penstock help COMMAND               options of a command, and examples',
+    'Start here:\n  $ penstock demo                       see it work, with simulated vendors\n  $ penstock init                       write a first configuration\n  $ penstock help config                how to write a configuration\n  $ penstock validate -c penstock.yaml  every fault in it, with line and fix\n  $ penstock help COMMAND               options of a command, and examples',
   );
   program
     .command('version')

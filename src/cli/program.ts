@@ -12,6 +12,7 @@ interface Family {
 
 /** One line per family; the order is that of the help. */
 const families: readonly Family[] = [
+  { commands: ['init'], load: () => import('./commands/init.ts') },
   { commands: ['validate'], load: () => import('./commands/validate.ts') },
   { commands: ['check', 'preview'], load: () => import('./commands/check.ts') },
   { commands: ['run'], load: () => import('./commands/run.ts') },

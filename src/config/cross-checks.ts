@@ -1,9 +1,11 @@
 import { basename, dirname, join } from 'node:path';
+import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
+import { placeholdersIn } from './starter.ts';
 
 /** What the file names: also those blocks that had faults of their own. */
 interface Named {
@@ -18,6 +20,7 @@ export async function checkTogether(named: Named, context: LoadContext, files: P
   checkRoutes(named, context);
   checkSinksAtAll(named, context);
   checkTwins(named.sources, context);
+  warnOfPlaceholders(context.doc.value, [], context);
   checkSinkFilters(named, context);
   const directories = named.sources
     .filter(({ connector }) => connector.kind === 'csv_directory')
@@ -120,6 +123,19 @@ function checkTwins(sources: readonly SourceConfig[], { doc, warnings }: LoadCon
         ),
       );
   }
+}
+
+/** What `penstock init` left for its reader to fill in. */
+function warnOfPlaceholders(value: unknown, at: YamlPath, context: LoadContext): void {
+  if (typeof value === 'string')
+    for (const name of placeholdersIn(value))
+      context.warnings.push(context.doc.fault(at, `"${name}" is a placeholder`, 'replace it with the value that it stands for'));
+  const inner: Iterable<[string | number, unknown]> = Array.isArray(value)
+    ? value.entries()
+    : isObject(value)
+      ? Object.entries(value)
+      : [];
+  for (const [step, item] of inner) warnOfPlaceholders(item, [...at, step], context);
 }
 
 interface Place {

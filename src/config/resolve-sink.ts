@@ -11,6 +11,7 @@ import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts'
 import { interpolate, pathKey } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 import { type Block, readBlock, soundPart, splitPath } from './read-block.ts';
+import { typeFor } from './sink-words.ts';
 import { readPastTime } from './times.ts';
 
 /** Turns one block under `sinks:` into a sink; undefined when it has faults, which stand in the context then. */
@@ -43,10 +44,11 @@ async function kindOf({ raw, at }: NamedBlock, { doc, from, faults, sinkTypes }:
   const kind = Object.hasOwn(sinkTypes, name) ? sinkTypes[name] : undefined;
   if (kind !== undefined) return kind;
   const guess = nearest(name, names);
+  const meant = guess === undefined ? typeFor(name, names) : `"${guess}"`;
   return report(
     [...at, 'type'],
     `unknown type "${name}"`,
-    `${guess === undefined ? '' : `did you mean "${guess}"? `}possible here: ${names.join(', ')}`,
+    `${meant === undefined ? '' : `did you mean ${meant}? `}possible here: ${names.join(', ')}`,
   );
 }
 

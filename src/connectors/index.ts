@@ -1,3 +1,10 @@
 export { compileConnector } from './compile.ts';
 export { actionsJsonSchema, connectorJsonSchema } from './connector-schema.ts';
-export { type ConnectorExtras, type ConnectorPlaces, listConnectors, loadConnector, loadConnectors } from './load.ts';
+export {
+  type ConnectorExtras,
+  type ConnectorPlaces,
+  connectorsFor,
+  listConnectors,
+  loadConnector,
+  loadConnectors,
+} from './load.ts';

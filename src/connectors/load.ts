@@ -83,10 +83,35 @@ async function findConnector(name: string, places: ConnectorPlaces): Promise<Bun
     }
   }
   const known = await listConnectors(places);
-  const guess = nearest(name, known);
+  const meant = await connectorsFor(name, places);
+  const guess = meant.length === 0 ? '' : `did you mean ${meant.map((one) => `"${one}"`).join(' or ')}? `;
   throw new PenstockError('PEN_USAGE', `there is no connector "${name}"`, {
-    fix: `${guess === undefined ? '' : `did you mean "${guess}"? `}known: ${known.join(', ') || 'none'}`,
+    fix: `${guess}known: ${known.join(', ') || 'none'}`,
   });
+}
+
+/**
+ * Connectors that a word most likely means: the one that it misspells, else all in whose name, product name or documentation's host it
+ * stands. A vendor is not always called as its connector is.
+ */
+export async function connectorsFor(word: string, places: ConnectorPlaces): Promise<string[]> {
+  const known = await listConnectors(places);
+  const guess = nearest(word, known);
+  if (guess !== undefined) return [guess];
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  if (plain(word).length < 3) return [];
+  const words = await Promise.all(known.map(async (name) => ({ name, words: [name, ...(await ownWords(name, places))] })));
+  return words.filter((one) => one.words.some((text) => plain(text).includes(plain(word)))).map(({ name }) => name);
+}
+
+async function ownWords(name: string, places: ConnectorPlaces): Promise<string[]> {
+  const { file, text } = await findConnector(name, places);
+  const value = parseYaml(text, file).value;
+  const { title, documentation } = isObject(value) ? value : {};
+  const pages = Array.isArray(documentation)
+    ? documentation.filter((page) => typeof page === 'string' && URL.canParse(page))
+    : [];
+  return [...(typeof title === 'string' ? [title] : []), ...pages.map((page) => new URL(page as string).hostname)];
 }
 
 async function withBases(main: BundledFile, places: ConnectorPlaces): Promise<BundledFile[]> {

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { sinkTypes } from '../../src/sinks/index.ts';
 import { costLength } from '../cost.ts';
 import { faultsOf, load, temporaryFolder } from './load.ts';
 
@@ -359,5 +360,28 @@ it('hands action rows of a source, written there or in a file, to the connector'
   expect(asked).toEqual([
     [join(folder, 'rows.yaml')],
     [{ file: `${join(folder, 'penstock.yaml')} (sources.b.actions)`, text: '{"actions":[{"action":"policy_moved"}]}' }],
+  ]);
+});
+
+it.each([
+  ['elasticsearch', 'did you mean type: http with preset: elasticsearch?'],
+  ['Sentinel', 'did you mean type: http with preset: sentinel?'],
+  ['splunk', 'did you mean "splunk_hec"?'],
+  ['azure_sentinel', 'did you mean type: http with preset: sentinel?'],
+  ['tcp', 'did you mean "syslog"?'],
+  ['console', 'did you mean "stdout"?'],
+])('answers type: %s with what to write', async (type, said) => {
+  const faults = await faultsOf(`sources: {}\nsinks: { out: { type: ${type} } }\n`, { sinkTypes });
+
+  expect(faults).toContainEqual(expect.stringContaining(said));
+});
+
+it('warns of what a first configuration left to fill in', async () => {
+  const { warnings } = await load(
+    `sources: { feed: { connector: vendor, options: { org_id: YOUR_ORG_ID } } } # YOUR_NAME\n${sinks}`,
+  );
+
+  expect(warnings.map(({ path, what }) => [path.join('.'), what])).toEqual([
+    ['sources.feed.options.org_id', '"YOUR_ORG_ID" is a placeholder'],
   ]);
 });

@@ -26,7 +26,8 @@ function counted(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
-async function validate({ config: file, withoutSecrets, json }: ValidateOptions, context: CommandContext): Promise<void> {
+/** Says what is wrong with a configuration, or that nothing is. Throws PEN_CONFIG_INVALID unless it prints JSON. */
+export async function validate({ config: file, withoutSecrets, json }: ValidateOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   try {
     const { sources, sinks, warnings } = await readConfig(file, seams, { withoutSecrets: withoutSecrets === true });
