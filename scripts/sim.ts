@@ -39,8 +39,8 @@ function seedsOf({ seed, seeds }: Options): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
-function describe({ hours, sources, sinks, events, faults, ends, clock, diskErrors, replays }: Scenario): string {
-  const rows = { sources, sinks, faults, ends, clock, diskErrors, replays };
+function describe({ hours, sources, sinks, events, faults, ends, clock, diskErrors, lostAnswers, replays }: Scenario): string {
+  const rows = { sources, sinks, faults, ends, clock, diskErrors, lostAnswers, replays };
   const shown = Object.entries(rows).flatMap(([name, list]) => list.map((item) => `  ${name}: ${JSON.stringify(item)}`));
   return [
     `  ${hours} h, ${events.length} events`,

@@ -48,6 +48,8 @@ const codes = {
   PEN_JOURNAL_FOREIGN: { exit: 1 },
   PEN_JOURNAL_UNWRITABLE: { exit: 1, source: 'fail_poll' },
   PEN_JOURNAL_FULL: { source: 'fail_poll' },
+  PEN_JOURNAL_UNAVAILABLE: { exit: 1, source: 'fail_poll' },
+  PEN_JOURNAL_FENCED: { exit: 1, source: 'fail_poll' },
   PEN_DATA_DIR_UNSAFE: { exit: 1 },
   PEN_NOT_FOUND: { exit: 1 },
   PEN_OPERATION_FAILED: { exit: 1 },

@@ -1,8 +1,10 @@
 // From examined records to one commit: filter, deduplicate, leave out our own traces, count.
 import { PenstockError } from '../base/errors.ts';
+import { uuid } from '../base/random.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { Commit, NewPage, Seen, StoredRecord, WindowDelta } from '../journal/journal.ts';
+import { untilAnswered } from '../journal/until-answered.ts';
 import { isFiltered, type SourceContext } from './context.ts';
 import { type ReadWindow, shortfallsAfter, shortfallsNote } from './memory/shortfalls.ts';
 import type { OwnRecords } from './own-records.ts';
@@ -25,6 +27,8 @@ export interface Place {
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
 const commitRecords = 5_000;
 const dayMs = 86_400_000;
+/** How long a commit is asked for again when its answer is lost; then the poll fails, and the next one goes on from what is durable. */
+const answerWithinMs = 5_000;
 
 /** Day of a record's own time, counted from the epoch; 0 without one. */
 export const dayOf = (time: number | undefined): number => (time === undefined ? 0 : Math.floor(time / dayMs));
@@ -65,22 +69,32 @@ async function commitPart(
     const shortfalls =
       isLast && place.read !== undefined ? shortfallsAfter(memory.shortfalls, place.read, received) : memory.shortfalls;
     const unknown = memory.unknown.count(sorted.fresh, settings.connector, received);
-    await journal.append({
-      source: settings.name,
-      ...pageOf(context, place.lane, sorted),
-      ...(isLast && place.checkpoint !== undefined ? { checkpoint: place.checkpoint } : {}),
-      ...(sorted.seen.length > 0 ? { seen: sorted.seen } : {}),
-      ...windowOf(place, sorted.counts, isLast),
-      ...notesOf(context, sorted, received, isLast, {
-        ...unknown?.notes,
-        ...(shortfalls === memory.shortfalls ? {} : { [shortfallsNote]: shortfalls }),
-      }),
-    });
+    const notes = { ...unknown?.notes, ...(shortfalls === memory.shortfalls ? {} : { [shortfallsNote]: shortfalls }) };
+    const commit = commitOf(context, sorted, place, { received, isLast, notes });
+    await untilAnswered(() => journal.append(commit), seams, answerWithinMs);
     if (unknown !== undefined) memory.unknown.take(unknown);
     memory.shortfalls = shortfalls;
     remember(context, sorted);
     return sorted.counts;
   });
+}
+
+/** The attempt is made here, once, so that the commit can be asked for again. */
+function commitOf(
+  context: SourceContext,
+  sorted: Sorted,
+  place: Place,
+  { received, isLast, notes }: { readonly received: number; readonly isLast: boolean; readonly notes: Commit['notes'] },
+): Commit {
+  return {
+    source: context.settings.name,
+    attempt: uuid(context.seams.random),
+    ...pageOf(context, place.lane, sorted),
+    ...(isLast && place.checkpoint !== undefined ? { checkpoint: place.checkpoint } : {}),
+    ...(sorted.seen.length > 0 ? { seen: sorted.seen } : {}),
+    ...windowOf(place, sorted.counts, isLast),
+    ...notesOf(context, sorted, received, isLast, notes),
+  };
 }
 
 async function lookUp({ journal, settings }: SourceContext, kept: ReadonlySet<RecordFacts>): Promise<Map<string, Set<string>>> {

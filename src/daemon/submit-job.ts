@@ -3,9 +3,11 @@ import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
+import { untilAnswered } from '../journal/until-answered.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
@@ -36,6 +38,7 @@ interface JobOutcome {
 }
 
 const lookEveryMs = 300;
+const answerWithinMs = 10_000;
 
 async function watch(journal: Journal, id: number, { onProgress, signal }: JobRequest, clock: Seams['clock']): Promise<Job> {
   for (;;) {
@@ -49,9 +52,19 @@ async function watch(journal: Journal, id: number, { onProgress, signal }: JobRe
   }
 }
 
+/** Inserts the job once, however often its answer is lost. */
+function insertJob(
+  journal: Journal,
+  seams: Seams,
+  { kind, args, signal }: Pick<JobRequest, 'args' | 'signal'> & { readonly kind: string },
+): Promise<Job> {
+  const token = uuid(seams.random);
+  return untilAnswered(() => journal.insertJob(kind, args, token), seams, answerWithinMs, signal);
+}
+
 async function submitToDaemon(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
-  const { id } = await journal.insertJob(request.kind, request.args);
+  const { id } = await insertJob(journal, seams, request);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
 }
 
@@ -59,7 +72,7 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
   await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
   const { journal, sinks } = daemon.runtime;
   daemon.startSinks();
-  const { id } = await journal.insertJob(request.kind, request.args);
+  const { id } = await insertJob(journal, seams, request);
   daemon.startJobs();
   const job = await watch(journal, id, request, seams.clock);
   using limit = deadline(seams.clock, request.drainMs, request.signal);

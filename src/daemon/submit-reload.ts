@@ -4,13 +4,16 @@ import { sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { silentLog } from '../base/log.ts';
+import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
 import type { Job } from '../journal/journal.ts';
+import { untilAnswered } from '../journal/until-answered.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import type { ReloadReport } from './configuration.ts';
 
 const lookEveryMs = 100;
+const answerWithinMs = 10_000;
 const looksPerCall = 20;
 
 function noDaemon({ data_dir }: Config, what: string): PenstockError {
@@ -37,7 +40,9 @@ export async function submitReload(config: Config, seams: Seams, signal: AbortSi
     (await findDaemon({ dataDir: config.data_dir, files: seams.files })) !== undefined;
   if (!(await isThere())) throw noDaemon(config, 'no daemon runs with this data_dir');
   await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'shared' });
-  const { id } = await journal.insertJob('reload', { file: resolve(config.file) });
+  const token = uuid(seams.random);
+  const insert = (): Promise<Job> => journal.insertJob('reload', { file: resolve(config.file) }, token);
+  const { id } = await untilAnswered(insert, seams, answerWithinMs, signal);
   for (let looks = 1; ; looks += 1) {
     const [job] = await journal.jobs({ id });
     if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} no longer exists`);

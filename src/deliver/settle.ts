@@ -1,6 +1,6 @@
 import { sleep } from '../base/clock.ts';
 import { explain, PenstockError } from '../base/errors.ts';
-import { fullJitterMs } from '../base/random.ts';
+import { fullJitterMs, uuid } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
 import type { SettleCounts } from '../journal/journal.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -36,6 +36,7 @@ export class Settler {
   readonly #settleable = new Signal();
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<OpenLane>();
+  readonly #attempts = new WeakMap<Settlement, string>();
   readonly #running: Promise<void>;
   #isBusy = false;
   #failures = 0;
@@ -108,7 +109,8 @@ export class Settler {
     if (settlement === undefined) return true;
     const { upTo, letters, resolved } = settlement;
     try {
-      await this.#deps.journal.settle(this.#sink, lane.lane, upTo, letters, countsOf(lane, settlement), resolved);
+      const attempt = this.#attemptOf(settlement);
+      await this.#deps.journal.settle(this.#sink, lane.lane, upTo, letters, countsOf(lane, settlement), resolved, attempt);
     } catch (error) {
       return this.#onFailed(lane, error);
     }
@@ -117,6 +119,13 @@ export class Settler {
     // What gathered while a settlement had to be tried again.
     this.#waiting.add(lane);
     return true;
+  }
+
+  /** Made once: an answer that was lost must not make the journal settle twice. */
+  #attemptOf(settlement: Settlement): string {
+    const attempt = this.#attempts.get(settlement) ?? uuid(this.#deps.seams.random);
+    this.#attempts.set(settlement, attempt);
+    return attempt;
   }
 
   #onSettled({ records, acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {

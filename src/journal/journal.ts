@@ -9,6 +9,8 @@ export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
 
 /**
  * The durable log between collect and deliver. Asynchronous and log-shaped, so that another engine can stand in for it: every commit is
- * one self-contained value. Rejects with PEN_JOURNAL_FULL (no room for an append), PEN_JOURNAL_UNWRITABLE (I/O), PEN_JOURNAL_CORRUPT.
+ * one self-contained value. Rejects with PEN_JOURNAL_FULL (no room for an append), PEN_JOURNAL_UNWRITABLE (I/O), PEN_JOURNAL_CORRUPT,
+ * PEN_JOURNAL_UNAVAILABLE (no answer: it may or may not have been done; ask again with the same attempt), PEN_JOURNAL_FENCED (another
+ * process owns the source by now; nothing was written).
  */
 export interface Journal extends RecordLog, Delivery, Jobs, Reports, Registration, AsyncDisposable {}

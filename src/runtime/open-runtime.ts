@@ -35,10 +35,8 @@ const userAgentNote = 'user_agent_id';
 
 /** The User-Agent of this journal: it carries a random 128-bit id, so that the records of our own requests can be recognised. */
 export async function userAgentOf(journal: Journal, seams: Seams): Promise<string> {
-  const known = await journal.note('', userAgentNote);
-  const id = typeof known === 'string' ? known : seams.random.hex(16);
-  if (known !== id) await journal.setNote('', userAgentNote, id);
-  return `${plainUserAgent} (${id})`;
+  const id = await journal.setNoteIfAbsent('', userAgentNote, seams.random.hex(16));
+  return `${plainUserAgent} (${String(id)})`;
 }
 
 function openClient(connection: ConnectionConfig, context: OpenContext): Promise<HttpClient> {

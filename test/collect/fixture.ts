@@ -283,6 +283,9 @@ export function collectingLog(): { readonly log: Log; readonly lines: Record<str
   return { log: openLog('debug', stream, createSecrets()), lines };
 }
 
+// Each bench throws dice of its own: what is to be unique, such as an attempt, stays so beside another one.
+let seed = 0;
+
 /** Everything a source needs, on a virtual clock. */
 export function bench(
   clock: VirtualClock,
@@ -291,7 +294,7 @@ export function bench(
   change: Partial<SourceEnvironment> = {},
 ): Bench {
   const { log, lines } = collectingLog();
-  const seams = { ...systemSeams(), clock, random: seededRandom(1) };
+  const seams = { ...systemSeams(), clock, random: seededRandom((seed += 1)) };
   return {
     clock,
     seams,

@@ -6,6 +6,8 @@ import { inMemory, onDisk, type Place } from './places.ts';
 
 const none = zeroTotals();
 const live: Lane = { kind: 'live', source: 's' };
+const attempt = 'd1f4a2c0-6c1e-4a53-9b6e-2f0f3c9a7e11';
+const anotherAttempt = '7b9e5d34-0f6a-4c2d-8a71-5e4c1b2d3f60';
 const at = (position: number): Position => position as Position;
 
 async function laneOf(journal: Journal, name: string): Promise<LaneState> {
@@ -52,6 +54,68 @@ describe.each([
   { kind: 'on disk', place: onDisk },
   { kind: 'in memory', place: inMemory },
 ])('a journal $kind', ({ place }) => {
+  it('makes a commit once that is asked for again because its answer was lost', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const commit = { ...commitOf('s', someRecords(3)), attempt };
+
+    await journal.append(commit);
+    await journal.append(commit);
+    await journal.append({ ...commitOf('s', someRecords(2, { prefix: 'x' })), attempt: anotherAttempt });
+
+    expect((await journal.lanes('a'))[0]?.pending).toBe(5);
+    expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 5, new: 5 });
+  });
+
+  it('settles once what is asked for again because its answer was lost', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const records = someRecords(3);
+    await journal.append(commitOf('s', records));
+    const letters = records.slice(0, 1).map((record) => letterOf(record));
+
+    await journal.settle('a', live, at(2), letters, { acknowledged: 1, possible_duplicates: 1 }, [], attempt);
+    await journal.settle('a', live, at(2), letters, { acknowledged: 1, possible_duplicates: 1 }, [], attempt);
+    await journal.settle('a', live, at(3), [], { acknowledged: 1 }, [], anotherAttempt);
+
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, dead_lettered: 1, possible_duplicates: 1 });
+    expect(await journal.countDeadLetters({})).toBe(1);
+    expect(await journal.lanes('a')).toEqual([]);
+  });
+
+  it('settles a replay once when its answer was lost', async () => {
+    const { journal: opened, records } = await openWithLetter(place);
+    await using journal = opened;
+    const { lane, last } = await openLane(journal, 1, { kind: 'dead_letters' });
+    const [record] = records;
+
+    await journal.settle('a', lane, last, [letterOf(record)], { possible_duplicates: 1 }, [], attempt);
+    await journal.settle('a', lane, last, [letterOf(record)], { possible_duplicates: 1 }, [], attempt);
+
+    expect(await totalsOf(journal, 'a')).toMatchObject({ dead_lettered: 1, possible_duplicates: 1 });
+    expect((await journal.deadLetters({}, 10)).map(({ attempts }) => attempts)).toEqual([2 * letterOf(record).attempts]);
+  });
+
+  it('inserts a job once that is asked for again because its answer was lost', async () => {
+    await using journal = await (await place())();
+
+    const first = await journal.insertJob('verify', { source: 's' }, attempt);
+    const again = await journal.insertJob('verify', { source: 's' }, attempt);
+    const other = await journal.insertJob('verify', { source: 's' }, anotherAttempt);
+
+    expect(again).toEqual(first);
+    expect((await journal.jobs()).map(({ id }) => id)).toEqual([first.id, other.id]);
+  });
+
+  it('keeps the first of two notes that are set where none is', async () => {
+    await using journal = await (await place())();
+
+    const notes = await Promise.all(['one', 'two'].map((value) => journal.setNoteIfAbsent('', 'id', value)));
+
+    expect(notes).toEqual(['one', 'one']);
+    expect(await journal.note('', 'id')).toBe('one');
+  });
+
   it('hands every sink the records in order, from its own offset', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a'), sink('b')]);

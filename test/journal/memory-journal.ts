@@ -16,6 +16,8 @@ export interface MemoryJournal
   put(lane: Lane, records: readonly StoredRecord[], more?: { readonly letters?: readonly number[] }): void;
   /** Makes a call of the name reject with what the function gives, until it gives undefined. */
   readonly failing: Partial<Record<keyof Journal, () => unknown>>;
+  /** The same after the call was done: its answer is lost. */
+  readonly losing: Partial<Record<keyof Journal, () => unknown>>;
   /** What all settles counted together. */
   readonly settled: Required<SettleCounts> & { readonly dead_lettered: number };
   readonly settles: number;
@@ -29,6 +31,7 @@ export interface MemoryJournal
 /** Opens a journal over a disk. `step` comes before and after every operation; when it never resolves, the process is dead there. */
 export function memoryJournal(disk: MemoryDisk = emptyDisk(), step?: () => Promise<void>): MemoryJournal {
   const failing: MemoryJournal['failing'] = {};
+  const losing: MemoryJournal['losing'] = {};
   const settled = { acknowledged: 0, unconfirmed: 0, not_routed: 0, replayed: 0, possible_duplicates: 0, dead_lettered: 0 };
   let settles = 0;
   const opened = openMemoryJournal(disk, {
@@ -37,14 +40,18 @@ export function memoryJournal(disk: MemoryDisk = emptyDisk(), step?: () => Promi
       if (error !== undefined) throw error;
       return step?.();
     },
-    after: step,
+    after(operation) {
+      const error = losing[operation]?.();
+      if (error !== undefined) throw error;
+      return step?.();
+    },
   });
   const replayAt = ({ kind, job = 0, source }: Lane): MemoryReplay | undefined =>
     kind === 'replay' ? disk.replays.find((replay) => replay.job === job && replay.source === source) : undefined;
   const journal: MemoryJournal = {
     ...opened,
-    async settle(sink, lane, upTo, letters, counts, resolved) {
-      await opened.settle(sink, lane, upTo, letters, counts, resolved);
+    async settle(sink, lane, upTo, letters, counts, ...more) {
+      await opened.settle(sink, lane, upTo, letters, counts, ...more);
       settles += 1;
       addCounts(settled, counts);
       settled.dead_lettered += letters.length;
@@ -52,6 +59,7 @@ export function memoryJournal(disk: MemoryDisk = emptyDisk(), step?: () => Promi
     disk,
     ...pick(disk),
     failing,
+    losing,
     settled,
     holdNotes: holdsOfSinks(disk),
     inserted: disk.jobs,

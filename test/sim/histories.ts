@@ -9,6 +9,7 @@ const nothing: Omit<Scenario, 'sources' | 'sinks' | 'events'> = {
   ends: [],
   clock: [],
   diskErrors: [],
+  lostAnswers: [],
   replays: [],
 };
 const sink = { name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 1 } as const;

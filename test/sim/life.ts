@@ -1,5 +1,6 @@
 // One life of Penstock: the real journal, collect, deliver and job runner on the files that an earlier life left, until it ends.
 import type { Clock } from '../../src/base/clock.ts';
+import { PenstockError } from '../../src/base/errors.ts';
 import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
@@ -44,6 +45,8 @@ export interface LifeParts {
   readonly log: Log;
   /** Code of the error with which SQLite answers the next commit; undefined: it takes it. */
   readonly diskError: () => 10 | 13 | undefined;
+  /** True when the answer of the call that was just done is lost. */
+  readonly losesAnswer: () => boolean;
 }
 
 export interface Life {
@@ -110,6 +113,7 @@ const journalMethods = [
   'checkpoint',
   'note',
   'setNote',
+  'setNoteIfAbsent',
   'windows',
   'lanes',
   'connectorText',
@@ -129,7 +133,7 @@ const journalMethods = [
 type Work = (...args: readonly never[]) => Promise<unknown>;
 
 /** The journal as a mortal process has it: it may die before each call and before each answer, and nothing reaches the dead. */
-function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): Journal {
+function mortal(raw: Journal, fate: Fate, { time, witness, feeds, losesAnswer }: LifeParts): Journal {
   const vendors = new Map(feeds.map(({ plan, vendor }) => [plan.name, vendor]));
   async function between<T>(work: () => Promise<T>, after?: (result: T) => void): Promise<T> {
     await fate.step();
@@ -140,6 +144,7 @@ function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): 
       await fate.alive();
       throw error;
     }
+    if (!fate.dead && losesAnswer()) throw new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'the answer was lost');
     if (!fate.dead) after?.(result);
     await fate.step();
     return result;
@@ -172,9 +177,9 @@ function mortal(raw: Journal, fate: Fate, { time, witness, feeds }: LifeParts): 
           for (const page of pages) witness.onRead(lane, page);
         },
       ),
-    settle: (sink, lane, upTo, letters, counts, resolved) =>
+    settle: (sink, lane, upTo, letters, counts, resolved, attempt) =>
       between(
-        () => raw.settle(sink, lane, upTo, letters, counts, resolved),
+        () => raw.settle(sink, lane, upTo, letters, counts, resolved, attempt),
         () => witness.onSettled(sink, lane, upTo, letters, counts),
       ),
     async changed(signal) {

@@ -15,7 +15,7 @@ export interface Mutant {
 
 type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
 
-const appendOfPage = '    await journal.append({\n      source: settings.name,\n      ...pageOf(';
+const appendOfPage = '    await untilAnswered(() => journal.append(commit), seams, answerWithinMs);';
 export const mutants: readonly Mutant[] = [
   {
     name: 'no sync at all',
@@ -49,9 +49,19 @@ export const mutants: readonly Mutant[] = [
     edits: [[appendOfPage, `    await journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],
   },
   {
+    name: 'attempt of an append made anew when it is asked for again',
+    file: 'src/collect/admit.ts',
+    edits: [['journal.append(commit)', 'journal.append({ ...commit, attempt: uuid(seams.random) })']],
+  },
+  {
+    name: 'attempt of a settle made anew when it is asked for again',
+    file: 'src/deliver/settle.ts',
+    edits: [['this.#attempts.get(settlement) ?? uuid(', 'uuid(']],
+  },
+  {
     name: 'error of an append swallowed',
     file: 'src/collect/admit.ts',
-    edits: [[/(await journal\.append\(\{[^]*?\n {4}\}\));/, '$1.catch(() => undefined);']],
+    edits: [[appendOfPage, appendOfPage.replace(';', '.catch(() => undefined);')]],
   },
   {
     name: 'error of a commit swallowed',

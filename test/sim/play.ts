@@ -141,6 +141,8 @@ class Playing {
   readonly #base: string;
   readonly #log: Log;
   #diskErrors: Scenario['diskErrors'];
+  #lostAnswers: Scenario['lostAnswers'];
+  #asked = 0;
   readonly #replays: { at: number; sink: string; from: number; to: number }[];
   readonly #buried: Promise<unknown>[] = [];
   #ends: EndPlan[];
@@ -154,6 +156,7 @@ class Playing {
     this.#log = log;
     this.#ends = [...scenario.ends];
     this.#diskErrors = scenario.diskErrors;
+    this.#lostAnswers = scenario.lostAnswers;
     this.#replays = [...scenario.replays];
   }
 
@@ -188,6 +191,7 @@ class Playing {
   calm(): void {
     this.#ends = [];
     this.#diskErrors = [];
+    this.#lostAnswers = [];
   }
 
   get #end(): EndPlan | undefined {
@@ -213,6 +217,7 @@ class Playing {
       witness,
       log: this.#log.child({ life: this.#number }),
       diskError: () => this.#diskError(),
+      losesAnswer: () => this.#losesAnswer(),
     });
     life.opened.then(
       () => this.#askForReplays(life),
@@ -224,6 +229,14 @@ class Playing {
   #diskError(): 10 | 13 | undefined {
     const { elapsed } = this.world.time;
     return this.#diskErrors.find(({ at, ms }) => at <= elapsed && elapsed < at + ms)?.errcode;
+  }
+
+  #losesAnswer(): boolean {
+    const { elapsed } = this.world.time;
+    return this.#lostAnswers.some(
+      ({ at, ms, share }) =>
+        at <= elapsed && elapsed < at + ms && diceAt(this.world.scenario.seed, 'answers', () => this.#asked++).chance(share),
+    );
   }
 
   #askForReplays(life: Life): void {

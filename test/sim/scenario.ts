@@ -109,6 +109,8 @@ export interface Scenario {
   readonly clock: readonly { readonly at: number; readonly byMs: number }[];
   /** Times during which SQLite refuses every commit: an I/O error (10) or a full disk (13). */
   readonly diskErrors: readonly { readonly at: number; readonly errcode: 10 | 13; readonly ms: number }[];
+  /** Times during which the journal does what it is asked for, and a share of its answers is lost. */
+  readonly lostAnswers: readonly { readonly at: number; readonly ms: number; readonly share: number }[];
   /** Stored events that are delivered again, as an operator may ask for. */
   readonly replays: readonly { readonly at: number; readonly sink: string; readonly from: number; readonly to: number }[];
 }
@@ -358,6 +360,13 @@ function drawEarly(seed: number, hours: number): Scenario {
           },
         ]
       : [],
+    lostAnswers: dice.chance(0.4)
+      ? Array.from({ length: dice.between(1, 3) }, () => ({
+          at: drawMoment(dice, hours, events),
+          ms: dice.pick([2_000, minute, 10 * minute]),
+          share: dice.pick([0.2, 0.5]),
+        }))
+      : [],
   };
 }
 
@@ -379,10 +388,12 @@ const quiet: Scenario = {
   ends: [],
   clock: [],
   diskErrors: [],
+  lostAnswers: [],
   replays: [],
 };
 
-/** Small histories that leave no place out: an end at each step and around each commit, and a disk that fails at each second. */
+/** Small histories that leave no place out: an end at each step and around each commit, and a disk that fails, or an answer of
+ * the journal that is lost, at each second. */
 export function smallHistories(steps = 60, commits = 20): Scenario[] {
   const end = { at: 55_000, share: 0.5, downMs: 1_000 };
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -390,6 +401,7 @@ export function smallHistories(steps = 60, commits = 20): Scenario[] {
   const atCommits = upTo(commits).flatMap((nth) =>
     (['before', 'during', 'after'] as const).map((when): EndPlan => ({ ...end, kind: 'commit', nth, when })),
   );
+  const losing = upTo(12).map((n) => ({ ...quiet, lostAnswers: [{ at: 58_000 + n * 1_500, ms: 4_000, share: 0.6 }] }));
   const failing = upTo(12).map((n) => ({ ...quiet, diskErrors: [{ at: 58_000 + n * 1_500, errcode: 10 as const, ms: 4_000 }] }));
-  return [...[...atSteps, ...atCommits].map((one) => ({ ...quiet, ends: [one] })), ...failing];
+  return [...[...atSteps, ...atCommits].map((one) => ({ ...quiet, ends: [one] })), ...failing, ...losing];
 }

@@ -4,7 +4,7 @@ import { hour, type Scenario } from './scenario.ts';
 
 export type Play = (scenario: Scenario) => Promise<Outcome>;
 
-const lists = ['ends', 'faults', 'clock', 'diskErrors', 'replays', 'sinks', 'sources', 'events'] as const;
+const lists = ['ends', 'faults', 'clock', 'diskErrors', 'lostAnswers', 'replays', 'sinks', 'sources', 'events'] as const;
 type ListName = (typeof lists)[number];
 
 function shorter(scenario: Scenario, hours: number): Scenario {
@@ -17,6 +17,7 @@ function shorter(scenario: Scenario, hours: number): Scenario {
     ends: scenario.ends.filter(({ at }) => at < end),
     clock: scenario.clock.filter(({ at }) => at < end),
     diskErrors: scenario.diskErrors.filter(({ at }) => at < end),
+    lostAnswers: scenario.lostAnswers.filter(({ at }) => at < end),
     replays: scenario.replays.filter(({ at }) => at < end),
   };
 }

@@ -13,6 +13,7 @@ const calm: Scenario = {
   ends: [],
   clock: [],
   diskErrors: [],
+  lostAnswers: [],
   replays: [],
 };
 

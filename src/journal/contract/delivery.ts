@@ -69,6 +69,9 @@ export interface Delivery {
    * In a stored lane acknowledged, unconfirmed, not_routed and the letters must account for every record between the offset and `upTo`,
    * otherwise PEN_INTERNAL. In a replay lane only `replayed` counts: the records have been counted once before. A replay keeps one
    * letter per event, and writes none for a letter that left the journal meanwhile.
+   *
+   * `attempt`: a UUID made once for this settlement and kept when it is asked for again because its answer was lost. The last one of a sink
+   * and lane is remembered: asked with it again, the journal answers as if it had just settled.
    */
   settle(
     sink: string,
@@ -77,6 +80,7 @@ export interface Delivery {
     letters: readonly NewDeadLetter[],
     counts: SettleCounts,
     resolvedLetters?: readonly number[],
+    attempt?: string,
   ): Promise<void>;
   /**
    * Resolves when something may have changed (an append, a job, a registration, about a second after another process wrote), or the signal

@@ -124,7 +124,8 @@ export interface Job {
 
 /** Long operations, as rows: a daemon that restarts goes on with those that ran. */
 export interface Jobs {
-  insertJob(kind: string, args: Json): Promise<Job>;
+  /** `token`: a UUID made once for this job and kept when it is asked for again because the answer was lost; then the same job is returned. */
+  insertJob(kind: string, args: Json, token?: string): Promise<Job>;
   jobs(filter?: { readonly states?: readonly JobState[]; readonly id?: number }): Promise<readonly Job[]>;
   updateJob(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
 }

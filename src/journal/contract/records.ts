@@ -73,6 +73,11 @@ export interface LedgerWindow extends Omit<WindowDelta, 'complete'> {
 /** One self-contained change, atomic and durable: a page, the checkpoint after it, what was seen, what to count. */
 export interface Commit {
   readonly source: string;
+  /**
+   * A UUID made once for this commit and kept when it is asked for again because its answer was lost: a journal that has it answers as if it
+   * had just made it. The last one of a source is remembered, so nothing else of the source may come between. Without one it is made again.
+   */
+  readonly attempt?: string;
   readonly page?: NewPage;
   /** Replaces the named checkpoint: `live`, or `job:7` for a backfill. null deletes it. */
   readonly checkpoint?: { readonly name: string; readonly value: Json };
@@ -131,6 +136,8 @@ export interface RecordLog {
   note(source: string, name: string): Promise<Json>;
   /** Replaces a note; the source '' is for notes that belong to none. */
   setNote(source: string, name: string, value: Json): Promise<void>;
+  /** Sets a note unless there is one, and returns the one that stands. */
+  setNoteIfAbsent(source: string, name: string, value: Json): Promise<Json>;
   /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
   windows(source: string, from: number, to: number): Promise<readonly LedgerWindow[]>;
 }

@@ -27,8 +27,8 @@ export function withPageCache(journal: Journal, maxBytes: number): Journal {
       const pages = cache.read(lane, after, limit);
       return pages.length > 0 ? Promise.resolve(pages) : journal.read(sink, lane, after, limit);
     },
-    async settle(sink, lane, upTo, letters, counts, resolvedLetters) {
-      await journal.settle(sink, lane, upTo, letters, counts, resolvedLetters);
+    async settle(sink, lane, upTo, ...what) {
+      await journal.settle(sink, lane, upTo, ...what);
       cache.settled(sink, lane, upTo);
     },
     async renameSource(from, to) {

@@ -10,11 +10,12 @@ const mostEnded = 1_000;
 /** The table of jobs: queued -> running -> done, failed or cancelled. */
 export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   const insert = db.prepare(
-    "INSERT INTO jobs (kind, args, state, progress, created) VALUES (?, ?, 'queued', 'null', ?) RETURNING *",
+    "INSERT INTO jobs (kind, args, token, state, progress, created) VALUES (?, ?, ?, 'queued', 'null', ?) RETURNING *",
   );
   const select = db.prepare(
     'SELECT * FROM jobs WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) ORDER BY id',
   );
+  const byToken = db.prepare('SELECT * FROM jobs WHERE token = ?');
   const update = db.prepare(
     `UPDATE jobs SET state = ifnull(?2, state), progress = ifnull(?3, progress), error = ifnull(?4, error),
      started = CASE WHEN ?2 = 'running' THEN ifnull(started, ?5) ELSE started END,
@@ -22,9 +23,11 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   );
   const prune = db.prepare("DELETE FROM jobs WHERE id <= ? AND state IN ('done', 'failed', 'cancelled')");
   return {
-    async insertJob(kind, args) {
+    async insertJob(kind, args, token) {
       const row = await writer.write(() => {
-        const inserted = one<JobRow>(insert, kind, JSON.stringify(args ?? null), clock.now());
+        const known = token === undefined ? undefined : one<JobRow>(byToken, token);
+        if (known !== undefined) return known;
+        const inserted = one<JobRow>(insert, kind, JSON.stringify(args ?? null), token ?? null, clock.now());
         prune.run((inserted?.id ?? 0) - mostEnded);
         return inserted;
       });

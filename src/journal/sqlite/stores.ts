@@ -2,7 +2,7 @@ import type { Journal, JournalUsage } from '../journal.ts';
 import type { Core } from './core.ts';
 import { openLetters } from './delivery/dead-letters.ts';
 import { openLedger } from './delivery/ledger.ts';
-import { openOffsets } from './delivery/offsets.ts';
+import { openIsMade, openOffsets } from './delivery/offsets.ts';
 import { openReplays } from './delivery/replays.ts';
 import { all, one } from './file/database.ts';
 import { openJobs } from './jobs.ts';
@@ -46,6 +46,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
     hasRoom: () => limits.hasRoom(),
     usage: openUsage(core, limits),
     setNote: state.setNote,
+    setNoteIfAbsent: state.setNoteIfAbsent,
     setHold: state.setHold,
     holds: state.holds,
     openReplay: (job, sink, what) => replays.open(job, sink, what),
@@ -74,6 +75,7 @@ function reading({
 
 function delivery({ core, letters, ledger, offsets, replays }: Stores): Pick<Journal, 'lanes' | 'read' | 'settle'> {
   const { names, writer } = core;
+  const isMade = openIsMade(core);
   return {
     lanes: async (sink) => {
       const id = names.requireSink(sink);
@@ -83,10 +85,11 @@ function delivery({ core, letters, ledger, offsets, replays }: Stores): Pick<Jou
       names.requireSink(sink);
       return lane.kind === 'replay' ? replays.read(lane, after, limit) : offsets.read(lane, after, limit);
     },
-    settle: (sinkName, lane, upTo, refused, counts, resolved = []) =>
+    settle: (sinkName, lane, upTo, refused, counts, resolved = [], attempt) =>
       writer.write(() => {
         const sink = names.requireSink(sinkName);
         const store = lane.kind === 'replay' ? replays : offsets;
+        if (attempt !== undefined && isMade(sink, lane, attempt)) return;
         letters.resolve(sink, resolved, counts.unconfirmed ?? 0);
         store.settle(sink, lane, upTo, refused, counts);
         ledger.add(sink, names.requireSource(lane.source), 'possible_duplicates', counts.possible_duplicates ?? 0);

@@ -66,6 +66,8 @@ export interface MemoryDisk {
   /** By `kind name`. */
   readonly held: Map<string, HoldNote>;
   readonly connectors: Map<string, string>;
+  /** Last attempt of a source's commits, of a sink's settlements in a lane, and of each job. */
+  readonly attempts: Map<string, string>;
 }
 
 export function emptyDisk(change: Partial<Pick<MemoryDisk, 'strict' | 'now'>> = {}): MemoryDisk {
@@ -91,6 +93,7 @@ export function emptyDisk(change: Partial<Pick<MemoryDisk, 'strict' | 'now'>> = 
     seen: new Map(),
     held: new Map(),
     connectors: new Map(),
+    attempts: new Map(),
     ...change,
   };
 }

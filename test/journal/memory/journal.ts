@@ -11,7 +11,8 @@ import { forgetSink, ledgerRows, register, renameSink, renameSource, resetSource
 export interface Steps {
   /** Where it never resolves, the process is dead; where it rejects or throws, the operation fails and has done nothing. */
   readonly before?: (operation: keyof Journal) => Promise<void> | undefined;
-  readonly after?: (() => Promise<void>) | undefined;
+  /** Where it rejects or throws, the operation was done and its answer is lost. */
+  readonly after?: ((operation: keyof Journal) => Promise<void> | undefined) | undefined;
 }
 
 export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {}): Journal & { wake(): void } {
@@ -23,7 +24,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
   const stepped = async <T>(operation: keyof Journal, work: () => T): Promise<T> => {
     await before?.(operation);
     const result = work();
-    if (after !== undefined) await after();
+    await after?.(operation);
     return result;
   };
   const requireSink = (sink: string): void => {
@@ -49,7 +50,9 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       const earlier = appending.get(commit.source);
       const run = async (): Promise<void> => {
         if (earlier !== undefined) await earlier;
-        await changing('append', () => append(disk, structuredClone(commit)));
+        await changing('append', () => {
+          if (!isMade(disk, `append ${commit.source}`, commit.attempt)) append(disk, structuredClone(commit));
+        });
       };
       const done = run();
       appending.set(commit.source, done);
@@ -66,6 +69,8 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
     note: (source, name) => stepped('note', () => disk.notes.get(`${source} ${name}`)),
     setNote: (source, name, value) =>
       stepped('setNote', () => void disk.notes.set(`${source} ${name}`, structuredClone(value ?? null))),
+    setNoteIfAbsent: (source, name, value) =>
+      stepped('setNoteIfAbsent', () => valueAt(disk.notes, `${source} ${name}`, () => structuredClone(value ?? null))),
     windows: (source, from, to) =>
       stepped('windows', () =>
         [...disk.windows.values()]
@@ -84,10 +89,11 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
         requireSink(sink);
         return read(disk, sink, lane, after, limit);
       }),
-    settle: (sink, lane, upTo, letters, counts, resolved = []) =>
+    settle: (sink, lane, upTo, letters, counts, resolved = [], attempt) =>
       stepped('settle', () => {
         requireSink(sink);
-        settle(disk, { sink, lane, upTo, letters, counts, resolved });
+        if (!isMade(disk, `settle ${sink} ${laneKey(lane)} ${lane.job ?? ''}`, attempt))
+          settle(disk, { sink, lane, upTo, letters, counts, resolved });
       }),
     changed: (signal) =>
       new Promise((resolve) => {
@@ -118,11 +124,14 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       }),
     closeReplay: (job) => stepped('closeReplay', () => void removeFrom(disk.replays, (replay) => replay.job === job)),
 
-    insertJob: (kind, args) =>
+    insertJob: (kind, args, token) =>
       changing('insertJob', () => {
+        const known = disk.jobs.find(({ id }) => token !== undefined && disk.attempts.get(`job ${id}`) === token);
+        if (known !== undefined) return { ...known };
         const none = { progress: null, error: undefined, started: undefined, finished: undefined };
         const job = { id: disk.jobs.length + 1, kind, args, state: 'queued' as const, created: disk.now(), ...none };
         disk.jobs.push(job);
+        if (token !== undefined) disk.attempts.set(`job ${job.id}`, token);
         return { ...job };
       }),
     jobs: ({ states, id } = {}) =>
@@ -164,6 +173,14 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       wake();
     },
   };
+}
+
+/** Whether the last call under the key was of the same attempt; takes note of it when not. */
+function isMade(disk: MemoryDisk, key: string, attempt: string | undefined): boolean {
+  if (attempt === undefined) return false;
+  const made = disk.attempts.get(key) === attempt;
+  disk.attempts.set(key, attempt);
+  return made;
 }
 
 function append(disk: MemoryDisk, commit: Commit): void {

@@ -124,6 +124,27 @@ function openSettle(core: Core, move: ReturnType<typeof openMove>, ledger: Ledge
   };
 }
 
+/** Whether a settlement was made before and its answer lost; takes note of it when not. Only inside a write. */
+export function openIsMade({ db, names }: Core): (sink: number, lane: Lane, attempt: string) => boolean {
+  const last = {
+    stored: db.prepare('SELECT 1 AS made FROM offsets WHERE sink = ? AND source = ? AND kind = ? AND attempt = ?'),
+    replay: db.prepare('SELECT 1 AS made FROM replays WHERE sink = ? AND source = ? AND job = ? AND attempt = ?'),
+  };
+  const note = {
+    stored: db.prepare(
+      'INSERT INTO offsets (sink, source, kind, attempt, position) VALUES (?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET attempt = excluded.attempt',
+    ),
+    replay: db.prepare('UPDATE replays SET attempt = ?4 WHERE sink = ?1 AND source = ?2 AND job = ?3'),
+  };
+  return (sink, lane, attempt) => {
+    const store = lane.kind === 'replay' ? 'replay' : 'stored';
+    const which = [sink, names.requireSource(lane.source), store === 'replay' ? (lane.job ?? 0) : kindNumber(lane.kind), attempt];
+    if (one(last[store], ...which) !== undefined) return true;
+    note[store].run(...which);
+    return false;
+  };
+}
+
 /** The columns of an offset that its checksum covers. */
 export interface OffsetRow {
   readonly sink: number;

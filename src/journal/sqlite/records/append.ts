@@ -16,6 +16,7 @@ export function openAppend(
 ): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
   const { limits } = stores;
   const apply = openApply(core, stores);
+  const isMade = openIsMade(core);
   const listeners = new Set<(page: AppendedPage) => void>();
   const notify = (page: AppendedPage): void => {
     for (const listener of listeners) listener(page);
@@ -28,10 +29,11 @@ export function openAppend(
     const bytes = rows.reduce((sum, row) => sum + row.body.length, 0) + (commit.seen?.length ?? 0) * bytesPerSeen;
     if (bytes > 0) await limits.makeRoom(bytes);
     const before = await core.writer.write(() => {
+      if (isMade(commit)) return undefined;
       if (bytes > 0) limits.assertRoom(bytes);
       return apply(commit, rows);
     }, 'append');
-    if (listeners.size > 0 && commit.page !== undefined && rows.length > 0)
+    if (before !== undefined && listeners.size > 0 && commit.page !== undefined && rows.length > 0)
       notify(appendedPage(commit.source, commit.page, rows, before));
     core.changes.notify();
   }
@@ -47,6 +49,19 @@ export function openAppend(
 
 /** What an id costs in the file, bytes: key, b-tree overhead and the half-empty pages of random inserts. */
 const bytesPerSeen = 64;
+
+/** Whether the commit was made before and its answer lost; takes note of it when not. Only inside a write. */
+function openIsMade({ db, names }: Core): (commit: Commit) => boolean {
+  const last = db.prepare('SELECT 1 AS made FROM sources WHERE id = ? AND attempt = ?');
+  const note = db.prepare('UPDATE sources SET attempt = ? WHERE id = ?');
+  return ({ source: name, attempt }) => {
+    if (attempt === undefined) return false;
+    const source = names.ensureSource(name);
+    if (one(last, source, attempt) !== undefined) return true;
+    note.run(attempt, source);
+    return false;
+  };
+}
 
 function openApply(core: Core, { seen, state }: { readonly seen: SeenIndex; readonly state: StateStore }) {
   const addPage = openAddPage(core);

@@ -63,6 +63,14 @@ function openNotes({ db, names, writer }: Core) {
       const row = source === undefined ? undefined : one<{ value: string }>(select, source, name);
       return row === undefined ? undefined : parseJson(row.value);
     },
+    setNoteIfAbsent: (sourceName: string, name: string, value: Json): Promise<Json> =>
+      writer.write(() => {
+        const source = sourceName === '' ? noSource : names.ensureSource(sourceName);
+        const row = one<{ value: string }>(select, source, name);
+        if (row !== undefined) return parseJson(row.value);
+        putNote(source, name, value);
+        return value;
+      }),
     setNote: (sourceName: string, name: string, value: Json): Promise<void> =>
       writer.write(() => putNote(sourceName === '' ? noSource : names.ensureSource(sourceName), name, value)),
   };
