@@ -10,7 +10,13 @@ const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
 
 /** What is wrong with a connector.yaml that its schema accepts: paths, templates, and what one kind of paging needs. */
 export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
-  return [...checkTemplates(spec, doc), ...checkPaths(spec, doc), ...checkPaging(spec.read, doc), ...checkRecord(spec, doc)];
+  return [
+    ...checkTemplates(spec, doc),
+    ...checkPaths(spec, doc),
+    ...checkPaging(spec.read, doc),
+    ...checkReply(spec.read, doc),
+    ...checkRecord(spec, doc),
+  ];
 }
 
 type Place = readonly [path: YamlPath, text: string];
@@ -101,6 +107,19 @@ function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
   if (bodies.length > 0 && (request.method ?? 'GET') !== 'POST')
     faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;
+}
+
+function checkReply(read: ReadSpec, doc: YamlText): Fault[] {
+  const charset = read.kind === 'http_window' ? read.reply?.charset : undefined;
+  try {
+    void new TextDecoder(charset);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [
+      doc.fault(['read', 'reply', 'charset'], `"${charset}" is no charset`, 'write utf-8, windows-1252, utf-16le or the like'),
+    ];
+  }
 }
 
 function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {

@@ -134,9 +134,9 @@ interface CompiledRead {
 }
 
 /** Compiles `read:` and `auth:` once for all sources of a connector. */
-function compileRead({ read, auth, options: specs }: ConnectorSpec): CompiledRead {
+function compileRead({ read, auth, record, options: specs }: ConnectorSpec): CompiledRead {
   if (read.kind === 'http_window') {
-    const plan = compileWindowPlan(read, auth);
+    const plan = compileWindowPlan(read, auth, record.time);
     return {
       open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
       origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { sizePattern } from '../base/quantity.ts';
 import {
+  Columns,
   closed,
   duration,
   Failures,
@@ -103,9 +104,7 @@ export const CsvDirectorySpec = Type.Object(
     schedule,
     directory: template('The folder, such as {{ options.directory }}.'),
     pattern: Type.Optional(Type.String({ description: 'Ending of the file names that are read, .csv by default.' })),
-    columns: Type.Record(Type.String(), Type.Array(Type.String()), {
-      description: 'The names that records carry, each with other spellings of the header.',
-    }),
+    columns: Columns,
     required: Type.Optional(Type.Array(Type.String(), { description: 'Columns without which a file is no table of this kind.' })),
     max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest file, 1GiB by default.' })),
     retention: Type.Optional(duration('How long the vendor keeps events.')),

@@ -153,7 +153,20 @@ export const Statuses = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }
   description: 'What a status means where it differs from custom, such as { 404: empty }.',
 });
 
+export const Columns = Type.Record(Type.String(), Type.Array(Type.String()), {
+  description: 'The names that records carry, each with other spellings of the header.',
+});
+const ReplySpec = Type.Object(
+  {
+    format: Type.Optional(oneOf(['json', 'ndjson', 'csv'], 'json by default; ndjson has a record a line, csv a row.')),
+    charset: Type.Optional(Type.String({ description: 'Such as windows-1252; UTF-8 by default.' })),
+    columns: Type.Optional(Columns),
+  },
+  { ...closed, description: 'What kind of text a reply is.' },
+);
+
 export const recordParts = {
+  reply: Type.Optional(ReplySpec),
   records: PathsSpec,
   records_missing: Type.Optional(
     oneOf(

@@ -8,7 +8,7 @@ import { loadConnector } from '../../src/connectors/index.ts';
 import { type ActionTableSpec, compileActions } from '../../src/event/index.ts';
 import { printSchema } from '../../src/workbench/catalog.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
-import { actions } from '../connectors/vendor.ts';
+import { actions, openVendor, pageOf, vendorConnector } from '../connectors/vendor.ts';
 import { loadFacts } from '../ocsf/facts.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -153,4 +153,22 @@ it('links to files that are there', async () => {
 
   expect(links.length).toBeGreaterThan(0);
   for (const link of links) expect((await seams.files.stat(link)).isFile()).toBe(true);
+});
+
+/** The example of this name, as it stands on the page. */
+function exampleOf(name: string): Record<string, unknown> {
+  const block = new RegExp(`<!-- example: ${name} -->\\n\`\`\`yaml\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? '';
+  return parse(block) as Record<string, unknown>;
+}
+
+it('reads the table of the page', async () => {
+  const { page: paging, ...read } = exampleOf('reply');
+  const record = { id: 'Event ID', time: 'Time', action: 'Action' };
+  const connector = vendorConnector({ ...read, page: paging }, { record });
+  const body = Buffer.from('ID;timestamp;action\n1;2026-11-21 09:30:00;Ge\u00e4ndert\n', 'latin1');
+
+  const { records, next } = await pageOf(openVendor(connector, () => ({ body })));
+
+  expect(records.map(({ value }) => value)).toEqual([{ 'Event ID': '1', Time: '2026-11-21 09:30:00', Action: 'Ge\u00e4ndert' }]);
+  expect(next).toEqual({ kind: 'token', token: '1' });
 });

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type CsvError, parse } from 'csv-parse';
+import { type CsvError, type Options, parse } from 'csv-parse';
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
@@ -105,7 +105,7 @@ async function* parseFrom(
   signal: AbortSignal,
 ): AsyncGenerator<readonly RawRecord[], Stop | undefined> {
   const errors: CsvError[] = [];
-  const parser = openParser(scan.delimiter, errors);
+  const parser = parse(csvOptions(scan.delimiter, (error) => void errors.push(error)));
   const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start)));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
@@ -155,8 +155,7 @@ function recordOf(scan: Scan, cells: string[], raw: string): RawRecord | undefin
     scan.headerCells = cells;
     return undefined;
   }
-  // Files that were put together carry the header of each.
-  if (cells[0] === headerCells[0] && JSON.stringify(cells) === JSON.stringify(headerCells)) {
+  if (isSameRow(cells, headerCells)) {
     scan.repeatedHeaders += 1;
     return undefined;
   }
@@ -184,8 +183,9 @@ function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repea
     );
 }
 
-function openParser(delimiter: string, errors: CsvError[]): ReturnType<typeof parse> {
-  return parse({
+/** How tables are parsed, here and in replies; `skipped` is told of a row that cannot be read. */
+export function csvOptions(delimiter: string, skipped: (error: CsvError) => void): Options {
+  return {
     bom: true,
     delimiter,
     record_delimiter: ['\r\n', '\n'],
@@ -196,6 +196,11 @@ function openParser(delimiter: string, errors: CsvError[]): ReturnType<typeof pa
     info: true,
     raw: true,
     max_record_size: largestRow,
-    on_skip: (error) => void (error !== undefined && errors.push(error)),
-  });
+    on_skip: (error) => void (error !== undefined && skipped(error)),
+  };
+}
+
+/** True for a header line that comes again, as where files were put together. */
+export function isSameRow(cells: readonly string[], header: readonly string[]): boolean {
+  return cells[0] === header[0] && JSON.stringify(cells) === JSON.stringify(header);
 }

@@ -5,6 +5,7 @@ import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { Page, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { linkState, nextLink } from './links.ts';
+import { mostRecords, UnreadableRow } from './reply.ts';
 
 type PageContent = Pick<Page, 'records' | 'next' | 'total' | 'mayBeCut'>;
 
@@ -83,9 +84,6 @@ function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | 
   return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
 }
 
-// Each record takes a kilobyte of memory while it is examined, however small it is.
-const mostRecords = 50_000;
-
 function withinCap(found: readonly unknown[]): readonly unknown[] {
   if (found.length <= mostRecords) return found;
   throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${mostRecords}`, {
@@ -94,6 +92,7 @@ function withinCap(found: readonly unknown[]): readonly unknown[] {
 }
 
 function rawRecord(value: unknown): RawRecord {
+  if (value instanceof UnreadableRow) return { value: value.text, unreadable: value.reason };
   if (isObject(value)) return { value };
   return {
     value: typeof value === 'string' ? value : JSON.stringify(boundDepth(value)),

@@ -12,24 +12,46 @@ interface Parsed {
   readonly marked?: unknown;
 }
 
+/** Most records of one reply: each takes a kilobyte of memory while it is examined, however small it is. */
+export const mostRecords = 50_000;
+
+/** A row of a reply that is no record, with its text. */
+export class UnreadableRow {
+  readonly text: string;
+  readonly reason: string;
+  constructor(text: string, reason: string) {
+    this.text = text;
+    this.reason = reason;
+  }
+}
+
 export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boolean };
 
 /**
  * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
  * stop a source.
  */
-export function parseBody({ body, headers }: HttpResponse): ParsedBody {
-  const text = new TextDecoder('utf-8').decode(body);
+export function parseBody({ body, headers }: HttpResponse, charset = 'utf-8'): ParsedBody {
+  const text = new TextDecoder(charset).decode(body);
+  try {
+    const parsed = parseText(text);
+    if (parsed !== undefined) return parsed;
+  } catch (error) {
+    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
+    throw error;
+  }
+  const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
+  if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
+  return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
+}
+
+/** JSON, mended where it has to be; undefined when it is none. Throws a TooManyValues. */
+export function parseText(text: string): Parsed | undefined {
   try {
     return { value: parseForeignJson(text) };
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
-    const mended = tryMended(text);
-    if (mended !== undefined) return mended;
-    const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
-    if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
-    return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
+    if (!(error instanceof SyntaxError) || error instanceof TooManyValues) throw error;
+    return tryMended(text);
   }
 }
 

@@ -17,7 +17,10 @@ type QuerySpec = Readonly<Record<string, unknown>>;
 type Part = readonly [name: string, values: readonly Template[]];
 
 /** Compiles `read.request` once per connector; `query` takes the place of its query. */
-export function compileRequest({ request, window }: HttpWindowSpec, query: QuerySpec = request.query ?? {}): RequestTemplate {
+export function compileRequest(
+  { request, window, reply }: HttpWindowSpec,
+  query: QuerySpec = request.query ?? {},
+): RequestTemplate {
   const url = compileUrl(request.url);
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
@@ -36,7 +39,10 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
         const value = template.render(scope);
         return value === undefined ? [] : [[name, value] as const];
       });
-      const fixed = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+      const fixed = {
+        accept: accepted[reply?.format ?? 'json'],
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      };
       return {
         method: request.method ?? 'GET',
         url: target,
@@ -48,6 +54,12 @@ export function compileRequest({ request, window }: HttpWindowSpec, query: Query
     },
   };
 }
+
+const accepted = {
+  json: 'application/json',
+  ndjson: 'application/x-ndjson, application/json',
+  csv: 'text/csv, application/json',
+};
 
 interface Content {
   readonly parts: readonly Part[];

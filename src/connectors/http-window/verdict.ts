@@ -30,7 +30,7 @@ const rateWords =
 const rateStatuses = new Set([400, 402, 403, 409, 420, 498, 509, 529]);
 
 /** Compiles `read.failures` and `read.statuses`. */
-export function compileJudge(spec: HttpWindowSpec): Judge {
+export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpResponse) => ParsedBody = parseBody): Judge {
   const failures = Object.entries(spec.failures ?? {});
   const rules = failures.map(([path, values]) => compileRule(path, values));
   const said = new Set(failures.map(([path]) => path));
@@ -42,7 +42,7 @@ export function compileJudge(spec: HttpWindowSpec): Judge {
   return (response) => {
     const { status } = response;
     const isReply = status >= 200 && status < 300;
-    const parsed = parseBody(response);
+    const parsed = isReply ? parse(response) : parseBody(response);
     const body = 'value' in parsed ? parsed.value : undefined;
     const meaning = ruled(body, isReply) ?? statuses[String(status)] ?? (isReply ? undefined : rateMeaning(response));
     if (meaning !== undefined && meaning !== 'ok')

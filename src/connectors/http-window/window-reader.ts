@@ -3,6 +3,7 @@ import { sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
+import type { PathsSpec } from '../../event/index.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
@@ -10,6 +11,7 @@ import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
+import { compileParse } from './lines.ts';
 import { linkUrl } from './links.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { requireJson, vendorWords } from './reply.ts';
@@ -27,14 +29,14 @@ interface WindowPlan {
 }
 
 /** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
-export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined): WindowPlan {
+export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined, time: PathsSpec): WindowPlan {
   return {
     spec,
     auth,
     request: compileRequest(spec),
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
     paging: compilePaging(spec),
-    judge: compileJudge(spec),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, time)),
     bound: compileBound(spec.window),
   };
 }

@@ -1,0 +1,177 @@
+// Replies that are a list by themselves: NDJSON, one record a line, and CSV with a header. A row that cannot be read is one unreadable record.
+import { isUtf8 } from 'node:buffer';
+import { parse } from 'csv-parse/sync';
+import { PenstockError } from '../../base/errors.ts';
+import { isObject } from '../../base/json.ts';
+import { compileTime, type PathsSpec, parsePath } from '../../event/index.ts';
+import type { HttpResponse } from '../../http/client.ts';
+import { badRowAt } from '../csv-directory/bad-row.ts';
+import { delimiterOf, type Header, matchHeader, mostColumns } from '../csv-directory/header.ts';
+import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
+import { customaryFailure } from './customary-failure.ts';
+import { mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
+
+type ReplySpec = NonNullable<HttpWindowSpec['reply']>;
+
+/** Compiles `read.reply`. `time` is where records keep their time: what lacks it may be no record. */
+export function compileParse(
+  { format = 'json', charset, columns = {} }: ReplySpec,
+  time: PathsSpec,
+): (response: HttpResponse) => ParsedBody {
+  if (format === 'json') return (response) => parseBody(response, charset);
+  if (format === 'ndjson') return (response) => parseLines(response, charset, time);
+  return (response) => parseTable(response, charset, { columns, time });
+}
+
+function decode({ body, headers }: HttpResponse, charset: string | undefined): string {
+  if (charset !== undefined) return new TextDecoder(charset).decode(body);
+  const declared = /;\s*charset\s*=\s*"?([\w.:-]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  // Many servers declare a charset that they do not write: what is UTF-8 is read as such.
+  return decoderOf(isUtf8(body) ? 'utf-8' : declared).decode(body);
+}
+
+function decoderOf(label = 'utf-8'): InstanceType<typeof TextDecoder> {
+  try {
+    return new TextDecoder(label);
+  } catch (error) {
+    if (error instanceof RangeError) return new TextDecoder('utf-8');
+    throw error;
+  }
+}
+
+/** A page that no list is: what a proxy or a login page sends, or an error as JSON. */
+function foreignBody(response: HttpResponse, fault: string): ParsedBody {
+  const parsed = parseBody(response);
+  if ('value' in parsed && isObject(parsed.value)) return parsed;
+  return 'fault' in parsed && parsed.isHtml ? parsed : { fault, isHtml: false };
+}
+
+function parseLines(response: HttpResponse, charset: string | undefined, time: PathsSpec): ParsedBody {
+  const values: unknown[] = [];
+  const marked: unknown[] = [];
+  let [isMended, isRead] = [false, false];
+  let [rest, start] = [decode(response, charset), 0];
+  // A record separator stands before each text of RFC 7464.
+  if (rest.startsWith('\x1e')) rest = rest.replaceAll('\x1e', '');
+  while (start < rest.length && values.length <= mostRecords) {
+    const end = rest.indexOf('\n', start);
+    const line = rest.slice(start, end === -1 ? rest.length : end).trim();
+    start = end === -1 ? rest.length : end + 1;
+    if (line === '') continue;
+    const parsed = parseText(line);
+    if (parsed === undefined && end === -1 && isOpen(line)) return { fault: 'a last line that was cut off', isHtml: false };
+    isMended ||= parsed?.marked !== undefined;
+    isRead ||= parsed !== undefined;
+    values.push(parsed === undefined ? new UnreadableRow(line, 'the line is not JSON') : parsed.value);
+    marked.push(parsed?.marked ?? values.at(-1));
+  }
+  if (values.length > 0 && !isRead) return foreignBody(response, 'a body without a line of JSON');
+  const [only] = values;
+  if (values.length === 1 && Array.isArray(only)) return { value: only };
+  const failure = failureAtEnd(values, time);
+  return failure === undefined ? { value: values, ...(isMended ? { marked } : {}) } : { value: failure };
+}
+
+/** Where an API that streams its records ends with what went wrong. */
+function failureAtEnd(values: readonly unknown[], time: PathsSpec): unknown {
+  const last = values.at(-1);
+  if (!isObject(last) || compileTime(time)(last) !== undefined) return undefined;
+  return customaryFailure(last, { holdsRecords: false, said: new Set(), records: [] }) === undefined ? undefined : last;
+}
+
+/** True for JSON in which a text, list or object is not closed. */
+function isOpen(line: string): boolean {
+  let [depth, isText] = [0, false];
+  for (let at = 0; at < line.length; at += 1) {
+    const character = line[at];
+    if (isText && character === '\\') at += 1;
+    else if (character === '"') isText = !isText;
+    else if (!isText && (character === '{' || character === '[')) depth += 1;
+    else if (!isText && (character === '}' || character === ']')) depth -= 1;
+  }
+  return isText || depth > 0;
+}
+
+interface TableSpec {
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+  readonly time: PathsSpec;
+}
+
+function parseTable(response: HttpResponse, charset: string | undefined, { columns, time }: TableSpec): ParsedBody {
+  const text = decode(response, charset);
+  if (text.trim() === '') return { value: undefined };
+  const bytes = Buffer.from(text);
+  const delimiter = delimiterOf(text.slice(0, 65_536).split(/\r?\n/, 1)[0] ?? '');
+  const table: Table = { delimiter, rows: [] };
+  let start = 0;
+  while (start < bytes.length && table.rows.length <= mostRecords) {
+    const stop = readRows(table, bytes.subarray(start), columns);
+    if (table.header === undefined || !namesTime(table.header.cells, columns, time))
+      return foreignBody(response, `a table without a column ${[time].flat().join(' or ')}`);
+    if (stop === undefined) break;
+    const { record, length } = badRowAt(bytes.subarray(start + stop.at), stop.kind, delimiter, table.header.cells.length);
+    // A quote that is open at the end of the body, and no row after it: the rest of the body did not come.
+    if (length === undefined && stop.kind === 'unclosed') return { fault: 'a last row that was cut off', isHtml: false };
+    table.rows.push(new UnreadableRow(String(record.value), record.unreadable ?? ''));
+    start += stop.at + (length ?? bytes.length);
+  }
+  return { value: table.rows };
+}
+
+interface Table {
+  readonly delimiter: string;
+  readonly rows: unknown[];
+  header?: { readonly cells: readonly string[]; readonly columns: Header };
+}
+
+interface Row {
+  readonly record: string[];
+  readonly raw: string;
+  readonly info: { readonly bytes: number; readonly records: number };
+}
+
+/** Reads rows until one that the parser cannot read: gives its first byte. */
+function readRows(
+  table: Table,
+  bytes: Buffer,
+  columns: TableSpec['columns'],
+): { at: number; kind: 'unclosed' | 'too_large' } | undefined {
+  const errors: { readonly code?: string; readonly records?: number }[] = [];
+  const options = csvOptions(table.delimiter, (error) => void errors.push(error as (typeof errors)[number]));
+  const rows = parse(bytes, { ...options, to: mostRecords + 2 }) as unknown as Row[];
+  let end = 0;
+  for (const { record: cells, info, raw } of rows) {
+    // What the parser says after a row that it could not read is not to be trusted.
+    if (errors[0] !== undefined && info.records > Number(errors[0].records)) break;
+    end = info.bytes;
+    if (table.header === undefined) table.header = { cells, columns: headerOf(cells, columns) };
+    else if (!isSameRow(cells, table.header.cells)) table.rows.push(rowOf(table.header.columns, cells, raw));
+  }
+  if (errors[0] === undefined) return undefined;
+  return { at: end, kind: errors[0].code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed' : 'too_large' };
+}
+
+function headerOf(cells: readonly string[], columns: TableSpec['columns']): Header {
+  try {
+    return matchHeader(cells, { columns, required: [] });
+  } catch (error) {
+    if (error instanceof PenstockError)
+      throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the table cannot be read: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function rowOf(header: Header, cells: readonly string[], raw: string): unknown {
+  if (cells.length <= mostColumns) return header.record(cells);
+  return new UnreadableRow(raw, `the row has ${cells.length} cells, more than ${mostColumns}`);
+}
+
+/** A table of events has a column for their time; a page of anything else has not. */
+function namesTime(cells: readonly string[], columns: TableSpec['columns'], time: PathsSpec): boolean {
+  const row = headerOf(cells, columns).record(cells);
+  return [time].flat().some((path) => {
+    const [name] = parsePath(path) ?? [];
+    return typeof name === 'string' && Object.hasOwn(row, name);
+  });
+}

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import type { Values } from '../options/cases.ts';
+import { faultOf, openVendor, pageOf, vendorConnector } from './vendor.ts';
+
+const at = (id: string): string => JSON.stringify({ id, time: '2026-11-21T09:30:00Z', action: 'x' });
+const mark = Buffer.from([0xef, 0xbb, 0xbf]);
+
+function vendorOf(format: string, body: string | Buffer, more: Values = {}, type = '') {
+  const connector = vendorConnector({ 'reply.format': format, records: '$', ...more });
+  return openVendor(connector, () => ({ body, headers: { 'content-type': type } }));
+}
+
+async function recordsOf(...args: Parameters<typeof vendorOf>) {
+  const { records } = await pageOf(vendorOf(...args));
+  return records.map(({ value, unreadable, labels }) =>
+    unreadable === undefined ? { ...(value as object), ...(labels === undefined ? {} : { labels }) } : { value, unreadable },
+  );
+}
+
+describe('NDJSON', () => {
+  it.each([
+    ['\\n', `${at('a')}\n${at('b')}\n`],
+    ['\\r\\n', `${at('a')}\r\n\r\n${at('b')}\r\n`],
+    ['no line end at the end', `${at('a')}\n${at('b')}`],
+    ['record separators', `\x1e${at('a')}\n\x1e${at('b')}\n`],
+    ['a list after all', `[${at('a')},${at('b')}]`],
+  ])('reads a record a line with %s', async (_what, body) => {
+    expect(await recordsOf('ndjson', body)).toMatchObject([{ id: 'a' }, { id: 'b' }]);
+  });
+
+  it('makes a line that is no JSON one unreadable record', async () => {
+    const body = `${at('a')}\n{"id": "b", oops\n${at('c')}\n`;
+
+    expect(await recordsOf('ndjson', body)).toMatchObject([
+      { id: 'a' },
+      { value: '{"id": "b", oops', unreadable: 'the line is not JSON' },
+      { id: 'c' },
+    ]);
+  });
+
+  it('mends and labels a line alone', async () => {
+    const records = await recordsOf('ndjson', `${at('a')}\n${at('b\u0001').replace('\\u0001', '\u0001')}\n`);
+
+    expect(records).toMatchObject([{ id: 'a' }, { id: 'b\u0001', labels: ['mended'] }]);
+    expect(records[0]).not.toHaveProperty('labels');
+  });
+
+  it('takes an empty body for an empty page', async () => {
+    expect(await recordsOf('ndjson', '')).toEqual([]);
+  });
+
+  it.each([
+    ['the body was cut off', `${at('a')}\n{"id":"b","ti`, /answered 200 with a last line that was cut off/],
+    ['a proxy answers', '<html><body>Sign in</body></html>', /an HTML page instead of JSON/],
+    ['there is no line of JSON', 'upstream went away\n', /a body without a line of JSON/],
+    ['the only line is an error', '{"error":{"message":"no such log"}}\n', /answered 200 "no such log"/],
+    ['the last line is an error', `${at('a')}\n{"success":false,"message":"aborted"}\n`, /"success":false,"message":"aborted"/],
+  ])('fails the page where %s', async (_what, body, message) => {
+    expect((await faultOf(vendorOf('ndjson', body)))?.message).toMatch(message);
+  });
+
+  it('takes a record that speaks of an error for a record', async () => {
+    const line = JSON.stringify({ id: 'a', time: '2026-11-21T09:30:00Z', error: { message: 'login failed' } });
+
+    expect(await recordsOf('ndjson', `${line}\n`)).toMatchObject([{ id: 'a' }]);
+  });
+
+  it('asks for a shorter window when there are too many records', async () => {
+    expect((await faultOf(vendorOf('ndjson', '{}\n'.repeat(50_001))))?.code).toBe('PEN_WINDOW_TOO_LARGE');
+  });
+
+  it('finds the token of the next page in the last record', async () => {
+    const vendor = vendorOf('ndjson', `${at('a')}\n${at('b')}\n`, {
+      'page.kind': 'token',
+      'page.token': '$[-1].id',
+      'request.query': { from: '{{ window.from }}', after: '{{ page.token }}' },
+    });
+
+    expect((await pageOf(vendor)).next).toEqual({ kind: 'token', token: 'b' });
+    expect(vendor.asked[0]?.headers?.['accept']).toBe('application/x-ndjson, application/json');
+  });
+});
+
+describe('CSV', () => {
+  const head = 'id,time,action';
+  const row = (id: string): string => `${id},2026-11-21T09:30:00Z,x`;
+
+  it.each([
+    ['commas', `${head}\n${row('a')}\n${row('b')}\n`],
+    ['semicolons', `${head}\n${row('a')}\n${row('b')}\n`.replaceAll(',', ';')],
+    ['tabs and \\r\\n', `${head}\r\n${row('a')}\r\n${row('b')}`.replaceAll(',', '\t')],
+    ['a byte order mark', `${mark.toString()}${head}\n${row('a')}\n${row('b')}\n`],
+    ['a header that comes again', `${head}\n${row('a')}\n${head}\n${row('b')}\n`],
+  ])('reads a record a row with %s', async (_what, body) => {
+    expect(await recordsOf('csv', body)).toEqual([
+      { id: 'a', time: '2026-11-21T09:30:00Z', action: 'x' },
+      { id: 'b', time: '2026-11-21T09:30:00Z', action: 'x' },
+    ]);
+  });
+
+  it('keeps line ends and quotes in a cell, and cells that the header does not name', async () => {
+    expect(await recordsOf('csv', `${head}\n"a\n""b""",2026-11-21T09:30:00Z,x,more\n`)).toMatchObject([
+      { id: 'a\n"b"', _extra: ['more'] },
+    ]);
+  });
+
+  it('makes a row whose quote is never closed one unreadable record', async () => {
+    const records = await recordsOf('csv', `${head}\n${row('a')}\n"b,2026\n${row('c')}\n${row('d')}\n`);
+
+    expect(records).toMatchObject([{ id: 'a' }, { value: '"b,2026' }, { id: 'c' }, { id: 'd' }]);
+  });
+
+  it('gives columns the names that the connector says', async () => {
+    const columns = { id: ['Event ID'], time: ['Date'] };
+
+    expect(await recordsOf('csv', `EVENT_ID,date\n${row('a')}\n`, { 'reply.columns': columns })).toMatchObject([{ id: 'a' }]);
+  });
+
+  it('takes a header alone for an empty page', async () => {
+    expect(await recordsOf('csv', `${head}\n`)).toEqual([]);
+  });
+
+  it.each([
+    ['the body was cut off', `${head}\n${row('a')}\n"b`, /a last row that was cut off/],
+    ['it is another table', 'name,size\nx,1\n', /answered 200 with a table without a column time/],
+    ['a login page answers', '<!doctype html><html></html>', /an HTML page instead of JSON/],
+    ['it is an error as JSON', '{"error":"no such export"}', /answered 200 "no such export"/],
+    ['it is empty', '', /the reply has no list of records/],
+  ])('fails the page where %s', async (_what, body, message) => {
+    expect((await faultOf(vendorOf('csv', body)))?.message).toMatch(message);
+  });
+
+  it('asks for a shorter window when there are too many rows', async () => {
+    expect((await faultOf(vendorOf('csv', `${head}\n${'a,b,c\n'.repeat(50_001)}`)))?.code).toBe('PEN_WINDOW_TOO_LARGE');
+  });
+});
+
+describe('characters', () => {
+  const line = `{"id":"é","time":"2026-11-21T09:30:00Z"}\n`;
+
+  it.each([
+    ['UTF-8, whatever is declared', Buffer.from(line), {}, 'application/x-ndjson; charset=iso-8859-1'],
+    ['the charset that is declared', Buffer.from(line, 'latin1'), {}, 'text/plain; charset="ISO-8859-1"'],
+    ['the charset that the connector names', Buffer.from(line, 'latin1'), { 'reply.charset': 'windows-1252' }, ''],
+    ['UTF-16', Buffer.from(line, 'utf16le'), { 'reply.charset': 'utf-16le' }, ''],
+  ])('are read as %s', async (_what, body, more, type) => {
+    expect(await recordsOf('ndjson', body, more, type)).toMatchObject([{ id: 'é' }]);
+  });
+
+  it.each(['', 'text/plain; charset=klingon'])('that are not what they should be become U+FFFD (%j)', async (type) => {
+    expect(await recordsOf('ndjson', Buffer.from(line, 'latin1'), {}, type)).toMatchObject([{ id: '\uFFFD' }]);
+  });
+
+  it('of JSON are read as the connector says too', async () => {
+    const body = Buffer.from('[{"id":"é"}]', 'latin1');
+
+    expect(await recordsOf('json', body, { 'reply.charset': 'latin1' })).toMatchObject([{ id: 'é' }]);
+  });
+
+  it('are no charset of their own making', () => {
+    expect(() => vendorConnector({ 'reply.charset': 'klingon' })).toThrow(/"klingon" is no charset/);
+  });
+});
