@@ -221,7 +221,13 @@ const journalPhases: Readonly<Record<string, (bench: Bench, journal: Journal) =>
 };
 
 async function inJournal<T>(bench: Bench, dir: string, work: (bench: Bench, journal: Journal) => Promise<T>): Promise<T> {
-  const opened = await openJournal({ dataDir: dir, maxBytes: 2 ** 31, keepMs: 60_000, seams: bench.seams, log });
+  const opened = await openJournal({
+    engine: { kind: 'sqlite', dataDir: dir },
+    maxBytes: 2 ** 31,
+    keepMs: 60_000,
+    seams: bench.seams,
+    log,
+  });
   await using journal = withPageCache(opened, pageCacheBytes);
   await journal.register(
     [{ name: 'bench', connector: 'anaconda', identity: {}, seenTtlMs: 86_400_000, seenPinnedMs: 3_600_000 }],

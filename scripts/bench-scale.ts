@@ -57,7 +57,13 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 /** Fills a journal in `dataDir` and gives what each question took, milliseconds; a replay's read is the median of its first twenty. */
 export async function measureLetters(dataDir: string, letters: number): Promise<Readonly<Record<string, number>>> {
   const seams = systemSeams();
-  await using journal = await openJournal({ dataDir, maxBytes: 2 ** 34, keepMs: 0, seams, log: silentLog() });
+  await using journal = await openJournal({
+    engine: { kind: 'sqlite', dataDir },
+    maxBytes: 2 ** 34,
+    keepMs: 0,
+    seams,
+    log: silentLog(),
+  });
   await fill(journal, letters);
   const list = (filter: LetterFilter): Promise<number> => timed(() => journal.deadLetters(filter, 50));
   const took = {

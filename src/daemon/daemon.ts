@@ -35,7 +35,7 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
   using _waiting = seams.clock.timer(logWaitingMs, () =>
     log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to release the journal'),
   );
-  const journal = await openConfiguredJournal(config, { seams, log, lock: 'exclusive', lockWaitMs });
+  const journal = await openConfiguredJournal(config, { seams, log, lockWaitMs });
   return withPageCache(journal, pageCacheBytes);
 }
 

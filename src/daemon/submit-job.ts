@@ -63,7 +63,7 @@ function insertJob(
 }
 
 async function submitToDaemon(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
-  await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
+  await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
   const { id } = await insertJob(journal, seams, request);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
 }

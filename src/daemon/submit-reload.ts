@@ -39,7 +39,7 @@ export async function submitReload(config: Config, seams: Seams, signal: AbortSi
   const isThere = async (): Promise<boolean> =>
     (await findDaemon({ dataDir: config.data_dir, files: seams.files })) !== undefined;
   if (!(await isThere())) throw noDaemon(config, 'no daemon runs with this data_dir');
-  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'shared' });
+  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), role: 'observer' });
   const token = uuid(seams.random);
   const insert = (): Promise<Job> => journal.insertJob('reload', { file: resolve(config.file) }, token);
   const { id } = await untilAnswered(insert, seams, answerWithinMs, signal);

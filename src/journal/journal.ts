@@ -1,9 +1,11 @@
 import type { Delivery } from './contract/delivery.ts';
 import type { Jobs, Registration, Reports } from './contract/operate.ts';
+import type { Ownership } from './contract/ownership.ts';
 import type { RecordLog } from './contract/records.ts';
 
 export type * from './contract/delivery.ts';
 export type * from './contract/operate.ts';
+export type { Ownership, OwnershipListener, Replica } from './contract/ownership.ts';
 export type * from './contract/records.ts';
 export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
 
@@ -13,4 +15,6 @@ export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
  * PEN_JOURNAL_UNAVAILABLE (no answer: it may or may not have been done; ask again with the same attempt), PEN_JOURNAL_FENCED (another
  * process owns the source by now; nothing was written).
  */
-export interface Journal extends RecordLog, Delivery, Jobs, Reports, Registration, AsyncDisposable {}
+export interface Journal extends RecordLog, Delivery, Jobs, Reports, Registration, AsyncDisposable {
+  readonly ownership: Ownership;
+}

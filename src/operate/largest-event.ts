@@ -32,7 +32,7 @@ export async function largestOf(
 
 async function fromJournal(config: Config, settings: SinkConfig, { seams, log }: OpenContext): Promise<number | undefined> {
   try {
-    await using journal = await openConfiguredJournal(config, { seams, log, lock: 'shared' });
+    await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
     return await largestEvent(journal, settings);
   } catch (error) {
     // There is none yet, or it is of no use: what is wrong with it is not for this check to say.

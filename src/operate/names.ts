@@ -15,7 +15,7 @@ async function alone<T>(configFile: string, seams: Seams, change: (journal: Jour
   // Opening it would set the mode of data_dir right without a word.
   await inspectFolder(config.data_dir, seams.files);
   try {
-    await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'exclusive', lockWaitMs: 0 });
+    await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lockWaitMs: 0 });
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;

@@ -8,9 +8,9 @@ import { readConfig } from './read-config.ts';
 /** Opens the journal of a configuration with its limits. Throws as `openJournal` does. */
 export function openConfiguredJournal(
   { data_dir, journal: { maxBytes, keepMs } }: Config,
-  options: Omit<JournalOptions, 'dataDir' | 'maxBytes' | 'keepMs'>,
+  options: Omit<JournalOptions, 'engine' | 'maxBytes' | 'keepMs'>,
 ): Promise<Journal> {
-  return openJournal({ dataDir: data_dir, maxBytes, keepMs, ...options });
+  return openJournal({ engine: { kind: 'sqlite', dataDir: data_dir }, maxBytes, keepMs, ...options });
 }
 
 /** Opens the journal of a configuration beside a running daemon, or without one, for as long as `use` takes. */
@@ -21,6 +21,6 @@ export async function withStoredJournal<T>(
   { withSecrets = false }: { readonly withSecrets?: boolean } = {},
 ): Promise<T> {
   const config = await readConfig(configFile, seams, { withoutSecrets: !withSecrets });
-  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lock: 'shared' });
+  await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), role: 'observer' });
   return await use(journal, config);
 }

@@ -247,7 +247,7 @@ export async function realJournal(clock: Clock): Promise<Journal> {
   // Its upkeep runs on the machine's time, its stamps on the test's.
   const seams = { ...system, clock: { ...system.clock, now: () => clock.now() } };
   const journal = await openJournal({
-    dataDir,
+    engine: { kind: 'sqlite', dataDir },
     maxBytes: 64 * 1024 * 1024,
     keepMs: 7 * day,
     seams,

@@ -15,7 +15,7 @@ it('does not apply a file that an earlier process was asked to reload', async ()
   const config = await readConfig(file, seams);
   const log = silentLog();
   {
-    await using journal = await openConfiguredJournal(config, { seams, log, lock: 'exclusive' });
+    await using journal = await openConfiguredJournal(config, { seams, log });
     const { id } = await journal.insertJob('reload', { file });
     await journal.updateJob(id, { state: 'running' });
     await journal.insertJob('reload', { file });

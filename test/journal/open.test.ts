@@ -109,7 +109,7 @@ it('waits for the lock until the other lets go', async () => {
 it('opens shared beside the holder, and each sees what the other writes', async () => {
   const dataDir = await temporaryDirectory();
   await using daemon = await openJournal(journalOptions(dataDir));
-  await using command = await openJournal(journalOptions(dataDir, { lock: 'shared' }));
+  await using command = await openJournal(journalOptions(dataDir, { role: 'observer' }));
   await daemon.register([source('s')], [sink('a')]);
   await daemon.append(commitOf('s', someRecords(2)));
   const woken = daemon.changed(AbortSignal.timeout(60_000));
@@ -122,7 +122,7 @@ it('opens shared beside the holder, and each sees what the other writes', async 
 });
 
 it('says that there is no journal yet when it is opened shared', async () => {
-  const opened = openJournal(journalOptions(await temporaryDirectory(), { lock: 'shared' }));
+  const opened = openJournal(journalOptions(await temporaryDirectory(), { role: 'observer' }));
 
   await expect(opened).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
 });
@@ -231,7 +231,7 @@ it('asks for the daemon when a shared opening finds an older shape', async () =>
   db.exec(`${migrations[0]}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = 1`);
   db.close();
 
-  await expect(openJournal(journalOptions(dataDir, { lock: 'shared' }))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+  await expect(openJournal(journalOptions(dataDir, { role: 'observer' }))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
 });
 
 it.each([

@@ -5,7 +5,7 @@ import type { Commit, JournalOptions, NewDeadLetter, NewPage, StoredRecord } fro
 /** Options of a journal with small limits and the real machine behind it. */
 export function journalOptions(dataDir: string, change: Partial<JournalOptions> = {}): JournalOptions {
   return {
-    dataDir,
+    engine: { kind: 'sqlite', dataDir },
     maxBytes: 16 * 1024 * 1024,
     keepMs: 7 * 86_400_000,
     seams: systemSeams(),

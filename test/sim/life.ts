@@ -122,6 +122,8 @@ const journalMethods = [
   'discardDeadLetters',
   'openReplay',
   'closeReplay',
+  'replayPending',
+  'claimJob',
   'insertJob',
   'jobs',
   'updateJob',
@@ -320,7 +322,7 @@ export function startLife(parts: LifeParts): Life {
     const { maxBytes } = scenario;
     raw = await time.track(
       openJournal({
-        dataDir: dir,
+        engine: { kind: 'sqlite', dataDir: dir },
         maxBytes,
         keepMs: 6 * hour,
         seams: { ...seams, clock: slower(clock, choreFactor) },

@@ -59,7 +59,7 @@ export interface ReplayRequest {
 }
 
 export interface Delivery {
-  /** Lanes with something to read for the sink, in no order. */
+  /** Lanes with something to read for the sink, in no order. Of a worker: of the sources that it owns at that moment. */
   lanes(sink: string): Promise<readonly LaneState[]>;
   /** Pages of a lane after a position, about `limit` records; empty when there is none. */
   read(sink: string, lane: Lane, after: Position, limit: number): Promise<readonly StoredPage[]>;
@@ -101,6 +101,8 @@ export interface Delivery {
    * `total` is what is left.
    */
   openReplay(job: number, sink: string, what: ReplayRequest): Promise<{ readonly total: number }>;
+  /** Records that a job's replay lanes hold that are not settled, whoever delivers them. */
+  replayPending(job: number): Promise<number>;
   /** Ends a job's replay lanes and unpins their pages. */
   closeReplay(job: number): Promise<void>;
 }

@@ -49,6 +49,8 @@ export interface JournalUsage {
   /** Milliseconds; undefined when nothing is stored. */
   readonly oldestReceived: number | undefined;
   readonly hasRoom: boolean;
+  /** When it was counted, milliseconds: an engine behind a network looks every few seconds. */
+  readonly at?: number;
   /** What was set right at a start of the last week, because counts disagreed. No record was at risk. */
   readonly corrections: readonly Correction[];
 }
@@ -124,8 +126,19 @@ export interface Job {
 
 /** Long operations, as rows: a daemon that restarts goes on with those that ran. */
 export interface Jobs {
+  /**
+   * Takes a job that is queued or was cut off, so that nobody else does its work; false when another process that lives has it. Where the
+   * journal is one process's alone, every job is its own.
+   */
+  claimJob(id: number): Promise<boolean>;
   /** `token`: a UUID made once for this job and kept when it is asked for again because the answer was lost; then the same job is returned. */
   insertJob(kind: string, args: Json, token?: string): Promise<Job>;
-  jobs(filter?: { readonly states?: readonly JobState[]; readonly id?: number }): Promise<readonly Job[]>;
+  /** `kind` and `after`, an id: those of a kind that were inserted later than another. */
+  jobs(filter?: {
+    readonly states?: readonly JobState[];
+    readonly id?: number;
+    readonly kind?: string;
+    readonly after?: number;
+  }): Promise<readonly Job[]>;
   updateJob(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
 }

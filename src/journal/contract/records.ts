@@ -123,7 +123,7 @@ export interface RecordLog {
   append(commit: Commit): Promise<void>;
   /** Calls the listener with every page that was appended, after it is durable; for a cache. Engines may leave it out. */
   onAppend?(listener: (page: AppendedPage) => void): Disposable;
-  /** False while a poll must not begin. */
+  /** False while a poll must not begin; last known where the engine is behind a network. */
   hasRoom(): boolean;
   /** Fingerprints known for each entry's (day, id), in the order asked; empty when unseen. */
   seen(

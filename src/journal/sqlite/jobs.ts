@@ -13,7 +13,7 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
     "INSERT INTO jobs (kind, args, token, state, progress, created) VALUES (?, ?, ?, 'queued', 'null', ?) RETURNING *",
   );
   const select = db.prepare(
-    'SELECT * FROM jobs WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) ORDER BY id',
+    'SELECT * FROM jobs WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR kind = ?3) AND id > ?4 ORDER BY id',
   );
   const byToken = db.prepare('SELECT * FROM jobs WHERE token = ?');
   const update = db.prepare(
@@ -35,8 +35,9 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
       if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
       return jobOf(row);
     },
-    jobs: async ({ states, id } = {}) =>
-      all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states)).map(jobOf),
+    claimJob: () => Promise.resolve(true),
+    jobs: async ({ states, id, kind, after } = {}) =>
+      all<JobRow>(select, id ?? null, states === undefined ? null : JSON.stringify(states), kind ?? null, after ?? 0).map(jobOf),
     async updateJob(id, { state, progress, error }) {
       const text = progress === undefined ? null : JSON.stringify(progress);
       const updated = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));

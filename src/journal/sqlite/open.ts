@@ -1,7 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
-import type { Log } from '../../base/log.ts';
-import type { Seams } from '../../base/seams.ts';
+import type { JournalOptions, SqliteEngine } from '../contract/open.ts';
 import type { Journal } from '../journal.ts';
 import { type Core, openNames } from './core.ts';
 import { Changes } from './file/changes.ts';
@@ -18,33 +17,13 @@ import { ballastBytes, openBallast, openLimits } from './upkeep/room.ts';
 import { startUpkeep } from './upkeep/rounds.ts';
 import { openTrimmer } from './upkeep/trim.ts';
 
-export interface JournalOptions {
-  /** Directory of the journal's files; made when missing. */
-  readonly dataDir: string;
-  /** Bound of collection, bytes; at least 8 MiB. */
-  readonly maxBytes: number;
-  /** How long delivered records stay for replay, milliseconds. */
-  readonly keepMs: number;
-  readonly seams: Seams;
-  readonly log: Log;
-  /** `exclusive` collects and delivers; `shared` reads and leaves jobs beside a running daemon. */
-  readonly lock?: 'exclusive' | 'shared';
-  /** How long to wait for another holder of the lock, milliseconds. */
-  readonly lockWaitMs?: number;
-  readonly signal?: AbortSignal;
-}
-
 const defaultLockWaitMs = 60_000;
 
-/**
- * Opens the journal of a data_dir, a new one when there is none.
- *
- * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_CORRUPT, PEN_JOURNAL_FOREIGN, PEN_JOURNAL_UNWRITABLE; `shared` throws PEN_NOT_FOUND where there is no journal yet.
- */
-export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { dataDir, seams, log, lock: mode = 'exclusive', lockWaitMs = defaultLockWaitMs, signal } = options;
+/** Opens the journal of a data_dir, a new one when there is none; throws as `openJournal` does. */
+export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOptions): Promise<Journal> {
+  const { seams, log, role = 'worker', lockWaitMs = defaultLockWaitMs, signal } = options;
   const paths = journalPaths(dataDir);
-  if (mode === 'shared') return openShared(paths, options);
+  if (role === 'observer') return openShared(dataDir, paths, options);
   await prepareDirectory(dataDir, seams.files, log);
   const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
   try {
@@ -68,14 +47,14 @@ async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, l
   }
 }
 
-async function openShared(paths: JournalPaths, options: JournalOptions): Promise<Journal> {
+async function openShared(dataDir: string, paths: JournalPaths, options: JournalOptions): Promise<Journal> {
   if (!(await fileExists(paths.journal, options.seams.files))) {
     throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
       where: paths.journal,
       fix: 'start the daemon once with "penstock run"',
     });
   }
-  await inspectDirectory(options.dataDir, options.seams.files);
+  await inspectDirectory(dataDir, options.seams.files);
   return assemble(paths, options, undefined);
 }
 

@@ -1,3 +1,4 @@
+import { ownsEverything } from '../contract/ownership.ts';
 import type { Journal, JournalUsage } from '../journal.ts';
 import type { Core } from './core.ts';
 import { openLetters } from './delivery/dead-letters.ts';
@@ -37,6 +38,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
   const { core, limits, state, offsets, replays } = stores;
   let closing: Promise<void> | undefined;
   return {
+    ownership: ownsEverything,
     ...openAppend(core, stores),
     ...openRegistration(core, offsets, state),
     ...openJobs(core),
@@ -50,6 +52,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
     setHold: state.setHold,
     holds: state.holds,
     openReplay: (job, sink, what) => replays.open(job, sink, what),
+    replayPending: async (job) => replays.pending(job),
     closeReplay: (job) => replays.close(job),
     changed: (signal) => core.changes.wait(signal),
     [Symbol.asyncDispose]: () => (closing ??= close()),

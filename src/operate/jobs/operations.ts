@@ -69,11 +69,6 @@ interface ReplayArguments {
 
 const lookEveryMs = 250;
 
-async function pendingOf(runtime: Runtime, sink: string, job: number): Promise<number> {
-  const lanes = await runtime.journal.lanes(sink);
-  return lanes.filter(({ lane }) => lane.job === job).reduce((sum, { pending }) => sum + pending, 0);
-}
-
 /** What an interrupted run started with; the journal only knows what is left. */
 function totalOf({ progress }: Job): number {
   return isObject(progress) && typeof progress['total'] === 'number' ? progress['total'] : 0;
@@ -92,7 +87,7 @@ async function drain(
   const total = Math.max(remaining, totalOf(job));
   for (;;) {
     signal.throwIfAborted();
-    const pending = await pendingOf(runtime, sink, job.id);
+    const pending = await runtime.journal.replayPending(job.id);
     if (pending === 0) break;
     report({ done: total - pending, total });
     await sleep(runtime.seams.clock, lookEveryMs, signal);

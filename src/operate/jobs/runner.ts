@@ -45,6 +45,7 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
       .catch((error: unknown) => log.warn({ err: error }, 'job progress could not be saved'));
   };
   try {
+    if (!(await journal.claimJob(job.id))) return;
     await journal.updateJob(job.id, { state: 'running' });
     log.info({ args: job.args }, 'job started');
     const progress = await operationOf(job.kind, own)(job, runtime, report, signal);
@@ -55,12 +56,21 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Interrupted by shutdown or by a reload: the row stays running, and is resumed afterwards.
-    if (signal.aborted) return;
+    // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
+    if (signal.aborted || isFenced(error)) return;
     log.error({ err: asPenstockError(error) }, 'job failed');
     await journal.updateJob(job.id, { state: 'failed', error: explain(error) });
   }
 }
+
+/** What works on a source shares what its owner remembers of it. */
+function isOwn({ args }: Job, { journal }: Runtime): boolean {
+  const source = isObject(args) ? args['source'] : undefined;
+  return typeof source !== 'string' || isReplay(args) || journal.ownership.owns(source);
+}
+
+/** Lanes of a replay are opened by one process, and delivered by whoever owns the source. */
+const isReplay = (args: Json): boolean => isObject(args) && 'sink' in args;
 
 /** True while another retry of this sink's dead letters is before it: two at once would send the same letters. */
 function waitsForTurn(job: Job, all: readonly Job[]): boolean {
@@ -68,6 +78,8 @@ function waitsForTurn(job: Job, all: readonly Job[]): boolean {
   const sink = sinkOf(job);
   return all.some((other) => other.id < job.id && other.kind === job.kind && sinkOf(other) === sink);
 }
+
+const isFenced = (error: unknown): boolean => error instanceof PenstockError && error.code === 'PEN_JOURNAL_FENCED';
 
 const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
 
@@ -100,7 +112,8 @@ export function startJobRunner(runtime: Runtime, own: OwnOperations = {}): JobRu
 
   async function look(): Promise<void> {
     const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
-    for (const job of waiting) if (!running.has(job.id) && hasRoomFor(job) && !waitsForTurn(job, waiting)) begin(job);
+    for (const job of waiting)
+      if (!running.has(job.id) && hasRoomFor(job) && isOwn(job, runtime) && !waitsForTurn(job, waiting)) begin(job);
   }
 
   async function loop(): Promise<void> {

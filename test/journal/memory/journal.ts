@@ -1,6 +1,7 @@
 // A journal in memory that keeps the promises of the real one, without I/O: a virtual clock alone decides what happens when. The
 // contract suite and the model run over both. It never deletes a record, so it has no retention and no skipping.
 import { PenstockError } from '../../../src/base/errors.ts';
+import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import { addCounts, sortedOut, zeroCounts } from '../../../src/journal/counts.ts';
 import type { Commit, Journal } from '../../../src/journal/journal.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
@@ -39,6 +40,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
   };
   return {
     wake,
+    ownership: ownsEverything,
     register: (sources, sinks) => changing('register', () => register(disk, sources, sinks)),
     renameSource: (from, to) => stepped('renameSource', () => renameSource(disk, from, to)),
     renameSink: (from, to) => stepped('renameSink', () => renameSink(disk, from, to)),
@@ -122,6 +124,12 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
         const own = disk.replays.filter((replay) => replay.job === job);
         return { total: own.reduce((sum, { entries, offset }) => sum + entries.length - offset, 0) };
       }),
+    replayPending: (job) =>
+      stepped('replayPending', () =>
+        disk.replays
+          .filter((replay) => replay.job === job)
+          .reduce((sum, { entries, offset }) => sum + entries.length - offset, 0),
+      ),
     closeReplay: (job) => stepped('closeReplay', () => void removeFrom(disk.replays, (replay) => replay.job === job)),
 
     insertJob: (kind, args, token) =>
@@ -134,10 +142,12 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
         if (token !== undefined) disk.attempts.set(`job ${job.id}`, token);
         return { ...job };
       }),
-    jobs: ({ states, id } = {}) =>
+    claimJob: () => Promise.resolve(true),
+    jobs: ({ states, id, kind, after = 0 } = {}) =>
       stepped('jobs', () =>
         disk.jobs
           .filter((job) => (id === undefined || job.id === id) && (states === undefined || states.includes(job.state)))
+          .filter((job) => job.id > after && (kind === undefined || job.kind === kind))
           .map((job) => ({ ...job })),
       ),
     updateJob: (id, change) => changing('updateJob', () => updateJob(disk, id, change)),

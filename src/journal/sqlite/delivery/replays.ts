@@ -26,6 +26,7 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
   const { db, names, writer, changes } = core;
   const find = db.prepare('SELECT * FROM replays WHERE job = ? AND source = ?');
   const remove = db.prepare('DELETE FROM replays WHERE job = ?');
+  const pending = db.prepare('SELECT ifnull(sum(remaining), 0) AS n FROM replays WHERE job = ?');
   const open = db.prepare(
     'SELECT r.*, s.name AS name FROM replays r JOIN sources s ON s.id = r.source WHERE r.sink = ? AND r.remaining > 0',
   );
@@ -41,6 +42,7 @@ export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStor
       changes.notify();
       return { total };
     },
+    pending: (job: number): number => one<{ n: number }>(pending, job)?.n ?? 0,
     close: (job: number): Promise<void> => writer.write(() => void remove.run(job)),
     lanes: (sink: number): LaneState[] =>
       all<ReplayRow & { readonly name: string }>(open, sink).map(({ job, name, after, remaining }) => ({

@@ -1,0 +1,46 @@
+// Who collects and delivers what, where several processes share a journal.
+
+/** Called with names of sources; the order says nothing. */
+export interface OwnershipListener {
+  /** From now on they are this process's: what it may have remembered of them from before is stale. */
+  gained(sources: readonly string[]): void;
+  /** They may be another's by now: work on them ends, what is under way is not written any more. */
+  lost(sources: readonly string[]): void;
+}
+
+/** A process that shares the journal. Times are milliseconds since the epoch. */
+export interface Replica {
+  readonly name: string;
+  readonly version: string;
+  readonly since: number;
+  /** How many sources it collects and delivers. */
+  readonly sources: number;
+  readonly lastSeen: number;
+  /** What it last said of itself; undefined before it said anything. */
+  readonly report?: unknown;
+}
+
+/**
+ * Exactly one process owns a source at a time: it collects it and delivers its lanes. Writes of who does not own it are refused with
+ * PEN_JOURNAL_FENCED, in the same transaction; `owns` is told from memory and keeps bytes from leaving.
+ */
+export interface Ownership {
+  /** False as soon as another process may own the source, by a clock that only goes forward. */
+  owns(source: string): boolean;
+  watch(listener: OwnershipListener): Disposable;
+  /** Gives back everything at once, in good order, and takes nothing any more. Loops have ended before. */
+  leave(): Promise<void>;
+  /** Who lives, this process among them; undefined where the journal is one process's alone. */
+  replicas(): Promise<readonly Replica[] | undefined>;
+  /** Leaves word of this process for the others; nothing where it is alone. */
+  report(report: unknown): Promise<void>;
+}
+
+/** A journal that is one process's alone. */
+export const ownsEverything: Ownership = {
+  owns: () => true,
+  watch: () => ({ [Symbol.dispose]: () => undefined }),
+  leave: () => Promise.resolve(),
+  replicas: () => Promise.resolve(undefined),
+  report: () => Promise.resolve(),
+};
