@@ -1,5 +1,5 @@
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
-import { actionNamePaths, checkMap, parsePath } from '../event/index.ts';
+import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
 import type { ReadSpec } from './read-section.ts';
@@ -58,7 +58,7 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
       : [];
   const { user_agent } = record.self ?? {};
   const ofRecord = [
-    ...(['id', 'time', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
+    ...(['id', 'each', 'time', 'tenant', 'volatile'] as const).map((name) => textsBelow(record[name], ['record', name])),
     actionNamePaths(record.action).map(([path, text]): Place => [['record', 'action', ...path], text]),
     textsBelow(user_agent, ['record', 'self', 'user_agent']),
   ];
@@ -123,6 +123,27 @@ function checkReply(read: ReadSpec, doc: YamlText): Fault[] {
 }
 
 function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {
-  if (record.id !== undefined || record.hash !== undefined || read.kind === 'pulsar_websocket') return [];
-  return [doc.fault(['record'], 'nothing identifies a record', 'add id: path, or hash: [fields] for records without one', 'key')];
+  const faults = [
+    ...checkZone(record.zone, ['record', 'zone'], doc),
+    ...(read.kind === 'http_window' ? checkZone(read.window.zone, ['read', 'window', 'zone'], doc) : []),
+  ];
+  if (record.each !== undefined && parsePath(record.each)?.every((step) => typeof step === 'string') === false)
+    faults.push(doc.fault(['record', 'each'], 'the list must lie below keys', 'write a path such as events or data.events'));
+  if (record.each !== undefined && read.kind === 'csv_directory')
+    faults.push(doc.fault(['record', 'each'], 'a row of a file has no list', 'leave it out'));
+  if (record.id === undefined && record.hash === undefined && read.kind !== 'pulsar_websocket')
+    faults.push(
+      doc.fault(['record'], 'nothing identifies a record', 'add id: path, or hash: [fields] for records without one', 'key'),
+    );
+  return faults;
+}
+
+function checkZone(zone: string | undefined, path: YamlPath, doc: YamlText): Fault[] {
+  try {
+    if (zone !== undefined) openZone(zone);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [doc.fault(path, `"${zone}" is no zone`, 'write a name such as Europe/Berlin, or an offset such as +02:00')];
+  }
 }

@@ -6,8 +6,8 @@ import { type ActionTable, ActionTableSpec, checkActions, compileActions, compil
 import { mergeTables, summarise } from './action-tables.ts';
 import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle } from './bundle.ts';
 import { checkConnector } from './check.ts';
-import type { Connector, ReadDefaults, Reader, ReaderDeps } from './connector.ts';
-import { type ConnectorSpec, connectorSchema } from './connector-schema.ts';
+import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from './connector.ts';
+import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/directory-reader.ts';
 import { precisionMs } from './http-window/request.ts';
 import { compileWindowPlan, openWindowReader } from './http-window/window-reader.ts';
@@ -15,7 +15,7 @@ import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts'
 import { compileUrl } from './origin.ts';
 import { openStreamReader } from './pulsar-websocket/stream-reader.ts';
 import { readKinds } from './read-section.ts';
-import { compileRecordRules } from './record-rules.ts';
+import { compileRecordRules, compileSplit } from './record-rules.ts';
 import { compileTemplate } from './template.ts';
 
 /** Compiles a connector out of the text that the journal keeps; throws PEN_CONNECTOR_INVALID with all faults. */
@@ -136,7 +136,7 @@ interface CompiledRead {
 /** Compiles `read:` and `auth:` once for all sources of a connector. */
 function compileRead({ read, auth, record, options: specs }: ConnectorSpec): CompiledRead {
   if (read.kind === 'http_window') {
-    const plan = compileWindowPlan(read, auth, record.time);
+    const plan = compileWindowPlan(read, auth, record);
     return {
       open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
       origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),
@@ -151,7 +151,22 @@ function compileRead({ read, auth, record, options: specs }: ConnectorSpec): Com
   }
   const service = compileUrl(read.url);
   return {
-    open: (options, deps) => openStreamReader(read, optionScope(options), secretsOf(specs, options), deps),
+    open: (options, deps) => splitting(openStreamReader(read, optionScope(options), secretsOf(specs, options), deps), record),
     origin: (options) => ({ origin: service.origin(optionScope(options)) }),
   };
+}
+
+/** A stream whose messages may hold several events. */
+function splitting(reader: StreamReader, record: RecordSpec): StreamReader {
+  const split = compileSplit(record);
+  const run: StreamReader['run'] = (handlers, signal) =>
+    reader.run(
+      {
+        ...handlers,
+        onMessages: (messages) =>
+          handlers.onMessages(messages.map((message) => ({ ...message, records: message.records.flatMap(split) }))),
+      },
+      signal,
+    );
+  return record.each === undefined ? reader : Object.assign(reader, { run });
 }

@@ -59,7 +59,13 @@ export const RecordSpec = Type.Object(
     volatile: Type.Optional(
       Type.Array(Type.String(), { description: 'Paths that may differ between two copies of one record.' }),
     ),
+    each: Type.Optional(
+      Type.String({ description: 'Path of a list in the record, of which every element is an event of its own.' }),
+    ),
     time: PathsSpec,
+    zone: Type.Optional(
+      Type.String({ description: 'Zone of times that are told without one, such as Europe/Berlin or +02:00; UTC by default.' }),
+    ),
     action: ActionNameSpec,
     tenant: Type.Optional(PathsSpec),
     self: Type.Optional(

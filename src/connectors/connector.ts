@@ -96,6 +96,8 @@ export interface RawRecord {
   readonly occurrence?: number;
   /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */
   readonly id?: string;
+  /** Which of the events it is that the vendor sent in one record; without a key where it has an id of its own. */
+  readonly part?: { readonly key?: string; readonly isFurther: boolean };
   /** Why it could not be read; then `value` is its text. */
   readonly unreadable?: string;
   /** Labels of its event: `mended` when its text was no JSON to the letter. */
@@ -106,6 +108,8 @@ export interface RawRecord {
 export interface RecordRules {
   /** True when all records are named by their content. */
   readonly areNamedByContent?: boolean;
+  /** The record, or the events in it one by one. */
+  split(raw: RawRecord): readonly RawRecord[];
   /** `scrub` takes out of the record what is secret by its value. */
   examine(raw: RawRecord, tenant: string | undefined, scrub?: (text: string) => string): RecordFacts;
 }
@@ -116,6 +120,8 @@ export interface RecordFacts {
   readonly conflictUid: string;
   /** True for a record without an id of its own: another one with the same content has the same uid, unless its occurrence says otherwise. */
   readonly isNamedByContent?: boolean;
+  /** True for an event of a record that had others before it. */
+  readonly isFurtherPart?: boolean;
   /** 16 hex digits. */
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */
@@ -148,6 +154,8 @@ export type PageState =
 export interface Page {
   readonly records: readonly RawRecord[];
   readonly next: PageState | null;
+  /** Records of the vendor, where they became more events. */
+  readonly count?: number;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
   /** True for a last page that holds as many records as the vendor sends at most. */

@@ -1,4 +1,4 @@
-import { isObject } from '../base/json.ts';
+import { isObject, type Json, setOwn } from '../base/json.ts';
 import {
   boundDepth,
   compileActionName,
@@ -10,6 +10,8 @@ import {
   fingerprintOf,
   hashText,
   normaliseKey,
+  openZone,
+  parsePath,
   redact,
   uidOf,
 } from '../event/index.ts';
@@ -19,7 +21,7 @@ import type { RecordSpec } from './connector-schema.ts';
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
 export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
   const nameOf = compileName(spec);
-  const timeOf = compileTime(spec.time);
+  const timeOf = compileTime(spec.time, spec.zone === undefined ? undefined : openZone(spec.zone));
   const timeTextOf = compileText(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
@@ -27,6 +29,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   const take = compileFingerprint(spec.volatile);
   return {
     areNamedByContent: spec.id === undefined,
+    split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {
       const { value } = raw;
       if (raw.unreadable !== undefined || !isObject(value)) {
@@ -34,7 +37,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       }
       const tenant = tenantOf?.(value) ?? configuredTenant;
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
-      const native = raw.id ?? withOccurrence(name.text, raw.occurrence);
+      const native = withPart(raw.id ?? withOccurrence(name.text, raw.occurrence), raw.part);
       const action = actionOf(value);
       const time = timeOf(value)?.ms;
       const { fingerprint, record } = take(value, scrub);
@@ -45,6 +48,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
           return uidOf(table, tenant, native, fingerprint);
         },
         ...(name.isContent ? { isNamedByContent: true } : {}),
+        ...(raw.part?.isFurther === true ? { isFurtherPart: true } : {}),
         fingerprint,
         time,
         ...(time === undefined && timeTextOf(value) !== undefined ? { hasUnreadableTime: true } : {}),
@@ -82,6 +86,44 @@ function examineText(
 
 function withOccurrence(id: string, occurrence: number | undefined): string {
   return occurrence === undefined || occurrence <= 1 ? id : `${id}#${occurrence}`;
+}
+
+function withPart(id: string, part: RawRecord['part']): string {
+  return part?.key === undefined ? id : `${id}#${part.key}`;
+}
+
+/** A longer list stays in one record: its events would fill the memory. */
+const longestList = 10_000;
+
+/**
+ * Compiles `record.each`: a record is as many as the list in it has elements, each with the element in the list's place. They are named by
+ * the record and their content, so that their order does not matter.
+ */
+export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRules['split'] {
+  if (each === undefined) return (raw) => [raw];
+  const [listOf, steps] = [compilePath(each), (parsePath(each) ?? []).map(String)];
+  const idOf = id === undefined ? undefined : compilePath(id);
+  const within = volatile.flatMap((path) => (path.startsWith(`${each}.`) ? [path.slice(each.length + 1)] : []));
+  return (raw) => {
+    const list = raw.unreadable === undefined ? listOf(raw.value) : undefined;
+    if (!Array.isArray(list) || list.length === 0 || list.length > longestList) return [raw];
+    const isNamedOutside = idOf === undefined || idOf(replaced(raw.value, steps, undefined)) !== undefined;
+    const counts = new Map<string, number>();
+    return list.map((element: unknown, index) => {
+      const mark = fingerprintOf(element, within);
+      const count = (counts.get(mark) ?? 0) + 1;
+      counts.set(mark, count);
+      const part = { isFurther: index > 0, ...(isNamedOutside ? { key: withOccurrence(mark, count) } : {}) };
+      return { ...raw, value: replaced(raw.value, steps, element) as Json, part };
+    });
+  };
+}
+
+function replaced(value: unknown, [key, ...more]: readonly string[], element: unknown): unknown {
+  if (key === undefined) return element;
+  const copy = { ...(value as Record<string, unknown>) };
+  setOwn(copy, key, replaced(copy[key], more, element));
+  return copy;
 }
 
 function compileName({ id, hash }: RecordSpec): (record: unknown) => { readonly text: string; readonly isContent: boolean } {

@@ -119,6 +119,9 @@ export const WindowSpec = Type.Object(
     max: duration('Longest window.'),
     min: Type.Optional(duration('Shortest window that a refused one is halved to; 1m by default.')),
     ...boundParts,
+    zone: Type.Optional(
+      Type.String({ description: 'Zone in which dates and patterns are written, such as Europe/Berlin; UTC by default.' }),
+    ),
     retention: Type.Optional(duration('How long the vendor keeps events; left out when unknown.')),
   },
   { ...closed, description: 'Time windows.' },

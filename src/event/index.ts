@@ -19,3 +19,4 @@ export { compilePath, parsePath } from './path.ts';
 export { compileText } from './reads.ts';
 export { redact } from './redact.ts';
 export { compileTime, parseTime } from './time.ts';
+export { openZone } from './zone.ts';

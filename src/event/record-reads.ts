@@ -9,6 +9,7 @@ import { openPaths, type Paths, type Read, textOf, textsOf } from './reads.ts';
 import { openSession, type SessionReads } from './session.ts';
 import type { Parties } from './target.ts';
 import { parseTime } from './time.ts';
+import { openZone, type Zone } from './zone.ts';
 
 /** What the mapper needs of a connector's `record:` section; candidates, the first that has a value wins. */
 interface RecordPaths {
@@ -16,6 +17,7 @@ interface RecordPaths {
   readonly time: PathsSpec;
   readonly action: ActionNameSpec;
   readonly tenant?: PathsSpec;
+  readonly zone?: string;
 }
 
 /** What a mapper is made of. */
@@ -57,18 +59,19 @@ export interface RecordReads {
   readonly privileges: Read<readonly string[]>;
 }
 
-function told(value: unknown): Told | undefined {
-  const parsed = parseTime(value);
+function told(value: unknown, zone: Zone | undefined): Told | undefined {
+  const parsed = parseTime(value, zone);
   return parsed === undefined ? undefined : { ...parsed, text: textOf(value) ?? '' };
 }
 
 /** Prepares every read of a mapper. */
 export function openReads({ table, map, record }: MapperParts): RecordReads {
   const paths = openPaths(map.keep ?? []);
+  const zone = record.zone === undefined ? undefined : openZone(record.zone);
   return {
     paths,
     action: readActionName(paths, record.action),
-    time: paths.read(record.time, told),
+    time: paths.read(record.time, (value) => told(value, zone)),
     timeText: paths.read(record.time, textOf),
     tenant: paths.read(record.tenant, textOf),
     id: paths.read(map['metadata.original_event_uid'] ?? record.id, textOf),
@@ -76,7 +79,7 @@ export function openReads({ table, map, record }: MapperParts): RecordReads {
     statusDetail: paths.read(map.status_detail, textOf),
     message: paths.read(map.message, textOf),
     correlation: paths.read(map['metadata.correlation_uid'], textOf),
-    logged: paths.read(map['metadata.logged_time'], (value) => parseTime(value)?.ms),
+    logged: paths.read(map['metadata.logged_time'], (value) => parseTime(value, zone)?.ms),
     actor: openActor(paths, map),
     client: openClient(paths, map),
     session: openSession(paths, map),

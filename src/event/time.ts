@@ -1,5 +1,6 @@
 import { isRawNumber } from '../base/json.ts';
 import { compilePath } from './path.ts';
+import type { Zone } from './zone.ts';
 
 interface ParsedTime {
   /** Milliseconds since the epoch; finer fractions are cut off. */
@@ -38,7 +39,7 @@ function offsetMinutes(zone: string | undefined): number | undefined {
   return (sign === '-' ? -1 : 1) * (hours * 60 + minutes);
 }
 
-function fromCalendar(match: RegExpExecArray): number | undefined {
+function fromCalendar(match: RegExpExecArray, zone: Zone | undefined): number | undefined {
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const [hour, minute, second] = [Number(match[4] ?? 0), Number(match[5] ?? 0), Number(match[6] ?? 0)];
   // Date.UTC takes years below 100 for 1900 and later; an offset may reach into 1969.
@@ -48,7 +49,8 @@ function fromCalendar(match: RegExpExecArray): number | undefined {
   const offset = offsetMinutes(match[8]);
   if (offset === undefined) return undefined;
   const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'));
-  return Date.UTC(year, month - 1, day, hour, minute, second, fraction) - offset * 60_000;
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second, fraction) - offset * 60_000;
+  return match[8] === undefined && zone !== undefined ? zone.toInstant(ms) : ms;
 }
 
 // Two digits at a place of a text; NaN when they are not digits.
@@ -106,35 +108,39 @@ function fromEpoch(value: number): number {
  * Reads a time as vendors write it: RFC 3339 with 0 to 9 fraction digits, with a blank instead of `T`, without an offset (then UTC), a
  * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, and the forms of mail, web servers,
  * Java, Go and .NET. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
- * 9999: zero dates of programming languages are no times.
+ * 9999: zero dates of programming languages are no times. `zone` is that of times without one, UTC by default.
  */
-export function parseTime(value: unknown): ParsedTime | undefined {
+export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
   const usual = typeof value === 'string' ? fromUsualShape(value) : undefined;
   if (usual !== undefined && usual >= 0) return { ms: usual, dayOnly: false };
   const told = isRawNumber(value) ? value.rawJSON : value;
   const text = typeof told === 'string' ? told.trim() : told;
   const parsed =
-    typeof text === 'number' ? { ms: fromEpoch(text), dayOnly: false } : typeof text === 'string' ? fromText(text) : undefined;
+    typeof text === 'number'
+      ? { ms: fromEpoch(text), dayOnly: false }
+      : typeof text === 'string'
+        ? fromText(text, zone)
+        : undefined;
   return parsed !== undefined && parsed.ms >= 0 && parsed.ms < endOfTime ? parsed : undefined;
 }
 
 const longestText = 64;
 
-function fromText(text: string): ParsedTime | undefined {
+function fromText(text: string, zone: Zone | undefined): ParsedTime | undefined {
   if (epochShape.test(text)) return { ms: fromEpoch(Number(text)), dayOnly: false };
   const dotNet = dotNetShape.exec(text);
   if (dotNet !== null) return { ms: Number(dotNet[1]), dayOnly: false };
   const match = shape.exec(text) ?? (text.length > longestText ? null : shape.exec(rfc3339Of(text) ?? ''));
-  const ms = match === null ? undefined : fromCalendar(match);
+  const ms = match === null ? undefined : fromCalendar(match, zone);
   return match === null || ms === undefined ? undefined : { ms, dayOnly: match[4] === undefined };
 }
 
 /** Compiles a list of paths of which the first that holds a time is taken; see {@link parseTime}. Throws as {@link compilePath} does. */
-export function compileTime(paths: string | readonly string[]): (record: unknown) => ParsedTime | undefined {
+export function compileTime(paths: string | readonly string[], zone?: Zone): (record: unknown) => ParsedTime | undefined {
   const getters = (typeof paths === 'string' ? [paths] : paths).map((path) => compilePath(path));
   return (record) => {
     for (const getter of getters) {
-      const time = parseTime(getter(record));
+      const time = parseTime(getter(record), zone);
       if (time !== undefined) return time;
     }
     return undefined;
@@ -174,7 +180,7 @@ const zones: Readonly<Record<string, string>> = {
   PST: '-08:00',
   PDT: '-07:00',
 };
-const utc = new Set(['', 'Z', 'UT', 'UTC', 'GMT']);
+const utc = new Set(['Z', 'UT', 'UTC', 'GMT']);
 
 /** The text as RFC 3339, without a check of its numbers; undefined when it has none of the forms. */
 function rfc3339Of(text: string): string | undefined {
@@ -182,14 +188,14 @@ function rfc3339Of(text: string): string | undefined {
   const plain = text.replace(/(?:\[[^\]]{1,40}\]| m=[+-][\d.]+)$/, '');
   const compact = basic.exec(plain);
   if (compact !== null) {
-    const [, year, month, day, hour, minute, second = '00', fraction = '0', zone = 'Z'] = compact;
+    const [, year, month, day, hour, minute, second = '00', fraction = '0', zone = ''] = compact;
     return `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${zone.toUpperCase()}`;
   }
   const match = forms.map((form) => form.exec(plain)).find((found) => found !== null);
   if (match !== undefined && match !== null) return fromForm(match);
   const last = yearLast.exec(plain)?.groups;
   if (last !== undefined)
-    return rfc3339Of(`${last['day']} ${last['month']} ${last['year']} ${last['clock']} ${last['zone'] ?? 'Z'}`);
+    return rfc3339Of(`${last['day']} ${last['month']} ${last['year']} ${last['clock']} ${last['zone'] ?? ''}`.trim());
   return plain === text ? undefined : plain;
 }
 
@@ -220,6 +226,7 @@ function hoursOf(hour: number, half: string | undefined): string | undefined {
 
 function zoneOf(text: string): string | undefined {
   const name = text.toUpperCase();
+  if (name === '') return '';
   if (utc.has(name)) return 'Z';
   const offset = /[+-]\d\d:?\d\d$/.exec(name)?.[0];
   return offset ?? zones[name];

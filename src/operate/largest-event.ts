@@ -53,8 +53,9 @@ async function largestSample(
   const sizes = text
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const { uid, record } = connector.records.examine({ value: parseJson(line) }, tenant);
+    .flatMap((line) => connector.records.split({ value: parseJson(line) }))
+    .map((raw) => {
+      const { uid, record } = connector.records.examine(raw, tenant);
       const mapped = connector.mapper.map({ uid, received: mapping.processedTime, record }, mapping);
       const { event, action, actionKey } = mapped;
       const body = encodeBody(format, mapped, { includeRaw, drop: compileDrop(drop) });

@@ -85,8 +85,9 @@ export async function mapSamples(
   now: number,
 ): Promise<readonly Mapped[]> {
   const lines = (await samplesOf(connector, others, files)).split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line) => {
-    const { uid, record } = connector.records.examine({ value: parseJson(line) }, undefined);
+  const raws = lines.flatMap((line) => connector.records.split({ value: parseJson(line) }));
+  return raws.map((raw) => {
+    const { uid, record } = connector.records.examine(raw, undefined);
     return connector.mapper.map(
       { uid, received: now, record },
       { source: connector.name, tenant: undefined, labels: [], processedTime: now },

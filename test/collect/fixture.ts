@@ -91,7 +91,7 @@ export function connector(kind: Reader['kind'], change: Partial<ReadDefaults> = 
     options: {},
     kind,
     defaults: { ...defaults, ...change },
-    records: { examine },
+    records: { split: (raw) => [raw], examine },
     mapper: {
       table: 'example',
       map: () => {

@@ -42,6 +42,7 @@ export function fakeConnector(name: string, change: Partial<Connector> = {}): Co
       seenDays: 10,
     },
     records: {
+      split: () => [],
       examine: () => {
         throw new Error('not asked for');
       },

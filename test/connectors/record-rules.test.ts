@@ -1,5 +1,7 @@
 import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Json } from '../../src/base/json.ts';
+import type { RecordSpec } from '../../src/connectors/connector-schema.ts';
 import { compileRecordRules } from '../../src/connectors/record-rules.ts';
 import { uidOf } from '../../src/event/index.ts';
 import { vendorConnector } from './vendor.ts';
@@ -104,5 +106,107 @@ describe('a record', () => {
         expect(facts.fingerprint).toMatch(/^[0-9a-f]{16}$/);
       }),
     );
+  });
+});
+
+describe('a record with several events', () => {
+  const activity = (events: unknown, id: unknown = 'a1') => ({ id, at: { time: '2026-11-21T09:30:00Z' }, list: { events } });
+  const rules = (more: Record<string, unknown> = {}) =>
+    compileRecordRules(
+      { id: 'id', time: 'at.time', action: 'list.events.name', each: 'list.events', ...more } as RecordSpec,
+      'vendor',
+    );
+  const uidsOf = (value: unknown, more = {}) => {
+    const own = rules(more);
+    return own.split({ value: value as Json }).map((raw) => own.examine(raw, 'acme').uid);
+  };
+  const [one, two] = [{ name: 'one' }, { name: 'two', views: 1 }];
+
+  it('becomes as many, each with the rest of it', () => {
+    const own = rules();
+    const raws = own.split({ value: activity([one, two]) as Json, labels: ['mended'] });
+
+    expect(raws.map(({ value, labels }) => ({ value, labels }))).toEqual([
+      { value: activity(one), labels: ['mended'] },
+      { value: activity(two), labels: ['mended'] },
+    ]);
+    expect(raws.map((raw) => own.examine(raw, 'acme').actionKey)).toEqual(['one', 'two']);
+    expect(raws.map((raw) => own.examine(raw, 'acme').isFurtherPart)).toEqual([undefined, true]);
+  });
+
+  it('names them alike in whatever order they come, and however many there are', () => {
+    const [first, second] = uidsOf(activity([one, two]));
+
+    expect(uidsOf(activity([two, one]))).toEqual([second, first]);
+    expect(uidsOf(activity([one]))).toEqual([first]);
+    expect(uidsOf(activity([{ name: 'new' }, one, two])).slice(1)).toEqual([first, second]);
+  });
+
+  it('tells equal ones apart', () => {
+    const uids = uidsOf(activity([one, one, one]));
+
+    expect(new Set(uids).size).toBe(3);
+    expect(uidsOf(activity([one, one, one]))).toEqual(uids);
+  });
+
+  it('tells those of two records apart', () => {
+    expect(uidsOf(activity([one], 'a1'))).not.toEqual(uidsOf(activity([one], 'a2')));
+  });
+
+  it('leaves out of the name what may differ between two readings', () => {
+    const volatile = { volatile: ['list.events.views'] };
+
+    expect(uidsOf(activity([{ ...two, views: 9 }]), volatile)).toEqual(uidsOf(activity([two]), volatile));
+  });
+
+  it('takes the id of the event itself where that is the id', () => {
+    const own = { id: 'list.events.id' };
+
+    expect(uidsOf(activity([{ id: 'e1', name: 'one' }]), own)).toEqual(uidsOf(activity([{ id: 'e1', name: 'other' }]), own));
+  });
+
+  it.each([
+    ['none', []],
+    ['no list', one],
+    ['nothing', undefined],
+    ['too many', Array.from({ length: 10_001 }, () => one)],
+  ])('stays one with %s in it', (_what, events) => {
+    expect(rules().split({ value: activity(events) as Json })).toEqual([{ value: activity(events) }]);
+  });
+
+  it('stays one where it cannot be read', () => {
+    expect(rules().split({ value: 'x', unreadable: 'y' })).toEqual([{ value: 'x', unreadable: 'y' }]);
+  });
+});
+
+describe('a time without a zone', () => {
+  const timeOf = (zone: string | undefined, time: unknown) =>
+    new Date(
+      compileRecordRules(
+        { id: 'id', time: 'time', action: 'x', ...(zone === undefined ? {} : { zone }) } as RecordSpec,
+        'vendor',
+      ).examine({ value: { id: 1, time } as Json }, 'acme').time ?? 0,
+    ).toISOString();
+
+  it.each([
+    [undefined, '2026-07-01 12:00:00', '2026-07-01T12:00:00.000Z'],
+    ['Europe/Berlin', '2026-07-01 12:00:00', '2026-07-01T10:00:00.000Z'],
+    ['Europe/Berlin', '2026-01-01 12:00:00', '2026-01-01T11:00:00.000Z'],
+    ['Europe/Berlin', '28 Nov 2026 10:00', '2026-11-28T09:00:00.000Z'],
+    ['Europe/Berlin', 'Sat Nov 28 10:00:00 2026', '2026-11-28T09:00:00.000Z'],
+    ['Europe/Berlin', '20261128T100000', '2026-11-28T09:00:00.000Z'],
+    ['Europe/Berlin', '2026-11-28', '2026-11-27T23:00:00.000Z'],
+    ['Europe/Berlin', '2026-07-01T12:00:00Z', '2026-07-01T12:00:00.000Z'],
+    ['Europe/Berlin', '2026-07-01T12:00:00-05:00', '2026-07-01T17:00:00.000Z'],
+    ['Europe/Berlin', 'Sat, 28 Nov 2026 10:00:00 GMT', '2026-11-28T10:00:00.000Z'],
+    ['Europe/Berlin', 1_782_900_000, '2026-07-01T10:00:00.000Z'],
+    ['America/New_York', '2026-03-08 03:30:00', '2026-03-08T07:30:00.000Z'],
+    ['America/New_York', '2026-03-08 02:30:00', '2026-03-08T07:30:00.000Z'],
+    ['America/New_York', '2026-11-01 01:30:00', '2026-11-01T05:30:00.000Z'],
+    ['Asia/Kolkata', '2026-07-01 12:00:00', '2026-07-01T06:30:00.000Z'],
+    ['+02:00', '2026-07-01 12:00:00', '2026-07-01T10:00:00.000Z'],
+    ['-0530', '2026-07-01 12:00:00', '2026-07-01T17:30:00.000Z'],
+  ])('in %s is %s', (zone, time, instant) => {
+    expect(timeOf(zone, time)).toBe(instant);
   });
 });

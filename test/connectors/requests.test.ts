@@ -66,3 +66,33 @@ describe('the bounds of a window', () => {
     expect(vendor.asked[0]?.body).toBe(format.startsWith('epoch') ? `{"n":${begin}}` : `{"n":"${begin}"}`);
   });
 });
+
+describe('bounds in a zone', () => {
+  const boundsAt = async (format: string, from: string, to: string): Promise<unknown> => {
+    const query = { from: '{{ window.from }}', to: '{{ window.to }}' };
+    const connector = vendorConnector({ 'window.format': format, 'window.zone': 'Europe/Berlin', 'request.query': query });
+    const vendor = openVendor(connector, () => ({ body: { data: [] } }));
+    await vendor.reader.page({ from: Date.parse(from), to: Date.parse(to), state: null }, new AbortController().signal);
+    return Object.fromEntries(vendor.asked[0]?.url.searchParams ?? []);
+  };
+
+  it.each([
+    ['in winter', '2026-11-21T09:00:30Z', '2026-11-21T10:00:00Z', '2026-11-21 10:00', '2026-11-21 11:00'],
+    ['in summer', '2026-07-01T09:00:00Z', '2026-07-01T10:00:01Z', '2026-07-01 11:00', '2026-07-01 12:01'],
+    // 02:00 to 03:00 comes twice that night: the window is an hour longer than asked for, on both sides.
+    ['when clocks are put back', '2026-10-25T00:30:00Z', '2026-10-25T01:30:00Z', '2026-10-25 01:30', '2026-10-25 03:30'],
+  ])('are those of its clocks %s', async (_when, from, to, first, last) => {
+    expect(await boundsAt('yyyy-MM-dd HH:mm', from, to)).toEqual({ from: first, to: last });
+  });
+
+  it('are its days', async () => {
+    expect(await boundsAt('date', '2026-11-20T23:30:00Z', '2026-11-21T09:00:00Z')).toEqual({
+      from: '2026-11-21',
+      to: '2026-11-22',
+    });
+  });
+
+  it('must be a zone', () => {
+    expect(() => vendorConnector({ 'window.zone': 'Mars/Base' })).toThrow(/"Mars\/Base" is no zone/);
+  });
+});

@@ -172,3 +172,13 @@ it('reads the table of the page', async () => {
   expect(records.map(({ value }) => value)).toEqual([{ 'Event ID': '1', Time: '2026-11-21 09:30:00', Action: 'Ge\u00e4ndert' }]);
   expect(next).toEqual({ kind: 'token', token: '1' });
 });
+
+it('makes several events of a record as the page shows it', async () => {
+  const connector = vendorConnector({}, exampleOf('each'));
+  const value = { id: { key: 'k', time: '2026-11-21T09:30:00Z' }, events: [{ name: 'A', views: 1 }, { name: 'B' }] };
+
+  const { records, count } = await pageOf(openVendor(connector, () => ({ body: { data: [value] } })));
+
+  expect(count).toBe(1);
+  expect(records.map((raw) => connector.records.examine(raw, undefined).action)).toEqual(['A', 'B']);
+});

@@ -55,7 +55,8 @@ export class PageGuard {
   /** Takes a page into account. A copy within one page is the vendor's own; one on a later page is a row that moved while we read. */
   count({ total = 0 }: Page, facts: readonly RecordFacts[]): void {
     this.#mostTotal = Math.max(this.#mostTotal, total);
-    const fresh = facts.map(pairOf).filter((pair) => !this.#pairs.has(pair));
+    const whole = facts.filter(({ isFurtherPart }) => isFurtherPart !== true);
+    const fresh = whole.map(pairOf).filter((pair) => !this.#pairs.has(pair));
     this.#distinct += fresh.length;
     for (const pair of fresh) this.#pairs.add(pair);
   }

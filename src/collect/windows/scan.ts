@@ -106,7 +106,7 @@ export function lackOf(
     const why = `the vendor counts ${mostTotal} records in the window, but its pages hold ${distinct}`;
     return { records: mostTotal - distinct, why, mayHaveMoved: true };
   }
-  const count = read + page.records.length;
+  const count = read + (page.count ?? page.records.length);
   if (cap !== undefined && count >= cap)
     return { records: 1, why: `the window holds ${count} records, and the vendor returns ${cap} at most`, mayHaveMoved: false };
   if (page.mayBeCut !== true) return undefined;
@@ -125,7 +125,7 @@ function advanced({ settings }: SourceContext, walk: WalkState, page: Page, fact
     ...rest,
     state: page.next,
     pages: walk.pages + 1,
-    read: (walk.read ?? 0) + facts.length,
+    read: (walk.read ?? 0) + (page.count ?? facts.length),
     ...(isSound ? { lastTime: newest } : {}),
     ...(total === undefined ? {} : { lastTotal: total }),
   };

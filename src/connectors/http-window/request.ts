@@ -1,5 +1,6 @@
 import { exactNumber } from '../../base/json.ts';
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
+import { openZone } from '../../event/index.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import { compileUrl } from '../origin.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
@@ -137,6 +138,7 @@ function compileText(text: string, numbers: ReadonlySet<string>): JsonTemplate {
 export type BoundFormat = (ms: number, edge: 'from' | 'to') => string;
 
 const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
 /** Granularity of window bounds in milliseconds. */
 export function precisionMs({ precision = 'ms', format = 'rfc3339' }: WindowSpec): number {
@@ -144,13 +146,13 @@ export function precisionMs({ precision = 'ms', format = 'rfc3339' }: WindowSpec
 }
 
 /** Compiles the format once for a connector. Always UTC with `Z`: a plus sign would need care in a query. */
-export function compileBound({ precision = 'ms', format = 'rfc3339' }: WindowSpec): BoundFormat {
+export function compileBound({ precision = 'ms', format = 'rfc3339', zone }: WindowSpec): BoundFormat {
   if (format === 'epoch_s') return (ms) => String(Math.floor(ms / 1000));
   if (format === 'epoch_ms') return (ms) => String(Math.floor(ms));
   if (format === 'epoch_us') return (ms) => `${Math.floor(ms)}000`;
   if (format === 'epoch_ns') return (ms) => `${Math.floor(ms)}000000`;
-  if (format === 'date') return compilePattern('yyyy-MM-dd');
-  if (format !== 'rfc3339') return compilePattern(format);
+  if (format === 'date') return compilePattern('yyyy-MM-dd', zone);
+  if (format !== 'rfc3339') return compilePattern(format, zone);
   if (precision === 's') return (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
   if (precision === 'us') return (ms) => `${new Date(ms).toISOString().slice(0, 23)}000Z`;
   return (ms) => new Date(ms).toISOString();
@@ -173,11 +175,16 @@ const patternSteps = [
   ['HH', 3_600_000],
 ] as const;
 
-function compilePattern(pattern: string): BoundFormat {
+function compilePattern(pattern: string, zoneName = '+00:00'): BoundFormat {
+  const zone = openZone(zoneName);
   const pieces: readonly string[] = pattern.match(/'[^']*'|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
   const step = patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
   return (ms, edge) => {
-    const bound = (edge === 'from' ? Math.floor(ms / step) : Math.ceil(ms / step)) * step;
+    // Where clocks are put back an hour comes twice, and the vendor may take it for the other one.
+    const around = [ms - hourMs, ms, ms + hourMs].map((at) => zone.toWall(at) - at);
+    const isTurning = around.some((offset) => offset !== around[0]);
+    const wall = zone.toWall(ms) + (isTurning ? (edge === 'from' ? -hourMs : hourMs) : 0);
+    const bound = (edge === 'from' ? Math.floor(wall / step) : Math.ceil(wall / step)) * step;
     const text = new Date(bound).toISOString();
     return pieces
       .map((piece) => {

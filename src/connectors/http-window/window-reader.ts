@@ -3,12 +3,13 @@ import { sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
-import type { PathsSpec } from '../../event/index.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
-import type { Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
+import type { Page, PageRequest, PageState, RawRecord, ReaderDeps, WindowReader } from '../connector.ts';
+import type { RecordSpec } from '../connector-schema.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
+import { compileSplit } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
 import { compileParse } from './lines.ts';
@@ -24,19 +25,21 @@ interface WindowPlan {
   readonly request: RequestTemplate;
   readonly sweep: RequestTemplate | undefined;
   readonly paging: Paging;
+  readonly split: (raw: RawRecord) => readonly RawRecord[];
   readonly judge: Judge;
   readonly bound: BoundFormat;
 }
 
 /** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
-export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined, time: PathsSpec): WindowPlan {
+export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined, record: RecordSpec): WindowPlan {
   return {
     spec,
     auth,
     request: compileRequest(spec),
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
     paging: compilePaging(spec),
-    judge: compileJudge(spec, compileParse(spec.reply ?? {}, time)),
+    split: compileSplit(record),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time)),
     bound: compileBound(spec.window),
   };
 }
@@ -110,7 +113,12 @@ class Walker {
       limit,
       secrets: this.#allSecrets(),
     });
-    return { ...content, serverTime: answeredAt(response.headers) };
+    return { ...this.#split(content), serverTime: answeredAt(response.headers) };
+  }
+
+  #split<T extends Pick<Page, 'records'>>(content: T): T & Pick<Page, 'count'> {
+    const records = content.records.flatMap((record) => this.#plan.split(record));
+    return records.length === content.records.length ? content : { ...content, records, count: content.records.length };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {

@@ -124,7 +124,9 @@ async function collectMessages(connector: Connector, test: TestCase, { files }: 
   const records = lines.flatMap((line, index) => {
     const payload = parseJson(line);
     const items: readonly unknown[] = Array.isArray(payload) ? payload : [payload];
-    const raws = items.map((value, at) => ({ value, id: `message-${index + 1}${at === 0 ? '' : `#${at + 1}`}` }));
+    const raws = items
+      .map((value, at) => ({ value, id: `message-${index + 1}${at === 0 ? '' : `#${at + 1}`}` }))
+      .flatMap((raw) => connector.records.split(raw));
     return examine(connector, test, raws, `message ${index + 1}`);
   });
   return { records, asked: [], from: counted(lines.length, 'message') };

@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import type { Files, Seams } from '../../base/seams.ts';
-import type { Connector } from '../../connectors/connector.ts';
+import type { Connector, RawRecord } from '../../connectors/connector.ts';
 import { loadConnector } from '../../connectors/index.ts';
 import { shippedConnectors } from '../../runtime/read-config.ts';
 import { eventFaults } from './faults.ts';
@@ -96,7 +96,7 @@ async function checkSamples(connector: Connector, files: Files): Promise<CaseRep
 
 type Seen = { readonly uids: Set<string>; readonly actions: Set<string> };
 
-function sampleFaults({ records, mapper }: Connector, line: string, seen: Seen): string[] {
+function sampleFaults(connector: Connector, line: string, seen: Seen): string[] {
   let value: unknown;
   try {
     value = parseJson(line);
@@ -105,7 +105,11 @@ function sampleFaults({ records, mapper }: Connector, line: string, seen: Seen):
     throw error;
   }
   if (!isObject(value)) return ['is not a JSON object'];
-  const facts = records.examine({ value }, undefined);
+  return connector.records.split({ value }).flatMap((raw) => partFaults(connector, raw, seen));
+}
+
+function partFaults({ records, mapper }: Connector, raw: RawRecord, seen: Seen): string[] {
+  const facts = records.examine(raw, undefined);
   const faults: string[] = [];
   if (seen.uids.has(facts.uid)) faults.push('has the id of a record above it');
   seen.uids.add(facts.uid);
