@@ -18,7 +18,7 @@ import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
 import type { Receiver } from './receivers.ts';
-import { day, type EndPlan, hour, type Scenario, type SinkPlan, type SourcePlan } from './scenario.ts';
+import { day, type EndPlan, hour, type Scenario, type SinkPlan, type SourcePlan, wideFrom } from './scenario.ts';
 import type { SimTime } from './time.ts';
 import type { Broker, Folder, HttpVendor, Vendor } from './vendors.ts';
 import type { Witness } from './witness.ts';
@@ -213,7 +213,7 @@ function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: Bud
 }
 
 function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifeParts): Runtime {
-  const { feeds, receivers, log, number } = parts;
+  const { feeds, receivers, log, number, scenario } = parts;
   const budgets = new Budgets(seams, log);
   const mappers = new Map(feeds.map(({ plan, connector }) => [plan.name, connector.mapper]));
   const sources = feeds.map((feed) => {
@@ -232,7 +232,7 @@ function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifePar
     const settings = deliveryOf(receiver.plan);
     const deps = {
       journal,
-      seams: { ...seams, clock: seldomRefreshing(seams.clock) },
+      seams: { ...seams, clock: seldomRefreshing(seams.clock, choreFactor(scenario)) },
       log: log.child({ sink: settings.name }),
       secrets: createSecrets(),
       openSink: () => receiver.open(fate, number),
@@ -277,12 +277,13 @@ function slower(clock: Clock, factor: number): Clock {
   };
 }
 
-const choreFactor = 10;
+// Late seeds play weeks: there, chores that look whether something happened were most of the work.
+const choreFactor = ({ seed }: Scenario): number => (seed < wideFrom ? 10 : 60);
 /** `deliver` refreshes its numbers so often, and looks whether it slept through an append. */
 const refreshMs = 5_000;
 
-function seldomRefreshing(clock: Clock): Clock {
-  const slow = slower(clock, choreFactor);
+function seldomRefreshing(clock: Clock, factor: number): Clock {
+  const slow = slower(clock, factor);
   return { ...slow, timer: (ms, callback) => (ms === refreshMs ? slow : clock).timer(ms, callback) };
 }
 
@@ -325,7 +326,7 @@ export function startLife(parts: LifeParts): Life {
         engine: { kind: 'sqlite', dataDir: dir },
         maxBytes,
         keepMs: 6 * hour,
-        seams: { ...seams, clock: slower(clock, choreFactor) },
+        seams: { ...seams, clock: slower(clock, choreFactor(scenario)) },
         log,
         lockWaitMs: 0,
       }),
@@ -340,7 +341,7 @@ export function startLife(parts: LifeParts): Life {
     runtime = buildRuntime(journal, fate, seams, parts);
     for (const { loop } of runtime.sinks.values()) loop.start();
     for (const { loop } of runtime.sources.values()) loop.start();
-    jobs = startJobRunner({ ...runtime, seams: { ...seams, clock: slower(clock, choreFactor) } });
+    jobs = startJobRunner({ ...runtime, seams: { ...seams, clock: slower(clock, choreFactor(scenario)) } });
   }
   async function stop(): Promise<void> {
     await jobs?.[Symbol.asyncDispose]();
