@@ -230,12 +230,13 @@ function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifePar
   });
   const sinks = receivers.map((receiver) => {
     const settings = deliveryOf(receiver.plan);
+    const own = log.child({ sink: settings.name });
     const deps = {
       journal,
       seams: { ...seams, clock: seldomRefreshing(seams.clock, choreFactor(scenario)) },
-      log: log.child({ sink: settings.name }),
+      log: own,
       secrets: createSecrets(),
-      openSink: () => receiver.open(fate, number),
+      openSink: () => receiver.open({ fate, number, seams, log: own }),
       mapperFor: (_connector: unknown, source: string) => {
         const mapper = mappers.get(source);
         return mapper === undefined ? Promise.reject(new Error(`no mapper for ${source}`)) : Promise.resolve(mapper);

@@ -1,11 +1,14 @@
 // Receivers that misbehave: what they stored survives every crash of Penstock, what they said may get lost on its way.
 import { hash } from 'node:crypto';
 import { PenstockError } from '../../src/base/errors.ts';
+import type { Log } from '../../src/base/log.ts';
+import type { Seams } from '../../src/base/seams.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 import type { Dice } from './dice.ts';
 import type { Fate } from './fate.ts';
 import { minute, type ReceiverFault, type SinkPlan } from './scenario.ts';
 import type { SimTime } from './time.ts';
+import { openWire } from './wires.ts';
 
 /** One arrival of an event. */
 export interface Copy {
@@ -40,7 +43,31 @@ export interface Receiver {
   /** Every arrival, in order. */
   readonly copies: Copy[];
   readonly byUid: ReadonlyMap<string, Copy[]>;
-  open(fate: Fate, process: number): Promise<Sink>;
+  open(process: SinkProcess): Promise<Sink>;
+}
+
+/** The process that opens a sink. */
+export interface SinkProcess {
+  readonly fate: Fate;
+  readonly number: number;
+  readonly seams: Seams;
+  readonly log: Log;
+}
+
+/** An event on its way to a receiver. */
+export interface Letter {
+  readonly uid: string;
+  readonly source: string;
+  readonly replay: boolean;
+  readonly batch: string;
+  /** The event as the receiver reads it. */
+  readonly text: string;
+}
+
+/** Who sent a request, and when: true time, milliseconds since the epoch. */
+export interface Sender {
+  readonly process: number;
+  readonly leftAt: number;
 }
 
 /** The code with which everything is refused while the receiver's configuration is wrong. */
@@ -49,11 +76,6 @@ export const wrongIndex = 'wrong_index';
 export const badContent = 'bad_content';
 
 type Outcome = Verdict['kind'];
-
-interface Sender {
-  readonly process: number;
-  readonly leftAt: number;
-}
 
 interface Reply {
   readonly verdicts: Verdicts;
@@ -70,19 +92,23 @@ export function receiver(parts: ReceiverParts): Receiver {
   const texts = new Map<string, string>();
 
   /** A receiver may tell a repeated batch by its id: what comes under it again must be the same. */
-  function compare({ id, encoded }: Batch): void {
-    const text = hash('sha256', encoded.join('\n'));
+  function compare(id: string, body: string): void {
+    const text = hash('sha256', body);
     if ((texts.get(id) ?? text) !== text) parts.onChanged(id);
     texts.set(id, text);
   }
 
-  function store(batch: Batch, index: number, { process, leftAt }: Sender): Copy {
-    const { uid, source } = batch.events[index] as (typeof batch.events)[number];
-    const copy: Copy = { uid, source, leftAt, at: time.now(), process, batch: batch.id, replay: batch.replay, doubt: true };
-    parts.onArrival(copy, batch.encoded[index] ?? '');
+  function keep({ uid, source, batch, replay, text }: Letter, { process, leftAt }: Sender): Copy {
+    const copy: Copy = { uid, source, leftAt, at: time.now(), process, batch, replay, doubt: true };
+    parts.onArrival(copy, text);
     copies.push(copy);
     byUid.set(uid, [...(byUid.get(uid) ?? []), copy]);
     return copy;
+  }
+
+  function store(batch: Batch, index: number, sender: Sender): Copy {
+    const { uid, source } = batch.events[index] as (typeof batch.events)[number];
+    return keep({ uid, source, replay: batch.replay, batch: batch.id, text: batch.encoded[index] ?? '' }, sender);
   }
 
   function each(batch: Batch, sender: Sender, taken: Verdict): Reply {
@@ -103,7 +129,7 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   /** What the receiver does with a batch that reached it; throws where the connection breaks. */
   function take(batch: Batch, sender: Sender): Reply {
-    compare(batch);
+    compare(batch.id, batch.encoded.join('\n'));
     if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
     if (strikes('hold'))
       return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };
@@ -132,15 +158,19 @@ export function receiver(parts: ReceiverParts): Receiver {
     return verdicts;
   }
 
-  async function send(batch: Batch, signal: AbortSignal, fate: Fate, process: number): Promise<Verdicts | Pending> {
+  /** One request: whether or not its sender still lives, what left is taken; the answer reaches a sender that lives. */
+  async function travel<T>(
+    { fate, number }: SinkProcess,
+    signal: AbortSignal | undefined,
+    take: (sender: Sender) => T,
+  ): Promise<T> {
     await fate.step();
-    const leftAt = time.now();
+    const sender = { process: number, leftAt: time.now() };
     const ms = strikes('slow') ? dice.between(5_000, minute) : dice.between(5, 300);
     await time.wait(ms / 2);
-    // A batch that left is taken whether or not its sender still lives.
-    let reply: Reply;
+    let reply: T;
     try {
-      reply = take(batch, { process, leftAt });
+      reply = take(sender);
     } catch (error) {
       await time.wait(ms / 2);
       await fate.step();
@@ -148,10 +178,15 @@ export function receiver(parts: ReceiverParts): Receiver {
     }
     await time.wait(ms / 2);
     await fate.step();
-    if (signal.aborted) throw signal.reason;
+    if (signal?.aborted === true) throw signal.reason;
     if (strikes('lost_answer')) throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset before the answer');
+    return reply;
+  }
+
+  async function send(batch: Batch, signal: AbortSignal, process: SinkProcess): Promise<Verdicts | Pending> {
+    const reply = await travel(process, signal, (sender) => take(batch, sender));
     if (plan.acknowledges !== 'later' || !('all' in reply.verdicts) || reply.verdicts.all.kind !== 'accept') return told(reply);
-    return { pending: acknowledgeLater(reply, fate) };
+    return { pending: acknowledgeLater(reply, process.fate) };
   }
 
   async function acknowledgeLater(reply: Reply, fate: Fate): Promise<Verdicts> {
@@ -161,21 +196,23 @@ export function receiver(parts: ReceiverParts): Receiver {
     return isNever ? { all: uncertain('no acknowledgement came') } : told(reply);
   }
 
+  const wire = plan.wire === undefined ? undefined : openWire(plan.wire, { ...parts, keep, compare, travel });
   return {
     plan,
     copies,
     byUid,
-    async open(fate, process) {
-      await fate.alive();
+    async open(process) {
+      await process.fate.alive();
       if (strikes('cannot_open'))
         throw new PenstockError('PEN_CONFIG_INVALID', 'the certificate cannot be read', { fix: 'renew it' });
+      if (wire !== undefined) return wire(process);
       return {
         endpoints: plan.inFlight > 1 ? ['a', 'b'] : ['a'],
         // Requests, not one stream of messages; how many at a time is configured.
         maxInFlight: 8,
         maxEventBytes: 1_000_000,
         encode: ({ body }) => body,
-        send: (batch, signal) => send(batch, signal, fate, process),
+        send: (batch, signal) => send(batch, signal, process),
         probe: () => Promise.resolve({ ok: true, findings: [] }),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };

@@ -26,7 +26,11 @@ export interface SinkPlan {
   readonly batchEvents: number;
   /** Largest batch that the receiver takes; larger ones are to be split. */
   readonly mostEvents?: number;
+  /** The protocol that the real sink speaks with it; undefined: verdicts, without bytes in between. */
+  readonly wire?: Wire;
 }
+
+export type Wire = 'hec' | 'hec_ack' | 'bulk';
 
 /** A record of a vendor. Times are milliseconds after the start of the run and may be negative. */
 export interface EventPlan {
@@ -315,7 +319,11 @@ function widened(scenario: Scenario): Scenario {
     const everyMs = dice.pick([undefined, 5 * minute, 15 * minute, hour, 3 * hour]);
     return everyMs === undefined ? source : { ...source, everyMs };
   });
-  return { ...scenario, sources };
+  const sinks = scenario.sinks.map((sink): SinkPlan => {
+    const wire = dice.pick([undefined, 'hec', 'hec_ack', 'bulk'] as const);
+    return wire === undefined ? sink : { ...sink, wire, acknowledges: wire === 'hec_ack' ? 'later' : 'now' };
+  });
+  return { ...scenario, sources, sinks };
 }
 
 /** The history that a seed stands for. */

@@ -1,0 +1,208 @@
+// Receivers at the level of bytes: Splunk's HEC with and without acknowledgements, and a bulk API. The real sink speaks with them over a
+// client of HTTP that loses, delays and cuts what travels.
+import { hash } from 'node:crypto';
+import { PenstockError } from '../../src/base/errors.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/client.ts';
+import { sinkTypes } from '../../src/sinks/index.ts';
+import type { Sink } from '../../src/sinks/sink.ts';
+import type { Copy, Letter, ReceiverParts, Sender, SinkProcess } from './receivers.ts';
+import { minute, type Wire } from './scenario.ts';
+
+interface WireParts extends ReceiverParts {
+  /** Notes an arrival. */
+  readonly keep: (letter: Letter, sender: Sender) => Copy;
+  /** Notes the bytes of a batch by its id. */
+  readonly compare: (id: string, body: string) => void;
+  readonly travel: <T>(process: SinkProcess, signal: AbortSignal | undefined, take: (sender: Sender) => T) => Promise<T>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What the sender knows to be taken once it has the answer. */
+  readonly tells?: readonly Copy[];
+  /** It knows from then on that nothing will be acknowledged. */
+  readonly teaches?: boolean;
+}
+
+/** One opening of the sink. */
+interface Session {
+  knowsOfNoAcks: boolean;
+}
+
+type Server = (request: HttpRequest, sender: Sender, session: Session) => Answer;
+
+interface Parsed {
+  readonly metadata: { readonly uid: string; readonly labels: readonly string[] };
+}
+
+function letterOf(event: Parsed, batch: string): Letter {
+  const { uid, labels } = event.metadata;
+  const source = labels.find((label) => label.startsWith('source:'))?.slice('source:'.length) ?? '';
+  return { uid, source, replay: labels.includes('replayed'), batch, text: JSON.stringify(event) };
+}
+
+/** What goes wrong with any request before its events are looked at; undefined: nothing. */
+function trouble({ strikes, dice, plan }: WireParts, size: number, refused: Answer): Answer | undefined {
+  if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
+  if (strikes('hold')) return refused;
+  const busy = { status: 503, body: { text: 'Server is busy', code: 9 } };
+  if (strikes('busy')) return { ...busy, headers: { 'retry-after': dice.pick(['0', '1', '30']) } };
+  if (strikes('partial') && dice.chance(0.4)) return busy;
+  if (size > (plan.mostEvents ?? Infinity)) return { status: 413, body: 'Request Entity Too Large' };
+  return undefined;
+}
+
+function keepHalf({ keep, refuses }: WireParts, letters: readonly Letter[], sender: Sender): never {
+  for (const letter of letters.slice(0, Math.ceil(letters.length / 2))) if (!refuses(letter.uid)) keep(letter, sender);
+  throw new PenstockError('PEN_HTTP_RESET', 'the connection was reset');
+}
+
+interface Channel {
+  next: number;
+  /** What waits for its acknowledgement; Infinity: it never comes. */
+  readonly waiting: Map<number, { readonly at: number; readonly copies: readonly Copy[] }>;
+}
+
+/** Splunk's HTTP Event Collector: a body is read event by event up to the first bad one; `true` is said once. */
+function hec(parts: WireParts, acknowledges: boolean): Server {
+  const { strikes, time, dice, keep, refuses } = parts;
+  const channels = new Map<string, Channel>();
+  const channelOf = (request: HttpRequest): Channel => {
+    const id = request.headers?.['x-splunk-request-channel'] ?? '';
+    const known = channels.get(id) ?? { next: 0, waiting: new Map() };
+    channels.set(id, known);
+    return known;
+  };
+  const queued = (request: HttpRequest, copies: readonly Copy[], isKept: boolean): Answer => {
+    if (!acknowledges) return { status: 200, body: { text: 'Success', code: 0 }, tells: copies, teaches: true };
+    const channel = channelOf(request);
+    const ackId = channel.next++;
+    const at = isKept && !strikes('never') ? time.now() + dice.between(500, 20_000) : Infinity;
+    channel.waiting.set(ackId, { at, copies });
+    return { status: 200, body: { text: 'Success', code: 0, ackId } };
+  };
+  const acks = (request: HttpRequest): Answer => {
+    if (!acknowledges) return { status: 400, body: { text: 'ACK is disabled', code: 14 }, teaches: true };
+    const { waiting } = channelOf(request);
+    const { acks: asked } = JSON.parse(String(request.body)) as { acks: number[] };
+    const done = asked.filter((id) => (waiting.get(id)?.at ?? Infinity) <= time.now());
+    const tells = done.flatMap((id) => waiting.get(id)?.copies ?? []);
+    for (const id of done) waiting.delete(id);
+    return { status: 200, body: { acks: Object.fromEntries(asked.map((id) => [id, done.includes(id)])) }, tells };
+  };
+  return (request, sender, session) => {
+    if (request.url.pathname.endsWith('/ack')) return trouble(parts, 0, invalidToken) ?? acks(request);
+    const text = Buffer.from(request.body ?? '').toString();
+    const letters = text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => letterOf((JSON.parse(line) as { event: Parsed }).event, hash('sha256', text)));
+    const failed = trouble(parts, letters.length, invalidToken);
+    if (failed !== undefined) return failed;
+    if (strikes('half')) keepHalf(parts, letters, sender);
+    if (strikes('forget'))
+      return acknowledges ? queued(request, [], false) : { status: 500, body: { text: 'Internal server error', code: 8 } };
+    if (strikes('refuse_all')) return { status: 400, body: { text: 'Incorrect index', code: 7, 'invalid-event-number': 0 } };
+    const copies: Copy[] = [];
+    for (const [at, letter] of letters.entries()) {
+      if (refuses(letter.uid)) {
+        const body = { text: 'Invalid data format', code: 6, 'invalid-event-number': at };
+        return { status: 400, body, tells: session.knowsOfNoAcks ? copies : [] };
+      }
+      if (!strikes('lie')) copies.push(keep(letter, sender));
+    }
+    return queued(request, copies, true);
+  };
+}
+
+const invalidToken: Answer = { status: 403, body: { text: 'Invalid token', code: 4 } };
+const unauthorized: Answer = { status: 401, body: { error: { type: 'security_exception', reason: 'missing credentials' } } };
+
+/** The bulk API: a result for each event; an id that is there already is a conflict. */
+function bulk(parts: WireParts): Server {
+  const { strikes, dice, keep, refuses, compare } = parts;
+  const known = new Set<string>();
+  return (request, sender) => {
+    const text = Buffer.from(request.body ?? '').toString();
+    const id = request.headers?.['idempotency-key'] ?? '';
+    compare(`${id} ${text.startsWith('{"index"') ? 'index' : 'create'}`, text);
+    const lines = text.split('\n').filter((line) => line !== '');
+    const letters = lines.flatMap((line, at) => {
+      if (at % 2 === 0) return [];
+      const { '@timestamp': _, ...event } = JSON.parse(line) as Parsed & { '@timestamp': string };
+      return letterOf(event, id);
+    });
+    const failed = trouble(parts, letters.length, unauthorized);
+    if (failed !== undefined) return failed;
+    if (strikes('half')) keepHalf(parts, letters, sender);
+    if (strikes('forget')) return { status: 502, body: 'Bad Gateway' };
+    const refuseAll = strikes('refuse_all');
+    const tells: Copy[] = [];
+    const items = letters.map((letter, at) => {
+      const action = Object.keys(JSON.parse(lines[2 * at] ?? '{}') as object)[0] ?? '';
+      const error = (status: number, type: string, reason: string) => ({ [action]: { status, error: { type, reason } } });
+      if (refuseAll) return error(404, 'index_not_found_exception', 'no such index [audit]');
+      if (refuses(letter.uid)) return error(400, 'mapper_parsing_exception', 'failed to parse field [time]');
+      if (dice.chance(0.01)) return error(429, 'es_rejected_execution_exception', 'rejected execution');
+      const isConflict = known.has(letter.uid) && action === 'create';
+      if (!strikes('lie')) tells.push(keep(letter, sender));
+      known.add(letter.uid);
+      return isConflict
+        ? error(409, 'version_conflict_engine_exception', 'document already exists')
+        : { [action]: { status: 201, result: 'created' } };
+    });
+    return { status: 200, body: { errors: items.some((item) => JSON.stringify(item).includes('"error"')), items }, tells };
+  };
+}
+
+function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): HttpClient {
+  const session: Session = { knowsOfNoAcks: false };
+  return {
+    async request(request): Promise<HttpResponse> {
+      const answer = await travel(process, request.signal, (sender) => server(request, sender, session));
+      const { status, headers = {}, body, tells = [], teaches = false } = answer;
+      session.knowsOfNoAcks ||= teaches;
+      for (const copy of tells) copy.doubt = false;
+      return { status, headers, body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) };
+    },
+    describeRoute: () => 'direct',
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Opens the real sink that speaks the protocol, for each process anew, to one receiver that outlives them. */
+export function openWire(wire: Wire, parts: WireParts): (process: SinkProcess) => Promise<Sink> {
+  const server = wire === 'bulk' ? bulk(parts) : hec(parts, wire === 'hec_ack');
+  const endpoints = parts.plan.inFlight > 1 ? ['https://a.test', 'https://b.test'] : ['https://a.test'];
+  const options =
+    wire === 'bulk'
+      ? { preset: 'opensearch', url: 'https://a.test', index: 'audit', method: 'POST' }
+      : {
+          endpoints,
+          token: 'hec-token',
+          acknowledge: 'auto',
+          ack_poll: '10s',
+          ack_timeout: '3m',
+          compression: 'none',
+          max_event_bytes: '5MB',
+        };
+  return async (process) => {
+    const { seams, log } = process;
+    const http = clientOf(server, parts, process);
+    const type = sinkTypes[wire === 'bulk' ? 'http' : 'splunk_hec'];
+    if (type === undefined) throw new Error(`no sink for ${wire}`);
+    const context = {
+      name: parts.plan.name,
+      http,
+      seams,
+      log,
+      hostname: 'sim',
+      version: '0',
+      format: 'ocsf' as const,
+      timeoutMs: minute / 2,
+    };
+    return await type.open(options, context);
+  };
+}
