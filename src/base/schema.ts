@@ -21,7 +21,8 @@ function openAjv(): Ajv2020 {
   ajv.addVocabulary(['secret', 'identity']);
   ajv.addFormat('duration', new RegExp(durationPattern));
   ajv.addFormat('size', new RegExp(sizePattern));
-  ajv.addFormat('uri', (text) => URL.canParse(text));
+  // `host:443` would be a URI whose scheme is `host`.
+  ajv.addFormat('uri', (text) => text.includes('://') && URL.canParse(text));
   ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)));
   ajv.addFormat('path', true);
   return ajv;

@@ -3,6 +3,7 @@ import type { ErrorObject } from 'ajv';
 import { type Alias, type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
 import { type ErrorCode, PenstockError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
 export type YamlPath = readonly (string | number)[];
@@ -69,7 +70,7 @@ function unreadable(file: string, what: string, fix: string): YamlText {
 
 function parseText(text: string, file: string): YamlText {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true });
   // The parser catches that by itself, and says all that follows from it as well.
   if (doc.errors.some(({ message }) => message.includes('call stack'))) throw new RangeError('nested too deeply');
   const positionAt = (offset: number): Position => {
@@ -78,13 +79,9 @@ function parseText(text: string, file: string): YamlText {
   };
   const locate = (path: YamlPath, at: 'key' | 'value' = 'value'): Position => positionAt(offsetOf(doc.contents, path, at));
   const faults: Fault[] = [
-    ...[...doc.errors, ...doc.warnings].map((error) => ({
-      offset: error.pos[0],
-      what: error.message,
-      fix: syntaxFixes[error.code],
-    })),
+    ...syntaxFaults([...doc.errors, ...doc.warnings], text, (offset) => positionAt(offset).line),
     ...repeatedKeys(doc).map(({ offset, name }) => ({ offset, what: `"${name}" is written twice`, fix: 'keep one of them' })),
-  ].map(({ offset, what, fix }) => ({ file, ...positionAt(offset), path: [], what, fix }));
+  ].map(({ offset, ...words }) => ({ file, ...positionAt(offset), path: [], ...words }));
   const fault = (path: YamlPath, what: string, fix?: string, at?: 'key' | 'value'): Fault => {
     const place = { file, ...locate(path, at), path, what };
     return fix === undefined ? place : { ...place, fix };
@@ -95,6 +92,7 @@ function parseText(text: string, file: string): YamlText {
     ...positionAt(alias.range?.[0] ?? 0),
     path: [],
     what: `unknown alias "*${alias.source}"`,
+    fix: `put it into quotes if it is text: "*${alias.source}"`,
   }));
   if (loose.length > 0) return { file, value: undefined, faults: loose, locate, fault };
   try {
@@ -104,14 +102,6 @@ function parseText(text: string, file: string): YamlText {
     return { file, value: undefined, faults: [fault([], (error as Error).message)], locate, fault };
   }
 }
-
-const syntaxFixes: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'give the lines of one block the same indentation, and close every { and [',
-  BLOCK_AS_IMPLICIT_KEY: 'put text that holds ": " into quotes, and indent what belongs to the line above',
-  MISSING_CHAR: 'close the quote or bracket, or put the text into quotes',
-  MULTILINE_IMPLICIT_KEY: 'end the name with a colon',
-};
 
 // yaml's own check compares every key with every other.
 function repeatedKeys(doc: Document): { readonly offset: number; readonly name: string }[] {

@@ -48,7 +48,11 @@ export async function interpolate(value: unknown, doc: YamlText, at: YamlPath, f
     return parts.map((part) => part.text).join('');
   };
   const walk = async (node: unknown, path: YamlPath): Promise<unknown> => {
-    if (typeof node === 'string') return node.includes('${') ? text(node, path) : node;
+    if (typeof node === 'string') {
+      if (node.includes('${')) return text(node, path);
+      if (looksFilledIn(node)) faults.push(doc.fault(path, ...notFilledIn));
+      return node;
+    }
     if (Array.isArray(node)) return Promise.all(node.map((item, index) => walk(item, [...path, index])));
     if (typeof node !== 'object' || node === null) return node;
     const copy: Record<string, unknown> = {};
@@ -57,6 +61,19 @@ export async function interpolate(value: unknown, doc: YamlText, at: YamlPath, f
   };
   return { value: await walk(value, at), faults, filled, blank };
 }
+
+/** How other programs write a variable, alone or in an address. Upper case, because a password may hold a dollar. */
+function looksFilledIn(scalar: string): boolean {
+  const alone = /^(?:\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]*%|\$(?:env|ENV):\w+|\$\(.*\)|`.*`)$/.test(scalar.trim());
+  const inAddress = /^[a-z][a-z0-9+.-]*:\/\/[^ ]*(?:\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]*%)/.test(scalar);
+  return alone || inAddress || /\{\{-?\s*(?:env\b|secrets?\b|vault\b|lookup\b|\.[A-Z])/.test(scalar);
+}
+
+// What stands there may be a password after all, so it is not repeated.
+const notFilledIn = [
+  'nothing fills in a variable that is written like this',
+  'write ${env:NAME} or ${file:PATH}; text that really is like this has to come from one of them',
+] as const;
 
 interface Part {
   readonly literal?: string;
@@ -67,6 +84,8 @@ interface Filled {
   readonly text: string;
   readonly isFilled?: boolean;
   readonly isBlank?: boolean;
+  /** Wrong wherever it is read, also where secrets do not exist. */
+  readonly isMisspelt?: boolean;
   readonly what?: string;
   readonly fix?: string;
 }
@@ -93,20 +112,30 @@ async function fillPart(part: Part, from: ValueSources): Promise<Filled> {
   if (part.literal !== undefined) return { text: part.literal };
   const [, kind, name] = /^(env|file):(.+)$/s.exec(part.reference ?? '') ?? [];
   if (kind === undefined || name === undefined) {
-    return missing('unknown interpolation after "${"', 'write ${env:NAME} or ${file:PATH}; $${ is a literal ${');
+    const bare = /^[A-Za-z_]\w*$/.exec(part.reference?.trim().replace(/^env:\s*/, '') ?? '')?.[0];
+    const fix = `write \${env:${bare ?? 'NAME'}} or \${file:PATH}; $\${ is a literal \${`;
+    return missing('unknown interpolation after "${"', fix);
   }
   const found = kind === 'env' ? readVariable(name, from) : await readSecretFile(name, from);
   if (found.what === undefined) from.secrets.add(found.text);
-  else if (from.withoutSecrets) return { text: placeholder, isFilled: true, isBlank: true };
+  else if (from.withoutSecrets && found.isMisspelt !== true) return { text: placeholder, isFilled: true, isBlank: true };
   return found;
 }
 
 function readVariable(name: string, { env }: ValueSources): Filled {
+  const [, plain, rest] = /^\s*([A-Za-z_]\w*)(.*)$/s.exec(name) ?? [];
+  if (plain !== name)
+    return { ...missing(`"${name.slice(0, 60)}" is no name of a variable`, nameFix(plain, rest)), isMisspelt: true };
   const value = env[name];
   if (value === undefined)
     return missing(`environment variable ${name} is not set`, `set ${name} for the process that runs penstock`);
   if (value === '') return missing(`environment variable ${name} is empty`, `give ${name} a value`);
   return { text: value, isFilled: true };
+}
+
+function nameFix(name: string | undefined, rest = ''): string {
+  if (name === undefined) return 'write ${env:NAME} with letters, digits and "_"';
+  return /^:?[-=?+]/.test(rest) ? `there are no defaults: write \${env:${name}} and set ${name}` : `write \${env:${name}}`;
 }
 
 async function readSecretFile(name: string, { files, dir }: ValueSources): Promise<Filled> {

@@ -1,7 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
 import { isObject, setOwn } from '../base/json.ts';
 import type { Files } from '../base/seams.ts';
-import { parseYaml, type YamlText } from '../base/yaml-faults.ts';
+import { type Fault, parseYaml, type YamlText } from '../base/yaml-faults.ts';
 import { namePattern } from './file-options.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 
@@ -15,7 +15,7 @@ export function parseConfig(text: string, file: string): YamlText {
   if (/[\uFDD0-\uFDD4]/.test(text)) return parseYaml(text, file);
   const shielded = text.replaceAll(/\$\{[^{}"'\n]*\}/g, (match) => exchange(match, structural, standIns));
   const doc = parseYaml(shielded, file);
-  const faults = doc.faults.map((fault) => ({ ...fault, what: restoreText(fault.what) }));
+  const faults = doc.faults.map(restoreFault);
   return { ...doc, value: restore(doc.value), faults };
 }
 
@@ -25,6 +25,14 @@ function exchange(text: string, from: string, to: string): string {
 
 function restoreText(text: string): string {
   return /[\uFDD0-\uFDD4]/.test(text) ? exchange(text, standIns, structural) : text;
+}
+
+function restoreFault(fault: Fault): Fault {
+  const what = restoreText(fault.what);
+  // Others read the environment and files that way.
+  if (what.startsWith('there is no tag'))
+    return { ...fault, what, fix: 'write ${env:NAME} or ${file:PATH}, or put the text into quotes' };
+  return fault.fix === undefined ? { ...fault, what } : { ...fault, what, fix: restoreText(fault.fix) };
 }
 
 function restore(value: unknown): unknown {

@@ -40,7 +40,7 @@ export async function readBlock(
   for (const { text } of secrets) from.secrets.add(text);
   const schemaFaults = checkBlock(schema.validate, filled.value, doc, at, filled);
   const carried = [...secrets, ...filledIn(value, at, filled.filled)];
-  const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(carried, doc)];
+  const faults = [...filled.faults, ...schemaFaults, ...brokenSecrets(carried, doc), ...copiedSecrets(secrets, doc)];
   const isBlank = (path: YamlPath): boolean => filled.blank.has(pathKey(path));
   return { value: absolutePaths(value, schema.json, from.dir, at, isBlank), faults, fillings: filled };
 }
@@ -110,6 +110,23 @@ function brokenSecrets(secrets: readonly SecretText[], doc: YamlText): Fault[] {
   return [...broken.values()].map((path) => doc.fault(path, 'the secret holds a line break or another control character', fix));
 }
 
+/** What clings to a secret that is copied from elsewhere, which a receiver then refuses without saying why. Their values are not repeated. */
+function copiedSecrets(secrets: readonly SecretText[], doc: YamlText): Fault[] {
+  return secrets.flatMap(({ path, text }) => {
+    const wrong = isKeyFile(text) ? undefined : whatClings(text, path.at(-1) === 'value' || path.at(-1) === 'password');
+    return wrong === undefined ? [] : [doc.fault(path, ...wrong)];
+  });
+}
+
+function whatClings(text: string, mayHaveScheme: boolean): readonly [string, string] | undefined {
+  if (/^\s|[^\S\r\n]$/.test(text)) return ['the secret begins or ends with a blank', 'leave the blank out'];
+  if (/^(["']).*\1$/.test(text))
+    return ['the secret stands in quotes', 'leave the quotes out; docker --env-file keeps those of its lines'];
+  const scheme = /^(?:Authorization: *)?(Bearer|Basic|Splunk|SSWS|ApiKey|Token|GenieKey) +\S/i.exec(text)?.[1];
+  if (scheme === undefined || mayHaveScheme) return undefined;
+  return [`the secret begins with "${scheme} ", as a header does`, `leave "${scheme} " out: it is added by itself`];
+}
+
 function ownProperty(schema: OptionSchema, key: string): OptionSchema {
   const properties = schema.properties ?? {};
   return Object.hasOwn(properties, key) ? (properties[key] ?? {}) : {};
@@ -147,10 +164,20 @@ function checkBlock(validate: ValidateFunction, value: unknown, doc: YamlText, a
     .filter((error) => !fillings.blank.has(placeOf(error)))
     .map((error) => inWords(fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
   const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
-  return schemaFaults(errors, doc, at).map((fault) => {
+  return schemaFaults(
+    errors.filter((error, index) => !isRepeated(error, errors.slice(0, index))),
+    doc,
+    at,
+  ).map((fault) => {
     const error = byPlace.get(pathKey(fault.path));
     return fault.fix !== undefined || error === undefined ? fault : { ...fault, fix: fixFor(error) };
   });
+}
+
+/** A text that has not its form need not be told so twice, by its pattern and by its format. */
+function isRepeated({ keyword, instancePath }: ErrorObject, before: readonly ErrorObject[]): boolean {
+  const isForm = (word: string): boolean => word === 'pattern' || word === 'format';
+  return isForm(keyword) && before.some((other) => isForm(other.keyword) && other.instancePath === instancePath);
 }
 
 function stepsOf(error: ErrorObject): string[] {
@@ -177,10 +204,41 @@ function inWords(error: ErrorObject): ErrorObject {
   const pattern = (error.params as { pattern?: string }).pattern;
   if (pattern === durationPattern) return { ...error, message: 'must be a duration such as 30s, 5m or 24h' };
   if (pattern === sizePattern) return { ...error, message: 'must be a size such as 500KB or 2GiB' };
+  if (schemesOf(error).length > 0) {
+    const shown = shownOf(error);
+    return { ...error, keyword: 'scheme', message: `${shown === undefined ? '' : `"${shown}" `}has no scheme` };
+  }
   if (error.keyword === 'pattern') return { ...error, message: 'has an invalid form' };
   if (error.keyword === 'minLength') return { ...error, message: 'must not be empty' };
   if (error.keyword === 'anyOf') return { ...error, message: 'has none of the allowed forms' };
   return error;
+}
+
+/** What stands there, if it may be shown. */
+function shownOf({ data, parentSchema }: ErrorObject): string | undefined {
+  const isShown = typeof data === 'string' && parentSchema?.['secret'] !== true && !data.includes('${');
+  return isShown ? data.slice(0, 60) : undefined;
+}
+
+/** Of an address without `://`, the schemes that it may begin with; none of anything else. */
+function schemesOf({ keyword, params, data, parentSchema }: ErrorObject): readonly string[] {
+  const isForm = keyword === 'pattern' || keyword === 'format' || keyword === 'scheme';
+  if (!isForm || (typeof data === 'string' && data.includes('://'))) return [];
+  const pattern = (parentSchema?.['pattern'] ?? (params as { pattern?: string }).pattern) as string | undefined;
+  const listed = /^\^\(?([a-z|?]+)\)?:\/\//.exec(pattern ?? '')?.[1];
+  if (listed !== undefined && listed !== 'https?') return listed.split('|');
+  if (listed === undefined && parentSchema?.['format'] !== 'uri') return [];
+  const description = (parentSchema?.['description'] as string | undefined) ?? '';
+  return [/\b(https?|wss?):\/\//.exec(description)?.[1] ?? (/websocket/i.test(description) ? 'wss' : 'https')];
+}
+
+function schemeFix(error: ErrorObject): string {
+  const schemes = schemesOf(error);
+  const shown = shownOf(error);
+  const best = schemes.includes('tls') ? 'tls' : (schemes[0] ?? 'https');
+  const others = schemes.filter((scheme) => scheme !== best).map((scheme) => `${scheme}://`);
+  const also = others.length === 0 ? '' : `, or begin it with ${others.join(', ')}`;
+  return shown === undefined ? `begin it with ${best}://${also}` : `write ${best}://${shown}${also}`;
 }
 
 const fixes: Readonly<Record<string, string>> = {
@@ -197,6 +255,7 @@ const fixes: Readonly<Record<string, string>> = {
 
 function fixFor(error: ErrorObject): string {
   const params = error.params as { type?: string; limit?: number; pattern?: string; allowedValues?: unknown[] };
+  if (error.keyword === 'scheme') return schemeFix(error);
   if (error.keyword === 'type') return fixes[params.type ?? ''] ?? 'write a value of that kind';
   if (error.keyword === 'enum') {
     const guess = typeof error.data === 'string' ? nearest(error.data, (params.allowedValues ?? []).map(String)) : undefined;

@@ -63,7 +63,7 @@ export const SourceOptions = Type.Object(
   {
     connector: Type.String({
       minLength: 1,
-      description: 'Name of the connector; `penstock sources` shows those that are shipped.',
+      description: 'Name of the connector; `penstock actions` lists those that are shipped.',
     }),
     enabled: Type.Boolean({ default: true, description: 'false: it is not polled.' }),
     options: Type.Record(Type.String(), Type.Unknown(), { default: {}, description: "The connector's own options." }),

@@ -14,12 +14,26 @@ export function readSchedule(options: SourceOptions, at: YamlPath, context: Load
   const interval = typeof schedule === 'string' && !/\s|^@/.test(schedule.trim()) ? schedule.trim() : form?.every;
   const cron = form?.cron ?? options.cron ?? (typeof schedule === 'string' && interval === undefined ? schedule : undefined);
   const place = [...at, options.cron === undefined ? 'schedule' : 'cron'];
+  const timezone = form?.timezone ?? options.timezone;
+  const zonePlace = form?.timezone === undefined ? [...at, 'timezone'] : [...at, 'schedule', 'timezone'];
+  const isZone = checkZone(timezone, cron !== undefined, zonePlace, context);
   if (interval !== undefined && cron !== undefined) {
     context.faults.push(context.doc.fault(place, 'an interval and a cron expression exclude each other', 'keep one of them'));
     return undefined;
   }
   if (interval !== undefined) return readInterval(interval, place, context);
-  return cron === undefined ? undefined : readCron(cron, form?.timezone ?? options.timezone ?? 'UTC', place, context);
+  return cron === undefined ? undefined : readCron(cron, isZone ? (timezone ?? 'UTC') : 'UTC', place, context);
+}
+
+/** False, with a fault, where the zone is none, or where there is no cron expression that it could belong to. */
+function checkZone(timezone: string | undefined, hasCron: boolean, at: YamlPath, { doc, faults }: LoadContext): boolean {
+  if (timezone === undefined) return true;
+  if (!isTimezone(timezone))
+    faults.push(doc.fault(at, `"${timezone}" is not a time zone`, 'write a name such as UTC or Europe/Berlin'));
+  else if (!hasCron)
+    faults.push(doc.fault(at, 'an interval has no time zone', 'remove it, or write a cron expression: schedule: "0 6 * * *"'));
+  else return true;
+  return false;
 }
 
 function readInterval(text: string, at: YamlPath, { doc, faults }: LoadContext): SourceConfig['schedule'] | undefined {
@@ -37,15 +51,16 @@ function readCron(
   at: YamlPath,
   { doc, faults, now }: LoadContext,
 ): SourceConfig['schedule'] | undefined {
-  const isZone = isTimezone(timezone);
-  if (!isZone) faults.push(doc.fault(at, `"${timezone}" is not a time zone`, 'write a name such as UTC or Europe/Berlin'));
-  const wrong = whatIsWrong(cron, isZone ? timezone : 'UTC', now);
-  if (wrong === undefined) return isZone ? { cron, timezone } : undefined;
+  const wrong = whatIsWrong(cron, timezone, now);
+  if (wrong === undefined) return { cron, timezone };
   faults.push(doc.fault(at, `cron expression "${cron}": ${wrong}`, 'write five fields, minute to weekday: "*/5 * * * *"'));
   return undefined;
 }
 
 function whatIsWrong(cron: string, timezone: string, now: number): string | undefined {
+  const fields = cron.trim().split(/\s+/).length;
+  if (!cron.trim().startsWith('@') && fields !== 5)
+    return `has ${fields} fields${fields === 6 ? '; there is none for seconds' : ''}`;
   try {
     const next = new Cron(cron, { timezone, paused: true }).nextRun(new Date(now));
     return next === null ? 'never runs' : undefined;

@@ -81,8 +81,37 @@ describe('schema faults', () => {
 describe('the text itself', () => {
   it.each([
     ['a duplicate key', 'a: 1\na: 2\n', 'p.yaml:2:1: "a" is written twice\n  fix: keep one of them'],
-    ['an unknown anchor', 'a: *b\n', 'p.yaml:1:4: unknown alias "*b"'],
-    ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: Unresolved tag: !js'],
+    ['an unknown anchor', 'a: *b\n', 'p.yaml:1:4: unknown alias "*b"\n  fix: put it into quotes if it is text: "*b"'],
+    ['an unknown tag', 'a: !js x\n', 'p.yaml:1:4: there is no tag "!js"\n  fix: put text that begins with ! into quotes'],
+    [
+      'a cron expression without quotes',
+      'a:\n  cron: */5 * * * * # often\n',
+      'p.yaml:2:9: text that begins with * has to be in quotes\n  fix: write "*/5 * * * *"',
+    ],
+    ['stars alone', 'cron: * * * * *\n', 'p.yaml:1:7: text that begins with * has to be in quotes\n  fix: write "* * * * *"'],
+    [
+      'stars in a flow',
+      'a: { cron: */5 * * * *, zone: UTC }\n',
+      'p.yaml:1:12: text that begins with * has to be in quotes\n  fix: write "*/5 * * * *"',
+    ],
+    ['a star in a list', 'a:\n  - *\n', 'p.yaml:2:5: text that begins with * has to be in quotes\n  fix: write "*"'],
+    [
+      'a second document',
+      'a: 1\n---\nb: [\n',
+      'p.yaml:2:1: a second document begins here\n  fix: keep one in the file: remove "---" or "..." and what follows',
+    ],
+    ['no blank after the colon', 'a:1\nb: 2\n', 'p.yaml:1:1: there is no blank after the colon\n  fix: write a: 1'],
+    ['a reserved character', 'a: @b c # d\n', 'p.yaml:1:4: text that begins with @ has to be in quotes\n  fix: write "@b c"'],
+    [
+      'text behind a quote',
+      "a: 'it's'\n",
+      "p.yaml:1:8: the text goes on after its end\n  fix: put the whole value into one pair of quotes; inside of '...' a quote is written ''",
+    ],
+    [
+      'a template of another program',
+      'a: {{ b }}\n',
+      'p.yaml:1:5: a name cannot begin with { or [\n  fix: put text that begins with a bracket into quotes',
+    ],
   ])('reports %s with its place', (_name, text, expected) => {
     const faults = check(text);
 

@@ -187,7 +187,7 @@ it('reports what a schema can say and what it cannot in one go', async () => {
     'sources.feed.window.overlap',
     'sources.feed.window.max',
     'sources.other.cron',
-    'sources.other.cron',
+    'sources.other.timezone',
     'sources.other.options.orgid',
     'sinks.out.start',
     'sinks.out.batch.events',
@@ -218,7 +218,7 @@ it('never shows in a fault of a schedule or a name what it filled in', async () 
 it('refuses tabs as indentation with their place', async () => {
   const faults = await faultsOf(`sinks:\n\tout: { type: stdout }\n`);
 
-  expect(faults[0]).toMatch(/^penstock\.yaml:2:1: Tabs are not allowed as indentation/);
+  expect(faults[0]).toMatch(/^penstock\.yaml:2:1: tabs are not allowed as indentation/);
   expect(faults[1]).toBe('  fix: indent with spaces');
 });
 
@@ -303,6 +303,13 @@ it.each([
   { lines: 'schedule: "61 * * * *"', fault: '(sources.feed.schedule): cron expression "61 * * * *"' },
   { lines: 'schedule: "0 0 31 2 *"', fault: 'never runs' },
   { lines: 'cron: "0 0 * * *"\n    timezone: Mars/Olympus', fault: '"Mars/Olympus" is not a time zone' },
+  { lines: 'timezone: Europe/Berlin', fault: '(sources.feed.timezone): an interval has no time zone' },
+  { lines: 'schedule: 5m\n    timezone: UTC', fault: '(sources.feed.timezone): an interval has no time zone' },
+  { lines: 'schedule: { every: 5m, timezone: UTC }', fault: '(sources.feed.schedule.timezone): an interval has no time zone' },
+  { lines: 'schedule: { every: 5m, timezone: Berlin }', fault: '"Berlin" is not a time zone' },
+  { lines: 'cron: "0 */5 * * * *"', fault: 'has 6 fields; there is none for seconds' },
+  { lines: 'schedule: "0 0 * *"', fault: 'has 4 fields' },
+  { lines: 'schedule: { cron: "0 0 0 1 1 * 2027" }', fault: 'has 7 fields' },
   { lines: 'start: 2026-11-22T00:00:00Z', fault: '(sources.feed.start): "2026-11-22T00:00:00Z" is in the future' },
   { lines: 'start: 2026-02-31', fault: '(sources.feed.start): "2026-02-31" is not a time that exists' },
   { lines: 'rate_limit: fast', fault: '(sources.feed.rate_limit): "fast" has an invalid form' },
@@ -384,4 +391,69 @@ it('warns of what a first configuration left to fill in', async () => {
   expect(warnings.map(({ path, what }) => [path.join('.'), what])).toEqual([
     ['sources.feed.options.org_id', '"YOUR_ORG_ID" is a placeholder'],
   ]);
+});
+
+it.each([
+  ['${env:X:-none}', '"X:-none" is no name of a variable', 'there are no defaults: write ${env:X} and set X'],
+  ['${env:X-none}', '"X-none" is no name of a variable', 'there are no defaults: write ${env:X} and set X'],
+  ['${env: X}', '" X" is no name of a variable', 'write ${env:X}'],
+  ['${X}', 'unknown interpolation after "${"', 'write ${env:X} or ${file:PATH}; $${ is a literal ${'],
+  ['$TOKEN', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+  ['%TOKEN%', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+  ['$env:TOKEN', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+  ['$(cat token)', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+  ['{{ env.TOKEN }}', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+  ['https://$HOST:8088', 'nothing fills in a variable that is written like this', 'write ${env:NAME} or ${file:PATH}; '],
+])('refuses %s, which nothing would fill in, also without secrets', async (text, what, fix) => {
+  const faults = await faultsOf(`sources: { feed: { connector: vendor, options: { org_id: '${text}' } } }\n${sinks}`, {
+    withoutSecrets: true,
+  });
+
+  expect(faults).toHaveLength(2);
+  expect(faults[0]).toBe(`penstock.yaml:1:58 (sources.feed.options.org_id): ${what}`);
+  expect(faults[1]).toContain(`  fix: ${fix}`);
+});
+
+it.each(['$ecret', 'a$B', '100%', 'pa$$WORD', '{{ source }}'])('takes %s as it stands', async (text) => {
+  await expect(
+    load(`sources: { feed: { connector: vendor, options: { org_id: a, client_secret: '${text}' } } }\n${sinks}`),
+  ).resolves.toBeDefined();
+});
+
+it.each([
+  ['Bearer abc', 'the secret begins with "Bearer ", as a header does'],
+  ['Authorization: Splunk abc', 'the secret begins with "Splunk ", as a header does'],
+  ['"abc"', 'the secret stands in quotes'],
+  ['abc ', 'the secret begins or ends with a blank'],
+])('refuses a secret that was copied as %j, wherever it comes from, and does not repeat it', async (secret, what) => {
+  const faults = await faultsOf(
+    `sources: { feed: { connector: vendor, options: { org_id: a, client_secret: "\${env:SECRET}" } } }\n${sinks}`,
+    { env: { SECRET: secret } },
+  );
+
+  expect(faults[0]).toBe(`penstock.yaml:1:76 (sources.feed.options.client_secret): ${what}`);
+  expect(faults.join('\n')).not.toContain('abc');
+});
+
+it.each([
+  ['sources: { a: { connector: vendor, options: { org_id: a, api_url: acme.example.com } } }', 'https://acme.example.com'],
+  [
+    'sources: { a: { connector: vendor, options: { org_id: a, api_url: "acme.example.com:443" } } }',
+    'https://acme.example.com:443',
+  ],
+  ['sinks: { s: { type: splunk_hec, token: t, endpoints: ["hec.example.com:8088"] } }', 'https://hec.example.com:8088'],
+  ['sinks: { s: { type: http, url: example.com/x } }', 'https://example.com/x'],
+  ['sinks: { s: { type: kafka, topic: t, brokers: ["kafka:9092"] } }', 'tls://kafka:9092, or begin it with tcp://'],
+  ['sinks: { s: { type: syslog, address: "siem:514" } }', 'tls://siem:514, or begin it with udp://, tcp://, relp://, relps://'],
+])('says how to write an address without a scheme: %s', async (line, address) => {
+  const faults = await faultsOf(line, { sinkTypes });
+
+  expect(faults.join('\n')).toMatch(/has no scheme\n {2}fix: write /);
+  expect(faults).toContain(`  fix: write ${address}`);
+});
+
+it('repeats no proxy that has no scheme: it may carry a password', async () => {
+  const faults = await faultsOf(`proxy: "me:word@proxy:3128"\nsources: {}\n${sinks}`);
+
+  expect(faults).toEqual(['penstock.yaml:1:8 (proxy): has no scheme', '  fix: begin it with http://']);
 });

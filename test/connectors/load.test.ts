@@ -257,7 +257,7 @@ describe('a fault', () => {
       'map: { message: text }',
       'map: { message: text',
       [
-        'connector.yaml:18:1: Flow map in block collection must be sufficiently indented and end with a }\n  fix: give the lines of one block the same indentation, and close every { and [',
+        'connector.yaml:18:1: a quote or bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every quote, { and [',
       ],
     ],
   ])('is reported with its place: %s', async (_name, before, after, expected) => {

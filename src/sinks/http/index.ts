@@ -92,7 +92,18 @@ function faultsOf(options: HttpOptions): (readonly [string, string, string])[] {
   const headers = Object.keys(options.headers ?? {})
     .filter((header) => ownHeaders.has(header.toLowerCase()))
     .map((header) => [`headers.${header}`, `"${header}" is set by the sink itself`, 'remove it'] as const);
-  return [...missing, ...inUrl, ...key, ...headers, ...secretFaults(options)];
+  return [...missing, ...inUrl, ...key, ...headers, ...indexFaults(options), ...secretFaults(options)];
+}
+
+/** Source: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-create */
+function indexFaults({ preset, index = 'x' }: HttpOptions): (readonly [string, string, string])[] {
+  const isSearch = preset === 'elasticsearch' || preset === 'opensearch';
+  if (!isSearch || index.startsWith('<') || /^[^-_+A-Z\s\\/*?"<>|,#:][^A-Z\s\\/*?"<>|,#:]*$/.test(index)) return [];
+  const plain = index
+    .toLowerCase()
+    .replaceAll(/[\s\\/*?"<>|,#:]+/g, '-')
+    .replace(/^[-_+]+/, '');
+  return [['index', `"${index}" cannot be the name of an index or data stream`, `write ${plain}`]];
 }
 
 /** Secrets that have not the form of one; their values are not repeated. */

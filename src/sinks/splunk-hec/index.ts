@@ -15,7 +15,10 @@ export const splunkHec: SinkType = {
   speaksHttp: true,
   acknowledges: 'HEC took the batch; with indexer acknowledgement: it is indexed',
   open: (options, context) => Promise.resolve(openSplunkHec(options as SplunkHecOptions, context)),
-  check: (options) => (options as SplunkHecOptions).endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)),
+  check: (options) => {
+    const { endpoints, token, index } = options as SplunkHecOptions;
+    return [...endpoints.flatMap((endpoint, at) => endpointFaults(endpoint, at)), ...wordFaults({ token, index })];
+  },
   urls: (options) => (options as SplunkHecOptions).endpoints,
 };
 
@@ -50,6 +53,18 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
     probe: (signal, largestBytes) => probeHec({ options, context, post: posts.post, largestBytes }, signal),
     [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * Names of indexes are lower case letters, digits, "_" and "-".
+ * Source: https://docs.splunk.com/Documentation/Splunk/9.2.3/Indexer/Aboutindexesandindexers
+ */
+function wordFaults({ token, index }: Pick<SplunkHecOptions, 'token' | 'index'>): (readonly [string, string, string])[] {
+  const plain = index?.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, '_');
+  return [
+    ...(/\s/.test(token) ? [['token', 'a token has no blanks', 'copy it again from Splunk'] as const] : []),
+    ...(index === plain ? [] : [['index', `"${index}" cannot be the name of an index`, `write ${plain}`] as const]),
+  ];
 }
 
 function endpointFaults(endpoint: string, at: number): (readonly [string, string, string])[] {

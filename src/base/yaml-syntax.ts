@@ -1,0 +1,106 @@
+// What is wrong with a text as YAML, in the words of somebody who has to correct it.
+import type { YAMLError } from 'yaml';
+
+/** A fault in the syntax; the offset is into the text. */
+interface SyntaxFault {
+  readonly offset: number;
+  readonly what: string;
+  readonly fix?: string;
+}
+
+/**
+ * What the parser found, without what only follows: one fault a line, and nothing beside a second document. `lineOf` gives the number of the
+ * line of an offset.
+ */
+export function syntaxFaults(errors: readonly YAMLError[], text: string, lineOf: (offset: number) => number): SyntaxFault[] {
+  const documents = errors.find(({ code }) => code === 'MULTIPLE_DOCS');
+  const byLine = new Map<number, YAMLError>();
+  for (const error of documents === undefined ? errors : [documents]) {
+    const line = lineOf(error.pos[0]);
+    if (!byLine.has(line)) byLine.set(line, error);
+  }
+  return [...byLine.values()].map((error) => inWords(error, lineAt(text, error.pos[0]), error.pos[0]));
+}
+
+interface Place {
+  readonly line: string;
+  /** 0-based. */
+  readonly column: number;
+}
+
+/** A line may be the whole file. */
+const longestLook = 300;
+
+function lineAt(text: string, offset: number): Place {
+  const from = Math.max(0, offset - longestLook);
+  const before = text.slice(from, offset);
+  const line = before.slice(before.lastIndexOf('\n') + 1);
+  const after = text.slice(offset, offset + longestLook).split('\n')[0] ?? '';
+  return { line: `${line}${after}`, column: line.length };
+}
+
+type Words = Omit<SyntaxFault, 'offset'>;
+
+function inWords({ code, message }: YAMLError, place: Place, offset: number): SyntaxFault {
+  const star = starredText(place.line);
+  if (star !== undefined)
+    return {
+      offset: offset - place.column + star.column,
+      what: 'text that begins with * has to be in quotes',
+      fix: `write ${JSON.stringify(star.text)}`,
+    };
+  const unspaced = /^\s*(?:- +)?([\w-]+):([^\s:/]\S*|\/\S*|\.\S*)/.exec(place.line);
+  if (code === 'MULTILINE_IMPLICIT_KEY' && unspaced !== null)
+    return { offset, what: 'there is no blank after the colon', fix: `write ${unspaced[1]}: ${unspaced[2]}` };
+  const words = byCode[code];
+  return { offset, ...(typeof words === 'function' ? words(place, message) : (words ?? { what: message })) };
+}
+
+/** Of a line such as `only: [*]`, the text that YAML takes for aliases. */
+function starredText(line: string): { readonly text: string; readonly column: number } | undefined {
+  const [, before = '', rest] = /^(.*?(?:[:[{,] *|- +))(\*.*)$/.exec(line) ?? [];
+  if (rest === undefined || /["'#]/.test(before)) return undefined;
+  const inFlow = /[[{]/.test(before);
+  const text = (rest.split(inFlow ? /[,\]}]| #/ : / #/)[0] ?? '').trim();
+  // An alias that exists, or is misspelt, is one word.
+  return /^\*\w/.test(text) ? undefined : { text, column: before.length };
+}
+
+const quoted = (line: string, column: number): string => JSON.stringify(line.slice(column).split(' #')[0]?.trim() ?? '');
+
+const unclosed: Words = {
+  what: 'a quote or bracket is not closed before this line',
+  fix: 'give the lines of one block the same indentation, and close every quote, { and [',
+};
+
+const byCode: Readonly<Record<string, Words | ((place: Place, message: string) => Words)>> = {
+  TAB_AS_INDENT: { what: 'tabs are not allowed as indentation', fix: 'indent with spaces' },
+  BAD_INDENT: (_place, message) =>
+    message.startsWith('Flow')
+      ? unclosed
+      : { what: 'the lines of one block are not indented alike', fix: 'give them the same indentation' },
+  BLOCK_AS_IMPLICIT_KEY: {
+    what: 'a second ": " in one line',
+    fix: 'put text that holds ": " into quotes, and indent what belongs to the line above',
+  },
+  MISSING_CHAR: unclosed,
+  MULTILINE_IMPLICIT_KEY: { what: 'a name without a colon', fix: 'end the name with a colon and a blank' },
+  MULTIPLE_DOCS: { what: 'a second document begins here', fix: 'keep one in the file: remove "---" or "..." and what follows' },
+  BAD_SCALAR_START: ({ line, column }) => ({
+    what: `text that begins with ${line[column] ?? 'this'} has to be in quotes`,
+    fix: `write ${quoted(line, column)}`,
+  }),
+  TAG_RESOLVE_FAILED: ({ line, column }) => ({
+    what: `there is no tag "${/^\S*/.exec(line.slice(column))?.[0] ?? '!'}"`,
+    fix: 'put text that begins with ! into quotes',
+  }),
+  UNEXPECTED_TOKEN: {
+    what: 'the text goes on after its end',
+    fix: "put the whole value into one pair of quotes; inside of '...' a quote is written ''",
+  },
+  BAD_DQ_ESCAPE: {
+    what: 'there is no such escape',
+    fix: "write \\\\ for a backslash, or put the text into single quotes: 'C:\\path'",
+  },
+  NON_STRING_KEY: { what: 'a name cannot begin with { or [', fix: 'put text that begins with a bracket into quotes' },
+};
