@@ -39,8 +39,20 @@ function seedsOf({ seed, seeds }: Options): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
-function describe({ hours, sources, sinks, events, faults, ends, clock, diskErrors, lostAnswers, replays }: Scenario): string {
-  const rows = { sources, sinks, faults, ends, clock, diskErrors, lostAnswers, replays };
+function describe({
+  hours,
+  sources,
+  sinks,
+  events,
+  faults,
+  ends,
+  clock,
+  diskErrors,
+  lostAnswers,
+  replays,
+  jobs,
+}: Scenario): string {
+  const rows = { sources, sinks, faults, ends, clock, diskErrors, lostAnswers, replays, jobs };
   const shown = Object.entries(rows).flatMap(([name, list]) => list.map((item) => `  ${name}: ${JSON.stringify(item)}`));
   return [
     `  ${hours} h, ${events.length} events`,

@@ -11,6 +11,7 @@ const nothing: Omit<Scenario, 'sources' | 'sinks' | 'events'> = {
   diskErrors: [],
   lostAnswers: [],
   replays: [],
+  jobs: [],
 };
 const sink = { name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 1 } as const;
 
@@ -49,6 +50,7 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
       { on: 'sink1', kind: 'slow', from: 5 * hour, to: 5.5 * hour, share: 0.5 },
     ],
     replays: [{ at: 4.5 * hour, sink: 'sink1', from: 2.5 * hour, to: 4 * hour }],
+    jobs: [],
   },
   // Ids are kept by their age: a clock that is years ahead for some minutes, while no poll succeeds, must not make all of them old at once.
   'a wall clock that is two years ahead for a while': {

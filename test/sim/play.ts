@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PenstockError } from '../../src/base/errors.ts';
+import type { Json } from '../../src/base/json.ts';
 import { type Log, openLog, silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
@@ -135,6 +136,25 @@ async function build(scenario: Scenario): Promise<World> {
 
 const never: EndPlan | undefined = undefined;
 
+/** A job that an operator asks for. */
+interface Order {
+  readonly at: number;
+  readonly kind: string;
+  readonly args: Json;
+}
+
+function ordersOf({ replays, jobs }: Scenario): Order[] {
+  const span = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: startMs + from, to: startMs + to });
+  return [
+    ...replays.map((replay) => ({ at: replay.at, kind: 'replay', args: { sink: replay.sink, ...span(replay) } })),
+    ...jobs.map((job) => ({
+      at: job.at,
+      kind: job.kind,
+      args: job.kind === 'backfill' ? { source: job.source, ...span(job) } : { sink: job.sink },
+    })),
+  ];
+}
+
 /** Lets lives follow each other. */
 class Playing {
   readonly world: World;
@@ -143,7 +163,7 @@ class Playing {
   #diskErrors: Scenario['diskErrors'];
   #lostAnswers: Scenario['lostAnswers'];
   #asked = 0;
-  readonly #replays: { at: number; sink: string; from: number; to: number }[];
+  readonly #orders: Order[];
   readonly #buried: Promise<unknown>[] = [];
   #ends: EndPlan[];
   #number = 0;
@@ -157,7 +177,7 @@ class Playing {
     this.#ends = [...scenario.ends];
     this.#diskErrors = scenario.diskErrors;
     this.#lostAnswers = scenario.lostAnswers;
-    this.#replays = [...scenario.replays];
+    this.#orders = ordersOf(scenario);
   }
 
   get lives(): number {
@@ -220,7 +240,7 @@ class Playing {
       losesAnswer: () => this.#losesAnswer(),
     });
     life.opened.then(
-      () => this.#askForReplays(life),
+      () => this.#giveOrders(life),
       () => undefined,
     );
     return life;
@@ -239,17 +259,18 @@ class Playing {
     );
   }
 
-  #askForReplays(life: Life): void {
+  #giveOrders(life: Life): void {
     const { time } = this.world;
-    for (const replay of this.#replays.splice(0)) {
-      time.at(Math.max(time.elapsed, replay.at), () => {
+    for (const order of this.#orders.splice(0)) {
+      time.at(Math.max(time.elapsed, order.at), () => {
         if (life.fate.dead || life.journal === undefined) {
-          this.#replays.push(replay);
+          this.#orders.push(order);
           return;
         }
-        const args = { sink: replay.sink, from: startMs + replay.from, to: startMs + replay.to };
-        // A journal that refuses the order leaves the operator without a replay, which costs no event.
-        life.journal.insertJob('replay', args).catch((error: unknown) => this.#log.info({ err: error }, 'replay not ordered'));
+        // A journal that refuses an order leaves the operator without it, which costs no event.
+        life.journal
+          .insertJob(order.kind, order.args)
+          .catch((error: unknown) => this.#log.info({ err: error }, `${order.kind} not ordered`));
       });
     }
   }

@@ -117,7 +117,14 @@ export interface Scenario {
   readonly lostAnswers: readonly { readonly at: number; readonly ms: number; readonly share: number }[];
   /** Stored events that are delivered again, as an operator may ask for. */
   readonly replays: readonly { readonly at: number; readonly sink: string; readonly from: number; readonly to: number }[];
+  /** What else an operator asks for. */
+  readonly jobs: readonly JobPlan[];
 }
+
+/** Times are milliseconds after the start of the run. */
+export type JobPlan =
+  | { readonly at: number; readonly kind: 'backfill'; readonly source: string; readonly from: number; readonly to: number }
+  | { readonly at: number; readonly kind: 'retry_dead_letters'; readonly sink: string };
 
 export const minute = 60_000;
 export const hour = 60 * minute;
@@ -312,6 +319,21 @@ function drawClock(dice: Dice, hours: number): Scenario['clock'] {
 /** Seeds from here on draw more. The earlier ones keep their meaning, because tests and mutants name some of them. */
 export const wideFrom = 40_000_000;
 
+function drawJobs(dice: Dice, { hours, sources, sinks }: Scenario): JobPlan[] {
+  const windows = sources.filter(({ kind }) => kind !== 'stream' && kind !== 'files');
+  const backfills = windows
+    .filter(() => dice.chance(0.4))
+    .map(({ name: source }): JobPlan => {
+      const at = dice.between(minute, hours * hour);
+      const to = dice.between(-day, at);
+      return { at, kind: 'backfill', source, from: to - dice.between(minute, 12 * hour), to };
+    });
+  const retries = sinks
+    .filter(() => dice.chance(0.4))
+    .map(({ name: sink }): JobPlan => ({ at: dice.between(hour, hours * hour), kind: 'retry_dead_letters', sink }));
+  return [...backfills, ...retries];
+}
+
 /** Draws what the early seeds did not know, with dice of its own. */
 function widened(scenario: Scenario): Scenario {
   const dice = diceOf(Math.imul(scenario.seed, 0x85ebca6b) ^ 0x2c1b3c6d);
@@ -323,7 +345,7 @@ function widened(scenario: Scenario): Scenario {
     const wire = dice.pick([undefined, 'hec', 'hec_ack', 'bulk'] as const);
     return wire === undefined ? sink : { ...sink, wire, acknowledges: wire === 'hec_ack' ? 'later' : 'now' };
   });
-  return { ...scenario, sources, sinks };
+  return { ...scenario, sources, sinks, jobs: drawJobs(dice, scenario) };
 }
 
 /** The history that a seed stands for. */
@@ -375,6 +397,7 @@ function drawEarly(seed: number, hours: number): Scenario {
           share: dice.pick([0.2, 0.5]),
         }))
       : [],
+    jobs: [],
   };
 }
 
@@ -398,6 +421,7 @@ const quiet: Scenario = {
   diskErrors: [],
   lostAnswers: [],
   replays: [],
+  jobs: [],
 };
 
 /** Small histories that leave no place out: an end at each step and around each commit, and a disk that fails, or an answer of

@@ -4,7 +4,7 @@ import { hour, type Scenario } from './scenario.ts';
 
 export type Play = (scenario: Scenario) => Promise<Outcome>;
 
-const lists = ['ends', 'faults', 'clock', 'diskErrors', 'lostAnswers', 'replays', 'sinks', 'sources', 'events'] as const;
+const lists = ['ends', 'faults', 'clock', 'diskErrors', 'lostAnswers', 'replays', 'jobs', 'sinks', 'sources', 'events'] as const;
 type ListName = (typeof lists)[number];
 
 function shorter(scenario: Scenario, hours: number): Scenario {
@@ -19,6 +19,7 @@ function shorter(scenario: Scenario, hours: number): Scenario {
     diskErrors: scenario.diskErrors.filter(({ at }) => at < end),
     lostAnswers: scenario.lostAnswers.filter(({ at }) => at < end),
     replays: scenario.replays.filter(({ at }) => at < end),
+    jobs: scenario.jobs.filter(({ at }) => at < end),
   };
 }
 
@@ -33,6 +34,7 @@ function without(scenario: Scenario, name: ListName, from: number, count: number
     events: next.events.filter(({ source }) => names.has(source)),
     faults: next.faults.filter(({ on }) => names.has(on)),
     replays: next.replays.filter(({ sink }) => names.has(sink)),
+    jobs: next.jobs.filter((job) => names.has(job.kind === 'backfill' ? job.source : job.sink)),
   };
 }
 

@@ -15,6 +15,7 @@ const calm: Scenario = {
   diskErrors: [],
   lostAnswers: [],
   replays: [],
+  jobs: [],
 };
 
 it.each([1000, 1001])(
