@@ -18,12 +18,13 @@ export function isLoopback(host: string): boolean {
 /**
  * Why a request is refused whatever it asks for; undefined when it is not.
  *
- * A page of another site must not reach us through its visitor's browser: it would send an Origin, or, after its name was pointed at this
+ * A page of another site must not reach us through its visitor's browser: it would send its Origin, or, after its name was pointed at this
  * machine (DNS rebinding), its own name as Host. We cannot know by which names other machines reach this one, so beyond loopback
- * any Host is accepted.
+ * any Host is accepted. Our own page sends an Origin too, when it asks for something to be done.
  */
-function foreignness(headers: IncomingHttpHeaders, isLocal: boolean): string | undefined {
-  if (headers.origin !== undefined) return 'requests from web pages are not answered';
+function foreignness({ headers, isLocal, isEncrypted }: Approach): string | undefined {
+  const own = `${isEncrypted ? 'https' : 'http'}://${headers.host}`;
+  if (headers.origin !== undefined && headers.origin !== own) return 'requests from web pages are not answered';
   if (headers.host === undefined || headers.host === '') return 'the Host header is missing';
   return isLocal && !isLoopback(headers.host.replace(/:\d+$/, '')) ? 'the Host header names another machine' : undefined;
 }
@@ -56,10 +57,11 @@ const healthPaths = new Set(['/healthz', '/readyz']);
 
 /** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
 export function refusalOf(
-  { headers, path, isLocal, isEncrypted }: Approach,
+  approach: Approach,
   { token, metrics }: Keys,
 ): { readonly status: number; readonly error: string } | undefined {
-  const foreign = foreignness(headers, isLocal);
+  const { headers, path, isLocal, isEncrypted } = approach;
+  const foreign = foreignness(approach);
   if (foreign !== undefined) return { status: 403, error: foreign };
   if (healthPaths.has(path) || (path === '/metrics' && metrics === 'open')) return undefined;
   if (!isLocal && !isEncrypted)

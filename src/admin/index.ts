@@ -1,3 +1,3 @@
 export { findDaemon } from './client.ts';
-export type { AdminOperations } from './routes.ts';
+export type { Action, AdminOperations } from './routes.ts';
 export { startAdmin } from './server.ts';

@@ -1,7 +1,7 @@
 // What the daemon answers, on the socket and over TCP.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Log } from '../base/log.ts';
-import { pageHtml, pagePolicy } from './page.ts';
+import { pageHtml, pagePolicy } from './page/index.ts';
 
 /** What the daemon can be asked for; it hands it in. Every answer is without secrets. */
 export interface AdminOperations {
@@ -11,7 +11,18 @@ export interface AdminOperations {
   status(): Promise<unknown>;
   /** Prometheus text. */
   metrics(): Promise<string>;
+  /** What the page shows. */
+  overview(): Promise<unknown>;
+  /** Does what a button of the page says; resolves with a sentence of what was begun, or undefined where there is no such source or sink. */
+  act(action: Action): Promise<string | undefined>;
 }
+
+const actions = { sources: ['poll', 'release'], sinks: ['release', 'retry'] } as const;
+
+/** What a person may ask for over the page: a source to be polled now, a hold to end, dead letters to be sent again. */
+export type Action =
+  | { readonly kind: 'sources'; readonly name: string; readonly verb: (typeof actions.sources)[number] }
+  | { readonly kind: 'sinks'; readonly name: string; readonly verb: (typeof actions.sinks)[number] };
 
 /** Everything that holds for every answer. */
 export function addManners(app: FastifyInstance, log: Log): void {
@@ -42,5 +53,12 @@ export function addRoutes(app: FastifyInstance, operations: AdminOperations): vo
     reply.type('text/html; charset=utf-8').header('content-security-policy', pagePolicy).send(pageHtml),
   );
   app.get('/status', async () => await operations.status());
+  app.get('/overview', async () => await operations.overview());
+  for (const kind of ['sources', 'sinks'] as const)
+    for (const verb of actions[kind])
+      app.post<{ Params: { name: string } }>(`/${kind}/:name/${verb}`, async ({ params: { name } }, reply) => {
+        const begun = await operations.act({ kind, name, verb } as Action);
+        return begun === undefined ? refuse(reply, 404, 'there is nothing of that name that runs') : { begun };
+      });
   app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await operations.metrics()));
 }

@@ -17,8 +17,10 @@ import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { LiveRuntime } from '../runtime/live-runtime.ts';
 import { userAgentOf } from '../runtime/open-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { Activity } from './activity.ts';
 import { Configuration, logRegistration, type ReloadReport } from './configuration.ts';
 import { Measures } from './measure.ts';
+import { act, readPage } from './page.ts';
 import { watchFiles } from './watch-files.ts';
 
 interface DaemonSettings {
@@ -72,6 +74,7 @@ export class Daemon implements AsyncDisposable {
   readonly #configuration: Configuration;
   readonly #startedAt: number;
   readonly #measures: Measures;
+  readonly #activity: Activity;
   readonly #open: AsyncDisposableStack;
   #jobs: JobRunner | undefined;
   #watching: AsyncDisposable | undefined;
@@ -88,6 +91,9 @@ export class Daemon implements AsyncDisposable {
     this.runtime = runtime;
     this.#startedAt = runtime.seams.clock.monotonic();
     this.#measures = measures;
+    const { journal, seams, log } = runtime;
+    const waitingSinks = () => configuration.current.sinks.filter(({ whenFull }) => whenFull === 'wait').map(({ name }) => name);
+    this.#activity = new Activity({ journal, seams, log, waitingSinks });
     this.#open = open;
   }
 
@@ -96,6 +102,7 @@ export class Daemon implements AsyncDisposable {
     const { seams, log, sources } = this.runtime;
     const { admin, data_dir: dataDir } = this.#configuration.current;
     this.#measures.start();
+    this.#open.use(this.#activity).start();
     this.#open.use(await startAdmin({ ...admin, dataDir, seams, log, operations: this.#operations() }));
     this.startSinks();
     for (const { loop } of sources.values()) loop.start();
@@ -171,11 +178,19 @@ export class Daemon implements AsyncDisposable {
     return renderMetrics(await this.status(), await readLedger(journal), measured);
   }
 
+  async #overview(): Promise<unknown> {
+    const { data_dir, secrets } = this.#configuration.current;
+    const { disk } = await this.#measures.read(data_dir, this.runtime.seams.files);
+    return tellAll(await readPage(this.runtime.journal, await this.status(), this.#activity, disk), secrets);
+  }
+
   #operations(): AdminOperations {
     return {
       notReady: () => (this.#isReady ? [] : ['sources and sinks are starting']),
       status: () => this.status(),
       metrics: () => this.#metrics(),
+      overview: () => this.#overview(),
+      act: (action) => act(this.runtime, action),
     };
   }
 }

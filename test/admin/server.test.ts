@@ -24,13 +24,19 @@ async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-async function run(change: Partial<AdminSettings> = {}, notReady: readonly string[] = []): Promise<Running> {
-  const dataDir = change.dataDir ?? (await temporaryFolder());
-  const operations: AdminOperations = {
+function operationsOf(notReady: readonly string[]): AdminOperations {
+  return {
     notReady: () => notReady,
     status: () => Promise.resolve({ running: true }),
     metrics: () => Promise.resolve('penstock_up 1\n'),
+    overview: () => Promise.resolve({ status: {} }),
+    act: () => Promise.resolve(undefined),
   };
+}
+
+async function run(change: Partial<AdminSettings> = {}, notReady: readonly string[] = []): Promise<Running> {
+  const dataDir = change.dataDir ?? (await temporaryFolder());
+  const operations = operationsOf(notReady);
   const server = await startAdmin({
     listen: { host: '127.0.0.1', port: 0 },
     metrics: 'open',
@@ -116,7 +122,8 @@ it('takes no token from a query', async () => {
 
 it.each([
   { name: 'an Origin', headers: { origin: 'https://evil.example' } },
-  { name: "the page's own Origin", headers: { origin: 'http://127.0.0.1' } },
+  { name: 'the Origin of another port', headers: { origin: 'http://127.0.0.1' } },
+  { name: 'the Origin of a page without one', headers: { origin: 'null' } },
   { name: 'a foreign Host', headers: { host: 'evil.example:8690' } },
   { name: 'a Host that only begins like ours', headers: { host: '127.0.0.1.evil.example' } },
 ])('refuses $name even with the token', async ({ headers }) => {
@@ -127,6 +134,43 @@ it.each([
   );
 
   expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+});
+
+it.each([
+  { path: '/sources/acme%20prod/poll', action: { kind: 'sources', name: 'acme prod', verb: 'poll' } },
+  { path: '/sources/a/release', action: { kind: 'sources', name: 'a', verb: 'release' } },
+  { path: '/sinks/soc/release', action: { kind: 'sinks', name: 'soc', verb: 'release' } },
+  { path: '/sinks/soc/retry', action: { kind: 'sinks', name: 'soc', verb: 'retry' } },
+])('does what $path says for its own page, with the token only', async ({ path, action }) => {
+  const asked: unknown[] = [];
+  const act = (one: unknown): Promise<string> => {
+    asked.push(one);
+    return Promise.resolve('it is begun');
+  };
+  const { url, token } = await run({ operations: { ...operationsOf([]), act } });
+  const headers = { origin: url, authorization: `Bearer ${token}` };
+
+  const answers = [
+    await ask(url, path, { method: 'POST', headers }),
+    await ask(url, path, { method: 'POST', headers: { origin: url } }),
+    await ask(url, path, { method: 'POST', headers: { ...headers, origin: 'https://evil.example' } }),
+    await ask(url, path, { headers }),
+  ];
+
+  expect(answers.map(({ status }) => status)).toEqual([200, 401, 403, 404]);
+  expect(answers[0]?.body).toBe('{"begun":"it is begun"}');
+  expect(asked).toEqual([action]);
+});
+
+it('says that there is nothing of a name that does not run', async () => {
+  const { url, token } = await run();
+
+  const { status, body } = await ask(url, '/sinks/gone/release', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+  });
+
+  expect([status, body]).toEqual([404, '{"error":"there is nothing of that name that runs"}']);
 });
 
 it('gives its numbers to whoever asks, as Prometheus text', async () => {
@@ -235,7 +279,13 @@ it('closes the longest idle connection first, and none that is being answered', 
     return { running: true };
   };
   const { url, token } = await run({
-    operations: { notReady: () => [], metrics: () => Promise.resolve(''), status },
+    operations: {
+      notReady: () => [],
+      metrics: () => Promise.resolve(''),
+      overview: () => Promise.resolve({}),
+      act: () => Promise.resolve(undefined),
+      status,
+    },
   });
 
   const asked = ask(url, '/status', { headers: { authorization: `Bearer ${token}` } });

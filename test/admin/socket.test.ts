@@ -27,6 +27,8 @@ async function start(dataDir: string, change: Partial<AdminSettings> = {}): Prom
       notReady: () => [],
       status: () => Promise.resolve({ running: true }),
       metrics: () => Promise.resolve('up 1\n'),
+      overview: () => Promise.resolve({ status: {} }),
+      act: () => Promise.resolve(undefined),
     },
     seams: systemSeams(),
     log: silentLog(),

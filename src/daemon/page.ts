@@ -1,0 +1,102 @@
+// What the status page is given, and what its buttons do.
+import type { Action } from '../admin/index.ts';
+import { isObject } from '../base/json.ts';
+import { addCounts, type SinkTotals, type SourceTotals, zeroCounts } from '../journal/counts.ts';
+import type { DeadLetter, Journal } from '../journal/journal.ts';
+import { readLedger } from '../operate/report/ledger.ts';
+import type { Measured } from '../operate/report/metrics.ts';
+import type { StatusReport } from '../operate/report/status.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Activity, Hour } from './activity.ts';
+
+/** Dead letters that a sink refused for one reason, among the oldest that it has. */
+interface LetterReason {
+  readonly sink: string;
+  readonly code: string;
+  readonly text: string;
+  readonly count: number;
+  /** Of the last of them. */
+  readonly source: string;
+  readonly action: string | undefined;
+  readonly last: number;
+}
+
+/** The status, and what goes with it at three in the morning. */
+interface PageReport {
+  readonly status: StatusReport;
+  readonly room: {
+    readonly used_bytes: number;
+    readonly max_bytes: number;
+    readonly has_room: boolean;
+    /** Absent while it does not fill up. */
+    readonly full_in_seconds: number | undefined;
+    readonly disk_free_bytes: number | undefined;
+    readonly disk_size_bytes: number | undefined;
+  };
+  readonly hours: readonly Hour[];
+  readonly ledger: {
+    readonly collected: SourceTotals;
+    readonly sinks: Readonly<Record<string, SinkTotals>>;
+    readonly imbalances: readonly string[];
+  };
+  readonly letters: readonly LetterReason[];
+}
+
+const lettersRead = 20;
+const sinksRead = 20;
+
+function reasonsOf(letters: readonly DeadLetter[]): LetterReason[] {
+  const reasons = new Map<string, LetterReason>();
+  for (const { sink, code, text, source, action, last } of letters) {
+    const count = (reasons.get(`${code}\n${text}`)?.count ?? 0) + 1;
+    reasons.set(`${code}\n${text}`, { sink, code, text, count, source, action, last });
+  }
+  return [...reasons.values()];
+}
+
+async function lettersOf({ sinks }: StatusReport, journal: Pick<Journal, 'deadLetters'>): Promise<LetterReason[]> {
+  const refusing = sinks.filter(({ dead_letters }) => dead_letters > 0).slice(0, sinksRead);
+  const letters = await Promise.all(refusing.map(({ name }) => journal.deadLetters({ sink: name }, lettersRead)));
+  return letters.flatMap(reasonsOf);
+}
+
+/** Puts together what the page shows. */
+export async function readPage(
+  journal: Journal,
+  status: StatusReport,
+  activity: Activity,
+  disk: Measured['disk'],
+): Promise<PageReport> {
+  const { sources, sinks, imbalances } = await readLedger(journal);
+  const collected = zeroCounts();
+  for (const totals of Object.values(sources)) addCounts(collected, totals);
+  const { usedBytes, maxBytes, hasRoom } = journal.usage();
+  const room = {
+    used_bytes: usedBytes,
+    max_bytes: maxBytes,
+    has_room: hasRoom,
+    full_in_seconds: activity.fullInSeconds(disk?.freeBytes),
+    disk_free_bytes: disk?.freeBytes,
+    disk_size_bytes: disk?.sizeBytes,
+  };
+  const ledger = { collected, sinks, imbalances };
+  return { status, room, hours: activity.hours(), ledger, letters: await lettersOf(status, journal) };
+}
+
+/** The job that sends a sink's dead letters again: one at a time, however often it is asked for. */
+async function retryOf(sink: string, journal: Journal): Promise<number> {
+  const waiting = await journal.jobs({ states: ['queued', 'running'] });
+  const same = waiting.find(({ kind, args }) => kind === 'retry_dead_letters' && isObject(args) && args['sink'] === sink);
+  return (same ?? (await journal.insertJob('retry_dead_letters', { sink }))).id;
+}
+
+/** Begins what a button says; resolves with a sentence about it, or undefined where nothing of that name runs. */
+export async function act({ sources, sinks, journal, log }: Runtime, { kind, name, verb }: Action): Promise<string | undefined> {
+  const thing = kind === 'sources' ? 'source' : 'sink';
+  const loop = (kind === 'sources' ? sources : sinks).get(name)?.loop;
+  if (loop === undefined) return undefined;
+  log.info({ [thing]: name, verb }, 'asked for on the status page');
+  if (verb === 'retry') return `job ${await retryOf(name, journal)} sends the dead letters of sink ${name} again`;
+  loop.release();
+  return verb === 'poll' ? `source ${name} is polled now` : `${thing} ${name} tries again now`;
+}

@@ -1,0 +1,100 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import type { Activity } from '../../src/daemon/activity.ts';
+import { act, readPage } from '../../src/daemon/page.ts';
+import { zeroCounts } from '../../src/journal/counts.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import type { StatusReport } from '../../src/operate/report/status.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { quietSink } from '../operate/report/quiet-sink.ts';
+
+interface Row {
+  readonly id: number;
+  readonly kind: string;
+  readonly args: unknown;
+  readonly state: string;
+}
+
+function running() {
+  const released: string[] = [];
+  const rows: Row[] = [];
+  const named = (name: string) => [name, { loop: { release: () => void released.push(name) } }] as const;
+  const journal = {
+    jobs: () => Promise.resolve(rows),
+    insertJob: (kind: string, args: unknown) => {
+      const row = { id: rows.length + 1, kind, args, state: 'queued' };
+      rows.push(row);
+      return Promise.resolve(row);
+    },
+  };
+  const runtime = { journal, log: silentLog(), sources: new Map([named('acme')]), sinks: new Map([named('soc')]) };
+  return { runtime: runtime as unknown as Runtime, released, rows };
+}
+
+it('polls a source, ends holds, and sends dead letters again once, however often that is asked for', async () => {
+  const { runtime, released, rows } = running();
+
+  const said = [
+    await act(runtime, { kind: 'sources', name: 'acme', verb: 'poll' }),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'release' }),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }),
+  ];
+
+  expect(said).toEqual([
+    'source acme is polled now',
+    'sink soc tries again now',
+    'job 1 sends the dead letters of sink soc again',
+    'job 1 sends the dead letters of sink soc again',
+  ]);
+  expect(released).toEqual(['acme', 'soc']);
+  expect(rows).toEqual([{ id: 1, kind: 'retry_dead_letters', args: { sink: 'soc' }, state: 'queued' }]);
+});
+
+it.each([
+  { kind: 'sources', name: 'soc', verb: 'poll' },
+  { kind: 'sinks', name: 'gone', verb: 'retry' },
+] as const)('does nothing for $kind $name, which does not run', async (action) => {
+  const { runtime, rows } = running();
+
+  expect(await act(runtime, action)).toBeUndefined();
+  expect(rows).toEqual([]);
+});
+
+it('adds up what all sources collected, and groups dead letters by their reason', async () => {
+  const letter = (id: number, code: string) => ({
+    id,
+    sink: 'soc',
+    code,
+    text: 'too long',
+    source: 'acme',
+    action: 'a',
+    last: id,
+  });
+  const journal = {
+    ledger: () =>
+      Promise.resolve({
+        sources: { acme: { ...zeroCounts(), fetched: 4, new: 4 }, other: { ...zeroCounts(), fetched: 3, duplicate: 3 } },
+        rows: [],
+      }),
+    note: () => Promise.resolve(undefined),
+    usage: () => ({ usedBytes: 1, maxBytes: 9, hasRoom: true }),
+    deadLetters: () => Promise.resolve([letter(1, '400'), letter(2, '400'), letter(3, '413')]),
+  } as unknown as Journal;
+  const status = {
+    sinks: [
+      { ...quietSink, dead_letters: 3 },
+      { ...quietSink, name: 'quiet' },
+    ],
+  } as unknown as StatusReport;
+  const activity = { hours: () => [], fullInSeconds: () => undefined } as unknown as Activity;
+
+  const page = await readPage(journal, status, activity, { freeBytes: 5, sizeBytes: 6 });
+
+  expect(page.ledger.collected).toMatchObject({ fetched: 7, new: 4, duplicate: 3 });
+  expect(page.room).toMatchObject({ used_bytes: 1, max_bytes: 9, disk_free_bytes: 5, disk_size_bytes: 6 });
+  expect(page.letters.map(({ code, count }) => [code, count])).toEqual([
+    ['400', 2],
+    ['413', 1],
+  ]);
+});
