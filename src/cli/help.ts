@@ -38,17 +38,21 @@ minutes, and reads secrets and certificates again each time: a rotated credentia
 `;
 
 /** What `penstock help TOPIC` explains besides commands. */
-const topics: Readonly<Record<string, { readonly summary: string; readonly text: string }>> = {
+export const helpTopics: Readonly<Record<string, { readonly summary: string; readonly text: string }>> = {
   config: { summary: 'how the configuration is written', text: config },
   holds: { summary: 'what a hold is and how it ends', text: holds },
   'exit-codes': { summary: 'what the exit codes mean', text: exitCodes },
 };
 
-/** Command lines that the help of a command ends with, by its name; a comment says what each is for. */
+/** Command lines that the help of a command ends with, by its words; a comment says what each is for. */
 export const helpExamples: Readonly<Record<string, readonly string[]>> = {
   init: [
     'penstock init                              # asks for vendor and sink',
     'penstock init --vendor VENDOR --sink SINK --dir ./audit',
+  ],
+  validate: [
+    'penstock validate -c config/penstock.yaml',
+    'penstock validate --without-secrets --json  # in CI, where there are no secrets',
   ],
   check: ['penstock check -c penstock.yaml            # before the first run, and after every change of a credential'],
   preview: [
@@ -101,15 +105,36 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock journal backup /mnt/journal.db    # the daemon may keep running',
     'penstock journal repair                    # stop the daemon first; keeps the damaged file',
   ],
+  schema: ['penstock schema > penstock.schema.json', 'penstock schema connector'],
+  actions: [
+    'penstock actions                           # the connectors',
+    'penstock actions CONNECTOR',
+    'penstock actions CONNECTOR --unknown > my-actions.yaml',
+  ],
+  sample: [
+    'penstock sample CONNECTOR --format cef',
+    'penstock sample CONNECTOR --action policy_updated | jq .',
+    'penstock sample CONNECTOR --drop optional,unmapped > /dev/null   # what leaving these out saves',
+  ],
+  siem: [
+    'penstock siem splunk                       # ./siem/splunk is an add-on',
+    'penstock siem sigma --connectors-dir ./my-connectors',
+  ],
+  'connector new': ['penstock connector new acme --dir ./my-connectors'],
+  'connector test': ['penstock connector test ./my-connectors/acme', 'penstock connector test ./my-connectors/acme --update'],
   simulate: [
     'penstock simulate                          # prints the sources to put into a configuration',
     'penstock simulate --faults rate_limited,late_rows --seed 7',
   ],
+  completion: [
+    'penstock completion bash > ~/.local/share/bash-completion/completions/penstock',
+    'penstock completion fish > ~/.config/fish/completions/penstock.fish',
+  ],
   demo: ['penstock demo --for 10s > events.ndjson    # events in the file, the summary on the terminal'],
 };
 
-/** What the examples of a command need to know besides, by its name. */
-const notes: Readonly<Record<string, string>> = Object.fromEntries(
+/** What the examples of a command need to know besides, by its words. */
+export const helpNotes: Readonly<Record<string, string>> = Object.fromEntries(
   ['verify', 'backfill', 'replay', 'dead-letters'].map((name) => [
     name,
     'A time is 2026-11-21T10:00:00Z, a date (from its first to its last millisecond, UTC), or how long ago: 90m, 7d.',
@@ -118,7 +143,7 @@ const notes: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** Adds `help`, `version`, the topics and the examples. */
 export function addHelp(program: Command, { output }: CommandContext): void {
-  const list = Object.entries(topics).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
+  const list = Object.entries(helpTopics).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
   program.addHelpText('after', `\nTopics (penstock help TOPIC):\n${list.join('\n')}\n`);
   program.addHelpText(
     'after',
@@ -134,18 +159,19 @@ export function addHelp(program: Command, { output }: CommandContext): void {
     .argument('[topic...]', 'a command or a topic')
     .description('explain a command or a topic')
     .action((words: readonly string[]) => {
-      const found = words.length === 1 ? topics[words[0] ?? ''] : undefined;
+      const found = words.length === 1 ? helpTopics[words[0] ?? ''] : undefined;
       if (found === undefined) explainCommand(program, words);
       else output.line(found.text.trimEnd());
     });
-  for (const command of program.commands) addExamples(command);
+  for (const command of program.commands) addExamples(command, command.name());
 }
 
-function addExamples(command: Command): void {
-  const lines = helpExamples[command.name()];
-  const note = notes[command.name()];
+function addExamples(command: Command, path: string): void {
+  const lines = helpExamples[path];
+  const note = helpNotes[path];
   if (lines !== undefined) command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
   if (note !== undefined) command.addHelpText('after', `\n${note}`);
+  for (const below of command.commands) addExamples(below, `${path} ${below.name()}`);
 }
 
 /** Explains the command that the words lead to: none, `replay`, `dead-letters list`. */
@@ -153,7 +179,7 @@ function explainCommand(program: Command, words: readonly string[]): void {
   let command = program;
   for (const [index, word] of words.entries()) {
     const below = command.commands.find((candidate) => candidate.name() === word);
-    if (below === undefined) throw noHelp(command, words.slice(0, index + 1), index === 0 ? Object.keys(topics) : []);
+    if (below === undefined) throw noHelp(command, words.slice(0, index + 1), index === 0 ? Object.keys(helpTopics) : []);
     command = below;
   }
   command.outputHelp();

@@ -7,7 +7,9 @@ import { addHelp } from './help.ts';
 interface Family {
   /** The commands that it adds; only the family of the command that is asked for is imported. */
   readonly commands: readonly string[];
-  readonly load: () => Promise<{ readonly add: (program: Command, context: CommandContext) => void }>;
+  readonly load: () => Promise<{
+    readonly add: (program: Command, context: CommandContext, whole: () => Promise<Command>) => void;
+  }>;
 }
 
 /** One line per family; the order is that of the help. */
@@ -29,6 +31,7 @@ const families: readonly Family[] = [
   { commands: ['connector'], load: () => import('./commands/connector.ts') },
   { commands: ['simulate'], load: () => import('./commands/simulate.ts') },
   { commands: ['demo'], load: () => import('./commands/demo.ts') },
+  { commands: ['completion'], load: () => import('./commands/completion.ts') },
 ];
 
 function exitCodeOf(error: unknown): 1 | 2 {
@@ -36,7 +39,7 @@ function exitCodeOf(error: unknown): 1 | 2 {
 }
 
 /** Builds the program; with a word that is a command, only what that command needs. */
-async function buildProgram(context: CommandContext, word?: string): Promise<Command> {
+export async function buildProgram(context: CommandContext, word?: string): Promise<Command> {
   const program = new Command('penstock')
     .usage('COMMAND [options]')
     .description('Pulls audit logs out of SaaS products and delivers them to a SIEM without losing any.')
@@ -49,7 +52,7 @@ async function buildProgram(context: CommandContext, word?: string): Promise<Com
   program.exitOverride().showSuggestionAfterError().showHelpAfterError('(see penstock help COMMAND)');
   const asked = families.filter(({ commands }) => word !== undefined && commands.includes(word));
   const loaded = await Promise.all((asked.length === 0 && word !== 'version' ? families : asked).map(({ load }) => load()));
-  for (const { add } of loaded) add(program, context);
+  for (const { add } of loaded) add(program, context, () => buildProgram(context));
   addHelp(program, context);
   return program;
 }

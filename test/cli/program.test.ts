@@ -39,14 +39,15 @@ it.each([['config'], ['holds'], ['exit-codes'], ['validate'], ['run']])('explain
 });
 
 it.each(Object.entries(helpExamples))('gives examples of %s that its help explains', async (name, lines) => {
-  const { out } = await penstock(['help', name]);
+  const words = name.split(' ');
+  const { out } = await penstock(['help', ...words]);
 
   for (const line of lines) {
     expect(out).toContain(`  $ ${line}`);
-    const [, command, below = ''] = line.split(/[ |#]+/);
-    const group = ['dead-letters', 'sources', 'sinks', 'journal'].includes(name);
-    const { code, out: explained } = await penstock(['help', name, ...(group ? [below] : [])]);
-    expect([code, command]).toEqual([0, name]);
+    const [, ...typed] = line.split(/[ |#]+/);
+    const below = ['dead-letters', 'sources', 'sinks', 'journal'].includes(name) ? [typed[1] ?? ''] : [];
+    const { code, out: explained } = await penstock(['help', ...words, ...below]);
+    expect([code, typed.slice(0, words.length)]).toEqual([0, words]);
     const options = (line.split('#')[0] ?? '').match(/ --?[a-z]+/g) ?? [];
     for (const option of options) expect(explained).toMatch(new RegExp(`^ .*${option}\\b`, 'm'));
   }

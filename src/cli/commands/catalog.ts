@@ -119,7 +119,6 @@ export function add(program: Command, context: CommandContext): void {
     .command('schema')
     .description('print the JSON Schema of a kind of file, for editors')
     .addArgument(new Argument('[kind]', 'which file').choices(schemaKinds).default('config'))
-    .addHelpText('after', '\nExamples:\n  $ penstock schema > config/penstock.schema.json\n  $ penstock schema connector')
     .action(async (kind: SchemaKind) => context.output.json(await printSchema(kind, context.seams.files)));
   program
     .command('actions')
@@ -130,10 +129,6 @@ export function add(program: Command, context: CommandContext): void {
     .addOption(configOption())
     .option('--json', 'print JSON: connector, table, actions; with --unknown: actions, others')
     .option('--markdown', "print a page with every action's code as events carry it")
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ penstock actions\n  $ penstock actions CONNECTOR\n  $ penstock actions CONNECTOR --unknown > my-actions.yaml',
-    )
     .action((name: string | undefined, options: ActionsOptions) => actions(name, options, context));
   addSample(program, context);
 }
@@ -154,9 +149,5 @@ function addSample(program: Command, context: CommandContext): void {
     )
     .option('--validate', 'check every event by OCSF 1.8.0; exit 1 when one is not valid')
     .addOption(folderOption())
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ penstock sample CONNECTOR --format cef\n  $ penstock sample CONNECTOR --action policy_updated | jq .\n  $ penstock sample CONNECTOR --drop optional,unmapped > /dev/null',
-    )
     .action((name: string, options: SampleOptions) => sample(name, options, context));
 }

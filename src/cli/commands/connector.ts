@@ -47,7 +47,6 @@ export function add(program: Command, context: CommandContext): void {
     .description('write a commented connector that loads, as a starting point')
     .argument('<name>', 'name in lower case, such as acme or acme-audit')
     .option('--dir <folder>', 'folder of your connectors', './connectors')
-    .addHelpText('after', '\nExample:\n  $ penstock connector new acme --dir ./my-connectors')
     .action((name: string, options: { dir: string }) => create(name, options, context));
   connector
     .command('test')
@@ -56,9 +55,5 @@ export function add(program: Command, context: CommandContext): void {
     .option('--update', 'write the events that come out as the expected ones')
     .option('--case <name>', 'only this case under tests/')
     .option('--json', 'print JSON: connector, cases with their faults, passed')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ penstock connector test ./my-connectors/acme\n  $ penstock connector test ./my-connectors/acme --update',
-    )
     .action((folder: string, options: TestOptions) => test(folder, options, context));
 }

@@ -22,9 +22,5 @@ export function add(program: Command, context: CommandContext): void {
     .addArgument(new Argument('<siem>', 'which SIEM').choices(siems))
     .option('--dir <folder>', 'folder to write into; each SIEM has a folder of its own below it', './siem')
     .addOption(new Option('--connectors-dir <folder>', 'folder of your own connectors, searched first'))
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ penstock siem splunk                 # ./siem/splunk is an add-on\n  $ penstock siem sigma --connectors-dir ./my-connectors',
-    )
     .action((name: Siem, options: SiemOptions) => siem(name, options, context));
 }

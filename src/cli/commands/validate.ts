@@ -53,9 +53,5 @@ export function add(program: Command, context: CommandContext): void {
     .addOption(configOption())
     .addOption(new Option('--without-secrets', 'accept missing environment variables and secret files, for CI'))
     .option('--json', 'print JSON: valid, file, sources, sinks, warnings or faults')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ penstock validate -c config/penstock.yaml\n  $ penstock validate --without-secrets --json',
-    )
     .action((options: ValidateOptions) => validate(options, context));
 }
