@@ -43,6 +43,16 @@ export function foreignness(stat: Stats, owners: readonly number[] = []): string
 const moveAway =
   'find out who put it there, and move it away; what you put there yourself has to be a copy that belongs to the user who runs penstock';
 
+/** What a call on a path gives; undefined where nothing is there. Another process may remove a file at any time. */
+export async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** The error for something that is not a file of one's own. */
 export function foreignFile(path: string, what: string, code: ErrorCode, fix = moveAway): PenstockError {
   return new PenstockError(code, `the file ${what}; it is not used`, { where: path, fix });

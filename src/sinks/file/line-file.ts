@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
-import { openOwnFile } from '../../base/own-file.ts';
+import { openOwnFile, unlessGone } from '../../base/own-file.ts';
 import type { Files } from '../../base/seams.ts';
 
 /** How far back from its end a file is searched for the last line feed. */
@@ -90,13 +90,8 @@ function lineFile(
       size += lines.length;
     },
     async isCurrent() {
-      try {
-        const { dev, ino } = await files.stat(path);
-        return dev === identity.dev && ino === identity.ino;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-        throw error;
-      }
+      const stat = await unlessGone(files.stat(path));
+      return stat?.dev === identity.dev && stat.ino === identity.ino;
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };

@@ -5,6 +5,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Log } from '../../base/log.ts';
+import { unlessGone } from '../../base/own-file.ts';
 import { sizeBytes } from '../../base/quantity.ts';
 import type { Files, Seams } from '../../base/seams.ts';
 import { type LineFile, openLineFile, openUnlinked, syncFolder, writeAll } from './line-file.ts';
@@ -123,20 +124,11 @@ async function moveAway(path: string, ms: number, files: Files): Promise<string>
   const folder = dirname(path);
   for (let number = 0; ; number += 1) {
     const target = join(folder, rotatedName(path, ms, number));
-    if ((await exists(target, files)) || (await exists(`${target}.gz`, files))) continue;
+    const taken = [target, `${target}.gz`].map((one) => unlessGone(files.lstat(one)));
+    if ((await Promise.all(taken)).some((stat) => stat !== undefined)) continue;
     await files.rename(path, target);
     await syncFolder(folder, files);
     return target;
-  }
-}
-
-async function exists(path: string, files: Files): Promise<boolean> {
-  try {
-    await files.lstat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
   }
 }
 

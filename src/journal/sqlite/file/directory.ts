@@ -1,9 +1,8 @@
-import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PenstockError } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import { makeFolder } from '../../../base/make-folder.ts';
-import { foreignFile, foreignness, ownUser } from '../../../base/own-file.ts';
+import { foreignFile, foreignness, ownUser, unlessGone } from '../../../base/own-file.ts';
 import { claimFolder, inspectFolder } from '../../../base/own-folder.ts';
 import type { Files } from '../../../base/seams.ts';
 
@@ -90,15 +89,7 @@ export async function inspectDirectory(dataDir: string, files: Files): Promise<v
 async function claimFiles(dataDir: string, files: Files): Promise<void> {
   for (const path of pathsIn(dataDir)) {
     const mode = await inspectFile(path, files);
-    if (mode !== undefined && (mode & 0o077) !== 0) await closed(path, files);
-  }
-}
-
-async function closed(path: string, files: Files): Promise<void> {
-  try {
-    await files.chmod(path, 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (mode !== undefined && (mode & 0o077) !== 0) await unlessGone(files.chmod(path, 0o600));
   }
 }
 
@@ -109,21 +100,11 @@ function pathsIn(dataDir: string): string[] {
 
 /** The file's mode; undefined when there is none. */
 async function inspectFile(path: string, files: Files, owners: readonly number[] = []): Promise<number | undefined> {
-  const stat = await lstatOrGone(path, files);
+  const stat = await unlessGone(files.lstat(path));
   if (stat === undefined) return undefined;
   const what = foreignness(stat, ownUser() === 0 ? owners : []);
   if (what !== undefined) throw foreignFile(path, what, 'PEN_DATA_DIR_UNSAFE');
   return stat.mode;
-}
-
-/** Another process may remove what stands beside its database at any time. */
-async function lstatOrGone(path: string, files: Files): Promise<Stats | undefined> {
-  try {
-    return await files.lstat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 async function probeWrite(dataDir: string, files: Files): Promise<void> {
@@ -150,13 +131,7 @@ async function refuseNetwork(dataDir: string, files: Files, log: Log): Promise<v
 
 /** True when a file stands at the path, whatever it is. */
 export async function fileExists(path: string, files: Pick<Files, 'lstat'>): Promise<boolean> {
-  try {
-    await files.lstat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
+  return (await unlessGone(files.lstat(path))) !== undefined;
 }
 
 /** Makes the names in a directory durable. */
