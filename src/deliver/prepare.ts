@@ -12,7 +12,7 @@ export interface PreparedEvent {
   readonly open: OpenRecord;
   readonly event: OutgoingEvent;
   readonly encoded: string;
-  /** UTF-8 length of `encoded`. */
+  /** UTF-8 length of `encoded`, and what the protocol adds. */
   readonly bytes: number;
 }
 
@@ -136,7 +136,7 @@ export class Preparer {
         body: this.#bodyOf(shared),
       };
       const encoded = sink.encode(event);
-      const bytes = Buffer.byteLength(encoded);
+      const bytes = Buffer.byteLength(encoded) + (sink.bytesAround?.(event) ?? 0);
       this.#context.largest.saw(bytes);
       if (bytes <= sink.maxEventBytes) return { open, event, encoded, bytes };
       const text = `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`;

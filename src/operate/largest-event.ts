@@ -61,7 +61,7 @@ async function largestSample(
       const body = encodeBody(format, mapped, { includeRaw, drop: compileDrop(drop) });
       const place = { lane: 'live', position: 1, received: mapping.processedTime };
       const outgoing = { uid, source: name, table: connector.mapper.table, place, event, action, actionKey, body };
-      return Buffer.byteLength(sink.encode(outgoing));
+      return Buffer.byteLength(sink.encode(outgoing)) + (sink.bytesAround?.(outgoing) ?? 0);
     });
   return Math.max(0, ...sizes);
 }

@@ -20,7 +20,7 @@ type Compression = 'none' | 'gzip' | 'zstd';
 
 /** Makes the bytes of a batch once and keeps them for its retries. */
 export interface Bodies {
-  of(batch: Batch): Promise<Body>;
+  of(batch: Pick<Batch, 'encoded'>): Promise<Body>;
   /** Forgets the bytes of a batch that is not sent again. */
   forget(batch: Batch): void;
 }
@@ -57,7 +57,7 @@ async function compress(bytes: Buffer, compression: Compression): Promise<Buffer
 export function openBodies(frame: Frame, compression: Compression, rewrite?: (encoded: string) => string): Bodies {
   // A retry is another object with the same encoded events.
   const made = new WeakMap<Batch['encoded'], Promise<Body>>();
-  const make = async (batch: Batch): Promise<Body> => {
+  const make = async (batch: Pick<Batch, 'encoded'>): Promise<Body> => {
     const plain = assemble(rewrite === undefined ? batch.encoded : batch.encoded.map(rewrite), frame);
     return { bytes: await compress(plain, compression), plainLength: plain.length };
   };

@@ -13,8 +13,8 @@ export type Verdict =
   | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number; readonly warning?: string | undefined }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
-  /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
+  /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. `fix` as below. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number; readonly fix?: string }
   /**
    * May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. `suspect`: this event may be the cause,
    * so it is sent apart from the others. `blameless`: neither the batch's size nor an event in it can be the cause. `fix`: what to change
@@ -46,7 +46,8 @@ export type Verdict =
     }
   /**
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
-   * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again.
+   * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again. `retryAfterMs`: no probe
+   * before that.
    */
   | {
       readonly kind: 'hold';
@@ -54,6 +55,7 @@ export type Verdict =
       readonly fix: string;
       readonly untilReleased?: boolean;
       readonly maybeStored?: boolean;
+      readonly retryAfterMs?: number;
     };
 
 /** One verdict for all events, or one per event in order. */
@@ -111,20 +113,27 @@ export interface Batch {
 export interface Sink extends AsyncDisposable {
   /** Interchangeable places to send to; back-off is kept per endpoint by `deliver`. Never empty. */
   readonly endpoints: readonly string[];
-  /** Most requests at once; 1 for a stream. `deliver` also obeys the configured `in_flight`. */
+  /** Most requests at once. `deliver` also obeys the configured `in_flight`. */
   readonly maxInFlight: number;
+  /**
+   * Its messages go one after the other over one connection or into one file, each for itself: one of them may be too large for the receiver
+   * or break it, their number never is, and what was taken counts message by message.
+   */
+  readonly isStream?: boolean;
   /** Most bytes of one encoded event; a larger one is dead-lettered unsent with code `too_large`. */
   readonly maxEventBytes: number;
   /** Most bytes and events of one batch, where the protocol has a limit below what is configured. */
   readonly maxBatchBytes?: number;
   readonly maxBatchEvents?: number;
   /**
-   * The next batch is sent only when the journal has the offset after the last one: so the next process sends at most one batch again, and
-   * begins with its first event. For a sink that names what it writes after that.
+   * The next batch is sent only when the journal has the offset after the last one, and knows how far this one reaches: so the next process
+   * sends at most one batch again, and begins with the same events. No event is overtaken. For a sink that names what it writes after that.
    */
   readonly settlesFirst?: boolean;
   /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
   encode(event: OutgoingEvent): string;
+  /** Bytes that the protocol adds to it. */
+  bytesAround?(event: OutgoingEvent): number;
   /** Sends one batch. An exception counts as `uncertain`. */
   send(batch: Batch, signal: AbortSignal): Promise<Verdicts | Pending>;
   /** Settles what is pending as soon as that can honestly be done (a clean close, a last poll); at shutdown and for `run --once`. */

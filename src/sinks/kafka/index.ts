@@ -4,7 +4,7 @@ import type { OutgoingEvent, Sink, SinkContext, SinkType } from '../sink.ts';
 import { type ClientSettings, type KafkaClient, openClient } from './client.ts';
 import { KafkaOptions, parseBroker } from './options.ts';
 import { probeKafka } from './probe.ts';
-import { headersOf, Sender } from './send.ts';
+import { headerNames, Sender } from './send.ts';
 import { settingsOf } from './settings.ts';
 
 /** `type: kafka`: an idempotent producer. */
@@ -25,7 +25,7 @@ export const kafka: SinkType = {
 /** What stands in front of the records of a partition. */
 const batchHeaderBytes = 61;
 /** Lengths, counts and deltas of a record with three headers, at most. */
-const framing = ' '.repeat(32);
+const framingBytes = 32;
 
 /** Opens a sink; no I/O with a broker happens before the first batch. Throws PEN_CONFIG_INVALID for certificates that cannot be read. */
 export async function openKafka(
@@ -45,17 +45,20 @@ export async function openKafka(
     maxInFlight: 1,
     maxEventBytes: room,
     maxBatchBytes: room,
-    encode: (event) => sizedLike(event, options.key, context.format),
+    // The client writes the record itself: the body is never copied.
+    encode: ({ body }) => body,
+    bytesAround: (event) => bytesAround(event, options.key, context.format),
     send: sender.send,
     probe: (signal) => probeKafka(options, context, sender, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(sender.close()),
   };
 }
 
-/** As many bytes as the event's record has, or some more: the client writes the record itself. */
-function sizedLike(event: OutgoingEvent, key: KafkaOptions['key'], format: SinkContext['format']): string {
-  const texts = [...headersOf(event, format)].flat();
-  return [framing, key === 'uid' ? event.uid : event.source, ...texts, event.body].join('');
+/** Bytes of the record beside the event, or some more. */
+function bytesAround({ uid, source }: OutgoingEvent, key: KafkaOptions['key'], format: SinkContext['format'] = 'ocsf'): number {
+  const ofUid = Buffer.byteLength(uid);
+  const ofSource = Buffer.byteLength(source);
+  return framingBytes + headerNames.join('').length + format.length + ofUid + ofSource + (key === 'uid' ? ofUid : ofSource);
 }
 
 function openTokens({ auth }: KafkaOptions, context: SinkContext): TokenSource | undefined {

@@ -10,7 +10,7 @@ export interface KafkaRecord {
   readonly topic: string;
   readonly key: Buffer;
   readonly value: Buffer;
-  readonly headers: ReadonlyMap<string, string>;
+  readonly headers: Map<Buffer, Buffer>;
 }
 
 /**
@@ -109,7 +109,7 @@ export class Sender {
       key,
       value,
       timestamp,
-      headers: new Map([...headers].map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),
+      headers,
     }));
     const { offsets = [] } = await client.send({ messages, acks: -1, compression });
     const stored = new Set(offsets.map(({ topic, partition }) => `${topic}\n${partition}`));
@@ -125,15 +125,18 @@ const accepted: Verdict = { kind: 'accept' };
 /** Of records whose partition has answered. */
 const judged: ReadonlySet<Verdict['kind']> = new Set(['accept', 'event', 'split']);
 
+export const headerNames = ['penstock_id', 'penstock_source', 'penstock_format'] as const;
+const [idName, sourceName, formatName] = headerNames.map((name) => Buffer.from(name)) as [Buffer, Buffer, Buffer];
+
 /** The headers of a record: enough to route and count it without reading its value. */
 export function headersOf(
   { uid, source }: Pick<OutgoingEvent, 'uid' | 'source'>,
   format: SinkContext['format'] = 'ocsf',
-): ReadonlyMap<string, string> {
+): Map<Buffer, Buffer> {
   return new Map([
-    ['penstock_id', uid],
-    ['penstock_source', source],
-    ['penstock_format', format],
+    [idName, Buffer.from(uid)],
+    [sourceName, Buffer.from(source)],
+    [formatName, Buffer.from(format)],
   ]);
 }
 
