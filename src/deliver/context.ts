@@ -16,6 +16,7 @@ import { LargestEvent } from './largest-event.ts';
 import { OpenSink } from './open-sink.ts';
 import { RefusalRate } from './refusal-rate.ts';
 import { SendLimit } from './send-limit.ts';
+import { SendPlan } from './send-plan.ts';
 import { Settler } from './settle.ts';
 import { SizeLimits } from './size-limits.ts';
 import { Stall } from './stall.ts';
@@ -47,6 +48,7 @@ export class LoopContext {
   readonly endpoints: Endpoints;
   readonly limit: SendLimit;
   readonly limits: SizeLimits;
+  readonly plan: SendPlan;
   readonly sink: OpenSink;
   readonly refusals = new RefusalRate();
   readonly deadLetters: DeadLetters;
@@ -75,6 +77,7 @@ export class LoopContext {
     this.deliveries = durations.deliveries.of(name);
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
     this.limits = new SizeLimits(clock);
+    this.plan = new SendPlan(journal, name);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);

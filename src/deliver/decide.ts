@@ -28,6 +28,8 @@ export interface HoldOrder {
   readonly reason: string;
   readonly fix: string;
   readonly untilReleased: boolean;
+  /** No probe before that. */
+  readonly retryAfterMs: number | undefined;
 }
 
 /** What follows from a sink's answer. Every index of the batch stands in exactly one of `acknowledged`, `unconfirmed`, `refused`, `again`. */
@@ -75,13 +77,12 @@ function halves(indexes: readonly number[]): number[][] {
 }
 
 function asFailure(verdict: Verdict & { kind: 'retry' | 'uncertain' }): Failure {
-  const { kind, reason, retryAfterMs } = verdict;
-  if (kind === 'retry') return { kind, reason, retryAfterMs, isBlameless: true, fix: undefined };
-  return { kind, reason, retryAfterMs, isBlameless: verdict.blameless === true, fix: verdict.fix };
+  const { kind, reason, retryAfterMs, fix } = verdict;
+  return { kind, reason, retryAfterMs, isBlameless: kind === 'retry' || verdict.blameless === true, fix };
 }
 
-function asHold({ reason, fix, untilReleased = false }: Verdict & { kind: 'hold' }): HoldOrder {
-  return { reason, fix, untilReleased };
+function asHold({ reason, fix, untilReleased = false, retryAfterMs }: Verdict & { kind: 'hold' }): HoldOrder {
+  return { reason, fix, untilReleased, retryAfterMs };
 }
 
 function asRefusal({ code, reason, cause, isFinal }: Verdict & { kind: 'event' }, index: number): Refusal {

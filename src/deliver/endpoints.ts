@@ -20,6 +20,8 @@ interface EndpointState extends EndpointRecord {
   failures: number;
   /** Monotonic milliseconds. */
   until: number;
+  /** As long as it asked to be left alone. */
+  askedUntil: number;
   failedAt: number;
   busy: number;
   /** Batches that it has and will acknowledge later. */
@@ -46,6 +48,7 @@ export interface EndpointUse {
 const untouched = {
   failures: 0,
   until: 0,
+  askedUntil: 0,
   failedAt: 0,
   busy: 0,
   taken: 0,
@@ -99,7 +102,7 @@ export class Endpoints {
     const state = this.#of(use);
     if (state === undefined || use.startedAt < state.failedAt) return 0;
     const { failures } = state;
-    Object.assign(state, { failures: 0, until: 0 });
+    Object.assign(state, { failures: 0, until: 0, askedUntil: 0 });
     return failures;
   }
 
@@ -111,7 +114,8 @@ export class Endpoints {
     const state = this.#of(use);
     if (state === undefined) return 0;
     const now = this.#clock.monotonic();
-    const asked = now + Math.min(atLeastMs, longestRetryAfterMs);
+    this.rest(use, atLeastMs);
+    const asked = state.askedUntil;
     if (state.failures > 0 && use.startedAt < state.failedAt) {
       state.until = Math.max(state.until, asked);
       return 0;
@@ -120,6 +124,24 @@ export class Endpoints {
     state.failures += 1;
     state.failedAt = now;
     return state.failures;
+  }
+
+  /** It asked to be left alone for `ms`, at most ten minutes, also by the probes of a hold. */
+  rest(use: EndpointUse, ms: number): void {
+    const state = this.#of(use);
+    if (state !== undefined)
+      state.askedUntil = Math.max(state.askedUntil, this.#clock.monotonic() + Math.min(ms, longestRetryAfterMs));
+  }
+
+  /** Milliseconds until the first of them may be asked at all. */
+  get restMs(): number {
+    const until = this.#states.length === 0 ? 0 : Math.min(...this.#states.map(({ askedUntil }) => askedUntil));
+    return Math.max(0, until - this.#clock.monotonic());
+  }
+
+  /** An operator wants them to be asked now. */
+  wake(): void {
+    for (const state of this.#states) state.askedUntil = 0;
   }
 
   /** It took so many events, in answer to so many messages. */
@@ -207,7 +229,8 @@ export class Endpoints {
       return state;
     }
     if (!force) return undefined;
-    const [soonest] = [...this.#states].sort((a, b) => a.until - b.until);
+    const rests = ({ askedUntil }: EndpointState): number => Math.max(0, askedUntil - now);
+    const [soonest] = [...this.#states].sort((a, b) => rests(a) - rests(b) || a.until - b.until);
     return soonest;
   }
 }

@@ -57,11 +57,14 @@ export class SinkHold {
     return this.#cause;
   }
 
-  /** Waits while the sink is on hold; at most one caller at a time gets `probe` and must end with `probed`. */
-  async pass(signal: AbortSignal): Promise<Pass> {
+  /**
+   * Waits while the sink is on hold; at most one caller at a time gets `probe` and must end with `probed`. `rest`: milliseconds for which the
+   * receiver asked not to be probed.
+   */
+  async pass(signal: AbortSignal, rest: () => number = () => 0): Promise<Pass> {
     while (!signal.aborted) {
       if (this.#hold.note === undefined) return 'open';
-      const waitMs = this.#isProbing ? Number.POSITIVE_INFINITY : this.#hold.probeInMs;
+      const waitMs = this.#isProbing ? Number.POSITIVE_INFINITY : Math.max(this.#hold.probeInMs, rest());
       if (waitMs === 0) {
         this.#isProbing = true;
         return 'probe';

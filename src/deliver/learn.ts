@@ -28,7 +28,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
 
 /** Messages that were answered one by one; a request is one. */
 function messagesIn({ sink }: LoopContext, { acknowledged }: Decision): number {
-  return sink.sink?.maxInFlight === 1 ? Math.max(1, acknowledged.length) : 1;
+  return sink.sink?.isStream === true ? Math.max(1, acknowledged.length) : 1;
 }
 
 function onSuccess({ endpoints, log }: LoopContext, use: EndpointUse): void {

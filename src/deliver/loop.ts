@@ -45,6 +45,7 @@ export class SinkLoop implements AsyncDisposable {
 
   /** Ends a hold by hand: probes at once. */
   release(): void {
+    this.#context.endpoints.wake();
     this.#context.hold.release();
   }
 
@@ -91,6 +92,8 @@ export class SinkLoop implements AsyncDisposable {
     let since = clock.monotonic();
     for await (const batch of batches(this.#context)) {
       await this.#dispatcher.start(batch);
+      // Its batches are large: the next one is filled when this one is gone.
+      if (this.#context.sink.sink?.settlesFirst === true) await this.#dispatcher.settledDown();
       if (clock.monotonic() - since < longestRunMs) continue;
       // A sink that answers without I/O must not keep timers and sockets of others waiting.
       await turn();
@@ -100,11 +103,12 @@ export class SinkLoop implements AsyncDisposable {
 
   /** What an earlier process left: a hold, and how many dead letters there are. */
   async #recall(): Promise<void> {
-    const { journal, settings, hold, deadLetters, log, tally, secrets } = this.#context;
+    const { journal, settings, hold, deadLetters, plan, log, tally, secrets } = this.#context;
     try {
       const held = (await journal.holds()).find(({ kind, name }) => kind === 'sink' && name === settings.name);
       if (held !== undefined) hold.restore(held.hold);
       await deadLetters.recount();
+      await plan.recall();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explain(error));

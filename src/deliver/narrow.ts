@@ -33,7 +33,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
   if (decision.again !== 'same') return decision;
   if (!batch.isPart && batch.failures < patience) return decision;
   // On a stream a message can be too large, not a batch.
-  if (context.sink.sink?.maxInFlight !== 1) context.limits.failed(use.endpoint, batch.extent, 1 / parts);
+  if (context.sink.sink?.isStream !== true) context.limits.failed(use.endpoint, batch.extent, 1 / parts);
   if (!batch.isPart) {
     const fields = { endpoint: use.endpoint, events: batch.size, reason: context.trouble(failure.kind, failure.reason) };
     context.log.warn(fields, 'a batch fails again and again; it is sent in smaller ones, which may repeat events');

@@ -39,7 +39,7 @@ export async function reopen(context: LoopContext): Promise<boolean> {
 /** Waits while the sink is on hold; a probe goes through the sink opened anew. */
 export async function passHold(context: LoopContext): Promise<Pass> {
   for (;;) {
-    const pass = await context.hold.pass(context.stopping.signal);
+    const pass = await context.hold.pass(context.stopping.signal, () => context.endpoints.restMs);
     if (pass !== 'probe' || (await prepareProbe(context))) return pass;
   }
 }
@@ -68,7 +68,10 @@ export async function isStillProbing({ hold }: LoopContext, applied: Applied, de
 }
 
 /** Puts the sink on hold as it asked. */
-export async function enterHold(context: LoopContext, { reason, fix, untilReleased }: HoldOrder): Promise<void> {
+export async function enterHold(
+  context: LoopContext,
+  { reason, fix, untilReleased }: Omit<HoldOrder, 'retryAfterMs'>,
+): Promise<void> {
   const scrubbed = context.trouble('hold', reason);
   await context.hold.enter({ kind: 'refused', reason: scrubbed, fix, untilReleased });
 }

@@ -28,8 +28,14 @@ export interface OvertakenBatch {
   readonly overtaken: Batch;
 }
 
-function isOvertaken({ standsBack, size, lonelyFailures }: Batch): boolean {
-  return standsBack || (size === 1 && lonelyFailures > 0);
+function isOvertaken({ sink }: LoopContext, { standsBack, size, lonelyFailures }: Batch): boolean {
+  // A sink that names what it writes after its offset needs its order.
+  return sink.sink?.settlesFirst !== true && (standsBack || (size === 1 && lonelyFailures > 0));
+}
+
+/** Takes all from a stack of which all are overtaken: several would take turns there, and nothing else would ever be sent. */
+function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Batch[] {
+  return stack.every((batch) => isOvertaken(context, batch)) ? stack.splice(0).toReversed() : [];
 }
 
 /**
@@ -46,7 +52,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
-      const groups = context.limits.groups(endpoint.endpoint, batch.prepared);
+      const groups = groupsOf(context, endpoint, batch);
       if (groups.length > 1) {
         context.endpoints.release(endpoint);
         const [first = [], ...rest] = groups;
@@ -71,8 +77,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       }
       use[Symbol.dispose]();
       isProbe = await conclude(context, stack, batch, { endpoint, verdicts: answer, generation: use.generation, isProbe });
-      // Several of them would otherwise take turns here, and nothing else would ever be sent.
-      if (stack.every(isOvertaken)) for (const overtaken of stack.splice(0).toReversed()) yield { overtaken };
+      for (const overtaken of takeOvertaken(context, stack)) yield { overtaken };
     }
   } finally {
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
@@ -94,6 +99,12 @@ export async function applyLate(
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) await enterHold(context, decision.hold);
   return applied.again;
+}
+
+/** What of a batch goes now, and the rest; one group: all of it. */
+function groupsOf({ sink, plan, limits }: LoopContext, { endpoint }: EndpointUse, { prepared }: Batch): number[][] {
+  const planned = sink.sink?.settlesFirst === true ? plan.groups(prepared) : [];
+  return planned.length > 1 ? planned : limits.groups(endpoint, prepared);
 }
 
 /** Waits, for a sink that asks for it, until the journal has what was taken, or the loop stops. */
@@ -129,12 +140,17 @@ async function attempt(
 ): Promise<Verdicts | Pending> {
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
+  const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
+  if (unnoted !== undefined) {
+    endpoints.release(endpoint);
+    return unnoted;
+  }
   const given = batch.forAttempt(endpoint.endpoint);
   batch.attempts += 1;
   tally.inFlight += 1;
   const since = clock.monotonic();
   try {
-    const isAlone = batch.isSuspect && sink.maxInFlight === 1;
+    const isAlone = batch.isSuspect && sink.isStream === true;
     // What went before it on a stream is not to share its fate.
     if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
     const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
@@ -216,7 +232,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   stack.pop();
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
-  if (applied.again.every(isOvertaken)) stack.unshift(...applied.again);
+  if (applied.again.every((one) => isOvertaken(context, one))) stack.unshift(...applied.again);
   else stack.push(...applied.again.toReversed());
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
@@ -233,8 +249,11 @@ async function onHold(
   { endpoint, generation, isProbe }: Answer,
 ): Promise<void> {
   const { endpoints, sink, hold, settings } = context;
+  const { retryAfterMs = 0 } = order;
   endpoints.avoid(endpoint, settings.holdProbeMs);
-  if (!isProbe && !order.untilReleased) {
+  endpoints.rest(endpoint, retryAfterMs);
+  // Where a pause is asked for, the probe after it opens the sink anew.
+  if (!isProbe && !order.untilReleased && retryAfterMs === 0) {
     // Somebody opened the sink anew since this request began: its answer says nothing about the new secrets.
     if (generation < sink.generation) return;
     if (!batch.wasReopenedFor) {

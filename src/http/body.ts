@@ -1,7 +1,10 @@
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { PenstockError } from '../base/errors.ts';
+import type { HttpRequest } from './client.ts';
 import type { Share } from './reply-memory.ts';
+
+type Caps = Pick<HttpRequest, 'maxBytes' | 'cut'>;
 
 const firstBytes = 16_384;
 
@@ -51,27 +54,37 @@ export class Body {
 
 const chunks = { chunkSize: 65_536 };
 
-const decoders: Readonly<Record<string, (body: Buffer) => Transform>> = {
-  gzip: () => zlib.createGunzip(chunks),
-  'x-gzip': () => zlib.createGunzip(chunks),
+/** Options of a decoder that gives what it has when its input ends early. */
+const cutChunks = {
+  gzip: { ...chunks, finishFlush: zlib.constants.Z_SYNC_FLUSH },
+  br: { ...chunks, finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH },
+  zstd: { ...chunks, finishFlush: zlib.constants.ZSTD_e_flush },
+};
+
+const decoders: Readonly<Record<string, (body: Buffer, cut: boolean) => Transform>> = {
+  gzip: (_, cut) => zlib.createGunzip(cut ? cutChunks.gzip : chunks),
+  'x-gzip': (_, cut) => zlib.createGunzip(cut ? cutChunks.gzip : chunks),
   // Some servers send deflate without the zlib wrapper; its first byte tells.
-  deflate: (body) => (((body[0] ?? 0) & 0x0f) === 8 ? zlib.createInflate(chunks) : zlib.createInflateRaw(chunks)),
-  br: () => zlib.createBrotliDecompress(chunks),
-  zstd: () => zlib.createZstdDecompress(chunks),
+  deflate: (body, cut) => {
+    const options = cut ? cutChunks.gzip : chunks;
+    return ((body[0] ?? 0) & 0x0f) === 8 ? zlib.createInflate(options) : zlib.createInflateRaw(options);
+  },
+  br: (_, cut) => zlib.createBrotliDecompress(cut ? cutChunks.br : chunks),
+  zstd: (_, cut) => zlib.createZstdDecompress(cut ? cutChunks.zstd : chunks),
 };
 
 /** What {@link decompress} understands, for the `Accept-Encoding` header. */
 export const acceptEncoding = 'gzip, deflate, br, zstd';
 
 /**
- * Undoes `Content-Encoding`, never producing more than `maxBytes`.
+ * Undoes `Content-Encoding`, never producing more than `maxBytes`; with `cut` the beginning is enough.
  *
  * Throws PEN_HTTP_TOO_LARGE for what would grow larger and PEN_HTTP_BAD_BODY for what cannot be decoded.
  */
 export async function decompress(
   body: Buffer,
   contentEncoding: string | undefined,
-  maxBytes: number,
+  caps: Caps,
   share: Share,
   signal: AbortSignal,
 ): Promise<Buffer> {
@@ -80,11 +93,17 @@ export async function decompress(
   if (body.length === 0 || encodings.length === 0) return body;
   if (encodings.length > 3) throw new PenstockError('PEN_HTTP_BAD_BODY', 'the answer is compressed more than three times over');
   let plain = body;
-  for (const encoding of encodings) plain = await decodeOne(plain, encoding, maxBytes, share, signal);
+  for (const encoding of encodings) plain = await decodeOne(plain, encoding, caps, share, signal);
   return plain;
 }
 
-async function decodeOne(body: Buffer, encoding: string, maxBytes: number, share: Share, signal: AbortSignal): Promise<Buffer> {
+async function decodeOne(
+  body: Buffer,
+  encoding: string,
+  { maxBytes, cut = false }: Caps,
+  share: Share,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
   if (decoder === undefined)
     throw new PenstockError(
@@ -92,15 +111,17 @@ async function decodeOne(body: Buffer, encoding: string, maxBytes: number, share
       `the answer is encoded as "${encoding.slice(0, 40)}", which Penstock does not read`,
     );
   const decoded = new Body(maxBytes, share, body.length);
-  const stream = decoder(body);
+  const stream = decoder(body, cut);
   const onAbort = (): void => void stream.destroy(signal.reason as Error);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     stream.end(body);
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      if (decoded.length + chunk.length > maxBytes)
+      const left = maxBytes - decoded.length;
+      if (chunk.length > left && !cut)
         throw new PenstockError('PEN_HTTP_TOO_LARGE', `the answer is larger than ${maxBytes} bytes once decompressed`);
-      await decoded.append(chunk);
+      await decoded.append(chunk.subarray(0, left));
+      if (chunk.length > left) break;
     }
     return decoded.bytes();
   } catch (error) {

@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Largest body, in bytes, on the wire and again after decompression. */
   readonly maxBytes: number;
+  /** A larger answer is cut there instead of refused: what its beginning says is enough. */
+  readonly cut?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -19,7 +21,7 @@ export interface HttpResponse {
   readonly status: number;
   /** Lower-case names; repeated headers joined by a comma, except set-cookie: joined by a line feed. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Decompressed (gzip, deflate, br, zstd) and whole. */
+  /** Decompressed (gzip, deflate, br, zstd) and whole, unless the request lets it be {@link HttpRequest.cut}. */
   readonly body: Buffer;
 }
 

@@ -2,9 +2,11 @@ import { isIPv6, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { callbackify } from 'node:util';
 import { buildConnector, Pool } from 'undici';
+import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { connectFault, noteHeard } from './fault.ts';
 import type { Proxy } from './proxy.ts';
+import { retryAfterMs } from './retry-after.ts';
 import { type LoadedTls, pinFault } from './tls.ts';
 
 const connectTimeoutMs = 10_000;
@@ -49,7 +51,7 @@ export interface Tunnel extends AsyncDisposable {
 }
 
 /** Connects through a proxy by CONNECT, then speaks TLS with the origin inside of it. */
-export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
+export function openTunnel(proxy: Proxy, tls: LoadedTls, clock: Clock): Tunnel {
   const pool = new Pool(proxy.url.origin, {
     connect: proxyConnect(tls),
     headersTimeout: connectTimeoutMs,
@@ -60,7 +62,7 @@ export function openTunnel(proxy: Proxy, tls: LoadedTls): Tunnel {
     const secure = target.protocol === 'https:';
     const port = target.port === '' ? (secure ? '443' : '80') : target.port;
     const host = isIPv6(target.hostname) ? `[${target.hostname}]` : target.hostname;
-    connectThrough(pool, proxy, `${host}:${port}`, (error, httpSocket) => {
+    connectThrough(pool, proxy, `${host}:${port}`, clock, (error, httpSocket) => {
       if (error !== null) callback(connectFault(error, proxy.url.origin), null);
       else if (secure) inside({ ...target, httpSocket }, callback);
       else callback(null, httpSocket);
@@ -81,12 +83,12 @@ export function proxyConnect({ secureContext, insecure }: LoadedTls): Connect {
 
 const connectThrough = callbackify(openConnect);
 
-async function openConnect(pool: Pool, proxy: Proxy, authority: string): Promise<Socket> {
+async function openConnect(pool: Pool, proxy: Proxy, authority: string, clock: Clock): Promise<Socket> {
   const headers = {
     host: authority,
     ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }),
   };
-  const { socket, statusCode } = await pool.connect({ path: authority, headers });
+  const { socket, statusCode, headers: answered } = await pool.connect({ path: authority, headers });
   if (statusCode === 200) return socket as Socket;
   socket.on('error', () => undefined).destroy();
   const refused = statusCode === 407 || statusCode === 401;
@@ -99,6 +101,10 @@ async function openConnect(pool: Pool, proxy: Proxy, authority: string): Promise
         : `allow ${authority} on the proxy, or name the host in NO_PROXY`,
       status: statusCode,
       sent: false,
+      retryAfterMs: retryAfterMs(
+        { 'retry-after': String(answered['retry-after'] ?? ''), date: String(answered['date'] ?? '') },
+        clock,
+      ),
     },
   );
 }

@@ -113,6 +113,7 @@ async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams, ti
 /** Reads a token endpoint's answer; throws as {@link oauth2ClientCredentials} says. */
 export function readToken(answer: HttpResponse, origin: string, seams: Seams): MintedToken {
   const passing = [408, 425, 429].includes(answer.status);
+  const wait = retryAfterMs(answer.headers, seams.clock);
   if (answer.status >= 400 && answer.status < 500 && !passing) {
     throw new PenstockError(
       'PEN_SOURCE_REFUSED',
@@ -120,11 +121,11 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams): M
       {
         fix: 'check client_id, client_secret and token_url; collection resumes by itself once they are right',
         status: answer.status,
+        retryAfterMs: wait,
       },
     );
   }
   if (answer.status !== 200 && answer.status !== 201) {
-    const wait = retryAfterMs(answer.headers, seams.clock);
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
       retryAfterMs: wait,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Agent, type Dispatcher, Pool } from 'undici';
+import type { Clock } from '../base/clock.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from './client.ts';
 import { type Connect, directConnect, openTunnel, proxyConnect, type Tunnel } from './connect.ts';
@@ -23,7 +24,7 @@ export async function openHttpClient(
 ): Promise<HttpClient> {
   const { secrets, memory = new ReplyMemory() } = settings;
   const proxyFor = chooseProxies(settings.proxy, environment);
-  const routes = new Routes(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8);
+  const routes = new Routes(await loadTls(settings.tls ?? {}, seams.files), settings.connections ?? 8, seams.clock);
   return {
     request(request) {
       const named = { ...request, headers: { 'user-agent': settings.userAgent, ...request.headers } };
@@ -49,12 +50,14 @@ function proxyHeaders(proxy: Proxy | undefined): Readonly<Record<string, string>
 class Routes implements AsyncDisposable {
   readonly #tls: LoadedTls;
   readonly #connections: number;
+  readonly #clock: Clock;
   readonly #dispatchers = new Map<string, Dispatcher>();
   readonly #tunnels = new Map<string, Tunnel>();
 
-  constructor(tls: LoadedTls, connections: number) {
+  constructor(tls: LoadedTls, connections: number, clock: Clock) {
     this.#tls = tls;
     this.#connections = connections;
+    this.#clock = clock;
   }
 
   of({ url }: HttpRequest, proxy: Proxy | undefined): Route {
@@ -91,7 +94,7 @@ class Routes implements AsyncDisposable {
   }
 
   #tunnel(proxy: Proxy): Tunnel {
-    const tunnel = this.#tunnels.get(proxy.url.origin) ?? openTunnel(proxy, this.#tls);
+    const tunnel = this.#tunnels.get(proxy.url.origin) ?? openTunnel(proxy, this.#tls, this.#clock);
     this.#tunnels.set(proxy.url.origin, tunnel);
     return tunnel;
   }

@@ -29,7 +29,7 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
   const share = new Share(memory, (error) => end.abort(error));
   try {
     const raw = await gather(request, route, share, limit.signal);
-    const body = await decompress(raw.body, raw.headers['content-encoding'], request.maxBytes, share, limit.signal);
+    const body = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
     share.end(true);
     return { status: raw.status, headers: raw.headers, body };
   } catch (error) {
@@ -73,18 +73,22 @@ function answerHandler(
   let status = 0;
   let headers: Record<string, string> = {};
   const body = new Body(request.maxBytes, share);
-  const failTooLarge = (): void =>
+  const onTooLarge = (): void => {
+    // Resolved first: to give up the rest is no failure then.
+    if (request.cut === true) done({ status, headers, body: body.bytes() });
     fail(new PenstockError('PEN_HTTP_TOO_LARGE', `the answer of ${origin} is larger than ${request.maxBytes} bytes`, { status }));
+  };
   return {
     onResponseStart(_controller, statusCode, rawHeaders) {
       if (statusCode < 200) return;
       status = statusCode;
       headers = joinHeaders(rawHeaders);
-      if (Number(headers['content-length'] ?? 0) > request.maxBytes) failTooLarge();
+      if (request.cut !== true && Number(headers['content-length'] ?? 0) > request.maxBytes) onTooLarge();
     },
     onResponseData(controller, chunk) {
-      if (body.length + chunk.length > request.maxBytes) return failTooLarge();
-      const room = body.append(chunk);
+      const left = request.maxBytes - body.length;
+      const room = body.append(chunk.length > left ? chunk.subarray(0, left) : chunk);
+      if (chunk.length > left) return onTooLarge();
       if (room === undefined) return;
       controller.pause();
       void room.then(() => controller.resume());

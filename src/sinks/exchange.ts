@@ -7,42 +7,45 @@ export type Exchange = { readonly response: HttpResponse } | { readonly failed: 
 
 /**
  * Sends one request and turns a missing answer into a verdict: `retry` when nothing can have left this machine, `hold` when the peer's
- * certificate or our way through a proxy is refused, else `uncertain`. With `statusSuffices` an endless body costs no more than its status. Rethrows what is no matter of the network, such as the caller's abort.
+ * certificate or our way through a proxy is refused, else `uncertain`. Of an endless answer the beginning is read. Rethrows what is no matter of
+ * the network, such as the caller's abort.
  */
-export async function exchange(http: HttpClient, request: HttpRequest, statusSuffices = false): Promise<Exchange> {
+export async function exchange(http: HttpClient, request: HttpRequest): Promise<Exchange> {
   try {
-    return { response: await http.request(request) };
+    return { response: await http.request({ ...request, cut: true }) };
   } catch (error) {
-    if (error instanceof PenstockError) return ofFault(error, statusSuffices);
+    if (error instanceof PenstockError) return ofFault(error);
     throw error;
   }
 }
 
-function ofFault(error: PenstockError, statusSuffices: boolean): Exchange {
+function ofFault(error: PenstockError): Exchange {
   const { code, status, sent, message: reason } = error;
-  // A refusal with an endless page is still a refusal; only a success may have to be read whole to be believed.
-  if (code === 'PEN_HTTP_TOO_LARGE' && status !== undefined && (statusSuffices || status >= 300))
-    return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   // A server that will not read a large body closes while it still arrives, and its answer is cut off after the status.
   if (code === 'PEN_HTTP_RESET' && status === 413) return { response: { status, headers: {}, body: Buffer.alloc(0) } };
   if (consequenceOf(error).sink === 'hold')
     return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check the tls settings of the sink' } };
   // A proxy that wants other credentials or forbids the way waits for a person; the receiver was not even asked.
   if (code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && [401, 403, 407].includes(status))
-    return { failed: { kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' } };
+    return { failed: afterPause({ kind: 'hold', reason, fix: error.fix ?? 'check "proxy" of the sink' }, error.retryAfterMs) };
   const hint = error.fix === undefined ? '' : ` (${error.fix})`;
-  return {
-    failed: { kind: sent ? 'uncertain' : 'retry', reason: `${reason}${hint}`, retryAfterMs: error.retryAfterMs },
-  };
+  const kind = sent ? 'uncertain' : 'retry';
+  // What a proxy answers to a CONNECT; a connection of ours that breaks has no status.
+  const isProxys = code === 'PEN_HTTP_UNREACHABLE' && status !== undefined && error.fix !== undefined;
+  const said = isProxys ? { reason, fix: error.fix } : { reason: `${reason}${hint}` };
+  // 0 stays: closed by the peer just as the request left.
+  return { failed: { kind, ...said, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) } };
 }
 
-/** An answer for people: `answered 403 "Forbidden by policy"`. Whole: it is cut where secrets are taken out, after that. */
+/** An answer for people: `answered 403 "Forbidden by policy"`, a page without its tags. Whole: it is cut where secrets are taken out, after that. */
 export function describeAnswer(response: HttpResponse): string {
-  const text = response.body
-    .toString('utf8')
-    .replace(/[\p{Cc}\s]+/gu, ' ')
-    .trim();
+  const whole = response.body.toString('utf8');
+  const text = (isPage(response) ? textOfPage(whole) : whole).replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
+}
+
+function textOfPage(page: string): string {
+  return page.replace(/<(script|style)\b[^]*?<\/\1\s*>/gi, ' ').replace(/<[^<>]*>/g, ' ');
 }
 
 const place =
@@ -68,15 +71,55 @@ export function namesDestination(refusal: string): boolean {
   return destination.test(words) && !content.test(words);
 }
 
+const tagsOfPages =
+  /^\s*<(?:!doctype html|html|head|title|meta|link|script|style|body|center|h[1-6]|div|p|form|table|noscript|iframe|font|pre|br)\b/i;
+
 /** True for a page for people: a login form, a proxy's own error, a firewall's notice. */
-export function isPage({ body }: HttpResponse): boolean {
+function isPage({ body, headers }: HttpResponse): boolean {
   const start = body
     .subarray(0, 4000)
     .toString('latin1')
     .replace(/^\u00ef\u00bb\u00bf/, '')
     .replace(/^\s*<\?xml[^>]{0,200}>/i, '')
     .replace(/<!--.*?-->/gs, '');
-  return /^\s*<(?:!doctype html|html|head|title|body|center|h1)\b/i.test(start);
+  return tagsOfPages.test(start) || (/\bhtml\b/.test(headers['content-type'] ?? '') && /^\s*<[a-z!]/i.test(start));
+}
+
+/** What gateways say of themselves, in any language of theirs that is no page: Envoy, nginx, Traefik, Kong, API gateways of clouds. */
+const gatewayWords =
+  /upstream (?:connect error|request timeout|server)|no healthy upstream|bad gateway|gateway time-?out|no (?:available )?server (?:is )?available|no available server|endpoint request timed out|ring-balancer|\berror code: 5\d\d\b|^\W*(?:\{\s*"message"\s*:\s*")?service (?:temporarily )?unavailable\W*$/i;
+
+/** Sent again after these; of them only 429 and 503 are sure that nothing was stored. */
+const isPassing = (status: number): boolean =>
+  [408, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 505);
+
+const gatewayFix =
+  'a proxy, load balancer or gateway answers in place of the receiver: see whether it reaches it and whether the receiver is up, or check the address of the sink';
+
+/**
+ * The verdict on an answer that is none of the receiver's: a page, or what a gateway says of itself. Undefined where the receiver may have
+ * spoken, and where the status alone is a hold or speaks of the size.
+ */
+export function strangersVerdict(response: HttpResponse): Verdict | undefined {
+  const { status, body } = response;
+  const page = isPage(response);
+  if (page && (status < 300 || status === 400 || status === 422)) return pageHold(describeAnswer(response), status < 300);
+  if (!isPassing(status)) return undefined;
+  const isGateways =
+    status === 502 || status === 504 || (status >= 500 && gatewayWords.test(body.subarray(0, 1000).toString('utf8')));
+  if (!page && !isGateways) return undefined;
+  const what = page ? 'an HTML page' : "a gateway's own error";
+  const reason = `${what} came in place of the receiver's answer: ${describeAnswer(response)}`;
+  return { kind: status === 429 || status === 503 ? 'retry' : 'uncertain', reason, fix: gatewayFix };
+}
+
+/** A verdict after which the same bytes are sent again, with the pause that the answer asks for. */
+export function afterPause(verdict: Verdict, waitMs: number | undefined): Verdict {
+  if (waitMs === undefined) return verdict;
+  if (verdict.kind === 'retry') return { retryAfterMs: waitMs, ...verdict };
+  // An answer that asks for none at all would let the same bytes come at once.
+  if ((verdict.kind === 'uncertain' || verdict.kind === 'hold') && waitMs > 0) return { retryAfterMs: waitMs, ...verdict };
+  return verdict;
 }
 
 const strangerFix =
@@ -88,7 +131,7 @@ export function stranger(reason: string): Verdict {
 }
 
 /** The hold of a sink that got such a page; `isTaken`: its status said that the batch was taken. */
-export function pageHold(said: string, isTaken: boolean): Verdict {
+function pageHold(said: string, isTaken: boolean): Verdict {
   return {
     kind: 'hold',
     reason: `an HTML page came in place of the receiver's answer: ${said}`,

@@ -109,6 +109,7 @@ function stream(breaksAt: (batch: Batch) => boolean) {
   return {
     sink: {
       maxInFlight: 1,
+      isStream: true,
       flush: (): Promise<void> => Promise.resolve(end({ all: { kind: 'sent' } })),
     },
     answer(batch: Batch): Pending {
@@ -196,7 +197,7 @@ it('bounds the copies of what a stream broke with while it was idle', async () =
 
 it('tries an event that a receiver of answers left unanswered alone, before the others behind it', async () => {
   const { isDrained, journal, copies } = await copiesOf({
-    sink: { maxInFlight: 1 },
+    sink: { maxInFlight: 1, isStream: true },
     answer: ({ events }) => {
       const at = events.findIndex(({ uid }) => uid === 'e10');
       if (at === -1) return accepted;

@@ -11,7 +11,7 @@ import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batc
 import { deliver, live } from './delivering.ts';
 import { envelopes, hecOptions, ok } from './hec.ts';
 import { httpOptions } from './http-options.ts';
-import { openReceiver, type Reply } from './http-receiver.ts';
+import { openReceiver, type Reply, type Seen } from './http-receiver.ts';
 import { listen } from './receiver.ts';
 import { s3Options } from './s3-store.ts';
 import { manualClock } from './sink-bench.ts';
@@ -23,8 +23,9 @@ const sinks: readonly (readonly [string, (url: string, context: SinkContext) => 
   ['s3', (url, context) => openS3(s3Options({ endpoint: url, compression: 'none' }), context)],
 ];
 
-/** A success for all of them: a store gives a tag. */
-const taken = { ...ok, headers: { etag: '"1"' } };
+/** A success for all of them: a store gives a tag, and says nothing else. */
+const taken = ({ method }: Seen, headers: Readonly<Record<string, string>> = {}): Reply =>
+  method === 'PUT' ? { status: 200, headers: { etag: '"1"', ...headers } } : { ...ok, headers };
 const never = (): void => undefined;
 const dribble = (response: ServerResponse): void => {
   response.writeHead(200, { 'content-length': '1000' });
@@ -94,9 +95,7 @@ it.each(sinks)('%s: an abort rejects with its reason', async (_, open) => {
 });
 
 it.each(sinks)('%s: a connection that the receiver closed while idle costs no more than uncertainty', async (_, open) => {
-  await using receiver = await openReceiver((_seen, count) =>
-    count === 1 ? { ...taken, headers: { ...taken.headers, connection: 'close' } } : taken,
-  );
+  await using receiver = await openReceiver((seen, count) => taken(seen, count === 1 ? { connection: 'close' } : {}));
   await using context = await openContext();
   await using sink = open(receiver.url, context);
   const results: Verdicts[] = [];
@@ -148,10 +147,11 @@ it.each(sinks)(
     const journal = memoryJournal();
     journal.put(live, records('e', 64, { text: 'x'.repeat(4000) }));
     const stored: string[] = [];
-    await using receiver = await openReceiver(({ bytes, text }) => {
+    await using receiver = await openReceiver((seen) => {
+      const { bytes, text } = seen;
       if (bytes.length > 40_000) return (response) => void response.destroy();
       stored.push(...(text.match(/"uid":"e\d+"/g) ?? []));
-      return taken;
+      return taken(seen);
     });
     const uncompressed = (context: SinkContext): Sink =>
       _ === 'splunk_hec'

@@ -1,7 +1,9 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { openS3 } from '../../src/sinks/s3/index.ts';
 import { batchOf, numbered, openContext, settled } from './batches.ts';
 import { openReceiver, type Reply } from './http-receiver.ts';
@@ -118,6 +120,39 @@ it("takes the keys of a container's role", async () => {
 
   expect(await sent()).toEqual({ verdict: accepted, key: 'ASIAPOD', token: 'session-4' });
   expect(agent.seen[0]?.headers.authorization).toBe('pod-identity');
+});
+
+it.each([
+  ['Command failed: /opt/vault/get --token s3cr3t-of-process\ntoken-of-vault', 'credential_process failed'],
+  ['Profile lake credential_process returned invalid JSON.', 'credential_process failed'],
+  ['Failed to load token from /home/a/.aws/sso/cache/s3cr3t.json: Unexpected token "s3cr3t"', 'CredentialsProviderError'],
+  ['https://user:s3cr3t@agent.example.com is not a valid container metadata service URL', 'CredentialsProviderError'],
+  ['Could not load credentials from any providers', 'CredentialsProviderError: Could not load credentials from any providers'],
+])('says of "%s" only that %s', async (message, said) => {
+  const fault = Object.assign(new Error(message), { name: 'CredentialsProviderError' });
+  const openChain = () => () => Promise.reject(fault);
+  vi.doMock('../../src/sinks/s3/credential-chain.ts', () => ({ openChain }));
+
+  const { verdict } = await sent();
+  vi.doUnmock('../../src/sinks/s3/credential-chain.ts');
+
+  expect(verdict).toEqual({
+    all: { kind: 'hold', reason: `no credentials for the store: ${said}`, fix: expect.stringContaining('set access_key_id') },
+  });
+});
+
+it('keeps what a credential_process prints, and its command line, out of log and verdict', async () => {
+  vi.stubEnv('AWS_CONFIG_FILE', fileOf('config', '[default]\ncredential_process = echo s3cr3t-of-process\n'));
+  const lines: unknown[] = [];
+  const note = (...line: unknown[]): void => void lines.push(line);
+  await using context = await openContext({ log: { ...silentLog(), warn: note, error: note, info: note, debug: note } });
+  const { access_key_id: _id, secret_access_key: _key, ...options } = s3Options({ region: 'eu-west-1' });
+  await using sink = openS3(options, context);
+
+  const verdict = settled(await sink.send(batchOf(sink, numbered(1)), signal));
+
+  expect(verdict).toMatchObject({ all: { kind: 'hold' } });
+  expect(inspect([verdict, lines], { depth: 9 })).not.toContain('s3cr3t');
 });
 
 it('holds without any, and says where it looked', async () => {

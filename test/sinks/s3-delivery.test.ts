@@ -58,6 +58,49 @@ it.each([
   },
 );
 
+it.each([60, 130])(
+  'a request of a process that died, carried out late, takes nothing from what the next one wrote: %i at once',
+  async (after) => {
+    const disk = emptyDisk();
+    const late: [string, Buffer][] = [];
+    let isDeaf = true;
+    // Received whole, and stored when everything is over.
+    await using store = await openStore(({ method, path, bytes }) => {
+      if (!isDeaf || method !== 'PUT') return undefined;
+      late.push([decodeURIComponent(new URL(path, 'http://store').pathname).slice('/lake/'.length), bytes]);
+      return () => undefined;
+    });
+    const first = memoryJournal(disk);
+    first.put(live, events);
+    await using dying = deliver(first, sinkTo(store), settings(90));
+    await until(() => late.length === 3);
+    await dying.loop.stop(0);
+    isDeaf = false;
+
+    await using next = deliver(memoryJournal(disk), sinkTo(store), settings(after));
+    expect(await next.drained()).toBe(true);
+    for (const [key, bytes] of late) store.objects.set(key, bytes);
+
+    expect(new Set(uidsIn(store))).toEqual(new Set(events.map(({ uid }) => uid)));
+  },
+);
+
+it('an event that the store does not answer is not overtaken, so that its object keeps its place', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  let attempts = 0;
+  await using store = await openStore(({ path, bytes }) => {
+    const isFirst = path.includes('000000000001-') && bytes.length > 0;
+    if (isFirst) attempts += 1;
+    return isFirst && attempts <= 6 ? (response) => void response.destroy() : undefined;
+  });
+  await using delivering = deliver(journal, sinkTo(store), settings(1));
+
+  expect(await delivering.drained()).toBe(true);
+
+  expect([...store.objects.keys()].map((key) => store.uids(key)).flat()).toEqual(events.map(({ uid }) => uid));
+});
+
 it.each([40, 130])(
   'a process that cannot write what it delivered stores one batch, and the next one, which takes %i at once, replaces it',
   async (after) => {

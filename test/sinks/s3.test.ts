@@ -136,6 +136,8 @@ describe('a request', () => {
     [{ endpoint: 'https://minio.example.com:9000' }, 'https://minio.example.com:9000'],
     [{ endpoint: 'https://minio.example.com:9000', path_style: false }, 'https://lake.minio.example.com:9000'],
     [{ region: 'eu-west-1', bucket: 'my.lake' }, 'https://s3.eu-west-1.amazonaws.com'],
+    [{ region: 'us-east-1', bucket: 'MyLake' }, 'https://s3.us-east-1.amazonaws.com'],
+    [{ region: 'us-east-1', bucket: 'my_lake' }, 'https://s3.us-east-1.amazonaws.com'],
   ])('with %j goes to %s', async (options, origin) => {
     await using context = await openContext();
     await using sink = openS3(s3Options(options), context);
@@ -159,7 +161,8 @@ describe('a request', () => {
   });
 });
 
-const page = { status: 200, body: '<!doctype html><title>Log in</title>' };
+const page = '<!doctype html><title>Log in</title><script>var a = "<p>";</script><p>Please log in</p>';
+const longPage = `<html><body>${'<p>'.repeat(100_000)}`;
 
 it.each<[string, Reply, object]>([
   ['a missing bucket', storeError(404, 'NoSuchBucket'), { kind: 'hold', reason: 'answered 404 NoSuchBucket: Words & more' }],
@@ -182,7 +185,24 @@ it.each<[string, Reply, object]>([
     { kind: 'hold', fix: 'set "region: us-west-2"' },
   ],
   ['a redirect without words', { status: 307, headers: { location: 'http://127.0.0.1:1/' } }, { kind: 'hold' }],
-  ['a login page', page, { kind: 'hold', maybeStored: true }],
+  [
+    'a log-in page',
+    { status: 200, body: page },
+    {
+      kind: 'hold',
+      maybeStored: true,
+      reason: 'an HTML page came in place of the receiver\'s answer: answered 200 "Log in Please log in"',
+    },
+  ],
+  ['a page with a tag', { status: 200, body: page, headers: { etag: '"5f1"' } }, { kind: 'hold', maybeStored: true }],
+  [
+    'an endless page with a tag',
+    { status: 200, body: longPage, headers: { etag: '"5f1"' } },
+    { kind: 'hold', maybeStored: true },
+  ],
+  ['words with a tag', { status: 200, body: '{"ok":true}', headers: { etag: '"5f1"' } }, { kind: 'hold', maybeStored: true }],
+  ['nothing but a weak tag', { status: 200, headers: { etag: 'W/"5f1"' } }, { kind: 'hold', maybeStored: true }],
+  ['nothing with an empty tag', { status: 200, headers: { etag: '' } }, { kind: 'hold', maybeStored: true }],
   ['a success without a tag', { status: 200, body: 'ok' }, { kind: 'hold', maybeStored: true }],
   ['too many requests', storeError(503, 'SlowDown'), { kind: 'retry' }],
   ['a conflict', storeError(409, 'OperationAborted'), { kind: 'retry' }],
@@ -192,7 +212,17 @@ it.each<[string, Reply, object]>([
   ['a proxy that takes no large body', { status: 413 }, { kind: 'split' }],
   ['a body that took too long', storeError(400, 'RequestTimeout'), { kind: 'uncertain' }],
   ['a fault of its own', storeError(500, 'InternalError'), { kind: 'uncertain', blameless: true }],
-  ['a gateway without a store', { status: 502, body: 'bad gateway' }, { kind: 'uncertain' }],
+  [
+    'a gateway without a store',
+    { status: 502, body: 'bad gateway' },
+    { kind: 'uncertain', fix: expect.stringContaining('gateway') },
+  ],
+  ["a balancer's page", { status: 503, body: page }, { kind: 'retry', fix: expect.stringContaining('balancer') }],
+  [
+    'a refusal that names a time',
+    storeError(403, 'AccessDenied', '', { 'retry-after': '9' }),
+    { kind: 'hold', retryAfterMs: 9000 },
+  ],
 ])('says what it makes of %s', async (_, reply, verdict) => {
   await using store = await openStore(() => reply);
   await using context = await openContext();
@@ -229,6 +259,11 @@ describe('a large object', () => {
 
   it.each<[string, (request: Seen) => Reply | undefined, object]>([
     ['a part is refused', (request) => (isPart(request, 2) ? storeError(403, 'AccessDenied') : undefined), { kind: 'hold' }],
+    [
+      'a page with a tag answers a part',
+      (request) => (isPart(request, 2) ? { status: 200, body: page, headers: { etag: '"5f1"' } } : undefined),
+      { kind: 'hold' },
+    ],
     ['a part is lost', (request) => (isPart(request, 2) ? storeError(500, 'InternalError') : undefined), { kind: 'retry' }],
     [
       'its end is a failure inside a 200',
@@ -292,6 +327,7 @@ it.each([
   [{ region: 'eu-west-1', secret_access_key: undefined }, 'access_key_id'],
   [{ region: 'eu-west-1', session_token: 't', access_key_id: undefined, secret_access_key: undefined }, 'session_token'],
   [{ region: 'eu-west-1', multipart_above: '1MB' }, 'multipart_above'],
+  [{ region: 'eu-west-1', bucket: 'My_lake', path_style: false }, 'path_style'],
   [{ region: 'eu-west-1', batch: { events: 1, bytes: '1MB', wait: '1h' } }, 'stalled_after'],
 ])('refuses %j', (options, path) => {
   const faults = s3.check?.({ ...s3Options(), ...options }) ?? [];

@@ -26,6 +26,7 @@ function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Si
   return {
     endpoints: [path],
     maxInFlight: 1,
+    isStream: true,
     maxEventBytes: longestLineBytes,
     encode: ({ body }) => `${body}\n`,
     send: (batch) => append(target, batch.encoded, path),

@@ -1,5 +1,6 @@
 import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
+import { afterPause } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 import type { StatusRule } from './preset.ts';
 
@@ -54,6 +55,11 @@ const rules: readonly StatusRule[] = [
 ];
 const strange: StatusRule = { from: 0, to: 0, means: 'uncertain' };
 
+export function ruleOf(status: number, special: readonly StatusRule[] = []): StatusRule {
+  const fits = ({ from, to }: StatusRule): boolean => status >= from && status <= to;
+  return special.find(fits) ?? rules.find(fits) ?? strange;
+}
+
 /** The verdict of a status, for all events; `said` describes the answer. */
 export function verdictOfStatus(
   status: number,
@@ -61,23 +67,20 @@ export function verdictOfStatus(
   retryAfterMs: number | undefined,
   special: readonly StatusRule[] = [],
 ): Verdict {
-  const fits = ({ from, to }: StatusRule): boolean => status >= from && status <= to;
-  const rule = special.find(fits) ?? rules.find(fits) ?? strange;
+  const rule = ruleOf(status, special);
   const waitMs = retryAfterMs ?? rule.waitMs;
   switch (rule.means) {
     case 'accept':
       return { kind: 'accept' };
     case 'retry':
-      return waitMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs: waitMs };
     case 'uncertain':
-      // A pause that is asked for is kept; none at all would let the same bytes come at once.
-      return { kind: 'uncertain', reason: said, ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }) };
+      return afterPause({ kind: rule.means, reason: said }, waitMs);
     case 'split':
       return { kind: 'split', code: `http_${status}`, reason: said };
     case 'event':
       return { kind: 'event', code: `http_${status}`, reason: said, isFinal: true };
     case 'hold':
-      return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix };
+      return afterPause({ kind: 'hold', reason: said, fix: rule.fix ?? urlFix }, waitMs);
     default:
       return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix, untilReleased: true };
   }

@@ -1,6 +1,7 @@
 import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import { cacheToken, type MintedToken, oauth2ClientCredentials, readToken, type TokenSource } from '../../http/index.ts';
+import { afterPause } from '../exchange.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { parseAnswer } from './answer.ts';
 import type { HttpAuth } from './options.ts';
@@ -78,11 +79,9 @@ function verdictOf(error: PenstockError, path: string): Verdict {
     const fix = isAnswered
       ? `check the credentials and URL in "${path}" of the sink`
       : (error.fix ?? `check "${path}" of the sink`);
-    return { kind: 'hold', reason, fix };
+    return afterPause({ kind: 'hold', reason, fix }, error.retryAfterMs);
   }
-  return error.retryAfterMs === undefined
-    ? { kind: 'retry', reason }
-    : { kind: 'retry', reason, retryAfterMs: error.retryAfterMs };
+  return afterPause({ kind: 'retry', reason }, error.retryAfterMs);
 }
 
 /** Signs one attempt: the headers of a body that is sent as `bytes` at a time in milliseconds. */

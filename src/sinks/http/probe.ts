@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../../http/client.ts';
-import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
+import { describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
 import type { Sending } from './send.ts';
@@ -35,7 +35,7 @@ function ask(sending: Sending, authorization: Readonly<Record<string, string>>, 
   const headers = { ...options.headers, ...contentType, ...authorization };
   const { timeoutMs = 30_000 } = context;
   const request = { method: probe?.method ?? 'GET', url: targetOf(sending), headers, body: probe?.body };
-  return exchange(context.http, { ...request, timeoutMs, maxBytes: 1_048_576, signal }, true);
+  return exchange(context.http, { ...request, timeoutMs, maxBytes: 1_048_576, signal });
 }
 
 /** What is wrong for sure. */
@@ -49,8 +49,8 @@ function refusalOf(
   if (status === 403 && probe?.mayBeMissing === true) return undefined;
   if (status === 401 || status === 403) return { said: `credentials refused: ${said}`, fix: 'check "auth" of the sink' };
   if (probe === undefined) return undefined;
-  const page = pageHold(said, false);
-  if (isPage(response) && page.kind === 'hold') return { said: page.reason, fix: page.fix };
+  const strange = strangersVerdict(response);
+  if (strange !== undefined && 'fix' in strange && strange.fix !== undefined) return { said: strange.reason, fix: strange.fix };
   const isMissing = status === 404 || (status >= 400 && status < 500 && namesDestination(response.body.toString('utf8')));
   if (!isMissing || probe.mayBeMissing === true) return undefined;
   const place = probe.proves === undefined ? 'what the path names' : named(probe.proves, options);
@@ -67,15 +67,24 @@ async function proofs(sending: Sending, { status }: HttpResponse, signal: AbortS
     return [`a ${probe?.method ?? 'GET'} is answered with ${status}; only the first batch proves more`];
   const found =
     place === undefined ? [] : [isSuccess ? `${place} is there` : `${place} does not exist yet: the first batch has to make it`];
-  return [await credentials(sending, status, signal), ...found];
+  return [...(await credentials(sending, status, signal)), ...found];
+}
+
+const namesCredential = /auth|key|token|secret|cookie|password|credential|signature/i;
+
+/** Credentials beside `auth`: in a header, in the address, in a signature. A request without them is another request. */
+function hasOthers({ options: { headers = {}, signature }, url }: Sending): boolean {
+  const names = [...Object.keys(headers), ...url.searchParams.keys()];
+  return signature !== undefined || names.some((name) => namesCredential.test(name));
 }
 
 /** Whether the receiver looks at credentials at all: asks once more without. */
-async function credentials(sending: Sending, status: number, signal: AbortSignal): Promise<string> {
-  if (sending.options.auth === undefined) return 'no credentials are configured, and none were asked for';
+async function credentials(sending: Sending, status: number, signal: AbortSignal): Promise<readonly string[]> {
+  if (hasOthers(sending)) return [];
+  if (sending.options.auth === undefined) return ['no credentials are configured, and none were asked for'];
   const without = await ask(sending, {}, signal);
   const isSame = 'response' in without && without.response.status === status;
-  return isSame ? 'the same answer comes without credentials: none are checked' : 'credentials accepted';
+  return [isSame ? 'the same answer comes without credentials: none are checked' : 'credentials accepted'];
 }
 
 /** Words with `{option}` filled in, for people. */

@@ -1,9 +1,9 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
-import { describeAnswer, type Exchange, exchange, isPage, namesDestination, pageHold } from '../exchange.ts';
+import { afterPause, describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import { numberAt, verdictOfStatus } from './answer.ts';
+import { numberAt, ruleOf, verdictOfStatus } from './answer.ts';
 import type { Authorizer, Sign } from './authorize.ts';
 import type { HttpOptions } from './options.ts';
 import type { EntryContext, Preset } from './preset.ts';
@@ -56,7 +56,7 @@ async function attempt(sending: Sending, bodies: Bodies, batch: Batch, signal: A
     const authorization = await authorizer.authorize(signal);
     if ('failed' in authorization) return authorization;
     const request = requestOf(sending, batch, bytes, authorization.headers, signal);
-    const sent = await exchange(context.http, request, sending.preset.success === undefined);
+    const sent = await exchange(context.http, request);
     const isRefused = 'response' in sent && sent.response.status === 401;
     if (!isRefused || !again || !authorizer.renew(authorization.headers)) return sent;
   }
@@ -95,22 +95,23 @@ function judge({ preset, options, context }: Sending, { events, replay }: Batch,
   const size = events.length;
   const waitMs = retryAfterMs(response.headers, context.seams.clock);
   const isSuccess = response.status >= 200 && response.status < 300;
-  if (isPage(response) && (isSuccess || contentStatuses.has(response.status)))
-    return { all: pageHold(describeAnswer(response), isSuccess) };
+  const strange = strangersVerdict(response);
+  if (strange !== undefined) return { all: afterPause(strange, waitMs ?? ruleOf(response.status, preset.statuses).waitMs) };
   if (isSuccess)
-    return afterPause(
+    return eachAfterPause(
       preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size),
       waitMs,
     );
   if (contentStatuses.has(response.status) && namesDestination(response.body.toString('utf8')))
-    return { all: { kind: 'hold', reason: describeAnswer(response), fix: destinationFix } };
+    return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
   return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);
 }
 
 /** Events of a success that are sent again wait as long as its answer asks. */
-function afterPause(verdicts: Verdicts, waitMs: number | undefined): Verdicts {
-  if (waitMs === undefined || waitMs === 0 || 'all' in verdicts) return verdicts;
-  return { each: verdicts.each.map((verdict) => (verdict.kind === 'retry' ? { retryAfterMs: waitMs, ...verdict } : verdict)) };
+function eachAfterPause(verdicts: Verdicts, waitMs: number | undefined): Verdicts {
+  if (waitMs === undefined || waitMs === 0) return verdicts;
+  if ('all' in verdicts) return { all: afterPause(verdicts.all, waitMs) };
+  return { each: verdicts.each.map((verdict) => afterPause(verdict, waitMs)) };
 }
 
 /** A success that says how many events it refused, but not which. */

@@ -6,8 +6,9 @@ import type { SinkContext } from '../sink.ts';
 /** Credentials from around the process: environment, shared files, web identity, container, instance. Renews them before they end. */
 export function openChain(region: string | undefined, context: SinkContext): ReturnType<typeof defaultProvider> {
   const quiet = (): void => undefined;
-  const warn = (...texts: unknown[]): void =>
-    context.log.warn({ said: texts.map(String) }, 'credentials of the store: a warning');
+  // What it warns of may repeat a command line, a file or an answer with a credential in it.
+  const warn = (): void =>
+    context.log.warn('the AWS SDK warns about the credentials of the store: compare AWS_PROFILE with the keys beside it');
   return defaultProvider({
     // Of the instance's metadata service, which is near or not there.
     timeout: 2000,

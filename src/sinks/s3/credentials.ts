@@ -31,11 +31,28 @@ export function openCredentials(options: S3Options, context: SinkContext): Crede
   };
 }
 
-/** Nothing was sent to the store yet. */
+/** An error of the SDK's: its own class, or a service's with the status of the answer. */
+type SdkError = Error & { readonly $metadata?: { readonly httpStatusCode?: number } };
+
+/**
+ * What may be said of it. An issuer's answer is for people; of the rest only what the SDK says in words of its own: it also passes on the
+ * whole command line of a `credential_process`, texts of files and of programs, and addresses, any of which may hold a credential.
+ */
+function wordsOf({ name, message, $metadata }: SdkError): string {
+  if ($metadata?.httpStatusCode !== undefined) return `${name}: ${message}`;
+  if (/^Command failed\b|credential_process/.test(message)) return 'credential_process failed';
+  return ownWords.test(message) ? `${name}: ${message}` : name;
+}
+
+const ownWords =
+  /^(?:Could not (?:load credentials from any providers|resolve credentials using profile)|AWS_PROFILE is set|Profile \S+ (?:was not found|could not be found|requires multi-factor)|The SSO session (?:token )?associated with (?:this )?profile|Token is expired|Web identity configuration not specified|Unable to (?:find environment variable credentials|connect to instance metadata service)|(?:TimeoutError|Error response received|Invalid response received) from instance metadata service|no (?:connection|whole answer|TLS)|\S+ broke the connection)/;
+
+/** Nothing was sent to the store yet. What the SDK threw is no cause: it would be logged whole. */
 function faultOf(error: unknown): PenstockError {
-  const { name, message, $metadata } = error as Error & { readonly $metadata?: { readonly httpStatusCode?: number } };
-  const status = $metadata?.httpStatusCode;
+  const fault = error instanceof Error ? (error as SdkError) : new Error('unknown');
+  const { name } = fault;
+  const status = (fault as SdkError).$metadata?.httpStatusCode;
   const isRefused = status === undefined ? name === 'CredentialsProviderError' : status >= 400 && status < 500 && status !== 429;
   const code = isRefused ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';
-  return new PenstockError(code, `no credentials for the store: ${name}: ${message}`, { fix, sent: false, cause: error });
+  return new PenstockError(code, `no credentials for the store: ${wordsOf(fault)}`, { fix, sent: false });
 }

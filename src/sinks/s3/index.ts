@@ -52,6 +52,8 @@ function faultsOf(options: S3Options): (readonly [string, string, string])[] {
     faults.push(['session_token', 'session_token belongs to an access key', 'add access_key_id and secret_access_key']);
   if (sizeBytes(multipart_above) < leastPartBytes || sizeBytes(multipart_above) > 5 * 2 ** 30)
     faults.push(['multipart_above', 'a part has 5MiB at least and 5GiB at most', 'set multipart_above: 32MB']);
+  if (options.path_style === false && !/^[a-z0-9.-]+$/.test(options.bucket))
+    faults.push(['path_style', `no host has the name "${options.bucket}"`, 'remove path_style, or set it to true']);
   if (durationMs(batch.wait) >= durationMs(options.stalled_after))
     faults.push(['stalled_after', 'stalled_after is not longer than batch.wait', 'raise stalled_after']);
   return faults;

@@ -43,7 +43,7 @@ export const S3Options = Type.Object(
     path_style: Type.Optional(
       Type.Boolean({
         description:
-          'The bucket stands in the path, not in the host name. Unset: true with an endpoint, or for a name with dots.',
+          'The bucket stands in the path, not in the host name. Unset: true with an endpoint, or for a name that no host has (dots, capitals, underscores).',
       }),
     ),
     prefix: Type.Optional(

@@ -15,25 +15,24 @@ const atOnce = 4;
 export function s3Send(uploading: Uploading, sink: string): (batch: Batch, signal: AbortSignal) => Promise<Verdicts> {
   const { options } = uploading;
   const bodies = openBodies({ head: '', tail: '', cut: 0 }, options.compression);
-  // Objects of a batch that are stored already; a retry has the same encoded events.
-  const stored = new WeakMap<Batch['encoded'], Set<string>>();
+  // Objects of a batch that are not stored yet; a retry has the same encoded events.
+  const plans = new WeakMap<Batch['encoded'], Set<PlannedObject>>();
 
   return async (batch, signal) => {
-    const done = stored.get(batch.encoded) ?? new Set();
-    stored.set(batch.encoded, done);
-    const left = planObjects(batch, sink, options).filter(({ key }) => !done.has(key));
+    const plan = plans.get(batch.encoded) ?? new Set(planObjects(batch, sink, options));
+    plans.set(batch.encoded, plan);
+    const left = [...plan];
     let failed: Verdict | undefined;
     const work = async (): Promise<void> => {
       for (let next = left.shift(); next !== undefined && failed === undefined; next = left.shift()) {
-        const encoded = next.indexes.map((index) => batch.encoded[index] ?? '');
-        const { bytes } = await bodies.of({ ...batch, encoded });
+        const { bytes } = await bodies.of(next);
         const verdict = await uploadOnce(uploading, { key: next.key, body: bytes }, signal);
-        if (verdict.kind === 'accept') done.add(next.key);
+        if (verdict.kind === 'accept') plan.delete(next);
         else failed = worse(failed, verdict);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, work));
-    return { all: failed ?? { kind: 'accept' } };
+    return { all: failed === undefined ? { kind: 'accept' } : ofEvents(failed, batch.events.length) };
   };
 }
 
@@ -46,16 +45,21 @@ async function uploadOnce(uploading: Uploading, object: Parameters<typeof upload
   }
 }
 
+/** A batch may be too large for the way to the store; an event alone is never why it does not answer. */
+function ofEvents(failed: Verdict, events: number): Verdict {
+  return failed.kind === 'uncertain' && events === 1 ? { ...failed, blameless: true } : failed;
+}
+
 /** Of objects that fail together: what waits for a person, then what may be stored. */
 function worse(known: Verdict | undefined, next: Verdict): Verdict {
   const order: readonly Verdict['kind'][] = ['hold', 'split', 'uncertain', 'retry'];
   return known === undefined || order.indexOf(next.kind) < order.indexOf(known.kind) ? next : known;
 }
 
-/** An object to be: its name, and its events as their indexes in the batch. */
+/** An object to be: its name, and its events. */
 interface PlannedObject {
   readonly key: string;
-  readonly indexes: readonly number[];
+  readonly encoded: readonly string[];
 }
 
 const extensions = { gzip: '.ndjson.gz', zstd: '.ndjson.zst', none: '.ndjson' } as const;
@@ -64,18 +68,16 @@ const positionDigits = 12;
 const hashDigits = 12;
 
 /** The objects of a batch: one per partition, source and lane, each named after its first event. */
-function planObjects({ events }: Batch, sink: string, options: S3Options): PlannedObject[] {
-  const groups = new Map<string, number[]>();
+function planObjects({ events, encoded }: Batch, sink: string, options: S3Options): PlannedObject[] {
+  const groups = new Map<string, { readonly key: string; readonly encoded: string[] }>();
   for (const [index, event] of events.entries()) {
-    const group = `${folderOf(event, options)}\n${event.source}\n${event.place.lane}`;
-    const indexes = groups.get(group);
-    if (indexes === undefined) groups.set(group, [index]);
-    else indexes.push(index);
+    const folder = folderOf(event, options);
+    const name = `${folder}\n${event.source}\n${event.place.lane}`;
+    const group = groups.get(name) ?? { key: `${folder}${nameOf(event, sink, options)}`, encoded: [] };
+    group.encoded.push(encoded[index] ?? '');
+    groups.set(name, group);
   }
-  return [...groups.values()].flatMap((indexes) => {
-    const first = events[indexes[0] ?? 0];
-    return first === undefined ? [] : [{ key: `${folderOf(first, options)}${nameOf(first, sink, options)}`, indexes }];
-  });
+  return [...groups.values()];
 }
 
 /** `prefix/source=acme/day=2026-11-29/hour=03/`; empty without a prefix and partitions. */

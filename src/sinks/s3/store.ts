@@ -88,10 +88,17 @@ function digest(body: Buffer): string {
 function baseOf({ bucket, endpoint, path_style }: S3Options, region: string): URL {
   const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
   const url = new URL(endpoint ?? `https://s3.${region}.${domain}`);
-  // The certificate of *.s3.REGION.amazonaws.com covers no name with further dots.
-  if (path_style ?? (endpoint !== undefined || bucket.includes('.'))) url.pathname = `/${bucket}/`;
+  if (path_style ?? (endpoint !== undefined || !isHostName(bucket))) url.pathname = `/${bucket}/`;
   else url.hostname = `${bucket}.${url.hostname}`;
   return url;
+}
+
+/**
+ * True for a bucket that can stand in front of the store's host: its certificate covers no name with further dots, and a host knows neither
+ * capitals, which would lead to another bucket, nor underscores.
+ */
+function isHostName(bucket: string): boolean {
+  return /^[a-z0-9-]{3,63}$/.test(bucket);
 }
 
 // As signatures want it, RFC 3986.

@@ -2,11 +2,11 @@ import { type Clock, deadline } from '../../base/clock.ts';
 import { sizeBytes } from '../../base/quantity.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
-import { describeAnswer, isPage, pageHold } from '../exchange.ts';
+import { afterPause, describeAnswer, strangersVerdict } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 import type { S3Options } from './options.ts';
 import { checksumHeader, checksumOf, type Store } from './store.ts';
-import { element, verdictOf, wordsOf } from './verdicts.ts';
+import { codeOf, element, verdictOf, wordsOf } from './verdicts.ts';
 
 /** What uploading to one bucket needs. */
 export interface Uploading {
@@ -42,7 +42,7 @@ async function putWhole(
   const headers = { ...objectHeaders(options), ...checksumHeader(body, options.checksum) };
   const sent = await store.ask({ method: 'PUT', key, headers, body, signal });
   if ('failed' in sent) return sent.failed;
-  return hasTag(sent.response) ? accepted : refusal(sent.response, clock);
+  return hasTaken(sent.response) ? accepted : refusal(sent.response, clock);
 }
 
 /** An upload in parts; what was begun is taken back when it fails, so that the store keeps no parts that nobody sees. */
@@ -85,7 +85,7 @@ async function sendParts(
     });
     if ('failed' in sent) return unsent(sent.failed);
     const { headers } = sent.response;
-    if (!hasTag(sent.response)) return unsent(refusal(sent.response, clock));
+    if (!hasTaken(sent.response)) return unsent(refusal(sent.response, clock));
     parts.push(partXml(parts.length + 1, headers['etag'] ?? '', part, options.checksum));
   }
   const xml = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`;
@@ -109,15 +109,23 @@ function completion(response: HttpResponse, clock: Clock): Verdict {
   const text = response.body.toString('utf8');
   if (response.status !== 200) return refusal(response, clock);
   if (/<CompleteMultipartUploadResult[\s>]/.test(text) && !/<Error[\s>]/.test(text)) return accepted;
-  if (isPage(response)) return pageHold(describeAnswer(response), true);
-  return { kind: 'uncertain', reason: `the upload was not completed: ${wordsOf(response)}` };
+  const waitMs = retryAfterMs(response.headers, clock);
+  return afterPause(
+    strangersVerdict(response) ?? { kind: 'uncertain', reason: `the upload was not completed: ${wordsOf(response)}` },
+    waitMs,
+  );
 }
 
 /** Parts alone are no object: whatever became of one, nothing is stored yet. */
 function unsent(verdict: Verdict): Verdict {
   if (verdict.kind !== 'uncertain') return verdict;
-  const { reason, retryAfterMs } = verdict;
-  return { kind: 'retry', reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const { reason, retryAfterMs, fix } = verdict;
+  return {
+    kind: 'retry',
+    reason,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(fix === undefined ? {} : { fix }),
+  };
 }
 
 async function abandon({ store, clock }: Uploading, key: string, uploadId: string): Promise<void> {
@@ -130,15 +138,17 @@ function objectHeaders({ compression, headers }: S3Options): Record<string, stri
   return { 'content-type': contentTypes[compression], ...headers };
 }
 
-/** Every store gives what it took a tag; a 200 without one is somebody else's. */
-function hasTag({ status, headers }: HttpResponse): boolean {
-  return status === 200 && headers['etag'] !== undefined;
+/** Every store gives what it took a tag, and says nothing else: a page, or a weak tag, is somebody else's, a proxy's log-in form for example. */
+function hasTaken({ status, headers, body }: HttpResponse): boolean {
+  return status === 200 && body.length === 0 && /^(?!W\/)./.test(headers['etag'] ?? '');
 }
 
 function refusal(response: HttpResponse, clock: Clock): Verdict {
-  const isSuccess = response.status < 300;
-  if (isSuccess && isPage(response)) return pageHold(describeAnswer(response), true);
-  if (!isSuccess) return verdictOf(response, retryAfterMs(response.headers, clock));
+  const waitMs = retryAfterMs(response.headers, clock);
+  const strange = codeOf(response) === undefined ? strangersVerdict(response) : undefined;
+  // A store never looks into an object.
+  if (strange !== undefined) return afterPause(strange.kind === 'uncertain' ? { ...strange, blameless: true } : strange, waitMs);
+  if (response.status >= 300) return verdictOf(response, waitMs);
   const fix = 'check "endpoint" of the sink: something other than an S3 store answers';
-  return { kind: 'hold', reason: `${describeAnswer(response)}, without an ETag`, fix, maybeStored: true };
+  return { kind: 'hold', reason: `${describeAnswer(response)}, which is no store's answer`, fix, maybeStored: true };
 }

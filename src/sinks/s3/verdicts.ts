@@ -1,6 +1,6 @@
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { describeAnswer } from '../exchange.ts';
+import { afterPause, describeAnswer } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 
 const longestText = 200;
@@ -93,16 +93,11 @@ export function verdictOf(response: HttpResponse, waitMs: number | undefined): V
   const known = codes[codeOf(response) ?? ''];
   const [, , ...byStatus] = statuses.find(([from, to]) => status >= from && status <= to) ?? [0, 0, 'hold', bucketFix];
   const [meaning, fix = bucketFix] = known ?? byStatus;
-  if (meaning === 'hold') return { kind: 'hold', reason, fix };
+  if (meaning === 'hold') return afterPause({ kind: 'hold', reason, fix }, waitMs);
   if (meaning === 'split') return { kind: 'split', code: 'too_large', reason };
-  if (meaning === 'retry') return { kind: 'retry', reason, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) };
-  // A pause that is asked for is kept; none at all would let the same bytes come at once. A store never looks into an object.
-  return {
-    kind: 'uncertain',
-    reason,
-    blameless: true,
-    ...(waitMs === undefined || waitMs === 0 ? {} : { retryAfterMs: waitMs }),
-  };
+  if (meaning === 'retry') return afterPause({ kind: 'retry', reason }, waitMs);
+  // A store never looks into an object.
+  return afterPause({ kind: 'uncertain', reason, blameless: true }, waitMs);
 }
 
 /** Where the bucket is, when the answer says that it is not here. Redirects are not followed: what they name is the store's word only. */

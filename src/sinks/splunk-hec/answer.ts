@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { describeAnswer, isPage, pageHold, stranger } from '../exchange.ts';
+import { afterPause, describeAnswer, stranger, strangersVerdict } from '../exchange.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
@@ -12,8 +12,8 @@ export interface HecAnswer {
   readonly eventNumber: number | undefined;
   readonly ackId: number | undefined;
   readonly retryAfterMs: number | undefined;
-  /** A page for people, of something in front of HEC. */
-  readonly isPage: boolean;
+  /** What something in front of HEC means that answered in its place. */
+  readonly strange: Verdict | undefined;
   /** For people: `answered 403 "Invalid token" (code 4)`. */
   readonly said: string;
 }
@@ -33,7 +33,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
     eventNumber: isHec ? wholeNumber(fields['invalid-event-number']) : undefined,
     ackId: isHec ? naturalNumber(fields['ackId']) : undefined,
     retryAfterMs,
-    isPage: isPage(response),
+    strange: isHec ? undefined : strangersVerdict(response),
     said: isHec ? `answered ${response.status} "${text}" (code ${code})` : describeAnswer(response),
   };
 }
@@ -148,8 +148,9 @@ export function asksSlower(answer: HecAnswer): boolean {
  */
 export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
   const meaning = answer.code === undefined ? undefined : codes[answer.code];
-  if (meaning === undefined) return { all: classifyStatus(answer) };
-  if (meaning.kind === 'hold') return { all: { kind: 'hold', reason: answer.said, fix: meaning.fix } };
+  if (meaning === undefined) return { all: afterPause(answer.strange ?? classifyStatus(answer), answer.retryAfterMs) };
+  if (meaning.kind === 'hold')
+    return { all: afterPause({ kind: 'hold', reason: answer.said, fix: meaning.fix }, answer.retryAfterMs) };
   if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
   if (meaning.kind === 'split') return { all: splitVerdict(answer) };
   if (meaning.kind === 'bad_event') return locate(answer, size, acknowledged);
@@ -172,7 +173,6 @@ function classifyStatus(answer: HecAnswer): Verdict {
   const { status, said } = answer;
   if (status === 413) return splitVerdict(answer);
   if (status === 429 || status === 503) return retryVerdict(answer);
-  if (answer.isPage && (isSuccess(status) || status === 400)) return pageHold(said, isSuccess(status));
   if (isSuccess(status)) return stranger(`${said}, which is not an answer of Splunk HEC`);
   if (status >= 500 || status === 408 || status === 425) return uncertainVerdict(answer);
   if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
@@ -188,11 +188,10 @@ function splitVerdict(answer: HecAnswer): Verdict {
   return { kind: 'split', code: answer.code === undefined ? `http_${answer.status}` : `hec_${answer.code}`, reason: answer.said };
 }
 
-/** A pause that is asked for is kept; none at all would let the same bytes come at once. */
 function uncertainVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
-  return { kind: 'uncertain', reason: said, ...(retryAfterMs === undefined || retryAfterMs === 0 ? {} : { retryAfterMs }) };
+  return afterPause({ kind: 'uncertain', reason: said }, retryAfterMs);
 }
 
 function retryVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
-  return retryAfterMs === undefined ? { kind: 'retry', reason: said } : { kind: 'retry', reason: said, retryAfterMs };
+  return afterPause({ kind: 'retry', reason: said }, retryAfterMs);
 }

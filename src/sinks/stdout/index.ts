@@ -44,6 +44,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   return {
     endpoints: ['stdout'],
     maxInFlight: 1,
+    isStream: true,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
     async send(batch, signal) {

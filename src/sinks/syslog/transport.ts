@@ -39,13 +39,14 @@ const receiverLimits: readonly (ReceiverLimit & { readonly schemes: readonly str
   },
 ];
 
-type Shared = Pick<Sink, 'endpoints' | 'maxInFlight' | 'maxEventBytes' | 'receiverLimits' | 'encode' | 'counters'>;
+type Shared = Pick<Sink, 'endpoints' | 'maxInFlight' | 'isStream' | 'maxEventBytes' | 'receiverLimits' | 'encode' | 'counters'>;
 
 /** The part of a sink that is the same for every transport: one stream of messages to one address. */
 export function sharedOf({ address, options, encoder, maxBytes }: Transport): Shared {
   return {
     endpoints: [options.address],
     maxInFlight: 1,
+    isStream: true,
     maxEventBytes: maxBytes,
     receiverLimits: receiverLimits.filter(({ schemes }) => schemes.includes(address.scheme)),
     encode: (event) => encoder.encode(event),

@@ -1,0 +1,56 @@
+import { explain } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Verdicts } from '../sinks/sink.ts';
+import type { Batch } from './batch.ts';
+import type { OpenRecord } from './lane.ts';
+import type { PreparedEvent } from './prepare.ts';
+
+const laneOf = ({ lane }: OpenRecord): string => `${lane.name}\n${lane.lane.source}`;
+
+/**
+ * Keeps in the journal how far the batch under way reaches in each lane, for a sink with {@link Sink.settlesFirst}. A request of a process that
+ * died may be carried out long after the next process wrote under the same name. So that process first sends what it was about, no more:
+ * whichever of the two is carried out last, nothing is missing.
+ */
+export class SendPlan {
+  readonly #journal: Pick<Journal, 'note' | 'setNote'>;
+  readonly #name: string;
+  /** By lane: the last position of what an earlier process sent last. */
+  readonly #earlier = new Map<string, number>();
+  #noted: Batch | undefined;
+
+  constructor(journal: Pick<Journal, 'note' | 'setNote'>, sink: string) {
+    this.#journal = journal;
+    this.#name = `under_way:${sink}`;
+  }
+
+  async recall(): Promise<void> {
+    const note = await this.#journal.note('', this.#name);
+    if (!isObject(note)) return;
+    for (const [lane, position] of Object.entries(note)) if (typeof position === 'number') this.#earlier.set(lane, position);
+  }
+
+  /** Groups of a batch's indexes: what an earlier process had under way, then the rest; one group where it had none of them, or all. */
+  groups(prepared: readonly PreparedEvent[]): number[][] {
+    const known: number[] = [];
+    const others: number[] = [];
+    for (const [index, { open }] of prepared.entries())
+      (open.place.position <= (this.#earlier.get(laneOf(open)) ?? -1) ? known : others).push(index);
+    return [known, others].filter((group) => group.length > 0);
+  }
+
+  /** Notes what is about to be sent; gives the verdicts in place of an answer where that fails. */
+  async note(batch: Batch): Promise<Verdicts | undefined> {
+    if (this.#noted === batch) return undefined;
+    const positions: Record<string, number> = {};
+    for (const { open } of batch.prepared) positions[laneOf(open)] = open.place.position;
+    try {
+      await this.#journal.setNote('', this.#name, positions);
+    } catch (error) {
+      return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explain(error)}` } };
+    }
+    this.#noted = batch;
+    return undefined;
+  }
+}
