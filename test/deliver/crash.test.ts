@@ -48,6 +48,9 @@ function receiver(received: string[], fate: Fate): (batch: Batch) => Promise<Ver
   };
 }
 
+/** No two processes draw the same random numbers: what they settle would be taken for the same. */
+let lives = 1;
+
 /** One life of the process: opens the journal, delivers until drained or dead. Returns how many steps it took. */
 async function live(dataDir: string, received: string[], diesAt: number): Promise<number> {
   const clock = virtualClock(1_000_000);
@@ -55,7 +58,8 @@ async function live(dataDir: string, received: string[], diesAt: number): Promis
   await using journal = await openJournal(journalOptions(dataDir, { seams: { ...systemSeams(), clock } }));
   await journal.register([source('acme')], [sink('out', 'oldest')]);
   const settings = { inFlight, batch: { events: batchSize, bytes: 100_000, waitMs: 0 } };
-  const { loop } = setUp({ journal: mortal(journal, fate), clock, settings, answer: receiver(received, fate) });
+  lives += 1;
+  const { loop } = setUp({ journal: mortal(journal, fate), clock, settings, answer: receiver(received, fate), seed: lives });
   loop.start();
   if (diesAt === Number.POSITIVE_INFINITY) {
     await clock.until(loop.drained(new AbortController().signal));
