@@ -2,9 +2,9 @@ import { explain } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdicts } from '../sinks/sink.ts';
-import type { Batch } from './batch.ts';
 import type { OpenRecord } from './lane.ts';
-import type { PreparedEvent } from './prepare.ts';
+
+type Prepared = readonly { readonly open: OpenRecord }[];
 
 const laneOf = ({ lane }: OpenRecord): string => `${lane.name}\n${lane.lane.source}`;
 
@@ -18,7 +18,7 @@ export class SendPlan {
   readonly #name: string;
   /** By lane: the last position of what an earlier process sent last. */
   readonly #earlier = new Map<string, number>();
-  #noted: Batch | undefined;
+  #noted: object | undefined;
 
   constructor(journal: Pick<Journal, 'note' | 'setNote'>, sink: string) {
     this.#journal = journal;
@@ -32,7 +32,7 @@ export class SendPlan {
   }
 
   /** Groups of a batch's indexes: what an earlier process had under way, then the rest; one group where it had none of them, or all. */
-  groups(prepared: readonly PreparedEvent[]): number[][] {
+  groups(prepared: Prepared): number[][] {
     const known: number[] = [];
     const others: number[] = [];
     for (const [index, { open }] of prepared.entries())
@@ -41,7 +41,7 @@ export class SendPlan {
   }
 
   /** Notes what is about to be sent; gives the verdicts in place of an answer where that fails. */
-  async note(batch: Batch): Promise<Verdicts | undefined> {
+  async note(batch: { readonly prepared: Prepared }): Promise<Verdicts | undefined> {
     if (this.#noted === batch) return undefined;
     const positions: Record<string, number> = {};
     for (const { open } of batch.prepared) positions[laneOf(open)] = open.place.position;
