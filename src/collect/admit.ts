@@ -16,12 +16,14 @@ export interface Place {
   readonly row: Pick<WindowDelta, 'key' | 'from' | 'to' | 'complete'> | undefined;
   /** The checkpoint after them. */
   readonly checkpoint?: Commit['checkpoint'];
+  /** The checkpoint after so many of them, for a part of them that is committed alone; without it the checkpoint stays meanwhile. */
+  readonly partly?: (count: number) => Commit['checkpoint'];
   /** Windows up to this time were read before, milliseconds: a new record from there was late. */
   readonly closedUntil?: number | undefined;
   /** The window that they complete. */
   readonly read?: ReadWindow | undefined;
   /** Decides which records of our own making are left out. */
-  readonly ownRecords?: OwnRecords;
+  readonly ownRecords?: Pick<OwnRecords, 'leavesOut'>;
 }
 
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
@@ -44,7 +46,7 @@ export async function admit(context: SourceContext, facts: readonly RecordFacts[
   for (let start = 0; start === 0 || start < facts.length; ) {
     const part = facts.slice(start, start + size);
     try {
-      addCounts(total, await commitPart(context, part, place, start + part.length >= facts.length));
+      addCounts(total, await commitPart(context, part, placeOf(place, start + part.length, facts.length)));
       start += Math.max(1, part.length);
     } catch (error) {
       if (part.length < 2 || !(error instanceof PenstockError && error.code === 'PEN_JOURNAL_FULL')) throw error;
@@ -54,11 +56,21 @@ export async function admit(context: SourceContext, facts: readonly RecordFacts[
   return total;
 }
 
+interface PartPlace extends Place {
+  readonly isLast: boolean;
+}
+
+/** The place of a part that ends after so many of all records. */
+function placeOf({ checkpoint, partly, ...place }: Place, count: number, all: number): PartPlace {
+  const isLast = count >= all;
+  const after = isLast ? checkpoint : partly?.(count);
+  return { ...place, isLast, ...(after === undefined ? {} : { checkpoint: after }) };
+}
+
 async function commitPart(
   context: SourceContext,
   facts: readonly RecordFacts[],
-  place: Place,
-  isLast: boolean,
+  { isLast, ...place }: PartPlace,
 ): Promise<SourceTotals> {
   const { journal, seams, settings, memory } = context;
   const kept = new Set(facts.filter((item) => !isFiltered(context, item)));
@@ -90,7 +102,7 @@ function commitOf(
     source: context.settings.name,
     attempt: uuid(context.seams.random),
     ...pageOf(context, place.lane, sorted),
-    ...(isLast && place.checkpoint !== undefined ? { checkpoint: place.checkpoint } : {}),
+    ...(place.checkpoint === undefined ? {} : { checkpoint: place.checkpoint }),
     ...(sorted.seen.length > 0 ? { seen: sorted.seen } : {}),
     ...windowOf(place, sorted.counts, isLast),
     ...notesOf(context, sorted, received, isLast, notes),

@@ -41,6 +41,22 @@ export interface LiveCheckpoint {
   /** The stretch that the ledger's newest row covers, milliseconds. */
   readonly row?: LedgerRowRange;
   readonly walk?: WalkState;
+  /** Of a source by cursor. */
+  readonly cursor?: CursorState;
+}
+
+/** A place in a vendor's log that is kept from poll to poll. */
+export interface CursorState {
+  /** Where the log goes on for us; null while reading has to begin. */
+  readonly place: PageState | null;
+  /** Where reading began, milliseconds. */
+  readonly from: number;
+  /** False until the end of the log is reached after reading began. */
+  readonly isCaughtUp: boolean;
+  /** Records behind the place that are committed already: the vendor named no place behind them yet. */
+  readonly taken?: number;
+  /** When reading last had to begin again, and from where, milliseconds. */
+  readonly begunAgain?: { readonly at: number; readonly from: number };
 }
 
 /** A stretch of complete windows that share one row of the ledger. */
@@ -90,6 +106,22 @@ function parseWalk(value: unknown): { walk?: WalkState } {
   return { walk: { from, to, readFrom, state, pages, began, ...(Object.fromEntries(optional) as Partial<WalkState>) } };
 }
 
+function parseCursor(value: unknown): Pick<LiveCheckpoint, 'cursor'> {
+  if (!isObject(value) || !isTime(value['from'])) return {};
+  const { place, from, taken, begunAgain, isCaughtUp } = value;
+  if (place !== null && !isPageState(place)) return {};
+  const again = isObject(begunAgain) && isTime(begunAgain['at']) && isTime(begunAgain['from']) ? begunAgain : undefined;
+  return {
+    cursor: {
+      place,
+      from,
+      isCaughtUp: isCaughtUp === true,
+      ...(isTime(taken) ? { taken } : {}),
+      ...(again === undefined ? {} : { begunAgain: again as { at: number; from: number } }),
+    },
+  };
+}
+
 function parseRow(value: unknown): Pick<LiveCheckpoint, 'row'> {
   if (!isObject(value) || !isTime(value['from']) || !isTime(value['to'])) return {};
   return { row: { from: value['from'], to: value['to'] } };
@@ -115,7 +147,8 @@ function parseLive(value: Json, settings: SourceSettings): LiveCheckpoint {
   }
   const from = isTime(value['from']) ? { from: value['from'] } : {};
   const newest = isTime(value['newest']) ? { newest: value['newest'] } : {};
-  return { connector, identity, start, until, ...from, ...newest, ...parseRow(value['row']), ...parseWalk(value['walk']) };
+  const parts = { ...parseRow(value['row']), ...parseWalk(value['walk']), ...parseCursor(value['cursor']) };
+  return { connector, identity, start, until, ...from, ...newest, ...parts };
 }
 
 /** Reads a range's checkpoint; undefined when there is none. */

@@ -1,5 +1,6 @@
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import { openContext, type SourceContext } from './context.ts';
+import { CursorKind } from './cursor/poll.ts';
 import { FilesKind } from './files/poll.ts';
 import type { Kind } from './kind.ts';
 import { PollLoop } from './loop.ts';
@@ -9,6 +10,7 @@ import { WindowKind } from './windows/poll.ts';
 
 export { Budgets } from './budgets.ts';
 export { checkpointAt } from './checkpoint.ts';
+export { CursorSteps } from './cursor/step.ts';
 export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
 export { describeShortfalls, parseShortfalls, type Shortfall, shortfallsNote } from './memory/shortfalls.ts';
@@ -31,5 +33,6 @@ export function startSource(settings: SourceSettings, environment: SourceEnviron
 function kindOf(context: SourceContext): Kind {
   const { kind } = context.settings.connector;
   if (kind === 'http_window') return new WindowKind(context);
+  if (kind === 'http_cursor') return new CursorKind(context);
   return kind === 'csv_directory' ? new FilesKind(context) : new StreamKind(context);
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
@@ -31,13 +32,20 @@ function textsBelow(value: unknown, path: YamlPath): Place[] {
 
 function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: YamlText): Fault[] {
   const fromOptions = optionNames(options);
-  const request =
-    read.kind === 'http_window'
-      ? [...textsBelow(read.request, ['read', 'request']), ...textsBelow(read.sweep, ['read', 'sweep'])]
-      : [];
-  const address = read.kind === 'http_window' ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
+  const isHttp = read.kind === 'http_window' || read.kind === 'http_cursor';
+  const request = isHttp
+    ? requestParts.flatMap(([part, ...path]) => textsBelow(valueAt(read, [part, ...path]), ['read', part, ...path]))
+    : [];
+  const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
   const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
   return [...faultsOf(places, fromOptions, doc), ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames], doc)];
+}
+
+/** Where requests stand below `read`. */
+const requestParts = [['request'], ['sweep'], ['range', 'request']] as const;
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), value);
 }
 
 function faultsOf(places: readonly Place[], known: readonly string[], doc: YamlText): Fault[] {
@@ -47,13 +55,21 @@ function faultsOf(places: readonly Place[], known: readonly string[], doc: YamlT
   });
 }
 
+const pagePaths = ['total', 'token', 'link', 'more'];
+
 function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[] {
   const reply =
-    read.kind === 'http_window'
+    read.kind === 'http_window' || read.kind === 'http_cursor'
       ? [
-          textsBelow(read.records, ['read', 'records']),
           Object.keys(read.failures ?? {}).map((path): Place => [['read', 'failures', path], path]),
-          ...(['total', 'token', 'link', 'more'] as const).map((name) => textsBelow(read.page[name], ['read', 'page', name])),
+          ...[
+            ['records'],
+            ['range', 'records'],
+            ...pagePaths.flatMap((name) => [
+              ['page', name],
+              ['range', 'page', name],
+            ]),
+          ].map((path) => textsBelow(valueAt(read, path), ['read', ...path])),
         ]
       : [];
   const { user_agent } = record.self ?? {};
@@ -71,41 +87,67 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
 }
 
 function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
-  if (read.kind !== 'http_window') return [];
-  const { page, request } = read;
+  if (read.kind === 'http_window') return checkAsked(read, ['read'], doc, 'window.from');
+  if (read.kind !== 'http_cursor') return [];
+  const { range } = read;
+  const ranged =
+    range === undefined
+      ? []
+      : checkAsked({ request: range.request, page: range.page ?? read.page }, ['read', 'range'], doc, 'window.from');
+  const unbounded =
+    range === undefined || names(range.request, 'window.to')
+      ? []
+      : [
+          doc.fault(
+            ['read', 'range', 'request'],
+            'the request says no end of the range',
+            fillIn(range.request, 'window.to'),
+            'key',
+          ),
+        ];
+  return [...checkAsked(read, ['read'], doc), ...ranged, ...unbounded];
+}
+
+type Asked = Pick<Extract<ReadSpec, { kind: 'http_window' }>, 'request' | 'page'>;
+
+const needs: Partial<Record<Asked['page']['kind'], string>> = {
+  offset: 'page.offset',
+  page_number: 'page.number',
+  token: 'page.token',
+};
+
+/** True when a template of the request has this name. */
+function names(request: Asked['request'], name: string): boolean {
+  const place = new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`);
+  return textsBelow(request, []).some(([, text]) => place.test(text));
+}
+
+function fillIn({ body }: Asked['request'], name: string): string {
+  return `add a ${body === undefined ? 'query parameter' : 'member of the body'} whose value is "{{ ${name} }}"`;
+}
+
+function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start?: string): Fault[] {
   const faults: Fault[] = [];
-  const bodies = [request.body, request.first?.body, request.later?.body].filter((body) => body !== undefined);
-  const uses = (name: string): boolean =>
-    [...textsBelow(request, [])].some(([, text]) => new RegExp(`\\{\\{\\s*${name.replace('.', '\\.')}\\s*\\}\\}`).test(text));
-  const fillIn = (name: string): string =>
-    `add a ${request.body === undefined ? 'query parameter' : 'member of the body'} whose value is "{{ ${name} }}"`;
-  const need = (name: string): void => {
-    if (!uses(name))
-      faults.push(
-        doc.fault(['read', 'request'], `paging by ${page.kind} needs {{ ${name} }} in the request`, fillIn(name), 'key'),
-      );
-  };
-  if (page.kind === 'offset') need('page.offset');
-  if (page.kind === 'page_number') need('page.number');
-  if (page.kind === 'token') need('page.token');
-  for (const [kind, key] of [
-    ['token', 'token'],
-    ['link', 'link'],
-  ] as const) {
-    if (page.kind === kind && page[key] === undefined && page.header === undefined)
-      faults.push(
-        doc.fault(
-          ['read', 'page'],
-          `paging by ${kind} needs the path of it in the reply`,
-          `add ${key}: path, or header: name`,
-          'key',
-        ),
-      );
-  }
-  if (!uses('window.from'))
-    faults.push(doc.fault(['read', 'request'], 'the request says no start of the window', fillIn('window.from'), 'key'));
-  if (bodies.length > 0 && (request.method ?? 'GET') !== 'POST')
-    faults.push(doc.fault(['read', 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
+  const need = needs[page.kind];
+  if (need !== undefined && !names(request, need))
+    faults.push(
+      doc.fault([...at, 'request'], `paging by ${page.kind} needs {{ ${need} }} in the request`, fillIn(request, need), 'key'),
+    );
+  const { kind } = page;
+  if ((kind === 'token' || kind === 'link') && page[kind] === undefined && page.header === undefined)
+    faults.push(
+      doc.fault(
+        [...at, 'page'],
+        `paging by ${kind} needs the path of it in the reply`,
+        `add ${kind}: path, or header: name`,
+        'key',
+      ),
+    );
+  if (start !== undefined && !names(request, start))
+    faults.push(doc.fault([...at, 'request'], 'the request says no start of the window', fillIn(request, start), 'key'));
+  const hasBody = [request.body, request.first?.body, request.later?.body].some((body) => body !== undefined);
+  if (hasBody && (request.method ?? 'GET') !== 'POST')
+    faults.push(doc.fault([...at, 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;
 }
 

@@ -9,6 +9,7 @@ import { checkConnector } from './check.ts';
 import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from './connector.ts';
 import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/directory-reader.ts';
+import { compileCursorPlan, openCursorReader, windowOfCursor } from './http-cursor/cursor-reader.ts';
 import { precisionMs } from './http-window/request.ts';
 import { compileWindowPlan, openWindowReader } from './http-window/window-reader.ts';
 import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts';
@@ -106,8 +107,8 @@ function parseTables(files: readonly BundledFile[]): { readonly table?: ActionTa
 const day = 86_400_000;
 
 function readDefaults({ read }: ConnectorSpec): ReadDefaults {
-  const retentionText = read.kind === 'http_window' ? read.window.retention : read.retention;
-  const window = read.kind === 'http_window' ? read.window : undefined;
+  const window = read.kind === 'http_window' ? read.window : read.kind === 'http_cursor' ? windowOfCursor(read) : undefined;
+  const retentionText = 'retention' in read ? read.retention : window?.retention;
   const ms = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : durationMs(text));
   return {
     scheduleMs: read.kind === 'pulsar_websocket' ? 60_000 : durationMs(read.schedule),
@@ -118,8 +119,8 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     precisionMs: window === undefined ? 1 : precisionMs(window),
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
-    cap: read.kind === 'http_window' ? read.page.cap : undefined,
-    maxPages: read.kind === 'http_window' ? (read.max_pages ?? 10_000) : 10_000,
+    cap: read.kind === 'http_window' ? read.page.cap : read.kind === 'http_cursor' ? read.range?.page?.cap : undefined,
+    maxPages: ('max_pages' in read ? read.max_pages : undefined) ?? 10_000,
     seenDays: read.seen_days ?? 10,
   };
 }
@@ -140,6 +141,13 @@ function compileRead({ read, auth, record, options: specs }: ConnectorSpec): Com
     return {
       open: (options, deps) => openWindowReader(plan, optionScope(options), secretsOf(specs, options), deps),
       origin: (options) => ({ origin: plan.request.origin(optionScope(options)) }),
+    };
+  }
+  if (read.kind === 'http_cursor') {
+    const plan = compileCursorPlan(read, auth, record);
+    return {
+      open: (options, deps) => openCursorReader(plan, optionScope(options), secretsOf(specs, options), deps),
+      origin: (options) => ({ origin: plan.cursor.request.origin(optionScope(options)) }),
     };
   }
   if (read.kind === 'csv_directory') {

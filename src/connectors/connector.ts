@@ -142,7 +142,7 @@ export interface RecordFacts {
 }
 
 /** How a source is read. One loop in `collect` per kind. */
-export type Reader = WindowReader | DirectoryReader | StreamReader;
+export type Reader = WindowReader | CursorReader | DirectoryReader | StreamReader;
 
 /** A place in a walk over pages; plain JSON, no secret and no origin. */
 export type PageState =
@@ -190,6 +190,41 @@ export interface PageRequest {
   readonly state: PageState | null;
   /** For cheap probes: ask for so few records if the API can. */
   readonly limit?: number;
+}
+
+/** A page of a log that goes on from a cursor; `next` is the cursor behind it, null where the reply names none. */
+export interface CursorPage extends Page {
+  /** What the reply says about whether more can be read at once; undefined when it says nothing. */
+  readonly more?: boolean | undefined;
+}
+
+export interface CursorRequest {
+  /** The cursor; null where reading begins. */
+  readonly state: PageState | null;
+  /** Where reading begins, milliseconds; undefined: at the oldest that the vendor has. */
+  readonly from?: number | undefined;
+  /** Reading begins at the end of the log, where the connector says how. */
+  readonly atEnd?: boolean;
+  /** For cheap probes: ask for so few records if the API can. */
+  readonly limit?: number;
+}
+
+/** An API that goes on from a cursor. `page` rejects as {@link WindowReader} does. */
+export interface CursorReader extends AsyncDisposable {
+  readonly kind: 'http_cursor';
+  /** The kind of its cursors; one of another kind was stored by an older connector. */
+  readonly cursor: 'token' | 'link';
+  /** Where reading can begin beside the vendor's oldest record. */
+  readonly begins: { readonly atTime: boolean; readonly atEnd: boolean };
+  /** True where a page without records, whose cursor moved, does not end a poll. */
+  readonly emptyPageContinues: boolean;
+  /** Records of a full page; undefined when unknown. */
+  readonly pageSize: number | undefined;
+  page(request: CursorRequest, signal: AbortSignal): Promise<CursorPage>;
+  /** Asks for ranges of time, where the API has them too. */
+  readonly range?: WindowReader;
+  /** Requests made so far, those for ranges included. */
+  readonly requestCount: number;
 }
 
 /** A folder in which files appear. */

@@ -1,8 +1,11 @@
 // What `auth:` and `read:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
 import { type Static, Type } from 'typebox';
 import { sizePattern } from '../base/quantity.ts';
+import { PathsSpec } from '../event/index.ts';
 import {
+  boundParts,
   Columns,
+  CursorPageSpec,
   closed,
   duration,
   Failures,
@@ -11,9 +14,11 @@ import {
   PageSpec,
   Request,
   recordParts,
+  requestParts,
   Statuses,
   SweepQuery,
   template,
+  Variant,
   WindowSpec,
 } from './request-section.ts';
 
@@ -97,6 +102,50 @@ export const HttpWindowSpec = Type.Object(
 );
 export type HttpWindowSpec = Static<typeof HttpWindowSpec>;
 
+/** `read:` of kind http_cursor. */
+export const HttpCursorSpec = Type.Object(
+  {
+    kind: Type.Literal('http_cursor'),
+    schedule,
+    request: Type.Object(
+      { ...requestParts, now: Variant('What differs in the first request of a source that starts now.') },
+      { ...closed, description: 'The request for a page; {{ window.from }} has a value only where reading begins.' },
+    ),
+    page: CursorPageSpec,
+    ...recordParts,
+    cursor: Type.Object(
+      {
+        overlap: duration('How far before the newest record reading begins again when the vendor takes a cursor no more.'),
+        ...boundParts,
+        retention: Type.Optional(duration('How long the vendor keeps events; left out when unknown.')),
+      },
+      { ...closed, description: 'A cursor that lives from poll to poll.' },
+    ),
+    range: Type.Optional(
+      Type.Object(
+        {
+          request: Request,
+          page: Type.Optional(PageSpec),
+          records: Type.Optional(PathsSpec),
+          max: Type.Optional(duration('Longest range of one request, 24h by default.')),
+          min: Type.Optional(duration('Shortest range that a refused one is halved to; 1m by default.')),
+        },
+        {
+          ...closed,
+          description: 'How a range of time is asked for, by backfill and verify; page and records as above by default.',
+        },
+      ),
+    ),
+    max_pages: Type.Optional(Type.Integer({ minimum: 1, description: 'Pages of one poll; 10000 by default.' })),
+    failures: Type.Optional(Failures),
+    statuses: Type.Optional(Statuses),
+    hints: Type.Optional(Hints),
+    seen_days: seenDays,
+  },
+  { ...closed, description: 'An API that goes on from a cursor.' },
+);
+export type HttpCursorSpec = Static<typeof HttpCursorSpec>;
+
 /** `read:` of kind csv_directory. */
 export const CsvDirectorySpec = Type.Object(
   {
@@ -150,7 +199,8 @@ export type PulsarWebsocketSpec = Static<typeof PulsarWebsocketSpec>;
 /** The kinds of `read:`, by name. */
 export const readKinds = {
   http_window: HttpWindowSpec,
+  http_cursor: HttpCursorSpec,
   csv_directory: CsvDirectorySpec,
   pulsar_websocket: PulsarWebsocketSpec,
 } as const;
-export type ReadSpec = HttpWindowSpec | CsvDirectorySpec | PulsarWebsocketSpec;
+export type ReadSpec = HttpWindowSpec | HttpCursorSpec | CsvDirectorySpec | PulsarWebsocketSpec;

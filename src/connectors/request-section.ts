@@ -26,7 +26,7 @@ export const SweepQuery = Type.Record(Type.String(), Type.Union([queryValue, Typ
   description: 'Query parameters that differ from the request; null leaves one out.',
 });
 
-const Variant = (description: string) =>
+export const Variant = (description: string) =>
   Type.Optional(
     Type.Object(
       {
@@ -39,7 +39,7 @@ const Variant = (description: string) =>
     ),
   );
 
-const requestParts = {
+export const requestParts = {
   method: Type.Optional(oneOf(['GET', 'POST'], 'GET by default.')),
   url: template('The address, such as {{ options.api_url }}/v1/logs. Values are percent-encoded and cannot change the host.'),
   headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Headers.' })),
@@ -101,7 +101,22 @@ export const PageSpec = Type.Object(
   { ...closed, description: 'How pages follow each other.' },
 );
 
-const boundParts = {
+export const CursorPageSpec = Type.Object(
+  {
+    kind: oneOf(['token', 'link_header', 'link'], 'Where the cursor is found: what the next request begins at.'),
+    size,
+    ...placeParts,
+    empty_page: Type.Optional(
+      oneOf(
+        ['ends', 'continues'],
+        'What a page without records, whose cursor moved, means for the poll where more says nothing; ends by default.',
+      ),
+    ),
+  },
+  { ...closed, description: 'How the log goes on behind a page, within a poll and from one to the next.' },
+);
+
+export const boundParts = {
   precision: Type.Optional(oneOf(['s', 'ms', 'us'], 'Digits of the bounds that the vendor takes; ms by default.')),
   format: Type.Optional(
     Type.String({

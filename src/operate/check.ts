@@ -3,7 +3,7 @@ import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { Budgets } from '../collect/index.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import type { DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
+import type { CursorReader, DirectoryReader, Page, PageRequest, StreamReader, WindowReader } from '../connectors/connector.ts';
 import { openHttpClient } from '../http/index.ts';
 import { type OpenContext, openReader, openSink, plainUserAgent } from '../runtime/open-runtime.ts';
 import { describeSize, largestOf } from './largest-event.ts';
@@ -86,14 +86,30 @@ async function describeStream(reader: StreamReader, options: CheckOptions, signa
   return { ok: fault === undefined, findings, fix: fault?.fix };
 }
 
+/** A cursor that begins there: one page, from which no cursor is kept. */
+function asWindows(reader: CursorReader): WindowReader {
+  return (
+    reader.range ?? {
+      kind: 'http_window',
+      page: async ({ from, limit, state }, signal) => {
+        const page = await reader.page({ state, from, ...(limit === undefined ? {} : { limit }) }, signal);
+        return page.more === false ? { ...page, next: null } : page;
+      },
+      requestCount: 0,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+  );
+}
+
 async function describeReader(
-  reader: WindowReader | DirectoryReader,
+  reader: WindowReader | CursorReader | DirectoryReader,
   source: SourceConfig,
   now: number,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (reader.kind === 'csv_directory') return describeFiles(reader, signal);
-  return [describeSample(await sampleWindow(reader, source, now, signal), now)];
+  const asked = reader.kind === 'http_cursor' ? asWindows(reader) : reader;
+  return [describeSample(await sampleWindow(asked, source, now, signal), now)];
 }
 
 function failure(error: unknown): { ok: false; findings: string[]; fix?: string } {

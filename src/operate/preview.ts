@@ -29,6 +29,8 @@ async function firstRecords(
     const page = await reader.page({ from: to - Math.min(defaultBackMs, source.window.maxMs), to, state: null, limit }, signal);
     return page.records;
   }
+  if (reader.kind === 'http_cursor')
+    return (await reader.page({ state: null, from: now - defaultBackMs, limit }, signal)).records;
   if (reader.kind === 'csv_directory') {
     const { files } = await reader.list(signal);
     const newest = files.at(-1);

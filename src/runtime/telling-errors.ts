@@ -1,7 +1,7 @@
 // Where what a vendor said enters the process as an error: from here on it is scrubbed, cut and harmless, wherever it is stored or shown.
 import { PenstockError } from '../base/errors.ts';
 import type { Secrets } from '../base/secrets.ts';
-import type { DirectoryReader, Reader, StreamReader, WindowReader } from '../connectors/connector.ts';
+import type { CursorReader, DirectoryReader, Reader, StreamReader, WindowReader } from '../connectors/connector.ts';
 
 function told(error: unknown, secrets: Secrets): unknown {
   return error instanceof PenstockError ? secrets.tellError(error) : error;
@@ -24,6 +24,14 @@ function windows(reader: WindowReader, secrets: Secrets): Partial<WindowReader> 
           sweepPage: (request, signal) =>
             telling(reader.sweepPage?.(request, signal) ?? Promise.reject(new Error('no sweep')), secrets),
         }),
+  };
+}
+
+function cursor(reader: CursorReader, secrets: Secrets): Partial<CursorReader> {
+  const { range } = reader;
+  return {
+    page: (request, signal) => telling(reader.page(request, signal), secrets),
+    ...(range === undefined ? {} : { range: Object.assign(Object.create(range) as WindowReader, windows(range, secrets)) }),
   };
 }
 
@@ -69,13 +77,14 @@ function stream(reader: StreamReader, secrets: Secrets): Partial<StreamReader> {
   };
 }
 
+function ownOf(reader: Reader, secrets: Secrets): Partial<Reader> {
+  if (reader.kind === 'http_window') return windows(reader, secrets);
+  if (reader.kind === 'http_cursor') return cursor(reader, secrets);
+  return reader.kind === 'csv_directory' ? files(reader, secrets) : stream(reader, secrets);
+}
+
 /** The reader with the words of its errors as {@link Secrets.tell} gives them. */
 export function tellingErrors(reader: Reader, secrets: Secrets): Reader {
-  const own =
-    reader.kind === 'http_window'
-      ? windows(reader, secrets)
-      : reader.kind === 'csv_directory'
-        ? files(reader, secrets)
-        : stream(reader, secrets);
+  const own = ownOf(reader, secrets);
   return Object.assign(Object.create(reader) as Reader, own);
 }

@@ -24,13 +24,12 @@ export const actions = {
   actions: [],
 };
 
-const reading: Values = {
+const reading: Values = { schedule: '1m', 'request.url': 'https://api.example.com/v1/logs', records: 'data' };
+const windowed: Values = {
+  ...reading,
   kind: 'http_window',
-  schedule: '1m',
-  'request.url': 'https://api.example.com/v1/logs',
   'request.query': { from: '{{ window.from }}' },
   'page.kind': 'none',
-  records: 'data',
   'window.overlap': '5m',
   'window.settle': '30s',
   'window.max': '24h',
@@ -45,7 +44,7 @@ export function vendorConnector(read: Values, others: Readonly<Record<string, un
     actions: './actions.yaml',
     record: { id: 'id', time: 'time', action: 'action' },
     ...others,
-    read: nested({ ...reading, ...read }),
+    read: nested({ ...(read['kind'] === 'http_cursor' ? reading : windowed), ...read }),
   };
   const bundle = {
     name: 'vendor',

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
+import type { CursorReader } from '../../src/connectors/connector.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import { type ActionTableSpec, compileActions } from '../../src/event/index.ts';
 import { printSchema } from '../../src/workbench/catalog.ts';
@@ -14,6 +15,7 @@ import { loadFacts } from '../ocsf/facts.ts';
 const root = resolve(import.meta.dirname, '../..');
 const page = await readFile(join(root, 'docs/connectors.md'), 'utf8');
 const seams = systemSeams();
+const signal = new AbortController().signal;
 
 /** The blocks that are marked with a file name, by that name. */
 const files = new Map(
@@ -181,4 +183,32 @@ it('makes several events of a record as the page shows it', async () => {
 
   expect(count).toBe(1);
   expect(records.map((raw) => connector.records.examine(raw, undefined).action)).toEqual(['A', 'B']);
+});
+
+it('reads the log of the page by its cursor, and its ranges by time', async () => {
+  const { request, page: paging, cursor, range, ...read } = exampleOf('cursor');
+  const connector = vendorConnector({ ...read, request, page: paging, cursor, range });
+  const asked: string[] = [];
+  const bodies = [
+    { items: [{ id: 1 }], cursor: 'c1', has_more: true },
+    { items: [], cursor: 'c1', has_more: false },
+    { activity: [{ id: 1 }], paging: { has_more: false } },
+  ];
+  const { reader } = openVendor(connector, ({ url, body }, count) => {
+    asked.push(`${url.href} ${String(body ?? '')}`);
+    return { body: bodies[count] };
+  });
+  const follower = reader as unknown as CursorReader;
+  const start = Date.UTC(2026, 10, 21, 9);
+
+  const first = await follower.page({ state: null, from: start }, signal);
+  const second = await follower.page({ state: first.next, from: start }, signal);
+  const ranged = await follower.range?.page({ state: null, from: start, to: start + 1 }, signal);
+
+  expect([first.records.length, first.more, second.more, ranged?.records.length]).toEqual([1, true, false, 1]);
+  expect(asked).toEqual([
+    'https://api.harbor.example/v2/events {"limit":100,"start_time":"2026-11-21T09:00:00.000Z"}',
+    'https://api.harbor.example/v2/events {"cursor":"c1"}',
+    'https://api.harbor.example/v2/activity?created_after=2026-11-21T09%3A00%3A00.000Z&created_before=2026-11-21T09%3A00%3A00.001Z ',
+  ]);
 });

@@ -62,6 +62,22 @@ const window: Values = {
   'read.window.settle': '30s',
   'read.window.max': '24h',
 };
+const cursor: Values = {
+  ...shared,
+  'read.kind': 'http_cursor',
+  'read.schedule': '1m',
+  'read.request.url': 'https://api.example.com/v1/logs',
+  'read.request.query': { from: '{{ window.from }}', after: '{{ page.token }}', n: '{{ page.limit }}' },
+  'read.page.kind': 'token',
+  'read.page.token': 'next',
+  'read.records': 'data',
+  'read.cursor.overlap': '5m',
+  'read.range.request.url': 'https://api.example.com/v1/ranges',
+  'read.range.request.query': query({ after: '{{ page.token }}' }),
+};
+const cursorByLink = { 'read.page.kind': 'link', 'read.page.link': 'self' };
+const rangeBy = (kind: string): Values => ({ 'read.range.page.kind': kind });
+const rangeByLink = { 'read.range.page.kind': 'link', 'read.range.page.link': 'self' };
 const folder: Values = {
   ...shared,
   'read.kind': 'csv_directory',
@@ -166,6 +182,79 @@ const languages: readonly Language[] = [
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],
+      failures: [{ no: { false: 'refused' } }],
+      statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
+      hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
+      seen_days: [3],
+    },
+  },
+  {
+    name: 'read http_cursor',
+    prefix: 'read.',
+    base: cursor,
+    cases: {
+      schedule: ['3m'],
+      'request.method': ['POST'],
+      'request.url': ['https://api.example.com/v2/logs'],
+      'request.headers': [{ 'x-a': 'b' }],
+      'request.query': [{ since: '{{ window.from }}', after: '{{ page.token }}' }],
+      'request.body': [{ since: '{{ window.from }}' }, post],
+      'request.first.query': [{ order: 'asc' }],
+      'request.first.body': [{ since: '{{ window.from }}' }, post],
+      'request.later.query': [{ n: null }],
+      'request.later.body': [{ after: '{{ page.token }}' }, post],
+      'request.now.query': [{ after: 'now' }],
+      'request.now.body': [{ after: 'now' }, post],
+      'request.timeout': ['3s'],
+      'request.max_bytes': ['3MB'],
+      'page.kind': ['link', { 'read.page.link': 'self' }],
+      'page.size': [7],
+      'page.token': ['more'],
+      'page.link': ['href', cursorByLink],
+      'page.header': ['x-next', cursorByLink],
+      'page.link_query': ['kept', { ...cursorByLink, 'read.page.link': 'bare' }],
+      'page.link_host': ['ignored', { ...cursorByLink, 'read.page.link': 'foreign' }],
+      'page.more': ['no'],
+      'page.empty_page': ['continues'],
+      'reply.format': ['csv'],
+      'reply.charset': ['utf-16le'],
+      'reply.columns': [{ time: ['{"data":[{"id":"r1"'] }, { 'read.reply.format': 'csv' }],
+      records: ['none'],
+      records_missing: ['empty', { 'read.records': 'nowhere' }],
+      'cursor.overlap': ['3m'],
+      'cursor.precision': ['s'],
+      'cursor.format': ['epoch_ms'],
+      'cursor.retention': ['3d'],
+      'range.request.method': ['POST'],
+      'range.request.url': ['https://api.example.com/v2/ranges'],
+      'range.request.headers': [{ 'x-a': 'b' }],
+      'range.request.query': [query({ order: 'asc', after: '{{ page.token }}' })],
+      'range.request.body': [{ since: '{{ window.from }}' }, { 'read.range.request.method': 'POST' }],
+      'range.request.first.query': [{ order: 'asc' }],
+      'range.request.first.body': [{ since: '{{ window.from }}' }, { 'read.range.request.method': 'POST' }],
+      'range.request.later.query': [{ from: null }],
+      'range.request.later.body': [{ since: '{{ window.from }}' }, { 'read.range.request.method': 'POST' }],
+      'range.request.timeout': ['3s'],
+      'range.request.max_bytes': ['3MB'],
+      'range.page.kind': ['none'],
+      'range.page.size': [7, rangeBy('none')],
+      'range.page.total': ['count', rangeBy('none')],
+      'range.page.token': ['more', { 'read.range.page.kind': 'token', 'read.range.page.token': 'next' }],
+      'range.page.link': ['href', rangeByLink],
+      'range.page.header': ['x-next', rangeByLink],
+      'range.page.link_query': ['kept', { ...rangeByLink, 'read.range.page.link': 'bare' }],
+      'range.page.link_host': ['ignored', { ...rangeByLink, 'read.range.page.link': 'foreign' }],
+      'range.page.more': ['no', { ...rangeBy('page_number'), 'read.range.request.query': query({ page: '{{ page.number }}' }) }],
+      'range.page.first': [0, { ...rangeBy('page_number'), 'read.range.request.query': query({ page: '{{ page.number }}' }) }],
+      'range.page.cap': [5, rangeBy('none')],
+      'range.page.empty_page': [
+        'ends',
+        { 'read.range.page.kind': 'token', 'read.range.page.token': 'next', 'read.range.records': 'none' },
+      ],
+      'range.records': ['none'],
+      'range.max': ['3h'],
+      'range.min': ['3m'],
+      max_pages: [3],
       failures: [{ no: { false: 'refused' } }],
       statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
@@ -297,6 +386,13 @@ async function read(reader: Reader): Promise<unknown> {
     const page: Page = await reader.page({ ...window, state: null }, signal);
     const next = page.next === null ? undefined : await reader.page({ ...window, state: page.next }, signal);
     return [page, next, await reader.sweepPage?.({ state: null }, signal)];
+  }
+  if (reader.kind === 'http_cursor') {
+    const { emptyPageContinues, pageSize, begins, range } = reader;
+    const first = await reader.page({ state: null, from: 1_795_254_300_123 }, signal);
+    const next = first.next === null ? undefined : await reader.page({ state: first.next }, signal);
+    const now = await reader.page({ state: null, atEnd: true }, signal);
+    return [emptyPageContinues, pageSize, begins, first, next, now, range && (await read(range))];
   }
   if (reader.kind === 'pulsar_websocket') {
     const { findings = [], fault } = (await reader.probe?.(signal)) ?? {};

@@ -4,14 +4,13 @@ import { asPenstockError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import type { Reader, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
-import { zeroCounts } from '../../journal/counts.ts';
 import { admit } from '../admit.ts';
 import { type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, untilRoom } from '../context.ts';
 import { examineAll } from '../examine.ts';
 import { type Kind, type Poll, readerOf } from '../kind.ts';
+import { closeRow, receivedRow } from '../ledger-row.ts';
 
-const hourMs = 3_600_000;
 /** Quiet time after which `run --once` takes the backlog for drained. */
 const drainedMs = 3_000;
 /** How long a stream stands before that alone ends a hold: of several topics another one may be refused a moment later. */
@@ -80,7 +79,7 @@ async function runStream(
   topics: Map<string, TopicFacts>,
 ): Promise<void> {
   const { health, state, seams } = context;
-  const hours = { current: undefined as number | undefined };
+  const hours: Hours = { current: undefined };
   const connected = new Set<string>();
   using drain = once ? new Drain(context, halt.soft) : undefined;
   let isSteady = false;
@@ -118,7 +117,7 @@ function noteState({ log, seams }: SourceContext, topics: Map<string, TopicFacts
 
 /** The hour whose row in the ledger counts what comes. */
 interface Hours {
-  current: number | undefined;
+  current: ReturnType<typeof receivedRow> | undefined;
 }
 
 /** Tries a commit until it stands: the messages wait unacknowledged, and giving up would only make the broker send them again. */
@@ -152,26 +151,17 @@ async function commitMessages(
   hours: Hours,
 ): Promise<LiveCheckpoint> {
   const now = context.seams.clock.now();
-  const hour = Math.floor(now / hourMs) * hourMs;
-  if (hours.current !== undefined && hours.current !== hour) await closeHour(context, hours.current);
-  hours.current = hour;
+  const row = receivedRow(now);
+  if (hours.current !== undefined && hours.current.key !== row.key) await closeRow(context, hours.current);
+  hours.current = row;
   const raws = messages.flatMap(({ records }) => records);
   const facts = await examineAll(context, raws);
   // A record that claims to come from the future must not make the cursor look fresh.
   const times = facts.flatMap(({ time }) => (time !== undefined && time <= now ? [time] : []));
   const until = times.reduce((a, b) => Math.max(a, b), live.until === live.start ? (times[0] ?? live.until) : live.until);
   const next = { ...live, until };
-  await admit(context, facts, { lane: 'live', row: hourRow(hour), checkpoint: { name: 'live', value: next } });
+  await admit(context, facts, { lane: 'live', row, checkpoint: { name: 'live', value: next } });
   return next;
-}
-
-function hourRow(hour: number): { key: string; from: number; to: number } {
-  return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
-}
-
-async function closeHour({ journal, settings }: SourceContext, hour: number): Promise<void> {
-  const window = { ...hourRow(hour), lane: 'live' as const, ...zeroCounts(), complete: true };
-  await journal.append({ source: settings.name, window });
 }
 
 /** Ends a `run --once` when nothing came for a while. */

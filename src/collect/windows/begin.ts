@@ -55,7 +55,7 @@ const leastSkewMs = 2_000;
  * A first start that was counted back from our clock is moved to the vendor's when that turns out to be behind: what the vendor writes from
  * now on would otherwise lie before the start, and nobody would ever ask for it.
  */
-async function following(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
+export async function following(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const { start } = context.settings;
   const skewMs = context.memory.vendorClock.skewMs ?? 0;
   if (live.until > live.start || skewMs > -leastSkewMs || skewMs < -mostSkewMs) return live;
@@ -67,7 +67,7 @@ async function following(context: SourceContext, live: LiveCheckpoint): Promise<
   return await restart(context, live.start + skewMs);
 }
 
-async function restart(context: SourceContext, start: number): Promise<LiveCheckpoint> {
+export async function restart(context: SourceContext, start: number): Promise<LiveCheckpoint> {
   const fresh = checkpointAt(context.settings, align(context, start));
   await context.journal.append({ source: context.settings.name, checkpoint: { name: 'live', value: fresh } });
   return fresh;

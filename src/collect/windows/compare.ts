@@ -1,4 +1,5 @@
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { isObject } from '../../base/json.ts';
 import type { PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
@@ -43,7 +44,7 @@ export async function* compareRange(
 ): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
   const context = openContext(settings, environment);
   await using reader = windowReader(await context.openReader(), settings.name);
-  const covers = coverageOf(context, await context.journal.windows(settings.name, range.from, range.to));
+  const covers = coverageOf(context, await collectedWindows(context, range));
   const size = new WindowSize(context);
   const stretch = { from: range.from, until: { atMost: endCovering(context, range.to) } };
   for (const window of windows(context, stretch, size)) {
@@ -87,7 +88,19 @@ async function* distinctRecords(context: SourceContext, reader: WindowReader, wi
   }
 }
 
-function coverageOf({ settings, seams }: SourceContext, collected: readonly LedgerWindow[]): (time: number) => Coverage {
+/** What was collected of a range; the ledger of a source by cursor tells hours of receipt, so that its checkpoint says it. */
+async function collectedWindows({ journal, settings }: SourceContext, range: Window): Promise<readonly Collected[]> {
+  const windows = await journal.windows(settings.name, range.from, range.to);
+  if (settings.connector.kind !== 'http_cursor') return windows;
+  const live = await journal.checkpoint(settings.name, 'live');
+  const { start, until } = isObject(live) ? live : {};
+  const read = typeof start === 'number' && typeof until === 'number' ? [{ from: start, to: until, complete: true }] : [];
+  return [...read, ...windows.filter(({ lane }) => lane === 'backfill')];
+}
+
+type Collected = Pick<LedgerWindow, 'from' | 'to' | 'complete'>;
+
+function coverageOf({ settings, seams }: SourceContext, collected: readonly Collected[]): (time: number) => Coverage {
   const ranges = collected.flatMap(({ from, to, complete }) =>
     complete && from !== null && to !== null ? [[from, to] as const] : [],
   );

@@ -79,7 +79,7 @@ function askUntimed(reader: WindowReader, state: PageState | null, signal: Abort
 const farMs = 60_000;
 
 /** The time of a page's answer, or no time where its Date is not that of a clock. */
-function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
+export function measuredTime({ memory, seams: { clock }, log }: PageContext, { serverTime }: Page): Pick<Page, 'serverTime'> {
   memory.vendorClock.hasAnswered = true;
   if (serverTime === undefined) return {};
   const wasFar = Math.abs(memory.vendorClock.skewMs ?? 0) > farMs;

@@ -2,12 +2,12 @@ import { PenstockError } from '../../base/errors.ts';
 import { clip } from '../../base/foreign.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
-import type { Page, PageState, RawRecord } from '../connector.ts';
+import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { linkState, nextLink } from './links.ts';
 import { mostRecords, UnreadableRow } from './reply.ts';
 
-type PageContent = Pick<Page, 'records' | 'next' | 'total' | 'mayBeCut'>;
+type PageContent = Pick<CursorPage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'>;
 
 interface PagingContext {
   readonly url: URL;
@@ -44,6 +44,22 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
   };
 }
 
+/** Compiles where a log goes on behind a page, whether or not there is more now. */
+export function compileCursorPaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
+  const readRecords = compileRecords(records, missing === 'empty', Number.POSITIVE_INFINITY);
+  const more = page.more === undefined ? undefined : compilePath(page.more);
+  const told = compileTold(page);
+  return (reply, context) => {
+    const { marked } = context;
+    const cursor = told(reply, context);
+    return {
+      records: labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked)),
+      next: page.kind === 'token' || cursor === undefined ? tokenState(cursor) : linkState(cursor, page, context),
+      more: more === undefined ? undefined : answerOf(more(reply)),
+    };
+  };
+}
+
 const usualSizes: ReadonlySet<number> = new Set([100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000]);
 
 /** True for a reply that nothing follows and that may lack records: vendors cut at a round number, also where a larger size was asked for. */
@@ -51,12 +67,12 @@ function mayBeCut(count: number, size = Infinity): boolean {
   return count >= size || usualSizes.has(count);
 }
 
-function compileRecords(paths: PathsSpec, mayBeMissing: boolean): (reply: unknown) => readonly RawRecord[] {
+function compileRecords(paths: PathsSpec, mayBeMissing: boolean, most = mostRecords): (reply: unknown) => readonly RawRecord[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
     const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
-    if (found !== undefined) return withinCap(found).map(rawRecord);
+    if (found !== undefined) return withinCap(found, most).map(rawRecord);
     // A value of another kind at the path is never an empty list.
     if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
     const keys = isObject(reply)
@@ -84,9 +100,9 @@ function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | 
   return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
 }
 
-function withinCap(found: readonly unknown[]): readonly unknown[] {
-  if (found.length <= mostRecords) return found;
-  throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${mostRecords}`, {
+function withinCap(found: readonly unknown[], most: number): readonly unknown[] {
+  if (found.length <= most) return found;
+  throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${most}`, {
     fix: 'set window.max of the source to less, or read.page.size of the connector',
   });
 }

@@ -6,7 +6,7 @@ import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
-import type { Page, PageRequest, PageState, RawRecord, ReaderDeps, WindowReader } from '../connector.ts';
+import type { CursorPage, Page, PageRequest, PageState, RawRecord, ReaderDeps, WindowReader } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import { compileSplit } from '../record-rules.ts';
@@ -19,7 +19,8 @@ import { requireJson, vendorWords } from './reply.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { compileJudge, type Judge, refusalError, type Verdict } from './verdict.ts';
 
-interface WindowPlan {
+/** A reading of kind http_window, compiled. */
+export interface WindowPlan {
   readonly spec: HttpWindowSpec;
   readonly auth: AuthSpec | undefined;
   readonly request: RequestTemplate;
@@ -57,9 +58,18 @@ interface Sent {
 
 type Try = { readonly retry: number };
 
-/** Opens a reader for one source. `options` gives the values of templates, `secrets` those that no text may show. */
-export function openWindowReader(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps): WindowReader {
-  const walker = new Walker(plan, options, secrets, deps);
+/**
+ * Opens a reader for one source. `options` gives the values of templates, `secrets` those that no text may show; `auth` is what another reader
+ * of the source has opened.
+ */
+export function openWindowReader(
+  plan: WindowPlan,
+  options: Scope,
+  secrets: readonly string[],
+  deps: ReaderDeps,
+  auth?: Authenticator,
+): WindowReader {
+  const walker = new Walker(plan, options, secrets, deps, auth);
   const reader = {
     kind: 'http_window' as const,
     page: (request: PageRequest, signal: AbortSignal) => walker.page(plan.request, request, signal),
@@ -79,29 +89,29 @@ export function openWindowReader(plan: WindowPlan, options: Scope, secrets: read
   );
 }
 
-type AnyPage = Pick<PageRequest, 'state' | 'limit'> & Partial<Pick<PageRequest, 'from' | 'to'>>;
+type AnyPage = Pick<PageRequest, 'state' | 'limit'> & { readonly from?: number | undefined; readonly to?: number | undefined };
 
 /** Asks for pages; holds the credential and counts requests. */
-class Walker {
+export class Walker {
   requestCount = 0;
+  readonly auth: Authenticator;
   readonly #plan: WindowPlan;
   readonly #options: Scope;
   readonly #deps: ReaderDeps;
   readonly #secrets: readonly string[];
-  readonly #auth: Authenticator;
 
-  constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps) {
+  constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps, auth?: Authenticator) {
     this.#plan = plan;
     this.#options = options;
     this.#deps = deps;
     this.#secrets = secrets;
-    this.#auth = openAuth(plan.auth, options, deps.http, deps.seams);
+    this.auth = auth ?? openAuth(plan.auth, options, deps.http, deps.seams);
   }
 
-  async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<Page> {
+  async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<CursorPage> {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
-    const key = `${request.url.origin} ${this.#auth.fingerprint}`;
+    const key = `${request.url.origin} ${this.auth.fingerprint}`;
     const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
     if (verdict.isEmpty) return { records: [], next: null, serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request));
@@ -149,7 +159,7 @@ class Walker {
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty) return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
-      if (isRefused && mayRenew && this.#auth.renew()) {
+      if (isRefused && mayRenew && this.auth.renew()) {
         mayRenew = false;
         return attempt();
       }
@@ -169,7 +179,7 @@ class Walker {
 
   async #send(request: HttpRequest, key: string, signal: AbortSignal): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
-    const proof = await this.#auth.headers(signal);
+    const proof = await this.auth.headers(signal);
     await limit(key, signal);
     this.requestCount += 1;
     const response = await http.request({
@@ -209,7 +219,7 @@ class Walker {
   }
 
   #allSecrets(): readonly string[] {
-    return [...this.#secrets, ...this.#auth.secrets()];
+    return [...this.#secrets, ...this.auth.secrets()];
   }
 }
 

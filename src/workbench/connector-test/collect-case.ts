@@ -5,8 +5,16 @@ import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
-import { pages, SourceMemory } from '../../collect/index.ts';
-import type { Connector, RawRecord, Reader, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import { CursorSteps, pages, SourceMemory } from '../../collect/index.ts';
+import type {
+  Connector,
+  CursorReader,
+  PageState,
+  RawRecord,
+  Reader,
+  RecordFacts,
+  WindowReader,
+} from '../../connectors/connector.ts';
 import { openRecordedClient, type RecordedClient, readReplies, type TestCase } from './test-case.ts';
 
 /** A record with the place it came from: `page-1.json record 3`. */
@@ -29,7 +37,7 @@ const never = new AbortController().signal;
 
 /** Reads a case to its end; throws the PenstockError that a source would fail with. */
 export async function collectCase(connector: Connector, test: TestCase, seams: Seams): Promise<CaseRecords> {
-  if (connector.kind === 'http_window') return collectPages(connector, test, seams);
+  if (connector.kind === 'http_window' || connector.kind === 'http_cursor') return collectPages(connector, test, seams);
   return connector.kind === 'csv_directory' ? collectFiles(connector, test, seams) : collectMessages(connector, test, seams);
 }
 
@@ -64,14 +72,39 @@ async function collectPages(connector: Connector, test: TestCase, seams: Seams):
     });
   const http = openRecordedClient(replies);
   await using reader = openReader(connector, test, http, seams);
-  if (reader.kind !== 'http_window') throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
-  const records = await walk(connector, test, reader, http, seams);
+  const records = await readPages(connector, test, reader, http, seams);
   const unread = replies[http.asked.length];
   if (unread !== undefined)
     throw new PenstockError('PEN_OPERATION_FAILED', `the walk ends before ${unread.file} is read`, {
       fix: 'correct read.page, or delete the pages that do not belong to this walk',
     });
   return { records, asked: http.asked, from: counted(replies.length, 'page') };
+}
+
+function readPages(
+  connector: Connector,
+  test: TestCase,
+  reader: Reader,
+  http: RecordedClient,
+  seams: Seams,
+): Promise<Collected[]> {
+  if (reader.kind === 'http_window') return walk(connector, test, reader, http, seams);
+  if (reader.kind === 'http_cursor') return follow(connector, test, reader, http);
+  throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
+}
+
+/** One poll of a source that begins at the case's `from`. */
+async function follow(connector: Connector, test: TestCase, reader: CursorReader, http: RecordedClient): Promise<Collected[]> {
+  const steps = new CursorSteps(reader);
+  const records: Collected[] = [];
+  for (let [place, isCaughtUp]: [PageState | null, boolean] = [null, false]; !isCaughtUp; ) {
+    const page = await reader.page({ state: place, from: test.window?.from }, never);
+    records.push(...examine(connector, test, page.records, `page-${http.asked.length}.json`));
+    const step = steps.after(place, page);
+    if (step.fault !== undefined) throw step.fault;
+    ({ place, isCaughtUp } = step);
+  }
+  return records;
 }
 
 async function walk(

@@ -1,8 +1,9 @@
-import type { Place } from '../admit.ts';
-import type { LedgerRowRange } from '../checkpoint.ts';
-import type { SourceContext } from '../context.ts';
-import type { WalkedPage } from './scan.ts';
-import type { Window } from './windows.ts';
+import { zeroCounts } from '../journal/counts.ts';
+import type { Place } from './admit.ts';
+import type { LedgerRowRange } from './checkpoint.ts';
+import type { SourceContext } from './context.ts';
+import type { WalkedPage } from './windows/scan.ts';
+import type { Window } from './windows/windows.ts';
 
 const hourMs = 3_600_000;
 
@@ -33,4 +34,18 @@ export function ownRow({ walk, end }: WalkedPage): Place['row'] {
 
 function windowRow({ from, to }: Window, complete: boolean): NonNullable<Place['row']> {
   return { key: `${new Date(from).toISOString()}/${new Date(to).toISOString()}`, from, to, complete };
+}
+
+/** The row that counts what is received in the hour of a time, milliseconds. */
+export function receivedRow(time: number): { readonly key: string; readonly from: number; readonly to: number } {
+  const hour = Math.floor(time / hourMs) * hourMs;
+  return { key: `received ${new Date(hour).toISOString().slice(0, 13)}`, from: hour, to: hour + hourMs - 1 };
+}
+
+/** Completes a row that nothing more is counted in. */
+export async function closeRow(
+  { journal, settings }: Pick<SourceContext, 'journal' | 'settings'>,
+  row: Omit<NonNullable<Place['row']>, 'complete'>,
+): Promise<void> {
+  await journal.append({ source: settings.name, window: { ...row, lane: 'live', ...zeroCounts(), complete: true } });
 }

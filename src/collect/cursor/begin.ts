@@ -1,0 +1,109 @@
+// Where a reading by cursor begins: at its first start, and again when the vendor takes its cursor no more.
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { CursorReader, CursorRequest } from '../../connectors/connector.ts';
+import { zeroCounts } from '../../journal/counts.ts';
+import { type CursorState, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
+import { type SourceContext, vendorNow } from '../context.ts';
+import { idMemoryMs } from '../memory/ids.ts';
+import { restart } from '../windows/begin.ts';
+import { align } from '../windows/windows.ts';
+
+const dayMs = 86_400_000;
+const iso = (time: number): string => new Date(time).toISOString();
+
+export type CursorCheckpoint = LiveCheckpoint & { readonly cursor: CursorState };
+
+/** Reads the live checkpoint, that of a reading by windows too. */
+export async function beginCursor(context: SourceContext, reader: CursorReader): Promise<CursorCheckpoint> {
+  const { settings, log } = context;
+  const now = context.seams.clock.now();
+  const live = await unlessAhead(context, await openLiveCheckpoint(context, align(context, firstStart(settings, now))), now);
+  const { walk: _walk, from: windowFrom, ...rest } = live;
+  const kept = live.cursor;
+  if (kept === undefined) {
+    const from = Math.max(live.start, Math.min(windowFrom ?? live.until, live.until - settings.window.overlapMs));
+    return { ...rest, cursor: { place: null, from, isCaughtUp: false } };
+  }
+  if (kept.place !== null && kept.place.kind !== reader.cursor) {
+    const again = begunAgain(context, { ...rest, cursor: kept }, reader);
+    log.warn(
+      { from: iso(again.cursor.from) },
+      'the stored cursor is of another kind than the connector uses now, reading begins again',
+    );
+    return again;
+  }
+  // Equal rows are numbered from where reading began.
+  const isCut = settings.connector.records.areNamedByContent === true && !kept.isCaughtUp;
+  return { ...rest, cursor: isCut ? { ...kept, place: null } : kept };
+}
+
+/** A first start that was fixed in the future comes from a wrong clock; it is fixed again. */
+async function unlessAhead(context: SourceContext, live: LiveCheckpoint, now: number): Promise<LiveCheckpoint> {
+  const { start } = context.settings;
+  const isProven = live.newest !== undefined && live.newest >= live.start;
+  if (live.start <= now || isProven || (start !== 'now' && !('backMs' in start))) return live;
+  context.log.warn(
+    { start: iso(live.start) },
+    'the first start was fixed in the future, so a clock was wrong; it is fixed again',
+  );
+  return await restart(context, firstStart(context.settings, now));
+}
+
+const justMs = 60_000;
+
+/** The request that reading begins with. */
+export function firstRequest(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorRequest {
+  const { settings } = context;
+  const now = vendorNow(context);
+  const isNew = live.until === live.start && live.newest === undefined;
+  // Only right after the start was fixed: what happened since would be passed over.
+  const atEnd = settings.start === 'now' && begins.atEnd && isNew && Math.abs(now - live.start) < justMs;
+  if (atEnd) return { state: null, atEnd };
+  if (!begins.atTime) return { state: null };
+  const kept = settings.retentionMs === undefined ? 0 : now - settings.retentionMs;
+  const from = Math.max(live.cursor.from, kept);
+  return { state: null, from: from <= 0 ? undefined : align(context, from) };
+}
+
+/** Records before this time are not wanted of a reading that could not begin there, milliseconds; undefined when all of them are. */
+export function floorOf({ cursor: { from, isCaughtUp } }: CursorCheckpoint, { begins }: CursorReader): number | undefined {
+  return begins.atTime || isCaughtUp || from <= 0 ? undefined : from;
+}
+
+/** True where the vendor may have refused a cursor for good, so that reading has to begin again. */
+export function isCursorAtFault({ health }: SourceContext, error: unknown): boolean {
+  if (!(error instanceof PenstockError) || error.status === 429) return false;
+  if (error.code === 'PEN_PAGE_TOKEN_REFUSED') return true;
+  const { walk } = consequenceOf(error);
+  // Anything else may pass: it counts when the poll before this one failed too.
+  return health.failures > 0 && walk !== undefined && walk !== 'skip_file';
+}
+
+/**
+ * The checkpoint of a reading that begins again: before the newest record, by the overlap, or with the vendor's oldest. Never so far back that
+ * ids are forgotten there: what had been collected would be taken for new.
+ */
+export function begunAgain(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorCheckpoint {
+  const { settings, seams } = context;
+  const now = seams.clock.now();
+  const remembered = Math.min(now - idMemoryMs(settings) + dayMs, live.until);
+  const settled = Math.min(live.newest ?? live.until, live.until) - settings.window.overlapMs;
+  // Lost once more on the way: what lies before that way's beginning had been read.
+  const since = live.cursor.isCaughtUp ? settled : Math.max(settled, live.cursor.from);
+  const from = Math.max(live.start, remembered, begins.atTime ? since : live.start);
+  return { ...live, cursor: { place: null, from, isCaughtUp: false, begunAgain: { at: now, from } } };
+}
+
+/** Says in the log and in the ledger that reading begins again. */
+export async function tellBegunAgain(
+  { journal, settings, seams, log }: SourceContext,
+  { cursor }: CursorCheckpoint,
+  { begins }: CursorReader,
+  error: unknown,
+): Promise<void> {
+  const from = begins.atTime ? iso(cursor.from) : 'the oldest that the vendor has';
+  log.warn({ err: error, from }, 'the vendor does not take the cursor any more, reading begins again');
+  const key = `cursor lost ${iso(seams.clock.now())}, read again from ${from}`;
+  const window = { key, from: null, to: null, lane: 'live' as const, ...zeroCounts(), complete: true };
+  await journal.append({ source: settings.name, window });
+}

@@ -1,0 +1,270 @@
+// A source whose vendor goes on from a cursor: beginning (no cursor yet) -> reading on, page by page, each committed with the cursor behind it ->
+// caught up, until the next poll goes on from there. A cursor that the vendor takes no more leads back to the beginning.
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type {
+  CursorPage,
+  CursorReader,
+  CursorRequest,
+  PageState,
+  RawRecord,
+  Reader,
+  RecordFacts,
+} from '../../connectors/connector.ts';
+import { admit } from '../admit.ts';
+import type { CursorState } from '../checkpoint.ts';
+import { type Halt, type SourceContext, untilRoom, vendorNow } from '../context.ts';
+import { EqualRows, examineAll } from '../examine.ts';
+import { type Kind, type Poll, readerOf } from '../kind.ts';
+import { closeRow, receivedRow } from '../ledger-row.ts';
+import { OwnRecords } from '../own-records.ts';
+import { following } from '../windows/begin.ts';
+import { measuredTime } from '../windows/pages.ts';
+import {
+  beginCursor,
+  begunAgain,
+  type CursorCheckpoint,
+  firstRequest,
+  floorOf,
+  isCursorAtFault,
+  tellBegunAgain,
+} from './begin.ts';
+import { numberedOn } from './equal-rows.ts';
+import { CursorSteps } from './step.ts';
+
+const dayMs = 86_400_000;
+/** Records that are examined and committed at once: a page may hold any number. */
+const recordsAtOnce = 5_000;
+
+export class CursorKind implements Kind {
+  readonly hasWindows = true;
+  readonly #context: SourceContext;
+  #cursor: CursorState | undefined;
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+  }
+
+  async poll(reader: Reader, { halt }: Poll): Promise<void> {
+    const poll = new CursorPoll(this.#context, readerOf('http_cursor', reader), halt);
+    await poll.readOn((cursor) => {
+      this.#cursor = cursor;
+    });
+  }
+
+  /** Times in milliseconds since the epoch. */
+  details(): Readonly<Record<string, unknown>> {
+    if (this.#cursor === undefined) return {};
+    const { isCaughtUp, begunAgain: again } = this.#cursor;
+    return { caught_up: isCaughtUp, ...(again === undefined ? {} : { begun_again: again }) };
+  }
+
+  warnings(): readonly string[] {
+    const again = this.#cursor?.begunAgain;
+    if (again === undefined || this.#context.seams.clock.now() - again.at > dayMs) return [];
+    const [at, from] = [again.at, again.from].map((time) => new Date(time).toISOString());
+    return [
+      `the vendor did not take the cursor any more at ${at}; everything since ${from} was asked for again, what showed up later than that may lack`,
+    ];
+  }
+}
+
+/** A page with where it was asked for. */
+interface Asked {
+  readonly page: CursorPage;
+  /** The checkpoint that it goes on from: begun again where the cursor was refused. */
+  readonly live: CursorCheckpoint;
+  /** When it was asked for, milliseconds on the vendor's clock. */
+  readonly began: number;
+}
+
+/** One poll of a source by cursor. */
+class CursorPoll {
+  readonly #context: SourceContext;
+  readonly #reader: CursorReader;
+  readonly #halt: Halt;
+  readonly #steps: CursorSteps;
+  readonly #equalRows = new EqualRows();
+  #ownRecords: OwnRecords | undefined;
+  /** True while the pages of this poll go back to a first request. */
+  #isFromStart = false;
+
+  constructor(context: SourceContext, reader: CursorReader, halt: Halt) {
+    this.#context = context;
+    this.#reader = reader;
+    this.#halt = halt;
+    this.#steps = new CursorSteps(reader);
+  }
+
+  /** Reads until the vendor has no more; `onCursor` hears of each cursor that was committed. */
+  async readOn(onCursor: (cursor: CursorState) => void): Promise<void> {
+    const { health, settings, state } = this.#context;
+    let live = await beginCursor(this.#context, this.#reader);
+    for (let pages = 0; pages < settings.connector.defaults.maxPages; pages += 1) {
+      onCursor(live.cursor);
+      state.cursor = live.until;
+      this.#halt.soft.throwIfAborted();
+      await untilRoom(this.#context, this.#halt.soft);
+      const asked = await this.#ask(live);
+      const { place } = asked.live.cursor;
+      const step = this.#steps.after(place, asked.page);
+      live = await this.#take(asked, step.place, step.isCaughtUp);
+      onCursor(live.cursor);
+      state.cursor = live.until;
+      health.answered();
+      if (step.fault !== undefined) throw step.fault;
+      if (step.isCaughtUp) return;
+      // What no later poll reads again ends failures.
+      if (live.cursor.place !== place && asked.page.records.length > 0) await health.succeeded();
+    }
+  }
+
+  /** Asks for the page at the cursor, or for the first one again where the vendor takes the cursor no more. */
+  async #ask(live: CursorCheckpoint): Promise<Asked> {
+    const { place } = live.cursor;
+    if (place === null) return this.#askFirst(live);
+    const began = vendorNow(this.#context);
+    try {
+      return { live, began, page: await this.#page({ state: place }) };
+    } catch (error) {
+      if (!isCursorAtFault(this.#context, error)) throw error;
+      // Until the first page has come, the cursor stays: it may be the vendor that is away.
+      const asked = await this.#askFirst(begunAgain(this.#context, live, this.#reader));
+      await tellBegunAgain(this.#context, asked.live, this.#reader, error);
+      return asked;
+    }
+  }
+
+  async #askFirst(live: CursorCheckpoint): Promise<Asked> {
+    const began = vendorNow(this.#context);
+    const request = firstRequest(this.#context, live, this.#reader);
+    const page = await this.#page(request);
+    const moved = await following(this.#context, live);
+    // The first answer told that our clock is ahead: what the vendor writes from now on would lie before the start.
+    if (moved !== live) return this.#askFirst({ ...moved, cursor: { place: null, from: moved.start, isCaughtUp: false } });
+    this.#isFromStart = true;
+    if (request.atEnd !== true) return { live, began, page };
+    return { page, began, live: { ...live, start: began, until: began, cursor: { ...live.cursor, from: began } } };
+  }
+
+  /** Notes how many requests left this machine, also when they failed: each may show up in the vendor's log. */
+  async #page(request: CursorRequest): Promise<CursorPage> {
+    const before = this.#reader.requestCount;
+    try {
+      const page = await this.#reader.page(request, this.#halt.hard);
+      return { ...page, ...measuredTime(this.#context, page) };
+    } catch (error) {
+      throw request.state === null ? refusedAtStart(error) : error;
+    } finally {
+      this.#context.memory.requests.add(vendorNow(this.#context), this.#reader.requestCount - before);
+    }
+  }
+
+  /** Commits a page, and with its last record the cursor behind it; returns the checkpoint after it. */
+  async #take({ page: { records, serverTime }, live, began }: Asked, place: PageState | null, isCaughtUp: boolean) {
+    const row = await this.#openRow(live);
+    const end = { place, isCaughtUp, began: Math.min(began, serverTime ?? began), count: records.length };
+    const ownRecords = { leavesOut: this.#leavesOut(live) };
+    let at: CursorCheckpoint = { ...live, row };
+    for (let start = 0; ; start += recordsAtOnce) {
+      const raws = records.slice(start, start + recordsAtOnce);
+      const facts = await this.#examine(raws, (live.cursor.taken ?? 0) - start);
+      at = { ...at, ...newestOf(at, facts, began) };
+      const isLast = start + recordsAtOnce >= records.length;
+      const value = isLast ? after(this.#context, at, end) : partly(at, start + raws.length);
+      const counts = await admit(this.#context, facts, {
+        lane: 'live',
+        row: receivedRow(row.from),
+        checkpoint: { name: 'live', value },
+        partly: (count) => ({ name: 'live', value: partly(at, start + count) }),
+        ownRecords,
+      });
+      this.#context.log.debug({ ...counts }, 'page collected');
+      this.#noteOutside(live, facts);
+      if (isLast) return value;
+    }
+  }
+
+  /** The ledger's row of this hour; the one before it is complete. */
+  async #openRow({ row }: CursorCheckpoint): Promise<{ readonly from: number; readonly to: number }> {
+    const { key: _key, ...hour } = receivedRow(this.#context.seams.clock.now());
+    const isHour = row !== undefined && receivedRow(row.from).to === row.to;
+    if (isHour && row.from !== hour.from) await closeRow(this.#context, receivedRow(row.from));
+    return hour;
+  }
+
+  /** Facts of a part of a page, of which the first `known` had been committed before. */
+  async #examine(raws: readonly RawRecord[], known: number): Promise<readonly RecordFacts[]> {
+    const facts = await examineAll(this.#context, raws);
+    if (this.#isFromStart) return this.#equalRows.number(this.#context, raws, facts, undefined);
+    const split = Math.max(0, Math.min(facts.length, known));
+    return [...facts.slice(0, split), ...(await numberedOn(this.#context, raws.slice(split), facts.slice(split)))];
+  }
+
+  #leavesOut(live: CursorCheckpoint): (facts: RecordFacts) => boolean {
+    const floor = floorOf(live, this.#reader);
+    const since = Math.min(live.newest ?? live.until, live.until);
+    this.#ownRecords ??= new OwnRecords(this.#context, since, vendorNow(this.#context));
+    const own = this.#ownRecords;
+    return (facts) => (floor !== undefined && facts.time !== undefined && facts.time < floor) || own.leavesOut(facts);
+  }
+
+  /** Records from long before the time that was asked for: the vendor did not filter, or its link lost the time. */
+  #noteOutside({ cursor: { from, isCaughtUp } }: CursorCheckpoint, facts: readonly RecordFacts[]): void {
+    const { memory, settings } = this.#context;
+    if (isCaughtUp || !this.#reader.begins.atTime) return;
+    const least = from - Math.max(dayMs, settings.window.overlapMs);
+    memory.outsideWindow += facts.filter(({ time }) => time !== undefined && time < least).length;
+  }
+}
+
+/** The checkpoint within a page. */
+function partly(live: CursorCheckpoint, taken: number): CursorCheckpoint {
+  return live.cursor.place === null ? live : { ...live, cursor: { ...live.cursor, taken } };
+}
+
+interface PageEnd {
+  readonly place: PageState | null;
+  readonly isCaughtUp: boolean;
+  readonly began: number;
+  readonly count: number;
+}
+
+/** The checkpoint behind a page. */
+function after(
+  { settings }: SourceContext,
+  live: CursorCheckpoint,
+  { place, isCaughtUp, began, count }: PageEnd,
+): CursorCheckpoint {
+  const { taken: _taken, ...cursor } = live.cursor;
+  const until = isCaughtUp ? began : Math.min(began, live.newest ?? live.until);
+  const hasStayed = place !== null && place === cursor.place;
+  // Without a cursor the next poll begins again: before what it has read.
+  const isPlaceless = place === null && count > 0;
+  const from = isPlaceless
+    ? Math.max(cursor.from, Math.min(live.newest ?? until, until) - settings.window.overlapMs)
+    : cursor.from;
+  return {
+    ...live,
+    until,
+    cursor: { ...cursor, place, from, isCaughtUp: isCaughtUp || cursor.isCaughtUp, ...(hasStayed ? { taken: count } : {}) },
+  };
+}
+
+/** A record that is dated in the future does not say how far the log is read. */
+function newestOf({ newest }: CursorCheckpoint, facts: readonly RecordFacts[], now: number): { readonly newest?: number } {
+  let latest = newest ?? Number.NEGATIVE_INFINITY;
+  for (const { time } of facts) if (time !== undefined && time > latest) latest = Math.min(time, Math.max(latest, now));
+  return latest === Number.NEGATIVE_INFINITY ? {} : { newest: latest };
+}
+
+/** Nothing smaller can be asked for where reading begins: a person must see why the vendor refuses. */
+function refusedAtStart(error: unknown): unknown {
+  if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') return error;
+  const { status } = error;
+  if (status === undefined || status >= 500) return error;
+  return new PenstockError('PEN_SOURCE_REFUSED', error.message, {
+    status,
+    cause: error,
+    fix: 'check the options, and what the vendor says about the first request of this API',
+  });
+}

@@ -1,0 +1,311 @@
+import { describe, expect, it } from 'vitest';
+import { day, hour, minute, never, noon } from '../fixture.ts';
+import { entry, formNames, logVendor, runFor } from './log-vendor.ts';
+
+const lost = 'the vendor does not take the cursor any more, reading begins again';
+const names = (count: number, prefix = 'e'): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+describe.each(formNames)('a log followed by %s', (form) => {
+  it('gives each record once, over pages, polls and processes', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(8).map((id, i) => entry(id, noon - 30 * minute + i)));
+    vendor.entries.push(...names(8, 'later').map((id, i) => entry(id, noon + i * minute)));
+
+    await runFor(vendor, 3);
+    const status = await runFor(vendor, 10);
+
+    expect(vendor.ids()).toEqual([...names(8), ...names(8, 'later')]);
+    expect(status).toMatchObject({ state: 'idle', consecutive_failures: 0, warnings: [], details: { caught_up: true } });
+    expect(status.cursor_age_seconds).toBeLessThanOrEqual(61);
+  });
+
+  it('brings a record by itself that shows up hours after its time', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(entry('a', noon - minute), entry('late', noon - 50 * minute, noon + 2 * hour));
+    vendor.entries.push(entry('z', noon + 2 * hour + minute));
+
+    await runFor(vendor, 130);
+
+    expect(vendor.ids()).toEqual(['a', 'late', 'z']);
+  });
+
+  it.each([400, 403, 404, 410, 422, 500])(
+    'reads again before the newest record when its cursor is answered with %d',
+    async (status) => {
+      const vendor = logVendor(form);
+      vendor.entries.push(...names(8).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+      await runFor(vendor, 3);
+      // While nobody looked, the vendor forgot its cursors.
+      vendor.entries.push(...names(5, 'new').map((id, i) => entry(id, noon + 4 * minute + i)));
+      const refused = new Set(vendor.asks.map(({ cursor }) => cursor).filter((cursor) => cursor !== undefined && cursor !== '0'));
+      vendor.onAsk = ({ cursor, count }) => (cursor !== undefined && refused.has(cursor) && count < 60 ? { status } : undefined);
+      refused.add(vendor.asks.at(-1)?.cursor ?? '');
+      refused.add('8');
+      refused.add('e7');
+      if (status === 500) await runFor(vendor, 2);
+
+      const shown = await runFor(vendor, 2);
+
+      expect(vendor.ids()).toEqual([...names(8), ...names(5, 'new')]);
+      expect(shown).toMatchObject({ state: 'idle', consecutive_failures: 0 });
+      expect(shown.warnings.filter((text) => text.includes('did not take the cursor')).length).toBe(1);
+      const rows = await vendor.journal.windows('s', 0, noon + day);
+      expect(rows.filter(({ key }) => key.startsWith('cursor lost')).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('keeps its cursor while the vendor is away as a whole, and loses nothing', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(20).map((id, i) => entry(id, noon + i * minute)));
+    vendor.onAsk = () =>
+      vendor.clock.now() > noon + 5 * minute && vendor.clock.now() < noon + 15 * minute ? { status: 503 } : undefined;
+
+    const status = await runFor(vendor, 40);
+
+    expect(vendor.ids()).toEqual(names(20));
+    expect([status.state, vendor.said(lost)]).toEqual(['idle', 0]);
+  });
+
+  it('is held when the credential is refused, and goes on from the same cursor', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(4).map((id, i) => entry(id, noon - minute + i)));
+    await runFor(vendor, 2);
+    vendor.onAsk = () => ({ status: 401 });
+    const held = await runFor(vendor, 2);
+    vendor.onAsk = () => undefined;
+    vendor.entries.push(entry('after', vendor.clock.now() + 1));
+
+    await runFor(vendor, 3);
+
+    expect(held.state).toBe('hold');
+    expect([vendor.ids(), vendor.said(lost)]).toEqual([[...names(4), 'after'], 0]);
+  });
+
+  it('ends every poll where an empty page names a new cursor each time', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(entry('a', noon - minute));
+    vendor.onAsk = ({ cursor, count }) => {
+      if (cursor === undefined || form === 'last_id') return undefined;
+      if (form === 'polling_link') return { json: [], headers: { link: `<?after=${1000 + count}>; rel="next"` } };
+      return {
+        json: { data: [], entries: [], cursor: `${1000 + count}`, next_stream_position: `${1000 + count}`, has_more: false },
+      };
+    };
+
+    await runFor(vendor, 5);
+
+    expect(vendor.asks.length).toBeLessThan(9);
+  });
+
+  it('stays where it is when a page names no cursor, and takes what comes', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(4).map((id, i) => entry(id, noon - minute + i)));
+    await runFor(vendor, 2);
+    vendor.entries.push(entry('b', noon + 3 * minute), entry('c', noon + 5 * minute));
+    vendor.onAsk = (_ask, usual) => {
+      const { json } = usual();
+      if (Array.isArray(json)) return form === 'last_id' ? undefined : { json };
+      const { cursor: _cursor, next_stream_position: _position, ...rest } = json as Record<string, unknown>;
+      return { json: { ...rest, cursor: null } };
+    };
+
+    const status = await runFor(vendor, 6);
+
+    expect(vendor.ids()).toEqual([...names(4), 'b', 'c']);
+    expect(status).toMatchObject({ state: 'idle', consecutive_failures: 0 });
+  });
+
+  it('never waits for ever behind a full page without a cursor, and says so', async () => {
+    if (form === 'last_id') return;
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(9).map((id, i) => entry(id, noon - 9 * minute + i)));
+    vendor.onAsk = (_ask, usual) => {
+      const { json } = usual();
+      if (Array.isArray(json)) return { json };
+      return { json: { ...(json as object), cursor: undefined, next_stream_position: undefined } };
+    };
+
+    const status = await runFor(vendor, 3);
+
+    expect([vendor.ids(), status.state]).toEqual([names(3), 'failing']);
+    expect(status.last_error?.message).toMatch(/names no cursor, so that nothing behind it can be asked for/);
+  });
+});
+
+describe('where reading begins', () => {
+  it('asks for the start of the source where the vendor takes a time', async () => {
+    const vendor = logVendor('polling_link');
+    vendor.entries.push(entry('old', noon - 3 * hour), entry('new', noon - 30 * minute));
+
+    await runFor(vendor, 1);
+
+    expect([vendor.ids(), vendor.asks[0]?.since]).toEqual([['new'], noon - hour]);
+  });
+
+  it('reads from the oldest where the vendor takes none, and leaves out what lies before the start', async () => {
+    const vendor = logVendor('last_id');
+    vendor.entries.push(entry('old', noon - 3 * hour), entry('new', noon - 30 * minute));
+
+    const status = await runFor(vendor, 1);
+
+    expect([vendor.ids(), status.records]).toEqual([['new'], { fetched: 2, new: 1, duplicate: 0, excluded: 1, unreadable: 0 }]);
+  });
+
+  it('takes a record of before the start that shows up later', async () => {
+    const vendor = logVendor('last_id');
+    vendor.entries.push(entry('new', noon - 30 * minute), entry('late', noon - 3 * hour, noon + 3 * minute));
+
+    await runFor(vendor, 5);
+
+    expect(vendor.ids()).toEqual(['new', 'late']);
+  });
+
+  it('begins at the end of the log for a source that starts now', async () => {
+    const vendor = logVendor('position');
+    vendor.entries.push(...names(9).map((id, i) => entry(id, noon - 9 * minute + i)), entry('after', noon + 2 * minute));
+
+    await runFor(vendor, 4, { start: 'now' });
+
+    expect([vendor.asks[0]?.cursor, vendor.ids()]).toEqual(['now', ['after']]);
+  });
+
+  it('reads from the oldest for a source that was to start now while the vendor was away', async () => {
+    const vendor = logVendor('position');
+    vendor.entries.push(entry('before', noon - minute), entry('during', noon + 5 * minute), entry('after', noon + 20 * minute));
+    vendor.onAsk = () => (vendor.clock.now() < noon + 10 * minute ? { status: 503 } : undefined);
+
+    await runFor(vendor, 40, { start: 'now' });
+
+    expect(vendor.ids()).toEqual(['during', 'after']);
+  });
+
+  it('asks for no time that the vendor has forgotten, and for none at all where nobody knows the oldest', async () => {
+    const kept = logVendor('polling_link', { 'cursor.retention': '2d' });
+    const unknown = logVendor('polling_link');
+
+    await runFor(kept, 1, { start: { at: 0 } });
+    await runFor(unknown, 1, { start: { at: 0 } });
+
+    expect([kept.asks[0]?.since, unknown.asks[0]?.since]).toEqual([noon - 2 * day, undefined]);
+  });
+
+  it('follows the clock of the vendor where ours is ahead', async () => {
+    const vendor = logVendor('polling_link');
+    const behind = 2 * day;
+    vendor.entries.push(entry('a', noon - behind + 3 * minute, noon + 3 * minute));
+    vendor.onAsk = (_ask, usual) => {
+      const answer = usual();
+      return { ...answer, headers: { ...answer.headers, date: new Date(vendor.clock.now() - behind).toUTCString() } };
+    };
+
+    await runFor(vendor, 5, { start: 'now' });
+
+    expect([vendor.ids(), vendor.asks.map(({ since }) => since).filter((since) => since !== undefined)]).toEqual([
+      ['a'],
+      [noon, noon - behind],
+    ]);
+  });
+
+  it('holds when even the first request is refused', async () => {
+    const vendor = logVendor('polling_link');
+    vendor.onAsk = () => ({ status: 400, json: { errorSummary: 'since is not a time' } });
+
+    const { state, last_error: error } = await runFor(vendor, 1);
+
+    expect([state, error?.message]).toEqual(['hold', expect.stringContaining('answered 400 "since is not a time"')]);
+  });
+});
+
+it.each(['position', 'post_body'] as const)(
+  'goes round no circle of cursors (%s), and collects what lies on it',
+  async (form) => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(9).map((id, i) => entry(id, noon - 9 * minute + i)));
+    vendor.onAsk = (_ask, usual) => {
+      const { json } = usual() as { json: Record<string, unknown> };
+      const end = String(json['cursor'] ?? json['next_stream_position']);
+      const place = end === '9' ? '3' : end;
+      return { json: { ...json, cursor: place, next_stream_position: place, has_more: true } };
+    };
+
+    const status = await runFor(vendor, 3);
+
+    expect([vendor.ids(), status.state, status.last_error?.code]).toEqual([names(9), 'failing', 'PEN_PAGE_LOOP']);
+    expect(vendor.asks.length).toBeLessThan(40);
+  },
+);
+
+it('goes on with what a page of one poll left when a cursor goes backwards in the next', async () => {
+  const vendor = logVendor('position');
+  vendor.entries.push(...names(6).map((id, i) => entry(id, noon - 9 * minute + i)));
+  await runFor(vendor, 2);
+  let isBack = false;
+  vendor.onAsk = () => {
+    if (isBack) return undefined;
+    isBack = true;
+    return { json: { entries: [], next_stream_position: 2 } };
+  };
+  vendor.entries.push(entry('new', noon + 3 * minute));
+
+  const status = await runFor(vendor, 4);
+
+  expect([vendor.ids(), status.state]).toEqual([[...names(6), 'new'], 'idle']);
+});
+
+it('collects a page of 100,000 tiny records', async () => {
+  const vendor = logVendor('position');
+  const time = new Date(noon - minute).toISOString();
+  vendor.onAsk = ({ cursor }) => ({
+    json: {
+      entries: cursor === '0' ? Array.from({ length: 100_000 }, (_, i) => ({ id: i, time })) : [],
+      next_stream_position: 100_000,
+    },
+  });
+
+  await using loop = vendor.open();
+  await vendor.clock.until(loop.pollOnce(never));
+
+  expect([loop.status().records.new, loop.status().details]).toEqual([100_000, { caught_up: true }]);
+});
+
+it('takes over a source that was read by windows, without a loss and without a double', async () => {
+  const vendor = logVendor('polling_link');
+  vendor.entries.push(...names(6).map((id, i) => entry(id, noon - 10 * minute + i * minute)));
+  await runFor(vendor, 1);
+  const { cursor: _cursor, ...live } = (await vendor.journal.checkpoint('s', 'live')) as Record<string, unknown>;
+  const walk = {
+    from: noon - 30 * minute,
+    to: noon,
+    readFrom: noon - 30 * minute,
+    state: { kind: 'link', path: '/x' },
+    pages: 3,
+    began: noon,
+  };
+  await vendor.journal.append({
+    source: 's',
+    checkpoint: { name: 'live', value: { ...live, until: noon - 5 * minute, from: noon - 12 * minute, walk } },
+  });
+  vendor.entries.push(entry('late', noon - 11 * minute, noon + 2 * minute), entry('new', noon + 3 * minute));
+  const before = vendor.asks.length;
+
+  await runFor(vendor, 5);
+
+  expect(vendor.ids()).toEqual([...names(6), 'late', 'new']);
+  expect(vendor.asks[before]).toMatchObject({ cursor: undefined, since: noon - 25 * minute });
+});
+
+it('begins again when the connector looks for its cursor in another place than before', async () => {
+  const vendor = logVendor('position');
+  vendor.entries.push(...names(4).map((id, i) => entry(id, noon - 10 * minute + i)));
+  await runFor(vendor, 1);
+  const live = (await vendor.journal.checkpoint('s', 'live')) as { cursor: object };
+  const cursor = { ...live.cursor, place: { kind: 'link', path: '/v1/logs?after=4' } };
+  await vendor.journal.append({ source: 's', checkpoint: { name: 'live', value: { ...live, cursor } } });
+
+  await runFor(vendor, 2);
+
+  expect([
+    vendor.ids(),
+    vendor.said('the stored cursor is of another kind than the connector uses now, reading begins again'),
+  ]).toEqual([names(4), 1]);
+});
