@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import nock from 'nock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
-import type { PageRequest, WindowReader } from '../../src/connectors/connector.ts';
+import type { CursorReader, PageRequest, Reader, WindowReader } from '../../src/connectors/connector.ts';
 import { nextLink } from '../../src/connectors/http-window/links.ts';
 import { openSource, shippedConnectors } from './open-source.ts';
 
@@ -18,9 +18,16 @@ afterEach(() => {
   nock.cleanAll();
 });
 
+/** What asks for ranges. */
+function rangeOf(reader: Reader): WindowReader {
+  const { range } = reader as CursorReader;
+  if (range === undefined) throw new Error('no range');
+  return range;
+}
+
 const page = async (request: PageRequest = window): ReturnType<WindowReader['page']> => {
   await using opened = await openSource('okta', options);
-  return (opened.reader as WindowReader).page(request, signal);
+  return rangeOf(opened.reader).page(request, signal);
 };
 const link = (url: string): string => `<${origin}/api/v1/logs?limit=1000>; rel="self", <${url}>; rel="next"`;
 
@@ -113,9 +120,29 @@ describe('paging by Link headers', () => {
         'x-rate-limit-reset': String(Date.UTC(2026, 10, 21, 10, 0, 30) / 1000),
       });
 
-    await (opened.reader as WindowReader).page(window, signal);
+    await rangeOf(opened.reader).page(window, signal);
 
     expect(opened.news.map(([, state]) => state)).toEqual([{ limit: 120, remaining: 3, resetMs: 30_000 }]);
+  });
+});
+
+describe('the polling link', () => {
+  it('is kept behind an empty page too, and asked for with the credential', async () => {
+    await using opened = await openSource('okta', options);
+    const reader = opened.reader as CursorReader;
+    nock(origin, { reqheaders: { authorization: 'SSWS 00secret-token' } })
+      .get('/api/v1/logs?since=2026-11-20T10%3A00%3A00.005Z&sortOrder=ASCENDING&limit=1000')
+      .reply(200, [{ uuid: '1' }], { link: link(`${origin}/api/v1/logs?after=16_1`) })
+      .get('/api/v1/logs?after=16_1')
+      .reply(200, [], { link: link(`${origin}/api/v1/logs?after=16_2`) });
+
+    const first = await reader.page({ state: null, from: window.from }, signal);
+    const second = await reader.page({ state: first.next }, signal);
+
+    expect([first, second]).toEqual([
+      { records: [{ value: { uuid: '1' } }], next: { kind: 'link', path: '/api/v1/logs?after=16_1' } },
+      { records: [], next: { kind: 'link', path: '/api/v1/logs?after=16_2' } },
+    ]);
   });
 });
 

@@ -63,9 +63,8 @@ async function startSystemLog(entries: readonly Entry[], token: string) {
       return;
     }
     const [since, until] = [url.searchParams.get('since'), url.searchParams.get('until')].map((text) => Date.parse(text ?? ''));
-    const matching = entries.filter(
-      ({ published }) => Date.parse(published) >= (since ?? 0) && Date.parse(published) < (until ?? 0),
-    );
+    const to = Number.isNaN(until) ? Number.POSITIVE_INFINITY : (until ?? 0);
+    const matching = entries.filter(({ published }) => Date.parse(published) >= (since ?? 0) && Date.parse(published) < to);
     const start = after === null ? 0 : Number(after.split('-')[1]);
     const page = matching.slice(start, start + perPage);
     const next = new URL(url);
@@ -109,11 +108,10 @@ it('collects every event type through the real daemon, page by page, and gives e
   const [first] = log.asked;
   expect(Object.fromEntries(first?.searchParams ?? [])).toEqual({
     since: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
-    until: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
     sortOrder: 'ASCENDING',
     limit: '1000',
   });
-  // The last cursor leads to an empty page, which ends the walk.
+  // The last cursor leads to an empty page, which ends the poll.
   expect(log.asked.at(-1)?.searchParams.get('after')).toBe(`cursor-${entries.length}`);
 });
 
