@@ -241,7 +241,7 @@ describe('a fault', () => {
       'kind: http_window',
       'kind: http_windw',
       [
-        'connector.yaml:8:9 (read.kind): the kind of reading is missing or unknown\n  fix: set read.kind to one of http_window, csv_directory, pulsar_websocket',
+        'connector.yaml:8:9 (read.kind): the kind of reading is missing or unknown\n  fix: set read.kind to one of http_window, http_cursor, csv_directory, pulsar_websocket',
       ],
     ],
     [
