@@ -14,9 +14,9 @@ interface Consequence {
   readonly walk?: 'halve' | 'restart' | 'restart_stored' | 'drop_and_halve' | 'skip_file';
   /**
    * What a source does that its reading could not help: `hold` waits for a person, `fail_poll` tries again at the next poll, and a job
-   * after a pause. Absent: a job ends with it.
+   * after a pause; `end` ends its loop, because another process goes on with it. Absent: a job ends with it.
    */
-  readonly source?: 'hold' | 'fail_poll';
+  readonly source?: 'hold' | 'fail_poll' | 'end';
   /** `hold`: a sink waits for a person. */
   readonly sink?: 'hold';
 }
@@ -49,7 +49,7 @@ const codes = {
   PEN_JOURNAL_UNWRITABLE: { exit: 1, source: 'fail_poll' },
   PEN_JOURNAL_FULL: { source: 'fail_poll' },
   PEN_JOURNAL_UNAVAILABLE: { exit: 1, source: 'fail_poll' },
-  PEN_JOURNAL_FENCED: { exit: 1, source: 'fail_poll' },
+  PEN_JOURNAL_FENCED: { exit: 1, source: 'end' },
   PEN_DATA_DIR_UNSAFE: { exit: 1 },
   PEN_NOT_FOUND: { exit: 1 },
   PEN_OPERATION_FAILED: { exit: 1 },

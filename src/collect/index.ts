@@ -14,7 +14,7 @@ export { CursorSteps } from './cursor/step.ts';
 export { importCsvFiles } from './files/import.ts';
 export { idMemoryMs, pinnedIdMemoryMs } from './memory/ids.ts';
 export { describeShortfalls, parseShortfalls, type Shortfall, shortfallsNote } from './memory/shortfalls.ts';
-export { SourceMemory } from './memory/source-memory.ts';
+export { forgetMemory, SourceMemory } from './memory/source-memory.ts';
 export {
   parseUnknownCounts,
   unknownActionsNote,

@@ -1,6 +1,6 @@
 // The life of a source: starting -> idle <-> polling (<-> waiting_for_room), after a failure shown as failing, on a refusal as hold, until
 // stopped. No error ends it; only disposing does.
-import { asPenstockError } from '../base/errors.ts';
+import { asPenstockError, consequenceOf } from '../base/errors.ts';
 import { Signal } from '../base/signal.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { Halt, SourceContext } from './context.ts';
@@ -111,6 +111,11 @@ export class PollLoop implements SourceLoop {
       return undefined;
     } catch (thrown) {
       if (halt.soft.aborted) return undefined;
+      if (consequenceOf(thrown).source === 'end') {
+        this.#context.log.info({ err: thrown }, 'another replica has the source now, the loop ends here');
+        this.#soft.abort(new DOMException('the source is owned elsewhere', 'AbortError'));
+        return undefined;
+      }
       return await health.failed(asPenstockError(thrown));
     }
   }

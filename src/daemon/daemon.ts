@@ -9,14 +9,13 @@ import { tellAll } from '../base/secrets.ts';
 import type { Config } from '../config/config.ts';
 import { pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
-import { type JobRunner, type OwnOperations, startJobRunner } from '../operate/jobs/runner.ts';
+import { JobRunner, type OwnOperations } from '../operate/jobs/runner.ts';
 import { readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { liveStatus, type StatusReport } from '../operate/report/status.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { LiveRuntime } from '../runtime/live-runtime.ts';
 import { userAgentOf } from '../runtime/open-runtime.ts';
-import type { Runtime } from '../runtime/runtime.ts';
 import { Activity } from './activity.ts';
 import { Configuration, logRegistration, type ReloadReport } from './configuration.ts';
 import { Measures } from './measure.ts';
@@ -70,7 +69,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
 
 /** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
 export class Daemon implements AsyncDisposable {
-  readonly runtime: Runtime;
+  readonly runtime: LiveRuntime;
   readonly #configuration: Configuration;
   readonly #startedAt: number;
   readonly #measures: Measures;
@@ -83,7 +82,7 @@ export class Daemon implements AsyncDisposable {
 
   constructor(
     configuration: Configuration,
-    runtime: Runtime,
+    runtime: LiveRuntime,
     open: AsyncDisposableStack,
     measures = new Measures(runtime.seams.clock),
   ) {
@@ -99,13 +98,12 @@ export class Daemon implements AsyncDisposable {
 
   /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
   async start(): Promise<void> {
-    const { seams, log, sources } = this.runtime;
+    const { seams, log } = this.runtime;
     const { admin, data_dir: dataDir } = this.#configuration.current;
     this.#measures.start();
     this.#open.use(this.#activity).start();
     this.#open.use(await startAdmin({ ...admin, dataDir, seams, log, operations: this.#operations() }));
-    this.startSinks();
-    for (const { loop } of sources.values()) loop.start();
+    this.runtime.start();
     this.startJobs({ reload: (job, _runtime, report) => this.#reloadAs(job, report) });
     this.#watching = watchFiles(
       () => this.#configuration.current,
@@ -115,13 +113,8 @@ export class Daemon implements AsyncDisposable {
     this.#isReady = true;
   }
 
-  /** Starts the sinks only, for commands that host a job. */
-  startSinks(): void {
-    for (const { loop } of this.runtime.sinks.values()) loop.start();
-  }
-
   startJobs(own: OwnOperations = {}): void {
-    this.#jobs ??= this.#open.use(startJobRunner(this.runtime, own));
+    this.#jobs ??= this.#open.use(new JobRunner(this.runtime, own));
   }
 
   /** Applies what has changed in the file, see {@link Configuration.reload}; only once the daemon is started. */
@@ -152,14 +145,11 @@ export class Daemon implements AsyncDisposable {
     return this.stop();
   }
 
-  /** Sources first: what they still commit, the sinks may still deliver. */
   async #close(): Promise<void> {
-    const { sources, sinks } = this.runtime;
     await this.#watching?.[Symbol.asyncDispose]();
     await this.#jobs?.[Symbol.asyncDispose]();
     await this.#configuration.close();
-    await Promise.all([...sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
-    await Promise.all([...sinks.values()].map(({ loop }) => loop.stop(this.#configuration.current.shutdownTimeoutMs)));
+    await this.runtime.stop(this.#configuration.current.shutdownTimeoutMs);
     await this.#open.disposeAsync();
   }
 

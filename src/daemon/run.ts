@@ -89,7 +89,7 @@ export interface OnceReport {
 export async function runOnce(daemon: Daemon, signals: Signals, timeoutMs: number): Promise<OnceReport> {
   const { sources, sinks, seams } = daemon.runtime;
   using limit = deadline(seams.clock, timeoutMs, signals.stop);
-  daemon.startSinks();
+  daemon.runtime.startSinks();
   const polls = [...sources.values()].map(async ({ loop }) => {
     try {
       await loop.pollOnce(limit.signal);

@@ -71,7 +71,7 @@ async function submitToDaemon(config: Config, { seams, log }: Place, request: Jo
 async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
   const { journal, sinks } = daemon.runtime;
-  daemon.startSinks();
+  daemon.runtime.startSinks();
   const { id } = await insertJob(journal, seams, request);
   daemon.startJobs();
   const job = await watch(journal, id, request, seams.clock);

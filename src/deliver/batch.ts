@@ -12,6 +12,7 @@ export class Batch {
   readonly isReplay: boolean;
   readonly #events: readonly OutgoingEvent[];
   readonly #encoded: readonly string[];
+  #lanes: ReadonlySet<OpenLane> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
   /** First attempt, milliseconds; undefined before it. */
@@ -77,7 +78,13 @@ export class Batch {
   }
 
   get lanes(): ReadonlySet<OpenLane> {
-    return new Set(this.prepared.map(({ open }) => open.lane));
+    this.#lanes ??= new Set(this.prepared.map(({ open }) => open.lane));
+    return this.#lanes;
+  }
+
+  /** It begins (1) or ends (-1) to be sent, or to wait for a late verdict. */
+  underWay(by: 1 | -1): void {
+    for (const lane of this.lanes) lane.sending(by);
   }
 
   /** What the sink is given for the next attempt: the same events and bytes each time. */

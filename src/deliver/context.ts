@@ -90,6 +90,30 @@ export class LoopContext {
     this.invalidEvents = new InvalidEventCounts(journal, log);
   }
 
+  /** Lets go of lanes whose source another process owns, or is about to own. */
+  watchOwnership(): Disposable {
+    const { lanes, changed } = this;
+    const look = (): void => {
+      lanes.stale();
+      changed.notify();
+    };
+    return this.journal.ownership.watch({
+      gained: look,
+      lost: (sources) => {
+        lanes.lose(sources);
+        look();
+      },
+      releasing: (sources, signal) => this.#finish(sources, signal),
+    });
+  }
+
+  /** Waits until nothing of the sources is under way, and what was answered is settled. */
+  async #finish(sources: readonly string[], signal: AbortSignal): Promise<void> {
+    const { lanes, settler, changed } = this;
+    const isBusy = (): boolean => lanes.ofSources(sources).some((lane) => lane.underWay > 0 || settler.hasToWrite(lane));
+    while (isBusy() && !signal.aborted) await changed.wait(signal);
+  }
+
   /** Notes what went wrong last; gives the reason without secrets. */
   trouble(kind: string, reason: string): string {
     const scrubbed = this.secrets.tell(reason, longestReason);

@@ -122,6 +122,7 @@ export class Dispatcher {
     void this.#late(pending).finally(() => {
       pending.use[Symbol.dispose]();
       this.#pending.delete(pending);
+      pending.batch.underWay(-1);
       this.#pendingBytes -= bytes;
       this.#startWaiting();
     });

@@ -116,6 +116,8 @@ export class OpenLane {
   #after: Position;
   #settledUpTo: Position;
   #open = 0;
+  #underWay = 0;
+  #isLost = false;
   #duplicates = 0;
   #current: Settlement | undefined;
 
@@ -133,6 +135,25 @@ export class OpenLane {
   /** Reading goes on after it. */
   get after(): Position {
     return this.#after;
+  }
+
+  /** Batches with records of it that are being sent, or wait for a late verdict. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** A batch with records of it begins (1) or ends (-1) to be under way. */
+  sending(by: 1 | -1): void {
+    this.#underWay += by;
+  }
+
+  /** Another process may deliver it by now: nothing of it is sent or settled here any more. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  lose(): void {
+    this.#isLost = true;
   }
 
   /** Records read and not yet settled in the journal. */

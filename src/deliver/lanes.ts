@@ -29,7 +29,7 @@ function isIdle({ progress, isReading }: KnownLane): boolean {
 
 /** The lanes of one sink: what the journal lists, and how far each was read and settled. */
 export class Lanes {
-  readonly #journal: Pick<Journal, 'lanes'>;
+  readonly #journal: Pick<Journal, 'lanes' | 'ownership'>;
   readonly #sink: string;
   // A Map keeps the order of insertion: a lane that had its turn goes to the end.
   readonly #lanes = new Map<string, KnownLane>();
@@ -38,7 +38,7 @@ export class Lanes {
   /** Keys of lanes that were forgotten since the listing under way was asked for: it may still have them. */
   readonly #forgotten = new Set<string>();
 
-  constructor(journal: Pick<Journal, 'lanes'>, sink: string) {
+  constructor(journal: Pick<Journal, 'lanes' | 'ownership'>, sink: string) {
     this.#journal = journal;
     this.#sink = sink;
   }
@@ -77,7 +77,20 @@ export class Lanes {
     this.#lanes.set(key, lane);
   }
 
-  /** The lane's replay was closed. */
+  /** Lanes of sources that another process may own: what was read of them is dropped, and read anew where they come back. */
+  lose(sources: readonly string[]): void {
+    for (const progress of this.ofSources(sources)) {
+      progress.lose();
+      this.forget(progress);
+    }
+  }
+
+  ofSources(sources: readonly string[]): OpenLane[] {
+    const names = new Set(sources);
+    return [...this.#lanes.values()].map(({ progress }) => progress).filter(({ lane }) => names.has(lane.source));
+  }
+
+  /** The lane's replay was closed, or its source lost. */
   forget(progress: OpenLane): void {
     const key = keyOf(progress.lane);
     const known = this.#lanes.get(key);
@@ -134,7 +147,7 @@ export class Lanes {
     const listed = new Set<string>();
     for (const state of states) {
       const key = keyOf(state.lane);
-      if (this.#forgotten.has(key)) continue;
+      if (this.#forgotten.has(key) || !this.#journal.ownership.owns(state.lane.source)) continue;
       listed.add(key);
       const known = this.#lanes.get(key) ?? newLane(state);
       this.#lanes.set(key, known);

@@ -84,6 +84,7 @@ export class SinkLoop implements AsyncDisposable {
     if (this.#context.stopping.signal.aborted) return;
     this.#phase = 'running';
     this.#keepFresh();
+    using _owned = this.#context.watchOwnership();
     await Promise.all([this.#deliver(), this.#watchJournal()]);
   }
 

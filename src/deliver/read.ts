@@ -72,8 +72,10 @@ export class LaneReader {
   }
 
   async #readChunk(kind: LaneKind): Promise<Chunk | undefined> {
-    for (const lane of this.#context.lanes.of(kind)) {
-      if (lane.isDry || lane.isResting || lane.progress.open >= this.#mostOpen) continue;
+    const { lanes, journal } = this.#context;
+    for (const lane of lanes.of(kind)) {
+      const { open, lane: of } = lane.progress;
+      if (lane.isDry || lane.isResting || open >= this.#mostOpen || !journal.ownership.owns(of.source)) continue;
       lane.isReading = true;
       try {
         const pages = await this.#read(lane);

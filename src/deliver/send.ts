@@ -9,6 +9,7 @@ import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
 import type { Pass } from './hold.ts';
+import type { OpenLane } from './lane.ts';
 import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
@@ -52,12 +53,10 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
-      const groups = groupsOf(context, endpoint, batch);
-      if (groups.length > 1) {
+      const instead = insteadOf(context, batch, endpoint);
+      if (instead !== undefined) {
         context.endpoints.release(endpoint);
-        const [first = [], ...rest] = groups;
-        // Only what goes now: with what it teaches the rest is cut otherwise.
-        stack.splice(-1, 1, ...batch.cut(context.random, [first, rest.flat()]).toReversed());
+        stack.splice(-1, 1, ...instead);
         continue;
       }
       const use = context.sink.use();
@@ -83,6 +82,32 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
     if (isProbe) await context.hold.probed('unclear');
   }
+}
+
+/** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
+function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse): Batch[] | undefined {
+  if (!isOwned(context, batch)) return ownedPart(context, batch);
+  const [first = [], ...rest] = groupsOf(context, endpoint, batch);
+  // Only what goes now: with what it teaches the rest is cut otherwise.
+  return rest.length === 0 ? undefined : batch.cut(context.random, [first, rest.flat()]).toReversed();
+}
+
+const isOurs = ({ journal }: LoopContext, lane: OpenLane): boolean => !lane.isLost && journal.ownership.owns(lane.lane.source);
+
+/** Asked before every send: bytes that have left are not called back. */
+function isOwned(context: LoopContext, { lanes }: Batch): boolean {
+  for (const lane of lanes) if (!isOurs(context, lane)) return false;
+  return true;
+}
+
+/** The batch without events that another process delivers now; nothing where all of them are such. */
+function ownedPart(context: LoopContext, batch: Batch): Batch[] {
+  const indexes = [...batch.prepared.keys()];
+  const owned = indexes.filter((index) => {
+    const lane = batch.prepared[index]?.open.lane;
+    return lane !== undefined && isOurs(context, lane);
+  });
+  return owned.length === 0 ? [] : batch.cut(context.random, [owned]);
 }
 
 /** Reads a pending batch's late verdicts; gives what must be sent again. */
@@ -140,6 +165,7 @@ async function attempt(
 ): Promise<Verdicts | Pending> {
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
+  batch.underWay(1);
   const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
   if (unnoted !== undefined) {
     endpoints.release(endpoint);
@@ -230,6 +256,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   learn(context, batch, endpoint, decision, applied.delivered);
   await doubt(context, endpoint, decision.failure);
   stack.pop();
+  batch.underWay(-1);
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
   if (applied.again.every((one) => isOvertaken(context, one))) stack.unshift(...applied.again);

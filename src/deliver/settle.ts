@@ -1,5 +1,5 @@
 import { sleep } from '../base/clock.ts';
-import { explain, PenstockError } from '../base/errors.ts';
+import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
 import { fullJitterMs, uuid } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
 import type { SettleCounts } from '../journal/journal.ts';
@@ -67,6 +67,11 @@ export class Settler {
     this.#settleable.notify();
   }
 
+  /** True while something of the lane that has an outcome is not written. */
+  hasToWrite(lane: OpenLane): boolean {
+    return !lane.isLost && lane.take() !== undefined;
+  }
+
   /** True when nothing that has an outcome waits to be written. */
   get isIdle(): boolean {
     return !this.#isBusy && this.#waiting.size === 0;
@@ -77,7 +82,7 @@ export class Settler {
     this.#stopping.abort();
     await this.#running;
     const left = Array.from(this.#waiting);
-    for (const lane of left) while (lane.take() !== undefined && (await this.#settle(lane)));
+    for (const lane of left) while (!lane.isLost && lane.take() !== undefined && (await this.#settle(lane)));
   }
 
   async #run(): Promise<void> {
@@ -105,7 +110,7 @@ export class Settler {
   }
 
   async #settle(lane: OpenLane): Promise<boolean> {
-    const settlement = lane.take();
+    const settlement = lane.isLost ? undefined : lane.take();
     if (settlement === undefined) return true;
     const { upTo, letters, resolved } = settlement;
     try {
@@ -142,6 +147,11 @@ export class Settler {
   }
 
   #onFailed(lane: OpenLane, error: unknown): boolean {
+    if (consequenceOf(error).source === 'end') {
+      this.#lanes.lose([lane.lane.source]);
+      this.#changed.notify();
+      return true;
+    }
     if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') {
       this.#lanes.forget(lane);
       return true;

@@ -1,7 +1,7 @@
 // From a configuration to sources and sinks that run, and from one configuration to the next: the only place where the rooms are wired together.
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
+import { Budgets, forgetMemory, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import { startDelivery } from '../deliver/index.ts';
@@ -73,7 +73,12 @@ export class LiveRuntime implements Runtime {
   readonly #context: OpenContext;
   readonly #budgets: Budgets;
   readonly #mappers: Mappers;
+  readonly #watching: Disposable;
+  /** Loops that end, by source: another one begins only afterwards. */
+  readonly #ending = new Map<string, Promise<void>>();
   #config: Config;
+  #isStarted = false;
+  #isChanging = false;
 
   constructor(config: Config, journal: Journal, opening: OpenContext) {
     this.journal = journal;
@@ -84,6 +89,32 @@ export class LiveRuntime implements Runtime {
     this.#mappers = new Mappers(journal);
     this.#config = config;
     this.#build(config);
+    this.#watching = journal.ownership.watch({
+      gained: (names) => this.#gain(names),
+      lost: (names) => void this.#give(names),
+      releasing: (names) => this.#give(names),
+    });
+  }
+
+  /** Starts the sinks, for commands that host a job. */
+  startSinks(): void {
+    for (const { loop } of this.sinks.values()) loop.start();
+  }
+
+  /** Starts every loop, and from now on those of sources that this process comes to own. */
+  start(): void {
+    this.#isStarted = true;
+    this.startSinks();
+    for (const { loop } of this.sources.values()) loop.start();
+  }
+
+  /** Ends every loop, sources first: what they still commit, the sinks may still deliver. Then gives back what this process owned. */
+  async stop(graceMs: number): Promise<void> {
+    this.#watching[Symbol.dispose]();
+    await Promise.all([...this.sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
+    await Promise.all(this.#ending.values());
+    await Promise.all([...this.sinks.values()].map(({ loop }) => loop.stop(graceMs)));
+    await this.journal.ownership.leave();
   }
 
   /** Tells the journal what is configured; sinks that are new get their starting offsets. */
@@ -96,15 +127,46 @@ export class LiveRuntime implements Runtime {
    * the journal refuses, what was ended is started as it was, and the journal's error is thrown.
    */
   async change(next: Config, graceMs: number): Promise<RegistrationReport> {
-    await this.#end(differenceOf(this.#config, next), graceMs);
+    this.#isChanging = true;
     try {
+      await this.#end(differenceOf(this.#config, next), graceMs);
       const report = await registerIn(this.journal, next);
       this.#config = next;
       return report;
     } finally {
+      this.#isChanging = false;
       const { sources, sinks } = this.#build(this.#config);
       for (const { loop } of [...sinks, ...sources]) loop.start();
     }
+  }
+
+  /** These sources are this process's from now on; where their loops still end here, they begin after that. */
+  #gain(names: readonly string[]): void {
+    for (const name of names) void this.#ending.get(name)?.then(() => this.#begin());
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#isChanging) return;
+    const { sources } = this.#build(this.#config);
+    if (this.#isStarted) for (const { loop } of sources) loop.start();
+  }
+
+  async #endOne({ loop }: RunningSource): Promise<void> {
+    await loop[Symbol.asyncDispose]();
+    this.#ending.delete(loop.name);
+    forgetMemory(this.journal, loop.name);
+  }
+
+  /** These sources are another's, or about to be. Resolves when their loops have ended here. */
+  async #give(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const source = this.sources.get(name);
+      if (source === undefined) continue;
+      this.sources.delete(name);
+      this.#ending.set(name, this.#endOne(source));
+    }
+    await Promise.all(names.map((name) => this.#ending.get(name) ?? Promise.resolve()));
   }
 
   async #end({ sources, sinks }: Difference, graceMs: number): Promise<void> {
@@ -121,7 +183,10 @@ export class LiveRuntime implements Runtime {
   /** Builds what is enabled and not there, in the order of the file; returns what it built. */
   #build(config: Config): { readonly sources: readonly RunningSource[]; readonly sinks: readonly RunningSink[] } {
     this.#mappers.use(config.sources);
-    const missing = config.sources.filter(({ enabled, name }) => enabled && !this.sources.has(name));
+    const { ownership } = this.journal;
+    const missing = config.sources.filter(
+      ({ enabled, name }) => enabled && !this.sources.has(name) && !this.#ending.has(name) && ownership.owns(name),
+    );
     const jitterMs = startJitterMs(missing.length);
     const sources = missing.map((source) => buildSource(source, this.journal, this.#context, this.#budgets, jitterMs));
     const sinks = config.sinks

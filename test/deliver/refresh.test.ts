@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { Lanes } from '../../src/deliver/lanes.ts';
+import { ownsEverything } from '../../src/journal/contract/ownership.ts';
 import type { LaneState, Position } from '../../src/journal/journal.ts';
 
 const replay = { kind: 'replay', source: 'acme', job: 7 } as const;
@@ -13,6 +14,7 @@ function slowJournal() {
   const asked: PromiseWithResolvers<readonly LaneState[]>[] = [];
   return {
     asked,
+    ownership: ownsEverything,
     lanes() {
       const listing = Promise.withResolvers<readonly LaneState[]>();
       asked.push(listing);

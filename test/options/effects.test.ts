@@ -274,11 +274,13 @@ it.each([
     log: silentLog(),
     sources: new Map(),
     sinks: new Map([['out', running]]),
-  };
+    startSinks: () => loop.start(),
+    stop: (graceMs: number) => loop.stop(graceMs),
+  } as unknown as LiveRuntime;
   const report = { newSinks: [], orphanSinks: [], orphanSources: [], changedSources: [] };
-  const configuration = new Configuration(config, runtime as unknown as LiveRuntime, report);
+  const configuration = new Configuration(config, runtime, report);
   const daemon = new Daemon(configuration, runtime, new AsyncDisposableStack());
-  daemon.startSinks();
+  daemon.runtime.startSinks();
   await clock.advance(5_000);
   const stoppedAt = clock.monotonic();
 

@@ -11,7 +11,7 @@ import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { startJobRunner } from '../../src/operate/jobs/runner.ts';
+import { JobRunner } from '../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { randomAt } from './dice.ts';
@@ -342,7 +342,7 @@ export function startLife(parts: LifeParts): Life {
     runtime = buildRuntime(journal, fate, seams, parts);
     for (const { loop } of runtime.sinks.values()) loop.start();
     for (const { loop } of runtime.sources.values()) loop.start();
-    jobs = startJobRunner({ ...runtime, seams: { ...seams, clock: slower(clock, choreFactor(scenario)) } });
+    jobs = new JobRunner({ ...runtime, seams: { ...seams, clock: slower(clock, choreFactor(scenario)) } });
   }
   async function stop(): Promise<void> {
     await jobs?.[Symbol.asyncDispose]();

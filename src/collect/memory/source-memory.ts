@@ -58,6 +58,11 @@ export class SourceMemory {
 
 const memories = new WeakMap<Journal, Map<string, SourceMemory>>();
 
+/** Drops what this process knows of a source: another one may have worked on it meanwhile, and `restore` reads what that one noted. */
+export function forgetMemory(journal: Journal, source: string): void {
+  memories.get(journal)?.delete(source);
+}
+
 /** The memory of a source in this process: one per journal and name, whoever asks. */
 export function memoryOf(journal: Journal, source: string): SourceMemory {
   const bySource = memories.get(journal) ?? new Map<string, SourceMemory>();

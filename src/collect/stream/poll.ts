@@ -1,6 +1,6 @@
 // A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import type { Reader, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
@@ -134,6 +134,7 @@ async function untilCommitted(
       return await commitMessages(context, messages, live, hours);
     } catch (thrown) {
       signal.throwIfAborted();
+      if (consequenceOf(thrown).source === 'end') throw thrown;
       const waitMs = 500 + fullJitterMs(seams.random, attempt, 1_000, 30_000);
       log[attempt === 0 ? 'warn' : 'debug'](
         { err: asPenstockError(thrown), waitMs },

@@ -6,6 +6,11 @@ export interface OwnershipListener {
   gained(sources: readonly string[]): void;
   /** They may be another's by now: work on them ends, what is under way is not written any more. */
   lost(sources: readonly string[]): void;
+  /**
+   * They are about to be given back: `owns` says no, but what is under way may still be written. Resolves when nothing is, or the signal
+   * aborts; `lost` follows.
+   */
+  releasing?(sources: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 /** A process that shares the journal. Times are milliseconds since the epoch. */
@@ -25,7 +30,7 @@ export interface Replica {
  * PEN_JOURNAL_FENCED, in the same transaction; `owns` is told from memory and keeps bytes from leaving.
  */
 export interface Ownership {
-  /** False as soon as another process may own the source, by a clock that only goes forward. */
+  /** False as soon as another process may own the source, by a clock that only goes forward; then `lost` is called, if it was not yet. */
   owns(source: string): boolean;
   watch(listener: OwnershipListener): Disposable;
   /** Gives back everything at once, in good order, and takes nothing any more. Loops have ended before. */

@@ -56,21 +56,20 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
-    if (signal.aborted || isFenced(error)) return;
+    // Interrupted by shutdown or by a reload, gone on with by another process, or cut off from the journal: the row stays, and is resumed.
+    if (signal.aborted || isForLater(error)) return;
     log.error({ err: asPenstockError(error) }, 'job failed');
     await journal.updateJob(job.id, { state: 'failed', error: explain(error) });
   }
 }
 
-/** What works on a source shares what its owner remembers of it. */
-function isOwn({ args }: Job, { journal }: Runtime): boolean {
-  const source = isObject(args) ? args['source'] : undefined;
-  return typeof source !== 'string' || isReplay(args) || journal.ownership.owns(source);
+/** The source that a job collects. Lanes of a replay are opened by one process, and delivered by whoever owns their source. */
+function sourceOf(args: Json): string | undefined {
+  const { source, sink, kind, name } = isObject(args) ? args : {};
+  if (sink !== undefined) return undefined;
+  const named = kind === 'source' ? name : source;
+  return typeof named === 'string' ? named : undefined;
 }
-
-/** Lanes of a replay are opened by one process, and delivered by whoever owns the source. */
-const isReplay = (args: Json): boolean => isObject(args) && 'sink' in args;
 
 /** True while another retry of this sink's dead letters is before it: two at once would send the same letters. */
 function waitsForTurn(job: Job, all: readonly Job[]): boolean {
@@ -79,7 +78,8 @@ function waitsForTurn(job: Job, all: readonly Job[]): boolean {
   return all.some((other) => other.id < job.id && other.kind === job.kind && sinkOf(other) === sink);
 }
 
-const isFenced = (error: unknown): boolean => error instanceof PenstockError && error.code === 'PEN_JOURNAL_FENCED';
+const isForLater = (error: unknown): boolean =>
+  error instanceof PenstockError && ['PEN_JOURNAL_FENCED', 'PEN_JOURNAL_UNAVAILABLE'].includes(error.code);
 
 const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
 
@@ -89,53 +89,75 @@ interface RunningJob {
   readonly done: Promise<void>;
 }
 
-export interface JobRunner extends AsyncDisposable {
-  /** Interrupts the jobs that are meant, and starts none until disposed; then those that were interrupted resume. */
-  suspend(isMeant: (job: Job) => boolean): Promise<Disposable>;
-}
-
 /** Executes queued jobs until disposed. */
-export function startJobRunner(runtime: Runtime, own: OwnOperations = {}): JobRunner {
-  const stop = new AbortController();
-  const running = new Map<number, RunningJob>();
-  let suspended = 0;
+export class JobRunner implements AsyncDisposable {
+  readonly #runtime: Runtime;
+  readonly #own: OwnOperations;
+  readonly #stop = new AbortController();
+  readonly #running = new Map<number, RunningJob>();
+  readonly #owned: Disposable;
+  readonly #looping: Promise<void>;
+  #suspended = 0;
 
-  /** A reload waits for no long job. */
-  const hasRoomFor = ({ kind }: Job): boolean => suspended === 0 && (kind === 'reload' || running.size < mostAtOnce);
-
-  function begin(job: Job): void {
-    const stopJob = new AbortController();
-    const signal = AbortSignal.any([stop.signal, stopJob.signal]);
-    const done = execute(job, runtime, own, signal).finally(() => running.delete(job.id));
-    running.set(job.id, { job, stop: stopJob, done });
+  constructor(runtime: Runtime, own: OwnOperations = {}) {
+    this.#runtime = runtime;
+    this.#own = own;
+    // Whoever owns a source goes on with the jobs on it.
+    const interrupt = (sources: readonly string[]): Promise<void> =>
+      this.#interrupt((job) => sources.some((source) => sourceOf(job.args) === source));
+    this.#owned = runtime.journal.ownership.watch({
+      gained: () => undefined,
+      lost: (sources) => void interrupt(sources),
+      releasing: (sources) => interrupt(sources),
+    });
+    this.#looping = this.#loop();
   }
 
-  async function look(): Promise<void> {
-    const waiting = await runtime.journal.jobs({ states: ['queued', 'running'] });
-    for (const job of waiting)
-      if (!running.has(job.id) && hasRoomFor(job) && isOwn(job, runtime) && !waitsForTurn(job, waiting)) begin(job);
+  /** Interrupts the jobs that are meant, and starts none until disposed; then those that were interrupted resume. */
+  async suspend(isMeant: (job: Job) => boolean): Promise<Disposable> {
+    this.#suspended += 1;
+    await this.#interrupt(isMeant);
+    return { [Symbol.dispose]: () => void (this.#suspended -= 1) };
   }
 
-  async function loop(): Promise<void> {
-    while (!stop.signal.aborted) {
-      await look().catch((error: unknown) => runtime.log.warn({ err: error }, 'jobs could not be read'));
-      await sleep(runtime.seams.clock, lookEveryMs, stop.signal).catch(() => undefined);
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#owned[Symbol.dispose]();
+    this.#stop.abort();
+    await this.#looping;
+    await Promise.allSettled([...this.#running.values()].map(({ done }) => done));
+  }
+
+  async #interrupt(isMeant: (job: Job) => boolean): Promise<void> {
+    const meant = [...this.#running.values()].filter(({ job }) => isMeant(job));
+    for (const one of meant) one.stop.abort(new DOMException('the job is interrupted', 'AbortError'));
+    await Promise.allSettled(meant.map(({ done }) => done));
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#look().catch((error: unknown) => this.#runtime.log.warn({ err: error }, 'jobs could not be read'));
+      await sleep(this.#runtime.seams.clock, lookEveryMs, signal).catch(() => undefined);
     }
   }
 
-  const looping = loop();
-  return {
-    async suspend(isMeant) {
-      suspended += 1;
-      const meant = [...running.values()].filter(({ job }) => isMeant(job));
-      for (const one of meant) one.stop.abort(new DOMException('the job is interrupted', 'AbortError'));
-      await Promise.allSettled(meant.map(({ done }) => done));
-      return { [Symbol.dispose]: () => void (suspended -= 1) };
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await looping;
-      await Promise.allSettled([...running.values()].map(({ done }) => done));
-    },
-  };
+  async #look(): Promise<void> {
+    const waiting = await this.#runtime.journal.jobs({ states: ['queued', 'running'] });
+    for (const job of waiting) if (this.#isToBegin(job) && !waitsForTurn(job, waiting)) this.#begin(job);
+  }
+
+  /** A reload waits for no long job; what works on a source shares what its owner remembers of it. */
+  #isToBegin({ id, kind, args }: Job): boolean {
+    if (this.#running.has(id) || this.#suspended > 0) return false;
+    if (kind !== 'reload' && this.#running.size >= mostAtOnce) return false;
+    const source = sourceOf(args);
+    return source === undefined || this.#runtime.journal.ownership.owns(source);
+  }
+
+  #begin(job: Job): void {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, stop.signal]);
+    const done = execute(job, this.#runtime, this.#own, signal).finally(() => this.#running.delete(job.id));
+    this.#running.set(job.id, { job, stop, done });
+  }
 }

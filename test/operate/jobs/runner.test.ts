@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
 import type { Job, Position } from '../../../src/journal/journal.ts';
-import { startJobRunner } from '../../../src/operate/jobs/runner.ts';
+import { JobRunner } from '../../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../../src/runtime/runtime.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
 
@@ -36,7 +36,7 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
   for (const name of ['a', 'a', 'b']) await journal.insertJob('retry_dead_letters', { sink: name, code: '7' });
   const sinks = new Map(['a', 'b'].map((name) => [name, {}]));
   const runtime = { journal, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
-  await using _runner = startJobRunner(runtime);
+  await using _runner = new JobRunner(runtime);
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'queued', 'running']);
 
   const lanesOfFirst = async () => (await journal.lanes('a')).filter(({ lane }) => lane.job === 1);
@@ -70,7 +70,7 @@ it('ends the hold of a source or of a sink, and fails with the known names where
   ])
     await journal.insertJob('release', { kind, name });
 
-  await using _runner = startJobRunner(runtime);
+  await using _runner = new JobRunner(runtime);
 
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['done', 'done', 'failed', 'failed']);
   expect(released).toEqual(['source feed', 'sink soc']);
@@ -87,7 +87,7 @@ it('fails a job whose kind it does not know', async () => {
   await journal.insertJob('constructor', {});
   const runtime = { journal, sources: new Map(), sinks: new Map(), seams: systemSeams(), log: silentLog() } as unknown as Runtime;
 
-  await using _runner = startJobRunner(runtime);
+  await using _runner = new JobRunner(runtime);
 
   await expect
     .poll(async () => (await journal.jobs()).map(({ error }) => error))
@@ -106,7 +106,7 @@ it('interrupts the jobs that are meant, starts none meanwhile, and resumes them 
     return journal.jobs(filter);
   };
   const runtime = { journal: { ...journal, jobs }, sinks, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
-  await using runner = startJobRunner(runtime);
+  await using runner = new JobRunner(runtime);
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['running', 'running']);
   const lanes = (name: string) => journal.lanes(name).then((all) => all.filter(({ lane }) => lane.kind === 'replay').length);
   await expect.poll(() => Promise.all(['a', 'b'].map(lanes))).toEqual([1, 1]);
@@ -132,7 +132,7 @@ it('leaves a reload to the daemon', async () => {
   await journal.insertJob('reload', { file: '/etc/penstock.yaml' });
   const runtime = { journal, seams: systemSeams(), log: silentLog() } as unknown as Runtime;
 
-  await using _runner = startJobRunner(runtime);
+  await using _runner = new JobRunner(runtime);
 
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed']);
   expect((await journal.jobs())[0]?.error).toContain('a command works on the journal at the moment');
