@@ -1,9 +1,8 @@
-import type { OutgoingEvent } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Refusal } from './decide.ts';
 import { type HoldCause, lettersFull, systematic } from './hold.ts';
-import type { OpenLane, OpenRecord } from './lane.ts';
+import type { OpenLane } from './lane.ts';
 import type { PreparedEvent, Unsendable } from './prepare.ts';
 
 /** What is left to do after a decision was carried out. */
@@ -49,9 +48,10 @@ function noteDelivery({ refusals, deliveries, clock }: LoopContext, { prepared, 
 }
 
 /** Makes a dead letter of what cannot be sent, on hold while there is no room; false when the loop stops first. */
-export async function bury(context: LoopContext, { open, event, code, text }: Unsendable): Promise<boolean> {
+export async function bury(context: LoopContext, unsendable: Unsendable): Promise<boolean> {
+  const { open, code, text } = unsendable;
   if (!open.isLetter && !(await roomForLetter(context, code))) return false;
-  settleAsLetter(context, open, event, { code, text: shownText(context, text), attempts: 0, first: undefined });
+  settleAsLetter(context, unsendable, { code, text: shownText(context, text), attempts: 0, first: undefined });
   context.settler.add(open.lane);
   return true;
 }
@@ -86,16 +86,17 @@ function refuseAll(
 function refuse(
   context: LoopContext,
   { attempts, first }: Batch,
-  { open, event }: PreparedEvent,
+  prepared: PreparedEvent,
   refusal: Refusal,
 ): HoldCause | undefined {
   const { refusals, deadLetters } = context;
+  const { open, uid } = prepared;
   const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
-  if (!open.isLetter && refusals.refused(event.uid, code, refusal)) return systematic(code, text);
+  if (!open.isLetter && refusals.refused(uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
-  settleAsLetter(context, open, event, { code, text, attempts, first });
+  settleAsLetter(context, prepared, { code, text, attempts, first });
   return undefined;
 }
 
@@ -105,8 +106,7 @@ function shownText({ secrets }: LoopContext, text: string): string {
 
 function settleAsLetter(
   context: LoopContext,
-  open: OpenRecord,
-  { event, actionKey }: Pick<OutgoingEvent, 'event' | 'actionKey'>,
+  { open, time, actionKey }: Pick<PreparedEvent, 'open' | 'time' | 'actionKey'>,
   why: { readonly code: string; readonly text: string; readonly attempts: number; readonly first: number | undefined },
 ): void {
   const { code, text, attempts } = why;
@@ -118,7 +118,7 @@ function settleAsLetter(
     connector,
     tenant,
     labels,
-    eventTime: event.time,
+    eventTime: time,
     action: actionKey,
     code,
     text,

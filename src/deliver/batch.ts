@@ -1,5 +1,6 @@
 import { type Random, uuid } from '../base/random.ts';
-import type { OutgoingEvent, Batch as SinkBatch } from '../sinks/sink.ts';
+import { Encoded } from '../sinks/encoded.ts';
+import type { Batch as SinkBatch } from '../sinks/sink.ts';
 import type { EndpointRecord } from './endpoints.ts';
 import type { OpenLane } from './lane.ts';
 import type { PreparedEvent } from './prepare.ts';
@@ -10,8 +11,7 @@ export class Batch {
   readonly prepared: readonly PreparedEvent[];
   readonly bytes: number;
   readonly isReplay: boolean;
-  readonly #events: readonly OutgoingEvent[];
-  readonly #encoded: readonly string[];
+  readonly #encoded: Encoded;
   #lanes: ReadonlySet<OpenLane> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
@@ -45,8 +45,7 @@ export class Batch {
     this.id = uuid(random);
     this.prepared = prepared;
     this.isReplay = isReplay;
-    this.#events = prepared.map(({ event }) => event);
-    this.#encoded = prepared.map(({ encoded }) => encoded);
+    this.#encoded = new Encoded(prepared);
     this.bytes = prepared.reduce((sum, { bytes }) => sum + bytes, 0);
     this.attempts = from?.attempts ?? 0;
     this.first = from?.first;
@@ -89,8 +88,8 @@ export class Batch {
 
   /** What the sink is given for the next attempt: the same events and bytes each time. */
   forAttempt(endpoint: string): SinkBatch {
-    const { id, attempts, isReplay } = this;
+    const { id, prepared, attempts, isReplay } = this;
     const careful = this.isSuspect;
-    return { id, events: this.#events, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
+    return { id, events: prepared, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
   }
 }

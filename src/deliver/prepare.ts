@@ -2,24 +2,51 @@ import { compileActionFilter } from '../event/action-key.ts';
 import type { Mapped, Mapper, PageContext } from '../event/event.ts';
 import { compileDrop, encodeBody } from '../event/index.ts';
 import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
-import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
+import { type Piece, Slabs } from '../sinks/encoded.ts';
+import type { OutgoingEvent, Place, SentEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { LoopContext } from './context.ts';
 import { type OpenLane, OpenRecord } from './lane.ts';
 
-/** A record's event, mapped and encoded, ready to be put into a batch. */
-export interface PreparedEvent {
+/** A record's event, mapped and encoded, ready to be put into a batch: its bytes, and what is needed beside them until it has its outcome. */
+export class PreparedEvent implements SentEvent, Piece {
   readonly open: OpenRecord;
-  readonly event: OutgoingEvent;
-  readonly encoded: string;
-  /** UTF-8 length of `encoded`, and what the protocol adds. */
+  readonly time: number;
+  readonly actionKey: string | undefined;
+  readonly slab: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** UTF-8 length of what the sink encoded, and what the protocol adds. */
   readonly bytes: number;
+
+  constructor(open: OpenRecord, { event, actionKey }: Mapped, { slab, start, end }: Piece, bytesAround: number) {
+    this.open = open;
+    this.time = event.time;
+    this.actionKey = actionKey;
+    this.slab = slab;
+    this.start = start;
+    this.end = end;
+    this.bytes = end - start + bytesAround;
+  }
+
+  get uid(): string {
+    return this.open.record.uid;
+  }
+
+  get source(): string {
+    return this.open.page.source;
+  }
+
+  get place(): Place {
+    return this.open.place;
+  }
 }
 
 /** A record whose event cannot even be sent: it becomes a dead letter. */
 export interface Unsendable {
   readonly open: OpenRecord;
-  readonly event: Pick<OutgoingEvent, 'event' | 'actionKey'>;
+  readonly time: number;
+  readonly actionKey: string | undefined;
   readonly code: string;
   readonly text: string;
 }
@@ -83,6 +110,7 @@ export class Preparer {
   readonly #passes: (mapped: Mapped) => boolean;
   readonly #drop: ReturnType<typeof compileDrop>;
   readonly #bodyKey: string;
+  readonly #slabs = new Slabs();
 
   constructor(context: LoopContext) {
     const { filter, format, includeRaw, drop } = context.settings;
@@ -124,6 +152,7 @@ export class Preparer {
 
   #prepare(open: OpenRecord, shared: SharedEvent, sink: Sink): PreparedEvent | Unsendable {
     const { mapped, mapper } = shared;
+    const said = { open, time: mapped.event.time, actionKey: mapped.actionKey };
     try {
       const event: OutgoingEvent = {
         uid: open.record.uid,
@@ -135,14 +164,13 @@ export class Preparer {
         actionKey: mapped.actionKey,
         body: this.#bodyOf(shared),
       };
-      const encoded = sink.encode(event);
-      const bytes = Buffer.byteLength(encoded) + (sink.bytesAround?.(event) ?? 0);
+      const prepared = new PreparedEvent(open, mapped, this.#slabs.write(sink.encode(event)), sink.bytesAround?.(event) ?? 0);
+      const { bytes } = prepared;
       this.#context.largest.saw(bytes);
-      if (bytes <= sink.maxEventBytes) return { open, event, encoded, bytes };
-      const text = `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}`;
-      return { open, event, code: 'too_large', text };
+      if (bytes <= sink.maxEventBytes) return prepared;
+      return { ...said, code: 'too_large', text: `the event has ${bytes} bytes, the sink takes at most ${sink.maxEventBytes}` };
     } catch (error) {
-      return { open, event: mapped, code: 'encode_failed', text: error instanceof Error ? error.message : String(error) };
+      return { ...said, code: 'encode_failed', text: error instanceof Error ? error.message : String(error) };
     }
   }
 

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
+import { Encoded } from './encoded.ts';
 import type { Batch } from './sink.ts';
 
 /** What stands around the encoded events of one request. */
@@ -28,17 +29,11 @@ export interface Bodies {
 const asyncGzip = promisify(gzip);
 const asyncZstd = promisify(zstdCompress);
 
-/**
- * Writes the encoded events into one buffer.
- *
- * Text by text instead of one joined string: a single wide character would turn the whole joined string into two bytes a letter.
- */
-function assemble(encoded: readonly string[], frame: Frame): Buffer {
-  let length = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail) - frame.cut;
-  for (const text of encoded) length += Buffer.byteLength(text);
+/** Writes the encoded events and what stands around them into one buffer. */
+function assemble(encoded: Encoded, frame: Frame): Buffer {
+  const length = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail) - frame.cut + encoded.byteLength;
   const bytes = Buffer.allocUnsafe(Math.max(0, length + frame.cut));
-  let position = bytes.write(frame.head, 0);
-  for (const text of encoded) position += bytes.write(text, position);
+  const position = encoded.copyTo(bytes, bytes.write(frame.head, 0));
   bytes.write(frame.tail, position - frame.cut);
   return bytes.subarray(0, length);
 }
@@ -58,7 +53,8 @@ export function openBodies(frame: Frame, compression: Compression, rewrite?: (en
   // A retry is another object with the same encoded events.
   const made = new WeakMap<Batch['encoded'], Promise<Body>>();
   const make = async (batch: Pick<Batch, 'encoded'>): Promise<Body> => {
-    const plain = assemble(rewrite === undefined ? batch.encoded : batch.encoded.map(rewrite), frame);
+    const encoded = rewrite === undefined ? batch.encoded : Encoded.of(batch.encoded.texts().map(rewrite));
+    const plain = assemble(encoded, frame);
     return { bytes: await compress(plain, compression), plainLength: plain.length };
   };
   return {

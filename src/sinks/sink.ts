@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
+import type { Encoded } from './encoded.ts';
 
 /** What a sink says of a batch or of one event in it. `reason` is scrubbed by `deliver` before it is shown. */
 export type Verdict =
@@ -92,13 +93,19 @@ export interface OutgoingEvent {
   readonly body: string;
 }
 
+/** What is still known of an event once it is encoded. */
+export interface SentEvent extends Pick<OutgoingEvent, 'uid' | 'source' | 'place'> {
+  /** Its OCSF time, milliseconds. */
+  readonly time: number;
+}
+
 /** What one request carries. A retry has the same id and the same `encoded`, so the same bytes. */
 export interface Batch {
   /** Stable over retries; a split or a re-formed batch gets new ones. */
   readonly id: string;
-  readonly events: readonly OutgoingEvent[];
+  readonly events: readonly SentEvent[];
   /** What {@link Sink.encode} gave for each event. */
-  readonly encoded: readonly string[];
+  readonly encoded: Encoded;
   /** One of the sink's `endpoints`. */
   readonly endpoint: string;
   /** Attempts before this one. */

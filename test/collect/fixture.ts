@@ -25,6 +25,7 @@ import type {
 } from '../../src/connectors/connector.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { type Journal, openJournal } from '../../src/journal/index.ts';
+import { plain } from '../journal/records.ts';
 import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 
 export const minute = 60_000;
@@ -316,7 +317,7 @@ export async function stored(
       if (last === undefined) break;
       after = last;
       for (const page of pages)
-        for (const { received: _received, ...record } of page.records) all.push({ lane: lane.kind, ...record });
+        for (const { received: _received, ...more } of page.records.map(plain)) all.push({ lane: lane.kind, ...more });
     }
   }
   return all;

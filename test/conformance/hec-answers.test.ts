@@ -1,7 +1,7 @@
 // What each answer of HEC means, one test per statement. What `deliver` does with a verdict is tested with it.
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/deliver/decide.ts';
-import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
+import type { OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext, settled } from '../sinks/batches.ts';
 import { envelopes, hecOptions, ok } from '../sinks/hec.ts';
@@ -160,7 +160,7 @@ it('Halving 1,024 events with one bad one refuses that one and delivers the othe
   await using sink = openSplunkHec(hecOptions(receiver.url), context);
   const events = numbered(1024);
   const refused: string[] = [];
-  const waiting: Batch['events'][] = [events];
+  const waiting: OutgoingEvent[][] = [events];
 
   for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
     const parts = group;

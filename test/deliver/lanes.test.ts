@@ -3,7 +3,7 @@ import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Event } from '../../src/event/event.ts';
 import type { Lane } from '../../src/journal/journal.ts';
-import type { Batch, OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
+import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
 import { collectingLog } from '../collect/fixture.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
@@ -13,6 +13,8 @@ const live: Lane = { kind: 'live', source: 'acme' };
 const backfill: Lane = { kind: 'backfill', source: 'acme' };
 const replay: Lane = { kind: 'replay', source: 'acme', job: 7 };
 const never = new AbortController().signal;
+
+const eventsIn = (encoded: Batch['encoded']): Event[] => encoded.texts().map((text) => JSON.parse(text) as Event);
 
 it('sends a live event before a long backfill, behind only the batches under way and formed already', async () => {
   const journal = memoryJournal();
@@ -71,8 +73,8 @@ it('labels replayed events, sends them by themselves and counts them apart', asy
   const labels = new Map<string, unknown>();
   const { loop, clock, sent } = setUp({
     journal,
-    answer({ events }) {
-      for (const { uid, event } of events) labels.set(uid, event.metadata.labels);
+    answer({ encoded }) {
+      for (const { metadata } of eventsIn(encoded)) labels.set(metadata.uid, metadata.labels);
       return accepted;
     },
   });
@@ -321,13 +323,13 @@ it('shows lag and pending of what is not acknowledged yet', async () => {
 it('maps a record once for two sinks that read the same one', async () => {
   const shared = records('e', 20);
   const mapper = demoMapper();
-  const bodies: OutgoingEvent[] = [];
+  const bodies: string[] = [];
   const sinks = [memoryJournal(), memoryJournal()].map((journal, index) => {
     journal.put(live, shared);
     return setUp({
       journal,
-      answer({ events }) {
-        bodies.push(...events);
+      answer({ encoded }) {
+        bodies.push(...encoded.texts());
         return accepted;
       },
       settings: { name: `out${index}` },
@@ -337,7 +339,7 @@ it('maps a record once for two sinks that read the same one', async () => {
   for (const { loop } of sinks) loop.start();
   for (const { loop, clock } of sinks) await clock.until(loop.drained(never));
 
-  expect({ mapped: mapper.mapped, delivered: bodies.length, bodies: new Set(bodies.map(({ body }) => body)).size }).toEqual({
+  expect({ mapped: mapper.mapped, delivered: bodies.length, bodies: new Set(bodies).size }).toEqual({
     mapped: 20,
     delivered: 40,
     bodies: 20,
@@ -358,9 +360,8 @@ it.each([
     const journal = memoryJournal();
     journal.put(live, shared);
     const seen = new Set<string>();
-    const answer = ({ events }: Batch): Verdicts => {
-      for (const { event, body } of events)
-        seen.add(JSON.stringify([event.metadata.labels, (JSON.parse(body) as Event).metadata.labels]));
+    const answer = ({ encoded }: Batch): Verdicts => {
+      for (const { metadata } of eventsIn(encoded)) seen.add(JSON.stringify(metadata.labels));
       return accepted;
     };
     return { seen, ...setUp({ journal, answer, settings: { name: `out${index}`, labels } }) };
@@ -368,7 +369,7 @@ it.each([
   for (const { loop } of sinks) loop.start();
   for (const { loop, clock } of sinks) await clock.until(loop.drained(never));
 
-  expect(sinks.map(({ seen }) => [...seen])).toEqual(expected.map((labels) => [JSON.stringify([labels, labels])]));
+  expect(sinks.map(({ seen }) => [...seen])).toEqual(expected.map((labels) => [JSON.stringify(labels)]));
   for (const { loop, clock } of sinks) await clock.until(loop.stop(0));
 });
 
@@ -379,8 +380,8 @@ it('adds the labels of the sink to a replay as well', async () => {
   const { loop, clock } = setUp({
     journal,
     settings: { labels: ['edge'] },
-    answer({ events }) {
-      labels.push(...events.map(({ event }) => event.metadata.labels));
+    answer({ encoded }) {
+      labels.push(...eventsIn(encoded).map(({ metadata }) => metadata.labels));
       return accepted;
     },
   });

@@ -28,7 +28,7 @@ it('leaves out what one sink does not want, and of no other sink, again the same
     const { loop, clock } = setUp({
       journal,
       answer(batch) {
-        sent.push(batch.encoded.join('\n'));
+        sent.push(batch.encoded.texts().join('\n'));
         return answers.shift() ?? accepted;
       },
       settings: { name: `out-${drop.join('-')}`, drop },

@@ -30,7 +30,7 @@ it('sends the same id and bytes again until the batch is taken', async () => {
   const setup = setUp({
     journal,
     answer({ encoded }) {
-      bytes.push(encoded.join('\n'));
+      bytes.push(encoded.texts().join('\n'));
       return answers.shift() ?? accepted;
     },
   });

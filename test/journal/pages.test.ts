@@ -1,14 +1,18 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
-import { type Position, type StoredRecord, withPageCache } from '../../src/journal/index.ts';
+import { type Position, type StoredPage, type StoredRecord, withPageCache } from '../../src/journal/index.ts';
 import { decodeRow, encodeRecords } from '../../src/journal/records/pages.ts';
-import { commitOf, sink, someRecords, source, temporaryJournal } from './fixture.ts';
+import { commitOf, plain, sink, someRecords, source, temporaryJournal } from './fixture.ts';
 
 async function throughBytes(records: readonly StoredRecord[]): Promise<StoredRecord[]> {
   const rows = await encodeRecords(records);
-  return (await Promise.all(rows.map(({ body, rawBytes }) => decodeRow(body, rawBytes)))).flat();
+  return (await Promise.all(rows.map(({ body, rawBytes }) => decodeRow(body, rawBytes)))).flatMap((decoded) =>
+    decoded.map(plain),
+  );
 }
+
+const whole = (page: StoredPage): StoredPage => ({ ...page, records: page.records.map(plain) });
 
 // As the text of a vendor's page has it: keys such as __proto__, numbers that no double holds, broken surrogates.
 const recordText = fc.oneof(
@@ -75,7 +79,7 @@ it('hands out the same from the cache as from the bytes', async () => {
         );
 
         // The cache may stop earlier, at the end of what it holds; what it returns is what the bytes say.
-        expect(fromCache).toEqual(fromBytes?.slice(0, fromCache?.length));
+        expect(fromCache?.map(whole)).toEqual(fromBytes?.slice(0, fromCache?.length).map(whole));
         expect(fromCache?.length).toBeGreaterThanOrEqual(Math.min(1, fromBytes?.length ?? 0));
       },
     ),

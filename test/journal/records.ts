@@ -85,3 +85,6 @@ export function letterOf(record: StoredRecord, change: Partial<NewDeadLetter> = 
     ...change,
   };
 }
+
+/** A record as a plain value: that of a page is parsed when it is asked for. */
+export const plain = (each: StoredRecord): StoredRecord => ({ ...each, record: each.record });

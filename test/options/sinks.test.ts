@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
+import { Encoded } from '../../src/sinks/encoded.ts';
 import { http } from '../../src/sinks/http/index.ts';
 import { kafka } from '../../src/sinks/kafka/index.ts';
 import { s3 } from '../../src/sinks/s3/index.ts';
@@ -215,12 +216,20 @@ async function observed(kind: SinkType, flat: Values): Promise<string> {
     body: { access_token: 'at-1', expires_in: 3600, text: 'Success', code: 0, refused: 1 },
   }));
   const sink: Sink = await kind.open(own as Record<string, unknown>, contextFor({ http: client, seams: manualClock().seams }));
-  const encoded = events.map((event) => sink.encode(event));
-  const batch = { id: 'batch-1', events, encoded, endpoint: sink.endpoints[0] ?? '', attempt: 0, replay: false };
+  const texts = events.map((event) => sink.encode(event));
+  const sent = events.map((event) => ({ ...event, time: event.event.time }));
+  const batch = {
+    id: 'batch-1',
+    events: sent,
+    encoded: Encoded.of(texts),
+    endpoint: sink.endpoints[0] ?? '',
+    attempt: 0,
+    replay: false,
+  };
   // Neither standard output nor a socket is written to: what they would get is `encoded`.
   const answer = kind === syslog || kind === stdout ? undefined : await sink.send(batch, never());
   const { endpoints, maxInFlight, maxEventBytes, maxBatchBytes, maxBatchEvents } = sink;
-  return JSON.stringify([encoded, answer, client.seen, endpoints, maxInFlight, maxEventBytes, maxBatchBytes, maxBatchEvents]);
+  return JSON.stringify([texts, answer, client.seen, endpoints, maxInFlight, maxEventBytes, maxBatchBytes, maxBatchEvents]);
 }
 
 describe.each(kinds)('an option of $kind.name', ({ kind, base, cases, elsewhere }) => {

@@ -99,7 +99,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         'encoded: this.#encoded, endpoint',
-        'encoded: attempts > 1 ? this.#encoded.map((text) => `${text} `) : this.#encoded, endpoint',
+        'encoded: attempts > 1 ? Encoded.of(this.#encoded.texts().map((text) => `${text} `)) : this.#encoded, endpoint',
       ],
     ],
   },

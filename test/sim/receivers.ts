@@ -108,7 +108,7 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   function store(batch: Batch, index: number, sender: Sender): Copy {
     const { uid, source } = batch.events[index] as (typeof batch.events)[number];
-    return keep({ uid, source, replay: batch.replay, batch: batch.id, text: batch.encoded[index] ?? '' }, sender);
+    return keep({ uid, source, replay: batch.replay, batch: batch.id, text: batch.encoded.textAt(index) }, sender);
   }
 
   function each(batch: Batch, sender: Sender, taken: Verdict): Reply {
@@ -129,7 +129,7 @@ export function receiver(parts: ReceiverParts): Receiver {
 
   /** What the receiver does with a batch that reached it; throws where the connection breaks. */
   function take(batch: Batch, sender: Sender): Reply {
-    compare(batch.id, batch.encoded.join('\n'));
+    compare(batch.id, batch.encoded.texts().join('\n'));
     if (strikes('down')) throw new PenstockError('PEN_HTTP_UNREACHABLE', 'connection refused', { sent: false });
     if (strikes('hold'))
       return { verdicts: { all: { kind: 'hold', reason: 'answered 401', fix: 'renew the token' } }, copies: [] };

@@ -3,6 +3,7 @@ import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import type { Event, Format } from '../../src/event/event.ts';
 import type { HttpClient, HttpClientSettings } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
+import { Encoded } from '../../src/sinks/encoded.ts';
 import type { Batch, OutgoingEvent, Pending, Sink, SinkContext, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 
 /** An event on its way out, as `deliver` makes it. */
@@ -32,8 +33,9 @@ let batches = 0;
 /** A batch of these events, encoded by the sink. */
 export function batchOf(sink: Sink, events: readonly OutgoingEvent[], over: Partial<Batch> = {}): Batch {
   batches += 1;
-  const encoded = events.map((event) => sink.encode(event));
-  return { id: `batch-${batches}`, events, encoded, endpoint: sink.endpoints[0] ?? '', attempt: 0, replay: false, ...over };
+  const encoded = Encoded.of(events.map((event) => sink.encode(event)));
+  const sent = events.map((event) => ({ ...event, time: event.event.time }));
+  return { id: `batch-${batches}`, events: sent, encoded, endpoint: sink.endpoints[0] ?? '', attempt: 0, replay: false, ...over };
 }
 
 /** Events with the uids `e0`, `e1` ... */

@@ -3,6 +3,7 @@ import { Ajv } from 'ajv';
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import type { Event } from '../../src/event/event.ts';
+import { Encoded } from '../../src/sinks/encoded.ts';
 import type { Batch, OutgoingEvent, Pending, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 
 export const bodyOf = (uid: string, text = 'héllo'): string => JSON.stringify({ uid, text });
@@ -42,8 +43,8 @@ export function batchOf(sink: Sink, events: readonly OutgoingEvent[]): Batch {
   batches += 1;
   return {
     id: `batch-${batches}`,
-    events,
-    encoded: events.map((event) => sink.encode(event)),
+    events: events.map((event) => ({ ...event, time: event.event.time })),
+    encoded: Encoded.of(events.map((event) => sink.encode(event))),
     endpoint: sink.endpoints[0] ?? '',
     attempt: 0,
     replay: false,

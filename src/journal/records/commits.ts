@@ -40,7 +40,9 @@ function faultOf({ source, page, window }: Commit): PenstockError | undefined {
 
 /** A page that was just stored behind `before` records of its lane. */
 export function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
-  const { lane, connector, tenant, labels, records } = page;
+  const { lane, connector, tenant, labels } = page;
+  // Not those of the commit: what is kept of a page is its bytes.
+  const records = rows.flatMap((row) => row.records);
   const positions = records.map((_record, index) => position(before + 1 + index));
   const stored = { source, connector: { name: connector.name, hash: connector.hash }, tenant, labels, records, positions };
   return {

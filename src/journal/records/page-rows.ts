@@ -67,22 +67,38 @@ function pageOf(
   };
 }
 
-/** Decodes a row after its checksum held; throws PEN_JOURNAL_CORRUPT. */
+/** Decodes a row after its checksum held; throws PEN_JOURNAL_CORRUPT. Its records are parsed when they are read. */
 export async function decodeChecked(row: PageRow, path: string): Promise<StoredRecord[]> {
-  const damaged = (cause?: unknown): PenstockError =>
-    new PenstockError('PEN_JOURNAL_CORRUPT', `page ${row.id} of the journal is damaged: ${row.count} records cannot be read`, {
-      where: path,
-      cause,
-      fix: 'stop the daemon and run "penstock journal check", then "penstock journal repair"',
-    });
-  if (pageChecksum(row, row.body) !== row.crc) throw damaged();
+  if (pageChecksum(row, row.body) !== row.crc) throw damaged(row, path);
   try {
     const records = await decodeRow(row.body, row.raw_bytes);
     if (records.length === row.count) return records;
   } catch (error) {
-    throw damaged(error);
+    throw damaged(row, path, error);
   }
-  throw damaged();
+  throw damaged(row, path);
+}
+
+/** Reads every record of a row; throws PEN_JOURNAL_CORRUPT where one cannot be read. */
+export async function readWhole(row: PageRow, path: string): Promise<void> {
+  const records = await decodeChecked(row, path);
+  try {
+    for (const each of records) void each.record;
+  } catch (error) {
+    throw damaged(row, path, error);
+  }
+}
+
+function damaged(row: PageRow, path: string, cause?: unknown): PenstockError {
+  return new PenstockError(
+    'PEN_JOURNAL_CORRUPT',
+    `page ${row.id} of the journal is damaged: ${row.count} records cannot be read`,
+    {
+      where: path,
+      cause,
+      fix: 'stop the daemon and run "penstock journal check", then "penstock journal repair"',
+    },
+  );
 }
 
 /** Steps along one stored lane, from the record after `after`. */

@@ -1,13 +1,12 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { PenstockError } from '../../base/errors.ts';
-import { longNumberAt, parseJson } from '../../base/json.ts';
+import { type Json, parseJson } from '../../base/json.ts';
 import type { NewPage, StoredRecord } from '../journal.ts';
 
 // The layout of a page's body, before zstd: one line of JSON with what the journal added to each record, then the records' texts as
 // one JSON array with every record on a line of its own. JSON never holds a raw line break inside a value, so the texts can be told
-// apart without parsing, and whether a record needs the lossless parse is decided over record texts alone: uids are hex and may well
-// hold 16 digits in a row.
+// apart without parsing: a record is parsed when somebody asks for it, and nothing of it is kept. A page in memory is its bytes.
 
 /** A row's share of a page: its body and what is said about it. */
 export interface EncodedPage {
@@ -15,6 +14,8 @@ export interface EncodedPage {
   readonly received: number;
   readonly rawBytes: number;
   readonly body: Uint8Array;
+  /** The row's records, as a reading would hand them out. */
+  readonly records: readonly StoredRecord[];
 }
 
 interface Envelopes {
@@ -66,13 +67,14 @@ function cut(records: readonly StoredRecord[], from: number): { records: StoredR
 }
 
 async function encodeRow(records: readonly StoredRecord[], texts: readonly string[]): Promise<EncodedPage> {
-  const raw = writeLines(JSON.stringify(envelopesOf(records)), texts);
+  const envelopes = envelopesOf(records);
+  const raw = writeLines(JSON.stringify(envelopes), texts);
   const body = raw.length < asyncBytes ? zlib.zstdCompressSync(raw, zstd) : await compress(raw, zstd);
   let received = Number.POSITIVE_INFINITY;
   for (const record of records) {
     received = Math.min(received, record.received);
   }
-  return { count: records.length, received, rawBytes: raw.length, body };
+  return { count: records.length, received, rawBytes: raw.length, body, records: recordsOf(envelopes, raw, raw.indexOf(10)) };
 }
 
 function envelopesOf(records: readonly StoredRecord[]): Envelopes {
@@ -126,44 +128,52 @@ export async function decodeRow(body: Uint8Array, rawBytes: number): Promise<Sto
   const options = { maxOutputLength: Math.max(1, rawBytes), chunkSize };
   const raw = rawBytes < asyncBytes ? zlib.zstdDecompressSync(body, options) : await decompress(body, options);
   const end = raw.indexOf(10);
-  const envelopes = JSON.parse(raw.toString('utf8', 0, end)) as Envelopes;
-  const values = parseRecords(raw.toString('utf8', end + 1));
-  if (values.length !== envelopes.u.length) throw new SyntaxError(`${envelopes.u.length} envelopes for ${values.length} records`);
-  return assemble(envelopes, values);
+  return recordsOf(JSON.parse(raw.toString('utf8', 0, end)) as Envelopes, raw, end);
 }
 
-// Only a record with a run of 16 digits takes the lossless parse; the runs of records between such are parsed at once.
-function parseRecords(text: string): unknown[] {
-  const end = text.length - 1;
-  let values: unknown[] = [];
-  let from = 1;
-  while (from < end) {
-    const found = longNumberAt(text, from);
-    const lineStart = found === -1 ? end + 2 : Math.max(1, text.lastIndexOf('\n', found) + 1);
-    if (lineStart > from) values = values.concat(parseJson(`[${text.slice(from, lineStart - 2)}]`) as unknown[]);
-    if (found === -1) break;
-    const separator = text.indexOf(',\n', found);
-    const lineEnd = separator === -1 ? end : separator;
-    values.push(parseJson(text.slice(lineStart, lineEnd)));
-    from = lineEnd + 2;
+/** A record that lies in the bytes of its page: parsed each time that somebody reads it. */
+class RecordInBytes implements StoredRecord {
+  readonly uid: string;
+  readonly received: number;
+  declare readonly unreadable?: string;
+  declare readonly labels?: readonly string[];
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(uid: string, received: number, bytes: Buffer, start: number, end: number) {
+    this.uid = uid;
+    this.received = received;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
   }
-  return values;
+
+  get record(): Json {
+    return parseJson(this.#bytes.toString('utf8', this.#start, this.#end));
+  }
 }
 
-function assemble({ u, r, x, l }: Envelopes, values: readonly unknown[]): StoredRecord[] {
-  const records: StoredRecord[] = values.map((record, index) => ({
-    uid: u[index] ?? '',
-    received: typeof r === 'number' ? r : (r[index] ?? 0),
-    record,
-  }));
+/** The records of a page's bytes, whose envelopes end at `end`. */
+function recordsOf({ u, r, x, l }: Envelopes, raw: Buffer, end: number): StoredRecord[] {
+  const records: StoredRecord[] = [];
+  let start = end + 2;
+  for (const [index, uid] of u.entries()) {
+    const lineBreak = raw.indexOf(10, start);
+    if ((lineBreak === -1) !== (index === u.length - 1)) throw new SyntaxError(`${u.length} envelopes for other records`);
+    // What stands behind a record: a comma and the line break, behind the last one the bracket.
+    const stop = lineBreak === -1 ? raw.length - 1 : lineBreak - 1;
+    records.push(new RecordInBytes(uid, typeof r === 'number' ? r : (r[index] ?? 0), raw, start, stop));
+    start = stop + 2;
+  }
   for (const [index, unreadable] of x ?? []) extend(records, index, { unreadable });
   for (const [index, labels] of l ?? []) extend(records, index, { labels });
   return records;
 }
 
-function extend(records: StoredRecord[], index: number, more: Partial<StoredRecord>): void {
+function extend(records: readonly StoredRecord[], index: number, more: Partial<StoredRecord>): void {
   const record = records[index];
-  if (record !== undefined) records[index] = { ...record, ...more };
+  if (record !== undefined) Object.assign(record, more);
 }
 
 /** The columns of a page's row that its checksum covers besides the body. */

@@ -3,6 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
+import type { Encoded } from '../encoded.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../sink.ts';
 import { longestLineBytes, openUnlinked } from './line-file.ts';
 import { FileSinkOptions } from './options.ts';
@@ -35,30 +36,32 @@ function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Si
   };
 }
 
-async function append(target: RotatingFile, encoded: readonly string[], path: string): Promise<Verdicts> {
+async function append(target: RotatingFile, encoded: Encoded, path: string): Promise<Verdicts> {
   let done = 0;
   try {
     while (done < encoded.length) {
-      const opened = await target.ready(Buffer.byteLength(encoded[done] ?? ''));
+      const opened = await target.ready(encoded.bytesAt(done).length);
       const next = endOfPart(encoded, done, target.maxBytes - opened.size);
-      await opened.append(Buffer.from(encoded.slice(done, next).join('')));
+      await opened.append(encoded.bytes(done, next));
       done = next;
     }
     return { all: { kind: 'accept' } };
   } catch (error) {
     const failed = verdictOfError(error, path);
     await target.giveUp();
-    return done === 0 ? { all: failed } : { each: encoded.map((_, index) => (index < done ? { kind: 'accept' } : failed)) };
+    return done === 0
+      ? { all: failed }
+      : { each: Array.from({ length: encoded.length }, (_, index) => (index < done ? { kind: 'accept' } : failed)) };
   }
 }
 
 /** Index after the last of the lines from `start` that fit `room` bytes; at least one line goes. */
-function endOfPart(encoded: readonly string[], start: number, room: number): number {
+function endOfPart(encoded: Encoded, start: number, room: number): number {
   if (room === Number.POSITIVE_INFINITY) return encoded.length;
-  let left = room - Buffer.byteLength(encoded[start] ?? '');
+  let left = room - encoded.bytesAt(start).length;
   let end = start + 1;
   for (; end < encoded.length; end += 1) {
-    left -= Buffer.byteLength(encoded[end] ?? '');
+    left -= encoded.bytesAt(end).length;
     if (left < 0) break;
   }
   return end;

@@ -1,6 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { TokenSource } from '../../http/index.ts';
-import type { Batch, OutgoingEvent, SinkContext, Verdict, Verdicts } from '../sink.ts';
+import type { Batch, SentEvent, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { KafkaClient } from './client.ts';
 import { type KafkaOptions, topicOf } from './options.ts';
 import { type TopicPartition, verdictOf, verdictsOf } from './verdicts.ts';
@@ -32,8 +32,8 @@ export class Sender {
   }
 
   /** Sends a batch of `deliver`. */
-  readonly send = async ({ events }: Batch, signal: AbortSignal): Promise<Verdicts> => {
-    const records = events.map((event) => this.#recordOf(event));
+  readonly send = async ({ events, encoded }: Batch, signal: AbortSignal): Promise<Verdicts> => {
+    const records = events.map((event, index) => this.#recordOf(event, encoded.bytesAt(index)));
     return asVerdicts(await this.produce(records, this.#options.compression, signal));
   };
 
@@ -73,12 +73,12 @@ export class Sender {
     this.#client = undefined;
   }
 
-  #recordOf(event: OutgoingEvent): KafkaRecord {
-    const { uid, source, body } = event;
+  #recordOf(event: SentEvent, value: Buffer): KafkaRecord {
+    const { uid, source } = event;
     return {
       topic: topicOf(this.#options, source),
       key: Buffer.from(this.#options.key === 'uid' ? uid : source),
-      value: Buffer.from(body),
+      value,
       headers: headersOf(event, this.#context.format),
     };
   }
@@ -130,7 +130,7 @@ const [idName, sourceName, formatName] = headerNames.map((name) => Buffer.from(n
 
 /** The headers of a record: enough to route and count it without reading its value. */
 export function headersOf(
-  { uid, source }: Pick<OutgoingEvent, 'uid' | 'source'>,
+  { uid, source }: Pick<SentEvent, 'uid' | 'source'>,
   format: SinkContext['format'] = 'ocsf',
 ): Map<Buffer, Buffer> {
   return new Map([

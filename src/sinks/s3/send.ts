@@ -4,7 +4,8 @@
 import { createHash } from 'node:crypto';
 import { PenstockError } from '../../base/errors.ts';
 import { openBodies } from '../body.ts';
-import type { Batch, OutgoingEvent, Verdict, Verdicts } from '../sink.ts';
+import type { Encoded } from '../encoded.ts';
+import type { Batch, SentEvent, Verdict, Verdicts } from '../sink.ts';
 import type { S3Options } from './options.ts';
 import { type Uploading, upload } from './upload.ts';
 import { verdictOfFault } from './verdicts.ts';
@@ -59,7 +60,7 @@ function worse(known: Verdict | undefined, next: Verdict): Verdict {
 /** An object to be: its name, and its events. */
 interface PlannedObject {
   readonly key: string;
-  readonly encoded: readonly string[];
+  readonly encoded: Encoded;
 }
 
 const extensions = { gzip: '.ndjson.gz', zstd: '.ndjson.zst', none: '.ndjson' } as const;
@@ -69,23 +70,23 @@ const hashDigits = 12;
 
 /** The objects of a batch: one per partition, source and lane, each named after its first event. */
 function planObjects({ events, encoded }: Batch, sink: string, options: S3Options): PlannedObject[] {
-  const groups = new Map<string, { readonly key: string; readonly encoded: string[] }>();
+  const groups = new Map<string, { readonly key: string; readonly indexes: number[] }>();
   for (const [index, event] of events.entries()) {
     const folder = folderOf(event, options);
     const name = `${folder}\n${event.source}\n${event.place.lane}`;
-    const group = groups.get(name) ?? { key: `${folder}${nameOf(event, sink, options)}`, encoded: [] };
-    group.encoded.push(encoded[index] ?? '');
+    const group = groups.get(name) ?? { key: `${folder}${nameOf(event, sink, options)}`, indexes: [] };
+    group.indexes.push(index);
     groups.set(name, group);
   }
-  return [...groups.values()];
+  return Array.from(groups.values(), ({ key, indexes }) => ({ key, encoded: encoded.pick(indexes) }));
 }
 
 /** `prefix/source=acme/day=2026-11-29/hour=03/`; empty without a prefix and partitions. */
 function folderOf(
-  { source, event }: OutgoingEvent,
+  { source, time: ms }: SentEvent,
   { prefix, layout, partition, region = '', account_id = '' }: S3Options,
 ): string {
-  const time = event.time >= 0 && event.time <= lastTime ? new Date(event.time).toISOString() : '1970-01-01T00';
+  const time = ms >= 0 && ms <= lastTime ? new Date(ms).toISOString() : '1970-01-01T00';
   const day = time.slice(0, 10);
   const parts =
     layout === 'security_lake'
@@ -98,7 +99,7 @@ function folderOf(
  * `live-000000004711-9f2c4e0a77d1.ndjson.gz`: lane and position of the first event, and a hash of all that makes its record this one. Another
  * sink, another journal, or one that was restored and filled anew, never comes to the same name.
  */
-function nameOf({ uid, source, place }: OutgoingEvent, sink: string, { compression }: S3Options): string {
+function nameOf({ uid, source, place }: SentEvent, sink: string, { compression }: S3Options): string {
   const { lane, position, received } = place;
   const hash = createHash('sha256')
     .update(JSON.stringify([sink, source, lane, position, uid, received]))

@@ -48,7 +48,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
     async send(batch, signal) {
-      const verdict = isGone ? pipeGone : await write(stream, batch.encoded.join(''), signal);
+      const verdict = isGone ? pipeGone : await write(stream, batch.encoded.texts().join(''), signal);
       isGone = verdict === pipeGone;
       return { all: verdict };
     },

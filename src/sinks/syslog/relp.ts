@@ -89,7 +89,9 @@ async function transmit(
   { maxBytes, numbered, clock }: Form,
   signal: AbortSignal,
 ): Promise<Verdicts> {
-  const verdicts = batch.encoded.map((message) => (isTooLarge(message, maxBytes) ? tooLarge(message, maxBytes) : undefined));
+  const verdicts = batch.encoded
+    .texts()
+    .map((message) => (isTooLarge(message, maxBytes) ? tooLarge(message, maxBytes) : undefined));
   const queue = [...verdicts.keys()].filter((index) => verdicts[index] === undefined);
   const giveUp = (): void => session.connection.abandon('gave up waiting for the receiver');
   signal.addEventListener('abort', giveUp, { once: true });
@@ -100,7 +102,7 @@ async function transmit(
   // One frame at a time: what is unanswered when the session breaks is what broke it, for answers get lost with a reset.
   const window = batch.careful === true ? 1 : relpWindow;
   const sending = startSending(session, queue, window, {
-    textOf: (index) => textOf(session, batch.encoded[index] ?? '', numbered),
+    textOf: (index) => textOf(session, batch.encoded.textAt(index), numbered),
     onAnswer(index, answer) {
       verdicts[index] = verdictOfAnswer(answer);
       stall.restart();

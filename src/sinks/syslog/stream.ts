@@ -92,17 +92,18 @@ async function transmit(
   { framing, maxBytes, numbered }: Form,
   signal: AbortSignal,
 ): Promise<Verdicts | Pending> {
-  const fits = batch.encoded.map((message) => !isTooLarge(message, maxBytes));
+  const encoded = batch.encoded.texts();
+  const fits = encoded.map((message) => !isTooLarge(message, maxBytes));
   let text = '';
   let messages = 0;
-  for (const [index, message] of batch.encoded.entries()) {
+  for (const [index, message] of encoded.entries()) {
     if (fits[index] !== true) continue;
     messages += 1;
     line.sequence = nextSequence(line.sequence);
     text += frame(numbered ? withSequence(message, line.sequence) : message, framing);
   }
   const settled = line.window.add(messages, Buffer.byteLength(text));
-  const verdicts = messages === batch.encoded.length ? settled : settled.then((common) => each(common, batch, fits, maxBytes));
+  const verdicts = messages === encoded.length ? settled : settled.then((common) => each(common, batch, fits, maxBytes));
   const isWritten = await line.connection.write(text, signal);
   if (!isWritten) return await verdicts;
   await line.window.review();
@@ -111,7 +112,7 @@ async function transmit(
 
 function each(common: Verdicts, batch: Batch, fits: readonly boolean[], maxBytes: number): Verdicts {
   if (!('all' in common)) return common;
-  return { each: fits.map((fit, index) => (fit ? common.all : tooLarge(batch.encoded[index] ?? '', maxBytes))) };
+  return { each: fits.map((fit, index) => (fit ? common.all : tooLarge(batch.encoded.textAt(index), maxBytes))) };
 }
 
 type Framing = 'octet_counting' | 'lf';

@@ -67,7 +67,7 @@ class UdpSender implements AsyncDisposable {
     const verdicts: Verdict[] = [];
     try {
       const port = await this.#ready(signal);
-      for (const message of batch.encoded) {
+      for (const message of batch.encoded.texts()) {
         await this.#pace(signal);
         verdicts.push(await sendOne(this.#transport, port, message));
       }
@@ -109,7 +109,7 @@ class UdpSender implements AsyncDisposable {
 /** What went out is in doubt, what did not fails as the machine says. */
 function afterFailure(batch: Batch, verdicts: readonly Verdict[], failed: Verdict): Verdict[] {
   const reason = 'reason' in failed ? (failed.reason ?? '') : '';
-  return batch.encoded.map((_, index) => {
+  return batch.events.map((_, index) => {
     const verdict = verdicts[index] ?? failed;
     return verdict.kind === 'sent' ? { kind: 'uncertain', reason, blameless: true } : verdict;
   });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { type ErrorCode, PenstockError } from '../../../src/base/errors.ts';
 import { startSource } from '../../../src/collect/index.ts';
+import { plain } from '../../journal/records.ts';
 import {
   at,
   bench,
@@ -446,7 +447,7 @@ it('writes records with everything that the sinks need', async () => {
     tenant: 'acme',
     labels: ['audit'],
   });
-  expect(page?.records).toEqual([
+  expect(page?.records.map(plain)).toEqual([
     { uid: uidOf('a'), received: noon, record: { id: 'a', time: noon - 30 * minute, action: 'login' } },
   ]);
   expect(await stored(journal)).toMatchObject([{ lane: 'live' }]);

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
-import { decodeChecked, openLaneSteps, type PageRow, pageColumns } from '../../records/page-rows.ts';
+import { openLaneSteps, type PageRow, pageColumns, readWhole } from '../../records/page-rows.ts';
 import { pageChecksum } from '../../records/pages.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
@@ -70,7 +70,7 @@ async function checkPages(db: DatabaseSync, path: string): Promise<{ pages: numb
 
 async function pageProblem(row: PageRow, path: string): Promise<string | undefined> {
   try {
-    await decodeChecked(row, path);
+    await readWhole(row, path);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { decodeChecked, type PageRow } from '../../records/page-rows.ts';
+import { type PageRow, readWhole } from '../../records/page-rows.ts';
 import { all, one, pragma } from '../file/database.ts';
 import { textChecksum } from '../records/state.ts';
 
@@ -157,7 +157,7 @@ export async function copyPages(
 async function readable(read: () => PageRow | undefined, path: string): Promise<PageRow | 'damaged' | undefined> {
   try {
     const row = read();
-    if (row !== undefined) await decodeChecked(row, path);
+    if (row !== undefined) await readWhole(row, path);
     return row;
   } catch {
     // Whatever makes the row unreadable, it is counted and not copied.
