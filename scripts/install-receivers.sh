@@ -1,9 +1,9 @@
 #!/bin/sh
 # Puts a Kafka broker, rsyslog (with gtls and relp), syslog-ng and the S3 store versitygw side by side into a cache folder, for the tests
-# that speak to real receivers.
+# that speak to real receivers; and, where it may, installs PostgreSQL and PgBouncer, for those that keep the journal there.
 #
-# Debian's packages conflict, so they are unpacked instead of installed; the broker's jars come by Maven. The machine itself stays as it is
-# and root is not needed. The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running
+# Debian's receivers conflict, so they are unpacked instead of installed; the broker's jars come by Maven. Only PostgreSQL changes the machine
+# and needs root: its programs are installed, no server is made or started; the tests start their own. The folder is $PENSTOCK_RECEIVERS, else ~/.cache/penstock/receivers; the tests look there by themselves. Running
 # it again does nothing. Where it cannot install it says so and ends with 0: the tests then skip what needs a receiver.
 set -eu
 
@@ -46,6 +46,29 @@ POM
   touch "$root/kafka-$kafka/complete"
 }
 install_kafka
+
+# No cluster is made, and nothing is started while it installs.
+install_postgres() {
+  if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v pgbouncer >/dev/null 2>&1; then return 0; fi
+  if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
+    command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+      echo 'install-receivers: PostgreSQL is installed by root and apt only; tests against it will be skipped' >&2
+    return 0
+  fi
+  mkdir -p /etc/postgresql-common
+  [ -f /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  policy=/usr/sbin/policy-rc.d
+  made=
+  if [ ! -e "$policy" ]; then
+    made=yes
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+  fi
+  { apt-get install -y -qq --no-install-recommends postgresql pgbouncer ||
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql pgbouncer; }; } >/dev/null 2>&1 ||
+    echo 'install-receivers: PostgreSQL cannot be installed; tests against it will be skipped' >&2
+  [ -z "$made" ] || rm -f "$policy"
+}
+install_postgres
 
 [ -f "$root/complete" ] && exit 0
 

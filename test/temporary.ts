@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { stopPostgres } from './postgres.ts';
 
 const prefix = 'penstock-tests-';
 
@@ -12,5 +13,8 @@ export default async function useOwnFolder(): Promise<(() => Promise<void>) | un
   // Some tests run a program as another user.
   await chmod(folder, 0o755);
   process.env['TMPDIR'] = folder;
-  return () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  return async () => {
+    await stopPostgres();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
 }

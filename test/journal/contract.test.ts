@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
 import type { Journal, Lane, LaneState, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
 import { commitOf, connector, letterOf, pageOf, plain, seamsAt, sink, someRecords, source } from './fixture.ts';
-import { inMemory, onDisk, type Place } from './places.ts';
+import { engines, inMemory, type Place } from './places.ts';
 
 const none = zeroTotals();
 const live: Lane = { kind: 'live', source: 's' };
@@ -50,10 +50,7 @@ async function settleStored(journal: Journal): Promise<void> {
   await journal.settle('a', lane, last, [], { replayed: 2 }, letters);
 }
 
-describe.each([
-  { kind: 'on disk', place: onDisk },
-  { kind: 'in memory', place: inMemory },
-])('a journal $kind', ({ place }) => {
+describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $kind', ({ place }) => {
   it('makes a commit once that is asked for again because its answer was lost', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a')]);

@@ -1,18 +1,50 @@
+import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
-import { type Journal, openJournal } from '../../src/journal/index.ts';
+import { type Journal, type JournalOptions, openJournal } from '../../src/journal/index.ts';
+import { openPostgresJournal } from '../../src/journal/postgres/open.ts';
+import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { journalOptions, temporaryDirectory } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
 import { openMemoryJournal } from './memory/journal.ts';
 
-/** Makes a place for a journal. What it returns opens the journal, each time with what the one before left there. */
-export type Place = (seams?: Seams) => Promise<() => Promise<Journal>>;
+/** Limits of a journal that a test sets. */
+export type Limits = Partial<Pick<JournalOptions, 'maxBytes' | 'keepMs'>>;
 
-export const onDisk: Place = async (seams = systemSeams()) => {
+/** Makes a place for a journal. What it returns opens the journal, each time with what the one before left there. */
+export type Place = (seams?: Seams, limits?: Limits) => Promise<() => Promise<Journal>>;
+
+export const onDisk: Place = async (seams = systemSeams(), limits = {}) => {
   const dataDir = await temporaryDirectory();
-  return () => openJournal(journalOptions(dataDir, { seams }));
+  return () => openJournal(journalOptions(dataDir, { seams, ...limits }));
 };
 
 export const inMemory: Place = async (seams = systemSeams()) => {
   const disk = emptyDisk({ strict: true, now: () => seams.clock.now() });
   return async () => openMemoryJournal(disk);
 };
+
+export const inPostgres: Place = async (seams = systemSeams(), { maxBytes = 16 * 1024 * 1024, keepMs = 7 * 86_400_000 } = {}) => {
+  const url = await postgresUrl();
+  if (url === undefined) throw new Error('there is no PostgreSQL on this machine');
+  const schema = temporarySchema(url);
+  return () =>
+    openPostgresJournal({
+      url,
+      schema,
+      connections: 4,
+      leaseMs: 10_000,
+      maxBytes,
+      keepMs,
+      seams,
+      log: silentLog(),
+      role: 'worker',
+      lockWaitMs: 0,
+      wall: () => seams.clock.now(),
+    });
+};
+
+/** The engines that keep a journal through restarts, for `describe.each`. */
+export const engines = [
+  { kind: 'on disk', place: onDisk },
+  ...(hasPostgres() ? [{ kind: 'in PostgreSQL', place: inPostgres }] : []),
+];

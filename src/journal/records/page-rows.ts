@@ -16,7 +16,7 @@ export interface PageRow extends PageFacts {
 export const pageColumns = 'id, source, kind, first, count, connector_name, connector_hash, tenant, labels, raw_bytes, crc, body';
 
 /** A run of rows of one reading stops at this size, whatever the limit of records; bytes before compression. */
-const maxReadBytes = 16 * 1024 * 1024;
+export const maxReadBytes = 16 * 1024 * 1024;
 
 /** Where a reading goes on: the next row at or after a place, and the row after another. */
 export interface Steps {
@@ -26,6 +26,12 @@ export interface Steps {
   readonly positionOf: (row: PageRow, index: number) => number;
   /** How many of the first row's records to leave out. */
   readonly leaveOut: (row: PageRow) => number;
+}
+
+/** Steps along rows that an engine read at once. */
+export function stepsOver(rows: readonly PageRow[], places: Pick<Steps, 'positionOf' | 'leaveOut'>): Steps {
+  let at = 0;
+  return { first: () => rows[0], next: () => rows[(at += 1)], ...places };
 }
 
 /** Reads rows until `limit` records or the size of a reading are reached. No statement is open while a row is decoded. */

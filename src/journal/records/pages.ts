@@ -198,6 +198,11 @@ export function pageChecksum(facts: PageFacts, body: Uint8Array): number {
   );
 }
 
+/** CRC-32 of a stored text, so that a flipped byte in a cursor is an error and not another cursor. */
+export function textChecksum(text: string): number {
+  return zlib.crc32(text);
+}
+
 const maxPageRecords = 100_000;
 
 /** Throws PEN_INTERNAL for a page that the contract does not allow. */

@@ -1,7 +1,7 @@
-import zlib from 'node:zlib';
 import { PenstockError } from '../../../base/errors.ts';
 import { type Json, parseJson } from '../../../base/json.ts';
 import type { Reports } from '../../journal.ts';
+import { textChecksum } from '../../records/pages.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 
@@ -43,11 +43,6 @@ function openCheckpoints({ db, names, path }: Core) {
       });
     },
   };
-}
-
-/** CRC-32 of a stored text, so that a flipped byte in a cursor is an error and not another cursor. */
-export function textChecksum(text: string): number {
-  return zlib.crc32(text);
 }
 
 function openNotes({ db, names, writer }: Core) {

@@ -2,12 +2,12 @@ import fs from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { openLaneSteps, type PageRow, pageColumns, readWhole } from '../../records/page-rows.ts';
-import { pageChecksum } from '../../records/pages.ts';
+import { pageChecksum, textChecksum } from '../../records/pages.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
 import { inspectDirectory, journalPaths } from '../file/directory.ts';
 import { checkVersion, schemaVersion } from '../file/schema.ts';
-import { textChecksum } from '../records/state.ts';
+
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
 
 interface JournalCheck {

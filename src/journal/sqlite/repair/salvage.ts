@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { type PageRow, readWhole } from '../../records/page-rows.ts';
+import { textChecksum } from '../../records/pages.ts';
 import { all, one, pragma } from '../file/database.ts';
-import { textChecksum } from '../records/state.ts';
 
 /** Tables besides the pages, with the columns that order them. `connectors` and the names come first: the rest refers to them. */
 const tables: Readonly<Record<string, string>> = {

@@ -1,0 +1,264 @@
+// A commit is one statement: fence -> lane -> counters -> page rows, ids, days, window, checkpoint, notes. PostgreSQL runs the parts of a
+// statement in no order but by data, so each reads from the one that it must follow; no row is written twice. What comes back says whether
+// the fence held and whether it was done. It is known by its attempt: asked again after a lost answer, it is done once.
+import { sourceCounters } from '../counts.ts';
+import type { AppendedPage, Commit, RecordLog } from '../journal.ts';
+import { appendedPage, inOrder } from '../records/commits.ts';
+import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
+import { kindNumber } from '../records/positions.ts';
+import { type Core, fencePart, type OwnedSource, withAttempt } from './core.ts';
+import { newAttempt, Values } from './database.ts';
+import { fencedError, isLost, sqlState } from './faults.ts';
+import { bytesPerId, bytesPerRow, type Room } from './room.ts';
+import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } from './seen.ts';
+
+/** Takes commits: what a source collected and the checkpoint that covers it. */
+export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
+  const listeners = new Set<(page: AppendedPage) => void>();
+  const store = openStore(core, seen);
+
+  async function run(commit: Commit, earlier: Promise<void> | undefined): Promise<void> {
+    if (commit.page !== undefined) checkPage(commit.page);
+    const rows = commit.page === undefined ? [] : await encodeRecords(commit.page.records);
+    // Encoding takes as long as a page is large: without waiting, a small commit would overtake the one it was made after.
+    await earlier;
+    const size = {
+      bytes: rows.reduce((sum, row) => sum + row.body.length + bytesPerRow, 0) + (commit.seen?.length ?? 0) * bytesPerId,
+      pages: rows.length,
+      records: commit.page?.records.length ?? 0,
+    };
+    if (size.bytes > 0) await room.makeRoom(size.bytes);
+    const before = await store(commit, rows).catch((error: unknown) => room.failed(error));
+    if (before !== undefined) room.appended(size);
+    if (before !== undefined && commit.page !== undefined && rows.length > 0) {
+      const page = appendedPage(commit.source, commit.page, rows, before);
+      for (const listener of listeners) listener(page);
+    }
+    core.changes.notify();
+  }
+
+  return {
+    onAppend(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    append: inOrder(run),
+  };
+}
+
+const mostTries = 4;
+
+/** Stores a commit, asking again where the answer was lost. Returns the position before its first record; undefined where it was stored before. */
+function openStore(core: Core, seen: SeenIndex) {
+  const { names, member } = core;
+  // Texts of connectors that stand in the database: they are large, and nearly always known.
+  const knownConnectors = new Set<string>();
+  return async (commit: Commit, rows: readonly EncodedPage[]): Promise<number | undefined> => {
+    const { attempt = newAttempt() } = commit;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const source = await names.owned(commit.source, member);
+        const before = source.ends[laneOf(commit)];
+        const statement = { core, commit, rows, source, before, attempt, days: seen.daysOf(source.id, commit), knownConnectors };
+        const { fence, counted } = await runCommit(statement);
+        if (fence === 0) throw fencedError(commit.source);
+        if (counted > 0) {
+          seen.stored(source.id);
+          if (commit.page !== undefined) knownConnectors.add(commit.page.connector.hash);
+          source.ends[laneOf(commit)] = before + (commit.page?.records.length ?? 0);
+          return before;
+        }
+        names.forgetOwned(commit.source);
+        if (await wasStored(core, statement)) return undefined;
+        if (tries >= mostTries) throw fencedError(commit.source);
+      } catch (error) {
+        names.forgetOwned(commit.source);
+        if (tries >= mostTries || !isWorthAnother(error, knownConnectors)) throw error;
+      }
+    }
+  };
+}
+
+// The connector's text was deleted between two commits; or the answer was lost.
+function isWorthAnother(error: unknown, knownConnectors: Set<string>): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (sqlState(cause) === '23503') {
+    knownConnectors.clear();
+    return true;
+  }
+  return isLost(error);
+}
+
+interface Statement {
+  readonly core: Core;
+  readonly commit: Commit;
+  readonly rows: readonly EncodedPage[];
+  readonly source: OwnedSource;
+  readonly before: number;
+  readonly attempt: string;
+  readonly days: readonly number[];
+  readonly knownConnectors: ReadonlySet<string>;
+}
+
+interface Outcome {
+  readonly fence: number;
+  readonly counted: number;
+}
+
+/** False when it was not stored because what was remembered of the lane is not what the database says. */
+async function wasStored({ db }: Core, { source, attempt }: Statement): Promise<boolean> {
+  const [row] = await db.query<{ done: boolean }>(
+    `SELECT $2::uuid = ANY(attempts) AS done FROM ${db.s}.counters WHERE source = $1`,
+    [source.id, attempt],
+  );
+  return row?.done === true;
+}
+
+const laneOf = ({ page }: Commit): 0 | 1 => (page?.lane === 'backfill' ? 1 : 0);
+
+async function runCommit(statement: Statement): Promise<Outcome> {
+  const { core, commit, source } = statement;
+  const { s } = core.db;
+  const values = new Values();
+  const parts = [fencePart(s, values, source, core.member?.id ?? '')];
+  parts.push(...countParts(statement, values), ...pageParts(statement, values), ...idParts(statement, values));
+  if (commit.window !== undefined) parts.push(windowPart(statement, values));
+  if (commit.checkpoint !== undefined) parts.push(checkpointPart(s, commit.checkpoint, values));
+  const notes = Object.entries(commit.notes ?? {});
+  if (notes.length > 0) parts.push(notesPart(s, notes, values));
+  const text = `WITH ${parts.join(',\n')}\nSELECT (SELECT count(*) FROM fence) AS fence, (SELECT count(*) FROM counted) AS counted`;
+  const [outcome] = await core.db.query<Outcome>(text, values.list);
+  return outcome ?? { fence: 0, counted: 0 };
+}
+
+function countParts({ core: { db }, commit, rows, source, before, attempt }: Statement, values: Values): string[] {
+  const { page, window, seen = [] } = commit;
+  const records = page?.records.length ?? 0;
+  const counts = window ?? { fetched: records, new: records };
+  const add = (column: string, by: number): string[] =>
+    by === 0 ? [] : [`${column} = c.${column} + ${values.add(by, 'bigint')}`];
+  const id = values.add(source.id, 'bigint');
+  const attemptId = values.add(attempt, 'uuid');
+  const sets = [
+    ...sourceCounters.flatMap((name) => add(name, (counts as Partial<Record<typeof name, number>>)[name] ?? 0)),
+    ...add(
+      'bytes',
+      rows.reduce((sum, { body }) => sum + body.length, 0),
+    ),
+    ...add('pages', rows.length),
+    ...add('records', records),
+    ...add('ids', seen.length),
+    `attempts = ${withAttempt('c.attempts', attemptId)}`,
+  ];
+  const lane = `lane AS (SELECT l.source FROM ${db.s}.lanes l, fence WHERE l.source = ${id} AND l.kind = ${values.add(kindNumber(page?.lane ?? 'live'), 'smallint')}
+    AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`;
+  const from = page === undefined ? 'fence' : 'lane';
+  return [
+    ...(page === undefined ? [] : [lane]),
+    `counted AS (UPDATE ${db.s}.counters c SET ${sets.join(', ')} FROM ${from} WHERE c.source = ${id} AND NOT ${attemptId} = ANY(c.attempts) RETURNING c.source)`,
+  ];
+}
+
+const rowColumns =
+  'source, kind, first, count, received, received_last, min_time, max_time, connector_name, connector_hash, tenant, labels, raw_bytes, crc, body';
+
+function pageParts(statement: Statement, values: Values): string[] {
+  const { core, commit, rows, source, before, knownConnectors } = statement;
+  const { s } = core.db;
+  const { page } = commit;
+  if (page === undefined || rows.length === 0) return [];
+  const { name, hash, text } = page.connector;
+  const kind = kindNumber(page.lane);
+  const said = { connector_name: name, connector_hash: hash, tenant: page.tenant ?? null, labels: JSON.stringify(page.labels) };
+  let first = before + 1;
+  const tuples = rows.map(({ count, received, rawBytes, body }) => {
+    const facts = { source: source.id, kind, first, count, ...said, raw_bytes: rawBytes };
+    first += count;
+    const numbers = [facts.first, count, received, rawBytes, pageChecksum(facts, body)].map((value) =>
+      values.add(value, 'bigint'),
+    );
+    return `(${[...numbers, values.add(body, 'bytea')].join(', ')})`;
+  });
+  const kindValue = values.add(kind, 'smallint');
+  const times = [core.time.now(), page.minTime, page.maxTime].map((value) => values.add(value, 'bigint'));
+  const texts = [name, hash, said.tenant, said.labels].map((value) => values.add(value, 'text'));
+  const parts = [
+    `moved AS (UPDATE ${s}.lanes l SET appended = ${values.add(first - 1, 'bigint')} FROM counted WHERE l.source = counted.source AND l.kind = ${kindValue} RETURNING 1)`,
+    `page AS (INSERT INTO ${s}.pages (${rowColumns}) SELECT counted.source, ${kindValue}, r.first, r.count, r.received, ${times.join(', ')}, ${texts.join(', ')}, r.raw, r.crc, r.body
+      FROM counted, (VALUES ${tuples.join(', ')}) AS r(first, count, received, raw, crc, body) ORDER BY r.first RETURNING 1)`,
+  ];
+  if (knownConnectors.has(hash)) return parts;
+  const known = `INSERT INTO ${s}.connectors (hash, text) SELECT ${values.add(hash, 'text')}, ${values.add(text, 'text')} FROM counted ON CONFLICT DO NOTHING RETURNING 1`;
+  return [`connector AS (${known})`, ...parts];
+}
+
+function idParts({ core, commit, days }: Statement, values: Values): string[] {
+  const { s } = core.db;
+  const parts: string[] = [];
+  const entries = commit.seen ?? [];
+  const now = values.add(core.time.now(), 'bigint');
+  if (entries.length > 0) {
+    const columns = [
+      values.add(listOf(entries.map(({ day }) => (day === 0 ? noTimeBucket(core) : day))), 'int[]'),
+      values.add(listOf(entries.map(({ id }) => id)), 'uuid[]'),
+      values.add(listOf(entries.map(({ fingerprint }) => signed(fingerprint))), 'bigint[]'),
+    ];
+    parts.push(`ids AS (INSERT INTO ${s}.seen (source, day, id, fingerprint) SELECT counted.source, e.day, e.id, e.fingerprint
+      FROM counted, unnest(${columns.join(', ')}) AS e(day, id, fingerprint) ON CONFLICT DO NOTHING RETURNING 1)`);
+  }
+  const touched = values.add(listOf(days), 'int[]');
+  if (days.length > 0) {
+    parts.push(`days AS (INSERT INTO ${s}.seen_days AS d (source, day, touched) SELECT counted.source, e.day, ${now} FROM counted, unnest(${touched}) AS e(day)
+      ON CONFLICT (source, day) DO UPDATE SET touched = excluded.touched WHERE d.touched < excluded.touched - ${touchEveryMs} OR d.touched > excluded.touched RETURNING 1)`);
+  }
+  const { from, to } = commit.window ?? { from: null, to: null };
+  // As long as a window is being read, it may be read again from its beginning.
+  const span = typeof from === 'number' && typeof to === 'number' ? [from, to].map((time) => Math.floor(time / dayMs)) : [0, -1];
+  parts.push(`span AS (UPDATE ${s}.seen_days d SET touched = ${now} FROM counted WHERE d.source = counted.source AND d.day BETWEEN ${values.add(span[0], 'int')} AND ${values.add(span[1], 'int')}
+    AND NOT d.day = ANY(${touched}) AND d.touched < ${now} - ${touchEveryMs} RETURNING 1)`);
+  return parts;
+}
+
+function windowPart({ core, commit }: Statement, values: Values): string {
+  const { s } = core.db;
+  const { key, lane, from, to, complete = false, ...counts } = commit.window ?? { key: '', lane: 'live', from: null, to: null };
+  const place = [
+    values.add(key, 'text'),
+    values.add(kindNumber(lane), 'smallint'),
+    values.add(from, 'bigint'),
+    values.add(to, 'bigint'),
+  ];
+  const numbers = sourceCounters.map((name) => values.add((counts as Partial<Record<typeof name, number>>)[name] ?? 0, 'bigint'));
+  const stamps = [
+    values.add(complete ? 1 : 0, 'smallint'),
+    values.add(core.clock.now(), 'bigint'),
+    values.add(core.time.now(), 'bigint'),
+  ];
+  const added = sourceCounters.map((name) => `${name} = w.${name} + excluded.${name}`).join(', ');
+  return `windowed AS (INSERT INTO ${s}.windows AS w (source, key, kind, from_time, to_time, ${sourceCounters.join(', ')}, complete, updated, stamp)
+    SELECT counted.source, ${[...place, ...numbers, ...stamps].join(', ')} FROM counted
+    ON CONFLICT (source, key, kind) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time, ${added},
+    complete = greatest(w.complete, excluded.complete), updated = excluded.updated, stamp = excluded.stamp RETURNING 1)`;
+}
+
+function checkpointPart(s: string, { name, value }: NonNullable<Commit['checkpoint']>, values: Values): string {
+  const nameValue = values.add(name, 'text');
+  if (value === null || value === undefined)
+    return `checkpoint AS (DELETE FROM ${s}.checkpoints c USING counted WHERE c.source = counted.source AND c.name = ${nameValue} RETURNING 1)`;
+  const text = JSON.stringify(value);
+  return `checkpoint AS (INSERT INTO ${s}.checkpoints (source, name, value, crc) SELECT counted.source, ${nameValue}, ${values.add(text, 'text')}, ${values.add(textChecksum(text), 'bigint')} FROM counted
+    ON CONFLICT (source, name) DO UPDATE SET value = excluded.value, crc = excluded.crc RETURNING 1)`;
+}
+
+function notesPart(s: string, notes: readonly [string, unknown][], values: Values): string {
+  const names = values.add(
+    notes.map(([name]) => name),
+    'text[]',
+  );
+  const texts = values.add(
+    notes.map(([, value]) => JSON.stringify(value ?? null)),
+    'text[]',
+  );
+  return `noted AS (INSERT INTO ${s}.notes (source, name, value) SELECT counted.source, e.name, e.value FROM counted, unnest(${names}, ${texts}) AS e(name, value)
+    ON CONFLICT (source, name) DO UPDATE SET value = excluded.value RETURNING 1)`;
+}

@@ -1,0 +1,270 @@
+import type { Clock } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { Signal } from '../../base/signal.ts';
+import type { Database, Sql, Values } from './database.ts';
+import { fencedError } from './faults.ts';
+import type { Membership } from './membership.ts';
+
+/** What every concern of the engine works with. */
+export interface Core {
+  readonly db: Database;
+  readonly clock: Clock;
+  /** What ages are measured by; `clock` is for what people read. */
+  readonly time: JournalTime;
+  readonly log: Log;
+  readonly changes: Changes;
+  readonly names: Names;
+  /** Undefined for who only looks and leaves jobs. */
+  readonly member: Membership | undefined;
+}
+
+/** The id under which notes of the journal itself are kept; no source has it. */
+export const noSource = 0;
+const timeNote = 'journal_time';
+/** Milliseconds by which a pause in which no replica ran ages the journal at most. */
+const longestPauseMs = 86_400_000;
+
+interface Saved {
+  readonly at: number;
+  readonly wall: number;
+}
+
+/**
+ * The time by which pages, ids and rows of the ledger age, milliseconds: as in SQLite's engine, but what the wall says is what the server
+ * says, so that replicas whose clocks differ agree. It grows with the monotonic clock, never backwards.
+ */
+export class JournalTime {
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #wallAtStart: number;
+  readonly #monotonicAtStart: number;
+
+  private constructor(clock: Clock, startedAt: number, wall: number) {
+    this.#clock = clock;
+    this.#startedAt = startedAt;
+    this.#wallAtStart = wall;
+    this.#monotonicAtStart = clock.monotonic();
+  }
+
+  /** `wall` stands in for the server's clock, in tests. */
+  static async resume(db: Database, clock: Clock, wall?: () => number): Promise<JournalTime> {
+    const [row] = await db.query<{ now: number; value: string | null }>(
+      `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT value FROM ${db.s}.notes WHERE source = ${noSource} AND name = $1) AS value`,
+      [timeNote],
+    );
+    const now = wall?.() ?? row?.now ?? clock.now();
+    if (row?.value === undefined || row.value === null) return new JournalTime(clock, now, now);
+    const saved = JSON.parse(row.value) as Saved;
+    return new JournalTime(clock, saved.at + Math.min(longestPauseMs, Math.max(0, now - saved.wall)), now);
+  }
+
+  #passedMs(): number {
+    return this.#clock.monotonic() - this.#monotonicAtStart;
+  }
+
+  now(): number {
+    return Math.floor(this.#startedAt + this.#passedMs());
+  }
+
+  /** Notes the time for the next process, unless another replica has noted a later one. */
+  async save(sql: Sql, s: string): Promise<void> {
+    const saved: Saved = { at: this.now(), wall: Math.floor(this.#wallAtStart + this.#passedMs()) };
+    await sql.run(
+      `INSERT INTO ${s}.notes AS n (source, name, value) VALUES (${noSource}, $1, $2)
+       ON CONFLICT (source, name) DO UPDATE SET value = excluded.value WHERE (n.value::json->>'at')::bigint < $3`,
+      [timeNote, JSON.stringify(saved), saved.at],
+    );
+  }
+}
+
+const pollMs = 1000;
+
+/** Wakes who waits for the journal to have changed, by this process or, about a second later, by another. */
+export class Changes {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #signal = new Signal();
+  readonly #renamed: () => void;
+  #timer: Disposable | undefined;
+  #changes: number | undefined;
+  #names: number | undefined;
+  #closed = false;
+
+  /** `renamed` is called when another process gave something another name. */
+  constructor(db: Database, clock: Clock, renamed: () => void) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#renamed = renamed;
+  }
+
+  /** Call it after a commit that may have brought something to read. */
+  notify(): void {
+    this.#signal.notify();
+  }
+
+  /** Tells the other processes; part of the transaction that changes something of theirs. */
+  static async tell(sql: Sql, s: string, { names = false }: { readonly names?: boolean } = {}): Promise<void> {
+    await sql.run(`UPDATE ${s}.meta SET changes = changes + 1${names ? ', names = names + 1' : ''}`);
+  }
+
+  /** Resolves at the next change, or when `abort` aborts. */
+  wait(abort: AbortSignal): Promise<void> {
+    this.#schedule();
+    return this.#signal.wait(abort);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#signal.notify();
+  }
+
+  #schedule(): void {
+    if (!this.#closed) this.#timer ??= this.#clock.timer(pollMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const [row] = await this.#db
+      .query<{ changes: number; names: number }>(`SELECT changes, names FROM ${this.#db.s}.meta`)
+      // Nobody can tell now whether something changed: the next look will.
+      .catch((): { changes: number; names: number }[] => []);
+    this.#timer = undefined;
+    if (row !== undefined) {
+      if (this.#names !== undefined && row.names !== this.#names) this.#renamed();
+      if (this.#changes !== undefined && row.changes !== this.#changes) this.#signal.notify();
+      this.#changes = row.changes;
+      this.#names = row.names;
+    }
+    if (this.#signal.isAwaited) this.#schedule();
+  }
+}
+
+/** A source that this process owns, with what its commits need. */
+export interface OwnedSource {
+  readonly id: number;
+  readonly unit: number;
+  readonly epoch: number;
+  /** Last position of each lane, by its kind's number. */
+  readonly ends: [number, number];
+}
+
+/** Names to row ids: everything stored refers to the id, so that a rename touches one row. Known ones are remembered. */
+export class Names {
+  readonly #db: Database;
+  readonly #sources = new Map<string, number>();
+  readonly #sinks = new Map<string, number>();
+  readonly #owned = new Map<string, OwnedSource>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  forget(): void {
+    this.#sources.clear();
+    this.#sinks.clear();
+    this.#owned.clear();
+  }
+
+  /** A commit of the source failed, or its unit changed hands: what is remembered of it may be wrong. */
+  forgetOwned(source: string): void {
+    this.#owned.delete(source);
+  }
+
+  source(name: string): Promise<number | undefined> {
+    return this.#find('sources', this.#sources, name);
+  }
+
+  sink(name: string): Promise<number | undefined> {
+    return this.#find('sinks', this.#sinks, name);
+  }
+
+  /** Throws PEN_NOT_FOUND. */
+  async requireSink(name: string): Promise<number> {
+    return (await this.sink(name)) ?? notFound('sink', name);
+  }
+
+  /** Throws PEN_NOT_FOUND. */
+  async requireSource(name: string): Promise<number> {
+    return (await this.source(name)) ?? notFound('source', name);
+  }
+
+  /** A source of this member's, which appears with its first commit when it was not registered. Throws where it is another's. */
+  async owned(name: string, member: Membership | undefined): Promise<OwnedSource> {
+    const known = this.#owned.get(name);
+    if (known !== undefined) return known;
+    if (member === undefined) throw fencedError(name);
+    const found = await this.#db.transaction((sql) => takeSource(sql, this.#db.s, name, member.id));
+    this.#owned.set(name, found);
+    this.#sources.set(name, found.id);
+    return found;
+  }
+
+  async #find(table: 'sources' | 'sinks', known: Map<string, number>, name: string): Promise<number | undefined> {
+    const id = known.get(name);
+    if (id !== undefined) return id;
+    const [row] = await this.#db.query<{ id: number }>(`SELECT id FROM ${this.#db.s}.${table} WHERE name = $1`, [name]);
+    if (row !== undefined) known.set(name, row.id);
+    return row?.id;
+  }
+}
+
+export function notFound(kind: 'source' | 'sink', name: string): never {
+  throw new PenstockError('PEN_NOT_FOUND', `the journal knows no ${kind} "${name}"`, {
+    fix: `see "penstock ${kind}s" for the names`,
+  });
+}
+
+/** The id of a source; makes it with its unit, its lanes and its counters where there is none. Only inside a transaction. */
+export async function ensureSource(sql: Sql, s: string, name: string): Promise<number> {
+  const find = `SELECT id FROM ${s}.sources WHERE name = $1`;
+  const [known] = await sql.query<{ id: number }>(find, [name]);
+  if (known !== undefined) return known.id;
+  await sql.run(`INSERT INTO ${s}.units (kind, name) VALUES ('source', $1) ON CONFLICT DO NOTHING`, [name]);
+  await sql.run(
+    `INSERT INTO ${s}.sources (name, unit) SELECT $1, id FROM ${s}.units WHERE kind = 'source' AND name = $1 ON CONFLICT DO NOTHING`,
+    [name],
+  );
+  const [made] = await sql.query<{ id: number }>(find, [name]);
+  if (made === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new source');
+  await sql.run(`INSERT INTO ${s}.counters (source) VALUES ($1) ON CONFLICT DO NOTHING`, [made.id]);
+  await sql.run(`INSERT INTO ${s}.lanes (source, kind) VALUES ($1, 0), ($1, 1) ON CONFLICT DO NOTHING`, [made.id]);
+  return made.id;
+}
+
+/** Reads a source that the member owns, or takes one that nobody alive does. */
+async function takeSource(sql: Sql, s: string, name: string, member: string): Promise<OwnedSource> {
+  const id = await ensureSource(sql, s, name);
+  await sql.run(
+    `UPDATE ${s}.units u SET owner = $2, epoch = epoch + 1, since = now() FROM ${s}.sources o WHERE o.id = $1 AND u.id = o.unit
+     AND u.owner IS DISTINCT FROM $2 AND NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = u.owner AND m.expires > now())
+     AND EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = $2 AND m.expires > now())`,
+    [id, member],
+  );
+  const [unit] = await sql.query<{ unit: number; epoch: number }>(
+    `SELECT u.id AS unit, u.epoch FROM ${s}.sources o JOIN ${s}.units u ON u.id = o.unit WHERE o.id = $1 AND u.owner = $2 FOR SHARE OF u`,
+    [id, member],
+  );
+  if (unit === undefined) throw fencedError(name);
+  const lanes = await sql.query<{ kind: number; appended: number }>(`SELECT kind, appended FROM ${s}.lanes WHERE source = $1`, [
+    id,
+  ]);
+  const end = (kind: number): number => lanes.find((lane) => lane.kind === kind)?.appended ?? 0;
+  return { id, ...unit, ends: [end(0), end(1)] };
+}
+
+/** Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them. */
+export function fencePart(s: string, values: Values, source: OwnedSource, member: string): string {
+  return `fence AS (SELECT id FROM ${s}.units WHERE id = ${values.add(source.unit)} AND owner = ${values.add(member)} AND epoch = ${values.add(source.epoch)} FOR SHARE)`;
+}
+
+/** SQL: an array of attempts with one more, the oldest gone. */
+export const withAttempt = (attempts: string, attempt: string): string =>
+  `(${attempts} || ${attempt})[greatest(1, cardinality(${attempts}) - 6):]`;
+
+/** A sink's state in a source. */
+export interface Place {
+  readonly s: string;
+  readonly sink: number;
+  readonly source: number;
+}

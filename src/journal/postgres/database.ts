@@ -1,0 +1,221 @@
+// Connections to PostgreSQL. Nothing is left in a session between two statements or transactions, and no statement has a name, so that a
+// pooler may hand every transaction to another connection.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { PenstockError } from '../../base/errors.ts';
+import { databaseError, isCollision, sqlState } from './faults.ts';
+
+export interface DatabaseOptions {
+  /** `postgres://user@host:port/database`. */
+  readonly url: string;
+  /** Asked for each new connection, so that a password may change at any time. Absent: what the URL says. */
+  readonly password?: (() => Promise<string>) | undefined;
+  /** Certificates to trust, PEM; read for each new pool. Absent: those of the system. */
+  readonly ca?: string | undefined;
+  /** Where the journal's tables are. */
+  readonly schema: string;
+  /** At most so many at a time, and one for the membership. */
+  readonly connections: number;
+  /** How long a transaction may stand still, milliseconds. */
+  readonly leaseMs: number;
+}
+
+/** What runs statements: the database, each in a transaction of its own, or a transaction. */
+export interface Sql {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the row's shape is the caller's to name
+  query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** How many rows were written. */
+  run(text: string, values?: readonly unknown[]): Promise<number>;
+}
+
+const statementMs = 30_000;
+const lockMs = 5000;
+const connectMs = 10_000;
+// The server ends a statement first, and says why.
+const answerMs = statementMs + 5000;
+const mostTries = 6;
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
+
+export class Database implements Sql {
+  /** The schema as it stands in statements: `${s}.pages`. */
+  readonly s: string;
+  /** Host, port and database, for errors. */
+  readonly where: string;
+  readonly #pool: pg.Pool;
+  readonly #membership: pg.Pool;
+  readonly #leaseMs: number;
+
+  constructor(options: DatabaseOptions) {
+    const { schema, connections, leaseMs } = options;
+    const config = clientConfig(options);
+    this.s = `"${schema.replaceAll('"', '""')}"`;
+    this.where = `${config.host}:${config.port}/${config.database}`;
+    this.#pool = openPool(config, connections);
+    this.#membership = openPool(config, 1);
+    this.#leaseMs = leaseMs;
+  }
+
+  query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#again(() => this.#with(this.#pool, (client) => rowsOf<Row>(client, text, values)));
+  }
+
+  run(text: string, values: readonly unknown[] = []): Promise<number> {
+    return this.#again(() => this.#with(this.#pool, (client) => countOf(client, text, values)));
+  }
+
+  /** Runs `work` in a transaction; it may run again where the transaction met another. */
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#again(() =>
+      this.#with(this.#pool, (client) => this.#inTransaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED', work)),
+    );
+  }
+
+  /** Runs `read` over one moment. */
+  snapshot<T>(read: (sql: Sql) => Promise<T>): Promise<T> {
+    const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+    return this.#again(() => this.#with(this.#pool, (client) => this.#inTransaction(client, begin, read)));
+  }
+
+  /** A transaction of the membership: never behind others, so that a busy replica stays a member. */
+  asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.end(), this.#membership.end()]);
+  }
+
+  async #inTransaction<T>(client: pg.PoolClient, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    await client.query(
+      `${begin}; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}`,
+    );
+    try {
+      const result = await work({
+        query: (text, values = []) => rowsOf(client, text, values),
+        run: (text, values = []) => countOf(client, text, values),
+      });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      // Where the connection broke, the server undoes it by itself.
+      if (error instanceof PenstockError || sqlState(error) !== undefined) await client.query('ROLLBACK');
+      throw error;
+    }
+  }
+
+  async #with<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken = true;
+    try {
+      const result = await use(client);
+      broken = false;
+      return result;
+    } catch (error) {
+      broken = !(error instanceof PenstockError) && (sqlState(error)?.startsWith('57P') ?? true);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #again<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (tries >= mostTries || !isCollision(error)) throw databaseError(error, this.where);
+      }
+    }
+  }
+}
+
+async function rowsOf<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
+  const { rows } = await client.query(text, values.map(storable));
+  return rows as Row[];
+}
+
+async function countOf(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<number> {
+  const { rowCount } = await client.query(text, values.map(storable));
+  return rowCount ?? 0;
+}
+
+/** PostgreSQL keeps no NUL in a text: it is stored as the sign for it, wherever it comes from. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\u2400') : value;
+  return Array.isArray(value) ? value.map(storable) : value;
+}
+
+const int8 = 20;
+const numeric = 1700;
+
+type ClientConfig = pg.PoolConfig & { readonly host: string; readonly port: number; readonly database: string };
+
+function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
+  const parsed = parseUrl(url);
+  const host = parsed.hostname.replace(/^\[|\]$/g, '');
+  const isLocal = loopback.test(parsed.hostname);
+  return {
+    host,
+    port: parsed.port === '' ? 5432 : Number(parsed.port),
+    user: decodeURIComponent(parsed.username) || 'penstock',
+    database: decodeURIComponent(parsed.pathname.slice(1)) || 'penstock',
+    password: password ?? decodeURIComponent(parsed.password),
+    ssl: isLocal && ca === undefined ? false : { rejectUnauthorized: true, host, ...(ca !== undefined && { ca }) },
+    application_name: 'penstock',
+    connectionTimeoutMillis: connectMs,
+    idleTimeoutMillis: 30_000,
+    maxLifetimeSeconds: 900,
+    query_timeout: answerMs,
+    keepAlive: true,
+    allowExitOnIdle: true,
+    types: {
+      // Counts and times stay below 2^53.
+      getTypeParser: ((oid: number, format?: 'text') =>
+        oid === int8 || oid === numeric
+          ? Number
+          : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
+    },
+  };
+}
+
+function parseUrl(url: string): URL {
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol) || parsed.hostname === '') {
+    throw new PenstockError('PEN_CONFIG_INVALID', 'the address of the database is not a URL postgres://user@host:port/database', {
+      fix: 'write journal.url like postgres://penstock@db.example.com:5432/penstock',
+    });
+  }
+  if (parsed.search !== '') {
+    throw new PenstockError(
+      'PEN_CONFIG_INVALID',
+      `journal.url takes no parameters, and has "${[...parsed.searchParams.keys()].join(', ')}"`,
+      {
+        fix: 'leave them out: TLS is always verified except on loopback, and journal.tls.ca_file names a certificate authority',
+      },
+    );
+  }
+  return parsed;
+}
+
+function openPool(config: ClientConfig, max: number): pg.Pool {
+  const pool = new pg.Pool({ ...config, max });
+  // A connection that breaks while nobody uses it is replaced by the next that is asked for; one in use fails its statement.
+  const ignore = (): void => undefined;
+  pool.on('error', ignore);
+  pool.on('connect', (client) => void client.on('error', ignore));
+  return pool;
+}
+
+/** Values of a statement that is put together: `add` gives a value's place. */
+export class Values {
+  readonly list: unknown[] = [];
+
+  add(value: unknown, type = ''): string {
+    this.list.push(value);
+    return `$${this.list.length}${type === '' ? '' : `::${type}`}`;
+  }
+}
+
+/** Makes the id by which a repeated write is known. */
+export const newAttempt = (): string => randomUUID();

@@ -1,0 +1,75 @@
+// What PostgreSQL answers and what its absence means, in the journal's codes.
+import pg from 'pg';
+import { type ErrorCode, PenstockError } from '../../base/errors.ts';
+
+type Fault = readonly [code: ErrorCode, what: string, fix: string];
+
+const away = 'see that the database runs and can be reached; what was collected stays where it is, and work resumes by itself';
+const rights = 'give the role its rights on the schema and see that the database takes writes; work resumes by itself';
+const space = 'free space on the disk of the database server; collection resumes by itself';
+const damaged = 'check the database server and its disks, and restore the database where it is damaged';
+
+const unavailable: Fault = ['PEN_JOURNAL_UNAVAILABLE', 'the database did not answer', away];
+
+/** By SQLSTATE, or its first two characters. Source: https://www.postgresql.org/docs/15/errcodes-appendix.html */
+const faults: Readonly<Record<string, Fault>> = {
+  '08': ['PEN_JOURNAL_UNAVAILABLE', 'the connection to the database was lost', away],
+  '57': ['PEN_JOURNAL_UNAVAILABLE', 'the database ended the statement', away],
+  '53': ['PEN_JOURNAL_UNAVAILABLE', 'the database has no connection or memory to spare', away],
+  '40': ['PEN_JOURNAL_UNAVAILABLE', 'the database could not bring writers that met into an order', away],
+  '55P03': ['PEN_JOURNAL_UNAVAILABLE', 'another connection holds a row of the journal', away],
+  '25P03': ['PEN_JOURNAL_UNAVAILABLE', 'the database ended a transaction that stood still', away],
+  '53100': ['PEN_JOURNAL_FULL', 'the disk of the database server is full', space],
+  '53200': ['PEN_JOURNAL_FULL', 'the database server is out of memory', space],
+  XX001: ['PEN_JOURNAL_CORRUPT', 'the database is damaged', damaged],
+  XX002: ['PEN_JOURNAL_CORRUPT', 'an index of the database is damaged', damaged],
+  '25006': ['PEN_JOURNAL_UNWRITABLE', 'the database takes no writes', rights],
+  '42501': ['PEN_JOURNAL_UNWRITABLE', 'the role of the database may not do this', rights],
+  '28': ['PEN_JOURNAL_UNWRITABLE', 'the database refused the role or its password', 'see journal.url and journal.password'],
+  '3D': ['PEN_JOURNAL_UNWRITABLE', 'there is no such database', 'make it, or correct journal.url'],
+  '42': ['PEN_JOURNAL_CORRUPT', 'a table of the journal is not as it was made', damaged],
+};
+
+/** The SQLSTATE of an answer; undefined where nothing answered. */
+export function sqlState(error: unknown): string | undefined {
+  const { code } = error instanceof pg.DatabaseError ? error : { code: undefined };
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+const isOurs = (error: unknown): boolean =>
+  [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
+
+/** True where it is not known whether the statement was done: the connection broke, or no answer came in time. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof PenstockError) return error.cause !== undefined && isLost(error.cause);
+  const state = sqlState(error);
+  return state === undefined ? error instanceof Error && !isOurs(error) : state.startsWith('08') || state.startsWith('57P');
+}
+
+/** True for what the same transaction, tried again, gets over: it met another one. */
+export function isCollision(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}
+
+/** Turns whatever a statement threw into a PenstockError; one stays as it is. */
+export function databaseError(error: unknown, where: string): PenstockError {
+  if (error instanceof PenstockError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  if (isOurs(error)) return new PenstockError('PEN_INTERNAL', detail, { where, cause: error, fix: 'report this with the log' });
+  const state = sqlState(error);
+  const [code, what, fix] =
+    state === undefined
+      ? unavailable
+      : (faults[state] ??
+        faults[state.slice(0, 2)] ?? ['PEN_INTERNAL', 'the database refused a statement', 'report this with the log']);
+  return new PenstockError(code, `${what} (${state === undefined ? '' : `${state}: `}${detail})`, { where, cause: error, fix });
+}
+
+/** A unit is another replica's by now: nothing was written. */
+export function fencedError(source: string): PenstockError {
+  return new PenstockError('PEN_JOURNAL_FENCED', 'another replica has taken the source over', {
+    where: `source ${source}`,
+    fix: 'nothing is lost: the other replica goes on from what was written last',
+  });
+}

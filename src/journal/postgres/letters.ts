@@ -1,0 +1,202 @@
+// Dead letters. How many there are of each sink, source, code and action is counted with every one that comes, changes or goes, and an index
+// leads to the letters of such a group in the order of their ids: among a million, a page and a count are found soon.
+import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
+import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
+import type { Core, Names } from './core.ts';
+import { type Sql, Values } from './database.ts';
+import { addTotals } from './ledger.ts';
+
+interface LetterRange {
+  /** Ids greater than this. */
+  readonly after?: number;
+  /** Ids up to this. */
+  readonly upTo?: number;
+}
+
+const atOnce = 500;
+const group = "sink, source, code, coalesce(action, '') AS action";
+const columnNames = letterColumns.split(', ');
+
+/** Counts the letters of a CTE into or out of their groups, always in the same order, so that two writers do not wait for each other. */
+const countGroups = (s: string, from: string, sign: 1 | -1): string =>
+  `INSERT INTO ${s}.letter_counts AS c (sink, source, code, action, letters) SELECT sink, source, code, action, ${sign} * count(*) FROM ${from} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+   ON CONFLICT (sink, source, code, action) DO UPDATE SET letters = c.letters + excluded.letters RETURNING 1`;
+
+/** `counted` is false for events that the ledger has settled before: a refused replay. Only inside a transaction. */
+export async function insertLetters(
+  sql: Sql,
+  s: string,
+  sink: number,
+  source: number,
+  letters: readonly NewDeadLetter[],
+  counted: boolean,
+): Promise<void> {
+  for (let from = 0; from < letters.length; from += atOnce) {
+    const values = new Values();
+    const rows = letters.slice(from, from + atOnce).map((letter) => {
+      const row: Record<string, unknown> = { sink, source, ...columnsOf(letter), counted: counted ? 1 : 0 };
+      return `(${columnNames.map((name) => values.add(row[name])).join(', ')})`;
+    });
+    await sql.run(
+      `WITH gone AS (INSERT INTO ${s}.dead_letters (${letterColumns}) VALUES ${rows.join(', ')} RETURNING ${group}) ${countGroups(s, 'gone', 1)}`,
+      values.list,
+    );
+  }
+  if (counted) await addTotals(sql, s, sink, source, { dead_lettered: letters.length });
+}
+
+/** Updates the event's letter; false when there is none. Only inside a transaction. */
+export async function refuseAgain(sql: Sql, s: string, sink: number, source: number, letter: NewDeadLetter): Promise<boolean> {
+  const { record, code, text, attempts, last } = letter;
+  const olds = await sql.query<{ id: number }>(
+    `WITH old AS (SELECT id, ${group} FROM ${s}.dead_letters WHERE sink = $1 AND source = $2 AND uid = $3 FOR UPDATE),
+     less AS (${countGroups(s, '(SELECT * FROM old WHERE code <> $4) AS changed', -1)})
+     SELECT id FROM old`,
+    [sink, source, record.uid, code],
+  );
+  if (olds.length === 0) return false;
+  await sql.run(
+    `WITH changed AS (UPDATE ${s}.dead_letters d SET code = $2, text = $3, attempts = d.attempts + $4, last = $5 FROM ${s}.dead_letters o WHERE d.id = ANY($1::bigint[]) AND o.id = d.id
+       RETURNING d.sink, d.source, d.code, coalesce(d.action, '') AS action, o.code AS was),
+     more AS (${countGroups(s, '(SELECT * FROM changed WHERE was <> code) AS changed', 1)}) SELECT 1`,
+    [olds.map(({ id }) => id), code, text, attempts, last],
+  );
+  return true;
+}
+
+/** Deletes letters that were delivered at last; `unconfirmed` of them by a protocol that knows no acknowledgement. Only inside a transaction. */
+export async function resolveLetters(
+  sql: Sql,
+  s: string,
+  sink: number,
+  ids: readonly number[],
+  unconfirmed: number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  // Those that are gone: the settle was repeated, or a person discarded the letter meanwhile, which has been counted.
+  const rows = await remove(sql, s, 'sink = $1 AND id = ANY($2::bigint[])', [sink, ids]);
+  let sent = unconfirmed;
+  for (const { source, counted } of rows) {
+    if (counted === 0) continue;
+    await addTotals(sql, s, sink, source, { dead_lettered: -1, [sent > 0 ? 'unconfirmed' : 'acknowledged']: 1 });
+    sent -= 1;
+  }
+}
+
+interface Gone {
+  readonly sink: number;
+  readonly source: number;
+  readonly counted: number;
+}
+
+function remove(sql: Sql, s: string, where: string, values: readonly unknown[]): Promise<Gone[]> {
+  return sql.query<Gone>(
+    `WITH gone AS (DELETE FROM ${s}.dead_letters WHERE ${where} RETURNING id, counted, ${group}), less AS (${countGroups(s, 'gone', -1)})
+     SELECT sink, source, counted FROM gone ORDER BY id`,
+    values,
+  );
+}
+
+/** Deletes letters, counted as discarded. Returns how many. */
+export async function discardLetters({ db, names }: Core, filter: LetterFilter): Promise<number> {
+  const values = new Values();
+  const parts = await partsOf(names, filter, values);
+  if (parts === undefined) return 0;
+  const where = joined([...parts, ...restOf(filter, {}, values)]);
+  return db.transaction(async (sql) => {
+    const gone = await remove(sql, db.s, where, values.list);
+    const counted = new Map<string, { sink: number; source: number; n: number }>();
+    for (const { sink, source, counted: n } of gone) {
+      const key = `${sink} ${source}`;
+      counted.set(key, { sink, source, n: (counted.get(key)?.n ?? 0) + n });
+    }
+    for (const { sink, source, n } of counted.values())
+      await addTotals(sql, db.s, sink, source, { dead_lettered: -n, discarded: n });
+    return gone.length;
+  });
+}
+
+/** The letter of each uid, undefined where there is none; undefined when none has one. */
+export async function lettersOf(sql: Sql, s: string, sink: number, source: number, uids: readonly string[]) {
+  const rows = await sql.query<{ id: number; uid: string }>(
+    `SELECT id, uid FROM ${s}.dead_letters WHERE sink = $1 AND source = $2 AND uid = ANY($3::text[])`,
+    [sink, source, uids],
+  );
+  const known = new Map(rows.map(({ id, uid }) => [uid, id]));
+  return known.size === 0 ? undefined : uids.map((uid) => known.get(uid));
+}
+
+/** Letters in the order of their ids. */
+export async function listLetters(
+  { db, names }: Core,
+  filter: LetterFilter,
+  limit: number,
+  range: LetterRange = {},
+): Promise<DeadLetter[]> {
+  const { s } = db;
+  const values = new Values();
+  const parts = await partsOf(names, filter, values);
+  if (parts === undefined) return [];
+  const rest = joined(restOf(filter, range, values));
+  const most = values.add(limit, 'bigint');
+  // Without a group to look in, or with ids, going through the letters in order finds a page soonest.
+  const ids =
+    parts.length === 0 || filter.ids !== undefined
+      ? `SELECT id FROM ${s}.dead_letters WHERE ${joined([...parts, rest])} ORDER BY id LIMIT ${most}`
+      : `SELECT l.id FROM (SELECT sink, source, code, action FROM ${s}.letter_counts WHERE letters > 0 AND ${joined(parts).replaceAll("coalesce(action, '')", 'action')}) g
+         CROSS JOIN LATERAL (SELECT d.id FROM ${s}.dead_letters d WHERE d.sink = g.sink AND d.source = g.source AND d.code = g.code AND coalesce(d.action, '') = g.action AND ${rest}
+           ORDER BY d.id LIMIT ${most}) l ORDER BY l.id LIMIT ${most}`;
+  const rows = await db.query<LetterRow>(
+    `SELECT d.*, k.name AS sink, o.name AS source FROM (${ids}) w JOIN ${s}.dead_letters d ON d.id = w.id JOIN ${s}.sinks k ON k.id = d.sink JOIN ${s}.sources o ON o.id = d.source ORDER BY d.id`,
+    values.list,
+  );
+  return rows.map(letterOf);
+}
+
+export async function countLetters(
+  { db, names }: Core,
+  filter: LetterFilter,
+  range: LetterRange = {},
+  sql: Sql = db,
+): Promise<number> {
+  const values = new Values();
+  const parts = await partsOf(names, filter, values);
+  if (parts === undefined) return 0;
+  const rest = restOf(filter, range, values);
+  const where = joined([...parts, ...rest]);
+  const counting =
+    rest.length === 0
+      ? `SELECT coalesce(sum(letters), 0) AS n FROM ${db.s}.letter_counts WHERE ${where.replaceAll("coalesce(action, '')", 'action')}`
+      : `SELECT count(*) AS n FROM ${db.s}.dead_letters WHERE ${where}`;
+  const [row] = await sql.query<{ n: number }>(counting, values.list);
+  return row?.n ?? 0;
+}
+
+/** What a group is chosen by; undefined for a name that the journal does not know. */
+async function partsOf(names: Names, filter: LetterFilter, values: Values): Promise<string[] | undefined> {
+  const sink = filter.sink === undefined ? undefined : ((await names.sink(filter.sink)) ?? -1);
+  const source = filter.source === undefined ? undefined : ((await names.source(filter.source)) ?? -1);
+  if (sink === -1 || source === -1) return undefined;
+  return [
+    ...(sink === undefined ? [] : [`sink = ${values.add(sink, 'bigint')}`]),
+    ...(source === undefined ? [] : [`source = ${values.add(source, 'bigint')}`]),
+    ...(filter.code === undefined ? [] : [`code = ${values.add(filter.code, 'text')}`]),
+    ...(filter.action === undefined ? [] : [`coalesce(action, '') = ${values.add(filter.action, 'text')}`]),
+  ];
+}
+
+/** What letters of a group are chosen by. */
+function restOf({ from, to, ids }: LetterFilter, { after, upTo }: LetterRange, values: Values): string[] {
+  const bounds = [
+    ['id >', after],
+    ['id <=', upTo],
+    ['event_time >=', from],
+    ['event_time <=', to],
+  ] as const;
+  return [
+    ...bounds.flatMap(([what, value]) => (value === undefined ? [] : [`${what} ${values.add(value, 'bigint')}`])),
+    ...(ids === undefined ? [] : [`id = ANY(${values.add(ids, 'bigint[]')})`]),
+  ];
+}
+
+const joined = (parts: readonly string[]): string => parts.join(' AND ') || 'true';

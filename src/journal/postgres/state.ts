@@ -1,0 +1,172 @@
+// Small things that are remembered by name: checkpoints and notes of sources, holds, jobs.
+import { PenstockError } from '../../base/errors.ts';
+import { type Json, parseJson } from '../../base/json.ts';
+import type { Job, Jobs, Reports } from '../journal.ts';
+import { textChecksum } from '../records/pages.ts';
+import { type JobRow, jobOf } from '../records/rows.ts';
+import { Changes, type Core, ensureSource, noSource } from './core.ts';
+import type { Sql } from './database.ts';
+
+/** undefined when there is none; throws PEN_JOURNAL_CORRUPT. */
+export async function readCheckpoint({ db }: Core, source: string, name: string): Promise<Json> {
+  const [row] = await db.query<{ value: string; crc: number }>(
+    `SELECT c.value, c.crc FROM ${db.s}.checkpoints c JOIN ${db.s}.sources o ON o.id = c.source WHERE o.name = $1 AND c.name = $2`,
+    [source, name],
+  );
+  if (row === undefined) return undefined;
+  if (row.crc === textChecksum(row.value)) return parseJson(row.value);
+  throw new PenstockError('PEN_JOURNAL_CORRUPT', `the checkpoint "${name}" of source "${source}" is damaged`, {
+    where: db.where,
+    fix: `see what happened to the database; "penstock sources reset ${source} --from TIME" begins it anew`,
+  });
+}
+
+/** Replaces a checkpoint. Only inside a transaction. */
+export async function putCheckpoint(sql: Sql, s: string, source: number, name: string, value: Json): Promise<void> {
+  if (value === null || value === undefined) {
+    await sql.run(`DELETE FROM ${s}.checkpoints WHERE source = $1 AND name = $2`, [source, name]);
+    return;
+  }
+  const text = JSON.stringify(value);
+  await sql.run(
+    `INSERT INTO ${s}.checkpoints (source, name, value, crc) VALUES ($1, $2, $3, $4) ON CONFLICT (source, name) DO UPDATE SET value = excluded.value, crc = excluded.crc`,
+    [source, name, text, textChecksum(text)],
+  );
+}
+
+/** undefined when there is none. */
+export async function readNote({ db, names }: Core, sourceName: string, name: string): Promise<Json> {
+  const source = sourceName === '' ? noSource : await names.source(sourceName);
+  if (source === undefined) return undefined;
+  const [row] = await db.query<{ value: string }>(`SELECT value FROM ${db.s}.notes WHERE source = $1 AND name = $2`, [
+    source,
+    name,
+  ]);
+  return row === undefined ? undefined : parseJson(row.value);
+}
+
+/** Replaces a note. */
+export async function setNote({ db }: Core, sourceName: string, name: string, value: Json): Promise<void> {
+  await db.transaction(async (sql) => {
+    const source = sourceName === '' ? noSource : await ensureSource(sql, db.s, sourceName);
+    await putNote(sql, db.s, source, name, value);
+  });
+}
+
+/** Sets a note unless there is one, and returns the one that stands. */
+export async function setNoteIfAbsent({ db }: Core, sourceName: string, name: string, value: Json): Promise<Json> {
+  return db.transaction(async (sql) => {
+    const source = sourceName === '' ? noSource : await ensureSource(sql, db.s, sourceName);
+    await sql.run(`INSERT INTO ${db.s}.notes (source, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [
+      source,
+      name,
+      JSON.stringify(value ?? null),
+    ]);
+    const [row] = await sql.query<{ value: string }>(`SELECT value FROM ${db.s}.notes WHERE source = $1 AND name = $2`, [
+      source,
+      name,
+    ]);
+    return row === undefined ? value : parseJson(row.value);
+  });
+}
+
+/** Replaces a note. Only inside a transaction. */
+export async function putNote(sql: Sql, s: string, source: number, name: string, value: Json): Promise<void> {
+  await sql.run(
+    `INSERT INTO ${s}.notes (source, name, value) VALUES ($1, $2, $3) ON CONFLICT (source, name) DO UPDATE SET value = excluded.value`,
+    [source, name, JSON.stringify(value ?? null)],
+  );
+}
+
+interface HoldRow {
+  readonly kind: 'source' | 'sink';
+  readonly name: string;
+  readonly since: number;
+  readonly reason: string;
+  readonly fix: string | null;
+}
+
+export function openHolds({ db }: Core): Pick<Reports, 'setHold' | 'holds'> {
+  const { s } = db;
+  return {
+    async setHold(kind, name, hold) {
+      if (hold === null) await db.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2`, [kind, name]);
+      else
+        await db.run(
+          `INSERT INTO ${s}.holds (kind, name, since, reason, fix) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (kind, name, member) DO UPDATE SET since = excluded.since, reason = excluded.reason, fix = excluded.fix`,
+          [kind, name, hold.since, hold.reason, hold.fix ?? null],
+        );
+    },
+    async holds() {
+      const rows = await db.query<HoldRow>(
+        `SELECT kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C"`,
+      );
+      return rows.map(({ kind, name, since, reason, fix }) => ({ kind, name, hold: { since, reason, fix: fix ?? undefined } }));
+    },
+  };
+}
+
+/** Jobs that have ended are listed as long as they are among so many. */
+const mostEnded = 1000;
+const ended = "('done', 'failed', 'cancelled')";
+
+/** The table of jobs: queued -> running -> done, failed or cancelled. */
+export function openJobs(core: Core): Jobs {
+  const { db, changes } = core;
+  return {
+    async insertJob(kind, args, token) {
+      const job = await db.transaction((sql) => insertJob(core, sql, kind, args, token));
+      changes.notify();
+      return job;
+    },
+    async jobs({ states, id } = {}) {
+      const rows = await db.query<JobRow>(
+        `SELECT * FROM ${db.s}.jobs WHERE ($1::bigint IS NULL OR id = $1) AND ($2::text[] IS NULL OR state = ANY($2)) ORDER BY id`,
+        [id ?? null, states ?? null],
+      );
+      return rows.map(jobOf);
+    },
+    async updateJob(id, change) {
+      const updated = await db.transaction((sql) => updateJob(core, sql, id, change));
+      if (updated === 0)
+        throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
+      changes.notify();
+    },
+  };
+}
+
+async function insertJob(
+  { db: { s }, clock }: Core,
+  sql: Sql,
+  kind: string,
+  args: Json,
+  token: string | undefined,
+): Promise<Job> {
+  const known = token === undefined ? [] : await sql.query<JobRow>(`SELECT * FROM ${s}.jobs WHERE token = $1`, [token]);
+  if (known[0] !== undefined) return jobOf(known[0]);
+  const [row] = await sql.query<JobRow>(
+    `INSERT INTO ${s}.jobs (kind, args, state, progress, created, token) VALUES ($1, $2, 'queued', 'null', $3, $4) RETURNING *`,
+    [kind, JSON.stringify(args ?? null), clock.now(), token ?? null],
+  );
+  if (row === undefined) throw new PenstockError('PEN_INTERNAL', 'the journal returned no row for a new job');
+  await sql.run(`DELETE FROM ${s}.jobs WHERE id <= $1 AND state IN ${ended}`, [row.id - mostEnded]);
+  await Changes.tell(sql, s);
+  return jobOf(row);
+}
+
+async function updateJob(
+  { db: { s }, clock }: Core,
+  sql: Sql,
+  id: number,
+  { state, progress, error }: Parameters<Jobs['updateJob']>[1],
+): Promise<number> {
+  const updated = await sql.run(
+    `UPDATE ${s}.jobs SET state = coalesce($2, state), progress = coalesce($3, progress), error = coalesce($4, error),
+     started = CASE WHEN $2 = 'running' THEN coalesce(started, $5) ELSE started END,
+     finished = CASE WHEN $2 IN ${ended} THEN $5 WHEN $2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = $1`,
+    [id, state ?? null, progress === undefined ? null : JSON.stringify(progress), error ?? null, clock.now()],
+  );
+  await Changes.tell(sql, s);
+  return updated;
+}

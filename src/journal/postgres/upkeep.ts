@@ -1,0 +1,264 @@
+// What the journal does beside its callers: it deletes what is old, and when space is short, more. One replica at a time: whoever holds the
+// row of the unit `upkeep`; a replay that is being opened holds it too, so that no page goes between being counted and being pinned.
+import { kindName } from '../records/positions.ts';
+import type { Core } from './core.ts';
+import type { Sql } from './database.ts';
+import { passRecords } from './offsets.ts';
+import { markConfigured } from './registration.ts';
+import type { Room } from './room.ts';
+import type { SeenIndex } from './seen.ts';
+
+interface UpkeepOptions {
+  readonly core: Core;
+  readonly room: Room;
+  readonly seen: SeenIndex;
+  readonly keepMs: number;
+}
+
+const everyMs = 10_000;
+const expireIds = 5000;
+const batchPages = 64;
+// How far into a lane the search looks, so that a lane of very many pages holds nobody up.
+const searchPages = 2000;
+const windowsKeptMs = 400 * 86_400_000;
+// Skipping goes on for as long as the sink is away; one row of the ledger grows instead of one per batch.
+const sameSkipMs = 3_600_000;
+
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  #closed = false;
+  #registered = false;
+  #timer: Disposable | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #relieving: Promise<void> | undefined;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    options.room.relieveWith((bytes) => this.#relieve(bytes));
+    this.#schedule();
+    void this.#run();
+  }
+
+  /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
+  registered(): void {
+    this.#registered = true;
+    void this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    await this.#running;
+    await this.#relieving;
+  }
+
+  #schedule(): void {
+    if (!this.#closed) this.#timer = this.#options.core.clock.timer(everyMs, () => void this.#run().then(() => this.#schedule()));
+  }
+
+  #run(): Promise<void> {
+    const { log } = this.#options.core;
+    this.#running = this.#running
+      .then(() => (this.#closed ? undefined : this.#round()))
+      .catch((error: unknown) => {
+        if (!this.#closed) log.warn({ err: error }, 'journal upkeep failed, retrying with the next round');
+      });
+    return this.#running;
+  }
+
+  async #round(): Promise<void> {
+    const { core, room, seen, keepMs } = this.#options;
+    const before = core.time.now() - keepMs;
+    if (this.#registered) await abandon(core, before);
+    let trimmed = 0;
+    for (let pages = 1; pages > 0 && !this.#closed; trimmed += pages) pages = await trimDelivered(core, before);
+    while (!this.#closed && (await seen.expire(expireIds, false)) > 0);
+    await sweep(core, trimmed > 0);
+    if (trimmed > 0) await room.refresh();
+  }
+
+  // Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
+  #relieve(bytes: number): Promise<void> {
+    const { core, room, seen, keepMs } = this.#options;
+    const steps = [() => trimDelivered(core, Number.MAX_SAFE_INTEGER), () => seen.expire(expireIds, true), () => skip(core)];
+    const run = async (): Promise<void> => {
+      if (this.#registered) await abandon(core, core.time.now() - keepMs);
+      await room.refresh();
+      for (const step of steps) while (!this.#closed && !room.fits(bytes) && (await step()) > 0) await room.refresh();
+    };
+    this.#relieving ??= run()
+      .catch((error: unknown) =>
+        core.log.error({ err: error }, 'no room could be made in the journal, retrying when it is asked for again'),
+      )
+      .finally(() => {
+        this.#relieving = undefined;
+      });
+    return this.#relieving;
+  }
+}
+
+/** Runs `work` unless another replica does upkeep at this moment. */
+function alone<T>({ db }: Core, otherwise: T, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return db.transaction(async (sql) => {
+    const held = await sql.query(`SELECT id FROM ${db.s}.units WHERE kind = 'upkeep' FOR NO KEY UPDATE SKIP LOCKED`);
+    return held.length === 0 ? otherwise : work(sql);
+  });
+}
+
+interface Candidate {
+  readonly id: number;
+  readonly source: number;
+  readonly name: string;
+  readonly kind: number;
+  readonly last: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/**
+ * Pages that may go, oldest first: settled by the sinks that `which` selects, appended before a journal time, and not needed by a replay. A
+ * page is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
+ */
+function findPages(sql: Sql, s: string, which: string, before: number): Promise<Candidate[]> {
+  return sql.query<Candidate>(
+    `SELECT p.id, l.source, l.name, l.kind, p.last, p.records, p.bytes FROM (
+       SELECT l.source, o.name, l.kind, (SELECT min(coalesce(f.position, 0)) FROM ${s}.sinks k LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind WHERE ${which}) AS settled
+       FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source WHERE l.appended > 0) l
+     CROSS JOIN LATERAL (
+       SELECT id, first, first + count - 1 AS last, count AS records, octet_length(body) AS bytes, min_time, max_time, max(first) FILTER (WHERE received_last < $1) OVER () AS old
+       FROM (SELECT * FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT ${searchPages}) near) p
+     WHERE l.settled > 0 AND p.last <= l.settled AND p.first <= p.old AND NOT EXISTS (SELECT 1 FROM ${s}.replays r WHERE r.kind = 'stored' AND r.remaining > 0
+       AND r.source = l.source AND p.id BETWEEN r.after / 131072 AND r.upto AND p.min_time <= r.max_time AND p.max_time >= r.min_time)
+     ORDER BY p.id LIMIT ${batchPages}`,
+    [before],
+  );
+}
+
+/** Deletes up to a batch of pages that every sink has settled and that were appended before a journal time. Returns how many. */
+function trimDelivered(core: Core, before: number): Promise<number> {
+  const { s } = core.db;
+  return alone(core, 0, async (sql) => {
+    const pages = await findPages(sql, s, 'true', before);
+    await deletePages(sql, s, pages);
+    return pages.length;
+  });
+}
+
+async function deletePages(sql: Sql, s: string, pages: readonly Candidate[]): Promise<void> {
+  if (pages.length === 0) return;
+  // Always in one order, so that two transactions do not wait for each other.
+  const sources = [...new Set(pages.map(({ source }) => source))].sort((a, b) => a - b);
+  for (const source of sources) {
+    const own = pages.filter((page) => page.source === source);
+    const sum = (of: (page: Candidate) => number): number => own.reduce((total, page) => total + of(page), 0);
+    await sql.run(`UPDATE ${s}.counters SET bytes = bytes - $2, pages = pages - $3, records = records - $4 WHERE source = $1`, [
+      source,
+      sum(({ bytes }) => bytes),
+      own.length,
+      sum(({ records }) => records),
+    ]);
+  }
+  await sql.run(`DELETE FROM ${s}.pages WHERE id = ANY($1::bigint[])`, [pages.map(({ id }) => id)]);
+}
+
+interface Stale {
+  readonly sink: number;
+  readonly name: string;
+  readonly source: number;
+  readonly kind: number;
+  readonly sourceName: string;
+  readonly upto: number;
+}
+
+/** Moves orphan sinks past what was appended before a journal time, counted as abandoned. */
+async function abandon(core: Core, before: number): Promise<void> {
+  const { db, log } = core;
+  const { s } = db;
+  const gone = await alone(core, [], async (sql) => {
+    await markConfigured(sql, s);
+    const stale = await sql.query<Stale>(
+      `SELECT k.id AS sink, k.name, l.source, l.kind, o.name AS "sourceName", q.upto FROM ${s}.sinks k CROSS JOIN ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
+       CROSS JOIN LATERAL (SELECT max(first + count - 1) AS upto FROM ${s}.pages p WHERE p.source = l.source AND p.kind = l.kind AND p.received_last < $1) q
+       WHERE NOT k.configured AND q.upto IS NOT NULL`,
+      [before],
+    );
+    const passed: { sink: string; source: string; records: number }[] = [];
+    for (const { sink, name, source, kind, sourceName, upto } of stale) {
+      const records = await passRecords(sql, { s, sink, source }, kind, upto, 'abandoned');
+      if (records > 0) passed.push({ sink: name, source: sourceName, records });
+    }
+    return passed;
+  });
+  for (const fields of gone) log.error(fields, 'abandoned records of a sink that is not configured any more');
+}
+
+/** Moves sinks that may skip past a batch of pages that only they still pin, and deletes these. Returns how many. */
+async function skip(core: Core): Promise<number> {
+  const { db, log } = core;
+  const { s } = db;
+  const { count, skipped } = await alone(core, { count: 0, skipped: [] as object[] }, async (sql) => {
+    const pages = await findPages(sql, s, "k.when_full = 'wait' OR NOT k.configured", Number.MAX_SAFE_INTEGER);
+    const sinks = await sql.query<{ id: number; name: string }>(
+      `SELECT id, name FROM ${s}.sinks WHERE when_full = 'skip' AND configured`,
+    );
+    const skipped: object[] = [];
+    const lasts = new Map(pages.map((page) => [`${page.source}/${page.kind}`, page]));
+    for (const { id, name } of sinks) {
+      for (const page of lasts.values()) {
+        const records = await passRecords(sql, { s, sink: id, source: page.source }, page.kind, page.last, 'skipped');
+        if (records === 0) continue;
+        const range = await noteSkip(core, sql, id, page, records);
+        skipped.push({ sink: name, source: page.name, lane: kindName(page.kind), records, ...range });
+      }
+    }
+    await deletePages(sql, s, pages);
+    return { count: pages.length, skipped };
+  });
+  for (const fields of skipped)
+    log.error(
+      fields,
+      'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
+    );
+  return count;
+}
+
+async function noteSkip({ db: { s }, clock }: Core, sql: Sql, sink: number, { source, kind, last }: Candidate, records: number) {
+  const [range] = await sql.query<{ from: number; to: number }>(
+    `SELECT min(min_time) AS "from", max(max_time) AS "to" FROM ${s}.pages WHERE source = $1 AND kind = $2 AND first <= $3 AND first + count > $4`,
+    [source, kind, last, last - records + 1],
+  );
+  const { from, to } = range ?? { from: 0, to: 0 };
+  const row = [sink, source, kind, from, to, records, clock.now()];
+  const extended = await sql.run(
+    `UPDATE ${s}.skips SET from_time = least(from_time, $4), to_time = greatest(to_time, $5), records = records + $6, last_at = $7
+     WHERE id = (SELECT max(id) FROM ${s}.skips WHERE sink = $1 AND source = $2 AND kind = $3) AND last_at >= $7::bigint - ${sameSkipMs}`,
+    row,
+  );
+  if (extended === 0)
+    await sql.run(
+      `INSERT INTO ${s}.skips (sink, source, kind, from_time, to_time, records, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+      row,
+    );
+  return { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+}
+
+/** Rows that are old or ended, and the journal's time. */
+async function sweep(core: Core, trimmed: boolean): Promise<void> {
+  const { s } = core.db;
+  await alone(core, undefined, async (sql) => {
+    await sql.run(`DELETE FROM ${s}.windows WHERE stamp < $1`, [core.time.now() - windowsKeptMs]);
+    await sql.run(
+      `DELETE FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ('done', 'failed', 'cancelled'))`,
+    );
+    await sql.run(`DELETE FROM ${s}.letter_counts WHERE letters <= 0`);
+    await core.time.save(sql, s);
+  });
+  if (!trimmed) return;
+  // A page that is appended at this moment keeps its connector: the foreign key says so, and the next round tries again.
+  await core.db
+    .run(
+      `DELETE FROM ${s}.connectors c WHERE NOT EXISTS (SELECT 1 FROM ${s}.pages p WHERE p.connector_hash = c.hash)
+       AND NOT EXISTS (SELECT 1 FROM ${s}.dead_letters d WHERE d.connector_hash = c.hash)`,
+    )
+    .catch((error: unknown) => core.log.debug({ err: error }, 'connectors that seemed unused are used again'));
+}

@@ -1,0 +1,121 @@
+// A PostgreSQL server for the tests of a run: the first that asks starts it, in the run's temporary folder, and the run stops it at its end.
+// PENSTOCK_TEST_PG names another one, for example of another version. Where there is neither, the tests say that they were skipped.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { onTestFinished } from 'vitest';
+
+/** Where the server's programs are; Debian keeps them off the path. */
+export function postgresPrograms(): string | undefined {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...(process.env['PATH'] ?? '').split(':')];
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'pg_ctl')));
+}
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** Runs one of the server's programs; root may not, so it becomes the user `postgres`. */
+export function runAsServer(program: string, args: readonly string[]): void {
+  const path = join(postgresPrograms() ?? '', program);
+  // The server would keep the pipes of its starter open.
+  if (isRoot()) execFileSync('runuser', ['-u', 'postgres', '--', path, ...args], { stdio: 'ignore', cwd: '/' });
+  else execFileSync(path, args, { stdio: 'ignore' });
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Makes a server of its own in a new folder and starts it; every commit is synced, as in production. */
+export async function startServer(
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<{ data: string; url: string }> {
+  await mkdir(folder, { recursive: true });
+  if (isRoot()) execFileSync('chown', ['postgres', folder]);
+  const data = join(folder, 'data');
+  const port = await freePort();
+  runAsServer('initdb', ['-D', data, '-U', 'penstock', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-instructions']);
+  const all = {
+    listen_addresses: "'127.0.0.1'",
+    port: String(port),
+    unix_socket_directories: "''",
+    max_connections: '200',
+    shared_buffers: '64MB',
+    ...settings,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
+  await writeFile(join(data, 'postgresql.auto.conf'), lines.join(''));
+  runAsServer('pg_ctl', ['-D', data, '-l', join(folder, 'log'), '-w', 'start']);
+  return { data, url: `postgres://penstock@127.0.0.1:${port}/postgres` };
+}
+
+const folderOfRun = (): string => join(tmpdir(), 'postgres');
+
+/** Address of the run's server; undefined where none can be had. */
+export async function postgresUrl(): Promise<string | undefined> {
+  const given = process.env['PENSTOCK_TEST_PG'];
+  if (given !== undefined && given !== '') return given;
+  if (postgresPrograms() === undefined) return undefined;
+  const folder = folderOfRun();
+  const ready = join(folder, 'url');
+  try {
+    await mkdir(folder);
+  } catch {
+    // Another worker of the run starts it.
+    for (let tries = 0; tries < 600; tries += 1) {
+      if (existsSync(ready)) return readFile(ready, 'utf8');
+      await wait(100);
+    }
+    throw new Error(`no server was started in ${folder}; its log says why`);
+  }
+  const { url } = await startServer(folder);
+  await writeFile(`${ready}.new`, url);
+  await rename(`${ready}.new`, ready);
+  return url;
+}
+
+/** Stops the run's server, if there is one. */
+export async function stopPostgres(): Promise<void> {
+  const data = join(folderOfRun(), 'data');
+  if (existsSync(join(data, 'postmaster.pid'))) runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
+}
+
+/** Runs statements on a server, outside of what is tested. */
+export async function onServer<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The name of a schema of the test's own, which is dropped when the test ends. */
+export function temporarySchema(url: string): string {
+  const schema = `test_${randomBytes(6).toString('hex')}`;
+  onTestFinished(() => onServer(url, async (client) => void (await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))));
+  return schema;
+}
+
+/** True where tests can have a server; says once that they are skipped where not. */
+export function hasPostgres(): boolean {
+  const has = (process.env['PENSTOCK_TEST_PG'] ?? '') !== '' || postgresPrograms() !== undefined;
+  if (!has)
+    process.stderr.write(
+      'no PostgreSQL on this machine: its tests are skipped; scripts/install-receivers.sh says how to have one\n',
+    );
+  return has;
+}
