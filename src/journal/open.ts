@@ -1,6 +1,6 @@
-import { PenstockError } from '../base/errors.ts';
 import type { JournalOptions } from './contract/open.ts';
 import type { Journal } from './journal.ts';
+import { openPostgres } from './postgres/open.ts';
 import { openSqlite } from './sqlite/open.ts';
 
 /**
@@ -11,6 +11,5 @@ import { openSqlite } from './sqlite/open.ts';
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { engine } = options;
-  if (engine.kind === 'sqlite') return openSqlite(engine, options);
-  throw new PenstockError('PEN_INTERNAL', 'this build has no engine for a database');
+  return engine.kind === 'sqlite' ? openSqlite(engine, options) : openPostgres(engine, options);
 }

@@ -109,8 +109,9 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
 
     const notes = await Promise.all(['one', 'two'].map((value) => journal.setNoteIfAbsent('', 'id', value)));
 
-    expect(notes).toEqual(['one', 'one']);
-    expect(await journal.note('', 'id')).toBe('one');
+    const kept = await journal.note('', 'id');
+    expect(notes).toEqual([kept, kept]);
+    expect(['one', 'two']).toContain(kept);
   });
 
   it('hands every sink the records in order, from its own offset', async () => {
@@ -149,6 +150,7 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
     await first[Symbol.asyncDispose]();
 
     await using journal = await open();
+    await journal.register([source('s')], [sink('a')]);
 
     expect(await journal.checkpoint('s', 'live')).toEqual({ after: 'r2' });
     expect(await journal.note('s', 'lateness')).toEqual([1, 2]);
@@ -421,6 +423,7 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
     await first[Symbol.asyncDispose]();
 
     await using journal = await open();
+    await journal.register([source('s')], [sink('a')]);
     const resumed = await journal.openReplay(job.id, 'a', { kind: 'stored', source: 's', from: 100, to: 200 });
     const rest = await laneOf(journal, 'a');
     const pages = await journal.read('a', rest.lane, rest.offset, 100);

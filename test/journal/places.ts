@@ -1,7 +1,8 @@
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
+import type { PostgresEngine } from '../../src/journal/contract/open.ts';
 import { type Journal, type JournalOptions, openJournal } from '../../src/journal/index.ts';
-import { openPostgresJournal } from '../../src/journal/postgres/open.ts';
+import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { journalOptions, temporaryDirectory } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
@@ -23,24 +24,22 @@ export const inMemory: Place = async (seams = systemSeams()) => {
   return async () => openMemoryJournal(disk);
 };
 
+export const postgresEngine = (url: string, schema: string, name = 'one'): PostgresEngine => ({
+  kind: 'postgres',
+  url,
+  schema,
+  connections: 4,
+  leaseMs: 10_000,
+  replica: { name, labels: [] },
+});
+
 export const inPostgres: Place = async (seams = systemSeams(), { maxBytes = 16 * 1024 * 1024, keepMs = 7 * 86_400_000 } = {}) => {
   const url = await postgresUrl();
   if (url === undefined) throw new Error('there is no PostgreSQL on this machine');
   const schema = temporarySchema(url);
-  return () =>
-    openPostgresJournal({
-      url,
-      schema,
-      connections: 4,
-      leaseMs: 10_000,
-      maxBytes,
-      keepMs,
-      seams,
-      log: silentLog(),
-      role: 'worker',
-      lockWaitMs: 0,
-      wall: () => seams.clock.now(),
-    });
+  const engine = postgresEngine(url, schema);
+  const options = { maxBytes, keepMs, seams, log: silentLog(), lockWaitMs: 0 };
+  return () => openPostgres(engine, { engine, ...options }, () => seams.clock.now());
 };
 
 /** The engines that keep a journal through restarts, for `describe.each`. */

@@ -10,7 +10,7 @@ export interface SqliteEngine {
 }
 
 /** A schema of a PostgreSQL database, which replicas share. */
-interface PostgresEngine {
+export interface PostgresEngine {
   readonly kind: 'postgres';
   /** `postgres://user@host:port/database`, without a password. */
   readonly url: string;

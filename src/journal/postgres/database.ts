@@ -3,22 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
+import type { PostgresEngine } from '../contract/open.ts';
 import { databaseError, isCollision, sqlState } from './faults.ts';
 
-export interface DatabaseOptions {
-  /** `postgres://user@host:port/database`. */
-  readonly url: string;
-  /** Asked for each new connection, so that a password may change at any time. Absent: what the URL says. */
-  readonly password?: (() => Promise<string>) | undefined;
-  /** Certificates to trust, PEM; read for each new pool. Absent: those of the system. */
-  readonly ca?: string | undefined;
-  /** Where the journal's tables are. */
-  readonly schema: string;
-  /** At most so many at a time, and one for the membership. */
-  readonly connections: number;
-  /** How long a transaction may stand still, milliseconds. */
-  readonly leaseMs: number;
-}
+type DatabaseOptions = Pick<PostgresEngine, 'url' | 'password' | 'ca' | 'schema' | 'connections' | 'leaseMs'>;
 
 /** What runs statements: the database, each in a transaction of its own, or a transaction. */
 export interface Sql {
@@ -44,15 +32,19 @@ export class Database implements Sql {
   readonly #pool: pg.Pool;
   readonly #membership: pg.Pool;
   readonly #leaseMs: number;
+  readonly #ca: (() => Promise<string>) | undefined;
+  readonly #tls: ClientConfig['ssl'];
 
   constructor(options: DatabaseOptions) {
-    const { schema, connections, leaseMs } = options;
+    const { schema, connections, leaseMs, ca } = options;
     const config = clientConfig(options);
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
     this.#membership = openPool(config, 1);
     this.#leaseMs = leaseMs;
+    this.#ca = ca;
+    this.#tls = config.ssl;
   }
 
   query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -105,6 +97,8 @@ export class Database implements Sql {
   }
 
   async #with<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    // A connection is about to be made.
+    if (this.#ca !== undefined && pool.idleCount === 0 && typeof this.#tls === 'object') this.#tls.ca = await this.#ca();
     const client = await pool.connect();
     let broken = true;
     try {
@@ -161,7 +155,7 @@ function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
     user: decodeURIComponent(parsed.username) || 'penstock',
     database: decodeURIComponent(parsed.pathname.slice(1)) || 'penstock',
     password: password ?? decodeURIComponent(parsed.password),
-    ssl: isLocal && ca === undefined ? false : { rejectUnauthorized: true, host, ...(ca !== undefined && { ca }) },
+    ssl: isLocal && ca === undefined ? false : { rejectUnauthorized: true, host },
     application_name: 'penstock',
     connectionTimeoutMillis: connectMs,
     idleTimeoutMillis: 30_000,

@@ -1,64 +1,69 @@
 // A member is one life of a process. joined -> alive as long as it is heard of within the lease, by the server's clock -> lost (the lease ran
-// out: what it owned may be another's) -> joined anew, under another id -> left. The lease says only when others may take over; what keeps a
-// late member from writing is the fence in every commit.
+// out: what it owned may be another's) -> joined anew, under another id -> left. A unit: free -> owned by a member under an epoch -> being
+// handed over (nothing new is begun, what is under way may still be written) -> free. The lease says only when others may take over; what
+// keeps a late member from writing is the fence in every commit.
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../../base/clock.ts';
-import { sleep } from '../../base/clock.ts';
-import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
+import { claim, readReplicas } from './shares.ts';
 
-export interface MembershipOptions {
+interface MembershipOptions {
   /** How people know this process. */
   readonly name: string;
+  readonly labels: readonly string[];
   readonly version: string;
   readonly leaseMs: number;
-  /** How long to wait for another member to go, milliseconds. */
-  readonly waitMs: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 const ticksPerLease = 5;
-const retryMs = 250;
 
-/** This process among those that share the database. */
-export class Membership {
+interface Unit {
+  readonly unit: number;
+  readonly epoch: number;
+}
+
+interface UnitRow extends Unit {
+  readonly source: string;
+}
+
+interface Tick {
+  readonly alive: boolean;
+  readonly mine: readonly UnitRow[];
+  readonly want: number;
+}
+
+/** This process among those that share the database, and the sources that it owns. */
+export class Membership implements Ownership {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: MembershipOptions;
-  readonly #onLost: () => void;
+  readonly #listeners = new Set<OwnershipListener>();
   #id = '';
   #validUntil = 0;
   #timer: Disposable | undefined;
   #closed = false;
-  #beating: Promise<void> = Promise.resolve();
+  #ticking: Promise<void> = Promise.resolve();
   #registered: readonly (readonly [kind: 'source' | 'sink', name: string])[] = [];
+  #owned = new Map<string, Unit>();
+  /** Units that are being handed over; `ended` when nothing of them is under way any more. */
+  readonly #leaving = new Map<number, 'ending' | 'ended'>();
+  #lapse: Disposable | undefined;
 
-  private constructor(db: Database, clock: Clock, log: Log, options: MembershipOptions, onLost: () => void) {
+  constructor(db: Database, clock: Clock, log: Log, options: MembershipOptions) {
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
-    this.#onLost = onLost;
   }
 
-  /**
-   * Joins, and stays a member until `leave`. `onLost` is called when what it owned may be another's. Throws PEN_JOURNAL_LOCKED where another
-   * member lives beyond the wait.
-   */
-  static async join(db: Database, clock: Clock, log: Log, options: MembershipOptions, onLost: () => void): Promise<Membership> {
-    const member = new Membership(db, clock, log, options, onLost);
-    const end = clock.monotonic() + options.waitMs;
-    for (;;) {
-      const other = await member.#enter();
-      if (other === undefined) break;
-      if (clock.monotonic() >= end) throw lockedError(other, db.where);
-      await sleep(clock, Math.min(retryMs, Math.max(1, end - clock.monotonic())), options.signal);
-    }
-    member.#schedule();
-    return member;
+  /** Joins, and stays a member until `leave`. */
+  async join(): Promise<void> {
+    await this.#enter();
+    this.#schedule();
   }
 
   /** The id of this life. */
@@ -66,9 +71,25 @@ export class Membership {
     return this.#id;
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** False once so much time has passed since the last word from the server that others may own what this one did. */
   get isValid(): boolean {
     return this.#clock.monotonic() < this.#validUntil;
+  }
+
+  owns(source: string): boolean {
+    const unit = this.#owned.get(source);
+    return unit !== undefined && this.isValid && !this.#leaving.has(unit.unit);
+  }
+
+  watch(listener: OwnershipListener): Disposable {
+    this.#listeners.add(listener);
+    const owned = [...this.#owned.keys()];
+    if (owned.length > 0) listener.gained(owned);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** What this process is configured with; told again when it joins anew. */
@@ -84,6 +105,65 @@ export class Membership {
     return this.#note(sql, this.#id);
   }
 
+  /** Tells the server that this process lives, and takes and gives what is its share. */
+  tick(): Promise<void> {
+    this.#ticking = this.#ticking.then(() => (this.#closed ? undefined : this.#tick()));
+    return this.#ticking.finally(() => {
+      // A tick that failed is no reason for the next not to run.
+      this.#ticking = this.#ticking.catch(() => undefined);
+    });
+  }
+
+  async leave(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#lapse?.[Symbol.dispose]();
+    await this.#ticking.catch(() => undefined);
+    this.#lose();
+    await this.#db.asMember((sql) => this.#depart(sql));
+  }
+
+  async replicas(): Promise<readonly Replica[]> {
+    return readReplicas(this.#db);
+  }
+
+  async report(report: unknown): Promise<void> {
+    await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = this.#clock.timer(this.#options.leaseMs / ticksPerLease, () => {
+      void this.tick()
+        .catch((error: unknown) => this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying'))
+        .finally(() => this.#schedule());
+    });
+  }
+
+  async #enter(): Promise<void> {
+    const asked = this.#clock.monotonic();
+    const id = `${this.#options.name}~${randomBytes(8).toString('hex')}`;
+    const { s } = this.#db;
+    await this.#db.asMember(async (sql) => {
+      await sql.run(
+        `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
+      );
+      await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
+      await sql.run(
+        `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
+        [id, this.#options.name, this.#lease, hostname(), this.#options.version, this.#options.labels],
+      );
+      await this.#note(sql, id);
+    });
+    this.#id = id;
+    this.#heard(asked);
+  }
+
+  get #lease(): string {
+    return `${this.#options.leaseMs} milliseconds`;
+  }
+
   async #note(sql: Sql, id: string): Promise<void> {
     const { s } = this.#db;
     await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
@@ -93,70 +173,98 @@ export class Membership {
     );
   }
 
-  /** Gives back what it owns and is no member any more. */
-  async leave(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.[Symbol.dispose]();
-    await this.#beating;
-    await this.#db.asMember((sql) => this.#depart(sql));
-  }
-
-  /** Who stands in the way; undefined when this process is a member now. */
-  async #enter(): Promise<Living | undefined> {
+  async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
-    const id = `${this.#options.name}~${randomBytes(8).toString('hex')}`;
-    const other = await this.#db.asMember(async (sql) => {
-      const { s } = this.#db;
-      await sql.query(`SELECT 1 FROM ${s}.meta FOR UPDATE`);
-      const [living] = await sql.query<Living>(
-        `SELECT name, host, joined FROM ${s}.members WHERE expires > now() AND id <> $1 ORDER BY joined LIMIT 1`,
-        [this.#id],
-      );
-      if (living !== undefined) return living;
-      await sql.run(`DELETE FROM ${s}.registrations WHERE member NOT IN (SELECT id FROM ${s}.members WHERE expires > now())`);
-      await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
-      await sql.run(`INSERT INTO ${s}.members (id, name, expires, host, version) VALUES ($1, $2, now() + $3::interval, $4, $5)`, [
-        id,
-        this.#options.name,
-        `${this.#options.leaseMs} milliseconds`,
-        hostname(),
-        this.#options.version,
-      ]);
-      await sql.run(`UPDATE ${s}.units SET owner = $1, epoch = epoch + 1, since = now() WHERE kind = 'source'`, [id]);
-      await this.#note(sql, id);
-      return undefined;
-    });
-    if (other !== undefined) return other;
-    this.#id = id;
-    this.#validUntil = asked + this.#options.leaseMs;
-    return undefined;
-  }
-
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#timer = this.#clock.timer(this.#options.leaseMs / ticksPerLease, () => {
-      this.#beating = this.#beat()
-        .catch((error: unknown) => this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying'))
-        .finally(() => this.#schedule());
-    });
-  }
-
-  async #beat(): Promise<void> {
-    const asked = this.#clock.monotonic();
-    const alive = await this.#db.asMember((sql) =>
-      sql.run(`UPDATE ${this.#db.s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()`, [
-        this.#id,
-        `${this.#options.leaseMs} milliseconds`,
-      ]),
-    );
-    if (alive > 0) {
-      this.#validUntil = asked + this.#options.leaseMs;
+    const tick = await this.#db.asMember((sql) => this.#ask(sql));
+    if (tick.alive) {
+      this.#heard(asked);
+      this.#take(tick.mine);
+      this.#handOver(tick);
       return;
     }
-    this.#onLost();
-    const other = await this.#enter();
-    if (other === undefined) this.#log.warn({ member: this.#id }, 'this replica was not heard of in time and joined anew');
-    else throw lockedError(other, this.#db.where);
+    this.#lose();
+    await this.#enter();
+    this.#log.warn({ member: this.#id }, 'this replica was not heard of in time and joined anew');
+    await this.#tick();
+  }
+
+  async #ask(sql: Sql): Promise<Tick> {
+    const { s } = this.#db;
+    const alive = await sql.run(
+      `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()`,
+      [this.#id, this.#lease],
+    );
+    if (alive === 0) return { alive: false, mine: [], want: 0 };
+    const due = [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
+    if (due.length > 0)
+      await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE id = ANY($1::bigint[]) AND owner = $2`, [
+        due,
+        this.#id,
+      ]);
+    const want = this.#registered.length === 0 ? 0 : await claim(sql, s, this.#id, due);
+    const mine = await sql.query<UnitRow>(
+      `SELECT o.name AS source, u.id AS unit, u.epoch FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = $1`,
+      [this.#id],
+    );
+    return { alive: true, mine, want };
+  }
+
+  #take(mine: readonly UnitRow[]): void {
+    const now = new Map(mine.map(({ source, unit, epoch }) => [source, { unit, epoch }]));
+    const before = this.#owned;
+    const isSame = (source: string): boolean => now.get(source)?.epoch === before.get(source)?.epoch;
+    this.#owned = now;
+    for (const unit of this.#leaving.keys()) if (!mine.some((row) => row.unit === unit)) this.#leaving.delete(unit);
+    this.#tell(
+      'lost',
+      [...before.keys()].filter((source) => !isSame(source)),
+    );
+    this.#tell(
+      'gained',
+      [...now.keys()].filter((source) => !isSame(source)),
+    );
+  }
+
+  /** The server knew this process at a time of the monotonic clock: before a lease has passed from there, nobody takes over. */
+  #heard(at: number): void {
+    this.#validUntil = at + this.#options.leaseMs;
+    this.#lapse?.[Symbol.dispose]();
+    if (this.#closed) return;
+    this.#lapse = this.#clock.timer(Math.max(0, this.#validUntil - this.#clock.monotonic()), () => this.#lose());
+  }
+
+  #lose(): void {
+    const lost = [...this.#owned.keys()];
+    this.#owned.clear();
+    this.#leaving.clear();
+    this.#tell('lost', lost);
+  }
+
+  /** Begins to hand over what is more than this member's share. */
+  #handOver({ mine, want }: Tick): void {
+    const staying = [...new Set(mine.map(({ unit }) => unit))].filter((unit) => !this.#leaving.has(unit));
+    const going = this.#registered.length === 0 ? [] : staying.slice(want);
+    if (going.length === 0) return;
+    for (const unit of going) this.#leaving.set(unit, 'ending');
+    void this.#end(
+      going,
+      mine.filter(({ unit }) => going.includes(unit)).map(({ source }) => source),
+    );
+  }
+
+  /** Waits until nothing of what is handed over is under way, a lease at most, and gives it back. */
+  async #end(units: readonly number[], sources: readonly string[]): Promise<void> {
+    const stopping = new AbortController();
+    using _limit = this.#clock.timer(this.#options.leaseMs, () => stopping.abort());
+    await Promise.allSettled(
+      [...this.#listeners].map((listener) => listener.releasing?.(sources, stopping.signal) ?? Promise.resolve()),
+    );
+    for (const unit of units) if (this.#leaving.has(unit)) this.#leaving.set(unit, 'ended');
+    await this.tick().catch((error: unknown) => this.#log.warn({ err: error }, 'sources were not handed over yet, retrying'));
+  }
+
+  #tell(what: 'gained' | 'lost', sources: readonly string[]): void {
+    if (sources.length > 0) for (const listener of this.#listeners) listener[what](sources);
   }
 
   async #depart(sql: Sql): Promise<void> {
@@ -165,21 +273,4 @@ export class Membership {
     await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [this.#id]);
     await sql.run(`DELETE FROM ${s}.members WHERE id = $1`, [this.#id]);
   }
-}
-
-interface Living {
-  readonly name: string;
-  readonly host: string;
-  readonly joined: Date;
-}
-
-function lockedError({ name, host, joined }: Living, where: string): PenstockError {
-  return new PenstockError(
-    'PEN_JOURNAL_LOCKED',
-    `another penstock uses this journal (${name} on ${host}, since ${joined.toISOString()})`,
-    {
-      where,
-      fix: 'stop it, or give this one a schema of its own with journal.schema',
-    },
-  );
 }

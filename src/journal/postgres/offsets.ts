@@ -28,7 +28,7 @@ export async function storedLanes({ db, member }: Core, sink: string): Promise<L
        ORDER BY p.first DESC LIMIT 1) AS oldest
      FROM ${s}.sinks k LEFT JOIN LATERAL (SELECT o.name, l.source, l.kind, l.appended, coalesce(f.position, 0) AS position FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
        JOIN ${s}.units u ON u.id = o.unit LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind
-       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2 OR u.owner IS NULL)) l ON true WHERE k.name = $1`,
+       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2)) l ON true WHERE k.name = $1`,
     [sink, member?.id ?? null],
   );
   if (rows.length === 0) notFound('sink', sink);

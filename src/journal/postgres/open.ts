@@ -1,74 +1,74 @@
-import { hostname } from 'node:os';
-import type { Log } from '../../base/log.ts';
-import type { Seams } from '../../base/seams.ts';
-import type { Journal } from '../journal.ts';
+import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { packageVersion } from '../../base/package.ts';
+import type { JournalOptions, PostgresEngine } from '../contract/open.ts';
+import type { Journal, Ownership } from '../journal.ts';
 import { openAppend } from './append.ts';
 import { Changes, type Core, JournalTime, Names } from './core.ts';
-import { Database, type DatabaseOptions } from './database.ts';
+import { Database } from './database.ts';
 import { readLedger, windowsOf } from './ledger.ts';
 import { countLetters, discardLetters, listLetters } from './letters.ts';
 import { Membership } from './membership.ts';
 import { readLane, settle, storedLanes } from './offsets.ts';
 import { openRegistration } from './registration.ts';
-import { closeReplay, openReplay, readReplay, replayLanes } from './replays.ts';
+import { closeReplay, openReplay, readReplay, replayLanes, replayPending } from './replays.ts';
 import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
+import { readReplicas } from './shares.ts';
 import { openHolds, openJobs, readCheckpoint, readNote, setNote, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
-export interface PostgresOptions extends DatabaseOptions {
-  /** Bound of collection, bytes, for all replicas together. */
-  readonly maxBytes: number;
-  /** How long delivered records stay for replay, milliseconds. */
-  readonly keepMs: number;
-  readonly seams: Seams;
-  readonly log: Log;
-  /** A `worker` collects and delivers; an `observer` reads and leaves jobs beside it. */
-  readonly role: 'worker' | 'observer';
-  /** How people know this process. Absent: the host's name. */
-  readonly name?: string | undefined;
-  readonly version?: string;
-  /** How long to wait for another worker to go, milliseconds. */
-  readonly lockWaitMs?: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Stands in for the server's clock, in tests. */
-  readonly wall?: () => number;
-}
-
 const defaultLockWaitMs = 60_000;
+const retryMs = 500;
 
-/**
- * Opens a journal in PostgreSQL; a worker makes a new one when there is none.
- *
- * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_FOREIGN, PEN_JOURNAL_UNWRITABLE, PEN_JOURNAL_UNAVAILABLE; an observer PEN_NOT_FOUND where there is no
- * journal yet.
- */
-export async function openPostgresJournal(options: PostgresOptions): Promise<Journal> {
-  const db = new Database(options);
-  try {
-    await checkServer(db);
-    await (options.role === 'worker' ? migrate(db) : inspectSchema(db));
-    return await assemble(db, options);
-  } catch (error) {
-    await db.close();
-    throw error;
+/** Opens a journal in PostgreSQL; throws as `openJournal` does. `wall` stands in for the server's clock, in tests. */
+export async function openPostgres(engine: PostgresEngine, options: JournalOptions, wall?: () => number): Promise<Journal> {
+  const { seams, role = 'worker', lockWaitMs = defaultLockWaitMs, signal } = options;
+  const db = new Database(engine);
+  const end = seams.clock.monotonic() + lockWaitMs;
+  for (;;) {
+    try {
+      await checkServer(db);
+      await (role === 'worker' ? migrate(db) : inspectSchema(db));
+      return await assemble(db, engine, options, wall);
+    } catch (error) {
+      const isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
+      if (!isAway || seams.clock.monotonic() >= end) {
+        await db.close();
+        throw error;
+      }
+      await sleep(seams.clock, retryMs, signal);
+    }
   }
 }
 
-async function assemble(db: Database, options: PostgresOptions): Promise<Journal> {
-  const { seams, log, leaseMs, lockWaitMs = defaultLockWaitMs, signal, name = hostname(), version = '' } = options;
+async function assemble(
+  db: Database,
+  engine: PostgresEngine,
+  options: JournalOptions,
+  wall: (() => number) | undefined,
+): Promise<Journal> {
+  const { seams, log, role = 'worker', maxBytes, keepMs } = options;
   const { clock } = seams;
   const names = new Names(db);
-  const joining = { name, version, leaseMs, waitMs: lockWaitMs, signal };
-  const member = options.role === 'worker' ? await Membership.join(db, clock, log, joining, () => names.forget()) : undefined;
+  const member =
+    role === 'worker'
+      ? new Membership(db, clock, log, { ...engine.replica, version: packageVersion, leaseMs: engine.leaseMs })
+      : undefined;
+  await member?.join();
   try {
     const changes = new Changes(db, clock, () => names.forget());
-    const core: Core = { db, clock, time: await JournalTime.resume(db, clock, options.wall), log, changes, names, member };
-    const room = new Room(core, options.maxBytes);
+    const core: Core = { db, clock, time: await JournalTime.resume(db, clock, wall), log, changes, names, member };
+    const forget = (sources: readonly string[]): void => {
+      for (const source of sources) names.forgetOwned(source);
+      changes.notify();
+    };
+    member?.watch({ gained: forget, lost: forget });
+    const room = new Room(core, maxBytes);
     await room.start();
     const seen = openSeen(core);
-    const upkeep = member === undefined ? undefined : new Upkeep({ core, room, seen, keepMs: options.keepMs });
+    const upkeep = member === undefined ? undefined : new Upkeep({ core, room, seen, keepMs });
     return journalOf(core, room, seen, upkeep);
   } catch (error) {
     await member?.leave();
@@ -76,13 +76,29 @@ async function assemble(db: Database, options: PostgresOptions): Promise<Journal
   }
 }
 
+/** Who only looks owns nothing, and sees who does. */
+const ownsNothing = (db: Database): Ownership => ({
+  owns: () => false,
+  watch: () => ({ [Symbol.dispose]: () => undefined }),
+  leave: () => Promise.resolve(),
+  replicas: () => readReplicas(db),
+  report: () => Promise.resolve(),
+});
+
 function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, upkeep: Upkeep | undefined): Journal {
   const registration = openRegistration(core);
   let closing: Promise<void> | undefined;
   return {
+    ownership: core.member ?? ownsNothing(core.db),
     ...openAppend(core, seen, room),
     ...registration,
-    register: (sources, sinks) => registration.register(sources, sinks).finally(() => upkeep?.registered()),
+    async register(sources, sinks) {
+      const report = await registration.register(sources, sinks);
+      upkeep?.registered();
+      // What is this replica's is known when it has registered, not only after a while.
+      await core.member?.tick();
+      return report;
+    },
     ...openJobs(core),
     ...openHolds(core),
     ...delivery(core),
@@ -112,6 +128,7 @@ function delivery(
   | 'countDeadLetters'
   | 'discardDeadLetters'
   | 'openReplay'
+  | 'replayPending'
   | 'closeReplay'
 > {
   const { db, names } = core;
@@ -131,6 +148,7 @@ function delivery(
     countDeadLetters: (filter) => countLetters(core, filter),
     discardDeadLetters: (filter) => discardLetters(core, filter),
     openReplay: (job, sink, what) => openReplay(core, job, sink, what),
+    replayPending: (job) => replayPending(core, job),
     closeReplay: (job) => closeReplay(core, job),
   };
 }

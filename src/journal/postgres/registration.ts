@@ -98,8 +98,10 @@ async function putSources(
     [names],
   );
   await sql.run(`INSERT INTO ${s}.counters (source) ${bare} ON CONFLICT DO NOTHING`, [names]);
+  // Where two versions of a configuration run at once, what either needs is kept.
+  const shared = `(SELECT count(*) > 1 FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member AND m.expires > now() WHERE r.kind = 'source' AND r.name = o.name)`;
   const rows = await sql.query<{ name: string; is: string; was: string }>(
-    `UPDATE ${s}.sources o SET registered = e.identity, identity = coalesce(o.identity, e.identity), seen_ttl_ms = e.ttl, seen_pinned_ms = e.pinned
+    `UPDATE ${s}.sources o SET registered = e.identity, identity = coalesce(o.identity, e.identity), seen_ttl_ms = CASE WHEN ${shared} THEN greatest(o.seen_ttl_ms, e.ttl) ELSE e.ttl END, seen_pinned_ms = CASE WHEN ${shared} THEN greatest(o.seen_pinned_ms, e.pinned) ELSE e.pinned END
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS e(name, identity, ttl, pinned) WHERE o.name = e.name
      RETURNING o.name, e.identity AS is, o.identity AS was`,
     [
@@ -156,6 +158,7 @@ async function forgetSink(core: Core, name: string): Promise<void> {
   const { s } = core.db;
   const gone = await change(core, async (sql) => {
     const sink = (await idOf(sql, s, 'sink', name)) ?? notFound('sink', name);
+    await refuseUsed(core, sql, 'sink', name);
     const abandoned = await pendingOf(sql, s, sink);
     const [letters] = await sql.query<{ n: number }>(`SELECT count(*) AS n FROM ${s}.dead_letters WHERE sink = $1`, [sink]);
     const discarded = letters?.n ?? 0;
@@ -171,6 +174,7 @@ async function forgetSink(core: Core, name: string): Promise<void> {
 async function resetSource(core: Core, name: string, checkpoint: unknown): Promise<void> {
   const { s } = core.db;
   await change(core, async (sql) => {
+    await refuseUsed(core, sql, 'source', name);
     const source = await ensureSource(sql, s, name);
     await sql.run(`UPDATE ${s}.sources SET identity = registered WHERE id = $1`, [source]);
     await putCheckpoint(sql, s, source, 'live', checkpoint);
@@ -184,6 +188,8 @@ async function rename(core: Core, kind: 'source' | 'sink', from: string, to: str
     const id = (await idOf(sql, s, kind, from)) ?? notFound(kind, from);
     const other = await idOf(sql, s, kind, to);
     if (other === id) return;
+    await refuseUsed(core, sql, kind, from);
+    await refuseUsed(core, sql, kind, to);
     if (other !== undefined) {
       // A name that stands in the configuration already has a row by the first start after the edit. As long as nothing happened under
       // it, that row gives way to the one with the history.
@@ -204,6 +210,19 @@ async function rename(core: Core, kind: 'source' | 'sink', from: string, to: str
       );
     await sql.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2`, [kind, to]);
     await sql.run(`UPDATE ${s}.holds SET name = $3 WHERE kind = $1 AND name = $2`, [kind, from, to]);
+  });
+}
+
+/** Whoever is configured with a name would make it anew, or go on under what it was: such a change needs them stopped. */
+async function refuseUsed({ db: { s, where }, member }: Core, sql: Sql, kind: 'source' | 'sink', name: string): Promise<void> {
+  const [user] = await sql.query<{ name: string }>(
+    `SELECT m.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE r.kind = $1 AND r.name = $2 AND m.expires > now() AND m.id <> $3 LIMIT 1`,
+    [kind, name, member?.id ?? ''],
+  );
+  if (user === undefined) return;
+  throw new PenstockError('PEN_JOURNAL_LOCKED', `the replica "${user.name}" runs with the ${kind} "${name}"`, {
+    where,
+    fix: 'stop all replicas, or take the name out of their configuration, and try again',
   });
 }
 

@@ -76,6 +76,14 @@ async function begin(core: Core, sql: Sql, { job, sink, sinkName, source, what }
   );
 }
 
+/** Records that a job's replay lanes hold that are not settled, whoever delivers them. */
+export async function replayPending({ db }: Core, job: number): Promise<number> {
+  const [row] = await db.query<{ n: number }>(`SELECT coalesce(sum(remaining), 0) AS n FROM ${db.s}.replays WHERE job = $1`, [
+    job,
+  ]);
+  return row?.n ?? 0;
+}
+
 /** Ends a job's replay lanes and unpins their pages. */
 export async function closeReplay({ db }: Core, job: number): Promise<void> {
   await db.run(`DELETE FROM ${db.s}.replays WHERE job = $1`, [job]);
@@ -85,7 +93,7 @@ export async function closeReplay({ db }: Core, job: number): Promise<void> {
 export async function replayLanes({ db, member }: Core, sink: string): Promise<LaneState[]> {
   const rows = await db.query<ReplayRow & { readonly name: string }>(
     `SELECT r.*, o.name FROM ${db.s}.replays r JOIN ${db.s}.sinks k ON k.id = r.sink JOIN ${db.s}.sources o ON o.id = r.source JOIN ${db.s}.units u ON u.id = o.unit
-     WHERE k.name = $1 AND r.remaining > 0 AND ($2::text IS NULL OR u.owner = $2 OR u.owner IS NULL)`,
+     WHERE k.name = $1 AND r.remaining > 0 AND ($2::text IS NULL OR u.owner = $2)`,
     [sink, member?.id ?? null],
   );
   return rows.map(({ job, name, after, remaining }) => ({

@@ -86,21 +86,24 @@ interface HoldRow {
   readonly fix: string | null;
 }
 
-export function openHolds({ db }: Core): Pick<Reports, 'setHold' | 'holds'> {
+/** A sink may hold in one replica and deliver in another: its holds are each replica's own. */
+export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'holds'> {
   const { s } = db;
   return {
     async setHold(kind, name, hold) {
-      if (hold === null) await db.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2`, [kind, name]);
+      const whose = kind === 'sink' ? (member?.name ?? '') : '';
+      if (hold === null)
+        await db.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2 AND member = $3`, [kind, name, whose]);
       else
         await db.run(
-          `INSERT INTO ${s}.holds (kind, name, since, reason, fix) VALUES ($1, $2, $3, $4, $5)
+          `INSERT INTO ${s}.holds (kind, name, since, reason, fix, member) VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT (kind, name, member) DO UPDATE SET since = excluded.since, reason = excluded.reason, fix = excluded.fix`,
-          [kind, name, hold.since, hold.reason, hold.fix ?? null],
+          [kind, name, hold.since, hold.reason, hold.fix ?? null, whose],
         );
     },
     async holds() {
       const rows = await db.query<HoldRow>(
-        `SELECT kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C"`,
+        `SELECT DISTINCT ON (kind COLLATE "C", name COLLATE "C") kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C", since`,
       );
       return rows.map(({ kind, name, since, reason, fix }) => ({ kind, name, hold: { since, reason, fix: fix ?? undefined } }));
     },
@@ -120,12 +123,19 @@ export function openJobs(core: Core): Jobs {
       changes.notify();
       return job;
     },
-    async jobs({ states, id } = {}) {
+    async jobs({ states, id, kind, after = 0 } = {}) {
       const rows = await db.query<JobRow>(
-        `SELECT * FROM ${db.s}.jobs WHERE ($1::bigint IS NULL OR id = $1) AND ($2::text[] IS NULL OR state = ANY($2)) ORDER BY id`,
-        [id ?? null, states ?? null],
+        `SELECT * FROM ${db.s}.jobs WHERE ($1::bigint IS NULL OR id = $1) AND ($2::text[] IS NULL OR state = ANY($2)) AND ($3::text IS NULL OR kind = $3) AND id > $4 ORDER BY id`,
+        [id ?? null, states ?? null, kind ?? null, after],
       );
       return rows.map(jobOf);
+    },
+    async claimJob(id) {
+      const claimed = await db.run(
+        `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now()))`,
+        [id, core.member?.id ?? ''],
+      );
+      return claimed > 0;
     },
     async updateJob(id, change) {
       const updated = await db.transaction((sql) => updateJob(core, sql, id, change));

@@ -251,6 +251,10 @@ async function sweep(core: Core, trimmed: boolean): Promise<void> {
       `DELETE FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ('done', 'failed', 'cancelled'))`,
     );
     await sql.run(`DELETE FROM ${s}.letter_counts WHERE letters <= 0`);
+    // A replica that was replaced by one of another name holds nothing any more.
+    await sql.run(
+      `DELETE FROM ${s}.holds h WHERE h.member <> '' AND NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.name = h.member AND m.expires > now())`,
+    );
     await core.time.save(sql, s);
   });
   if (!trimmed) return;

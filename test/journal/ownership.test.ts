@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { Journal, Lane, Position } from '../../src/journal/index.ts';
+import { openPostgres } from '../../src/journal/postgres/open.ts';
+import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
+import { commitOf, sink, someRecords, source } from './fixture.ts';
+import { postgresEngine } from './places.ts';
+
+const leaseMs = 1500;
+const names = Array.from({ length: 12 }, (_none, index) => `s${index}`);
+
+/** Opens replicas on a schema of their own; `sql` speaks to the database beside them. */
+async function shared() {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const open = (name: string, lease = leaseMs): Promise<Journal> => {
+    const engine = { ...postgresEngine(url, schema, name), leaseMs: lease };
+    const options = { maxBytes: 16 * 1024 * 1024, keepMs: 7 * 86_400_000, seams: systemSeams(), log: silentLog(), lockWaitMs: 0 };
+    return openPostgres(engine, { engine, ...options });
+  };
+  const sql = (text: string) =>
+    onServer(url, async (client) => (await client.query(text.replaceAll('{s}', schema))).rows as unknown[]);
+  return { open, sql };
+}
+
+const register = (journal: Journal) =>
+  journal.register(
+    names.map((name) => source(name)),
+    [sink('a')],
+  );
+const owned = ({ ownership }: Journal): string[] => names.filter((name) => ownership.owns(name));
+
+describe.runIf(hasPostgres())('replicas on one journal', () => {
+  it('owns everything when it is alone', async () => {
+    const { open } = await shared();
+    await using journal = await open('one');
+    const gained: string[] = [];
+    journal.ownership.watch({ gained: (sources) => void gained.push(...sources), lost: () => undefined });
+
+    await register(journal);
+
+    expect(owned(journal)).toEqual(names);
+    expect(gained.sort()).toEqual([...names].sort());
+    expect(await journal.ownership.replicas()).toMatchObject([{ name: 'one', sources: 12 }]);
+  });
+
+  it('shares evenly with one that joins, and takes over what one that leaves gave back', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await register(first);
+    const second = await open('two');
+    await register(second);
+
+    await expect.poll(() => [owned(first).length, owned(second).length]).toEqual([6, 6]);
+    const both = [...owned(first), ...owned(second)].sort();
+    await second[Symbol.asyncDispose]();
+
+    await expect.poll(() => owned(first).length).toBe(12);
+    expect(both).toEqual([...names].sort());
+    expect(await first.ownership.replicas()).toMatchObject([{ name: 'one' }]);
+  });
+
+  it('hands each sink of a replica the lanes of its own sources', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await register(first);
+    for (const name of names) await first.append(commitOf(name, someRecords(2)));
+    await using second = await open('two');
+    await register(second);
+
+    await expect.poll(() => owned(second).length).toBe(6);
+    const lanes = async (journal: Journal) => (await journal.lanes('a')).map(({ lane }) => lane.source).sort();
+
+    await expect.poll(() => lanes(first)).toEqual(owned(first).sort());
+    expect(await lanes(second)).toEqual(owned(second).sort());
+  });
+
+  it('refuses every write of a replica whose source another took over, and what was written is the other’s alone', async () => {
+    const { open, sql } = await shared();
+    await using late = await open('late', 60_000);
+    await register(late);
+    await late.append(commitOf('s1', someRecords(3)));
+    const lane: Lane = { kind: 'live', source: 's1' };
+    // As if it had been paused beyond its lease: nobody has heard of it.
+    await sql('UPDATE {s}.members SET expires = now()');
+    await using other = await open('other', 60_000);
+    await register(other);
+
+    const append = late.append(commitOf('s1', someRecords(5)));
+    const settle = late.settle('a', lane, 3 as Position, [], { acknowledged: 3 });
+
+    await expect(append).rejects.toMatchObject({ code: 'PEN_JOURNAL_FENCED' });
+    await expect(settle).rejects.toMatchObject({ code: 'PEN_JOURNAL_FENCED' });
+    expect((await other.lanes('a')).map(({ offset, pending }) => [offset, pending])).toEqual([[0, 3]]);
+    await other.settle('a', lane, 3 as Position, [], { acknowledged: 3 });
+    expect(await other.lanes('a')).toEqual([]);
+  });
+
+  it('joins anew when it was not heard of in time, and owns again what nobody took', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one');
+    await register(journal);
+    const told: string[] = [];
+    journal.ownership.watch({ gained: () => void told.push('gained'), lost: () => void told.push('lost') });
+
+    await sql('UPDATE {s}.members SET expires = now()');
+
+    await expect.poll(() => told).toEqual(['gained', 'lost', 'gained']);
+    expect(owned(journal)).toEqual(names);
+    await journal.append(commitOf('s1', someRecords(1)));
+  });
+
+  it('makes no orphan of what only another replica is configured with', async () => {
+    const { open } = await shared();
+    await using older = await open('older');
+    await register(older);
+    await using newer = await open('newer');
+
+    const report = await newer.register([source('s1')], [sink('b')]);
+
+    expect(report).toMatchObject({ orphanSinks: [], orphanSources: [] });
+    await expect(newer.forgetSink('a')).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED' });
+  });
+
+  it('lets one replica take a job, and another only when that one is gone', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    const second = await open('two');
+    const { id } = await first.insertJob('verify', {});
+
+    const taken = [await second.claimJob(id), await second.claimJob(id), await first.claimJob(id)];
+    await second[Symbol.asyncDispose]();
+
+    expect(taken).toEqual([true, true, false]);
+    expect(await first.claimJob(id)).toBe(true);
+  });
+});
