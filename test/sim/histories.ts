@@ -55,10 +55,10 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
   // Ids are kept by their age: a clock that is years ahead for some minutes, while no poll succeeds, must not make all of them old at once.
   'a wall clock that is two years ahead for a while': {
     ...nothing,
-    sources: [{ name: 'link', kind: 'link', pageSize: 5, backMs: 0 }],
+    sources: [{ name: 'offset', kind: 'offset', pageSize: 5, backMs: 0 }],
     sinks: [sink],
-    events: [20, 40, 57, 58, 80, 100].map((at, n) => ({ source: 'link', n, at: at * minute, late: 0 })),
-    faults: [{ on: 'link', kind: 'unavailable', from: 60.5 * minute, to: 70 * minute, share: 1 }],
+    events: [20, 40, 57, 58, 80, 100].map((at, n) => ({ source: 'offset', n, at: at * minute, late: 0 })),
+    faults: [{ on: 'offset', kind: 'unavailable', from: 60.5 * minute, to: 70 * minute, share: 1 }],
     clock: [
       { at: 61 * minute, byMs: 730 * 24 * hour },
       { at: 68 * minute, byMs: -730 * 24 * hour },

@@ -44,6 +44,11 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'log read on from now when its cursor is lost',
+    file: 'src/collect/cursor/begin.ts',
+    edits: [['live.newest === undefined ? live.start : Math.min(live.newest, live.until) - settings.window.overlapMs', 'now']],
+  },
+  {
     name: 'ids remembered before the append',
     file: 'src/collect/admit.ts',
     edits: [[appendOfPage, `    await journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],

@@ -13,6 +13,8 @@ function isPromised({ plan, connector }: Feed, entry: Entry, start: number): boo
   if (entry.self) return false;
   if (plan.kind === 'stream' || plan.kind === 'files') return true;
   if (entry.time < start) return false;
+  // A cursor passes nothing by, however late it shows up.
+  if (plan.kind === 'link') return true;
   if (plan.sweepEveryMs !== undefined) return true;
   const { overlapMs, settleMs } = connector.defaults;
   return entry.visibleAt - entry.time <= overlapMs + settleMs - 1_000;

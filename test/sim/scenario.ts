@@ -157,7 +157,22 @@ const vendorFaults: Readonly<Record<SourceKind, readonly VendorFault[]>> = {
     'slow',
     'empty_page',
   ],
-  link: ['html', 'unavailable', 'rate_limit', 'cut_body', 'reset', 'hang', 'unauthorized', 'reorder', 'slow', 'too_large'],
+  link: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'hang',
+    'unauthorized',
+    'token_refused',
+    'token_refused',
+    'reorder',
+    'repeat',
+    'slow',
+    'too_large',
+    'empty_page',
+  ],
   stream: ['reset', 'unauthorized', 'repeat', 'reorder', 'slow'],
   files: ['cut_body', 'unavailable'],
 };
@@ -182,7 +197,7 @@ function drawSources(dice: Dice, fat: number): SourcePlan[] {
   const first = dice.between(0, kinds.length - 1);
   return Array.from({ length: count }, (_, i) => {
     const kind = kinds[(first + i) % kinds.length] ?? 'offset';
-    const windows = kind !== 'stream' && kind !== 'files';
+    const windows = kind === 'offset' || kind === 'token';
     // A page that is larger than the whole journal could never be collected.
     const pageSize = Math.min(fat > 0 ? 20 : 200, dice.pick([2, 3, 5, 20, 200]));
     const sweeps = windows && dice.chance(0.4);

@@ -127,25 +127,50 @@ function tokenPager(vendor: Vendor, { time, plan, dice, strikes }: VendorParts):
   };
 }
 
-/** A link leads on, also from the last page; the upper bound does not belong to the window. */
-function linkPager(vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Pager {
-  return (url) => {
-    const query = url.searchParams;
-    const [since, until] = [Date.parse(query.get('since') ?? ''), Date.parse(query.get('until') ?? '')];
-    if (until - since > hour && strikes('too_large')) return refused(413, 'range too large');
-    const matching = visible(vendor, time)
-      .filter((e) => e.time >= since && e.time < until)
-      .sort(byTime);
-    const key = query.get('after');
-    const rest = key === null ? matching : after(matching, key);
-    const page = rest.slice(0, plan.pageSize);
-    const last = page.at(-1);
-    const next = new URL(url);
-    if (last !== undefined) next.searchParams.set('after', keyOf(last));
-    const headers: Record<string, string> = last === undefined ? {} : { link: `<${next.href}>; rel="next"` };
-    const shown = strikes('reorder') ? shuffled(page, dice) : page;
-    return json(values(shown), shown, headers);
-  };
+/** A link leads on from every page: by time where both ends of a range are asked for, else in the order in which records showed up. */
+function linkPager(vendor: Vendor, parts: VendorParts): Pager {
+  return (url) => (url.searchParams.has('until') ? bounded(url, vendor, parts) : polled(url, vendor, parts));
+}
+
+/** The upper bound does not belong to the range. */
+function bounded(url: URL, vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Answer {
+  const query = url.searchParams;
+  const [since, until] = [Date.parse(query.get('since') ?? ''), Date.parse(query.get('until') ?? '')];
+  if (until - since > hour && strikes('too_large')) return refused(413, 'range too large');
+  const matching = visible(vendor, time)
+    .filter((e) => e.time >= since && e.time < until)
+    .sort(byTime);
+  const key = query.get('after');
+  const rest = key === null ? matching : after(matching, key);
+  const page = rest.slice(0, plan.pageSize);
+  const last = page.at(-1);
+  const next = new URL(url);
+  if (last !== undefined) next.searchParams.set('after', keyOf(last));
+  const headers: Record<string, string> = last === undefined ? {} : { link: `<${next.href}>; rel="next"` };
+  const shown = strikes('reorder') ? shuffled(page, dice) : page;
+  return json(values(shown), shown, headers);
+}
+
+const byShowing = (a: Entry, b: Entry): number => a.visibleAt - b.visibleAt || a.plan.n - b.plan.n;
+
+/** The cursor counts the records that showed up; the first request begins with those of a time. */
+function polled(url: URL, vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Answer {
+  const query = url.searchParams;
+  const cursor = query.get('after');
+  if (cursor !== null && strikes('token_refused')) return refused(dice.pick([400, 404, 410]), 'unknown cursor');
+  const log = visible(vendor, time).sort(byShowing);
+  const since = Date.parse(query.get('since') ?? '');
+  const first = log.findIndex(({ visibleAt }) => visibleAt >= since);
+  const start = cursor === null ? (first === -1 ? log.length : first) : Number(cursor.split('~')[0]);
+  const page = strikes('empty_page') ? [] : log.slice(start, start + plan.pageSize);
+  const next = new URL(url);
+  next.searchParams.set(
+    'after',
+    page.length === 0 && strikes('empty_page') ? `${start}~${vendor.requests}` : String(start + page.length),
+  );
+  const repeated = strikes('repeat') ? log.slice(0, start).filter(() => dice.chance(0.1)) : [];
+  const shown = strikes('reorder') ? shuffled([...page, ...repeated], dice) : [...page, ...repeated];
+  return json(values(shown), shown, { link: `<${next.href}>; rel="next"` });
 }
 
 const pagers = { offset: offsetPager, token: tokenPager, link: linkPager };

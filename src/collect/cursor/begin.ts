@@ -87,7 +87,8 @@ export function begunAgain(context: SourceContext, live: CursorCheckpoint, { beg
   const { settings, seams } = context;
   const now = seams.clock.now();
   const remembered = Math.min(now - idMemoryMs(settings) + dayMs, live.until);
-  const settled = Math.min(live.newest ?? live.until, live.until) - settings.window.overlapMs;
+  // Where nothing came yet, how far the vendor got is only what a clock says.
+  const settled = live.newest === undefined ? live.start : Math.min(live.newest, live.until) - settings.window.overlapMs;
   // Lost once more on the way: what lies before that way's beginning had been read.
   const since = live.cursor.isCaughtUp ? settled : Math.max(settled, live.cursor.from);
   const from = Math.max(live.start, remembered, begins.atTime ? since : live.start);
