@@ -22,6 +22,8 @@ interface Totals {
 const hourMs = 3_600_000;
 const keptMs = 24 * hourMs;
 const everyMs = 60_000;
+/** Who looks at the page sees nothing older. */
+const freshMs = 10_000;
 /** Looks between two writings: what a killed process had not written is counted into the hour of the next start. */
 const looksPerWriting = 5;
 const noteName = 'last_day';
@@ -84,6 +86,8 @@ export class Activity implements AsyncDisposable {
   #hours: Hour[] = [];
   #totals: Totals | undefined;
   #fills: Fill[] = [];
+  #lookedAt = 0;
+  #looking: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(settings: ActivitySettings) {
@@ -94,8 +98,10 @@ export class Activity implements AsyncDisposable {
     this.#running ??= this.#run();
   }
 
-  /** The hours of the last day that have something, oldest first; a minute old at most. */
-  hours(): readonly Hour[] {
+  /** The hours of the last day that have something, oldest first. */
+  async hours(): Promise<readonly Hour[]> {
+    const { clock } = this.#settings.seams;
+    if (this.#totals !== undefined && clock.monotonic() - this.#lookedAt >= freshMs) await this.#look();
     return this.#hours;
   }
 
@@ -140,8 +146,17 @@ export class Activity implements AsyncDisposable {
     return { hours: this.#hours.map((hour) => ({ ...hour })), totals: { ...this.#totals } };
   }
 
-  async #look(): Promise<void> {
+  /** One look at a time: a later one must not end before an earlier one. */
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<void> {
     const { journal, seams } = this.#settings;
+    this.#lookedAt = seams.clock.monotonic();
     const ledger = await journal.ledger();
     const totals = totalsOf(ledger);
     const now = seams.clock.now();

@@ -80,7 +80,7 @@ export async function readPage(
     disk_size_bytes: disk?.sizeBytes,
   };
   const ledger = { collected, sinks, imbalances };
-  return { status, room, hours: activity.hours(), ledger, letters: await lettersOf(status, journal) };
+  return { status, room, hours: await activity.hours(), ledger, letters: await lettersOf(status, journal) };
 }
 
 /** The job that sends a sink's dead letters again: one at a time, however often it is asked for. */

@@ -153,8 +153,9 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     expect(sizes[0]).toBeGreaterThan(Math.max(sizes[1] ?? 0, sizes[2] ?? 0));
     expect(await tab.evaluate(textOf('headline'))).toBe('3 problems to solve');
     const body = String(await tab.evaluate('document.body.textContent'));
-    // A problem, a topic, an action twice, a job and a dead letter.
-    expect(body.split(hostile).length - 1).toBe(6);
+    expect(cards[3]?.[2]).toBe(`3 dead letters, for example 400: mapper_parsing_exception ${hostile}`);
+    // Two problems, a topic, an action twice, a job and a dead letter.
+    expect(body.split(hostile).length - 1).toBe(7);
     expect(await tab.evaluate('[window.hacked, document.images.length, document.scripts.length]')).toEqual([null, 0, 1]);
     expect(tab.complaints.filter((text) => !text.includes('401'))).toEqual([]);
   });

@@ -87,7 +87,7 @@ it('adds up what all sources collected, and groups dead letters by their reason'
       { ...quietSink, name: 'quiet' },
     ],
   } as unknown as StatusReport;
-  const activity = { hours: () => [], fullInSeconds: () => undefined } as unknown as Activity;
+  const activity = { hours: () => Promise.resolve([]), fullInSeconds: () => undefined } as unknown as Activity;
 
   const page = await readPage(journal, status, activity, { freeBytes: 5, sizeBytes: 6 });
 

@@ -5,9 +5,10 @@ const sections = String.raw`
 function drawJournal({ room, status: { journal } }) {
   const share = room.max_bytes === 0 ? 0 : room.used_bytes / room.max_bytes;
   const left = room.full_in_seconds;
-  const mood = !room.has_room || left < 3600 ? 'error' : left < 86400 || share > 0.9 ? 'warning' : 'ok';
   const used = size(room.used_bytes) + ' of ' + size(room.max_bytes);
-  const pace = !room.has_room ? 'No room: collection is paused' : left === undefined ? 'Not filling up' : 'Full in about ' + duration(left) + ' at the pace of the last half hour';
+  const isFull = room.disk_free_bytes < Math.min(16 * 2 ** 20, room.disk_size_bytes / 50);
+  const mood = !room.has_room || isFull || left < 3600 ? 'error' : left < 86400 || share > 0.9 ? 'warning' : 'ok';
+  const pace = isFull ? 'The disk is full' + (room.has_room ? '' : ': collection is paused') : !room.has_room ? 'No room: collection is paused' : left === undefined ? 'Not filling up' : 'Full in about ' + duration(left) + ' at the pace of the last half hour';
   setBar(byId('journal-bar'), share, mood === 'ok' ? '' : mood, 'Journal', used + '. ' + pace);
   setText(byId('journal-text'), pace);
   setClass(byId('journal-text'), mood);
@@ -65,7 +66,7 @@ function drawDay({ hours, status: { sinks, at } }) {
   setText(byId('axis-from'), day(times[0]) + ' ' + clock(times[0], false));
   setText(byId('axis-to'), 'now');
   setText(byId('axis-middle'), clock(times[12], false));
-  setText(byId('day-text'), 'Highest bar: ' + plural(top, 'event', 'events') + ' an hour.');
+  setText(byId('day-text'), lanes.some(({ values }) => values.some((value) => value > 0)) ? 'Highest bar: ' + plural(top, 'event', 'events') + ' an hour.' : 'Nothing yet.');
   const shown = times.map((time, index) => ({ key: String(time), cells: [day(time) + ' ' + clock(time, false), number(lanes[0].values[index]), number(lanes.slice(1).reduce((sum, { values }) => sum + values[index], 0))] }));
   if (byId('day-numbers').open) drawTable('hours', shown.toReversed());
 }
@@ -209,7 +210,7 @@ function draw(report) {
   lastReport = report;
   lastAt = status.at;
   drawSummary(status);
-  drawProblems(status);
+  drawProblems(report);
   drawJournal(report);
   drawDay(report);
   drawSinks(status);

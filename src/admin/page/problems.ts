@@ -77,8 +77,16 @@ function announce(all) {
   if (said.length > 0) setText(byId('news'), said.join(' '));
 }
 
-function drawProblems({ problems, sources, sinks }) {
-  const all = grouped(problems);
+/** Says of dead letters why they are there: it is what one has to know before sending them again. */
+function withReasons(problems, letters) {
+  return problems.map((problem) => {
+    const letter = /^\d+ dead letters/.test(problem.what) ? letters.find(({ sink }) => 'sink ' + sink === problem.where) : undefined;
+    return letter === undefined ? problem : { ...problem, what: problem.what + ', for example ' + letter.code + ': ' + letter.text };
+  });
+}
+
+function drawProblems({ letters, status: { problems, sources, sinks } }) {
+  const all = grouped(withReasons(problems, letters));
   const errors = all.filter(({ level }) => level === 'error').length;
   const warnings = all.length - errors;
   const isEmpty = sources.length === 0 || sinks.length === 0;
