@@ -71,6 +71,10 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock status --check || echo trouble    # for a probe: prints only problems',
   ],
   health: ['penstock health -c penstock.yaml           # what the HEALTHCHECK of the image runs'],
+  tail: [
+    'penstock tail                              # what arrives from now on',
+    'penstock tail --source SOURCE --since 10m --format ecs | jq .',
+  ],
   ledger: ['penstock ledger                            # new = acknowledged + unconfirmed + dead lettered + ... + pending'],
   'dead-letters': [
     'penstock dead-letters list --sink SINK     # what was refused, and the reason',
@@ -135,7 +139,7 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
 
 /** What the examples of a command need to know besides, by its words. */
 export const helpNotes: Readonly<Record<string, string>> = Object.fromEntries(
-  ['verify', 'backfill', 'replay', 'dead-letters'].map((name) => [
+  ['verify', 'backfill', 'replay', 'dead-letters', 'tail'].map((name) => [
     name,
     'A time is 2026-11-21T10:00:00Z, a date (from its first to its last millisecond, UTC), or how long ago: 90m, 7d.',
   ]),

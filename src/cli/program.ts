@@ -20,6 +20,7 @@ const families: readonly Family[] = [
   { commands: ['run'], load: () => import('./commands/run.ts') },
   { commands: ['reload'], load: () => import('./commands/reload.ts') },
   { commands: ['status', 'health'], load: () => import('./commands/status.ts') },
+  { commands: ['tail'], load: () => import('./commands/tail.ts') },
   { commands: ['ledger'], load: () => import('./commands/ledger.ts') },
   { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },
   { commands: ['verify'], load: () => import('./commands/verify.ts') },

@@ -3,6 +3,7 @@ import type { DeliverDeps } from './deps.ts';
 import { SinkLoop } from './loop.ts';
 
 export { largestEvent } from './largest-event.ts';
+export { openView, type View } from './view.ts';
 
 /**
  * The loop that delivers from the journal to one sink: reads lanes, makes events and batches of their records, sends and settles them,

@@ -89,7 +89,7 @@ function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShar
 }
 
 /** True for events that the sink's filter lets pass. What could not be read passes: a filter cannot tell what it is. */
-function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
+export function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
   const takes = compileActionFilter(filter);
   const severity = filter.min_severity;
   return ({ actionKey, event, failed }) => {

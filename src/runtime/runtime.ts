@@ -2,7 +2,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { SourceEnvironment, SourceLoop } from '../collect/source.ts';
-import type { Config, SourceConfig } from '../config/config.ts';
+import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import type { DeliverDeps } from '../deliver/deps.ts';
 import type { SinkLoop } from '../deliver/loop.ts';
@@ -45,6 +45,13 @@ export function configuredSource({ sources }: Config, name: string): SourceConfi
   const found = sources.find((source) => source.name === name);
   const names = sources.map((source) => source.name);
   return orNotFound(found, 'source', name, names);
+}
+
+/** A sink of the configuration, enabled or not; throws PEN_NOT_FOUND with the names that there are. */
+export function configuredSink({ sinks }: Config, name: string): SinkConfig {
+  const found = sinks.find((sink) => sink.name === name);
+  const names = sinks.map((sink) => sink.name);
+  return orNotFound(found, 'sink', name, names);
 }
 
 /** A source that a job works on; throws PEN_NOT_FOUND with the names that there are. */

@@ -98,7 +98,12 @@ const shownSeverities: Readonly<Record<number, string>> = {
 };
 
 /** An event as a person reads it on a terminal: time, source, severity, what happened, by whom, from where. */
-export function readableLine({ event, source, action, actionKey }: OutgoingEvent): string {
+export function readableLine({
+  event,
+  source,
+  action,
+  actionKey,
+}: Pick<OutgoingEvent, 'event' | 'source' | 'action' | 'actionKey'>): string {
   const actor =
     read(event, 'actor', 'user', 'name') ?? read(event, 'actor', 'user', 'email_addr') ?? read(event, 'actor', 'user', 'uid');
   const address = read(event, 'src_endpoint', 'ip');
