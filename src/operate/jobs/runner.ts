@@ -31,6 +31,8 @@ function operationOf(kind: string, own: OwnOperations): Operation {
 const lookEveryMs = 1000;
 const progressEveryMs = 500;
 const mostAtOnce = 4;
+/** A disk or database that fails is back within minutes mostly, and the job's row still says that it runs. */
+const journalPauseMs = 30_000;
 
 async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: AbortSignal): Promise<void> {
   const { journal, seams } = runtime;
@@ -56,10 +58,17 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
     log.info({ progress }, 'job done');
   } catch (error) {
     await writing;
-    // Interrupted by shutdown or by a reload, gone on with by another process, or cut off from the journal: the row stays, and is resumed.
-    if (signal.aborted || isForLater(error)) return;
+    // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
+    if (signal.aborted || isFenced(error)) return;
+    if (isJournalTrouble(error)) {
+      log.warn({ err: error, waitMs: journalPauseMs }, 'the journal failed a job, which goes on after a pause');
+      await sleep(seams.clock, journalPauseMs, signal).catch(() => undefined);
+      return;
+    }
     log.error({ err: asPenstockError(error) }, 'job failed');
-    await journal.updateJob(job.id, { state: 'failed', error: explain(error) });
+    await journal
+      .updateJob(job.id, { state: 'failed', error: explain(error) })
+      .catch((again: unknown) => log.warn({ err: again }, 'the failure of a job could not be saved, it runs again'));
   }
 }
 
@@ -78,8 +87,11 @@ function waitsForTurn(job: Job, all: readonly Job[]): boolean {
   return all.some((other) => other.id < job.id && other.kind === job.kind && sinkOf(other) === sink);
 }
 
-const isForLater = (error: unknown): boolean =>
-  error instanceof PenstockError && ['PEN_JOURNAL_FENCED', 'PEN_JOURNAL_UNAVAILABLE'].includes(error.code);
+const isJournalTrouble = (error: unknown): boolean =>
+  error instanceof PenstockError &&
+  ['PEN_JOURNAL_FULL', 'PEN_JOURNAL_UNAVAILABLE', 'PEN_JOURNAL_UNWRITABLE'].includes(error.code);
+
+const isFenced = (error: unknown): boolean => error instanceof PenstockError && error.code === 'PEN_JOURNAL_FENCED';
 
 const sinkOf = ({ args }: Job): unknown => (isObject(args) ? args['sink'] : undefined);
 

@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
+import { PenstockError } from '../../../src/base/errors.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
 import type { Job, Position } from '../../../src/journal/journal.ts';
 import { JobRunner } from '../../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../../src/runtime/runtime.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
+import { virtualClock } from '../../virtual-clock.ts';
 
 const letter = {
   source: 's',
@@ -136,4 +138,67 @@ it('leaves a reload to the daemon', async () => {
 
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['failed']);
   expect((await journal.jobs())[0]?.error).toContain('a command works on the journal at the moment');
+});
+
+it.each(['PEN_JOURNAL_UNWRITABLE', 'PEN_JOURNAL_FULL', 'PEN_JOURNAL_UNAVAILABLE'] as const)(
+  'goes on with a job after its journal failed it with %s, at whatever step that was',
+  async (code) => {
+    await using journal = await temporaryJournal();
+    const clock = virtualClock(0);
+    for (let failing = 1; failing <= 3; failing += 1) {
+      const released: string[] = [];
+      let calls = 0;
+      const updateJob: typeof journal.updateJob = (...args) => {
+        calls += 1;
+        return calls === failing ? Promise.reject(new PenstockError(code, 'the disk failed')) : journal.updateJob(...args);
+      };
+      const loop = { release: () => void released.push('feed') };
+      const runtime = {
+        journal: { ...journal, updateJob },
+        sources: new Map([['feed', { loop }]]),
+        seams: { ...systemSeams(), clock },
+        log: silentLog(),
+      } as unknown as Runtime;
+      await journal.insertJob('release', { kind: 'source', name: 'feed' });
+      await using _runner = new JobRunner(runtime);
+
+      await expect
+        .poll(
+          async () => {
+            await clock.advance(10_000);
+            return (await journal.jobs()).at(-1)?.state;
+          },
+          { interval: 1 },
+        )
+        .toBe('done');
+      expect(released).toHaveLength(failing === 2 ? 2 : 1);
+    }
+  },
+);
+
+it('runs a job again whose failure could not be saved', async () => {
+  await using journal = await temporaryJournal();
+  const clock = virtualClock(0);
+  let isFirst = true;
+  const updateJob: typeof journal.updateJob = (id, change) => {
+    if (change.state !== 'failed' || !isFirst) return journal.updateJob(id, change);
+    isFirst = false;
+    return Promise.reject(new PenstockError('PEN_JOURNAL_UNWRITABLE', 'the disk failed'));
+  };
+  await journal.insertJob('release', { kind: 'source', name: 'none' });
+  const seams = { ...systemSeams(), clock };
+  const runtime = { journal: { ...journal, updateJob }, sources: new Map(), seams, log: silentLog() } as unknown as Runtime;
+
+  await using _runner = new JobRunner(runtime);
+
+  await expect
+    .poll(
+      async () => {
+        await clock.advance(1000);
+        return statesOf(await journal.jobs());
+      },
+      { interval: 1 },
+    )
+    .toEqual(['failed']);
+  expect(isFirst).toBe(false);
 });
