@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { pageCacheBytes, withPageCache } from '../journal/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import { JobRunner, type OwnOperations } from '../operate/jobs/runner.ts';
-import { readLedger } from '../operate/report/ledger.ts';
+import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { liveStatus, type StatusReport } from '../operate/report/status.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
@@ -124,15 +124,19 @@ export class Daemon implements AsyncDisposable {
   }
 
   async status(): Promise<StatusReport> {
-    const { orphanSinks, current } = this.#configuration;
+    // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
+    return tellAll(await this.#report(), this.#configuration.current.secrets);
+  }
+
+  async #report(known?: LedgerReport): Promise<StatusReport> {
+    const { orphanSinks } = this.#configuration;
     const facts = {
       version: packageVersion,
       startedAt: this.#startedAt,
       orphanSinks,
       config: await this.#configuration.status(),
     };
-    // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
-    return tellAll(await liveStatus(this.runtime, facts), current.secrets);
+    return liveStatus(this.runtime, facts, known);
   }
 
   /** Stops polling, gives requests in flight the configured time, checkpoints. */
@@ -165,13 +169,16 @@ export class Daemon implements AsyncDisposable {
   async #metrics(): Promise<string> {
     const { journal, seams } = this.runtime;
     const measured = await this.#measures.read(this.#configuration.current.data_dir, seams.files);
-    return renderMetrics(await this.status(), await readLedger(journal), measured);
+    const ledger = await readLedger(journal);
+    return renderMetrics(await this.#report(ledger), ledger, measured);
   }
 
   async #overview(): Promise<unknown> {
     const { data_dir, secrets } = this.#configuration.current;
-    const { disk } = await this.#measures.read(data_dir, this.runtime.seams.files);
-    return tellAll(await readPage(this.runtime.journal, await this.status(), this.#activity, disk), secrets);
+    const { journal, seams } = this.runtime;
+    const [ledger, { disk }] = await Promise.all([readLedger(journal), this.#measures.read(data_dir, seams.files)]);
+    const page = await readPage(journal, await this.#report(ledger), ledger, { activity: this.#activity, disk });
+    return tellAll(page, secrets);
   }
 
   #operations(): AdminOperations {

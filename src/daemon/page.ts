@@ -3,7 +3,7 @@ import type { Action } from '../admin/index.ts';
 import { isObject } from '../base/json.ts';
 import { addCounts, type SinkTotals, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { DeadLetter, Journal } from '../journal/journal.ts';
-import { readLedger } from '../operate/report/ledger.ts';
+import type { LedgerReport } from '../operate/report/ledger.ts';
 import type { Measured } from '../operate/report/metrics.ts';
 import type { StatusReport } from '../operate/report/status.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -64,10 +64,9 @@ async function lettersOf({ sinks }: StatusReport, journal: Pick<Journal, 'deadLe
 export async function readPage(
   journal: Journal,
   status: StatusReport,
-  activity: Activity,
-  disk: Measured['disk'],
+  { sources, sinks, imbalances }: LedgerReport,
+  { activity, disk }: { readonly activity: Activity; readonly disk: Measured['disk'] },
 ): Promise<PageReport> {
-  const { sources, sinks, imbalances } = await readLedger(journal);
   const collected = zeroCounts();
   for (const totals of Object.values(sources)) addCounts(collected, totals);
   const { usedBytes, maxBytes, hasRoom } = journal.usage();
@@ -79,8 +78,8 @@ export async function readPage(
     disk_free_bytes: disk?.freeBytes,
     disk_size_bytes: disk?.sizeBytes,
   };
-  const ledger = { collected, sinks, imbalances };
-  return { status, room, hours: await activity.hours(), ledger, letters: await lettersOf(status, journal) };
+  const [hours, letters] = await Promise.all([activity.hours(), lettersOf(status, journal)]);
+  return { status, room, hours, ledger: { collected, sinks, imbalances }, letters };
 }
 
 /** The job that sends a sink's dead letters again: one at a time, however often it is asked for. */

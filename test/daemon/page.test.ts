@@ -4,6 +4,7 @@ import type { Activity } from '../../src/daemon/activity.ts';
 import { act, readPage } from '../../src/daemon/page.ts';
 import { zeroCounts } from '../../src/journal/counts.ts';
 import type { Journal } from '../../src/journal/journal.ts';
+import type { LedgerReport } from '../../src/operate/report/ledger.ts';
 import type { StatusReport } from '../../src/operate/report/status.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { quietSink } from '../operate/report/quiet-sink.ts';
@@ -72,12 +73,6 @@ it('adds up what all sources collected, and groups dead letters by their reason'
     last: id,
   });
   const journal = {
-    ledger: () =>
-      Promise.resolve({
-        sources: { acme: { ...zeroCounts(), fetched: 4, new: 4 }, other: { ...zeroCounts(), fetched: 3, duplicate: 3 } },
-        rows: [],
-      }),
-    note: () => Promise.resolve(undefined),
     usage: () => ({ usedBytes: 1, maxBytes: 9, hasRoom: true }),
     deadLetters: () => Promise.resolve([letter(1, '400'), letter(2, '400'), letter(3, '413')]),
   } as unknown as Journal;
@@ -89,7 +84,13 @@ it('adds up what all sources collected, and groups dead letters by their reason'
   } as unknown as StatusReport;
   const activity = { hours: () => Promise.resolve([]), fullInSeconds: () => undefined } as unknown as Activity;
 
-  const page = await readPage(journal, status, activity, { freeBytes: 5, sizeBytes: 6 });
+  const ledger = {
+    sources: { acme: { ...zeroCounts(), fetched: 4, new: 4 }, other: { ...zeroCounts(), fetched: 3, duplicate: 3 } },
+    sinks: {},
+    imbalances: [],
+  } as unknown as LedgerReport;
+
+  const page = await readPage(journal, status, ledger, { activity, disk: { freeBytes: 5, sizeBytes: 6 } });
 
   expect(page.ledger.collected).toMatchObject({ fetched: 7, new: 4, duplicate: 3 });
   expect(page.room).toMatchObject({ used_bytes: 1, max_bytes: 9, disk_free_bytes: 5, disk_size_bytes: 6 });

@@ -226,11 +226,11 @@ export function problemsOf(
 
 const recentJobs = 10;
 
-/** The status of a running daemon. */
-export async function liveStatus(runtime: Runtime, facts: StatusFacts): Promise<StatusReport> {
+/** The status of a running daemon; `known` is a ledger that was read just now. */
+export async function liveStatus(runtime: Runtime, facts: StatusFacts, known?: LedgerReport): Promise<StatusReport> {
   const { journal, seams } = runtime;
   const now = seams.clock.now();
-  const [ledger, jobs] = await Promise.all([readLedger(journal), journal.jobs()]);
+  const [ledger, jobs] = await Promise.all([known ?? readLedger(journal), journal.jobs()]);
   const report = {
     running: true,
     version: facts.version,
