@@ -21,7 +21,14 @@ export interface Config {
     readonly metrics: 'open' | 'token';
     readonly tls?: { readonly cert_file: string; readonly key_file: string };
   };
-  readonly journal: { readonly maxBytes: number; readonly keepMs: number };
+  readonly journal: {
+    readonly maxBytes: number;
+    readonly keepMs: number;
+    /** undefined: a file in data_dir. */
+    readonly database: DatabaseConfig | undefined;
+  };
+  /** This process among those that share the journal. */
+  readonly replica: { readonly name: string; readonly labels: readonly string[] };
   readonly shutdownTimeoutMs: number;
   /** The daemon looks at the files again and again, and applies what has changed. */
   readonly watch: boolean;
@@ -33,6 +40,19 @@ export interface Config {
   readonly warnings: readonly Fault[];
   /** The file, and the files of its connectors, as they were read. */
   readonly files: FilesRead;
+}
+
+/** A database that replicas share. */
+export interface DatabaseConfig {
+  /** Without a password. */
+  readonly url: string;
+  /** Read anew at each call. */
+  readonly password: (() => Promise<string>) | undefined;
+  /** Authorities of the server's certificate, PEM, read anew at each call; those of the system when undefined. */
+  readonly ca: (() => Promise<string>) | undefined;
+  readonly schema: string;
+  readonly leaseMs: number;
+  readonly connections: number;
 }
 
 type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';

@@ -17,6 +17,7 @@ interface Named {
 
 /** Finds what no block can know alone. Faults and warnings go into the context. */
 export async function checkTogether(named: Named, context: LoadContext, files: Pick<Files, 'realpath'>): Promise<void> {
+  checkReplicas(named, context);
   checkRoutes(named, context);
   checkSinksAtAll(named, context);
   checkTwins(named.sources, context);
@@ -30,6 +31,47 @@ export async function checkTogether(named: Named, context: LoadContext, files: P
     .filter(({ type }) => type === 'file')
     .map(({ name, options }) => ({ at: ['sinks', name], ...pathOption(options, ['path']) }));
   await refuseSharing(targets, 'writes the same file as', 'give every sink its own path', context, files);
+}
+
+/** What several processes on one journal would do to each other's files. */
+function checkReplicas({ sources, sinks }: Named, { doc, faults, warnings }: LoadContext): void {
+  const file = isObject(doc.value) ? doc.value : {};
+  if (!isObject(file['journal']) || file['journal']['url'] === undefined) return;
+  const written = (block: 'sources' | 'sinks', name: string, option: string): unknown => {
+    const blocks = file[block];
+    const own = isObject(blocks) ? blocks[name] : undefined;
+    return isObject(own) ? own[option] : undefined;
+  };
+  for (const { name, type } of sinks) {
+    const path = written('sinks', name, 'path');
+    if (type === 'file' && typeof path === 'string' && !path.includes('${replica}'))
+      faults.push(
+        doc.fault(
+          ['sinks', name, 'path'],
+          'replicas would write the same file',
+          'write ${replica} into the path, audit-${replica}.ndjson',
+        ),
+      );
+    if (type === 'stdout')
+      warnings.push(
+        doc.fault(
+          ['sinks', name],
+          'each replica writes the events of its own sources only',
+          'collect the output of all of them',
+          'key',
+        ),
+      );
+  }
+  for (const { name, connector } of sources)
+    if (connector.kind === 'csv_directory' && written('sources', name, 'shared') !== true)
+      faults.push(
+        doc.fault(
+          ['sources', name],
+          'a directory of one machine cannot be read by whichever replica owns the source',
+          'let every replica see it under the same path, and say so: shared: true',
+          'key',
+        ),
+      );
 }
 
 function checkRoutes({ sourceNames, sources, sinks, sinkNames }: Named, { doc, faults, warnings }: LoadContext): void {

@@ -35,18 +35,68 @@ const Admin = Type.Object(
 
 const Journal = Type.Object(
   {
-    max_bytes: Type.String({
-      pattern: sizePattern,
-      default: '2GiB',
-      description: 'Maximum space on disk, at least 8MiB; when it is used up, collection pauses.',
-    }),
+    url: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'PostgreSQL database that replicas share, `postgres://USER@HOST:5432/DATABASE`. Unset: a file in data_dir, for one daemon.',
+      }),
+    ),
+    password: Type.Optional(
+      Type.String({
+        minLength: 1,
+        secret: true,
+        description: "The user's password; read again for each new connection. Write ${file:/run/secrets/pg_password}.",
+      }),
+    ),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          ca_file: Type.String({
+            minLength: 1,
+            format: 'path',
+            description: "PEM file of the authorities that the server's certificate is checked with.",
+          }),
+        },
+        {
+          additionalProperties: false,
+          description: 'How the certificate of the database is checked. TLS is always used and verified, except on loopback.',
+        },
+      ),
+    ),
+    schema: Type.Optional(
+      Type.String({
+        pattern: '^[a-z_][a-z0-9_]{0,62}$',
+        description: 'Schema of the tables, so that several Penstocks can share a database. Unset: penstock.',
+      }),
+    ),
+    lease: Type.Optional(
+      Type.String({
+        pattern: durationPattern,
+        description: "After this long without a word a replica's sources go to the others, 3s to 60s. Unset: 10s.",
+      }),
+    ),
+    connections: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 200,
+        description: 'Most connections to the database of one replica, besides one that keeps the lease. Unset: 8.',
+      }),
+    ),
+    max_bytes: Type.Optional(
+      Type.String({
+        pattern: sizePattern,
+        description:
+          'Maximum space on disk, at least 8MiB; when it is used up, collection pauses. Unset: 2GiB, with `url` 50GiB for all replicas together.',
+      }),
+    ),
     keep: Type.String({
       pattern: durationPattern,
       default: '7d',
       description: 'How long delivered records stay for replay; a target, not a promise.',
     }),
   },
-  { additionalProperties: false, default: {}, description: 'Limits of the journal.' },
+  { additionalProperties: false, default: {}, description: 'Where the journal is, and its limits.' },
 );
 
 /** The whole file; sources and sinks are checked one by one, each against the schema of its kind. */
@@ -69,6 +119,22 @@ export const FileOptions = Type.Object(
     ),
     admin: Admin,
     journal: Journal,
+    replica: Type.Object(
+      {
+        name: Type.Optional(
+          Type.String({
+            pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$',
+            description:
+              'What this process is called among those that share the journal, and `${replica}` in paths. Unset: the name of the host.',
+          }),
+        ),
+        labels: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          description: 'Labels of this process, for its operators.',
+        }),
+      },
+      { additionalProperties: false, default: {}, description: 'This process among the replicas that share a journal.' },
+    ),
     connectors_dir: Type.Optional(
       Type.String({
         minLength: 1,

@@ -11,6 +11,8 @@ export interface ValueSources {
   /** Folder that relative paths start from: the configuration's. */
   readonly dir: string;
   readonly secrets: Secrets;
+  /** What `${replica}` stands for; absent where it does not matter. */
+  readonly replica?: string;
   /** A missing value is no fault; a placeholder stands for it. */
   readonly withoutSecrets: boolean;
 }
@@ -110,6 +112,7 @@ function missing(what: string, fix: string): Filled {
 
 async function fillPart(part: Part, from: ValueSources): Promise<Filled> {
   if (part.literal !== undefined) return { text: part.literal };
+  if (part.reference === 'replica') return { text: from.replica ?? placeholder };
   const [, kind, name] = /^(env|file):(.+)$/s.exec(part.reference ?? '') ?? [];
   if (kind === undefined || name === undefined) {
     const bare = /^[A-Za-z_]\w*$/.exec(part.reference?.trim().replace(/^env:\s*/, '') ?? '')?.[0];

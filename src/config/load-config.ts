@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
@@ -12,7 +13,7 @@ import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
 import { FilesRead } from './files-read.ts';
-import type { ValueSources } from './interpolate.ts';
+import { interpolate, type ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
 import { blocksOf, parseConfig, readText } from './parse-config.ts';
 import { type Block, type BlockSchema, blockSchema, readBlock, soundPart } from './read-block.ts';
@@ -74,12 +75,21 @@ export async function readDataDir(path: string, options: Pick<LoadOptions, 'env'
   return resolve(from.dir, (soundPart(top, [], schema) as unknown as FileOptions).data_dir);
 }
 
+/** What this process is called stands in status and paths: it is no secret, wherever it comes from. */
+async function namingReplica(doc: YamlText, file: Record<string, unknown>, sources: ValueSources) {
+  const { value, faults } = await interpolate(file['replica'], doc, ['replica'], { ...sources, secrets: createSecrets() });
+  const replica = isObject(value) && typeof value['name'] === 'string' ? value['name'] : hostname();
+  const raw: Record<string, unknown> = { ...file, replica: value };
+  return { raw, from: { ...sources, replica }, replicaFaults: faults };
+}
+
 async function resolveFile(
   doc: YamlText,
-  raw: Record<string, unknown>,
-  from: ValueSources,
+  file: Record<string, unknown>,
+  sources: ValueSources,
   options: LoadOptions,
 ): Promise<Omit<Config, 'files'>> {
+  const { raw, from, replicaFaults } = await namingReplica(doc, file, sources);
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
   // Blocks are interpolated one by one, later; only their shape is looked at here.
   const readTop = (blocks: Record<'sources' | 'sinks', unknown>): Promise<Block> =>
@@ -89,10 +99,11 @@ async function resolveFile(
   const context = openContext(doc, from, options, top, () => readTop({ sources: {}, sinks: {} }));
   const sourceBlocks = blocksOf('sources', raw['sources'], context);
   const sinkBlocks = blocksOf('sinks', raw['sinks'], context);
-  const sources = await inOrder(sourceBlocks, (block) => resolveSource(block, context));
+  context.faults.push(...replicaFaults);
+  const collected = await inOrder(sourceBlocks, (block) => resolveSource(block, context));
   const sinks = await inOrder(sinkBlocks, (block) => resolveSink(block, context));
   const namesOf = (blocks: readonly NamedBlock[]): string[] => blocks.map(({ name }) => name);
-  const named = { sources, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
+  const named = { sources: collected, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
   await checkTogether(named, context, options.files);
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
@@ -100,7 +111,7 @@ async function resolveFile(
   const settings = await resolveTop(value as unknown as FileOptions, context);
   if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
   const warnings = context.warnings.map(withoutFilledIn);
-  return { file: doc.file, ...settings, sources, sinks, secrets: from.secrets, warnings };
+  return { file: doc.file, ...settings, sources: collected, sinks, secrets: from.secrets, warnings };
 }
 
 function openContext(
@@ -111,6 +122,11 @@ function openContext(
   readTop: () => Promise<Block>,
 ): LoadContext {
   const own = top.value['connectors_dir'];
+  const reread = async (): Promise<Block['value']> => {
+    const { value, faults } = await readTop();
+    if (faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', faults);
+    return value;
+  };
   return {
     doc,
     from,
@@ -123,9 +139,10 @@ function openContext(
     schemaOf,
     top: connectionAtTop(top.value),
     async readTop() {
-      const { value, faults } = await readTop();
-      if (faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', faults);
-      return connectionAtTop(value);
+      return connectionAtTop(await reread());
+    },
+    async readJournal() {
+      return ((await reread()) as unknown as FileOptions).journal;
     },
   };
 }

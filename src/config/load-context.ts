@@ -3,6 +3,7 @@ import type { ConnectorPlaces, loadConnector } from '../connectors/index.ts';
 import type { SinkType } from '../sinks/sink.ts';
 import type { ObjectSchema } from './block-schemas.ts';
 import type { ConnectionConfig } from './config.ts';
+import type { FileOptions } from './file-options.ts';
 import type { ValueSources } from './interpolate.ts';
 import type { BlockSchema } from './read-block.ts';
 
@@ -27,6 +28,8 @@ export interface LoadContext {
   readonly top: ConnectionConfig;
   /** The same, read again. */
   readTop(): Promise<ConnectionConfig>;
+  /** `journal`, read again. */
+  readJournal(): Promise<FileOptions['journal']>;
 }
 
 /** A block of the file under `sources` or `sinks`. */

@@ -1,25 +1,22 @@
 import { resolve } from 'node:path';
-import { durationMs, sizeBytes } from '../base/quantity.ts';
+import { durationMs } from '../base/quantity.ts';
 import type { Fault } from '../base/yaml-faults.ts';
 import type { Config } from './config.ts';
 import { checkTls } from './connection.ts';
 import type { FileOptions } from './file-options.ts';
 import type { LoadContext } from './load-context.ts';
+import { resolveJournal, resolveReplica } from './resolve-journal.ts';
 
-const leastJournalBytes = 8 * 2 ** 20;
-
-type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'shutdownTimeoutMs' | 'watch'>;
+type TopSettings = Pick<Config, 'data_dir' | 'log' | 'admin' | 'journal' | 'replica' | 'shutdownTimeoutMs' | 'watch'>;
 
 /** Turns the checked top of the file into settings; what a schema cannot say goes into the context's faults. */
 export async function resolveTop(top: FileOptions, context: LoadContext): Promise<TopSettings> {
   const { doc, faults, from } = context;
-  const maxBytes = sizeBytes(top.journal.max_bytes);
-  if (maxBytes < leastJournalBytes)
-    faults.push(doc.fault(['journal', 'max_bytes'], `"${top.journal.max_bytes}" is less than 8MiB`, 'use 8MiB or more'));
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(top.admin.listen) ?? [];
   if (Number(port) > 65_535) faults.push(doc.fault(['admin', 'listen'], `${port} is not a port`, 'use 65535 or less'));
   await checkTls(top.tls, [], context);
   await checkTls(top.admin.tls, ['admin'], context);
+  if (top.journal.tls !== undefined) await checkTls(top.journal.tls, ['journal'], context);
   await checkConnectorsDir(top.connectors_dir, context);
   return {
     data_dir: resolve(from.dir, top.data_dir),
@@ -29,7 +26,8 @@ export async function resolveTop(top: FileOptions, context: LoadContext): Promis
       metrics: top.admin.metrics,
       tls: top.admin.tls,
     },
-    journal: { maxBytes, keepMs: durationMs(top.journal.keep) },
+    journal: resolveJournal(top, context),
+    replica: resolveReplica(top),
     shutdownTimeoutMs: durationMs(top.shutdown_timeout),
     watch: top.watch,
   };

@@ -66,6 +66,11 @@ export const SourceOptions = Type.Object(
       description: 'Name of the connector; `penstock actions` lists those that are shipped.',
     }),
     enabled: Type.Boolean({ default: true, description: 'false: it is not polled.' }),
+    shared: Type.Boolean({
+      default: false,
+      description:
+        'The directory that it reads is one that every replica sees under the same path; only with a journal in PostgreSQL.',
+    }),
     options: Type.Record(Type.String(), Type.Unknown(), { default: {}, description: "The connector's own options." }),
     schedule: Type.Optional(Schedule),
     cron: Type.Optional(Type.String({ minLength: 1, description: 'A cron expression, instead of `schedule`.' })),

@@ -7,10 +7,12 @@ import { readConfig } from './read-config.ts';
 
 /** Opens the journal of a configuration with its limits. Throws as `openJournal` does. */
 export function openConfiguredJournal(
-  { data_dir, journal: { maxBytes, keepMs } }: Config,
+  { data_dir, journal: { maxBytes, keepMs, database }, replica }: Config,
   options: Omit<JournalOptions, 'engine' | 'maxBytes' | 'keepMs'>,
 ): Promise<Journal> {
-  return openJournal({ engine: { kind: 'sqlite', dataDir: data_dir }, maxBytes, keepMs, ...options });
+  const engine: JournalOptions['engine'] =
+    database === undefined ? { kind: 'sqlite', dataDir: data_dir } : { kind: 'postgres', ...database, replica };
+  return openJournal({ engine, maxBytes, keepMs, ...options });
 }
 
 /** Opens the journal of a configuration beside a running daemon, or without one, for as long as `use` takes. */

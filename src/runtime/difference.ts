@@ -40,12 +40,18 @@ export function differenceOf(before: Config, after: Config): Difference {
 }
 
 /** Settings that only a new process can take, by their name in the file. */
-function fixedSettings({ data_dir, admin, journal }: Config): Readonly<Record<string, unknown>> {
+function fixedSettings({ data_dir, admin, journal, replica }: Config): Readonly<Record<string, unknown>> {
   return {
     data_dir,
     ...Object.fromEntries(Object.entries(admin).map(([key, value]) => [`admin.${key}`, value])),
     'journal.max_bytes': journal.maxBytes,
     'journal.keep': journal.keepMs,
+    'journal.url': journal.database?.url,
+    'journal.schema': journal.database?.schema,
+    'journal.lease': journal.database?.leaseMs,
+    'journal.connections': journal.database?.connections,
+    'replica.name': replica.name,
+    'replica.labels': replica.labels,
   };
 }
 

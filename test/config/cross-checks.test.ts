@@ -9,6 +9,59 @@ const feed = (name: string, rest = ''): string => `  ${name}: { connector: vendo
 const warningsOf = async (yaml: string): Promise<string[]> =>
   (await load(yaml)).warnings.map(({ path, what }) => `${path.join('.')}: ${what}`);
 
+const url = 'postgres://penstock@db.example.com:5432/penstock';
+const sharing = (journal: string, rest = 'sinks: { a: { type: stdout } }'): string => `journal: { ${journal} }\n${rest}`;
+
+it.each([
+  [`url: "postgres://penstock:pw@db.example.com/penstock"`, '(journal.url): the address holds a password'],
+  [`url: "${url}?sslmode=require"`, '(journal.url): sslmode is not taken: TLS is always verified except on loopback'],
+  [`url: "${url}?application_name=x"`, '(journal.url): application_name is not taken'],
+  ['url: "mysql://penstock@db.example.com/penstock"', '(journal.url): this is not the address of a database'],
+  ['url: "postgres://db.example.com/penstock"', '(journal.url): the address names no user'],
+  [`url: "${url}", lease: 2s`, '(journal.lease): "2s" is not between 3s and 60s'],
+  [`url: "${url}", lease: 2m`, '(journal.lease): "2m" is not between 3s and 60s'],
+  ['lease: 10s', '(journal.lease): lease without url'],
+  ['password: secret-1234', '(journal.password): password without url'],
+])('refuses a journal of { %s }', async (journal, fault) => {
+  const faults = await faultsOf(sharing(journal));
+
+  expect(faults.filter((line) => line.includes(fault))).toHaveLength(1);
+});
+
+it('warns of a lease that a stall outlasts', async () => {
+  expect(await warningsOf(sharing(`url: "${url}", lease: 4s`))).toContain(
+    'journal.lease: after a stall of 4s sources change hands',
+  );
+});
+
+it('refuses what replicas would do to files of each other', async () => {
+  const sinks = 'sinks: { a: { type: file, path: ./out.ndjson }, b: { type: file, path: "./out-${replica}.ndjson" } }';
+
+  expect((await faultsOf(sharing(`url: "${url}"`, sinks))).filter((line) => line.includes('replicas would'))).toEqual([
+    expect.stringContaining('(sinks.a.path): replicas would write the same file'),
+  ]);
+});
+
+it('lets ${replica} stand for the name of this process, which is no secret', async () => {
+  const yaml = 'replica: { name: one }\nsinks: { a: { type: file, path: "/tmp/out-${replica}.ndjson" } }';
+
+  const config = await load(yaml);
+
+  expect(config.sinks[0]?.options['path']).toBe('/tmp/out-one.ndjson');
+  expect(config.secrets.scrub('replica one')).toBe('replica one');
+});
+
+it('reads the password of the database anew each time it is asked for', async () => {
+  const folder = await temporaryFolder({ password: 'first-pass\n' });
+  const config = await load(sharing(`url: "${url}", password: "\${file:password}"`), { folder });
+  const { password } = config.journal.database ?? expect.fail('no database');
+
+  const before = await password?.();
+  await fs.writeFile(join(folder, 'password'), 'second-pass\n');
+
+  expect([before, await password?.()]).toEqual(['first-pass', 'second-pass']);
+});
+
 it.each([
   ['no sinks', `sources:\n${feed('a')}`, '(sinks): there is no sink; events would go nowhere'],
   ['an empty map of sinks', `sources:\n${feed('a')}sinks: {}\n`, '(sinks): there is no sink; events would go nowhere'],

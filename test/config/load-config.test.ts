@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { sinkTypes } from '../../src/sinks/index.ts';
@@ -20,6 +21,7 @@ it('fills in every default of an almost empty file', async () => {
     log: { level: 'info' },
     admin: { listen: { host: '127.0.0.1', port: 8690 }, metrics: 'open' },
     journal: { maxBytes: 2 ** 31, keepMs: 604_800_000 },
+    replica: { name: hostname(), labels: [] },
     shutdownTimeoutMs: 8000,
     watch: false,
     sources: 1,
@@ -131,7 +133,7 @@ it('reports all faults of a file at once, each with place, path and fix', async 
 
   expect(faults).toEqual([
     'penstock.yaml:1:1 (data_dirr): unknown option "data_dirr"',
-    '  fix: did you mean "data_dir"? possible here: data_dir, log, admin, journal, connectors_dir, shutdown_timeout, watch, proxy, tls, sources, sinks',
+    '  fix: did you mean "data_dir"? possible here: data_dir, log, admin, journal, replica, connectors_dir, shutdown_timeout, watch, proxy, tls, sources, sinks',
     'penstock.yaml:2:18 (journal.keep): "seven" must be a duration such as 30s, 5m or 24h (How long delivered records stay for replay; a target, not a promise.)',
     '  fix: write a number with its unit: ms, s, m, h, d or w',
     'penstock.yaml:6:5 (sources.feed.options): "org_id" is missing',

@@ -7,6 +7,7 @@ import { fakeConnector, load, temporaryFolder } from '../config/load.ts';
 import { type Case, nested, type Values } from './cases.ts';
 import { options } from './schemas.ts';
 
+const database = 'postgres://penstock@db.example.com:5432/penstock';
 const pem = '-----BEGIN CERTIFICATE-----\n';
 const folderFiles = { 'ca.pem': pem, 'a.pem': pem, 'b.pem': pem, 'connectors/readme.txt': '', 'rows.yaml': '[]\n' };
 
@@ -21,6 +22,14 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
     'admin.tls.key_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
     'journal.max_bytes': ['1GiB'],
     'journal.keep': ['3d'],
+    'journal.url': [database],
+    'journal.password': ['pw-1234', { 'journal.url': database }],
+    'journal.tls': [{ ca_file: 'ca.pem' }, { 'journal.url': database }],
+    'journal.schema': ['second', { 'journal.url': database }],
+    'journal.lease': ['20s', { 'journal.url': database }],
+    'journal.connections': [4, { 'journal.url': database }],
+    'replica.name': ['one'],
+    'replica.labels': [['dc1']],
     connectors_dir: ['connectors'],
     shutdown_timeout: ['3s'],
     watch: [true],
@@ -32,6 +41,7 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
   source: {
     connector: ['folder'],
     enabled: [false],
+    shared: [true, { connector: 'folder', journal: { url: database } }],
     options: [{ org_id: 'other' }],
     'schedule.every': ['3m'],
     'schedule.cron': ['*/5 * * * *'],
@@ -92,10 +102,11 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
 
 function configWith(scope: string, own: Values): string {
   const file = scope === 'file' ? nested(own) : {};
-  const source = { connector: 'vendor', options: { org_id: 'acme' }, ...(scope === 'source' ? nested(own) : {}) };
+  const { journal, ...ofSource } = scope === 'source' ? nested(own) : {};
+  const source = { connector: 'vendor', options: { org_id: 'acme' }, ...ofSource };
   const sink = scope === 'sink' ? { type: 'stdout', ...nested(own) } : { type: 'stdout' };
   const fallback = { type: 'stdout' };
-  return JSON.stringify({ sources: { feed: source }, sinks: { out: sink, fallback }, ...file });
+  return JSON.stringify({ sources: { feed: source }, sinks: { out: sink, fallback }, journal, ...file });
 }
 
 /** What is loaded, or that it is refused; connectors by name, and with what they were loaded. */
@@ -106,11 +117,14 @@ async function loaded(yaml: string, folder: string): Promise<string> {
       folder,
       loadConnector: (name, { dirs }, extras) => {
         calls.push([name, dirs, extras]);
-        return Promise.resolve(fakeConnector(name));
+        return Promise.resolve(fakeConnector(name, name === 'folder' ? { kind: 'csv_directory' } : {}));
       },
     });
     const plain = { ...config, secrets: undefined, warnings: undefined };
-    return JSON.stringify([plain, calls], (key, value: unknown) => (key === 'sinkType' || key === 'key' ? undefined : value));
+    return JSON.stringify([plain, calls], (key, value: unknown) => {
+      if (key === 'sinkType' || key === 'key') return undefined;
+      return typeof value === 'function' ? 'asked for later' : value;
+    });
   } catch (error) {
     return `refused: ${(error as Error).message}`;
   }
