@@ -1,9 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { PenstockError } from '../base/errors.ts';
 import { parseDuration, parseTimestamp } from '../base/quantity.ts';
+
+export const defaultConfig = 'config/penstock.yaml';
 
 /** Option of every command that needs the configuration. */
 export const configOption = (): Option =>
-  new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default('config/penstock.yaml');
+  new Option('-c, --config <file>', 'the configuration').env('PENSTOCK_CONFIG').default(defaultConfig);
 
 /** Reads `30s`, `5m`, `2h`, `7d` as milliseconds. */
 export function duration(text: string): number {
@@ -18,7 +21,7 @@ export function durationOption(flags: string, description: string, byDefault: st
 }
 
 /** Reads a time, RFC 3339 or `7d` ago, as milliseconds since the epoch. */
-export function pointInTime(text: string): number {
+function pointInTime(text: string): number {
   const ago = parseDuration(text);
   if (ago !== undefined) return Date.now() - ago;
   const at = parseTimestamp(text);
@@ -27,6 +30,21 @@ export function pointInTime(text: string): number {
       'write a time such as 2026-11-21T10:00:00Z, a date such as 2026-11-21, or how long ago, such as 7d.',
     );
   return at;
+}
+
+/** The same for where a range begins, which nothing can be before it has happened. */
+export function startOfTime(text: string): number {
+  const at = pointInTime(text);
+  if (at > Date.now()) throw new InvalidArgumentError('that lies in the future.');
+  return at;
+}
+
+/** Throws PEN_USAGE for a range that ends before it begins. */
+export function refuseSwapped({ from, to }: { readonly from?: number | undefined; readonly to?: number | undefined }): void {
+  if (from === undefined || to === undefined || from <= to) return;
+  throw new PenstockError('PEN_USAGE', `--from ${new Date(from).toISOString()} lies after --to ${new Date(to).toISOString()}`, {
+    fix: 'swap them; a duration such as 7d means that long ago',
+  });
 }
 
 const dateOnly = /^\d{4}-\d\d-\d\d$/;

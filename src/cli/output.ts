@@ -2,8 +2,6 @@
 // steers the terminal: of what is printed only our own colours and the ends of lines are not text.
 import { randomUUID } from 'node:crypto';
 import { harmless, tameJson } from '../base/foreign.ts';
-import { isObject } from '../base/json.ts';
-import type { Job } from '../journal/journal.ts';
 
 /** Where a command writes and how. */
 export interface Output {
@@ -106,16 +104,4 @@ export function processOutput({
     isTerminal: stdout.isTTY,
     color,
   };
-}
-
-/** Says in a few words how far a job got. */
-export function describeProgress({ progress }: Pick<Job, 'progress'>): string {
-  if (!isObject(progress)) return 'waiting';
-  const { done, total, at, fetched, files, files_done } = progress;
-  const records = `${Number(fetched ?? 0)} records so far`;
-  if (typeof done === 'number' && typeof total === 'number') return `${done} of ${total} events`;
-  if (typeof at === 'number') return `collected up to ${new Date(at).toISOString()}, ${records}`;
-  if (typeof files === 'number')
-    return `${Number(files_done ?? 0)} of ${files} files, ${records}, ${Number(progress['new'] ?? 0)} of them new`;
-  return JSON.stringify(progress);
 }

@@ -65,14 +65,29 @@ function sourcesOf(path: string, { env, files, secrets = createSecrets(), withou
  * such file.
  */
 export async function readDataDir(path: string, options: Pick<LoadOptions, 'env' | 'files'>): Promise<string> {
+  const { data_dir, dir } = await readTopPath('data_dir', path, options);
+  return resolve(dir, data_dir);
+}
+
+/** The same of `connectors_dir`, which has no default. */
+export async function readConnectorsDir(path: string, options: Pick<LoadOptions, 'env' | 'files'>): Promise<string | undefined> {
+  const { connectors_dir: own, dir } = await readTopPath('connectors_dir', path, options);
+  return own === undefined ? undefined : resolve(dir, own);
+}
+
+async function readTopPath(
+  name: 'data_dir' | 'connectors_dir',
+  path: string,
+  options: Pick<LoadOptions, 'env' | 'files'>,
+): Promise<FileOptions & { readonly dir: string }> {
   const text = await readText(path, options.files);
   const doc = parseConfig(text, path);
-  const line = /^data_dir:[ \t]*["']?([^"'#\n]*[^"'#\s])/m.exec(text)?.[1];
-  const data_dir = isObject(doc.value) ? doc.value['data_dir'] : line;
+  const line = new RegExp(`^${name}:[ \\t]*["']?([^"'#\\n]*[^"'#\\s])`, 'm').exec(text)?.[1];
+  const written = isObject(doc.value) ? doc.value[name] : line;
   const from = sourcesOf(path, { ...options, withoutSecrets: true, connectorDirs: [] });
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
-  const top = await readBlock(data_dir === undefined ? {} : { data_dir }, [], schema, doc, from);
-  return resolve(from.dir, (soundPart(top, [], schema) as unknown as FileOptions).data_dir);
+  const top = await readBlock(written === undefined ? {} : { [name]: written }, [], schema, doc, from);
+  return { ...(soundPart(top, [], schema) as unknown as FileOptions), dir: from.dir };
 }
 
 /** What this process is called stands in status and paths: it is no secret, wherever it comes from. */

@@ -98,3 +98,10 @@ export async function submitJob(place: Place, request: JobRequest): Promise<JobO
     return submitToDaemon(withoutSecrets, place, request);
   }
 }
+
+/** The same where a daemon runs; undefined, and nothing is done, where none does. */
+export async function submitToRunning(place: Place, request: JobRequest): Promise<Job | undefined> {
+  const config = await readConfig(place.file, place.seams, { withoutSecrets: true });
+  const daemon = await findDaemon({ dataDir: config.data_dir, files: place.seams.files });
+  return daemon === undefined ? undefined : (await submitToDaemon(config, place, request)).job;
+}

@@ -2,7 +2,12 @@ import { join } from 'node:path';
 import { packageRoot } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
-import { type Config, loadConfig, readDataDir as readDataDirOf } from '../config/index.ts';
+import {
+  type Config,
+  loadConfig,
+  readConnectorsDir as readConnectorsDirOf,
+  readDataDir as readDataDirOf,
+} from '../config/index.ts';
 
 /** Folder of the connectors that come with Penstock. */
 export const shippedConnectors: string = join(packageRoot, 'connectors');
@@ -21,6 +26,14 @@ export function readConfig(
     connectorDirs: [shippedConnectors],
     now: () => clock.now(),
   });
+}
+
+/**
+ * `connectors_dir` of a configuration, however faulty it is; undefined where it names none. Throws PEN_CONFIG_INVALID where there is no such
+ * file.
+ */
+export function readConnectorsDir(path: string, { files }: Pick<Seams, 'files'>): Promise<string | undefined> {
+  return readConnectorsDirOf(path, { env: process.env, files });
 }
 
 /** Where the daemon of a configuration has its journal, however faulty the file is. Throws PEN_CONFIG_INVALID where there is no such file. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { describeProgress, processOutput } from '../../src/cli/output.ts';
+import { processOutput } from '../../src/cli/output.ts';
+import { describeProgress, openProgress } from '../../src/cli/progress.ts';
 import { stream } from './terminal.ts';
 
 const open = (isTTY: boolean, env: NodeJS.ProcessEnv = {}) => {
@@ -73,10 +74,35 @@ it('overwrites progress on a terminal and says it rarely elsewhere', () => {
 
 it.each([
   [null, 'waiting'],
-  [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'collected up to 2026-11-20T10:00:00.000Z, 75 records so far'],
+  [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'up to 2026-11-20T10:00:00.000Z, 75 records so far'],
   [{ done: 3, total: 9 }, '3 of 9 events'],
   [{ files: 2, files_done: 1, file: 'a.csv', fetched: 9, new: 4, duplicate: 5 }, '1 of 2 files, 9 records so far, 4 of them new'],
   [{ steps: 2 }, '{"steps":2}'],
 ])('says how far a job got: %j', (progress, words) => {
   expect(describeProgress({ progress })).toBe(words);
+});
+
+it('says how fast it goes and how long it will take, once that is more than chance', () => {
+  const said: string[] = [];
+  let now = 0;
+  const show = openProgress('backfill', { progress: (text) => void said.push(text) }, () => now);
+  const stage = (part: number, count: number) => ({ text: `${count} records`, part, count, unit: 'records' });
+
+  for (const [at, part, count] of [
+    [0, 0, 0],
+    [50, 0.01, 10],
+    [1000, 0.1, 100],
+    [10_000, 0.25, 2000],
+    [20_000, 1, 8000],
+  ] as const) {
+    now = at;
+    show(stage(part, count));
+  }
+
+  expect(said).toEqual([
+    'backfill: 0 records, 0 %',
+    'backfill: 100 records, 10 %',
+    'backfill: 2000 records, 25 %, 200 records/s, about 30s left',
+    'backfill: 8000 records, 100 %, 400 records/s',
+  ]);
 });

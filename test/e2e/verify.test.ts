@@ -37,7 +37,7 @@ it('finds a record that came after its window was closed, repairs it, and then f
   expect([after.code, second?.missing, second?.delivered.archive]).toEqual([0, 0, second?.vendor]);
   expect(second?.vendor).toBe(first?.vendor);
   expect(await readFile(join(dirname(file), 'out.ndjson'), 'utf8')).toContain(late);
-  expect(await readFile(join(dirname(file), 'report.html'), 'utf8')).toContain('1 record is missing');
+  expect(await readFile(join(dirname(file), 'report.html'), 'utf8')).toContain('1 is missing');
 });
 
 it('says what was never collected and names the backfill', async () => {

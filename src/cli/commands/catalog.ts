@@ -1,6 +1,8 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import type { Files } from '../../base/seams.ts';
 import { type Format, formats } from '../../event/event.ts';
 import { type Droppable, droppable } from '../../event/index.ts';
+import { readConnectorsDir } from '../../runtime/read-config.ts';
 import { renderActionPage } from '../../workbench/action-page.ts';
 import {
   type ActionList,
@@ -12,10 +14,11 @@ import {
   schemaKinds,
 } from '../../workbench/catalog.ts';
 import { type UnknownActionsReport, unknownActions } from '../../workbench/unknown-actions.ts';
-import { configOption } from '../arguments.ts';
+import { configOption, defaultConfig } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 
 interface FolderOptions {
+  readonly config: string;
   readonly connectorsDir?: string;
   readonly json?: true;
 }
@@ -23,7 +26,6 @@ interface FolderOptions {
 interface ActionsOptions extends FolderOptions {
   readonly unknown?: true;
   readonly markdown?: true;
-  readonly config: string;
 }
 
 interface SampleOptions extends FolderOptions {
@@ -34,7 +36,32 @@ interface SampleOptions extends FolderOptions {
   readonly validate?: true;
 }
 
-const dirsOf = ({ connectorsDir }: FolderOptions): string[] => (connectorsDir === undefined ? [] : [connectorsDir]);
+/**
+ * Folders of connectors that are not shipped: the one that is named, else that of the configuration. Nobody needs one for these commands, so
+ * only one that was named has to exist.
+ */
+export async function ownConnectors(
+  { connectorsDir, config }: Pick<FolderOptions, 'config' | 'connectorsDir'>,
+  { seams }: CommandContext,
+): Promise<string[]> {
+  if (connectorsDir !== undefined) return [connectorsDir];
+  if (config === defaultConfig && !(await isThere(config, seams.files))) return [];
+  const own = await readConnectorsDir(config, seams);
+  return own === undefined ? [] : [own];
+}
+
+function isThere(path: string, files: Pick<Files, 'stat'>): Promise<boolean> {
+  return files.stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+export const folderOption = (): Option =>
+  new Option(
+    '--connectors-dir <folder>',
+    'folder of your own connectors, searched first; else connectors_dir of the configuration, if there is one',
+  );
 
 function showActions({ connector, actions }: ActionList, { output }: CommandContext): void {
   output.table(
@@ -73,24 +100,34 @@ async function actions(name: string | undefined, options: ActionsOptions, contex
     else showUnknown(report, context);
     return;
   }
+  const dirs = await ownConnectors(options, context);
   if (name === undefined) {
-    const names = await listConnectorNames(seams.files, dirsOf(options));
+    const names = await listConnectorNames(seams.files, dirs);
     if (options.json === true) output.json(names);
     else for (const one of names) output.line(one);
     return;
   }
   if (options.markdown === true) {
-    output.line((await renderActionPage(name, seams.files, dirsOf(options))).trimEnd());
+    output.line((await renderActionPage(name, seams.files, dirs)).trimEnd());
     return;
   }
-  const list = await listActions(name, seams.files, dirsOf(options));
+  const list = await listActions(name, seams.files, dirs);
   if (options.json === true) output.json(list);
   else showActions(list, context);
 }
 
-async function sample(connector: string, options: SampleOptions, { output, seams, exit }: CommandContext): Promise<void> {
+async function sample(connector: string, options: SampleOptions, context: CommandContext): Promise<void> {
+  const { output, seams, exit } = context;
   const { format, action, includeRaw = false, drop = [], validate = false } = options;
-  const request = { connector, format, action, includeRaw, drop, dirs: dirsOf(options), now: seams.clock.now() };
+  const request = {
+    connector,
+    format,
+    action,
+    includeRaw,
+    drop,
+    dirs: await ownConnectors(options, context),
+    now: seams.clock.now(),
+  };
   const { lines, bytes, wholeBytes, faults } = await renderSamples(request, seams.files);
   for (const line of lines) output.line(line);
   if (drop.length > 0) {
@@ -110,8 +147,6 @@ function dropWords(text: string): Droppable[] {
   if (unknown.length > 0) throw new InvalidArgumentError(`"${unknown.join(', ')}" is not one of ${droppable.join(', ')}.`);
   return droppable.filter((word) => words.includes(word));
 }
-
-const folderOption = (): Option => new Option('--connectors-dir <folder>', 'folder of your own connectors, searched first');
 
 /** `penstock schema`, `actions` and `sample`: what is shipped, without any configuration. */
 export function add(program: Command, context: CommandContext): void {
@@ -149,5 +184,6 @@ function addSample(program: Command, context: CommandContext): void {
     )
     .option('--validate', 'check every event by OCSF 1.8.0; exit 1 when one is not valid')
     .addOption(folderOption())
+    .addOption(configOption())
     .action((name: string, options: SampleOptions) => sample(name, options, context));
 }

@@ -1,7 +1,9 @@
+import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { testConnector } from '../../workbench/connector-test/index.ts';
 import type { CaseReport } from '../../workbench/connector-test/run-case.ts';
 import { newConnector } from '../../workbench/new-connector.ts';
+import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 
 interface TestOptions {
@@ -31,12 +33,19 @@ async function test(folder: string, { update, case: only, json }: TestOptions, c
     output.note(`no recorded case: save a vendor's answer as ${folder}/tests/first/page-1.json (see docs/connectors.md)`);
 }
 
-async function create(name: string, { dir }: { readonly dir: string }, { output, seams }: CommandContext): Promise<void> {
+interface NewOptions {
+  readonly dir: string;
+  readonly config: string;
+}
+
+async function create(name: string, { dir, config }: NewOptions, { output, seams }: CommandContext): Promise<void> {
   const { folder, written } = await newConnector(name, dir, seams);
   for (const file of written) output.line(`wrote ${file}`);
+  // Paths in the configuration start at it.
+  const own = relative(dirname(resolve(config)), resolve(dir));
   output.line(`\nNext:
   $ penstock connector test ${folder}
-  connectors_dir: ${dir}            # in the configuration, so that sources can say connector: ${name}`);
+  connectors_dir: ${own.startsWith('.') ? own : `./${own}`}            # in ${config}, so that sources can say connector: ${name}`);
 }
 
 /** `penstock connector new` and `test`: for people who write a connector. */
@@ -47,7 +56,8 @@ export function add(program: Command, context: CommandContext): void {
     .description('write a commented connector that loads, as a starting point')
     .argument('<name>', 'name in lower case, such as acme or acme-audit')
     .option('--dir <folder>', 'folder of your connectors', './connectors')
-    .action((name: string, options: { dir: string }) => create(name, options, context));
+    .addOption(configOption())
+    .action((name: string, options: NewOptions) => create(name, options, context));
   connector
     .command('test')
     .description("check a connector's samples and replay its recorded pages; exit 1 when the events differ from what is expected")

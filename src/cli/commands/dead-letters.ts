@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
-import { configOption, endOfTime, pointInTime, positiveInteger } from '../arguments.ts';
+import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { runJob } from './jobs.ts';
 
@@ -25,6 +25,7 @@ interface ListOptions extends FilterOptions {
 const fiveMinutesMs = 300_000;
 
 function filterOf({ sink, source, code, action, from, to, id }: FilterOptions): LetterFilter {
+  refuseSwapped({ from, to });
   const all = { sink, source, code, action, from, to, ids: id?.map(positiveInteger) };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
@@ -80,7 +81,7 @@ function withFilter(command: Command): Command {
     .option('--source <name>', 'only of this source')
     .option('--code <code>', 'only with this code of the receiver')
     .option('--action <key>', 'only with this action')
-    .option('--from <time>', 'event time from', pointInTime)
+    .option('--from <time>', 'event time from', startOfTime)
     .option('--to <time>', 'event time to, inclusive', endOfTime)
     .option('--id <ids...>', 'only these letters');
 }

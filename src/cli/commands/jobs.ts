@@ -5,13 +5,25 @@ import { catchSignals } from '../../daemon/run.ts';
 import { submitJob } from '../../daemon/submit-job.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { JobKind } from '../../operate/jobs/runner.ts';
-import { configOption, durationOption, endOfTime, pointInTime } from '../arguments.ts';
+import { configOption, durationOption, endOfTime, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress } from '../output.ts';
+import { describeProgress, openProgress, stageOf } from '../progress.ts';
 
 export interface JobOptions {
   readonly config: string;
   readonly drain: number;
+}
+
+/** Shows how far a job got, by its rows. */
+export function showProgress(
+  kind: JobKind,
+  { output, seams }: CommandContext,
+): (job: Pick<Job, 'progress'> & { readonly id?: number }) => void {
+  let show: ReturnType<typeof openProgress> | undefined;
+  return (job) => {
+    show ??= openProgress(job.id === undefined ? kind : `${kind} (job ${job.id})`, output, () => seams.clock.monotonic());
+    show(stageOf(job));
+  };
 }
 
 /** Runs a job, in the running daemon or in this process, and shows its progress on standard error. */
@@ -24,7 +36,7 @@ export async function runJob(kind: JobKind, args: unknown, options: JobOptions, 
     args,
     signal: signals.stop,
     drainMs: options.drain,
-    onProgress: (job: Job) => output.progress(`${kind} (job ${job.id}): ${describeProgress(job)}`),
+    onProgress: showProgress(kind, context),
   };
   try {
     const { job, by, pending } = await submitJob({ file: options.config, seams, log }, request);
@@ -49,13 +61,14 @@ export function add(program: Command, context: CommandContext): void {
     .command('backfill')
     .argument('<source>', 'name of the source')
     .description('collect an older time range while live collection goes on, within the same rate limit')
-    .requiredOption('--from <time>', 'first event time', pointInTime)
+    .requiredOption('--from <time>', 'first event time', startOfTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
     .addOption(configOption())
     .addOption(drainOption())
-    .action((source: string, { from, to, ...options }: JobOptions & { from: number; to: number }) =>
-      runJob('backfill', { source, from, to }, options, context),
-    );
+    .action((source: string, { from, to, ...options }: JobOptions & { from: number; to: number }) => {
+      refuseSwapped({ from, to });
+      return runJob('backfill', { source, from, to }, options, context);
+    });
   program
     .command('import')
     .argument('<source>', 'name of a source that reads files')
@@ -74,7 +87,7 @@ function addReplay(program: Command, context: CommandContext): void {
     .command('replay')
     .argument('<sink>', 'name of the sink')
     .description('deliver stored events to one sink again: same ids, labelled as replayed')
-    .requiredOption('--from <time>', 'first event time', pointInTime)
+    .requiredOption('--from <time>', 'first event time', startOfTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)
     .option('--source <name>', 'only events of this source')
     .option('--action <key>', 'only events with this action')
@@ -84,6 +97,9 @@ function addReplay(program: Command, context: CommandContext): void {
       (
         sink: string,
         { from, to, source, action, ...options }: JobOptions & { from: number; to: number; source?: string; action?: string },
-      ) => runJob('replay', { sink, from, to, source, action }, options, context),
+      ) => {
+        refuseSwapped({ from, to });
+        return runJob('replay', { sink, from, to, source, action }, options, context);
+      },
     );
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
 import { forgetSink, renameSink, renameSource, resetSource } from '../../operate/names.ts';
-import { configOption, pointInTime } from '../arguments.ts';
+import { configOption, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { runJob } from './jobs.ts';
 import { showSinks, showSources } from './status.ts';
@@ -61,7 +61,7 @@ function addReset(family: Command, { output, seams }: CommandContext): void {
     .command('reset')
     .argument('<name>', 'name of the source')
     .description('collect from the given time, for the tenant and origin that are configured now; stop the daemon first')
-    .requiredOption('--from <time>', 'event time', pointInTime)
+    .requiredOption('--from <time>', 'event time', startOfTime)
     .addOption(configOption())
     .action(async (name: string, { config, from }: Options & { from: number }) => {
       await resetSource(config, seams, name, from);

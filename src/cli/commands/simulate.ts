@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { sleep } from '../../base/clock.ts';
 import { isObject, parseJson } from '../../base/json.ts';
 import { silentLog } from '../../base/log.ts';
+import { nearest } from '../../base/nearest.ts';
 import { seededRandom } from '../../base/random.ts';
 import type { Files } from '../../base/seams.ts';
 import { catchSignals } from '../../daemon/run.ts';
@@ -12,22 +13,35 @@ import { allFaults, noFaults, type SimulatorSettings, startSimulator, vendorName
 import { durationOption, positiveInteger } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 
+type SimulatorFaults = typeof allFaults;
+
 interface SimulateOptions {
   readonly port?: number;
   readonly rate: number;
   readonly history: number;
   readonly seed?: number;
-  readonly faults?: string | true;
+  readonly faults?: readonly string[] | true;
   readonly downloads?: string;
 }
 
-function faultsOf(names: string | true | undefined) {
+const faultNames = Object.keys(allFaults);
+
+/** `all`, or a list of names; throws what commander shows for a name that there is not. */
+function faultsNamed(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => name !== 'all' && !faultNames.includes(name));
+  if (unknown === undefined) return names;
+  const guess = nearest(unknown, faultNames);
+  throw new InvalidArgumentError(
+    `there is no fault "${unknown}"${guess === undefined ? '.' : `; did you mean "${guess}"?`} Use all, or some of ${faultNames.join(', ')}.`,
+  );
+}
+
+function faultsOf(names: readonly string[] | true | undefined): SimulatorFaults {
   if (names === undefined) return noFaults;
-  if (names === true || names === 'all') return allFaults;
-  const chosen = new Set(names.split(',').map((name) => name.trim()));
-  return Object.fromEntries(
-    Object.entries(allFaults).map(([name, value]) => [name, chosen.has(name) ? value : 0]),
-  ) as unknown as typeof allFaults;
+  if (names === true || names.includes('all')) return allFaults;
+  const chosen = Object.entries(allFaults).map(([name, value]) => [name, names.includes(name) ? value : 0]);
+  return Object.fromEntries(chosen) as unknown as SimulatorFaults;
 }
 
 async function simulate(options: SimulateOptions, { output, seams }: CommandContext): Promise<void> {
@@ -57,7 +71,7 @@ export function add(program: Command, context: CommandContext): void {
     .option('--rate <count>', 'records per minute and vendor', positiveInteger, 60)
     .addOption(durationOption('--history <duration>', 'how much history exists at the start', '24h'))
     .option('--seed <number>', 'seed of the simulated vendors, to repeat a run', positiveInteger)
-    .option('--faults [names]', `misbehave: all, or some of ${Object.keys(allFaults).join(', ')}`)
+    .option('--faults [names]', `misbehave: all, or some of ${faultNames.join(', ')}`, faultsNamed)
     .option('--downloads <directory>', 'also put a CSV download there')
     .action((options: SimulateOptions) => simulate(options, context));
 }

@@ -5,7 +5,8 @@ import { readStatus } from '../../daemon/read-status.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
-import { describeProgress, type Output } from '../output.ts';
+import type { Output } from '../output.ts';
+import { describeProgress } from '../progress.ts';
 
 interface StatusOptions {
   readonly config: string;

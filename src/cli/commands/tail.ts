@@ -9,7 +9,7 @@ import { type Format, formats } from '../../event/event.ts';
 import { tail } from '../../operate/report/tail.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configuredSink } from '../../runtime/runtime.ts';
-import { configOption, pointInTime } from '../arguments.ts';
+import { configOption, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 
 interface TailOptions {
@@ -67,7 +67,7 @@ export function add(program: Command, context: CommandContext): void {
         'how an event is shown; short lines on a terminal, the format of the sink, or ocsf, elsewhere',
       ).choices(['line', ...formats]),
     )
-    .option('--since <time>', 'begin with what was received since then; by default with what comes', pointInTime)
+    .option('--since <time>', 'begin with what was received since then; by default with what comes', startOfTime)
     .option('--no-follow', 'end with what is stored')
     .action((options: TailOptions) => {
       if (options.follow || options.since !== undefined) return follow(options, context);

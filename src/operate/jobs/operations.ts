@@ -5,6 +5,7 @@ import { importCsvFiles, runRange } from '../../collect/index.ts';
 import type { RangeProgress } from '../../collect/source.ts';
 import type { Job, LetterFilter, ReplayRequest } from '../../journal/journal.ts';
 import { type Runtime, runningSink, runningSource } from '../../runtime/runtime.ts';
+import { verify } from '../report/verify.ts';
 
 /** Does a job's work, reporting progress as often as it likes; resolves with the last progress to keep. */
 export type Operation = (job: Job, runtime: Runtime, report: (progress: Json) => void, signal: AbortSignal) => Promise<Json>;
@@ -49,6 +50,27 @@ export const backfill: Operation = async (job, runtime, report, signal) => {
     { onProgress: (progress) => report({ ...inAll(progress), from, to }), signal, lane: 'backfill' },
   );
   return { ...inAll(last), from, to };
+};
+
+/** Arguments of a verification: event times in milliseconds, both inclusive. */
+interface VerifyArguments {
+  readonly source: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Compares a range with what was collected; what it ends with has the report. */
+export const verifyRange: Operation = async (job, runtime, report, signal) => {
+  const { source, from, to } = job.args as unknown as VerifyArguments;
+  const { settings, deps } = runningSource(runtime, source);
+  const sinks = [...runtime.sinks.values()].map((sink) => sink.settings);
+  let read = 0;
+  const onProgress = (records: number, at: number | undefined): void => {
+    read = records;
+    report({ fetched: records, at: at ?? from, from, to });
+  };
+  const found = await verify({ source: settings, deps, sinks, from, to, onProgress, signal });
+  return { fetched: read, at: to, from, to, report: found as unknown as Json };
 };
 
 /** Reads files outside of the directory of a source into the journal. */

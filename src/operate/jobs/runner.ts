@@ -5,7 +5,7 @@ import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { backfill, importFiles, type Operation, release, reload, replay, retryDeadLetters } from './operations.ts';
+import { backfill, importFiles, type Operation, release, reload, replay, retryDeadLetters, verifyRange } from './operations.ts';
 
 const operations = {
   backfill,
@@ -14,6 +14,7 @@ const operations = {
   retry_dead_letters: retryDeadLetters,
   release,
   reload,
+  verify: verifyRange,
 } satisfies Record<string, Operation>;
 
 /** What a job's row may ask for. */
@@ -55,7 +56,8 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
     await journal.updateJob(job.id, { state: 'done', progress });
     // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
     await journal.closeReplay(job.id);
-    log.info({ progress }, 'job done');
+    const { report: _report, ...counts } = isObject(progress) ? progress : {};
+    log.info({ progress: counts }, 'job done');
   } catch (error) {
     await writing;
     // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.

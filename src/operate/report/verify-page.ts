@@ -1,4 +1,48 @@
+// What a report means, in words and as a page.
 import type { VerifiedDay, VerifyReport } from './verify.ts';
+
+/** One thing that a report means. `good`: nothing is to be done about anything. */
+interface Conclusion {
+  readonly level: 'good' | 'plain' | 'warning' | 'error';
+  readonly text: string;
+}
+
+/** What the counts mean, and what to do; the last one sums up. Whoever shows a report shows these. */
+export function conclusionsOf(report: VerifyReport): Conclusion[] {
+  const { source, late, never_collected, not_comparable, not_shown } = report;
+  const given = Object.entries(report.given_up)
+    .filter(([, events]) => events > 0)
+    .map(
+      ([name, events]) =>
+        `${events} events of ${source} were discarded, skipped or abandoned at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
+    );
+  const warnings = [
+    ...given,
+    ...(late > 0 ? [`${are(late, 'late')}; the overlap or the sweep will still collect them`] : []),
+    ...(never_collected > 0
+      ? [`${are(never_collected, 'outside of every collected window')}; "penstock backfill ${source}" collects them`]
+      : []),
+    ...(not_comparable > 0
+      ? [
+          `${are(not_comparable, 'older than the ids that are kept')}, so they were counted but not compared; a backfill collects any that are missing`,
+        ]
+      : []),
+  ].map((text): Conclusion => ({ level: 'warning', text }));
+  const unseen = `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
+  return [...warnings, ...(not_shown > 0 ? [{ level: 'error', text: unseen } as const] : []), lastOf(report)];
+}
+
+const are = (count: number, what: string): string => `${count} ${count === 1 ? 'is' : 'are'} ${what}`;
+
+function lastOf({ missing, never_collected, not_comparable, not_shown }: VerifyReport): Conclusion {
+  if (missing > 0) {
+    const text = `${are(missing, 'missing')}: the vendor has them, but they were not collected with their window; --repair collects them`;
+    return { level: 'error', text };
+  }
+  if (never_collected + not_comparable + not_shown > 0)
+    return { level: 'plain', text: 'Of what could be compared, nothing is missing.' };
+  return { level: 'good', text: 'Every event that the API returned is accounted for.' };
+}
 
 const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -48,17 +92,12 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
   return `<table>${row(head, 'th')}${rows.map((cells) => row(cells, 'td')).join('')}</table>`;
 }
 
-const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c2429}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid #dde3e7}th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}svg text{font-size:9px;fill:#56646c}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1.1em}.verdict{font-size:1.2rem;font-weight:600}.bad{color:#c0392b}.good{color:#2b7a4b}`;
+const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c2429}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid #dde3e7}th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}svg text{font-size:9px;fill:#56646c}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 1.1em}.verdict{font-size:1.2rem;font-weight:600}.error{color:#c0392b}.warning{color:#8a5a00}.good{color:#2b7a4b}`;
 
 /** The report as one self-contained HTML page with a chart per day: no script, nothing fetched. */
 export function verifyPage(report: VerifyReport): string {
   const iso = (ms: number): string => new Date(ms).toISOString();
-  const verdict =
-    report.missing > 0
-      ? `<p class="verdict bad">${report.missing === 1 ? '1 record is' : `${report.missing} records are`} missing.</p>`
-      : report.not_shown > 0
-        ? `<p class="verdict bad">The vendor did not show at least ${report.not_shown} of its records.</p>`
-        : '<p class="verdict good">Nothing is missing.</p>';
+  const conclusions = conclusionsOf(report).map(({ level, text }) => `<p class="verdict ${level}">${escape(text)}</p>`);
   const key = parts.map(({ color, label }) => `<span style="background:${color}"></span>${label}`).join('');
   const sinks = Object.keys(report.delivered).map((name) => [
     name,
@@ -81,11 +120,10 @@ export function verifyPage(report: VerifyReport): string {
 <body><h1>Source ${escape(report.source)}</h1>
 <p>${iso(report.from)} to ${iso(report.to)}, both included. Read from the vendor again at ${iso(report.at)} and compared by id with what was collected.
 This accounts for every event that the API returned; what a vendor does not return, nobody can verify.</p>
-${verdict}
+${conclusions.toReversed().join('\n')}
 <p class="key">${key}</p>${chart(report.days)}
 <h2>Delivered</h2>${table(['sink', 'delivered', 'dead-lettered', 'pending'], sinks)}
 <h2>Per day</h2>${table(['day (UTC)', 'vendor', 'collected', 'excluded', 'late', 'missing', 'never collected'], days)}
-${report.not_comparable > 0 ? `<p>${report.not_comparable} records are older than the ids that are kept, so they were counted but not compared. A backfill collects any that are missing.</p>` : ''}
 </body></html>
 `;
 }

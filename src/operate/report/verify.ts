@@ -1,10 +1,11 @@
-import type { Log } from '../../base/log.ts';
+import { silentLog } from '../../base/log.ts';
 import type { Seams } from '../../base/seams.ts';
 import { Budgets, type ComparedRecord, compareRange } from '../../collect/index.ts';
-import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
+import type { Config, SourceConfig } from '../../config/config.ts';
 import { compileActionFilter } from '../../event/action-key.ts';
 import type { Journal, Lane } from '../../journal/journal.ts';
 import { openReader, plainUserAgent, userAgentOf } from '../../runtime/open-runtime.ts';
+import type { RunningSink, RunningSource } from '../../runtime/runtime.ts';
 
 /** What one day of the range came to; `day` is a UTC date. */
 export interface VerifiedDay {
@@ -47,12 +48,18 @@ export interface VerifyReport {
   readonly days: readonly VerifiedDay[];
 }
 
-interface VerifySettings {
-  readonly config: Config;
-  readonly source: SourceConfig;
-  readonly journal: Journal;
-  readonly seams: Seams;
-  readonly log: Log;
+type SourceSettings = RunningSource['settings'];
+type SinkSettings = RunningSink['settings'];
+
+interface Verified {
+  readonly source: SourceSettings;
+  /** How its loop reads it, within the same budget where it runs. */
+  readonly deps: RunningSource['deps'];
+  /** Those that are enabled. */
+  readonly sinks: readonly SinkSettings[];
+}
+
+interface VerifySettings extends Verified {
   readonly from: number;
   readonly to: number;
   readonly onProgress: (records: number, at: number | undefined) => void;
@@ -115,7 +122,7 @@ async function* unsettled(
 }
 
 /** True when a sink takes records of this action, as far as its action filters say. */
-function takes({ filter }: SinkConfig, source: SourceConfig): (key: string | undefined) => boolean {
+function takes({ filter }: SinkSettings, source: SourceSettings): (key: string | undefined) => boolean {
   const takesAction = compileActionFilter(filter);
   const severe = filter.min_severity;
   const severities = new Map(source.connector.actions.map(({ key, severity }) => [key, severityIds[severity] ?? 0]));
@@ -132,8 +139,8 @@ interface SinkView {
   readonly letters: ReadonlySet<string>;
 }
 
-async function viewSinks({ config, source, journal, from, to }: VerifySettings): Promise<SinkView[]> {
-  const routed = config.sinks.filter(({ enabled, sources }) => enabled && sources?.includes(source.name) !== false);
+async function viewSinks({ sinks, source, deps: { journal }, from, to }: VerifySettings): Promise<SinkView[]> {
+  const routed = sinks.filter(({ sources }) => sources?.includes(source.name) !== false);
   return await Promise.all(
     routed.map(async (sink) => ({
       name: sink.name,
@@ -194,7 +201,10 @@ class Tally {
 const sum = (counts: Readonly<Record<Outcome, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 
-async function givenUpOf({ journal, source }: VerifySettings, views: readonly SinkView[]): Promise<Record<string, number>> {
+async function givenUpOf(
+  { deps: { journal }, source }: VerifySettings,
+  views: readonly SinkView[],
+): Promise<Record<string, number>> {
   const { rows } = await journal.ledger();
   const counts = rows
     .filter((row) => row.source === source.name)
@@ -204,7 +214,7 @@ async function givenUpOf({ journal, source }: VerifySettings, views: readonly Si
 }
 
 function reportOf(
-  { source, from, to, seams }: VerifySettings,
+  { source, from, to, deps: { seams } }: VerifySettings,
   tally: Tally,
   notShown: number,
   givenUp: VerifyReport['given_up'],
@@ -234,18 +244,7 @@ function reportOf(
  * every event that the API returned is accounted for.
  */
 export async function verify(settings: VerifySettings): Promise<VerifyReport> {
-  const { config, source, journal, seams, log, from, to, onProgress, signal } = settings;
-  const { secrets } = config;
-  const openContext = { seams, log, userAgent: plainUserAgent, secrets };
-  const budgets = new Budgets(seams, log);
-  const deps = {
-    journal,
-    seams,
-    log,
-    userAgent: await userAgentOf(journal, seams),
-    secrets,
-    openReader: () => openReader(source, openContext, budgets),
-  };
+  const { source, deps, from, to, onProgress, signal } = settings;
   const views = await viewSinks(settings);
   const tally = new Tally(views);
   let records = 0;
@@ -257,4 +256,20 @@ export async function verify(settings: VerifySettings): Promise<VerifyReport> {
     onProgress(records, page.at(-1)?.time);
   }
   return reportOf(settings, tally, notShown, await givenUpOf(settings, views));
+}
+
+/** What a source of a configuration is verified with where no daemon runs it; needs its secrets. */
+export async function configuredForVerify(
+  config: Config,
+  source: SourceConfig,
+  journal: Journal,
+  seams: Seams,
+): Promise<Verified> {
+  const log = silentLog();
+  const { secrets } = config;
+  const openContext = { seams, log, userAgent: plainUserAgent, secrets };
+  const budgets = new Budgets(seams, log);
+  const openOwn = (): ReturnType<typeof openReader> => openReader(source, openContext, budgets);
+  const deps = { journal, seams, log, userAgent: await userAgentOf(journal, seams), secrets, openReader: openOwn };
+  return { source, deps, sinks: config.sinks.filter(({ enabled }) => enabled) };
 }

@@ -23,15 +23,18 @@ interface JournalCheck {
 /**
  * Reads a journal from end to end, also beside a running daemon, and changes nothing.
  *
- * Throws PEN_JOURNAL_CORRUPT or PEN_JOURNAL_FOREIGN when not even its first page can be read.
+ * Throws PEN_JOURNAL_CORRUPT or PEN_JOURNAL_FOREIGN when not even its first page can be read. `onProgress` hears of pages.
  */
-export async function checkJournal(dataDir: string): Promise<JournalCheck> {
+export async function checkJournal(
+  dataDir: string,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<JournalCheck> {
   const path = journalPaths(dataDir).journal;
   await inspectDirectory(dataDir, fs);
   const db = openDatabase(path, { readOnly: true });
   try {
     const version = checkVersion(db, path);
-    const { pages, records, problems } = await checkPages(db, path);
+    const { pages, records, problems } = await checkPages(db, path, onProgress);
     // The tables of an older version are checked once the daemon has migrated them.
     const small = version === schemaVersion ? [...smallProblems(db), ...disagreements(db)] : [];
     const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
@@ -50,17 +53,23 @@ export async function checkJournal(dataDir: string): Promise<JournalCheck> {
   }
 }
 
-async function checkPages(db: DatabaseSync, path: string): Promise<{ pages: number; records: number; problems: string[] }> {
+async function checkPages(
+  db: DatabaseSync,
+  path: string,
+  onProgress: (done: number, total: number) => void,
+): Promise<{ pages: number; records: number; problems: string[] }> {
   const next = db.prepare(`SELECT ${pageColumns} FROM pages WHERE id > ? ORDER BY id LIMIT 1`);
   const problems: string[] = [];
   let pages = 0;
   let records = 0;
   try {
+    const total = one<{ total: number }>(db.prepare('SELECT count(*) AS total FROM pages'))?.total ?? 0;
     for (let row = one<PageRow>(next, 0); row !== undefined; row = one<PageRow>(next, row.id)) {
       pages++;
       records += row.count;
       const problem = await pageProblem(row, path);
       if (problem !== undefined) problems.push(problem);
+      onProgress(pages, total);
     }
   } catch (error) {
     problems.push(`pages cannot be read after number ${pages}: ${error instanceof Error ? error.message : String(error)}`);

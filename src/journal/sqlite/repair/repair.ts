@@ -28,6 +28,8 @@ interface RepairOptions {
   readonly seams: Seams;
   /** How long to wait for a daemon that ends, milliseconds. */
   readonly lockWaitMs?: number;
+  /** Called as pages are copied. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -35,7 +37,10 @@ interface RepairOptions {
  *
  * Throws PEN_JOURNAL_LOCKED, PEN_JOURNAL_FOREIGN for a file that is not ours, PEN_NOT_FOUND.
  */
-export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 }: RepairOptions): Promise<JournalRepair> {
+export async function repairJournal(
+  dataDir: string,
+  { seams, lockWaitMs = 5000, onProgress = () => undefined }: RepairOptions,
+): Promise<JournalRepair> {
   const { clock, files } = seams;
   const paths = journalPaths(dataDir);
   if (!(await fileExists(paths.journal, files)))
@@ -45,7 +50,7 @@ export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 
   const repaired = `${paths.journal}.repaired`;
   for (const suffix of besideDatabase) await files.rm(`${repaired}${suffix}`, { force: true });
   await createJournalFile(repaired, files);
-  const report = await salvage(paths.journal, repaired);
+  const report = await salvage(paths.journal, repaired, onProgress);
   const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
   for (const suffix of besideDatabase) {
     if (await fileExists(`${paths.journal}${suffix}`, files))
@@ -56,7 +61,11 @@ export async function repairJournal(dataDir: string, { seams, lockWaitMs = 5000 
   return { path: paths.journal, damaged, ...report };
 }
 
-async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'path' | 'damaged'>> {
+async function salvage(
+  from: string,
+  to: string,
+  onProgress: (done: number, total: number) => void,
+): Promise<Omit<JournalRepair, 'path' | 'damaged'>> {
   const target = openDatabase(to);
   try {
     const source = openDamaged(from);
@@ -73,7 +82,7 @@ async function salvage(from: string, to: string): Promise<Omit<JournalRepair, 'p
     try {
       target.exec('BEGIN');
       const notes = copyTables(source, target);
-      const { pages, records, unreadable } = await copyPages(source, target, to);
+      const { pages, records, unreadable } = await copyPages(source, target, to, onProgress);
       if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
       const lost = closeGaps(target);
       notes.push(...(await forgetLost(target, lost, to)));

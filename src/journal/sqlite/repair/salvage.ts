@@ -131,6 +131,7 @@ export async function copyPages(
   from: DatabaseSync,
   to: DatabaseSync,
   path: string,
+  onProgress: (done: number, total: number) => void,
 ): Promise<{ pages: number; records: number; unreadable: number }> {
   const columns = columnsOf(to, 'pages');
   const insert = to.prepare(
@@ -144,6 +145,7 @@ export async function copyPages(
   // Id by id: a walk along the table would end at the first damaged place.
   for (let id = first; id <= last; id++) {
     const row = await readable(() => one<PageRow>(at, id), path);
+    onProgress(id - first + 1, last - first + 1);
     if (row === 'damaged') unreadable++;
     if (row === undefined || row === 'damaged') continue;
     insert.run(row as unknown as Record<string, SQLInputValue>);

@@ -1,0 +1,66 @@
+// How far long work got, how fast it goes and how long it will take.
+import { isObject } from '../base/json.ts';
+import { formatDuration } from '../base/quantity.ts';
+import type { Job } from '../journal/journal.ts';
+import type { Output } from './output.ts';
+
+/** Something that goes on, as far as it can be told. */
+interface Stage {
+  readonly text: string;
+  /** 0 to 1; undefined while nobody knows the end. */
+  readonly part?: number | undefined;
+  /** So many of the unit are done. */
+  readonly count: number;
+  readonly unit: string;
+}
+
+const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const bounded = (part: number): number => Math.min(1, Math.max(0, part));
+
+/** How far a job got, by its row. */
+export function stageOf({ progress }: Pick<Job, 'progress'>): Stage {
+  if (!isObject(progress)) return { text: 'waiting', count: 0, unit: 'records' };
+  const { done, total, at, from, to, fetched, files, files_done } = progress;
+  const records = { count: number(fetched), unit: 'records' };
+  const soFar = `${records.count} records so far`;
+  if (typeof done === 'number' && typeof total === 'number')
+    return { text: `${done} of ${total} events`, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
+  if (typeof files === 'number') {
+    const text = `${number(files_done)} of ${files} files, ${soFar}, ${number(progress['new'])} of them new`;
+    return { text, part: files === 0 ? 1 : bounded(number(files_done) / files), ...records };
+  }
+  if (typeof at !== 'number') return { text: Object.keys(progress).length === 0 ? 'done' : JSON.stringify(progress), ...records };
+  const part = typeof from === 'number' && typeof to === 'number' && to > from ? bounded((at - from) / (to - from)) : undefined;
+  return { text: `up to ${new Date(at).toISOString()}, ${soFar}`, part, ...records };
+}
+
+/** Says in a few words how far a job got. */
+export const describeProgress = (job: Pick<Job, 'progress'>): string => stageOf(job).text;
+
+const shortestPauseMs = 100;
+/** Measured over less it would be chance. */
+const shortestMeasureMs = 1500;
+
+/** Shows stages as they come: on a terminal one line that is overwritten, elsewhere a line now and then. */
+export function openProgress(what: string, output: Pick<Output, 'progress'>, now: () => number): (stage: Stage) => void {
+  let first: { readonly at: number; readonly stage: Stage } | undefined;
+  let shownAt = Number.NEGATIVE_INFINITY;
+  return (stage) => {
+    const at = now();
+    first ??= { at, stage };
+    if (at - shownAt < shortestPauseMs) return;
+    shownAt = at;
+    output.progress(`${what}: ${[stage.text, ...paceOf(stage, first.stage, at - first.at)].join(', ')}`);
+  };
+}
+
+/** `34 %`, `1200 records/s`, `about 3m left`, as far as these are known. */
+function paceOf(stage: Stage, first: Stage, elapsedMs: number): string[] {
+  const percent = stage.part === undefined ? [] : [`${Math.floor(100 * stage.part)} %`];
+  if (elapsedMs < shortestMeasureMs) return percent;
+  const rate = (1000 * (stage.count - first.count)) / elapsedMs;
+  const speed = rate > 0 ? [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} ${stage.unit}/s`] : [];
+  const gained = (stage.part ?? 0) - (first.part ?? 0);
+  const left = stage.part === undefined || gained <= 0 || stage.part >= 1 ? undefined : (elapsedMs * (1 - stage.part)) / gained;
+  return [...percent, ...speed, ...(left === undefined ? [] : [`about ${formatDuration(left)} left`])];
+}

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import type { VerifyReport } from '../../../src/operate/report/verify.ts';
+import { conclusionsOf, verifyPage } from '../../../src/operate/report/verify-page.ts';
+
+const nothing = { late: 0, missing: 0, never_collected: 0, not_comparable: 0, not_shown: 0, excluded: 0 };
+const reportOf = (counts: Partial<VerifyReport>): VerifyReport => ({
+  source: 'feed',
+  from: 0,
+  to: 86_400_000,
+  at: 86_400_000,
+  vendor: 10,
+  collected: 10,
+  ...nothing,
+  delivered: {},
+  dead_lettered: {},
+  pending: {},
+  given_up: {},
+  days: [],
+  ...counts,
+});
+
+it.each([
+  { counts: {}, levels: ['good'], last: 'Every event that the API returned is accounted for.' },
+  { counts: { late: 1 }, levels: ['warning', 'good'], last: 'Every event that the API returned is accounted for.' },
+  {
+    counts: { never_collected: 6069 },
+    levels: ['warning', 'plain'],
+    last: 'Of what could be compared, nothing is missing.',
+  },
+  { counts: { not_comparable: 2 }, levels: ['warning', 'plain'], last: 'Of what could be compared, nothing is missing.' },
+  { counts: { not_shown: 2 }, levels: ['error', 'plain'], last: 'Of what could be compared, nothing is missing.' },
+  {
+    counts: { missing: 1 },
+    levels: ['error'],
+    last: '1 is missing: the vendor has them, but they were not collected with their window; --repair collects them',
+  },
+  {
+    counts: { missing: 2, never_collected: 3 },
+    levels: ['warning', 'error'],
+    last: expect.stringMatching(/^2 are missing/) as string,
+  },
+])(
+  'says of $counts on the terminal and on the page the same, and only of nothing left that it is good',
+  ({ counts, levels, last }) => {
+    const report = reportOf(counts);
+
+    const conclusions = conclusionsOf(report);
+    const page = verifyPage(report);
+
+    expect(conclusions.map(({ level }) => level)).toEqual(levels);
+    expect(conclusions.at(-1)?.text).toEqual(last);
+    const shown = [...page.matchAll(/<p class="verdict (\w+)">([^<]*)<\/p>/g)].map(([, level, text]) => ({
+      level,
+      text: text?.replaceAll('&quot;', '"'),
+    }));
+    expect(shown.toReversed()).toEqual(conclusions);
+  },
+);
