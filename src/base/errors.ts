@@ -36,6 +36,7 @@ const codes = {
   PEN_SOURCE_REFUSED: { source: 'hold', sink: 'hold' },
   PEN_SOURCE_BAD_REPLY: { walk: 'restart', source: 'fail_poll', sink: 'hold' },
   PEN_SOURCE_UNAVAILABLE: { request: 'again', stream: 'reconnect', walk: 'restart_stored', source: 'fail_poll' },
+  PEN_DETAIL_UNAVAILABLE: { source: 'fail_poll' },
   PEN_WINDOW_TOO_LARGE: { walk: 'halve' },
   PEN_PAGE_TOKEN_REFUSED: { walk: 'restart', source: 'fail_poll' },
   PEN_PAGE_LOOP: { walk: 'drop_and_halve', source: 'fail_poll' },

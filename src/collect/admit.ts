@@ -26,6 +26,9 @@ export interface Place {
   readonly ownRecords?: Pick<OwnRecords, 'leavesOut'>;
 }
 
+/** What a record is labelled with whose detail cannot be had. */
+export const withoutDetail = 'without_detail';
+
 /** Records per commit; a larger page is cut, and only its last part moves the checkpoint. */
 const commitRecords = 5_000;
 const dayMs = 86_400_000;
@@ -231,5 +234,6 @@ function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): voi
   if (sorted.counts.new === 0) return;
   memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
+  memory.withoutDetail += sorted.fresh.filter(({ labels }) => labels?.includes(withoutDetail) === true).length;
   memory.unreadableTimes += sorted.fresh.filter(({ hasUnreadableTime }) => hasUnreadableTime === true).length;
 }

@@ -47,7 +47,7 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
 }
 
 /** True for a record that the source's filter keeps out. What cannot be read cannot be judged by its action, and every record counts. */
-export function isFiltered({ takesAction }: SourceContext, { actionKey, unreadable }: RecordFacts): boolean {
+export function isFiltered({ takesAction }: Pick<SourceContext, 'takesAction'>, { actionKey, unreadable }: RecordFacts): boolean {
   return unreadable === undefined && !takesAction(actionKey);
 }
 

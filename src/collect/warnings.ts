@@ -111,6 +111,13 @@ function unreadableTimes({ memory }: SourceContext): Warning[] {
   return [{ key: 'unreadable_time', level: 'warn', text }];
 }
 
+function withoutDetail({ memory: { withoutDetail: count } }: SourceContext): Warning[] {
+  if (count === 0) return [];
+  const what = count === 1 ? 'a record was' : `${count} records were`;
+  const text = `${what} delivered without the detail that the vendor keeps of them, labelled without_detail: it was refused, or kept failing`;
+  return [{ key: 'without_detail', level: 'warn', text }];
+}
+
 /** Everything about a source that a person should look at, computed from what is in memory. */
 export function warningsOf(context: SourceContext, { hasWindows }: Kind): readonly Warning[] {
   const now = context.seams.clock.now();
@@ -123,6 +130,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...paused(context),
     ...outsideWindow(context),
     ...unreadableTimes(context),
+    ...withoutDetail(context),
   ];
 }
 

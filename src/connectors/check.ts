@@ -4,7 +4,7 @@ import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.t
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
 import type { ReadSpec } from './read-section.ts';
-import { templateFault } from './template.ts';
+import { compileTemplate, templateFault } from './template.ts';
 
 const windowNames = ['window.from', 'window.to'];
 const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
@@ -15,6 +15,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkTemplates(spec, doc),
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
+    ...checkDetails(spec.read, doc),
     ...checkReply(spec.read, doc),
     ...checkRecord(spec, doc),
   ];
@@ -36,9 +37,21 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
   const request = isHttp
     ? requestParts.flatMap(([part, ...path]) => textsBelow(valueAt(read, [part, ...path]), ['read', part, ...path]))
     : [];
+  const details = isHttp ? textsBelow(read.details, ['read', 'details']) : [];
   const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
   const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
-  return [...faultsOf(places, fromOptions, doc), ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames], doc)];
+  return [
+    ...faultsOf(places, fromOptions, doc),
+    ...faultsOf(details, [...fromOptions, ...recordNames(details)], doc),
+    ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames], doc),
+  ];
+}
+
+/** Names of the form `record.PATH`, of which any path may follow. */
+function recordNames(places: readonly Place[]): string[] {
+  return places
+    .flatMap(([, text]) => compileTemplate(text).names)
+    .filter((name) => name.startsWith('record.') && parsePath(name.slice('record.'.length)) !== undefined);
 }
 
 /** Where requests stand below `read`. */
@@ -84,6 +97,18 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
     return [doc.fault(path, `"${text}" is not a path`, 'write a path such as actor.ip, target[0].id or target[type=User].id')];
   });
   return [...texts, ...attributes];
+}
+
+function checkDetails(read: ReadSpec, doc: YamlText): Fault[] {
+  if (
+    !('details' in read) ||
+    read.details === undefined ||
+    (read.details.url === undefined) !== (read.details.link === undefined)
+  )
+    return [];
+  return [
+    doc.fault(['read', 'details'], 'details need one address', 'set url, or link: the path of an address in the record', 'key'),
+  ];
 }
 
 function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {

@@ -21,7 +21,7 @@ export interface Connector {
   readonly records: RecordRules;
   readonly mapper: Mapper;
   readonly actions: readonly ActionSummary[];
-  /** Opens a reader with options that were checked against {@link options}. */
+  /** Options are checked against {@link options}. */
   open(options: Readonly<Record<string, unknown>>, deps: ReaderDeps): Reader;
   /** Tenant of the configured source; undefined when only the records know it. */
   tenant(options: Readonly<Record<string, unknown>>): string | undefined;
@@ -29,7 +29,7 @@ export interface Connector {
   identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
 }
 
-/** A row of the action table for `penstock actions`. */
+/** A row for `penstock actions`. */
 export interface ActionSummary {
   readonly action: string;
   readonly key: string;
@@ -47,7 +47,7 @@ export interface ActionSummary {
   readonly aliases?: readonly string[];
 }
 
-/** Windows, all in milliseconds. What the connector proposes; a source's `window:` overrides. */
+/** Windows, in milliseconds. What the connector proposes; a source's `window:` overrides. */
 export interface ReadDefaults {
   readonly scheduleMs: number;
   readonly overlapMs: number;
@@ -84,7 +84,6 @@ export interface BudgetNews {
   readonly remaining?: number;
   readonly limit?: number;
   readonly resetMs?: number;
-  /** No request with this key before so many milliseconds have passed. */
   readonly pauseMs?: number;
 }
 
@@ -137,11 +136,11 @@ export interface RecordFacts {
   readonly unreadable?: string;
   /** Labels of its event. */
   readonly labels?: readonly string[];
-  /** The record says that our own request made it (action and User-Agent match `userAgent`). */
+  /** True when our own request made it: action and User-Agent match. */
   isSelfMade(userAgent: string): boolean;
 }
 
-/** How a source is read. One loop in `collect` per kind. */
+/** How a source is read. */
 export type Reader = WindowReader | CursorReader | DirectoryReader | StreamReader;
 
 /** A place in a walk over pages; plain JSON, no secret and no origin. */
@@ -178,8 +177,18 @@ export interface WindowReader extends AsyncDisposable {
    * where the connector says how; the sweep stops at the first page that it knows whole.
    */
   sweepPage?(request: Pick<PageRequest, 'state' | 'limit'>, signal: AbortSignal): Promise<Page>;
+  /** Present where a list says only that something happened. */
+  readonly details?: DetailReader;
   /** Requests made so far; each may have left a record in the vendor's log. */
   readonly requestCount: number;
+}
+
+/** What became of the question for a record's detail: the record with it, or why it has none. */
+export type Detail = { readonly record: Json } | { readonly lack: string };
+
+export interface DetailReader {
+  /** Asks for the detail of a record. Rejects as a page does where asking again may help, and where the credential is refused. */
+  ask(record: Json, uid: string, signal: AbortSignal): Promise<Detail>;
 }
 
 export interface PageRequest {
@@ -192,20 +201,17 @@ export interface PageRequest {
   readonly limit?: number;
 }
 
-/** A page of a log that goes on from a cursor; `next` is the cursor behind it, null where the reply names none. */
+/** A page behind a cursor; `next` is the cursor behind it, null where the reply names none; `more` whether it says that more can be read at once. */
 export interface CursorPage extends Page {
-  /** What the reply says about whether more can be read at once; undefined when it says nothing. */
   readonly more?: boolean | undefined;
 }
 
 export interface CursorRequest {
   /** The cursor; null where reading begins. */
   readonly state: PageState | null;
-  /** Where reading begins, milliseconds; undefined: at the oldest that the vendor has. */
+  /** Where reading begins, milliseconds; undefined: at the oldest that the vendor has. `atEnd`: at the end of the log, where the connector says how. */
   readonly from?: number | undefined;
-  /** Reading begins at the end of the log, where the connector says how. */
   readonly atEnd?: boolean;
-  /** For cheap probes: ask for so few records if the API can. */
   readonly limit?: number;
 }
 
@@ -221,9 +227,10 @@ export interface CursorReader extends AsyncDisposable {
   /** Records of a full page; undefined when unknown. */
   readonly pageSize: number | undefined;
   page(request: CursorRequest, signal: AbortSignal): Promise<CursorPage>;
+  readonly details?: DetailReader;
   /** Asks for ranges of time, where the API has them too. */
   readonly range?: WindowReader;
-  /** Requests made so far, those for ranges included. */
+  /** Those for ranges included. */
   readonly requestCount: number;
 }
 

@@ -17,6 +17,7 @@ async function telling<T>(work: Promise<T>, secrets: Secrets): Promise<T> {
 
 function windows(reader: WindowReader, secrets: Secrets): Partial<WindowReader> {
   return {
+    ...detailed(reader, secrets),
     page: (request, signal) => telling(reader.page(request, signal), secrets),
     ...(reader.sweepPage === undefined
       ? {}
@@ -27,9 +28,15 @@ function windows(reader: WindowReader, secrets: Secrets): Partial<WindowReader> 
   };
 }
 
+function detailed({ details }: WindowReader | CursorReader, secrets: Secrets): Pick<WindowReader, 'details'> {
+  if (details === undefined) return {};
+  return { details: { ask: (record, uid, signal) => telling(details.ask(record, uid, signal), secrets) } };
+}
+
 function cursor(reader: CursorReader, secrets: Secrets): Partial<CursorReader> {
   const { range } = reader;
   return {
+    ...detailed(reader, secrets),
     page: (request, signal) => telling(reader.page(request, signal), secrets),
     ...(range === undefined ? {} : { range: Object.assign(Object.create(range) as WindowReader, windows(range, secrets)) }),
   };

@@ -212,3 +212,13 @@ it('reads the log of the page by its cursor, and its ranges by time', async () =
     'https://api.harbor.example/v2/activity?created_after=2026-11-21T09%3A00%3A00.000Z&created_before=2026-11-21T09%3A00%3A00.001Z ',
   ]);
 });
+
+it('asks for the details that the page shows', async () => {
+  const options = { api_url: { type: 'string', format: 'uri', default: 'https://api.harbor.example' } };
+  const connector = vendorConnector(exampleOf('details'), { options });
+  const { reader } = openVendor(connector, () => ({ body: { entry: { who: 'dana' } } }), { api_url: 'https://api.example.com' });
+
+  const detail = await reader.details?.ask({ uid: 'a/1' }, 'u', signal);
+
+  expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } } });
+});

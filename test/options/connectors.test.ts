@@ -10,7 +10,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { compileBundle } from '../../src/connectors/compile.ts';
-import type { Page, Reader } from '../../src/connectors/connector.ts';
+import type { Page, Reader, WindowReader } from '../../src/connectors/connector.ts';
 import { skippingClock } from '../connectors/open-source.ts';
 import { actions } from '../connectors/vendor.ts';
 import { type Case, nested, recordingClient, type Values } from './cases.ts';
@@ -78,6 +78,7 @@ const cursor: Values = {
 const cursorByLink = { 'read.page.kind': 'link', 'read.page.link': 'self' };
 const rangeBy = (kind: string): Values => ({ 'read.range.page.kind': kind });
 const rangeByLink = { 'read.range.page.kind': 'link', 'read.range.page.link': 'self' };
+const detailed = { 'read.details.url': 'https://api.example.com/v1/logs/{{ record.id }}' };
 const folder: Values = {
   ...shared,
   'read.kind': 'csv_directory',
@@ -182,6 +183,14 @@ const languages: readonly Language[] = [
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],
+      'details.url': ['https://api.example.com/v1/logs/{{ record.id }}'],
+      'details.link': ['self', { 'read.details.link': 'other_link' }],
+      'details.headers': [{ 'x-d': '{{ record.id }}' }, detailed],
+      'details.record': ['data', detailed],
+      'details.into': ['detail', detailed],
+      'details.rate': ['1/20s', detailed],
+      'details.timeout': ['3s', detailed],
+      'details.max_bytes': ['3MB', detailed],
       failures: [{ no: { false: 'refused' } }],
       statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
@@ -255,6 +264,14 @@ const languages: readonly Language[] = [
       'range.max': ['3h'],
       'range.min': ['3m'],
       max_pages: [3],
+      'details.url': ['https://api.example.com/v1/logs/{{ record.id }}'],
+      'details.link': ['self', { 'read.details.link': 'other_link' }],
+      'details.headers': [{ 'x-d': '{{ record.id }}' }, detailed],
+      'details.record': ['data', detailed],
+      'details.into': ['detail', detailed],
+      'details.rate': ['1/20s', detailed],
+      'details.timeout': ['3s', detailed],
+      'details.max_bytes': ['3MB', detailed],
       failures: [{ no: { false: 'refused' } }],
       statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
@@ -363,6 +380,7 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
     came,
     client.seen,
     asked,
+    seams.clock.waits,
   ]);
 }
 
@@ -379,20 +397,36 @@ function refusingSocket(asked: string[]): Duplex {
   return socket;
 }
 
+/** Two details, the time between them included. */
+async function readDetails({ details }: Pick<WindowReader, 'details'>, signal: AbortSignal): Promise<unknown> {
+  if (details === undefined) return [];
+  const linked = { ...record, self: '/v1/logs/linked', other_link: '/v1/logs/other' };
+  return [await details.ask(linked, 'u1', signal), await details.ask(linked, 'u2', signal)];
+}
+
 async function read(reader: Reader): Promise<unknown> {
   const signal = AbortSignal.timeout(60_000);
   if (reader.kind === 'http_window') {
     const window = { from: 1_795_254_300_123, to: 1_795_254_900_456 };
     const page: Page = await reader.page({ ...window, state: null }, signal);
     const next = page.next === null ? undefined : await reader.page({ ...window, state: page.next }, signal);
-    return [page, next, await reader.sweepPage?.({ state: null }, signal)];
+    return [page, next, await reader.sweepPage?.({ state: null }, signal), await readDetails(reader, signal)];
   }
   if (reader.kind === 'http_cursor') {
     const { emptyPageContinues, pageSize, begins, range } = reader;
     const first = await reader.page({ state: null, from: 1_795_254_300_123 }, signal);
     const next = first.next === null ? undefined : await reader.page({ state: first.next }, signal);
     const now = await reader.page({ state: null, atEnd: true }, signal);
-    return [emptyPageContinues, pageSize, begins, first, next, now, range && (await read(range))];
+    return [
+      emptyPageContinues,
+      pageSize,
+      begins,
+      first,
+      next,
+      now,
+      range && (await read(range)),
+      await readDetails(reader, signal),
+    ];
   }
   if (reader.kind === 'pulsar_websocket') {
     const { findings = [], fault } = (await reader.probe?.(signal)) ?? {};

@@ -13,6 +13,7 @@ import type {
 import { admit } from '../admit.ts';
 import type { CursorState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, untilRoom, vendorNow } from '../context.ts';
+import { detailsOf } from '../details.ts';
 import { EqualRows, examineAll } from '../examine.ts';
 import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { closeRow, receivedRow } from '../ledger-row.ts';
@@ -194,6 +195,11 @@ class CursorPoll {
 
   /** Facts of a part of a page, of which the first `known` had been committed before. */
   async #examine(raws: readonly RawRecord[], known: number): Promise<readonly RecordFacts[]> {
+    const facts = await this.#number(raws, known);
+    return (await detailsOf(this.#reader)?.add(this.#context, raws, facts, this.#halt.hard)) ?? facts;
+  }
+
+  async #number(raws: readonly RawRecord[], known: number): Promise<readonly RecordFacts[]> {
     const facts = await examineAll(this.#context, raws);
     if (this.#isFromStart) return this.#equalRows.number(this.#context, raws, facts, undefined);
     const split = Math.max(0, Math.min(facts.length, known));

@@ -18,6 +18,8 @@ export class SourceMemory {
   unreadableTimes = 0;
   /** Records since the start of this process that the vendor returned for a window which they are far from. */
   outsideWindow = 0;
+  /** New records since the start of this process whose detail could not be had. */
+  withoutDetail = 0;
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
   readonly vendorClock = new VendorClock();

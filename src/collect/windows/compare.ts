@@ -75,7 +75,12 @@ async function* distinctRecords(context: SourceContext, reader: WindowReader, wi
   let state: PageState | null = null;
   let read = 0;
   try {
-    for await (const { page, facts, guard } of pages(context, reader, { window, state: null, pages: 0 }, signal)) {
+    for await (const { page, facts, guard } of pages(
+      context,
+      reader,
+      { window, state: null, pages: 0, withoutDetails: true },
+      signal,
+    )) {
       yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
       const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
       if (lack !== undefined) throw new Unseen(lack.why, lack.records);

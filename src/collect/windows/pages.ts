@@ -2,12 +2,16 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
+import { detailsOf } from '../details.ts';
 import { EqualRows, type Examining, examineAll } from '../examine.ts';
 import { PageGuard } from './guard.ts';
 import type { Window } from './windows.ts';
 
 /** As much of a source's context as reading takes. */
-interface PageContext extends Examining, Pick<SourceContext, 'memory' | 'seams'> {}
+interface PageContext
+  extends Examining,
+    Pick<SourceContext, 'memory' | 'seams'>,
+    Partial<Pick<SourceContext, 'journal' | 'takesAction'>> {}
 
 /** What to read, and from where on. */
 interface Reading {
@@ -17,6 +21,8 @@ interface Reading {
   readonly state: PageState | null;
   /** Pages read of it before. */
   readonly pages: number;
+  /** The list alone, to compare it. */
+  readonly withoutDetails?: true;
 }
 
 interface ReadPage {
@@ -34,7 +40,7 @@ interface ReadPage {
 export async function* pages(
   context: PageContext,
   reader: WindowReader,
-  { window, state, pages: before }: Reading,
+  { window, state, pages: before, withoutDetails }: Reading,
   signal: AbortSignal,
 ): AsyncGenerator<ReadPage, void, undefined> {
   const { maxPages } = context.settings.connector.defaults;
@@ -46,7 +52,9 @@ export async function* pages(
     const page = await askPage(context, reader, window, next, signal);
     const plain = await examineAll(context, page.records);
     guard.refuseLoop(page, plain, next);
-    const facts = await equalRows.number(context, page.records, plain, page.total);
+    const listed = await equalRows.number(context, page.records, plain, page.total);
+    const details = withoutDetails === true ? undefined : detailsOf(reader);
+    const facts = (await details?.add(context, page.records, listed, signal)) ?? listed;
     guard.count(page, facts);
     yield { page, facts, guard };
     if (page.next === null) return;

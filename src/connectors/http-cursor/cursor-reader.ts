@@ -68,6 +68,7 @@ export function openCursorReader(
     kind: 'http_cursor',
     cursor: spec.page.kind === 'token' ? 'token' : 'link',
     begins: { atTime: namesStart.test(JSON.stringify(spec.request)), atEnd: atEnd !== undefined },
+    ...walker.details(),
     emptyPageContinues: spec.page.empty_page === 'continues',
     pageSize: spec.page.size,
     page({ atEnd: isAtEnd = false, from, ...wanted }, signal) {

@@ -6,12 +6,22 @@ import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
-import type { CursorPage, Page, PageRequest, PageState, RawRecord, ReaderDeps, WindowReader } from '../connector.ts';
+import type {
+  CursorPage,
+  DetailReader,
+  Page,
+  PageRequest,
+  PageState,
+  RawRecord,
+  ReaderDeps,
+  WindowReader,
+} from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
 import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
 import { compileSplit } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
+import { compileDetails, openDetails } from './details.ts';
 import { compileParse } from './lines.ts';
 import { linkUrl } from './links.ts';
 import { compilePaging, type Paging } from './paging.ts';
@@ -29,6 +39,9 @@ export interface WindowPlan {
   readonly split: (raw: RawRecord) => readonly RawRecord[];
   readonly judge: Judge;
   readonly bound: BoundFormat;
+  readonly details?: ReturnType<typeof compileDetails>;
+  /** A detail is JSON, whatever the list is. */
+  readonly judgeDetail: Judge;
 }
 
 /** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
@@ -42,6 +55,8 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
     split: compileSplit(record),
     judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time)),
     bound: compileBound(spec.window),
+    judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),
+    ...(spec.details === undefined ? {} : { details: compileDetails(spec.details) }),
   };
 }
 
@@ -72,6 +87,7 @@ export function openWindowReader(
   const walker = new Walker(plan, options, secrets, deps, auth);
   const reader = {
     kind: 'http_window' as const,
+    ...walker.details(),
     page: (request: PageRequest, signal: AbortSignal) => walker.page(plan.request, request, signal),
     get requestCount() {
       return walker.requestCount;
@@ -126,6 +142,21 @@ export class Walker {
     return { ...this.#split(content), serverTime: answeredAt(response.headers) };
   }
 
+  /** What asks for the details of records, where the connector says how. */
+  details(): { readonly details?: DetailReader } {
+    const { details, request } = this.#plan;
+    if (details === undefined) return {};
+    const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<unknown> => {
+      const key = `${detail.url.origin} ${this.auth.fingerprint}`;
+      const place = { kind: 'link', path: detail.url.pathname } as const;
+      const { response, verdict } = await this.#exchange(detail, place, key, signal, this.#plan.judgeDetail);
+      return verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
+    };
+    const list = (): URL => this.#request(request, { state: null }, 1).url;
+    const { seams } = this.#deps;
+    return { details: openDetails(details, { seams, options: this.#options, list, secrets: () => this.#allSecrets(), ask }) };
+  }
+
   #split<T extends Pick<Page, 'records'>>(content: T): T & Pick<Page, 'count'> {
     const records = content.records.flatMap((record) => this.#plan.split(record));
     return records.length === content.records.length ? content : { ...content, records, count: content.records.length };
@@ -152,10 +183,16 @@ export class Walker {
   }
 
   /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
-  async #exchange(request: HttpRequest, state: PageState | null, key: string, signal: AbortSignal): Promise<Sent> {
+  async #exchange(
+    request: HttpRequest,
+    state: PageState | null,
+    key: string,
+    signal: AbortSignal,
+    judge: Judge = this.#plan.judge,
+  ): Promise<Sent> {
     let mayRenew = true;
     const attempt = async (): Promise<Sent> => {
-      const sent = await this.#send(request, key, signal);
+      const sent = await this.#send(request, key, signal, judge);
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty) return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
@@ -177,7 +214,7 @@ export class Walker {
     });
   }
 
-  async #send(request: HttpRequest, key: string, signal: AbortSignal): Promise<Sent> {
+  async #send(request: HttpRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
     const proof = await this.auth.headers(signal);
     await limit(key, signal);
@@ -187,7 +224,7 @@ export class Walker {
       headers: { 'user-agent': userAgent, ...request.headers, ...proof },
       signal,
     });
-    const verdict = this.#plan.judge(response);
+    const verdict = judge(response);
     const isRateLimited = verdict.meaning === 'rate_limit' || response.status === 503;
     const news = budgetNews(response.headers, seams.clock, isRateLimited);
     if (news !== undefined) budget(key, news);

@@ -1,0 +1,135 @@
+// A second request for each record, for vendors whose list says only that something happened.
+import { sleep } from '../../base/clock.ts';
+import { PenstockError } from '../../base/errors.ts';
+import { isObject, isRawNumber, type Json } from '../../base/json.ts';
+import { durationMs, sizeBytes } from '../../base/quantity.ts';
+import type { Seams } from '../../base/seams.ts';
+import { compilePath } from '../../event/index.ts';
+import type { HttpRequest } from '../../http/client.ts';
+import type { Detail, DetailReader } from '../connector.ts';
+import { compileUrl } from '../origin.ts';
+import type { DetailsSpec } from '../request-section.ts';
+import { compileTemplate, type Scope } from '../template.ts';
+import { linkState, linkUrl } from './links.ts';
+
+/** Makes the request for the detail of a record, or says why it cannot be asked for. */
+interface DetailsPlan {
+  readonly spec: DetailsSpec;
+  request(record: Json, list: URL, options: Scope, secrets: readonly string[]): HttpRequest | Detail;
+  /** The record with what the reply holds. */
+  merge(record: Json, reply: unknown): Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Compiles `read.details`. */
+export function compileDetails(spec: DetailsSpec): DetailsPlan {
+  const { url, link, headers = {}, timeout = '30s', max_bytes: maxBytes = '4MiB', record: at, into } = spec;
+  const address = url === undefined ? undefined : compileUrl(url);
+  const readLink = link === undefined ? undefined : compilePath(link);
+  const fixed = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const);
+  const readDetail = at === undefined ? (reply: unknown): unknown => reply : compilePath(at);
+  return {
+    spec,
+    request(record, list, options, secrets) {
+      const scope = scopeOf(record, options);
+      try {
+        const target = address === undefined ? linked(readLink?.(record), list, secrets) : address.render(scope);
+        const rendered = fixed.flatMap(([name, value]) =>
+          [[name, value.render(scope)] as const].filter((pair) => pair[1] !== undefined),
+        );
+        return {
+          method: 'GET',
+          url: target,
+          headers: { accept: 'application/json', ...(Object.fromEntries(rendered) as Record<string, string>) },
+          timeoutMs: durationMs(timeout),
+          maxBytes: sizeBytes(maxBytes),
+        };
+      } catch (error) {
+        if (!(error instanceof PenstockError)) throw error;
+        return { lack: error.message };
+      }
+    },
+    merge(record, reply) {
+      const detail = readDetail(reply);
+      if (!isObject(record) || detail === undefined || detail === null) return undefined;
+      if (into !== undefined) return { ...record, [into]: detail };
+      return isObject(detail) ? { ...record, ...detail } : undefined;
+    },
+  };
+}
+
+/** Values of the options, and of the record by path: `record.id`. */
+function scopeOf(record: Json, options: Scope): Scope {
+  return (name) => {
+    if (!name.startsWith('record.')) return options(name);
+    const value: unknown = compilePath(name.slice('record.'.length))(record);
+    if (isRawNumber(value)) return value.rawJSON;
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+  };
+}
+
+/** An address that stands in a record; the credential goes nowhere but to the origin of the list. */
+function linked(target: unknown, list: URL, secrets: readonly string[]): URL {
+  if (typeof target !== 'string' || target === '')
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the record names no address of its detail');
+  const state = linkState(target, { kind: 'link' }, { url: list, secrets });
+  if (state.kind !== 'link') throw new PenstockError('PEN_INTERNAL', 'a link without a path');
+  return linkUrl(state.path, list, secrets);
+}
+
+/** Asks for one detail; rejects as a page does. */
+type Ask = (request: HttpRequest, signal: AbortSignal) => Promise<unknown>;
+
+interface Asking {
+  readonly seams: Seams;
+  readonly options: Scope;
+  /** The address of the list, to which the credential may go. */
+  readonly list: () => URL;
+  readonly secrets: () => readonly string[];
+  readonly ask: Ask;
+}
+
+/** Refusals in a row, before anything was answered, after which the credential is taken to lack the right. */
+const refusedAtAll = 3;
+
+/** Opens the reader of details for one source. */
+export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, ask }: Asking): DetailReader {
+  const wait = openRate(plan.spec.rate, seams);
+  const refused = new Set<string>();
+  let hasAnswered = false;
+  return {
+    async ask(record, uid, signal) {
+      const request = plan.request(record, list(), options, secrets());
+      if ('lack' in request) return request;
+      if (!('url' in request)) return { lack: 'the record names no address of its detail' };
+      await wait(signal);
+      try {
+        const merged = plan.merge(record, await ask(request, signal));
+        hasAnswered = true;
+        return merged === undefined ? { lack: 'the answer holds no detail' } : { record: merged };
+      } catch (error) {
+        // Behind the list's first page a refusal is that of a place: this record's.
+        if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED') throw error;
+        if (error.status === 403) refused.add(uid);
+        if (hasAnswered || refused.size < refusedAtAll) return { lack: error.message };
+        throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
+          status: 403,
+          cause: error,
+          fix: 'give the credential the right to read the details of records; collection resumes from the last checkpoint by itself',
+        });
+      }
+    },
+  };
+}
+
+/** Lets one request through as often as `10/1s` says, evenly. */
+function openRate(rate: string | undefined, { clock }: Seams): (signal: AbortSignal) => Promise<void> {
+  const [count = '', per = ''] = rate?.split('/') ?? [];
+  const gapMs = rate === undefined ? 0 : durationMs(/^\d/.test(per) ? per : `1${per}`) / Number(count);
+  let next = Number.NEGATIVE_INFINITY;
+  return async (signal) => {
+    const now = clock.monotonic();
+    const at = Math.max(now, next);
+    next = at + gapMs;
+    if (at > now) await sleep(clock, at - now, signal);
+  };
+}
