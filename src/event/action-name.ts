@@ -14,15 +14,22 @@ const JoinSpec = Type.Object(
   { additionalProperties: false, description: 'An action out of several fields, such as { join: [resource.type, verb] }.' },
 );
 
+const ConstSpec = Type.Object(
+  { value: Type.String({ minLength: 1, description: 'The name of every record, for a log that has one kind of event.' }) },
+  { additionalProperties: false, description: 'The same action for every record, such as { value: Sign-in }.' },
+);
+
 /** Where a record tells its action: a path, candidates, or several fields put together. */
-export const ActionNameSpec = Type.Union([...PathsSpec.anyOf, JoinSpec], {
-  description: 'Path of the action, a list of candidates, or { join: [paths], with: "." }.',
+export const ActionNameSpec = Type.Union([...PathsSpec.anyOf, JoinSpec, ConstSpec], {
+  description: 'Path of the action, a list of candidates, { join: [paths], with: "." }, or { value: name }.',
 });
 export type ActionNameSpec = Static<typeof ActionNameSpec>;
 
 type Join = Static<typeof JoinSpec>;
 
-const isJoin = (spec: ActionNameSpec): spec is Join => typeof spec === 'object' && !Array.isArray(spec);
+const isJoin = (spec: ActionNameSpec): spec is Join => typeof spec === 'object' && !Array.isArray(spec) && 'join' in spec;
+const isConst = (spec: ActionNameSpec): spec is Static<typeof ConstSpec> =>
+  typeof spec === 'object' && !Array.isArray(spec) && 'value' in spec;
 
 function joined(parts: readonly (string | undefined)[], { with: between = '.' }: Join): string | undefined {
   const texts = parts.filter((part) => part !== undefined);
@@ -31,6 +38,7 @@ function joined(parts: readonly (string | undefined)[], { with: between = '.' }:
 
 /** Compiles the action's name for those who only want the text. Throws a SyntaxError for a text that is no path. */
 export function compileActionName(spec: ActionNameSpec): (record: unknown) => string | undefined {
+  if (isConst(spec)) return () => spec.value;
   if (!isJoin(spec)) return compileText(spec);
   const parts = spec.join.map((paths) => compileText(paths));
   return (record) =>
@@ -42,6 +50,7 @@ export function compileActionName(spec: ActionNameSpec): (record: unknown) => st
 
 /** Prepares the read of the action's name; see {@link compileActionName}. */
 export function readActionName(paths: Paths, spec: ActionNameSpec): Read<string> {
+  if (isConst(spec)) return { get: () => spec.value, claim: () => undefined, take: () => spec.value };
   if (!isJoin(spec)) return paths.read(spec, textOf);
   const parts = spec.join.map((one) => paths.read(one, textOf));
   const get = (record: unknown): string | undefined =>
@@ -67,6 +76,7 @@ type Place = readonly [path: readonly (string | number)[], text: string];
 
 /** The texts of a name that have to be paths, each with its place. */
 export function actionNamePaths(spec: ActionNameSpec): readonly Place[] {
+  if (isConst(spec)) return [];
   if (!isJoin(spec)) return placesOf(spec, []);
   return spec.join.flatMap((paths, index) => placesOf(paths, ['join', index]));
 }

@@ -16,7 +16,7 @@ const StatusSpec = Type.Object(
     field: Type.Optional(words('Paths of the field that tells the outcome; the first that is present wins.')),
     values: Type.Optional(
       Type.Record(Type.String(), StatusName, {
-        description: 'StatusName per text of the field, compared without case; any other text is `other`.',
+        description: 'StatusName per text of the field, compared without case; any other text is `other`, or what `*` says.',
       }),
     ),
     missing: Type.Optional(StatusName),

@@ -184,7 +184,8 @@ export function checkActions(spec: ActionTableSpec): TableFault[] {
 function compileOutcome({ constant, values = {}, missing = 'unknown' }: ActionTableSpec['status']): ActionTable['outcomeOf'] {
   if (constant !== undefined) return () => constant;
   const known = new Map(Object.entries(values).map(([text, outcome]) => [text.toLowerCase(), outcome]));
-  return (text) => (text === undefined ? missing : (known.get(text.trim().toLowerCase()) ?? 'other'));
+  const others = values['*'] ?? 'other';
+  return (text) => (text === undefined ? missing : (known.get(text.trim().toLowerCase()) ?? others));
 }
 
 /**

@@ -6,6 +6,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import { compileActionName } from '../../src/event/index.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
+import { vendorConnector } from './vendor.ts';
 
 it.each([
   { spec: 'verb', record: { verb: 'created' }, name: 'created' },
@@ -50,4 +51,15 @@ it('says where a joined action has a text that is no path', async () => {
   await expect(loadConnector('acme', { dirs: [dirname(folder)], files: systemSeams().files })).rejects.toThrow(
     /connector\.yaml:\d+:\d+ \(record\.action\.join\[1\]\): "a\[" is not a path/,
   );
+});
+
+it('may be the same for every record', () => {
+  const connector = vendorConnector({}, { record: { id: 'id', time: 'time', action: { value: 'Sign-in' } } });
+
+  expect(connector.records.examine({ value: { id: 1 } }, undefined)).toMatchObject({ action: 'Sign-in', actionKey: 'sign_in' });
+  const envelope = { uid: 'x', received: 0, record: { id: 1 } };
+  expect(connector.mapper.map(envelope, { source: 's', tenant: undefined, labels: [], processedTime: 0 }).event).toMatchObject({
+    activity_name: 'Sign-in',
+    metadata: { event_code: 'Sign-in' },
+  });
 });

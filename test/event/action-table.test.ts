@@ -190,3 +190,10 @@ it('refuses an action without a letter or digit', () => {
     },
   ]);
 });
+
+it('takes every text that is not listed for what * says', () => {
+  const spec = table((draft) => (draft.status = { field: ['code'], values: { 0: 'success', '*': 'failure' } }));
+  const compiled = compileActions(spec);
+
+  expect(['0', '50126', undefined].map((text) => compiled.outcomeOf(text))).toEqual(['success', 'failure', 'unknown']);
+});

@@ -133,6 +133,7 @@ const languages: readonly Language[] = [
       zone: ['Europe/Berlin', { 'record.time': 'local' }],
       'action.join': [['kind', 'action'], joined],
       'action.with': ['-', joined],
+      'action.value': ['Sign-in', { 'record.action': undefined, 'record.action.value': 'Other' }],
       tenant: ['org'],
       'self.actions': [['other'], self],
       'self.user_agent': ['kind', self],

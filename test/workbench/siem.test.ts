@@ -16,8 +16,9 @@ type Tree = Readonly<Record<string, unknown>>;
 
 const folder = resolve(import.meta.dirname, '../../siem');
 const { files } = systemSeams();
-const connectors = ['anaconda', 'analyst-studio', 'astra-csv', 'okta'];
 const tables = await knownTables(files);
+// One of each table.
+const connectors = tables.flatMap((one) => one.connectors.slice(0, 1).map(({ name }) => name));
 const tableOf = (connector: string): string =>
   tables.find((one) => one.connectors.some(({ name }) => name === connector))?.table ?? '';
 
