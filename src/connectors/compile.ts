@@ -26,8 +26,20 @@ export function compileConnector(text: string, origin = 'the journal'): Connecto
 
 /** Compiles a connector out of its files; throws PEN_CONNECTOR_INVALID with every fault of all of them, each with file, line and column. */
 export function compileBundle(bundle: Bundle, origin: string): Connector {
-  const { spec, table } = parse(bundle);
   const text = bundleText(bundle);
+  const key = `${origin}\n${bundleHash(text)}`;
+  const known = compiled.get(key) ?? compile(bundle, text, origin);
+  if (compiled.size >= mostCompiled) compiled.clear();
+  compiled.set(key, known);
+  return known;
+}
+
+// A table of a thousand actions takes half a second to read, and a reload finds most connectors as they were.
+const compiled = new Map<string, Connector>();
+const mostCompiled = 100;
+
+function compile(bundle: Bundle, text: string, origin: string): Connector {
+  const { spec, table } = parse(bundle);
   const read = compileRead(spec);
   const mapper = compileMapper({ table, map: spec.map, record: spec.record });
   const tenant = spec.tenant === undefined ? undefined : compileTemplate(spec.tenant);
