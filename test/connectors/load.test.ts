@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -80,7 +80,8 @@ describe('the shipped connectors', () => {
   it('all compile', async () => {
     const loaded = await loadConnectors({ dirs: [shippedConnectors], files });
 
-    expect([...loaded.keys()]).toEqual(['anaconda', 'analyst-studio', 'astra-csv', 'astra-stream', 'okta']);
+    expect([...loaded.keys()].sort()).toEqual((await readdir(shippedConnectors)).sort());
+    expect(loaded.size).toBeGreaterThan(5);
   });
 
   it('compile again from the text that the journal keeps, with the same hash', async () => {
