@@ -91,6 +91,27 @@ it.skipIf(helm === undefined).each([
   });
 });
 
+it.skipIf(helm === undefined)(
+  `renders a monitor for the Prometheus operator, and no volume where none is wanted (helm; ${how})`,
+  async () => {
+    const set = ['--set', 'serviceMonitor.enabled=true,serviceMonitor.labels.release=kube,persistence.enabled=false'];
+
+    await run(helm, ['lint', '--strict', chart, ...set]);
+    const text = await run(helm, ['template', 'audit', chart, ...set]);
+    const objects = parseAllDocuments(text).map((doc) => doc.toJS() as Tree | null);
+
+    expect(objects.find((one) => one?.['kind'] === 'ServiceMonitor')).toMatchObject({
+      metadata: { labels: { release: 'kube' } },
+      spec: { endpoints: [{ port: 'admin', path: '/metrics', interval: '30s' }] },
+    });
+    const workload = objects.find((one) => one?.['kind'] === 'StatefulSet')?.['spec'] as Tree;
+    expect(workload['volumeClaimTemplates']).toBeUndefined();
+    expect(workload['template']).toMatchObject({
+      spec: { volumes: [{ name: 'config' }, { name: 'tmp' }, { name: 'data', emptyDir: { sizeLimit: '5Gi' } }] },
+    });
+  },
+);
+
 it.skipIf(appinspect === undefined)(`passes the inspection of Splunk apps (splunk-appinspect; ${how})`, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-splunk-'));
   const app = join(folder, 'TA-penstock');

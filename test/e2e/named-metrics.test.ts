@@ -86,9 +86,21 @@ it('gives every metric that the alerts, the dashboard and the docs name, as prom
     },
     { seen: () => text },
   );
+  const token = (await readFile(join(dirname(file), 'data/admin.token'), 'utf8')).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  const begun = await (await fetch(`${url}/sources/feed/poll`, { method: 'POST', headers })).json();
+  const page = await (await fetch(`${url}/overview`, { headers })).text();
   daemon.child.kill('SIGTERM');
 
   expect(await daemon.exited).toBe(0);
+  expect(begun).toEqual({ begun: 'source feed is polled now' });
+  expect(JSON.parse(page)).toMatchObject({
+    status: { running: true, sources: [{ name: 'feed' }], sinks: [{ name: 'out' }] },
+    room: { has_room: true, disk_free_bytes: expect.any(Number) as number },
+    ledger: { collected: { new: 1 }, sinks: { out: { acknowledged: 1 } }, imbalances: [] },
+    letters: [],
+  });
+  expect(page + text).not.toContain('made-up');
   const types = [...text.matchAll(/^# TYPE (penstock_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
   expect(documented.map(({ name, type }) => ({ name, type })).sort(byName)).toEqual(types.sort(byName));
   for (const { name, labels } of documented) {
