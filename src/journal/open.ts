@@ -1,6 +1,5 @@
 import type { JournalOptions } from './contract/open.ts';
 import type { Journal } from './journal.ts';
-import { openPostgres } from './postgres/open.ts';
 import { openSqlite } from './sqlite/open.ts';
 
 /**
@@ -11,5 +10,8 @@ import { openSqlite } from './sqlite/open.ts';
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { engine } = options;
-  return engine.kind === 'sqlite' ? openSqlite(engine, options) : openPostgres(engine, options);
+  if (engine.kind === 'sqlite') return openSqlite(engine, options);
+  // Who keeps the journal in a file does not load the client of a database.
+  const { openPostgres } = await import('./postgres/open.ts');
+  return openPostgres(engine, options);
 }
