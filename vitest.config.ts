@@ -4,7 +4,11 @@ import { defineConfig } from 'vitest/config';
 const e2e = 'test/e2e/**/*.test.ts';
 const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
 // Properties that the long tests try with many more histories; see test/thorough.ts.
-const properties = ['test/journal/{model,letter-search}.test.ts', 'test/collect/windows/crashes.test.ts', 'test/fuzz/*.test.ts'];
+const properties = [
+  'test/journal/{model,letter-search,limits}.test.ts',
+  'test/collect/windows/crashes.test.ts',
+  'test/fuzz/*.test.ts',
+];
 
 // What they try in the real process, and npm test leaves out.
 const heavy = ['test/e2e/{back-pressure,jobs,secrets,stream}.test.ts'];

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
-import { checkJournal, type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
-import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
+import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
+import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import { enginesWhereThorough } from './places.ts';
 
 const live: Lane = { kind: 'live', source: 's' };
 const mebibyte = 1024 * 1024;
@@ -34,273 +35,282 @@ async function settleAll(journal: Journal, name: string): Promise<void> {
   }
 }
 
-it('stops appends at max_bytes, and still settles', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a')]);
-
-  const pages = await fill(journal);
-  const full = journal.hasRoom();
-  await journal.settle('a', live, 1 as Position, [], { acknowledged: 1 });
-
-  expect(pages).toBeGreaterThan(20);
-  expect(full).toBe(false);
-  expect(journal.usage().usedBytes).toBeLessThanOrEqual(smallest + mebibyte);
-  expect((await journal.lanes('a'))[0]?.offset).toBe(1);
-});
-
-it('lets delivered pages go first when there is no room, and goes on', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a')]);
-  const pages = await fill(journal);
-  await settleAll(journal, 'a');
-
-  const more = await fill(journal);
-
-  expect(more).toBeGreaterThan(pages / 2);
-  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
-});
-
-it('does not trim the pages of a running replay', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a')]);
-  const pages = await fill(journal);
-  await settleAll(journal, 'a');
-  const { total } = await journal.openReplay(1, 'a', { kind: 'stored' });
-
-  const more = await fill(journal);
-
-  expect(total).toBe(pages);
-  expect(more).toBe(0);
-  expect(journal.usage().pages).toBe(pages);
-});
-
-it('lets a sink that may skip go on without the oldest, and says which range', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
-  await fill(journal);
-  await settleAll(journal, 'a');
-
-  const more = await fill(journal);
-
-  const { rows, skipped } = await journal.ledger();
-  const lake = rows.find(({ sink: name }) => name === 'lake');
-  expect(more).toBeGreaterThan(10);
-  expect(rows.every(isBalanced)).toBe(true);
-  expect(lake?.totals.skipped).toBeGreaterThan(0);
-  expect(skipped).toMatchObject([{ sink: 'lake', source: 's', lane: 'live', from: 500, to: 900, records: lake?.totals.skipped }]);
-});
-
-it('counts a record that was skipped in flight and delivered after all as delivered', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
-  await fill(journal);
-  await settleAll(journal, 'a');
-  await journal.append(commitOf('s', heavy(200)));
-  const before = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake')?.totals;
-
-  await journal.settle('lake', live, 2 as Position, [], { acknowledged: 2 });
-
-  const after = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake');
-  expect(before?.skipped).toBeGreaterThan(2);
-  expect(after?.totals).toMatchObject({ acknowledged: 2, skipped: (before?.skipped ?? 0) - 2 });
-  expect((await journal.ledger()).skipped).toMatchObject([{ sink: 'lake', source: 's', records: after?.totals.skipped }]);
-  expect(after !== undefined && isBalanced(after)).toBe(true);
-});
-
-it('forgets ids beyond overlap and sweep under pressure, and no others', async () => {
-  const day = 86_400_000;
-  const seams = seamsAt(10 * day);
-  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
-  await journal.register([source('s')], [sink('a')]);
-  const old = { day: 1, id: 'aa'.repeat(16), fingerprint: 'cc'.repeat(8) };
-  const young = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
-  await journal.append({ source: 's', seen: [old] });
-  seams.set(12 * day);
-  await journal.append({ source: 's', seen: [young] });
-
-  await fill(journal);
-
-  expect(await journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
-});
-
-it('keeps the ids of a source that pauses for want of room, however long that lasts', async () => {
-  const day = 86_400_000;
-  const seams = seamsAt(10 * day);
-  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
-  await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
-  const read = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
-  await journal.append({ source: 's', seen: [read] });
-  seams.set(12 * day);
-
-  await fill(journal);
-
-  expect(await journal.seen('s', [read])).toEqual([[read.fingerprint]]);
-});
-
-it('keeps the ids of a window for as long as it is being read, however long that takes', async () => {
-  const day = 86_400_000;
-  const seams = seamsAt(10 * day);
-  await using journal = await temporaryJournal({ maxBytes: smallest, seams });
-  await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
-  const first = { day: 8, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
-  const window = { key: 'w', lane: 'live' as const, from: 8 * day, to: 9 * day + 1, ...zeroCounts() };
-  await journal.append({ source: 's', seen: [first], window });
-  seams.set(12 * day);
-  await journal.append({ source: 's', seen: [{ ...first, day: 9, id: 'dd'.repeat(16) }], window });
-
-  await fill(journal);
-
-  expect(await journal.seen('s', [first])).toEqual([[first.fingerprint]]);
-});
-
-it('forgets ids of records without a time by the day of their receipt', async () => {
-  const day = 86_400_000;
-  const seams = seamsAt(10 * day);
-  const dataDir = await temporaryDirectory();
-  const first = await openJournal(journalOptions(dataDir, { seams }));
-  await first.register([source('s')], [sink('a')]);
-  const [old, young] = ['aa', 'bb'].map((byte) => ({ day: 0, id: byte.repeat(16), fingerprint: 'cc'.repeat(8) }));
-  if (old === undefined || young === undefined) throw new Error('no ids');
-  await first.append({ source: 's', seen: [old] });
-  seams.set(100 * day);
-  await first.append({ source: 's', seen: [young] });
-  const both = await first.seen('s', [old, young]);
-  seams.set(115 * day);
-  await first[Symbol.asyncDispose]();
-
-  await using journal = await openJournal(journalOptions(dataDir, { seams }));
-
-  await expect.poll(() => journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
-  expect(both).toEqual([[old.fingerprint], [young.fingerprint]]);
-});
-
-it('forgets the ids of a day that nobody touched for long enough, at the next start', async () => {
-  const day = 86_400_000;
-  const seams = seamsAt(10 * day);
-  const dataDir = await temporaryDirectory();
-  const first = await openJournal(journalOptions(dataDir, { seams }));
-  await first.register([source('s')], [sink('a')]);
-  const seen = Array.from({ length: 12_000 }, (_none, index) => ({
-    day: 1,
-    id: index.toString(16).padStart(32, '0'),
-    fingerprint: 'cc'.repeat(8),
-  }));
-  await first.append({ source: 's', seen });
-  seams.set(111 * day);
-  await first[Symbol.asyncDispose]();
-
-  await using journal = await openJournal(journalOptions(dataDir, { seams }));
-
-  await expect.poll(() => journal.seen('s', seen.slice(-1))).toEqual([[]]);
-});
-
-it.each([
-  { what: 'a day back', steps: [-86_400_000] },
-  { what: 'a day back and forth', steps: [-86_400_000, 86_400_000] },
-  { what: 'years ahead', steps: [3 * 365 * 86_400_000] },
-  { what: 'to 1970 and back', steps: [-1_700_000_000_000, 1_700_000_000_000] },
-])('keeps pages, ids and ledger rows as long as asked while the wall clock steps $what', async ({ steps }) => {
-  const seams = seamsAt(1_800_000_000_000);
-  const dataDir = await temporaryDirectory();
-  const options = journalOptions(dataDir, { seams });
-  const seen = [{ day: 5, id: 'ab'.repeat(16), fingerprint: 'cc'.repeat(8) }];
-  for (const [index, byMs] of [0, ...steps].entries()) {
-    seams.step(byMs);
-    await using journal = await openJournal(options);
+describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
+  it('stops appends at max_bytes, and still settles', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
     await journal.register([source('s')], [sink('a')]);
-    await journal.append({ ...commitOf('s', someRecords(2, { prefix: `p${index}-`, received: seams.clock.now() })), seen });
+
+    const pages = await fill(journal);
+    const full = journal.hasRoom();
+    await journal.settle('a', live, 1 as Position, [], { acknowledged: 1 });
+
+    expect(pages).toBeGreaterThan(20);
+    expect(full).toBe(false);
+    expect(journal.usage().usedBytes).toBeLessThanOrEqual(smallest + mebibyte);
+    expect((await journal.lanes('a'))[0]?.offset).toBe(1);
+  });
+
+  it('lets delivered pages go first when there is no room, and goes on', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a')]);
+    const pages = await fill(journal);
     await settleAll(journal, 'a');
-  }
 
-  const journal = await openJournal(options);
-  await journal.register([source('s')], [sink('a')]);
-  const kept = {
-    pages: journal.usage().pages,
-    seen: await journal.seen('s', seen),
-    windows: await journal.windows('s', 0, 5000),
-  };
-  await journal[Symbol.asyncDispose]();
+    const more = await fill(journal);
 
-  expect(kept).toMatchObject({ pages: steps.length + 1, seen: [['cc'.repeat(8)]], windows: [{ new: 2 * (steps.length + 1) }] });
-  expect((await checkJournal(dataDir)).problems).toEqual([]);
-});
+    expect(more).toBeGreaterThan(pages / 2);
+    expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+  });
 
-it('abandons what an orphan left beyond keep, and counts it', async () => {
-  const seams = seamsAt(1000);
-  const dataDir = await temporaryDirectory();
-  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
-  const first = await openJournal(options);
-  await first.register([source('s')], [sink('a'), sink('gone')]);
-  await first.append(commitOf('s', someRecords(3)));
-  seams.set(60_000);
-  await first.append(commitOf('s', someRecords(2)));
-  await first.register([source('s')], [sink('a')]);
-  await settleAll(first, 'a');
-  await first[Symbol.asyncDispose]();
+  it('does not trim the pages of a running replay', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a')]);
+    const pages = await fill(journal);
+    await settleAll(journal, 'a');
+    const { total } = await journal.openReplay(1, 'a', { kind: 'stored' });
 
-  await using journal = await openJournal(options);
-  await journal.register([source('s')], [sink('a')]);
+    const more = await fill(journal);
 
-  await expect.poll(() => journal.usage().records).toBe(2);
-  const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
-  expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
-  expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
-});
+    expect(total).toBe(pages);
+    expect(more).toBe(0);
+    expect(journal.usage().pages).toBe(pages);
+  });
 
-it('abandons nothing of a sink that comes back into the configuration at the start', async () => {
-  const seams = seamsAt(1000);
-  const dataDir = await temporaryDirectory();
-  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
-  const first = await openJournal(options);
-  await first.register([source('s')], [sink('a'), sink('back')]);
-  await first.append(commitOf('s', someRecords(3)));
-  await first.register([source('s')], [sink('a')]);
-  await first[Symbol.asyncDispose]();
-  seams.set(60_000);
-  const second = await openJournal(options);
-  await second.register([source('s')], [sink('a'), sink('back')]);
-  await second[Symbol.asyncDispose]();
+  it('lets a sink that may skip go on without the oldest, and says which range', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
+    await fill(journal);
+    await settleAll(journal, 'a');
 
-  await using journal = await openJournal(options);
+    const more = await fill(journal);
 
-  expect((await journal.lanes('back'))[0]?.pending).toBe(3);
-});
+    const { rows, skipped } = await journal.ledger();
+    const lake = rows.find(({ sink: name }) => name === 'lake');
+    expect(more).toBeGreaterThan(10);
+    expect(rows.every(isBalanced)).toBe(true);
+    expect(lake?.totals.skipped).toBeGreaterThan(0);
+    expect(skipped).toMatchObject([
+      { sink: 'lake', source: 's', lane: 'live', from: 500, to: 900, records: lake?.totals.skipped },
+    ]);
+  });
 
-it('keeps a page of which a sink has settled only a part', async () => {
-  const seams = seamsAt(1000);
-  const dataDir = await temporaryDirectory();
-  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
-  const first = await openJournal(options);
-  await first.register([source('s')], [sink('a')]);
-  await first.append(commitOf('s', someRecords(3)));
-  await first.append(commitOf('s', someRecords(3, { prefix: 'second' })));
-  await first.settle('a', live, 4 as Position, [], { acknowledged: 4 });
-  await first[Symbol.asyncDispose]();
-  seams.set(60_000);
+  it('counts a record that was skipped in flight and delivered after all as delivered', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);
+    await fill(journal);
+    await settleAll(journal, 'a');
+    await journal.append(commitOf('s', heavy(200)));
+    const before = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake')?.totals;
 
-  await using journal = await openJournal(options);
+    await journal.settle('lake', live, 2 as Position, [], { acknowledged: 2 });
 
-  await expect.poll(() => journal.usage().pages).toBe(1);
-  const [page] = await journal.read('a', live, 4 as Position, 10);
-  expect(page?.records.map(({ uid }) => uid)).toEqual(['second2', 'second3']);
-});
+    const after = (await journal.ledger()).rows.find(({ sink: name }) => name === 'lake');
+    expect(before?.skipped).toBeGreaterThan(2);
+    expect(after?.totals).toMatchObject({ acknowledged: 2, skipped: (before?.skipped ?? 0) - 2 });
+    expect((await journal.ledger()).skipped).toMatchObject([{ sink: 'lake', source: 's', records: after?.totals.skipped }]);
+    expect(after !== undefined && isBalanced(after)).toBe(true);
+  });
 
-it('keeps connector versions while a page or a letter needs them', async () => {
-  const seams = seamsAt(1000);
-  const dataDir = await temporaryDirectory();
-  const options = journalOptions(dataDir, { seams, keepMs: 5000 });
-  const first = await openJournal(options);
-  await first.register([source('s')], [sink('a')]);
-  await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h1', text: 'one' } }));
-  seams.set(60_000);
-  await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h2', text: 'two' } }));
-  await settleAll(first, 'a');
-  await first[Symbol.asyncDispose]();
+  it('forgets ids beyond overlap and sweep under pressure, and no others', async () => {
+    const day = 86_400_000;
+    const seams = seamsAt(10 * day);
+    await using journal = await (await place(seams, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a')]);
+    const old = { day: 1, id: 'aa'.repeat(16), fingerprint: 'cc'.repeat(8) };
+    const young = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+    await journal.append({ source: 's', seen: [old] });
+    seams.set(12 * day);
+    await journal.append({ source: 's', seen: [young] });
 
-  await using journal = await openJournal(options);
+    await fill(journal);
 
-  await expect.poll(() => journal.connectorText('h1')).toBeUndefined();
-  expect(await journal.connectorText('h2')).toBe('two');
+    expect(await journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
+  });
+
+  it('keeps the ids of a source that pauses for want of room, however long that lasts', async () => {
+    const day = 86_400_000;
+    const seams = seamsAt(10 * day);
+    await using journal = await (await place(seams, { maxBytes: smallest }))();
+    await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
+    const read = { day: 9, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+    await journal.append({ source: 's', seen: [read] });
+    seams.set(12 * day);
+
+    await fill(journal);
+
+    expect(await journal.seen('s', [read])).toEqual([[read.fingerprint]]);
+  });
+
+  it('keeps the ids of a window for as long as it is being read, however long that takes', async () => {
+    const day = 86_400_000;
+    const seams = seamsAt(10 * day);
+    await using journal = await (await place(seams, { maxBytes: smallest }))();
+    await journal.register([{ ...source('s'), seenPinnedMs: 300_000 }], [sink('a')]);
+    const first = { day: 8, id: 'bb'.repeat(16), fingerprint: 'cc'.repeat(8) };
+    const window = { key: 'w', lane: 'live' as const, from: 8 * day, to: 9 * day + 1, ...zeroCounts() };
+    await journal.append({ source: 's', seen: [first], window });
+    seams.set(12 * day);
+    await journal.append({ source: 's', seen: [{ ...first, day: 9, id: 'dd'.repeat(16) }], window });
+
+    await fill(journal);
+
+    expect(await journal.seen('s', [first])).toEqual([[first.fingerprint]]);
+  });
+
+  it('forgets ids of records without a time by the day of their receipt', async () => {
+    const day = 86_400_000;
+    const seams = seamsAt(10 * day);
+    const open = await place(seams);
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    const [old, young] = ['aa', 'bb'].map((byte) => ({ day: 0, id: byte.repeat(16), fingerprint: 'cc'.repeat(8) }));
+    if (old === undefined || young === undefined) throw new Error('no ids');
+    await first.append({ source: 's', seen: [old] });
+    seams.set(100 * day);
+    await first.append({ source: 's', seen: [young] });
+    const both = await first.seen('s', [old, young]);
+    seams.set(115 * day);
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+
+    await expect.poll(() => journal.seen('s', [old, young])).toEqual([[], [young.fingerprint]]);
+    expect(both).toEqual([[old.fingerprint], [young.fingerprint]]);
+  });
+
+  it('forgets the ids of a day that nobody touched for long enough, at the next start', async () => {
+    const day = 86_400_000;
+    const seams = seamsAt(10 * day);
+    const open = await place(seams);
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    const seen = Array.from({ length: 12_000 }, (_none, index) => ({
+      day: 1,
+      id: index.toString(16).padStart(32, '0'),
+      fingerprint: 'cc'.repeat(8),
+    }));
+    await first.append({ source: 's', seen });
+    seams.set(111 * day);
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+
+    await expect.poll(() => journal.seen('s', seen.slice(-1))).toEqual([[]]);
+  });
+
+  it.each([
+    { what: 'a day back', steps: [-86_400_000] },
+    { what: 'a day back and forth', steps: [-86_400_000, 86_400_000] },
+    { what: 'years ahead', steps: [3 * 365 * 86_400_000] },
+    { what: 'to 1970 and back', steps: [-1_700_000_000_000, 1_700_000_000_000] },
+  ])('keeps pages, ids and ledger rows as long as asked while the wall clock steps $what', async ({ steps }) => {
+    const seams = seamsAt(1_800_000_000_000);
+    const open = await place(seams);
+    const seen = [{ day: 5, id: 'ab'.repeat(16), fingerprint: 'cc'.repeat(8) }];
+    for (const [index, byMs] of [0, ...steps].entries()) {
+      seams.step(byMs);
+      await using journal = await open();
+      await journal.register([source('s')], [sink('a')]);
+      await journal.append({ ...commitOf('s', someRecords(2, { prefix: `p${index}-`, received: seams.clock.now() })), seen });
+      await settleAll(journal, 'a');
+    }
+
+    const journal = await open();
+    await journal.register([source('s')], [sink('a')]);
+    const kept = {
+      pages: journal.usage().pages,
+      seen: await journal.seen('s', seen),
+      windows: await journal.windows('s', 0, 5000),
+    };
+    await journal[Symbol.asyncDispose]();
+
+    expect(kept).toMatchObject({ pages: steps.length + 1, seen: [['cc'.repeat(8)]], windows: [{ new: 2 * (steps.length + 1) }] });
+    expect(await open.problems()).toEqual([]);
+  });
+
+  it('abandons what an orphan left beyond keep, and counts it', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a'), sink('gone')]);
+    await first.append(commitOf('s', someRecords(3)));
+    seams.set(60_000);
+    await first.append(commitOf('s', someRecords(2)));
+    await first.register([source('s')], [sink('a')]);
+    await settleAll(first, 'a');
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+    await journal.register([source('s')], [sink('a')]);
+
+    await expect.poll(() => journal.usage().records).toBe(2);
+    const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
+    expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
+    expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
+  });
+
+  it('abandons nothing of a sink that comes back into the configuration at the start', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a'), sink('back')]);
+    await first.append(commitOf('s', someRecords(3)));
+    await first.register([source('s')], [sink('a')]);
+    await first[Symbol.asyncDispose]();
+    seams.set(60_000);
+    const second = await open();
+    await second.register([source('s')], [sink('a'), sink('back')]);
+    await second[Symbol.asyncDispose]();
+
+    await using journal = await open();
+    await journal.register([source('s')], [sink('a'), sink('back')]);
+
+    expect((await journal.lanes('back'))[0]?.pending).toBe(3);
+  });
+
+  it('keeps a page of which a sink has settled only a part', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    await first.append(commitOf('s', someRecords(3)));
+    await first.append(commitOf('s', someRecords(3, { prefix: 'second' })));
+    await first.settle('a', live, 4 as Position, [], { acknowledged: 4 });
+    await first[Symbol.asyncDispose]();
+    seams.set(60_000);
+
+    await using journal = await open();
+
+    await expect.poll(() => journal.usage().pages).toBe(1);
+    const [page] = await journal.read('a', live, 4 as Position, 10);
+    expect(page?.records.map(({ uid }) => uid)).toEqual(['second2', 'second3']);
+  });
+
+  it('keeps connector versions while a page or a letter needs them', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h1', text: 'one' } }));
+    seams.set(60_000);
+    await first.append(commitOf('s', someRecords(1), { connector: { name: 'c', hash: 'h2', text: 'two' } }));
+    await settleAll(first, 'a');
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+
+    await expect.poll(() => journal.connectorText('h1')).toBeUndefined();
+    expect(await journal.connectorText('h2')).toBe('two');
+  });
+
+  it('makes room when a poll asks for it, although nothing is appended meanwhile', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a')]);
+    await fill(journal);
+    await settleAll(journal, 'a');
+
+    await expect.poll(() => journal.hasRoom()).toBe(true);
+  });
 });
 
 /** A small disk of its own, where the machine lets us mount one. */
@@ -343,15 +353,6 @@ it('starts again on a full disk and delivers', async ({ skip }) => {
   await journal.settle('a', live, 1000 as Position, [], { acknowledged: 1000 });
 
   expect(await journal.lanes('a')).toEqual([]);
-});
-
-it('makes room when a poll asks for it, although nothing is appended meanwhile', async () => {
-  await using journal = await temporaryJournal({ maxBytes: smallest });
-  await journal.register([source('s')], [sink('a')]);
-  await fill(journal);
-  await settleAll(journal, 'a');
-
-  await expect.poll(() => journal.hasRoom()).toBe(true);
 });
 
 it('gives up its ballast on a full disk, so that offsets are kept', async ({ skip }) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
 import { isBalanced } from '../../src/journal/counts.ts';
 import {
@@ -16,10 +17,13 @@ import {
   type StoredRecord,
   withPageCache,
 } from '../../src/journal/index.ts';
+import { openPostgres } from '../../src/journal/postgres/open.ts';
+import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
 import { fewOrMany } from '../thorough.ts';
 import { commitOf, connector, journalOptions, seamsAt, sink, someRecords, source } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
 import { openMemoryJournal } from './memory/journal.ts';
+import { postgresEngine } from './places.ts';
 
 // The journal against the simplest thing that could keep the same promises: arrays.
 
@@ -116,6 +120,22 @@ async function onDisk(): Promise<Place> {
     async remove() {
       await Promise.all(directories.map((path) => rm(path, { recursive: true, force: true })));
     },
+  };
+}
+
+async function inPostgres(): Promise<Place> {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const engine = postgresEngine(url, schema);
+  return {
+    async open(seams) {
+      const options = { engine, seams, maxBytes: 8 * 1024 * 1024, keepMs: 5000, log: silentLog(), lockWaitMs: 0 };
+      return withPageCache(await openPostgres(engine, options, () => seams.clock.now()), 100_000);
+    },
+    // Whoever comes next need not wait for the lease of one that is gone.
+    crash: () => onServer(url, async (client) => void (await client.query(`UPDATE ${schema}.members SET expires = now()`))),
+    reopen: async () => undefined,
+    remove: async () => undefined,
   };
 }
 
@@ -365,9 +385,12 @@ const play =
     }
   };
 
-it('does what arrays would do, through trims, full journals, reopenings and crashes', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), play(onDisk)), {
-    numRuns: fewOrMany(8, 25),
+it.each([
+  { where: 'on disk', place: onDisk, runs: fewOrMany(8, 25) },
+  ...(hasPostgres() && fewOrMany(0, 1) === 1 ? [{ where: 'in PostgreSQL', place: inPostgres, runs: 12 }] : []),
+])('does $where what arrays would do, through trims, full journals, reopenings and crashes', async ({ place, runs }) => {
+  await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), play(place)), {
+    numRuns: runs,
     examples: [
       // A sink added after a trim to empty, a crash right after a settle, a full journal with a sink that skips.
       [

@@ -1,9 +1,11 @@
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
 import type { PostgresEngine } from '../../src/journal/contract/open.ts';
-import { type Journal, type JournalOptions, openJournal } from '../../src/journal/index.ts';
+import { checkJournal, type Journal, type JournalOptions, openJournal } from '../../src/journal/index.ts';
+import { checkPostgres } from '../../src/journal/postgres/check.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
+import { fewOrMany } from '../thorough.ts';
 import { journalOptions, temporaryDirectory } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
 import { openMemoryJournal } from './memory/journal.ts';
@@ -11,17 +13,21 @@ import { openMemoryJournal } from './memory/journal.ts';
 /** Limits of a journal that a test sets. */
 export type Limits = Partial<Pick<JournalOptions, 'maxBytes' | 'keepMs'>>;
 
-/** Makes a place for a journal. What it returns opens the journal, each time with what the one before left there. */
-export type Place = (seams?: Seams, limits?: Limits) => Promise<() => Promise<Journal>>;
+/** Opens the journal of a place, each time with what the one before left there; `problems` looks at every page of it. */
+type Opening = (() => Promise<Journal>) & { problems(): Promise<readonly string[]> };
+
+/** Makes a place for a journal. */
+export type Place = (seams?: Seams, limits?: Limits) => Promise<Opening>;
 
 export const onDisk: Place = async (seams = systemSeams(), limits = {}) => {
   const dataDir = await temporaryDirectory();
-  return () => openJournal(journalOptions(dataDir, { seams, ...limits }));
+  const open = (): Promise<Journal> => openJournal(journalOptions(dataDir, { seams, ...limits }));
+  return Object.assign(open, { problems: async () => (await checkJournal(dataDir)).problems });
 };
 
 export const inMemory: Place = async (seams = systemSeams()) => {
   const disk = emptyDisk({ strict: true, now: () => seams.clock.now() });
-  return async () => openMemoryJournal(disk);
+  return Object.assign(async () => openMemoryJournal(disk), { problems: async () => [] });
 };
 
 export const postgresEngine = (url: string, schema: string, name = 'one'): PostgresEngine => ({
@@ -39,7 +45,8 @@ export const inPostgres: Place = async (seams = systemSeams(), { maxBytes = 16 *
   const schema = temporarySchema(url);
   const engine = postgresEngine(url, schema);
   const options = { maxBytes, keepMs, seams, log: silentLog(), lockWaitMs: 0 };
-  return () => openPostgres(engine, { engine, ...options }, () => seams.clock.now());
+  const open = (): Promise<Journal> => openPostgres(engine, { engine, ...options }, () => seams.clock.now());
+  return Object.assign(open, { problems: async () => (await checkPostgres(engine)).problems });
 };
 
 /** The engines that keep a journal through restarts, for `describe.each`. */
@@ -47,3 +54,6 @@ export const engines = [
   { kind: 'on disk', place: onDisk },
   ...(hasPostgres() ? [{ kind: 'in PostgreSQL', place: inPostgres }] : []),
 ];
+
+/** As `engines`, the database only among the long tests. */
+export const enginesWhereThorough = () => (fewOrMany(0, 1) === 1 ? engines : engines.slice(0, 1));

@@ -2,7 +2,7 @@
 // statement in no order but by data, so each reads from the one that it must follow; no row is written twice. What comes back says whether
 // the fence held and whether it was done. It is known by its attempt: asked again after a lost answer, it is done once.
 import { sourceCounters } from '../counts.ts';
-import type { AppendedPage, Commit, RecordLog } from '../journal.ts';
+import type { AppendedPage, Commit, NewPage, RecordLog } from '../journal.ts';
 import { appendedPage, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
@@ -150,14 +150,17 @@ function countParts({ core: { db }, commit, rows, source, before, attempt }: Sta
     ...add('ids', seen.length),
     `attempts = ${withAttempt('c.attempts', attemptId)}`,
   ];
-  const lane = `lane AS (SELECT l.source FROM ${db.s}.lanes l, fence WHERE l.source = ${id} AND l.kind = ${values.add(kindNumber(page?.lane ?? 'live'), 'smallint')}
-    AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`;
   const from = page === undefined ? 'fence' : 'lane';
   return [
-    ...(page === undefined ? [] : [lane]),
+    ...(page === undefined ? [] : [lanePart(db.s, page, id, before, values)]),
     `counted AS (UPDATE ${db.s}.counters c SET ${sets.join(', ')} FROM ${from} WHERE c.source = ${id} AND NOT ${attemptId} = ANY(c.attempts) RETURNING c.source)`,
   ];
 }
+
+/** The lane as this process remembers it: where it is another, nothing is written. */
+const lanePart = (s: string, page: NewPage, source: string, before: number, values: Values): string =>
+  `lane AS (SELECT l.source FROM ${s}.lanes l, fence WHERE l.source = ${source} AND l.kind = ${values.add(kindNumber(page.lane), 'smallint')}
+    AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`;
 
 const rowColumns =
   'source, kind, first, count, received, received_last, min_time, max_time, connector_name, connector_hash, tenant, labels, raw_bytes, crc, body';
@@ -196,7 +199,7 @@ function idParts({ core, commit, days }: Statement, values: Values): string[] {
   const { s } = core.db;
   const parts: string[] = [];
   const entries = commit.seen ?? [];
-  const now = values.add(core.time.now(), 'bigint');
+  const now = `${core.time.now()}::bigint`;
   if (entries.length > 0) {
     const columns = [
       values.add(listOf(entries.map(({ day }) => (day === 0 ? noTimeBucket(core) : day))), 'int[]'),
@@ -206,16 +209,17 @@ function idParts({ core, commit, days }: Statement, values: Values): string[] {
     parts.push(`ids AS (INSERT INTO ${s}.seen (source, day, id, fingerprint) SELECT counted.source, e.day, e.id, e.fingerprint
       FROM counted, unnest(${columns.join(', ')}) AS e(day, id, fingerprint) ON CONFLICT DO NOTHING RETURNING 1)`);
   }
-  const touched = values.add(listOf(days), 'int[]');
   if (days.length > 0) {
+    const touched = values.add(listOf(days), 'int[]');
     parts.push(`days AS (INSERT INTO ${s}.seen_days AS d (source, day, touched) SELECT counted.source, e.day, ${now} FROM counted, unnest(${touched}) AS e(day)
       ON CONFLICT (source, day) DO UPDATE SET touched = excluded.touched WHERE d.touched < excluded.touched - ${touchEveryMs} OR d.touched > excluded.touched RETURNING 1)`);
   }
   const { from, to } = commit.window ?? { from: null, to: null };
+  if (typeof from !== 'number' || typeof to !== 'number') return parts;
   // As long as a window is being read, it may be read again from its beginning.
-  const span = typeof from === 'number' && typeof to === 'number' ? [from, to].map((time) => Math.floor(time / dayMs)) : [0, -1];
-  parts.push(`span AS (UPDATE ${s}.seen_days d SET touched = ${now} FROM counted WHERE d.source = counted.source AND d.day BETWEEN ${values.add(span[0], 'int')} AND ${values.add(span[1], 'int')}
-    AND NOT d.day = ANY(${touched}) AND d.touched < ${now} - ${touchEveryMs} RETURNING 1)`);
+  const [first, last] = [from, to].map((time) => values.add(Math.floor(time / dayMs), 'bigint'));
+  parts.push(`span AS (UPDATE ${s}.seen_days d SET touched = ${now} FROM counted WHERE d.source = counted.source AND d.day BETWEEN ${first} AND ${last}
+    AND NOT d.day = ANY(${values.add(listOf(days), 'int[]')}) AND d.touched < ${now} - ${touchEveryMs} RETURNING 1)`);
   return parts;
 }
 

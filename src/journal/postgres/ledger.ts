@@ -44,7 +44,7 @@ export function readLedger({ db }: Core): Promise<Ledger> {
   return db.snapshot((sql) => readLedgerIn(sql, db.s));
 }
 
-async function readLedgerIn(sql: Sql, s: string): Promise<Ledger> {
+export async function readLedgerIn(sql: Sql, s: string): Promise<Ledger> {
   const sources = await sql.query<SourceTotals & { readonly name: string }>(
     `SELECT o.name, ${sourceCounters.map((name) => `c.${name}`).join(', ')} FROM ${s}.sources o JOIN ${s}.counters c ON c.source = o.id ORDER BY o.name COLLATE "C"`,
   );

@@ -87,7 +87,7 @@ INSERT INTO {s}.units (kind, name) VALUES ('upkeep', '');
 const migrations: readonly string[] = [version1];
 
 /** The shape that this program reads and writes. */
-const schemaVersion = migrations.length;
+export const schemaVersion = migrations.length;
 
 interface Meta {
   readonly version: number;
