@@ -1,7 +1,7 @@
 // The daemon's life: opening (journal, registration) -> running (sinks, sources, jobs, admin) -> stopping (sources first, then sinks) -> closed.
 import { type AdminOperations, startAdmin } from '../admin/index.ts';
 import { asPenstockError, PenstockError } from '../base/errors.ts';
-import type { Json } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
@@ -12,6 +12,7 @@ import type { Job, Journal } from '../journal/journal.ts';
 import { JobRunner, type OwnOperations } from '../operate/jobs/runner.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
+import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
 import { liveStatus, type StatusReport } from '../operate/report/status.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { LiveRuntime } from '../runtime/live-runtime.ts';
@@ -31,6 +32,9 @@ interface DaemonSettings {
 }
 
 const logWaitingMs = 1000;
+const shortestSilenceMs = 3_000;
+const longestSilenceMs = 60_000;
+const silencePerSourceMs = 20;
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
   using _waiting = seams.clock.timer(logWaitingMs, () =>
@@ -41,10 +45,12 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
 }
 
 /** A file that an earlier process was asked to apply is older than what this one was started with. */
-async function cancelOldReloads(journal: Journal): Promise<void> {
+async function cancelOldReloads(journal: Journal, replica: string): Promise<void> {
   const waiting = await journal.jobs({ states: ['queued', 'running'] });
   const error = 'the daemon was started anew meanwhile, and read its own file';
-  for (const { id, kind } of waiting) if (kind === 'reload') await journal.updateJob(id, { state: 'cancelled', error });
+  const isOwn = (args: Json): boolean => !isObject(args) || args['replica'] === undefined || args['replica'] === replica;
+  for (const { id, kind, args } of waiting)
+    if (kind === 'reload' && isOwn(args)) await journal.updateJob(id, { state: 'cancelled', error });
 }
 
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
@@ -53,7 +59,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   await using opening = new AsyncDisposableStack();
   const measures = new Measures(seams.clock);
   const journal = measures.timed(opening.use(await openOwnJournal(settings)));
-  await cancelOldReloads(journal);
+  await cancelOldReloads(journal, config.replica.name);
   const userAgent = await userAgentOf(journal, seams);
   const runtime = new LiveRuntime(config, journal, {
     seams,
@@ -77,6 +83,7 @@ export class Daemon implements AsyncDisposable {
   readonly #open: AsyncDisposableStack;
   #jobs: JobRunner | undefined;
   #watching: AsyncDisposable | undefined;
+  #word: Disposable | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -110,11 +117,14 @@ export class Daemon implements AsyncDisposable {
       () => this.reload(),
       seams,
     );
+    this.#keepWord();
     this.#isReady = true;
   }
 
   startJobs(own: OwnOperations = {}): void {
-    this.#jobs ??= this.#open.use(new JobRunner(this.runtime, own));
+    const { journal, replica } = this.#configuration.current;
+    const among = journal.database === undefined ? undefined : replica.name;
+    this.#jobs ??= this.#open.use(new JobRunner(this.runtime, own, among));
   }
 
   /** Applies what has changed in the file, see {@link Configuration.reload}; only once the daemon is started. */
@@ -125,7 +135,7 @@ export class Daemon implements AsyncDisposable {
 
   async status(): Promise<StatusReport> {
     // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
-    return tellAll(await this.#report(), this.#configuration.current.secrets);
+    return tellAll(await this.#answer(), this.#configuration.current.secrets);
   }
 
   async #report(known?: LedgerReport): Promise<StatusReport> {
@@ -139,6 +149,35 @@ export class Daemon implements AsyncDisposable {
     return liveStatus(this.runtime, facts, known);
   }
 
+  /** What is asked of this process: of all replicas together, where several share the journal. */
+  async #answer(known?: LedgerReport): Promise<StatusReport> {
+    const own = await this.#report(known);
+    const { current } = this.#configuration;
+    if (current.journal.database === undefined) return own;
+    const { journal, seams } = this.runtime;
+    await this.#leaveWord();
+    const all = await sharedStatus(current, journal, seams, known);
+    return { ...all, uptime_seconds: own.uptime_seconds, config: own.config };
+  }
+
+  async #leaveWord(): Promise<void> {
+    const { secrets } = this.#configuration.current;
+    await this.runtime.journal.ownership.report(tellAll(replicaReport(this.runtime), secrets));
+  }
+
+  /** Tells the others every few seconds how this replica fares; seldomer where it has much to say. */
+  #keepWord(): void {
+    const { seams, log, sources } = this.runtime;
+    if (this.#configuration.current.journal.database === undefined) return;
+    this.#word = seams.clock.timer(Math.min(longestSilenceMs, shortestSilenceMs + sources.size * silencePerSourceMs), () => {
+      void this.#leaveWord()
+        .catch((error: unknown) => log.debug({ err: error }, 'the other replicas were not told how this one fares'))
+        .finally(() => {
+          if (this.#stopped === undefined) this.#keepWord();
+        });
+    });
+  }
+
   /** Stops polling, gives requests in flight the configured time, checkpoints. */
   stop(): Promise<void> {
     this.#stopped ??= this.#close();
@@ -150,6 +189,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#word?.[Symbol.dispose]();
     await this.#watching?.[Symbol.asyncDispose]();
     await this.#jobs?.[Symbol.asyncDispose]();
     await this.#configuration.close();
@@ -177,7 +217,7 @@ export class Daemon implements AsyncDisposable {
     const { data_dir, secrets } = this.#configuration.current;
     const { journal, seams } = this.runtime;
     const [ledger, { disk }] = await Promise.all([readLedger(journal), this.#measures.read(data_dir, seams.files)]);
-    const page = await readPage(journal, await this.#report(ledger), ledger, { activity: this.#activity, disk });
+    const page = await readPage(journal, await this.#answer(ledger), ledger, { activity: this.#activity, disk });
     return tellAll(page, secrets);
   }
 

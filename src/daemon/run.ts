@@ -1,5 +1,5 @@
 import { deadline } from '../base/clock.ts';
-import { explain } from '../base/errors.ts';
+import { explain, PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Signal } from '../base/signal.ts';
 import type { Daemon } from './daemon.ts';
@@ -85,8 +85,19 @@ export interface OnceReport {
   readonly pending: Readonly<Record<string, number>>;
 }
 
-/** Collects what is due, delivers all of it, and closes. */
+/** What is pending would never end while others collect. */
+async function refuseBesideOthers({ runtime }: Daemon): Promise<void> {
+  const others = (await runtime.journal.ownership.replicas()) ?? [];
+  if (others.length < 2) return;
+  const names = others.map(({ name }) => name).join(', ');
+  throw new PenstockError('PEN_JOURNAL_LOCKED', `replicas work on this journal (${names}); --once works on it alone`, {
+    fix: 'stop them, or leave the work to them',
+  });
+}
+
+/** Collects what is due, delivers all of it, and closes. Throws PEN_JOURNAL_LOCKED while other replicas live. */
 export async function runOnce(daemon: Daemon, signals: Signals, timeoutMs: number): Promise<OnceReport> {
+  await refuseBesideOthers(daemon);
   const { sources, sinks, seams } = daemon.runtime;
   using limit = deadline(seams.clock, timeoutMs, signals.stop);
   daemon.runtime.startSinks();

@@ -81,6 +81,22 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
   return { job, by: 'here', pending };
 }
 
+/** Leaves the job to the replicas, or does it here where none lives. */
+async function submitToReplicas(config: Config, place: Place, request: JobRequest): Promise<JobOutcome> {
+  if (await hasReplicas(config, place)) return submitToDaemon(config, place, request);
+  return executeHere(await readConfig(place.file, place.seams), place, request);
+}
+
+async function hasReplicas(config: Config, { seams, log }: Place): Promise<boolean> {
+  try {
+    await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer', lockWaitMs: 0 });
+    return ((await journal.ownership.replicas()) ?? []).length > 0;
+  } catch (error) {
+    if (error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') return false;
+    throw error;
+  }
+}
+
 /**
  * Inserts a job into the journal and watches it: the running daemon executes it, or, when there is none, this process does with the same
  * runner, holding the journal's lock. Secrets are read only in the second case. Rejects with PEN_OPERATION_FAILED when the job failed.
@@ -88,6 +104,7 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
 export async function submitJob(place: Place, request: JobRequest): Promise<JobOutcome> {
   const { file, seams } = place;
   const withoutSecrets = await readConfig(file, seams, { withoutSecrets: true });
+  if (withoutSecrets.journal.database !== undefined) return submitToReplicas(withoutSecrets, place, request);
   const daemon = await findDaemon({ dataDir: withoutSecrets.data_dir, files: seams.files });
   if (daemon !== undefined) return submitToDaemon(withoutSecrets, place, request);
   try {

@@ -23,6 +23,10 @@ function noDaemon({ data_dir }: Config, what: string): PenstockError {
   });
 }
 
+/** Where replicas share the journal, it is the one beside this command that is meant. */
+const replicaOf = ({ journal, replica }: Config): { readonly replica?: string } =>
+  journal.database === undefined ? {} : { replica: replica.name };
+
 function failure({ error = 'the daemon did not apply the file', progress }: Job): PenstockError {
   const isRefused = isObject(progress) && progress['refused'] === 'PEN_CONFIG_INVALID';
   // Faults are shown as they are, each with its file, line and column.
@@ -41,7 +45,7 @@ export async function submitReload(config: Config, seams: Seams, signal: AbortSi
   if (!(await isThere())) throw noDaemon(config, 'no daemon runs with this data_dir');
   await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), role: 'observer' });
   const token = uuid(seams.random);
-  const insert = (): Promise<Job> => journal.insertJob('reload', { file: resolve(config.file) }, token);
+  const insert = (): Promise<Job> => journal.insertJob('reload', { file: resolve(config.file), ...replicaOf(config) }, token);
   const { id } = await untilAnswered(insert, seams, answerWithinMs, signal);
   for (let looks = 1; ; looks += 1) {
     const [job] = await journal.jobs({ id });

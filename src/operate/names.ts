@@ -9,13 +9,22 @@ import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
 import { configuredSource } from '../runtime/runtime.ts';
 
+async function refuseBesideReplicas(journal: Journal): Promise<void> {
+  const living = (await journal.ownership.replicas()) ?? [];
+  if (living.length > 0)
+    throw new PenstockError('PEN_JOURNAL_LOCKED', `replicas use this journal: ${living.map(({ name }) => name).join(', ')}`);
+}
+
 /** Names in the journal change only while no daemon uses it. */
 async function alone<T>(configFile: string, seams: Seams, change: (journal: Journal, config: Config) => Promise<T>): Promise<T> {
   const config = await readConfig(configFile, seams);
-  // Opening it would set the mode of data_dir right without a word.
-  await inspectFolder(config.data_dir, seams.files);
+  if (config.journal.database === undefined) {
+    // Opening it would set the mode of data_dir right without a word.
+    await inspectFolder(config.data_dir, seams.files);
+  }
   try {
     await using journal = await openConfiguredJournal(config, { seams, log: silentLog(), lockWaitMs: 0 });
+    await refuseBesideReplicas(journal);
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;

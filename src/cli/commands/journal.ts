@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import { backupJournal, checkJournal, repairJournal } from '../../journal/index.ts';
@@ -14,7 +15,11 @@ interface Options {
 }
 
 async function dataDirOf(configFile: string, seams: Seams): Promise<string> {
-  return (await readConfig(configFile, seams, { withoutSecrets: true })).data_dir;
+  const { data_dir, journal } = await readConfig(configFile, seams, { withoutSecrets: true });
+  if (journal.database === undefined) return data_dir;
+  throw new PenstockError('PEN_USAGE', 'the journal is in PostgreSQL; this command works on a file', {
+    fix: 'back up and check the database with the tools of its operators, such as pg_dump and pg_amcheck',
+  });
 }
 
 /** Shows how many pages of the journal are done. */

@@ -111,9 +111,13 @@ export class JobRunner implements AsyncDisposable {
   readonly #running = new Map<number, RunningJob>();
   readonly #owned: Disposable;
   readonly #looping: Promise<void>;
+  /** What this process is called among replicas; undefined where the journal is its own. */
+  readonly #replica: string | undefined;
   #suspended = 0;
+  #lastRelease: number | undefined;
 
-  constructor(runtime: Runtime, own: OwnOperations = {}) {
+  constructor(runtime: Runtime, own: OwnOperations = {}, replica?: string) {
+    this.#replica = replica;
     this.#runtime = runtime;
     this.#own = own;
     // Whoever owns a source goes on with the jobs on it.
@@ -158,12 +162,26 @@ export class JobRunner implements AsyncDisposable {
   async #look(): Promise<void> {
     const waiting = await this.#runtime.journal.jobs({ states: ['queued', 'running'] });
     for (const job of waiting) if (this.#isToBegin(job) && !waitsForTurn(job, waiting)) this.#begin(job);
+    if (this.#replica !== undefined) await this.#releaseWithOthers();
+  }
+
+  /** Every replica has a loop of each sink: whichever takes the job, all of them end their hold. */
+  async #releaseWithOthers(): Promise<void> {
+    const asked = await this.#runtime.journal.jobs({ kind: 'release', after: this.#lastRelease ?? 0 });
+    const isFirstLook = this.#lastRelease === undefined;
+    this.#lastRelease = asked.at(-1)?.id ?? this.#lastRelease ?? 0;
+    if (isFirstLook) return;
+    for (const { args } of asked) {
+      const { kind, name } = args as { readonly kind: 'source' | 'sink'; readonly name: string };
+      (kind === 'source' ? this.#runtime.sources : this.#runtime.sinks).get(name)?.loop.release();
+    }
   }
 
   /** A reload waits for no long job; what works on a source shares what its owner remembers of it. */
   #isToBegin({ id, kind, args }: Job): boolean {
     if (this.#running.has(id) || this.#suspended > 0) return false;
     if (kind !== 'reload' && this.#running.size >= mostAtOnce) return false;
+    if (kind === 'reload' && isObject(args) && (args['replica'] ?? this.#replica) !== this.#replica) return false;
     const source = sourceOf(args);
     return source === undefined || this.#runtime.journal.ownership.owns(source);
   }

@@ -25,6 +25,16 @@ export interface ConfigStatus {
   readonly refusal: string | undefined;
 }
 
+/** A process among those that share a journal. */
+export interface ReplicaStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly since: number;
+  /** How many it collects and delivers. */
+  readonly sources: number;
+  readonly last_seen: number;
+}
+
 /** What `penstock status --json` prints; field names are stable, times are milliseconds since the epoch. */
 export interface StatusReport {
   readonly running: boolean;
@@ -34,6 +44,8 @@ export interface StatusReport {
   /** Of a running daemon: when its configuration was loaded or last reloaded, and whether the files say something else now. */
   readonly config?: { readonly loaded_at: number; readonly differs_from_file: boolean };
   readonly journal: JournalUsage;
+  /** Who works on the journal, where replicas share it; one that left, or that nothing was heard of for its lease, is not listed. */
+  readonly replicas?: readonly ReplicaStatus[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
   readonly jobs: readonly Job[];

@@ -67,16 +67,30 @@ async function storedSink(
 }
 
 /** The status from the journal alone, when no daemon runs. */
-export async function storedStatus(config: Config, journal: Journal, { clock }: Seams): Promise<StatusReport> {
-  const now = clock.now();
+export async function storedStatus(config: Config, journal: Journal, seams: Seams): Promise<StatusReport> {
   const ledger = await readLedger(journal);
+  const report = await storedReport(config, journal, seams, ledger);
+  return { ...report, problems: problemsOf(report, ledger) };
+}
+
+/** What the journal knows, without what is wrong about it; of the sources in `told` somebody has said more. */
+export async function storedReport(
+  config: Config,
+  journal: Journal,
+  { clock }: Seams,
+  ledger: LedgerReport,
+  told: ReadonlyMap<string, SourceStatus> = new Map(),
+): Promise<Omit<StatusReport, 'problems'>> {
+  const now = clock.now();
   const holds: Holds = new Map((await journal.holds()).map(({ kind, name, hold }) => [`${kind} ${name}`, hold]));
-  const sources = await Promise.all(config.sources.map((source) => storedSource(source, journal, ledger, holds, now)));
+  const sources = await Promise.all(
+    config.sources.map(async (source) => told.get(source.name) ?? storedSource(source, journal, ledger, holds, now)),
+  );
   const sinks = await Promise.all(config.sinks.map((sink) => storedSink(sink, journal, ledger, holds, now)));
   const configured = new Set(config.sinks.map(({ name }) => name));
   const orphan_sinks = Object.keys(ledger.sinks).filter((name) => !configured.has(name));
   const jobs = await journal.jobs();
-  const report = {
+  return {
     running: false,
     version: packageVersion,
     at: now,
@@ -86,5 +100,4 @@ export async function storedStatus(config: Config, journal: Journal, { clock }: 
     jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-10),
     orphan_sinks,
   };
-  return { ...report, problems: problemsOf(report, ledger) };
 }

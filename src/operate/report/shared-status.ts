@@ -1,0 +1,115 @@
+// The status of a journal that several replicas work on: each leaves word of its own sources and sinks, and whoever asks puts them together.
+import { isObject } from '../../base/json.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { SourceStatus } from '../../collect/source.ts';
+import type { Config } from '../../config/config.ts';
+import type { SinkStatus } from '../../deliver/status.ts';
+import type { Journal, Replica } from '../../journal/journal.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { type LedgerReport, readLedger } from './ledger.ts';
+import { type Problem, problemsOf, type ReplicaStatus, type StatusReport } from './status.ts';
+import { storedReport } from './stored-status.ts';
+
+/** What a replica says of itself. */
+interface ReplicaReport {
+  readonly sources: readonly SourceStatus[];
+  readonly sinks: readonly SinkStatus[];
+}
+
+/** What this process says of itself to those who share its journal. */
+export function replicaReport({ sources, sinks }: Runtime): ReplicaReport {
+  return {
+    sources: [...sources.values()].map(({ loop }) => loop.status()),
+    sinks: [...sinks.values()].map(({ loop }) => loop.status()),
+  };
+}
+
+function reportOf({ report }: Replica): ReplicaReport {
+  if (!isObject(report)) return { sources: [], sinks: [] };
+  const { sources, sinks } = report as unknown as ReplicaReport;
+  return { sources: sources ?? [], sinks: sinks ?? [] };
+}
+
+function shownReplica({ name, version, since, sources, lastSeen }: Replica): ReplicaStatus {
+  return { name, version, since, sources, last_seen: lastSeen };
+}
+
+/** States of a sink, the worst first: the sink of one replica that holds needs a person, whatever the others do. */
+const states: readonly SinkStatus['state'][] = ['hold', 'retrying', 'starting', 'delivering', 'idle', 'stopped', 'disabled'];
+
+function worst(all: readonly SinkStatus[]): SinkStatus['state'] {
+  return states.find((state) => all.some((one) => one.state === state)) ?? 'idle';
+}
+
+const latest = (times: readonly (number | undefined)[]): number | undefined =>
+  times.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
+
+/** One sink over the loops that all replicas have of it; counts are the ledger's. */
+function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkStatus {
+  if (live.length === 0) return stored;
+  const hold = live.find((one) => one.hold !== undefined)?.hold;
+  const error = live.flatMap(({ last_error }) => last_error ?? []).sort((a, b) => b.at - a.at)[0];
+  const taken = latest(live.map(({ last_acknowledged }) => last_acknowledged));
+  return {
+    ...stored,
+    state: worst(live),
+    hold,
+    in_flight: live.reduce((sum, { in_flight }) => sum + in_flight, 0),
+    ...(taken === undefined ? {} : { last_acknowledged: taken }),
+    ...(error === undefined ? {} : { last_error: error }),
+    endpoints: live.flatMap(({ endpoints }) => endpoints),
+    warnings: [...new Set(live.flatMap(({ warnings }) => warnings))],
+  };
+}
+
+function replicaProblems(replicas: readonly Replica[], sources: readonly SourceStatus[]): Problem[] {
+  const versions = [...new Set(replicas.map(({ version }) => version))];
+  const mixed: Problem[] =
+    versions.length < 2
+      ? []
+      : [{ level: 'warning', where: 'replicas', what: `replicas run versions ${versions.join(', ')}`, fix: 'finish the update' }];
+  const idle = sources.filter(({ state }) => state === 'stopped');
+  const free: Problem[] =
+    idle.length === 0
+      ? []
+      : [
+          {
+            level: 'warning',
+            where: `source ${idle[0]?.name}`,
+            what: `no replica has said yet that it collects it${idle.length === 1 ? '' : `, nor ${idle.length - 1} others`}`,
+          },
+        ];
+  return [...mixed, ...free];
+}
+
+/** The same for each replica's file: what the database knows, with what each replica last said of its part. */
+export async function sharedStatus(config: Config, journal: Journal, seams: Seams, known?: LedgerReport): Promise<StatusReport> {
+  const ledger = known ?? (await readLedger(journal));
+  const replicas = (await journal.ownership.replicas()) ?? [];
+  const reports = replicas.map(reportOf);
+  const told = new Map(reports.flatMap(({ sources }) => sources).map((one) => [one.name, counted(one, ledger)]));
+  const stored = await storedReport(config, journal, seams, ledger, told);
+  const sinks = stored.sinks.map((one) =>
+    one.state === 'disabled'
+      ? one
+      : folded(
+          one,
+          reports.flatMap((report) => report.sinks.filter(({ name }) => name === one.name)),
+        ),
+  );
+  const report = {
+    ...stored,
+    running: replicas.length > 0,
+    version: replicas[0]?.version ?? stored.version,
+    sinks,
+    replicas: replicas.map(shownReplica),
+  };
+  const problems = replicas.length === 0 ? [] : replicaProblems(replicas, stored.sources);
+  return { ...report, problems: [...problemsOf(report, ledger), ...problems] };
+}
+
+/** Counts of the ledger, which go on where another replica takes the source over. */
+function counted(status: SourceStatus, { sources }: LedgerReport): SourceStatus {
+  const { fetched = 0, new: fresh = 0, duplicate = 0, excluded = 0, unreadable = 0 } = sources[status.name] ?? {};
+  return { ...status, records: { fetched, new: fresh, duplicate, excluded, unreadable } };
+}
