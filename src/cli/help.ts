@@ -55,6 +55,7 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock validate --without-secrets --json  # in CI, where there are no secrets',
   ],
   check: ['penstock check -c penstock.yaml            # before the first run, and after every change of a credential'],
+  doctor: ['penstock doctor -c penstock.yaml           # on the machine that runs it, with or without the daemon'],
   preview: [
     'penstock preview SOURCE --limit 1          # does the source answer, and is the event what you expect?',
     'penstock preview SOURCE --json | jq .',

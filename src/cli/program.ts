@@ -17,6 +17,7 @@ const families: readonly Family[] = [
   { commands: ['init'], load: () => import('./commands/init.ts') },
   { commands: ['validate'], load: () => import('./commands/validate.ts') },
   { commands: ['check', 'preview'], load: () => import('./commands/check.ts') },
+  { commands: ['doctor'], load: () => import('./commands/doctor.ts') },
   { commands: ['run'], load: () => import('./commands/run.ts') },
   { commands: ['reload'], load: () => import('./commands/reload.ts') },
   { commands: ['status', 'health'], load: () => import('./commands/status.ts') },

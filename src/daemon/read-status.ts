@@ -20,6 +20,12 @@ export async function readStatus(configFile: string, seams: Seams): Promise<Stat
   );
 }
 
+/** The running daemon's status; undefined where none answers, also because there is no such configuration. */
+export async function runningStatus(configFile: string, seams: Seams): Promise<StatusReport | undefined> {
+  const daemon = await daemonOf(configFile, seams).catch(() => undefined);
+  return daemon === undefined ? undefined : ((await daemon.status()) as StatusReport);
+}
+
 /** True when the daemon of this configuration answers on its socket. */
 export async function isAlive(configFile: string, seams: Seams): Promise<boolean> {
   return (await daemonOf(configFile, seams)) !== undefined;

@@ -3,5 +3,6 @@ export type * from './journal.ts';
 export { openJournal } from './open.ts';
 export { pageCacheBytes, withPageCache } from './records/page-cache.ts';
 export { backupJournal } from './sqlite/repair/backup.ts';
-export { checkJournal } from './sqlite/repair/check.ts';
+export { checkJournal, glanceAtJournal } from './sqlite/repair/check.ts';
 export { repairJournal } from './sqlite/repair/repair.ts';
+export { ballastBytes } from './sqlite/upkeep/room.ts';

@@ -53,6 +53,37 @@ export async function checkJournal(
   }
 }
 
+/** What can be seen of a journal at once. */
+interface JournalGlance {
+  /** undefined: there is none yet. */
+  readonly version: number | undefined;
+  /** The version that this program reads and writes; it brings older ones there when the daemon starts. */
+  readonly ownVersion: number;
+  /** With its WAL. */
+  readonly bytes: number;
+  /** undefined: the file is not there. */
+  readonly ballastBytes: number | undefined;
+}
+
+/** Looks at a journal without reading it, also beside a running daemon. Throws as {@link checkJournal} does. */
+export async function glanceAtJournal(dataDir: string): Promise<JournalGlance> {
+  const { journal, ballast } = journalPaths(dataDir);
+  const sizeOf = (path: string): Promise<number | undefined> =>
+    fs
+      .stat(path)
+      .then(({ size }) => size)
+      .catch(() => undefined);
+  const [bytes, wal, ballastBytes] = await Promise.all([sizeOf(journal), sizeOf(`${journal}-wal`), sizeOf(ballast)]);
+  if (bytes === undefined) return { version: undefined, ownVersion: schemaVersion, bytes: 0, ballastBytes };
+  await inspectDirectory(dataDir, fs);
+  const db = openDatabase(journal, { readOnly: true });
+  try {
+    return { version: checkVersion(db, journal), ownVersion: schemaVersion, bytes: bytes + (wal ?? 0), ballastBytes };
+  } finally {
+    db.close();
+  }
+}
+
 async function checkPages(
   db: DatabaseSync,
   path: string,

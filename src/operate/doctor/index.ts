@@ -1,0 +1,181 @@
+// What stands between a configuration and a daemon that runs for years: the machine, not the data.
+import { dirname, resolve } from 'node:path';
+import { explain, PenstockError } from '../../base/errors.ts';
+import { inspectFolder } from '../../base/own-folder.ts';
+import { formatDuration, formatSize } from '../../base/quantity.ts';
+import type { Seams } from '../../base/seams.ts';
+import type { Config } from '../../config/config.ts';
+import { ballastBytes, glanceAtJournal } from '../../journal/index.ts';
+import { readConfig, readDataDir } from '../../runtime/read-config.ts';
+import type { StatusReport } from '../report/status.ts';
+import { type Diagnosis, ofError, ok, warning, wrong } from './diagnosis.ts';
+import { ofNetwork } from './network.ts';
+
+interface Patient {
+  /** The configuration. */
+  readonly file: string;
+  readonly seams: Seams;
+  readonly version: string;
+  /** What the running daemon says; undefined where none answers. */
+  readonly daemon: StatusReport | undefined;
+}
+
+/** Looks at everything, in the order in which it is to be mended. Changes nothing and sends no credential. */
+export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
+  const { file, seams } = patient;
+  const { config, found } = await ofConfiguration(patient);
+  const dataDir = config?.data_dir ?? (await readDataDir(file, seams).catch(() => undefined));
+  const onDisk = dataDir === undefined ? [] : await ofDataDir(dataDir, config, patient);
+  const outside = config === undefined ? [] : [...(await ofSecrets(config, seams)), ...(await ofNetwork(config, seams))];
+  return [...found, ...ofDaemon(patient), ...onDisk, ...outside];
+}
+
+/** What is missing in this shell may be there for the daemon, so it is an error only where none runs. */
+async function ofConfiguration({
+  file,
+  seams,
+  daemon,
+}: Patient): Promise<{ readonly config?: Config; readonly found: Diagnosis[] }> {
+  const check = 'configuration';
+  try {
+    const config = await readConfig(file, seams);
+    return {
+      config,
+      found: [ok(check, counted(file, config)), ...config.warnings.map(({ what, fix }) => warning(check, what, fix))],
+    };
+  } catch (error) {
+    const config = await readConfig(file, seams, { withoutSecrets: true }).catch(() => undefined);
+    const faults =
+      error instanceof PenstockError && Array.isArray(error.cause) ? (error.cause as readonly { readonly what: string }[]) : [];
+    const first = explain(error).split('\n')[0] ?? '';
+    const more = faults.length > 1 ? `; and ${faults.length - 1} more` : '';
+    const fix = `see "penstock validate -c ${file}"`;
+    if (config === undefined) return { found: [wrong(check, `${first}${more}`, fix)] };
+    if (daemon !== undefined)
+      return { config, found: [ok(check, `${counted(file, config)}; its secrets are not in this shell`)] };
+    return { config, found: [wrong(check, `${first}${more}`, fix)] };
+  }
+}
+
+const counted = (file: string, { sources, sinks }: Config): string => `${file}: ${sources.length} sources, ${sinks.length} sinks`;
+
+function ofDaemon({ daemon, version, file }: Patient): Diagnosis[] {
+  if (daemon === undefined)
+    return [warning('daemon', 'none answers; nothing is collected or delivered', 'start it: penstock run')];
+  const errors = daemon.problems.filter(({ level }) => level === 'error').length;
+  const up = `penstock ${daemon.version}, up ${formatDuration((daemon.uptime_seconds ?? 0) * 1000)}`;
+  const state =
+    errors === 0 ? ok('daemon', up) : wrong('daemon', `${up}; ${errors} problems`, `see "penstock status -c ${file}"`);
+  const versions =
+    daemon.version === version
+      ? []
+      : [warning('daemon', `this command is penstock ${version}`, 'restart the daemon with the newer one')];
+  const loaded = daemon.config?.loaded_at ?? daemon.at;
+  const differs = daemon.config?.differs_from_file === true;
+  const age = formatDuration(daemon.at - loaded);
+  const newer = differs
+    ? warning(
+        'file',
+        `it, or that of a connector, says something else than what was loaded ${age} ago`,
+        `penstock reload -c ${file}`,
+      )
+    : ok('file', `what runs was loaded from it ${age} ago`);
+  return [state, ...versions, newer];
+}
+
+async function ofDataDir(dataDir: string, config: Config | undefined, { seams, daemon }: Patient): Promise<Diagnosis[]> {
+  const { files } = seams;
+  const stat = await files.stat(dataDir).catch(() => undefined);
+  const owned =
+    stat === undefined
+      ? warning('data_dir', `${dataDir} is not there yet`, 'the daemon makes it when it starts')
+      : await inspectFolder(dataDir, files).then(
+          () => ok('data_dir', `${dataDir}, mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}, nobody else may write it`),
+          (error: unknown) => ofError('data_dir', error),
+        );
+  const maxBytes = config?.journal.maxBytes;
+  try {
+    const glance = await glanceAtJournal(dataDir);
+    const disk = maxBytes === undefined ? [] : [ofDisk(await freeAt(dataDir, files), maxBytes, glance)];
+    const ballast =
+      maxBytes === undefined || glance.version === undefined ? [] : [ofBallast(maxBytes, glance, daemon !== undefined)];
+    return [owned, ofSchema(glance, daemon !== undefined), ...disk, ...ballast];
+  } catch (error) {
+    return [owned, ofError('journal', error)];
+  }
+}
+
+/** Bytes that are free where the folder is, or will be. */
+async function freeAt(path: string, files: Seams['files']): Promise<number> {
+  try {
+    const { bavail, bsize } = await files.statfs(path);
+    return bavail * bsize;
+  } catch (error) {
+    const parent = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
+    return freeAt(parent, files);
+  }
+}
+
+type Glance = Awaited<ReturnType<typeof glanceAtJournal>>;
+
+function ofSchema({ version, ownVersion, bytes }: Glance, isRunning: boolean): Diagnosis {
+  if (version === undefined) return ok('journal', 'there is none yet; the daemon makes it when it starts');
+  const what = `schema version ${version}, ${formatSize(bytes)}`;
+  if (version === ownVersion) return ok('journal', what);
+  const fix = isRunning ? 'restart the daemon with this version' : 'the daemon brings it up to date when it starts';
+  return warning('journal', `${what}; this program writes version ${ownVersion}`, fix);
+}
+
+function ofDisk(free: number, maxBytes: number, { bytes, ballastBytes: standing = 0 }: Glance): Diagnosis {
+  const toCome = Math.max(0, maxBytes - bytes) + Math.max(0, ballastBytes(maxBytes) - standing);
+  const what = `${formatSize(free)} free, the journal may take ${formatSize(toCome)} more`;
+  if (free >= toCome) return ok('disk', what);
+  const fix = 'lower journal.max_bytes, or give data_dir a larger disk: on a full one collection waits';
+  return free < ballastBytes(maxBytes) ? wrong('disk', what, fix) : warning('disk', what, fix);
+}
+
+function ofBallast(maxBytes: number, { ballastBytes: standing }: Glance, isRunning: boolean): Diagnosis {
+  const wanted = ballastBytes(maxBytes);
+  if (standing === wanted) return ok('ballast', `${formatSize(wanted)} in reserve for a full disk`);
+  const what =
+    standing === undefined
+      ? 'there is none: a full disk would find no reserve'
+      : `it has ${formatSize(standing)} instead of ${formatSize(wanted)}`;
+  return warning(
+    'ballast',
+    what,
+    isRunning ? 'free space on the disk; the daemon makes it within seconds' : 'the daemon makes it when it runs',
+  );
+}
+
+const othersRead = 0o077;
+
+/** Secrets that the file names: `${file:}` and the keys of certificates. */
+async function ofSecrets({ file, sources, sinks, admin }: Config, { files }: Seams): Promise<Diagnosis[]> {
+  const text = await files.readFile(file, 'utf8');
+  const named = [...text.matchAll(/\$\{file:([^}]+)\}/g)].map(([, path = '']) => resolve(dirname(file), path));
+  const keys = [...sources, ...sinks].flatMap(({ http }) => http.tls?.key_file ?? []);
+  const all = [...new Set([...named, ...keys, ...(admin.tls === undefined ? [] : [admin.tls.key_file])])];
+  if (all.length === 0) return [ok('secrets', 'none comes from a file')];
+  const found = await Promise.all(
+    all.map(async (path) => {
+      const mode = await files.stat(path).then(
+        ({ mode: bits }) => bits & 0o777,
+        () => undefined,
+      );
+      if (mode === undefined)
+        return [wrong('secrets', `${path} cannot be read`, 'create it, or let the user who runs penstock read it')];
+      if ((mode & othersRead) === 0) return [];
+      return [
+        warning(
+          'secrets',
+          `${path} has mode ${mode.toString(8).padStart(4, '0')}: others may read it`,
+          `chmod 600 ${path}, or 0400 in a mounted secret`,
+        ),
+      ];
+    }),
+  );
+  const bad = found.flat();
+  return bad.length > 0 ? bad : [ok('secrets', `${all.length} files that only their owner may read`)];
+}
