@@ -23,6 +23,7 @@ const longestCode = 100;
 
 /** Carries out a decision, the one place where decisions become outcomes: gives records theirs, forms the batches that are sent again. */
 export function apply(context: LoopContext, batch: Batch, decision: Decision): Applied {
+  if (decision.again !== 'same') for (const { uid } of batch.prepared) context.suspects.forget(uid);
   for (const index of decision.acknowledged) batch.prepared[index]?.open.settle('acknowledged');
   for (const index of decision.unconfirmed) batch.prepared[index]?.open.settle('unconfirmed');
   const delivered = decision.acknowledged.length + decision.unconfirmed.length;
@@ -37,7 +38,8 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
   const again = regroup(context, batch, decision.again, kept);
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
-  for (const part of again) if (suspect !== undefined && part.prepared.includes(suspect)) part.lonelyFailures = 1;
+  for (const part of again)
+    if (suspect !== undefined && part.prepared.includes(suspect)) Object.assign(part, { lonelyFailures: 1, isNamed: true });
   return { again, ...counts };
 }
 

@@ -25,12 +25,19 @@ export class Batch {
   failures = 0;
   /** Cut from a batch that had failed so. */
   isPart = false;
-  /** Failures of a single event that count: with others taken between them, or with nothing else to send. */
+  /** Failures of a single event that count: with others taken between them, or the receiver reached. */
   lonelyFailures = 0;
-  /** Others were taken between its failures, those of what it was cut from included. */
-  isConspicuous = false;
+  /** Of a single event: the sink named it as the one that got no answer. */
+  isNamed = false;
+  /** Failures of a single event in a row with nothing taken between them. */
+  fruitless = 0;
   /** There was nothing else to send. */
   isLast = false;
+  /** How often the receiver was reached between its failures, by something that delivers nothing. */
+  reached = 0;
+  reachedBefore = 0;
+  /** Others were taken between its failures, those of what it was cut from included. */
+  isConspicuous = false;
   /** Refused as the probe of a hold that many refusals caused: the next probe asks with others. */
   standsBack = false;
   /** Failures that were counted against the endpoint, those of what it was cut from included. */

@@ -20,6 +20,7 @@ import { SendPlan } from './send-plan.ts';
 import { Settler } from './settle.ts';
 import { SizeLimits } from './size-limits.ts';
 import { Stall } from './stall.ts';
+import { Suspects } from './suspects.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
@@ -49,6 +50,7 @@ export class LoopContext {
   readonly limit: SendLimit;
   readonly limits: SizeLimits;
   readonly plan: SendPlan;
+  readonly suspects: Suspects;
   readonly sink: OpenSink;
   readonly refusals = new RefusalRate();
   readonly deadLetters: DeadLetters;
@@ -78,6 +80,7 @@ export class LoopContext {
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
     this.limits = new SizeLimits(clock);
     this.plan = new SendPlan(journal, name);
+    this.suspects = new Suspects(journal, log, name);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);

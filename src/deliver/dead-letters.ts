@@ -52,6 +52,15 @@ export class DeadLetters {
     return this.count < this.#most;
   }
 
+  /** {@link queueRetry}, where nobody could do anything about its failure but an operator. */
+  async retryLater(code: string): Promise<void> {
+    try {
+      await this.queueRetry(code);
+    } catch (error) {
+      this.#log.error({ err: error, code }, 'dead letters do not go again by themselves; run penstock dead-letters retry');
+    }
+  }
+
   /** The operation behind `dead-letters retry`, as a job, so that it outlives this process. One that has not begun takes these letters too. */
   async queueRetry(code: string): Promise<void> {
     const kind = 'retry_dead_letters';

@@ -120,6 +120,7 @@ function decideAll(verdict: Verdict, size: number): Decision {
         again: 'same',
         uncertain: upTo(size),
         failure: asFailure(verdict),
+        suspect: verdict.suspect === true && size === 1 ? 0 : undefined,
       };
     case 'hold':
       return { ...nothing, again: 'same', uncertain: verdict.maybeStored === true ? upTo(size) : [], hold: asHold(verdict) };

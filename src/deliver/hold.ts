@@ -129,14 +129,7 @@ export class SinkHold {
 
   async #retryLetters(code: string): Promise<void> {
     this.#refusals.clear();
-    try {
-      await this.#deadLetters.queueRetry(code);
-    } catch (error) {
-      this.#log.error(
-        { err: error, code },
-        'dead letters of the ended hold are not retried by themselves; run penstock dead-letters retry',
-      );
-    }
+    await this.#deadLetters.retryLater(code);
   }
 
   async #noted(kept: Promise<unknown>): Promise<void> {

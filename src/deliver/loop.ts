@@ -104,12 +104,13 @@ export class SinkLoop implements AsyncDisposable {
 
   /** What an earlier process left: a hold, and how many dead letters there are. */
   async #recall(): Promise<void> {
-    const { journal, settings, hold, deadLetters, plan, log, tally, secrets } = this.#context;
+    const { journal, settings, hold, deadLetters, plan, suspects, log, tally, secrets } = this.#context;
     try {
       const held = (await journal.holds()).find(({ kind, name }) => kind === 'sink' && name === settings.name);
       if (held !== undefined) hold.restore(held.hold);
       await deadLetters.recount();
       await plan.recall();
+      await suspects.recall();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explain(error));

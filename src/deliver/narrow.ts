@@ -3,7 +3,7 @@
 // outage nothing is taken, and nobody is to blame.
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
-import type { Decision, Failure } from './decide.ts';
+import type { Decision, Failure, Refusal } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 
 // One failure is daily business. A part of what has failed already needs no second one.
@@ -11,6 +11,14 @@ const patience = 2;
 const parts = 8;
 // What was seen must be so many times likelier when the event is the cause than when the receiver fails now and then.
 const odds = 1e5;
+// Where the sink knows which message got no answer.
+const lowerOdds = 1e4;
+// Of an event while its receiver is found to break with it.
+const mostCopies = 10;
+const mostCopiesOfNamed = 4;
+const fewestReached = 3;
+/** Code of a dead letter that goes again by itself once the receiver took another event. */
+export const untilOthersCode = 'not_taken_alone';
 const tooLargeCode = /413|too_large/;
 
 /** True when the cause of the failure may lie in the batch as it is. */
@@ -57,26 +65,77 @@ function cut(size: number): number[][] {
 }
 
 function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decision: Decision, failure: Failure): Decision {
+  const wasReached = batch.reached > batch.reachedBefore;
   const hasTaken = noteFailure(context, batch, use);
+  batch.isNamed ||= decision.suspect !== undefined;
+  batch.fruitless = hasTaken ? 1 : batch.fruitless + 1;
   batch.isConspicuous ||= hasTaken;
-  if (batch.lonelyFailures > 0 && !hasTaken && !(batch.isConspicuous && batch.isLast)) return decision;
+  batch.reachedBefore = batch.reached;
+  for (const { uid } of batch.prepared) context.suspects.failed(uid, copiesOf(batch));
+  // Nothing else to send, and the sink cannot ask: what was taken before has to do.
+  const isAllThereIs = batch.isConspicuous && batch.isLast && context.sink.sink?.reaches === undefined;
+  const counts = hasTaken || wasReached || isAllThereIs || isNearlyProven(context, batch, use);
+  if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
-  if (!batch.isConspicuous || !isCause(context, batch, use)) return decision;
-  context.limits.blame(use.endpoint, batch.bytes);
-  const reason = `sent alone, it failed ${batch.lonelyFailures} times while other events were taken: ${failure.reason}`;
-  return { ...decision, again: [], uncertain: [], failure: undefined, refused: [{ index: 0, code: 'not_taken', reason }] };
+  const isProven = batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures);
+  if (!isProven && !(wasReached && isExhausted(context, batch))) return decision;
+  if (isProven) context.limits.blame(use.endpoint, batch.bytes);
+  return { ...decision, again: [], uncertain: [], failure: undefined, refused: [refusalOf(context, batch, failure)] };
+}
+
+/** Why a single event is given up: for good where others were taken between its failures, or when it was given up before. */
+function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure): Refusal {
+  const isForGood = batch.isConspicuous || batch.prepared.some(({ open }) => open.isLetter);
+  if (!isForGood) context.suspects.wait();
+  const times = copiesBefore(context, batch) + batch.failures;
+  const meanwhile = batch.isConspicuous ? 'other events were taken' : 'the receiver answered everything else';
+  const code = isForGood ? 'not_taken' : untilOthersCode;
+  return { index: 0, code, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
+}
+
+/** True for an event that failed alone when nothing shows whether the endpoint takes others now. */
+export function isUnclear(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+  if (batch.size !== 1) return false;
+  const isKnown = copiesBefore(context, batch) > 0;
+  const last = batch.failedAt.get(use.endpoint)?.last;
+  if (last === undefined) return isKnown;
+  // Most receivers that fail are back before that.
+  const hasTried = isKnown || batch.lonelyFailures > 1 || batch.fruitless >= (batch.isNamed ? 2 : 3);
+  return hasTried && context.endpoints.recordOf(use).taken <= last.taken && !isNearlyProven(context, batch, use);
+}
+
+function copiesBefore({ suspects }: LoopContext, { prepared }: Batch): number {
+  return suspects.copiesBefore(prepared[0]?.uid ?? '');
+}
+
+/** True when so many others were taken since its first failure, some of them between two, that the copies which are left prove the rest. */
+function isNearlyProven(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+  const left = Math.max(1, mostCopiesOf(batch) - copiesOf(batch));
+  return batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures + left);
+}
+
+/** Times that it was sent and not answered, alone or among others. */
+const copiesOf = ({ surprises, failures }: Batch): number => surprises + failures;
+
+const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
+
+/** True when it was sent as often as may be, the receiver having been reached between. */
+function isExhausted(context: LoopContext, batch: Batch): boolean {
+  const before = copiesBefore(context, batch);
+  const fewest = batch.isNamed || before > 0 ? 1 : fewestReached;
+  return before + copiesOf(batch) >= mostCopiesOf(batch) && batch.reached >= fewest;
 }
 
 /**
- * True when the event is the cause, and not a receiver that fails with others, too: compares how likely all that happened since its first
- * failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
+ * True when the event is the cause if it failed so often, and not a receiver that fails with others, too: compares how likely all that
+ * happened since its first failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
  */
-function isCause({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): boolean {
+function isCause({ endpoints }: LoopContext, batch: Batch, use: EndpointUse, failures: number): boolean {
   const since = batch.failedAt.get(use.endpoint)?.first;
   const record = endpoints.recordOf(use);
   const failed = Math.max(0, record.failed - (since?.failed ?? 0) - batch.surprises);
   const passed = record.passed - (since?.passed ?? 0);
-  return logLikelihood(failed, passed) - logLikelihood(failed + batch.lonelyFailures, passed) >= Math.log(odds);
+  return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
 }
 
 /** Of so many failures and passes, at the rate that makes them likeliest. */

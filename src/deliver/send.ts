@@ -1,19 +1,19 @@
 // A batch is sent until each of its events has an outcome: sent -> settled, or again (the same batch, or smaller ones that replace it), or
 // held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
-import { sleep } from '../base/clock.ts';
-import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
+import type { Pending, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
+import { attempt } from './attempt.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { exchange } from './exchange.ts';
 import type { Pass } from './hold.ts';
 import type { OpenLane } from './lane.ts';
 import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
+import { isWorthSending } from './reach.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -53,16 +53,18 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
-      const instead = insteadOf(context, batch, endpoint);
-      if (instead !== undefined) {
-        context.endpoints.release(endpoint);
-        stack.splice(-1, 1, ...instead);
-        continue;
-      }
+      if (isReplaced(context, endpoint, stack, batch)) continue;
       const use = context.sink.use();
       if (use === undefined) {
         await openMissing(context, endpoint, isProbe);
         isProbe = false;
+        continue;
+      }
+      if (!(await isWorthSending(context, batch, endpoint, use))) {
+        use[Symbol.dispose]();
+        stack.pop();
+        yield { overtaken: batch };
+        isProbe = await endProbe(context, isProbe, 'unclear');
         continue;
       }
       let answer = await attempt(context, batch, endpoint, use);
@@ -70,8 +72,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       if ('pending' in answer) {
         stack.pop();
         yield handOver(context, batch, endpoint, use, answer);
-        if (isProbe) await context.hold.probed('ended');
-        isProbe = false;
+        isProbe = await endProbe(context, isProbe, 'ended');
         continue;
       }
       use[Symbol.dispose]();
@@ -80,8 +81,22 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
     }
   } finally {
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
-    if (isProbe) await context.hold.probed('unclear');
+    await endProbe(context, isProbe, 'unclear');
   }
+}
+
+async function endProbe({ hold }: LoopContext, isProbe: boolean, answer: 'ended' | 'unclear'): Promise<false> {
+  if (isProbe) await hold.probed(answer);
+  return false;
+}
+
+/** True when others have taken the place of the batch on top of the stack. */
+function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[], batch: Batch): boolean {
+  const instead = insteadOf(context, batch, endpoint);
+  if (instead === undefined) return false;
+  context.endpoints.release(endpoint);
+  stack.splice(-1, 1, ...instead);
+  return true;
 }
 
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
@@ -127,9 +142,10 @@ export async function applyLate(
 }
 
 /** What of a batch goes now, and the rest; one group: all of it. */
-function groupsOf({ sink, plan, limits }: LoopContext, { endpoint }: EndpointUse, { prepared }: Batch): number[][] {
+function groupsOf({ sink, plan, limits, suspects }: LoopContext, { endpoint }: EndpointUse, { prepared }: Batch): number[][] {
   const planned = sink.sink?.settlesFirst === true ? plan.groups(prepared) : [];
-  return planned.length > 1 ? planned : limits.groups(endpoint, prepared);
+  if (planned.length > 1) return planned;
+  return limits.groups(endpoint, prepared, ({ uid }) => suspects.copiesBefore(uid) > 0);
 }
 
 /** Waits, for a sink that asks for it, until the journal has what was taken, or the loop stops. */
@@ -155,57 +171,6 @@ async function openMissing(context: LoopContext, endpoint: EndpointUse, isProbe:
   context.endpoints.release(endpoint);
   await reopen(context);
   if (isProbe) await context.hold.probed('refused');
-}
-
-async function attempt(
-  context: LoopContext,
-  batch: Batch,
-  endpoint: EndpointUse,
-  { sink }: SinkUse,
-): Promise<Verdicts | Pending> {
-  const { clock, tally, settings, cutOff, endpoints } = context;
-  batch.first ??= clock.now();
-  batch.underWay(1);
-  const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
-  if (unnoted !== undefined) {
-    endpoints.release(endpoint);
-    return unnoted;
-  }
-  const given = batch.forAttempt(endpoint.endpoint);
-  batch.attempts += 1;
-  tally.inFlight += 1;
-  const since = clock.monotonic();
-  try {
-    const isAlone = batch.isSuspect && sink.isStream === true;
-    // What went before it on a stream is not to share its fate.
-    if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
-    const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
-    return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
-  } finally {
-    tally.inFlight -= 1;
-    context.requests.observe((clock.monotonic() - since) / 1000);
-    endpoints.release(endpoint);
-  }
-}
-
-// A receiver that breaks off does so when it reads what it cannot bear.
-const breakOffMs = 500;
-
-/** Ends a stream cleanly after a batch under suspicion, so that it is known what became of it before anything follows it. */
-async function closeAfter(context: LoopContext, sink: Sink, answer: Pending): Promise<Verdicts | Pending> {
-  const known = await soon(context, answer);
-  if (!('pending' in known)) return known;
-  await sink.flush?.(context.cutOff.signal).catch(() => undefined);
-  return await soon(context, answer);
-}
-
-/** The verdicts, where they come soon. */
-async function soon({ clock, cutOff }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {
-  const enough = new AbortController();
-  const rest = sleep(clock, breakOffMs, AbortSignal.any([cutOff.signal, enough.signal])).catch(() => undefined);
-  const first = await Promise.race([answer.pending, rest.then(() => answer)]);
-  enough.abort();
-  return first;
 }
 
 /** The answer to come, where nothing less shows that a hold may end; `pending` still when the loop stops first. */
@@ -259,8 +224,9 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   batch.underWay(-1);
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
-  if (applied.again.every((one) => isOvertaken(context, one))) stack.unshift(...applied.again);
-  else stack.push(...applied.again.toReversed());
+  const later = applied.again.filter((one) => isOvertaken(context, one));
+  stack.unshift(...later);
+  stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
     await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);

@@ -68,19 +68,24 @@ export class SizeLimits {
     limit.messageAt = this.#clock.monotonic();
   }
 
-  /** Groups of a batch's indexes, in order, none of which is larger than the endpoint takes; one group: as it is. */
-  groups(endpoint: string, prepared: readonly { readonly bytes: number }[]): number[][] {
+  /** Groups of a batch's indexes, in order, none of which is larger than the endpoint takes, and those that go alone; one group: as it is. */
+  groups<E extends { readonly bytes: number }>(
+    endpoint: string,
+    prepared: readonly E[],
+    goesAlone: (event: E) => boolean = () => false,
+  ): number[][] {
     const limit = this.#limits.get(endpoint);
-    const all = prepared.map((_, index) => index);
-    if (limit === undefined) return [all];
-    const message = this.#clock.monotonic() - limit.messageAt < messageMemoryMs ? limit.message : Number.POSITIVE_INFINITY;
+    const most = limit?.most ?? unlimited;
+    const isKnown = limit !== undefined && this.#clock.monotonic() - limit.messageAt < messageMemoryMs;
+    const message = isKnown ? limit.message : Number.POSITIVE_INFINITY;
     const groups: number[][] = [];
     let bytes = 0;
     let isClosed = true;
-    for (const [index, { bytes: more }] of prepared.entries()) {
+    for (const [index, event] of prepared.entries()) {
+      const { bytes: more } = event;
       const group = groups.at(-1) ?? [];
-      const isAlone = more >= message;
-      if (isClosed || isAlone || group.length + 1 > limit.most.events || bytes + more > limit.most.bytes) {
+      const isAlone = more >= message || goesAlone(event);
+      if (isClosed || isAlone || group.length + 1 > most.events || bytes + more > most.bytes) {
         groups.push([index]);
         bytes = more;
       } else {

@@ -150,6 +150,10 @@ export interface Sink extends AsyncDisposable {
   /** What its receivers cut without a word, the smallest first. */
   readonly receiverLimits?: readonly ReceiverLimit[];
   /**
+   * Asks whether the receiver at one of the `endpoints` is there and answers, by something that delivers nothing. Absent: that cannot be asked.
+   */
+  reaches?(endpoint: string, signal: AbortSignal): Promise<boolean>;
+  /**
    * Proves as much as can be proved without delivering real events; for `check`. `largestBytes`: of the largest event that the sink has met;
    * where a test event is sent it is as large.
    */

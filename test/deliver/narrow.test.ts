@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Verdicts } from '../../src/sinks/sink.ts';
-import { memoryJournal } from '../journal/memory-journal.ts';
+import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { accepted, records, type Setup, type SetupOptions, setUp } from './harness.ts';
 
@@ -152,6 +152,130 @@ it.each([
   expect(Math.max(...taken)).toBeLessThanOrEqual(10);
 });
 
+/** RELP: each message is answered, and the first without an answer is known. */
+const relp = (breaks: (batch: Batch) => boolean): Omit<SetupOptions, 'journal'> => ({
+  sink: { maxInFlight: 1, isStream: true },
+  answer({ events, ...batch }) {
+    const at = events.findIndex((event) => breaks({ ...batch, events: [event] }));
+    if (at === -1) return accepted;
+    const isAlone = batch.careful === true || events.length === 1;
+    return {
+      each: events.map((_, index) => {
+        if (index < at) return { kind: 'accept' };
+        if (isAlone && index > at) return { kind: 'retry', reason: 'the connection was lost' };
+        return { kind: 'uncertain', reason: 'the connection was lost', suspect: isAlone };
+      }),
+    };
+  },
+});
+
+const lonely = [1, 2, 3, 12].flatMap((size) =>
+  (
+    [
+      ['answers', answers, 10],
+      ['a stream', stream, 10],
+      ['relp', relp, 4],
+    ] as const
+  ).map(([name, receiver, most]) => ({ size, name, receiver, most })),
+);
+
+it.each(lonely)(
+  'finds the one of $size that breaks $name with nothing else to send, in $most copies',
+  async ({ size, receiver, most }) => {
+    const journal = memoryJournal();
+    journal.put(live, records('e', size));
+    const breaking = receiver((batch) => holds(batch, 'e0'));
+    const { loop, clock, sent } = setUp({
+      journal,
+      ...breaking,
+      sink: { ...breaking.sink, reaches: () => Promise.resolve(true) },
+    });
+
+    const isDrained = await deliverAll({ loop, clock } as Setup);
+
+    const copies = sent.filter(({ uids }) => uids.includes('e0')).length;
+    const [code, meanwhile] =
+      size === 1 ? ['not_taken_alone', 'the receiver answered'] : ['not_taken', 'other events were taken'];
+    expect({ isDrained, letters: journal.letters.map((letter) => [letter.record.uid, letter.code, letter.text]) }).toEqual({
+      isDrained: true,
+      letters: [
+        ['e0', code, expect.stringMatching(`^sent alone, it failed \\d+ times while ${meanwhile}.*: the connection was lost$`)],
+      ],
+    });
+    expect(copies).toBeLessThanOrEqual(most);
+    expect(journal.settled.acknowledged + journal.settled.unconfirmed).toBe(size - 1);
+  },
+);
+
+it.each([
+  ['answers', answers],
+  ['a stream', stream],
+  ['relp', relp],
+] as const)('blames nobody where a receiver of %s breaks under everything for hours, and repeats little', async (_, receiver) => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let isBroken = true;
+  const breaking = receiver(() => isBroken);
+  const { loop, clock, sent } = setUp({
+    journal,
+    ...breaking,
+    sink: { ...breaking.sink, reaches: () => Promise.resolve(!isBroken) },
+  });
+  loop.start();
+  await clock.advance(20 * 3_600_000);
+  const copies = Math.max(...['e0', 'e1', 'e2'].map((uid) => sent.filter(({ uids }) => uids.includes(uid)).length));
+  isBroken = false;
+
+  expect(await clock.until(loop.drained(never), 86_400_000)).toBe(true);
+  await clock.until(loop.stop(0));
+
+  expect(copies).toBeLessThanOrEqual(6);
+  expect({ letters: journal.letters, taken: journal.settled.acknowledged + journal.settled.unconfirmed }).toEqual({
+    letters: [],
+    taken: 3,
+  });
+});
+
+it('lets a lone event that was given up go again once others are taken, and gives it up for good when it fails then', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  let isBroken = true;
+  const sink = { reaches: () => Promise.resolve(true) };
+  const { loop, clock } = setUp({ journal, sink, ...answers((batch) => isBroken && holds(batch, 'e0')) });
+  loop.start();
+  await clock.until(loop.drained(never), 86_400_000);
+  expect(journal.letters.map(({ code }) => code)).toEqual(['not_taken_alone']);
+  isBroken = false;
+
+  journal.put(live, records('f', 1));
+  await clock.until(loop.drained(never));
+  await clock.until(loop.stop(0));
+
+  expect((await journal.jobs({ states: ['queued'] })).map(({ kind, args }) => [kind, args])).toEqual([
+    ['retry_dead_letters', { sink: 'out', code: 'not_taken_alone' }],
+  ]);
+});
+
+it('goes on counting the failures of an event alone after a restart', async () => {
+  const disk = emptyDisk();
+  memoryJournal(disk).put(live, records('e', 1));
+  let copies = 0;
+  const letters = [];
+  for (let life = 0; life < 40 && letters.length === 0; life += 1) {
+    const journal = memoryJournal(disk);
+    const sink = { reaches: () => Promise.resolve(true) };
+    const { loop, clock, sent } = setUp({ journal, sink, seed: life + 2, ...answers((batch) => holds(batch, 'e0')) });
+    loop.start();
+    await clock.advance(12_000);
+    await clock.until(loop.stop(0));
+    copies += sent.length;
+    letters.push(...journal.letters);
+  }
+
+  expect(letters).toHaveLength(1);
+  expect(copies).toBeLessThanOrEqual(10);
+});
+
 it('sends what is new before several events that keep failing, also one request at a time', async () => {
   const bad = ['b0', 'b1', 'b2'];
   const journal = memoryJournal();
@@ -195,7 +319,7 @@ it('bounds the copies of what a stream broke with while it was idle', async () =
   expect(Math.max(...copies.values())).toBeLessThanOrEqual(3);
 });
 
-it('tries an event that a receiver of answers left unanswered alone, before the others behind it', async () => {
+it('lets the others go before an event that a receiver of answers left unanswered', async () => {
   const { isDrained, journal, copies } = await copiesOf({
     sink: { maxInFlight: 1, isStream: true },
     answer: ({ events }) => {

@@ -227,14 +227,14 @@ export const mutants: readonly Mutant[] = [
     name: 'an event is given up in an outage',
     file: 'src/deliver/narrow.ts',
     edits: [
-      ['  if (batch.lonelyFailures > 0 && !hasTaken && !(batch.isConspicuous && batch.isLast)) return decision;\n', ''],
-      ['if (!batch.isConspicuous || !isCause(context, batch, use))', 'if (batch.lonelyFailures < 3)'],
+      ['  if (batch.lonelyFailures > 0 && !counts) return decision;\n', ''],
+      ['batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
     ],
   },
   {
     name: 'a flaky receiver is not told from a bad event',
     file: 'src/deliver/narrow.ts',
-    edits: [['!isCause(context, batch, use)', 'batch.lonelyFailures < 2']],
+    edits: [['isCause(context, batch, use, batch.lonelyFailures);', 'batch.lonelyFailures >= 2;']],
   },
   {
     name: 'a page committed with the place behind the next one',

@@ -1,10 +1,16 @@
 // Receivers that break the connection at a message above their limit, over real sockets.
 import net from 'node:net';
 import { expect, it } from 'vitest';
+import { openHttp } from '../../src/sinks/http/index.ts';
+import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
+import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import { record, records } from '../deliver/harness.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
-import { deliver, live } from './delivering.ts';
+import { deliver, live, until } from './delivering.ts';
+import { hecOptions, ok } from './hec.ts';
+import { httpOptions } from './http-options.ts';
+import { openReceiver } from './http-receiver.ts';
 import { contextFor } from './sink-bench.ts';
 
 const limit = 8192;
@@ -71,27 +77,31 @@ function relp(text: string, take: (message: string) => void, answer: (text: stri
   return rest;
 }
 
-it.each([
+const syslogOptions = (scheme: string, port: number, framing: string | undefined) => ({
+  address: `${scheme}://127.0.0.1:${port}`,
+  rfc: 5424,
+  facility: 13,
+  app_name: 'penstock',
+  enterprise_number: 32_473,
+  bom: false,
+  oversize: 'refuse',
+  resend_window: 1000,
+  max_message: '64KiB',
+  ...(framing === undefined ? {} : { framing }),
+});
+
+const streams = [
   { name: 'tcp with octet counting', scheme: 'tcp', read: octetCounted, framing: 'octet_counting', most: 10 },
-  { name: 'relp', scheme: 'relp', read: relp, most: 4 },
-])(
+  { name: 'relp', scheme: 'relp', read: relp, framing: undefined, most: 4 },
+] as const;
+
+it.each(streams)(
   'makes the one message that breaks $name a dead letter and delivers the others',
   async ({ scheme, read, most, framing }) => {
     await using receiver = await limited(read);
     const journal = memoryJournal();
     journal.put(live, [...records('e', 20), record('big', { text: 'x'.repeat(19_000) }), ...records('f', 20)]);
-    const options = {
-      address: `${scheme}://127.0.0.1:${receiver.port}`,
-      rfc: 5424,
-      facility: 13,
-      app_name: 'penstock',
-      enterprise_number: 32_473,
-      bom: false,
-      oversize: 'refuse',
-      resend_window: 1000,
-      max_message: '64KiB',
-      ...(framing === undefined ? {} : { framing }),
-    };
+    const options = syslogOptions(scheme, receiver.port, framing);
     await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)));
 
     const isDrained = await delivery.drained();
@@ -105,4 +115,65 @@ it.each([
     expect(journal.settled.possible_duplicates).toBeGreaterThan(0);
   },
   30_000,
+);
+
+it.each(streams)(
+  'gives up a message that breaks $name with nothing else to send, within as many copies, and only while the receiver is there',
+  async ({ scheme, read, most, framing }) => {
+    let isDown = true;
+    await using receiver = await limited((text, take, answer) => (isDown ? undefined : read(text, take, answer)));
+    const journal = memoryJournal();
+    journal.put(live, [record('big', { text: 'x'.repeat(19_000) })]);
+    const options = syslogOptions(scheme, receiver.port, framing);
+    await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)));
+    await until(() => delivery.loop.status().last_error !== undefined);
+    isDown = false;
+
+    const isDrained = await delivery.drained();
+
+    const [letter] = journal.letters;
+    expect({ isDrained, uid: letter?.record.uid, code: letter?.code, text: letter?.text }).toEqual({
+      isDrained: true,
+      uid: 'big',
+      code: 'not_taken_alone',
+      text: expect.stringMatching(/^sent alone, it failed \d+ times while the receiver answered everything else: /),
+    });
+    // All copies but the first.
+    expect(journal.settled.possible_duplicates).toBeLessThan(most);
+    expect(receiver.copies.size).toBe(0);
+  },
+  30_000,
+);
+
+const ofRequests: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
+  ['http', (url, context) => openHttp(httpOptions(url), context)],
+  ['splunk_hec', (url, context) => openSplunkHec(hecOptions(url, { compression: 'none' }), context)],
+];
+
+it.each(ofRequests)(
+  '%s: gives up an event that breaks each request alone, and never one of a receiver that breaks them all',
+  async (_, open) => {
+    const journal = memoryJournal();
+    journal.put(live, [record('big')]);
+    let isDown = true;
+    let copies = 0;
+    await using receiver = await openReceiver(({ text }) => {
+      const isBig = text.includes('"uid":"big"');
+      copies += isBig ? 1 : 0;
+      if (isDown || isBig) return (response) => void response.destroy();
+      return text === '' ? { status: 400, body: { text: 'No data', code: 5 } } : ok;
+    });
+    await using delivery = deliver(journal, (context) => open(receiver.url, context));
+    // Nothing but the question whether it is there goes to a receiver that is down.
+    await until(() => receiver.seen.length - copies >= 5);
+    const whileDown = copies;
+    expect(journal.letters).toEqual([]);
+    isDown = false;
+
+    expect(await delivery.drained()).toBe(true);
+
+    expect(journal.letters.map(({ code, attempts }) => [code, attempts])).toEqual([['not_taken_alone', copies]]);
+    expect(whileDown).toBeLessThanOrEqual(4);
+    expect(copies).toBeLessThanOrEqual(10);
+  },
 );

@@ -5,7 +5,7 @@ import { openAuthorizer, readKeyFile, standardWebhooks } from './authorize.ts';
 import { HttpOptions } from './options.ts';
 import { type EntryContext, fill, type Preset } from './preset.ts';
 import { presetOf } from './presets/index.ts';
-import { baseOf, probeHttp } from './probe.ts';
+import { baseOf, probeHttp, reachesHttp } from './probe.ts';
 import { httpSend, type Sending } from './send.ts';
 
 /** Any receiver that takes events by HTTP. */
@@ -51,6 +51,7 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     encode: preset.entry(entry),
     send: httpSend(sending),
     receiverLimits: preset.receiverLimits ?? [],
+    reaches: (_, signal) => reachesHttp(sending, signal),
     probe: (signal) => probeHttp(sending, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

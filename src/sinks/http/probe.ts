@@ -24,6 +24,14 @@ export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<
   return { ok: true, findings: [...reached, ...(await proofs(sending, sent.response, signal)), ...notes] };
 }
 
+/** True when the receiver itself answers, whatever it says, to a request that delivers nothing. */
+export async function reachesHttp(sending: Sending, signal: AbortSignal): Promise<boolean> {
+  const authorization = await sending.authorizer.authorize(signal);
+  if ('failed' in authorization) return false;
+  const sent = await ask(sending, authorization.headers, signal);
+  return 'response' in sent && sent.response.status < 500 && strangersVerdict(sent.response) === undefined;
+}
+
 function targetOf({ preset: { probe }, options, url }: Sending): URL {
   return probe === undefined ? url : new URL(`${baseOf(options.url ?? url.origin)}${fill(probe.path, options)}`);
 }

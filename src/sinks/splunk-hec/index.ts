@@ -3,7 +3,7 @@ import type { Sink, SinkContext, SinkType } from '../sink.ts';
 import { Acknowledgements } from './acknowledge.ts';
 import { envelopeEncoder } from './encode.ts';
 import { SplunkHecOptions } from './options.ts';
-import { probeHec } from './probe.ts';
+import { probeHec, reachesHec } from './probe.ts';
 import { askForAcks, askWhetherAcknowledged, openPosts } from './request.ts';
 import { hecSend } from './send.ts';
 
@@ -50,6 +50,7 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
         fix: 'set TRUNCATE = 0, or more than that, for the sourcetypes penstock:* in props.conf',
       },
     ],
+    reaches: (endpoint, signal) => reachesHec(endpoint, posts.post, signal),
     probe: (signal, largestBytes) => probeHec({ options, context, post: posts.post, largestBytes }, signal),
     [Symbol.asyncDispose]: async () => await acknowledgements?.[Symbol.asyncDispose](),
   };

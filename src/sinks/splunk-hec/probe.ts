@@ -61,6 +61,12 @@ async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSi
   return { ...acknowledged, lines: [...accepted, ...acknowledged.lines] };
 }
 
+/** True when HEC says of a request without an event that it has none: it has looked at the token then. */
+export async function reachesHec(endpoint: string, post: HecPost, signal: AbortSignal): Promise<boolean> {
+  const sent = await post(endpoint, eventPath, { headers: {}, body: '', signal });
+  return 'response' in sent && readAnswer(sent.response, undefined).code === noDataCode;
+}
+
 /** Asks with a wrong token and without an event; HEC looks at the token first. */
 async function checksTokens(endpoint: string, { post }: Probing, signal: AbortSignal): Promise<boolean> {
   const headers = { authorization: 'Splunk 00000000-0000-4000-8000-000000000000' };

@@ -48,6 +48,12 @@ export function openRelpSink(transport: Transport): Sink {
       return await transmit(opened, batch, { maxBytes, numbered: options.rfc === 5424, clock }, signal);
     },
     flush,
+    async reaches(_, signal) {
+      const opened = await openSession(transport, signal);
+      if ('kind' in opened) return false;
+      await closeSession(opened, signal);
+      return true;
+    },
     probe: (signal) => probe(transport, signal),
     [Symbol.asyncDispose]: () => flush(),
   };

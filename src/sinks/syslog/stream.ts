@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Files, Seams } from '../../base/seams.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sink.ts';
 import { type Connection, type Ending, stallMs, watchConnection } from './connection.ts';
-import { dial, probeStream, verdictOfFailure } from './dial.ts';
+import { dial, probeStream, reachesStream, verdictOfFailure } from './dial.ts';
 import { nextSequence, withSequence } from './message.ts';
 import type { SyslogAddress } from './options.ts';
 import { openReplayWindow, type ReplayWindow } from './replay-window.ts';
@@ -48,6 +48,7 @@ export function openStreamSink(transport: Transport): Sink {
       return await transmit(current, batch, { framing, maxBytes, numbered: options.rfc === 5424 }, signal);
     },
     flush,
+    reaches: (_, signal) => reachesStream(address, trust, clock, signal),
     probe: (signal) => probeStream(address, trust, clock, signal),
     [Symbol.asyncDispose]: () => flush(),
   };

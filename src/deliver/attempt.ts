@@ -1,0 +1,59 @@
+import { sleep } from '../base/clock.ts';
+import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
+import type { Batch } from './batch.ts';
+import type { LoopContext } from './context.ts';
+import type { EndpointUse } from './endpoints.ts';
+import { exchange } from './exchange.ts';
+import type { SinkUse } from './open-sink.ts';
+
+/** Sends a batch once, and gives the endpoint back. On a stream what is under suspicion goes alone, and is followed by a clean close. */
+export async function attempt(
+  context: LoopContext,
+  batch: Batch,
+  endpoint: EndpointUse,
+  { sink }: SinkUse,
+): Promise<Verdicts | Pending> {
+  const { clock, tally, settings, cutOff, endpoints } = context;
+  batch.first ??= clock.now();
+  batch.underWay(1);
+  const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
+  if (unnoted !== undefined) {
+    endpoints.release(endpoint);
+    return unnoted;
+  }
+  const given = batch.forAttempt(endpoint.endpoint);
+  batch.attempts += 1;
+  tally.inFlight += 1;
+  const since = clock.monotonic();
+  try {
+    const isAlone = batch.isSuspect && sink.isStream === true;
+    // What went before it on a stream is not to share its fate.
+    if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
+    const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+    return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
+  } finally {
+    tally.inFlight -= 1;
+    context.requests.observe((clock.monotonic() - since) / 1000);
+    endpoints.release(endpoint);
+  }
+}
+
+// A receiver that breaks off does so when it reads what it cannot bear.
+const breakOffMs = 500;
+
+/** Ends a stream cleanly after a batch under suspicion, so that it is known what became of it before anything follows it. */
+async function closeAfter(context: LoopContext, sink: Sink, answer: Pending): Promise<Verdicts | Pending> {
+  const known = await soon(context, answer);
+  if (!('pending' in known)) return known;
+  await sink.flush?.(context.cutOff.signal).catch(() => undefined);
+  return await soon(context, answer);
+}
+
+/** The verdicts, where they come soon. */
+async function soon({ clock, cutOff }: LoopContext, answer: Pending): Promise<Verdicts | Pending> {
+  const enough = new AbortController();
+  const rest = sleep(clock, breakOffMs, AbortSignal.any([cutOff.signal, enough.signal])).catch(() => undefined);
+  const first = await Promise.race([answer.pending, rest.then(() => answer)]);
+  enough.abort();
+  return first;
+}

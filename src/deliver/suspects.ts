@@ -1,0 +1,93 @@
+import { explain } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
+import type { Log } from '../base/log.ts';
+import type { Journal } from '../journal/journal.ts';
+
+// More of them are no single events any more.
+const most = 50;
+
+/**
+ * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. And
+ * whether some were given up that are to go again.
+ */
+export class Suspects {
+  readonly #journal: Pick<Journal, 'note' | 'setNote'>;
+  readonly #log: Log;
+  readonly #name: string;
+  /** By uid, of earlier processes. */
+  readonly #before = new Map<string, number>();
+  readonly #copies = new Map<string, number>();
+  #isWaiting = false;
+  #isWriting = false;
+  #isStale = false;
+
+  constructor(journal: Pick<Journal, 'note' | 'setNote'>, log: Log, sink: string) {
+    this.#journal = journal;
+    this.#log = log;
+    this.#name = `suspects:${sink}`;
+  }
+
+  async recall(): Promise<void> {
+    const note = await this.#journal.note('', this.#name);
+    if (!isObject(note)) return;
+    this.#isWaiting = note['waiting'] === true;
+    for (const [uid, copies] of Object.entries(isObject(note['copies']) ? note['copies'] : {}))
+      if (typeof copies === 'number') this.#before.set(uid, copies);
+  }
+
+  /** Copies that earlier processes made of the event. */
+  copiesBefore(uid: string): number {
+    return this.#before.get(uid) ?? 0;
+  }
+
+  /** It failed alone once more; `copies` of this process. */
+  failed(uid: string, copies: number): void {
+    if (!this.#copies.has(uid) && this.#copies.size >= most) return;
+    this.#copies.set(uid, this.copiesBefore(uid) + copies);
+    this.#save();
+  }
+
+  /** It has its outcome. */
+  forget(uid: string): void {
+    const isKnown = this.#before.delete(uid);
+    if (this.#copies.delete(uid) || isKnown) this.#save();
+  }
+
+  /** An event was given up that is to go again once others are taken. */
+  wait(): void {
+    this.#isWaiting = true;
+    this.#save();
+  }
+
+  /** True when others were waited for, once. */
+  takeWaiting(): boolean {
+    if (!this.#isWaiting) return false;
+    this.#isWaiting = false;
+    this.#save();
+    return true;
+  }
+
+  /** One write at a time, the newest state last. */
+  #save(): void {
+    this.#isStale = true;
+    if (!this.#isWriting) void this.#write();
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        const copies = Object.fromEntries([...this.#before, ...this.#copies]);
+        await this.#journal.setNote('', this.#name, { copies, waiting: this.#isWaiting });
+      }
+    } catch (error) {
+      this.#log.debug(
+        { reason: explain(error) },
+        'events that fail alone not noted in the journal; the next process counts anew',
+      );
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+}
