@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient } from '../http/client.ts';
-import { oauth2ClientCredentials } from '../http/index.ts';
-import type { AuthSpec } from './read-section.ts';
+import type { AuthSpec } from './auth-section.ts';
+import { clientCredentials, type Granted, jwtBearer, refreshToken, type TokenStore } from './oauth.ts';
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */
@@ -17,9 +17,13 @@ export interface Authenticator {
   readonly secrets: () => readonly string[];
 }
 
-/** Compiles `auth:`; without it requests carry no credential. */
-export function openAuth(spec: AuthSpec | undefined, scope: Scope, http: HttpClient, seams: Seams): Authenticator {
-  const value = (text: string): string => compileTemplate(text).render(scope) ?? '';
+/** Compiles `auth:`; without it requests carry no credential. `tokens` keeps a refresh token that rotates. */
+export function openAuth(
+  spec: AuthSpec | undefined,
+  scope: Scope,
+  { http, seams, tokens }: { readonly http: HttpClient; readonly seams: Seams; readonly tokens?: TokenStore | undefined },
+): Authenticator {
+  const value = (text: string | undefined): string => (text === undefined ? '' : (compileTemplate(text).render(scope) ?? ''));
   if (spec?.basic !== undefined) {
     const pair = Buffer.from(`${value(spec.basic.username)}:${value(spec.basic.password)}`).toString('base64');
     return fixed({ authorization: `Basic ${pair}` }, [pair]);
@@ -32,9 +36,10 @@ export function openAuth(spec: AuthSpec | undefined, scope: Scope, http: HttpCli
     const text = value(spec.header.value);
     return fixed({ [spec.header.name.toLowerCase()]: text }, [text]);
   }
-  return spec?.oauth2_client_credentials === undefined
-    ? fixed({}, [])
-    : oauth2(spec.oauth2_client_credentials, scope, http, seams);
+  const granting = { http, seams, value, tokens };
+  if (spec?.oauth2_client_credentials !== undefined) return byToken(clientCredentials(spec.oauth2_client_credentials, granting));
+  if (spec?.oauth2_refresh_token !== undefined) return byToken(refreshToken(spec.oauth2_refresh_token, granting));
+  return spec?.oauth2_jwt_bearer === undefined ? fixed({}, []) : byToken(jwtBearer(spec.oauth2_jwt_bearer, granting));
 }
 
 function fixed(headers: Readonly<Record<string, string>>, secrets: readonly string[]): Authenticator {
@@ -50,26 +55,7 @@ function fingerprint(parts: readonly string[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 12);
 }
 
-function oauth2(
-  spec: NonNullable<AuthSpec['oauth2_client_credentials']>,
-  scope: Scope,
-  http: HttpClient,
-  seams: Seams,
-): Authenticator {
-  const value = (text: string): string => compileTemplate(text).render(scope) ?? '';
-  const optional = (name: 'scope' | 'audience'): Record<string, string> => {
-    const text = spec[name] === undefined ? undefined : compileTemplate(spec[name]).render(scope);
-    return text === undefined || text === '' ? {} : { [name]: text };
-  };
-  const settings = {
-    token_url: value(spec.token_url),
-    client_id: value(spec.client_id),
-    client_secret: value(spec.client_secret),
-    ...optional('scope'),
-    ...optional('audience'),
-    auth_style: spec.auth_style,
-  };
-  const source = oauth2ClientCredentials(settings, http, seams);
+function byToken({ source, identity, secrets }: Granted): Authenticator {
   let last: string | undefined;
   return {
     async headers(signal) {
@@ -80,7 +66,7 @@ function oauth2(
       source.invalidate(last);
       return true;
     },
-    fingerprint: fingerprint([settings.client_id, settings.client_secret]),
-    secrets: () => (last === undefined ? [settings.client_secret] : [settings.client_secret, last]),
+    fingerprint: fingerprint(identity),
+    secrets: () => (last === undefined ? secrets() : [...secrets(), last]),
   };
 }

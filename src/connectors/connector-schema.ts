@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { ActionNameSpec, ActionTableSpec, MapSpec, PathsSpec } from '../event/index.ts';
-import { AuthSpec, type ReadSpec, readKinds } from './read-section.ts';
+import { AuthSpec } from './auth-section.ts';
+import { type ReadSpec, readKinds } from './read-section.ts';
 
 const closed = { additionalProperties: false } as const;
 

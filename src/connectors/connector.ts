@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
+import type { TokenStore } from './oauth.ts';
 
 /** A compiled connector: `connector.yaml` with its action table. Holds no state and no secret. */
 export interface Connector {
@@ -60,7 +61,6 @@ export interface ReadDefaults {
   readonly retentionMs: number | undefined;
   /** True when pages are proven to come in ascending time order, so that an offset walk may restart after the last committed time when it crashed. */
   readonly ascending: boolean;
-  /** Pages per walk before it counts as a loop. */
   readonly maxPages: number;
   /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
   readonly cap?: number | undefined;
@@ -72,11 +72,11 @@ export interface ReaderDeps {
   readonly http: HttpClient;
   readonly seams: Seams;
   readonly log: Log;
+  readonly tokens?: TokenStore;
   /** Identifies our own requests in the vendor's audit log: `penstock/0.1.0 (0f3c...)`. */
   readonly userAgent: string;
   /** Waits for the budget of the host and credential; called before every request, with the budget's key. */
   readonly limit: (key: string, signal: AbortSignal) => Promise<void>;
-  /** Called with what an answer said of the budget. */
   readonly budget: (key: string, state: BudgetNews) => void;
 }
 

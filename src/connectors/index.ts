@@ -8,3 +8,4 @@ export {
   loadConnector,
   loadConnectors,
 } from './load.ts';
+export type { TokenStore } from './oauth.ts';

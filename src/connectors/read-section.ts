@@ -1,4 +1,4 @@
-// What `auth:` and `read:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
+// What `read:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
 import { type Static, Type } from 'typebox';
 import { sizePattern } from '../base/quantity.ts';
 import { PathsSpec } from '../event/index.ts';
@@ -11,7 +11,6 @@ import {
   duration,
   Failures,
   Hints,
-  oneOf,
   PageSpec,
   Request,
   recordParts,
@@ -22,49 +21,6 @@ import {
   Variant,
   WindowSpec,
 } from './request-section.ts';
-
-/** `auth:` */
-export const AuthSpec = Type.Object(
-  {
-    basic: Type.Optional(
-      Type.Object(
-        { username: template('User name.'), password: template('Password.') },
-        { ...closed, description: 'HTTP Basic.' },
-      ),
-    ),
-    bearer: Type.Optional(template('The token of `Authorization: Bearer`.')),
-    header: Type.Optional(
-      Type.Object(
-        {
-          name: Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' }),
-          value: template('Header value.'),
-        },
-        { ...closed, description: 'A header of its own.' },
-      ),
-    ),
-    oauth2_client_credentials: Type.Optional(
-      Type.Object(
-        {
-          token_url: template('URL of the token endpoint.'),
-          client_id: template('Client id.'),
-          client_secret: template('Client secret.'),
-          scope: Type.Optional(template('Scopes, separated by blanks.')),
-          audience: Type.Optional(template('Audience.')),
-          auth_style: Type.Optional(
-            oneOf(['body', 'basic'], 'Credentials as form fields or as an Authorization header; body by default.'),
-          ),
-        },
-        { ...closed, description: 'OAuth 2.0 client credentials; tokens are cached and renewed.' },
-      ),
-    ),
-  },
-  {
-    ...closed,
-    maxProperties: 1,
-    description: 'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials.',
-  },
-);
-export type AuthSpec = Static<typeof AuthSpec>;
 
 const schedule = duration('How often to read when the source does not say.');
 const seenDays = Type.Optional(

@@ -1,10 +1,15 @@
 export { attemptTimeoutMs } from './connect.ts';
+export { readSigningKey, signJwt } from './jwt.ts';
 export {
+  type ClientProof,
   cacheToken,
   type MintedToken,
   type OAuth2Settings,
   oauth2ClientCredentials,
   readToken,
+  requestToken,
+  secretProof,
+  type TokenShape,
   type TokenSource,
 } from './oauth2.ts';
 export { openHttpClient } from './open-http-client.ts';

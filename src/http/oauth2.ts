@@ -3,7 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import { foreignNumber, isObject, parseJson } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpResponse } from './client.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { answeredAt, retryAfterMs } from './retry-after.ts';
 
 /** The client credentials grant. Source: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
 export interface OAuth2Settings {
@@ -27,6 +27,7 @@ export interface TokenSource {
 const earlyMs = 60_000;
 // RFC 6749 leaves expires_in optional; five minutes is shorter than what any known issuer gives.
 const unknownLifetimeMs = 300_000;
+const longestLifetimeMs = 366 * 86_400_000;
 
 /**
  * Tokens by client credentials, cached until 60 s before they end.
@@ -85,35 +86,64 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
   });
 }
 
+/** What goes to a token endpoint beside the grant, to say who asks. */
+export interface ClientProof {
+  readonly form: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** How a client proves itself by its secret: in form fields, or in a Basic header. */
+export function secretProof(id: string, secret: string, style: 'body' | 'basic' = 'body'): ClientProof {
+  if (style === 'body') return { form: { client_id: id, client_secret: secret }, headers: {} };
+  // RFC 6749 2.3.1 wants both parts form-encoded before they are joined.
+  const encoded = [id, secret].map((part) => new URLSearchParams({ p: part }).toString().slice(2)).join(':');
+  return { form: {}, headers: { authorization: `Basic ${Buffer.from(encoded).toString('base64')}` } };
+}
+
 async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams, timeoutMs: number): Promise<MintedToken> {
-  const { token_url, client_id, client_secret, scope, audience, auth_style = 'body' } = settings;
-  const form = new URLSearchParams({ grant_type: 'client_credentials' });
-  const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
-  if (auth_style === 'body') {
-    form.set('client_id', client_id);
-    form.set('client_secret', client_secret);
-  } else {
-    // RFC 6749 2.3.1 wants both parts form-encoded before they are joined.
-    const encoded = [client_id, client_secret].map((part) => new URLSearchParams({ p: part }).toString().slice(2)).join(':');
-    headers['authorization'] = `Basic ${Buffer.from(encoded).toString('base64')}`;
-  }
-  if (scope !== undefined) form.set('scope', scope);
-  if (audience !== undefined) form.set('audience', audience);
+  const { token_url, client_id, client_secret, scope, audience, auth_style } = settings;
+  const more = { ...(scope === undefined ? {} : { scope }), ...(audience === undefined ? {} : { audience }) };
+  const grant = { grant_type: 'client_credentials', ...more };
+  const proof = secretProof(client_id, client_secret, auth_style);
+  return (await requestToken({ url: new URL(token_url), grant, proof }, http, seams, timeoutMs)).minted;
+}
+
+interface TokenRequest {
+  readonly url: URL;
+  readonly grant: Readonly<Record<string, string>>;
+  readonly proof: ClientProof;
+  readonly shape?: TokenShape;
+}
+
+/** Where a token and its end stand in an answer; by default `access_token` and `expires_in`. */
+export interface TokenShape {
+  readonly token: (reply: Readonly<Record<string, unknown>>) => unknown;
+  readonly expires: (reply: Readonly<Record<string, unknown>>) => unknown;
+}
+
+/** Asks a token endpoint; rejects as {@link oauth2ClientCredentials} says. `reply` holds what else it answered. */
+export async function requestToken(
+  { url, grant, proof, shape }: TokenRequest,
+  http: HttpClient,
+  seams: Seams,
+  timeoutMs = 30_000,
+): Promise<{ readonly minted: MintedToken; readonly reply: Readonly<Record<string, unknown>> }> {
   const answer = await http.request({
     method: 'POST',
-    url: new URL(token_url),
-    headers,
-    body: form.toString(),
+    url,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...proof.headers },
+    body: new URLSearchParams({ ...grant, ...proof.form }).toString(),
     timeoutMs,
     maxBytes: 65_536,
   });
-  return readToken(answer, new URL(token_url).origin, seams);
+  return { minted: readToken(answer, url.origin, seams, shape), reply: parseObject(answer.body) };
 }
 
+const usualShape: TokenShape = { token: (reply) => reply['access_token'], expires: (reply) => reply['expires_in'] };
+
 /** Reads a token endpoint's answer; throws as {@link oauth2ClientCredentials} says. */
-export function readToken(answer: HttpResponse, origin: string, seams: Seams): MintedToken {
+export function readToken(answer: HttpResponse, origin: string, seams: Seams, shape: TokenShape = usualShape): MintedToken {
   const passing = [408, 425, 429].includes(answer.status);
-  const wait = retryAfterMs(answer.headers, seams.clock);
   if (answer.status >= 400 && answer.status < 500 && !passing) {
     throw new PenstockError(
       'PEN_SOURCE_REFUSED',
@@ -121,26 +151,37 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams): M
       {
         fix: 'check client_id, client_secret and token_url; collection resumes by itself once they are right',
         status: answer.status,
-        retryAfterMs: wait,
       },
     );
   }
   if (answer.status !== 200 && answer.status !== 201) {
+    const wait = retryAfterMs(answer.headers, seams.clock);
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
       retryAfterMs: wait,
     });
   }
   const reply = parseObject(answer.body);
-  const token = reply['access_token'];
+  const token = shape.token(reply);
   if (typeof token !== 'string' || token === '') {
-    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `${origin} answered ${answer.status} without an access_token`, {
-      fix: 'check token_url',
-      status: answer.status,
-    });
+    // Some issuers say with status 200 that they refuse.
+    const reason = reasonOf(answer);
+    throw new PenstockError(
+      reason === '' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_SOURCE_REFUSED',
+      `${origin} answered ${answer.status}${reason} without an access token`,
+      { fix: reason === '' ? 'check token_url' : 'check the credential', status: answer.status },
+    );
   }
-  const seconds = foreignNumber(reply['expires_in']);
-  return { token, lifetimeMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1000 : unknownLifetimeMs };
+  return { token, lifetimeMs: lifetimeOf(shape.expires(reply), answeredAt(answer.headers) ?? seams.clock.now()) };
+}
+
+/** So many seconds, a time since 1970 in seconds or milliseconds, or a date; five minutes where it says nothing of the kind. */
+function lifetimeOf(expires: unknown, nowMs: number): number {
+  const number = foreignNumber(expires);
+  const date = typeof expires === 'string' && !Number.isFinite(number) ? Date.parse(expires) : Number.NaN;
+  const until = number > 100_000_000_000 ? number : number > 1_000_000_000 ? number * 1000 : date;
+  const ms = Number.isFinite(until) ? until - nowMs : number * 1000;
+  return ms > 0 && ms < longestLifetimeMs ? ms : unknownLifetimeMs;
 }
 
 // The standard's `error` is one of a few words; its free text may repeat the credential and stays out.

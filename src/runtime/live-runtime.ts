@@ -84,7 +84,7 @@ export class LiveRuntime implements Runtime {
     this.journal = journal;
     this.seams = opening.seams;
     this.log = opening.log;
-    this.#context = { ...opening, replies: new ReplyMemory() };
+    this.#context = { dataDir: config.data_dir, ...opening, replies: new ReplyMemory() };
     this.#budgets = new Budgets(opening.seams, opening.log);
     this.#mappers = new Mappers(journal);
     this.#config = config;

@@ -13,11 +13,14 @@ import { openHttpClient, type ReplyMemory } from '../http/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { tellingErrors } from './telling-errors.ts';
+import { openTokenStore } from './token-store.ts';
 
 /** What opening sources and sinks needs besides their configuration. */
 export interface OpenContext {
   readonly seams: Seams;
   readonly log: Log;
+  /** Where refresh tokens are kept that issuers replace; without it a source that has one cannot be opened. */
+  readonly dataDir?: string;
   /** Sent with every request to a vendor. */
   readonly userAgent: string;
   /** Of the whole process: what no text may show. */
@@ -86,7 +89,9 @@ export async function openReader(
   const http = timed(await openClient(connection, context), source.connector.name, context);
   const { seams, userAgent } = context;
   const log = context.log.child({ source: source.name });
-  const reader = source.connector.open(options, { http, seams, log, userAgent, ...budgets.of(source.name, source.rateLimit) });
+  const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, source.name, seams) };
+  const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };
+  const reader = source.connector.open(options, deps);
   return withClient(tellingErrors(reader, context.secrets), http);
 }
 

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -221,4 +222,24 @@ it('asks for the details that the page shows', async () => {
   const detail = await reader.details?.ask({ uid: 'a/1' }, 'u', signal);
 
   expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } } });
+});
+
+it('takes the service account of the page', async () => {
+  const key = { type: 'string', secret: true };
+  const options = { key, admin: { type: 'string' } };
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  const account = JSON.stringify({ client_email: 'a@b.example', private_key: pem, token_uri: 'https://login.example.com/token' });
+  const connector = vendorConnector({}, { options, ...exampleOf('auth') });
+
+  const vendor = openVendor(connector, () => ({ body: { access_token: 'a', data: [] } }), {
+    key: account,
+    admin: 'dana@example.com',
+  });
+  await pageOf(vendor);
+
+  expect(vendor.asked.map(({ url, headers }) => [url.pathname, headers?.['authorization']])).toEqual([
+    ['/token', undefined],
+    ['/v1/logs', 'Bearer a'],
+  ]);
 });

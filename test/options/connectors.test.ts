@@ -1,4 +1,5 @@
 // Every option of connector.yaml's auth:, read: and record: changes what is asked, what is read, or what a source does by default.
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,19 @@ const clientCredentials = {
   'auth.oauth2_client_credentials.token_url': 'https://token.example.com/t',
   'auth.oauth2_client_credentials.client_id': 'id',
   'auth.oauth2_client_credentials.client_secret': 'secret',
+};
+const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+const signing = {
+  'auth.oauth2_jwt_bearer.key': JSON.stringify({
+    client_email: 'a@b.example',
+    private_key: pem,
+    token_uri: 'https://token.example.com/t',
+  }),
+};
+const refreshing = {
+  'auth.oauth2_refresh_token.token_url': 'https://token.example.com/t',
+  'auth.oauth2_refresh_token.client_id': 'id',
+  'auth.oauth2_refresh_token.refresh_token': 'r1',
 };
 const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
 const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
@@ -118,6 +132,32 @@ const languages: readonly Language[] = [
       'oauth2_client_credentials.scope': ['logs', clientCredentials],
       'oauth2_client_credentials.audience': ['siem', clientCredentials],
       'oauth2_client_credentials.auth_style': ['basic', clientCredentials],
+      'oauth2_client_credentials.token': ['next', clientCredentials],
+      'oauth2_client_credentials.expires': ['count', clientCredentials],
+      'oauth2_client_credentials.private_key': [pem, clientCredentials],
+      'oauth2_client_credentials.key_id': ['k2', { ...clientCredentials, 'auth.oauth2_client_credentials.private_key': pem }],
+      'oauth2_client_credentials.algorithm': [
+        'RS512',
+        { ...clientCredentials, 'auth.oauth2_client_credentials.private_key': pem },
+      ],
+      'oauth2_refresh_token.token_url': ['https://token.example.com/t2', refreshing],
+      'oauth2_refresh_token.refresh_token': ['r2', refreshing],
+      'oauth2_refresh_token.client_id': ['id2', refreshing],
+      'oauth2_refresh_token.client_secret': ['cs2', refreshing],
+      'oauth2_refresh_token.scope': ['logs', refreshing],
+      'oauth2_refresh_token.auth_style': ['basic', { ...refreshing, 'auth.oauth2_refresh_token.client_secret': 'cs' }],
+      'oauth2_refresh_token.token': ['next', refreshing],
+      'oauth2_refresh_token.expires': ['count', refreshing],
+      'oauth2_jwt_bearer.key': [pem, { ...signing, 'auth.oauth2_jwt_bearer.token_url': 'https://token.example.com/t2' }],
+      'oauth2_jwt_bearer.token_url': ['https://token.example.com/t2', signing],
+      'oauth2_jwt_bearer.issuer': ['me', signing],
+      'oauth2_jwt_bearer.subject': ['admin@example.com', signing],
+      'oauth2_jwt_bearer.audience': ['them', signing],
+      'oauth2_jwt_bearer.key_id': ['k2', signing],
+      'oauth2_jwt_bearer.algorithm': ['RS512', signing],
+      'oauth2_jwt_bearer.scope': ['logs', signing],
+      'oauth2_jwt_bearer.token': ['next', signing],
+      'oauth2_jwt_bearer.expires': ['count', signing],
     },
   },
   {
@@ -369,16 +409,22 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
     userAgent: 'penstock/0 (x)',
     limit: () => Promise.resolve(),
     budget: () => undefined,
+    tokens: { update: async <T>(change: (kept: undefined) => Promise<{ result: T }>) => (await change(undefined)).result },
   };
   const reader = connector.open({}, deps);
   const facts = connector.records.examine({ value: record }, undefined);
   const came = await read(reader).catch(explain);
+  // A minute later a token may have ended.
+  const passed = seams.clock.monotonic.bind(seams.clock);
+  Object.assign(seams.clock, { monotonic: () => passed() + 60_000 });
+  const later = reader.kind === 'http_window' ? await read(reader).catch(explain) : undefined;
   return JSON.stringify([
     connector.defaults,
     connector.identity({}),
     facts,
     facts.isSelfMade('penstock/0 (x)'),
     came,
+    later,
     client.seen,
     asked,
     seams.clock.waits,

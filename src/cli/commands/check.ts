@@ -25,7 +25,13 @@ function show({ kind, name, ok, findings, route, fix }: Finding, { output }: Com
 
 async function runCheck({ config: file, json, createSubscription }: CheckOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(file, context.seams);
-  const openContext = { seams: context.seams, log: silentLog(), userAgent: plainUserAgent, secrets: config.secrets };
+  const openContext = {
+    seams: context.seams,
+    log: silentLog(),
+    userAgent: plainUserAgent,
+    secrets: config.secrets,
+    dataDir: config.data_dir,
+  };
   const all: Finding[] = [];
   for await (const finding of check(config, openContext, new AbortController().signal, {
     createSubscription: createSubscription === true,
@@ -50,7 +56,13 @@ async function runPreview(
   { seams, output }: CommandContext,
 ): Promise<void> {
   const config = await readConfig(file, seams);
-  const openContext = { seams, log: silentLog(), userAgent: plainUserAgent, secrets: config.secrets };
+  const openContext = {
+    seams,
+    log: silentLog(),
+    userAgent: plainUserAgent,
+    secrets: config.secrets,
+    dataDir: config.data_dir,
+  };
   const pairs = await preview(configuredSource(config, name), openContext, limit, new AbortController().signal);
   if (json === true) output.json(pairs);
   else if (pairs.length === 0) output.line('No records in the last 24 hours; nothing to show.');

@@ -1,9 +1,10 @@
+import type { AuthSpec } from '../auth-section.ts';
 import type { CursorReader, ReaderDeps } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileRequest, type RequestTemplate } from '../http-window/request.ts';
 import { compileWindowPlan, openWindowReader, Walker, type WindowPlan } from '../http-window/window-reader.ts';
-import type { AuthSpec, HttpCursorSpec, HttpWindowSpec } from '../read-section.ts';
+import type { HttpCursorSpec, HttpWindowSpec } from '../read-section.ts';
 import type { WindowSpec } from '../request-section.ts';
 import type { Scope } from '../template.ts';
 

@@ -6,6 +6,7 @@ import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt, retryAfterMs } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
+import type { AuthSpec } from '../auth-section.ts';
 import type {
   CursorPage,
   DetailReader,
@@ -17,7 +18,7 @@ import type {
   WindowReader,
 } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
-import type { AuthSpec, HttpWindowSpec } from '../read-section.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
 import { compileSplit } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { budgetNews } from './budget-news.ts';
@@ -121,7 +122,7 @@ export class Walker {
     this.#options = options;
     this.#deps = deps;
     this.#secrets = secrets;
-    this.auth = auth ?? openAuth(plan.auth, options, deps.http, deps.seams);
+    this.auth = auth ?? openAuth(plan.auth, options, deps);
   }
 
   async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<CursorPage> {

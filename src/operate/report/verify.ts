@@ -267,7 +267,7 @@ export async function configuredForVerify(
 ): Promise<Verified> {
   const log = silentLog();
   const { secrets } = config;
-  const openContext = { seams, log, userAgent: plainUserAgent, secrets };
+  const openContext = { seams, log, userAgent: plainUserAgent, secrets, dataDir: config.data_dir };
   const budgets = new Budgets(seams, log);
   const openOwn = (): ReturnType<typeof openReader> => openReader(source, openContext, budgets);
   const deps = { journal, seams, log, userAgent: await userAgentOf(journal, seams), secrets, openReader: openOwn };

@@ -1,0 +1,82 @@
+// What `auth:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
+import { type Static, type TProperties, Type } from 'typebox';
+import { PathsSpec } from '../event/index.ts';
+import { closed, oneOf, template } from './request-section.ts';
+
+/** Of every grant: what its token is called. */
+const reply = { token: Type.Optional(PathsSpec), expires: Type.Optional(PathsSpec) };
+const tokenUrl = template('URL of the token endpoint.');
+const scope = Type.Optional(template('Scopes, separated by blanks.'));
+const keyId = Type.Optional(template('Id of the key, the kid of its JWTs.'));
+const algorithm = Type.Optional(
+  oneOf(
+    ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'],
+    'How JWTs are signed; by default as the key fits, RS256 for RSA.',
+  ),
+);
+
+const grant = <T extends TProperties>(description: string, properties: T) =>
+  Type.Optional(Type.Object({ ...properties, ...reply }, { ...closed, description }));
+
+/** `auth:` */
+export const AuthSpec = Type.Object(
+  {
+    basic: Type.Optional(
+      Type.Object(
+        { username: template('User name.'), password: template('Password.') },
+        { ...closed, description: 'HTTP Basic.' },
+      ),
+    ),
+    bearer: Type.Optional(template('The token of `Authorization: Bearer`.')),
+    header: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' }),
+          value: template('Header value.'),
+        },
+        { ...closed, description: 'A header of its own.' },
+      ),
+    ),
+    oauth2_client_credentials: grant('OAuth 2.0 client credentials; tokens are cached and renewed.', {
+      token_url: tokenUrl,
+      client_id: template('Client id.'),
+      client_secret: Type.Optional(template('Client secret; this or private_key.')),
+      private_key: Type.Optional(template('Private key in PEM, by which the client proves itself (private_key_jwt).')),
+      key_id: keyId,
+      algorithm,
+      scope,
+      audience: Type.Optional(template('Audience.')),
+      auth_style: Type.Optional(oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.')),
+    }),
+    oauth2_refresh_token: grant(
+      'OAuth 2.0 refresh token; a new one that an answer brings is kept in data_dir before it is used.',
+      {
+        token_url: tokenUrl,
+        refresh_token: template('The refresh token that a person got; those that follow are kept.'),
+        client_id: template('Client id.'),
+        client_secret: Type.Optional(template('Client secret; none for a public client.')),
+        scope,
+        auth_style: Type.Optional(
+          oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.'),
+        ),
+      },
+    ),
+    oauth2_jwt_bearer: grant('OAuth 2.0 JWT bearer, as of a service account.', {
+      key: template('JSON key of a service account (client_email, private_key, token_uri), or a private key in PEM.'),
+      token_url: Type.Optional(template('URL of the token endpoint; by default token_uri of the key.')),
+      issuer: Type.Optional(template('Who signs; by default client_email of the key.')),
+      subject: Type.Optional(template('On whose behalf.')),
+      audience: Type.Optional(template('Whom the JWT is for; by default the token endpoint.')),
+      key_id: keyId,
+      algorithm,
+      scope,
+    }),
+  },
+  {
+    ...closed,
+    maxProperties: 1,
+    description:
+      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer.',
+  },
+);
+export type AuthSpec = Static<typeof AuthSpec>;

@@ -1,0 +1,193 @@
+// How a connector gets its access tokens: by client credentials, by a refresh token that may rotate, by a signed JWT.
+import { hash } from 'node:crypto';
+import { PenstockError } from '../base/errors.ts';
+import { isObject, parseJson } from '../base/json.ts';
+import { uuid } from '../base/random.ts';
+import type { Seams } from '../base/seams.ts';
+import { compilePath } from '../event/index.ts';
+import type { HttpClient } from '../http/client.ts';
+import {
+  type ClientProof,
+  cacheToken,
+  type MintedToken,
+  readSigningKey,
+  requestToken,
+  secretProof,
+  signJwt,
+  type TokenShape,
+  type TokenSource,
+} from '../http/index.ts';
+import type { AuthSpec } from './auth-section.ts';
+
+/**
+ * Where the refresh token of a source is kept, for all processes of this machine. While `change` runs nobody else changes it; what it returns
+ * is durable before `update` resolves.
+ */
+export interface TokenStore {
+  update<T>(change: (kept: string | undefined) => Promise<{ readonly keep: string | undefined; readonly result: T }>): Promise<T>;
+}
+
+interface Granting {
+  readonly http: HttpClient;
+  readonly seams: Seams;
+  /** Renders a template; empty when it has no value now. */
+  readonly value: (text: string | undefined) => string;
+  readonly tokens: TokenStore | undefined;
+}
+
+export interface Granted {
+  readonly source: TokenSource;
+  /** What names the credential in budgets. */
+  readonly identity: readonly string[];
+  /** What no text may show. */
+  readonly secrets: () => readonly string[];
+}
+
+type Grants = {
+  [K in 'oauth2_client_credentials' | 'oauth2_refresh_token' | 'oauth2_jwt_bearer']: NonNullable<AuthSpec[K]>;
+};
+
+const given = (fields: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter(([, text]) => text !== ''));
+
+function shapeOf({
+  token = 'access_token',
+  expires = 'expires_in',
+}: Pick<Grants['oauth2_jwt_bearer'], 'token' | 'expires'>): TokenShape {
+  return { token: compilePath(token), expires: compilePath(expires) };
+}
+
+const assertionSeconds = 300;
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/** The client credentials grant, by a secret or by a key (private_key_jwt: RFC 7523 section 2.2). */
+export function clientCredentials(spec: Grants['oauth2_client_credentials'], { http, seams, value }: Granting): Granted {
+  const [id, secret, pem] = [spec.client_id, spec.client_secret, spec.private_key].map(value) as [string, string, string];
+  const url = new URL(value(spec.token_url));
+  const grant = { grant_type: 'client_credentials', ...given({ scope: value(spec.scope), audience: value(spec.audience) }) };
+  const key = pem === '' ? undefined : readSigningKey(pem, spec.algorithm, value(spec.key_id) || undefined);
+  const prove = async (): Promise<ClientProof> => {
+    if (key === undefined) return secretProof(id, secret, spec.auth_style);
+    const claims = { iss: id, sub: id, aud: url.href, jti: uuid(seams.random) };
+    const assertion = await signJwt(key, claims, seams.clock.now(), assertionSeconds);
+    return { form: { client_id: id, client_assertion_type: assertionType, client_assertion: assertion }, headers: {} };
+  };
+  const mint = async (): Promise<MintedToken> =>
+    (await requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams)).minted;
+  return { source: cacheToken(mint, seams.clock), identity: [id, secret, pem], secrets: () => [secret, pem].filter(Boolean) };
+}
+
+const googleLifetimeSeconds = 3600;
+
+/**
+ * A JWT that is signed with the key of a service account and exchanged for a token.
+ * Source: https://developers.google.com/identity/protocols/oauth2/service-account#httprest
+ */
+export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], { http, seams, value }: Granting): Granted {
+  const account = readAccount(value(spec.key));
+  const endpoint = value(spec.token_url) || account.token_uri;
+  const url = endpoint === undefined ? null : URL.parse(endpoint);
+  if (url === null || (url.protocol !== 'https:' && !isLoopback(url)))
+    throw new PenstockError('PEN_CONFIG_INVALID', 'the key of the service account names no token endpoint', {
+      fix: 'give the JSON key as it was downloaded, or set token_url to an https address',
+    });
+  const key = readSigningKey(account.private_key, spec.algorithm, value(spec.key_id) || account.private_key_id);
+  const claims = given({
+    iss: value(spec.issuer) || account.client_email || '',
+    sub: value(spec.subject),
+    aud: value(spec.audience) || url.href,
+    scope: value(spec.scope),
+  });
+  const mint = async (): Promise<MintedToken> => {
+    const assertion = await signJwt(key, claims, seams.clock.now(), googleLifetimeSeconds);
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion };
+    return (await requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams)).minted;
+  };
+  const pem = account.private_key;
+  return { source: cacheToken(mint, seams.clock), identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
+}
+
+const isLoopback = ({ hostname }: URL): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+
+interface Account {
+  readonly private_key: string;
+  readonly private_key_id?: string;
+  readonly client_email?: string;
+  readonly token_uri?: string;
+}
+
+function readAccount(text: string): Account {
+  if (!text.trimStart().startsWith('{')) return { private_key: text };
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const fields = isObject(value) ? value : {};
+  const texts = Object.fromEntries(Object.entries(fields).filter(([, field]) => typeof field === 'string')) as Partial<Account>;
+  if (texts.private_key !== undefined) return { ...texts, private_key: texts.private_key };
+  // Without the parser's words, which quote the file.
+  throw new PenstockError('PEN_CONFIG_INVALID', 'the key of the service account is not JSON with a private_key', {
+    fix: 'give the JSON key as it was downloaded, or a private key in PEM',
+  });
+}
+
+/** What is kept: a refresh token and which configured one it came from. */
+interface Kept {
+  readonly seed: string;
+  readonly refresh: string;
+}
+
+/**
+ * The refresh token grant. A new refresh token that comes with an access token is durable before anything uses either, and no two processes of
+ * the machine spend the same one. One that a person configures anew takes the place of what is kept.
+ */
+export function refreshToken(spec: Grants['oauth2_refresh_token'], { http, seams, value, tokens }: Granting): Granted {
+  const [configured, id, secret] = [spec.refresh_token, spec.client_id, spec.client_secret].map(value) as [
+    string,
+    string,
+    string,
+  ];
+  const url = new URL(value(spec.token_url));
+  const seed = hash('sha256', configured, 'hex').slice(0, 32);
+  const proof = secret === '' ? { form: { client_id: id }, headers: {} } : secretProof(id, secret, spec.auth_style);
+  let last = configured;
+  const mint = async (): Promise<MintedToken> => {
+    if (tokens === undefined)
+      throw new PenstockError('PEN_OPERATION_FAILED', 'there is no place where a new refresh token could be kept', {
+        fix: 'run this with the configuration of the daemon, whose data_dir keeps it',
+      });
+    return tokens.update(async (text) => {
+      const kept = parseKept(text, seed);
+      last = kept?.refresh ?? configured;
+      const grant = { grant_type: 'refresh_token', refresh_token: last, ...given({ scope: value(spec.scope) }) };
+      const { minted, reply } = await requestToken({ url, grant, proof, shape: shapeOf(spec) }, http, seams).catch(withFix);
+      const next = reply['refresh_token'];
+      if (typeof next === 'string' && next !== '') last = next;
+      const keep: Kept = { seed, refresh: last };
+      return { keep: last === (kept?.refresh ?? configured) ? undefined : JSON.stringify(keep), result: minted };
+    });
+  };
+  return {
+    source: cacheToken(mint, seams.clock),
+    identity: [id, seed],
+    secrets: () => [configured, secret, last].filter(Boolean),
+  };
+}
+
+function parseKept(text: string | undefined, seed: string): Kept | undefined {
+  const value: unknown = text === undefined ? undefined : parseJson(text);
+  if (!isObject(value) || value['seed'] !== seed || typeof value['refresh'] !== 'string') return undefined;
+  return { seed, refresh: value['refresh'] };
+}
+
+function withFix(error: unknown): never {
+  if (!(error instanceof PenstockError) || error.code !== 'PEN_SOURCE_REFUSED') throw error;
+  throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
+    cause: error,
+    fix: 'authorize the application once more and set the new refresh token; collection resumes from the last checkpoint by itself',
+    ...(error.status === undefined ? {} : { status: error.status }),
+  });
+}

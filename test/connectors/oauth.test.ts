@@ -1,0 +1,335 @@
+// How a connector gets its tokens, against an issuer that says what it was asked.
+import { generateKeyPairSync } from 'node:crypto';
+import { decodeProtectedHeader, jwtVerify } from 'jose';
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
+import type { PenstockError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { seededRandom } from '../../src/base/random.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { WindowReader } from '../../src/connectors/connector.ts';
+import type { TokenStore } from '../../src/connectors/index.ts';
+import type { HttpRequest } from '../../src/http/client.ts';
+import { skippingClock } from './open-source.ts';
+import { from, to, vendorConnector } from './vendor.ts';
+
+const tokenUrl = 'https://login.example.com/token';
+const never = new AbortController().signal;
+
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+const account = JSON.stringify({
+  type: 'service_account',
+  client_email: 'reader@project.iam.example.com',
+  private_key: pem,
+  private_key_id: 'k1',
+  token_uri: tokenUrl,
+});
+
+interface Reply {
+  readonly status?: number;
+  readonly body: unknown;
+}
+
+/** A place in memory, where the writes can be counted. */
+function memoryStore(): TokenStore & { kept: string | undefined; writes: number } {
+  const store = {
+    kept: undefined as string | undefined,
+    writes: 0,
+    async update<T>(change: (kept: string | undefined) => Promise<{ readonly keep: string | undefined; readonly result: T }>) {
+      const { keep, result } = await change(store.kept);
+      if (keep !== undefined) store.writes += 1;
+      store.kept = keep ?? store.kept;
+      return result;
+    },
+  };
+  return store;
+}
+
+/** A reader of a vendor that takes the token that the issuer gave last. */
+function opened(auth: unknown, issue: (form: Record<string, string>, count: number) => Reply, tokens?: TokenStore) {
+  const connector = vendorConnector({}, { auth });
+  const forms: Record<string, string>[] = [];
+  const proofs: (string | undefined)[] = [];
+  const clock = skippingClock();
+  const random = seededRandom(1);
+  const open = (): WindowReader =>
+    connector.open(
+      {},
+      {
+        http: {
+          request({ url, body, headers }: HttpRequest) {
+            const answer = (status: number, value: unknown) =>
+              Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(value)) });
+            if (url.href.startsWith(tokenUrl)) {
+              forms.push(Object.fromEntries(new URLSearchParams(String(body))));
+              const { status = 200, body: reply } = issue(forms.at(-1) ?? {}, forms.length);
+              return answer(status, reply);
+            }
+            proofs.push(headers?.['authorization']);
+            return answer(200, { data: [] });
+          },
+          describeRoute: () => 'direct',
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
+        seams: { ...systemSeams(), clock, random },
+        log: silentLog(),
+        userAgent: 'x',
+        limit: () => Promise.resolve(),
+        budget: () => undefined,
+        ...(tokens === undefined ? {} : { tokens }),
+      },
+    ) as WindowReader;
+  const reader = open();
+  const read = (who = reader) => who.page({ from, to, state: null }, never);
+  return { open, read, forms, proofs, clock };
+}
+
+/** Moves a clock on by what `lateMs` says. */
+function lateBy(clock: Clock, lateMs: () => number): void {
+  const monotonic = clock.monotonic.bind(clock);
+  Object.assign(clock, { monotonic: () => monotonic() + lateMs() });
+}
+
+const faultOf = (work: Promise<unknown>): Promise<PenstockError> =>
+  work.then(
+    () => Promise.reject(new Error('no fault')),
+    (e: PenstockError) => e,
+  );
+
+describe('a refresh token', () => {
+  const auth = { oauth2_refresh_token: { token_url: tokenUrl, client_id: 'id', client_secret: 'cs', refresh_token: 'r0' } };
+
+  it('is exchanged, and the one that follows is kept before anything is asked with the access token', async () => {
+    const store = memoryStore();
+    const { read, forms, proofs } = opened(
+      auth,
+      (_form, n) => ({ body: { access_token: `a${n}`, refresh_token: `r${n}` } }),
+      store,
+    );
+
+    await read();
+
+    expect(forms).toEqual([{ grant_type: 'refresh_token', refresh_token: 'r0', client_id: 'id', client_secret: 'cs' }]);
+    expect([JSON.parse(store.kept ?? '{}'), proofs]).toEqual([expect.objectContaining({ refresh: 'r1' }), ['Bearer a1']]);
+  });
+
+  it('is not used twice, by another process neither', async () => {
+    const store = memoryStore();
+    const spent = new Set<string>();
+    const issue = ({ refresh_token: token = '' }: Record<string, string>, n: number): Reply => {
+      if (spent.has(token)) return { status: 400, body: { error: 'invalid_grant' } };
+      spent.add(token);
+      return { body: { access_token: `a${n}`, refresh_token: `r${n}`, expires_in: 60 } };
+    };
+    const vendor = opened(auth, issue, store);
+
+    await vendor.read();
+    await vendor.read(vendor.open());
+    await vendor.read(vendor.open());
+
+    expect(vendor.forms.map(({ refresh_token }) => refresh_token)).toEqual(['r0', 'r1', 'r2']);
+  });
+
+  it('stays where the issuer does not replace it, and then nothing is written', async () => {
+    const store = memoryStore();
+    const vendor = opened(auth, () => ({ body: { access_token: 'a' } }), store);
+
+    await vendor.read();
+    await vendor.read(vendor.open());
+
+    expect([vendor.forms.map(({ refresh_token }) => refresh_token), store.writes]).toEqual([['r0', 'r0'], 0]);
+  });
+
+  it('that a person sets anew takes the place of the one that is kept', async () => {
+    const store = memoryStore();
+    const issue = (_form: unknown, n: number): Reply => ({ body: { access_token: `a${n}`, refresh_token: `n${n}` } });
+    await opened(auth, issue, store).read();
+    const renewed = { oauth2_refresh_token: { ...auth.oauth2_refresh_token, refresh_token: 'again' } };
+    const vendor = opened(renewed, issue, store);
+
+    await vendor.read();
+
+    expect(vendor.forms[0]?.['refresh_token']).toBe('again');
+  });
+
+  it('that the issuer refuses holds the source, says what to do, and shows no secret', async () => {
+    const store = memoryStore();
+    const words = { error: 'invalid_grant', error_description: 'r0 was revoked' };
+
+    const fault = await faultOf(opened(auth, () => ({ status: 400, body: words }), store).read());
+
+    expect([fault.code, fault.message]).toEqual([
+      'PEN_SOURCE_REFUSED',
+      'https://login.example.com answered 400 "invalid_grant" to the request for an access token',
+    ]);
+    expect(fault.fix).toMatch(/^authorize the application once more and set the new refresh token/);
+    expect(store.kept).toBeUndefined();
+  });
+
+  it('is not spent where the new one could not be kept', async () => {
+    const { read, forms } = opened(auth, () => ({ body: { access_token: 'a' } }));
+
+    const fault = await faultOf(read());
+
+    expect([fault.code, forms]).toEqual(['PEN_OPERATION_FAILED', []]);
+  });
+
+  it('that was replaced but not kept is no reason to use the access token', async () => {
+    const failing: TokenStore = {
+      async update(change) {
+        await change(undefined);
+        throw new Error('the disk is full');
+      },
+    };
+    const { read, proofs } = opened(auth, () => ({ body: { access_token: 'a', refresh_token: 'r1' } }), failing);
+
+    await expect(read()).rejects.toThrow('the disk is full');
+    expect(proofs).toEqual([]);
+  });
+});
+
+describe('a service account', () => {
+  const auth = { oauth2_jwt_bearer: { key: account, scope: 'audit.read', subject: 'admin@example.com' } };
+
+  it('signs a JWT that names issuer, subject, scope and audience', async () => {
+    const vendor = opened(auth, () => ({ body: { access_token: 'a', expires_in: 3599 } }));
+
+    await vendor.read();
+
+    const { assertion = '', grant_type } = vendor.forms[0] ?? {};
+    const currentDate = new Date(vendor.clock.now());
+    const { payload } = await jwtVerify(assertion, publicKey, { currentDate });
+    const now = Math.floor(vendor.clock.now() / 1000);
+    expect(grant_type).toBe('urn:ietf:params:oauth:grant-type:jwt-bearer');
+    expect(decodeProtectedHeader(assertion)).toEqual({ alg: 'RS256', typ: 'JWT', kid: 'k1' });
+    expect(payload).toEqual({
+      iss: 'reader@project.iam.example.com',
+      sub: 'admin@example.com',
+      aud: tokenUrl,
+      scope: 'audit.read',
+      iat: now,
+      exp: now + 3600,
+    });
+    expect(vendor.proofs).toEqual(['Bearer a']);
+  });
+
+  it('may be a key in PEM, as it is and with its line feeds written out', async () => {
+    for (const key of [pem, pem.replaceAll('\n', '\\n'), privateKey.export({ type: 'pkcs1', format: 'pem' }) as string]) {
+      const spec = { key, token_url: tokenUrl, issuer: 'me', audience: 'them', key_id: 'k9', algorithm: 'PS256' };
+      const vendor = opened({ oauth2_jwt_bearer: spec }, () => ({ body: { access_token: 'a' } }));
+
+      await vendor.read();
+
+      const assertion = vendor.forms[0]?.['assertion'] ?? '';
+      expect(decodeProtectedHeader(assertion)).toEqual({ alg: 'PS256', typ: 'JWT', kid: 'k9' });
+    }
+  });
+
+  it.each([
+    ['no key at all', 'nonsense-secret', 'the private key is not one in PEM'],
+    ['JSON without a key', '{"client_email":"nonsense-secret"}', 'the key of the service account is not JSON with a private_key'],
+    ['JSON that is cut off', `${account.slice(0, 300)}`, 'the key of the service account is not JSON with a private_key'],
+    ['a key without an address', JSON.stringify({ private_key: pem }), 'the key of the service account names no token endpoint'],
+    [
+      'an address without TLS',
+      JSON.stringify({ private_key: pem, token_uri: 'http://a.example/t' }),
+      'the key of the service account names no token endpoint',
+    ],
+  ])('says what is wrong with %s, and nothing of it', (_what, key, message) => {
+    const open = (): unknown =>
+      opened({ oauth2_jwt_bearer: { key, ...(key.startsWith('{') ? {} : { token_url: tokenUrl }) } }, () => ({ body: {} }));
+
+    const fault = (() => {
+      try {
+        return open();
+      } catch (error) {
+        return error;
+      }
+    })() as PenstockError;
+
+    expect([fault.code, fault.message]).toEqual(['PEN_CONFIG_INVALID', message]);
+    expect(`${fault.message} ${fault.fix ?? ''} ${fault.cause instanceof Error ? fault.cause.message : ''}`).not.toMatch(
+      /nonsense|BEGIN PRIVATE|MII/,
+    );
+  });
+});
+
+it('a client proves itself by its key, with a JWT that is new each time', async () => {
+  const auth = {
+    oauth2_client_credentials: { token_url: tokenUrl, client_id: 'id', private_key: pem, key_id: 'k1', scope: 's' },
+  };
+  const vendor = opened(auth, () => ({ body: { access_token: 'a' } }));
+
+  await vendor.read();
+  await vendor.read(vendor.open());
+
+  const ids = [];
+  for (const { client_assertion: assertion = '', client_assertion_type, client_id, client_secret, scope } of vendor.forms) {
+    const { payload } = await jwtVerify(assertion, publicKey, { currentDate: new Date(vendor.clock.now()) });
+    ids.push(payload.jti);
+    expect([client_assertion_type, client_id, client_secret, scope, payload.iss, payload.sub, payload.aud]).toEqual([
+      'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      'id',
+      undefined,
+      's',
+      'id',
+      'id',
+      tokenUrl,
+    ]);
+  }
+  expect(new Set(ids).size).toBe(2);
+});
+
+describe('an answer of the issuer', () => {
+  const spec = { token_url: tokenUrl, client_id: 'id', client_secret: 'cs' };
+  const now = skippingClock().now();
+
+  it.each([
+    ['seconds', 600],
+    ['seconds as text', '600'],
+    ['a time in seconds', Math.floor(now / 1000) + 600],
+    ['a time in milliseconds', now + 600_000],
+    ['a date', new Date(now + 600_000).toISOString()],
+  ])('may say when its token ends in %s', async (_how, until) => {
+    const auth = { oauth2_client_credentials: { ...spec, token: 'data.token', expires: 'data.until' } };
+    const vendor = opened(auth, (_form, n) => ({ body: { data: { token: `a${n}`, until } } }));
+    await vendor.read();
+    let lateMs = 0;
+    lateBy(vendor.clock, () => lateMs);
+
+    lateMs = 530_000;
+    await vendor.read();
+    lateMs = 545_000;
+    await vendor.read();
+
+    expect(vendor.proofs).toEqual(['Bearer a1', 'Bearer a1', 'Bearer a2']);
+  });
+
+  it.each([null, -1, 0, 'soon', {}, 1e300])('that says %j gives its token five minutes', async (until) => {
+    const vendor = opened({ oauth2_client_credentials: spec }, (_form, n) => ({
+      body: { access_token: `a${n}`, expires_in: until },
+    }));
+    await vendor.read();
+    let lateMs = 0;
+    lateBy(vendor.clock, () => lateMs);
+
+    lateMs = 235_000;
+    await vendor.read();
+    lateMs = 245_000;
+    await vendor.read();
+
+    expect(vendor.proofs).toEqual(['Bearer a1', 'Bearer a1', 'Bearer a2']);
+  });
+
+  it('that refuses with status 200 holds the source', async () => {
+    const fault = await faultOf(
+      opened({ oauth2_client_credentials: spec }, () => ({ body: { error: 'invalid_client' } })).read(),
+    );
+
+    expect([fault.code, fault.message]).toEqual([
+      'PEN_SOURCE_REFUSED',
+      'https://login.example.com answered 200 "invalid_client" without an access token',
+    ]);
+  });
+});
