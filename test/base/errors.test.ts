@@ -35,8 +35,13 @@ it('decides by the table: a code is compared only to tell what happened, not wha
       'PEN_JOURNAL_LOCKED',
       // Repairing reads what it can.
       'PEN_JOURNAL_CORRUPT',
+      // The loop of a source that another replica owns now ends.
+      'PEN_JOURNAL_FENCED',
+      // What got no answer is asked again as the same attempt.
+      'PEN_JOURNAL_UNAVAILABLE',
+      // A cursor, or the list before the details, begins anew.
+      'PEN_PAGE_TOKEN_REFUSED',
       // A receiver's status is believed although its answer was cut off.
-      'PEN_HTTP_TOO_LARGE',
       'PEN_HTTP_RESET',
       'PEN_HTTP_UNREACHABLE',
       // Credentials are read again before the next poll.
