@@ -10,8 +10,8 @@ const properties = [
   'test/fuzz/*.test.ts',
 ];
 
-// What they try in the real process, and npm test leaves out.
-const heavy = ['test/e2e/{back-pressure,jobs,secrets,stream}.test.ts'];
+// What they try in the real process or with very many sources, and npm test leaves out.
+const heavy = ['test/e2e/{back-pressure,jobs,secrets,stream}.test.ts', 'test/admin/page.test.ts'];
 
 // nock stands in the way of every socket of its worker: these files have a worker each.
 const replayed = ['test/connectors/{anaconda,analyst-studio,okta}.test.ts'];

@@ -75,7 +75,7 @@ export const pageHtml = `<!doctype html>
 <p><label for="token">Token, from the file <code>admin.token</code> in the daemon's data_dir. It is kept until this tab is closed.</label></p>
 <p><input id="token" type="password" autocomplete="off" spellcheck="false" required> <button>Show status</button></p>
 </form>
-<main id="status" hidden>
+<main id="status" tabindex="-1" hidden>
 <p id="news" class="hidden-text wide" role="status" aria-live="polite"></p>
 ${section('problems', 'What to do', '<ol id="problems"></ol>', 'bare wide')}
 ${section('journal', 'Journal', '<div id="journal-bar"></div><p id="journal-text"></p><p id="journal-more" class="quiet"></p><p id="disk-text"></p>')}
