@@ -73,6 +73,8 @@ describe('the Dockerfile', () => {
       'title',
       'description',
       'licenses',
+      'vendor',
+      'url',
       'version',
       'revision',
       'source',
