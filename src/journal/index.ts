@@ -5,4 +5,4 @@ export { pageCacheBytes, withPageCache } from './records/page-cache.ts';
 export { backupJournal } from './sqlite/repair/backup.ts';
 export { checkJournal, glanceAtJournal } from './sqlite/repair/check.ts';
 export { repairJournal } from './sqlite/repair/repair.ts';
-export { ballastBytes } from './sqlite/upkeep/room.ts';
+export { ballastBytes, volumeBytes } from './sqlite/upkeep/room.ts';

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemSeams } from '../../src/base/seams.ts';
 import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
@@ -374,6 +375,33 @@ it('gives up its ballast on a full disk, so that offsets are kept', async ({ ski
   await expect(access(ballast)).rejects.toThrow();
   expect((await readdir(disk)).length).toBeGreaterThan(4);
 });
+
+it.for([12, 60, 110])(
+  'goes on after a full disk of %i MiB has space again, and says what it knows of it',
+  async (size, { skip }) => {
+    const disk = (await smallDisk(size)) ?? '';
+    skip(disk === '', 'no file system can be mounted here');
+    const seams = systemSeams();
+    const clock = { ...seams.clock, timer: (ms: number, then: () => void) => seams.clock.timer(Math.min(ms, 50), then) };
+    await using journal = await openJournal(journalOptions(disk, { maxBytes: 2 ** 31, seams: { ...seams, clock } }));
+    await journal.register([source('s')], [sink('a')]);
+    const ballast = (size * mebibyte) / 16;
+    await expect.poll(() => journal.usage().disk?.lacksBallast).toBe(false);
+    const before = journal.usage().disk;
+    await occupy(disk);
+
+    await fill(journal);
+    const full = journal.usage();
+    for (const name of await readdir(disk)) if (name.startsWith('filler')) await rm(join(disk, name));
+    await expect.poll(() => journal.hasRoom(), { timeout: 5000 }).toBe(true);
+    await journal.append(commitOf('s', someRecords(10, { prefix: 'after' })));
+
+    const volumeBytes = size * mebibyte;
+    expect(before).toEqual({ isFull: false, lacksBallast: false, neededBytes: ballast, volumeBytes });
+    expect(full).toMatchObject({ hasRoom: false, disk: { isFull: true, volumeBytes } });
+    expect(journal.usage().disk).toEqual(before);
+  },
+);
 
 it('trims a lane from its beginning, however the times of its pages lie', async () => {
   const seams = seamsAt(100 * 86_400_000);

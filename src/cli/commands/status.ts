@@ -34,7 +34,7 @@ function worstFirst<T extends { readonly state: string }>(all: readonly T[]): re
 export function showSources({ sources, at }: StatusReport, output: Output): void {
   const rows = worstFirst(sources).slice(0, longestTable);
   output.table(
-    ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'duplicate', 'unreadable'],
+    ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'read again', 'unreadable'],
     rows.map((source) => [
       source.name,
       stateIn(output, source.state),

@@ -53,6 +53,19 @@ export interface JournalUsage {
   readonly at?: number;
   /** What was set right at a start of the last week, because counts disagreed. No record was at risk. */
   readonly corrections: readonly Correction[];
+  /** Where the journal is a file and this process writes it. */
+  readonly disk?: DiskUsage | undefined;
+}
+
+/** The volume that a journal in files lies on, as the process sees it that writes there. */
+interface DiskUsage {
+  /** It was found full, and has no space again yet: collection waits, delivery goes on. */
+  readonly isFull: boolean;
+  /** There is no reserve for a full disk. */
+  readonly lacksBallast: boolean;
+  /** So much has to be free for collection to go on after a full disk. */
+  readonly neededBytes: number;
+  readonly volumeBytes?: number;
 }
 
 export interface Reports {

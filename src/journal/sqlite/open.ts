@@ -13,7 +13,7 @@ import { openWriter } from './file/writer.ts';
 import { checkAtOpen } from './repair/check.ts';
 import { setCountsRight } from './repair/counts-at-start.ts';
 import { journalOf, openStores } from './stores.ts';
-import { ballastBytes, openBallast, openLimits } from './upkeep/room.ts';
+import { Ballast, ballastBytes, openLimits, volumeBytes } from './upkeep/room.ts';
 import { startUpkeep } from './upkeep/rounds.ts';
 import { openTrimmer } from './upkeep/trim.ts';
 
@@ -28,7 +28,7 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
   const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
   try {
     if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
-    return await assembleOnAnyDisk(paths, options, lock);
+    return await assembleOnAnyDisk(paths, options, lock, await volumeBytes(dataDir, seams.files));
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw storageError(error, paths.journal);
@@ -36,14 +36,19 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
 }
 
 // A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
-async function assembleOnAnyDisk(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable): Promise<Journal> {
+async function assembleOnAnyDisk(
+  paths: JournalPaths,
+  options: JournalOptions,
+  lock: AsyncDisposable,
+  volume: number,
+): Promise<Journal> {
   try {
-    return assemble(paths, options, lock);
+    return assemble(paths, options, lock, volume);
   } catch (error) {
     const { maxBytes, seams, log } = options;
-    const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files: seams.files, log });
+    const ballast = new Ballast(paths.ballast, { bytes: ballastBytes(maxBytes, volume), files: seams.files, log });
     if (!isDiskFull(error) || !(await ballast.giveUp())) throw error;
-    return assemble(paths, options, lock);
+    return assemble(paths, options, lock, volume);
   }
 }
 
@@ -58,7 +63,12 @@ async function openShared(dataDir: string, paths: JournalPaths, options: Journal
   return assemble(paths, options, undefined);
 }
 
-function assemble(paths: JournalPaths, options: JournalOptions, lock: AsyncDisposable | undefined): Journal {
+function assemble(
+  paths: JournalPaths,
+  options: JournalOptions,
+  lock: AsyncDisposable | undefined,
+  volume = Number.POSITIVE_INFINITY,
+): Journal {
   const path = paths.journal;
   const version = versionOf(path);
   const db = openDatabase(path);
@@ -66,7 +76,7 @@ function assemble(paths: JournalPaths, options: JournalOptions, lock: AsyncDispo
     if (lock !== undefined) migrate(db, path, options.log);
     else if (version < schemaVersion) throw tooOld(version, path);
     if (lock !== undefined) checkAtOpen(db, path);
-    return start(db, paths, options, lock);
+    return start(db, paths, options, lock, volume);
   } catch (error) {
     db.close();
     throw storageError(error, path);
@@ -78,20 +88,22 @@ function start(
   paths: JournalPaths,
   { seams, log, maxBytes, keepMs }: JournalOptions,
   lock: AsyncDisposable | undefined,
+  volume: number,
 ): Journal {
   const { clock, files } = seams;
   const path = paths.journal;
-  const ballast = openBallast(paths.ballast, { bytes: ballastBytes(maxBytes), files, log });
+  const reserve = ballastBytes(maxBytes, volume);
+  const ballast = new Ballast(paths.ballast, { bytes: reserve, files, log });
   const writer = openWriter(db, { path, freeReserve: () => ballast.giveUp(), foundFull: () => ballast.foundFull() });
   const time = new JournalTime(db, clock);
   const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
   if (lock !== undefined)
     for (const what of setCountsRight(db, clock, time))
       log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
-  const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean() });
+  const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean });
   // The WAL must not outgrow what a full disk leaves it.
-  db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.floor(ballastBytes(maxBytes) / 16_384))}`);
-  const stores = openStores(core, limits);
+  db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.max(16, Math.floor(reserve / 16_384)))}`);
+  const stores = openStores(core, limits, lock === undefined ? undefined : { ballast, volume });
   const trimmer = openTrimmer(core, stores.offsets);
   const upkeep = lock === undefined ? undefined : startUpkeep({ core, limits, seen: stores.seen, trimmer, ballast, keepMs });
   const journal = journalOf(stores, async () => {

@@ -12,18 +12,26 @@ import { openSeen } from './records/seen.ts';
 import { openState } from './records/state.ts';
 import { openRegistration } from './registration.ts';
 import { recentCorrections } from './repair/counts-at-start.ts';
-import type { Limits } from './upkeep/room.ts';
+import type { Ballast, Limits } from './upkeep/room.ts';
 
 type Stores = ReturnType<typeof openStores>;
 
+/** What the process that writes knows of the disk. */
+interface Disk {
+  readonly ballast: Ballast;
+  /** Bytes; without bound where the file system does not tell. */
+  readonly volume: number;
+}
+
 /** What an open journal is made of, over one database. */
-export function openStores(core: Core, limits: Limits) {
+export function openStores(core: Core, limits: Limits, disk?: Disk) {
   const ledger = openLedger(core);
   const letters = openLetters(core, ledger);
   const offsets = openOffsets(core, ledger, letters);
   return {
     core,
     limits,
+    disk,
     state: openState(core),
     seen: openSeen(core),
     ledger,
@@ -35,7 +43,7 @@ export function openStores(core: Core, limits: Limits) {
 
 /** The contract over its stores. `close` ends it. */
 export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
-  const { core, limits, state, offsets, replays } = stores;
+  const { core, limits, disk, state, offsets, replays } = stores;
   let closing: Promise<void> | undefined;
   return {
     ownership: ownsEverything,
@@ -46,7 +54,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
     ...delivery(stores),
     ...deadLetters(stores),
     hasRoom: () => limits.hasRoom(),
-    usage: openUsage(core, limits),
+    usage: openUsage(core, limits, disk),
     setNote: state.setNote,
     setNoteIfAbsent: state.setNoteIfAbsent,
     setHold: state.setHold,
@@ -108,7 +116,7 @@ function deadLetters({ letters }: Stores): Pick<Journal, 'deadLetters' | 'countD
   };
 }
 
-function openUsage(core: Core, limits: Limits): () => JournalUsage {
+function openUsage(core: Core, limits: Limits, disk: Disk | undefined): () => JournalUsage {
   const { db } = core;
   const corrections = recentCorrections(db, core.time);
   const select = db.prepare('SELECT count(*) AS pages, ifnull(sum(count), 0) AS records, min(received) AS oldest FROM pages');
@@ -123,6 +131,16 @@ function openUsage(core: Core, limits: Limits): () => JournalUsage {
       oldestReceived: oldest ?? undefined,
       hasRoom: limits.hasRoom(),
       corrections,
+      ...(disk === undefined ? {} : { disk: diskUsage(disk) }),
     };
+  };
+}
+
+function diskUsage({ ballast, volume }: Disk): JournalUsage['disk'] {
+  return {
+    isFull: ballast.isLean,
+    lacksBallast: ballast.isMissing,
+    neededBytes: ballast.neededBytes,
+    ...(Number.isFinite(volume) ? { volumeBytes: volume } : {}),
   };
 }

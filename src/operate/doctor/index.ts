@@ -5,7 +5,7 @@ import { inspectFolder } from '../../base/own-folder.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Config } from '../../config/config.ts';
-import { ballastBytes, glanceAtJournal } from '../../journal/index.ts';
+import { ballastBytes, glanceAtJournal, volumeBytes } from '../../journal/index.ts';
 import { readConfig, readDataDir } from '../../runtime/read-config.ts';
 import type { StatusReport } from '../report/status.ts';
 import { type Diagnosis, ofError, ok, warning, wrong } from './diagnosis.ts';
@@ -96,24 +96,26 @@ async function ofDataDir(dataDir: string, config: Config | undefined, { seams, d
   const maxBytes = config?.journal.maxBytes;
   try {
     const glance = await glanceAtJournal(dataDir);
-    const disk = maxBytes === undefined ? [] : [ofDisk(await freeAt(dataDir, files), maxBytes, glance)];
-    const ballast =
-      maxBytes === undefined || glance.version === undefined ? [] : [ofBallast(maxBytes, glance, daemon !== undefined)];
-    return [owned, ofSchema(glance, daemon !== undefined), ...disk, ...ballast];
+    const schema = ofSchema(glance, daemon !== undefined);
+    if (maxBytes === undefined) return [owned, schema];
+    const { free, size } = await volumeAt(dataDir, files);
+    const wanted = ballastBytes(maxBytes, size);
+    const ballast = glance.version === undefined ? [] : [ofBallast(wanted, glance, daemon !== undefined)];
+    return [owned, schema, ofDisk(free, maxBytes, wanted, glance), ...ballast];
   } catch (error) {
     return [owned, ofError('journal', error)];
   }
 }
 
-/** Bytes that are free where the folder is, or will be. */
-async function freeAt(path: string, files: Seams['files']): Promise<number> {
+/** Bytes of the volume where the folder is, or will be. */
+async function volumeAt(path: string, files: Seams['files']): Promise<{ readonly free: number; readonly size: number }> {
   try {
     const { bavail, bsize } = await files.statfs(path);
-    return bavail * bsize;
+    return { free: bavail * bsize, size: await volumeBytes(path, files) };
   } catch (error) {
     const parent = dirname(path);
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
-    return freeAt(parent, files);
+    return volumeAt(parent, files);
   }
 }
 
@@ -127,16 +129,15 @@ function ofSchema({ version, ownVersion, bytes }: Glance, isRunning: boolean): D
   return warning('journal', `${what}; this program writes version ${ownVersion}`, fix);
 }
 
-function ofDisk(free: number, maxBytes: number, { bytes, ballastBytes: standing = 0 }: Glance): Diagnosis {
-  const toCome = Math.max(0, maxBytes - bytes) + Math.max(0, ballastBytes(maxBytes) - standing);
+function ofDisk(free: number, maxBytes: number, wanted: number, { bytes, ballastBytes: standing = 0 }: Glance): Diagnosis {
+  const toCome = Math.max(0, maxBytes - bytes) + Math.max(0, wanted - standing);
   const what = `${formatSize(free)} free, the journal may take ${formatSize(toCome)} more`;
   if (free >= toCome) return ok('disk', what);
   const fix = 'lower journal.max_bytes, or give data_dir a larger disk: on a full one collection waits';
-  return free < ballastBytes(maxBytes) ? wrong('disk', what, fix) : warning('disk', what, fix);
+  return free < wanted ? wrong('disk', what, fix) : warning('disk', what, fix);
 }
 
-function ofBallast(maxBytes: number, { ballastBytes: standing }: Glance, isRunning: boolean): Diagnosis {
-  const wanted = ballastBytes(maxBytes);
+function ofBallast(wanted: number, { ballastBytes: standing }: Glance, isRunning: boolean): Diagnosis {
   if (standing === wanted) return ok('ballast', `${formatSize(wanted)} in reserve for a full disk`);
   const what =
     standing === undefined

@@ -1,4 +1,4 @@
-import { formatDuration } from '../../base/quantity.ts';
+import { formatDuration, formatSize } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
@@ -79,7 +79,7 @@ function pauseFacts({ last_success, cursor, retention_seconds }: SourceStatus, n
   return `${since}${age}${kept}`;
 }
 
-function sourceProblems(status: SourceStatus, now: number): Problem[] {
+function sourceProblems(status: SourceStatus, now: number, pause: Pause): Problem[] {
   const where = `source ${status.name}`;
   const held = status.hold === undefined ? [] : [holdProblem(where, status.hold, now)];
   const error = status.last_error;
@@ -98,18 +98,57 @@ function sourceProblems(status: SourceStatus, now: number): Problem[] {
       : [];
   const waiting: Problem[] =
     status.state === 'waiting_for_room'
-      ? [
-          {
-            level: 'error',
-            where,
-            what: `collection is paused because the journal is full${pauseFacts(status, now)}`,
-            fix: 'fix the sink that does not accept its events, or raise journal.max_bytes',
-          },
-        ]
+      ? [{ level: 'error', where, what: `collection is paused because ${pause.why}${pauseFacts(status, now)}`, fix: pause.fix }]
       : [];
   const errors = new Set(status.errors);
   const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));
   return [...held, ...failing, ...waiting, ...watched, ...latenessProblems(status)];
+}
+
+/** Why nothing is collected while the journal has no room, and what ends that. */
+interface Pause {
+  readonly why: string;
+  readonly fix: string;
+}
+
+function pauseOf({ disk }: JournalUsage): Pause {
+  if (disk?.isFull !== true)
+    return { why: 'the journal is full', fix: 'fix the sink that does not accept its events, or raise journal.max_bytes' };
+  return {
+    why: 'the disk is full',
+    fix: `free ${formatSize(disk.neededBytes)} on the volume of data_dir; collection resumes by itself within seconds`,
+  };
+}
+
+function diskProblems(journal: JournalUsage): Problem[] {
+  const { disk, maxBytes } = journal;
+  if (disk === undefined) return [];
+  const where = 'disk';
+  const { why, fix } = pauseOf(journal);
+  if (disk.isFull) return [{ level: 'error', where, what: `${why}; delivery goes on, collection waits`, fix }];
+  const { volumeBytes = Number.POSITIVE_INFINITY } = disk;
+  const small: Problem[] =
+    volumeBytes < maxBytes
+      ? [
+          {
+            level: 'warning',
+            where,
+            what: `the volume of data_dir has ${formatSize(volumeBytes)}, journal.max_bytes is ${formatSize(maxBytes)}: the disk would be full first`,
+            fix: 'lower journal.max_bytes below the size of the volume, or enlarge the volume',
+          },
+        ]
+      : [];
+  const bare: Problem[] = disk.lacksBallast
+    ? [
+        {
+          level: 'warning',
+          where,
+          what: 'there is no reserve: on a full disk not even deliveries could be noted',
+          fix: `free ${formatSize(disk.neededBytes)} on the volume of data_dir`,
+        },
+      ]
+    : [];
+  return [...small, ...bare];
 }
 
 function latenessProblems({ name, details }: SourceStatus): Problem[] {
@@ -119,7 +158,7 @@ function latenessProblems({ name, details }: SourceStatus): Problem[] {
     {
       level: 'warning',
       where: `source ${name}`,
-      what: 'records arrived later than the overlap covers; only the sweep found them',
+      what: 'records arrived later than the overlap covers',
       fix: `set window: { overlap: ${overlap} } on the source`,
     },
   ];
@@ -223,7 +262,8 @@ export function problemsOf(
       ];
   return [
     ...stopped,
-    ...report.sources.flatMap((status) => sourceProblems(status, report.at)),
+    ...diskProblems(report.journal),
+    ...report.sources.flatMap((status) => sourceProblems(status, report.at, pauseOf(report.journal))),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...invalidProblems(report.sinks),
     ...orphans,

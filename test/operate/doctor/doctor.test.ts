@@ -42,7 +42,7 @@ async function found(given: Given): Promise<readonly Diagnosis[]> {
     `journal: { max_bytes: 16MiB }\nsources: { feed: { connector: okta, options: { org_url: "${url}", token: "${token}" } } }\nsinks: { out: { type: stdout } }\n`,
   );
   await prepare?.(folder);
-  const statfs = () => Promise.resolve({ bavail: free, bsize: 1 });
+  const statfs = () => Promise.resolve({ bavail: free, bsize: 1, blocks: 2 ** 40 });
   const files = { ...seams.files, statfs: statfs as unknown as typeof seams.files.statfs };
   const all = await diagnose({ file, seams: { ...seams, files }, version: '1.0.0', daemon: daemon as StatusReport | undefined });
   return all.map((one) => ({

@@ -41,6 +41,48 @@ it('never says that all is well when no daemon runs', () => {
   ]);
 });
 
+const disk = { isFull: false, lacksBallast: false, neededBytes: 4_000_000, volumeBytes: 2000 };
+
+it('says that the disk is full, what goes on meanwhile, and how much to free', () => {
+  const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
+  const journal = { ...report.journal, hasRoom: false, disk: { ...disk, isFull: true } };
+
+  const problems = problemsOf({ ...report, journal, sources: [waiting] }, ledger);
+
+  const fix = 'free 3.8 MiB on the volume of data_dir; collection resumes by itself within seconds';
+  expect(problems).toEqual([
+    { level: 'error', where: 'disk', what: 'the disk is full; delivery goes on, collection waits', fix },
+    {
+      level: 'error',
+      where: 'source acme',
+      what: 'collection is paused because the disk is full; no poll has succeeded yet',
+      fix,
+    },
+  ]);
+});
+
+it('says that the journal is full where the disk is not', () => {
+  const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
+
+  const problems = problemsOf({ ...report, journal: { ...report.journal, hasRoom: false, disk }, sources: [waiting] }, ledger);
+
+  expect(problems.map(({ where, what }) => [where, what])).toEqual([
+    ['source acme', 'collection is paused because the journal is full; no poll has succeeded yet'],
+  ]);
+});
+
+it.each([
+  {
+    change: { volumeBytes: 500 },
+    what: 'the volume of data_dir has 500 B, journal.max_bytes is 1000 B: the disk would be full first',
+  },
+  { change: { lacksBallast: true }, what: 'there is no reserve: on a full disk not even deliveries could be noted' },
+])('warns of a disk with $change before it is full', ({ change, what }) => {
+  const problems = problemsOf({ ...report, journal: { ...report.journal, disk: { ...disk, ...change } } }, ledger);
+
+  expect(problems).toEqual([{ level: 'warning', where: 'disk', what, fix: expect.any(String) as string }]);
+});
+
 it.each([
   [1, 'warning', 'the last poll failed: no connection'],
   [2, 'warning', '2 polls in a row failed: no connection'],

@@ -38,6 +38,7 @@ export function openLimits(db: DatabaseSync, path: string, { maxBytes, isLean }:
     maxBytes,
     usedBytes,
     fits,
+    isLean,
     /** False from the moment that one more large page would not fit until a tenth of the journal is free again. */
     hasRoom(): boolean {
       room = !isLean() && fits(room ? worstPage : worstPage + maxBytes / 10);
@@ -72,57 +73,103 @@ function fullError(path: string, usedBytes: number, maxBytes: number): PenstockE
 
 const mebibyte = 1024 * 1024;
 
-/** Size of the ballast of a journal, bytes: 64 MiB, at most an eighth of max_bytes. */
-export function ballastBytes(maxBytes: number): number {
-  return Math.min(64 * mebibyte, Math.floor(maxBytes / 8));
+/**
+ * Size of the ballast of a journal, bytes: 64 MiB, at most an eighth of max_bytes and a sixteenth of the volume: on a small one it would take
+ * the space that it is to keep.
+ */
+export function ballastBytes(maxBytes: number, volumeBytes: number): number {
+  return Math.floor(Math.min(64 * mebibyte, maxBytes / 8, volumeBytes / 16));
 }
 
-export type Ballast = ReturnType<typeof openBallast>;
+/** Size of the volume that a folder lies on, bytes; without bound where the file system does not tell. */
+export async function volumeBytes(folder: string, files: Pick<Files, 'statfs'>): Promise<number> {
+  const { blocks, bsize } = await files.statfs(folder);
+  const size = blocks * bsize;
+  return size > 0 ? size : Number.POSITIVE_INFINITY;
+}
+
+interface BallastOptions {
+  readonly bytes: number;
+  readonly files: Files;
+  readonly log: Log;
+}
 
 /**
  * A file of dead weight in data_dir. States: `absent` (not made yet, or no space for it) -> `standing` -> given up on a full disk, which
  * is `absent` again. While it stands, a full disk leaves room for offsets and dead letters.
  */
-export function openBallast(
-  path: string,
-  { bytes, files, log }: { readonly bytes: number; readonly files: Files; readonly log: Log },
-) {
-  let busy: Promise<void> | undefined;
-  let lean = false;
+export class Ballast {
+  readonly #path: string;
+  readonly #options: BallastOptions;
+  #busy: Promise<void> | undefined;
+  #isLean = false;
+  // Before it was looked for, nothing is missed.
+  #isMissing = false;
 
-  async function make(): Promise<void> {
-    const stands = (await sizeOf(path, files)) === bytes;
-    if (stands && !lean) return;
-    const { bavail, bsize } = await files.statfs(dirname(path));
-    if (bavail * bsize < (stands ? bytes : 2 * bytes)) return;
-    if (stands || (await build(path, bytes, files, log))) lean = false;
+  constructor(path: string, options: BallastOptions) {
+    this.#path = path;
+    this.#options = options;
   }
-  return {
-    /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
-    isLean: () => lean,
-    /** Remembers that the disk was found full. */
-    foundFull: () => void (lean = true),
-    /** Removes the file; false when there was none. */
-    async giveUp(): Promise<boolean> {
-      lean = true;
-      await busy;
-      const size = await sizeOf(path, files);
-      if (size === undefined) return false;
-      await files.rm(path, { force: true });
-      log.error(
-        { path, bytes: size },
-        'the disk is full: deleted the ballast so that offsets can be written; free space on the disk',
-      );
-      return true;
-    },
-    /** Makes the file when it is absent and the disk has room for it and as much again; looks whether a full disk has space again. */
-    restore(): Promise<void> {
-      busy ??= make().finally(() => {
-        busy = undefined;
-      });
-      return busy;
-    },
-  };
+
+  /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
+  get isLean(): boolean {
+    return this.#isLean;
+  }
+
+  /** True while there is no reserve, because the disk has no room for it. */
+  get isMissing(): boolean {
+    return this.#isMissing;
+  }
+
+  /** How much has to be free for collection to go on after a full disk. */
+  get neededBytes(): number {
+    const { bytes } = this.#options;
+    return this.#isMissing ? 2 * bytes : bytes;
+  }
+
+  /** Remembers that the disk was found full. */
+  foundFull(): void {
+    const facts = { path: this.#path, neededBytes: this.neededBytes };
+    if (!this.#isLean) this.#options.log.error(facts, 'the disk is full: collection waits until it has space again');
+    this.#isLean = true;
+  }
+
+  /** Removes the file; false when there was none. */
+  async giveUp(): Promise<boolean> {
+    const { files, log } = this.#options;
+    this.#isLean = true;
+    await this.#busy;
+    const size = await sizeOf(this.#path, files);
+    this.#isMissing = true;
+    if (size === undefined) return false;
+    await files.rm(this.#path, { force: true });
+    log.error(
+      { path: this.#path, bytes: size },
+      'the disk is full: deleted the ballast so that offsets can be written; free space on the disk',
+    );
+    return true;
+  }
+
+  /** Makes the file when it is absent and the disk has room for it and as much again; looks whether a full disk has space again. */
+  restore(): Promise<void> {
+    this.#busy ??= this.#make().finally(() => {
+      this.#busy = undefined;
+    });
+    return this.#busy;
+  }
+
+  async #make(): Promise<void> {
+    const { bytes, files, log } = this.#options;
+    const stands = (await sizeOf(this.#path, files)) === bytes;
+    this.#isMissing = !stands;
+    if (stands && !this.#isLean) return;
+    const { bavail, bsize } = await files.statfs(dirname(this.#path));
+    if (bavail * bsize < this.neededBytes) return;
+    if (!stands && !(await build(this.#path, bytes, files, log))) return;
+    this.#isMissing = false;
+    if (this.#isLean) log.info({ path: this.#path }, 'the disk has space again');
+    this.#isLean = false;
+  }
 }
 
 async function build(path: string, bytes: number, files: Files, log: Log): Promise<boolean> {

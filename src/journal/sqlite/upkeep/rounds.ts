@@ -30,10 +30,20 @@ export function startUpkeep(options: UpkeepOptions) {
   let timer: Disposable | undefined;
   let running: Promise<void> = Promise.resolve();
 
+  let isFailing = false;
+
   const run = (): Promise<void> => {
-    running = running.then(round).catch((error: unknown) => {
-      if (!closed) core.log.error({ err: error }, 'journal upkeep failed, retrying with the next round');
-    });
+    running = running
+      .then(round)
+      .then(() => {
+        isFailing = false;
+      })
+      .catch((error: unknown) => {
+        // A full disk has its own line, and what lasts needs none every ten seconds.
+        const level = isFailing || limits.isLean() ? 'debug' : 'error';
+        isFailing = true;
+        if (!closed) core.log[level]({ err: error }, 'journal upkeep failed, retrying with the next round');
+      });
     return running;
   };
   const schedule = (): void => {
