@@ -127,6 +127,7 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'connector new': ['penstock connector new acme --dir ./my-connectors'],
   'connector test': ['penstock connector test ./my-connectors/acme', 'penstock connector test ./my-connectors/acme --update'],
+  'connector record': ['penstock connector record acme-prod --from 2026-11-21T10:00:00Z --to 2026-11-21T10:10:00Z --case first'],
   simulate: [
     'penstock simulate                          # prints the sources to put into a configuration',
     'penstock simulate --faults rate_limited,late_rows --seed 7',

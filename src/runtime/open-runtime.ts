@@ -29,6 +29,8 @@ export interface OpenContext {
   readonly replies?: ReplyMemory;
   /** Where what is measured goes. */
   readonly durations?: Durations;
+  /** Put around the client that a source is asked with. */
+  readonly around?: (http: HttpClient) => HttpClient;
 }
 
 /** The User-Agent without the random part by which a running daemon recognises its own requests. */
@@ -86,8 +88,8 @@ export async function openReader(
 ): Promise<Reader> {
   const [resolved, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
   const options = { ...resolved, ...overrides };
-  const http = timed(await openClient(connection, context), source.connector.name, context);
-  const { seams, userAgent } = context;
+  const { seams, userAgent, around = (client) => client } = context;
+  const http = around(timed(await openClient(connection, context), source.connector.name, context));
   const log = context.log.child({ source: source.name });
   const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, source.name, seams) };
   const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };

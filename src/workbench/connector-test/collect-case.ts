@@ -72,7 +72,7 @@ async function collectPages(connector: Connector, test: TestCase, seams: Seams):
     });
   const http = openRecordedClient(replies);
   await using reader = openReader(connector, test, http, seams);
-  const records = await readPages(connector, test, reader, http, seams);
+  const records = await readAll(connector, test, reader, http, seams);
   const unread = replies[http.asked.length];
   if (unread !== undefined)
     throw new PenstockError('PEN_OPERATION_FAILED', `the walk ends before ${unread.file} is read`, {
@@ -81,20 +81,18 @@ async function collectPages(connector: Connector, test: TestCase, seams: Seams):
   return { records, asked: http.asked, from: counted(replies.length, 'page') };
 }
 
-function readPages(
-  connector: Connector,
-  test: TestCase,
-  reader: Reader,
-  http: RecordedClient,
-  seams: Seams,
-): Promise<Collected[]> {
+/** Knows how many pages were asked for. */
+type Asked = Pick<RecordedClient, 'asked'>;
+
+/** Reads what a case asks for to its end with a reader of pages, be it of a recording or of a vendor. */
+export function readAll(connector: Connector, test: TestCase, reader: Reader, http: Asked, seams: Seams): Promise<Collected[]> {
   if (reader.kind === 'http_window') return walk(connector, test, reader, http, seams);
   if (reader.kind === 'http_cursor') return follow(connector, test, reader, http);
   throw new PenstockError('PEN_INTERNAL', `a reader of kind ${reader.kind}`);
 }
 
 /** One poll of a source that begins at the case's `from`. */
-async function follow(connector: Connector, test: TestCase, reader: CursorReader, http: RecordedClient): Promise<Collected[]> {
+async function follow(connector: Connector, test: TestCase, reader: CursorReader, http: Asked): Promise<Collected[]> {
   const steps = new CursorSteps(reader);
   const records: Collected[] = [];
   for (let [place, isCaughtUp]: [PageState | null, boolean] = [null, false]; !isCaughtUp; ) {
@@ -107,13 +105,7 @@ async function follow(connector: Connector, test: TestCase, reader: CursorReader
   return records;
 }
 
-async function walk(
-  connector: Connector,
-  test: TestCase,
-  reader: WindowReader,
-  http: RecordedClient,
-  seams: Seams,
-): Promise<Collected[]> {
+async function walk(connector: Connector, test: TestCase, reader: WindowReader, http: Asked, seams: Seams): Promise<Collected[]> {
   const { from, to } = test.window ?? { from: 0, to: 0 };
   const context = {
     settings: { connector, tenant: connector.tenant(test.options) },

@@ -140,7 +140,8 @@ function parseHead(text: string): Pick<RecordedReply, 'status' | 'headers'> {
   return { status, headers };
 }
 
-const isTokenRequest = ({ method, body }: HttpRequest): boolean =>
+/** True for a request for a token: its answer is a secret, and no page. */
+export const isTokenRequest = ({ method, body }: HttpRequest): boolean =>
   method === 'POST' && typeof body === 'string' && /(^|&)grant_type=/.test(body);
 
 const json = (value: unknown): HttpResponse => ({
