@@ -3,6 +3,8 @@ import { type AdminOperations, startAdmin } from '../admin/index.ts';
 import { asPenstockError, PenstockError } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import { makeFolder } from '../base/make-folder.ts';
+import { claimFolder } from '../base/own-folder.ts';
 import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import { tellAll } from '../base/secrets.ts';
@@ -32,13 +34,26 @@ interface DaemonSettings {
 }
 
 const logWaitingMs = 1000;
+const waitingForFile = 'waiting for another daemon to release the journal';
+const waitingForDatabase = 'waiting for the database of the journal to answer';
 const shortestSilenceMs = 3_000;
 const longestSilenceMs = 60_000;
 const silencePerSourceMs = 20;
 
+/** Where the journal is elsewhere, data_dir has only the socket and the token of the admin server: it may be made anew at each start. */
+async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log): Promise<void> {
+  await makeFolder(data_dir, files, 0o700);
+  const { repaired, warnings } = await claimFolder(data_dir, files, () => false);
+  for (const what of [repaired, ...warnings]) if (what !== undefined) log.warn({ data_dir }, what);
+}
+
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
+  if (config.journal.database !== undefined) await prepareDataDir(config, seams, log);
   using _waiting = seams.clock.timer(logWaitingMs, () =>
-    log.warn({ data_dir: config.data_dir, lockWaitMs }, 'waiting for another daemon to release the journal'),
+    log.warn(
+      { data_dir: config.data_dir, lockWaitMs },
+      config.journal.database === undefined ? waitingForFile : waitingForDatabase,
+    ),
   );
   const journal = await openConfiguredJournal(config, { seams, log, lockWaitMs });
   return withPageCache(journal, pageCacheBytes);

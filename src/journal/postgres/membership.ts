@@ -227,6 +227,8 @@ export class Membership implements Ownership {
 
   /** The server knew this process at a time of the monotonic clock: before a lease has passed from there, nobody takes over. */
   #heard(at: number): void {
+    // Once `owns` said no, its answer stands until everything was told lost: what was to be sent meanwhile was dropped.
+    if (!this.isValid) this.#lose();
     this.#validUntil = at + this.#options.leaseMs;
     this.#lapse?.[Symbol.dispose]();
     if (this.#closed) return;

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { hasPostgres } from '../../postgres.ts';
+import { copies, imbalances, openScene, untilShared } from './scene.ts';
+
+describe.runIf(hasPostgres())('two replicas on one database', () => {
+  it('deliver everything once, and one goes on alone when the other stops', async () => {
+    const scene = await openScene({ sources: 4, lease: '3s' });
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two'));
+    await untilShared(one, ['one', 'two'], 4, 2);
+
+    two.process.child.kill('SIGTERM');
+    const code = await two.process.exited;
+    await untilShared(one, ['one'], 4);
+    await scene.finish();
+
+    expect(code).toBe(0);
+    expect(copies(scene.receiver)).toBe(0);
+    expect(await imbalances(two)).toEqual([]);
+  });
+});

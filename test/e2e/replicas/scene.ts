@@ -1,0 +1,135 @@
+// Replicas of the real process on a real PostgreSQL, a vendor whose organizations log without end, and a receiver that remembers every copy.
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import { systemSeams } from '../../../src/base/seams.ts';
+import { newConnector } from '../../../src/workbench/new-connector.ts';
+import { postgresUrl, temporarySchema } from '../../postgres.ts';
+import { startAuditApi } from '../audit-api.ts';
+import { until } from '../conditions.ts';
+import { command, configFile, penstock, type RunningPenstock } from '../penstock.ts';
+import { type Receiver, startReceiver } from '../receiver.ts';
+
+interface SceneOptions {
+  readonly sources: number;
+  readonly lease?: string;
+  /** Records per organization and second. */
+  readonly perSecond?: number;
+}
+
+export interface Replica {
+  readonly name: string;
+  readonly file: string;
+  process: RunningPenstock;
+}
+
+interface ReplicaStatus {
+  readonly name: string;
+  readonly sources: number;
+  readonly last_seen: number;
+}
+
+/** Starts the world of some replicas; everything ends with the test. */
+export async function openScene({ sources, lease = '5s', perSecond = 2 }: SceneOptions) {
+  const stack = new AsyncDisposableStack();
+  onTestFinished(() => stack.disposeAsync());
+  const server = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(server);
+  const vendor = stack.use(await startAuditApi([]));
+  const receiver = stack.use(await startReceiver(seededRandom(1)));
+  const orgs = Array.from({ length: sources }, (_, index) => `o-${String(index).padStart(3, '0')}`);
+  let logged = 0;
+  const log = (): void => {
+    vendor.records.push({
+      id: `e-${logged}`,
+      occurred_at: new Date(Date.now() - 2_000).toISOString(),
+      event_type: 'user.login',
+      actor: { id: 'u-1', login: 'dana' },
+    });
+    logged += 1;
+  };
+  const logging = setInterval(log, 1_000 / perSecond);
+  stack.defer(() => clearInterval(logging));
+
+  async function configure(name: string, url = server): Promise<string> {
+    const file = await configFile({
+      connectors_dir: './connectors',
+      admin: { listen: 'off' },
+      journal: { url, schema, lease },
+      replica: { name },
+      sources: Object.fromEntries(
+        orgs.map((org) => [
+          `acme-${org}`,
+          {
+            connector: 'acme',
+            options: { api_url: vendor.origin, org, token: `made-up-${org}` },
+            schedule: '1s',
+            start: '1h',
+            window: { overlap: '30s', settle: '1s' },
+          },
+        ]),
+      ),
+      sinks: { lake: { type: 'http', url: receiver.url, batch: { wait: '200ms' } } },
+    });
+    await newConnector('acme', join(file, '../connectors'), systemSeams());
+    return file;
+  }
+
+  function run(name: string, file: string): Replica {
+    const replica = { name, file, process: penstock(['run', '-c', file]) };
+    stack.defer(() => void replica.process.child.kill('SIGKILL'));
+    return replica;
+  }
+
+  return {
+    server,
+    schema,
+    vendor,
+    receiver,
+    orgs,
+    configure,
+    run,
+    /** Nothing is logged any more; resolves when every record of every organization has arrived. */
+    async finish(): Promise<void> {
+      clearInterval(logging);
+      const all = logged * orgs.length;
+      await until('every record arrived', () => new Set(receiver.received.map(({ uid }) => uid)).size >= all, {
+        seen: () => `${new Set(receiver.received.map(({ uid }) => uid)).size} of ${all}`,
+      });
+    },
+  };
+}
+
+/** Nobody is listed before the first replica made the journal. */
+async function replicasOf({ file }: Replica): Promise<readonly ReplicaStatus[]> {
+  const { stdout, stderr } = await command(['status', '--json', '-c', file]);
+  if (stdout === '' && stderr.includes('there is no journal yet')) return [];
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as { replicas?: readonly ReplicaStatus[] }).replicas ?? [];
+}
+
+/** Waits until these replicas live and share the sources, none with more than `most`. */
+export async function untilShared(of: Replica, names: readonly string[], sources: number, most = sources): Promise<void> {
+  let last: readonly ReplicaStatus[] = [];
+  const isShared = async (): Promise<boolean> => {
+    last = await replicasOf(of);
+    const total = last.reduce((sum, replica) => sum + replica.sources, 0);
+    return (
+      last.map(({ name }) => name).join() === [...names].sort().join() &&
+      total === sources &&
+      last.every((one) => one.sources <= most)
+    );
+  };
+  await until(`${names.join(', ')} share ${sources} sources`, isShared, { seen: () => JSON.stringify(last) });
+}
+
+/** Copies beyond the first of every event. */
+export function copies({ received }: Receiver): number {
+  return received.length - new Set(received.map(({ uid }) => uid)).size;
+}
+
+/** Sums of the ledger that do not balance. */
+export async function imbalances({ file }: Replica): Promise<readonly string[]> {
+  const { stdout } = await command(['ledger', '--json', '-c', file]);
+  return (JSON.parse(stdout) as { imbalances: readonly string[] }).imbalances;
+}
