@@ -1,7 +1,7 @@
 // A process that collects and delivers until it is killed: it prints what it was promised, one line each, after the promise.
 import { writeSync } from 'node:fs';
 import { openJournal } from '../../src/journal/index.ts';
-import { commitOf, journalOptions, sink, someRecords, source } from './records.ts';
+import { commitOf, idsOfPage, journalOptions, sink, someRecords, source } from './records.ts';
 
 const dataDir = process.argv[2] ?? '';
 const journal = await openJournal(journalOptions(dataDir, { lockWaitMs: 10_000, keepMs: 0 }));
@@ -11,7 +11,7 @@ const from = Number((await journal.checkpoint('s', 'live')) ?? 0);
 async function collect(): Promise<void> {
   for (let page = from + 1; ; page++) {
     const records = someRecords(50, { prefix: `p${page}-`, received: Date.now() });
-    const seen = [{ day: 1, id: page.toString(16).padStart(32, '0'), fingerprint: 'ab'.repeat(8) }];
+    const seen = idsOfPage(page);
     await journal.append({ ...commitOf('s', records), seen, checkpoint: { name: 'live', value: page } });
     writeSync(1, `appended ${page}\n`);
   }

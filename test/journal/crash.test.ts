@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { isBalanced } from '../../src/journal/counts.ts';
 import { checkJournal, openJournal } from '../../src/journal/index.ts';
-import { journalOptions, temporaryDirectory } from './fixture.ts';
+import { idsOfPage, journalOptions, temporaryDirectory } from './fixture.ts';
 
 interface Promised {
   page: number;
@@ -53,6 +53,9 @@ it('keeps every promise through kill -9 at any moment: no record missing, no cur
   const rest = lane === undefined ? [] : await journal.read('a', lane.lane, lane.offset, 1_000_000);
   const uids = new Set([...promised.uids, ...rest.flatMap(({ records }) => records.map(({ uid }) => uid))]);
   const { rows } = await journal.ledger();
+  const committed = Array.from({ length: cursor }, (_none, index) => idsOfPage(index + 1)).flat();
+  expect((await journal.seen('s', committed)).every(({ length }) => length === 1)).toBe(true);
+  expect(await journal.seen('s', idsOfPage(cursor + 1))).toEqual(idsOfPage(cursor + 1).map(() => []));
   expect(cursor).toBeGreaterThanOrEqual(promised.page);
   expect(promised.page).toBeGreaterThan(5);
   expect(uids.size).toBe(cursor * 50);

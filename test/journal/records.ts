@@ -1,6 +1,6 @@
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
-import type { Commit, JournalOptions, NewDeadLetter, NewPage, StoredRecord } from '../../src/journal/index.ts';
+import type { Commit, JournalOptions, NewDeadLetter, NewPage, Seen, StoredRecord } from '../../src/journal/index.ts';
 
 /** Options of a journal with small limits and the real machine behind it. */
 export function journalOptions(dataDir: string, change: Partial<JournalOptions> = {}): JournalOptions {
@@ -88,3 +88,11 @@ export function letterOf(record: StoredRecord, change: Partial<NewDeadLetter> = 
 
 /** A record as a plain value: that of a page is parsed when it is asked for. */
 export const plain = (each: StoredRecord): StoredRecord => ({ ...each, record: each.record });
+
+/** What is remembered with a page of the process that is killed: few ids, or with every other page enough for a block. */
+export const idsOfPage = (page: number): Seen[] =>
+  Array.from({ length: page % 2 === 0 ? 40 : 3 }, (_none, index) => ({
+    day: 1,
+    id: (page * 100 + index).toString(16).padStart(32, '0'),
+    fingerprint: 'ab'.repeat(8),
+  }));

@@ -111,7 +111,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'days of ids forgotten',
     file: 'src/journal/sqlite/records/seen.ts',
-    edits: [['-Math.max(1, Math.floor(clock.now() / dayMs)) : day;', '-Math.max(1, Math.floor(clock.now() / dayMs)) : 0;']],
+    edits: [['const bucket = day === noTime ? today : day;', 'const bucket = day === noTime ? today : 0;']],
+  },
+  {
+    name: 'ids in blocks never looked up',
+    file: 'src/journal/sqlite/records/seen.ts',
+    edits: [['const found = blocks.find(source, day, ids);', 'const found: [number, string][] = [];']],
+  },
+  {
+    name: 'blocks of ids deleted before they are moved',
+    file: 'src/journal/sqlite/records/id-blocks.ts',
+    edits: [
+      ['const mostHot = 500_000;', 'const mostHot = 0;'],
+      [/( {4}const rows = nearlySorted)/, '    await writer.write(() => void remove.run(source, day, last));\n$1'],
+    ],
   },
   {
     name: 'letters taken out when they are refused once more',

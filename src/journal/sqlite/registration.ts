@@ -177,7 +177,19 @@ function nameTaken(kind: 'source' | 'sink', from: string, to: string): PenstockE
 }
 
 const tablesOf = {
-  source: ['lanes', 'offsets', 'totals', 'checkpoints', 'notes', 'seen', 'seen_days', 'windows', 'replays', 'skips'],
+  source: [
+    'lanes',
+    'offsets',
+    'totals',
+    'checkpoints',
+    'notes',
+    'seen',
+    'seen_blocks',
+    'seen_days',
+    'windows',
+    'replays',
+    'skips',
+  ],
   sink: ['offsets', 'totals', 'dead_letters', 'replays', 'skips'],
 } as const;
 

@@ -123,8 +123,17 @@ ALTER TABLE jobs ADD COLUMN token TEXT;
 CREATE UNIQUE INDEX jobs_by_token ON jobs (token) WHERE token IS NOT NULL;
 `;
 
+// New ids wait in blocks until many of a day go into `seen` at once: see records/id-blocks.ts.
+const version7 = `
+CREATE TABLE seen_blocks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, day INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL,
+  ids BLOB NOT NULL
+) STRICT;
+CREATE INDEX seen_blocks_by_day ON seen_blocks (source, day, id, count);
+`;
+
 /** Steps from an empty file to the newest shape: step n leads to `user_version` n + 1. */
-export const migrations: readonly string[] = [version1, version2, version3, version4, version5, version6];
+export const migrations: readonly string[] = [version1, version2, version3, version4, version5, version6, version7];
 
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;

@@ -2,6 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import type { Seen, WindowDelta } from '../../journal.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
+import { type IdBlocks, openIdBlocks, openMoveBlocks } from './id-blocks.ts';
 
 // Touching a day on every page would write for nothing; ages are counted in days.
 const touchEveryMs = 3_600_000;
@@ -11,10 +12,15 @@ const noTime = 0;
 
 export type SeenIndex = ReturnType<typeof openSeen>;
 
-/** The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. */
-export function openSeen({ db, names, clock, time }: Core) {
-  const find = openFind(db);
-  const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
+/**
+ * The exact index of what was collected: (source, day of the record's time, hash of id) to fingerprints. What is new lies in blocks, the rest in
+ * `seen`; an id is known when either knows it.
+ */
+export function openSeen(core: Core) {
+  const { db, names, clock, time } = core;
+  const blocks = openIdBlocks(core);
+  const find = openFind(db, blocks);
+  const put = openPut(db, blocks);
   const touch = openTouch({ db, time });
   const bucketsOf = openBuckets(db);
   const touches = createTouches();
@@ -31,7 +37,7 @@ export function openSeen({ db, names, clock, time }: Core) {
         for (const bucket of bucketsOf(source, day)) {
           const rows = find(source, bucket, ids);
           if (rows.length > 0) touched.add(bucket);
-          for (const [index, fingerprint] of rows) found[places[index] ?? -1]?.push(fingerprint);
+          for (const [index, fingerprint] of rows) addNew(found[places[index] ?? -1], fingerprint);
         }
       }
       return found;
@@ -43,29 +49,53 @@ export function openSeen({ db, names, clock, time }: Core) {
     remember(source: number, entries: readonly Seen[], window?: Pick<WindowDelta, 'from' | 'to'>): void {
       // Days that were only looked up count as touched as well, with the next commit of their source.
       const touched = touches.of(source);
-      for (const { day, id, fingerprint } of entries) {
-        const bucket = day === noTime ? -Math.max(1, Math.floor(clock.now() / dayMs)) : day;
-        insert.run(source, bucket, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
+      const today = -Math.max(1, Math.floor(clock.now() / dayMs));
+      for (const [day, places] of placesByDay(entries)) {
+        const bucket = day === noTime ? today : day;
+        const ofDay = places.flatMap((place) => entries[place] ?? []);
         touched.add(bucket);
+        put(source, bucket, ofDay);
       }
       touch(source, touched, window);
       touches.forget(source);
     },
     /** Forgets up to `limit` ids of days that nobody touched within the source's time; `pinned` keeps only overlap and sweep. Only inside a write. */
-    expire: openExpiry({ db, time }),
+    expire: openExpiry({ db, time }, blocks),
+    /** Moves days into `seen` while more than `most` ids lie in blocks. */
+    moveBlocks: openMoveBlocks(core, blocks),
+  };
+}
+
+// While a day is being moved, both know an id.
+function addNew(fingerprints: string[] | undefined, fingerprint: string): void {
+  if (fingerprints?.includes(fingerprint) === false) fingerprints.push(fingerprint);
+}
+
+/** Writes the entries of a bucket: as a block, or where they are few into `seen`. Only inside a write. */
+function openPut(db: Core['db'], blocks: IdBlocks): (source: number, day: number, entries: readonly Seen[]) => void {
+  const insert = db.prepare('INSERT OR IGNORE INTO seen (source, day, id, fingerprint) VALUES (?, ?, ?, ?)');
+  return (source, day, entries) => {
+    if (blocks.put(source, day, entries)) return;
+    for (const { id, fingerprint } of entries) insert.run(source, day, Buffer.from(id, 'hex'), Buffer.from(fingerprint, 'hex'));
   };
 }
 
 /** Which of the ids (by index) a bucket knows, with each fingerprint. One statement for all: a call for each costs far more than the search. */
 function openFind(
   db: Core['db'],
+  blocks: IdBlocks,
 ): (source: number, day: number, ids: readonly string[]) => [index: number, fingerprint: string][] {
+  const isThere = db.prepare('SELECT 1 AS there FROM seen WHERE source = ? AND day = ? LIMIT 1');
   const select = db.prepare(
     `SELECT wanted.key, lower(hex(seen.fingerprint)) FROM json_each(?3) AS wanted
      CROSS JOIN seen ON seen.source = ?1 AND seen.day = ?2 AND seen.id = unhex(wanted.value)`,
   );
   select.setReturnArrays(true);
-  return (source, day, ids) => select.all(source, day, JSON.stringify(ids)) as unknown as [number, string][];
+  return (source, day, ids) => {
+    const found = blocks.find(source, day, ids);
+    if (one(isThere, source, day) === undefined) return found;
+    return [...found, ...(select.all(source, day, JSON.stringify(ids)) as unknown as [number, string][])];
+  };
 }
 
 /** Where the entries of each day stand. */
@@ -111,7 +141,7 @@ function openBuckets(db: Core['db']): (source: number, day: number) => number[] 
   return (source, day) => (day === noTime ? all<{ day: number }>(withoutTime, source).map((bucket) => bucket.day) : [day]);
 }
 
-function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>) {
+function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>, blocks: IdBlocks) {
   const old = db.prepare(
     'SELECT d.source, d.day FROM seen_days d JOIN sources s ON s.id = d.source WHERE d.touched < ?1 - s.seen_ttl_ms ORDER BY d.touched LIMIT 1',
   );
@@ -124,6 +154,7 @@ function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>) {
   const cut = db.prepare('SELECT id FROM seen WHERE source = ? AND day = ? ORDER BY id LIMIT 1 OFFSET ?');
   const deleteTo = db.prepare('DELETE FROM seen WHERE source = ? AND day = ? AND id < ?');
   const deleteDay = db.prepare('DELETE FROM seen WHERE source = ? AND day = ?');
+  const deleteBlocks = db.prepare('DELETE FROM seen_blocks WHERE source = ? AND day = ?');
   const forgetDay = db.prepare('DELETE FROM seen_days WHERE source = ? AND day = ?');
   return (limit: number, pinned: boolean): number => {
     const [bucket] = pinned
@@ -137,7 +168,9 @@ function openExpiry({ db, time }: Pick<Core, 'db' | 'time'>) {
       if (deleted > 0) return deleted;
     }
     const deleted = Number(deleteDay.run(...key).changes);
+    deleteBlocks.run(...key);
     forgetDay.run(...key);
+    blocks.forget(bucket.source, bucket.day);
     return Math.max(1, deleted);
   };
 }

@@ -7,7 +7,7 @@ import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
 import { inspectDirectory, journalPaths } from '../file/directory.ts';
 import { checkVersion, schemaVersion } from '../file/schema.ts';
-
+import { damagedBlocks } from '../records/id-blocks.ts';
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
 
 interface JournalCheck {
@@ -36,7 +36,7 @@ export async function checkJournal(
     const version = checkVersion(db, path);
     const { pages, records, problems } = await checkPages(db, path, onProgress);
     // The tables of an older version are checked once the daemon has migrated them.
-    const small = version === schemaVersion ? [...smallProblems(db), ...disagreements(db)] : [];
+    const small = version === schemaVersion ? [...smallProblems(db), ...idProblems(db), ...disagreements(db)] : [];
     const bytes = Number(pragma(db, 'page_count')) * Number(pragma(db, 'page_size'));
     return {
       path,
@@ -133,6 +133,14 @@ function smallProblems(db: DatabaseSync): string[] {
     return [...checkpointProblems(db), ...offsetProblems(offsets), ...gapProblems(db), ...unsureBalanceProblems(db, offsets)];
   } catch (error) {
     return [`small tables: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+function idProblems(db: DatabaseSync): string[] {
+  try {
+    return damagedBlocks(db).map(({ id, count }) => `block ${id} with ${count} ids is damaged`);
+  } catch (error) {
+    return [`ids: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
 

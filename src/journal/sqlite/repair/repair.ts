@@ -7,6 +7,7 @@ import { all, one, openDatabase, pragma, storageError } from '../file/database.t
 import { besideDatabase, fileExists, inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
 import { checkVersion, createJournalFile } from '../file/schema.ts';
+import { unpackBlocks } from '../records/id-blocks.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
@@ -85,6 +86,8 @@ async function salvage(
       const { pages, records, unreadable } = await copyPages(source, target, to, onProgress);
       if (unreadable > 0) notes.push(`${unreadable} pages could not be read`);
       const lost = closeGaps(target);
+      const lostIds = unpackBlocks(target);
+      if (lostIds > 0) notes.push(`${lostIds} ids were damaged: events collected again from the overlap may be delivered twice`);
       notes.push(...(await forgetLost(target, lost, to)));
       notes.push(...settleBalance(target));
       target.exec('COMMIT');

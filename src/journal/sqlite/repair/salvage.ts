@@ -15,6 +15,7 @@ const tables: Readonly<Record<string, string>> = {
   notes: 'source, name',
   seen_days: 'source, day',
   seen: 'source, day, id, fingerprint',
+  seen_blocks: 'id',
   windows: 'source, key, kind',
   dead_letters: 'id',
   jobs: 'id',
@@ -49,10 +50,12 @@ function copyTable(from: DatabaseSync, to: DatabaseSync, table: string, order: s
   ];
 }
 
-// `skips` came with version 2; every other table is in every journal.
+// Versions of the journal; every other table is in every one.
+const cameWith: Readonly<Record<string, number>> = { skips: 2, seen_blocks: 7 };
+
 function isGone(from: DatabaseSync, table: string): boolean {
   try {
-    return columnsOf(from, table).length === 0 && !(table === 'skips' && Number(pragma(from, 'user_version')) < 2);
+    return columnsOf(from, table).length === 0 && Number(pragma(from, 'user_version')) >= (cameWith[table] ?? 1);
   } catch {
     // Reading it fails too, with the reason.
     return false;
@@ -61,6 +64,7 @@ function isGone(from: DatabaseSync, table: string): boolean {
 
 const consequences: Readonly<Record<string, string>> = {
   seen: 'events collected again from the overlap may be delivered twice',
+  seen_blocks: 'events collected again from the overlap may be delivered twice',
   checkpoints: 'sources without a checkpoint collect again from their start',
   offsets: 'sinks without an offset deliver again what is stored',
   dead_letters: 'the dead letters in it are lost',

@@ -91,6 +91,7 @@ function openRound(
     let trimmed = 0;
     for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
     while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
+    await seen.moveBlocks(isClosed);
     await writer.write(() => {
       oldWindows.run(time.now() - windowsKeptMs);
       endedReplays.run();
