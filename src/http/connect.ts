@@ -5,6 +5,7 @@ import { buildConnector, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { connectFault, noteHeard } from './fault.ts';
+import { patientLookup } from './lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { type LoadedTls, pinFault } from './tls.ts';
@@ -28,6 +29,7 @@ export function directConnect(tls: LoadedTls): Connect {
   const connect = buildConnector({
     timeout: connectTimeoutMs,
     autoSelectFamilyAttemptTimeout: attemptTimeoutMs,
+    lookup: patientLookup(),
     allowH2: false,
     ...sessions,
     ...options,

@@ -1,5 +1,6 @@
 export { attemptTimeoutMs } from './connect.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
+export { patientLookup } from './lookup.ts';
 export {
   type ClientProof,
   cacheToken,

@@ -177,3 +177,42 @@ it('elasticsearch: credentials that may only write are no fault', async () => {
     findings: [`${receiver.url} reached`, 'a GET is answered with 403; only the first batch proves more'],
   });
 });
+
+it.each([
+  ...places.map(([name, options]) => [name, options] as const),
+  ['datadog', { preset: 'datadog' }] as const,
+  ['otlp', { preset: 'otlp' }] as const,
+])('%s: tries a request as large as the largest event, which delivers nothing, and says what to raise', async (_, options) => {
+  const most = 40_000;
+  await using receiver = await openReceiver(({ bytes }) =>
+    bytes.length > most ? { status: 413, body: '<html><title>413 Request Entity Too Large' } : { status: 200, body: {} },
+  );
+  await using context = await openContext();
+  await using sink = openHttp(httpOptions(receiver.url, { ...options, compression: 'none' }), context);
+
+  const fits = await sink.probe(signal, most);
+  const sent = receiver.seen.filter(({ bytes }) => bytes.length === most);
+  const isLarger = await sink.probe(signal, most + 1);
+
+  expect([fits.ok, isLarger.ok, isLarger.fix]).toEqual([
+    true,
+    false,
+    'let the receiver, and what is before it, take requests of 40001 bytes and more',
+  ]);
+  expect(fits.findings).toContain('a request of 40000 bytes, as large as the largest event, gets through');
+  expect(sent.map(({ text }) => text.trim().length < 50)).toEqual([true]);
+});
+
+it.each([
+  [{ headers: { 'X-Api-Key': 'k' } }, ''],
+  [{ signature: { standard_webhooks: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] } }, ''],
+  [{ headers: { 'X-Team': 'soc' } }, 'no credentials are configured, and none were asked for'],
+])('says nothing of credentials where they may stand elsewhere: %j', async (options, said) => {
+  await using receiver = await openReceiver(() => ({ status: 200, body: {} }));
+  await using context = await openContext();
+  await using sink = openHttp(httpOptions(receiver.url, { preset: 'otlp', ...options }), context);
+
+  const { findings } = await sink.probe(signal);
+
+  expect(findings.filter((finding) => finding.includes('credentials')).join()).toBe(said);
+});

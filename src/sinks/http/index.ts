@@ -52,7 +52,7 @@ export function openHttp(options: HttpOptions, context: SinkContext): Sink {
     send: httpSend(sending),
     receiverLimits: preset.receiverLimits ?? [],
     reaches: (_, signal) => reachesHttp(sending, signal),
-    probe: (signal) => probeHttp(sending, signal),
+    probe: (signal, largestBytes) => probeHttp(sending, signal, largestBytes),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -66,6 +66,8 @@ export interface Preset {
     readonly method: 'GET' | 'POST';
     readonly path: string;
     readonly body?: string;
+    /** Path of a request whose body of white space delivers nothing, where the probe itself has no body. */
+    readonly sizePath?: string;
     /** What a 2xx proves to be there, and what a 404 says is not: `index {index}`. */
     readonly proves?: string;
     /** The place is made by the first event. */

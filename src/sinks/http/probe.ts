@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../../http/client.ts';
+import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
@@ -8,7 +8,7 @@ import type { Sending } from './send.ts';
  * Proves what can be proved without delivering an event: the way there, the token where one is minted, and, where the receiver has a request
  * that stores nothing, credentials and the place of the events.
  */
-export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<ProbeReport> {
+export async function probeHttp(sending: Sending, signal: AbortSignal, largestBytes = 0): Promise<ProbeReport> {
   const { authorizer, preset, options } = sending;
   const authorization = await authorizer.authorize(signal);
   if ('failed' in authorization) return failed([wordsOf(authorization.failed)], authorization.failed);
@@ -21,7 +21,36 @@ export async function probeHttp(sending: Sending, signal: AbortSignal): Promise<
   const reached = [...findings, `${origin} reached`];
   const refusal = refusalOf(sending, sent.response);
   if (refusal !== undefined) return { ok: false, findings: [...reached, refusal.said, ...notes], fix: refusal.fix };
-  return { ok: true, findings: [...reached, ...(await proofs(sending, sent.response, signal)), ...notes] };
+  const size = await sizeFindings(sending, authorization.headers, largestBytes, signal);
+  if (size?.fix !== undefined) return { ok: false, findings: [...reached, size.said, ...notes], fix: size.fix };
+  const proven = [...(await proofs(sending, sent.response, signal)), ...(size === undefined ? [] : [size.said])];
+  return { ok: true, findings: [...reached, ...proven, ...notes] };
+}
+
+/**
+ * Whether a request as large as the largest event gets through, with white space in place of one: JSON ends no sooner for it, and nothing is
+ * delivered. Undefined where that cannot be asked.
+ */
+async function sizeFindings(
+  sending: Sending,
+  authorization: Readonly<Record<string, string>>,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<{ readonly said: string; readonly fix?: string } | undefined> {
+  const { preset, options, url } = sending;
+  const { body = '', sizePath } = preset.probe ?? {};
+  if (bytes === 0 || (body === '' && sizePath === undefined)) return undefined;
+  const target =
+    sizePath === undefined ? targetOf(sending) : new URL(`${baseOf(options.url ?? url.origin)}${fill(sizePath, options)}`);
+  const space = `${' '.repeat(Math.max(0, bytes - body.length - 1))}\n`;
+  const sent = await request(sending, { method: 'POST', url: target, body: `${body}${space}` }, authorization, signal);
+  const what = `a request of ${bytes} bytes, as large as the largest event,`;
+  // White space shrinks to nothing: what is sent compressed may get through all the same.
+  const advice = { fix: `let the receiver, and what is before it, take requests of ${bytes} bytes and more` };
+  const fault = sending.compression === 'none' ? advice : {};
+  if ('failed' in sent) return { said: `${what} does not get through: ${wordsOf(sent.failed)}`, ...fault };
+  if (sent.response.status === 413) return { said: `${what} is refused: ${describeAnswer(sent.response)}`, ...fault };
+  return { said: `${what} gets through` };
 }
 
 /** True when the receiver itself answers, whatever it says, to a request that delivers nothing. */
@@ -37,13 +66,20 @@ function targetOf({ preset: { probe }, options, url }: Sending): URL {
 }
 
 function ask(sending: Sending, authorization: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Exchange> {
-  const { context, preset, options } = sending;
-  const { probe } = preset;
-  const contentType: Record<string, string> = probe?.body === undefined ? {} : { 'content-type': preset.contentType };
+  const { method = 'GET', body } = sending.preset.probe ?? {};
+  return request(sending, { method, url: targetOf(sending), ...(body === undefined ? {} : { body }) }, authorization, signal);
+}
+
+function request(
+  { context, preset, options }: Sending,
+  what: Pick<HttpRequest, 'method' | 'url' | 'body'>,
+  authorization: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const contentType: Record<string, string> = what.body === undefined ? {} : { 'content-type': preset.contentType };
   const headers = { ...options.headers, ...contentType, ...authorization };
   const { timeoutMs = 30_000 } = context;
-  const request = { method: probe?.method ?? 'GET', url: targetOf(sending), headers, body: probe?.body };
-  return exchange(context.http, { ...request, timeoutMs, maxBytes: 1_048_576, signal });
+  return exchange(context.http, { ...what, headers, timeoutMs, maxBytes: 1_048_576, signal });
 }
 
 /** What is wrong for sure. */

@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net';
+import { type Socket, setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Connection, ConnectionPool, Producer, ProducerOptions } from '@platformatic/kafka';
 import { PenstockError } from '../../base/errors.ts';
-import { pinFault } from '../../http/index.ts';
+import { attemptTimeoutMs, pinFault } from '../../http/index.ts';
 import { verdictOf } from './verdicts.ts';
 
 export type ClientSettings = ProducerOptions<Buffer, Buffer, Buffer, Buffer>;
@@ -21,6 +21,8 @@ export interface KafkaClient extends Calls {
 
 /** Opens a client; `pin` is compared with every broker's certificate. The library is read when the first such sink is opened. */
 export async function openClient(settings: ClientSettings, pin: string | undefined): Promise<KafkaClient> {
+  // The library dials without one of its own, and Node's 250 ms are too few.
+  setDefaultAutoSelectFamilyAttemptTimeout(attemptTimeoutMs);
   const { Producer, murmur2 } = await import('@platformatic/kafka');
   const producer = new Producer(settings);
   const end = (): void => void producer.close(true).catch(() => undefined);

@@ -3,10 +3,12 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { attemptTimeoutMs, type LoadedTls, pinFault } from '../../http/index.ts';
+import { attemptTimeoutMs, type LoadedTls, patientLookup, pinFault } from '../../http/index.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { watchConnection } from './connection.ts';
 import type { SyslogAddress } from './options.ts';
+
+const lookup = patientLookup();
 
 /** How long a connection, TLS handshake included, may take. */
 export const connectTimeoutMs = 10_000;
@@ -24,7 +26,7 @@ export async function dial(
 ): Promise<net.Socket> {
   using limit = deadline(clock, connectTimeoutMs, signal);
   limit.signal.throwIfAborted();
-  const target = { host, port, autoSelectFamilyAttemptTimeout: attemptTimeoutMs };
+  const target = { host, port, autoSelectFamilyAttemptTimeout: attemptTimeoutMs, lookup };
   const socket = trust === undefined ? net.connect(target) : tls.connect({ ...target, ...handshakeOptions(trust) });
   socket.setNoDelay(true);
   try {

@@ -21,7 +21,7 @@ const bulk: Preset = {
   overwrite: { rewrite: (entry) => `{"index":${entry.slice(create.length)}`, refusedBy: /op_type of create/ },
   limits: { batchBytes: 15_000_000, answerBytes: 16 * 2 ** 20 },
   success: readItems,
-  probe: { method: 'GET', path: '/{index}', proves: 'index "{index}"', mayBeMissing: true },
+  probe: { method: 'GET', path: '/{index}', sizePath: '/{index}/_bulk', proves: 'index "{index}"', mayBeMissing: true },
   receiverLimits: [
     {
       bytes: 32_766,
