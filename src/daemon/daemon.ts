@@ -10,7 +10,7 @@ import type { Seams } from '../base/seams.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Config } from '../config/config.ts';
 import { pageCacheBytes, withPageCache } from '../journal/index.ts';
-import type { Job, Journal } from '../journal/journal.ts';
+import type { Job, Journal, Replica } from '../journal/journal.ts';
 import { JobRunner, type OwnOperations } from '../operate/jobs/runner.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
@@ -86,6 +86,11 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const report = await runtime.register();
   logRegistration(report, log);
   return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures);
+}
+
+/** The replica that tells what all of them share, so that a sum over the replicas counts it once. */
+function eldest(replicas: readonly Replica[]): string | undefined {
+  return replicas.toSorted((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1))[0]?.name;
 }
 
 /** An open daemon: the journal is locked and knows what is configured; nothing polls or delivers before it is started. */
@@ -223,9 +228,11 @@ export class Daemon implements AsyncDisposable {
 
   async #metrics(): Promise<string> {
     const { journal, seams } = this.runtime;
-    const measured = await this.#measures.read(this.#configuration.current.data_dir, seams.files);
+    const { data_dir, replica } = this.#configuration.current;
+    const [replicas, measured] = await Promise.all([journal.ownership.replicas(), this.#measures.read(data_dir, seams.files)]);
     const ledger = await readLedger(journal);
-    return renderMetrics(await this.#report(ledger), ledger, measured);
+    const tellsAll = replicas === undefined || eldest(replicas) === replica.name;
+    return renderMetrics(await this.#report(ledger), tellsAll ? ledger : undefined, { ...measured, replicas: replicas?.length });
   }
 
   async #overview(): Promise<unknown> {
@@ -242,7 +249,7 @@ export class Daemon implements AsyncDisposable {
       status: () => this.status(),
       metrics: () => this.#metrics(),
       overview: () => this.#overview(),
-      act: (action) => act(this.runtime, action),
+      act: (action) => act(this.runtime, action, this.#configuration.current),
     };
   }
 }

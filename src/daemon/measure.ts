@@ -52,7 +52,7 @@ export class Measures {
     };
   }
 
-  async read(dataDir: string, files: Seams['files']): Promise<Measured> {
+  async read(dataDir: string, files: Seams['files']): Promise<Omit<Measured, 'replicas'>> {
     const disk = await diskOf(dataDir, files);
     return { durations: this.durations, disk, process: ownProcess ?? new Registry() };
   }

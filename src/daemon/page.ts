@@ -1,6 +1,7 @@
 // What the status page is given, and what its buttons do.
 import type { Action } from '../admin/index.ts';
 import { isObject } from '../base/json.ts';
+import type { Config } from '../config/config.ts';
 import { addCounts, type SinkTotals, type SourceTotals, zeroCounts } from '../journal/counts.ts';
 import type { DeadLetter, Journal } from '../journal/journal.ts';
 import type { LedgerReport } from '../operate/report/ledger.ts';
@@ -90,12 +91,17 @@ async function retryOf(sink: string, journal: Journal): Promise<number> {
 }
 
 /** Begins what a button says; resolves with a sentence about it, or undefined where nothing of that name runs. */
-export async function act({ sources, sinks, journal, log }: Runtime, { kind, name, verb }: Action): Promise<string | undefined> {
+export async function act(
+  { sources, sinks, journal, log }: Runtime,
+  { kind, name, verb }: Action,
+  config: Pick<Config, 'sources' | 'sinks' | 'journal'>,
+): Promise<string | undefined> {
   const thing = kind === 'sources' ? 'source' : 'sink';
-  const loop = (kind === 'sources' ? sources : sinks).get(name)?.loop;
-  if (loop === undefined) return undefined;
+  if (!config[kind].some((one) => one.enabled && one.name === name)) return undefined;
   log.info({ [thing]: name, verb }, 'asked for on the status page');
   if (verb === 'retry') return `job ${await retryOf(name, journal)} sends the dead letters of sink ${name} again`;
-  loop.release();
+  // Another replica may have the source, and each has a loop of the sink.
+  if (config.journal.database !== undefined) await journal.insertJob('release', { kind: thing, name });
+  (kind === 'sources' ? sources : sinks).get(name)?.loop.release();
   return verb === 'poll' ? `source ${name} is polled now` : `${thing} ${name} tries again now`;
 }

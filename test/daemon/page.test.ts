@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
+import type { Config } from '../../src/config/config.ts';
 import type { Activity } from '../../src/daemon/activity.ts';
 import { act, readPage } from '../../src/daemon/page.ts';
 import { zeroCounts } from '../../src/journal/counts.ts';
@@ -32,14 +33,21 @@ function running() {
   return { runtime: runtime as unknown as Runtime, released, rows };
 }
 
+const block = (name: string) => ({ name, enabled: true });
+const config = {
+  sources: [block('acme'), block('elsewhere'), { name: 'off', enabled: false }],
+  sinks: [block('soc')],
+  journal: { database: undefined },
+} as unknown as Config;
+
 it('polls a source, ends holds, and sends dead letters again once, however often that is asked for', async () => {
   const { runtime, released, rows } = running();
 
   const said = [
-    await act(runtime, { kind: 'sources', name: 'acme', verb: 'poll' }),
-    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'release' }),
-    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }),
-    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }),
+    await act(runtime, { kind: 'sources', name: 'acme', verb: 'poll' }, config),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'release' }, config),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }, config),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'retry' }, config),
   ];
 
   expect(said).toEqual([
@@ -54,12 +62,30 @@ it('polls a source, ends holds, and sends dead letters again once, however often
 
 it.each([
   { kind: 'sources', name: 'soc', verb: 'poll' },
+  { kind: 'sources', name: 'off', verb: 'poll' },
   { kind: 'sinks', name: 'gone', verb: 'retry' },
 ] as const)('does nothing for $kind $name, which does not run', async (action) => {
   const { runtime, rows } = running();
 
-  expect(await act(runtime, action)).toBeUndefined();
+  expect(await act(runtime, action, config)).toBeUndefined();
   expect(rows).toEqual([]);
+});
+
+it('asks all replicas where several share the journal, whichever has the source', async () => {
+  const { runtime, released, rows } = running();
+  const shared = { ...config, journal: { database: {} } } as unknown as Config;
+
+  const said = [
+    await act(runtime, { kind: 'sources', name: 'elsewhere', verb: 'poll' }, shared),
+    await act(runtime, { kind: 'sinks', name: 'soc', verb: 'release' }, shared),
+  ];
+
+  expect(said).toEqual(['source elsewhere is polled now', 'sink soc tries again now']);
+  expect(released).toEqual(['soc']);
+  expect(rows.map(({ kind, args }) => [kind, args])).toEqual([
+    ['release', { kind: 'source', name: 'elsewhere' }],
+    ['release', { kind: 'sink', name: 'soc' }],
+  ]);
 });
 
 it('adds up what all sources collected, and groups dead letters by their reason', async () => {

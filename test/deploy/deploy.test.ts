@@ -108,6 +108,14 @@ describe('the Helm chart', () => {
     expect(values).toMatchObject({ replicas: 1, adminPort: 8690, podDisruptionBudget: { enabled: false } });
     expect(several).toEqual({
       replicas: 3,
+      config: {
+        journal: {
+          url: 'postgres://penstock@db.example.com:5432/penstock',
+          password: '${env:PENSTOCK_DB_PASSWORD}',
+          max_bytes: '50GiB',
+        },
+      },
+      persistence: { enabled: false, size: '64Mi' },
       podDisruptionBudget: { enabled: true, minAvailable: 2 },
       topologySpread: { enabled: true },
     });

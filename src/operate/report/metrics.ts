@@ -13,6 +13,8 @@ export interface Measured {
   readonly durations: Durations;
   /** The file system of `data_dir`; undefined where the system does not say. */
   readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
+  /** How many processes share the journal; undefined where it is one's alone. */
+  readonly replicas: number | undefined;
   /** Of the process itself: memory, processor time, garbage collection. */
   readonly process: Pick<Registry, 'metrics'>;
 }
@@ -71,7 +73,6 @@ const sinkGauges: readonly (readonly [string, string, (sink: SinkStatus) => numb
   ['hold', '1 while the sink is on hold', ({ hold }) => (hold === undefined ? 0 : 1)],
   ['lag_seconds', 'Age of the oldest live record that is not acknowledged', ({ lag_seconds }) => lag_seconds],
   ['requests_in_flight', 'Requests without an answer yet', ({ in_flight }) => in_flight],
-  ['dead_letters', 'Events that the sink refused for good and that wait for a person', ({ dead_letters }) => dead_letters],
 ];
 
 function ofSinks(registry: Registry, { sinks }: StatusReport): void {
@@ -151,11 +152,25 @@ function ofDelivered(registry: Registry, sinks: LedgerReport['sinks']): void {
   );
 }
 
-function ofDaemon(registry: Registry, { journal, problems, config, version }: StatusReport, disk: Measured['disk']): void {
+function ofJournal(registry: Registry, { journal, sinks }: StatusReport, { imbalances }: LedgerReport): void {
+  const help = 'Events that the sink refused for good and that wait for a person';
+  const letters = sinks.map(({ name, dead_letters }) => [{ sink: name }, dead_letters] as const);
+  gauge(registry, 'penstock_sink_dead_letters', help, letters);
+  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
+    [{}, imbalances.length],
+  ]);
   gauge(registry, 'penstock_journal_bytes', 'Bytes used by the journal', [[{}, journal.usedBytes]]);
   gauge(registry, 'penstock_journal_max_bytes', 'Where collection pauses', [[{}, journal.maxBytes]]);
   gauge(registry, 'penstock_journal_records', 'Records stored in the journal, settled ones included', [[{}, journal.records]]);
   gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.hasRoom ? 1 : 0]]);
+}
+
+function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: number, tellsAll: boolean): void {
+  gauge(registry, 'penstock_replica_sources', 'Sources that this replica collects and delivers', [[{}, sources.length]]);
+  if (tellsAll) gauge(registry, 'penstock_replicas', 'Replicas that share the journal', [[{}, replicas]]);
+}
+
+function ofDaemon(registry: Registry, { problems, config, version }: StatusReport, disk: Measured['disk']): void {
   if (disk !== undefined) {
     gauge(registry, 'penstock_disk_free_bytes', 'Free on the file system of data_dir', [[{}, disk.freeBytes]]);
     gauge(registry, 'penstock_disk_size_bytes', 'Size of the file system of data_dir', [[{}, disk.sizeBytes]]);
@@ -219,18 +234,20 @@ function ofDurations({ sourceRequests, sinkRequests, deliveries, commits }: Dura
 }
 
 /**
- * Everything as Prometheus text, read when it is asked for. Label values are names of the configuration or words of ours: nothing that a
+ * Everything as Prometheus text, read when it is asked for; without a ledger what belongs to this process alone, because another replica
+ * tells what all of them share. Label values are names of the configuration or words of ours: nothing that a
  * vendor or a receiver sends becomes one. The samples of one metric add up: none is a part of another.
  */
-export async function renderMetrics(report: StatusReport, ledger: LedgerReport, measured: Measured): Promise<string> {
+export async function renderMetrics(report: StatusReport, ledger: LedgerReport | undefined, measured: Measured): Promise<string> {
   const registry = new Registry();
   ofSources(registry, report);
-  ofCollected(registry, ledger.sources);
   ofSinks(registry, report);
-  ofDelivered(registry, ledger.sinks);
-  gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
-    [{}, ledger.imbalances.length],
-  ]);
+  if (ledger !== undefined) {
+    ofCollected(registry, ledger.sources);
+    ofDelivered(registry, ledger.sinks);
+    ofJournal(registry, report, ledger);
+  }
+  if (measured.replicas !== undefined) ofReplicas(registry, report, measured.replicas, ledger !== undefined);
   ofDaemon(registry, report, measured.disk);
   const texts = [await registry.metrics(), ofDurations(measured.durations, report), await measured.process.metrics()];
   return texts.join('\n');

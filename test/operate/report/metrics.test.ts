@@ -26,7 +26,12 @@ const ledger: LedgerReport = {
   shortfalls: [],
   imbalances: [],
 };
-const measured = { durations: new Durations(), disk: { freeBytes: 7, sizeBytes: 9 }, process: new Registry() };
+const measured = {
+  durations: new Durations(),
+  disk: { freeBytes: 7, sizeBytes: 9 },
+  replicas: undefined,
+  process: new Registry(),
+};
 const report: StatusReport = {
   running: true,
   version: '1.2.3',
@@ -124,5 +129,32 @@ it('tells how long things took in buckets that add up', async () => {
     ...bounds.map((le, index) => `penstock_sink_request_duration_seconds_bucket{sink="soc",le="${le}"} ${counts[index]}`),
     'penstock_sink_request_duration_seconds_sum{sink="soc"} 100.204',
     'penstock_sink_request_duration_seconds_count{sink="soc"} 3',
+  ]);
+});
+
+it('tells what replicas share once: another one than the first tells its own part only', async () => {
+  const given = { ...report, sinks: [quietSink] };
+
+  const first = await renderMetrics(given, ledger, { ...measured, replicas: 3 });
+  const other = await renderMetrics(given, undefined, { ...measured, replicas: 3 });
+
+  const namesOf = (text: string): string[] => [...text.matchAll(/^# TYPE (penstock_\w+)/gm)].map(([, name = '']) => name);
+  expect(first).toContain('penstock_replicas 3\n');
+  expect(other).toContain('penstock_replica_sources 1\n');
+  expect(namesOf(first).filter((name) => !namesOf(other).includes(name))).toEqual([
+    'penstock_source_records_total',
+    'penstock_source_unreadable_records_total',
+    'penstock_source_id_conflicts_total',
+    'penstock_sink_events_total',
+    'penstock_sink_pending_events',
+    'penstock_sink_replayed_events_total',
+    'penstock_sink_possible_duplicates_total',
+    'penstock_sink_dead_letters',
+    'penstock_ledger_imbalances',
+    'penstock_journal_bytes',
+    'penstock_journal_max_bytes',
+    'penstock_journal_records',
+    'penstock_journal_has_room',
+    'penstock_replicas',
   ]);
 });

@@ -108,7 +108,7 @@ it('says once which actions have events that are not valid by OCSF, however many
   const metrics = await renderMetrics(
     { ...report, sinks, problems },
     { sources: {}, sinks: {}, imbalances: [], skipped: [], rows: [], shortfalls: [] },
-    { durations: new Durations(), disk: undefined, process: new Registry() },
+    { durations: new Durations(), disk: undefined, replicas: undefined, process: new Registry() },
   );
 
   const fix = 'correct the row of the action, or set validate: off';
