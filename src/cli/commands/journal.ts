@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
+import { silentLog } from '../../base/log.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
+import type { PostgresEngine } from '../../journal/contract/open.ts';
 import { backupJournal, checkJournal, repairJournal } from '../../journal/index.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption } from '../arguments.ts';
@@ -15,10 +17,15 @@ interface Options {
 }
 
 async function dataDirOf(configFile: string, seams: Seams): Promise<string> {
+  return (await readConfig(configFile, seams, { withoutSecrets: true })).data_dir;
+}
+
+/** The folder of a journal that is a file; a database has means of its own. */
+async function fileDirOf(configFile: string, seams: Seams): Promise<string> {
   const { data_dir, journal } = await readConfig(configFile, seams, { withoutSecrets: true });
   if (journal.database === undefined) return data_dir;
   throw new PenstockError('PEN_USAGE', 'the journal is in PostgreSQL; this command works on a file', {
-    fix: 'back up and check the database with the tools of its operators, such as pg_dump and pg_amcheck',
+    fix: 'back up the database with the tools of its operators, such as pg_dump; "penstock journal check" reads every page of it',
   });
 }
 
@@ -29,9 +36,16 @@ function showPages(what: string, { output, seams }: CommandContext): (done: numb
     show({ text: `${done} of ${total} pages`, part: total === 0 ? 1 : done / total, count: done, unit: 'pages' });
 }
 
+async function checkConfigured(config: string, context: CommandContext) {
+  const { journal, data_dir } = await readConfig(config, context.seams, { withoutSecrets: true });
+  if (journal.database === undefined) return checkJournal(data_dir, showPages('check', context));
+  const { checkPostgres } = await import('../../journal/postgres/check.ts');
+  return checkPostgres(await databaseOf(undefined, { config }, context));
+}
+
 async function check({ config, json }: Options, context: CommandContext): Promise<void> {
-  const { output, seams, exit } = context;
-  const found = await checkJournal(await dataDirOf(config, seams), showPages('check', context));
+  const { output, exit } = context;
+  const found = await checkConfigured(config, context);
   output.progressDone();
   exit(found.problems.length === 0 ? 0 : 1);
   if (json === true) {
@@ -46,21 +60,76 @@ async function check({ config, json }: Options, context: CommandContext): Promis
 
 async function repair({ config }: Options, context: CommandContext): Promise<void> {
   const { output, seams } = context;
-  const repaired = await repairJournal(await dataDirOf(config, seams), { seams, onProgress: showPages('repair', context) });
+  const repaired = await repairJournal(await fileDirOf(config, seams), { seams, onProgress: showPages('repair', context) });
   output.progressDone();
   output.json(repaired);
 }
 
 async function backup(file: string, { config }: Options, context: CommandContext): Promise<void> {
   const { output, seams } = context;
-  await backupJournal(await dataDirOf(config, seams), resolve(file), { onProgress: showPages('backup', context) });
+  await backupJournal(await fileDirOf(config, seams), resolve(file), { onProgress: showPages('backup', context) });
   output.progressDone();
   output.line(`backed up to ${resolve(file)}`);
 }
 
+interface MoveOptions extends Options {
+  readonly to: string;
+  readonly from?: string;
+  readonly schema?: string;
+  readonly passwordFile?: string;
+  readonly caFile?: string;
+}
+
+const isDatabase = (place: string): boolean => /^postgres(ql)?:/.test(place);
+
+/** The database that a move names, or that of the configuration, with the password that is at hand for it. */
+async function databaseOf(
+  url: string | undefined,
+  options: Omit<MoveOptions, 'to'>,
+  context: CommandContext,
+): Promise<PostgresEngine> {
+  const { files } = context.seams;
+  const { passwordFile, caFile, schema } = options;
+  const bare = await readConfig(options.config, context.seams, { withoutSecrets: true });
+  const hasDatabase = bare.journal.database !== undefined;
+  const configured = hasDatabase ? (await readConfig(options.config, context.seams)).journal.database : undefined;
+  const known = url === undefined || url === configured?.url ? configured : undefined;
+  const place = url ?? configured?.url;
+  if (place === undefined)
+    throw new PenstockError('PEN_USAGE', 'no database is named', { fix: 'write --from postgres://USER@HOST:5432/DATABASE' });
+  const password =
+    passwordFile === undefined ? known?.password : async () => (await files.readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '');
+  const ca = caFile === undefined ? known?.ca : () => files.readFile(caFile, 'utf8');
+  return {
+    kind: 'postgres',
+    url: place,
+    ...(password !== undefined && { password }),
+    ...(ca !== undefined && { ca }),
+    schema: schema ?? known?.schema ?? 'penstock',
+    leaseMs: known?.leaseMs ?? 10_000,
+    connections: 2,
+    replica: bare.replica,
+  };
+}
+
+async function move(options: MoveOptions, context: CommandContext): Promise<void> {
+  const { output, seams } = context;
+  const { moveToDatabase, moveToFile } = await import('../../journal/move/move.ts');
+  const toDatabase = isDatabase(options.to);
+  const engine = await databaseOf(toDatabase ? options.to : options.from, options, context);
+  const dataDir = toDatabase ? await dataDirOf(options.config, seams) : resolve(options.to);
+  const moved = await (toDatabase ? moveToDatabase : moveToFile)({ dataDir, engine, seams, log: silentLog() });
+  for (const { table, rows } of moved) if (rows > 0) output.line(`${table}: ${rows}`);
+  output.line(
+    toDatabase
+      ? `moved, and compared with what was there; set journal.url to go on, ${dataDir} is out of use`
+      : `moved, and compared with what was there; set data_dir to ${dataDir} and take journal.url out to go on`,
+  );
+}
+
 /** `penstock journal`. */
 export function add(program: Command, context: CommandContext): void {
-  const family = program.command('journal').description('check, repair or back up the journal');
+  const family = program.command('journal').description('check, repair, back up or move the journal');
   family
     .command('check')
     .description('read it from end to end; exit 1 when something is damaged')
@@ -78,4 +147,14 @@ export function add(program: Command, context: CommandContext): void {
     .description('copy it; the daemon may keep running')
     .addOption(configOption())
     .action((file: string, options: Options) => backup(file, options, context));
+  family
+    .command('move')
+    .description('move it into an empty schema of PostgreSQL, or back into a file; stop the daemon and all replicas first')
+    .requiredOption('--to <place>', 'postgres://USER@HOST:5432/DATABASE, or a directory')
+    .option('--from <url>', 'the database to move back from; journal.url of the configuration when absent')
+    .option('--schema <name>', 'schema of the database; default: penstock')
+    .option('--password-file <file>', "holds the password of the database's user")
+    .option('--ca-file <file>', 'authority that signed the certificate of the database server, PEM')
+    .addOption(configOption())
+    .action((options: MoveOptions) => move(options, context));
 }

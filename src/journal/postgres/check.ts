@@ -36,7 +36,8 @@ export async function checkPostgres(engine: PostgresEngine): Promise<PostgresChe
   }
 }
 
-async function checkPages(db: Database): Promise<{ pages: number; records: number; bytes: number; problems: string[] }> {
+/** Reads every page, and says what is wrong with any. */
+export async function checkPages(db: Database): Promise<{ pages: number; records: number; bytes: number; problems: string[] }> {
   const found = { pages: 0, records: 0, bytes: 0, problems: [] as string[] };
   for (let after = 0; ; ) {
     const rows = await db.query<PageRow>(

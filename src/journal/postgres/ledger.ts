@@ -40,7 +40,7 @@ interface LedgerSqlRow extends SinkTotals {
 }
 
 /** All counters at one moment: without that, records would be counted as collected and not yet as pending. */
-export function readLedger({ db }: Core): Promise<Ledger> {
+export function readLedger({ db }: Pick<Core, 'db'>): Promise<Ledger> {
   return db.snapshot((sql) => readLedgerIn(sql, db.s));
 }
 

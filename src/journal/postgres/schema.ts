@@ -144,12 +144,15 @@ function assertReadable(meta: Meta | undefined, where: string): void {
       { where, fix: 'run the newer penstock' },
     );
   }
-  if (meta.moved !== null) {
-    throw new PenstockError('PEN_JOURNAL_FOREIGN', `the journal was moved to ${meta.moved}`, {
-      where,
-      fix: 'take journal.url out of the configuration, or drop the schema to begin anew',
-    });
-  }
+  if (meta.moved === null) return;
+  const isOnItsWay = meta.moved === 'unfinished' || meta.moved === 'filled';
+  const what = isOnItsWay
+    ? 'a journal is being moved here, and the move has not ended'
+    : `the journal was moved to ${meta.moved}`;
+  const fix = isOnItsWay
+    ? 'run the same "penstock journal move" again; it goes on from there'
+    : 'take journal.url out of the configuration, or drop the schema to begin anew';
+  throw new PenstockError('PEN_JOURNAL_FOREIGN', what, { where, fix });
 }
 
 /** For a command that makes nothing: throws PEN_NOT_FOUND where there is no journal yet. */
@@ -171,6 +174,21 @@ export async function inspectSchema(db: Database): Promise<void> {
       fix: 'start the daemon of this version once; it migrates the journal',
     },
   );
+}
+
+/** Where the journal was moved to, or how far a move to here has come: `unfinished`, `filled`. null: it is here, or nothing is. */
+export async function readMoved(db: Database): Promise<string | null> {
+  if (!(await hasMeta(db, db.s))) return null;
+  const [meta] = await db.query<Meta>(`SELECT version, min_reader, moved FROM ${db.s}.meta`);
+  return meta?.moved ?? null;
+}
+
+export async function writeMoved(db: Database, moved: string | null): Promise<void> {
+  await db.run(`UPDATE ${db.s}.meta SET moved = $1`, [moved]);
+}
+
+export async function dropSchema(db: Database): Promise<void> {
+  await db.run(`DROP SCHEMA ${db.s} CASCADE`);
 }
 
 interface Settings {

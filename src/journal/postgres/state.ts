@@ -93,7 +93,7 @@ export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'hold
     async setHold(kind, name, hold) {
       const whose = kind === 'sink' ? (member?.name ?? '') : '';
       if (hold === null)
-        await db.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2 AND member = $3`, [kind, name, whose]);
+        await db.run(`DELETE FROM ${s}.holds WHERE kind = $1 AND name = $2 AND member IN ($3, '')`, [kind, name, whose]);
       else
         await db.run(
           `INSERT INTO ${s}.holds (kind, name, since, reason, fix, member) VALUES ($1, $2, $3, $4, $5, $6)

@@ -1,11 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
+import type { Seams } from '../../base/seams.ts';
 import type { JournalOptions, SqliteEngine } from '../contract/open.ts';
 import type { Journal } from '../journal.ts';
 import { type Core, openNames } from './core.ts';
 import { Changes } from './file/changes.ts';
 import { isDiskFull, openDatabase, storageError } from './file/database.ts';
-import { fileExists, inspectDirectory, type JournalPaths, journalPaths, prepareDirectory } from './file/directory.ts';
+import { fileExists, inspectDirectory, type JournalPaths, journalPaths, movedName, prepareDirectory } from './file/directory.ts';
 import { JournalTime } from './file/journal-time.ts';
 import { takeLock } from './file/lock.ts';
 import { checkVersion, createJournalFile, migrate, schemaVersion } from './file/schema.ts';
@@ -27,12 +28,25 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
   await prepareDirectory(dataDir, seams.files, log);
   const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
   try {
-    if (!(await fileExists(paths.journal, seams.files))) await createJournalFile(paths.journal, seams.files);
+    if (!(await fileExists(paths.journal, seams.files))) {
+      await refuseMoved(paths, seams.files);
+      await createJournalFile(paths.journal, seams.files);
+    }
     return await assembleOnAnyDisk(paths, options, lock, await volumeBytes(dataDir, seams.files));
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw storageError(error, paths.journal);
   }
+}
+
+/** A new journal beside the one that was moved away would collect again what that one knows. */
+async function refuseMoved({ journal }: JournalPaths, files: Seams['files']): Promise<void> {
+  const moved = movedName(journal);
+  if (!(await fileExists(moved, files))) return;
+  throw new PenstockError('PEN_JOURNAL_FOREIGN', 'the journal of this data_dir was moved to a database', {
+    where: moved,
+    fix: 'set journal.url to where it went; to begin anew here, delete this file',
+  });
 }
 
 // A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
@@ -54,6 +68,7 @@ async function assembleOnAnyDisk(
 
 async function openShared(dataDir: string, paths: JournalPaths, options: JournalOptions): Promise<Journal> {
   if (!(await fileExists(paths.journal, options.seams.files))) {
+    await refuseMoved(paths, options.seams.files);
     throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
       where: paths.journal,
       fix: 'start the daemon once with "penstock run"',

@@ -27,6 +27,9 @@ export function journalPaths(dataDir: string): JournalPaths {
 /** What SQLite puts beside a database, under its name. */
 export const besideDatabase = ['', '-wal', '-shm', '-journal'] as const;
 
+/** What a journal's file is called once it has been moved to a database. */
+export const movedName = (journal: string): string => `${journal}.moved`;
+
 const ourNames = /^(journal\.(db|lock|holder|ballast)\b.*|admin\.(token|url)|penstock\.sock|\.probe-\d+)$/;
 
 // Magic numbers of statfs(2), from linux/magic.h. On these, locks or shared memory between processes do not hold what SQLite needs.

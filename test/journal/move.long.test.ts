@@ -1,0 +1,151 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import { type Journal, type Lane, openJournal, type Position, type StoredPage } from '../../src/journal/index.ts';
+import { moveToDatabase, moveToFile } from '../../src/journal/move/move.ts';
+import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
+import { commitOf, journalOptions, letterOf, plain, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import { postgresEngine } from './places.ts';
+
+const lane = (kind: 'live' | 'backfill', name: string): Lane => ({ kind, source: name });
+const seen = Array.from({ length: 40 }, (_none, index) => ({
+  day: index < 3 ? 0 : 20_000 + (index % 2),
+  id: index.toString(16).padStart(32, 'f'),
+  fingerprint: (index % 5).toString(16).padStart(16, index % 2 === 0 ? 'f' : '0'),
+}));
+
+/** Some of everything that a journal keeps, with gaps in its ids. */
+async function fill(journal: Journal): Promise<void> {
+  await journal.register([source('s', { org: '1' }), source('t')], [sink('a'), sink('b', 'now', 'skip')]);
+  await journal.append({ ...commitOf('s', someRecords(5000)), seen, notes: { lateness: [1, { '\u0000': 2 }] } });
+  await journal.append(commitOf('s', someRecords(7, { prefix: 'back' }), { lane: 'backfill' }));
+  await journal.append(commitOf('t', someRecords(3, { prefix: 't' })));
+  const [one, two] = someRecords(2);
+  if (one === undefined || two === undefined) throw new Error('no records');
+  await journal.settle('a', lane('live', 's'), 4 as Position, [letterOf(one), letterOf(two, { code: '413' })], {
+    acknowledged: 2,
+  });
+  await journal.discardDeadLetters({ code: '413' });
+  const { id } = await journal.insertJob('replay', { from: 1 }, '0b4b6f0e-9d5c-4f57-8a55-5d1a6a1d2c11');
+  await journal.openReplay(id, 'a', { kind: 'stored' });
+  await journal.setHold('sink', 'a', { since: 1, reason: 'token', fix: 'renew' });
+}
+
+const wholeOf = (pages: readonly StoredPage[]) => pages.map((page) => ({ ...page, records: page.records.map(plain) }));
+
+/** All that somebody who works with a journal sees of it. */
+async function seenOf(journal: Journal) {
+  await journal.register([source('s', { org: '1' }), source('t')], [sink('a'), sink('b', 'now', 'skip')]);
+  const lanes = (await Promise.all(['a', 'b'].map((name) => journal.lanes(name)))).flat();
+  const pages = await Promise.all(lanes.map(({ lane: of, offset }) => journal.read('a', of, offset, 100_000)));
+  const byLane = (a: object, b: object): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+  return {
+    ledger: await journal.ledger(),
+    lanes: lanes.sort(byLane),
+    pages: wholeOf(pages.flat().sort((a, b) => byLane([a.source, a.positions[0]], [b.source, b.positions[0]]))),
+    letters: await journal.deadLetters({}, 10),
+    jobs: await journal.jobs(),
+    holds: await journal.holds(),
+    seen: await journal.seen('s', seen),
+    notes: [await journal.note('s', 'lateness'), await journal.checkpoint('s', 'live'), await journal.connectorText('c0ffee')],
+    windows: await journal.windows('s', 0, 10_000),
+  };
+}
+
+async function prepared() {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const engine = postgresEngine(url, schema);
+  const dataDir = await temporaryDirectory();
+  await using journal = await openJournal(journalOptions(dataDir));
+  await fill(journal);
+  const options = { engine, seams: systemSeams(), log: silentLog() };
+  const open = async (where: typeof engine | { kind: 'sqlite'; dataDir: string }) =>
+    openJournal({ ...journalOptions(''), engine: where, lockWaitMs: 20_000 });
+  const sql = (text: string) => onServer(url, async (client) => void (await client.query(text.replaceAll('{s}', schema))));
+  const before = await seenOf(journal);
+  return { dataDir, engine, options, open, sql, before };
+}
+
+describe.runIf(hasPostgres())('a journal that is moved', () => {
+  it('is the same in the database, and the same again back in a file', async () => {
+    const { dataDir, engine, options, open, before } = await prepared();
+
+    const moved = await moveToDatabase({ dataDir, ...options });
+    const there = await open(engine);
+    const inDatabase = await seenOf(there);
+    await there.append(commitOf('t', someRecords(2, { prefix: 'later' })));
+    await there.append({ ...commitOf('s', []), page: undefined as never, window: undefined as never, seen: seen.slice(0, 1) });
+    await there[Symbol.asyncDispose]();
+    const back = await temporaryDirectory();
+    await moveToFile({ dataDir: back, ...options });
+    await using here = await open({ kind: 'sqlite', dataDir: back });
+
+    expect(inDatabase).toEqual(before);
+    expect(moved).toContainEqual({ table: 'pages', rows: 5 });
+    expect(moved).toContainEqual({ table: 'seen', rows: 40 });
+    const later = await seenOf(here);
+    expect(later).toMatchObject({ letters: before.letters, jobs: before.jobs, seen: before.seen, holds: before.holds });
+    expect(later.ledger.sources['t']).toMatchObject({ new: 5 });
+  });
+
+  it('goes on with ids above those that were ever given', async () => {
+    const { dataDir, engine, options, open } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    await using journal = await open(engine);
+    await journal.register([source('s', { org: '1' }), source('t')], [sink('a'), sink('b', 'now', 'skip')]);
+    const [, , record] = someRecords(3);
+    if (record === undefined) throw new Error('no record');
+
+    const job = await journal.insertJob('verify', {});
+    await journal.settle('a', lane('live', 's'), 5 as Position, [letterOf(record)], {});
+
+    expect(job.id).toBe(2);
+    // Letter 2 was discarded before the move.
+    expect((await journal.deadLetters({}, 10)).map(({ id }) => id)).toEqual([1, 3]);
+  });
+
+  it('cannot be used where it was, nor before it is whole', async () => {
+    const { dataDir, engine, options, open, sql } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+
+    const old = open({ kind: 'sqlite', dataDir });
+    await expect(old).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+    expect((await stat(join(dataDir, 'journal.db.moved'))).size).toBeGreaterThan(0);
+    await sql("UPDATE {s}.meta SET moved = 'unfinished'");
+    await expect(open(engine)).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+  });
+
+  it('is copied anew where an earlier move was cut off, and finished where only its last step was missing', async () => {
+    const { dataDir, engine, options, open, sql, before } = await prepared();
+    const first = await open(engine);
+    await fill(first);
+    await first[Symbol.asyncDispose]();
+    await sql("UPDATE {s}.meta SET moved = 'unfinished'");
+
+    await moveToDatabase({ dataDir, ...options });
+    await sql("UPDATE {s}.meta SET moved = 'filled'");
+    await moveToDatabase({ dataDir, ...options });
+
+    await using journal = await open(engine);
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('is refused a schema that holds a journal, and moves nothing under a daemon or a replica', async () => {
+    const { dataDir, engine, options, open } = await prepared();
+    const replica = await open(engine);
+    await replica.register([source('s')], [sink('a')]);
+
+    await expect(moveToDatabase({ dataDir, ...options })).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED' });
+    await expect(moveToFile({ dataDir: await temporaryDirectory(), ...options })).rejects.toMatchObject({
+      code: 'PEN_JOURNAL_LOCKED',
+    });
+    await replica[Symbol.asyncDispose]();
+    const daemon = await open({ kind: 'sqlite', dataDir });
+    await expect(moveToDatabase({ dataDir, ...options })).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED' });
+    await daemon[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true });
+  });
+});
