@@ -76,15 +76,17 @@ function settingsOf(options: SourceOptions, connector: Connector, block: NamedBl
   const { defaults } = connector;
   const optional = (text: string | undefined): number | undefined => (text === undefined ? undefined : durationMs(text));
   warnOfUnknownActions(options.filter, connector, block, context);
+  warnOfSweep(options, connector, block, context);
+  const retentionMs = optional(options.retention) ?? defaults.retentionMs;
   const settings: Settings = {
     enabled: options.enabled,
     schedule: readSchedule(options, block.at, context) ?? { everyMs: defaults.scheduleMs },
-    start: readStart(options.start, [...block.at, 'start'], context),
+    start: readStart(options.start, [...block.at, 'start'], { retentionMs, connector }, context),
     rateLimit: options.rate_limit === undefined ? undefined : readRate(options.rate_limit),
     window: windowOf(options.window, defaults),
     filter: normaliseActions(options.filter),
     selfEvents: options.self_events,
-    retentionMs: optional(options.retention) ?? defaults.retentionMs,
+    retentionMs,
     expectEventsWithinMs: optional(options.expect_events_within),
     credentialExpires: undefined,
     sweep:
@@ -107,6 +109,12 @@ function windowOf(window: SourceOptions['window'], defaults: ReadDefaults): Sour
         ? Math.min(defaults.minMs, window.max === undefined ? defaults.minMs : durationMs(window.max))
         : durationMs(window.min),
   };
+}
+
+function warnOfSweep({ sweep }: SourceOptions, { kind }: Connector, { at }: NamedBlock, { doc, warnings }: LoadContext): void {
+  if (sweep === undefined || kind === 'http_window') return;
+  const why = kind === 'http_cursor' ? 'late events come by its cursor' : 'it is not read by time';
+  warnings.push(doc.fault([...at, 'sweep'], `a sweep does nothing for this source: ${why}`, 'remove it', 'key'));
 }
 
 /** `60/1m`, or `60/m` for one of the unit. */

@@ -80,7 +80,7 @@ export const SourceOptions = Type.Object(
     start: Type.String({
       minLength: 1,
       default: '24h',
-      description: 'How far back the first run reads: a duration, an RFC 3339 time, or now.',
+      description: 'How far back the first run reads: a duration, an RFC 3339 time, now, or oldest: all that the vendor keeps.',
     }),
     rate_limit: Type.Optional(
       Type.String({

@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { formatDuration, parseDuration, parseTimestamp } from '../base/quantity.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
+import type { Connector } from '../connectors/connector.ts';
 import type { SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
 import type { SourceOptions } from './source-options.ts';
@@ -89,16 +90,24 @@ export function readPastTime(text: string, at: YamlPath, forms: string, { doc, f
   return time;
 }
 
+type Oldest = Pick<SourceConfig, 'retentionMs'> & { readonly connector: Pick<Connector, 'kind'> };
+
 /** A source's `start:`; adds a fault to the context when it is invalid. */
-export function readStart(
-  text: string,
-  at: YamlPath,
-  context: LoadContext,
-): { readonly backMs: number } | { readonly at: number } | 'now' {
+export function readStart(text: string, at: YamlPath, oldest: Oldest, context: LoadContext): SourceConfig['start'] {
   if (text === 'now') return 'now';
+  if (text === 'oldest') return oldestStart(at, oldest, context);
   const backMs = parseDuration(text);
   if (backMs !== undefined) return { backMs };
-  return { at: readPastTime(text, at, 'a duration (30d), an RFC 3339 time or now', context) ?? 0 };
+  return { at: readPastTime(text, at, 'a duration (30d), an RFC 3339 time, now or oldest', context) ?? 0 };
+}
+
+/** Windows have to begin somewhere: where the vendor keeps nothing before. */
+function oldestStart(at: YamlPath, { retentionMs, connector }: Oldest, { doc, faults }: LoadContext): SourceConfig['start'] {
+  if (connector.kind !== 'http_window') return { at: 0 };
+  if (retentionMs !== undefined) return { backMs: retentionMs };
+  const what = 'nobody says how long the vendor keeps events, so that windows cannot begin at the oldest';
+  faults.push(doc.fault(at, what, 'write a duration or a time, or set retention of the source'));
+  return { at: 0 };
 }
 
 type Times = Pick<SourceConfig, 'start' | 'retentionMs' | 'window'>;
@@ -122,7 +131,7 @@ export function checkSourceTimes(
 }
 
 function warnOfRetention({ start, retentionMs }: Times, at: YamlPath, { doc, warnings, now }: LoadContext): void {
-  if (start === 'now' || retentionMs === undefined) return;
+  if (start === 'now' || retentionMs === undefined || ('at' in start && start.at === 0)) return;
   const backMs = 'backMs' in start ? start.backMs : now - start.at;
   if (backMs <= retentionMs) return;
   const what = `start reaches back ${formatDuration(backMs)}, but the vendor keeps events for ${formatDuration(retentionMs)}`;

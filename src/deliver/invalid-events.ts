@@ -1,7 +1,9 @@
+import { clip } from '../base/foreign.ts';
 import type { Log } from '../base/log.ts';
 
 // A vendor, or whoever writes its records, must not be able to fill memory, log and status with invented actions.
 const mostActions = 200;
+const longestAction = 200;
 const overflow = '(others)';
 const unreadable = '(unreadable)';
 
@@ -30,7 +32,7 @@ export class InvalidEventCounts {
   }
 
   add(source: string, key: string | undefined, faults: readonly string[]): void {
-    const action = key ?? unreadable;
+    const action = clip(key ?? unreadable, longestAction);
     const name = `${source}\n${action}`;
     const known = this.#counts.get(name);
     if (known === undefined && this.#counts.size >= mostActions && action !== overflow) {

@@ -1,9 +1,11 @@
 import type { Clock } from '../base/clock.ts';
+import { clip } from '../base/foreign.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
 
 // A vendor, or whoever writes its records, must not be able to fill the memory or the log with invented actions.
 const mostActions = 1000;
+const longestAction = 200;
 const overflow = '(others)';
 
 // The sinks of one journal log an action once among them.
@@ -34,7 +36,8 @@ export class UnknownActions {
     loggedOf.set(journal, this.#logged);
   }
 
-  add(source: string, table: string, action: string): void {
+  add(source: string, table: string, wholeAction: string): void {
+    const action = clip(wholeAction, longestAction);
     const known = this.counts[action];
     if (known !== undefined) {
       this.counts[action] = known + 1;

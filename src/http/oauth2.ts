@@ -168,7 +168,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
     const reason = reasonOf(answer);
     throw new PenstockError(
       reason === '' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_SOURCE_REFUSED',
-      `${origin} answered ${answer.status}${reason} without an access token`,
+      `${origin} answered ${answer.status}${reason} without an access_token`,
       { fix: reason === '' ? 'check token_url' : 'check the credential', status: answer.status },
     );
   }

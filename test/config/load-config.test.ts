@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { sinkTypes } from '../../src/sinks/index.ts';
 import { costLength } from '../cost.ts';
-import { faultsOf, load, temporaryFolder } from './load.ts';
+import { fakeConnector, faultsOf, load, temporaryFolder } from './load.ts';
 
 const sinks = 'sinks: { out: { type: stdout } }\n';
 const withSource = (lines: string): string =>
@@ -458,4 +458,33 @@ it('repeats no proxy that has no scheme: it may carry a password', async () => {
   const faults = await faultsOf(`proxy: "me:word@proxy:3128"\nsources: {}\n${sinks}`);
 
   expect(faults).toEqual(['penstock.yaml:1:8 (proxy): has no scheme', '  fix: begin it with http://']);
+});
+
+it.each([
+  { kind: 'http_window', retentionMs: 90 * 86_400_000, start: { backMs: 90 * 86_400_000 } },
+  { kind: 'http_cursor', retentionMs: undefined, start: { at: 0 } },
+] as const)('begins at the oldest that the vendor keeps ($kind)', async ({ kind, retentionMs, start }) => {
+  const made = fakeConnector('vendor');
+  const loadConnector = () => Promise.resolve({ ...made, kind, defaults: { ...made.defaults, retentionMs } });
+
+  const { sources, warnings } = await load(withSource('    start: oldest\n'), { loadConnector });
+
+  expect([sources[0]?.start, warnings]).toEqual([start, []]);
+});
+
+it('asks for a time where nobody knows the oldest and windows have to begin somewhere', async () => {
+  const made = fakeConnector('vendor');
+  const loadConnector = () => Promise.resolve({ ...made, defaults: { ...made.defaults, retentionMs: undefined } });
+
+  await expect(load(withSource('    start: oldest\n'), { loadConnector })).rejects.toThrow(
+    /\(sources\.feed\.start\): nobody says how long the vendor keeps events/,
+  );
+});
+
+it('warns of a sweep that does nothing', async () => {
+  const loadConnector = () => Promise.resolve(fakeConnector('vendor', { kind: 'http_cursor' }));
+
+  const { warnings } = await load(withSource('    sweep: {}\n'), { loadConnector });
+
+  expect(JSON.stringify(warnings)).toContain('a sweep does nothing for this source: late events come by its cursor');
 });

@@ -79,12 +79,12 @@ describe('a page', () => {
 
   it('of more records than a walk examines at once halves the window', () => {
     const read = paging({ kind: 'none' });
-    const records = Array.from({ length: 50_001 }, () => ({}));
+    const records = Array.from({ length: 100_001 }, () => ({}));
 
-    expect(read({ data: records.slice(1) }, context).records).toHaveLength(50_000);
+    expect(read({ data: records.slice(1) }, context).records).toHaveLength(100_000);
     expect(faultOf(() => read({ data: records }, context))).toEqual({
       code: 'PEN_WINDOW_TOO_LARGE',
-      message: 'the reply has 50001 records, more than 50000',
+      message: 'the reply has 100001 records, more than 100000',
     });
   });
 

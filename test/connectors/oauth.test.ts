@@ -329,7 +329,7 @@ describe('an answer of the issuer', () => {
 
     expect([fault.code, fault.message]).toEqual([
       'PEN_SOURCE_REFUSED',
-      'https://login.example.com answered 200 "invalid_client" without an access token',
+      'https://login.example.com answered 200 "invalid_client" without an access_token',
     ]);
   });
 });

@@ -13,7 +13,7 @@ interface Parsed {
 }
 
 /** Most records of one reply: each takes a kilobyte of memory while it is examined, however small it is. */
-export const mostRecords = 50_000;
+export const mostRecords = 100_000;
 
 /** A row of a reply that is no record, with its text. */
 export class UnreadableRow {

@@ -216,6 +216,62 @@ describe('where reading begins', () => {
   });
 });
 
+const refusals: readonly [string, object][] = [
+  ...[400, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 416, 418, 422, 423, 451, 498].map(
+    (status): [string, object] => [`${status}`, { status }],
+  ),
+  ...[500, 501, 502, 503, 504, 507, 520, 530].map((status): [string, object] => [`${status}`, { status }]),
+  ...[301, 302, 307].map((status): [string, object] => [
+    `${status}`,
+    { status, headers: { location: 'https://login.example.com/' } },
+  ]),
+  ['a page of HTML', { body: Buffer.from('<!doctype html><title>Sign in</title>'), headers: { 'content-type': 'text/html' } }],
+  ['an empty body', { body: Buffer.from('') }],
+  ['a body that is cut off', { body: Buffer.from('{"entries":[{"id":') }],
+  ['an error in the body', { json: { error: { code: 'invalid_position', message: 'Position has expired' } } }],
+  ['a failure beside an empty list', { json: { entries: [], next_stream_position: 8, success: false } }],
+  ['a list that is not there', { json: { next_stream_position: 8 } }],
+  ['a list of another kind', { json: { entries: {}, next_stream_position: 8 } }],
+];
+
+it.each(refusals)(
+  'begins again within about a minute when a cursor is answered with %s, over restarts too',
+  async (_what, answer) => {
+    for (const restarts of [false, true]) {
+      const vendor = logVendor('position');
+      vendor.entries.push(...names(4).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+      await runFor(vendor, 2);
+      vendor.entries.push(...names(4, 'new').map((id, i) => entry(id, noon + 2 * minute + i)));
+      // What was given out before is taken no more.
+      const before = vendor.asks.length;
+      let isFresh = false;
+      vendor.onAsk = ({ cursor, count }) => {
+        isFresh ||= count >= before && (cursor === '0' || cursor === undefined);
+        return isFresh ? undefined : answer;
+      };
+      if (restarts) await runFor(vendor, 1 / 2);
+
+      const { state } = await runFor(vendor, 2);
+
+      expect([state, vendor.ids()]).toEqual(['idle', [...names(4), ...names(4, 'new')]]);
+    }
+  },
+);
+
+it('waits as long as it is told to, at the same cursor', async () => {
+  const vendor = logVendor('position');
+  vendor.entries.push(...names(4).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+  await runFor(vendor, 2);
+  vendor.entries.push(entry('new', noon + 3 * minute));
+  const before = vendor.asks.length;
+  vendor.onAsk = () => (vendor.clock.now() < noon + 20 * minute ? { status: 429, headers: { 'retry-after': '120' } } : undefined);
+
+  await runFor(vendor, 30);
+
+  expect([vendor.ids(), vendor.said(lost)]).toEqual([[...names(4), 'new'], 0]);
+  expect(vendor.asks.slice(before).every(({ cursor }) => cursor === '4' || cursor === '5')).toBe(true);
+});
+
 it.each(['position', 'post_body'] as const)(
   'goes round no circle of cursors (%s), and collects what lies on it',
   async (form) => {
