@@ -82,7 +82,24 @@ describe('the Kubernetes manifests', () => {
   });
 });
 
+const shared = (await read('kubernetes/penstock-replicas.yaml')).split('\n---\n').map((text) => parse(text) as Tree);
+const ofShared = (kind: string): Tree => shared.find((one) => one['kind'] === kind) ?? expect.fail(`no ${kind}`);
+
+describe('the manifests of several replicas', () => {
+  it('differ from those of one in what a database instead of a volume allows', () => {
+    expect(ofShared('Deployment')).toMatchObject({
+      spec: {
+        replicas: 3,
+        strategy: { rollingUpdate: { maxUnavailable: 1 } },
+        template: { spec: { topologySpreadConstraints: [{}, {}], containers: [{ image: `penstock:${packageVersion}` }] } },
+      },
+    });
+    expect(ofShared('PodDisruptionBudget')).toMatchObject({ spec: { maxUnavailable: 1 } });
+  });
+});
+
 describe.each([
+  { place: 'replicas', text: (ofShared('ConfigMap')['data'] as { 'penstock.yaml': string })['penstock.yaml'] },
   { place: 'compose', text: await read('compose/penstock.yaml') },
   { place: 'kubernetes', text: (ofKind('ConfigMap')['data'] as { 'penstock.yaml': string })['penstock.yaml'] },
   { place: 'helm', text: stringify(values['config']) },

@@ -132,7 +132,8 @@ export function openJobs(core: Core): Jobs {
     },
     async claimJob(id) {
       const claimed = await db.run(
-        `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now()))`,
+        `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now())
+         OR EXISTS (SELECT 1 FROM ${db.s}.sources o JOIN ${db.s}.units u ON u.id = o.unit WHERE u.owner = $2 AND j.args::jsonb->>'sink' IS NULL AND o.name = j.args::jsonb->>'source'))`,
         [id, core.member?.id ?? ''],
       );
       return claimed > 0;

@@ -1,8 +1,13 @@
-import { describe, expect, it } from 'vitest';
-import { hasPostgres } from '../../postgres.ts';
-import { copies, imbalances, openScene, type Replica, untilShared } from './scene.ts';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { hasPostgres, postgresUrl, runAsServer, startServer } from '../../postgres.ts';
+import { copies, imbalances, openProxy, openScene, type Replica, untilShared } from './scene.ts';
 
 const sources = 12;
+const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'penstock-server-'));
 const names = ['one', 'two', 'three'];
 
 async function threeReplicas(lease?: string) {
@@ -52,5 +57,45 @@ describe.runIf(hasPostgres())('three replicas', () => {
 
     expect(await imbalances(one)).toEqual([]);
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
+  });
+
+  it('lose one that is cut off from the database, which sends nothing meanwhile and joins anew', async () => {
+    const url = (await postgresUrl()) ?? '';
+    await using proxy = await openProxy(url);
+    const scene = await openScene({ sources, url });
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two', proxy.url));
+    await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
+
+    proxy.cut();
+    await untilShared(one, ['one'], sources);
+    proxy.mend();
+    await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
+    await scene.finish();
+
+    expect(two.process.child.exitCode).toBe(null);
+    expect(await imbalances(one)).toEqual([]);
+    expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
+  });
+
+  it('go on after a crash of the database, with nothing lost', async () => {
+    const { data, url } = await startServer(await temporaryFolder());
+    onTestFinished(() => runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']));
+    const scene = await openScene({ sources, url });
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two'));
+    await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
+
+    for (let crash = 0; crash < 2; crash += 1) {
+      runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
+      await pause(7_000);
+      runAsServer('pg_ctl', ['-D', data, '-l', `${data}.log`, '-w', 'start']);
+      await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
+    }
+    await scene.finish();
+
+    expect([one, two].map(({ process }) => process.child.exitCode)).toEqual([null, null]);
+    expect(await imbalances(one)).toEqual([]);
+    expect(copies(scene.receiver)).toBeLessThanOrEqual(2 * 3 * 6 * 500);
   });
 });

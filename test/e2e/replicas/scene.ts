@@ -1,4 +1,5 @@
 // Replicas of the real process on a real PostgreSQL, a vendor whose organizations log without end, and a receiver that remembers every copy.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
@@ -15,6 +16,8 @@ interface SceneOptions {
   readonly lease?: string;
   /** Records per organization and second. */
   readonly perSecond?: number;
+  /** Address of the database; the run's server when absent. */
+  readonly url?: string;
 }
 
 export interface Replica {
@@ -30,10 +33,10 @@ interface ReplicaStatus {
 }
 
 /** Starts the world of some replicas; everything ends with the test. */
-export async function openScene({ sources, lease = '5s', perSecond = 2 }: SceneOptions) {
+export async function openScene({ sources, lease = '5s', perSecond = 2, url }: SceneOptions) {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
-  const server = (await postgresUrl()) ?? '';
+  const server = url ?? (await postgresUrl()) ?? '';
   const schema = temporarySchema(server);
   const vendor = stack.use(await startAuditApi([]));
   const receiver = stack.use(await startReceiver(seededRandom(1)));
@@ -101,6 +104,45 @@ export async function openScene({ sources, lease = '5s', perSecond = 2 }: SceneO
 }
 
 /** Nobody is listed before the first replica made the journal. */
+/** Stands between a replica and the database, and can go dead in both directions as a broken network does. */
+export async function openProxy(url: string): Promise<{ url: string; cut(): void; mend(): void } & AsyncDisposable> {
+  const target = new URL(url);
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let isCut = false;
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    for (const [from, to] of [pair, [far, near] as const]) {
+      from.on('data', (data) => to.write(data));
+      from.on('error', () => undefined);
+      from.on('close', () => {
+        to.destroy();
+        pairs.delete(pair);
+      });
+    }
+    if (isCut) for (const socket of pair) socket.pause();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const through = new URL(url);
+  through.port = String((server.address() as AddressInfo).port);
+  const set = (cut: boolean): void => {
+    isCut = cut;
+    for (const socket of [...pairs].flat())
+      if (cut) socket.pause();
+      else socket.resume();
+  };
+  return {
+    url: through.href,
+    cut: () => set(true),
+    mend: () => set(false),
+    async [Symbol.asyncDispose]() {
+      for (const socket of [...pairs].flat()) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 async function replicasOf({ file }: Replica): Promise<readonly ReplicaStatus[]> {
   const { stdout, stderr } = await command(['status', '--json', '-c', file]);
   if (stdout === '' && stderr.includes('there is no journal yet')) return [];
