@@ -70,6 +70,8 @@ interface Fill {
 }
 
 const fillKeptMs = 30 * 60_000;
+// Nobody's pace lasts that long.
+const farOffSeconds = 30 * 86_400;
 
 interface ActivitySettings {
   readonly journal: Pick<Journal, 'ledger' | 'note' | 'setNote' | 'usage'>;
@@ -111,7 +113,8 @@ export class Activity implements AsyncDisposable {
     if (first === undefined || last === undefined || last.bytes <= first.bytes) return undefined;
     const { usedBytes, maxBytes } = this.#settings.journal.usage();
     const most = Math.min(maxBytes, usedBytes + (freeOnDisk ?? maxBytes));
-    return Math.max(0, Math.round(((most - last.bytes) / (last.bytes - first.bytes)) * ((last.at - first.at) / 1000)));
+    const seconds = ((most - last.bytes) / (last.bytes - first.bytes)) * ((last.at - first.at) / 1000);
+    return seconds > farOffSeconds ? undefined : Math.max(0, Math.round(seconds));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -236,9 +236,11 @@ export class Daemon implements AsyncDisposable {
   }
 
   async #overview(): Promise<unknown> {
-    const { data_dir, secrets } = this.#configuration.current;
+    const { data_dir, secrets, journal: kept } = this.#configuration.current;
     const { journal, seams } = this.runtime;
-    const [ledger, { disk }] = await Promise.all([readLedger(journal), this.#measures.read(data_dir, seams.files)]);
+    const [ledger, measured] = await Promise.all([readLedger(journal), this.#measures.read(data_dir, seams.files)]);
+    // A database is not on the disk of data_dir.
+    const disk = kept.database === undefined ? measured.disk : undefined;
     const page = await readPage(journal, await this.#answer(ledger), ledger, { activity: this.#activity, disk });
     return tellAll(page, secrets);
   }

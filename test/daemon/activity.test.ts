@@ -99,6 +99,11 @@ it('tells how long the journal has room at the pace at which what no sink took g
   await clock.advance(60_000);
   const filling = activity.fullInSeconds(undefined);
   const onFullDisk = activity.fullInSeconds(60);
+  Object.assign(now, { usedBytes: 160.001, records: 160, pending: 160 });
+  await clock.advance(40 * 60_000);
+  Object.assign(now, { usedBytes: 160.002 });
+  await clock.advance(60_000);
+  const inYears = activity.fullInSeconds(undefined);
   Object.assign(now, { usedBytes: 900, records: 900, pending: 0 });
   await clock.advance(60_000);
 
@@ -106,5 +111,6 @@ it('tells how long the journal has room at the pace at which what no sink took g
   expect(first).toBe(540);
   expect(filling).toBe(630);
   expect(onFullDisk).toBe(45);
+  expect(inYears).toBeUndefined();
   expect(activity.fullInSeconds(undefined)).toBeUndefined();
 });

@@ -174,7 +174,8 @@ function progressCell({ id, state, progress, started, error }) {
 }
 
 function drawJobs({ jobs, at }) {
-  const order = jobs.toSorted((one, other) => (other.state === 'running') - (one.state === 'running') || other.id - one.id);
+  // Which button was pressed is in the log.
+  const order = jobs.filter(({ kind, state }) => kind !== 'release' || state === 'failed').sort((one, other) => (other.state === 'running') - (one.state === 'running') || other.id - one.id);
   drawOptional('jobs-section', 'jobs', order.map((job) => ({
     key: String(job.id),
     cells: [{ text: job.id + ' ' + job.kind.replaceAll('_', ' '), small: job.args?.source ?? job.args?.sink ?? job.args?.name ?? '' }, { text: job.state, mood: job.state === 'failed' ? 'error' : job.state === 'done' ? 'ok' : '', kind: 'state' }, progressCell(job), ago(at, job.created)],
