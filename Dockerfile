@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="Penstock" \
   org.opencontainers.image.base.name="gcr.io/distroless/cc-debian13:nonroot"
 ENV NODE_ENV=production
 # The first halves the resident memory at saturation, see docs/performance.md; the second keeps SIGUSR1 from opening a debugger.
-ENV NODE_OPTIONS="--max-semi-space-size=8 --disable-sigusr1"
+ENV NODE_OPTIONS="--max-semi-space-size=8 --disable-sigusr1" MALLOC_ARENA_MAX=1
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /usr/local/LICENSE /usr/share/doc/node/LICENSE
 COPY --from=build /image/bin/penstock /usr/local/bin/penstock

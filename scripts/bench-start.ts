@@ -59,7 +59,10 @@ async function withBundle<T>(
     const config = join(dir, 'penstock.yaml');
     await writeFile(config, configText(base, dir, sources));
     const flags = [heapFlag, '--disable-warning=ExperimentalWarning'];
-    const child = spawn(process.execPath, [...flags, bundle, 'run', '-c', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(process.execPath, [...flags, bundle, 'run', '-c', config], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    });
     const ended = new Promise((resolve) => child.once('exit', resolve));
     try {
       const result = await work(child, child.pid ?? 0);

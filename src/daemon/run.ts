@@ -1,5 +1,6 @@
 import { deadline } from '../base/clock.ts';
 import { explain, PenstockError } from '../base/errors.ts';
+import { collectGarbage } from '../base/heap.ts';
 import type { Log } from '../base/log.ts';
 import { Signal } from '../base/signal.ts';
 import type { Daemon } from './daemon.ts';
@@ -70,9 +71,13 @@ async function reloadAtEach(hangUps: HangUps, daemon: Daemon, stop: AbortSignal)
   while (await hangUps.next(stop)) await daemon.reload().catch(() => undefined);
 }
 
+// First polls are over by then.
+const startedMs = 2000;
+
 /** Runs until a signal, and reloads at each SIGHUP. Resolves when everything is checkpointed, or at the second signal. */
 export async function runUntilStopped(daemon: Daemon, signals: Signals, hangUps?: HangUps): Promise<void> {
   await daemon.start();
+  using _started = daemon.runtime.seams.clock.timer(startedMs, collectGarbage);
   if (hangUps !== undefined) void reloadAtEach(hangUps, daemon, signals.stop);
   await aborted(signals.stop);
   await Promise.race([daemon.stop(), aborted(signals.now)]);
