@@ -192,3 +192,18 @@ export function parseDeepJson(text: string, number: (source: string) => object |
   }
   return root[0];
 }
+
+/**
+ * The same value with its own keys in snake_case, as everything that `--json` prints has them. What stands below a key of `foreign` is somebody
+ * else's and stays as it is.
+ */
+export function snakeKeys(value: Json, foreign: readonly string[] = []): Json {
+  if (Array.isArray(value)) return value.map((item) => snakeKeys(item, foreign));
+  if (!isObject(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const name = key.replaceAll(/[a-z0-9](?=[A-Z])/g, '$&_').toLowerCase();
+    setOwn(copy, name, foreign.includes(key) ? item : snakeKeys(item, foreign));
+  }
+  return copy;
+}

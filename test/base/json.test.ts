@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseForeignJson, TooManyValues } from '../../src/base/foreign.ts';
-import { canonicalJson, isObject, longNumberAt, parseJson, setOwn } from '../../src/base/json.ts';
+import { canonicalJson, isObject, longNumberAt, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
 const keys = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('10', '9', '__proto__', 'toJSON', 'é', 'id'));
@@ -93,5 +93,19 @@ describe('JSON from outside', () => {
     const text = JSON.stringify(Array.from({ length: 60_000 }, () => record));
 
     expect(parseForeignJson(text)).toHaveLength(60_000);
+  });
+});
+
+it('spells our own keys in snake_case, and leaves what a vendor wrote', () => {
+  const letter = {
+    eventTime: 1,
+    letters: [{ usedBytes: 2, record: { uid: 'u', record: { userName: 'a' } } }],
+    'anaconda-acme': { lastAt: 3 },
+  };
+
+  expect(snakeKeys(letter, ['record'])).toEqual({
+    event_time: 1,
+    letters: [{ used_bytes: 2, record: { uid: 'u', record: { userName: 'a' } } }],
+    'anaconda-acme': { last_at: 3 },
   });
 });

@@ -91,3 +91,11 @@ it.each(['connector', 'actions'])('prints the schema of %s files', async (kind) 
 
   expect(JSON.parse(out)).toMatchObject({ $schema: expect.any(String) as string });
 });
+
+it('spells the keys of --json in snake_case', async () => {
+  const { out } = await penstock(['actions', 'okta', '--json']);
+
+  const { actions } = JSON.parse(out) as { actions: Record<string, unknown>[] };
+  expect(Object.keys(actions[0] ?? {})).toEqual(expect.arrayContaining(['class_name', 'class_uid', 'severity_id']));
+  expect(Object.keys(actions[0] ?? {}).filter((key) => /[A-Z]/.test(key))).toEqual([]);
+});

@@ -46,7 +46,7 @@ itInLongTests(
     daemon.child.kill('SIGTERM');
 
     expect({ code: await daemon.exited, missing }).toEqual({ code: 0, missing: [] });
-    expect(full.journal.usedBytes).toBeLessThanOrEqual(8 * 2 ** 20);
+    expect(full.journal.used_bytes).toBeLessThanOrEqual(8 * 2 ** 20);
     expect(shown.stdout).toMatch(/sink lake: on hold for .*401/);
     expect(shown.stdout).toMatch(
       /collection is paused because the journal is full; (no poll has succeeded yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,

@@ -169,7 +169,7 @@ itInLongTests('acknowledges no more than a full journal holds, and goes on when 
   });
   expect(acknowledged).toBeLessThan(users.length);
   expect(acknowledged).toBeLessThanOrEqual(later.sources[0]?.records.new ?? 0);
-  expect(later.journal.usedBytes).toBeLessThanOrEqual(8 * 2 ** 20);
+  expect(later.journal.used_bytes).toBeLessThanOrEqual(8 * 2 ** 20);
   expect(inFlight).toBeLessThanOrEqual(500);
 });
 

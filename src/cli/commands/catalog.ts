@@ -1,4 +1,5 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { snakeKeys } from '../../base/json.ts';
 import type { Files } from '../../base/seams.ts';
 import { type Format, formats } from '../../event/event.ts';
 import { type Droppable, droppable } from '../../event/index.ts';
@@ -112,7 +113,7 @@ async function actions(name: string | undefined, options: ActionsOptions, contex
     return;
   }
   const list = await listActions(name, seams.files, dirs);
-  if (options.json === true) output.json(list);
+  if (options.json === true) output.json(snakeKeys(list));
   else showActions(list, context);
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
+import { snakeKeys } from '../../base/json.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
@@ -21,6 +22,9 @@ interface ListOptions extends FilterOptions {
   readonly json?: true;
   readonly limit: number;
 }
+
+/** What a vendor wrote. */
+const foreign = ['record'];
 
 const fiveMinutesMs = 300_000;
 
@@ -52,7 +56,7 @@ async function list({ json, limit, ...options }: ListOptions, context: CommandCo
   const [letters, count] = await withStoredJournal(options.config, seams, (journal) =>
     Promise.all([journal.deadLetters(filter, limit), journal.countDeadLetters(filter)]),
   );
-  if (json === true) output.json({ count, letters });
+  if (json === true) output.json({ count, letters: snakeKeys(letters, foreign) });
   else if (count === 0) output.line('No dead letters.');
   else {
     show(letters, context);
@@ -104,7 +108,7 @@ export function add(program: Command, context: CommandContext): void {
       const [letter] = await withStoredJournal(config, context.seams, (journal) => journal.deadLetters({ ids: [id] }, 1));
       if (letter === undefined)
         throw new PenstockError('PEN_NOT_FOUND', `there is no dead letter ${id}`, { fix: 'penstock dead-letters list' });
-      context.output.json(letter);
+      context.output.json(snakeKeys(letter, foreign));
     });
   withFilter(letters.command('retry'))
     .description('map and send them again; those refused again stay dead letters')

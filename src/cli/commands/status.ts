@@ -134,7 +134,7 @@ function show(report: StatusReport, output: Output): void {
     const differs = report.config.differs_from_file ? output.color.yellow('; its files say something else now') : '';
     output.line(`configuration loaded ${ago(report.config.loaded_at, report.at)}${differs}`);
   }
-  output.line(`journal ${formatSize(journal.usedBytes)} of ${formatSize(journal.maxBytes)}, ${journal.records} records\n`);
+  output.line(`journal ${formatSize(journal.used_bytes)} of ${formatSize(journal.max_bytes)}, ${journal.records} records\n`);
   showSources(report, output);
   showTopics(report, output);
   output.line();

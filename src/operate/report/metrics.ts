@@ -159,10 +159,10 @@ function ofJournal(registry: Registry, { journal, sinks }: StatusReport, { imbal
   gauge(registry, 'penstock_ledger_imbalances', 'Equations of the ledger that do not hold; 0 when it balances', [
     [{}, imbalances.length],
   ]);
-  gauge(registry, 'penstock_journal_bytes', 'Bytes used by the journal', [[{}, journal.usedBytes]]);
-  gauge(registry, 'penstock_journal_max_bytes', 'Where collection pauses', [[{}, journal.maxBytes]]);
+  gauge(registry, 'penstock_journal_bytes', 'Bytes used by the journal', [[{}, journal.used_bytes]]);
+  gauge(registry, 'penstock_journal_max_bytes', 'Where collection pauses', [[{}, journal.max_bytes]]);
   gauge(registry, 'penstock_journal_records', 'Records stored in the journal, settled ones included', [[{}, journal.records]]);
-  gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.hasRoom ? 1 : 0]]);
+  gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.has_room ? 1 : 0]]);
 }
 
 function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: number, tellsAll: boolean): void {

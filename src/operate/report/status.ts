@@ -1,19 +1,14 @@
-import { formatDuration, formatSize } from '../../base/quantity.ts';
+import { formatDuration } from '../../base/quantity.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
-import type { Correction, HoldNote, Job, JournalUsage, SkippedRange } from '../../journal/journal.ts';
+import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { invalidEvents } from './invalid-events.ts';
-import { type LedgerReport, readLedger } from './ledger.ts';
+import { diskProblems, type JournalStatus, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
 
-/** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
-export interface Problem {
-  readonly level: 'error' | 'warning';
-  /** `source acme-prod`, `sink splunk`, `journal`, `ledger`. */
-  readonly where: string;
-  readonly what: string;
-  readonly fix?: string;
-}
+export type { Problem };
+
+import { type LedgerReport, readLedger } from './ledger.ts';
 
 /** The configuration that a daemon runs with. */
 export interface ConfigStatus {
@@ -43,7 +38,7 @@ export interface StatusReport {
   readonly uptime_seconds?: number;
   /** Of a running daemon: when its configuration was loaded or last reloaded, and whether the files say something else now. */
   readonly config?: { readonly loaded_at: number; readonly differs_from_file: boolean };
-  readonly journal: JournalUsage;
+  readonly journal: JournalStatus;
   /** Who works on the journal, where replicas share it; one that left, or that nothing was heard of for its lease, is not listed. */
   readonly replicas?: readonly ReplicaStatus[];
   readonly sources: readonly SourceStatus[];
@@ -103,52 +98,6 @@ function sourceProblems(status: SourceStatus, now: number, pause: Pause): Proble
   const errors = new Set(status.errors);
   const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));
   return [...held, ...failing, ...waiting, ...watched, ...latenessProblems(status)];
-}
-
-/** Why nothing is collected while the journal has no room, and what ends that. */
-interface Pause {
-  readonly why: string;
-  readonly fix: string;
-}
-
-function pauseOf({ disk }: JournalUsage): Pause {
-  if (disk?.isFull !== true)
-    return { why: 'the journal is full', fix: 'fix the sink that does not accept its events, or raise journal.max_bytes' };
-  return {
-    why: 'the disk is full',
-    fix: `free ${formatSize(disk.neededBytes)} on the volume of data_dir; collection resumes by itself within seconds`,
-  };
-}
-
-function diskProblems(journal: JournalUsage): Problem[] {
-  const { disk, maxBytes } = journal;
-  if (disk === undefined) return [];
-  const where = 'disk';
-  const { why, fix } = pauseOf(journal);
-  if (disk.isFull) return [{ level: 'error', where, what: `${why}; delivery goes on, collection waits`, fix }];
-  const { volumeBytes = Number.POSITIVE_INFINITY } = disk;
-  const small: Problem[] =
-    volumeBytes < maxBytes
-      ? [
-          {
-            level: 'warning',
-            where,
-            what: `the volume of data_dir has ${formatSize(volumeBytes)}, journal.max_bytes is ${formatSize(maxBytes)}: the disk would be full first`,
-            fix: 'lower journal.max_bytes below the size of the volume, or enlarge the volume',
-          },
-        ]
-      : [];
-  const bare: Problem[] = disk.lacksBallast
-    ? [
-        {
-          level: 'warning',
-          where,
-          what: 'there is no reserve: on a full disk not even deliveries could be noted',
-          fix: `free ${formatSize(disk.neededBytes)} on the volume of data_dir`,
-        },
-      ]
-    : [];
-  return [...small, ...bare];
 }
 
 function latenessProblems({ name, details }: SourceStatus): Problem[] {
@@ -289,7 +238,7 @@ export async function liveStatus(runtime: Runtime, facts: StatusFacts, known?: L
     at: now,
     uptime_seconds: Math.floor((seams.clock.monotonic() - facts.startedAt) / 1000),
     config: { loaded_at: facts.config.loadedAt, differs_from_file: facts.config.differsFromFile },
-    journal: journal.usage(),
+    journal: journalStatus(journal.usage()),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
     // What became of a reload shows in the configuration.

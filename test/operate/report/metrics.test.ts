@@ -36,7 +36,15 @@ const report: StatusReport = {
   running: true,
   version: '1.2.3',
   at: 1_000_000,
-  journal: { usedBytes: 100, maxBytes: 1000, pages: 1, records: 17, oldestReceived: undefined, hasRoom: true, corrections: [] },
+  journal: {
+    used_bytes: 100,
+    max_bytes: 1000,
+    pages: 1,
+    records: 17,
+    oldest_received: undefined,
+    has_room: true,
+    corrections: [],
+  },
   sources: [
     {
       name: 'acme',

@@ -18,7 +18,7 @@ const report: Omit<StatusReport, 'problems'> = {
   running: true,
   version: '1.2.3',
   at: 1_000_000,
-  journal: { usedBytes: 0, maxBytes: 1000, pages: 0, records: 0, oldestReceived: undefined, hasRoom: true, corrections: [] },
+  journal: { used_bytes: 0, max_bytes: 1000, pages: 0, records: 0, oldest_received: undefined, has_room: true, corrections: [] },
   sources: [source],
   sinks: [],
   jobs: [],
@@ -41,11 +41,11 @@ it('never says that all is well when no daemon runs', () => {
   ]);
 });
 
-const disk = { isFull: false, lacksBallast: false, neededBytes: 4_000_000, volumeBytes: 2000 };
+const disk = { is_full: false, lacks_ballast: false, needed_bytes: 4_000_000, volume_bytes: 2000 };
 
 it('says that the disk is full, what goes on meanwhile, and how much to free', () => {
   const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
-  const journal = { ...report.journal, hasRoom: false, disk: { ...disk, isFull: true } };
+  const journal = { ...report.journal, has_room: false, disk: { ...disk, is_full: true } };
 
   const problems = problemsOf({ ...report, journal, sources: [waiting] }, ledger);
 
@@ -64,7 +64,7 @@ it('says that the disk is full, what goes on meanwhile, and how much to free', (
 it('says that the journal is full where the disk is not', () => {
   const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
 
-  const problems = problemsOf({ ...report, journal: { ...report.journal, hasRoom: false, disk }, sources: [waiting] }, ledger);
+  const problems = problemsOf({ ...report, journal: { ...report.journal, has_room: false, disk }, sources: [waiting] }, ledger);
 
   expect(problems.map(({ where, what }) => [where, what])).toEqual([
     ['source acme', 'collection is paused because the journal is full; no poll has succeeded yet'],
@@ -73,10 +73,10 @@ it('says that the journal is full where the disk is not', () => {
 
 it.each([
   {
-    change: { volumeBytes: 500 },
+    change: { volume_bytes: 500 },
     what: 'the volume of data_dir has 500 B, journal.max_bytes is 1000 B: the disk would be full first',
   },
-  { change: { lacksBallast: true }, what: 'there is no reserve: on a full disk not even deliveries could be noted' },
+  { change: { lacks_ballast: true }, what: 'there is no reserve: on a full disk not even deliveries could be noted' },
 ])('warns of a disk with $change before it is full', ({ change, what }) => {
   const problems = problemsOf({ ...report, journal: { ...report.journal, disk: { ...disk, ...change } } }, ledger);
 

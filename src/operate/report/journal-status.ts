@@ -1,0 +1,87 @@
+// The journal and its disk, as a status shows them.
+import { formatSize } from '../../base/quantity.ts';
+import type { Correction, JournalUsage } from '../../journal/journal.ts';
+
+/** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
+export interface Problem {
+  readonly level: 'error' | 'warning';
+  /** `source acme-prod`, `sink splunk`, `journal`, `ledger`. */
+  readonly where: string;
+  readonly what: string;
+  readonly fix?: string;
+}
+
+/** {@link JournalUsage}, with the names of the rest of the report. */
+export interface JournalStatus {
+  readonly used_bytes: number;
+  readonly max_bytes: number;
+  readonly pages: number;
+  readonly records: number;
+  readonly oldest_received: number | undefined;
+  readonly has_room: boolean;
+  readonly corrections: readonly Correction[];
+  readonly disk?: {
+    readonly is_full: boolean;
+    readonly lacks_ballast: boolean;
+    readonly needed_bytes: number;
+    readonly volume_bytes: number | undefined;
+  };
+}
+
+/** As the report says it. */
+export function journalStatus(usage: JournalUsage): JournalStatus {
+  const { usedBytes, maxBytes, pages, records, oldestReceived, hasRoom, corrections, disk } = usage;
+  const base = { used_bytes: usedBytes, max_bytes: maxBytes, pages, records, oldest_received: oldestReceived, has_room: hasRoom };
+  if (disk === undefined) return { ...base, corrections };
+  const { isFull, lacksBallast, neededBytes, volumeBytes } = disk;
+  const shown = { is_full: isFull, lacks_ballast: lacksBallast, needed_bytes: neededBytes, volume_bytes: volumeBytes };
+  return { ...base, corrections, disk: shown };
+}
+
+/** Why nothing is collected while the journal has no room, and what ends that. */
+export interface Pause {
+  readonly why: string;
+  readonly fix: string;
+}
+
+/** Of a status whose journal has no room. */
+export function pauseOf({ disk }: JournalStatus): Pause {
+  if (disk?.is_full !== true)
+    return { why: 'the journal is full', fix: 'fix the sink that does not accept its events, or raise journal.max_bytes' };
+  return {
+    why: 'the disk is full',
+    fix: `free ${formatSize(disk.needed_bytes)} on the volume of data_dir; collection resumes by itself within seconds`,
+  };
+}
+
+/** What is wrong with the disk, or will be. */
+export function diskProblems(journal: JournalStatus): Problem[] {
+  const { disk, max_bytes: maxBytes } = journal;
+  if (disk === undefined) return [];
+  const where = 'disk';
+  const { why, fix } = pauseOf(journal);
+  if (disk.is_full) return [{ level: 'error', where, what: `${why}; delivery goes on, collection waits`, fix }];
+  const { volume_bytes: volumeBytes = Number.POSITIVE_INFINITY } = disk;
+  const small: Problem[] =
+    volumeBytes < maxBytes
+      ? [
+          {
+            level: 'warning',
+            where,
+            what: `the volume of data_dir has ${formatSize(volumeBytes)}, journal.max_bytes is ${formatSize(maxBytes)}: the disk would be full first`,
+            fix: 'lower journal.max_bytes below the size of the volume, or enlarge the volume',
+          },
+        ]
+      : [];
+  const bare: Problem[] = disk.lacks_ballast
+    ? [
+        {
+          level: 'warning',
+          where,
+          what: 'there is no reserve: on a full disk not even deliveries could be noted',
+          fix: `free ${formatSize(disk.needed_bytes)} on the volume of data_dir`,
+        },
+      ]
+    : [];
+  return [...small, ...bare];
+}
