@@ -40,16 +40,19 @@ export function journalStatus(usage: JournalUsage): JournalStatus {
 
 /** Why nothing is collected while the journal has no room, and what ends that. */
 export interface Pause {
-  readonly why: string;
+  readonly what: string;
   readonly fix: string;
 }
 
 /** Of a status whose journal has no room. */
 export function pauseOf({ disk }: JournalStatus): Pause {
   if (disk?.is_full !== true)
-    return { why: 'the journal is full', fix: 'fix the sink that does not accept its events, or raise journal.max_bytes' };
+    return {
+      what: 'collection is paused because the journal is full',
+      fix: 'fix the sink that does not accept its events, or raise journal.max_bytes',
+    };
   return {
-    why: 'the disk is full',
+    what: 'collection is paused because the disk is full',
     fix: `free ${formatSize(disk.needed_bytes)} on the volume of data_dir; collection resumes by itself within seconds`,
   };
 }
@@ -59,8 +62,8 @@ export function diskProblems(journal: JournalStatus): Problem[] {
   const { disk, max_bytes: maxBytes } = journal;
   if (disk === undefined) return [];
   const where = 'disk';
-  const { why, fix } = pauseOf(journal);
-  if (disk.is_full) return [{ level: 'error', where, what: `${why}; delivery goes on, collection waits`, fix }];
+  const { fix } = pauseOf(journal);
+  if (disk.is_full) return [{ level: 'error', where, what: 'the disk is full; delivery goes on, collection waits', fix }];
   const { volume_bytes: volumeBytes = Number.POSITIVE_INFINITY } = disk;
   const small: Problem[] =
     volumeBytes < maxBytes
