@@ -29,6 +29,9 @@ interface PageReport {
     readonly used_bytes: number;
     readonly max_bytes: number;
     readonly has_room: boolean;
+    readonly records: number;
+    /** Milliseconds since the epoch; absent where nothing is stored. */
+    readonly oldest_received: number | undefined;
     /** Absent while it does not fill up. */
     readonly full_in_seconds: number | undefined;
     readonly disk_free_bytes: number | undefined;
@@ -70,11 +73,13 @@ export async function readPage(
 ): Promise<PageReport> {
   const collected = zeroCounts();
   for (const totals of Object.values(sources)) addCounts(collected, totals);
-  const { usedBytes, maxBytes, hasRoom } = journal.usage();
+  const { usedBytes, maxBytes, hasRoom, records, oldestReceived } = journal.usage();
   const room = {
     used_bytes: usedBytes,
     max_bytes: maxBytes,
     has_room: hasRoom,
+    records,
+    oldest_received: oldestReceived,
     full_in_seconds: activity.fullInSeconds(disk?.freeBytes),
     disk_free_bytes: disk?.freeBytes,
     disk_size_bytes: disk?.sizeBytes,

@@ -2,7 +2,7 @@ import { elements } from './elements.ts';
 import { problems } from './problems.ts';
 
 const sections = String.raw`
-function drawJournal({ room, status: { journal } }) {
+function drawJournal({ room }) {
   const share = room.max_bytes === 0 ? 0 : room.used_bytes / room.max_bytes;
   const left = room.full_in_seconds;
   const used = size(room.used_bytes) + ' of ' + size(room.max_bytes);
@@ -12,8 +12,8 @@ function drawJournal({ room, status: { journal } }) {
   setBar(byId('journal-bar'), share, mood === 'ok' ? '' : mood, 'Journal', used + '. ' + pace);
   setText(byId('journal-text'), pace);
   setClass(byId('journal-text'), mood);
-  const oldest = typeof journal.oldestReceived === 'number' ? ', the oldest ' + ago(lastAt, journal.oldestReceived) : '';
-  setText(byId('journal-more'), used + ' used, ' + plural(journal.records, 'record', 'records') + oldest + '. What every sink has taken gives way when room is needed.');
+  const oldest = typeof room.oldest_received === 'number' ? ', the oldest ' + ago(lastAt, room.oldest_received) : '';
+  setText(byId('journal-more'), used + ' used, ' + plural(room.records, 'record', 'records') + oldest + '. What every sink has taken gives way when room is needed.');
   const missing = room.max_bytes - room.used_bytes;
   const isTight = typeof room.disk_free_bytes === 'number' && room.disk_free_bytes < missing;
   setText(byId('disk-text'), typeof room.disk_free_bytes !== 'number' ? '' : 'Disk: ' + size(room.disk_free_bytes) + ' of ' + size(room.disk_size_bytes) + ' free' + (isTight ? ', less than the journal may still take' : ''));
