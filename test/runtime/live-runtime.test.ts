@@ -5,6 +5,7 @@ import type { Config } from '../../src/config/config.ts';
 import { LiveRuntime } from '../../src/runtime/live-runtime.ts';
 import { load, temporaryFolder } from '../config/load.ts';
 import { temporaryJournal } from '../journal/fixture.ts';
+import { handOver } from '../journal/ownership.ts';
 
 const stdout = { type: 'stdout' };
 
@@ -54,5 +55,27 @@ it('starts what it had ended again when the journal refuses the new names', asyn
     ['one', 4, expect.not.stringMatching('stopped')],
     ['two', 4, expect.not.stringMatching('stopped')],
   ]);
+  await stopped(runtime);
+});
+
+it('has the loops of the sources that this process owns, as they come and go', async () => {
+  await using journal = await temporaryJournal();
+  const folder = await temporaryFolder();
+  const source = { connector: 'vendor', options: { org_id: 'acme' } };
+  const config = await load(JSON.stringify({ sources: { a: source, b: source }, sinks: { out: stdout } }), { folder });
+  const { ownership, gain, lose, release } = handOver();
+  const runtime = runtimeOf(config, { ...journal, ownership });
+  const names = (): string[] => [...runtime.sources.keys()];
+  const before = names();
+
+  gain('b', 'a');
+  const gained = names();
+  lose('a');
+  const left = names();
+  await release('b');
+  const none = names();
+  gain('b');
+
+  expect([before, gained, left, none, names()]).toEqual([[], ['a', 'b'], ['b'], [], ['b']]);
   await stopped(runtime);
 });

@@ -2,8 +2,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasPostgres, postgresUrl, runAsServer, startServer } from '../../postgres.ts';
+import { command } from '../penstock.ts';
 import { copies, imbalances, openProxy, openScene, type Replica, untilShared } from './scene.ts';
 
 const sources = 12;
@@ -86,16 +88,44 @@ describe.runIf(hasPostgres())('three replicas', () => {
     const two = scene.run('two', await scene.configure('two'));
     await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
 
+    const quiet: boolean[] = [];
     for (let crash = 0; crash < 2; crash += 1) {
       runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
-      await pause(7_000);
+      // The lease, and a little: from then on nothing leaves a replica.
+      await pause(8_000);
+      const before = [scene.receiver.received.length, scene.polls()];
+      await pause(3_000);
+      quiet.push(isDeepStrictEqual(before, [scene.receiver.received.length, scene.polls()]));
       runAsServer('pg_ctl', ['-D', data, '-l', `${data}.log`, '-w', 'start']);
       await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
     }
     await scene.finish();
 
+    expect(quiet).toEqual([true, true]);
     expect([one, two].map(({ process }) => process.child.exitCode)).toEqual([null, null]);
     expect(await imbalances(one)).toEqual([]);
     expect(copies(scene.receiver)).toBeLessThanOrEqual(2 * 3 * 6 * 500);
+  });
+
+  it('answer alike with the file of any of them, and do a job where its source is', async () => {
+    const { scene, one, two, three, replicas } = await threeReplicas();
+    const range = ['--from', '2h', '--to', '1h'];
+    const jobs = await Promise.all(
+      scene.orgs.slice(0, 4).map((org) => command(['backfill', `acme-${org}`, ...range, '-c', three.file])),
+    );
+    const released = await command(['sinks', 'release', 'lake', '-c', two.file]);
+    const once = await command(['run', '--once', '-c', one.file]);
+    const renamed = await command(['sources', 'rename', 'acme-o-000', 'other', '-c', one.file]);
+    await scene.finish();
+    for (const { process } of replicas) process.child.kill('SIGTERM');
+    const codes = await Promise.all(replicas.map(({ process }) => process.exited));
+    const ledgers = await Promise.all(replicas.map(({ file }) => command(['ledger', '--json', '-c', file])));
+
+    expect(jobs.map(({ code, stderr }) => [code, stderr])).toEqual(jobs.map(() => [0, expect.any(String)]));
+    expect([released.code, once.code, renamed.code]).toEqual([0, 1, 1]);
+    expect([once.stderr, renamed.stderr].join()).toContain('replicas');
+    expect(codes).toEqual([0, 0, 0]);
+    expect(new Set(ledgers.map(({ stdout }) => stdout)).size).toBe(1);
+    expect(copies(scene.receiver)).toBe(0);
   });
 });

@@ -90,6 +90,8 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url }: S
     vendor,
     receiver,
     orgs,
+    /** Requests to the vendor so far. */
+    polls: () => [...vendor.asked.values()].reduce((sum, asked) => sum + asked, 0),
     configure,
     run,
     /** Nothing is logged any more; resolves when every record of every organization has arrived. */

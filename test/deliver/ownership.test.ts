@@ -1,0 +1,112 @@
+import { expect, it } from 'vitest';
+import { PenstockError } from '../../src/base/errors.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import type { Verdicts } from '../../src/sinks/sink.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
+import { handOver } from '../journal/ownership.ts';
+import { records, setUp } from './harness.ts';
+
+const live = { kind: 'live', source: 'acme' } as const;
+const accepted: Verdicts = { all: { kind: 'accept' } };
+
+/** A journal that others share: what this process owns is decided by the test. */
+function sharedJournal() {
+  const memory = memoryJournal();
+  const hands = handOver();
+  const journal: Journal = new Proxy(memory, {
+    get: (target, key) => (key === 'ownership' ? hands.ownership : (Reflect.get(target, key) as unknown)),
+  });
+  return { memory, journal, ...hands };
+}
+
+const uidsOf = (sent: readonly { readonly uids: readonly string[] }[]): string[] => sent.flatMap(({ uids }) => uids);
+
+it('delivers a source from the moment when it is gained', async () => {
+  const { memory, journal, gain } = sharedJournal();
+  memory.put(live, records('a', 3));
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(30_000);
+  const before = uidsOf(sent);
+
+  gain('acme');
+  await clock.advance(10_000);
+
+  expect(before).toEqual([]);
+  expect(uidsOf(sent)).toEqual(['a0', 'a1', 'a2']);
+  await clock.until(loop.stop(0));
+});
+
+it('sends nothing more of a source that it lost, and goes on at the offset of the journal when it comes back', async () => {
+  const { memory, journal, gain, lose } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 30));
+  const answers: PromiseWithResolvers<Verdicts>[] = [];
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer: () => {
+      const answer = Promise.withResolvers<Verdicts>();
+      answers.push(answer);
+      return answer.promise;
+    },
+  });
+  loop.start();
+  await clock.advance(1_000);
+
+  lose('acme');
+  answers[0]?.resolve(accepted);
+  await clock.advance(60_000);
+  const whileLost = uidsOf(sent).length;
+  // Another process delivered twenty meanwhile.
+  memory.disk.offsets.set('out live acme', 20);
+  gain('acme');
+  await clock.advance(10_000);
+
+  expect(whileLost).toBe(10);
+  expect(memory.settles).toBe(0);
+  expect(uidsOf(sent).slice(10)).toEqual(Array.from({ length: 10 }, (_none, index) => `a${20 + index}`));
+  await clock.until(loop.stop(0));
+});
+
+it('lets go of a lane whose settlement is refused because another process owns it', async () => {
+  const { memory, journal, gain } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 10));
+  let fences = 0;
+  memory.failing.settle = () => {
+    fences += 1;
+    return fences === 1 ? new PenstockError('PEN_JOURNAL_FENCED', 'another replica has it') : undefined;
+  };
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(30_000);
+
+  // Read anew, since this process owns it after all: the copies are the price.
+  expect(uidsOf(sent)).toEqual([...records('a', 10), ...records('a', 10)].map(({ uid }) => uid));
+  expect(memory.offsetOf(live)).toBe(10);
+  expect(loop.status().warnings).toEqual([]);
+  await clock.until(loop.stop(0));
+});
+
+it('settles what is under way before a source is given back, and begins nothing new', async () => {
+  const { memory, journal, gain, release } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 30));
+  const answer = Promise.withResolvers<Verdicts>();
+  const { loop, clock, sent } = setUp({ journal, answer: () => answer.promise });
+  loop.start();
+  await clock.advance(1_000);
+
+  let isGiven = false;
+  const giving = release('acme').then(() => (isGiven = true));
+  await clock.advance(5_000);
+  const before = isGiven;
+  answer.resolve(accepted);
+  await clock.until(giving);
+
+  expect(before).toBe(false);
+  expect(uidsOf(sent).length).toBe(10);
+  expect(memory.offsetOf(live)).toBe(10);
+  await clock.until(loop.stop(0));
+});
