@@ -117,11 +117,15 @@ export class Dispatcher {
 
   #await(pending: PendingBatch): void {
     const { bytes } = pending.batch;
+    const { tally, clock } = this.#context;
+    const sent = { at: clock.monotonic() };
+    tally.waitingSince.add(sent);
     this.#pending.add(pending);
     this.#pendingBytes += bytes;
     void this.#late(pending).finally(() => {
       pending.use[Symbol.dispose]();
       this.#pending.delete(pending);
+      tally.waitingSince.delete(sent);
       pending.batch.underWay(-1);
       this.#pendingBytes -= bytes;
       this.#startWaiting();

@@ -1,3 +1,4 @@
+import { formatDuration } from '../base/quantity.ts';
 import type { HoldNote } from '../journal/journal.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointStatus } from './endpoints.ts';
@@ -49,11 +50,24 @@ function stalled({ stall, hold, tally, lanes }: LoopContext): string[] {
   return [`no progress for ${minutes} min: ${tally.lastError?.reason ?? 'the receiver gives no answer'}`];
 }
 
+const longestUsualWaitMs = 60_000;
+
+/** Why the lag grows although the receiver takes everything: it restarted, say, and knows nothing of what it had taken. */
+function unacknowledged({ tally, clock, hold }: LoopContext): string[] {
+  const [oldest] = tally.waitingSince;
+  const waitedMs = oldest === undefined ? 0 : clock.monotonic() - oldest.at;
+  if (waitedMs < longestUsualWaitMs || hold.note !== undefined) return [];
+  const batches = tally.waitingSince.size === 1 ? '1 batch waits' : `${tally.waitingSince.size} batches wait`;
+  return [
+    `${batches} up to ${formatDuration(waitedMs)} for an acknowledgement of the receiver, which took them; what it does not acknowledge in time is sent again`,
+  ];
+}
+
 const nearlyFull = 0.8;
 
 function warningsOf(context: LoopContext): string[] {
   const { settings, lanes, endpoints, deadLetters, tally } = context;
-  const warnings = [...stalled(context), ...lanes.troubles()];
+  const warnings = [...stalled(context), ...unacknowledged(context), ...lanes.troubles()];
   const states = endpoints.states();
   if (states.length > 1) {
     for (const { endpoint, failures } of states)

@@ -21,6 +21,8 @@ export class Tally {
   wasWarned = false;
   lastAcknowledged: number | undefined;
   lastError: Trouble | undefined;
+  /** When each batch that waits for a late acknowledgement was sent, on the monotonic clock; the oldest comes first. */
+  readonly waitingSince = new Set<{ readonly at: number }>();
   /** Why offsets cannot be written at the moment. */
   journalTrouble: string | undefined;
   /** Events mapped, by OCSF class name. */

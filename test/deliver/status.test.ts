@@ -81,3 +81,29 @@ it('says that a sink makes no progress, and why', async () => {
   expect({ before, after: loop.status().warnings }).toEqual({ before: [], after: ['no progress for 3 min: answered 503'] });
   await clock.until(loop.stop(0));
 });
+
+it('says that batches wait for their acknowledgement, from a minute on until it comes', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  const acknowledgement = Promise.withResolvers<Verdicts>();
+  const { loop, clock } = setUp({ journal, answer: () => ({ pending: acknowledgement.promise }) });
+  loop.start();
+  await clock.advance(50_000);
+  const early = loop.status().warnings;
+  await clock.advance(40_000);
+  const late = loop.status().warnings;
+
+  acknowledgement.resolve(accepted);
+  await clock.until(loop.drained(never));
+
+  expect({ early, late, after: loop.status().warnings }).toEqual({
+    early: [],
+    late: [
+      expect.stringMatching(
+        /^1 batch waits up to 1m (2|3)\ds for an acknowledgement of the receiver, which took them; what it does not acknowledge in time is sent again$/,
+      ),
+    ],
+    after: [],
+  });
+  await clock.until(loop.stop(0));
+});
