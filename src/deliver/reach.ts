@@ -13,8 +13,10 @@ export async function isWorthSending(context: LoopContext, batch: Batch, use: En
   if (sink.reaches === undefined || !isUnclear(context, batch, use)) return true;
   const { endpoints, clock, settings, cutOff, log } = context;
   using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
-  const isReached = await sink.reaches(use.endpoint, limit.signal).catch(() => false);
-  if (isReached) {
+  const isReached = await sink.reaches(use.endpoint, limit.signal).catch(() => undefined);
+  // Where not even a question leaves this machine no event does: its own attempt says why.
+  if (isReached === undefined && !limit.signal.aborted) return true;
+  if (isReached === true) {
     if (batch.reached === 0) log.warn({ uid: batch.prepared[0]?.uid }, 'the receiver answers, but an event fails alone');
     batch.reached += 1;
     return true;

@@ -37,6 +37,14 @@ function ofFault(error: PenstockError): Exchange {
   return { failed: { kind, ...said, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) } };
 }
 
+/** The answer to a question, false where it was asked and got none; throws where it cannot have left this machine. */
+export function answerOf(sent: Exchange): HttpResponse | false {
+  if ('response' in sent) return sent.response;
+  const { failed } = sent;
+  if (failed.kind === 'uncertain') return false;
+  throw new PenstockError('PEN_HTTP_UNREACHABLE', 'reason' in failed ? failed.reason : failed.kind, { sent: false });
+}
+
 /** An answer for people: `answered 403 "Forbidden by policy"`, a page without its tags. Whole: it is cut where secrets are taken out, after that. */
 export function describeAnswer(response: HttpResponse): string {
   const whole = response.body.toString('utf8');

@@ -150,7 +150,8 @@ export interface Sink extends AsyncDisposable {
   /** What its receivers cut without a word, the smallest first. */
   readonly receiverLimits?: readonly ReceiverLimit[];
   /**
-   * Asks whether the receiver at one of the `endpoints` is there and answers, by something that delivers nothing. Absent: that cannot be asked.
+   * Asks whether the receiver at one of the `endpoints` is there and answers, by something that delivers nothing. False: it breaks off, or a
+   * stranger answers. Rejects where the question does not leave this machine, or waits for a person. Absent: that cannot be asked.
    */
   reaches?(endpoint: string, signal: AbortSignal): Promise<boolean>;
   /**

@@ -161,7 +161,8 @@ it.each(ofRequests)(
       const isBig = text.includes('"uid":"big"');
       copies += isBig ? 1 : 0;
       if (isDown || isBig) return (response) => void response.destroy();
-      return text === '' ? { status: 400, body: { text: 'No data', code: 5 } } : ok;
+      // Of a token with acknowledgements, asked without a channel.
+      return text === '' ? { status: 400, body: { text: 'Data channel is missing', code: 10 } } : ok;
     });
     await using delivery = deliver(journal, (context) => open(receiver.url, context));
     // Nothing but the question whether it is there goes to a receiver that is down.

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
+import { answerOf, describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
 import type { Sending } from './send.ts';
@@ -56,9 +56,8 @@ async function sizeFindings(
 /** True when the receiver itself answers, whatever it says, to a request that delivers nothing. */
 export async function reachesHttp(sending: Sending, signal: AbortSignal): Promise<boolean> {
   const authorization = await sending.authorizer.authorize(signal);
-  if ('failed' in authorization) return false;
-  const sent = await ask(sending, authorization.headers, signal);
-  return 'response' in sent && sent.response.status < 500 && strangersVerdict(sent.response) === undefined;
+  const answer = answerOf('failed' in authorization ? authorization : await ask(sending, authorization.headers, signal));
+  return answer !== false && answer.status < 500 && strangersVerdict(answer) === undefined;
 }
 
 function targetOf({ preset: { probe }, options, url }: Sending): URL {

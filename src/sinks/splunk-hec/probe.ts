@@ -2,6 +2,7 @@ import { sleep } from '../../base/clock.ts';
 import { durationMs } from '../../base/quantity.ts';
 import { uuid } from '../../base/random.ts';
 import { retryAfterMs } from '../../http/index.ts';
+import { answerOf } from '../exchange.ts';
 import type { ProbeReport, SinkContext, Verdict } from '../sink.ts';
 import { classifyRefusal, type HecAnswer, isAccepted, readAnswer } from './answer.ts';
 import { type Channel, freshChannel, headersOf, keepCookies } from './channel.ts';
@@ -61,10 +62,10 @@ async function probeEndpoint(endpoint: string, probing: Probing, signal: AbortSi
   return { ...acknowledged, lines: [...accepted, ...acknowledged.lines] };
 }
 
-/** True when HEC says of a request without an event that it has none: it has looked at the token then. */
+/** True when HEC itself refuses a request without an event: that it has none, or what else it misses; not that it is busy. */
 export async function reachesHec(endpoint: string, post: HecPost, signal: AbortSignal): Promise<boolean> {
-  const sent = await post(endpoint, eventPath, { headers: {}, body: '', signal });
-  return 'response' in sent && readAnswer(sent.response, undefined).code === noDataCode;
+  const sent = answerOf(await post(endpoint, eventPath, { headers: {}, body: '', signal }));
+  return sent !== false && sent.status < 500 && sent.status !== 429 && readAnswer(sent, undefined).code !== undefined;
 }
 
 /** Asks with a wrong token and without an event; HEC looks at the token first. */

@@ -50,7 +50,7 @@ export function openRelpSink(transport: Transport): Sink {
     flush,
     async reaches(_, signal) {
       const opened = await openSession(transport, signal);
-      if ('kind' in opened) return false;
+      if ('kind' in opened) throw new Error(opened.reason);
       await closeSession(opened, signal);
       return true;
     },
