@@ -293,6 +293,27 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     expect(cards).toEqual(['error150 sources: tenant-0, tenant-1, tenant-2 and 147 more']);
   });
 
+  it('tells what a full disk makes of sources with it, as one thing to do', async () => {
+    const { tab, show } = scene;
+    const fix = 'free 7.5 MiB on the volume of data_dir';
+    const paused = (name: string) => ({ level: 'error', where: `source ${name}`, what: 'collection is paused', fix });
+    const report = reportOf([source('a1'), source('b2')], [sink('splunk')], {
+      problems: [paused('a1'), paused('b2'), { level: 'error', where: 'disk', what: 'the disk is full', fix }],
+    });
+
+    await show({
+      ...report,
+      room: { ...report.room, has_room: false, used_bytes: 4e6, disk_free_bytes: 5e6, disk_size_bytes: 60e6 },
+    });
+
+    const cards = await tab.evaluate(`[...document.querySelectorAll('#problems > li')].map((card) => card.textContent)`);
+    expect(cards).toEqual([
+      'errordiskFree 7.5 MiB on the volume of data_dirthe disk is full. 2 sources: a1, b2: collection is paused',
+    ]);
+    expect(await tab.evaluate(textOf('headline'))).toBe('1 problem to solve');
+    expect(await tab.evaluate(textOf('journal-text'))).toBe('The disk is full: collection is paused');
+  });
+
   itInLongTests('shows the sources in trouble first and stays usable with 10,000', async () => {
     const { tab, show } = scene;
     await tab.size(1400);

@@ -6,7 +6,9 @@ function drawJournal({ room }) {
   const share = room.max_bytes === 0 ? 0 : room.used_bytes / room.max_bytes;
   const left = room.full_in_seconds;
   const used = size(room.used_bytes) + ' of ' + size(room.max_bytes);
-  const isFull = room.disk_free_bytes < Math.min(16 * 2 ** 20, room.disk_size_bytes / 50);
+  const missing = room.max_bytes - room.used_bytes;
+  const isTight = typeof room.disk_free_bytes === 'number' && room.disk_free_bytes < missing;
+  const isFull = room.disk_free_bytes < Math.min(16 * 2 ** 20, room.disk_size_bytes / 50) || (!room.has_room && isTight && share < 0.8);
   const mood = !room.has_room || isFull || left < 3600 ? 'error' : left < 86400 || share > 0.9 ? 'warning' : 'ok';
   const pace = isFull ? 'The disk is full' + (room.has_room ? '' : ': collection is paused') : !room.has_room ? 'No room: collection is paused' : left === undefined ? 'Not filling up' : 'Full in about ' + duration(left) + ' at the pace of the last half hour';
   setBar(byId('journal-bar'), share, mood === 'ok' ? '' : mood, 'Journal', used + '. ' + pace);
@@ -14,8 +16,6 @@ function drawJournal({ room }) {
   setClass(byId('journal-text'), mood);
   const oldest = typeof room.oldest_received === 'number' ? ', the oldest ' + ago(lastAt, room.oldest_received) : '';
   setText(byId('journal-more'), used + ' used, ' + plural(room.records, 'record', 'records') + oldest + '. What every sink has taken gives way when room is needed.');
-  const missing = room.max_bytes - room.used_bytes;
-  const isTight = typeof room.disk_free_bytes === 'number' && room.disk_free_bytes < missing;
   setText(byId('disk-text'), typeof room.disk_free_bytes !== 'number' ? '' : 'Disk: ' + size(room.disk_free_bytes) + ' of ' + size(room.disk_size_bytes) + ' free' + (isTight ? ', less than the journal may still take' : ''));
   setClass(byId('disk-text'), isTight ? 'warning' : 'quiet');
 }

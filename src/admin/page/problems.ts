@@ -26,7 +26,17 @@ function grouped(problems) {
     if (name !== undefined) group.names.push(name);
     groups.set(key, group);
   }
-  return [...groups.values()];
+  return underTheirCause([...groups.values()]);
+}
+
+/** What a full disk, say, makes of sources is told with it: the same has to be done about both. */
+function underTheirCause(groups) {
+  const causes = groups.filter(({ kind, fix }) => kind === undefined && fix !== undefined);
+  return groups.filter((group) => {
+    const cause = group.kind === undefined ? undefined : causes.find(({ fix, level }) => fix === group.fix && level === group.level);
+    if (cause !== undefined) cause.what += '. ' + whereOf(group) + ': ' + group.what;
+    return cause === undefined;
+  });
 }
 
 function whereOf({ where, kind, names }) {
