@@ -42,20 +42,20 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
   const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
   return [
     ...faultsOf(places, fromOptions, doc),
-    ...faultsOf(details, [...fromOptions, ...recordNames(details)], doc),
-    ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames], doc),
+    ...faultsOf(details, [...fromOptions, ...heldNames(details, 'record')], doc),
+    ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
   ];
 }
 
-/** Names of the form `record.PATH`, of which any path may follow. */
-function recordNames(places: readonly Place[]): string[] {
+/** Names of the form `record.PATH` and `group.PATH`, of which any path may follow. */
+function heldNames(places: readonly Place[], prefix: 'record' | 'group'): string[] {
   return places
     .flatMap(([, text]) => compileTemplate(text).names)
-    .filter((name) => name.startsWith('record.') && parsePath(name.slice('record.'.length)) !== undefined);
+    .filter((name) => name.startsWith(`${prefix}.`) && parsePath(name.slice(prefix.length + 1)) !== undefined);
 }
 
 /** Where requests stand below `read`. */
-const requestParts = [['request'], ['sweep'], ['range', 'request']] as const;
+const requestParts = [['request'], ['sweep'], ['range', 'request'], ['groups', 'request']] as const;
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), value);

@@ -10,8 +10,9 @@ import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from '
 import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/directory-reader.ts';
 import { compileCursorPlan, openCursorReader, windowOfCursor } from './http-cursor/cursor-reader.ts';
+import { compileWindowPlan } from './http-window/plan.ts';
 import { precisionMs } from './http-window/request.ts';
-import { compileWindowPlan, openWindowReader } from './http-window/window-reader.ts';
+import { openWindowReader } from './http-window/window-reader.ts';
 import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts';
 import { compileUrl } from './origin.ts';
 import { openStreamReader } from './pulsar-websocket/stream-reader.ts';

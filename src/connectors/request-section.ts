@@ -78,15 +78,22 @@ const placeParts = {
   ),
   more: Type.Optional(PathsSpec),
 };
+const pageParts = {
+  kind: oneOf(['offset', 'page_number', 'token', 'link_header', 'link', 'none'], 'How the next page is found.'),
+  size,
+  total: Type.Optional(PathsSpec),
+  ...placeParts,
+  first: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
+  ),
+  empty_page: Type.Optional(
+    oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
+  ),
+};
+const pages = { ...closed, description: 'How pages follow each other.' };
 export const PageSpec = Type.Object(
   {
-    kind: oneOf(['offset', 'page_number', 'token', 'link_header', 'link', 'none'], 'How the next page is found.'),
-    size,
-    total: Type.Optional(PathsSpec),
-    ...placeParts,
-    first: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 1, description: 'Number of the first page with page_number; 1 by default.' }),
-    ),
+    ...pageParts,
     cap: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -94,11 +101,8 @@ export const PageSpec = Type.Object(
           'Most records that the vendor returns for one window, over all pages; a window that reaches it is read in halves.',
       }),
     ),
-    empty_page: Type.Optional(
-      oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
-    ),
   },
-  { ...closed, description: 'How pages follow each other.' },
+  pages,
 );
 
 export const CursorPageSpec = Type.Object(
@@ -219,3 +223,19 @@ export const DetailsSpec = Type.Object(
   { ...closed, description: 'A request for the detail of each new record, by address or by a link in the record.' },
 );
 export type DetailsSpec = Static<typeof DetailsSpec>;
+
+/** `read.groups` */
+export const GroupsSpec = Type.Object(
+  {
+    request: Request,
+    page: Type.Optional(Type.Object(pageParts, pages)),
+    records: PathsSpec,
+    id: PathsSpec,
+    into: Type.Optional(Type.String({ minLength: 1, description: 'Member of each record that becomes the id of its group.' })),
+  },
+  {
+    ...closed,
+    description: 'A list of organizations or the like, each of which is read; {{ group.PATH }} is a value of the one.',
+  },
+);
+export type GroupsSpec = Static<typeof GroupsSpec>;

@@ -243,3 +243,21 @@ it('takes the service account of the page', async () => {
     ['/v1/logs', 'Bearer a'],
   ]);
 });
+
+it('reads the organizations of the page', async () => {
+  const options = { api_url: { type: 'string', format: 'uri', default: 'https://api.harbor.example' } };
+  const { request, groups } = exampleOf('groups');
+  const connector = vendorConnector({ 'page.kind': 'token', 'page.token': 'next', request, groups }, { options });
+  const vendor = openVendor(
+    connector,
+    ({ url }) => ({
+      body: url.pathname === '/v2/orgs' ? { orgs: url.search === '?skip=0' ? [{ id: 'o/1' }] : [] } : { data: [{ id: 1 }] },
+    }),
+    { api_url: 'https://api.example.com' },
+  );
+
+  const { records } = await pageOf(vendor);
+
+  expect(records).toEqual([{ value: { id: 1, organization: 'o/1' } }]);
+  expect(vendor.asked.map(({ url }) => url.pathname)).toEqual(['/v2/orgs', '/v2/orgs', '/v2/orgs/o%2F1/activity']);
+});

@@ -92,6 +92,32 @@ const cursor: Values = {
 const cursorByLink = { 'read.page.kind': 'link', 'read.page.link': 'self' };
 const rangeBy = (kind: string): Values => ({ 'read.range.page.kind': kind });
 const rangeByLink = { 'read.range.page.kind': 'link', 'read.range.page.link': 'self' };
+const grouped: Values = {
+  'read.groups.request.url': 'https://api.example.com/v1/orgs',
+  'read.groups.page.kind': 'none',
+  'read.groups.records': 'data',
+  'read.groups.id': 'id',
+  'read.groups.into': 'group',
+};
+const groupedByNumber: Values = {
+  ...grouped,
+  'read.groups.page.kind': 'page_number',
+  'read.groups.page.size': 2,
+  'read.groups.request.query': { page: '{{ page.number }}' },
+  'read.max_pages': 3,
+};
+const groupedByToken = {
+  ...grouped,
+  'read.groups.request.query': { after: '{{ page.token }}' },
+  'read.groups.page.kind': 'token',
+  'read.groups.page.token': 'next',
+};
+const groupedByLink = {
+  ...grouped,
+  'read.groups.request.query': { all: 'yes' },
+  'read.groups.page.kind': 'link',
+  'read.groups.page.link': 'self',
+};
 const detailed = { 'read.details.url': 'https://api.example.com/v1/logs/{{ record.id }}' };
 const folder: Values = {
   ...shared,
@@ -224,6 +250,31 @@ const languages: readonly Language[] = [
       ascending: [true],
       max_pages: [3],
       'sweep.query': [{ order: 'desc' }],
+      'groups.request.method': ['POST', grouped],
+      'groups.request.url': ['https://api.example.com/v2/orgs', grouped],
+      'groups.request.headers': [{ 'x-a': 'b' }, grouped],
+      'groups.request.query': [{ all: 'yes' }, grouped],
+      'groups.request.body': [{ all: 'yes' }, { ...grouped, 'read.groups.request.method': 'POST' }],
+      'groups.request.first.query': [{ order: 'asc' }, grouped],
+      'groups.request.first.body': [{ all: 'yes' }, { ...grouped, 'read.groups.request.method': 'POST' }],
+      'groups.request.later.query': [{ n: 1 }, groupedByToken],
+      'groups.request.later.body': [{ all: 'yes' }, { ...groupedByToken, 'read.groups.request.method': 'POST' }],
+      'groups.request.timeout': ['3s', grouped],
+      'groups.request.max_bytes': ['3MB', grouped],
+      'groups.page.kind': ['page_number', grouped],
+      'groups.page.size': [7, { ...grouped, 'read.groups.request.query': { n: '{{ page.limit }}' } }],
+      'groups.page.total': ['one', groupedByNumber],
+      'groups.page.token': ['more', groupedByToken],
+      'groups.page.link': ['href', groupedByLink],
+      'groups.page.header': ['x-next', groupedByLink],
+      'groups.page.link_query': ['kept', { ...groupedByLink, 'read.groups.page.link': 'bare' }],
+      'groups.page.link_host': ['ignored', { ...groupedByLink, 'read.groups.page.link': 'foreign' }],
+      'groups.page.more': ['no', groupedByNumber],
+      'groups.page.first': [0, { ...groupedByNumber, 'read.groups.page.more': 'no' }],
+      'groups.page.empty_page': ['ends', { ...groupedByToken, 'read.groups.records': 'none' }],
+      'groups.records': ['none', grouped],
+      'groups.id': ['other', grouped],
+      'groups.into': ['organization', grouped],
       'details.url': ['https://api.example.com/v1/logs/{{ record.id }}'],
       'details.link': ['self', { 'read.details.link': 'other_link' }],
       'details.headers': [{ 'x-d': '{{ record.id }}' }, detailed],
@@ -370,6 +421,7 @@ const reply = {
   data: [record],
   none: [],
   count: 40,
+  one: 1,
   next: 't1',
   more: 't2',
   self: '/v1/logs?p=2',

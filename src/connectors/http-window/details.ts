@@ -30,7 +30,7 @@ export function compileDetails(spec: DetailsSpec): DetailsPlan {
   return {
     spec,
     request(record, list, options, secrets) {
-      const scope = scopeOf(record, options);
+      const scope = scopeWith('record', record, options);
       try {
         const target = address === undefined ? linked(readLink?.(record), list, secrets) : address.render(scope);
         const rendered = fixed.flatMap(([name, value]) =>
@@ -57,11 +57,11 @@ export function compileDetails(spec: DetailsSpec): DetailsPlan {
   };
 }
 
-/** Values of the options, and of the record by path: `record.id`. */
-function scopeOf(record: Json, options: Scope): Scope {
+/** Values of the options, and of a value by path under a name: `record.id`. */
+export function scopeWith(prefix: 'record' | 'group', held: Json, options: Scope): Scope {
   return (name) => {
-    if (!name.startsWith('record.')) return options(name);
-    const value: unknown = compilePath(name.slice('record.'.length))(record);
+    if (!name.startsWith(`${prefix}.`)) return options(name);
+    const value: unknown = compilePath(name.slice(prefix.length + 1))(held);
     if (isRawNumber(value)) return value.rawJSON;
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };

@@ -1,0 +1,125 @@
+// A log in parts: a list of organizations, workspaces or the like, each with an address of its own. A window is read in one after the other.
+import { PenstockError } from '../../base/errors.ts';
+import { isObject, isRawNumber, type Json, parseJson } from '../../base/json.ts';
+import { compilePath } from '../../event/index.ts';
+import type { Page, PageRequest, PageState } from '../connector.ts';
+import type { GroupsSpec } from '../request-section.ts';
+
+interface Group {
+  readonly id: string;
+  readonly value: Json;
+}
+
+interface Asking {
+  /** Pages of the list of groups. */
+  readonly list: (state: PageState | null, signal: AbortSignal) => Promise<Page>;
+  /** A page of one group. */
+  readonly page: (request: PageRequest, group: Json, signal: AbortSignal) => Promise<Page>;
+  readonly maxPages: number;
+}
+
+/** Where a walk over groups stands: in which of them, where there, and whether one before it may lack records. */
+interface Place {
+  readonly id: string;
+  readonly state: PageState | null;
+  readonly isCut: boolean;
+}
+
+/** Reads windows group by group, in the order of their ids; groups that come or go meanwhile shift nothing. */
+export class Groups {
+  readonly #spec: GroupsSpec;
+  readonly #asking: Asking;
+  readonly #idOf: (value: Json) => unknown;
+  #known: readonly Group[] | undefined;
+
+  constructor(spec: GroupsSpec, asking: Asking) {
+    this.#spec = spec;
+    this.#asking = asking;
+    this.#idOf = compilePath(spec.id);
+  }
+
+  /** A page of the window; each window begins with a fresh list. */
+  async page(request: PageRequest, signal: AbortSignal): Promise<Page> {
+    if (request.state === null) this.#known = undefined;
+    this.#known ??= await this.#listed(signal);
+    const place = placeOf(request.state);
+    const index = place === undefined ? 0 : this.#known.findIndex(({ id }) => id >= place.id);
+    const group = this.#known[index];
+    if (group === undefined) return { records: [], next: null, ...(place?.isCut === true ? { mayBeCut: true } : {}) };
+    // One that is gone leaves no place in another.
+    const state = place?.id === group.id ? place.state : null;
+    const page = await this.#asking.page({ ...request, state }, group.value, signal);
+    return this.#placed(page, group, { state, isCut: place?.isCut ?? false, next: this.#known[index + 1] });
+  }
+
+  #placed(page: Page, group: Group, at: Pick<Place, 'state' | 'isCut'> & { readonly next: Group | undefined }): Page {
+    const { total, mayBeCut, next: inner, ...rest } = page;
+    const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + (page.count ?? page.records.length);
+    const lacks = inner === null && (mayBeCut === true || (total !== undefined && at.state?.kind !== 'token' && read < total));
+    const isCut = at.isCut || lacks;
+    const place = inner !== null ? { id: group.id, state: inner, isCut } : at.next && { id: at.next.id, state: null, isCut };
+    const { into } = this.#spec;
+    const records = into === undefined ? page.records : page.records.map((raw) => named(raw, into, group.id));
+    if (place !== undefined) return { ...rest, records, next: tokenOf(place) };
+    return { ...rest, records, next: null, ...(isCut ? { mayBeCut: true } : {}) };
+  }
+
+  async #listed(signal: AbortSignal): Promise<readonly Group[]> {
+    const found = new Map<string, Group>();
+    const met = new Set<string>();
+    for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
+      const page: Page = await this.#asking.list(state, signal);
+      for (const { value } of page.records) found.set(this.#named(value), { id: this.#named(value), value });
+      state = page.next;
+      const mark = JSON.stringify(state);
+      if (met.has(mark) || met.size >= this.#asking.maxPages)
+        throw new PenstockError(
+          'PEN_SOURCE_BAD_REPLY',
+          'the list of groups does not end: a page of it was named twice, or there are too many',
+        );
+      met.add(mark);
+    }
+    // With nothing to read a source would be well for ever.
+    if (found.size === 0)
+      throw new PenstockError('PEN_SOURCE_REFUSED', 'the list of groups is empty', {
+        fix: 'give the credential the right to see them; collection resumes from the last checkpoint by itself',
+      });
+    return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #named(value: Json): string {
+    const id = textOf(this.#idOf(value));
+    if (id !== undefined) return id;
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
+  }
+}
+
+function named(raw: Page['records'][number], into: string, id: string): Page['records'][number] {
+  return isObject(raw.value) ? { ...raw, value: { ...raw.value, [into]: id } } : raw;
+}
+
+function textOf(value: unknown): string | undefined {
+  if (isRawNumber(value)) return value.rawJSON;
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+const tokenOf = ({ id, state, isCut }: Place): PageState => ({ kind: 'token', token: JSON.stringify([id, state, isCut]) });
+
+/** Throws PEN_PAGE_TOKEN_REFUSED for a place that an older connector left. */
+function placeOf(state: PageState | null): Place | undefined {
+  if (state === null) return undefined;
+  const parts = state.kind === 'token' ? parsed(state.token) : undefined;
+  if (Array.isArray(parts) && typeof parts[0] === 'string' && (parts[1] === null || isObject(parts[1])))
+    return { id: parts[0], state: parts[1] as PageState | null, isCut: parts[2] === true };
+  throw new PenstockError('PEN_PAGE_TOKEN_REFUSED', 'the stored place names no group');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

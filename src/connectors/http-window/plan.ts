@@ -1,0 +1,55 @@
+import type { AuthSpec } from '../auth-section.ts';
+import type { RawRecord } from '../connector.ts';
+import type { RecordSpec } from '../connector-schema.ts';
+import type { HttpWindowSpec } from '../read-section.ts';
+import { compileSplit } from '../record-rules.ts';
+import type { GroupsSpec } from '../request-section.ts';
+import { compileDetails } from './details.ts';
+import { compileParse } from './lines.ts';
+import { compilePaging, type Paging } from './paging.ts';
+import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
+import { compileJudge, type Judge } from './verdict.ts';
+
+/** A reading of kind http_window, compiled. */
+export interface WindowPlan {
+  readonly spec: HttpWindowSpec;
+  readonly auth: AuthSpec | undefined;
+  readonly request: RequestTemplate;
+  readonly sweep: RequestTemplate | undefined;
+  readonly paging: Paging;
+  readonly split: (raw: RawRecord) => readonly RawRecord[];
+  readonly judge: Judge;
+  readonly bound: BoundFormat;
+  readonly details?: ReturnType<typeof compileDetails>;
+  /** The list of groups, each of which is read. */
+  readonly groups?: WindowPlan;
+  /** A detail is JSON, whatever the list is. */
+  readonly judgeDetail: Judge;
+}
+
+/** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
+export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined, record: RecordSpec): WindowPlan {
+  return {
+    spec,
+    auth,
+    request: compileRequest(spec),
+    sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
+    paging: compilePaging(spec),
+    split: compileSplit(record),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time)),
+    bound: compileBound(spec.window),
+    judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),
+    ...(spec.details === undefined ? {} : { details: compileDetails(spec.details) }),
+    ...(spec.groups === undefined
+      ? {}
+      : { groups: compileWindowPlan(listOf(spec, spec.groups), auth, { time: [], action: [] }) }),
+  };
+}
+
+/** The list of groups as a reading of its own. */
+function listOf(
+  { details: _details, groups: _groups, sweep: _sweep, ...spec }: HttpWindowSpec,
+  list: GroupsSpec,
+): HttpWindowSpec {
+  return { ...spec, request: list.request, page: list.page ?? { kind: 'none' }, records: list.records };
+}

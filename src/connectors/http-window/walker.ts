@@ -1,0 +1,223 @@
+import pRetry from 'p-retry';
+import { sleep } from '../../base/clock.ts';
+import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import type { Json } from '../../base/json.ts';
+import { fullJitterMs } from '../../base/random.ts';
+import { createSecrets } from '../../base/secrets.ts';
+import type { HttpRequest, HttpResponse } from '../../http/client.ts';
+import { answeredAt, retryAfterMs } from '../../http/index.ts';
+import { type Authenticator, openAuth } from '../auth.ts';
+import type { CursorPage, DetailReader, Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
+import type { Scope } from '../template.ts';
+import { budgetNews } from './budget-news.ts';
+import { openDetails, scopeWith } from './details.ts';
+import { Groups } from './groups.ts';
+import { linkUrl } from './links.ts';
+import type { WindowPlan } from './plan.ts';
+import { requireJson, vendorWords } from './reply.ts';
+import { type RequestTemplate } from './request.ts';
+import { type Judge, refusalError, type Verdict } from './verdict.ts';
+
+const tries = 5;
+const backOffMs = 500;
+const backOffMaxMs = 30_000;
+/** Longer waits are not sat out inside of a poll. */
+const longestWaitMs = 60_000;
+
+interface Sent {
+  readonly response: HttpResponse;
+  readonly verdict: Verdict;
+}
+
+type Try = { readonly retry: number };
+
+type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly group?: Json;
+};
+
+/** Asks for pages; holds the credential and counts requests. */
+export class Walker {
+  requestCount = 0;
+  readonly auth: Authenticator;
+  readonly #plan: WindowPlan;
+  readonly #options: Scope;
+  readonly #deps: ReaderDeps;
+  readonly #secrets: readonly string[];
+
+  constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps, auth?: Authenticator) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#deps = deps;
+    this.#secrets = secrets;
+    this.auth = auth ?? openAuth(plan.auth, options, deps);
+  }
+
+  async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<CursorPage> {
+    const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
+    const request = this.#request(template, wanted, limit);
+    const key = `${request.url.origin} ${this.auth.fingerprint}`;
+    const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
+    if (verdict.isEmpty) return { records: [], next: null, serverTime: answeredAt(response.headers) };
+    const reply = requireJson(verdict.parsed, response, describe(request));
+    const content = this.#plan.paging(reply.value, {
+      marked: reply.marked,
+      url: request.url,
+      headers: response.headers,
+      state: wanted.state,
+      limit,
+      secrets: this.#allSecrets(),
+    });
+    return { ...this.#split(content), serverTime: answeredAt(response.headers) };
+  }
+
+  /** What reads a page of a window, group by group where the connector has groups. */
+  pages(): WindowReader['page'] {
+    const { spec, request, groups } = this.#plan;
+    if (groups === undefined || spec.groups === undefined) return (wanted, signal) => this.page(request, wanted, signal);
+    const lister = new Walker(groups, this.#options, this.#secrets, this.#deps, this.auth);
+    const counted = async <T>(work: Promise<T>): Promise<T> => {
+      try {
+        return await work;
+      } finally {
+        this.requestCount += lister.requestCount;
+        lister.requestCount = 0;
+      }
+    };
+    const list = (state: PageState | null, signal: AbortSignal): Promise<Page> =>
+      counted(lister.page(groups.request, { state }, signal));
+    const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<Page> =>
+      this.page(request, { ...wanted, group }, signal);
+    const reading = new Groups(spec.groups, { list, page, maxPages: spec.max_pages ?? 10_000 });
+    return (wanted, signal) => reading.page(wanted, signal);
+  }
+
+  /** What asks for the details of records, where the connector says how. */
+  details(): { readonly details?: DetailReader } {
+    const { details, request } = this.#plan;
+    if (details === undefined) return {};
+    const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<unknown> => {
+      const key = `${detail.url.origin} ${this.auth.fingerprint}`;
+      const place = { kind: 'link', path: detail.url.pathname } as const;
+      const { response, verdict } = await this.#exchange(detail, place, key, signal, this.#plan.judgeDetail);
+      return verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
+    };
+    const list = (): URL => this.#request(request, { state: null }, 1).url;
+    const { seams } = this.#deps;
+    return { details: openDetails(details, { seams, options: this.#options, list, secrets: () => this.#allSecrets(), ask }) };
+  }
+
+  #split<T extends Pick<Page, 'records'>>(content: T): T & Pick<Page, 'count'> {
+    const records = content.records.flatMap((record) => this.#plan.split(record));
+    return records.length === content.records.length ? content : { ...content, records, count: content.records.length };
+  }
+
+  #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
+    const request = template.make(this.#scope(wanted, limit), wanted.state === null);
+    if (wanted.state?.kind !== 'link') return request;
+    return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
+  }
+
+  #scope({ from, to, state, group }: AnyPage, limit: number): Scope {
+    const { bound, spec } = this.#plan;
+    const offset = state?.kind === 'offset' ? state.offset : undefined;
+    const values: Record<string, string | undefined> = {
+      'window.from': from === undefined ? undefined : bound(from, 'from'),
+      'window.to': to === undefined ? undefined : bound(to, 'to'),
+      'page.limit': String(limit),
+      'page.offset': String(offset ?? 0),
+      'page.number': String(offset ?? spec.page.first ?? 1),
+      'page.token': state?.kind === 'token' ? state.token : undefined,
+    };
+    const options = group === undefined ? this.#options : scopeWith('group', group, this.#options);
+    return (name) => (Object.hasOwn(values, name) ? values[name] : options(name));
+  }
+
+  /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
+  async #exchange(
+    request: HttpRequest,
+    state: PageState | null,
+    key: string,
+    signal: AbortSignal,
+    judge: Judge = this.#plan.judge,
+  ): Promise<Sent> {
+    let mayRenew = true;
+    const attempt = async (): Promise<Sent> => {
+      const sent = await this.#send(request, key, signal, judge);
+      const { response, verdict } = sent;
+      if (verdict.isReply || verdict.isEmpty) return sent;
+      const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
+      if (isRefused && mayRenew && this.auth.renew()) {
+        mayRenew = false;
+        return attempt();
+      }
+      throw this.#refusal(request, response, verdict, state);
+    };
+    return pRetry(attempt, {
+      retries: tries - 1,
+      // The waiting is done below, on the clock that the seams provide.
+      minTimeout: 0,
+      signal,
+      shouldRetry: ({ error }) => isWorthRetrying(error),
+      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+        if (retriesLeft > 0 && isWorthRetrying(error)) await this.#wait(error, { retry: attemptNumber - 1 }, signal);
+      },
+    });
+  }
+
+  async #send(request: HttpRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
+    const { http, limit, budget, seams, userAgent } = this.#deps;
+    const proof = await this.auth.headers(signal);
+    await limit(key, signal);
+    this.requestCount += 1;
+    const response = await http.request({
+      ...request,
+      headers: { 'user-agent': userAgent, ...request.headers, ...proof },
+      signal,
+    });
+    const verdict = judge(response);
+    const isRateLimited = verdict.meaning === 'rate_limit' || response.status === 503;
+    const news = budgetNews(response.headers, seams.clock, isRateLimited);
+    if (news !== undefined) budget(key, news);
+    return { response, verdict };
+  }
+
+  async #wait(error: Error, { retry }: Try, signal: AbortSignal): Promise<void> {
+    const { seams, log } = this.#deps;
+    const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
+    const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
+    log.debug({ err: error, waitMs }, 'retrying the request');
+    await sleep(seams.clock, waitMs, signal);
+  }
+
+  #refusal(request: HttpRequest, response: HttpResponse, verdict: Verdict, state: PageState | null): PenstockError {
+    const secrets = createSecrets();
+    for (const secret of this.#allSecrets()) secrets.add(secret);
+    const location = response.status >= 300 && response.status < 400 ? response.headers['location'] : undefined;
+    return refusalError({
+      status: verdict.status,
+      meaning: verdict.meaning,
+      words: vendorWords(response, (text) => secrets.scrub(text)),
+      request: describe(request),
+      at: state === null ? 'first' : state.kind === 'offset' ? 'offset' : 'cursor',
+      retryAfterMs: retryAfterMs(response.headers, this.#deps.seams.clock),
+      hints: this.#plan.spec.hints ?? {},
+      redirect: location === undefined ? undefined : (URL.parse(location, request.url.href)?.origin ?? 'nowhere'),
+    });
+  }
+
+  #allSecrets(): readonly string[] {
+    return [...this.#secrets, ...this.auth.secrets()];
+  }
+}
+
+function isWorthRetrying(error: Error): boolean {
+  if (!(error instanceof PenstockError)) return false;
+  if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
+  return consequenceOf(error).request === 'again';
+}
+
+function describe({ method, url }: HttpRequest): string {
+  return `${method} ${url.origin}${url.pathname}`;
+}
