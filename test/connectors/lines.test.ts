@@ -66,7 +66,7 @@ describe('NDJSON', () => {
   });
 
   it('asks for a shorter window when there are too many records', async () => {
-    expect((await faultOf(vendorOf('ndjson', '{}\n'.repeat(50_001))))?.code).toBe('PEN_WINDOW_TOO_LARGE');
+    expect((await faultOf(vendorOf('ndjson', '{}\n'.repeat(100_001))))?.code).toBe('PEN_WINDOW_TOO_LARGE');
   });
 
   it('finds the token of the next page in the last record', async () => {
@@ -131,7 +131,7 @@ describe('CSV', () => {
   });
 
   it('asks for a shorter window when there are too many rows', async () => {
-    expect((await faultOf(vendorOf('csv', `${head}\n${'a,b,c\n'.repeat(50_001)}`)))?.code).toBe('PEN_WINDOW_TOO_LARGE');
+    expect((await faultOf(vendorOf('csv', `${head}\n${'a,b,c\n'.repeat(100_001)}`)))?.code).toBe('PEN_WINDOW_TOO_LARGE');
   });
 });
 
