@@ -10,7 +10,7 @@ import { describeSize, largestOf } from './largest-event.ts';
 
 /** What a live check found out about one source or sink; field names are stable. */
 export interface Finding {
-  readonly kind: 'source' | 'sink';
+  readonly kind: 'journal' | 'source' | 'sink';
   readonly name: string;
   readonly ok: boolean;
   /** One line each, for people. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
 import { tellAll } from '../../base/secrets.ts';
 import { check, type Finding } from '../../operate/check.ts';
+import { checkDatabase } from '../../operate/check-journal.ts';
 import { preview } from '../../operate/preview.ts';
 import { plainUserAgent } from '../../runtime/open-runtime.ts';
 import { readConfig } from '../../runtime/read-config.ts';
@@ -33,13 +34,16 @@ async function runCheck({ config: file, json, createSubscription }: CheckOptions
     dataDir: config.data_dir,
   };
   const all: Finding[] = [];
-  for await (const finding of check(config, openContext, new AbortController().signal, {
-    createSubscription: createSubscription === true,
-  })) {
+  const take = (finding: Finding): void => {
     const told = tellAll(finding, config.secrets);
     all.push(told);
     if (json !== true) show(told, context);
-  }
+  };
+  if (config.journal.database !== undefined) take(await checkDatabase(config, openContext));
+  for await (const finding of check(config, openContext, new AbortController().signal, {
+    createSubscription: createSubscription === true,
+  }))
+    take(finding);
   if (json === true) context.output.json(all);
   context.exit(all.every(({ ok }) => ok) ? 0 : 1);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasPostgres } from '../../postgres.ts';
+import { command } from '../penstock.ts';
 import { copies, imbalances, openScene, untilShared } from './scene.ts';
 
 describe.runIf(hasPostgres())('two replicas on one database', () => {
@@ -8,6 +9,7 @@ describe.runIf(hasPostgres())('two replicas on one database', () => {
     const one = scene.run('one', await scene.configure('one'));
     const two = scene.run('two', await scene.configure('two'));
     await untilShared(one, ['one', 'two'], 4, 2);
+    const check = await command(['check', '--json', '-c', two.file]);
 
     two.process.child.kill('SIGTERM');
     const code = await two.process.exited;
@@ -15,6 +17,11 @@ describe.runIf(hasPostgres())('two replicas on one database', () => {
     await scene.finish();
 
     expect(code).toBe(0);
+    expect((JSON.parse(check.stdout) as unknown[])[0]).toMatchObject({
+      kind: 'journal',
+      ok: true,
+      findings: [expect.stringMatching(/^answers within \d+ ms; one, two live$/)],
+    });
     expect(copies(scene.receiver)).toBe(0);
     expect(await imbalances(two)).toEqual([]);
   });

@@ -1,0 +1,32 @@
+import { asPenstockError } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
+import type { OpenContext } from '../runtime/open-runtime.ts';
+import type { Finding } from './check.ts';
+
+const looks = 5;
+
+/** Opens the database of the journal as a command does, and makes nothing: what of it would keep a replica from running is found. */
+export async function checkDatabase(config: Config, { seams, log }: OpenContext): Promise<Finding> {
+  const { url = '', schema } = config.journal.database ?? {};
+  const { host, pathname } = new URL(url);
+  const base = { kind: 'journal', name: schema ?? '', route: [`${host}${pathname}`] } as const;
+  try {
+    await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer', lockWaitMs: 0 });
+    const replicas = (await journal.ownership.replicas()) ?? [];
+    const times: number[] = [];
+    for (let look = 0; look < looks; look += 1) {
+      const began = seams.clock.monotonic();
+      await journal.note('', 'check');
+      times.push(seams.clock.monotonic() - began);
+    }
+    const median = times.sort((a, b) => a - b)[Math.floor(looks / 2)] ?? 0;
+    const living = replicas.length === 0 ? 'no replica lives' : `${replicas.map(({ name }) => name).join(', ')} live`;
+    return { ...base, ok: true, findings: [`answers within ${Math.ceil(median)} ms; ${living}`] };
+  } catch (thrown) {
+    const { code, message, fix } = asPenstockError(thrown);
+    if (code === 'PEN_NOT_FOUND')
+      return { ...base, ok: true, findings: ['answers; there is no journal yet, the first replica makes it'] };
+    return { ...base, ok: false, findings: [message], fix };
+  }
+}
