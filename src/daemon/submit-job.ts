@@ -9,7 +9,7 @@ import type { Config } from '../config/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import { untilAnswered } from '../journal/until-answered.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
-import { openConfiguredJournal } from '../runtime/configured-journal.ts';
+import { type JournalPlace, journalPlace, openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
 import { openDaemon } from './daemon.ts';
 
@@ -62,7 +62,7 @@ function insertJob(
   return untilAnswered(() => journal.insertJob(kind, args, token), seams, answerWithinMs, signal);
 }
 
-async function submitToDaemon(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
+async function submitToDaemon(config: JournalPlace, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
   const { id } = await insertJob(journal, seams, request);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
@@ -82,12 +82,12 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
 }
 
 /** Leaves the job to the replicas, or does it here where none lives. */
-async function submitToReplicas(config: Config, place: Place, request: JobRequest): Promise<JobOutcome> {
+async function submitToReplicas(config: JournalPlace, place: Place, request: JobRequest): Promise<JobOutcome> {
   if (await hasReplicas(config, place)) return submitToDaemon(config, place, request);
   return executeHere(await readConfig(place.file, place.seams), place, request);
 }
 
-async function hasReplicas(config: Config, { seams, log }: Place): Promise<boolean> {
+async function hasReplicas(config: JournalPlace, { seams, log }: Place): Promise<boolean> {
   try {
     await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer', lockWaitMs: 0 });
     return ((await journal.ownership.replicas()) ?? []).length > 0;
@@ -103,7 +103,7 @@ async function hasReplicas(config: Config, { seams, log }: Place): Promise<boole
  */
 export async function submitJob(place: Place, request: JobRequest): Promise<JobOutcome> {
   const { file, seams } = place;
-  const withoutSecrets = await readConfig(file, seams, { withoutSecrets: true });
+  const withoutSecrets = await journalPlace(file, seams);
   if (withoutSecrets.journal.database !== undefined) return submitToReplicas(withoutSecrets, place, request);
   const daemon = await findDaemon({ dataDir: withoutSecrets.data_dir, files: seams.files });
   if (daemon !== undefined) return submitToDaemon(withoutSecrets, place, request);
@@ -118,7 +118,7 @@ export async function submitJob(place: Place, request: JobRequest): Promise<JobO
 
 /** The same where a daemon runs; undefined, and nothing is done, where none does. */
 export async function submitToRunning(place: Place, request: JobRequest): Promise<Job | undefined> {
-  const config = await readConfig(place.file, place.seams, { withoutSecrets: true });
+  const config = await journalPlace(place.file, place.seams);
   const daemon = await findDaemon({ dataDir: config.data_dir, files: place.seams.files });
   return daemon === undefined ? undefined : (await submitToDaemon(config, place, request)).job;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { snakeKeys } from '../../base/json.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
-import { withStoredJournal } from '../../runtime/configured-journal.ts';
+import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import { runJob } from './jobs.ts';
@@ -53,7 +53,7 @@ function show(letters: readonly DeadLetter[], { output }: CommandContext): void 
 async function list({ json, limit, ...options }: ListOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const filter = filterOf(options);
-  const [letters, count] = await withStoredJournal(options.config, seams, (journal) =>
+  const [letters, count] = await withJournal(options.config, seams, (journal) =>
     Promise.all([journal.deadLetters(filter, limit), journal.countDeadLetters(filter)]),
   );
   if (json === true) output.json({ count, letters: snakeKeys(letters, foreign) });
@@ -75,7 +75,7 @@ async function discard(options: FilterOptions & { yes?: true }, { output, seams 
     throw new PenstockError('PEN_USAGE', 'discarded events are gone for good', {
       fix: 'look at them with `dead-letters list`, then repeat with --yes',
     });
-  const count = await withStoredJournal(options.config, seams, (journal) => journal.discardDeadLetters(filter));
+  const count = await withJournal(options.config, seams, (journal) => journal.discardDeadLetters(filter));
   output.line(`${count} dead letters discarded; the ledger counts them as discarded`);
 }
 
@@ -105,7 +105,7 @@ export function add(program: Command, context: CommandContext): void {
     .description('show one with its record')
     .addOption(configOption())
     .action(async (id: number, { config }: { config: string }) => {
-      const [letter] = await withStoredJournal(config, context.seams, (journal) => journal.deadLetters({ ids: [id] }, 1));
+      const [letter] = await withJournal(config, context.seams, (journal) => journal.deadLetters({ ids: [id] }, 1));
       if (letter === undefined)
         throw new PenstockError('PEN_NOT_FOUND', `there is no dead letter ${id}`, { fix: 'penstock dead-letters list' });
       context.output.json(snakeKeys(letter, foreign));

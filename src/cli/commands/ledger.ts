@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sinkCounters, sourceCounters } from '../../journal/counts.ts';
 import { readLedger } from '../../operate/report/ledger.ts';
-import { withStoredJournal } from '../../runtime/configured-journal.ts';
+import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 
@@ -11,7 +11,7 @@ interface LedgerOptions {
 }
 
 async function ledger({ config, json }: LedgerOptions, { output, seams, exit }: CommandContext): Promise<void> {
-  const report = await withStoredJournal(config, seams, (journal) => readLedger(journal));
+  const report = await withJournal(config, seams, (journal) => readLedger(journal));
   exit(report.imbalances.length === 0 ? 0 : 1);
   if (json === true) {
     output.json(report);
