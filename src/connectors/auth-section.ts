@@ -47,6 +47,11 @@ export const AuthSpec = Type.Object(
       scope,
       audience: Type.Optional(template('Audience.')),
       auth_style: Type.Optional(oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.')),
+      form: Type.Optional(
+        Type.Record(Type.String(), Type.String(), {
+          description: 'Further fields of the form, templates; one called grant_type takes the place of client_credentials.',
+        }),
+      ),
     }),
     oauth2_refresh_token: grant(
       'OAuth 2.0 refresh token; a new one that an answer brings is kept in data_dir before it is used.',

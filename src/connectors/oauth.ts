@@ -64,7 +64,9 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 export function clientCredentials(spec: Grants['oauth2_client_credentials'], { http, seams, value }: Granting): Granted {
   const [id, secret, pem] = [spec.client_id, spec.client_secret, spec.private_key].map(value) as [string, string, string];
   const url = new URL(value(spec.token_url));
-  const grant = { grant_type: 'client_credentials', ...given({ scope: value(spec.scope), audience: value(spec.audience) }) };
+  const more = Object.fromEntries(Object.entries(spec.form ?? {}).map(([name, text]) => [name, value(text)]));
+  const named = { scope: value(spec.scope), audience: value(spec.audience) };
+  const grant = { grant_type: 'client_credentials', ...given({ ...named, ...more }) };
   const key = pem === '' ? undefined : readSigningKey(pem, spec.algorithm, value(spec.key_id) || undefined);
   const prove = async (): Promise<ClientProof> => {
     if (key === undefined) return secretProof(id, secret, spec.auth_style);

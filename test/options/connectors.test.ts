@@ -158,6 +158,7 @@ const languages: readonly Language[] = [
       'oauth2_client_credentials.scope': ['logs', clientCredentials],
       'oauth2_client_credentials.audience': ['siem', clientCredentials],
       'oauth2_client_credentials.auth_style': ['basic', clientCredentials],
+      'oauth2_client_credentials.form': [{ account_id: 'acme' }, clientCredentials],
       'oauth2_client_credentials.token': ['next', clientCredentials],
       'oauth2_client_credentials.expires': ['count', clientCredentials],
       'oauth2_client_credentials.private_key': [pem, clientCredentials],
