@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
-import { claim, readReplicas } from './shares.ts';
+import { claim, depart, type Glance, glance, putRegistered, type Registered, readReplicas } from './shares.ts';
 
 interface MembershipOptions {
   /** How people know this process. */
@@ -19,6 +19,7 @@ interface MembershipOptions {
 }
 
 const ticksPerLease = 5;
+const closeLookEvery = 10;
 
 interface Unit {
   readonly unit: number;
@@ -33,6 +34,12 @@ interface Tick {
   readonly alive: boolean;
   readonly mine: readonly UnitRow[];
   readonly want: number;
+  readonly known?: Known;
+}
+
+/** What was last read of the units that this member owns. */
+interface Known extends Pick<Glance, 'have' | 'epochs'> {
+  readonly mine: readonly UnitRow[];
 }
 
 /** This process among those that share the database, and the sources that it owns. */
@@ -47,11 +54,15 @@ export class Membership implements Ownership {
   #timer: Disposable | undefined;
   #closed = false;
   #ticking: Promise<void> = Promise.resolve();
-  #registered: readonly (readonly [kind: 'source' | 'sink', name: string])[] = [];
+  #registered: readonly Registered[] = [];
   #owned = new Map<string, Unit>();
   /** Units that are being handed over; `ended` when nothing of them is under way any more. */
   readonly #leaving = new Map<number, 'ending' | 'ended'>();
   #lapse: Disposable | undefined;
+  #known: Known | undefined;
+  #taken: readonly UnitRow[] | undefined;
+  #share: { readonly members: number; readonly want: number } | undefined;
+  #ticks = 0;
 
   constructor(db: Database, clock: Clock, log: Log, options: MembershipOptions) {
     this.#db = db;
@@ -94,6 +105,7 @@ export class Membership implements Ownership {
 
   /** What this process is configured with; told again when it joins anew. */
   registers(sources: readonly { readonly name: string }[], sinks: readonly { readonly name: string }[]): void {
+    this.#share = undefined;
     this.#registered = [
       ...sources.map(({ name }) => ['source', name] as const),
       ...sinks.map(({ name }) => ['sink', name] as const),
@@ -102,7 +114,7 @@ export class Membership implements Ownership {
 
   /** Puts what this process is configured with in place of what it was. Only inside a transaction. */
   noteRegistered(sql: Sql): Promise<void> {
-    return this.#note(sql, this.#id);
+    return putRegistered(sql, this.#db.s, this.#id, this.#registered);
   }
 
   /** Tells the server that this process lives, and takes and gives what is its share. */
@@ -121,7 +133,7 @@ export class Membership implements Ownership {
     this.#lapse?.[Symbol.dispose]();
     await this.#ticking.catch(() => undefined);
     this.#lose();
-    await this.#db.asMember((sql) => this.#depart(sql));
+    await this.#db.asMember((sql) => depart(sql, this.#db.s, this.#id));
   }
 
   async replicas(): Promise<readonly Replica[]> {
@@ -154,7 +166,7 @@ export class Membership implements Ownership {
         `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
         [id, this.#options.name, this.#lease, hostname(), this.#options.version, this.#options.labels],
       );
-      await this.#note(sql, id);
+      await putRegistered(sql, s, id, this.#registered);
     });
     this.#id = id;
     this.#heard(asked);
@@ -164,20 +176,12 @@ export class Membership implements Ownership {
     return `${this.#options.leaseMs} milliseconds`;
   }
 
-  async #note(sql: Sql, id: string): Promise<void> {
-    const { s } = this.#db;
-    await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
-    await sql.run(
-      `INSERT INTO ${s}.registrations (member, kind, name) SELECT $1, e.kind, e.name FROM unnest($2::text[], $3::text[]) AS e(kind, name)`,
-      [id, this.#registered.map(([kind]) => kind), this.#registered.map(([, name]) => name)],
-    );
-  }
-
   async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
     const tick = await this.#db.asMember((sql) => this.#ask(sql));
     if (tick.alive) {
       this.#heard(asked);
+      if (tick.known !== undefined) this.#known = tick.known;
       this.#take(tick.mine);
       this.#handOver(tick);
       return;
@@ -201,15 +205,33 @@ export class Membership implements Ownership {
         due,
         this.#id,
       ]);
-    const want = this.#registered.length === 0 ? 0 : await claim(sql, s, this.#id, due);
+    let seen = await glance(sql, s, this.#id);
+    if (this.#looksClosely(seen, due)) {
+      this.#share = { members: seen.members, want: await claim(sql, s, this.#id, due) };
+      seen = await glance(sql, s, this.#id);
+    }
+    const want = this.#share?.want ?? 0;
+    const { have, epochs } = seen;
+    // Thousands of rows that are known are not read again each time.
+    const known = this.#known;
+    if (known !== undefined && known.have === have && known.epochs === epochs) return { alive: true, mine: known.mine, want };
     const mine = await sql.query<UnitRow>(
       `SELECT o.name AS source, u.id AS unit, u.epoch FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = $1`,
       [this.#id],
     );
-    return { alive: true, mine, want };
+    return { alive: true, mine, want, known: { have, epochs, mine } };
+  }
+
+  /** Whether to count and claim: only where a glance shows a reason, and now and then. */
+  #looksClosely({ members, free }: Glance, due: readonly number[]): boolean {
+    this.#ticks += 1;
+    if (this.#registered.length === 0) return false;
+    return free || due.length > 0 || members !== this.#share?.members || this.#ticks % closeLookEvery === 0;
   }
 
   #take(mine: readonly UnitRow[]): void {
+    if (mine === this.#taken && this.#owned.size > 0) return;
+    this.#taken = mine;
     const now = new Map(mine.map(({ source, unit, epoch }) => [source, { unit, epoch }]));
     const before = this.#owned;
     const isSame = (source: string): boolean => now.get(source)?.epoch === before.get(source)?.epoch;
@@ -236,6 +258,8 @@ export class Membership implements Ownership {
   }
 
   #lose(): void {
+    this.#known = undefined;
+    this.#share = undefined;
     const lost = [...this.#owned.keys()];
     this.#owned.clear();
     this.#leaving.clear();
@@ -267,12 +291,5 @@ export class Membership implements Ownership {
 
   #tell(what: 'gained' | 'lost', sources: readonly string[]): void {
     if (sources.length > 0) for (const listener of this.#listeners) listener[what](sources);
-  }
-
-  async #depart(sql: Sql): Promise<void> {
-    const { s } = this.#db;
-    await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE owner = $1`, [this.#id]);
-    await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [this.#id]);
-    await sql.run(`DELETE FROM ${s}.members WHERE id = $1`, [this.#id]);
   }
 }

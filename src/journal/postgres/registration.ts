@@ -58,7 +58,7 @@ function register(
 /** A source or sink is configured while any replica that lives names it: two versions of a configuration may run at once. */
 export async function markConfigured(sql: Sql, s: string): Promise<void> {
   for (const kind of ['source', 'sink'] as const) {
-    const named = `EXISTS (SELECT 1 FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = '${kind}' AND r.name = t.name)`;
+    const named = `t.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = '${kind}')`;
     await sql.run(`UPDATE ${s}.${kind}s t SET configured = ${named} WHERE configured <> ${named}`);
   }
 }
@@ -99,7 +99,7 @@ async function putSources(
   );
   await sql.run(`INSERT INTO ${s}.counters (source) ${bare} ON CONFLICT DO NOTHING`, [names]);
   // Where two versions of a configuration run at once, what either needs is kept.
-  const shared = `(SELECT count(*) > 1 FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member AND m.expires > now() WHERE r.kind = 'source' AND r.name = o.name)`;
+  const shared = `o.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member AND m.expires > now() WHERE r.kind = 'source' GROUP BY r.name HAVING count(*) > 1)`;
   const rows = await sql.query<{ name: string; is: string; was: string }>(
     `UPDATE ${s}.sources o SET registered = e.identity, identity = coalesce(o.identity, e.identity), seen_ttl_ms = CASE WHEN ${shared} THEN greatest(o.seen_ttl_ms, e.ttl) ELSE e.ttl END, seen_pinned_ms = CASE WHEN ${shared} THEN greatest(o.seen_pinned_ms, e.pinned) ELSE e.pinned END
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS e(name, identity, ttl, pinned) WHERE o.name = e.name

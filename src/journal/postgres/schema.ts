@@ -32,6 +32,8 @@ CREATE TABLE {s}.sinks (
   configured boolean NOT NULL DEFAULT false, created bigint NOT NULL
 );
 CREATE TABLE {s}.registrations (member text NOT NULL, kind text NOT NULL, name text NOT NULL, PRIMARY KEY (member, kind, name));
+CREATE INDEX registrations_by_name ON {s}.registrations (kind, name);
+CREATE INDEX sources_by_unit ON {s}.sources (unit);
 CREATE TABLE {s}.connectors (hash text PRIMARY KEY, text text NOT NULL);
 CREATE TABLE {s}.lanes (source bigint NOT NULL, kind smallint NOT NULL, appended bigint NOT NULL DEFAULT 0, PRIMARY KEY (source, kind)) ${hot};
 CREATE TABLE {s}.pages (

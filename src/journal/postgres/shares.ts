@@ -5,33 +5,78 @@ import type { Database, Sql } from './database.ts';
 const fewestClaimed = 20;
 const claimedPart = 0.05;
 
+/** SQL: who lives, who of them works, and for each unit whether this member ($1) is configured with it; no row where nobody is. */
+const whoIsNamed = (s: string): string => `live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()),
+  working AS MATERIALIZED (SELECT l.id FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)),
+  named AS MATERIALIZED (SELECT o.unit, bool_or(r.member = $1) AS mine FROM ${s}.registrations r JOIN working w ON w.id = r.member
+    JOIN ${s}.sources o ON o.name = r.name WHERE r.kind = 'source' GROUP BY o.unit)`;
+
+const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
+
+/** What a member sees of the units in a glance: whether it has to look closer. */
+export interface Glance {
+  /** How many replicas work. */
+  readonly members: number;
+  /** Whether any unit is nobody's. */
+  readonly free: boolean;
+  /** How many units the member owns, and the sum of their epochs: it changes with every one that comes or goes. */
+  readonly have: number;
+  readonly epochs: number;
+}
+
+export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
+  const [row] = await sql.query<Glance>(
+    `WITH live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now())
+     SELECT (SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members,
+     coalesce(bool_or(${isFree}), false) AS free, count(*) FILTER (WHERE u.owner = $1) AS have, coalesce(sum(u.epoch) FILTER (WHERE u.owner = $1), 0) AS epochs
+     FROM ${s}.units u WHERE u.kind = 'source'`,
+    [id],
+  );
+  return row ?? { members: 1, free: true, have: 0, epochs: 0 };
+}
+
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
  * Returns the share.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<number> {
-  const working = `SELECT m.id FROM ${s}.members m WHERE m.expires > now() AND EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = m.id)`;
-  const named = `SELECT 1 FROM ${s}.sources o JOIN ${s}.registrations r ON r.kind = 'source' AND r.name = o.name WHERE o.unit = u.id AND r.member`;
-  const [share] = await sql.query<{ units: number; members: number; have: number }>(
-    `SELECT (SELECT count(*) FROM ${s}.units u WHERE u.kind = 'source' AND (EXISTS (${named} = $1) OR NOT EXISTS (${named} IN (${working})))) AS units,
-     (SELECT count(*) FROM (${working}) w) AS members, (SELECT count(*) FROM ${s}.units u WHERE u.kind = 'source' AND u.owner = $1) AS have`,
+  const [share] = await sql.query<{ units: number; members: number; have: number; free: number }>(
+    `WITH ${whoIsNamed(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
+     count(*) FILTER (WHERE u.owner = $1) AS have, count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free
+     FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source'`,
     [id],
   );
-  const { units, members, have } = share ?? { units: 0, members: 1, have: 0 };
+  const { units, members, have, free } = share ?? { units: 0, members: 1, have: 0, free: 0 };
   const want = Math.ceil(units / Math.max(1, members));
   const most = members <= 1 ? units : Math.max(fewestClaimed, Math.ceil(units * claimedPart));
   const count = Math.min(most, want - have);
-  if (count <= 0) return want;
+  if (count <= 0 || free === 0) return want;
   await sql.run(
-    `WITH working AS MATERIALIZED (${working}),
-     free AS (SELECT u.id FROM ${s}.units u WHERE u.kind = 'source' AND (u.owner IS NULL OR NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = u.owner AND m.expires > now()))
-       AND NOT u.id = ANY($3::bigint[]) AND (EXISTS (${named} = $1) OR NOT EXISTS (${named} IN (SELECT id FROM working)))
-       ORDER BY hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
+    `WITH ${whoIsNamed(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
+       AND n.mine IS NOT FALSE AND NOT u.id = ANY($3::bigint[]) ORDER BY hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
     [id, count, justLeft],
   );
   return want;
+}
+
+export type Registered = readonly [kind: 'source' | 'sink', name: string];
+
+/** Puts what a member is configured with in place of what it was. */
+export async function putRegistered(sql: Sql, s: string, id: string, registered: readonly Registered[]): Promise<void> {
+  await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
+  await sql.run(
+    `INSERT INTO ${s}.registrations (member, kind, name) SELECT $1, e.kind, e.name FROM unnest($2::text[], $3::text[]) AS e(kind, name)`,
+    [id, registered.map(([kind]) => kind), registered.map(([, name]) => name)],
+  );
+}
+
+/** Gives back what a member owns; it is none any more. */
+export async function depart(sql: Sql, s: string, id: string): Promise<void> {
+  await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE owner = $1`, [id]);
+  await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
+  await sql.run(`DELETE FROM ${s}.members WHERE id = $1`, [id]);
 }
 
 interface ReplicaRow {
