@@ -11,6 +11,13 @@ const damaged = 'check the database server and its disks, and restore the databa
 
 const unavailable: Fault = ['PEN_JOURNAL_UNAVAILABLE', 'the database did not answer', away];
 
+const untrusted: Fault = [
+  'PEN_JOURNAL_UNAVAILABLE',
+  'the certificate of the database server is not trusted for the name in journal.url',
+  'let journal.tls.ca_file name the authority that signed it, and journal.url the host as the certificate does',
+];
+const certificate = /^(ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_)/;
+
 /** By SQLSTATE, or its first two characters. Source: https://www.postgresql.org/docs/15/errcodes-appendix.html */
 const faults: Readonly<Record<string, Fault>> = {
   '08': ['PEN_JOURNAL_UNAVAILABLE', 'the connection to the database was lost', away],
@@ -39,6 +46,9 @@ export function sqlState(error: unknown): string | undefined {
 const isOurs = (error: unknown): boolean =>
   [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
 
+const isUntrusted = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && certificate.test(error.code);
+
 /** True where it is not known whether the statement was done: the connection broke, or no answer came in time. */
 export function isLost(error: unknown): boolean {
   if (error instanceof PenstockError) return error.cause !== undefined && isLost(error.cause);
@@ -52,17 +62,20 @@ export function isCollision(error: unknown): boolean {
   return state === '40001' || state === '40P01';
 }
 
+function faultOf(error: unknown, state: string | undefined): Fault {
+  if (state === undefined) return isUntrusted(error) ? untrusted : unavailable;
+  return (
+    faults[state] ?? faults[state.slice(0, 2)] ?? ['PEN_INTERNAL', 'the database refused a statement', 'report this with the log']
+  );
+}
+
 /** Turns whatever a statement threw into a PenstockError; one stays as it is. */
 export function databaseError(error: unknown, where: string): PenstockError {
   if (error instanceof PenstockError) return error;
   const detail = error instanceof Error ? error.message : String(error);
   if (isOurs(error)) return new PenstockError('PEN_INTERNAL', detail, { where, cause: error, fix: 'report this with the log' });
   const state = sqlState(error);
-  const [code, what, fix] =
-    state === undefined
-      ? unavailable
-      : (faults[state] ??
-        faults[state.slice(0, 2)] ?? ['PEN_INTERNAL', 'the database refused a statement', 'report this with the log']);
+  const [code, what, fix] = faultOf(error, state);
   return new PenstockError(code, `${what} (${state === undefined ? '' : `${state}: `}${detail})`, { where, cause: error, fix });
 }
 

@@ -1,0 +1,168 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { explain, PenstockError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import type { PostgresEngine } from '../../src/journal/contract/open.ts';
+import { databaseError, isLost } from '../../src/journal/postgres/faults.ts';
+import { openPostgres } from '../../src/journal/postgres/open.ts';
+import { hasPostgres, onServer, postgresUrl, runAsServer, startServer, temporarySchema } from '../postgres.ts';
+import { temporaryDirectory } from './fixture.ts';
+import { postgresEngine } from './places.ts';
+
+const open = (engine: PostgresEngine) =>
+  openPostgres(engine, { engine, maxBytes: 2 ** 30, keepMs: 1e9, seams: systemSeams(), log: silentLog(), lockWaitMs: 0 });
+
+async function refusalOf(engine: PostgresEngine): Promise<string> {
+  const opened = await open(engine).catch((error: unknown) => error);
+  if (!(opened instanceof PenstockError)) throw new Error('it was opened');
+  return `${opened.code}: ${explain(opened)}`;
+}
+
+const answered = (code: string): Error => Object.assign(new pg.DatabaseError('said so', 7, 'error'), { code });
+
+it.each([
+  ['08006', 'PEN_JOURNAL_UNAVAILABLE', true],
+  ['57P01', 'PEN_JOURNAL_UNAVAILABLE', true],
+  ['57014', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['53300', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['40001', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['40P01', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['55P03', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['25P03', 'PEN_JOURNAL_UNAVAILABLE', false],
+  ['53100', 'PEN_JOURNAL_FULL', false],
+  ['53200', 'PEN_JOURNAL_FULL', false],
+  ['XX001', 'PEN_JOURNAL_CORRUPT', false],
+  ['25006', 'PEN_JOURNAL_UNWRITABLE', false],
+  ['42501', 'PEN_JOURNAL_UNWRITABLE', false],
+  ['28P01', 'PEN_JOURNAL_UNWRITABLE', false],
+  ['22012', 'PEN_INTERNAL', false],
+])('takes the answer %s for %s', (state, code, lost) => {
+  expect(databaseError(answered(state), 'db')).toMatchObject({ code, where: 'db' });
+  expect(isLost(answered(state))).toBe(lost);
+});
+
+it('takes a broken connection for an answer that is lost, and a fault of its own for neither', () => {
+  expect(databaseError(new Error('Connection terminated unexpectedly'), 'db')).toMatchObject({ code: 'PEN_JOURNAL_UNAVAILABLE' });
+  expect(isLost(databaseError(new Error('Connection terminated unexpectedly'), 'db'))).toBe(true);
+  expect(databaseError(new TypeError('x is not a function'), 'db')).toMatchObject({ code: 'PEN_INTERNAL' });
+  expect(isLost(new TypeError('x is not a function'))).toBe(false);
+});
+
+it('refuses parameters in the address, and one that is none', async () => {
+  const engine = postgresEngine('postgres://penstock@db.example.com/penstock?sslmode=require', 'x');
+
+  await expect(open(engine)).rejects.toMatchObject({ code: 'PEN_CONFIG_INVALID' });
+  await expect(open(postgresEngine('mysql://db', 'x'))).rejects.toMatchObject({ code: 'PEN_CONFIG_INVALID' });
+});
+
+describe.runIf(hasPostgres())('a database', () => {
+  it('is refused where a commit would not be durable when it is answered', async () => {
+    const url = (await postgresUrl()) ?? '';
+    const name = temporarySchema(url);
+    await onServer(url, async (client) => {
+      await client.query(`CREATE DATABASE ${name}`);
+      await client.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    });
+    onTestFinished(() => onServer(url, async (client) => void (await client.query(`DROP DATABASE ${name} WITH (FORCE)`))));
+    const engine = postgresEngine(url.replace(/\/postgres$/, `/${name}`), 'penstock');
+
+    expect(await refusalOf(engine)).toContain('PEN_JOURNAL_UNWRITABLE: ');
+    expect(await refusalOf(engine)).toContain('synchronous_commit = off');
+    await onServer(url, async (client) => {
+      await client.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+      await client.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
+    });
+    expect(await refusalOf(engine)).toContain('takes no writes');
+  });
+
+  it('is trusted by its certificate alone, and asks for the password with each connection', async () => {
+    const folder = await temporaryDirectory();
+    await chmod(folder, 0o755);
+    const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+    for (const ca of ['ca', 'other'])
+      openssl(
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        `${ca}.key`,
+        '-out',
+        `${ca}.pem`,
+        '-days',
+        '2',
+        '-subj',
+        `/CN=${ca}`,
+      );
+    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=db');
+    for (const [name, of] of [
+      ['right', 'IP:127.0.0.1'],
+      ['wrong', 'DNS:db.example.com'],
+    ] as const) {
+      await writeFile(join(folder, name), `subjectAltName=${of}\n`);
+      openssl(
+        'x509',
+        '-req',
+        '-in',
+        'server.csr',
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-out',
+        `${name}.pem`,
+        '-days',
+        '2',
+        '-extfile',
+        name,
+      );
+    }
+    const { data, url } = await startServer(join(folder, 'server'));
+    onTestFinished(() => runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']));
+    for (const file of ['server.key', 'right.pem', 'wrong.pem']) {
+      await copyFile(join(folder, file), join(data, file));
+      await chmod(join(data, file), 0o600);
+      if (process.getuid?.() === 0) execFileSync('chown', ['postgres', join(data, file)]);
+    }
+    await onServer(url, async (client) => void (await client.query("CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'first'")));
+    const rules = await readFile(join(data, 'pg_hba.conf'), 'utf8');
+    await writeFile(
+      join(data, 'pg_hba.conf'),
+      `hostssl all guarded 127.0.0.1/32 scram-sha-256\nhost all guarded 127.0.0.1/32 reject\n${rules}`,
+    );
+    const show = async (certificate: string): Promise<void> => {
+      const lines = `ssl = on\nssl_cert_file = '${certificate}'\nssl_key_file = 'server.key'\n`;
+      await writeFile(join(data, 'postgresql.conf'), lines, { flag: 'a' });
+      runAsServer('pg_ctl', ['-D', data, '-w', 'restart', '-l', join(folder, 'server', 'log')]);
+    };
+    let password = 'first';
+    const from = (ca: string) => () => readFile(join(folder, `${ca}.pem`), 'utf8');
+    const engine = {
+      ...postgresEngine(url.replace('penstock@', 'guarded@'), 'penstock'),
+      password: async () => password,
+      ca: from('ca'),
+    };
+    await show('right.pem');
+
+    await (await open(engine))[Symbol.asyncDispose]();
+    await onServer(url, async (client) => void (await client.query("ALTER ROLE guarded PASSWORD 'second'")));
+    const old = await refusalOf(engine);
+    password = 'second';
+    await (await open(engine))[Symbol.asyncDispose]();
+    const stranger = await refusalOf({ ...engine, ca: from('other') });
+    await show('wrong.pem');
+    const misnamed = await refusalOf(engine);
+
+    expect(old).toContain('PEN_JOURNAL_UNWRITABLE');
+    expect(old).not.toContain('first');
+    expect(stranger).toContain('certificate of the database server');
+    expect(misnamed).toContain('certificate of the database server');
+    expect(misnamed).toContain('journal.tls.ca_file');
+  });
+});
