@@ -1,7 +1,9 @@
 // One phase of the benchmark in a process of its own, so that its memory is its own: `bench-phase.ts PHASE EVENTS PEER DATA_DIR`.
 // Prints one JSON object. The phases: limit, keep_up, collect, drain (what collect left in DATA_DIR) and steady (1,000 events a second).
 // What follows the limit does the same work on other records first, in another journal: a daemon compiles its code once, not every day.
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sleep } from '../src/base/clock.ts';
 import { boundHeap } from '../src/base/heap.ts';
 import { silentLog } from '../src/base/log.ts';
@@ -17,6 +19,7 @@ import { encodeBody } from '../src/event/index.ts';
 import type { HttpClient } from '../src/http/client.ts';
 import { openHttpClient } from '../src/http/index.ts';
 import { type Journal, openJournal, pageCacheBytes, withPageCache } from '../src/journal/index.ts';
+import { journalPaths } from '../src/journal/sqlite/file/directory.ts';
 import { sinkTypes } from '../src/sinks/index.ts';
 import { type Measured, measure } from './bench-measure.ts';
 
@@ -229,11 +232,24 @@ async function inJournal<T>(bench: Bench, dir: string, work: (bench: Bench, jour
     log,
   });
   await using journal = withPageCache(opened, pageCacheBytes);
+  await ballastStands(dir);
   await journal.register(
     [{ name: 'bench', connector: 'anaconda', identity: {}, seenTtlMs: 86_400_000, seenPinnedMs: 3_600_000 }],
     [{ name: 'bench', type: 'splunk_hec', start: 'oldest', whenFull: 'wait' }],
   );
   return await work(bench, journal);
+}
+
+/** Waits for what a new journal writes once, whatever it is for: its ballast stands when the file grows no more, or there is no room for one. */
+async function ballastStands(dir: string): Promise<void> {
+  const { ballast } = journalPaths(dir);
+  let before = 0;
+  for (let look = 0; look < 40; look += 1) {
+    await pause(250);
+    const { size } = await stat(ballast).catch(() => ({ size: 0 }));
+    if (size > 0 && size === before) return;
+    before = size;
+  }
 }
 
 /** Collects and delivers the vendor's other records, where the phase will do so. */

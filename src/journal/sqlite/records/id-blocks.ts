@@ -13,7 +13,7 @@ import { IdTable, idBytes, rowBytes } from './id-table.ts';
 
 /** Fewer ids of a day than this in one commit cost no more in `seen`. */
 const blockIds = 16;
-/** Ids in blocks, of all sources together; beyond it the days that were longest out of use go into `seen`. About 20 MB of memory. */
+/** Ids in blocks, of all sources together; beyond it the days that were longest out of use go into `seen`. 16 to 32 MB of memory. */
 const mostHot = 500_000;
 /** Ids moved in one transaction, so that the event loop turns. */
 const moveIds = 2000;
