@@ -114,7 +114,10 @@ export class LiveRuntime implements Runtime {
     await Promise.all([...this.sources.values()].map(({ loop }) => loop[Symbol.asyncDispose]()));
     await Promise.all(this.#ending.values());
     await Promise.all([...this.sinks.values()].map(({ loop }) => loop.stop(graceMs)));
-    await this.journal.ownership.leave();
+    // Without the journal the others take over when they have heard nothing for a lease.
+    await this.journal.ownership
+      .leave()
+      .catch((error: unknown) => this.log.warn({ err: error }, 'the other replicas were not told that this one leaves'));
   }
 
   /** Tells the journal what is configured; sinks that are new get their starting offsets. */
