@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { PenstockError } from '../../base/errors.ts';
@@ -14,7 +15,8 @@ const CaseFile = Type.Object(
   {
     options: Type.Record(Type.String(), Type.Unknown(), {
       default: {},
-      description: 'Options of the source, as in a configuration; secrets are made up.',
+      description:
+        'Options of the source, as in a configuration; secrets are made up. {{ private_key }} stands for a key that is made for the run.',
     }),
     from: Type.Optional(Type.String({ description: 'Start of the recorded window, RFC 3339.' })),
     to: Type.Optional(Type.String({ description: 'End of the recorded window, RFC 3339.' })),
@@ -42,7 +44,7 @@ export async function readCase(connector: Connector, name: string, folder: strin
   validateFile ??= compileSchema<CaseFile>(CaseFile);
   const value = doc.value ?? {};
   if (!validateFile(value)) throw faultsError('PEN_CONFIG_INVALID', schemaFaults(validateFile.errors, doc));
-  const options = absolutePaths(checkedOptions(connector, value.options, doc), connector, folder);
+  const options = withKey(absolutePaths(checkedOptions(connector, value.options, doc), connector, folder));
   return { name, folder, options, window: windowOf(value, doc) };
 }
 
@@ -67,6 +69,23 @@ function absolutePaths(options: Record<string, unknown>, connector: Connector, f
       name,
       isPath(name) && typeof value === 'string' ? resolve(folder, value) : value,
     ]),
+  );
+}
+
+let madeKey: string | undefined;
+
+/** A private key in the repository would set off every scanner of secrets, so a case only says where one belongs: in JSON or PEM text. */
+function withKey(options: Record<string, unknown>): Record<string, unknown> {
+  const made = (): string => {
+    madeKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 })
+      .privateKey.export({ type: 'pkcs8', format: 'pem' })
+      .toString();
+    return madeKey;
+  };
+  const filled = (text: string): string =>
+    text.replaceAll('"{{ private_key }}"', () => JSON.stringify(made())).replaceAll('{{ private_key }}', made);
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, typeof value === 'string' ? filled(value) : value]),
   );
 }
 
