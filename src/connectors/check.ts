@@ -3,6 +3,7 @@ import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
+import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
 import { compileTemplate, templateFault } from './template.ts';
 
@@ -13,6 +14,7 @@ const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
 export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
   return [
     ...checkTemplates(spec, doc),
+    ...checkHosts(spec.read, doc),
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
     ...checkDetails(spec.read, doc),
@@ -45,6 +47,19 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
     ...faultsOf(details, [...fromOptions, ...heldNames(details, 'record')], doc),
     ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
   ];
+}
+
+/** A host that a record, a group or a token names could be anybody's, and the credential goes there. */
+function checkHosts(read: ReadSpec, doc: YamlText): Fault[] {
+  return [...requestParts, ['details'] as const].flatMap((part) => {
+    const url = valueAt(read, [...part, 'url']);
+    const name = typeof url === 'string' ? looseHostName(url) : undefined;
+    if (name === undefined) return [];
+    const what = `the host comes from "${name}", and the credential would follow it`;
+    return [
+      doc.fault(['read', ...part, 'url'], what, 'name the host, or take it from the options; values may stand in the path'),
+    ];
+  });
 }
 
 /** Names of the form `record.PATH` and `group.PATH`, of which any path may follow. */

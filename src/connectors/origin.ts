@@ -1,7 +1,7 @@
 import { PenstockError } from '../base/errors.ts';
 import { compileTemplate, type Scope, type Template } from './template.ts';
 
-/** An address with places for values, of which the host is fixed once the options are known. */
+/** An address with places for values, of which the host is fixed once the options are known: what a vendor sent never decides where a credential goes. */
 interface UrlTemplate {
   /** The origin that these values give; throws PEN_CONFIG_INVALID when they do not give one. */
   origin(scope: Scope): string;
@@ -11,11 +11,11 @@ interface UrlTemplate {
 
 /** Compiles the template of a URL: a value at its start is a base address, one in the host a host name, any other is encoded. */
 export function compileUrl(text: string): UrlTemplate {
-  const template = compileTemplate(text);
-  const hostEnd = template.startsWithValue ? 0 : (/^[a-z]+:\/\/(?:\{\{[^}]*\}\}|[^/{?#])*/i.exec(text)?.[0].length ?? 0);
-  const host = compileTemplate(text.slice(0, hostEnd));
-  const rest = compileTemplate(text.slice(hostEnd));
-  const head = template.startsWithValue ? (scope: Scope): URL => baseOf(rest, scope) : (scope: Scope): URL => hostOf(host, scope);
+  const { template, host, rest } = cut(text);
+  const head = (scope: Scope): URL => {
+    const fixed: Scope = (name) => (isFixed(name) ? scope(name) : undefined);
+    return template.startsWithValue ? baseOf(rest, fixed) : hostOf(host, fixed);
+  };
   return {
     origin: (scope) => head(scope).origin,
     render(scope) {
@@ -30,6 +30,21 @@ export function compileUrl(text: string): UrlTemplate {
       });
     },
   };
+}
+
+function cut(text: string): Readonly<Record<'template' | 'host' | 'rest', Template>> {
+  const template = compileTemplate(text);
+  const hostEnd = template.startsWithValue ? 0 : (/^[a-z]+:\/\/(?:\{\{[^}]*\}\}|[^/{?#])*/i.exec(text)?.[0].length ?? 0);
+  return { template, host: compileTemplate(text.slice(0, hostEnd)), rest: compileTemplate(text.slice(hostEnd)) };
+}
+
+const isFixed = (name: string): boolean => name.startsWith('options.');
+
+/** A name of which an address makes its host though its value is known only from request to request; undefined when there is none. */
+export function looseHostName(text: string): string | undefined {
+  const { template, host } = cut(text);
+  const names = template.startsWithValue ? template.names.slice(0, 1) : host.names;
+  return names.find((name) => !isFixed(name));
 }
 
 function baseOf(template: Template, scope: Scope): URL {

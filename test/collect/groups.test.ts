@@ -47,10 +47,11 @@ function organizations(
   orgs: string[],
   rows: Row[],
   answer: (url: URL, count: number) => Answer | undefined = () => undefined,
+  more: Values = {},
 ) {
   const clock = at(noon);
   const { journal, ...memory } = memoryJournal();
-  const connector = vendorConnector({ ...groups, ...pagings[paging] });
+  const connector = vendorConnector({ ...groups, ...pagings[paging], ...more });
   const asked: URL[] = [];
   const usual = ({ pathname, searchParams: query }: URL): Answer => {
     const skip = Number(query.get('skip') ?? 0);
@@ -179,4 +180,25 @@ it('is read in halves where a group shows fewer records than it counts', async (
 
   expect(vendor.stored().toSorted()).toEqual(all.filter((one) => /acme|beta/.test(one)));
   expect(said(vendor.lines, 'window refused as too large, a smaller one is read').length).toBeGreaterThan(0);
+});
+
+describe('records of groups', () => {
+  const one = { id: 'x', time: noon - 30 * minute };
+
+  it.each([
+    ['an address', { 'details.url': 'https://api.example.com/v1/events/{{ record.id }}' }],
+    ['a link', { 'details.link': 'self' }],
+  ])('are read with their details by %s', async (_how, details) => {
+    const answer = ({ pathname }: URL) => {
+      if (pathname === '/v1/events/x') return { json: { who: 'someone' } };
+      const row = { id: 'x', self: '/v1/events/x', time: new Date(one.time).toISOString() };
+      return pathname.endsWith('/logs') ? { json: { data: [row], total: 1 } } : undefined;
+    };
+    const vendor = organizations('offset', ['acme'], [], answer, details);
+
+    const { state } = await vendor.run(10);
+
+    expect([state, vendor.stored()]).toEqual(['idle', ['acme x']]);
+    expect(vendor.asked.filter(({ pathname }) => pathname === '/v1/events/x')).toHaveLength(1);
+  });
 });

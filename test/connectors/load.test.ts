@@ -262,6 +262,26 @@ describe('a fault', () => {
         'connector.yaml:18:1: a quote or bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every quote, { and [',
       ],
     ],
+    ...(
+      [
+        ['request', "url: '{{ options.api_url }}/logs'", "url: 'https://{{ page.token }}/logs'", '11:10', 'page.token'],
+        ['details', 'records: items', "records: items\n  details: { url: '{{ record.href }}' }", '15:19', 'record.href'],
+        [
+          'groups.request',
+          'records: items',
+          "records: items\n  groups: { request: { url: 'https://{{ group.host }}' }, page: { kind: none }, records: a, id: a }",
+          '15:29',
+          'group.host',
+        ],
+      ] as const
+    ).map(([at, before, after, place, name]): [string, string, string, string[]] => [
+      `a host that the vendor names, in ${at}`,
+      before,
+      after,
+      [
+        `connector.yaml:${place} (read.${at}.url): the host comes from "${name}", and the credential would follow it\n  fix: name the host, or take it from the options; values may stand in the path`,
+      ],
+    ]),
   ])('is reported with its place: %s', async (_name, before, after, expected) => {
     const faults = await faultsOf((text) => text.replace(before, after));
 

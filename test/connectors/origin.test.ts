@@ -1,6 +1,6 @@
 import { assert, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileUrl } from '../../src/connectors/origin.ts';
+import { compileUrl, looseHostName } from '../../src/connectors/origin.ts';
 
 const scopeOf = (values: Record<string, string>) => (name: string) => values[name];
 
@@ -27,10 +27,25 @@ describe('an address with places', () => {
     ['https://{{ options.host }}/v1', { 'options.host': 'evil.example/x?' }],
     ['https://{{ options.host }}/v1', { 'options.host': 'user@evil.example' }],
     ['https://fixed.example/{{ options.a }}/x', { 'options.a': '..' }],
+    ['{{ record.href }}/x', { 'record.href': 'https://evil.example' }],
+    ['https://{{ record.host }}/x', { 'record.host': 'evil.example' }],
+    ['https://{{ group.name }}.example.com/x', { 'group.name': 'evil' }],
+    ['https://{{ options.a }}{{ page.token }}/x', { 'options.a': 'a.example', 'page.token': '.evil.example' }],
   ])('%s with %j is refused', (text, values) => {
     expect(() => compileUrl(text).render(scopeOf(values))).toThrow(
       expect.objectContaining({ code: 'PEN_CONFIG_INVALID' }) as Error,
     );
+  });
+
+  it.each([
+    ['{{ record.href }}/d', 'record.href'],
+    ['https://{{ options.name }}.{{ group.region }}.example.com:443/d', 'group.region'],
+    ['https://api.example.com{{ page.token }}', 'page.token'],
+    ['{{ options.url }}/{{ record.id }}', undefined],
+    ['https://{{ options.host }}/{{ group.id }}?a={{ page.token }}', undefined],
+    ['https://api.example.com/d', undefined],
+  ])('%s takes its host from %s besides the options', (text, name) => {
+    expect(looseHostName(text)).toBe(name);
   });
 
   it('never leads elsewhere, whatever stands in its path', () => {

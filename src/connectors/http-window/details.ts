@@ -15,7 +15,7 @@ import { linkState, linkUrl } from './links.ts';
 /** Makes the request for the detail of a record, or says why it cannot be asked for. */
 interface DetailsPlan {
   readonly spec: DetailsSpec;
-  request(record: Json, list: URL, options: Scope, secrets: readonly string[]): HttpRequest | Detail;
+  request(record: Json, list: () => URL, options: Scope, secrets: readonly string[]): HttpRequest | Detail;
   /** The record with what the reply holds. */
   merge(record: Json, reply: unknown): Readonly<Record<string, unknown>> | undefined;
 }
@@ -32,7 +32,7 @@ export function compileDetails(spec: DetailsSpec): DetailsPlan {
     request(record, list, options, secrets) {
       const scope = scopeWith('record', record, options);
       try {
-        const target = address === undefined ? linked(readLink?.(record), list, secrets) : address.render(scope);
+        const target = address === undefined ? linked(readLink?.(record), list(), secrets) : address.render(scope);
         const rendered = fixed.flatMap(([name, value]) =>
           [[name, value.render(scope)] as const].filter((pair) => pair[1] !== undefined),
         );
@@ -98,7 +98,7 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
   let hasAnswered = false;
   return {
     async ask(record, uid, signal) {
-      const request = plan.request(record, list(), options, secrets());
+      const request = plan.request(record, list, options, secrets());
       if ('lack' in request) return request;
       if (!('url' in request)) return { lack: 'the record names no address of its detail' };
       await wait(signal);

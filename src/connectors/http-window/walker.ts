@@ -95,7 +95,7 @@ export class Walker {
 
   /** What asks for the details of records, where the connector says how. */
   details(): { readonly details?: DetailReader } {
-    const { details, request } = this.#plan;
+    const { details, request, groups } = this.#plan;
     if (details === undefined) return {};
     const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<unknown> => {
       const key = `${detail.url.origin} ${this.auth.fingerprint}`;
@@ -103,7 +103,9 @@ export class Walker {
       const { response, verdict } = await this.#exchange(detail, place, key, signal, this.#plan.judgeDetail);
       return verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
     };
-    const list = (): URL => this.#request(request, { state: null }, 1).url;
+    // A record does not say which group's list it comes from: all of them have one origin.
+    const list = (): URL =>
+      groups === undefined ? this.#request(request, { state: null }, 1).url : new URL(request.origin(this.#options));
     const { seams } = this.#deps;
     return { details: openDetails(details, { seams, options: this.#options, list, secrets: () => this.#allSecrets(), ask }) };
   }
