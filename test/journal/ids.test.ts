@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { checkJournal, openJournal, repairJournal } from '../../src/journal/index.ts';
 import type { Seen } from '../../src/journal/journal.ts';
 import { type Core, openNames } from '../../src/journal/sqlite/core.ts';
@@ -21,14 +22,20 @@ const seenAs = (day: number, id: number, fingerprint = 0): Seen => ({ day, id: h
 function openIndex(path: string) {
   const db = openDatabase(path);
   migrate(db, path);
-  const writer = openWriter(db, { path, freeReserve: () => Promise.resolve(false), foundFull: () => undefined });
+  let reserveAsked = 0;
+  const freeReserve = (): Promise<boolean> => {
+    reserveAsked += 1;
+    return Promise.resolve(false);
+  };
+  const writer = openWriter(db, { path, freeReserve, foundFull: () => undefined });
   const names = openNames(db);
   const time = { now: () => 1_000_000 };
-  const core = { db, path, writer, names, time, clock: time } as unknown as Core;
+  const core = { db, path, writer, names, time, clock: time, log: silentLog() } as unknown as Core;
   const seen = openSeen(core);
   return {
     db,
     seen,
+    reserveAsked: () => reserveAsked,
     remember: (name: string, entries: readonly Seen[], fails = false) =>
       writer.write(() => {
         seen.remember(names.ensureSource(name), entries);
@@ -238,6 +245,34 @@ it('says that a block is damaged instead of trusting it, and a repair goes on wi
   await using repaired = await openJournal(journalOptions(dataDir));
   expect(await repaired.seen('s', seen.slice(0, 2))).toEqual([[], []]);
   expect((await checkJournal(dataDir)).problems).toEqual([]);
+});
+
+it('moves no damaged block, so that it is still found, and the days beside it', async () => {
+  const { index } = await emptyIndex();
+  for (const day of [3, 4])
+    await index.remember(
+      's',
+      Array.from({ length: 40 }, (_, n) => seenAs(day, n)),
+    );
+  index.db.exec('UPDATE seen_blocks SET ids = CAST(zeroblob(24) || substr(ids, 25) AS BLOB) WHERE day = 3');
+
+  await index.seen.moveBlocks(() => false, 0);
+
+  expect(index.db.prepare('SELECT day FROM seen_blocks').all()).toEqual([{ day: 3 }]);
+  expect(index.db.prepare('SELECT day, count(*) AS ids FROM seen GROUP BY day').all()).toEqual([{ day: 4, ids: 40 }]);
+});
+
+it('asks for the space of the reserve only where ids take none', async () => {
+  const { index } = await emptyIndex();
+  await index.remember(
+    's',
+    Array.from({ length: 4000 }, (_, n) => seenAs(3, n)),
+  );
+  const pages = Number(Object.values(index.db.prepare('PRAGMA page_count').get() ?? {})[0]);
+  index.db.exec(`PRAGMA max_page_count = ${pages + 8}`);
+
+  await expect(index.seen.moveBlocks(() => false, 0)).rejects.toMatchObject({ code: 'PEN_JOURNAL_FULL' });
+  expect(index.reserveAsked()).toBe(0);
 });
 
 it('knows all ids after a repair that lost nothing', async () => {

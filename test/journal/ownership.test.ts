@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import type { PostgresEngine } from '../../src/journal/contract/open.ts';
 import type { Journal, Lane, Position } from '../../src/journal/index.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
@@ -14,8 +15,8 @@ const names = Array.from({ length: 12 }, (_none, index) => `s${index}`);
 async function shared() {
   const url = (await postgresUrl()) ?? '';
   const schema = temporarySchema(url);
-  const open = (name: string, lease = leaseMs): Promise<Journal> => {
-    const engine = { ...postgresEngine(url, schema, name), leaseMs: lease };
+  const open = (name: string, change: Partial<PostgresEngine> = {}): Promise<Journal> => {
+    const engine = { ...postgresEngine(url, schema, name), leaseMs, ...change };
     const options = { maxBytes: 16 * 1024 * 1024, keepMs: 7 * 86_400_000, seams: systemSeams(), log: silentLog(), lockWaitMs: 0 };
     return openPostgres(engine, { engine, ...options });
   };
@@ -43,6 +44,27 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(owned(journal)).toEqual(names);
     expect(gained.sort()).toEqual([...names].sort());
     expect(await journal.ownership.replicas()).toMatchObject([{ name: 'one', sources: 12 }]);
+  });
+
+  it('says its name and its labels in the database', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one', { replica: { name: 'one', labels: ['dc1', 'blue'] } });
+    await register(journal);
+
+    expect(await sql('SELECT name, labels FROM {s}.members')).toEqual([{ name: 'one', labels: ['dc1', 'blue'] }]);
+  });
+
+  it('asks over no more connections than it may have, and one for its membership', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one', { connections: 2 });
+    await register(journal);
+    await Promise.all(Array.from({ length: 40 }, (_none, index) => journal.note(names[index % 12] ?? '', 'lateness')));
+
+    const [{ n }] = (await sql(
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%{s}%' AND pid <> pg_backend_pid()`,
+    )) as [{ n: number }];
+
+    expect([2, 3]).toContain(n);
   });
 
   it('shares evenly with one that joins, and takes over what one that leaves gave back', async () => {
@@ -76,15 +98,44 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(await lanes(second)).toEqual(owned(second).sort());
   });
 
+  it('leaves no source without a loop where one goes and one comes in the same moment', async () => {
+    const { open } = await shared();
+    const few = names.slice(0, 3);
+    const more = names.slice(0, 5);
+    const put = (journal: Journal, all: readonly string[]) =>
+      journal.register(
+        all.map((name) => source(name)),
+        [sink('a')],
+      );
+    await using first = await open('one');
+    const underWay = Promise.withResolvers<void>();
+    let handsOver = false;
+    const releasing = (): Promise<void> => {
+      handsOver = true;
+      return underWay.promise;
+    };
+    first.ownership.watch({ gained: () => undefined, lost: () => undefined, releasing });
+    await put(first, few);
+    await using second = await open('two');
+    await put(second, few);
+    await expect.poll(() => handsOver).toBe(true);
+
+    await put(first, more);
+    underWay.resolve();
+    await put(second, more);
+
+    await expect.poll(() => [...owned(first), ...owned(second)].sort(), { timeout: 10_000 }).toEqual([...more].sort());
+  });
+
   it('refuses every write of a replica whose source another took over, and what was written is the other’s alone', async () => {
     const { open, sql } = await shared();
-    await using late = await open('late', 60_000);
+    await using late = await open('late', { leaseMs: 60_000 });
     await register(late);
     await late.append(commitOf('s1', someRecords(3)));
     const lane: Lane = { kind: 'live', source: 's1' };
     // As if it had been paused beyond its lease: nobody has heard of it.
     await sql('UPDATE {s}.members SET expires = now()');
-    await using other = await open('other', 60_000);
+    await using other = await open('other', { leaseMs: 60_000 });
     await register(other);
 
     const written = await Promise.allSettled([

@@ -5,6 +5,7 @@ import { readLedger } from '../postgres/ledger.ts';
 import { openNames } from '../sqlite/core.ts';
 import { openLedger } from '../sqlite/delivery/ledger.ts';
 import { all, inTransaction, one } from '../sqlite/file/database.ts';
+import { type Block, damagedBlock, isWhole } from '../sqlite/records/id-blocks.ts';
 import { counted, type Row, seenToDatabase, seenToFile, sourceColumns, type Table, tables } from './tables.ts';
 
 /** A table that was moved, with how many rows it has in both places. */
@@ -88,10 +89,10 @@ async function copySeen(file: DatabaseSync, db: Database): Promise<void> {
 /** Ids that wait in blocks, a block at a time: each is id and fingerprint, one behind the other. */
 function* blocksOf(file: DatabaseSync): Generator<Row[]> {
   if (one(file.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'seen_blocks'")) === undefined) return;
-  const next = file.prepare('SELECT id, source, day, ids FROM seen_blocks WHERE id > ? ORDER BY id LIMIT 1');
-  for (let block = one<Row>(next, 0); block !== undefined; block = one<Row>(next, block['id'] as number)) {
-    const { source, day } = block;
-    const ids = block['ids'] as Uint8Array;
+  const next = file.prepare('SELECT id, source, day, count, crc, ids FROM seen_blocks WHERE id > ? ORDER BY id LIMIT 1');
+  for (let block = one<Block>(next, 0); block !== undefined; block = one<Block>(next, block.id)) {
+    if (!isWhole(block)) throw damagedBlock(block, file.location() ?? '');
+    const { source, day, ids } = block;
     for (let from = 0; from < ids.length; from += batchRows * rowBytes) {
       const part = ids.subarray(from, from + batchRows * rowBytes);
       yield Array.from({ length: part.length / rowBytes }, (_none, index) => {

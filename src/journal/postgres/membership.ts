@@ -206,7 +206,8 @@ export class Membership implements Ownership {
         this.#id,
       ]);
     let seen = await glance(sql, s, this.#id);
-    if (this.#looksClosely(seen, due)) {
+    const closely = this.#looksClosely(seen, due);
+    if (closely) {
       this.#share = { members: seen.members, want: await claim(sql, s, this.#id, due) };
       seen = await glance(sql, s, this.#id);
     }
@@ -214,7 +215,8 @@ export class Membership implements Ownership {
     const { have, epochs } = seen;
     // Thousands of rows that are known are not read again each time.
     const known = this.#known;
-    if (known !== undefined && known.have === have && known.epochs === epochs) return { alive: true, mine: known.mine, want };
+    if (!closely && known !== undefined && known.have === have && known.epochs === epochs)
+      return { alive: true, mine: known.mine, want };
     const mine = await sql.query<UnitRow>(
       `SELECT o.name AS source, u.id AS unit, u.epoch FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = $1`,
       [this.#id],

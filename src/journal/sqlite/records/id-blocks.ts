@@ -18,7 +18,7 @@ const mostHot = 500_000;
 /** Ids moved in one transaction, so that the event loop turns. */
 const moveIds = 2000;
 
-interface Block {
+export interface Block {
   readonly id: number;
   readonly source: number;
   readonly day: number;
@@ -33,7 +33,7 @@ function blockChecksum({ source, day, count }: Pick<Block, 'source' | 'day' | 'c
 }
 
 /** True for a block that is as it was written. */
-function isWhole(block: Block): boolean {
+export function isWhole(block: Block): boolean {
   return block.ids.length === block.count * rowBytes && blockChecksum(block, block.ids) === block.crc;
 }
 
@@ -98,7 +98,7 @@ function openTables(db: DatabaseSync, path: string) {
 
   function load(known: DayTable, source: number, day: number): void {
     for (const block of all<Block>(newer, source, day, known.last)) {
-      if (!isWhole(block)) throw damaged(block, path);
+      if (!isWhole(block)) throw damagedBlock(block, path);
       known.table.add(block.ids);
       known.blocks += 1;
       known.last = block.id;
@@ -124,7 +124,8 @@ function openTables(db: DatabaseSync, path: string) {
   };
 }
 
-function damaged({ id, count }: Block, path: string): PenstockError {
+/** What a block that is not whole is refused with. */
+export function damagedBlock({ id, count }: Pick<Block, 'id' | 'count'>, path: string): PenstockError {
   return new PenstockError('PEN_JOURNAL_CORRUPT', `block ${id} with ${count} ids is damaged`, {
     where: path,
     fix: 'stop the daemon and run "penstock journal check", then "penstock journal repair"',
@@ -136,6 +137,7 @@ interface MovingDay {
   readonly day: number;
   readonly first: number;
   readonly last: number;
+  readonly ids: number;
 }
 
 /**
@@ -143,32 +145,46 @@ interface MovingDay {
  * their ids are there; until then both know them, which does no harm.
  */
 export function openMoveBlocks(
-  { db, writer }: Core,
+  { db, writer, log }: Core,
   blocks: IdBlocks,
 ): (isClosed: () => boolean, most?: number) => Promise<void> {
   const total = db.prepare('SELECT ifnull(sum(count), 0) AS ids FROM seen_blocks');
   const oldest = db.prepare(
-    `SELECT b.source AS source, b.day AS day, min(b.id) AS first, max(b.id) AS last FROM seen_blocks b
-     LEFT JOIN seen_days d ON d.source = b.source AND d.day = b.day GROUP BY b.source, b.day ORDER BY d.touched LIMIT 1`,
+    `SELECT b.source AS source, b.day AS day, min(b.id) AS first, max(b.id) AS last, sum(b.count) AS ids FROM seen_blocks b
+     LEFT JOIN seen_days d ON d.source = b.source AND d.day = b.day GROUP BY b.source, b.day ORDER BY d.touched`,
   );
-  const read = db.prepare('SELECT ids FROM seen_blocks WHERE source = ? AND day = ? AND id <= ? ORDER BY id');
+  const ofDay = db.prepare(
+    'SELECT id, source, day, count, crc, ids FROM seen_blocks WHERE source = ? AND day = ? AND id <= ? ORDER BY id',
+  );
   const remove = db.prepare('DELETE FROM seen_blocks WHERE source = ? AND day = ? AND id <= ?');
   const put = openPutRows(db);
 
-  async function move({ source, day, first, last }: MovingDay, isClosed: () => boolean): Promise<boolean> {
-    const rows = nearlySorted(Buffer.concat(all<{ ids: Uint8Array }>(read, source, day, last).map(({ ids }) => ids)));
+  async function move({ source, day, first, last }: MovingDay, isClosed: () => boolean): Promise<'moved' | 'damaged' | 'later'> {
+    const read = all<Block>(ofDay, source, day, last);
+    const broken = read.find((block) => !isWhole(block));
+    if (broken !== undefined) {
+      // It stays where looks, check and repair find it.
+      log.error({ block: broken.id }, 'a block of ids is damaged: stop the daemon and run "penstock journal repair"');
+      return 'damaged';
+    }
+    const rows = nearlySorted(Buffer.concat(read.map(({ ids }) => ids)));
     for (let from = 0; from < rows.length; from += moveIds * rowBytes) {
       const part = rows.subarray(from, from + moveIds * rowBytes);
-      if (isClosed() || !(await writer.write(() => put(source, day, part, first)))) return false;
+      // As an append: the space that is kept for offsets and dead letters is not for this.
+      if (isClosed() || !(await writer.write(() => put(source, day, part, first), 'append'))) return 'later';
     }
     await writer.write(() => void remove.run(source, day, last));
     blocks.forget(source, day);
-    return true;
+    return 'moved';
   }
   return async (isClosed, most = mostHot) => {
-    while ((one<{ ids: number }>(total)?.ids ?? 0) > most) {
-      const [next] = all<MovingDay>(oldest);
-      if (next === undefined || !(await move(next, isClosed))) return;
+    let left = one<{ ids: number }>(total)?.ids ?? 0;
+    if (left <= most) return;
+    // The days are looked up once for all: that takes longer than moving one.
+    for (const next of all<MovingDay>(oldest)) {
+      const became = left <= most ? 'later' : await move(next, isClosed);
+      if (became === 'later') return;
+      if (became === 'moved') left -= next.ids;
     }
   };
 }

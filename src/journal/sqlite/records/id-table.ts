@@ -4,7 +4,7 @@ export const idBytes = 16;
 
 const rowWords = rowBytes / 4;
 const idWords = idBytes / 4;
-const smallest = 256;
+const smallest = 16;
 
 /** Bytes as words of this machine: only compared with one another and hashed, so their order does not matter. */
 function wordsOf(bytes: Uint8Array): Uint32Array {

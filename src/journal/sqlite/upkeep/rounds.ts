@@ -1,3 +1,4 @@
+import { PenstockError } from '../../../base/errors.ts';
 import type { Core } from '../core.ts';
 import { truncateWal } from '../file/database.ts';
 import type { SeenIndex } from '../records/seen.ts';
@@ -74,7 +75,7 @@ interface Progress {
 }
 
 function openRound(
-  { core, seen, trimmer, ballast, keepMs }: UpkeepOptions,
+  { core, seen, trimmer, ballast, limits, keepMs }: UpkeepOptions,
   { isClosed, isRegistered }: Progress,
 ): () => Promise<void> {
   const { db, writer, time } = core;
@@ -91,7 +92,7 @@ function openRound(
     let trimmed = 0;
     for (let pages = 1; pages !== 0 && !isClosed(); trimmed += pages) pages = await trimmer.delivered(before);
     while (!isClosed() && (await writer.write(() => seen.expire(expireIds, false))) > 0);
-    await seen.moveBlocks(isClosed);
+    if (!limits.isLean()) await seen.moveBlocks(isClosed).catch(laterWhenFull);
     await writer.write(() => {
       oldWindows.run(time.now() - windowsKeptMs);
       endedReplays.run();
@@ -102,6 +103,11 @@ function openRound(
     if (trimmed > 0) await writer.write(unusedConnectors);
     giveBack(core);
   };
+}
+
+// The rest of a round makes room.
+function laterWhenFull(error: unknown): void {
+  if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_FULL')) throw error;
 }
 
 function openUnusedConnectors({ db }: Core): () => void {
