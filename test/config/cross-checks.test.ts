@@ -42,6 +42,18 @@ it('refuses what replicas would do to files of each other', async () => {
   ]);
 });
 
+it('lets replicas read a directory only where all of them see it', async () => {
+  const reading = (rest: string): string =>
+    sharing(
+      `url: "${url}"`,
+      `sources: { files: { connector: folder, options: { org_id: a, directory: /srv/drop }${rest} } }\nsinks: { a: { type: stdout } }`,
+    );
+  const refused = async (rest: string): Promise<number> =>
+    (await faultsOf(reading(rest))).filter((line) => line.includes('a directory of one machine')).length;
+
+  expect([await refused(''), await refused(', shared: false'), await refused(', shared: true')]).toEqual([1, 1, 0]);
+});
+
 it('lets ${replica} stand for the name of this process, which is no secret', async () => {
   const yaml = 'replica: { name: one }\nsinks: { a: { type: file, path: "/tmp/out-${replica}.ndjson" } }';
 

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
+import { Ballast } from '../../src/journal/sqlite/upkeep/room.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
 import { enginesWhereThorough } from './places.ts';
 
@@ -354,6 +356,26 @@ it('starts again on a full disk and delivers', async ({ skip }) => {
   await journal.settle('a', live, 1000 as Position, [], { acknowledged: 1000 });
 
   expect(await journal.lanes('a')).toEqual([]);
+});
+
+it('misses no reserve while it is being written', async () => {
+  const path = join(await temporaryDirectory(), 'journal.ballast');
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const open: typeof fs.open = async (...args) => {
+    begun.resolve();
+    await go.promise;
+    return fs.open(...args);
+  };
+  const ballast = new Ballast(path, { bytes: 4096, files: { ...fs, open }, log: silentLog() });
+
+  const making = ballast.restore();
+  await begun.promise;
+  const meanwhile = ballast.isMissing;
+  go.resolve();
+  await making;
+
+  expect([meanwhile, ballast.isMissing, (await stat(path)).size]).toEqual([false, false, 4096]);
 });
 
 it('gives up its ballast on a full disk, so that offsets are kept', async ({ skip }) => {

@@ -161,12 +161,14 @@ export class Ballast {
   async #make(): Promise<void> {
     const { bytes, files, log } = this.#options;
     const stands = (await sizeOf(this.#path, files)) === bytes;
-    this.#isMissing = !stands;
-    if (stands && !this.#isLean) return;
+    if (stands && !this.#isLean) {
+      this.#isMissing = false;
+      return;
+    }
     const { bavail, bsize } = await files.statfs(dirname(this.#path));
-    if (bavail * bsize < this.neededBytes) return;
-    if (!stands && !(await build(this.#path, bytes, files, log))) return;
-    this.#isMissing = false;
+    // Missed only once it is known that it cannot be made: while it is written nothing is wrong.
+    this.#isMissing = !stands && (bavail * bsize < 2 * bytes || !(await build(this.#path, bytes, files, log)));
+    if (this.#isMissing || bavail * bsize < bytes) return;
     if (this.#isLean) log.info({ path: this.#path }, 'the disk has space again');
     this.#isLean = false;
   }
