@@ -6,7 +6,7 @@ import { clientCredentials, type Granted, jwtBearer, refreshToken, type TokenSto
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */
-export interface Authenticator {
+export interface Authenticator extends AsyncDisposable {
   /** Headers for one request; may have to fetch a token first. */
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** Called on a 401; true when another try with the next `headers` makes sense. */
@@ -48,6 +48,7 @@ function fixed(headers: Readonly<Record<string, string>>, secrets: readonly stri
     renew: () => false,
     fingerprint: fingerprint(secrets),
     secrets: () => secrets,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
@@ -55,7 +56,7 @@ function fingerprint(parts: readonly string[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 12);
 }
 
-function byToken({ source, identity, secrets }: Granted): Authenticator {
+function byToken({ source, identity, secrets, close }: Granted): Authenticator {
   let last: string | undefined;
   return {
     async headers(signal) {
@@ -68,5 +69,6 @@ function byToken({ source, identity, secrets }: Granted): Authenticator {
     },
     fingerprint: fingerprint(identity),
     secrets: () => (last === undefined ? secrets() : [...secrets(), last]),
+    [Symbol.asyncDispose]: async () => close?.(),
   };
 }

@@ -8,4 +8,4 @@ export {
   loadConnector,
   loadConnectors,
 } from './load.ts';
-export type { TokenStore } from './oauth.ts';
+export type { TokenChange, TokenStore } from './oauth.ts';

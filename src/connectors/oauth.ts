@@ -5,12 +5,15 @@ import { isObject, parseJson } from '../base/json.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import { compilePath } from '../event/index.ts';
-import type { HttpClient } from '../http/client.ts';
+import type { HttpClient, HttpResponse } from '../http/client.ts';
 import {
+  askForToken,
   type ClientProof,
   cacheToken,
   type MintedToken,
   readSigningKey,
+  readToken,
+  refreshTokenIn,
   requestToken,
   secretProof,
   signJwt,
@@ -19,12 +22,19 @@ import {
 } from '../http/index.ts';
 import type { AuthSpec } from './auth-section.ts';
 
+/** What a look at a refresh token came to: the one to keep in its place, if any. */
+export interface TokenChange<T> {
+  readonly keep: string | undefined;
+  readonly result: T;
+}
+
 /**
- * Where the refresh token of a source is kept, for all processes of this machine. While `change` runs nobody else changes it; what it returns
- * is durable before `update` resolves.
+ * Where refresh tokens are kept, for all sources and processes of this machine. While `change` runs nobody else changes what `credential`
+ * names; what it returns is durable before `update` resolves. Once `signal` aborts, a change that waits for its turn is given up, and one that
+ * runs goes on.
  */
 export interface TokenStore {
-  update<T>(change: (kept: string | undefined) => Promise<{ readonly keep: string | undefined; readonly result: T }>): Promise<T>;
+  update<T>(credential: string, change: (kept: string | undefined) => Promise<TokenChange<T>>, signal?: AbortSignal): Promise<T>;
 }
 
 interface Granting {
@@ -41,6 +51,8 @@ export interface Granted {
   readonly identity: readonly string[];
   /** What no text may show. */
   readonly secrets: () => readonly string[];
+  /** Resolves once nothing would be lost with the client: asks no more, and keeps what a request under way still brings. */
+  readonly close?: () => Promise<void>;
 }
 
 type Grants = {
@@ -75,7 +87,7 @@ export function clientCredentials(spec: Grants['oauth2_client_credentials'], { h
     return { form: { client_id: id, client_assertion_type: assertionType, client_assertion: assertion }, headers: {} };
   };
   const mint = async (): Promise<MintedToken> =>
-    (await requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams)).minted;
+    requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams);
   return { source: cacheToken(mint, seams.clock), identity: [id, secret, pem], secrets: () => [secret, pem].filter(Boolean) };
 }
 
@@ -103,7 +115,7 @@ export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], { http, seams, valu
   const mint = async (): Promise<MintedToken> => {
     const assertion = await signJwt(key, claims, seams.clock.now(), googleLifetimeSeconds);
     const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion };
-    return (await requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams)).minted;
+    return requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams);
   };
   const pem = account.private_key;
   return { source: cacheToken(mint, seams.clock), identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
@@ -136,15 +148,9 @@ function readAccount(text: string): Account {
   });
 }
 
-/** What is kept: a refresh token and which configured one it came from. */
-interface Kept {
-  readonly seed: string;
-  readonly refresh: string;
-}
-
 /**
- * The refresh token grant. A new refresh token that comes with an access token is durable before anything uses either, and no two processes of
- * the machine spend the same one. One that a person configures anew takes the place of what is kept.
+ * The refresh token grant. A new refresh token is durable before anything uses it or what came with it, and no two sources or processes of the
+ * machine spend the same one: what is kept belongs to the configured token, and one that a person configures anew begins anew.
  */
 export function refreshToken(spec: Grants['oauth2_refresh_token'], { http, seams, value, tokens }: Granting): Granted {
   const [configured, id, secret] = [spec.refresh_token, spec.client_id, spec.client_secret].map(value) as [
@@ -153,43 +159,47 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], { http, seams
     string,
   ];
   const url = new URL(value(spec.token_url));
-  const seed = hash('sha256', configured, 'hex').slice(0, 32);
+  const credential = hash('sha256', JSON.stringify([url.href, id, configured]), 'hex').slice(0, 32);
   const proof = secret === '' ? { form: { client_id: id }, headers: {} } : secretProof(id, secret, spec.auth_style);
+  const closing = new AbortController();
   let last = configured;
+  const spend = async (kept: string | undefined): Promise<TokenChange<HttpResponse>> => {
+    const spent = kept ?? configured;
+    last = spent;
+    const grant = { grant_type: 'refresh_token', refresh_token: spent, ...given({ scope: value(spec.scope) }) };
+    const result = await askForToken({ url, grant, proof }, http);
+    last = refreshTokenIn(result) ?? spent;
+    return { keep: last === spent ? undefined : last, result };
+  };
   const mint = async (): Promise<MintedToken> => {
     if (tokens === undefined)
       throw new PenstockError('PEN_OPERATION_FAILED', 'there is no place where a new refresh token could be kept', {
         fix: 'run this with the configuration of the daemon, whose data_dir keeps it',
       });
-    return tokens.update(async (text) => {
-      const kept = parseKept(text, seed);
-      last = kept?.refresh ?? configured;
-      const grant = { grant_type: 'refresh_token', refresh_token: last, ...given({ scope: value(spec.scope) }) };
-      const { minted, reply } = await requestToken({ url, grant, proof, shape: shapeOf(spec) }, http, seams).catch(withFix);
-      const next = reply['refresh_token'];
-      if (typeof next === 'string' && next !== '') last = next;
-      const keep: Kept = { seed, refresh: last };
-      return { keep: last === (kept?.refresh ?? configured) ? undefined : JSON.stringify(keep), result: minted };
-    });
+    const answer = await tokens.update(credential, spend, closing.signal);
+    return withFix(() => readToken(answer, url.origin, seams, shapeOf(spec)));
   };
+  const source = cacheToken(mint, seams.clock);
   return {
-    source: cacheToken(mint, seams.clock),
-    identity: [id, seed],
+    source,
+    identity: [id, configured],
     secrets: () => [configured, secret, last].filter(Boolean),
+    close() {
+      closing.abort(new DOMException('the source is stopped', 'AbortError'));
+      return source.settled();
+    },
   };
 }
 
-function parseKept(text: string | undefined, seed: string): Kept | undefined {
-  const value: unknown = text === undefined ? undefined : parseJson(text);
-  if (!isObject(value) || value['seed'] !== seed || typeof value['refresh'] !== 'string') return undefined;
-  return { seed, refresh: value['refresh'] };
-}
-
-function withFix(error: unknown): never {
-  if (!(error instanceof PenstockError) || error.code !== 'PEN_SOURCE_REFUSED') throw error;
-  throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
-    cause: error,
-    fix: 'authorize the application once more and set the new refresh token; collection resumes from the last checkpoint by itself',
-    ...(error.status === undefined ? {} : { status: error.status }),
-  });
+function withFix<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof PenstockError) || error.code !== 'PEN_SOURCE_REFUSED') throw error;
+    throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
+      cause: error,
+      fix: 'authorize the application once more and set the new refresh token; collection resumes from the last checkpoint by itself',
+      ...(error.status === undefined ? {} : { status: error.status }),
+    });
+  }
 }

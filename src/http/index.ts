@@ -2,12 +2,14 @@ export { attemptTimeoutMs } from './connect.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
 export { patientLookup } from './lookup.ts';
 export {
+  askForToken,
   type ClientProof,
   cacheToken,
   type MintedToken,
   type OAuth2Settings,
   oauth2ClientCredentials,
   readToken,
+  refreshTokenIn,
   requestToken,
   secretProof,
   type TokenShape,

@@ -22,6 +22,8 @@ export interface TokenSource {
   token(signal?: AbortSignal): Promise<string>;
   /** Forgets a token that was refused, so that the next call mints; no effect when another one is already in its place. */
   invalidate(token?: string): void;
+  /** Resolves once no request for a token is under way. */
+  settled(): Promise<void>;
 }
 
 const earlyMs = 60_000;
@@ -72,6 +74,9 @@ export function cacheToken(mint: () => Promise<MintedToken>, clock: Clock): Toke
     invalidate(token) {
       if (token === undefined || token === held?.token) held = undefined;
     },
+    async settled() {
+      await minting?.catch(() => undefined);
+    },
   };
 }
 
@@ -105,7 +110,7 @@ async function mint(settings: OAuth2Settings, http: HttpClient, seams: Seams, ti
   const more = { ...(scope === undefined ? {} : { scope }), ...(audience === undefined ? {} : { audience }) };
   const grant = { grant_type: 'client_credentials', ...more };
   const proof = secretProof(client_id, client_secret, auth_style);
-  return (await requestToken({ url: new URL(token_url), grant, proof }, http, seams, timeoutMs)).minted;
+  return requestToken({ url: new URL(token_url), grant, proof }, http, seams, timeoutMs);
 }
 
 interface TokenRequest {
@@ -121,14 +126,23 @@ export interface TokenShape {
   readonly expires: (reply: Readonly<Record<string, unknown>>) => unknown;
 }
 
-/** Asks a token endpoint; rejects as {@link oauth2ClientCredentials} says. `reply` holds what else it answered. */
+/** Asks a token endpoint; rejects as {@link oauth2ClientCredentials} says. */
 export async function requestToken(
-  { url, grant, proof, shape }: TokenRequest,
+  request: TokenRequest,
   http: HttpClient,
   seams: Seams,
+  timeoutMs?: number,
+): Promise<MintedToken> {
+  return readToken(await askForToken(request, http, timeoutMs), request.url.origin, seams, request.shape);
+}
+
+/** What a token endpoint answers, whatever that is. */
+export function askForToken(
+  { url, grant, proof }: Omit<TokenRequest, 'shape'>,
+  http: HttpClient,
   timeoutMs = 30_000,
-): Promise<{ readonly minted: MintedToken; readonly reply: Readonly<Record<string, unknown>> }> {
-  const answer = await http.request({
+): Promise<HttpResponse> {
+  return http.request({
     method: 'POST',
     url,
     headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...proof.headers },
@@ -136,7 +150,12 @@ export async function requestToken(
     timeoutMs,
     maxBytes: 65_536,
   });
-  return { minted: readToken(answer, url.origin, seams, shape), reply: parseObject(answer.body) };
+}
+
+/** The refresh token that takes the place of the one that was sent; of any success, whatever else is wrong with the answer. */
+export function refreshTokenIn({ status, body }: HttpResponse): string | undefined {
+  const next = status >= 200 && status < 300 ? parseObject(body)['refresh_token'] : undefined;
+  return typeof next === 'string' && next !== '' ? next : undefined;
 }
 
 const usualShape: TokenShape = { token: (reply) => reply['access_token'], expires: (reply) => reply['expires_in'] };

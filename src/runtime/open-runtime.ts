@@ -91,7 +91,7 @@ export async function openReader(
   const { seams, userAgent, around = (client) => client } = context;
   const http = around(timed(await openClient(connection, context), source.connector.name, context));
   const log = context.log.child({ source: source.name });
-  const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, source.name, seams) };
+  const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, seams) };
   const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };
   const reader = source.connector.open(options, deps);
   return withClient(tellingErrors(reader, context.secrets), http);

@@ -1,35 +1,112 @@
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { openOwnFile } from '../base/own-file.ts';
 import type { Seams } from '../base/seams.ts';
-import type { TokenStore } from '../connectors/index.ts';
+import type { TokenChange, TokenStore } from '../connectors/index.ts';
 
 const fileName = 'credentials.db';
 const pollMs = 100;
 /** Longer than an issuer may take to answer. */
 const patienceMs = 60_000;
 
+/** A token that an issuer gave and the disk did not take, with what is on disk in its place. */
+interface Unsaved {
+  readonly stored: string | undefined;
+  readonly token: string;
+}
+
+/**
+ * What this process knows of one file, however often it is opened. Locks on a file belong to the process, and closing it once drops them all;
+ * so its changes take turns.
+ */
+interface Shared {
+  isBusy: boolean;
+  readonly unsaved: Map<string, Unsaved>;
+}
+
+const known = new Map<string, Shared>();
+
 /**
  * Refresh tokens of this machine's sources, in one file of `data_dir` that only its user can read (0600). A change holds the file to itself,
- * whatever the process; kill -9 frees it. What a change returns is on disk before it resolves.
+ * whatever the process; kill -9 frees it. What a change returns is on disk before it resolves; what the disk does not take is written before
+ * the next change of this process.
  */
-export function openTokenStore(dataDir: string, source: string, { files, clock }: Pick<Seams, 'files' | 'clock'>): TokenStore {
-  const path = join(dataDir, fileName);
+export function openTokenStore(dataDir: string, { files, clock }: Pick<Seams, 'files' | 'clock'>): TokenStore {
+  const path = resolve(dataDir, fileName);
+  const shared = known.get(path) ?? { isBusy: false, unsaved: new Map<string, Unsaved>() };
+  known.set(path, shared);
   return {
-    async update(change) {
-      await makeOwn(path, files);
-      // Closing it gives up what was not committed.
-      using db = new DatabaseSync(path, { timeout: 0 });
-      await begin(db, clock);
-      const row = db.prepare('SELECT token FROM refresh_tokens WHERE source = ?').get(source);
-      const { keep, result } = await change(typeof row?.['token'] === 'string' ? row['token'] : undefined);
-      if (keep !== undefined) db.prepare('INSERT OR REPLACE INTO refresh_tokens (source, token) VALUES (?, ?)').run(source, keep);
-      db.exec('COMMIT');
-      return result;
+    async update(credential, change, signal) {
+      const wait = (isOurs: () => boolean): Promise<void> => waitUntil(isOurs, clock, signal);
+      await wait(() => takeTurn(shared));
+      try {
+        await makeOwn(path, files);
+        // Closing it gives up what was not committed.
+        using db = new DatabaseSync(path, { timeout: 0 });
+        const begin = (): Promise<void> => wait(() => beginAlone(db));
+        await begin();
+        await saveLate(db, credential, shared.unsaved, begin);
+        return await changeIn(db, credential, change, shared.unsaved);
+      } finally {
+        shared.isBusy = false;
+      }
     },
   };
+}
+
+function takeTurn(shared: Shared): boolean {
+  if (shared.isBusy) return false;
+  shared.isBusy = true;
+  return true;
+}
+
+async function saveLate(
+  db: DatabaseSync,
+  credential: string,
+  unsaved: Map<string, Unsaved>,
+  begin: () => Promise<void>,
+): Promise<void> {
+  const late = unsaved.get(credential);
+  // Where another one stands on disk meanwhile, that is newer.
+  if (late !== undefined && late.stored === read(db, credential)) {
+    save(db, credential, late.token);
+    await begin();
+  }
+  unsaved.delete(credential);
+}
+
+async function changeIn<T>(
+  db: DatabaseSync,
+  credential: string,
+  change: (kept: string | undefined) => Promise<TokenChange<T>>,
+  unsaved: Map<string, Unsaved>,
+): Promise<T> {
+  const stored = read(db, credential);
+  const { keep, result } = await change(stored);
+  if (keep === undefined) return result;
+  unsaved.set(credential, { stored, token: keep });
+  save(db, credential, keep);
+  unsaved.delete(credential);
+  return result;
+}
+
+function read(db: DatabaseSync, credential: string): string | undefined {
+  const token = db.prepare('SELECT token FROM tokens WHERE credential = ?').get(credential)?.['token'];
+  return typeof token === 'string' ? token : undefined;
+}
+
+function save(db: DatabaseSync, credential: string, token: string): void {
+  try {
+    db.prepare('INSERT OR REPLACE INTO tokens (credential, token) VALUES (?, ?)').run(credential, token);
+    db.exec('COMMIT');
+  } catch (error) {
+    throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `a new refresh token could not be written into ${fileName}`, {
+      fix: 'make room on the disk of data_dir, and do not restart before: the token is kept in memory and written at the next poll',
+      cause: error,
+    });
+  }
 }
 
 async function makeOwn(path: string, files: Seams['files']): Promise<void> {
@@ -41,22 +118,28 @@ async function makeOwn(path: string, files: Seams['files']): Promise<void> {
   }
 }
 
-async function begin(db: DatabaseSync, clock: Clock): Promise<void> {
+/** Begins a change that no other process may make; false while one does. */
+function beginAlone(db: DatabaseSync): boolean {
+  try {
+    db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA');
+    db.exec('BEGIN EXCLUSIVE');
+    db.exec('CREATE TABLE IF NOT EXISTS tokens (credential TEXT PRIMARY KEY, token TEXT NOT NULL)');
+    return true;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode !== 5) throw error;
+    return false;
+  }
+}
+
+async function waitUntil(isOurs: () => boolean, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
   const since = clock.monotonic();
   for (;;) {
-    try {
-      db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA');
-      db.exec('BEGIN EXCLUSIVE');
-      db.exec('CREATE TABLE IF NOT EXISTS refresh_tokens (source TEXT PRIMARY KEY, token TEXT NOT NULL)');
-      return;
-    } catch (error) {
-      if ((error as { errcode?: number }).errcode !== 5) throw error;
-      if (clock.monotonic() - since > patienceMs)
-        throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'another process holds the refresh token of this source', {
-          fix: 'nothing needs to be done: it is tried again',
-          cause: error,
-        });
-      await sleep(clock, pollMs);
-    }
+    signal?.throwIfAborted();
+    if (isOurs()) return;
+    if (clock.monotonic() - since > patienceMs)
+      throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'another source or process holds the file of refresh tokens', {
+        fix: 'nothing needs to be done: it is tried again',
+      });
+    await sleep(clock, pollMs, signal);
   }
 }

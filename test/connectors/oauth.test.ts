@@ -8,8 +8,9 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { WindowReader } from '../../src/connectors/connector.ts';
-import type { TokenStore } from '../../src/connectors/index.ts';
+import type { TokenChange, TokenStore } from '../../src/connectors/index.ts';
 import type { HttpRequest } from '../../src/http/client.ts';
+import type { Values } from '../options/cases.ts';
 import { skippingClock } from './open-source.ts';
 import { from, to, vendorConnector } from './vendor.ts';
 
@@ -32,14 +33,15 @@ interface Reply {
 }
 
 /** A place in memory, where the writes can be counted. */
-function memoryStore(): TokenStore & { kept: string | undefined; writes: number } {
+function memoryStore(): TokenStore & { readonly kept: ReadonlyMap<string, string>; readonly writes: number } {
   const store = {
-    kept: undefined as string | undefined,
+    kept: new Map<string, string>(),
     writes: 0,
-    async update<T>(change: (kept: string | undefined) => Promise<{ readonly keep: string | undefined; readonly result: T }>) {
-      const { keep, result } = await change(store.kept);
-      if (keep !== undefined) store.writes += 1;
-      store.kept = keep ?? store.kept;
+    async update<T>(credential: string, change: (kept: string | undefined) => Promise<TokenChange<T>>) {
+      const { keep, result } = await change(store.kept.get(credential));
+      if (keep === undefined) return result;
+      store.writes += 1;
+      store.kept.set(credential, keep);
       return result;
     },
   };
@@ -47,8 +49,13 @@ function memoryStore(): TokenStore & { kept: string | undefined; writes: number 
 }
 
 /** A reader of a vendor that takes the token that the issuer gave last. */
-function opened(auth: unknown, issue: (form: Record<string, string>, count: number) => Reply, tokens?: TokenStore) {
-  const connector = vendorConnector({}, { auth });
+function opened(
+  auth: unknown,
+  issue: (form: Record<string, string>, count: number) => Reply | Promise<Reply>,
+  tokens?: TokenStore,
+  reading: Values = {},
+) {
+  const connector = vendorConnector(reading, { auth });
   const forms: Record<string, string>[] = [];
   const proofs: (string | undefined)[] = [];
   const clock = skippingClock();
@@ -58,12 +65,12 @@ function opened(auth: unknown, issue: (form: Record<string, string>, count: numb
       {},
       {
         http: {
-          request({ url, body, headers }: HttpRequest) {
+          async request({ url, body, headers }: HttpRequest) {
             const answer = (status: number, value: unknown) =>
               Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(value)) });
             if (url.href.startsWith(tokenUrl)) {
               forms.push(Object.fromEntries(new URLSearchParams(String(body))));
-              const { status = 200, body: reply } = issue(forms.at(-1) ?? {}, forms.length);
+              const { status = 200, body: reply } = await issue(forms.at(-1) ?? {}, forms.length);
               return answer(status, reply);
             }
             proofs.push(headers?.['authorization']);
@@ -81,7 +88,7 @@ function opened(auth: unknown, issue: (form: Record<string, string>, count: numb
       },
     ) as WindowReader;
   const reader = open();
-  const read = (who = reader) => who.page({ from, to, state: null }, never);
+  const read = (who = reader, signal = never) => who.page({ from, to, state: null }, signal);
   return { open, read, forms, proofs, clock };
 }
 
@@ -111,7 +118,7 @@ describe('a refresh token', () => {
     await read();
 
     expect(forms).toEqual([{ grant_type: 'refresh_token', refresh_token: 'r0', client_id: 'id', client_secret: 'cs' }]);
-    expect([JSON.parse(store.kept ?? '{}'), proofs]).toEqual([expect.objectContaining({ refresh: 'r1' }), ['Bearer a1']]);
+    expect([[...store.kept.values()], proofs]).toEqual([['r1'], ['Bearer a1']]);
   });
 
   it('is not used twice, by another process neither', async () => {
@@ -153,6 +160,70 @@ describe('a refresh token', () => {
     expect(vendor.forms[0]?.['refresh_token']).toBe('again');
   });
 
+  it('is shared by all sources that name it with its issuer and client, and by no other', async () => {
+    const store = memoryStore();
+    const issue = (_form: unknown, n: number): Reply => ({ body: { access_token: `a${n}`, refresh_token: `r${n}` } });
+    const first = auth.oauth2_refresh_token;
+    const spentBy = async (change: object): Promise<string | undefined> => {
+      const vendor = opened({ oauth2_refresh_token: { ...first, ...change } }, issue, store);
+      await vendor.read();
+      return vendor.forms[0]?.['refresh_token'];
+    };
+
+    expect(await spentBy({})).toBe('r0');
+    expect(await spentBy({ scope: 'sign-ins' })).toBe('r1');
+    expect(await spentBy({ client_id: 'other' })).toBe('r0');
+    expect(await spentBy({ token_url: `${tokenUrl}/other` })).toBe('r0');
+  });
+
+  it.each([
+    ['names no access token', { status: 200, body: { refresh_token: 'r1' } }, 'PEN_SOURCE_BAD_REPLY'],
+    [
+      'has another status of success',
+      { status: 202, body: { access_token: 'a', refresh_token: 'r1' } },
+      'PEN_SOURCE_UNAVAILABLE',
+    ],
+  ])('is kept also where its answer %s', async (_what, reply, code) => {
+    const store = memoryStore();
+
+    const fault = await faultOf(opened(auth, () => reply, store).read());
+
+    expect([fault.code, [...store.kept.values()]]).toEqual([code, ['r1']]);
+  });
+
+  it('of an answer that refuses is not kept', async () => {
+    const store = memoryStore();
+
+    await faultOf(opened(auth, () => ({ status: 400, body: { refresh_token: 'r1' } }), store).read());
+
+    expect(store.writes).toBe(0);
+  });
+
+  it.each(['http_window', 'http_cursor'])('that is under way is waited for by a reader of %s that is closed', async (kind) => {
+    const store = memoryStore();
+    const answer = Promise.withResolvers<Reply>();
+    const vendor = opened(
+      auth,
+      () => answer.promise,
+      store,
+      kind === 'http_window' ? {} : { kind, 'page.kind': 'link', 'page.link': 'next', 'cursor.overlap': '5m' },
+    );
+    const reader = vendor.open();
+    const stopping = new AbortController();
+    const reading = vendor.read(reader, stopping.signal);
+    stopping.abort(new Error('stopped'));
+    await expect(reading).rejects.toThrow('stopped');
+
+    const seen: string[] = [];
+    const closing = Promise.resolve(reader[Symbol.asyncDispose]()).then(() => seen.push('closed', ...store.kept.values()));
+    await new Promise((done) => setImmediate(done));
+    seen.push('answered');
+    answer.resolve({ body: { access_token: 'a', refresh_token: 'r1' } });
+    await closing;
+
+    expect(seen).toEqual(['answered', 'closed', 'r1']);
+  });
+
   it('that the issuer refuses holds the source, says what to do, and shows no secret', async () => {
     const store = memoryStore();
     const words = { error: 'invalid_grant', error_description: 'r0 was revoked' };
@@ -164,7 +235,7 @@ describe('a refresh token', () => {
       'https://login.example.com answered 400 "invalid_grant" to the request for an access token',
     ]);
     expect(fault.fix).toMatch(/^authorize the application once more and set the new refresh token/);
-    expect(store.kept).toBeUndefined();
+    expect(store.writes).toBe(0);
   });
 
   it('is not spent where the new one could not be kept', async () => {
@@ -177,7 +248,7 @@ describe('a refresh token', () => {
 
   it('that was replaced but not kept is no reason to use the access token', async () => {
     const failing: TokenStore = {
-      async update(change) {
+      async update(_credential, change) {
         await change(undefined);
         throw new Error('the disk is full');
       },

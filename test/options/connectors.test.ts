@@ -462,7 +462,9 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
     userAgent: 'penstock/0 (x)',
     limit: () => Promise.resolve(),
     budget: () => undefined,
-    tokens: { update: async <T>(change: (kept: undefined) => Promise<{ result: T }>) => (await change(undefined)).result },
+    tokens: {
+      update: async <T>(_: string, change: (kept: undefined) => Promise<{ result: T }>) => (await change(undefined)).result,
+    },
   };
   const reader = connector.open({}, deps);
   const facts = connector.records.examine({ value: record }, undefined);

@@ -82,6 +82,6 @@ export function openCursorReader(
     get requestCount() {
       return walker.requestCount + (ranges?.requestCount ?? 0);
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => walker[Symbol.asyncDispose](),
   };
 }

@@ -38,13 +38,14 @@ type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
 };
 
 /** Asks for pages; holds the credential and counts requests. */
-export class Walker {
+export class Walker implements AsyncDisposable {
   requestCount = 0;
   readonly auth: Authenticator;
   readonly #plan: WindowPlan;
   readonly #options: Scope;
   readonly #deps: ReaderDeps;
   readonly #secrets: readonly string[];
+  readonly #isAuthOwn: boolean;
 
   constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps, auth?: Authenticator) {
     this.#plan = plan;
@@ -52,6 +53,11 @@ export class Walker {
     this.#deps = deps;
     this.#secrets = secrets;
     this.auth = auth ?? openAuth(plan.auth, options, deps);
+    this.#isAuthOwn = auth === undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isAuthOwn) await this.auth[Symbol.asyncDispose]();
   }
 
   async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<CursorPage> {

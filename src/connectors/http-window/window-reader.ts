@@ -23,7 +23,7 @@ export function openWindowReader(
     get requestCount() {
       return walker.requestCount;
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => walker[Symbol.asyncDispose](),
   };
   const { sweep } = plan;
   if (sweep === undefined) return reader;
