@@ -30,9 +30,14 @@ function endOfString(text: string, from: number): number {
   return at;
 }
 
+/** How many values a text of so many characters may hold before memory holds no more. */
+export function mostValuesIn(characters: number): number {
+  return mostAnyway + Math.floor(characters / charactersPerValue);
+}
+
 /** As `parseJson`, and throws {@link TooManyValues} before a text becomes more objects than memory should hold. */
 export function parseForeignJson(text: string): Json {
-  const most = mostAnyway + Math.floor(text.length / charactersPerValue);
+  const most = mostValuesIn(text.length);
   // A value takes two characters at least.
   if (text.length > most * 2 && exceeds(text, most))
     throw new TooManyValues(`more than ${most} values in ${text.length} characters`);

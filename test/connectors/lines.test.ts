@@ -45,6 +45,21 @@ describe('NDJSON', () => {
     expect(records[0]).not.toHaveProperty('labels');
   });
 
+  it('makes a record of more values than memory should hold one unreadable record', async () => {
+    const bomb = `{"id":"b","v":[${'1,'.repeat(600_000)}1]}`;
+
+    const records = await recordsOf('ndjson', `${at('a')}\n${bomb}\n${at('c')}\n`);
+
+    expect(records.map((record) => ('unreadable' in record ? record.unreadable : record))).toMatchObject([
+      { id: 'a' },
+      expect.stringMatching(/^more than \d+ values in \d+ characters$/),
+      { id: 'c' },
+    ]);
+    expect((await recordsOf('ndjson', `${bomb}\n`)).length).toBe(1);
+    expect((await faultOf(vendorOf('ndjson', bomb.slice(0, -2))))?.message).toMatch(/a last line that was cut off/);
+    expect((await faultOf(vendorOf('ndjson', `[${'1,'.repeat(600_000)}1]\n`)))?.message).toMatch(/without a line of JSON/);
+  });
+
   it('takes an empty body for an empty page', async () => {
     expect(await recordsOf('ndjson', '')).toEqual([]);
   });
@@ -159,5 +174,35 @@ describe('characters', () => {
 
   it('are no charset of their own making', () => {
     expect(() => vendorConnector({ 'reply.charset': 'klingon' })).toThrow(/"klingon" is no charset/);
+  });
+});
+
+describe.each(['ndjson', 'csv'])('a reply as %s of more rows than one may have', (format) => {
+  const time = '2026-11-21T09:30:00Z';
+  const body = (count: number): string => {
+    const rows = Array.from({ length: count }, (_, i) => (format === 'csv' ? `${i},${time}` : `{"id":${i},"time":"${time}"}`));
+    // Tables that were put together have a header for each.
+    if (format === 'csv') rows.splice(10, 0, 'id,time', 'id,time', 'id,time');
+    return `${format === 'csv' ? 'id,time\n' : ''}${rows.join('\n')}\n`;
+  };
+
+  it('is refused in a window', async () => {
+    expect((await faultOf(vendorOf(format, body(100_001))))?.code).toBe('PEN_WINDOW_TOO_LARGE');
+  });
+
+  it('is read to its last row behind a cursor', async () => {
+    const connector = vendorConnector({
+      kind: 'http_cursor',
+      'request.query': { from: '{{ page.token }}' },
+      'cursor.overlap': '5m',
+      'reply.format': format,
+      records: '$',
+      'page.kind': 'token',
+      'page.token': '$[-1].id',
+    });
+    const vendor = openVendor(connector, () => ({ body: body(100_010) }));
+    const { records, next } = await pageOf(vendor);
+
+    expect([records.length, next]).toEqual([100_010, { kind: 'token', token: '100009' }]);
   });
 });

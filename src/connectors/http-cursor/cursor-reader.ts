@@ -1,9 +1,11 @@
 import type { AuthSpec } from '../auth-section.ts';
 import type { CursorReader, ReaderDeps } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
+import { compileParse } from '../http-window/lines.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileWindowPlan, type WindowPlan } from '../http-window/plan.ts';
 import { compileRequest, type RequestTemplate } from '../http-window/request.ts';
+import { compileJudge } from '../http-window/verdict.ts';
 import { Walker } from '../http-window/walker.ts';
 import { openWindowReader } from '../http-window/window-reader.ts';
 import type { HttpCursorSpec, HttpWindowSpec } from '../read-section.ts';
@@ -37,10 +39,12 @@ export function compileCursorPlan(spec: HttpCursorSpec, auth: AuthSpec | undefin
     ...change,
   });
   const cursor = like({});
+  // Nothing smaller than the page behind a cursor can be asked for: all of it counts.
+  const judge = compileJudge(cursor, compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY));
   const first = { query: { ...asked.first?.query, ...now?.query }, ...bodyOf({ ...asked.first?.body, ...now?.body }) };
   return {
     spec,
-    cursor: { ...compileWindowPlan(cursor, auth, record), paging: compileCursorPaging(cursor) },
+    cursor: { ...compileWindowPlan(cursor, auth, record), paging: compileCursorPaging(cursor), judge },
     atEnd: now === undefined ? undefined : compileRequest({ ...cursor, request: { ...asked, first } }),
     range:
       range === undefined

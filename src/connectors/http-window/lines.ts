@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import { PenstockError } from '../../base/errors.ts';
+import { mostValuesIn, TooManyValues } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
 import { compileTime, type PathsSpec, parsePath } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
@@ -14,14 +15,18 @@ import { mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } fro
 
 type ReplySpec = NonNullable<HttpWindowSpec['reply']>;
 
-/** Compiles `read.reply`. `time` is where records keep their time: what lacks it may be no record. */
+/**
+ * Compiles `read.reply`. `time` is where records keep their time: what lacks it may be no record. Rows beyond `most` and one are not read: whoever
+ * sets it refuses a reply that has more.
+ */
 export function compileParse(
   { format = 'json', charset, columns = {} }: ReplySpec,
   time: PathsSpec,
+  most = mostRecords,
 ): (response: HttpResponse) => ParsedBody {
   if (format === 'json') return (response) => parseBody(response, charset);
-  if (format === 'ndjson') return (response) => parseLines(response, charset, time);
-  return (response) => parseTable(response, charset, { columns, time });
+  if (format === 'ndjson') return (response) => parseLines(response, charset, { time, most });
+  return (response) => parseTable(response, charset, { columns, time, most });
 }
 
 function decode({ body, headers }: HttpResponse, charset: string | undefined): string {
@@ -47,20 +52,22 @@ function foreignBody(response: HttpResponse, fault: string): ParsedBody {
   return 'fault' in parsed && parsed.isHtml ? parsed : { fault, isHtml: false };
 }
 
-function parseLines(response: HttpResponse, charset: string | undefined, time: PathsSpec): ParsedBody {
+function parseLines(response: HttpResponse, charset: string | undefined, { time, most }: RowsSpec): ParsedBody {
   const values: unknown[] = [];
   const marked: unknown[] = [];
   let [isMended, isRead] = [false, false];
   let [rest, start] = [decode(response, charset), 0];
   // A record separator stands before each text of RFC 7464.
   if (rest.startsWith('\x1e')) rest = rest.replaceAll('\x1e', '');
-  while (start < rest.length && values.length <= mostRecords) {
+  while (start < rest.length && values.length <= most) {
+    if (values.length > mostValuesIn(rest.length)) return tooManyRows(values, rest);
     const end = rest.indexOf('\n', start);
     const line = rest.slice(start, end === -1 ? rest.length : end).trim();
     start = end === -1 ? rest.length : end + 1;
     if (line === '') continue;
-    const parsed = parseText(line);
-    if (parsed === undefined && end === -1 && isOpen(line)) return { fault: 'a last line that was cut off', isHtml: false };
+    const parsed = parseLine(line);
+    const isWhole = parsed !== undefined && !(parsed.value instanceof UnreadableRow);
+    if (!isWhole && end === -1 && isOpen(line)) return { fault: 'a last line that was cut off', isHtml: false };
     isMended ||= parsed?.marked !== undefined;
     isRead ||= parsed !== undefined;
     values.push(parsed === undefined ? new UnreadableRow(line, 'the line is not JSON') : parsed.value);
@@ -71,6 +78,20 @@ function parseLines(response: HttpResponse, charset: string | undefined, time: P
   if (values.length === 1 && Array.isArray(only)) return { value: only };
   const failure = failureAtEnd(values, time);
   return failure === undefined ? { value: values, ...(isMended ? { marked } : {}) } : { value: failure };
+}
+
+/** One line; undefined when it is no JSON. A record with more values than memory should hold is a row that cannot be read. */
+function parseLine(line: string): ReturnType<typeof parseText> {
+  try {
+    return parseText(line);
+  } catch (error) {
+    if (!(error instanceof TooManyValues)) throw error;
+    return line.startsWith('{') ? { value: new UnreadableRow(line, error.message) } : undefined;
+  }
+}
+
+function tooManyRows({ length }: readonly unknown[], text: string): ParsedBody {
+  return { fault: `${length} rows and more in ${text.length} characters`, isHtml: false };
 }
 
 /** Where an API that streams its records ends with what went wrong. */
@@ -93,30 +114,39 @@ function isOpen(line: string): boolean {
   return isText || depth > 0;
 }
 
-interface TableSpec {
-  readonly columns: Readonly<Record<string, readonly string[]>>;
+interface RowsSpec {
   readonly time: PathsSpec;
+  readonly most: number;
 }
 
-function parseTable(response: HttpResponse, charset: string | undefined, { columns, time }: TableSpec): ParsedBody {
+interface TableSpec extends RowsSpec {
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+}
+
+function parseTable(response: HttpResponse, charset: string | undefined, { columns, time, most }: TableSpec): ParsedBody {
   const text = decode(response, charset);
   if (text.trim() === '') return { value: undefined };
   const bytes = Buffer.from(text);
   const delimiter = delimiterOf(text.slice(0, 65_536).split(/\r?\n/, 1)[0] ?? '');
   const table: Table = { delimiter, rows: [] };
   let start = 0;
-  while (start < bytes.length && table.rows.length <= mostRecords) {
-    const stop = readRows(table, bytes.subarray(start), columns);
+  const atOnce = Math.min(most, mostValuesIn(text.length));
+  while (start < bytes.length && table.rows.length <= atOnce) {
+    const stop = readRows(table, bytes.subarray(start), columns, atOnce);
     if (table.header === undefined || !namesTime(table.header.cells, columns, time))
       return foreignBody(response, `a table without a column ${[time].flat().join(' or ')}`);
     if (stop === undefined) break;
+    if (stop.kind === 'more') {
+      start += stop.at;
+      continue;
+    }
     const { record, length } = badRowAt(bytes.subarray(start + stop.at), stop.kind, delimiter, table.header.cells.length);
     // A quote that is open at the end of the body, and no row after it: the rest of the body did not come.
     if (length === undefined && stop.kind === 'unclosed') return { fault: 'a last row that was cut off', isHtml: false };
     table.rows.push(new UnreadableRow(String(record.value), record.unreadable ?? ''));
     start += stop.at + (length ?? bytes.length);
   }
-  return { value: table.rows };
+  return table.rows.length > atOnce && atOnce < most ? tooManyRows(table.rows, text) : { value: table.rows };
 }
 
 interface Table {
@@ -131,15 +161,16 @@ interface Row {
   readonly info: { readonly bytes: number; readonly records: number };
 }
 
-/** Reads rows until one that the parser cannot read: gives its first byte. */
+/** Reads rows until one that the parser cannot read, or so many that others may follow: gives the first byte that was not read. */
 function readRows(
   table: Table,
   bytes: Buffer,
   columns: TableSpec['columns'],
-): { at: number; kind: 'unclosed' | 'too_large' } | undefined {
+  most: number,
+): { at: number; kind: 'unclosed' | 'too_large' | 'more' } | undefined {
   const errors: { readonly code?: string; readonly records?: number }[] = [];
   const options = csvOptions(table.delimiter, (error) => void errors.push(error as (typeof errors)[number]));
-  const rows = parse(bytes, { ...options, to: mostRecords + 2 }) as unknown as Row[];
+  const rows = parse(bytes, { ...options, to: most + 2 }) as unknown as Row[];
   let end = 0;
   for (const { record: cells, info, raw } of rows) {
     // What the parser says after a row that it could not read is not to be trusted.
@@ -148,7 +179,8 @@ function readRows(
     if (table.header === undefined) table.header = { cells, columns: headerOf(cells, columns) };
     else if (!isSameRow(cells, table.header.cells)) table.rows.push(rowOf(table.header.columns, cells, raw));
   }
-  if (errors[0] === undefined) return undefined;
+  // Headers that come again are no rows: behind so many lines there may be more.
+  if (errors[0] === undefined) return rows.length < most + 2 ? undefined : { at: end, kind: 'more' };
   return { at: end, kind: errors[0].code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed' : 'too_large' };
 }
 
