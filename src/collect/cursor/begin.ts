@@ -5,7 +5,7 @@ import { zeroCounts } from '../../journal/counts.ts';
 import { type CursorState, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
-import { restart } from '../windows/begin.ts';
+import { restart, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
 
 const dayMs = 86_400_000;
@@ -21,8 +21,10 @@ export async function beginCursor(context: SourceContext, reader: CursorReader):
   const { walk: _walk, from: windowFrom, ...rest } = live;
   const kept = live.cursor;
   if (kept === undefined) {
-    const from = Math.max(live.start, Math.min(windowFrom ?? live.until, live.until - settings.window.overlapMs));
-    return { ...rest, cursor: { place: null, from, isCaughtUp: false } };
+    // Also where our clock is behind now: there is no later poll that would look before it.
+    const until = live.until > now ? await untilProven(context, live, now) : live.until;
+    const from = Math.max(live.start, Math.min(windowFrom ?? until, until - settings.window.overlapMs));
+    return { ...rest, until, cursor: { place: null, from, isCaughtUp: false } };
   }
   if (kept.place !== null && kept.place.kind !== reader.cursor) {
     const again = begunAgain(context, { ...rest, cursor: kept }, reader);
@@ -55,7 +57,7 @@ const justMs = 60_000;
 export function firstRequest(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorRequest {
   const { settings } = context;
   const now = vendorNow(context);
-  const isNew = live.until === live.start && live.newest === undefined;
+  const isNew = live.until === live.start && live.newest === undefined && !live.cursor.isCaughtUp;
   // Only right after the start was fixed: what happened since would be passed over.
   const atEnd = settings.start === 'now' && begins.atEnd && isNew && Math.abs(now - live.start) < justMs;
   if (atEnd) return { state: null, atEnd };
@@ -80,8 +82,8 @@ export function isCursorAtFault({ health }: SourceContext, error: unknown): bool
 }
 
 /**
- * The checkpoint of a reading that begins again: before the newest record, by the overlap, or with the vendor's oldest. Never so far back that
- * ids are forgotten there: what had been collected would be taken for new.
+ * The checkpoint of a reading that begins again: before the newest record, by the overlap, with the vendor's oldest, or where it began if it never
+ * got to the end of the log. Never so far back that ids are forgotten there: what had been collected would be taken for new.
  */
 export function begunAgain(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorCheckpoint {
   const { settings, seams } = context;
@@ -89,8 +91,8 @@ export function begunAgain(context: SourceContext, live: CursorCheckpoint, { beg
   const remembered = Math.min(now - idMemoryMs(settings) + dayMs, live.until);
   // Where nothing came yet, how far the vendor got is only what a clock says.
   const settled = live.newest === undefined ? live.start : Math.min(live.newest, live.until) - settings.window.overlapMs;
-  // Lost once more on the way: what lies before that way's beginning had been read.
-  const since = live.cursor.isCaughtUp ? settled : Math.max(settled, live.cursor.from);
+  // On the way to the end of a log in the order of storing, no record's time says how far it was read.
+  const since = live.cursor.isCaughtUp ? settled : live.cursor.from;
   const from = Math.max(live.start, remembered, begins.atTime ? since : live.start);
   return { ...live, cursor: { place: null, from, isCaughtUp: false, begunAgain: { at: now, from } } };
 }

@@ -143,7 +143,8 @@ class CursorPoll {
     // The first answer told that our clock is ahead: what the vendor writes from now on would lie before the start.
     if (moved !== live) return this.#askFirst({ ...moved, cursor: { place: null, from: moved.start, isCaughtUp: false } });
     this.#isFromStart = true;
-    if (request.atEnd !== true) return { live, began, page };
+    // Also where the log was read to its end before, but without a place to go on from.
+    if (request.atEnd !== true) return { began, page, live: { ...live, cursor: { ...live.cursor, isCaughtUp: false } } };
     return { page, began, live: { ...live, start: began, until: began, cursor: { ...live.cursor, from: began } } };
   }
 
@@ -163,7 +164,8 @@ class CursorPoll {
   /** Commits a page, and with its last record the cursor behind it; returns the checkpoint after it. */
   async #take({ page: { records, serverTime }, live, began }: Asked, place: PageState | null, isCaughtUp: boolean) {
     const row = await this.#openRow(live);
-    const end = { place, isCaughtUp, began: Math.min(began, serverTime ?? began), count: records.length };
+    const isTimed = this.#reader.begins.atTime && records.length > 0;
+    const end = { place, isCaughtUp, began: Math.min(began, serverTime ?? began), count: records.length, isTimed };
     const ownRecords = { leavesOut: this.#leavesOut(live) };
     let at: CursorCheckpoint = { ...live, row };
     for (let start = 0; ; start += recordsAtOnce) {
@@ -233,19 +235,21 @@ interface PageEnd {
   readonly isCaughtUp: boolean;
   readonly began: number;
   readonly count: number;
+  /** True where it has records and the next first request may name a time. */
+  readonly isTimed: boolean;
 }
 
 /** The checkpoint behind a page. */
 function after(
   { settings }: SourceContext,
   live: CursorCheckpoint,
-  { place, isCaughtUp, began, count }: PageEnd,
+  { place, isCaughtUp, began, count, isTimed }: PageEnd,
 ): CursorCheckpoint {
   const { taken: _taken, ...cursor } = live.cursor;
   const until = isCaughtUp ? began : Math.min(began, live.newest ?? live.until);
   const hasStayed = place !== null && place === cursor.place;
-  // Without a cursor the next poll begins again: before what it has read.
-  const isPlaceless = place === null && count > 0;
+  // Without a cursor the next poll begins again: before what it has read, if that was all.
+  const isPlaceless = place === null && isTimed && isCaughtUp;
   const from = isPlaceless
     ? Math.max(cursor.from, Math.min(live.newest ?? until, until) - settings.window.overlapMs)
     : cursor.from;
@@ -259,7 +263,7 @@ function after(
 /** A record that is dated in the future does not say how far the log is read. */
 function newestOf({ newest }: CursorCheckpoint, facts: readonly RecordFacts[], now: number): { readonly newest?: number } {
   let latest = newest ?? Number.NEGATIVE_INFINITY;
-  for (const { time } of facts) if (time !== undefined && time > latest) latest = Math.min(time, Math.max(latest, now));
+  for (const { time } of facts) if (time !== undefined && time > latest && time <= now) latest = time;
   return latest === Number.NEGATIVE_INFINITY ? {} : { newest: latest };
 }
 

@@ -25,10 +25,7 @@ async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<Li
     return await restart(context, firstStart(settings, now));
   }
   if (live.until === live.start || isPastForVendor(context, live.until)) return live;
-  const until = Math.min(
-    live.until,
-    Math.max(live.start, newest ?? live.start, (await lastWindowBefore(context, now)) ?? live.start),
-  );
+  const until = await untilProven(context, live, now);
   if (until === live.until) return live;
   log.warn(
     { was: iso(live.until), until: iso(until) },
@@ -71,6 +68,15 @@ export async function restart(context: SourceContext, start: number): Promise<Li
   const fresh = checkpointAt(context.settings, align(context, start));
   await context.journal.append({ source: context.settings.name, checkpoint: { name: 'live', value: fresh } });
   return fresh;
+}
+
+/** How far a checkpoint that lies in the future is sure to have been read, milliseconds: to the last record, or the last window before now. */
+export async function untilProven(
+  context: SourceContext,
+  { start, until, newest }: LiveCheckpoint,
+  now: number,
+): Promise<number> {
+  return Math.min(until, Math.max(start, newest ?? start, (await lastWindowBefore(context, now)) ?? start));
 }
 
 async function lastWindowBefore({ journal, settings }: SourceContext, now: number): Promise<number | undefined> {

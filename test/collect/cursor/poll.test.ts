@@ -179,6 +179,21 @@ describe('where reading begins', () => {
     expect(vendor.ids()).toEqual(['during', 'after']);
   });
 
+  it.each([true, false])(
+    'begins at the end once, also where an empty log names no place (a log with others before: %s)',
+    async (old) => {
+      const vendor = logVendor('position');
+      if (old) vendor.entries.push(entry('old', noon - 3 * hour));
+      vendor.entries.push(entry('first', noon + 25_000), entry('second', noon + 5 * minute));
+      vendor.onAsk = () =>
+        vendor.clock.now() < noon + 25_000 ? { json: { entries: [], next_stream_position: null } } : undefined;
+
+      await runFor(vendor, 10, { start: 'now', schedule: { everyMs: 10_000 } as never });
+
+      expect([vendor.ids(), vendor.asks.filter(({ cursor }) => cursor === 'now').length]).toEqual([['first', 'second'], 1]);
+    },
+  );
+
   it('asks for no time that the vendor has forgotten, and for none at all where nobody knows the oldest', async () => {
     const kept = logVendor('polling_link', { 'cursor.retention': '2d' });
     const unknown = logVendor('polling_link');
@@ -364,4 +379,71 @@ it('begins again when the connector looks for its cursor in another place than b
     vendor.ids(),
     vendor.said('the stored cursor is of another kind than the connector uses now, reading begins again'),
   ]).toEqual([names(4), 1]);
+});
+
+describe('a log in the order of storing, which no time of a record measures', () => {
+  const history = names(60).map((id, i) => entry(id, noon - 10 * day + i * hour));
+  /** Looks a start time up in the order of storing. */
+  const storedSince = (vendor: ReturnType<typeof logVendor>, since: number, hasLink = true) => {
+    const stored = ({ time, visibleAt = time }: (typeof vendor.entries)[number]): number => visibleAt;
+    const log = [...vendor.entries].sort((a, b) => stored(a) - stored(b));
+    const found = log.findIndex((one) => stored(one) >= since);
+    const start = found === -1 ? log.length : found;
+    const rows = log.slice(start, start + 3);
+    const json = rows.map(({ id, time }) => ({ id, time: new Date(time).toISOString(), action: 'read' }));
+    const link = `<https://api.example.com/v1/logs?after=${start + rows.length}>; rel="next"`;
+    const headers: Record<string, string> = hasLink ? { link } : {};
+    return { json, headers };
+  };
+
+  it.each([
+    ['the cursor is refused', 410],
+    ['the first page lacks its link', undefined],
+  ])('is read from where reading began when on the way, behind a record of the future, %s', async (_what, status) => {
+    const vendor = logVendor('polling_link');
+    vendor.entries.push(...history, entry('future', noon + day, noon - 10 * day + 1));
+    let isBroken = false;
+    vendor.onAsk = ({ cursor, count, since }) => {
+      const isFirst = cursor === undefined && since !== undefined;
+      const breaks = !isBroken && (status === undefined ? isFirst : !isFirst && count >= 3);
+      isBroken ||= breaks;
+      if (isFirst) return storedSince(vendor, since, !breaks);
+      return breaks && status !== undefined ? { status } : undefined;
+    };
+
+    await runFor(vendor, 20, { start: { backMs: 30 * day } });
+
+    expect([vendor.ids().length, new Set(vendor.ids())]).toEqual([61, new Set([...names(60), 'future'])]);
+  });
+
+  it('is read from where reading began when the cursor is refused behind a record hours ahead of the others', async () => {
+    const vendor = logVendor('polling_link');
+    const stored = noon - 10 * day;
+    vendor.entries.push(entry('ahead', noon - 5 * day + 3 * hour, stored));
+    vendor.entries.push(...names(30).map((id, i) => entry(id, noon - 5 * day + i * 10 * minute, stored + i + 1)));
+    let isBroken = false;
+    vendor.onAsk = ({ cursor, count }) => {
+      if (isBroken || cursor === undefined || count < 3) return undefined;
+      isBroken = true;
+      return { status: 410 };
+    };
+
+    await runFor(vendor, 10, { start: { backMs: 30 * day } });
+
+    expect(vendor.ids()).toEqual(['ahead', ...names(30)]);
+  });
+});
+
+it('takes over a source whose windows lie in the future, from its last record on', async () => {
+  const vendor = logVendor('polling_link');
+  vendor.entries.push(...names(6).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+  await runFor(vendor, 1);
+  const { cursor: _cursor, ...live } = (await vendor.journal.checkpoint('s', 'live')) as Record<string, unknown>;
+  const ahead = { start: noon - day, until: noon + 6 * hour, from: noon + 6 * hour - 5 * minute, newest: noon - 25 * minute };
+  await vendor.journal.append({ source: 's', checkpoint: { name: 'live', value: { ...live, ...ahead } } });
+  vendor.entries.push(entry('mid', noon - 20 * minute, noon + minute), entry('new', noon + 5 * minute));
+
+  const status = await runFor(vendor, 10);
+
+  expect([vendor.ids(), status.state]).toEqual([[...names(6), 'mid', 'new'], 'idle']);
 });
