@@ -5,8 +5,8 @@ import { dayOf, withoutDetail } from './admit.ts';
 import { isFiltered, type SourceContext } from './context.ts';
 import { type Examining, examineAll } from './examine.ts';
 
-/** Polls in a row in which one record fails, while others do not, until it goes without its detail; and where nobody else shows that the vendor answers. */
-const [failuresBeside, failuresAlone] = [3, 20];
+/** Polls in which a record fails until it goes without its detail: while others are answered, alone after that, and where the vendor may be away. */
+const [failuresBeside, failuresOwn, failuresAlone] = [3, 5, 20];
 const almostOne = 0.999;
 /** Failures in a row after which the vendor is taken to be away. */
 const awayAfter = 3;
@@ -23,12 +23,20 @@ interface Wanted {
   readonly uid: string;
 }
 
+interface Failed extends Wanted {
+  readonly error: PenstockError;
+  /** Answers of the vendor in this poll before it failed. */
+  readonly answers: number;
+}
+
 /** Details of one source as far as they have come; one for the life of a reader. */
 class Details {
   readonly #reader: DetailReader;
   readonly #kept = new Map<string, RawRecord>();
   /** How much of what is borne a record has failed, by its uid. */
   readonly #failures = new Map<string, number>();
+  /** Records that failed while the vendor was there. */
+  readonly #own = new Set<string>();
 
   constructor(reader: DetailReader) {
     this.#reader = reader;
@@ -56,6 +64,7 @@ class Details {
     const byIndex = new Map([...full.keys()].map((index, i) => [index, examined[i]]));
     this.#kept.clear();
     this.#failures.clear();
+    this.#own.clear();
     return facts.map((one, index) => withDetail(one, byIndex.get(index)));
   }
 
@@ -73,39 +82,60 @@ class Details {
   /** Those that failed before come last: whether others answer decides about them. */
   async #askAll(wanted: readonly Wanted[], signal: AbortSignal): Promise<ReadonlyMap<number, RawRecord>> {
     const full = new Map<number, RawRecord>();
-    const failed: (Wanted & { readonly error: PenstockError })[] = [];
-    let inARow = 0;
+    const failed: Failed[] = [];
+    let [answers, inARow] = [0, 0];
     const order = wanted.toSorted((a, b) => (this.#failures.get(a.uid) ?? 0) - (this.#failures.get(b.uid) ?? 0));
     for (const one of order) {
-      if (inARow >= awayAfter && full.size === 0) break;
+      if (inARow >= awayAfter && answers === 0) break;
       try {
-        full.set(one.index, await this.#detailed(one, signal));
-        inARow = 0;
+        const { raw, isAnswer } = await this.#detailed(one, signal);
+        full.set(one.index, raw);
+        if (isAnswer) [answers, inARow] = [answers + 1, 0];
       } catch (error) {
         signal.throwIfAborted();
         const fault = asPenstockError(error);
         if (fault.code === 'PEN_SOURCE_REFUSED') throw fault;
         inARow += 1;
-        failed.push({ ...one, error: fault });
+        failed.push({ ...one, error: fault, answers });
       }
     }
-    // One that fails while others come is at fault itself; alone, it may be the vendor that is away.
-    const share = full.size > 0 ? 1 / failuresBeside : 1 / failuresAlone;
-    for (const { uid } of failed) this.#failures.set(uid, (this.#failures.get(uid) ?? 0) + share);
-    const waiting = failed.filter(({ uid }) => (this.#failures.get(uid) ?? 0) < almostOne);
-    const [first] = waiting;
-    if (first !== undefined) throw unavailable(first.error, waiting.length);
-    for (const { index, raw } of failed) full.set(index, labelled(raw));
+    const [first] = failed;
+    if (first === undefined) return full;
+    const without = order.filter(({ index }) => !full.has(index));
+    const waiting = this.#waiting(without, failed, answers);
+    if (waiting > 0) throw unavailable(first.error, waiting);
+    for (const { index, raw } of without) full.set(index, labelled(raw));
     return full;
   }
 
-  async #detailed({ raw, uid }: Wanted, signal: AbortSignal): Promise<RawRecord> {
+  /**
+   * How many of those without a detail are still waited for. One that fails while the vendor answers for others is at fault itself: when one is
+   * answered after it, or when it fails again. Else the vendor may be away, and that concerns those behind too, which were not asked for any more.
+   */
+  #waiting(without: readonly Wanted[], failed: readonly Failed[], answers: number): number {
+    for (const one of failed) if (answers > one.answers || (answers > 0 && this.#failures.has(one.uid))) this.#blame(one.uid);
+    for (const { uid } of without) {
+      const polls = !this.#own.has(uid) ? failuresAlone : answers > 0 ? failuresBeside : failuresOwn;
+      this.#failures.set(uid, (this.#failures.get(uid) ?? 0) + 1 / polls);
+    }
+    return without.filter(({ uid }) => (this.#failures.get(uid) ?? 0) < almostOne).length;
+  }
+
+  /** What it failed before, while the vendor was away, no longer counts. */
+  #blame(uid: string): void {
+    if (this.#own.has(uid)) return;
+    this.#own.add(uid);
+    this.#failures.delete(uid);
+  }
+
+  /** What an earlier poll was told shows nothing about the vendor of now. */
+  async #detailed({ raw, uid }: Wanted, signal: AbortSignal): Promise<{ readonly raw: RawRecord; readonly isAnswer: boolean }> {
     const kept = this.#kept.get(uid);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return { raw: kept, isAnswer: false };
     const detail = await this.#reader.ask(raw.value, uid, signal);
     const full = 'record' in detail ? { ...raw, value: detail.record } : labelled(raw);
     if (this.#kept.size < mostKept) this.#kept.set(uid, full);
-    return full;
+    return { raw: full, isAnswer: 'record' in detail || detail.isAnswer };
   }
 }
 

@@ -183,8 +183,8 @@ export interface WindowReader extends AsyncDisposable {
   readonly requestCount: number;
 }
 
-/** What became of the question for a record's detail: the record with it, or why it has none. */
-export type Detail = { readonly record: Json } | { readonly lack: string };
+/** What became of the question for a record's detail: the record with it, or why it has none; `isAnswer` is true where the vendor said so. */
+export type Detail = { readonly record: Json } | { readonly lack: string; readonly isAnswer: boolean };
 
 export interface DetailReader {
   /** Asks for the detail of a record. Rejects as a page does where asking again may help, and where the credential is refused. */

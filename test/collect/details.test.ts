@@ -20,10 +20,13 @@ const cursor: Values = {
 };
 
 type Answer = Partial<HttpResponse> & { readonly json?: unknown };
-const ids = ['a', 'b', 'c'];
+const abc = ['a', 'b', 'c'];
 
-/** A vendor with three records; `detail` answers for one of them, the n-th time that it is asked. */
-function listing(words: Values, detail: (id: string, times: number) => Answer | undefined, more: Record<string, unknown> = {}) {
+/** More members of records. */
+type More = Record<string, unknown> | ((id: string) => Record<string, unknown>);
+
+/** A vendor with these records, three unless said; `detail` answers for one of them, the n-th time that it is asked. */
+function listing(words: Values, detail: (id: string, times: number) => Answer | undefined, more: More = {}, ids = abc) {
   const clock = at(noon);
   const { journal, ...memory } = memoryJournal();
   const connector = vendorConnector(words, { auth: { bearer: '{{ options.token }}' } });
@@ -34,7 +37,13 @@ function listing(words: Values, detail: (id: string, times: number) => Answer | 
       const start = ids.indexOf(searchParams.get('after') ?? '') + 1;
       const time = new Date(noon - 30 * minute).toISOString();
       const isIn = !searchParams.has('from') || Date.parse(searchParams.get('from') ?? '') <= noon - 30 * minute;
-      return { json: { data: isIn ? ids.slice(start).map((id) => ({ id, time, action: 'read', ...more })) : [] } };
+      return {
+        json: {
+          data: isIn
+            ? ids.slice(start).map((id) => ({ id, time, action: 'read', ...(typeof more === 'function' ? more(id) : more) }))
+            : [],
+        },
+      };
     }
     const id = pathname.split('/').at(-1) ?? '';
     asked.push(id);
@@ -70,7 +79,9 @@ function listing(words: Values, detail: (id: string, times: number) => Answer | 
   return { run, stored, asked, sent, clock };
 }
 
-const whole = ids.map((id) => [id, `user-${id}`]);
+const sorted = (rows: unknown[][]): unknown[][] => rows.toSorted(([a], [b]) => String(a).localeCompare(String(b)));
+
+const whole = abc.map((id) => [id, `user-${id}`]);
 
 describe.each([
   ['windows', windows],
@@ -85,7 +96,7 @@ describe.each([
     await vendor.run(10);
 
     expect(vendor.stored()).toEqual(whole);
-    expect(vendor.asked).toEqual(ids);
+    expect(vendor.asked).toEqual(abc);
   });
 
   it('stand in a member of their own where the connector says so', async () => {
@@ -143,7 +154,57 @@ describe.each([
 
     await vendor.run(6 * 60);
 
-    expect(vendor.stored()).toEqual(ids.map((id) => [id, undefined, 'without_detail']));
+    expect(vendor.stored()).toEqual(abc.map((id) => [id, undefined, 'without_detail']));
+  });
+
+  it('that are away from the middle of a page on are waited for, whatever came before', async () => {
+    const isAway = (id: string): boolean => id !== 'a' && vendor.clock.now() < noon + 20 * minute;
+    const vendor = listing(details, (id) => (isAway(id) ? { status: 503 } : undefined));
+
+    const { state } = await vendor.run(15);
+    const before = vendor.stored();
+    await vendor.run(45);
+
+    expect([state, before, sorted(vendor.stored())]).toEqual(['failing', [], whole]);
+  });
+
+  it('that are away are waited for also beside records that have no address for one', async () => {
+    const address = { ...words, 'details.url': 'https://api.example.com/v1/logs/{{ record.ref }}' };
+    const isAway = (): boolean => vendor.clock.now() < noon + 20 * minute;
+    const vendor = listing(
+      address,
+      () => (isAway() ? { status: 503 } : undefined),
+      (id) => ({ ref: id === 'a' ? null : id }),
+    );
+
+    const { state } = await vendor.run(15);
+    const before = vendor.stored();
+    await vendor.run(45);
+
+    expect([state, before]).toEqual(['failing', []]);
+    expect(sorted(vendor.stored())).toEqual([['a', undefined, 'without_detail'], ...whole.slice(1)]);
+  });
+
+  it('that fail once more when the vendor is back are asked for again', async () => {
+    const isBack = (): boolean => vendor.clock.now() > noon + 15 * minute;
+    let left = 5;
+    const vendor = listing(details, (id) => {
+      if (!isBack()) return { status: 503 };
+      return id === 'b' && left-- > 0 ? { status: 500 } : undefined;
+    });
+
+    await vendor.run(60);
+
+    expect(sorted(vendor.stored())).toEqual(whole);
+  });
+
+  it('that are given up for want of a vendor leave records that say so, asked for or not', async () => {
+    const many = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const vendor = listing(details, () => ({ status: 503 }), {}, many);
+
+    await vendor.run(6 * 60);
+
+    expect(vendor.stored()).toEqual(many.map((id) => [id, undefined, 'without_detail']));
   });
 
   it('hold the source when the credential may read none of them', async () => {
@@ -175,7 +236,7 @@ describe.each([
 
     expect([state, vendor.asked]).toEqual(['idle', []]);
     expect([...new Set(vendor.sent.map(({ url: { origin } }) => origin))]).toEqual(['https://api.example.com']);
-    expect(vendor.stored()).toEqual(ids.map((id) => [id, undefined, 'without_detail']));
+    expect(vendor.stored()).toEqual(abc.map((id) => [id, undefined, 'without_detail']));
   });
 
   it('are asked for with the credential where a link of the record leads to', async () => {
@@ -195,7 +256,7 @@ describe.each([
 
     await vendor.run(2);
 
-    expect(vendor.stored()).toEqual(ids.map((id) => [id, undefined, 'without_detail']));
+    expect(vendor.stored()).toEqual(abc.map((id) => [id, undefined, 'without_detail']));
   });
 
   it('come no faster than their rate', async () => {

@@ -45,7 +45,7 @@ export function compileDetails(spec: DetailsSpec): DetailsPlan {
         };
       } catch (error) {
         if (!(error instanceof PenstockError)) throw error;
-        return { lack: error.message };
+        return { lack: error.message, isAnswer: false };
       }
     },
     merge(record, reply) {
@@ -100,17 +100,17 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
     async ask(record, uid, signal) {
       const request = plan.request(record, list, options, secrets());
       if ('lack' in request) return request;
-      if (!('url' in request)) return { lack: 'the record names no address of its detail' };
+      if (!('url' in request)) return { lack: 'the record names no address of its detail', isAnswer: false };
       await wait(signal);
       try {
         const merged = plan.merge(record, await ask(request, signal));
         hasAnswered = true;
-        return merged === undefined ? { lack: 'the answer holds no detail' } : { record: merged };
+        return merged === undefined ? { lack: 'the answer holds no detail', isAnswer: true } : { record: merged };
       } catch (error) {
         // Behind the list's first page a refusal is that of a place: this record's.
         if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED') throw error;
         if (error.status === 403) refused.add(uid);
-        if (hasAnswered || refused.size < refusedAtAll) return { lack: error.message };
+        if (hasAnswered || refused.size < refusedAtAll) return { lack: error.message, isAnswer: true };
         throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
           status: 403,
           cause: error,
