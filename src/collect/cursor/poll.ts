@@ -122,17 +122,32 @@ class CursorPoll {
   /** Asks for the page at the cursor, or for the first one again where the vendor takes the cursor no more. */
   async #ask(live: CursorCheckpoint): Promise<Asked> {
     const { place } = live.cursor;
-    if (place === null) return this.#askFirst(live);
+    if (place === null) return this.#begin(await this.#askFirst(live));
+    const atCursor = await this.#askAt(live, place);
+    if ('page' in atCursor) return atCursor;
+    // Until the first page has come, the cursor stays: it may be the vendor that is away.
+    const first = await this.#askFirst(begunAgain(this.#context, live, this.#reader));
+    // The vendor is there now, and may take the cursor: what showed up late lies behind that alone.
+    const oncemore = await this.#askAt(live, place);
+    if ('page' in oncemore) return oncemore;
+    await tellBegunAgain(this.#context, first.live, this.#reader, oncemore.refused);
+    return this.#begin(first);
+  }
+
+  /** The page at the cursor, or why the vendor does not take it. */
+  async #askAt(live: CursorCheckpoint, state: PageState): Promise<Asked | { readonly refused: unknown }> {
     const began = vendorNow(this.#context);
     try {
-      return { live, began, page: await this.#page({ state: place }) };
+      return { live, began, page: await this.#page({ state }) };
     } catch (error) {
-      if (!isCursorAtFault(this.#context, error)) throw error;
-      // Until the first page has come, the cursor stays: it may be the vendor that is away.
-      const asked = await this.#askFirst(begunAgain(this.#context, live, this.#reader));
-      await tellBegunAgain(this.#context, asked.live, this.#reader, error);
-      return asked;
+      if (isCursorAtFault(this.#context, error)) return { refused: error };
+      throw error;
     }
+  }
+
+  #begin(first: Asked): Asked {
+    this.#isFromStart = true;
+    return first;
   }
 
   async #askFirst(live: CursorCheckpoint): Promise<Asked> {
@@ -142,7 +157,6 @@ class CursorPoll {
     const moved = await following(this.#context, live);
     // The first answer told that our clock is ahead: what the vendor writes from now on would lie before the start.
     if (moved !== live) return this.#askFirst({ ...moved, cursor: { place: null, from: moved.start, isCaughtUp: false } });
-    this.#isFromStart = true;
     // Also where the log was read to its end before, but without a place to go on from.
     if (request.atEnd !== true) return { began, page, live: { ...live, cursor: { ...live.cursor, isCaughtUp: false } } };
     return { page, began, live: { ...live, start: began, until: began, cursor: { ...live.cursor, from: began } } };

@@ -273,6 +273,59 @@ it.each(refusals)(
   },
 );
 
+describe('a cursor that the vendor takes again', () => {
+  const opened = async (): Promise<ReturnType<typeof logVendor>> => {
+    const vendor = logVendor('polling_link');
+    vendor.entries.push(...names(5).map((id, i) => entry(id, noon - 30 * minute + i * minute)), entry('z', noon));
+    await runFor(vendor, 3);
+    vendor.entries.push(entry('late', noon - hour, noon + 3 * minute + 1), entry('new', noon + 3 * minute + 2));
+    return vendor;
+  };
+
+  it.each([404, 410, 400])('is gone on from where it was answered with %d once', async (status) => {
+    const vendor = await opened();
+    let isOver = false;
+    vendor.onAsk = ({ cursor }) => {
+      if (isOver || cursor === undefined) return undefined;
+      isOver = true;
+      return { status };
+    };
+
+    const { warnings } = await runFor(vendor, 5);
+
+    expect([vendor.ids(), warnings, vendor.said(lost)]).toEqual([[...names(5), 'z', 'late', 'new'], [], 0]);
+  });
+
+  it.each([503, 500, 404])('is gone on from where the vendor comes back (from %d) before the first request', async (status) => {
+    const vendor = await opened();
+    let [isBack, atCursor] = [false, 0];
+    vendor.onAsk = ({ cursor }) => {
+      if (cursor !== undefined) atCursor += 1;
+      isBack ||= cursor === undefined && (status === 404 || atCursor > 9);
+      return isBack ? undefined : { status };
+    };
+
+    const shown = await runFor(vendor, 40);
+
+    expect([vendor.ids(), shown.state, vendor.said(lost)]).toEqual([[...names(5), 'z', 'late', 'new'], 'idle', 0]);
+  });
+
+  it.each([401, 429])('stays where asking once more is answered with %d', async (status) => {
+    const vendor = await opened();
+    let asked = 0;
+    vendor.onAsk = ({ cursor }) => {
+      if (cursor === undefined || asked > 1) return undefined;
+      asked += 1;
+      return { status: asked === 1 ? 404 : status, headers: { 'retry-after': '60' } };
+    };
+
+    await runFor(vendor, 10);
+    await runFor(vendor, 10);
+
+    expect([vendor.ids(), vendor.said(lost)]).toEqual([[...names(5), 'z', 'late', 'new'], 0]);
+  });
+});
+
 it('waits as long as it is told to, at the same cursor', async () => {
   const vendor = logVendor('position');
   vendor.entries.push(...names(4).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
