@@ -33,17 +33,24 @@ export async function checkTogether(named: Named, context: LoadContext, files: P
   await refuseSharing(targets, 'writes the same file as', 'give every sink its own path', context, files);
 }
 
-/** What several processes on one journal would do to each other's files. */
-function checkReplicas({ sources, sinks }: Named, { doc, faults, warnings }: LoadContext): void {
-  const file = isObject(doc.value) ? doc.value : {};
+/** What several processes on one journal would do to each other, or could not do for each other. */
+function checkReplicas({ sources, sinks }: Named, context: LoadContext): void {
+  const file = isObject(context.doc.value) ? context.doc.value : {};
   if (!isObject(file['journal']) || file['journal']['url'] === undefined) return;
-  const written = (block: 'sources' | 'sinks', name: string, option: string): unknown => {
-    const blocks = file[block];
-    const own = isObject(blocks) ? blocks[name] : undefined;
-    return isObject(own) ? own[option] : undefined;
-  };
+  checkReplicaSinks(sinks, context);
+  checkReplicaSources(sources, context);
+}
+
+function writtenIn({ doc }: LoadContext, block: 'sources' | 'sinks', name: string, option: string): unknown {
+  const blocks = isObject(doc.value) ? doc.value[block] : undefined;
+  const own = isObject(blocks) ? blocks[name] : undefined;
+  return isObject(own) ? own[option] : undefined;
+}
+
+function checkReplicaSinks(sinks: readonly SinkConfig[], context: LoadContext): void {
+  const { doc, faults, warnings } = context;
   for (const { name, type } of sinks) {
-    const path = written('sinks', name, 'path');
+    const path = writtenIn(context, 'sinks', name, 'path');
     if (type === 'file' && typeof path === 'string' && !path.includes('${replica}'))
       faults.push(
         doc.fault(
@@ -62,8 +69,21 @@ function checkReplicas({ sources, sinks }: Named, { doc, faults, warnings }: Loa
         ),
       );
   }
-  for (const { name, connector } of sources)
-    if (connector.kind === 'csv_directory' && written('sources', name, 'shared') !== true)
+}
+
+function checkReplicaSources(sources: readonly SourceConfig[], context: LoadContext): void {
+  const { doc, faults } = context;
+  for (const { name, connector } of sources) {
+    if (connector.keepsTokens === true)
+      faults.push(
+        doc.fault(
+          ['sources', name],
+          'a refresh token that its issuer replaces is kept on one machine, and no other replica could go on with it',
+          'read this source with a Penstock of its own that keeps its journal in a file, or let its connector authenticate another way',
+          'key',
+        ),
+      );
+    if (connector.kind === 'csv_directory' && writtenIn(context, 'sources', name, 'shared') !== true)
       faults.push(
         doc.fault(
           ['sources', name],
@@ -72,6 +92,7 @@ function checkReplicas({ sources, sinks }: Named, { doc, faults, warnings }: Loa
           'key',
         ),
       );
+  }
 }
 
 function checkRoutes({ sourceNames, sources, sinks, sinkNames }: Named, { doc, faults, warnings }: LoadContext): void {

@@ -51,6 +51,7 @@ function compile(bundle: Bundle, text: string, origin: string): Connector {
     origin,
     options: optionsSchema(spec.options),
     kind: spec.read.kind,
+    keepsTokens: spec.auth?.oauth2_refresh_token !== undefined,
     defaults: readDefaults(spec),
     records: compileRecordRules(spec.record, table.spec.source),
     mapper,

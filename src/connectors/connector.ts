@@ -18,6 +18,8 @@ export interface Connector {
   /** JSON Schema of `options:` with defaults; `secret: true` and `identity: true` mark properties. */
   readonly options: Json;
   readonly kind: Reader['kind'];
+  /** True where refresh tokens are kept on the machine that got them: no other one can go on. */
+  readonly keepsTokens?: boolean;
   readonly defaults: ReadDefaults;
   readonly records: RecordRules;
   readonly mapper: Mapper;
@@ -140,7 +142,6 @@ export interface RecordFacts {
   isSelfMade(userAgent: string): boolean;
 }
 
-/** How a source is read. */
 export type Reader = WindowReader | CursorReader | DirectoryReader | StreamReader;
 
 /** A place in a walk over pages; plain JSON, no secret and no origin. */
@@ -206,13 +207,12 @@ export interface CursorPage extends Page {
   readonly more?: boolean | undefined;
 }
 
-export interface CursorRequest {
+export interface CursorRequest extends Pick<PageRequest, 'limit'> {
   /** The cursor; null where reading begins. */
   readonly state: PageState | null;
   /** Where reading begins, milliseconds; undefined: at the oldest that the vendor has. `atEnd`: at the end of the log, where the connector says how. */
   readonly from?: number | undefined;
   readonly atEnd?: boolean;
-  readonly limit?: number;
 }
 
 /** An API that goes on from a cursor. `page` rejects as {@link WindowReader} does. */

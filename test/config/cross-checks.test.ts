@@ -54,6 +54,20 @@ it('lets replicas read a directory only where all of them see it', async () => {
   expect([await refused(''), await refused(', shared: false'), await refused(', shared: true')]).toEqual([1, 1, 0]);
 });
 
+it('refuses replicas a source whose refresh tokens are kept on one machine', async () => {
+  const sources = (connector: string): string => `sources: { logs: { connector: ${connector}, options: { org_id: a } } }`;
+  const keeping: LoadConnector = (name) => Promise.resolve(fakeConnector(name, { keepsTokens: name === 'rotating' }));
+  const refused = async (connector: string, journal: string): Promise<string[]> =>
+    (
+      await faultsOf(sharing(journal, `${sources(connector)}\nsinks: { a: { type: stdout } }`), { loadConnector: keeping })
+    ).filter((line) => line.includes('refresh token'));
+
+  expect([await refused('vendor', `url: "${url}"`), await refused('rotating', 'keep: 1d')]).toEqual([[], []]);
+  expect(await refused('rotating', `url: "${url}"`)).toEqual([
+    expect.stringContaining('(sources.logs): a refresh token that its issuer replaces is kept on one machine'),
+  ]);
+});
+
 it('lets ${replica} stand for the name of this process, which is no secret', async () => {
   const yaml = 'replica: { name: one }\nsinks: { a: { type: file, path: "/tmp/out-${replica}.ndjson" } }';
 

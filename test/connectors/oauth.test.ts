@@ -121,6 +121,16 @@ describe('a refresh token', () => {
     expect([[...store.kept.values()], proofs]).toEqual([['r1'], ['Bearer a1']]);
   });
 
+  it('binds a source to the machine that keeps it, as no other grant does', () => {
+    const others = { oauth2_client_credentials: { token_url: tokenUrl, client_id: 'id', client_secret: 'cs' } };
+
+    expect([auth, others, undefined].map((grant) => vendorConnector({}, { auth: grant }).keepsTokens)).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
   it('is not used twice, by another process neither', async () => {
     const store = memoryStore();
     const spent = new Set<string>();
