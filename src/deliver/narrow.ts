@@ -17,6 +17,8 @@ const lowerOdds = 1e4;
 const mostCopies = 10;
 const mostCopiesOfNamed = 4;
 const fewestReached = 3;
+// A receiver that fails more often than once in so many passes loses more than one event.
+const fewPasses = 4;
 /** Code of a dead letter that goes again by itself once the receiver took another event. */
 export const untilOthersCode = 'not_taken_alone';
 const tooLargeCode = /413|too_large/;
@@ -78,14 +80,20 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
   const isProven = batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures);
-  if (!isProven && !(wasReached && isExhausted(context, batch))) return decision;
+  if (!isProven && !(wasReached && isExhausted(context, batch, use))) return decision;
   if (isProven) context.limits.blame(use.endpoint, batch.bytes);
-  return { ...decision, again: [], uncertain: [], failure: undefined, refused: [refusalOf(context, batch, failure)] };
+  return {
+    ...decision,
+    again: [],
+    uncertain: [],
+    failure: undefined,
+    refused: [refusalOf(context, batch, failure, isProven || isOdd(context, batch, use))],
+  };
 }
 
-/** Why a single event is given up: for good where others were taken between its failures, or when it was given up before. */
-function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure): Refusal {
-  const isForGood = batch.isConspicuous || batch.prepared.some(({ open }) => open.isLetter);
+/** Why a single event is given up: for good where it shows to be the cause, or when it was given up before. */
+function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isCulprit: boolean): Refusal {
+  const isForGood = isCulprit || batch.prepared.some(({ open }) => open.isLetter);
   if (!isForGood) context.suspects.wait();
   const times = copiesBefore(context, batch) + batch.failures;
   const meanwhile = batch.isConspicuous ? 'other events were taken' : 'the receiver answered everything else';
@@ -120,7 +128,10 @@ const copiesOf = ({ surprises, failures }: Batch): number => surprises + failure
 const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
 
 /** True when it was sent as often as may be, the receiver having been reached between. */
-function isExhausted(context: LoopContext, batch: Batch): boolean {
+function isExhausted(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+  // Others fail, too: it is no worse off than they are, and nothing bounds what a network loses.
+  const { failed, passed } = othersSince(context, batch, use);
+  if (failed > passed / fewPasses) return false;
   const before = copiesBefore(context, batch);
   const fewest = batch.isNamed || before > 0 ? 1 : fewestReached;
   return before + copiesOf(batch) >= mostCopiesOf(batch) && batch.reached >= fewest;
@@ -130,12 +141,28 @@ function isExhausted(context: LoopContext, batch: Batch): boolean {
  * True when the event is the cause if it failed so often, and not a receiver that fails with others, too: compares how likely all that
  * happened since its first failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
  */
-function isCause({ endpoints }: LoopContext, batch: Batch, use: EndpointUse, failures: number): boolean {
+function isCause(context: LoopContext, batch: Batch, use: EndpointUse, failures: number): boolean {
+  const { failed, passed } = othersSince(context, batch, use);
+  return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
+}
+
+/** True when others were taken between its failures, and none of them failed; what an earlier process saw of others is not known. */
+function isOdd(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+  return batch.isConspicuous && copiesBefore(context, batch) === 0 && othersSince(context, batch, use).failed === 0;
+}
+
+/** What became of others at the endpoint since the batch first failed there. */
+function othersSince(
+  { endpoints }: LoopContext,
+  batch: Batch,
+  use: EndpointUse,
+): { readonly failed: number; readonly passed: number } {
   const since = batch.failedAt.get(use.endpoint)?.first;
   const record = endpoints.recordOf(use);
-  const failed = Math.max(0, record.failed - (since?.failed ?? 0) - batch.surprises);
-  const passed = record.passed - (since?.passed ?? 0);
-  return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
+  return {
+    failed: Math.max(0, record.failed - (since?.failed ?? 0) - batch.surprises),
+    passed: record.passed - (since?.passed ?? 0),
+  };
 }
 
 /** Of so many failures and passes, at the rate that makes them likeliest. */
