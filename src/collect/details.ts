@@ -109,12 +109,12 @@ class Details {
   }
 
   /**
-   * How many of those without a detail are still waited for. One that fails while the vendor answers for others is at fault itself: when one is
-   * answered after it, or when it fails again. Else the vendor may be away, and that concerns those behind too, which were not asked for any more.
+   * How many of those without a detail are still waited for, those among them that were not asked for any more. One that fails while the vendor
+   * answers for others is at fault itself: when one is answered after it, or when it fails again. Else the vendor may be away.
    */
   #waiting(without: readonly Wanted[], failed: readonly Failed[], answers: number): number {
     for (const one of failed) if (answers > one.answers || (answers > 0 && this.#failures.has(one.uid))) this.#blame(one.uid);
-    for (const { uid } of without) {
+    for (const { uid } of failed) {
       const polls = !this.#own.has(uid) ? failuresAlone : answers > 0 ? failuresBeside : failuresOwn;
       this.#failures.set(uid, (this.#failures.get(uid) ?? 0) + 1 / polls);
     }

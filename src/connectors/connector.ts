@@ -156,6 +156,8 @@ export interface Page {
   readonly next: PageState | null;
   /** Records of the vendor, where they became more events. */
   readonly count?: number;
+  /** The group that they are from; another may show the same ones. */
+  readonly group?: string;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
   /** True for a last page that holds as many records as the vendor sends at most. */

@@ -48,10 +48,11 @@ function organizations(
   rows: Row[],
   answer: (url: URL, count: number) => Answer | undefined = () => undefined,
   more: Values = {},
+  grouping: Values = groups,
 ) {
   const clock = at(noon);
   const { journal, ...memory } = memoryJournal();
-  const connector = vendorConnector({ ...groups, ...pagings[paging], ...more });
+  const connector = vendorConnector({ ...grouping, ...pagings[paging], ...more });
   const asked: URL[] = [];
   const usual = ({ pathname, searchParams: query }: URL): Answer => {
     const skip = Number(query.get('skip') ?? 0);
@@ -200,5 +201,40 @@ describe('records of groups', () => {
 
     expect([state, vendor.stored()]).toEqual(['idle', ['acme x']]);
     expect(vendor.asked.filter(({ pathname }) => pathname === '/v1/events/x')).toHaveLength(1);
+  });
+});
+
+describe.each(names)('a record that two groups show, paged by %s,', (paging) => {
+  const twice = ['acme', 'beta', 'core'].flatMap((org) =>
+    ['x', 'y', 'z'].map((id, n) => ({ org, id, time: noon - 30 * minute + n * 1000 })),
+  );
+  const bare = Object.fromEntries(Object.entries(groups).filter(([name]) => name !== 'groups.into'));
+
+  it('is stored once, and no loop', async () => {
+    const vendor = organizations(paging, ['acme', 'beta', 'core'], twice, undefined, {}, bare);
+
+    const { state, last_error } = await vendor.run(10);
+
+    expect([state, last_error]).toEqual(['idle', undefined]);
+    expect(vendor.stored()).toEqual(['x', 'y', 'z'].map((id) => `undefined ${id}`));
+  });
+
+  it('ends no loop of one group', async () => {
+    const vendor = organizations(
+      paging,
+      ['acme', 'beta'],
+      [],
+      ({ pathname }, count) => {
+        const row = { id: 'x', time: new Date(noon - 30 * minute).toISOString() };
+        const json = { data: [row], total: 1000, next: `n${count}`, link: `?n=${count}` };
+        return pathname.endsWith('/logs') ? { json } : undefined;
+      },
+      {},
+      bare,
+    );
+
+    const { last_error } = await vendor.run(10);
+
+    expect(last_error?.code).toMatch(/^PEN_(PAGE_LOOP|WINDOW_TOO_LARGE)$/);
   });
 });

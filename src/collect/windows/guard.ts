@@ -37,10 +37,10 @@ export class PageGuard {
   }
 
   /** Throws PEN_PAGE_LOOP when the page or its successor's place came before; `facts` are without the numbers of equal rows. */
-  refuseLoop({ next }: Page, facts: readonly RecordFacts[], state: PageState | null = null): void {
+  refuseLoop({ next, group = '' }: Page, facts: readonly RecordFacts[], state: PageState | null = null): void {
     // An empty page repeats nothing: some vendors send several, each with another token.
     if (facts.length > 0 && !this.#isFullOfOneRow(facts))
-      once(this.#pages, facts.map(({ uid, fingerprint }) => uid + fingerprint).join(), 'sent the same page', state);
+      once(this.#pages, [group, ...facts.map(({ uid, fingerprint }) => uid + fingerprint)].join(), 'sent the same page', state);
     this.#largest = Math.max(this.#largest, facts.length);
     if (next !== null) once(this.#places, placeOf(next), `named the same next page (by ${next.kind})`);
   }

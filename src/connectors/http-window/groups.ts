@@ -53,7 +53,8 @@ export class Groups {
   }
 
   #placed(page: Page, group: Group, at: Pick<Place, 'state' | 'isCut'> & { readonly next: Group | undefined }): Page {
-    const { total, mayBeCut, next: inner, ...rest } = page;
+    const { total, mayBeCut, next: inner, ...plain } = page;
+    const rest = { ...plain, group: group.id };
     const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + (page.count ?? page.records.length);
     const lacks = inner === null && (mayBeCut === true || (total !== undefined && at.state?.kind !== 'token' && read < total));
     const isCut = at.isCut || lacks;
