@@ -82,12 +82,7 @@ export interface ReaderDeps {
   readonly budget: (key: string, state: BudgetNews) => void;
 }
 
-export interface BudgetNews {
-  readonly remaining?: number;
-  readonly limit?: number;
-  readonly resetMs?: number;
-  readonly pauseMs?: number;
-}
+export type BudgetNews = Readonly<Partial<Record<'remaining' | 'limit' | 'resetMs' | 'pauseMs', number>>>;
 
 /** One record as the vendor sent it. */
 export interface RawRecord {
@@ -136,7 +131,6 @@ export interface RecordFacts {
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;
   readonly unreadable?: string;
-  /** Labels of its event. */
   readonly labels?: readonly string[];
   /** True when our own request made it: action and User-Agent match. */
   isSelfMade(userAgent: string): boolean;
