@@ -31,11 +31,15 @@ interface DaemonSettings {
   readonly log: Log;
   /** How long to wait for another daemon to release the journal, milliseconds. */
   readonly lockWaitMs: number;
+  /** Gives up while a database that is silent holds up the start. */
+  readonly signal?: AbortSignal;
 }
 
 const logWaitingMs = 1000;
 const waitingForFile = 'waiting for another daemon to release the journal';
 const waitingForDatabase = 'waiting for the database of the journal to answer';
+/** What a database that is silent may add to a start or an end that was asked for. */
+const silentDatabaseMs = 3_000;
 const shortestSilenceMs = 3_000;
 const longestSilenceMs = 60_000;
 const silencePerSourceMs = 20;
@@ -47,7 +51,7 @@ async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log):
   for (const what of [repaired, ...warnings]) if (what !== undefined) log.warn({ data_dir }, what);
 }
 
-async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings): Promise<Journal> {
+async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings, cutOff: AbortSignal): Promise<Journal> {
   if (config.journal.database !== undefined) await prepareDataDir(config, seams, log);
   using _waiting = seams.clock.timer(logWaitingMs, () =>
     log.warn(
@@ -55,7 +59,12 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
       config.journal.database === undefined ? waitingForFile : waitingForDatabase,
     ),
   );
-  const journal = await openConfiguredJournal(config, { seams, log, lockWaitMs });
+  const journal = await openConfiguredJournal(config, {
+    seams,
+    log,
+    lockWaitMs,
+    ...(config.journal.database !== undefined && { signal: cutOff }),
+  });
   return withPageCache(journal, pageCacheBytes);
 }
 
@@ -68,12 +77,24 @@ async function cancelOldReloads(journal: Journal, replica: string): Promise<void
     if (kind === 'reload' && isOwn(args)) await journal.updateJob(id, { state: 'cancelled', error });
 }
 
+/** A moment after a stop is asked for while nothing runs yet, whatever the start waits for is cut off. */
+function cutOffAtStop({ seams, signal }: DaemonSettings, cutOff: AbortController): Disposable {
+  const stack = new DisposableStack();
+  const onStop = (): void => void stack.use(seams.clock.timer(silentDatabaseMs, () => cutOff.abort()));
+  if (signal?.aborted === true) onStop();
+  signal?.addEventListener('abort', onStop, { once: true });
+  stack.defer(() => signal?.removeEventListener('abort', onStop));
+  return stack;
+}
+
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
 export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   const { config, seams, log } = settings;
+  const cutOff = new AbortController();
+  using _opening = cutOffAtStop(settings, cutOff);
   await using opening = new AsyncDisposableStack();
   const measures = new Measures(seams.clock);
-  const journal = measures.timed(opening.use(await openOwnJournal(settings)));
+  const journal = measures.timed(opening.use(await openOwnJournal(settings, cutOff.signal)));
   await cancelOldReloads(journal, config.replica.name);
   const userAgent = await userAgentOf(journal, seams);
   const runtime = new LiveRuntime(config, journal, {
@@ -85,7 +106,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   });
   const report = await runtime.register();
   logRegistration(report, log);
-  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures);
+  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures, cutOff);
 }
 
 /** The replica that tells what all of them share, so that a sum over the replicas counts it once. */
@@ -101,6 +122,7 @@ export class Daemon implements AsyncDisposable {
   readonly #measures: Measures;
   readonly #activity: Activity;
   readonly #open: AsyncDisposableStack;
+  readonly #cutOff: AbortController;
   #jobs: JobRunner | undefined;
   #watching: AsyncDisposable | undefined;
   #word: Disposable | undefined;
@@ -112,6 +134,7 @@ export class Daemon implements AsyncDisposable {
     runtime: LiveRuntime,
     open: AsyncDisposableStack,
     measures = new Measures(runtime.seams.clock),
+    cutOff = new AbortController(),
   ) {
     this.#configuration = configuration;
     this.runtime = runtime;
@@ -121,6 +144,7 @@ export class Daemon implements AsyncDisposable {
     const waitingSinks = () => configuration.current.sinks.filter(({ whenFull }) => whenFull === 'wait').map(({ name }) => name);
     this.#activity = new Activity({ journal, seams, log, waitingSinks });
     this.#open = open;
+    this.#cutOff = cutOff;
   }
 
   /** Starts every loop, the job runner and the admin server; resolves when all of them run. */
@@ -204,16 +228,24 @@ export class Daemon implements AsyncDisposable {
     return this.#stopped;
   }
 
+  /** Waits for no answer of a database any more: others go on when they have heard nothing for a lease. */
+  cutOff(): void {
+    this.#cutOff.abort();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
   async #close(): Promise<void> {
+    const { shutdownTimeoutMs } = this.#configuration.current;
+    using _limit = this.runtime.seams.clock.timer(shutdownTimeoutMs + silentDatabaseMs, () => this.cutOff());
     this.#word?.[Symbol.dispose]();
     await this.#watching?.[Symbol.asyncDispose]();
     await this.#jobs?.[Symbol.asyncDispose]();
     await this.#configuration.close();
-    await this.runtime.stop(this.#configuration.current.shutdownTimeoutMs);
+    // What is delivered after the database was cut off is in no journal.
+    await this.runtime.stop(this.#cutOff.signal.aborted ? 0 : shutdownTimeoutMs);
     await this.#open.disposeAsync();
   }
 

@@ -74,13 +74,20 @@ async function reloadAtEach(hangUps: HangUps, daemon: Daemon, stop: AbortSignal)
 // First polls are over by then.
 const startedMs = 2000;
 
+async function stopped(daemon: Daemon, { now }: Signals): Promise<void> {
+  const cutOff = (): void => daemon.cutOff();
+  if (now.aborted) cutOff();
+  now.addEventListener('abort', cutOff, { once: true });
+  await Promise.race([daemon.stop(), aborted(now)]);
+}
+
 /** Runs until a signal, and reloads at each SIGHUP. Resolves when everything is checkpointed, or at the second signal. */
 export async function runUntilStopped(daemon: Daemon, signals: Signals, hangUps?: HangUps): Promise<void> {
   await daemon.start();
   using _started = daemon.runtime.seams.clock.timer(startedMs, collectGarbage);
   if (hangUps !== undefined) void reloadAtEach(hangUps, daemon, signals.stop);
   await aborted(signals.stop);
-  await Promise.race([daemon.stop(), aborted(signals.now)]);
+  await stopped(daemon, signals);
 }
 
 export interface OnceReport {
@@ -120,6 +127,6 @@ export async function runOnce(daemon: Daemon, signals: Signals, timeoutMs: numbe
     return [[loop.name, loop.status().pending] as const];
   });
   const pending = (await Promise.all(drains)).flat();
-  await Promise.race([daemon.stop(), aborted(signals.now)]);
+  await stopped(daemon, signals);
   return { failed: Object.fromEntries(failed), pending: Object.fromEntries(pending) };
 }

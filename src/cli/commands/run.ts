@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { PenstockError } from '../../base/errors.ts';
 import { logWarnings } from '../../daemon/configuration.ts';
-import { openDaemon } from '../../daemon/daemon.ts';
+import { type Daemon, openDaemon } from '../../daemon/daemon.ts';
 import { catchSignals, HangUps, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption } from '../arguments.ts';
@@ -20,13 +21,27 @@ function reportOnce(report: OnceReport, { output }: CommandContext): 0 | 1 {
   return Object.keys(report.failed).length + Object.keys(report.pending).length === 0 ? 0 : 1;
 }
 
+/** Undefined where a stop was asked for before the database answered. */
+async function open(settings: Parameters<typeof openDaemon>[0], stop: AbortSignal): Promise<Daemon | undefined> {
+  try {
+    return await openDaemon({ ...settings, signal: stop });
+  } catch (error) {
+    if (stop.aborted && error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE') return undefined;
+    throw error;
+  }
+}
+
 async function run(options: RunOptions, context: CommandContext): Promise<void> {
   const config = await readConfig(options.config, context.seams);
   const log = await daemonLog(config);
   logWarnings(config, log);
   using signals = catchSignals(log);
   using hangUps = new HangUps();
-  await using daemon = await openDaemon({ config, seams: context.seams, log, lockWaitMs });
+  await using daemon = await open({ config, seams: context.seams, log, lockWaitMs }, signals.stop);
+  if (daemon === undefined) {
+    log.info('penstock stopped');
+    return;
+  }
   log.info(
     { config: options.config, sources: config.sources.length, sinks: config.sinks.length, data_dir: config.data_dir },
     'penstock started',

@@ -41,5 +41,6 @@ export interface JournalOptions {
   readonly role?: 'worker' | 'observer';
   /** How long to wait for a process that stands in the way, or for an engine that does not answer, milliseconds. */
   readonly lockWaitMs?: number;
+  /** Ends the wait for a process that stands in the way; a database is cut off, also later: every call rejects at once from then on. */
   readonly signal?: AbortSignal;
 }

@@ -1,6 +1,7 @@
 // Connections to PostgreSQL. Nothing is left in a session between two statements or transactions, and no statement has a name, so that a
 // pooler may hand every transaction to another connection.
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import type { PostgresEngine } from '../contract/open.ts';
@@ -34,10 +35,12 @@ export class Database implements Sql {
   readonly #leaseMs: number;
   readonly #ca: (() => Promise<string>) | undefined;
   readonly #tls: ClientConfig['ssl'];
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
 
   constructor(options: DatabaseOptions) {
     const { schema, connections, leaseMs, ca } = options;
-    const config = clientConfig(options);
+    const config = { ...clientConfig(options), stream: () => this.#newSocket() };
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
@@ -74,8 +77,23 @@ export class Database implements Sql {
     return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
   }
 
+  /** Ends every call under way and refuses those to come, with PEN_JOURNAL_UNAVAILABLE: a database that is silent holds up nobody. */
+  cutOff(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#pool.end(), this.#membership.end()]);
+  }
+
+  #newSocket(): Socket {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    // Who was waiting for a connection makes one when those that were cut are gone.
+    if (this.#isCut) setImmediate(() => socket.destroy());
+    return socket;
   }
 
   async #inTransaction<T>(client: pg.PoolClient, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -116,6 +134,7 @@ export class Database implements Sql {
   async #again<T>(attempt: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
+        if (this.#isCut) throw new Error('the journal is being closed');
         return await attempt();
       } catch (error) {
         if (tries >= mostTries || !isCollision(error)) throw databaseError(error, this.where);

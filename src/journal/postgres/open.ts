@@ -26,6 +26,8 @@ const retryMs = 500;
 export async function openPostgres(engine: PostgresEngine, options: JournalOptions, wall?: () => number): Promise<Journal> {
   const { seams, role = 'worker', lockWaitMs = defaultLockWaitMs, signal } = options;
   const db = new Database(engine);
+  signal?.addEventListener('abort', () => db.cutOff(), { once: true });
+  if (signal?.aborted === true) db.cutOff();
   const end = seams.clock.monotonic() + lockWaitMs;
   for (;;) {
     try {
@@ -34,11 +36,12 @@ export async function openPostgres(engine: PostgresEngine, options: JournalOptio
       return await assemble(db, engine, options, wall);
     } catch (error) {
       const isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
-      if (!isAway || seams.clock.monotonic() >= end) {
+      if (!isAway || signal?.aborted === true || seams.clock.monotonic() >= end) {
         await db.close();
         throw error;
       }
-      await sleep(seams.clock, retryMs, signal);
+      // Where it aborts, the database is asked no more.
+      await sleep(seams.clock, retryMs, signal).catch(() => undefined);
     }
   }
 }

@@ -80,6 +80,37 @@ describe.runIf(hasPostgres())('three replicas', () => {
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
   });
 
+  it.each([1, 2])(
+    'end in order after %s SIGTERM while the database is silent, within the time of an orchestrator',
+    async (signals) => {
+      const url = (await postgresUrl()) ?? '';
+      await using proxy = await openProxy(url);
+      const scene = await openScene({ sources: 3, url });
+      const one = scene.run('one', await scene.configure('one', proxy.url));
+      await untilShared({ ...one, file: await scene.configure('looks') }, ['one'], 3);
+
+      proxy.cut();
+      one.process.child.kill('SIGTERM');
+      await one.process.said('"stopping"');
+      if (signals === 2) one.process.child.kill('SIGTERM');
+
+      expect(await Promise.race([one.process.exited, pause(20_000, 'still there')])).toBe(0);
+    },
+  );
+
+  it('end in order when the database was silent all the time', async () => {
+    const url = (await postgresUrl()) ?? '';
+    await using proxy = await openProxy(url);
+    proxy.cut();
+    const scene = await openScene({ sources: 3, url });
+    const one = scene.run('one', await scene.configure('one', proxy.url));
+    await one.process.said('waiting for the database');
+
+    one.process.child.kill('SIGTERM');
+
+    expect(await Promise.race([one.process.exited, pause(20_000, 'still there')])).toBe(0);
+  });
+
   it('go on after a crash of the database, with nothing lost', async () => {
     const { data, url } = await startServer(await temporaryFolder());
     onTestFinished(() => runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']));
