@@ -213,6 +213,8 @@ function checkRecord({ record, read }: ConnectorSpec, doc: YamlText): Fault[] {
     faults.push(doc.fault(['record', 'each'], 'the list must lie below keys', 'write a path such as events or data.events'));
   if (record.each !== undefined && read.kind === 'csv_directory')
     faults.push(doc.fault(['record', 'each'], 'a row of a file has no list', 'leave it out'));
+  if (record.hash_is_id !== undefined && record.hash === undefined)
+    faults.push(doc.fault(['record', 'hash_is_id'], 'there is no hash', 'add hash: [fields], or leave it out', 'key'));
   if (record.id === undefined && record.hash === undefined && read.kind !== 'pulsar_websocket')
     faults.push(
       doc.fault(['record'], 'nothing identifies a record', 'add id: path, or hash: [fields] for records without one', 'key'),

@@ -57,6 +57,12 @@ export const RecordSpec = Type.Object(
         description: 'Fields whose hash is the id of records without one; a list gives the spellings of one field.',
       }),
     ),
+    hash_is_id: Type.Optional(
+      Type.Boolean({
+        description:
+          'True where the fields of `hash` identify a record: one that comes again is no second event. False by default.',
+      }),
+    ),
     volatile: Type.Optional(
       Type.Array(Type.String(), { description: 'Paths that may differ between two copies of one record.' }),
     ),

@@ -28,7 +28,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   const isSelf = compileSelf(spec);
   const take = compileFingerprint(spec.volatile);
   return {
-    areNamedByContent: spec.id === undefined,
+    areNamedByContent: spec.id === undefined && spec.hash_is_id !== true,
     split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {
       const { value } = raw;
@@ -126,7 +126,11 @@ function replaced(value: unknown, [key, ...more]: readonly string[], element: un
   return copy;
 }
 
-function compileName({ id, hash }: RecordSpec): (record: unknown) => { readonly text: string; readonly isContent: boolean } {
+function compileName({
+  id,
+  hash,
+  hash_is_id: isId = false,
+}: RecordSpec): (record: unknown) => { readonly text: string; readonly isContent: boolean } {
   const read = id === undefined ? undefined : compilePath(id);
   const hashed = hash === undefined ? undefined : compileHashId(hash);
   return (record) => {
@@ -135,9 +139,11 @@ function compileName({ id, hash }: RecordSpec): (record: unknown) => { readonly 
       const text = typeof native === 'string' ? native : JSON.stringify(boundDepth(native));
       return { text, isContent: false };
     }
+    const text = hashed?.(record);
     // A record that lacks its id still has a name of its own: that of its content.
-    const text = hashed === undefined ? hashText(JSON.stringify(boundDepth(record))) : hashed(record);
-    return { text, isContent: true };
+    if (text === undefined || (isId && text === '{}'))
+      return { text: hashText(JSON.stringify(boundDepth(record))), isContent: true };
+    return { text, isContent: !isId };
   };
 }
 

@@ -58,7 +58,7 @@ export function fingerprintOf(record: unknown, volatile: readonly string[] = [])
   return fingerprintOfText(compileCanonical(volatile)(boundDepth(record)));
 }
 
-/** A field of a row that has no id: its canonical name, or the names it may have with the canonical one first. */
+/** A field of a record that has no id: its canonical name or path, or those it may have with the canonical one first. */
 export type HashField = string | readonly string[];
 
 /**
@@ -68,16 +68,24 @@ export type HashField = string | readonly string[];
 export function compileHashId(fields: readonly HashField[]): (record: unknown) => string {
   const named = fields.map((field): readonly string[] => (typeof field === 'string' ? [field] : field));
   named.sort((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
+  const fieldsOf = named.map((names) => ({ name: names[0] ?? '', values: names.map(compileField) }));
   return (record) => {
     const row: Record<string, unknown> = {};
     if (isObject(record)) {
-      for (const names of named) {
-        const found = names.find((name) => Object.hasOwn(record, name));
-        if (found !== undefined) setOwn(row, names[0] ?? found, boundDepth(record[found]));
+      for (const { name, values } of fieldsOf) {
+        const found = values.map((valueOf) => valueOf(record)).find((value) => value !== undefined);
+        if (found !== undefined) setOwn(row, name, boundDepth(found));
       }
     }
     return JSON.stringify(row);
   };
+}
+
+/** The member of that name, as columns have them, or else what the name leads to as a path. */
+function compileField(name: string): (record: Readonly<Record<string, unknown>>) => unknown {
+  const isPath = (parsePath(name)?.length ?? 0) > 1;
+  const valueAt = isPath ? compilePath(name) : () => undefined;
+  return (record) => (Object.hasOwn(record, name) ? record[name] : valueAt(record));
 }
 
 /** What a record comes to when it is collected. */

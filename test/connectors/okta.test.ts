@@ -27,7 +27,7 @@ function rangeOf(reader: Reader): WindowReader {
 
 const page = async (request: PageRequest = window): ReturnType<WindowReader['page']> => {
   await using opened = await openSource('okta', options);
-  return rangeOf(opened.reader).page(request, signal);
+  return await rangeOf(opened.reader).page(request, signal);
 };
 const link = (url: string): string => `<${origin}/api/v1/logs?limit=1000>; rel="self", <${url}>; rel="next"`;
 

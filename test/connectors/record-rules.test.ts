@@ -210,3 +210,26 @@ describe('a time without a zone', () => {
     expect(timeOf(zone, time)).toBe(instant);
   });
 });
+
+describe('a hash that identifies', () => {
+  const hashed = { hash: ['id.time', 'id.of'], time: 'id.time', action: 'what', volatile: ['etag'] };
+  const record = (time: string, of: string): Json => ({ id: { time, of }, what: 'x' });
+  const factsOf = (spec: RecordSpec, value: Json) => compileRecordRules(spec, 'demo').examine({ value }, 'o');
+  const identifying = { ...hashed, hash_is_id: true };
+
+  it('takes what paths lead to, or columns of that name', () => {
+    const uids = [record('a', '1'), record('b', '1'), record('a', '2'), { 'id.time': 'b', 'id.of': '1' }].map(
+      (value) => factsOf(hashed, value).uid,
+    );
+
+    expect([new Set(uids).size, uids[3]]).toEqual([3, uids[1]]);
+  });
+
+  it('names no record by its content, unless all of its fields are missing', () => {
+    expect(factsOf(hashed, record('a', '1')).isNamedByContent).toBe(true);
+    expect(factsOf(identifying, record('a', '1')).isNamedByContent).toBeUndefined();
+    expect(factsOf(identifying, { what: 'x' }).isNamedByContent).toBe(true);
+    expect(factsOf(identifying, { what: 'x' }).uid).not.toBe(factsOf(identifying, { what: 'y' }).uid);
+    expect([hashed, identifying].map((spec) => compileRecordRules(spec, 'demo').areNamedByContent)).toEqual([true, false]);
+  });
+});

@@ -87,6 +87,7 @@ describe('the example of the page', () => {
     ['connector.yaml', '{{ options.key }}', '{{ options.kye }}', /the template names "options\.kye", which does not exist/],
     ['connector.yaml', 'src_endpoint.ip: from.ip', 'src_endpoint.ip: "a["', /"a\[" is not a path/],
     ['connector.yaml', 'id: uid', '', /nothing identifies a record/],
+    ['connector.yaml', 'id: uid', 'id: uid\n  hash_is_id: true', /there is no hash/],
     [
       'actions.yaml',
       'title: User signed in',

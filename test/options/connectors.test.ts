@@ -194,6 +194,7 @@ const languages: readonly Language[] = [
     cases: {
       id: ['other'],
       hash: [['action'], { 'record.id': undefined, 'record.hash': ['id'] }],
+      hash_is_id: [true, { 'record.id': undefined, 'record.hash': ['id'] }],
       volatile: [['agent']],
       each: ['parts'],
       time: ['later'],

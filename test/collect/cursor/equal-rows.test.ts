@@ -51,15 +51,16 @@ describe.each(['post_body', 'polling_link', 'position'] as const)('by %s', (form
     await runFor(vendor, 2);
     vendor.entries.push(...logins(3, noon - 5 * minute, noon + 3 * minute));
     const usual = vendor.onAsk;
-    let isRefused = false;
+    let refused = 0;
     vendor.onAsk = (ask, answer) => {
-      if (isRefused || ask.cursor === undefined) return usual(ask, answer);
-      isRefused = true;
+      if (refused === 2 || ask.cursor === undefined) return usual(ask, answer);
+      refused += 1;
       return { status: 410 };
     };
 
     await runFor(vendor, 4);
 
+    expect(refused).toBe(2);
     expectEachOnce(vendor);
   });
 

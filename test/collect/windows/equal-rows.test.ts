@@ -127,3 +127,19 @@ it('still ends a walk whose pages come again', async () => {
 
   await expect(loop.pollOnce(never)).rejects.toMatchObject({ code: 'PEN_PAGE_LOOP' });
 });
+
+it('keeps a record once that moves to the next page of a walk, where a hash identifies it', async () => {
+  const rules = compileRecordRules({ hash: ['time', 'user'], hash_is_id: true, time: 'time', action: 'action' }, 'table');
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([], { clock });
+  const [a, b, c] = ['a', 'b', 'c'].map((user, i) => ({ value: login(user, noon - (10 + i) * minute) }));
+  api.onRequest = ({ state }) =>
+    state === null ? { records: [a!, b!], next: place('token', 2) } : { records: [b!, c!], next: null };
+  const identified = settings({ connector: { ...connector('http_window'), records: rules } });
+  await using loop = startSource(identified, bench(clock, memory.journal, api.open).deps);
+
+  await clock.until(loop.pollOnce(never));
+
+  expect(memory.records.map(({ record }) => (record as Login).user)).toEqual(['a', 'b', 'c']);
+});
