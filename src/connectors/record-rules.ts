@@ -94,6 +94,8 @@ function withPart(id: string, part: RawRecord['part']): string {
 
 /** A longer list stays in one record: its events would fill the memory. */
 const longestList = 10_000;
+/** Each event carries the rest of its record: beyond so much text of all of them together the record stays one. */
+const mostCopied = 16 * 1024 * 1024;
 
 /**
  * Compiles `record.each`: a record is as many as the list in it has elements, each with the element in the list's place. They are named by
@@ -107,7 +109,9 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
   return (raw) => {
     const list = raw.unreadable === undefined ? listOf(raw.value) : undefined;
     if (!Array.isArray(list) || list.length === 0 || list.length > longestList) return [raw];
-    const isNamedOutside = idOf === undefined || idOf(replaced(raw.value, steps, undefined)) !== undefined;
+    const rest = replaced(raw.value, steps, undefined);
+    if (list.length > 1 && JSON.stringify(boundDepth(rest)).length * list.length > mostCopied) return [raw];
+    const isNamedOutside = idOf === undefined || idOf(rest) !== undefined;
     const counts = new Map<string, number>();
     return list.map((element: unknown, index) => {
       const mark = fingerprintOf(element, within);

@@ -174,6 +174,15 @@ describe('a record with several events', () => {
     expect(rules().split({ value: activity(events) as Json })).toEqual([{ value: activity(events) }]);
   });
 
+  it('stays one where the rest of it, once for each, would fill the memory', () => {
+    const rest = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, 1]));
+    const value = { ...activity(Array.from({ length: 5_000 }, () => 1)), ...rest } as unknown as Json;
+    const few = { ...activity([one, two]), ...rest } as unknown as Json;
+
+    expect(rules().split({ value })).toEqual([{ value }]);
+    expect(rules().split({ value: few })).toHaveLength(2);
+  });
+
   it('stays one where it cannot be read', () => {
     expect(rules().split({ value: 'x', unreadable: 'y' })).toEqual([{ value: 'x', unreadable: 'y' }]);
   });
