@@ -257,7 +257,8 @@ export function httpVendor(parts: VendorParts): HttpVendor {
         try {
           const { answer, at } = await exchange(request);
           await fate.step();
-          vendor.answered = answer.entries ?? [];
+          // A refusal hands out nothing: what was handed out before may be committed behind it.
+          if (answer.entries !== undefined) vendor.answered = answer.entries;
           return {
             status: answer.status,
             headers: { date: new Date(at).toUTCString(), ...answer.headers },
