@@ -133,6 +133,21 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     expect(await seenOf(journal)).toEqual(before);
   });
 
+  it('takes nothing more from a replica that comes back after it was moved away', async () => {
+    const { engine, options, open, sql } = await prepared();
+    const late = await open({ ...engine, leaseMs: 3000 });
+    await fill(late);
+    // As if it had been paused beyond its lease.
+    await sql('UPDATE {s}.members SET expires = now()');
+
+    await moveToFile({ dataDir: await temporaryDirectory(), ...options });
+
+    await expect(late.append(commitOf('s', someRecords(3)))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FENCED' });
+    await expect.poll(() => late.ownership.owns('s'), { timeout: 10_000 }).toBe(false);
+    expect(await late.ownership.replicas()).toEqual([]);
+    await late[Symbol.asyncDispose]();
+  });
+
   it('is refused a schema that holds a journal, and moves nothing under a daemon or a replica', async () => {
     const { dataDir, engine, options, open } = await prepared();
     const replica = await open(engine);

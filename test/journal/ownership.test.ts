@@ -22,7 +22,26 @@ async function shared() {
   };
   const sql = (text: string) =>
     onServer(url, async (client) => (await client.query(text.replaceAll('{s}', schema))).rows as unknown[]);
-  return { open, sql };
+  /** Holds rows until disposed. */
+  const hold = async (text: string): Promise<AsyncDisposable> => {
+    const held = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    const holding = onServer(url, async (client) => {
+      await client.query('BEGIN');
+      await client.query(text.replaceAll('{s}', schema));
+      held.resolve();
+      await end.promise;
+      await client.query('COMMIT');
+    });
+    await Promise.race([held.promise, holding]);
+    return {
+      [Symbol.asyncDispose]: () => {
+        end.resolve();
+        return holding;
+      },
+    };
+  };
+  return { open, sql, hold };
 }
 
 const register = (journal: Journal) =>
@@ -161,6 +180,70 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     await expect.poll(() => told).toEqual(['gained', 'lost', 'gained']);
     expect(owned(journal)).toEqual(names);
     await journal.append(commitOf('s1', someRecords(1)));
+  });
+
+  it('hands over a source that only the others are configured with, whatever its share', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await using second = await open('two');
+    const put = (journal: Journal, of: readonly string[]) =>
+      journal.register(
+        of.map((name) => source(name)),
+        [sink('a')],
+      );
+    await register(first);
+    await register(second);
+    await expect.poll(() => [owned(first).length, owned(second).length]).toEqual([6, 6]);
+    const [gone = ''] = owned(first);
+
+    await put(
+      first,
+      names.filter((name) => name !== gone),
+    );
+
+    await expect.poll(() => second.ownership.owns(gone), { timeout: 10_000 }).toBe(true);
+  });
+
+  it('stays a member with all else while a source that it gives back is being written', async () => {
+    const { open, sql, hold } = await shared();
+    await using first = await open('one');
+    await register(first);
+    await using held = await hold(`SELECT 1 FROM {s}.units WHERE name = 's1' FOR SHARE`);
+    const lost: string[] = [];
+    first.ownership.watch({ gained: () => undefined, lost: (of) => void lost.push(...of) });
+    await using second = await open('two');
+    await second.register([source('s1')], [sink('a')]);
+    await first.register(
+      names.filter((name) => name !== 's1').map((name) => source(name)),
+      [sink('a')],
+    );
+    const seen = async () =>
+      ((await sql(`SELECT max(seen)::text AS at FROM {s}.members WHERE name = 'one'`)) as { at: string }[])[0]?.at;
+    const heard = new Set<string | undefined>();
+    await expect.poll(async () => heard.add(await seen()).size, { timeout: 10_000 }).toBeGreaterThan(10);
+    const meanwhile = [...lost];
+    await held[Symbol.asyncDispose]();
+
+    await expect.poll(() => second.ownership.owns('s1'), { timeout: 10_000 }).toBe(true);
+    expect(meanwhile).toEqual([]);
+  });
+
+  it('keeps what a reset set against an owner that comes back late', async () => {
+    const { open, sql } = await shared();
+    await using late = await open('late', { leaseMs: 60_000 });
+    await register(late);
+    await late.append(commitOf('s1', someRecords(3)));
+    await sql('UPDATE {s}.members SET expires = now()');
+    await using command = await open('command', { leaseMs: 60_000 });
+
+    await command.resetSource('s1', { cursor: 5 });
+
+    await expect(
+      late.append({ ...commitOf('s1', someRecords(2)), checkpoint: { name: 'live', value: 7 } }),
+    ).rejects.toMatchObject({
+      code: 'PEN_JOURNAL_FENCED',
+    });
+    expect(await command.checkpoint('s1', 'live')).toEqual({ cursor: 5 });
   });
 
   it('makes no orphan of what only another replica is configured with', async () => {

@@ -7,8 +7,7 @@ import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 import { checkPages } from '../postgres/check.ts';
 import { Database } from '../postgres/database.ts';
-import { checkServer, dropSchema, migrate, readMoved, writeMoved } from '../postgres/schema.ts';
-import { readReplicas } from '../postgres/shares.ts';
+import { checkServer, dropSchema, migrate, readMoved, setAside, writeMoved } from '../postgres/schema.ts';
 import { openDatabase } from '../sqlite/file/database.ts';
 import {
   besideDatabase,
@@ -122,21 +121,14 @@ export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): 
       });
     }
     if (stands !== null && stands !== dataDir) throw notWhole(stands, db.where);
-    await refuseLiving(db);
     for (const suffix of besideDatabase) await files.rm(`${draft}${suffix}`, { force: true });
     await (await files.open(draft, 'wx', 0o600)).close();
-    const file = openDatabase(draft);
-    let moved: readonly Moved[];
-    try {
-      migrateFile(file, draft);
-      await copyToFile(db, file);
-      moved = await compare(file, db).catch((error: unknown) =>
-        Promise.reject(differs(String(error instanceof Error ? error.message : error), draft)),
-      );
-    } finally {
-      file.close();
-    }
-    await writeMoved(db, dataDir);
+    // Before anything is read: a replica that comes back late would write where nobody looks any more.
+    await setAside(db, dataDir);
+    const moved = await draftFrom(db, draft).catch(async (error: unknown) => {
+      await writeMoved(db, stands);
+      throw error;
+    });
     await files.rename(draft, paths.journal);
     await syncDirectory(dataDir, files);
     return moved;
@@ -145,13 +137,17 @@ export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): 
   }
 }
 
-async function refuseLiving(db: Database): Promise<void> {
-  const [living] = await readReplicas(db);
-  if (living === undefined) return;
-  throw new PenstockError('PEN_JOURNAL_LOCKED', `the replica "${living.name}" works on this journal`, {
-    where: db.where,
-    fix: 'stop all replicas, and try again',
-  });
+async function draftFrom(db: Database, draft: string): Promise<readonly Moved[]> {
+  const file = openDatabase(draft);
+  try {
+    migrateFile(file, draft);
+    await copyToFile(db, file);
+    return await compare(file, db).catch((error: unknown) =>
+      Promise.reject(differs(String(error instanceof Error ? error.message : error), draft)),
+    );
+  } finally {
+    file.close();
+  }
 }
 
 function notWhole(stands: string, where: string): PenstockError {

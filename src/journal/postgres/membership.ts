@@ -8,7 +8,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
-import { claim, depart, type Glance, glance, putRegistered, type Registered, readReplicas } from './shares.ts';
+import { keepInUse } from './schema.ts';
+import * as shares from './shares.ts';
 
 interface MembershipOptions {
   /** How people know this process. */
@@ -21,25 +22,16 @@ interface MembershipOptions {
 const ticksPerLease = 5;
 const closeLookEvery = 10;
 
-interface Unit {
-  readonly unit: number;
-  readonly epoch: number;
-}
-
-interface UnitRow extends Unit {
-  readonly source: string;
-}
-
 interface Tick {
   readonly alive: boolean;
-  readonly mine: readonly UnitRow[];
+  readonly mine: readonly shares.UnitRow[];
   readonly want: number;
   readonly known?: Known;
 }
 
 /** What was last read of the units that this member owns. */
-interface Known extends Pick<Glance, 'have' | 'epochs'> {
-  readonly mine: readonly UnitRow[];
+interface Known extends Pick<shares.Glance, 'have' | 'epochs'> {
+  readonly mine: readonly shares.UnitRow[];
 }
 
 /** This process among those that share the database, and the sources that it owns. */
@@ -54,13 +46,15 @@ export class Membership implements Ownership {
   #timer: Disposable | undefined;
   #closed = false;
   #ticking: Promise<void> = Promise.resolve();
-  #registered: readonly Registered[] = [];
-  #owned = new Map<string, Unit>();
+  #registered: readonly shares.Registered[] = [];
+  /** The life under which the database has `#registered`. */
+  #registeredAs = '';
+  #owned = new Map<string, shares.Unit>();
   /** Units that are being handed over; `ended` when nothing of them is under way any more. */
   readonly #leaving = new Map<number, 'ending' | 'ended'>();
   #lapse: Disposable | undefined;
   #known: Known | undefined;
-  #taken: readonly UnitRow[] | undefined;
+  #taken: readonly shares.UnitRow[] | undefined;
   #share: { readonly members: number; readonly want: number } | undefined;
   #ticks = 0;
 
@@ -104,17 +98,17 @@ export class Membership implements Ownership {
   }
 
   /** What this process is configured with; told again when it joins anew. */
-  registers(sources: readonly { readonly name: string }[], sinks: readonly { readonly name: string }[]): void {
+  registers(named: readonly shares.Registered[], as = ''): void {
     this.#share = undefined;
-    this.#registered = [
-      ...sources.map(({ name }) => ['source', name] as const),
-      ...sinks.map(({ name }) => ['sink', name] as const),
-    ];
+    this.#registered = named;
+    this.#registeredAs = as;
   }
 
-  /** Puts what this process is configured with in place of what it was. Only inside a transaction. */
-  noteRegistered(sql: Sql): Promise<void> {
-    return putRegistered(sql, this.#db.s, this.#id, this.#registered);
+  /** Puts what this process is configured with in place of what it was; returns as whom. Only inside a transaction, `registers` after it. */
+  async noteRegistered(sql: Sql, named: readonly shares.Registered[]): Promise<string> {
+    const id = this.#id;
+    await shares.putRegistered(sql, this.#db.s, id, named);
+    return id;
   }
 
   /** Tells the server that this process lives, and takes and gives what is its share. */
@@ -133,11 +127,11 @@ export class Membership implements Ownership {
     this.#lapse?.[Symbol.dispose]();
     await this.#ticking.catch(() => undefined);
     this.#lose();
-    await this.#db.asMember((sql) => depart(sql, this.#db.s, this.#id));
+    await this.#db.asMember((sql) => shares.depart(sql, this.#db.s, this.#id));
   }
 
   async replicas(): Promise<readonly Replica[]> {
-    return readReplicas(this.#db);
+    return shares.readReplicas(this.#db);
   }
 
   async report(report: unknown): Promise<void> {
@@ -157,7 +151,9 @@ export class Membership implements Ownership {
     const asked = this.#clock.monotonic();
     const id = `${this.#options.name}~${randomBytes(8).toString('hex')}`;
     const { s } = this.#db;
+    const registered = this.#registered;
     await this.#db.asMember(async (sql) => {
+      await keepInUse(sql, this.#db);
       await sql.run(
         `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
       );
@@ -166,9 +162,10 @@ export class Membership implements Ownership {
         `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
         [id, this.#options.name, this.#lease, hostname(), this.#options.version, this.#options.labels],
       );
-      await putRegistered(sql, s, id, this.#registered);
+      await shares.putRegistered(sql, s, id, registered);
     });
     this.#id = id;
+    if (registered === this.#registered) this.#registeredAs = id;
     this.#heard(asked);
   }
 
@@ -178,9 +175,14 @@ export class Membership implements Ownership {
 
   async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
+    const registered = this.#registered;
     const tick = await this.#db.asMember((sql) => this.#ask(sql));
     if (tick.alive) {
+      if (registered === this.#registered) this.#registeredAs = this.#id;
+      const wasValid = this.isValid;
       this.#heard(asked);
+      // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
+      if (!wasValid) return;
       if (tick.known !== undefined) this.#known = tick.known;
       this.#take(tick.mine);
       this.#handOver(tick);
@@ -200,16 +202,14 @@ export class Membership implements Ownership {
     );
     if (alive === 0) return { alive: false, mine: [], want: 0 };
     const due = [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
-    if (due.length > 0)
-      await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE id = ANY($1::bigint[]) AND owner = $2`, [
-        due,
-        this.#id,
-      ]);
-    let seen = await glance(sql, s, this.#id);
+    if (due.length > 0) await shares.giveBack(sql, s, this.#id, due);
+    // It joined anew while it was being configured.
+    if (this.#registeredAs !== this.#id) await shares.putRegistered(sql, s, this.#id, this.#registered);
+    let seen = await shares.glance(sql, s, this.#id);
     const closely = this.#looksClosely(seen, due);
     if (closely) {
-      this.#share = { members: seen.members, want: await claim(sql, s, this.#id, due) };
-      seen = await glance(sql, s, this.#id);
+      this.#share = { members: seen.members, want: await shares.claim(sql, s, this.#id, due) };
+      seen = await shares.glance(sql, s, this.#id);
     }
     const want = this.#share?.want ?? 0;
     const { have, epochs } = seen;
@@ -217,21 +217,18 @@ export class Membership implements Ownership {
     const known = this.#known;
     if (!closely && known !== undefined && known.have === have && known.epochs === epochs)
       return { alive: true, mine: known.mine, want };
-    const mine = await sql.query<UnitRow>(
-      `SELECT o.name AS source, u.id AS unit, u.epoch FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = $1`,
-      [this.#id],
-    );
+    const mine = await shares.readOwned(sql, s, this.#id);
     return { alive: true, mine, want, known: { have, epochs, mine } };
   }
 
   /** Whether to count and claim: only where a glance shows a reason, and now and then. */
-  #looksClosely({ members, free }: Glance, due: readonly number[]): boolean {
+  #looksClosely({ members, free }: shares.Glance, due: readonly number[]): boolean {
     this.#ticks += 1;
     if (this.#registered.length === 0) return false;
     return free || due.length > 0 || members !== this.#share?.members || this.#ticks % closeLookEvery === 0;
   }
 
-  #take(mine: readonly UnitRow[]): void {
+  #take(mine: readonly shares.UnitRow[]): void {
     if (mine === this.#taken && this.#owned.size > 0) return;
     this.#taken = mine;
     const now = new Map(mine.map(({ source, unit, epoch }) => [source, { unit, epoch }]));
@@ -268,10 +265,9 @@ export class Membership implements Ownership {
     this.#tell('lost', lost);
   }
 
-  /** Begins to hand over what is more than this member's share. */
+  /** Begins to hand over what only others are configured with, and what is more than this member's share. */
   #handOver({ mine, want }: Tick): void {
-    const staying = [...new Set(mine.map(({ unit }) => unit))].filter((unit) => !this.#leaving.has(unit));
-    const going = this.#registered.length === 0 ? [] : staying.slice(want);
+    const going = this.#registered.length === 0 ? [] : shares.excess(mine, want, (unit) => this.#leaving.has(unit));
     if (going.length === 0) return;
     for (const unit of going) this.#leaving.set(unit, 'ending');
     void this.#end(

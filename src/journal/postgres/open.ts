@@ -99,7 +99,10 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
       const report = await registration.register(sources, sinks);
       upkeep?.registered();
       // What is this replica's is known when it has registered, not only after a while.
-      await core.member?.tick();
+      // Where it fails, the next beat tells: what was registered is durable.
+      await core.member
+        ?.tick()
+        .catch((error: unknown) => core.log.warn({ err: error }, 'what this replica owns is not known yet'));
       return report;
     },
     ...openJobs(core),

@@ -28,15 +28,16 @@ async function change<T>({ db, names, changes }: Core, work: (sql: Sql) => Promi
 }
 
 /** Gives new sinks their starting offsets and finds orphans and changed identities. */
-function register(
+async function register(
   core: Core,
   sources: readonly SourceRegistration[],
   sinks: readonly SinkRegistration[],
 ): Promise<RegistrationReport> {
   const { s } = core.db;
-  core.member?.registers(sources, sinks);
-  return change(core, async (sql) => {
-    await core.member?.noteRegistered(sql);
+  const { member } = core;
+  const named = [...sources.map(({ name }) => ['source', name] as const), ...sinks.map(({ name }) => ['sink', name] as const)];
+  const report = await change(core, async (sql) => {
+    const as = await member?.noteRegistered(sql, named);
     const changedSources = await putSources(sql, s, sources);
     const appeared = await putSinks(core, sql, sinks);
     await markConfigured(sql, s);
@@ -47,12 +48,17 @@ function register(
       `SELECT name FROM ${s}.sources WHERE NOT configured ORDER BY name COLLATE "C"`,
     );
     return {
+      as,
       newSinks: await withPending(sql, s, appeared),
       orphanSinks: await withPending(sql, s, orphans),
       orphanSources: orphanSources.map(({ name }) => name),
       changedSources,
     };
   });
+  const { as, ...told } = report;
+  // Only what is durable: a registration that was refused leaves this replica as it was.
+  member?.registers(named, as);
+  return told;
 }
 
 /** A source or sink is configured while any replica that lives names it: two versions of a configuration may run at once. */
@@ -178,6 +184,11 @@ async function resetSource(core: Core, name: string, checkpoint: unknown): Promi
     const source = await ensureSource(sql, s, name);
     await sql.run(`UPDATE ${s}.sources SET identity = registered WHERE id = $1`, [source]);
     await putCheckpoint(sql, s, source, 'live', checkpoint);
+    // Whoever owned it and is only late would put its own back.
+    await sql.run(
+      `UPDATE ${s}.units u SET owner = CASE WHEN owner = $2 THEN owner END, epoch = epoch + 1 FROM ${s}.sources o WHERE o.id = $1 AND u.id = o.unit`,
+      [source, core.member?.id ?? ''],
+    );
   });
 }
 

@@ -189,6 +189,34 @@ export async function writeMoved(db: Database, moved: string | null): Promise<vo
   await db.run(`UPDATE ${db.s}.meta SET moved = $1`, [moved]);
 }
 
+/**
+ * Takes a journal out of use for what is to hold it from now on: nobody can join any more, and whoever comes back late owns nothing. Throws
+ * PEN_JOURNAL_LOCKED while a member lives.
+ */
+export function setAside(db: Database, to: string): Promise<void> {
+  const { s, where } = db;
+  return db.transaction(async (sql) => {
+    // Whoever joins reads it first, and waits for this or this for them.
+    await sql.query(`SELECT 1 FROM ${s}.meta FOR UPDATE`);
+    const [living] = await sql.query<{ name: string }>(`SELECT name FROM ${s}.members WHERE expires > clock_timestamp() LIMIT 1`);
+    if (living !== undefined)
+      throw new PenstockError('PEN_JOURNAL_LOCKED', `the replica "${living.name}" works on this journal`, {
+        where,
+        fix: 'stop all replicas, and try again',
+      });
+    await sql.run(`UPDATE ${s}.units SET owner = NULL, epoch = epoch + 1`);
+    await sql.run(`DELETE FROM ${s}.registrations`);
+    await sql.run(`DELETE FROM ${s}.members`);
+    await sql.run(`UPDATE ${s}.meta SET moved = $1`, [to]);
+  });
+}
+
+/** Who joins sees the journal in use, and keeps it so until the end of the transaction. Throws PEN_JOURNAL_FOREIGN where it is not. */
+export async function keepInUse(sql: Sql, { s, where }: Database): Promise<void> {
+  const [meta] = await sql.query<Meta>(`SELECT version, min_reader, moved FROM ${s}.meta FOR SHARE`);
+  assertReadable(meta, where);
+}
+
 export async function dropSchema(db: Database): Promise<void> {
   await db.run(`DROP SCHEMA ${db.s} CASCADE`);
 }

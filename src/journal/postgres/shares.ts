@@ -8,7 +8,7 @@ const claimedPart = 0.05;
 /** SQL: who lives, who of them works, and for each unit whether this member ($1) is configured with it; no row where nobody is. */
 const whoIsNamed = (s: string): string => `live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()),
   working AS MATERIALIZED (SELECT l.id FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)),
-  named AS MATERIALIZED (SELECT o.unit, bool_or(r.member = $1) AS mine FROM ${s}.registrations r JOIN working w ON w.id = r.member
+  named AS MATERIALIZED (SELECT o.unit, bool_or(r.member = $1) AS mine, count(DISTINCT r.member) AS replicas FROM ${s}.registrations r JOIN working w ON w.id = r.member
     JOIN ${s}.sources o ON o.name = r.name WHERE r.kind = 'source' GROUP BY o.unit)`;
 
 const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
@@ -38,27 +38,66 @@ export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
- * Returns the share.
+ * A unit counts for a part where several are configured with it, and first come those that few others could take. Returns the share.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<number> {
-  const [share] = await sql.query<{ units: number; members: number; have: number; free: number }>(
+  const [share] = await sql.query<{ units: number; want: number; members: number; have: number; free: number }>(
     `WITH ${whoIsNamed(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
+     coalesce(ceil(round(sum(1.0 / coalesce(n.replicas, greatest(1, (SELECT count(*) FROM working)))) FILTER (WHERE n.mine IS NOT FALSE), 6)), 0) AS want,
      count(*) FILTER (WHERE u.owner = $1) AS have, count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free
      FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source'`,
     [id],
   );
-  const { units, members, have, free } = share ?? { units: 0, members: 1, have: 0, free: 0 };
-  const want = Math.ceil(units / Math.max(1, members));
+  const { units, want, members, have, free } = share ?? { units: 0, want: 0, members: 1, have: 0, free: 0 };
   const most = members <= 1 ? units : Math.max(fewestClaimed, Math.ceil(units * claimedPart));
   const count = Math.min(most, want - have);
   if (count <= 0 || free === 0) return want;
   await sql.run(
     `WITH ${whoIsNamed(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
-       AND n.mine IS NOT FALSE AND NOT u.id = ANY($3::bigint[]) ORDER BY hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
+       AND n.mine IS NOT FALSE AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
     [id, count, justLeft],
   );
   return want;
+}
+
+export interface Unit {
+  readonly unit: number;
+  readonly epoch: number;
+}
+
+export interface UnitRow extends Unit {
+  readonly source: string;
+  /** Only other replicas are configured with it. */
+  readonly isOthers: boolean;
+  /** How many replicas could have it; null where nobody is configured with it. */
+  readonly replicas: number | null;
+}
+
+/** Reads the units that a member owns. */
+export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
+  return sql.query<UnitRow>(
+    `WITH ${whoIsNamed(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas
+     FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id WHERE u.owner = $1`,
+    [id],
+  );
+}
+
+/** Which units to hand over: what only others are configured with, and what is more than the share; what few could take stays. */
+export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit: number) => boolean): number[] {
+  const staying = mine.filter(({ unit }) => !isLeaving(unit));
+  const rank = ({ replicas }: UnitRow): number => replicas ?? Number.MAX_SAFE_INTEGER;
+  const own = staying.filter(({ isOthers }) => !isOthers).toSorted((one, other) => rank(one) - rank(other));
+  const others = staying.filter(({ isOthers }) => isOthers);
+  return [...new Set(others.map(({ unit }) => unit)), ...[...new Set(own.map(({ unit }) => unit))].slice(want)];
+}
+
+/** Gives units back; one that a commit still holds stays for the next time, so that nobody's heartbeat waits for it. */
+export async function giveBack(sql: Sql, s: string, id: string, units: readonly number[]): Promise<void> {
+  await sql.run(
+    `UPDATE ${s}.units SET owner = NULL, since = now() WHERE id IN (SELECT id FROM ${s}.units WHERE id = ANY($1::bigint[]) AND owner = $2 FOR UPDATE SKIP LOCKED)`,
+    [units, id],
+  );
 }
 
 export type Registered = readonly [kind: 'source' | 'sink', name: string];

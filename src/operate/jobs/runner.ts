@@ -82,6 +82,13 @@ function sourceOf(args: Json): string | undefined {
   return typeof named === 'string' ? named : undefined;
 }
 
+/** The sink that a job is for. */
+function sinkNamedBy(args: Json): string | undefined {
+  const { sink, kind, name } = isObject(args) ? args : {};
+  const named = kind === 'sink' ? name : sink;
+  return typeof named === 'string' ? named : undefined;
+}
+
 /** True while another retry of this sink's dead letters is before it: two at once would send the same letters. */
 function waitsForTurn(job: Job, all: readonly Job[]): boolean {
   if (job.kind !== 'retry_dead_letters') return false;
@@ -182,6 +189,9 @@ export class JobRunner implements AsyncDisposable {
     if (this.#running.has(id) || this.#suspended > 0) return false;
     if (kind !== 'reload' && this.#running.size >= mostAtOnce) return false;
     if (kind === 'reload' && isObject(args) && (args['replica'] ?? this.#replica) !== this.#replica) return false;
+    // Another replica may be configured with the sink.
+    const sink = sinkNamedBy(args);
+    if (this.#replica !== undefined && sink !== undefined && !this.#runtime.sinks.has(sink)) return false;
     const source = sourceOf(args);
     return source === undefined || this.#runtime.journal.ownership.owns(source);
   }
