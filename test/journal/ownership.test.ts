@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { PostgresEngine } from '../../src/journal/contract/open.ts';
-import type { Journal, Lane, Position } from '../../src/journal/index.ts';
+import { type Journal, type Lane, type Position, pageCacheBytes, withPageCache } from '../../src/journal/index.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
 import { commitOf, sink, someRecords, source } from './fixture.ts';
@@ -49,6 +49,11 @@ const register = (journal: Journal) =>
     names.map((name) => source(name)),
     [sink('a')],
   );
+/** As if a standby had been promoted that has only the first so many records of live lanes. */
+const standbyBefore = (end: number): string => `DELETE FROM {s}.pages WHERE kind = 0 AND first > ${end}; DELETE FROM {s}.seen;
+  UPDATE {s}.lanes SET appended = least(appended, ${end}) WHERE kind = 0; UPDATE {s}.offsets SET position = least(position, ${end});
+  UPDATE {s}.counters SET attempts = '{}'; DELETE FROM {s}.totals`;
+
 const owned = ({ ownership }: Journal): string[] => names.filter((name) => ownership.owns(name));
 
 describe.runIf(hasPostgres())('replicas on one journal', () => {
@@ -269,5 +274,45 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
 
     expect(taken).toEqual([true, true, false]);
     expect(await first.claimJob(id)).toBe(true);
+  });
+
+  it('does no job again that a replica which is gone has ended', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    const second = await open('two');
+    for (const state of ['done', 'failed', 'cancelled'] as const) {
+      const { id } = await first.insertJob('verify', {});
+      await second.claimJob(id);
+      await second.updateJob(id, { state: 'running' });
+      await second.updateJob(id, { state });
+    }
+    await second[Symbol.asyncDispose]();
+    const ended = await first.jobs();
+
+    const taken = await Promise.all(ended.map(({ id }) => first.claimJob(id)));
+    const begun = await Promise.allSettled(ended.map(({ id }) => first.updateJob(id, { state: 'running' })));
+
+    expect(taken).toEqual([false, false, false]);
+    expect(begun).toMatchObject([1, 2, 3].map(() => ({ reason: { code: 'PEN_JOURNAL_FENCED' } })));
+    expect(await first.jobs()).toEqual(ended);
+    await expect(first.updateJob(99, { state: 'running' })).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  });
+
+  it('hands out no page of an earlier ownership after the database failed over', async () => {
+    const { open, sql } = await shared();
+    await using journal = withPageCache(await open('one'), pageCacheBytes);
+    await register(journal);
+    await journal.lanes('a');
+    await journal.append(commitOf('s1', someRecords(3, { prefix: 'first' })));
+    const lost = Promise.withResolvers<void>();
+    journal.ownership.watch({ gained: () => undefined, lost: () => lost.resolve() });
+
+    await sql(`${standbyBefore(0)}; UPDATE {s}.members SET expires = now()`);
+    await lost.promise;
+    await expect.poll(() => journal.ownership.owns('s1')).toBe(true);
+    await journal.append(commitOf('s1', [...someRecords(2, { prefix: 'new' }), ...someRecords(3, { prefix: 'first' })]));
+
+    const pages = await journal.read('a', { kind: 'live', source: 's1' }, 0 as Position, 100);
+    expect(pages.flatMap(({ records }) => records.map(({ uid }) => uid))).toEqual(['new1', 'new2', 'first1', 'first2', 'first3']);
   });
 });

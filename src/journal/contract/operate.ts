@@ -140,8 +140,8 @@ export interface Job {
 /** Long operations, as rows: a daemon that restarts goes on with those that ran. */
 export interface Jobs {
   /**
-   * Takes a job that is queued or was cut off, so that nobody else does its work; false when another process that lives has it. Where the
-   * journal is one process's alone, every job is its own.
+   * Takes a job that is queued or was cut off, so that nobody else does its work; false when another process that lives has it, or has
+   * ended it. Where the journal is one process's alone, every job is its own.
    */
   claimJob(id: number): Promise<boolean>;
   /** `token`: a UUID made once for this job and kept when it is asked for again because the answer was lost; then the same job is returned. */

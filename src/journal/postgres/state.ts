@@ -132,7 +132,7 @@ export function openJobs(core: Core): Jobs {
     },
     async claimJob(id) {
       const claimed = await db.run(
-        `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now())
+        `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND NOT state IN ${ended} AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now())
          OR EXISTS (SELECT 1 FROM ${db.s}.sources o JOIN ${db.s}.units u ON u.id = o.unit WHERE u.owner = $2 AND j.args::jsonb->>'sink' IS NULL AND o.name = j.args::jsonb->>'source'))`,
         [id, core.member?.id ?? ''],
       );
@@ -140,11 +140,18 @@ export function openJobs(core: Core): Jobs {
     },
     async updateJob(id, change) {
       const updated = await db.transaction((sql) => updateJob(core, sql, id, change));
-      if (updated === 0)
-        throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
+      if (updated === 0) throw await whyNotUpdated(core, id);
       changes.notify();
     },
   };
+}
+
+async function whyNotUpdated({ db }: Core, id: number): Promise<PenstockError> {
+  const known = await db.query(`SELECT 1 FROM ${db.s}.jobs WHERE id = $1`, [id]);
+  const fix = 'see "penstock status" for the jobs';
+  return known.length > 0
+    ? new PenstockError('PEN_JOURNAL_FENCED', `another replica has ended job ${id}`, { fix })
+    : new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix });
 }
 
 async function insertJob(
@@ -175,7 +182,8 @@ async function updateJob(
   const updated = await sql.run(
     `UPDATE ${s}.jobs SET state = coalesce($2, state), progress = coalesce($3, progress), error = coalesce($4, error),
      started = CASE WHEN $2 = 'running' THEN coalesce(started, $5) ELSE started END,
-     finished = CASE WHEN $2 IN ${ended} THEN $5 WHEN $2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = $1`,
+     finished = CASE WHEN $2 IN ${ended} THEN $5 WHEN $2 IN ('queued', 'running') THEN NULL ELSE finished END
+     WHERE id = $1 AND NOT (coalesce($2, '') = 'running' AND state IN ${ended})`,
     [id, state ?? null, progress === undefined ? null : JSON.stringify(progress), error ?? null, clock.now()],
   );
   await Changes.tell(sql, s);

@@ -9,7 +9,8 @@ export const pageCacheBytes = 8 * 2 ** 20;
 
 /**
  * Keeps pages that were just appended parsed, so that a sink that keeps up reads no bytes. Holds at most about `maxBytes` of record text
- * (the objects take a few times that), oldest go first, and a page goes as soon as every sink that asked for lanes has settled it.
+ * (the objects take a few times that), oldest go first, and a page goes as soon as every sink that asked for lanes has settled it. What is
+ * kept of a source goes when its owner changes: the journal may say something else at these positions by then.
  *
  * An engine without `onAppend` is returned as it is.
  */
@@ -17,6 +18,8 @@ export function withPageCache(journal: Journal, maxBytes: number): Journal {
   if (journal.onAppend === undefined) return journal;
   const cache = createCache(maxBytes);
   const listening = journal.onAppend((page) => cache.add(page));
+  const forget = (sources: readonly string[]): void => cache.forget(sources);
+  const watching = journal.ownership.watch({ gained: forget, lost: forget });
   return {
     ...journal,
     lanes(sink) {
@@ -38,6 +41,7 @@ export function withPageCache(journal: Journal, maxBytes: number): Journal {
     },
     [Symbol.asyncDispose]() {
       listening[Symbol.dispose]();
+      watching[Symbol.dispose]();
       cache.clear();
       return journal[Symbol.asyncDispose]();
     },
@@ -53,20 +57,22 @@ function createCache(maxBytes: number) {
 
   function drop(gone: ReadonlySet<Entry>): void {
     if (gone.size === 0) return;
-    for (const [key, entries] of lanes)
-      lanes.set(
-        key,
-        entries.filter((entry) => !gone.has(entry)),
-      );
-    order = order.filter((entry) => !gone.has(entry));
+    const stays = (entry: Entry): boolean => !gone.has(entry);
+    for (const [key, entries] of lanes) lanes.set(key, entries.filter(stays));
+    order = order.filter(stays);
     for (const { textBytes } of gone) bytes -= textBytes;
   }
   return {
     add(page: AppendedPage): void {
       const last = page.page.positions.at(-1);
-      if (last === undefined || page.textBytes > maxBytes) return;
+      if (last === undefined) return;
+      const key = keyOf(page.lane);
+      const known = lanes.get(key) ?? [];
+      // A database that failed over may give the same positions once more.
+      if (page.before < (known.at(-1)?.last ?? 0)) drop(new Set(known));
+      if (page.textBytes > maxBytes) return;
       const entry = { ...page, last };
-      lanes.set(keyOf(page.lane), [...(lanes.get(keyOf(page.lane)) ?? []), entry]);
+      lanes.set(key, [...(lanes.get(key) ?? []), entry]);
       order.push(entry);
       bytes += page.textBytes;
       drop(oldestBeyond(order, bytes - maxBytes));
@@ -78,11 +84,8 @@ function createCache(maxBytes: number) {
       const all = progress.settled(sink, key, upTo);
       drop(new Set((lanes.get(key) ?? []).filter(({ last }) => last <= all)));
     },
-    clear(): void {
-      lanes.clear();
-      order = [];
-      bytes = 0;
-    },
+    forget: (sources: readonly string[]): void => drop(new Set(order.filter(({ lane }) => sources.includes(lane.source)))),
+    clear: (): void => drop(new Set(order)),
   };
 }
 
