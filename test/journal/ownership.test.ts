@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { PenstockError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { PostgresEngine } from '../../src/journal/contract/open.ts';
-import { type Journal, type Lane, type Position, pageCacheBytes, withPageCache } from '../../src/journal/index.ts';
+import { type Commit, type Journal, type Lane, type Position, pageCacheBytes, withPageCache } from '../../src/journal/index.ts';
+import { newAttempt } from '../../src/journal/postgres/database.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
 import { commitOf, sink, someRecords, source } from './fixture.ts';
@@ -49,6 +51,13 @@ const register = (journal: Journal) =>
     names.map((name) => source(name)),
     [sink('a')],
   );
+/** The code with which it is refused; undefined where it is not. */
+const refusal = (asked: Promise<void>): Promise<unknown> =>
+  asked.then(
+    () => undefined,
+    (error: unknown) => (error instanceof PenstockError ? error.code : error),
+  );
+
 /** As if a standby had been promoted that has only the first so many records of live lanes. */
 const standbyBefore = (end: number): string => `DELETE FROM {s}.pages WHERE kind = 0 AND first > ${end}; DELETE FROM {s}.seen;
   UPDATE {s}.lanes SET appended = least(appended, ${end}) WHERE kind = 0; UPDATE {s}.offsets SET position = least(position, ${end});
@@ -88,7 +97,7 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
       `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%{s}%' AND pid <> pg_backend_pid()`,
     )) as [{ n: number }];
 
-    expect([2, 3]).toContain(n);
+    expect(n).toBeLessThanOrEqual(3);
   });
 
   it('shares evenly with one that joins, and takes over what one that leaves gave back', async () => {
@@ -296,6 +305,109 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(begun).toMatchObject([1, 2, 3].map(() => ({ reason: { code: 'PEN_JOURNAL_FENCED' } })));
     expect(await first.jobs()).toEqual(ended);
     await expect(first.updateJob(99, { state: 'running' })).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  });
+
+  describe('when a standby is promoted that lacks the last commits', () => {
+    const walked = (prefix: string, cursor: number) => ({
+      ...commitOf('s1', someRecords(100, { prefix })),
+      checkpoint: { name: 'live', value: { cursor } },
+    });
+    const live: Lane = { kind: 'live', source: 's1' };
+
+    async function promoted() {
+      const { open, sql } = await shared();
+      const journal = await open('one');
+      await register(journal);
+      await journal.append(walked('p0-', 0));
+      await journal.append(walked('p1-', 1));
+      const told: string[] = [];
+      journal.ownership.watch({
+        gained: (sources) => void told.push(`gained ${sources.length}`),
+        lost: (sources) => void told.push(`lost ${sources.join()}`),
+      });
+      const end = async () => (await journal.lanes('a')).map(({ offset, pending }) => offset + pending);
+      return { journal, sql, end, beganAnew: () => expect.poll(() => told).toEqual(['gained 12', 'lost s1', 'gained 1']) };
+    }
+    const fenced = { code: 'PEN_JOURNAL_FENCED' };
+
+    it.each([
+      ['the next page', (): Commit => walked('p2-', 2)],
+      ['a checkpoint alone', (): Commit => ({ source: 's1', checkpoint: { name: 'live', value: { cursor: 2 } } })],
+    ])('stores %s of the walk under way nowhere, and begins the source anew', async (_what, next) => {
+      const { journal, sql, beganAnew, end } = await promoted();
+      await using _closed = journal;
+      await sql(standbyBefore(100));
+
+      await expect(journal.append(next())).rejects.toMatchObject(fenced);
+
+      await beganAnew();
+      expect(await end()).toEqual([100]);
+      expect(await journal.checkpoint('s1', 'live')).toEqual({ cursor: 1 });
+      await journal.append(walked('p1-', 1));
+      expect(await end()).toEqual([200]);
+    });
+
+    it('notices also when a settle failed in between', async () => {
+      const { journal, sql, beganAnew, end } = await promoted();
+      await using _closed = journal;
+      await sql(standbyBefore(100));
+      const counts = { acknowledged: 1 };
+      await expect(journal.settle('nobody', live, 1 as Position, [], counts)).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+
+      await expect(journal.append(walked('p2-', 2))).rejects.toMatchObject(fenced);
+
+      await beganAnew();
+      expect(await end()).toEqual([100]);
+    });
+
+    it('lets a sink begin from the offset that is left', async () => {
+      const { journal, sql, beganAnew } = await promoted();
+      await using _closed = journal;
+      await journal.settle('a', live, 150 as Position, [], { acknowledged: 150 });
+      await sql(standbyBefore(0));
+
+      await expect(journal.settle('a', live, 200 as Position, [], { acknowledged: 50 })).rejects.toMatchObject({
+        code: 'PEN_INTERNAL',
+      });
+
+      await beganAnew();
+      expect(await journal.lanes('a')).toEqual([]);
+    });
+  });
+
+  it('takes no source that it let go, though nobody else has it', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one', { leaseMs: 60_000 });
+    await register(journal);
+    await journal.append(commitOf('s1', someRecords(1)));
+    await sql("UPDATE {s}.units SET owner = NULL, epoch = epoch + 1 WHERE name = 's1'");
+
+    const asked = [
+      await refusal(journal.append(commitOf('s1', someRecords(1)))),
+      await refusal(journal.append(commitOf('other', someRecords(1)))),
+    ];
+
+    expect(asked).toEqual(['PEN_JOURNAL_FENCED', 'PEN_JOURNAL_FENCED']);
+  });
+
+  it('stores a commit only under the ownership under which it was asked for first, however often it is asked', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one');
+    await register(journal);
+    await journal.append(commitOf('s1', someRecords(1)));
+    const asked = { ...commitOf('s1', someRecords(2, { prefix: 'late' })), attempt: newAttempt() };
+    const told: string[] = [];
+    journal.ownership.watch({ gained: () => void told.push('gained'), lost: () => void told.push('lost') });
+    await sql('ALTER TABLE {s}.counters RENAME TO away');
+    const first = await refusal(journal.append(asked));
+    await sql('ALTER TABLE {s}.away RENAME TO counters');
+    await sql('UPDATE {s}.members SET expires = now()');
+    await expect.poll(() => told).toEqual(['gained', 'lost', 'gained']);
+
+    const again = await refusal(journal.append(asked));
+
+    expect([first === again, again]).toEqual([false, 'PEN_JOURNAL_FENCED']);
+    expect((await journal.lanes('a')).map(({ pending }) => pending)).toEqual([1]);
   });
 
   it('hands out no page of an earlier ownership after the database failed over', async () => {

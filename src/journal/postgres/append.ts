@@ -2,11 +2,11 @@
 // statement in no order but by data, so each reads from the one that it must follow; no row is written twice. What comes back says whether
 // the fence held and whether it was done. It is known by its attempt: asked again after a lost answer, it is done once.
 import { sourceCounters } from '../counts.ts';
-import type { AppendedPage, Commit, NewPage, RecordLog } from '../journal.ts';
+import type { AppendedPage, Commit, RecordLog } from '../journal.ts';
 import { appendedPage, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
-import { type Core, fencePart, type OwnedSource, withAttempt } from './core.ts';
+import { type Core, fencePart, isSameOwnership, type OwnedSource, withAttempt } from './core.ts';
 import { newAttempt, Values } from './database.ts';
 import { fencedError, isLost, sqlState } from './faults.ts';
 import { bytesPerId, bytesPerRow, type Room } from './room.ts';
@@ -16,9 +16,13 @@ import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } fro
 export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
   const listeners = new Set<(page: AppendedPage) => void>();
   const store = openStore(core, seen);
+  // The ownership under which a commit was asked for first: it holds however often it is asked again.
+  const ownerships = new WeakMap<Commit, OwnedSource>();
 
   async function run(commit: Commit, earlier: Promise<void> | undefined): Promise<void> {
     if (commit.page !== undefined) checkPage(commit.page);
+    const known = core.names.known(commit.source);
+    if (known !== undefined && !ownerships.has(commit)) ownerships.set(commit, known);
     const rows = commit.page === undefined ? [] : await encodeRecords(commit.page.records);
     // Encoding takes as long as a page is large: without waiting, a small commit would overtake the one it was made after.
     await earlier;
@@ -28,7 +32,7 @@ export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pi
       records: commit.page?.records.length ?? 0,
     };
     if (size.bytes > 0) await room.makeRoom(size.bytes);
-    const before = await store(commit, rows).catch((error: unknown) => room.failed(error));
+    const before = await store(commit, rows, ownerships).catch((error: unknown) => room.failed(error));
     if (before !== undefined) room.appended(size);
     if (before !== undefined && commit.page !== undefined && rows.length > 0) {
       const page = appendedPage(commit.source, commit.page, rows, before);
@@ -53,14 +57,21 @@ function openStore(core: Core, seen: SeenIndex) {
   const { names, member } = core;
   // Texts of connectors that stand in the database: they are large, and nearly always known.
   const knownConnectors = new Set<string>();
-  return async (commit: Commit, rows: readonly EncodedPage[]): Promise<number | undefined> => {
+  return async (
+    commit: Commit,
+    rows: readonly EncodedPage[],
+    ownerships: WeakMap<Commit, OwnedSource>,
+  ): Promise<number | undefined> => {
     const { attempt = newAttempt() } = commit;
     for (let tries = 1; ; tries += 1) {
       try {
         const source = await names.owned(commit.source, member);
         const before = source.ends[laneOf(commit)];
         const statement = { core, commit, rows, source, before, attempt, days: seen.daysOf(source.id, commit), knownConnectors };
-        const { fence, counted } = await runCommit(statement);
+        const first = ownerships.get(commit) ?? source;
+        ownerships.set(commit, first);
+        const isOurs = isSameOwnership(first, source);
+        const { fence, counted } = isOurs ? await runCommit(statement) : { fence: 1, counted: 0 };
         if (fence === 0) throw fencedError(commit.source);
         if (counted > 0) {
           seen.stored(source.id);
@@ -68,11 +79,13 @@ function openStore(core: Core, seen: SeenIndex) {
           source.ends[laneOf(commit)] = before + (commit.page?.records.length ?? 0);
           return before;
         }
-        names.forgetOwned(commit.source);
+        names.doubt(commit.source);
         if (await wasStored(core, statement)) return undefined;
-        if (tries >= mostTries) throw fencedError(commit.source);
+        // The lane is not where this process left it: a standby was promoted that had less.
+        if (isOurs) member?.renew(commit.source);
+        throw fencedError(commit.source);
       } catch (error) {
-        names.forgetOwned(commit.source);
+        names.doubt(commit.source);
         if (tries >= mostTries || !isWorthAnother(error, knownConnectors)) throw error;
       }
     }
@@ -114,13 +127,13 @@ async function wasStored({ db }: Core, { source, attempt }: Statement): Promise<
   return row?.done === true;
 }
 
-const laneOf = ({ page }: Commit): 0 | 1 => (page?.lane === 'backfill' ? 1 : 0);
+const laneOf = ({ page, window }: Commit): 0 | 1 => ((page ?? window)?.lane === 'backfill' ? 1 : 0);
 
 async function runCommit(statement: Statement): Promise<Outcome> {
   const { core, commit, source } = statement;
   const { s } = core.db;
   const values = new Values();
-  const parts = [fencePart(s, values, source, core.member?.id ?? '')];
+  const parts = [fencePart(s, values, source)];
   parts.push(...countParts(statement, values), ...pageParts(statement, values), ...idParts(statement, values));
   if (commit.window !== undefined) parts.push(windowPart(statement, values));
   if (commit.checkpoint !== undefined) parts.push(checkpointPart(s, commit.checkpoint, values));
@@ -150,16 +163,15 @@ function countParts({ core: { db }, commit, rows, source, before, attempt }: Sta
     ...add('ids', seen.length),
     `attempts = ${withAttempt('c.attempts', attemptId)}`,
   ];
-  const from = page === undefined ? 'fence' : 'lane';
   return [
-    ...(page === undefined ? [] : [lanePart(db.s, page, id, before, values)]),
-    `counted AS (UPDATE ${db.s}.counters c SET ${sets.join(', ')} FROM ${from} WHERE c.source = ${id} AND NOT ${attemptId} = ANY(c.attempts) RETURNING c.source)`,
+    lanePart(db.s, laneOf(commit), id, before, values),
+    `counted AS (UPDATE ${db.s}.counters c SET ${sets.join(', ')} FROM lane WHERE c.source = ${id} AND NOT ${attemptId} = ANY(c.attempts) RETURNING c.source)`,
   ];
 }
 
-/** The lane as this process remembers it: where it is another, nothing is written. */
-const lanePart = (s: string, page: NewPage, source: string, before: number, values: Values): string =>
-  `lane AS (SELECT l.source FROM ${s}.lanes l, fence WHERE l.source = ${source} AND l.kind = ${values.add(kindNumber(page.lane), 'smallint')}
+/** The lane as this process remembers it: where it is another, nothing is written, and no checkpoint passes what the database lost. */
+const lanePart = (s: string, kind: 0 | 1, source: string, before: number, values: Values): string =>
+  `lane AS (SELECT l.source FROM ${s}.lanes l, fence WHERE l.source = ${source} AND l.kind = ${values.add(kind, 'smallint')}
     AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`;
 
 const rowColumns =

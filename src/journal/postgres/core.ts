@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.ts';
 import { Signal } from '../../base/signal.ts';
 import type { Database, Sql, Values } from './database.ts';
 import { fencedError } from './faults.ts';
+import type { JournalTime } from './journal-time.ts';
 import type { Membership } from './membership.ts';
 
 /** What every concern of the engine works with. */
@@ -17,65 +18,6 @@ export interface Core {
   readonly names: Names;
   /** Undefined for who only looks and leaves jobs. */
   readonly member: Membership | undefined;
-}
-
-/** The id under which notes of the journal itself are kept; no source has it. */
-export const noSource = 0;
-const timeNote = 'journal_time';
-/** Milliseconds by which a pause in which no replica ran ages the journal at most. */
-const longestPauseMs = 86_400_000;
-
-interface Saved {
-  readonly at: number;
-  readonly wall: number;
-}
-
-/**
- * The time by which pages, ids and rows of the ledger age, milliseconds: as in SQLite's engine, but what the wall says is what the server
- * says, so that replicas whose clocks differ agree. It grows with the monotonic clock, never backwards.
- */
-export class JournalTime {
-  readonly #clock: Clock;
-  readonly #startedAt: number;
-  readonly #wallAtStart: number;
-  readonly #monotonicAtStart: number;
-
-  private constructor(clock: Clock, startedAt: number, wall: number) {
-    this.#clock = clock;
-    this.#startedAt = startedAt;
-    this.#wallAtStart = wall;
-    this.#monotonicAtStart = clock.monotonic();
-  }
-
-  /** `wall` stands in for the server's clock, in tests. */
-  static async resume(db: Database, clock: Clock, wall?: () => number): Promise<JournalTime> {
-    const [row] = await db.query<{ now: number; value: string | null }>(
-      `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT value FROM ${db.s}.notes WHERE source = ${noSource} AND name = $1) AS value`,
-      [timeNote],
-    );
-    const now = wall?.() ?? row?.now ?? clock.now();
-    if (row?.value === undefined || row.value === null) return new JournalTime(clock, now, now);
-    const saved = JSON.parse(row.value) as Saved;
-    return new JournalTime(clock, saved.at + Math.min(longestPauseMs, Math.max(0, now - saved.wall)), now);
-  }
-
-  #passedMs(): number {
-    return this.#clock.monotonic() - this.#monotonicAtStart;
-  }
-
-  now(): number {
-    return Math.floor(this.#startedAt + this.#passedMs());
-  }
-
-  /** Notes the time for the next process, unless another replica has noted a later one. */
-  async save(sql: Sql, s: string): Promise<void> {
-    const saved: Saved = { at: this.now(), wall: Math.floor(this.#wallAtStart + this.#passedMs()) };
-    await sql.run(
-      `INSERT INTO ${s}.notes AS n (source, name, value) VALUES (${noSource}, $1, $2)
-       ON CONFLICT (source, name) DO UPDATE SET value = excluded.value WHERE (n.value::json->>'at')::bigint < $3`,
-      [timeNote, JSON.stringify(saved), saved.at],
-    );
-  }
 }
 
 const pollMs = 1000;
@@ -145,9 +87,15 @@ export interface OwnedSource {
   readonly id: number;
   readonly unit: number;
   readonly epoch: number;
+  /** The id of the member's life. */
+  readonly owner: string;
   /** Last position of each lane, by its kind's number. */
   readonly ends: [number, number];
 }
+
+/** False when the source was another's meanwhile, or may have been. */
+export const isSameOwnership = (one: OwnedSource, other: OwnedSource): boolean =>
+  one.unit === other.unit && one.epoch === other.epoch && one.owner === other.owner;
 
 /** Names to row ids: everything stored refers to the id, so that a rename touches one row. Known ones are remembered. */
 export class Names {
@@ -155,6 +103,8 @@ export class Names {
   readonly #sources = new Map<string, number>();
   readonly #sinks = new Map<string, number>();
   readonly #owned = new Map<string, OwnedSource>();
+  /** Of `#owned`: those to read anew before they are used. */
+  readonly #unsure = new Set<string>();
 
   constructor(db: Database) {
     this.#db = db;
@@ -163,12 +113,22 @@ export class Names {
   forget(): void {
     this.#sources.clear();
     this.#sinks.clear();
-    this.#owned.clear();
+    for (const source of this.#owned.keys()) this.#unsure.add(source);
   }
 
-  /** A commit of the source failed, or its unit changed hands: what is remembered of it may be wrong. */
+  /** A commit of the source failed: the database may have more of it than is remembered. */
+  doubt(source: string): void {
+    this.#unsure.add(source);
+  }
+
+  /** The source's unit changed hands. */
   forgetOwned(source: string): void {
     this.#owned.delete(source);
+  }
+
+  /** What is remembered of a source that this member owns. */
+  known(source: string): OwnedSource | undefined {
+    return this.#owned.get(source);
   }
 
   source(name: string): Promise<number | undefined> {
@@ -189,15 +149,39 @@ export class Names {
     return (await this.source(name)) ?? notFound('source', name);
   }
 
-  /** A source of this member's, which appears with its first commit when it was not registered. Throws where it is another's. */
+  /**
+   * A source of this member's, which appears with its first commit when nothing was registered. Throws where it is another's, and where the
+   * database has less of it than it confirmed: a standby was promoted, and all that is remembered of the source has to go.
+   */
   async owned(name: string, member: Membership | undefined): Promise<OwnedSource> {
     const known = this.#owned.get(name);
-    if (known !== undefined) return known;
-    if (member === undefined) throw fencedError(name);
-    const found = await this.#db.transaction((sql) => takeSource(sql, this.#db.s, name, member.id));
-    this.#owned.set(name, found);
-    this.#sources.set(name, found.id);
-    return found;
+    if (known !== undefined && !this.#unsure.has(name)) return known;
+    if (member === undefined || !member.mayTake(name)) throw fencedError(name);
+    // A commit under way may move them while they are read.
+    const confirmed = [...(known?.ends ?? [])];
+    this.#unsure.delete(name);
+    const found = await this.#read(name, member.id);
+    if (known === undefined || !isSameOwnership(known, found)) {
+      this.#owned.set(name, found);
+      return found;
+    }
+    if (found.ends.some((end, kind) => end < (confirmed[kind] ?? 0))) {
+      member.renew(name);
+      throw fencedError(name);
+    }
+    for (const kind of [0, 1] as const) known.ends[kind] = Math.max(known.ends[kind], found.ends[kind]);
+    return known;
+  }
+
+  async #read(name: string, member: string): Promise<OwnedSource> {
+    try {
+      const found = await this.#db.transaction((sql) => takeSource(sql, this.#db.s, name, member));
+      this.#sources.set(name, found.id);
+      return found;
+    } catch (error) {
+      this.#unsure.add(name);
+      throw error;
+    }
   }
 
   async #find(table: 'sources' | 'sinks', known: Map<string, number>, name: string): Promise<number | undefined> {
@@ -250,12 +234,12 @@ async function takeSource(sql: Sql, s: string, name: string, member: string): Pr
     id,
   ]);
   const end = (kind: number): number => lanes.find((lane) => lane.kind === kind)?.appended ?? 0;
-  return { id, ...unit, ends: [end(0), end(1)] };
+  return { id, ...unit, owner: member, ends: [end(0), end(1)] };
 }
 
 /** Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them. */
-export function fencePart(s: string, values: Values, source: OwnedSource, member: string): string {
-  return `fence AS (SELECT id FROM ${s}.units WHERE id = ${values.add(source.unit)} AND owner = ${values.add(member)} AND epoch = ${values.add(source.epoch)} FOR SHARE)`;
+export function fencePart(s: string, values: Values, source: OwnedSource): string {
+  return `fence AS (SELECT id FROM ${s}.units WHERE id = ${values.add(source.unit)} AND owner = ${values.add(source.owner)} AND epoch = ${values.add(source.epoch)} FOR SHARE)`;
 }
 
 /** SQL: an array of attempts with one more, the oldest gone. */

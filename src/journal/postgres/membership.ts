@@ -3,21 +3,12 @@
 // handed over (nothing new is begun, what is under way may still be written) -> free. The lease says only when others may take over; what
 // keeps a late member from writing is the fence in every commit.
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
-
-interface MembershipOptions {
-  /** How people know this process. */
-  readonly name: string;
-  readonly labels: readonly string[];
-  readonly version: string;
-  readonly leaseMs: number;
-}
 
 const ticksPerLease = 5;
 const closeLookEvery = 10;
@@ -39,7 +30,7 @@ export class Membership implements Ownership {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #options: MembershipOptions;
+  readonly #options: shares.MembershipOptions;
   readonly #listeners = new Set<OwnershipListener>();
   #id = '';
   #validUntil = 0;
@@ -58,7 +49,7 @@ export class Membership implements Ownership {
   #share: { readonly members: number; readonly want: number } | undefined;
   #ticks = 0;
 
-  constructor(db: Database, clock: Clock, log: Log, options: MembershipOptions) {
+  constructor(db: Database, clock: Clock, log: Log, options: shares.MembershipOptions) {
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
@@ -138,6 +129,28 @@ export class Membership implements Ownership {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
   }
 
+  /** False for a source that this member does not own, or had to let go, unless nothing says yet what it is to own. */
+  mayTake(source: string): boolean {
+    return this.#owned.has(source) || !this.#registered.some(([kind]) => kind === 'source');
+  }
+
+  /** Memory says other than the database: the source is lost and, under a new epoch, gained, so that all begins from what is durable. */
+  renew(source: string): void {
+    const unit = this.#owned.get(source);
+    if (unit === undefined) return;
+    this.#log.warn(
+      { source },
+      'the database has less than it confirmed, as after a fail-over; the source begins from what it has',
+    );
+    this.#owned.delete(source);
+    this.#taken = undefined;
+    this.#tell('lost', [source]);
+    void shares
+      .renewUnit(this.#db, unit, this.#id)
+      .then(() => this.tick())
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'a source was not begun anew yet, retrying'));
+  }
+
   #schedule(): void {
     if (this.#closed) return;
     this.#timer = this.#clock.timer(this.#options.leaseMs / ticksPerLease, () => {
@@ -154,23 +167,12 @@ export class Membership implements Ownership {
     const registered = this.#registered;
     await this.#db.asMember(async (sql) => {
       await keepInUse(sql, this.#db);
-      await sql.run(
-        `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
-      );
-      await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
-      await sql.run(
-        `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
-        [id, this.#options.name, this.#lease, hostname(), this.#options.version, this.#options.labels],
-      );
+      await shares.arrive(sql, s, id, this.#options);
       await shares.putRegistered(sql, s, id, registered);
     });
     this.#id = id;
     if (registered === this.#registered) this.#registeredAs = id;
     this.#heard(asked);
-  }
-
-  get #lease(): string {
-    return `${this.#options.leaseMs} milliseconds`;
   }
 
   async #tick(): Promise<void> {
@@ -198,7 +200,7 @@ export class Membership implements Ownership {
     const { s } = this.#db;
     const alive = await sql.run(
       `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()`,
-      [this.#id, this.#lease],
+      [this.#id, `${this.#options.leaseMs} milliseconds`],
     );
     if (alive === 0) return { alive: false, mine: [], want: 0 };
     const due = [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);

@@ -5,7 +5,7 @@ import { type SettleCounts, settledBy, settlingCounters } from '../counts.ts';
 import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from '../journal.ts';
 import { maxReadBytes, type PageRow, pageColumns, readRows, stepsOver } from '../records/page-rows.ts';
 import { kindName, kindNumber, position } from '../records/positions.ts';
-import { type Core, fencePart, notFound, type OwnedSource, type Place, withAttempt } from './core.ts';
+import { type Core, fencePart, isSameOwnership, notFound, type OwnedSource, type Place, withAttempt } from './core.ts';
 import { newAttempt, type Sql, Values } from './database.ts';
 import { fencedError, isLost } from './faults.ts';
 import { addTotals } from './ledger.ts';
@@ -88,27 +88,36 @@ export async function settle(
 ): Promise<void> {
   const { names, member } = core;
   const settlement = { ...asked, attempt: asked.attempt ?? newAttempt() };
+  let first: OwnedSource | undefined;
   for (let tries = 1; ; tries += 1) {
     try {
       const sink = await names.requireSink(sinkName);
       await names.requireSource(settlement.lane.source);
       const source = await names.owned(settlement.lane.source, member);
+      first ??= source;
+      // Done or not: another may have gone on from where it stood.
+      if (!isSameOwnership(first, source)) throw fencedError(settlement.lane.source);
       if (await settleSimply(core, sink, source, settlement)) return;
       await core.db.transaction((sql) => settleIn(core, sql, sink, source, settlement));
       return;
     } catch (error) {
-      names.forgetOwned(settlement.lane.source);
+      names.doubt(settlement.lane.source);
+      // Memory and database disagree, as after a standby was promoted: asking again would fail for ever.
+      if (isUncovered(error)) member?.renew(settlement.lane.source);
       if (tries >= mostTries || !isLost(error)) throw error;
     }
   }
 }
 
+const isUncovered = (error: unknown): boolean =>
+  error instanceof PenstockError && error.code === 'PEN_INTERNAL' && error.cause === undefined;
+
 /** A settle that passes exactly what it accounts for, without letters: one statement. False when it is another, and nothing was done. */
-async function settleSimply({ db, member }: Core, sink: number, source: OwnedSource, settlement: Settlement): Promise<boolean> {
+async function settleSimply({ db }: Core, sink: number, source: OwnedSource, settlement: Settlement): Promise<boolean> {
   const { lane, upTo, letters, counts, resolved, attempt } = settlement;
   if (lane.kind === 'replay' || letters.length > 0 || resolved.length > 0) return false;
   const values = new Values();
-  const fence = fencePart(db.s, values, source, member?.id ?? '');
+  const fence = fencePart(db.s, values, source);
   const [sinkValue, sourceValue, end, covered] = [sink, source.id, upTo, settledBy(counts)].map((value) =>
     values.add(value, 'bigint'),
   );
@@ -130,7 +139,7 @@ async function settleIn(core: Core, sql: Sql, sink: number, source: OwnedSource,
   const { s } = core.db;
   const { lane, counts, resolved } = settlement;
   const values = new Values();
-  const fence = fencePart(s, values, source, core.member?.id ?? '');
+  const fence = fencePart(s, values, source);
   const [held] = await sql.query(`WITH ${fence} SELECT id FROM fence`, values.list);
   if (held === undefined) throw fencedError(lane.source);
   const place = { s, sink, source: source.id };

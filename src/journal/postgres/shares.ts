@@ -1,4 +1,5 @@
 // Who owns how much: the statements by which replicas share the units.
+import { hostname } from 'node:os';
 import type { Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 
@@ -144,3 +145,31 @@ export async function readReplicas(db: Database): Promise<Replica[]> {
     ...(report !== null && { report: JSON.parse(report) as unknown }),
   }));
 }
+
+export interface MembershipOptions {
+  /** How people know this process. */
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly version: string;
+  readonly leaseMs: number;
+}
+
+/** Notes a new life, and forgets those that are over. Only inside a transaction. */
+export async function arrive(sql: Sql, s: string, id: string, options: MembershipOptions): Promise<void> {
+  await sql.run(
+    `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
+  );
+  await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
+  await sql.run(
+    `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
+    [id, options.name, `${options.leaseMs} milliseconds`, hostname(), options.version, options.labels],
+  );
+}
+
+/** Gives a unit that the member owns another epoch: what was asked for under the one before is refused. */
+export const renewUnit = (
+  db: Database,
+  { unit, epoch }: { readonly unit: number; readonly epoch: number },
+  id: string,
+): Promise<number> =>
+  db.run(`UPDATE ${db.s}.units SET epoch = epoch + 1 WHERE id = $1 AND owner = $2 AND epoch = $3`, [unit, id, epoch]);

@@ -4,8 +4,9 @@ import { type Json, parseJson } from '../../base/json.ts';
 import type { Job, Jobs, Reports } from '../journal.ts';
 import { textChecksum } from '../records/pages.ts';
 import { type JobRow, jobOf } from '../records/rows.ts';
-import { Changes, type Core, ensureSource, noSource } from './core.ts';
+import { Changes, type Core, ensureSource } from './core.ts';
 import type { Sql } from './database.ts';
+import { noSource } from './journal-time.ts';
 
 /** undefined when there is none; throws PEN_JOURNAL_CORRUPT. */
 export async function readCheckpoint({ db }: Core, source: string, name: string): Promise<Json> {

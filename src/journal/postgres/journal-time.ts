@@ -1,0 +1,61 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Database, Sql } from './database.ts';
+
+/** The id under which notes of the journal itself are kept; no source has it. */
+export const noSource = 0;
+const timeNote = 'journal_time';
+/** Milliseconds by which a pause in which no replica ran ages the journal at most. */
+const longestPauseMs = 86_400_000;
+
+interface Saved {
+  readonly at: number;
+  readonly wall: number;
+}
+
+/**
+ * The time by which pages, ids and rows of the ledger age, milliseconds: as in SQLite's engine, but what the wall says is what the server
+ * says, so that replicas whose clocks differ agree. It grows with the monotonic clock, never backwards.
+ */
+export class JournalTime {
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #wallAtStart: number;
+  readonly #monotonicAtStart: number;
+
+  private constructor(clock: Clock, startedAt: number, wall: number) {
+    this.#clock = clock;
+    this.#startedAt = startedAt;
+    this.#wallAtStart = wall;
+    this.#monotonicAtStart = clock.monotonic();
+  }
+
+  /** `wall` stands in for the server's clock, in tests. */
+  static async resume(db: Database, clock: Clock, wall?: () => number): Promise<JournalTime> {
+    const [row] = await db.query<{ now: number; value: string | null }>(
+      `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT value FROM ${db.s}.notes WHERE source = ${noSource} AND name = $1) AS value`,
+      [timeNote],
+    );
+    const now = wall?.() ?? row?.now ?? clock.now();
+    if (row?.value === undefined || row.value === null) return new JournalTime(clock, now, now);
+    const saved = JSON.parse(row.value) as Saved;
+    return new JournalTime(clock, saved.at + Math.min(longestPauseMs, Math.max(0, now - saved.wall)), now);
+  }
+
+  #passedMs(): number {
+    return this.#clock.monotonic() - this.#monotonicAtStart;
+  }
+
+  now(): number {
+    return Math.floor(this.#startedAt + this.#passedMs());
+  }
+
+  /** Notes the time for the next process, unless another replica has noted a later one. */
+  async save(sql: Sql, s: string): Promise<void> {
+    const saved: Saved = { at: this.now(), wall: Math.floor(this.#wallAtStart + this.#passedMs()) };
+    await sql.run(
+      `INSERT INTO ${s}.notes AS n (source, name, value) VALUES (${noSource}, $1, $2)
+       ON CONFLICT (source, name) DO UPDATE SET value = excluded.value WHERE (n.value::json->>'at')::bigint < $3`,
+      [timeNote, JSON.stringify(saved), saved.at],
+    );
+  }
+}
