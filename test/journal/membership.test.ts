@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import type { Database, Sql } from '../../src/journal/postgres/database.ts';
+import { Membership } from '../../src/journal/postgres/membership.ts';
+
+const leaseMs = 5000;
+
+/** A clock that stands, and a database with the one source `s` of whoever asks; `beforeAnswer` happens once, between commit and answer. */
+function world() {
+  let now = 0;
+  const clock: Clock = { now: () => now, monotonic: () => now, timer: () => ({ [Symbol.dispose]: () => undefined }) };
+  let answer: unknown[] = [{ source: 's', unit: 1, epoch: 1, isOthers: false, replicas: 1 }];
+  let beforeAnswer = (): void => undefined;
+  const sql = {
+    run: () => Promise.resolve(1),
+    query: (text: string) =>
+      Promise.resolve(
+        text.includes('.meta')
+          ? []
+          : text.includes('AS source')
+            ? answer
+            : [{ members: 1, free: true, have: answer.length, epochs: 1, want: 1, units: 1 }],
+      ),
+  } as unknown as Sql;
+  const asMember = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
+    const result = await work(sql);
+    beforeAnswer();
+    beforeAnswer = () => undefined;
+    return result;
+  };
+  const db = { s: 'x', where: 'db', asMember } as unknown as Database;
+  const member = new Membership(db, clock, silentLog(), { name: 'a', labels: [], version: '1', leaseMs });
+  return {
+    member,
+    /** Time passes, and another takes the source, before the next commit is answered. */
+    late: (ms: number): void => {
+      beforeAnswer = () => {
+        now += ms;
+        answer = [];
+      };
+    },
+    pass: (ms: number): void => void (now += ms),
+  };
+}
+
+it('owns nothing by an answer that came after the lease', async () => {
+  const { member, late, pass } = world();
+  await member.join();
+  member.registers([['source', 's']]);
+  await member.tick();
+  const before = member.owns('s');
+  pass(1000);
+
+  late(4500);
+  await member.tick();
+  const after = member.owns('s');
+  await member.tick();
+
+  expect([before, after, member.owns('s')]).toEqual([true, false, false]);
+});
