@@ -293,6 +293,79 @@ describe('the Sigma rules', () => {
       astra_token_created: 'GENERATE_TOKEN_FOR_CLIENT',
       astra_token_deleted: 'DELETE_TOKEN_FOR_CLIENT',
       astra_user_removed: 'DELETE_USER REMOVE_USER_FROM_ORG',
+      auth0_breached_password_used: 'pwd_leak reset_pwd_leak signup_pwd_leak',
+      auth0_brute_force_blocked: 'limit_mu limit_sul limit_wc',
+      auth0_factor_removed: 'gd_unenroll',
+      auth0_guardian_settings_changed: 'gd_tenant_update',
+      auth0_tenant_changed: 'sapi',
+      auth0_user_deleted: 'sdu',
+      cloudflare_changed: 'create update',
+      cloudflare_changed_from_nowhere: 'update',
+      cloudflare_deleted: 'delete',
+      dbt_cloud_authentication_changed: 'v1.events.auth_provider.Changed',
+      dbt_cloud_credentials_changed: 'v1.events.connection.Changed v1.events.credentials.Added v1.events.credentials.Changed',
+      dbt_cloud_object_deleted:
+        'v1.events.environment.Removed v1.events.job_definition.Removed v1.events.project.Removed v1.events.connection.Removed v1.events.repository.Removed',
+      dbt_cloud_permission_added: 'v1.events.permission.Added',
+      dbt_cloud_service_token_created: 'v1.events.service_token.Created',
+      dbt_cloud_service_token_revoked: 'v1.events.service_token.Revoked',
+      dbt_cloud_sign_in_failed: 'v1.events.auth.CredentialsLoginFailed v1.events.auth.SsoLoginFailed',
+      entra_id_application_consent_given:
+        'Add app role assignment to service principal Add delegated permission grant Consent to application',
+      entra_id_application_credentials_changed:
+        'Add service principal credentials Update application - Certificates and secrets management',
+      entra_id_application_registered: 'Add application Add service principal',
+      entra_id_conditional_access_changed: 'Delete Conditional Access policy Update Conditional Access policy',
+      entra_id_federation_changed: 'Set domain authentication Set federation settings on domain',
+      entra_id_role_granted:
+        'Add eligible member to role Add member to role Add scoped member to role Add member to role in PIM completed (permanent) Add member to role in PIM completed (timebound) Add eligible member to role in PIM completed (permanent) Add eligible member to role in PIM completed (timebound)',
+      entra_id_role_granted_outside_of_pim: 'Add member to role outside of PIM (permanent)',
+      entra_id_user_deleted: 'Delete user Hard Delete user',
+      github_admin_granted:
+        'business.add_admin enterprise_role.assign org.add_security_manager org.update_member organization_role.assign',
+      github_audit_log_exported:
+        'business.audit_log_export business.audit_log_git_event_export org.audit_log_export org.audit_log_git_event_export',
+      github_audit_log_streaming_changed: 'audit_log_streaming.destroy audit_log_streaming.update',
+      github_outside_collaborator_added: 'org.add_outside_collaborator',
+      github_repository_deleted: 'repo.destroy',
+      github_repository_visibility_changed: 'repo.access repo.pages_public',
+      github_sign_in_protection_disabled:
+        'business.disable_oidc business.disable_saml business.disable_two_factor_requirement org.disable_saml org.disable_two_factor_requirement sso_lockdown.disable',
+      github_token_created:
+        'personal_access_token.access_granted personal_access_token.create personal_access_token.credential_regenerated',
+      gitlab_access_token_created:
+        'personal_access_token_created deploy_token_created group_deploy_token_created group_access_token_created project_access_token_created',
+      gitlab_access_token_revoked:
+        'personal_access_token_revoked deploy_token_destroyed deploy_token_revoked group_deploy_token_destroyed group_deploy_token_revoked group_access_token_deleted project_access_token_deleted',
+      gitlab_admin_granted: 'custom_admin_role_assigned_to_user user_admin_status_updated user_auditor_status_updated',
+      gitlab_audit_streaming_stopped:
+        'deleted_group_audit_event_streaming_destination deleted_instance_audit_event_streaming_destination destroy_event_streaming_destination destroy_instance_event_streaming_destination update_event_streaming_destination update_instance_event_streaming_destination updated_group_audit_event_streaming_destination updated_instance_audit_event_streaming_destination',
+      gitlab_exported: 'project_export_file_download_started group_export_created project_export_created',
+      gitlab_sign_in_from_nowhere: 'authenticated_with_password',
+      gitlab_sign_in_protection_changed:
+        'group_saml_provider_update allow_mfa_for_subgroups_updated group_require_two_factor_authentication_updated',
+      gitlab_visibility_changed: 'group_visibility_level_updated project_visibility_level_updated',
+      google_workspace_admin_granted: 'GRANT_ADMIN_PRIVILEGE GRANT_DELEGATED_ADMIN_PRIVILEGES ASSIGN_ROLE',
+      google_workspace_api_client_authorized: 'AUTHORIZE_API_CLIENT_ACCESS ADD_TO_TRUSTED_OAUTH2_APPS',
+      google_workspace_data_exported: 'CREATE_DATA_TRANSFER_REQUEST REQUEST_ACCOUNT_INFO REQUEST_MAILBOX_DUMP',
+      google_workspace_mail_forwarded_outside: 'CREATE_EMAIL_MONITOR email_forwarding_out_of_domain',
+      google_workspace_sign_in_protection_changed:
+        'CHANGE_SSO_SETTINGS ALLOW_STRONG_AUTHENTICATION CHANGE_ALLOWED_TWO_STEP_VERIFICATION_METHODS ENFORCE_STRONG_AUTHENTICATION',
+      google_workspace_suspicious_login:
+        'suspicious_login suspicious_login_less_secure_app suspicious_programmatic_login account_disabled_hijacked account_disabled_password_leak gov_attack_warning',
+      google_workspace_two_step_verification_removed:
+        'REVOKE_SECURITY_KEY TURN_OFF_2_STEP_VERIFICATION UNENROLL_USER_FROM_TITANIUM UNENROLL_USER_FROM_STRONG_AUTH',
+      google_workspace_user_deleted: 'DELETE_USER',
+      mongodb_atlas_api_key_created: 'API_KEY_CREATED',
+      mongodb_atlas_api_key_deleted: 'API_KEY_DELETED',
+      mongodb_atlas_deleted: 'GROUP_DELETED ORG_CLUSTERS_DELETED',
+      mongodb_atlas_identity_provider_changed:
+        'FEDERATION_SETTINGS_DELETED FEDERATION_SETTINGS_UPDATED IDENTITY_PROVIDER_CREATED IDENTITY_PROVIDER_UPDATED IDENTITY_PROVIDER_DELETED IDENTITY_PROVIDER_DEACTIVATED',
+      mongodb_atlas_network_protection_removed:
+        'API_KEY_UI_IP_ACCESS_LIST_INHERITANCE_DISABLED ORG_PUBLIC_API_ACCESS_LIST_NOT_REQUIRED ORG_UI_IP_ACCESS_LIST_DISABLED',
+      mongodb_atlas_role_changed:
+        'API_KEY_ROLES_CHANGED ROLE_MAPPING_CREATED ROLE_MAPPING_UPDATED TEAM_ROLES_MODIFIED USER_ROLES_CHANGED_AUDIT',
+      mongodb_atlas_two_factor_optional: 'ORG_TWO_FACTOR_AUTH_OPTIONAL',
       okta_admin_granted: 'user.account.privilege.grant group.privilege.grant',
       okta_api_token_created: 'system.api_token.create',
       okta_api_token_revoked: 'system.api_token.revoke',
@@ -302,6 +375,24 @@ describe('the Sigma rules', () => {
       okta_sign_in_from_nowhere: 'user.authentication.sso',
       okta_support_impersonation: 'user.session.impersonation.initiate',
       okta_user_deactivated: 'user.lifecycle.deactivate user.lifecycle.suspend user.lifecycle.delete.initiated',
+      onepassword_exported: 'export',
+      onepassword_firewall_changed: 'updatfw',
+      onepassword_object_deleted: 'delete purge',
+      onepassword_recovery: 'beginr completr',
+      onepassword_role_changed: 'role',
+      onepassword_sign_in_protection_changed: 'chngpsso chngasso chngdsso delgsso',
+      onepassword_sign_in_protection_disabled: 'disblduo disblmfa disblsso',
+      onepassword_token_revoked: 'trevoke',
+      slack_admin_granted: 'owner_transferred role_assigned role_change_to_admin role_change_to_owner',
+      slack_anomaly: 'anomaly user_sessions_reset_by_anomaly_event_response',
+      slack_app_rights_widened: 'app_scopes_expanded org_app_upgraded_to_org_install',
+      slack_audit_log_exported: 'audit_logs_export_csv_started audit_logs_export_json_started',
+      slack_data_exported:
+        'channels_export_downloaded channels_export_started corporate_exports_enabled manual_export_downloaded manual_export_started manual_user_export_downloaded manual_user_export_started',
+      slack_file_made_public: 'file_public_link_created',
+      slack_sign_in_from_nowhere: 'user_login',
+      slack_sign_in_protection_changed:
+        'idp_configuration_deleted idp_prod_configuration_updated pref.sso_setting_changed pref.two_factor_auth_changed',
     });
   });
 
