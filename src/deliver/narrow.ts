@@ -19,6 +19,7 @@ const mostCopiesOfNamed = 4;
 const fewestReached = 3;
 // A receiver that fails more often than once in so many passes loses more than one event.
 const fewPasses = 4;
+const manyPasses = 8;
 /** Code of a dead letter that goes again by itself once the receiver took another event. */
 export const untilOthersCode = 'not_taken_alone';
 const tooLargeCode = /413|too_large/;
@@ -146,9 +147,10 @@ function isCause(context: LoopContext, batch: Batch, use: EndpointUse, failures:
   return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
 }
 
-/** True when others were taken between its failures, and none of them failed; what an earlier process saw of others is not known. */
+/** True when others were taken between its failures, and hardly any failed; what an earlier process saw of others is not known. */
 function isOdd(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
-  return batch.isConspicuous && copiesBefore(context, batch) === 0 && othersSince(context, batch, use).failed === 0;
+  const { failed, passed } = othersSince(context, batch, use);
+  return batch.isConspicuous && copiesBefore(context, batch) === 0 && failed <= passed / manyPasses;
 }
 
 /** What became of others at the endpoint since the batch first failed there. */

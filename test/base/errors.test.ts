@@ -39,6 +39,10 @@ it('decides by the table: a code is compared only to tell what happened, not wha
       'PEN_JOURNAL_FENCED',
       // What got no answer is asked again as the same attempt.
       'PEN_JOURNAL_UNAVAILABLE',
+      // A file that is being edited keeps nobody from the journal.
+      'PEN_CONFIG_INVALID',
+      // A database that went back fits no settle: its source begins anew.
+      'PEN_INTERNAL',
       // A cursor, or the list before the details, begins anew.
       'PEN_PAGE_TOKEN_REFUSED',
       // A receiver's status is believed although its answer was cut off.

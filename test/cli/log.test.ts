@@ -20,7 +20,9 @@ function configFile(): string {
 }
 
 const command = (file: string): string =>
-  `${process.execPath} --disable-warning=ExperimentalWarning ${main} run --once -c ${file}`;
+  [process.execPath, '--disable-warning=ExperimentalWarning', main, 'run', '--once', '-c', file]
+    .map((part) => `'${part}'`)
+    .join(' ');
 
 it('logs JSON lines where nobody reads along', () => {
   const { stderr } = spawnSync('sh', ['-c', command(configFile())], { encoding: 'utf8' });
