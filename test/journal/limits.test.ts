@@ -240,6 +240,8 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     seams.set(60_000);
     await first.append(commitOf('s', someRecords(2)));
     await first.register([source('s')], [sink('a')]);
+    // A minute at once is longer than a lease: the source is taken anew.
+    await expect.poll(() => first.ownership.owns('s'), { timeout: 10_000 }).toBe(true);
     await settleAll(first, 'a');
     await first[Symbol.asyncDispose]();
 
