@@ -154,7 +154,7 @@ function bounded(url: URL, vendor: Vendor, { time, plan, dice, strikes }: Vendor
 const byShowing = (a: Entry, b: Entry): number => a.visibleAt - b.visibleAt || a.plan.n - b.plan.n;
 
 /** The cursor counts the records that showed up; the first request begins with those of a time. */
-function polled(url: URL, vendor: Vendor, { time, plan, dice, strikes }: VendorParts): Answer {
+function polled(url: URL, vendor: Vendor, { time, plan, connector, dice, strikes }: VendorParts): Answer {
   const query = url.searchParams;
   const cursor = query.get('after');
   if (cursor !== null && strikes('token_refused')) return refused(dice.pick([400, 404, 410]), 'unknown cursor');
@@ -168,7 +168,9 @@ function polled(url: URL, vendor: Vendor, { time, plan, dice, strikes }: VendorP
     'after',
     page.length === 0 && strikes('empty_page') ? `${start}~${vendor.requests}` : String(start + page.length),
   );
-  const repeated = strikes('repeat') ? log.slice(0, start).filter(() => dice.chance(0.1)) : [];
+  // Older ones may be forgotten where the journal is full, and come once more by design.
+  const recent = log.slice(0, start).filter((e) => e.time > time.now() - connector.defaults.overlapMs);
+  const repeated = strikes('repeat') ? recent.filter(() => dice.chance(0.1)) : [];
   const shown = strikes('reorder') ? shuffled([...page, ...repeated], dice) : [...page, ...repeated];
   return json(values(shown), shown, { link: `<${next.href}>; rel="next"` });
 }

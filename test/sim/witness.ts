@@ -189,9 +189,9 @@ class Watching implements Witness {
     if (copy.replay || before.length === 0) return;
     // What a process knew when it sent decides, not what its successor knew when the slow request of the dead one arrived.
     if (before.some(({ process }) => process === copy.process))
-      this.problem(`sink ${sink}: ${copy.uid} was sent again by a process that knew it was taken`);
+      this.problem(`sink ${sink}: ${copy.uid} of ${copy.source} was sent again by a process that knew it was taken`);
     else if ((this.#settled.get(key) ?? Number.POSITIVE_INFINITY) <= copy.leftAt)
-      this.problem(`sink ${sink}: ${copy.uid} was sent again after its offset was durable`);
+      this.problem(`sink ${sink}: ${copy.uid} of ${copy.source} was sent again after its offset was durable`);
   }
 
   async onReopened(journal: Journal): Promise<void> {
