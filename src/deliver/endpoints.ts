@@ -159,7 +159,7 @@ export class Endpoints {
     if (state !== undefined) state.failed += failures;
   }
 
-  recordOf(use: EndpointUse): EndpointRecord {
+  recordOf(use: Pick<EndpointUse, 'endpoint'>): EndpointRecord {
     return this.#of(use) ?? untouched;
   }
 
@@ -215,7 +215,7 @@ export class Endpoints {
     }));
   }
 
-  #of({ endpoint }: EndpointUse): EndpointState | undefined {
+  #of({ endpoint }: Pick<EndpointUse, 'endpoint'>): EndpointState | undefined {
     return this.#states.find((state) => state.endpoint === endpoint);
   }
 

@@ -77,18 +77,18 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   for (const { uid } of batch.prepared) context.suspects.failed(uid, copiesOf(batch));
   // Nothing else to send, and the sink cannot ask: what was taken before has to do.
   const isAllThereIs = batch.isConspicuous && batch.isLast && context.sink.sink?.reaches === undefined;
-  const counts = hasTaken || wasReached || isAllThereIs || isNearlyProven(context, batch, use);
+  const counts = hasTaken || wasReached || isAllThereIs || isNearlyProven(context, batch);
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
-  const isProven = batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures);
-  if (!isProven && !(wasReached && isExhausted(context, batch, use))) return decision;
+  const isProven = batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);
+  if (!isProven && !(wasReached && isExhausted(context, batch))) return decision;
   if (isProven) context.limits.blame(use.endpoint, batch.bytes);
   return {
     ...decision,
     again: [],
     uncertain: [],
     failure: undefined,
-    refused: [refusalOf(context, batch, failure, isProven || isOdd(context, batch, use))],
+    refused: [refusalOf(context, batch, failure, isProven || isOdd(context, batch))],
   };
 }
 
@@ -110,7 +110,7 @@ export function isUnclear(context: LoopContext, batch: Batch, use: EndpointUse):
   if (last === undefined) return isKnown;
   // Most receivers that fail are back before that.
   const hasTried = isKnown || batch.lonelyFailures > 1 || batch.fruitless >= (batch.isNamed ? 2 : 3);
-  return hasTried && context.endpoints.recordOf(use).taken <= last.taken && !isNearlyProven(context, batch, use);
+  return hasTried && context.endpoints.recordOf(use).taken <= last.taken && !isNearlyProven(context, batch);
 }
 
 function copiesBefore({ suspects }: LoopContext, { prepared }: Batch): number {
@@ -118,9 +118,9 @@ function copiesBefore({ suspects }: LoopContext, { prepared }: Batch): number {
 }
 
 /** True when so many others were taken since its first failure, some of them between two, that the copies which are left prove the rest. */
-function isNearlyProven(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+function isNearlyProven(context: LoopContext, batch: Batch): boolean {
   const left = Math.max(1, mostCopiesOf(batch) - copiesOf(batch));
-  return batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures + left);
+  return batch.isConspicuous && isCause(context, batch, batch.lonelyFailures + left);
 }
 
 /** Times that it was sent and not answered, alone or among others. */
@@ -129,9 +129,9 @@ const copiesOf = ({ surprises, failures }: Batch): number => surprises + failure
 const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
 
 /** True when it was sent as often as may be, the receiver having been reached between. */
-function isExhausted(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
+function isExhausted(context: LoopContext, batch: Batch): boolean {
   // Others fail, too: it is no worse off than they are, and nothing bounds what a network loses.
-  const { failed, passed } = othersSince(context, batch, use);
+  const { failed, passed } = othersSince(context, batch);
   if (failed > passed / fewPasses) return false;
   const before = copiesBefore(context, batch);
   const fewest = batch.isNamed || before > 0 ? 1 : fewestReached;
@@ -142,29 +142,27 @@ function isExhausted(context: LoopContext, batch: Batch, use: EndpointUse): bool
  * True when the event is the cause if it failed so often, and not a receiver that fails with others, too: compares how likely all that
  * happened since its first failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
  */
-function isCause(context: LoopContext, batch: Batch, use: EndpointUse, failures: number): boolean {
-  const { failed, passed } = othersSince(context, batch, use);
+function isCause(context: LoopContext, batch: Batch, failures: number): boolean {
+  const { failed, passed } = othersSince(context, batch);
   return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
 }
 
 /** True when others were taken between its failures, and hardly any failed; what an earlier process saw of others is not known. */
-function isOdd(context: LoopContext, batch: Batch, use: EndpointUse): boolean {
-  const { failed, passed } = othersSince(context, batch, use);
+function isOdd(context: LoopContext, batch: Batch): boolean {
+  const { failed, passed } = othersSince(context, batch);
   return batch.isConspicuous && copiesBefore(context, batch) === 0 && failed <= passed / manyPasses;
 }
 
-/** What became of others at the endpoint since the batch first failed there. */
-function othersSince(
-  { endpoints }: LoopContext,
-  batch: Batch,
-  use: EndpointUse,
-): { readonly failed: number; readonly passed: number } {
-  const since = batch.failedAt.get(use.endpoint)?.first;
-  const record = endpoints.recordOf(use);
-  return {
-    failed: Math.max(0, record.failed - (since?.failed ?? 0) - batch.surprises),
-    passed: record.passed - (since?.passed ?? 0),
-  };
+/** What became of others since the batch first failed, at all endpoints where it did: its own failures count wherever they were. */
+function othersSince({ endpoints }: LoopContext, batch: Batch): { readonly failed: number; readonly passed: number } {
+  let failed = -batch.surprises;
+  let passed = 0;
+  for (const [endpoint, { first }] of batch.failedAt) {
+    const record = endpoints.recordOf({ endpoint });
+    failed += record.failed - first.failed;
+    passed += record.passed - first.passed;
+  }
+  return { failed: Math.max(0, failed), passed };
 }
 
 /** Of so many failures and passes, at the rate that makes them likeliest. */
