@@ -1,5 +1,12 @@
 // A batch that keeps failing without an answer that names the cause.
 import { expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random.ts';
+import { Batch as FormedBatch } from '../../src/deliver/batch.ts';
+import type { LoopContext } from '../../src/deliver/context.ts';
+import type { Decision } from '../../src/deliver/decide.ts';
+import { Endpoints } from '../../src/deliver/endpoints.ts';
+import { narrow } from '../../src/deliver/narrow.ts';
+import type { PreparedEvent } from '../../src/deliver/prepare.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Verdicts } from '../../src/sinks/sink.ts';
 import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
@@ -359,4 +366,62 @@ it('writes the count of possible duplicates at once, while the batch still waits
 
   expect(journal.settled.possible_duplicates).toBe(3);
   await clock.until(loop.stop(0));
+});
+
+const failure = { kind: 'uncertain', reason: 'the connection was lost', retryAfterMs: undefined } as const;
+const sameAgain = {
+  again: 'same',
+  refused: [],
+  uncertain: [0],
+  failure,
+  suspect: undefined,
+  tooLarge: undefined,
+} as unknown as Decision;
+
+/** One event that failed twice among others at an endpoint, and then alone where it is told; others failed and passed there as well. */
+function failing() {
+  const endpoints = new Endpoints(virtualClock(0), seededRandom(1), 60_000);
+  endpoints.replace(['a', 'b', 'c']);
+  const nothing = (): void => undefined;
+  const context = {
+    endpoints,
+    cutOff: new AbortController(),
+    limits: { failed: nothing, blame: nothing },
+    suspects: { failed: nothing, copiesBefore: () => 0, wait: nothing },
+    sink: { sink: { reaches: () => Promise.resolve(true) } },
+    log: { warn: nothing },
+    trouble: (_kind: string, reason: string) => reason,
+  } as unknown as LoopContext;
+  const event = (uid: string) => ({ uid, bytes: 10, open: { isLetter: false } }) as unknown as PreparedEvent;
+  const whole = new FormedBatch(seededRandom(1), ['e0', 'e1'].map(event), false);
+  const at = (endpoint: string) => ({ endpoint, startedAt: 0 });
+  for (let time = 0; time < 2; time += 1) narrow(context, whole, at('a'), sameAgain);
+  const [alone = whole] = whole.cut(seededRandom(2), [[0]]);
+  return (place: string, others: { readonly failed: number; readonly passed: number }): Decision => {
+    const decision = narrow(context, alone, at(place), sameAgain);
+    endpoints.surprise(at(place), others.failed);
+    endpoints.took(at(place), others.passed, others.passed);
+    return decision;
+  };
+}
+
+it.each([
+  { where: 'at the endpoint where it failed first', places: ['a', 'a', 'a', 'a'] },
+  { where: 'at another', places: ['b', 'b', 'b', 'b'] },
+  { where: 'now here, now there', places: ['a', 'b', 'a', 'b'] },
+  { where: 'at three', places: ['b', 'c', 'b', 'c'] },
+])('blames no event that fails three times $where, where one in twenty of the others fails, too', ({ places }) => {
+  const fail = failing();
+
+  const decisions = places.map((place) => fail(place, { failed: 1, passed: 20 }));
+
+  expect(decisions.map(({ refused }) => refused)).toEqual([[], [], [], []]);
+});
+
+it.each(['a', 'b'])('blames an event that fails at %s where none of very many others does', (place) => {
+  const fail = failing();
+
+  const decisions = Array.from({ length: 4 }, () => fail(place, { failed: 0, passed: 100 }));
+
+  expect(decisions.flatMap(({ refused }) => refused.map(({ code }) => code))).toContain('not_taken');
 });
