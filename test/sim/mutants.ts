@@ -241,13 +241,13 @@ export const mutants: readonly Mutant[] = [
     file: 'src/deliver/narrow.ts',
     edits: [
       ['  if (batch.lonelyFailures > 0 && !counts) return decision;\n', ''],
-      ['batch.isConspicuous && isCause(context, batch, use, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
+      ['batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
     ],
   },
   {
     name: 'a flaky receiver is not told from a bad event',
     file: 'src/deliver/narrow.ts',
-    edits: [['isCause(context, batch, use, batch.lonelyFailures);', 'batch.lonelyFailures >= 2;']],
+    edits: [['isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 2;']],
   },
   {
     name: 'a page committed with the place behind the next one',
