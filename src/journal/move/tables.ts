@@ -1,5 +1,8 @@
 // The tables of a journal that both engines have, column by column, in the order in which they can be written. Both name them alike; where a
 // column means the same and is kept in another form, it is said how one becomes the other.
+
+import { sourceCounters, storedSinkCounters } from '../counts.ts';
+import { letterColumns } from '../records/letter-rows.ts';
 import { offsetChecksum } from '../sqlite/delivery/offsets.ts';
 
 /** A row of either engine, by column. */
@@ -21,21 +24,6 @@ const fingerprintOf = (value: unknown): string => BigInt.asIntN(64, BigInt(`0x${
 const attemptsOf = (attempt: unknown): readonly unknown[] => (typeof attempt === 'string' ? [attempt] : []);
 const lastOf = (attempts: unknown): unknown => (attempts as readonly unknown[]).at(-1) ?? null;
 const flag = (value: unknown): number => (value === true ? 1 : 0);
-
-const letterColumns =
-  'id, sink, source, uid, received, unreadable, record_labels, connector_name, connector_hash, tenant, labels, event_time, action, code, text, attempts, first, last, counted, record';
-const counts = ['fetched', 'new', 'duplicate', 'excluded', 'unreadable', 'id_conflict'];
-const outcomes = [
-  'acknowledged',
-  'unconfirmed',
-  'dead_lettered',
-  'discarded',
-  'not_routed',
-  'skipped',
-  'abandoned',
-  'replayed',
-  'possible_duplicates',
-];
 
 /** Besides these, `sources` with their counters, `seen` and `holds` are copied in ways of their own. */
 export const tables: readonly Table[] = [
@@ -66,16 +54,16 @@ export const tables: readonly Table[] = [
       crc: offsetChecksum(row as unknown as Parameters<typeof offsetChecksum>[0]),
     }),
   },
-  { name: 'totals', columns: ['sink', 'source', ...outcomes], key: ['sink', 'source'] },
+  { name: 'totals', columns: ['sink', 'source', ...storedSinkCounters], key: ['sink', 'source'] },
   { name: 'checkpoints', columns: ['source', 'name', 'value', 'crc'], key: ['source', 'name'] },
   { name: 'notes', columns: ['source', 'name', 'value'], key: ['source', 'name'] },
   { name: 'seen_days', columns: ['source', 'day', 'touched'], key: ['source', 'day'] },
   {
     name: 'windows',
-    columns: ['source', 'key', 'kind', 'from_time', 'to_time', ...counts, 'complete', 'updated', 'stamp'],
+    columns: ['source', 'key', 'kind', 'from_time', 'to_time', ...sourceCounters, 'complete', 'updated', 'stamp'],
     key: ['source', 'key', 'kind'],
   },
-  { name: 'dead_letters', columns: letterColumns.split(', '), key: ['id'] },
+  { name: 'dead_letters', columns: ['id', ...letterColumns.split(', ')], key: ['id'] },
   { name: 'jobs', columns: 'id, kind, args, state, progress, error, created, started, finished, token'.split(', '), key: ['id'] },
   {
     name: 'replays',

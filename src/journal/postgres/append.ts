@@ -2,8 +2,8 @@
 // statement in no order but by data, so each reads from the one that it must follow; no row is written twice. What comes back says whether
 // the fence held and whether it was done. It is known by its attempt: asked again after a lost answer, it is done once.
 import { sourceCounters } from '../counts.ts';
-import type { AppendedPage, Commit, RecordLog } from '../journal.ts';
-import { appendedPage, inOrder } from '../records/commits.ts';
+import type { Commit, RecordLog } from '../journal.ts';
+import { AppendListeners, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
 import { type Core, fencePart, isSameOwnership, type OwnedSource, withAttempt } from './core.ts';
@@ -14,7 +14,7 @@ import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } fro
 
 /** Takes commits: what a source collected and the checkpoint that covers it. */
 export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
-  const listeners = new Set<(page: AppendedPage) => void>();
+  const listeners = new AppendListeners();
   const store = openStore(core, seen);
   // The ownership under which a commit was asked for first: it holds however often it is asked again.
   const ownerships = new WeakMap<Commit, OwnedSource>();
@@ -34,20 +34,11 @@ export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pi
     if (size.bytes > 0) await room.makeRoom(size.bytes);
     const before = await store(commit, rows, ownerships).catch((error: unknown) => room.failed(error));
     if (before !== undefined) room.appended(size);
-    if (before !== undefined && commit.page !== undefined && rows.length > 0) {
-      const page = appendedPage(commit.source, commit.page, rows, before);
-      for (const listener of listeners) listener(page);
-    }
+    listeners.tell(commit, rows, before);
     core.changes.notify();
   }
 
-  return {
-    onAppend(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
-    append: inOrder(run),
-  };
+  return { onAppend: (listener) => listeners.add(listener), append: inOrder(run) };
 }
 
 const mostTries = 4;

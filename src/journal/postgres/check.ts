@@ -3,25 +3,15 @@ import { isBalanced } from '../counts.ts';
 import { type PageRow, pageColumns, readWhole } from '../records/page-rows.ts';
 import { textChecksum } from '../records/pages.ts';
 import { kindName } from '../records/positions.ts';
+import { type JournalCheck } from '../records/rows.ts';
 import { Database, type Sql } from './database.ts';
 import { readLedgerIn } from './ledger.ts';
 import { inspectSchema, schemaVersion } from './schema.ts';
 
-/** What a look at every page found. */
-interface PostgresCheck {
-  readonly path: string;
-  readonly version: number;
-  readonly pages: number;
-  readonly records: number;
-  readonly bytes: number;
-  /** One sentence each; empty when all is well. */
-  readonly problems: readonly string[];
-}
-
 const batchPages = 50;
 
 /** Reads a journal from end to end, also beside running replicas, and changes nothing. Throws as an observer's opening does. */
-export async function checkPostgres(engine: PostgresEngine): Promise<PostgresCheck> {
+export async function checkPostgres(engine: PostgresEngine): Promise<JournalCheck> {
   const db = new Database({ ...engine, connections: 1 });
   try {
     await inspectSchema(db);

@@ -1,6 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
-import { connectorOf, identityOf, identityText } from '../records/rows.ts';
+import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
 import { Changes, type Core, ensureSource, notFound } from './core.ts';
 import type { Sql } from './database.ts';
 import { putCheckpoint, putNote } from './state.ts';
@@ -243,16 +243,6 @@ async function isUsed(sql: Sql, s: string, kind: 'source' | 'sink', id: number):
       ? `SELECT 1 FROM ${s}.counters c WHERE c.source = $1 AND (c.fetched > 0 OR EXISTS (SELECT 1 FROM ${s}.checkpoints k WHERE k.source = $1))`
       : `SELECT 1 FROM ${s}.totals WHERE sink = $1 AND acknowledged + unconfirmed + dead_lettered + discarded + replayed > 0`;
   return (await sql.query(used, [id])).length > 0;
-}
-
-function nameTaken(kind: 'source' | 'sink', from: string, to: string): PenstockError {
-  return new PenstockError(
-    'PEN_OPERATION_FAILED',
-    `the ${kind} "${from}" cannot be renamed: "${to}" has a history of its own in the journal`,
-    {
-      fix: kind === 'sink' ? `drop it with "penstock sinks forget ${to}", or choose another name` : 'choose another name',
-    },
-  );
 }
 
 const tablesOf = {

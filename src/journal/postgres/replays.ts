@@ -1,26 +1,15 @@
 // Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job.
+
 import type { SettleCounts } from '../counts.ts';
 import type { Lane, LaneState, LetterFilter, NewDeadLetter, Position, ReplayRequest, StoredPage } from '../journal.ts';
 import { filterOf, pagesOf } from '../records/letter-rows.ts';
 import { maxReadBytes, type PageRow, pageColumns, readRows, stepsOver } from '../records/page-rows.ts';
 import { packPosition, position, unpackPosition } from '../records/positions.ts';
+import { type ReplayRow } from '../records/rows.ts';
 import { Changes, type Core, type Place, withAttempt } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { addTotals } from './ledger.ts';
 import { countLetters, insertLetters, lettersOf, listLetters, refuseAgain } from './letters.ts';
-
-interface ReplayRow {
-  readonly job: number;
-  readonly source: number;
-  readonly sink: number;
-  readonly kind: 'stored' | 'dead_letters';
-  readonly after: number;
-  readonly upto: number;
-  readonly min_time: number;
-  readonly max_time: number;
-  readonly filter: string;
-  readonly remaining: number;
-}
 
 /** Opens a job's lanes, or finds them where a job that was cut off goes on. */
 export async function openReplay(

@@ -1,6 +1,8 @@
 // What the journal does beside its callers: it deletes what is old, and when space is short, more. One replica at a time: whoever holds the
 // row of the unit `upkeep`; a replay that is being opened holds it too, so that no page goes between being counted and being pinned.
+
 import { kindName } from '../records/positions.ts';
+import { logSkipped } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { passRecords } from './offsets.ts';
@@ -214,11 +216,7 @@ async function skip(core: Core): Promise<number> {
     await deletePages(sql, s, pages);
     return { count: pages.length, skipped };
   });
-  for (const fields of skipped)
-    log.error(
-      fields,
-      'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
-    );
+  logSkipped(log, skipped);
   return count;
 }
 

@@ -38,8 +38,25 @@ function faultOf({ source, page, window }: Commit): PenstockError | undefined {
   return window.new === stored ? undefined : fault(`counts ${window.new} new, but its page holds ${stored}`);
 }
 
+/** Who hears of pages as soon as they are stored. */
+export class AppendListeners {
+  readonly #listeners = new Set<(page: AppendedPage) => void>();
+
+  add(listener: (page: AppendedPage) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Tells of the page of a commit that was stored behind `before` records; undefined: it had been stored earlier. */
+  tell({ source, page }: Commit, rows: readonly EncodedPage[], before: number | undefined): void {
+    if (before === undefined || page === undefined || rows.length === 0 || this.#listeners.size === 0) return;
+    const appended = appendedPage(source, page, rows, before);
+    for (const listener of this.#listeners) listener(appended);
+  }
+}
+
 /** A page that was just stored behind `before` records of its lane. */
-export function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
+function appendedPage(source: string, page: NewPage, rows: readonly EncodedPage[], before: number): AppendedPage {
   const { lane, connector, tenant, labels } = page;
   // Not those of the commit: what is kept of a page is its bytes.
   const records = rows.flatMap((row) => row.records);

@@ -1,5 +1,7 @@
-// What rows say that every engine stores alike: windows of the ledger, jobs, identities of sources.
+// What rows say that every engine stores alike: windows of the ledger, jobs, replays, identities of sources; and what is said of them in words.
+import { PenstockError } from '../../base/errors.ts';
 import { parseJson } from '../../base/json.ts';
+import type { Log } from '../../base/log.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../counts.ts';
 import type { Job, LedgerWindow } from '../journal.ts';
 import { kindName } from './positions.ts';
@@ -65,4 +67,49 @@ export function connectorOf(text: string): string {
 export function identityOf(text: string, otherConnector: string): Record<string, string> {
   const [connector, entries] = JSON.parse(text) as [string, [string, string][]];
   return Object.fromEntries(connector === otherConnector ? entries : [['connector', connector], ...entries]);
+}
+
+/** A lane of a replay: what of a source a job sends again to a sink. */
+export interface ReplayRow {
+  readonly job: number;
+  readonly source: number;
+  readonly sink: number;
+  readonly kind: 'stored' | 'dead_letters';
+  readonly after: number;
+  readonly upto: number;
+  readonly min_time: number;
+  readonly max_time: number;
+  readonly filter: string;
+  readonly remaining: number;
+}
+
+/** What a look at every page of a journal found. */
+export interface JournalCheck {
+  readonly path: string;
+  readonly version: number;
+  readonly pages: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** One sentence each; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+/** The refusal to rename to a name with a history of its own. */
+export function nameTaken(kind: 'source' | 'sink', from: string, to: string): PenstockError {
+  return new PenstockError(
+    'PEN_OPERATION_FAILED',
+    `the ${kind} "${from}" cannot be renamed: "${to}" has a history of its own in the journal`,
+    {
+      fix: kind === 'sink' ? `drop it with "penstock sinks forget ${to}", or choose another name` : 'choose another name',
+    },
+  );
+}
+
+/** Logs what sinks with `when_full: skip` passed by. */
+export function logSkipped(log: Log, skipped: readonly object[]): void {
+  for (const fields of skipped)
+    log.error(
+      fields,
+      'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
+    );
 }

@@ -1,7 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
-import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
-import { connectorOf, identityOf, identityText } from '../records/rows.ts';
+import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { OffsetStore } from './delivery/offsets.ts';
 import { all, one } from './file/database.ts';
@@ -164,16 +163,6 @@ function openRename({ db, names, writer }: Core): Pick<Registration, 'renameSour
     });
   };
   return { renameSource: (from, to) => run('source', from, to), renameSink: (from, to) => run('sink', from, to) };
-}
-
-function nameTaken(kind: 'source' | 'sink', from: string, to: string): PenstockError {
-  return new PenstockError(
-    'PEN_OPERATION_FAILED',
-    `the ${kind} "${from}" cannot be renamed: "${to}" has a history of its own in the journal`,
-    {
-      fix: kind === 'sink' ? `drop it with "penstock sinks forget ${to}", or choose another name` : 'choose another name',
-    },
-  );
 }
 
 const tablesOf = {

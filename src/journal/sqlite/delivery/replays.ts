@@ -2,24 +2,12 @@ import type { Lane, LaneState, LetterFilter, Position, ReplayRequest, ReplaySele
 import { filterOf, pagesOf } from '../../records/letter-rows.ts';
 import { type PageRow, pageColumns, readRows, type Steps } from '../../records/page-rows.ts';
 import { packPosition, position, unpackPosition } from '../../records/positions.ts';
+import { type ReplayRow } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import type { LetterStore } from './dead-letters.ts';
 import type { LedgerStore } from './ledger.ts';
 import type { Settle } from './offsets.ts';
-
-interface ReplayRow {
-  readonly job: number;
-  readonly source: number;
-  readonly sink: number;
-  readonly kind: 'stored' | 'dead_letters';
-  readonly after: number;
-  readonly upto: number;
-  readonly min_time: number;
-  readonly max_time: number;
-  readonly filter: string;
-  readonly remaining: number;
-}
 
 /** Replay lanes: views of stored pages or of dead letters, with an offset of their own, that last as long as their job. */
 export function openReplays(core: Core, ledger: LedgerStore, letters: LetterStore) {

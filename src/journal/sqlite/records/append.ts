@@ -1,6 +1,6 @@
 import { addCounts, type SourceTotals, sourceCounters, zeroCounts } from '../../counts.ts';
-import type { AppendedPage, Commit, NewPage, RecordLog, WindowDelta } from '../../journal.ts';
-import { appendedPage, inOrder } from '../../records/commits.ts';
+import type { Commit, NewPage, RecordLog, WindowDelta } from '../../journal.ts';
+import { AppendListeners, inOrder } from '../../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum } from '../../records/pages.ts';
 import { kindNumber } from '../../records/positions.ts';
 import type { Core } from '../core.ts';
@@ -17,10 +17,7 @@ export function openAppend(
   const { limits } = stores;
   const apply = openApply(core, stores);
   const isMade = openIsMade(core);
-  const listeners = new Set<(page: AppendedPage) => void>();
-  const notify = (page: AppendedPage): void => {
-    for (const listener of listeners) listener(page);
-  };
+  const listeners = new AppendListeners();
 
   async function run(commit: Commit, earlier: Promise<void> | undefined): Promise<void> {
     const rows = commit.page === undefined ? [] : await encodeRecords(commit.page.records);
@@ -33,18 +30,11 @@ export function openAppend(
       if (bytes > 0) limits.assertRoom(bytes);
       return apply(commit, rows);
     }, 'append');
-    if (before !== undefined && listeners.size > 0 && commit.page !== undefined && rows.length > 0)
-      notify(appendedPage(commit.source, commit.page, rows, before));
+    listeners.tell(commit, rows, before);
     core.changes.notify();
   }
 
-  return {
-    onAppend(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
-    append: inOrder(run),
-  };
+  return { onAppend: (listener) => listeners.add(listener), append: inOrder(run) };
 }
 
 /** What an id costs in the file, bytes: key, b-tree overhead and the half-empty pages of random inserts. */

@@ -3,22 +3,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { openLaneSteps, type PageRow, pageColumns, readWhole } from '../../records/page-rows.ts';
 import { pageChecksum, textChecksum } from '../../records/pages.ts';
+import { type JournalCheck } from '../../records/rows.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
 import { inspectDirectory, journalPaths } from '../file/directory.ts';
 import { checkVersion, schemaVersion } from '../file/schema.ts';
 import { damagedBlocks } from '../records/id-blocks.ts';
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
-
-interface JournalCheck {
-  readonly path: string;
-  readonly version: number;
-  readonly pages: number;
-  readonly records: number;
-  readonly bytes: number;
-  /** One sentence each; empty when all is well. */
-  readonly problems: readonly string[];
-}
 
 /**
  * Reads a journal from end to end, also beside a running daemon, and changes nothing.

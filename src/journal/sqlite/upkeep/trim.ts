@@ -1,4 +1,5 @@
 import { kindName } from '../../records/positions.ts';
+import { logSkipped } from '../../records/rows.ts';
 import type { Core } from '../core.ts';
 import type { OffsetStore } from '../delivery/offsets.ts';
 import { all, one } from '../file/database.ts';
@@ -115,11 +116,7 @@ function openSkip(core: Core, offsets: OffsetStore, find: Find, deletePages: (pa
       deletePages(pages);
       return { count: pages.length, skipped };
     });
-    for (const fields of skipped)
-      log.error(
-        fields,
-        'the journal is full: a sink skipped records; docs/operations.md, "When the journal fills", says how it gets them',
-      );
+    logSkipped(log, skipped);
     return count;
   };
 }
