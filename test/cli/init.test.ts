@@ -125,6 +125,8 @@ it.each([
   ['mode', 'analyst-studio'],
   ['ThoughtSpot', 'analyst-studio'],
   ['Anaconda', 'anaconda'],
+  ['gsuite', 'google-workspace'],
+  ['1Password audit', 'onepassword'],
 ])('knows a product by another name: %s', async (word, name) => {
   await expect(vendorMeant(word, files)).resolves.toMatchObject({ name });
 });
