@@ -11,7 +11,7 @@ import { untilAnswered } from '../journal/until-answered.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
 import { type JournalPlace, journalPlace, openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
-import { openDaemon } from './daemon.ts';
+import { openDaemon } from './open-daemon.ts';
 
 interface Place {
   /** The configuration. */

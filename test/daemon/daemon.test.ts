@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { openDaemon } from '../../src/daemon/daemon.ts';
+import { openDaemon } from '../../src/daemon/open-daemon.ts';
 import { openConfiguredJournal } from '../../src/runtime/configured-journal.ts';
 import { readConfig } from '../../src/runtime/read-config.ts';
 import { temporaryDirectory } from '../journal/fixture.ts';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { logWarnings } from '../../daemon/configuration.ts';
-import { type Daemon, openDaemon } from '../../daemon/daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
+import { openDaemon } from '../../daemon/open-daemon.ts';
 import { catchSignals, HangUps, type OnceReport, runOnce, runUntilStopped } from '../../daemon/run.ts';
 import { readConfig } from '../../runtime/read-config.ts';
 import { configOption, durationOption } from '../arguments.ts';

@@ -1,0 +1,93 @@
+import { isObject, type Json } from '../base/json.ts';
+import type { Log } from '../base/log.ts';
+import { makeFolder } from '../base/make-folder.ts';
+import { claimFolder } from '../base/own-folder.ts';
+import type { Seams } from '../base/seams.ts';
+import type { Config } from '../config/config.ts';
+import { pageCacheBytes, withPageCache } from '../journal/index.ts';
+import type { Journal } from '../journal/journal.ts';
+import { openConfiguredJournal } from '../runtime/configured-journal.ts';
+import { LiveRuntime } from '../runtime/live-runtime.ts';
+import { userAgentOf } from '../runtime/open-runtime.ts';
+import { Configuration, logRegistration } from './configuration.ts';
+import { Daemon, silentDatabaseMs } from './daemon.ts';
+import { Measures } from './measure.ts';
+
+interface DaemonSettings {
+  readonly config: Config;
+  readonly seams: Seams;
+  readonly log: Log;
+  /** How long to wait for another daemon to release the journal, milliseconds. */
+  readonly lockWaitMs: number;
+  /** Gives up while a database that is silent holds up the start. */
+  readonly signal?: AbortSignal;
+}
+
+const logWaitingMs = 1000;
+const waitingForFile = 'waiting for another daemon to release the journal';
+const waitingForDatabase = 'waiting for the database of the journal to answer';
+
+/** Where the journal is elsewhere, data_dir has only the socket and the token of the admin server: it may be made anew at each start. */
+async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log): Promise<void> {
+  await makeFolder(data_dir, files, 0o700);
+  const { repaired, warnings } = await claimFolder(data_dir, files, () => false);
+  for (const what of [repaired, ...warnings]) if (what !== undefined) log.warn({ data_dir }, what);
+}
+
+async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings, cutOff: AbortSignal): Promise<Journal> {
+  if (config.journal.database !== undefined) await prepareDataDir(config, seams, log);
+  using _waiting = seams.clock.timer(logWaitingMs, () =>
+    log.warn(
+      { data_dir: config.data_dir, lockWaitMs },
+      config.journal.database === undefined ? waitingForFile : waitingForDatabase,
+    ),
+  );
+  const journal = await openConfiguredJournal(config, {
+    seams,
+    log,
+    lockWaitMs,
+    ...(config.journal.database !== undefined && { signal: cutOff }),
+  });
+  return withPageCache(journal, pageCacheBytes);
+}
+
+/** A file that an earlier process was asked to apply is older than what this one was started with. */
+async function cancelOldReloads(journal: Journal, replica: string): Promise<void> {
+  const waiting = await journal.jobs({ states: ['queued', 'running'] });
+  const error = 'the daemon was started anew meanwhile, and read its own file';
+  const isOwn = (args: Json): boolean => !isObject(args) || args['replica'] === undefined || args['replica'] === replica;
+  for (const { id, kind, args } of waiting)
+    if (kind === 'reload' && isOwn(args)) await journal.updateJob(id, { state: 'cancelled', error });
+}
+
+/** A moment after a stop is asked for while nothing runs yet, whatever the start waits for is cut off. */
+function cutOffAtStop({ seams, signal }: DaemonSettings, cutOff: AbortController): Disposable {
+  const stack = new DisposableStack();
+  const onStop = (): void => void stack.use(seams.clock.timer(silentDatabaseMs, () => cutOff.abort()));
+  if (signal?.aborted === true) onStop();
+  signal?.addEventListener('abort', onStop, { once: true });
+  stack.defer(() => signal?.removeEventListener('abort', onStop));
+  return stack;
+}
+
+/** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
+export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
+  const { config, seams, log } = settings;
+  const cutOff = new AbortController();
+  using _opening = cutOffAtStop(settings, cutOff);
+  await using opening = new AsyncDisposableStack();
+  const measures = new Measures(seams.clock);
+  const journal = measures.timed(opening.use(await openOwnJournal(settings, cutOff.signal)));
+  await cancelOldReloads(journal, config.replica.name);
+  const userAgent = await userAgentOf(journal, seams);
+  const runtime = new LiveRuntime(config, journal, {
+    seams,
+    log,
+    userAgent,
+    secrets: config.secrets,
+    durations: measures.durations,
+  });
+  const report = await runtime.register();
+  logRegistration(report, log);
+  return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures, cutOff);
+}
