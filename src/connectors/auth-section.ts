@@ -1,7 +1,7 @@
 // What `auth:` of a connector.yaml may say. The descriptions become the documentation and the hints in error messages.
 import { type Static, type TProperties, Type } from 'typebox';
 import { PathsSpec } from '../event/index.ts';
-import { closed, oneOf, template } from './request-section.ts';
+import { closed, duration, oneOf, template } from './request-section.ts';
 
 /** Of every grant: what its token is called. */
 const reply = { token: Type.Optional(PathsSpec), expires: Type.Optional(PathsSpec) };
@@ -14,6 +14,35 @@ const algorithm = Type.Optional(
     'How JWTs are signed; by default as the key fits, RS256 for RSA.',
   ),
 );
+
+/** Of every grant of a client: who asks. */
+const client = (withoutProof: string) => ({
+  token_url: tokenUrl,
+  client_id: template('Client id.'),
+  client_secret: Type.Optional(template(`Client secret; this or private_key${withoutProof}.`)),
+  private_key: Type.Optional(template('Private key in PEM, by which the client proves itself (private_key_jwt).')),
+  key_id: keyId,
+  algorithm,
+  scope,
+  auth_style: Type.Optional(oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.')),
+});
+
+const form = Type.Optional(
+  Type.Record(Type.String(), Type.String(), {
+    description: 'Further fields of the form, templates; one called grant_type takes the place of the usual.',
+  }),
+);
+/** Of every JWT that stands for the caller. */
+const signed = (audience: string, lifetime: string) => ({
+  key: template('JSON key of a service account (client_email, private_key, token_uri), or a private key in PEM.'),
+  issuer: Type.Optional(template('Who signs; by default client_email of the key.')),
+  subject: Type.Optional(template('On whose behalf.')),
+  audience: Type.Optional(template(audience)),
+  claims: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Further claims, templates.' })),
+  lifetime: Type.Optional(duration(`From its issue to its end, ${lifetime} by default.`)),
+  key_id: keyId,
+  algorithm,
+});
 
 const grant = <T extends TProperties>(description: string, properties: T) =>
   Type.Optional(Type.Object({ ...properties, ...reply }, { ...closed, description }));
@@ -38,50 +67,36 @@ export const AuthSpec = Type.Object(
       ),
     ),
     oauth2_client_credentials: grant('OAuth 2.0 client credentials; tokens are cached and renewed.', {
-      token_url: tokenUrl,
-      client_id: template('Client id.'),
-      client_secret: Type.Optional(template('Client secret; this or private_key.')),
-      private_key: Type.Optional(template('Private key in PEM, by which the client proves itself (private_key_jwt).')),
-      key_id: keyId,
-      algorithm,
-      scope,
+      ...client(''),
       audience: Type.Optional(template('Audience.')),
-      auth_style: Type.Optional(oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.')),
-      form: Type.Optional(
-        Type.Record(Type.String(), Type.String(), {
-          description: 'Further fields of the form, templates; one called grant_type takes the place of client_credentials.',
-        }),
-      ),
+      form,
     }),
     oauth2_refresh_token: grant(
       'OAuth 2.0 refresh token; a new one that an answer brings is kept in data_dir before it is used.',
       {
-        token_url: tokenUrl,
+        ...client(', or none for a public client'),
         refresh_token: template('The refresh token that a person got; those that follow are kept.'),
-        client_id: template('Client id.'),
-        client_secret: Type.Optional(template('Client secret; none for a public client.')),
-        scope,
-        auth_style: Type.Optional(
-          oneOf(['body', 'basic'], 'Secret as form field or as an Authorization header; body by default.'),
-        ),
+        form,
       },
     ),
     oauth2_jwt_bearer: grant('OAuth 2.0 JWT bearer, as of a service account.', {
-      key: template('JSON key of a service account (client_email, private_key, token_uri), or a private key in PEM.'),
       token_url: Type.Optional(template('URL of the token endpoint; by default token_uri of the key.')),
-      issuer: Type.Optional(template('Who signs; by default client_email of the key.')),
-      subject: Type.Optional(template('On whose behalf.')),
-      audience: Type.Optional(template('Whom the JWT is for; by default the token endpoint.')),
-      key_id: keyId,
-      algorithm,
+      ...signed('Whom the JWT is for; by default the token endpoint.', '1h'),
       scope,
+      form,
     }),
+    jwt: Type.Optional(
+      Type.Object(signed('Whom the JWT is for.', '10m'), {
+        ...closed,
+        description: 'A JWT that the connector signs, as `Authorization: Bearer`; nothing is exchanged.',
+      }),
+    ),
   },
   {
     ...closed,
     maxProperties: 1,
     description:
-      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer.',
+      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer, jwt.',
   },
 );
 export type AuthSpec = Static<typeof AuthSpec>;

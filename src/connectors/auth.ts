@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
 import type { HttpClient } from '../http/client.ts';
 import type { AuthSpec } from './auth-section.ts';
-import { clientCredentials, type Granted, jwtBearer, refreshToken, type TokenStore } from './oauth.ts';
+import { clientCredentials, type Granted, jwtBearer, refreshToken, signedJwt, type TokenStore } from './oauth.ts';
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */
@@ -39,6 +39,7 @@ export function openAuth(
   const granting = { http, seams, value, tokens };
   if (spec?.oauth2_client_credentials !== undefined) return byToken(clientCredentials(spec.oauth2_client_credentials, granting));
   if (spec?.oauth2_refresh_token !== undefined) return byToken(refreshToken(spec.oauth2_refresh_token, granting));
+  if (spec?.jwt !== undefined) return byToken(signedJwt(spec.jwt, granting));
   return spec?.oauth2_jwt_bearer === undefined ? fixed({}, []) : byToken(jwtBearer(spec.oauth2_jwt_bearer, granting));
 }
 

@@ -14,6 +14,7 @@ const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
 export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
   return [
     ...checkTemplates(spec, doc),
+    ...checkAuth(spec.auth, doc),
     ...checkHosts(spec.read, doc),
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
@@ -47,6 +48,26 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
     ...faultsOf(details, [...fromOptions, ...heldNames(details, 'record')], doc),
     ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
   ];
+}
+
+const grants = ['oauth2_client_credentials', 'oauth2_refresh_token'] as const;
+
+/** How a client proves itself must be said, and said in one piece. */
+function checkAuth(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
+  return grants.flatMap((name) => {
+    const grant = auth[name];
+    if (grant === undefined || grant.private_key !== undefined) return [];
+    const stray = (['key_id', 'algorithm'] as const).filter((key) => grant[key] !== undefined);
+    const isBare = name === 'oauth2_client_credentials' && grant.client_secret === undefined && grant.form === undefined;
+    return [
+      ...stray.map((key) =>
+        doc.fault(['auth', name, key], 'there is no key that signs', 'add private_key, or leave this out', 'key'),
+      ),
+      ...(isBare
+        ? [doc.fault(['auth', name], 'nothing proves who the client is', 'add client_secret or private_key', 'key')]
+        : []),
+    ];
+  });
 }
 
 /** A host that a record, a group or a token names could be anybody's, and the credential goes there. */

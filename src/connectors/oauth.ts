@@ -1,7 +1,8 @@
-// How a connector gets its access tokens: by client credentials, by a refresh token that may rotate, by a signed JWT.
+// How a connector gets its access tokens: by client credentials, by a refresh token that may rotate, by a JWT that it signs.
 import { hash } from 'node:crypto';
 import { PenstockError } from '../base/errors.ts';
 import { isObject, parseJson } from '../base/json.ts';
+import { durationMs } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import { compilePath } from '../event/index.ts';
@@ -55,12 +56,13 @@ export interface Granted {
   readonly close?: () => Promise<void>;
 }
 
-type Grants = {
-  [K in 'oauth2_client_credentials' | 'oauth2_refresh_token' | 'oauth2_jwt_bearer']: NonNullable<AuthSpec[K]>;
-};
+type Grants = { [K in keyof AuthSpec]-?: NonNullable<AuthSpec[K]> };
 
 const given = (fields: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(fields).filter(([, text]) => text !== ''));
+
+const rendered = (form: Readonly<Record<string, string>> = {}, value: Granting['value']): Record<string, string> =>
+  Object.fromEntries(Object.entries(form).map(([name, text]) => [name, value(text)]));
 
 function shapeOf({
   token = 'access_token',
@@ -72,32 +74,50 @@ function shapeOf({
 const assertionSeconds = 300;
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
-/** The client credentials grant, by a secret or by a key (private_key_jwt: RFC 7523 section 2.2). */
-export function clientCredentials(spec: Grants['oauth2_client_credentials'], { http, seams, value }: Granting): Granted {
+type Client = Pick<
+  Grants['oauth2_refresh_token'],
+  'client_id' | 'client_secret' | 'private_key' | 'key_id' | 'algorithm' | 'auth_style'
+>;
+
+/** How a client proves itself to its issuer, with the parts of the credential: by a key (private_key_jwt: RFC 7523 section 2.2), by a secret, or by its name alone. */
+function clientProof(spec: Client, url: URL, { seams, value }: Granting): Credential {
   const [id, secret, pem] = [spec.client_id, spec.client_secret, spec.private_key].map(value) as [string, string, string];
-  const url = new URL(value(spec.token_url));
-  const more = Object.fromEntries(Object.entries(spec.form ?? {}).map(([name, text]) => [name, value(text)]));
-  const named = { scope: value(spec.scope), audience: value(spec.audience) };
-  const grant = { grant_type: 'client_credentials', ...given({ ...named, ...more }) };
-  const key = pem === '' ? undefined : readSigningKey(pem, spec.algorithm, value(spec.key_id) || undefined);
+  const parts = { id, secrets: [secret, pem] };
+  if (pem === '' && secret === '') return { ...parts, prove: () => Promise.resolve({ form: { client_id: id }, headers: {} }) };
+  if (pem === '') return { ...parts, prove: () => Promise.resolve(secretProof(id, secret, spec.auth_style)) };
+  const key = readSigningKey(pem, spec.algorithm, value(spec.key_id) || undefined);
   const prove = async (): Promise<ClientProof> => {
-    if (key === undefined) return secretProof(id, secret, spec.auth_style);
     const claims = { iss: id, sub: id, aud: url.href, jti: uuid(seams.random) };
     const assertion = await signJwt(key, claims, seams.clock.now(), assertionSeconds);
     return { form: { client_id: id, client_assertion_type: assertionType, client_assertion: assertion }, headers: {} };
   };
-  const mint = async (): Promise<MintedToken> =>
-    requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams);
-  return { source: cacheToken(mint, seams.clock), identity: [id, secret, pem], secrets: () => [secret, pem].filter(Boolean) };
+  return { ...parts, prove };
 }
 
-const googleLifetimeSeconds = 3600;
+interface Credential {
+  readonly id: string;
+  readonly secrets: readonly string[];
+  readonly prove: () => Promise<ClientProof>;
+}
+
+/** The client credentials grant. */
+export function clientCredentials(spec: Grants['oauth2_client_credentials'], granting: Granting): Granted {
+  const { http, seams, value } = granting;
+  const url = new URL(value(spec.token_url));
+  const { id, secrets, prove } = clientProof(spec, url, granting);
+  const named = { scope: value(spec.scope), audience: value(spec.audience) };
+  const grant = { grant_type: 'client_credentials', ...given({ ...named, ...rendered(spec.form, value) }) };
+  const mint = async (): Promise<MintedToken> =>
+    requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams);
+  return { source: cacheToken(mint, seams.clock), identity: [id, ...secrets], secrets: () => secrets.filter(Boolean) };
+}
 
 /**
  * A JWT that is signed with the key of a service account and exchanged for a token.
  * Source: https://developers.google.com/identity/protocols/oauth2/service-account#httprest
  */
-export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], { http, seams, value }: Granting): Granted {
+export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], granting: Granting): Granted {
+  const { http, seams, value } = granting;
   const account = readAccount(value(spec.key));
   const endpoint = value(spec.token_url) || account.token_uri;
   const url = endpoint === undefined ? null : URL.parse(endpoint);
@@ -105,20 +125,48 @@ export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], { http, seams, valu
     throw new PenstockError('PEN_CONFIG_INVALID', 'the key of the service account names no token endpoint', {
       fix: 'give the JSON key as it was downloaded, or set token_url to an https address',
     });
-  const key = readSigningKey(account.private_key, spec.algorithm, value(spec.key_id) || account.private_key_id);
+  const { sign, identity, secrets } = signing({ lifetime: '1h', ...spec }, account, granting, url.href);
+  const more = given(rendered(spec.form, value));
+  const mint = async (): Promise<MintedToken> => {
+    const { token: assertion } = await sign();
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion, ...more };
+    return requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams);
+  };
+  return { source: cacheToken(mint, seams.clock), identity, secrets };
+}
+
+/** A JWT that is the token itself. */
+export function signedJwt(spec: Grants['jwt'], granting: Granting): Granted {
+  const { sign, identity, secrets } = signing({ lifetime: '10m', ...spec }, readAccount(granting.value(spec.key)), granting);
+  return { source: cacheToken(sign, granting.seams.clock), identity, secrets };
+}
+
+interface Signing extends Pick<Granted, 'identity' | 'secrets'> {
+  readonly sign: () => Promise<MintedToken>;
+}
+
+/** What signs JWTs with the key of an account. */
+function signing(
+  spec: Omit<Grants['jwt'], 'key'> & { readonly lifetime: string; readonly scope?: string },
+  account: Account,
+  { seams, value }: Granting,
+  audience = '',
+): Signing {
+  const { private_key: pem } = account;
+  const key = readSigningKey(pem, spec.algorithm, value(spec.key_id) || account.private_key_id);
   const claims = given({
     iss: value(spec.issuer) || account.client_email || '',
     sub: value(spec.subject),
-    aud: value(spec.audience) || url.href,
+    aud: value(spec.audience) || audience,
     scope: value(spec.scope),
+    ...rendered(spec.claims, value),
   });
-  const mint = async (): Promise<MintedToken> => {
-    const assertion = await signJwt(key, claims, seams.clock.now(), googleLifetimeSeconds);
-    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion };
-    return requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams);
+  const lifetimeMs = durationMs(spec.lifetime);
+  const sign = async (): Promise<MintedToken> => {
+    const each = { ...claims, jti: uuid(seams.random) };
+    return { token: await signJwt(key, each, seams.clock.now(), Math.floor(lifetimeMs / 1000)), lifetimeMs };
   };
-  const pem = account.private_key;
-  return { source: cacheToken(mint, seams.clock), identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
+  return { sign, identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
 }
 
 const isLoopback = ({ hostname }: URL): boolean =>
@@ -152,22 +200,20 @@ function readAccount(text: string): Account {
  * The refresh token grant. A new refresh token is durable before anything uses it or what came with it, and no two sources or processes of the
  * machine spend the same one: what is kept belongs to the configured token, and one that a person configures anew begins anew.
  */
-export function refreshToken(spec: Grants['oauth2_refresh_token'], { http, seams, value, tokens }: Granting): Granted {
-  const [configured, id, secret] = [spec.refresh_token, spec.client_id, spec.client_secret].map(value) as [
-    string,
-    string,
-    string,
-  ];
+export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Granting): Granted {
+  const { http, seams, value, tokens } = granting;
+  const configured = value(spec.refresh_token);
   const url = new URL(value(spec.token_url));
+  const { id, secrets, prove } = clientProof(spec, url, granting);
   const credential = hash('sha256', JSON.stringify([url.href, id, configured]), 'hex').slice(0, 32);
-  const proof = secret === '' ? { form: { client_id: id }, headers: {} } : secretProof(id, secret, spec.auth_style);
+  const more = rendered(spec.form, value);
   const closing = new AbortController();
   let last = configured;
   const spend = async (kept: string | undefined): Promise<TokenChange<HttpResponse>> => {
     const spent = kept ?? configured;
     last = spent;
-    const grant = { grant_type: 'refresh_token', refresh_token: spent, ...given({ scope: value(spec.scope) }) };
-    const result = await askForToken({ url, grant, proof }, http);
+    const grant = { grant_type: 'refresh_token', refresh_token: spent, ...given({ scope: value(spec.scope), ...more }) };
+    const result = await askForToken({ url, grant, proof: await prove() }, http);
     last = refreshTokenIn(result) ?? spent;
     return { keep: last === spent ? undefined : last, result };
   };
@@ -183,7 +229,7 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], { http, seams
   return {
     source,
     identity: [id, configured],
-    secrets: () => [configured, secret, last].filter(Boolean),
+    secrets: () => [configured, ...secrets, last].filter(Boolean),
     close() {
       closing.abort(new DOMException('the source is stopped', 'AbortError'));
       return source.settled();

@@ -11,7 +11,7 @@ interface Signals extends Disposable {
   readonly now: AbortSignal;
 }
 
-/** Installs the signal handlers; nothing else in the process does. */
+/** Installs the signal handlers; nothing else in the process ends by them. */
 export function catchSignals(log: Log): Signals {
   const stop = new AbortController();
   const now = new AbortController();

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { openOwnFile } from '../base/own-file.ts';
@@ -48,10 +49,37 @@ export function openTokenStore(dataDir: string, { files, clock }: Pick<Seams, 'f
         const begin = (): Promise<void> => wait(() => beginAlone(db));
         await begin();
         await saveLate(db, credential, shared.unsaved, begin);
+        await using _held = holdSignals();
         return await changeIn(db, credential, change, shared.unsaved);
       } finally {
         shared.isBusy = false;
       }
+    },
+  };
+}
+
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Until it is disposed, a first signal that would end this process waits, because the answer under way holds the only token that the issuer
+ * still takes; a second one ends it at once. Signals that somebody else listens to are left to him.
+ */
+function holdSignals(): AsyncDisposable {
+  const held = new Set<NodeJS.Signals>();
+  const release = (): void => {
+    for (const signal of endings) process.off(signal, hold);
+    for (const signal of held) if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  const hold = (signal: NodeJS.Signals): void => {
+    if (held.has(signal)) release();
+    held.add(signal);
+  };
+  for (const signal of endings) process.on(signal, hold);
+  return {
+    async [Symbol.asyncDispose]() {
+      // One that has arrived and is not told yet would be lost with its listener.
+      await turn();
+      release();
     },
   };
 }

@@ -262,6 +262,15 @@ describe('a fault', () => {
         'connector.yaml:18:1: a quote or bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every quote, { and [',
       ],
     ],
+    [
+      'a client that nothing proves',
+      "auth: { bearer: '{{ options.token }}' }",
+      "auth: { oauth2_client_credentials: { token_url: 'https://a.example', client_id: x, key_id: k } }",
+      [
+        'connector.yaml:6:9 (auth.oauth2_client_credentials): nothing proves who the client is\n  fix: add client_secret or private_key',
+        'connector.yaml:6:84 (auth.oauth2_client_credentials.key_id): there is no key that signs\n  fix: add private_key, or leave this out',
+      ],
+    ],
     ...(
       [
         ['request', "url: '{{ options.api_url }}/logs'", "url: 'https://{{ page.token }}/logs'", '11:10', 'page.token'],

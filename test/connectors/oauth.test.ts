@@ -121,6 +121,52 @@ describe('a refresh token', () => {
     expect([[...store.kept.values()], proofs]).toEqual([['r1'], ['Bearer a1']]);
   });
 
+  it('is spent by a client that proves itself by its key, and the next one is kept', async () => {
+    const byKey = {
+      token_url: tokenUrl,
+      client_id: 'id',
+      private_key: pem,
+      key_id: 'k1',
+      refresh_token: 'r0',
+      form: { resource: 'logs' },
+    };
+    const store = memoryStore();
+    const vendor = opened(
+      { oauth2_refresh_token: byKey },
+      (_form, n) => ({ body: { access_token: `a${n}`, refresh_token: `r${n}` } }),
+      store,
+    );
+
+    await vendor.read();
+    await vendor.read(vendor.open());
+
+    const assertions = [];
+    for (const { client_assertion: assertion = '' } of vendor.forms) {
+      const { payload } = await jwtVerify(assertion, publicKey, { currentDate: new Date(vendor.clock.now()) });
+      assertions.push([decodeProtectedHeader(assertion).kid, payload.iss, payload.sub, payload.aud]);
+    }
+    expect(vendor.forms.map(({ client_assertion: _a, ...form }) => form)).toEqual(
+      ['r0', 'r1'].map((refresh_token) => ({
+        grant_type: 'refresh_token',
+        refresh_token,
+        resource: 'logs',
+        client_id: 'id',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      })),
+    );
+    expect(assertions).toEqual([0, 1].map(() => ['k1', 'id', 'id', tokenUrl]));
+    expect([...store.kept.values()]).toEqual(['r2']);
+  });
+
+  it('is not spent by a client whose key cannot sign', async () => {
+    const byKey = { token_url: tokenUrl, client_id: 'id', private_key: pem, algorithm: 'ES256', refresh_token: 'r0' };
+    const store = memoryStore();
+    const vendor = opened({ oauth2_refresh_token: byKey }, () => ({ body: { access_token: 'a' } }), store);
+
+    expect((await faultOf(vendor.read())).message).toBe('the private key cannot sign by ES256');
+    expect([vendor.forms, store.writes]).toEqual([[], 0]);
+  });
+
   it('binds a source to the machine that keeps it, as no other grant does', () => {
     const others = { oauth2_client_credentials: { token_url: tokenUrl, client_id: 'id', client_secret: 'cs' } };
 
@@ -289,10 +335,26 @@ describe('a service account', () => {
       sub: 'admin@example.com',
       aud: tokenUrl,
       scope: 'audit.read',
+      jti: expect.any(String) as string,
       iat: now,
       exp: now + 3600,
     });
     expect(vendor.proofs).toEqual(['Bearer a']);
+  });
+
+  it('says more of itself where the vendor wants it, for as short as the vendor allows', async () => {
+    const more = { claims: { box_sub_type: 'enterprise' }, lifetime: '45s', form: { client_id: 'id', client_secret: 'cs' } };
+    const vendor = opened({ oauth2_jwt_bearer: { ...auth.oauth2_jwt_bearer, ...more } }, () => ({ body: { access_token: 'a' } }));
+
+    await vendor.read();
+
+    const { assertion = '', grant_type: _grant, ...form } = vendor.forms[0] ?? {};
+    const { payload } = await jwtVerify(assertion, publicKey, { currentDate: new Date(vendor.clock.now()) });
+    expect([payload['box_sub_type'], Number(payload.exp) - Number(payload.iat), form]).toEqual([
+      'enterprise',
+      45,
+      { client_id: 'id', client_secret: 'cs' },
+    ]);
   });
 
   it('may be a key in PEM, as it is and with its line feeds written out', async () => {
@@ -360,6 +422,31 @@ it('a client proves itself by its key, with a JWT that is new each time', async 
     ]);
   }
   expect(new Set(ids).size).toBe(2);
+});
+
+it('a JWT that a connector signs is the token itself, signed anew before it ends', async () => {
+  const jwt = {
+    key: pem,
+    issuer: 'ACME.PENSTOCK.SHA256:fp=',
+    subject: 'ACME.PENSTOCK',
+    lifetime: '59m',
+    claims: { role: 'AUDITOR' },
+  };
+  const vendor = opened({ jwt }, () => ({ body: {} }));
+  let lateMs = 0;
+  lateBy(vendor.clock, () => lateMs);
+
+  for (lateMs of [0, 57 * 60_000, 58 * 60_000 + 1]) await vendor.read();
+
+  const [first = '', second, third] = vendor.proofs.map((proof) => proof?.replace('Bearer ', ''));
+  const { payload } = await jwtVerify(first, publicKey, { currentDate: new Date(vendor.clock.now()) });
+  expect({ ...payload, jti: undefined, iat: undefined, exp: Number(payload.exp) - Number(payload.iat) }).toEqual({
+    iss: 'ACME.PENSTOCK.SHA256:fp=',
+    sub: 'ACME.PENSTOCK',
+    role: 'AUDITOR',
+    exp: 59 * 60,
+  });
+  expect([vendor.forms, second === first, third === first]).toEqual([[], true, false]);
 });
 
 describe('an answer of the issuer', () => {

@@ -245,6 +245,25 @@ it('takes the service account of the page', async () => {
   ]);
 });
 
+it('signs the token of the page itself', async () => {
+  const text = { type: 'string' };
+  const options = { private_key: { ...text, secret: true }, account: text, user: text, fingerprint: text };
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const connector = vendorConnector({}, { options, ...exampleOf('auth-jwt') });
+
+  const vendor = openVendor(connector, () => ({ body: { data: [] } }), {
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    account: 'ACME',
+    user: 'PENSTOCK',
+    fingerprint: 'SHA256:x=',
+  });
+  await pageOf(vendor);
+
+  const [, claims = ''] = vendor.asked[0]?.headers?.['authorization']?.split('.') ?? [];
+  const { iss, sub } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, unknown>;
+  expect([vendor.asked.length, iss, sub]).toEqual([1, 'ACME.PENSTOCK.SHA256:x=', 'ACME.PENSTOCK']);
+});
+
 it('reads the organizations of the page', async () => {
   const options = { api_url: { type: 'string', format: 'uri', default: 'https://api.harbor.example' } };
   const { request, groups } = exampleOf('groups');

@@ -22,7 +22,9 @@ const clientCredentials = {
   'auth.oauth2_client_credentials.client_id': 'id',
   'auth.oauth2_client_credentials.client_secret': 'secret',
 };
-const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+const makePem = (): string =>
+  generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+const [pem, otherPem] = [makePem(), makePem()];
 const signing = {
   'auth.oauth2_jwt_bearer.key': JSON.stringify({
     client_email: 'a@b.example',
@@ -35,6 +37,8 @@ const refreshing = {
   'auth.oauth2_refresh_token.client_id': 'id',
   'auth.oauth2_refresh_token.refresh_token': 'r1',
 };
+const keyed = { ...refreshing, 'auth.oauth2_refresh_token.private_key': pem };
+const jwt = { 'auth.jwt.key': pem, 'auth.jwt.issuer': 'app', 'auth.jwt.subject': 'u' };
 const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
 const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
 const self = { 'record.self.actions': ['read'], 'record.self.user_agent': 'agent' };
@@ -173,6 +177,10 @@ const languages: readonly Language[] = [
       'oauth2_refresh_token.client_secret': ['cs2', refreshing],
       'oauth2_refresh_token.scope': ['logs', refreshing],
       'oauth2_refresh_token.auth_style': ['basic', { ...refreshing, 'auth.oauth2_refresh_token.client_secret': 'cs' }],
+      'oauth2_refresh_token.form': [{ resource: 'logs' }, refreshing],
+      'oauth2_refresh_token.private_key': [pem, refreshing],
+      'oauth2_refresh_token.key_id': ['k2', keyed],
+      'oauth2_refresh_token.algorithm': ['RS512', keyed],
       'oauth2_refresh_token.token': ['next', refreshing],
       'oauth2_refresh_token.expires': ['count', refreshing],
       'oauth2_jwt_bearer.key': [pem, { ...signing, 'auth.oauth2_jwt_bearer.token_url': 'https://token.example.com/t2' }],
@@ -180,11 +188,22 @@ const languages: readonly Language[] = [
       'oauth2_jwt_bearer.issuer': ['me', signing],
       'oauth2_jwt_bearer.subject': ['admin@example.com', signing],
       'oauth2_jwt_bearer.audience': ['them', signing],
+      'oauth2_jwt_bearer.claims': [{ box_sub_type: 'enterprise' }, signing],
+      'oauth2_jwt_bearer.lifetime': ['45s', signing],
+      'oauth2_jwt_bearer.form': [{ client_id: 'id' }, signing],
       'oauth2_jwt_bearer.key_id': ['k2', signing],
       'oauth2_jwt_bearer.algorithm': ['RS512', signing],
       'oauth2_jwt_bearer.scope': ['logs', signing],
       'oauth2_jwt_bearer.token': ['next', signing],
       'oauth2_jwt_bearer.expires': ['count', signing],
+      'jwt.key': [otherPem, jwt],
+      'jwt.issuer': ['me', jwt],
+      'jwt.subject': ['admin@example.com', jwt],
+      'jwt.audience': ['them', jwt],
+      'jwt.claims': [{ role: 'auditor' }, jwt],
+      'jwt.lifetime': ['45s', jwt],
+      'jwt.key_id': ['k2', jwt],
+      'jwt.algorithm': ['RS512', jwt],
     },
   },
   {

@@ -128,6 +128,30 @@ it('is free again after a process was killed in the middle of a change', async (
   expect(await waiting).toBe('old');
 });
 
+it('keeps what is under way when a command is ended by Ctrl-C', async () => {
+  const dir = await folder();
+  const code = `
+    import { once } from 'node:events';
+    import { systemSeams } from '${join(import.meta.dirname, '../../src/base/seams.ts')}';
+    import { openTokenStore } from '${join(import.meta.dirname, '../../src/runtime/token-store.ts')}';
+    await openTokenStore('${dir}', systemSeams()).update('a', async () => {
+      console.log('in');
+      await once(process.stdin, 'data');
+      return { keep: 'r1', result: undefined };
+    });
+    setInterval(() => {}, 1000);`;
+  await writeFile(join(dir, 'child.ts'), code);
+  const child = spawn(process.execPath, ['--no-warnings', join(dir, 'child.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+
+  child.kill('SIGINT');
+  child.stdin.write('the issuer answers');
+
+  expect(await ended).toEqual([null, 'SIGINT']);
+  expect(await openTokenStore(dir, seams).update('a', look)).toBe('r1');
+});
+
 it('writes nothing into a file that somebody else put there', async () => {
   const dir = await folder();
   const target = join(dir, 'target');
