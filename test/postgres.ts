@@ -61,6 +61,29 @@ export async function startServer(
   return { data, url: `postgres://penstock@127.0.0.1:${port}/postgres` };
 }
 
+/** Makes a standby of a server, which follows it. */
+export async function startStandby(folder: string, of: string): Promise<{ data: string; url: string }> {
+  await mkdir(folder, { recursive: true });
+  if (isRoot()) execFileSync('chown', ['postgres', folder]);
+  const data = join(folder, 'data');
+  const port = await freePort();
+  const { hostname, port: primary, username } = new URL(of);
+  runAsServer('pg_basebackup', [
+    '-D',
+    data,
+    '-d',
+    `host=${hostname} port=${primary} user=${username}`,
+    '-R',
+    '-X',
+    'stream',
+    '-c',
+    'fast',
+  ]);
+  await writeFile(join(data, 'postgresql.auto.conf'), `port = ${port}\n`, { flag: 'a' });
+  runAsServer('pg_ctl', ['-D', data, '-l', join(folder, 'log'), '-w', 'start']);
+  return { data, url: of.replace(`:${primary}/`, `:${port}/`) };
+}
+
 const folderOfRun = (): string => join(tmpdir(), 'postgres');
 
 /** Address of the run's server; undefined where none can be had. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { Signal } from '../../base/signal.ts';
-import type { Database, Sql, Values } from './database.ts';
+import { type Database, lockMs, type Sql, type Values } from './database.ts';
 import { fencedError } from './faults.ts';
 import type { JournalTime } from './journal-time.ts';
 import type { Membership } from './membership.ts';
@@ -237,9 +237,13 @@ async function takeSource(sql: Sql, s: string, name: string, member: string): Pr
   return { id, ...unit, owner: member, ends: [end(0), end(1)] };
 }
 
-/** Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them. */
+/**
+ * Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them. The statement
+ * waits for rows as long as a transaction does: what it is set comes before the first row is locked, and goes with it.
+ */
 export function fencePart(s: string, values: Values, source: OwnedSource): string {
-  return `fence AS (SELECT id FROM ${s}.units WHERE id = ${values.add(source.unit)} AND owner = ${values.add(source.owner)} AND epoch = ${values.add(source.epoch)} FOR SHARE)`;
+  return `waits AS MATERIALIZED (SELECT set_config('lock_timeout', '${lockMs}', true)),
+    fence AS (SELECT u.id FROM waits, ${s}.units u WHERE u.id = ${values.add(source.unit)} AND u.owner = ${values.add(source.owner)} AND u.epoch = ${values.add(source.epoch)} FOR SHARE OF u)`;
 }
 
 /** SQL: an array of attempts with one more, the oldest gone. */

@@ -1,11 +1,11 @@
 // Connections to PostgreSQL. Nothing is left in a session between two statements or transactions, and no statement has a name, so that a
 // pooler may hand every transaction to another connection.
 import { randomUUID } from 'node:crypto';
-import { Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import type { PostgresEngine } from '../contract/open.ts';
-import { databaseError, isCollision, sqlState } from './faults.ts';
+import { databaseError, isCollision, isCrowded, sqlState } from './faults.ts';
 
 type DatabaseOptions = Pick<PostgresEngine, 'url' | 'password' | 'ca' | 'schema' | 'connections' | 'leaseMs'>;
 
@@ -18,7 +18,8 @@ export interface Sql {
 }
 
 const statementMs = 30_000;
-const lockMs = 5000;
+/** A row that another connection holds is waited for so long, milliseconds. */
+export const lockMs = 5000;
 const connectMs = 10_000;
 // The server ends a statement first, and says why.
 const answerMs = statementMs + 5000;
@@ -32,9 +33,11 @@ export class Database implements Sql {
   readonly where: string;
   readonly #pool: pg.Pool;
   readonly #membership: pg.Pool;
+  readonly #connections: number;
   readonly #leaseMs: number;
   readonly #ca: (() => Promise<string>) | undefined;
   readonly #tls: ClientConfig['ssl'];
+  readonly #address: Pick<ClientConfig, 'host' | 'port'>;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
 
@@ -44,7 +47,14 @@ export class Database implements Sql {
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
-    this.#membership = openPool(config, 1);
+    // An answer about the lease that comes after it is worth nothing, and the next question waits behind it.
+    const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
+    this.#membership = openPool(
+      { ...config, query_timeout: heartbeatMs, connectionTimeoutMillis: Math.min(connectMs, heartbeatMs) },
+      1,
+    );
+    this.#address = config;
+    this.#connections = connections;
     this.#leaseMs = leaseMs;
     this.#ca = ca;
     this.#tls = config.ssl;
@@ -72,14 +82,22 @@ export class Database implements Sql {
   }
 
   /** A transaction of the membership: never behind others, so that a busy replica stays a member. */
-  asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
-    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+    const result = await this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+    // Where the server had no connection to spare, it may have one now.
+    this.#pool.options.max = Math.min(this.#connections, this.#pool.options.max + 1);
+    return result;
   }
 
   /** Ends every call under way and refuses those to come, with PEN_JOURNAL_UNAVAILABLE: a database that is silent holds up nobody. */
   cutOff(): void {
     this.#isCut = true;
+    this.reconnect();
+  }
+
+  /** Ends every call under way as if its answer was lost; those to come use new connections. */
+  reconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -117,17 +135,30 @@ export class Database implements Sql {
   async #with<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     // A connection is about to be made.
     if (this.#ca !== undefined && pool.idleCount === 0 && typeof this.#tls === 'object') this.#tls.ca = await this.#ca();
-    const client = await pool.connect();
+    const client = await this.#connect(pool);
     let broken = true;
     try {
       const result = await use(client);
       broken = false;
       return result;
     } catch (error) {
-      broken = !(error instanceof PenstockError) && (sqlState(error)?.startsWith('57P') ?? true);
+      broken = !(error instanceof PenstockError) && !isConnected(error);
+      // What nobody waits for any more holds no row and no connection of the server.
+      if (broken) cancel(client, this.#address);
       throw error;
     } finally {
       client.release(broken);
+    }
+  }
+
+  /** A server that has no connection to spare is asked over those that there are: many replicas share few. */
+  async #connect(pool: pg.Pool): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      if (!isCrowded(error) || this.#pool.totalCount === 0) throw error;
+      this.#pool.options.max = this.#pool.totalCount;
+      return this.#pool.connect();
     }
   }
 
@@ -141,6 +172,35 @@ export class Database implements Sql {
       }
     }
   }
+}
+
+/** False where the next statement is better asked of another connection: this one is gone, or leads to a server that is shut down or a standby by now. */
+function isConnected(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && !/^(57P|25006|08)/.test(state);
+}
+
+/** What a client knows of its connection; the types leave it out. */
+interface Backend {
+  readonly processID: number | null;
+  readonly secretKey: number | null;
+}
+
+const cancelRequest = 80_877_102;
+
+/**
+ * Asks the server to end what a connection runs; a pooler passes it on, and where nothing runs it does nothing.
+ * Source: https://www.postgresql.org/docs/15/protocol-flow.html (Canceling Requests in Progress)
+ */
+function cancel(client: pg.PoolClient, { host, port }: Pick<ClientConfig, 'host' | 'port'>): void {
+  const { processID, secretKey } = client as unknown as Backend;
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
+  const request = Buffer.alloc(16);
+  for (const [index, value] of [request.length, cancelRequest, processID, secretKey].entries())
+    request.writeInt32BE(value, 4 * index);
+  const socket = connect(port, host, () => socket.end(request));
+  socket.setTimeout(connectMs, () => socket.destroy());
+  socket.on('error', () => undefined).unref();
 }
 
 async function rowsOf<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {

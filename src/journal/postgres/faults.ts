@@ -62,6 +62,12 @@ export function isCollision(error: unknown): boolean {
   return state === '40001' || state === '40P01';
 }
 
+/** True where the server, or a pooler before it, takes no further connection. */
+export function isCrowded(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '53300' || (state === '08P01' && error instanceof Error && error.message.includes('no more connections'));
+}
+
 function faultOf(error: unknown, state: string | undefined): Fault {
   if (state === undefined) return isUntrusted(error) ? untrusted : unavailable;
   return (

@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
+import { isLost } from './faults.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
@@ -121,9 +122,7 @@ export class Membership implements Ownership {
     await this.#db.asMember((sql) => shares.depart(sql, this.#db.s, this.#id));
   }
 
-  async replicas(): Promise<readonly Replica[]> {
-    return shares.readReplicas(this.#db);
-  }
+  readonly replicas = (): Promise<readonly Replica[]> => shares.readReplicas(this.#db);
 
   async report(report: unknown): Promise<void> {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
@@ -178,7 +177,7 @@ export class Membership implements Ownership {
   async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
     const registered = this.#registered;
-    const tick = await this.#db.asMember((sql) => this.#ask(sql));
+    const tick = await this.#db.asMember((sql) => this.#ask(sql)).catch((error: unknown) => this.#unheard(error));
     if (tick.alive) {
       if (registered === this.#registered) this.#registeredAs = this.#id;
       const wasValid = this.isValid;
@@ -194,6 +193,12 @@ export class Membership implements Ownership {
     await this.#enter();
     this.#log.warn({ member: this.#id }, 'this replica was not heard of in time and joined anew');
     await this.#tick();
+  }
+
+  /** Where the network went dead, whatever else waits for an answer would wait on long after it is mended. */
+  #unheard(error: unknown): never {
+    if (!this.isValid && isLost(error)) this.#db.reconnect();
+    throw error;
   }
 
   async #ask(sql: Sql): Promise<Tick> {

@@ -85,8 +85,17 @@ CREATE TABLE {s}.skips (
 INSERT INTO {s}.units (kind, name) VALUES ('upkeep', '');
 `;
 
-/** Steps from nothing to the newest shape. A released one never changes. */
-const migrations: readonly string[] = [version1];
+// A letter is delivered again by the connector that read it. What stood there before is not looked at, so that nothing waits for it.
+const version2 = `
+CREATE INDEX dead_letters_by_connector ON {s}.dead_letters (connector_hash);
+ALTER TABLE {s}.dead_letters ADD CONSTRAINT dead_letters_connector FOREIGN KEY (connector_hash) REFERENCES {s}.connectors NOT VALID;
+`;
+
+/**
+ * Steps from nothing to the newest shape. A released one never changes, and the program of the step before runs on the shape after it: replicas
+ * are replaced one by one.
+ */
+const migrations: readonly string[] = [version1, version2];
 
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;

@@ -9,8 +9,17 @@ const claimedPart = 0.05;
 /** SQL: who lives, who of them works, and for each unit whether this member ($1) is configured with it; no row where nobody is. */
 const whoIsNamed = (s: string): string => `live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()),
   working AS MATERIALIZED (SELECT l.id FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)),
-  named AS MATERIALIZED (SELECT o.unit, bool_or(r.member = $1) AS mine, count(DISTINCT r.member) AS replicas FROM ${s}.registrations r JOIN working w ON w.id = r.member
-    JOIN ${s}.sources o ON o.name = r.name WHERE r.kind = 'source' GROUP BY o.unit)`;
+  naming AS MATERIALIZED (SELECT r.member, o.unit FROM ${s}.registrations r JOIN working w ON w.id = r.member JOIN ${s}.sources o ON o.name = r.name WHERE r.kind = 'source' GROUP BY 1, 2),
+  named AS MATERIALIZED (SELECT unit, bool_or(member = $1) AS mine, count(*) AS replicas FROM naming GROUP BY unit)`;
+
+/** SQL, after `whoIsNamed`: what each replica is to own, and how many more that is than it does. A unit counts for a part where several could take it. */
+const shares = (
+  s: string,
+): string => `shares AS MATERIALIZED (SELECT w.id, coalesce(ceil(round(n.parts + o.parts, 6)), 0) AS want, coalesce(ceil(round(n.parts + o.parts, 6)), 0) - h.have AS room
+  FROM working w CROSS JOIN LATERAL (SELECT coalesce(sum(1.0 / d.replicas), 0) AS parts FROM naming g JOIN named d ON d.unit = g.unit WHERE g.member = w.id) n
+  CROSS JOIN LATERAL (SELECT count(*) AS have FROM ${s}.units u WHERE u.owner = w.id AND u.kind = 'source') h
+  CROSS JOIN (SELECT count(*)::numeric / greatest(1, (SELECT count(*) FROM working)) AS parts FROM ${s}.units u WHERE u.kind = 'source' AND NOT EXISTS (SELECT 1 FROM named d WHERE d.unit = u.id)) o),
+  taking AS MATERIALIZED (SELECT DISTINCT g.unit FROM naming g JOIN shares h ON h.id = g.member WHERE h.room > 0 AND h.id <> $1)`;
 
 const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
@@ -39,25 +48,25 @@ export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
- * A unit counts for a part where several are configured with it, and first come those that few others could take. Returns the share.
+ * First come those that few others could take; beyond its share a member takes what nobody with room could. Returns the share.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<number> {
-  const [share] = await sql.query<{ units: number; want: number; members: number; have: number; free: number }>(
-    `WITH ${whoIsNamed(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
-     coalesce(ceil(round(sum(1.0 / coalesce(n.replicas, greatest(1, (SELECT count(*) FROM working)))) FILTER (WHERE n.mine IS NOT FALSE), 6)), 0) AS want,
-     count(*) FILTER (WHERE u.owner = $1) AS have, count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free
+  const [share] = await sql.query<{ units: number; want: number; members: number; room: number; free: number }>(
+    `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
+     coalesce((SELECT want FROM shares WHERE id = $1), 0) AS want, coalesce((SELECT room FROM shares WHERE id = $1), 0) AS room,
+     count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free
      FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source'`,
     [id],
   );
-  const { units, want, members, have, free } = share ?? { units: 0, want: 0, members: 1, have: 0, free: 0 };
+  const { units, want, members, room, free } = share ?? { units: 0, want: 0, members: 1, room: 0, free: 0 };
+  if (free === 0) return want;
   const most = members <= 1 ? units : Math.max(fewestClaimed, Math.ceil(units * claimedPart));
-  const count = Math.min(most, want - have);
-  if (count <= 0 || free === 0) return want;
+  const nobodyElse = room > 0 ? '' : 'AND n.mine AND NOT EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id)';
   await sql.run(
-    `WITH ${whoIsNamed(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
-       AND n.mine IS NOT FALSE AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
+    `WITH ${whoIsNamed(s)}, ${shares(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
+       AND n.mine IS NOT FALSE ${nobodyElse} AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
-    [id, count, justLeft],
+    [id, room > 0 ? Math.min(most, room) : most, justLeft],
   );
   return want;
 }
@@ -73,24 +82,29 @@ export interface UnitRow extends Unit {
   readonly isOthers: boolean;
   /** How many replicas could have it; null where nobody is configured with it. */
   readonly replicas: number | null;
+  /** Another replica could have it, and has less than its share. */
+  readonly isWanted: boolean;
 }
 
 /** Reads the units that a member owns. */
 export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   return sql.query<UnitRow>(
-    `WITH ${whoIsNamed(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas
+    `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas,
+     CASE WHEN n.unit IS NULL THEN EXISTS (SELECT 1 FROM shares WHERE room > 0 AND id <> $1) ELSE EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id) END AS "isWanted"
      FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id WHERE u.owner = $1`,
     [id],
   );
 }
 
-/** Which units to hand over: what only others are configured with, and what is more than the share; what few could take stays. */
+/** Which units to hand over: what only others are configured with, and of what is more than the share what another wants; what few could take stays. */
 export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit: number) => boolean): number[] {
   const staying = mine.filter(({ unit }) => !isLeaving(unit));
   const rank = ({ replicas }: UnitRow): number => replicas ?? Number.MAX_SAFE_INTEGER;
   const own = staying.filter(({ isOthers }) => !isOthers).toSorted((one, other) => rank(one) - rank(other));
   const others = staying.filter(({ isOthers }) => isOthers);
-  return [...new Set(others.map(({ unit }) => unit)), ...[...new Set(own.map(({ unit }) => unit))].slice(want)];
+  const most = new Set(own.map(({ unit }) => unit)).size - want;
+  const wanted = own.filter(({ isWanted }) => isWanted).map(({ unit }) => unit);
+  return [...new Set(others.map(({ unit }) => unit)), ...(most > 0 ? [...new Set(wanted)].slice(-most) : [])];
 }
 
 /** Gives units back; one that a commit still holds stays for the next time, so that nobody's heartbeat waits for it. */

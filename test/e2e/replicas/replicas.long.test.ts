@@ -66,7 +66,7 @@ describe.runIf(hasPostgres())('three replicas', () => {
     await using proxy = await openProxy(url);
     const scene = await openScene({ sources, url });
     const one = scene.run('one', await scene.configure('one'));
-    const two = scene.run('two', await scene.configure('two', proxy.url));
+    const two = scene.run('two', await scene.configure('two', { url: proxy.url }));
     await untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
 
     proxy.cut();
@@ -86,7 +86,7 @@ describe.runIf(hasPostgres())('three replicas', () => {
       const url = (await postgresUrl()) ?? '';
       await using proxy = await openProxy(url);
       const scene = await openScene({ sources: 3, url });
-      const one = scene.run('one', await scene.configure('one', proxy.url));
+      const one = scene.run('one', await scene.configure('one', { url: proxy.url }));
       await untilShared({ ...one, file: await scene.configure('looks') }, ['one'], 3);
 
       proxy.cut();
@@ -103,7 +103,7 @@ describe.runIf(hasPostgres())('three replicas', () => {
     await using proxy = await openProxy(url);
     proxy.cut();
     const scene = await openScene({ sources: 3, url });
-    const one = scene.run('one', await scene.configure('one', proxy.url));
+    const one = scene.run('one', await scene.configure('one', { url: proxy.url }));
     await one.process.said('waiting for the database');
 
     one.process.child.kill('SIGTERM');

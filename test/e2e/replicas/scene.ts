@@ -8,7 +8,7 @@ import { newConnector } from '../../../src/workbench/new-connector.ts';
 import { postgresUrl, temporarySchema } from '../../postgres.ts';
 import { startAuditApi } from '../audit-api.ts';
 import { until } from '../conditions.ts';
-import { command, configFile, penstock, type RunningPenstock } from '../penstock.ts';
+import { command, configFile, type ProcessOptions, penstock, type RunningPenstock } from '../penstock.ts';
 import { type Receiver, startReceiver } from '../receiver.ts';
 
 interface SceneOptions {
@@ -18,6 +18,16 @@ interface SceneOptions {
   readonly perSecond?: number;
   /** Address of the database; the run's server when absent. */
   readonly url?: string;
+  /** Further keys of `journal`. */
+  readonly journal?: Readonly<Record<string, unknown>>;
+}
+
+interface ReplicaOptions {
+  /** Address of the database as this replica sees it. */
+  readonly url?: string;
+  /** Organizations that it is configured with; all when absent. */
+  readonly knows?: readonly string[];
+  readonly listen?: string;
 }
 
 export interface Replica {
@@ -33,7 +43,7 @@ interface ReplicaStatus {
 }
 
 /** Starts the world of some replicas; everything ends with the test. */
-export async function openScene({ sources, lease = '5s', perSecond = 2, url }: SceneOptions) {
+export async function openScene({ sources, lease = '5s', perSecond = 2, url, journal = {} }: SceneOptions) {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
   const server = url ?? (await postgresUrl()) ?? '';
@@ -54,14 +64,14 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url }: S
   const logging = setInterval(log, 1_000 / perSecond);
   stack.defer(() => clearInterval(logging));
 
-  async function configure(name: string, url = server): Promise<string> {
+  async function configure(name: string, { url = server, knows = orgs, listen = 'off' }: ReplicaOptions = {}): Promise<string> {
     const file = await configFile({
       connectors_dir: './connectors',
-      admin: { listen: 'off' },
-      journal: { url, schema, lease },
+      admin: { listen },
+      journal: { url, schema, lease, ...journal },
       replica: { name },
       sources: Object.fromEntries(
-        orgs.map((org) => [
+        knows.map((org) => [
           `acme-${org}`,
           {
             connector: 'acme',
@@ -78,8 +88,8 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url }: S
     return file;
   }
 
-  function run(name: string, file: string): Replica {
-    const replica = { name, file, process: penstock(['run', '-c', file]) };
+  function run(name: string, file: string, options: ProcessOptions = {}): Replica {
+    const replica = { name, file, process: penstock(['run', '-c', file], options) };
     stack.defer(() => void replica.process.child.kill('SIGKILL'));
     return replica;
   }
@@ -105,10 +115,18 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url }: S
   };
 }
 
-/** Nobody is listed before the first replica made the journal. */
+interface DatabaseProxy extends AsyncDisposable {
+  readonly url: string;
+  /** Nothing passes any more, in neither direction. */
+  cut(): void;
+  mend(): void;
+  /** Leads to another server from now on; what was open breaks. */
+  lead(to: string): void;
+}
+
 /** Stands between a replica and the database, and can go dead in both directions as a broken network does. */
-export async function openProxy(url: string): Promise<{ url: string; cut(): void; mend(): void } & AsyncDisposable> {
-  const target = new URL(url);
+export async function openProxy(url: string): Promise<DatabaseProxy> {
+  let target = new URL(url);
   const pairs = new Set<readonly [Socket, Socket]>();
   let isCut = false;
   const server = createServer((near) => {
@@ -138,6 +156,10 @@ export async function openProxy(url: string): Promise<{ url: string; cut(): void
     url: through.href,
     cut: () => set(true),
     mend: () => set(false),
+    lead(to) {
+      target = new URL(to);
+      for (const socket of [...pairs].flat()) socket.destroy();
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of [...pairs].flat()) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -145,6 +167,7 @@ export async function openProxy(url: string): Promise<{ url: string; cut(): void
   };
 }
 
+/** Nobody is listed before the first replica made the journal. */
 async function replicasOf({ file }: Replica): Promise<readonly ReplicaStatus[]> {
   const { stdout, stderr } = await command(['status', '--json', '-c', file]);
   if (stdout === '' && stderr.includes('there is no journal yet')) return [];

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Database } from '../../src/journal/postgres/database.ts';
+import { migrate } from '../../src/journal/postgres/schema.ts';
+import { arrive, claim, excess, giveBack, putRegistered, readOwned } from '../../src/journal/postgres/shares.ts';
+import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
+import { fewOrMany } from '../thorough.ts';
+import { postgresEngine } from './places.ts';
+
+const members = ['one', 'two', 'three'];
+const names = Array.from({ length: 7 }, (_none, index) => `s${index}`);
+
+async function crew() {
+  const url = (await postgresUrl()) ?? '';
+  const db = new Database({ ...postgresEngine(url, temporarySchema(url)), connections: 1 });
+  await migrate(db);
+  const { s } = db;
+  await db.run(`INSERT INTO ${s}.units (kind, name) SELECT 'source', n FROM unnest($1::text[]) AS n`, [names]);
+  await db.run(`INSERT INTO ${s}.sources (name, unit) SELECT name, id FROM ${s}.units WHERE kind = 'source'`);
+  for (const name of members)
+    await db.transaction((sql) => arrive(sql, s, name, { name, labels: [], version: '1', leaseMs: 600_000 }));
+  /** One member's tick, as the membership does it. */
+  const tick = (id: string, justLeft: readonly number[]) =>
+    db.transaction(async (sql) => {
+      await giveBack(sql, s, id, justLeft);
+      const want = await claim(sql, s, id, justLeft);
+      return excess(await readOwned(sql, s, id), want, () => false);
+    });
+  return { db, s, tick };
+}
+
+/** Who owns what, by name of the source. */
+const ownersOf = async ({ db, s }: Awaited<ReturnType<typeof crew>>): Promise<Record<string, string | null>> => {
+  const rows = await db.query<{ name: string; owner: string | null }>(
+    `SELECT name, owner FROM ${s}.units WHERE kind = 'source' ORDER BY name`,
+  );
+  return Object.fromEntries(rows.map(({ name, owner }) => [name, owner]));
+};
+
+/** Lets all have their turn, in any order, again and again; returns who owned what after each time. */
+async function settle(of: Awaited<ReturnType<typeof crew>>, orders: readonly (readonly string[])[]) {
+  const leaving = new Map<string, readonly number[]>();
+  const after: Record<string, string | null>[] = [];
+  for (const order of orders) {
+    for (const id of order) leaving.set(id, await of.tick(id, leaving.get(id) ?? []));
+    after.push(await ownersOf(of));
+  }
+  return after;
+}
+
+const lists = fc.tuple(...members.map(() => fc.subarray(names)));
+const turns = fc.array(fc.shuffledSubarray(members, { minLength: 3, maxLength: 3 }), { minLength: 12, maxLength: 12 });
+
+describe.runIf(hasPostgres())('replicas with different lists of sources', () => {
+  it('own each source that any of them knows, and then leave it where it is', async () => {
+    await using of = Object.assign(await crew(), { [Symbol.asyncDispose]: () => of.db.close() });
+    const register = (known: readonly (readonly string[])[]) =>
+      of.db.transaction(async (sql) => {
+        for (const [index, id] of members.entries())
+          await putRegistered(
+            sql,
+            of.s,
+            id,
+            (known[index] ?? []).map((name) => ['source', name] as const),
+          );
+      });
+
+    const property = fc.asyncProperty(lists, turns, async (known, orders) => {
+      await register(known);
+      const after = await settle(of, orders);
+      const last = after.at(-1) ?? {};
+      const knows = (id: string, name: string): boolean => known[members.indexOf(id)]?.includes(name) === true;
+      for (const name of names) {
+        const owner = last[name] ?? '';
+        if (members.some((id) => knows(id, name))) expect([name, owner, knows(owner, name)]).toEqual([name, owner, true]);
+      }
+      expect(after.slice(-3)).toEqual([last, last, last]);
+    });
+
+    await fc.assert(property, { numRuns: fewOrMany(8, 150) });
+  });
+
+  it('have at most their share each where all know all', async () => {
+    await using of = Object.assign(await crew(), { [Symbol.asyncDispose]: () => of.db.close() });
+    await of.db.transaction(async (sql) => {
+      for (const id of members)
+        await putRegistered(
+          sql,
+          of.s,
+          id,
+          names.map((name) => ['source', name] as const),
+        );
+    });
+
+    const after = await settle(of, [['one'], ['one'], ['two', 'one'], members, members, members, members]);
+
+    const owners = Object.values(after.at(-1) ?? {});
+    expect(members.map((id) => owners.filter((owner) => owner === id).length).every((count) => count <= 3)).toBe(true);
+    expect(owners).not.toContain(null);
+  });
+});
