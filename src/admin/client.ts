@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
@@ -109,7 +109,9 @@ class RunningDaemon {
     await using place = await openPlace(this.#dataDir, this.#files);
     const headers = { host: 'penstock', connection: 'close' };
     return await new Promise<Answer>((resolve, reject) => {
-      const request = http.request({ socketPath: place.path, path, headers, signal, agent: false }, (response) => {
+      // Imported, node:http brings an HTTP client of its own along that nobody here uses: 30 ms of a start.
+      const { request: ask } = process.getBuiltinModule('node:http');
+      const request = ask({ socketPath: place.path, path, headers, signal, agent: false }, (response) => {
         readAnswer(response).then(resolve, reject);
       });
       request.on('error', reject);

@@ -1,43 +1,264 @@
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+// JSON Schema, as far as ours go, looked up while a value is checked. A configuration is checked once: compiling its schemas into code, as ajv
+// does, takes longer than all else of a start. A test compares every answer with ajv's.
+import { isDeepStrictEqual } from 'node:util';
 import { PenstockError } from './errors.ts';
+import { isObject } from './json.ts';
 import { durationPattern, sizePattern } from './quantity.ts';
 
-/**
- * An ajv as this program uses it: strict, all errors at once, defaults filled in.
- *
- * Knows the marks `secret` and `identity`, and the formats `duration` (`30s`), `size` (`2GiB`), `uri` and `date-time`; `path` marks a file or
- * folder, which `config` makes absolute against the configuration's folder.
- */
-function openAjv(): Ajv2020 {
-  const ajv = new Ajv2020({
-    strict: true,
-    allErrors: true,
-    useDefaults: true,
-    verbose: true,
-    allowUnionTypes: true,
-    // Compiling the schema of schemas takes longer than ours together: a test holds every schema of ours to it, and strict mode is on.
-    validateSchema: false,
-    // A configuration is checked once: optimising the check would take longer than running it.
-    code: { optimize: false },
-  });
-  ajv.addVocabulary(['secret', 'identity']);
-  ajv.addFormat('duration', new RegExp(durationPattern));
-  ajv.addFormat('size', new RegExp(sizePattern));
-  // `host:443` would be a URI whose scheme is `host`.
-  ajv.addFormat('uri', (text) => text.includes('://') && URL.canParse(text));
-  ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)));
-  ajv.addFormat('path', true);
-  return ajv;
+/** What is wrong with one place of a value: ajv's shape, words and order. */
+export interface SchemaError {
+  readonly keyword: string;
+  /** JSON pointer into the value. */
+  readonly instancePath: string;
+  /** JSON pointer into the schema, after `#`. */
+  readonly schemaPath: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message: string;
+  readonly data: unknown;
+  readonly parentSchema: Schema;
 }
 
-let shared: Ajv2020 | undefined;
+/** True for a value of the schema, whose defaults are then filled in; else `errors` has every fault of the last call. */
+export interface Validate<T = unknown> {
+  (value: unknown): value is T;
+  errors: readonly SchemaError[];
+}
 
-/** Compiles a JSON Schema; one that is no schema throws PEN_INTERNAL with ajv's words. */
-export function compileSchema<T>(schema: unknown): ValidateFunction<T> {
+type Schema = Readonly<Record<string, unknown>>;
+type Fault = Pick<SchemaError, 'keyword' | 'params' | 'message'>;
+
+/** Where a check is: in the value, in the schema, and whether in a branch of a union, where no default is filled in. */
+interface Place {
+  readonly at: string;
+  readonly schemaAt: string;
+  readonly isBranch: boolean;
+  readonly errors: SchemaError[];
+}
+
+const durationForm = new RegExp(durationPattern);
+const sizeForm = new RegExp(sizePattern);
+
+/** `path` marks a file or folder, which `config` makes absolute against the configuration's folder. */
+const formats: Readonly<Record<string, (text: string) => boolean>> = {
+  duration: (text) => durationForm.test(text),
+  size: (text) => sizeForm.test(text),
+  // `host:443` would be a URI whose scheme is `host`.
+  uri: (text) => text.includes('://') && URL.canParse(text),
+  'date-time': (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)),
+  path: () => true,
+};
+
+/** Checks by a JSON Schema. A keyword that is not known is left out of account; a pattern or format that cannot be used is PEN_INTERNAL. */
+export function compileSchema<T>(schema: unknown): Validate<T> {
+  const validate = (value: unknown): value is T => {
+    const errors: SchemaError[] = [];
+    check(schema, value, { at: '', schemaAt: '#', isBranch: false, errors });
+    result.errors = errors;
+    return errors.length === 0;
+  };
+  const result: Validate<T> = Object.assign(validate, { errors: [] });
+  return result;
+}
+
+const groups = ['any', 'number', 'string', 'array', 'object'] as const;
+type Group = (typeof groups)[number];
+type Keyword = (limit: never, value: never, schema: Schema, place: Place) => Fault | undefined;
+
+function check(schema: unknown, value: unknown, place: Place): void {
+  if (!isObject(schema)) return;
+  const told = (fault: Fault | undefined): void => {
+    if (fault !== undefined)
+      place.errors.push({
+        ...fault,
+        instancePath: place.at,
+        schemaPath: `${place.schemaAt}/${fault.keyword}`,
+        data: value,
+        parentSchema: schema,
+      });
+  };
+  const types = [schema['type']].flat().filter((type) => type !== undefined) as string[];
+  const kind = types.length === 1 ? groups.find((group) => group === types[0] && hasKeywords(schema, group)) : undefined;
+  if (kind === undefined) told(wrongType(schema, types, value));
+  for (const group of groups) {
+    if (isOfType(value, group)) checkGroup(group, schema, value, place, told);
+    else if (group === kind) told(wrongType(schema, types, value));
+  }
+}
+
+function hasKeywords(schema: Schema, group: Group): boolean {
+  return Object.keys(keywords[group]).some((keyword) => schema[keyword] !== undefined);
+}
+
+function checkGroup(group: Group, schema: Schema, value: unknown, place: Place, told: (fault?: Fault) => void): void {
+  if (group === 'object' && !place.isBranch) fillDefaults(schema, value as Record<string, unknown>);
+  for (const [keyword, faultOf] of Object.entries(keywords[group]))
+    if (schema[keyword] !== undefined) told(faultOf(schema[keyword] as never, value as never, schema, place));
+}
+
+function wrongType(schema: Schema, types: readonly string[], value: unknown): Fault | undefined {
+  if (types.length === 0 || types.some((type) => isOfType(value, type))) return undefined;
+  return { keyword: 'type', params: { type: schema['type'] }, message: `must be ${types.join(',')}` };
+}
+
+function isOfType(value: unknown, type: string): boolean {
+  if (type === 'any') return true;
+  if (type === 'object') return isObject(value);
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'null') return value === null;
+  if (type === 'integer') return Number.isInteger(value);
+  return type === 'number' ? Number.isFinite(value) : typeof value === type;
+}
+
+function fillDefaults({ properties }: Schema, value: Record<string, unknown>): void {
+  for (const [key, schema] of Object.entries((properties ?? {}) as Record<string, Schema>))
+    if (schema['default'] !== undefined && own(value, key) === undefined) value[key] = structuredClone(schema['default']);
+}
+
+const own = (value: Readonly<Record<string, unknown>>, key: string): unknown =>
+  Object.hasOwn(value, key) ? value[key] : undefined;
+
+const stepOf = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
+const inside = (place: Place, key: string | number, ...schemaKeys: readonly (string | number)[]): Place => ({
+  ...place,
+  at: `${place.at}/${stepOf(String(key))}`,
+  schemaAt: [place.schemaAt, ...schemaKeys.map((step) => encodeURIComponent(stepOf(String(step))))].join('/'),
+});
+
+const limit = (keyword: string, comparison: string, limit: number): Fault => ({
+  keyword,
+  params: { comparison, limit },
+  message: `must be ${comparison} ${limit}`,
+});
+const count = (keyword: string, limit: number, of: string): Fault => ({
+  keyword,
+  params: { limit },
+  message: `must NOT have ${keyword.startsWith('max') ? 'more' : 'fewer'} than ${limit} ${of}`,
+});
+const simple = (keyword: string, params: SchemaError['params'], message: string): Fault => ({ keyword, params, message });
+
+type Map = Readonly<Record<string, unknown>>;
+type Keywords = Readonly<Record<Group, Readonly<Record<string, Keyword>>>>;
+
+/** By the kind of value that they speak of, in the order in which ajv looks at them. */
+const keywords: Keywords = {
+  number: {
+    maximum: (most: number, value: number) => (value > most ? limit('maximum', '<=', most) : undefined),
+    minimum: (least: number, value: number) => (value < least ? limit('minimum', '>=', least) : undefined),
+  },
+  string: {
+    maxLength: (most: number, text: string) =>
+      Array.from(text).length > most ? count('maxLength', most, 'characters') : undefined,
+    minLength: (least: number, text: string) =>
+      Array.from(text).length < least ? count('minLength', least, 'characters') : undefined,
+    pattern: (pattern: string, text: string) =>
+      patternOf(pattern).test(text) ? undefined : simple('pattern', { pattern }, `must match pattern "${pattern}"`),
+    format: (format: string, text: string) =>
+      formatOf(format)(text) ? undefined : simple('format', { format }, `must match format "${format}"`),
+  },
+  any: {
+    const: (allowedValue: unknown, value: unknown) =>
+      isDeepStrictEqual(allowedValue, value) ? undefined : simple('const', { allowedValue }, 'must be equal to constant'),
+    enum: (allowedValues: readonly unknown[], value: unknown) =>
+      allowedValues.some((allowed) => isDeepStrictEqual(allowed, value))
+        ? undefined
+        : simple('enum', { allowedValues }, 'must be equal to one of the allowed values'),
+    anyOf: checkUnion,
+  },
+  array: {
+    maxItems: (most: number, list: readonly unknown[]) => (list.length > most ? count('maxItems', most, 'items') : undefined),
+    minItems: (least: number, list: readonly unknown[]) => (list.length < least ? count('minItems', least, 'items') : undefined),
+    items: (items: unknown, list: readonly unknown[], _schema: Schema, place: Place) => {
+      for (const [index, item] of list.entries()) check(items, item, inside(place, index, 'items'));
+      return undefined;
+    },
+    uniqueItems: (isUnique: boolean, list: readonly unknown[]) => (isUnique ? repeatedIn(list) : undefined),
+  },
+  object: {
+    maxProperties: (most: number, value: Map) =>
+      Object.keys(value).length > most ? count('maxProperties', most, 'properties') : undefined,
+    minProperties: (least: number, value: Map) =>
+      Object.keys(value).length < least ? count('minProperties', least, 'properties') : undefined,
+    required: checkRequired,
+    additionalProperties: checkAdditional,
+    properties: (properties: Map, value: Map, _schema: Schema, place: Place) => {
+      for (const [key, schema] of Object.entries(properties))
+        if (own(value, key) !== undefined) check(schema, value[key], inside(place, key, 'properties', key));
+      return undefined;
+    },
+    patternProperties: (patterns: Map, value: Map, _schema: Schema, place: Place) => {
+      for (const [pattern, schema] of Object.entries(patterns))
+        for (const key of Object.keys(value).filter((name) => patternOf(pattern).test(name)))
+          check(schema, value[key], inside(place, key, 'patternProperties', pattern));
+      return undefined;
+    },
+  },
+};
+
+function checkUnion(branches: readonly unknown[], value: unknown, _schema: Schema, place: Place): Fault | undefined {
+  const errors: SchemaError[] = [];
+  for (const [index, branch] of branches.entries()) {
+    const before = errors.length;
+    check(branch, value, { ...place, schemaAt: `${place.schemaAt}/anyOf/${index}`, isBranch: true, errors });
+    if (errors.length === before) return undefined;
+  }
+  place.errors.push(...errors);
+  return simple('anyOf', {}, 'must match a schema in anyOf');
+}
+
+function checkRequired(names: readonly string[], value: Map, schema: Schema, place: Place): undefined {
+  for (const missingProperty of names.filter((name) => own(value, name) === undefined))
+    place.errors.push({
+      ...simple('required', { missingProperty }, `must have required property '${missingProperty}'`),
+      instancePath: place.at,
+      schemaPath: `${place.schemaAt}/required`,
+      data: value,
+      parentSchema: schema,
+    });
+}
+
+function checkAdditional(allowed: unknown, value: Map, schema: Schema, place: Place): undefined {
+  const patterns = Object.keys((schema['patternProperties'] ?? {}) as Map).map(patternOf);
+  const properties = (schema['properties'] ?? {}) as Map;
+  for (const key of Object.keys(value)) {
+    if (Object.hasOwn(properties, key) || patterns.some((pattern) => pattern.test(key))) continue;
+    if (allowed !== false) check(allowed, value[key], inside(place, key, 'additionalProperties'));
+    else
+      place.errors.push({
+        ...simple('additionalProperties', { additionalProperty: key }, 'must NOT have additional properties'),
+        instancePath: place.at,
+        schemaPath: `${place.schemaAt}/additionalProperties`,
+        data: value,
+        parentSchema: schema,
+      });
+  }
+}
+
+/** The last item that comes again. */
+function repeatedIn(list: readonly unknown[]): Fault | undefined {
+  for (let i = list.length - 2; i >= 0; i -= 1) {
+    const j = list.findIndex((other, index) => index > i && isDeepStrictEqual(other, list[i]));
+    if (j < 0) continue;
+    return simple('uniqueItems', { i, j }, `must NOT have duplicate items (items ## ${j} and ${i} are identical)`);
+  }
+  return undefined;
+}
+
+const patterns = new globalThis.Map<string, RegExp>();
+
+function patternOf(pattern: string): RegExp {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
   try {
-    shared ??= openAjv();
-    return shared.compile<T>(schema as object);
+    const made = new RegExp(pattern, 'u');
+    patterns.set(pattern, made);
+    return made;
   } catch (error) {
     throw new PenstockError('PEN_INTERNAL', `the schema does not compile: ${(error as Error).message}`, { cause: error });
   }
+}
+
+function formatOf(format: string): (text: string) => boolean {
+  const known = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  if (known !== undefined) return known;
+  throw new PenstockError('PEN_INTERNAL', `the schema does not compile: unknown format "${format}"`);
 }

@@ -1,8 +1,8 @@
 // YAML whose faults can be shown to a person: every fault with its file, line, column and path, and a suggestion where one helps.
-import type { ErrorObject } from 'ajv';
 import { type Alias, type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
 import { type ErrorCode, PenstockError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import type { SchemaError } from './schema.ts';
 import { syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
@@ -184,8 +184,8 @@ export function faultsError(code: ErrorCode, faults: readonly Fault[]): Penstock
  * Suggestions for misspelt keys and lists of allowed keys need ajv's `verbose`. A value is quoted as the file has it, never one that
  * its schema marks `secret: true`; the value of `${env:...}` cannot appear.
  */
-export function schemaFaults(errors: readonly ErrorObject[] | null | undefined, doc: YamlText, at: YamlPath = []): Fault[] {
-  return withoutBranches(errors ?? []).map((error) => {
+export function schemaFaults(errors: readonly SchemaError[], doc: YamlText, at: YamlPath = []): Fault[] {
+  return withoutBranches(errors).map((error) => {
     const path = [...at, ...pathOf(error, doc, at)];
     const extra = extraKey(error);
     if (extra !== undefined) return doc.fault([...path, extra], `unknown option "${extra}"`, unknownFix(extra, error), 'key');
@@ -196,7 +196,7 @@ export function schemaFaults(errors: readonly ErrorObject[] | null | undefined, 
   });
 }
 
-function pathOf(error: ErrorObject, doc: YamlText, at: YamlPath): YamlPath {
+function pathOf(error: SchemaError, doc: YamlText, at: YamlPath): YamlPath {
   let value: unknown = at.reduce<unknown>(
     (inner, step) => (inner as Record<string | number, unknown> | undefined)?.[step],
     doc.value,
@@ -212,28 +212,28 @@ function pathOf(error: ErrorObject, doc: YamlText, at: YamlPath): YamlPath {
     });
 }
 
-function extraKey(error: ErrorObject): string | undefined {
+function extraKey(error: SchemaError): string | undefined {
   const params = error.params as { additionalProperty?: string; unevaluatedProperty?: string };
   return params.additionalProperty ?? params.unevaluatedProperty;
 }
 
-function propertiesOf(error: ErrorObject): Record<string, { description?: string } | undefined> {
+function propertiesOf(error: SchemaError): Record<string, { description?: string } | undefined> {
   return (error.parentSchema?.['properties'] ?? {}) as Record<string, { description?: string } | undefined>;
 }
 
-function unknownFix(key: string, error: ErrorObject): string {
+function unknownFix(key: string, error: SchemaError): string {
   const known = Object.keys(propertiesOf(error));
   const guess = nearest(key, known);
   const list = known.length === 0 ? 'remove it' : `possible here: ${known.join(', ')}`;
   return guess === undefined ? list : `did you mean "${guess}"? ${list}`;
 }
 
-function described(error: ErrorObject, key: string): string {
+function described(error: SchemaError, key: string): string {
   const description = propertiesOf(error)[key]?.description;
   return description === undefined ? '' : `: ${description}`;
 }
 
-function describeError(error: ErrorObject): string {
+function describeError(error: SchemaError): string {
   const params = error.params as Record<string, unknown>;
   const quoted =
     error.parentSchema?.['secret'] === true || typeof error.data !== 'string' || /\$\{/.test(error.data)
@@ -254,11 +254,11 @@ function article(type: string): string {
 
 // A union reports the errors of all its branches. Those about something deeper say more than the union itself; those at the same
 // place say less.
-function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
+function withoutBranches(errors: readonly SchemaError[]): SchemaError[] {
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf');
-  const isBranch = (error: ErrorObject, union: ErrorObject): boolean =>
+  const isBranch = (error: SchemaError, union: SchemaError): boolean =>
     error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`);
-  const isDeeper = (error: ErrorObject, union: ErrorObject): boolean =>
+  const isDeeper = (error: SchemaError, union: SchemaError): boolean =>
     isBranch(error, union) && error.instancePath.length > union.instancePath.length;
   return errors.filter((error) => {
     if (unions.includes(error) && errors.some((other) => isDeeper(other, error))) return false;

@@ -187,16 +187,11 @@ function connectionAtTop(value: Record<string, unknown>): ConnectionConfig {
 
 // By what a schema is made for: a kind of sink, a connector.
 const compiled = new WeakMap<object, BlockSchema>();
-// By its text: a connector that is loaded anew has the same, and what ajv has compiled stays for good.
-const byText = new Map<string, BlockSchema>();
 
 function schemaOf(owner: object, make: () => ObjectSchema): BlockSchema {
   const known = compiled.get(owner);
   if (known !== undefined) return known;
-  const json = make();
-  const text = JSON.stringify(json);
-  const schema = byText.get(text) ?? blockSchema(json);
-  byText.set(text, schema);
+  const schema = blockSchema(make());
   compiled.set(owner, schema);
   return schema;
 }

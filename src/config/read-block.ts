@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import type { ErrorObject, ValidateFunction } from 'ajv';
 import { isObject, setOwn } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import { durationPattern, sizePattern } from '../base/quantity.ts';
-import { compileSchema } from '../base/schema.ts';
+import { compileSchema, type SchemaError, type Validate } from '../base/schema.ts';
 import { type Fault, schemaFaults, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { type Interpolated, interpolate, pathKey, type ValueSources } from './interpolate.ts';
@@ -11,7 +10,7 @@ import { type Interpolated, interpolate, pathKey, type ValueSources } from './in
 /** A schema, compiled. */
 export interface BlockSchema {
   readonly json: ObjectSchema;
-  readonly validate: ValidateFunction;
+  readonly validate: Validate;
 }
 
 /** Compiles a block's schema; compile once per kind, not per block. */
@@ -157,10 +156,10 @@ type Fillings = Pick<Interpolated, 'filled' | 'blank'>;
  *
  * Says nothing of scalars that have no true value, and never quotes one that was filled in.
  */
-function checkBlock(validate: ValidateFunction, value: unknown, doc: YamlText, at: YamlPath, fillings: Fillings): Fault[] {
+function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlPath, fillings: Fillings): Fault[] {
   if (validate(value)) return [];
-  const placeOf = (error: ErrorObject): string => pathKey([...at, ...stepsOf(error)]);
-  const errors = (validate.errors ?? [])
+  const placeOf = (error: SchemaError): string => pathKey([...at, ...stepsOf(error)]);
+  const errors = validate.errors
     .filter((error) => !fillings.blank.has(placeOf(error)))
     .map((error) => inWords(fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
   const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
@@ -175,12 +174,12 @@ function checkBlock(validate: ValidateFunction, value: unknown, doc: YamlText, a
 }
 
 /** A text that has not its form need not be told so twice, by its pattern and by its format. */
-function isRepeated({ keyword, instancePath }: ErrorObject, before: readonly ErrorObject[]): boolean {
+function isRepeated({ keyword, instancePath }: SchemaError, before: readonly SchemaError[]): boolean {
   const isForm = (word: string): boolean => word === 'pattern' || word === 'format';
   return isForm(keyword) && before.some((other) => isForm(other.keyword) && other.instancePath === instancePath);
 }
 
-function stepsOf(error: ErrorObject): string[] {
+function stepsOf(error: SchemaError): string[] {
   return error.instancePath
     .split('/')
     .slice(1)
@@ -195,7 +194,7 @@ export function splitPath(path: string): (string | number)[] {
     .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 }
 
-function inWords(error: ErrorObject): ErrorObject {
+function inWords(error: SchemaError): SchemaError {
   const quantity = error.parentSchema?.['pattern'];
   // A number in the place of a quantity lacks its unit; quotes would not help.
   if (error.keyword === 'type' && typeof error.data === 'number' && (quantity === durationPattern || quantity === sizePattern)) {
@@ -215,13 +214,13 @@ function inWords(error: ErrorObject): ErrorObject {
 }
 
 /** What stands there, if it may be shown. */
-function shownOf({ data, parentSchema }: ErrorObject): string | undefined {
+function shownOf({ data, parentSchema }: SchemaError): string | undefined {
   const isShown = typeof data === 'string' && parentSchema?.['secret'] !== true && !data.includes('${');
   return isShown ? data.slice(0, 60) : undefined;
 }
 
 /** Of an address without `://`, the schemes that it may begin with; none of anything else. */
-function schemesOf({ keyword, params, data, parentSchema }: ErrorObject): readonly string[] {
+function schemesOf({ keyword, params, data, parentSchema }: SchemaError): readonly string[] {
   const isForm = keyword === 'pattern' || keyword === 'format' || keyword === 'scheme';
   if (!isForm || (typeof data === 'string' && data.includes('://'))) return [];
   const pattern = (parentSchema?.['pattern'] ?? (params as { pattern?: string }).pattern) as string | undefined;
@@ -232,7 +231,7 @@ function schemesOf({ keyword, params, data, parentSchema }: ErrorObject): readon
   return [/\b(https?|wss?):\/\//.exec(description)?.[1] ?? (/websocket/i.test(description) ? 'wss' : 'https')];
 }
 
-function schemeFix(error: ErrorObject): string {
+function schemeFix(error: SchemaError): string {
   const schemes = schemesOf(error);
   const shown = shownOf(error);
   const best = schemes.includes('tls') ? 'tls' : (schemes[0] ?? 'https');
@@ -253,7 +252,7 @@ const fixes: Readonly<Record<string, string>> = {
   minItems: 'add to the list or remove it',
 };
 
-function fixFor(error: ErrorObject): string {
+function fixFor(error: SchemaError): string {
   const params = error.params as { type?: string; limit?: number; pattern?: string; allowedValues?: unknown[] };
   if (error.keyword === 'scheme') return schemeFix(error);
   if (error.keyword === 'type') return fixes[params.type ?? ''] ?? 'write a value of that kind';

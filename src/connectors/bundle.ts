@@ -53,12 +53,21 @@ function filesOf(value: unknown): BundledFile[] {
   );
 }
 
+const read = new WeakMap<BundledFile, YamlText>();
+
+/** Parses a file once, however often it is asked for; what it says is not to be changed. */
+export function readYaml(file: BundledFile): YamlText {
+  const known = read.get(file) ?? parseYaml(file.text, file.file);
+  read.set(file, known);
+  return known;
+}
+
 /**
  * Several YAML files as one: a section stands in the first file that has it. Faults keep the file and line of the section they are in.
  * `extends` itself does not appear in the value.
  */
 export function mergeSections(files: readonly BundledFile[]): YamlText {
-  const docs = files.map(({ file, text }) => parseYaml(text, file));
+  const docs = files.map(readYaml);
   const [first] = docs;
   if (first === undefined) throw new PenstockError('PEN_INTERNAL', 'a connector without a file');
   const broken = docs.flatMap(({ faults }) => faults);

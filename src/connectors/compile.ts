@@ -1,10 +1,10 @@
 import { isObject } from '../base/json.ts';
 import { durationMs } from '../base/quantity.ts';
 import { compileSchema } from '../base/schema.ts';
-import { type Fault, faultsError, parseYaml, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
+import { type Fault, faultsError, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
 import { type ActionTable, ActionTableSpec, checkActions, compileActions, compileMapper } from '../event/index.ts';
 import { mergeTables, summarise } from './action-tables.ts';
-import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle } from './bundle.ts';
+import { type Bundle, type BundledFile, bundleHash, bundleText, mergeSections, parseBundle, readYaml } from './bundle.ts';
 import { checkConnector } from './check.ts';
 import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from './connector.ts';
 import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
@@ -109,7 +109,7 @@ function parseConnector(doc: YamlText): { readonly spec?: ConnectorSpec; readonl
 let validateTable: ReturnType<typeof compileSchema<ActionTableSpec>> | undefined;
 
 function parseTables(files: readonly BundledFile[]): { readonly table?: ActionTableSpec; readonly faults: readonly Fault[] } {
-  const [first, ...overlays] = files.map(({ file, text }) => parseYaml(text, file));
+  const [first, ...overlays] = files.map(readYaml);
   if (first === undefined) return { faults: [] };
   validateTable ??= compileSchema<ActionTableSpec>(ActionTableSpec);
   const { value, doc, faults } = mergeTables(first, overlays);

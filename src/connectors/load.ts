@@ -3,8 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
-import { parseYaml } from '../base/yaml-faults.ts';
-import { type BundledFile, mergeSections } from './bundle.ts';
+import { type BundledFile, mergeSections, readYaml } from './bundle.ts';
 import { compileBundle } from './compile.ts';
 import type { Connector } from './connector.ts';
 
@@ -105,8 +104,7 @@ export async function connectorsFor(word: string, places: ConnectorPlaces): Prom
 }
 
 async function ownWords(name: string, places: ConnectorPlaces): Promise<string[]> {
-  const { file, text } = await findConnector(name, places);
-  const value = parseYaml(text, file).value;
+  const { value } = readYaml(await findConnector(name, places));
   const { title, documentation } = isObject(value) ? value : {};
   const pages = Array.isArray(documentation)
     ? documentation.filter((page) => typeof page === 'string' && URL.canParse(page))
@@ -117,7 +115,7 @@ async function ownWords(name: string, places: ConnectorPlaces): Promise<string[]
 async function withBases(main: BundledFile, places: ConnectorPlaces): Promise<BundledFile[]> {
   const chain = [main];
   for (let last = main; ; ) {
-    const doc = parseYaml(last.text, last.file);
+    const doc = readYaml(last);
     const base = isObject(doc.value) ? doc.value['extends'] : undefined;
     if (base === undefined) return chain;
     if (typeof base !== 'string')

@@ -3,7 +3,6 @@ import type { SourceConfig } from '../config/config.ts';
 import type { Connector } from '../connectors/connector.ts';
 import { compileConnector } from '../connectors/index.ts';
 import type { Mapper } from '../event/event.ts';
-import { withValidation } from '../event/index.ts';
 import type { Journal } from '../journal/journal.ts';
 
 type ConnectorRef = { readonly name: string; readonly hash: string };
@@ -34,7 +33,9 @@ export class Mappers {
   readonly mapperFor: MapperFor = async (connector, source) => {
     const own = this.#bySource.get(source);
     const mapper = await this.#find(connector, own?.connector);
-    return own?.validate === 'warn' ? withValidation(mapper) : mapper;
+    if (own?.validate !== 'warn') return mapper;
+    const { withValidation } = await import('../event/ocsf/validate.ts');
+    return withValidation(mapper);
   };
 
   async #find(connector: ConnectorRef, own: Connector | undefined): Promise<Mapper> {

@@ -6,7 +6,8 @@ import { configJsonSchema } from '../config/index.ts';
 import type { ActionSummary, Connector } from '../connectors/connector.ts';
 import { actionsJsonSchema, connectorJsonSchema, listConnectors, loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { Format, Mapped } from '../event/event.ts';
-import { compileDrop, type Droppable, dropFaults, encodeBody, validateEvent } from '../event/index.ts';
+import { compileDrop, type Droppable, dropFaults, encodeBody } from '../event/index.ts';
+import { validateEvent } from '../event/ocsf/validate.ts';
 import { shippedConnectors } from '../runtime/read-config.ts';
 
 /** A connector's action table for people. */

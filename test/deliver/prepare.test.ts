@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Mapper } from '../../src/event/event.ts';
-import { withValidation } from '../../src/event/index.ts';
+import { withValidation } from '../../src/event/ocsf/validate.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
 import { collectingLog } from '../collect/fixture.ts';

@@ -1,6 +1,7 @@
 import { isObject } from '../../base/json.ts';
 import type { Mapped } from '../../event/event.ts';
-import { isKnownClass, validateEvent } from '../../event/index.ts';
+import { isKnownClass } from '../../event/index.ts';
+import { validateEvent } from '../../event/ocsf/validate.ts';
 
 const mostLines = 12;
 const absent = Symbol('absent');
