@@ -4,6 +4,7 @@ import type { Decision, Refusal } from './decide.ts';
 import { type HoldCause, lettersFull, systematic } from './hold.ts';
 import type { OpenLane } from './lane.ts';
 import type { PreparedEvent, Unsendable } from './prepare.ts';
+import { untilOthersCode } from './suspects.ts';
 
 /** What is left to do after a decision was carried out. */
 export interface Applied {
@@ -23,13 +24,20 @@ const longestCode = 100;
 
 /** Carries out a decision, the one place where decisions become outcomes: gives records theirs, forms the batches that are sent again. */
 export function apply(context: LoopContext, batch: Batch, decision: Decision): Applied {
-  if (decision.again !== 'same') for (const { uid } of batch.prepared) context.suspects.forget(uid);
+  const isWaiting = decision.refused[0]?.code === untilOthersCode;
+  if (decision.again !== 'same' && !isWaiting) for (const { uid } of batch.prepared) context.suspects.forget(uid);
   for (const index of decision.acknowledged) batch.prepared[index]?.open.settle('acknowledged');
   for (const index of decision.unconfirmed) batch.prepared[index]?.open.settle('unconfirmed');
   const delivered = decision.acknowledged.length + decision.unconfirmed.length;
   if (delivered > 0) noteDelivery(context, batch, delivered);
   countDuplicates(context, batch, decision.uncertain);
   const { hold, kept } = refuseAll(context, batch, decision.refused);
+  const isDoubtful = ({ index, isDoubtful: asked }: Refusal): boolean => asked === true && kept.includes(index);
+  countDuplicates(
+    context,
+    batch,
+    decision.refused.filter(isDoubtful).map(({ index }) => index),
+  );
   const letters = decision.refused.length - kept.length;
   const isNew = ({ index }: Refusal): boolean => !kept.includes(index) && batch.prepared[index]?.open.isLetter !== true;
   const newLetters = decision.refused.filter(isNew).length;
@@ -96,7 +104,7 @@ function refuse(
   const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
-  if (!open.isLetter && refusals.refused(uid, code, refusal)) return systematic(code, text);
+  if (!open.isLetter && refusal.code !== untilOthersCode && refusals.refused(uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
   settleAsLetter(context, prepared, { code, text, attempts, first });
   return undefined;

@@ -6,12 +6,13 @@ import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
 import type { SinkUse } from './open-sink.ts';
 
-/** Sends a batch once, and gives the endpoint back. On a stream what is under suspicion goes alone, and is followed by a clean close. */
+/** Sends a batch once, and gives the endpoint back. On a stream a probe, and what is under suspicion, goes alone and is followed by a clean close. */
 export async function attempt(
   context: LoopContext,
   batch: Batch,
   endpoint: EndpointUse,
   { sink }: SinkUse,
+  isProbe: boolean,
 ): Promise<Verdicts | Pending> {
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
@@ -26,7 +27,7 @@ export async function attempt(
   tally.inFlight += 1;
   const since = clock.monotonic();
   try {
-    const isAlone = batch.isSuspect && sink.isStream === true;
+    const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
     // What went before it on a stream is not to share its fate.
     if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
     const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);

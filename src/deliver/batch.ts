@@ -38,6 +38,19 @@ export class Batch {
   reachedBefore = 0;
   /** Others were taken between its failures, those of what it was cut from included. */
   isConspicuous = false;
+  /** Of a single event that was sent often enough: not again before that, monotonic milliseconds, while nothing is taken. */
+  restsUntil = 0;
+  /** Its last answer put the sink on hold, or keeps it there, and it may have been stored all the same. */
+  isInDoubt = false;
+  /** How often that was so with the probe of a hold, that of what it was cut from included. */
+  doubts = 0;
+  /** The receiver was there when it was asked last. */
+  wasThere = true;
+  /** It was handed over, and not acknowledged. */
+  isUnacknowledged = false;
+  /** Probes of a hold in a row for which it was not sent, and how many there may be. */
+  spared = 0;
+  mostSpared = 1;
   /** Refused as the probe of a hold that many refusals caused: the next probe asks with others. */
   standsBack = false;
   /** Failures that were counted against the endpoint, those of what it was cut from included. */
@@ -72,7 +85,8 @@ export class Batch {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
       const part = new Batch(random, prepared, this.isReplay, this);
       part.isPart = this.isSuspect;
-      part.surprises = this.surprises;
+      const { surprises, isInDoubt, doubts, wasThere, mostSpared } = this;
+      Object.assign(part, { surprises, isInDoubt, doubts, wasThere, mostSpared });
       for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
       return part;
     });

@@ -20,6 +20,8 @@ export type HoldCause =
     }
   | { readonly kind: 'systematic'; readonly code: string; readonly reason: string; readonly fix: string };
 
+const metSince = '; since then, at the last probe: ';
+
 /** `open`: go on; `probe`: this batch shows whether the hold may end; `stop`: the loop ends. */
 export type Pass = 'open' | 'probe' | 'stop';
 
@@ -33,6 +35,7 @@ export class SinkHold {
   readonly #deadLetters: DeadLetters;
   #cause: HoldCause | undefined;
   #isProbing = false;
+  #wasReleased = false;
 
   constructor(
     { name, holdProbeMs }: SinkSettings,
@@ -55,6 +58,11 @@ export class SinkHold {
 
   get cause(): HoldCause | undefined {
     return this.#cause;
+  }
+
+  /** True for the probe that a person asked for. */
+  get wasReleased(): boolean {
+    return this.#wasReleased;
   }
 
   /**
@@ -91,6 +99,7 @@ export class SinkHold {
   /** The probe's answer: `ended`, `refused` (wait twice as long), or `unclear` (wait as long as at first). */
   async probed(answer: 'ended' | 'refused' | 'unclear'): Promise<void> {
     const cause = this.#cause;
+    this.#wasReleased = false;
     if (cause === undefined) return;
     if (answer === 'ended') {
       await this.#end(cause);
@@ -104,13 +113,22 @@ export class SinkHold {
   /** By hand: the next batch probes at once, and what was refused systematically becomes dead letters. */
   release(): void {
     if (this.#cause?.kind === 'systematic') this.#refusals.forgive(this.#cause.code);
+    this.#wasReleased = this.#hold.note !== undefined;
     this.#hold.release();
     this.#changed.notify();
   }
 
+  /** A probe met something else than what the hold is for, which may be over or not: the hold says both. `now` is scrubbed. */
+  async met(now: string): Promise<void> {
+    const cause = this.#cause;
+    if (cause === undefined || cause.reason === now) return;
+    await this.#noted(this.#hold.begin(`${cause.reason}${metSince}${now}`, cause.fix));
+  }
+
   /** Takes over a hold that an earlier process noted: the first batch probes at once. What it was for is known only from its words. */
   restore(note: HoldNote): void {
-    const { reason, fix = '' } = note;
+    const { fix = '' } = note;
+    const [reason = ''] = note.reason.split(metSince);
     const code = systematicReason.exec(reason)?.[1];
     this.#hold.restore(note);
     this.#cause = code === undefined ? { kind: 'refused', reason, fix } : { kind: 'systematic', code, reason, fix };

@@ -2,7 +2,7 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Failure } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { untilOthersCode } from './narrow.ts';
+import { untilOthersCode } from './suspects.ts';
 
 const mostHasty = 3;
 // A single failure is daily business of a busy receiver; logged is what lasts.
@@ -19,7 +19,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
     context.endpoints.surprise(endpoint, batch.withheld);
     batch.withheld = 0;
   }
-  if (delivered > 0 && context.suspects.takeWaiting()) void context.deadLetters.retryLater(untilOthersCode);
+  if (delivered > 0 && context.suspects.taken()) void context.deadLetters.retryLater(untilOthersCode);
   if (delivered === batch.size) context.limits.passed(endpoint.endpoint, batch.extent);
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);

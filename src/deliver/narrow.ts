@@ -5,6 +5,7 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, Failure, Refusal } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
+import { untilOthersCode } from './suspects.ts';
 
 // One failure is daily business. A part of what has failed already needs no second one.
 const patience = 2;
@@ -20,8 +21,6 @@ const fewestReached = 3;
 // A receiver that fails more often than once in so many passes loses more than one event.
 const fewPasses = 4;
 const manyPasses = 8;
-/** Code of a dead letter that goes again by itself once the receiver took another event. */
-export const untilOthersCode = 'not_taken_alone';
 const tooLargeCode = /413|too_large/;
 
 /** True when the cause of the failure may lie in the batch as it is. */
@@ -81,7 +80,10 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
   const isProven = batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);
-  if (!isProven && !(wasReached && isExhausted(context, batch))) return decision;
+  const isTried = wasReached && isExhausted(context, batch);
+  if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
+    return heldBack(context, batch, decision, failure);
+  if (!isProven && !isTried) return decision;
   if (isProven) context.limits.blame(use.endpoint, batch.bytes);
   return {
     ...decision,
@@ -92,6 +94,33 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   };
 }
 
+// So many that failed alone, the receiver being there and taking nothing meanwhile, are nobody's fault but its own.
+const fewestUntaken = 3;
+
+/** True when no event is taken, this one and others before it, or something else answers in the receiver's place: none of them is the cause. */
+function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTried: boolean): boolean {
+  if (isTried && fix !== undefined) return true;
+  const [event] = batch.prepared;
+  if (event === undefined || event.open.isLetter || batch.isConspicuous || othersSince(context, batch).passed > 0) return false;
+  const untaken = context.suspects.untaken(event.uid);
+  return untaken >= fewestUntaken || (isTried && untaken > 1);
+}
+
+const takesNothingFix =
+  'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; then run penstock sinks release, or wait for a new event, which tries it at once';
+const restMs = 3_600_000;
+const longestRestMs = 14_400_000;
+
+/** A hold, in which an event that was sent often enough rests longer and longer: new ones go before it. */
+function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {
+  const spare = copiesBefore(context, batch) + copiesOf(batch) - mostCopiesOf(batch);
+  if (spare >= 0) batch.restsUntil = context.clock.monotonic() + Math.min(longestRestMs, restMs * 2 ** Math.min(spare, 10));
+  const { holdProbeMs: retryAfterMs } = context.settings;
+  const { fix = takesNothingFix, reason: said } = failure;
+  const reason = failure.fix === undefined ? `the receiver is there, but takes no event: ${said}` : said;
+  return { ...decision, hold: { reason, fix, untilReleased: false, retryAfterMs } };
+}
+
 /** Why a single event is given up: for good where it shows to be the cause, or when it was given up before. */
 function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isCulprit: boolean): Refusal {
   const isForGood = isCulprit || batch.prepared.some(({ open }) => open.isLetter);
@@ -99,7 +128,7 @@ function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isCu
   const times = copiesBefore(context, batch) + batch.failures;
   const meanwhile = batch.isConspicuous ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
-  return { index: 0, code, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
+  return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
 }
 
 /** True for an event that failed alone when nothing shows whether the endpoint takes others now. */
@@ -109,7 +138,8 @@ export function isUnclear(context: LoopContext, batch: Batch, use: EndpointUse):
   const last = batch.failedAt.get(use.endpoint)?.last;
   if (last === undefined) return isKnown;
   // Most receivers that fail are back before that.
-  const hasTried = isKnown || batch.lonelyFailures > 1 || batch.fruitless >= (batch.isNamed ? 2 : 3);
+  const hasTried =
+    isKnown || batch.lonelyFailures > 1 || batch.fruitless >= (batch.isNamed ? 2 : 3) || context.suspects.inARow > fewestUntaken;
   return hasTried && context.endpoints.recordOf(use).taken <= last.taken && !isNearlyProven(context, batch);
 }
 
@@ -126,7 +156,9 @@ function isNearlyProven(context: LoopContext, batch: Batch): boolean {
 /** Times that it was sent and not answered, alone or among others. */
 const copiesOf = ({ surprises, failures }: Batch): number => surprises + failures;
 
-const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
+/** One is left for a dead letter that goes again once others are taken. */
+const mostCopiesOf = ({ isNamed, prepared }: Batch): number =>
+  (isNamed ? mostCopiesOfNamed : mostCopies) - (prepared[0]?.open.isLetter === true ? 0 : 1);
 
 /** True when it was sent as often as may be, the receiver having been reached between. */
 function isExhausted(context: LoopContext, batch: Batch): boolean {

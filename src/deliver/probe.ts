@@ -57,13 +57,16 @@ async function prepareProbe(context: LoopContext): Promise<boolean> {
 }
 
 /** Tells the hold what its probe learned; true while only smaller batches can show it. */
-export async function isStillProbing({ hold }: LoopContext, applied: Applied, decision: Decision): Promise<boolean> {
+export async function isStillProbing(context: LoopContext, applied: Applied, { failure }: Decision): Promise<boolean> {
+  const { hold } = context;
   // A letter that is refused once more says nothing about a hold that such refusals caused.
   const isRefusedAgain = hold.cause?.kind === 'systematic' && applied.delivered === 0 && applied.newLetters === 0;
   if (applied.hold !== undefined || (isRefusedAgain && applied.letters > 0)) await hold.probed('refused');
   else if (applied.delivered > 0 || applied.letters > 0) await hold.probed('ended');
-  else if (decision.failure !== undefined) await hold.probed(decision.failure.fix === undefined ? 'unclear' : 'refused');
-  else return true;
+  else if (failure !== undefined) {
+    await hold.met(context.trouble(failure.kind, failure.reason));
+    await hold.probed(failure.fix === undefined ? 'unclear' : 'refused');
+  } else return true;
   return false;
 }
 

@@ -2,21 +2,40 @@
 // receiver for something that delivers nothing: while that fails, too, the event is not sent again. What fails again and again between two such
 // answers becomes a dead letter; without any other event taken in the meantime it is one that goes again with the next event that is.
 import { deadline } from '../base/clock.ts';
+import type { Sink } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { isUnclear } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 
+/** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
+export async function worthOf(
+  context: LoopContext,
+  batch: Batch,
+  use: EndpointUse,
+  sink: SinkUse,
+  isProbe: boolean,
+): Promise<'send' | 'overtaken' | 'spared'> {
+  if (isProbe && (await isSpared(context, batch, use, sink))) {
+    context.endpoints.release(use);
+    return 'spared';
+  }
+  return (await isWorthSending(context, batch, use, sink)) ? 'send' : 'overtaken';
+}
+
 /** False for an event that failed alone while the receiver cannot be reached. */
-export async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
+async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
   if (sink.reaches === undefined || !isUnclear(context, batch, use)) return true;
-  const { endpoints, clock, settings, cutOff, log } = context;
-  using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
-  const isReached = await sink.reaches(use.endpoint, limit.signal).catch(() => undefined);
+  const { endpoints, clock, log, hold } = context;
+  if (clock.monotonic() < batch.restsUntil && !hold.wasReleased) {
+    endpoints.release(use);
+    return false;
+  }
+  const isReached = await reaches(context, use, sink);
   // Where not even a question leaves this machine no event does: its own attempt says why.
-  if (isReached === undefined && !limit.signal.aborted) return true;
-  if (isReached === true) {
+  if (isReached === undefined) return true;
+  if (isReached) {
     if (batch.reached === 0) log.warn({ uid: batch.prepared[0]?.uid }, 'the receiver answers, but an event fails alone');
     batch.reached += 1;
     return true;
@@ -24,4 +43,39 @@ export async function isWorthSending(context: LoopContext, batch: Batch, use: En
   endpoints.fail(use);
   endpoints.release(use);
   return false;
+}
+
+// Until then it goes with every probe while the receiver is there, so that a hold that is short ends soon.
+const mostDoubts = 10;
+
+/** True for a batch of which the first event shows as well whether the receiver takes events again. */
+export function goesByParts({ sink }: LoopContext, { size, isUnacknowledged, isInDoubt, doubts }: Batch): boolean {
+  return size > 1 && sink.sink?.settlesFirst !== true && (isUnacknowledged || (isInDoubt && doubts >= mostDoubts));
+}
+
+// Probes that come every five minutes: once in four hours.
+const mostSpared = 48;
+
+/**
+ * True for a batch that may have been stored by every probe of a hold, so that one more would only be one more copy: a stranger answers even a
+ * question in the receiver's place (a log-in page), or answers that leave it open came again and again. It goes all the same after twice as
+ * many probes each time, and at once where the receiver is there that was not.
+ */
+async function isSpared(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
+  if (!batch.isInDoubt) return false;
+  const isDue = context.hold.wasReleased || batch.spared >= batch.mostSpared;
+  const isThere = isDue || (await reaches(context, use, sink)) !== false;
+  const isBack = !isDue && isThere && !batch.wasThere;
+  if (!isDue) batch.wasThere = isThere;
+  if (isDue) batch.mostSpared = Math.min(mostSpared, batch.mostSpared * 2);
+  const goes = isDue || isBack || (isThere && batch.doubts < mostDoubts);
+  batch.spared = goes ? 0 : batch.spared + 1;
+  return !goes;
+}
+
+/** Undefined where the sink cannot ask, or its question does not leave this machine. */
+async function reaches({ clock, settings, cutOff }: LoopContext, use: EndpointUse, sink: Sink): Promise<boolean | undefined> {
+  using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
+  const isReached = await sink.reaches?.(use.endpoint, limit.signal).catch(() => undefined);
+  return isReached === undefined && limit.signal.aborted ? false : isReached;
 }

@@ -13,7 +13,7 @@ import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import { isWorthSending } from './reach.ts';
+import { goesByParts, worthOf } from './reach.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -53,21 +53,21 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       isProbe = pass === 'probe';
       const endpoint = await takeEndpoint(context, isProbe);
       if (endpoint === undefined) return;
-      if (isReplaced(context, endpoint, stack, batch)) continue;
+      if (isReplaced(context, endpoint, stack, batch, isProbe)) continue;
       const use = context.sink.use();
       if (use === undefined) {
         await openMissing(context, endpoint, isProbe);
         isProbe = false;
         continue;
       }
-      if (!(await isWorthSending(context, batch, endpoint, use))) {
+      const worth = await worthOf(context, batch, endpoint, use, isProbe);
+      if (worth !== 'send') {
         use[Symbol.dispose]();
-        stack.pop();
-        yield { overtaken: batch };
-        isProbe = await endProbe(context, isProbe, 'unclear');
+        if (worth === 'overtaken') yield { overtaken: stack.pop() ?? batch };
+        isProbe = await endProbe(context, isProbe, worth === 'spared' ? 'refused' : 'unclear');
         continue;
       }
-      let answer = await attempt(context, batch, endpoint, use);
+      let answer = await attempt(context, batch, endpoint, use, isProbe);
       if ('pending' in answer && isProbe && context.endpoints.isDoubted(endpoint)) answer = await acknowledged(context, answer);
       if ('pending' in answer) {
         stack.pop();
@@ -85,14 +85,14 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
   }
 }
 
-async function endProbe({ hold }: LoopContext, isProbe: boolean, answer: 'ended' | 'unclear'): Promise<false> {
+async function endProbe({ hold }: LoopContext, isProbe: boolean, answer: 'ended' | 'refused' | 'unclear'): Promise<false> {
   if (isProbe) await hold.probed(answer);
   return false;
 }
 
 /** True when others have taken the place of the batch on top of the stack. */
-function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[], batch: Batch): boolean {
-  const instead = insteadOf(context, batch, endpoint);
+function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[], batch: Batch, isProbe: boolean): boolean {
+  const instead = insteadOf(context, batch, endpoint, isProbe);
   if (instead === undefined) return false;
   context.endpoints.release(endpoint);
   stack.splice(-1, 1, ...instead);
@@ -100,12 +100,15 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
 }
 
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
-function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse): Batch[] | undefined {
+function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, isProbe: boolean): Batch[] | undefined {
   if (!isOwned(context, batch)) return ownedPart(context, batch);
+  if (isProbe && goesByParts(context, batch)) return batch.cut(context.random, firstAlone(batch)).toReversed();
   const [first = [], ...rest] = groupsOf(context, endpoint, batch);
   // Only what goes now: with what it teaches the rest is cut otherwise.
   return rest.length === 0 ? undefined : batch.cut(context.random, [first, rest.flat()]).toReversed();
 }
+
+const firstAlone = ({ prepared }: Batch): number[][] => [[0], [...prepared.keys()].slice(1)];
 
 const isOurs = ({ journal }: LoopContext, lane: OpenLane): boolean => !lane.isLost && journal.ownership.owns(lane.lane.source);
 
@@ -135,6 +138,7 @@ export async function applyLate(
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
+  batch.isUnacknowledged = decision.failure?.fix !== undefined;
   await doubt(context, endpoint, decision.failure);
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) await enterHold(context, decision.hold);
@@ -220,6 +224,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
   await doubt(context, endpoint, decision.failure);
+  batch.isInDoubt = decision.uncertain.length > 0 && (decision.hold ?? decision.failure)?.fix !== undefined;
+  if (batch.isInDoubt && isProbe) batch.doubts += 1;
   stack.pop();
   batch.underWay(-1);
   // Asked with what is refused for its own content, a hold would never end.

@@ -3,12 +3,14 @@ import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
 
+/** Code of a dead letter that goes again by itself once the receiver took another event. */
+export const untilOthersCode = 'not_taken_alone';
 // More of them are no single events any more.
 const most = 50;
 
 /**
  * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. And
- * whether some were given up that are to go again.
+ * whether some were given up that are to go again, and which others failed alone since the receiver took anything.
  */
 export class Suspects {
   readonly #journal: Pick<Journal, 'note' | 'setNote'>;
@@ -17,6 +19,8 @@ export class Suspects {
   /** By uid, of earlier processes. */
   readonly #before = new Map<string, number>();
   readonly #copies = new Map<string, number>();
+  readonly #untaken = new Set<string>();
+  #inARow = 0;
   #isWaiting = false;
   #isWriting = false;
   #isStale = false;
@@ -25,6 +29,11 @@ export class Suspects {
     this.#journal = journal;
     this.#log = log;
     this.#name = `suspects:${sink}`;
+  }
+
+  /** Failures of events alone, one or several, since anything was taken. */
+  get inARow(): number {
+    return this.#inARow;
   }
 
   async recall(): Promise<void> {
@@ -42,7 +51,9 @@ export class Suspects {
 
   /** It failed alone once more; `copies` of this process. */
   failed(uid: string, copies: number): void {
-    if (!this.#copies.has(uid) && this.#copies.size >= most) return;
+    this.#inARow += 1;
+    const [oldest] = this.#copies.keys();
+    if (oldest !== undefined && !this.#copies.has(uid) && this.#copies.size >= most) this.#copies.delete(oldest);
     this.#copies.set(uid, this.copiesBefore(uid) + copies);
     this.#save();
   }
@@ -53,14 +64,23 @@ export class Suspects {
     if (this.#copies.delete(uid) || isKnown) this.#save();
   }
 
+  /** It failed alone while the receiver was there; gives how many did since it took any: those that were given up count as one. */
+  untaken(uid: string): number {
+    if (this.#untaken.size < most) this.#untaken.add(uid);
+    const isKnown = this.#isWaiting && this.#untaken.size === 1;
+    return this.#untaken.size + (isKnown ? 1 : 0);
+  }
+
   /** An event was given up that is to go again once others are taken. */
   wait(): void {
     this.#isWaiting = true;
     this.#save();
   }
 
-  /** True when others were waited for, once. */
-  takeWaiting(): boolean {
+  /** The receiver took events. True when that was waited for, once. */
+  taken(): boolean {
+    this.#inARow = 0;
+    this.#untaken.clear();
     if (!this.#isWaiting) return false;
     this.#isWaiting = false;
     this.#save();

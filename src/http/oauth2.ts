@@ -163,6 +163,7 @@ const usualShape: TokenShape = { token: (reply) => reply['access_token'], expire
 /** Reads a token endpoint's answer; throws as {@link oauth2ClientCredentials} says. */
 export function readToken(answer: HttpResponse, origin: string, seams: Seams, shape: TokenShape = usualShape): MintedToken {
   const passing = [408, 425, 429].includes(answer.status);
+  const wait = retryAfterMs(answer.headers, seams.clock);
   if (answer.status >= 400 && answer.status < 500 && !passing) {
     throw new PenstockError(
       'PEN_SOURCE_REFUSED',
@@ -170,11 +171,11 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
       {
         fix: 'check client_id, client_secret and token_url; collection resumes by itself once they are right',
         status: answer.status,
+        retryAfterMs: wait,
       },
     );
   }
   if (answer.status !== 200 && answer.status !== 201) {
-    const wait = retryAfterMs(answer.headers, seams.clock);
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
       retryAfterMs: wait,
@@ -188,7 +189,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
     throw new PenstockError(
       reason === '' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_SOURCE_REFUSED',
       `${origin} answered ${answer.status}${reason} without an access_token`,
-      { fix: reason === '' ? 'check token_url' : 'check the credential', status: answer.status },
+      { fix: reason === '' ? 'check token_url' : 'check the credential', status: answer.status, retryAfterMs: wait },
     );
   }
   return { token, lifetimeMs: lifetimeOf(shape.expires(reply), answeredAt(answer.headers) ?? seams.clock.now()) };

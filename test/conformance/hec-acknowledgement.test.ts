@@ -1,5 +1,6 @@
 // Indexer acknowledgement, one test per statement, against a HEC that counts ids per channel.
 import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { decide } from '../../src/deliver/decide.ts';
 import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
@@ -384,3 +385,27 @@ it('A flush asks at once, however long the pause between polls is', async () => 
   expect(await waiting).toEqual({ all: { kind: 'accept' } });
   expect(hec.polls.length).toBe(1);
 });
+
+it.each([302, 403, 429, 500, 503])(
+  'A poll that is answered with %i rests as long as its Retry-After says, and nothing is given up before it',
+  async (status) => {
+    const { seams, advance } = manualClock();
+    await using hec = await openHec({
+      poll: (ids, count) =>
+        count === 1 ? { status, headers: { 'retry-after': '400' }, body: { text: 'later' } } : told(ids, true),
+    });
+    const heard = Promise.withResolvers<void>();
+    const note = (): void => heard.resolve();
+    await using context = await openContext({ seams, log: { ...silentLog(), debug: note, warn: note } });
+    await using sink = openSplunkHec(hecOptions(hec.url, { ...quick, ack_poll: '10s', ack_timeout: '5m' }), context);
+    const pending = pendingOf(await sendOne(sink));
+    advance(10_000);
+    await heard.promise;
+
+    for (let second = 0; second < 399; second += 1) advance(1000);
+    const early = hec.polls.length;
+    advance(1000);
+
+    expect({ early, verdict: kinds(await pending), polls: hec.polls.length }).toEqual({ early: 1, verdict: 'accept', polls: 2 });
+  },
+);

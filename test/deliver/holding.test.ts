@@ -7,6 +7,7 @@ import { memoryJournal } from '../journal/memory-journal.ts';
 import { accepted, record, records, setUp } from './harness.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
+const never = new AbortController().signal;
 const refused: Verdicts = { all: { kind: 'hold', reason: '403 code 4 "Invalid token" abcd-secret', fix: 'renew the token' } };
 
 it('opens the sink with fresh secrets and tries once more before it holds', async () => {
@@ -451,5 +452,84 @@ it('knows after a restart which dead letters a hold made, and sends them again w
   expect(journal.inserted.map(({ kind, args }) => ({ kind, args }))).toEqual([
     { kind: 'retry_dead_letters', args: { sink: 'out', code: '7' } },
   ]);
+  await clock.until(loop.stop(0));
+});
+
+const page: Verdicts = { all: { kind: 'hold', reason: 'an HTML page', fix: 'look', maybeStored: true } };
+const gateway: Verdicts = { all: { kind: 'uncertain', reason: '502 of a gateway', fix: 'look' } };
+const foreign: Verdicts = { all: { kind: 'uncertain', reason: 'some other JSON', fix: 'look', blameless: true } };
+
+// Copies of one event after ten minutes and after twelve hours: while a stranger answers questions too, and where only questions reach the receiver.
+it.each(
+  [1, 200].flatMap((events) => [
+    { name: 'a page', answer: page, isThere: false, events, most: [6, 11] },
+    { name: 'a page', answer: page, isThere: true, events, most: [8, 20] },
+    { name: 'a gateway', answer: gateway, isThere: false, events, most: [6, 11] },
+    { name: 'a gateway', answer: gateway, isThere: true, events, most: [8, 20] },
+    { name: 'a foreign answer', answer: foreign, isThere: false, events, most: [6, 11] },
+    { name: 'a foreign answer', answer: foreign, isThere: true, events, most: [8, 20] },
+  ]),
+)(
+  'repeats $events events ever more rarely where $name leaves open whether they were stored (questions answered: $isThere), and counts each copy',
+  async ({ answer, isThere, events, most }) => {
+    const journal = memoryJournal();
+    journal.put(live, records('e', events));
+    let isFixed = false;
+    const { loop, clock, sent } = setUp({
+      journal,
+      settings: { batch: { events: 500, bytes: 1_000_000, waitMs: 0 } },
+      sink: { reaches: () => Promise.resolve(isThere || isFixed) },
+      answer: () => (isFixed ? accepted : answer),
+    });
+    loop.start();
+    const copies: number[] = [];
+    for (const hours of [1 / 6, 12]) {
+      await clock.advance(hours * 3_600_000);
+      copies.push(
+        Math.max(
+          ...Object.values(
+            Object.groupBy(
+              sent.flatMap(({ uids }) => uids),
+              (uid) => uid,
+            ),
+          ).map((all) => all?.length ?? 0),
+        ),
+      );
+    }
+    const made = sent.reduce((sum, { uids }) => sum + uids.length, 0);
+    expect(copies.map((count, index) => count <= (most[index] ?? 0))).toEqual([true, true]);
+    expect({ counted: journal.settled.possible_duplicates, letters: journal.letters, state: loop.status().state }).toEqual({
+      counted: made,
+      letters: [],
+      state: 'hold',
+    });
+    isFixed = true;
+
+    loop.release();
+
+    expect(await clock.until(loop.drained(never), isThere ? 60_000 : 600_000)).toBe(true);
+    expect(journal.settled.acknowledged).toBe(events);
+    await clock.until(loop.stop(0));
+  },
+);
+
+it('says what the last probe met beside what the hold is for, and again only that once it comes back', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  let answer = refused;
+  const { loop, clock } = setUp({ journal, answer: () => answer });
+  loop.start();
+  await clock.advance(60_000);
+  answer = { all: { kind: 'retry', reason: '503 "busy"' } };
+  await clock.advance(300_000);
+  const busy = loop.status();
+  answer = refused;
+  await clock.advance(300_000);
+
+  expect({ during: busy.hold?.reason, last: busy.last_error?.reason, after: loop.status().hold?.reason }).toEqual({
+    during: '403 code 4 "Invalid token" abcd-secret; since then, at the last probe: 503 "busy"',
+    last: '503 "busy"',
+    after: '403 code 4 "Invalid token" abcd-secret',
+  });
   await clock.until(loop.stop(0));
 });

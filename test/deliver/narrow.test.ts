@@ -243,6 +243,46 @@ it.each([
   });
 });
 
+// Copies of one event after an hour and after twelve.
+it.each([1, 3, 200].flatMap((hourly) => [{ hourly, most: [9, 14] }]))(
+  'holds, and gives up one event at most, where a receiver is there and takes none of the $hourly that come each hour',
+  async ({ hourly, most }) => {
+    const journal = memoryJournal();
+    let isBroken = true;
+    const sink = { reaches: () => Promise.resolve(true) };
+    const { loop, clock, sent } = setUp({ journal, sink, ...answers(() => isBroken) });
+    loop.start();
+    const copies: number[] = [];
+    for (let hour = 0; hour < 12; hour += 1) {
+      journal.put(live, records(`h${hour}-`, hourly));
+      await clock.advance(3_600_000);
+      const all = Object.groupBy(
+        sent.flatMap(({ uids }) => uids),
+        (uid) => uid,
+      );
+      if (hour === 0 || hour === 11) copies.push(Math.max(...Object.values(all).map((some) => some?.length ?? 0)));
+    }
+    const made = sent.reduce((sum, { uids }) => sum + uids.length, 0);
+    expect({ letters: journal.letters.map(({ code }) => code), hold: loop.status().hold?.reason }).toEqual({
+      letters: hourly === 1 ? ['not_taken_alone'] : [],
+      hold: 'the receiver is there, but takes no event: the connection was lost',
+    });
+    expect(copies.map((count, index) => count <= (most[index] ?? 0))).toEqual([true, true]);
+    // The one that is given up is not sent again for the moment.
+    expect(journal.settled.possible_duplicates).toBe(made - journal.letters.length);
+    isBroken = false;
+    loop.release();
+
+    expect(await clock.until(loop.drained(never), 3_600_000)).toBe(true);
+    await clock.until(loop.stop(0));
+
+    expect(journal.settled.acknowledged).toBe(12 * hourly - journal.letters.length);
+    expect((await journal.jobs({ states: ['queued'] })).map(({ args }) => args)).toEqual(
+      journal.letters.map(() => ({ sink: 'out', code: 'not_taken_alone' })),
+    );
+  },
+);
+
 it('lets a lone event that was given up go again once others are taken, and gives it up for good when it fails then', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));

@@ -83,8 +83,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/deliver/send.ts',
     edits: [
       [
-        '      let answer = await attempt(context, batch, endpoint, use);',
-        "      apply(context, batch, decide({ all: { kind: 'accept' } }, batch.size));\n      let answer = await attempt(context, batch, endpoint, use);",
+        '      let answer = await attempt(context, batch, endpoint, use, isProbe);',
+        "      apply(context, batch, decide({ all: { kind: 'accept' } }, batch.size));\n      let answer = await attempt(context, batch, endpoint, use, isProbe);",
       ],
     ],
   },

@@ -1,4 +1,5 @@
 // Wherever the same bytes go again, they go after the pause that the answer asked for, by hold and by retry alike.
+import http from 'node:http';
 import { expect, it } from 'vitest';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { HttpOptions } from '../../src/sinks/http/options.ts';
@@ -6,6 +7,7 @@ import { openS3 } from '../../src/sinks/s3/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { records, setUp } from '../deliver/harness.ts';
+import { listen } from '../http/servers.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { batchOf, numbered, openContext, settled } from './batches.ts';
@@ -18,8 +20,11 @@ import { s3Options, storeError } from './s3-store.ts';
 const { signal } = new AbortController();
 const never = new AbortController().signal;
 const asked = { 'retry-after': '77' };
-const preset = (options: Partial<HttpOptions>) => (url: string, context: SinkContext) =>
-  openHttp(httpOptions(url, options), context);
+const preset = (options: Partial<HttpOptions>) => (url: string, context: SinkContext) => {
+  const { auth } = options;
+  const oauth2 = auth?.oauth2 === undefined ? undefined : { ...auth.oauth2, token_url: `${url}/token` };
+  return openHttp(httpOptions(url, { ...options, ...(oauth2 === undefined ? {} : { auth: { oauth2 } }) }), context);
+};
 
 const kinds: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
   ['http', preset({})],
@@ -71,6 +76,45 @@ it('opensearch keeps the pause of an answer for the items in it that are to go a
     each: [{ kind: 'accept' }, { kind: 'retry', reason: '429 rejected_execution_exception: queue full', retryAfterMs: 77_000 }],
   });
 });
+
+// Whoever gives out tokens is part of the way: nothing of a batch has left when it refuses.
+const tokenUsers: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
+  ['oauth2', preset({ auth: { oauth2: { token_url: '', client_id: 'i', client_secret: 's' } } })],
+  [
+    'sentinel',
+    preset({
+      preset: 'sentinel',
+      dcr: 'd',
+      stream: 's',
+      auth: { oauth2: { token_url: '', client_id: 'i', client_secret: 's' } },
+    }),
+  ],
+];
+
+it.each(tokenUsers.flatMap(([name, open]) => statuses.map((status) => ({ name, open, status }))))(
+  '$name keeps the pause of a token endpoint that answers $status',
+  async ({ open, status }) => {
+    await using receiver = await openReceiver(() => ({ status, headers: asked, body: { error: 'later' } }));
+    await using context = await openContext();
+    await using sink = open(receiver.url, context);
+
+    expect(settled(await sink.send(batchOf(sink, numbered(2)), signal))).toMatchObject({ all: { retryAfterMs: 77_000 } });
+    expect(receiver.seen.map(({ path }) => path)).toEqual(['/token']);
+  },
+);
+
+it.each(kinds.flatMap(([name, open]) => [401, 403, 407, 429, 500, 502, 503, 504].map((status) => ({ name, open, status }))))(
+  '$name keeps the pause of a proxy that answers $status to CONNECT',
+  async ({ open, status }) => {
+    const proxy = http.createServer();
+    proxy.on('connect', (_, socket) => socket.end(`HTTP/1.1 ${status} Later\r\nRetry-After: 77\r\nContent-Length: 0\r\n\r\n`));
+    await using listening = await listen(proxy);
+    await using context = await openContext({}, { proxy: `http://127.0.0.1:${listening.port}` });
+    await using sink = open('https://127.0.0.1:1', context);
+
+    expect(settled(await sink.send(batchOf(sink, numbered(2)), signal))).toMatchObject({ all: { retryAfterMs: 77_000 } });
+  },
+);
 
 it.each([
   ['retry', { kind: 'retry', reason: 'busy', retryAfterMs: 500_000 }],

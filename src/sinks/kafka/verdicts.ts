@@ -107,13 +107,19 @@ export function verdictOf(
   isSent: boolean,
 ): Verdict & { readonly kind: 'hold' | 'uncertain' | 'retry' } {
   const faults = errors.flatMap(faultsIn);
+  // Of the endpoint that issues tokens; brokers have other ways to say so.
+  const asked = faults.flatMap((fault) => (fault instanceof PenstockError ? (fault.retryAfterMs ?? 0) : 0));
+  const retryAfterMs = Math.max(0, ...asked);
+  const pause = retryAfterMs === 0 ? {} : { retryAfterMs };
   const reason = reasonOf(faults);
   const maybeStored = isSent && faults.some(isLost);
   const fix = faults.map(fixOf).find((one) => one !== undefined);
-  if (fix !== undefined) return { kind: 'hold', reason, fix, ...(maybeStored ? { maybeStored } : {}) };
+  if (fix !== undefined) return { kind: 'hold', reason, fix, ...(maybeStored ? { maybeStored } : {}), ...pause };
   // What is no error of the client's says nothing about what it sent.
   const isKnown = faults.some((one) => /^(PLT_KFK|PEN)_/.test(codeOf(one)));
-  return maybeStored || (isSent && !isKnown) ? { kind: 'uncertain', reason, blameless: true } : { kind: 'retry', reason };
+  return maybeStored || (isSent && !isKnown)
+    ? { kind: 'uncertain', reason, blameless: true }
+    : { kind: 'retry', reason, ...pause };
 }
 
 /** One verdict per record after a failed request, in the order of `partitions`. */

@@ -1,4 +1,6 @@
+import type { Clock } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
+import { retryAfterMs } from '../../http/index.ts';
 import type { SinkContext } from '../sink.ts';
 import type { S3Options } from './options.ts';
 
@@ -26,13 +28,16 @@ export function openCredentials(options: S3Options, context: SinkContext): Crede
       found ??= import('./credential-chain.ts').then(({ openChain }) => openChain(options.region, context));
       return await (await found)();
     } catch (error) {
-      throw faultOf(error);
+      throw faultOf(error, context.seams.clock);
     }
   };
 }
 
 /** An error of the SDK's: its own class, or a service's with the status of the answer. */
-type SdkError = Error & { readonly $metadata?: { readonly httpStatusCode?: number } };
+type SdkError = Error & {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+};
 
 /**
  * What may be said of it. An issuer's answer is for people; of the rest only what the SDK says in words of its own: it also passes on the
@@ -48,11 +53,12 @@ const ownWords =
   /^(?:Could not (?:load credentials from any providers|resolve credentials using profile)|AWS_PROFILE is set|Profile \S+ (?:was not found|could not be found|requires multi-factor)|The SSO session (?:token )?associated with (?:this )?profile|Token is expired|Web identity configuration not specified|Unable to (?:find environment variable credentials|connect to instance metadata service)|(?:TimeoutError|Error response received|Invalid response received) from instance metadata service|no (?:connection|whole answer|TLS)|\S+ broke the connection)/;
 
 /** Nothing was sent to the store yet. What the SDK threw is no cause: it would be logged whole. */
-function faultOf(error: unknown): PenstockError {
+function faultOf(error: unknown, clock: Clock): PenstockError {
   const fault = error instanceof Error ? (error as SdkError) : new Error('unknown');
   const { name } = fault;
   const status = (fault as SdkError).$metadata?.httpStatusCode;
   const isRefused = status === undefined ? name === 'CredentialsProviderError' : status >= 400 && status < 500 && status !== 429;
   const code = isRefused ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';
-  return new PenstockError(code, `no credentials for the store: ${wordsOf(fault)}`, { fix, sent: false });
+  const wait = retryAfterMs((fault as SdkError).$response?.headers ?? {}, clock);
+  return new PenstockError(code, `no credentials for the store: ${wordsOf(fault)}`, { fix, sent: false, retryAfterMs: wait });
 }

@@ -110,7 +110,7 @@ function regionOf(response: HttpResponse): string | undefined {
 
 /** What follows when no credentials can be had: nothing was sent to the store. */
 export function verdictOfFault(error: PenstockError): Verdict {
-  const reason = error.message;
-  if (consequenceOf(error).sink === 'hold') return { kind: 'hold', reason, fix: error.fix ?? keyFix };
-  return { kind: 'retry', reason, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) };
+  const { message: reason, retryAfterMs } = error;
+  const isHold = consequenceOf(error).sink === 'hold';
+  return afterPause(isHold ? { kind: 'hold', reason, fix: error.fix ?? keyFix } : { kind: 'retry', reason }, retryAfterMs);
 }

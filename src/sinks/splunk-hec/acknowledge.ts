@@ -237,6 +237,7 @@ export class Acknowledgements implements AsyncDisposable {
 
   #onSilence(channel: Channel, verdict: Verdict): void {
     const { endpoint } = channel;
+    if ('retryAfterMs' in verdict) channel.restsUntil = this.#now() + (verdict.retryAfterMs ?? 0);
     if (verdict.kind !== 'hold') return this.#log.debug({ endpoint, answer: verdict }, 'asking for acknowledgements failed');
     if (!channel.isRefused)
       this.#log.warn(

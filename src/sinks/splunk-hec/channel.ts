@@ -29,6 +29,8 @@ export interface Channel {
   enteredBytes: number;
   /** Monotonic time of the last poll. */
   polledAt: number;
+  /** Monotonic time before which the receiver asked not to be polled. */
+  restsUntil: number;
   /** Monotonic time at which a batch was let in or an answer came. */
   usedAt: number;
   /** The poll under way: a channel has one poller, because Splunk says `true` only once. */
@@ -66,6 +68,7 @@ export function freshChannel(endpoint: string, id: string): Channel {
     entered: 0,
     enteredBytes: 0,
     polledAt: 0,
+    restsUntil: 0,
     usedAt: 0,
     polling: undefined,
     isWatched: false,

@@ -37,11 +37,15 @@ export function hasPlace({ current, live }: Endpoint, bytes: number): boolean {
   return batches < maxOutstanding && (batches === 0 || held + bytes <= maxOutstandingBytes);
 }
 
-/** Monotonic time of a channel's next poll: every `pollMs`, every second when hurried or nearly full, at once for a batch that is overdue. */
+/**
+ * Monotonic time of a channel's next poll: every `pollMs`, every second when hurried or nearly full, at once for a batch that is overdue, and
+ * never before the receiver's own Retry-After is over.
+ */
 export function nextPoll(channel: Channel, pollMs: number): number {
   const isHurried = channel.isHurried || channel.outstanding.size >= maxOutstanding * 0.75;
   const pace = isHurried ? Math.min(hurryMs, pollMs) : pollMs;
-  return Math.min(channel.polledAt + pace, Math.max(earliestDeadline(channel), channel.polledAt + 1));
+  const due = Math.min(channel.polledAt + pace, Math.max(earliestDeadline(channel), channel.polledAt + 1));
+  return Math.max(channel.restsUntil, due);
 }
 
 /** Forgets an idle old channel. */

@@ -33,7 +33,7 @@ export function openSplunkHec(options: SplunkHecOptions, context: SinkContext): 
     // A request that is not under way yet must not look like one that got no answer.
     patienceMs: Math.min(longestPatienceMs, (context.timeoutMs ?? 30_000) / 2),
   };
-  const questions = { ask: askForAcks(posts.postNewest), askWhether: askWhetherAcknowledged(posts.post) };
+  const questions = { ask: askForAcks(posts.postNewest, context.seams.clock), askWhether: askWhetherAcknowledged(posts.post) };
   const acknowledgements =
     options.acknowledge === 'off' ? undefined : new Acknowledgements(settings, context.seams, context.log, questions);
   return {

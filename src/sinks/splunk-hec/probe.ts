@@ -118,7 +118,7 @@ async function awaitAcknowledgement(
 ): Promise<Finding> {
   const { clock } = context.seams;
   const until = clock.monotonic() + Math.min(longestWaitMs, durationMs(options.ack_timeout));
-  const ask = askForAcks(post);
+  const ask = askForAcks(post, clock);
   channel.outstanding.set(ackId, { bytes: 0, deadline: until, settle: () => undefined });
   for (;;) {
     const reply = await ask(channel, signal);

@@ -1,4 +1,6 @@
+import type { Clock } from '../../base/clock.ts';
 import type { HttpClient } from '../../http/client.ts';
+import { retryAfterMs } from '../../http/index.ts';
 import { type Exchange, exchange } from '../exchange.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { classifyRefusal, readAcks, readAnswer } from './answer.ts';
@@ -92,7 +94,7 @@ export function askWhetherAcknowledged(post: HecPost): AskWhether {
 }
 
 /** Makes the question of one sink. Source: https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck */
-export function askForAcks(post: HecPost): Ask {
+export function askForAcks(post: HecPost, clock: Clock): Ask {
   return async (channel, signal) => {
     const acks = [...channel.outstanding.keys()].slice(0, maxIdsPerPoll);
     const body = JSON.stringify({ acks });
@@ -102,7 +104,7 @@ export function askForAcks(post: HecPost): Ask {
     const indexed = readAcks(response.body);
     if (response.status === 200 && indexed !== undefined)
       return { kind: 'told', indexed, setCookie: response.headers['set-cookie'] };
-    const answer = readAnswer(response, undefined);
+    const answer = readAnswer(response, retryAfterMs(response.headers, clock));
     const refusal = classifyRefusal(answer, 1, true);
     const verdict: Verdict = 'all' in refusal ? refusal.all : { kind: 'uncertain', reason: answer.said };
     const isOver = verdict.kind === 'hold' && answer.code !== undefined && channelRefusals.includes(answer.code);
