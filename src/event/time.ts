@@ -9,7 +9,8 @@ interface ParsedTime {
   readonly dayOnly: boolean;
 }
 
-const shape = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?$/;
+const shape =
+  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)? ?([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?$/;
 const epochShape = /^\d{1,19}(?:\.\d+)?$/;
 // As .NET writes it in JSON.
 const dotNetShape = /^\/Date\((\d{1,15})(?:[+-]\d{4})?\)\/$/;
@@ -45,7 +46,9 @@ function fromCalendar(match: RegExpExecArray, zone: Zone | undefined): number | 
   // Date.UTC takes years below 100 for 1900 and later; an offset may reach into 1969.
   if (year < 1969 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
   // RFC 3339 allows second 60 for a leap second; it counts as the first of the next minute.
-  if (hour > 23 || minute > 59 || second > 60) return undefined;
+  if (hour > 24 || minute > 59 || second > 60) return undefined;
+  // ISO 8601 writes the end of a day as 24:00.
+  if (hour === 24 && (minute > 0 || second > 0)) return undefined;
   const offset = offsetMinutes(match[8]);
   if (offset === undefined) return undefined;
   const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'));
@@ -105,7 +108,7 @@ function fromEpoch(value: number): number {
 }
 
 /**
- * Reads a time as vendors write it: RFC 3339 with 0 to 9 fraction digits, with a blank instead of `T`, without an offset (then UTC), a
+ * Reads a time as vendors write it: RFC 3339 with any fraction digits, with a blank instead of `T`, without an offset (then UTC), a
  * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, and the forms of mail, web servers,
  * Java, Go and .NET. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
  * 9999: zero dates of programming languages are no times. `zone` is that of times without one, UTC by default.
@@ -113,7 +116,7 @@ function fromEpoch(value: number): number {
 export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
   const usual = typeof value === 'string' ? fromUsualShape(value) : undefined;
   if (usual !== undefined && usual >= 0) return { ms: usual, dayOnly: false };
-  const told = isRawNumber(value) ? value.rawJSON : value;
+  const told = isRawNumber(value) ? (epochShape.test(value.rawJSON) ? value.rawJSON : Number(value.rawJSON)) : value;
   const text = typeof told === 'string' ? told.trim() : told;
   const parsed =
     typeof text === 'number'
@@ -149,7 +152,7 @@ export function compileTime(paths: string | readonly string[], zone?: Zone): (re
 
 // The forms of a time other than RFC 3339 that vendors write, turned into it.
 
-const clock = String.raw`(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?([ap]\.?m\.?)? ?([A-Z]{1,3}T?|(?:GMT|UTC)?[+-]\d\d:?\d\d)?(?: \(?[A-Z]{3,4}\)?)?`;
+const clock = String.raw`(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)? ?([ap]\.?m\.?)? ?([A-Z]{1,3}T?|(?:GMT|UTC)?[+-]\d\d:?\d\d)?(?: \(?[A-Z]{3,4}\)?)?`;
 const time = String.raw`(?:(?:,? (?:at )?|:|T)${clock})?`;
 const weekday = String.raw`(?:[A-Za-z]{3,9},? )?`;
 
@@ -166,7 +169,7 @@ const forms = [
 const yearLast =
   /^(?:[a-z]{3},? )?(?<month>[a-z]{3}) {1,2}(?<day>\d{1,2}) (?<clock>[\d:.]+)(?: (?<zone>[a-z]{1,4}|[+-]\d{4}))? (?<year>\d{4})$/i;
 // 20261128T100000Z
-const basic = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/i;
+const basic = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?(?:[.,](\d{1,18}))?(Z|[+-]\d\d:?\d\d)?$/i;
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const fullMonths = 'january february march april may june july august september october november december'.split(' ');
 /** The names of zones that RFC 2822 fixes: https://www.rfc-editor.org/rfc/rfc2822#section-4.3 */
