@@ -26,6 +26,10 @@ export interface WalkState {
   readonly began: number;
 }
 
+/** True for a place that is counted: rows that come or go meanwhile move what stands there. */
+export const isCounted = (state: PageState | null): boolean =>
+  state?.kind === 'offset' || (state?.kind === 'token' && state.counts === true);
+
 /** Checkpoint `live` of every kind of source. */
 export interface LiveCheckpoint {
   readonly connector: string;

@@ -24,6 +24,8 @@ interface SourceState {
   /** When this process began to watch the source, on the monotonic clock. */
   readonly since: number;
   cursor: number | undefined;
+  /** Failed attempts in a row of a job; what fails of the live loop is its health. */
+  failures: number;
   lastPoll: number | undefined;
 }
 
@@ -40,7 +42,7 @@ export function openContext(settings: SourceSettings, environment: SourceEnviron
     settings,
     memory: memoryOf(environment.journal, settings.name),
     health: new Health(settings.name, environment),
-    state: { phase: 'starting', since: environment.seams.clock.monotonic(), cursor: undefined, lastPoll: undefined },
+    state: { phase: 'starting', since: environment.seams.clock.monotonic(), cursor: undefined, failures: 0, lastPoll: undefined },
     counts: zeroCounts(),
     takesAction: compileActionFilter(settings.filter),
   };

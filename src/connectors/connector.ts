@@ -142,7 +142,8 @@ export type Reader = WindowReader | CursorReader | DirectoryReader | StreamReade
 export type PageState =
   /** `offset` is a row or the number of a page; `read` counts the rows before it, and `size` is the largest page of the walk. */
   | { readonly kind: 'offset'; readonly offset: number; readonly read?: number; readonly size?: number }
-  | { readonly kind: 'token'; readonly token: string }
+  /** `counts` is true for a place in one of several groups that is an offset or number there. */
+  | { readonly kind: 'token'; readonly token: string; readonly counts?: true }
   | { readonly kind: 'link'; readonly path: string };
 
 export interface Page {
@@ -154,8 +155,9 @@ export interface Page {
   readonly group?: string;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
-  /** True for a last page that holds as many records as the vendor sends at most. */
+  /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. */
   readonly mayBeCut?: boolean;
+  readonly lacking?: number;
   /** The vendor's Date header and the Age of the answer, milliseconds. */
   readonly serverTime?: number;
 }
@@ -174,6 +176,8 @@ export interface WindowReader extends AsyncDisposable {
    * where the connector says how; the sweep stops at the first page that it knows whole.
    */
   sweepPage?(request: Pick<PageRequest, 'state' | 'limit'>, signal: AbortSignal): Promise<Page>;
+  /** Where a walk over groups goes on that leaves the rest of one, of which so many records lack at least; with what lacks of all before. */
+  passGroup?(state: PageState, lacking: number): { readonly next: PageState | null; readonly lacking: number };
   /** Present where a list says only that something happened. */
   readonly details?: DetailReader;
   /** Requests made so far; each may have left a record in the vendor's log. */

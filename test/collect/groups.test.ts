@@ -233,8 +233,39 @@ describe.each(names)('a record that two groups show, paged by %s,', (paging) => 
       bare,
     );
 
-    const { last_error } = await vendor.run(10);
+    const { last_error, warnings } = await vendor.run(10);
 
-    expect(last_error?.code).toMatch(/^PEN_(PAGE_LOOP|WINDOW_TOO_LARGE)$/);
+    if (paging === 'offset') expect(warnings.join()).toContain('the vendor did not show at least ');
+    else expect(last_error?.code).toBe('PEN_PAGE_LOOP');
+  });
+});
+
+describe('a group that the vendor pages through no further than so far', () => {
+  const busy = Array.from({ length: 9 }, (_none, n) => ({ org: 'acme', id: `busy-${n}`, time: noon - 30 * minute }));
+  const others = ['acme', 'beta'].flatMap((org) =>
+    [40, 30, 20].map((back) => ({ org, id: `${org}-${back}`, time: noon - back * minute + 1000 })),
+  );
+  const refused =
+    (status: number, body = '') =>
+    ({ pathname, searchParams }: URL): Answer | undefined =>
+      pathname.endsWith('/logs') && Number(searchParams.get('skip') ?? 0) >= 4 ? { status, body: Buffer.from(body) } : undefined;
+
+  it.each([
+    ['400', refused(400)],
+    ['404', refused(404)],
+    ['204', refused(204)],
+    ['an error in the body', refused(200, '{"ok":false,"error":"too deep"}')],
+    ['503 that stays', refused(503)],
+    ['HTML', refused(200, '<html>')],
+  ])('lacks its rest, and no other group lacks anything: %s', async (_how, answer) => {
+    const vendor = organizations('offset', ['acme', 'beta'], [...busy, ...others], answer);
+
+    const { state, warnings } = await vendor.run(40);
+
+    const stored = vendor.stored();
+    expect(state).toBe('idle');
+    expect(others.filter(({ org, id }) => !stored.includes(`${org} ${id}`) && id !== 'acme-30')).toEqual([]);
+    expect(stored.length).toBe(new Set(stored).size);
+    expect(warnings.join()).toMatch(/the vendor did not show at least [56] of its records/);
   });
 });

@@ -67,8 +67,16 @@ describe('the reset of a budget, as vendors write it', () => {
 describe('a refusal for the rate', () => {
   const odd = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '2026-11-28T10:00:00Z' };
 
-  it.each([429, 403, 503])('obeys Retry-After alone, whatever else it says: %i', async (status) => {
+  it.each([429, 403, 503, 500, 502, 408])('obeys Retry-After alone, whatever else it says: %i', async (status) => {
     expect(await newsOf({ status, headers: { ...odd, 'retry-after': '3' } })).toEqual({ pauseMs: 3_000 });
+  });
+
+  it.each([
+    ['7200', 3_600_000],
+    ['1.5', 1_500],
+    ['-5', 60_000],
+  ])('obeys Retry-After for an hour at most, and not where it says nothing: %s', async (text, pauseMs) => {
+    expect(await newsOf({ status: 429, headers: { ...odd, 'retry-after': text } })).toMatchObject({ pauseMs });
   });
 
   it('pauses until a reset within the hour, when nothing remains', async () => {

@@ -174,3 +174,50 @@ describe('a refusal', () => {
     expect(error?.message).toContain(`answered 403 "${words}" to`);
   });
 });
+
+describe('behind the first page', () => {
+  const offset = { 'page.kind': 'offset', 'request.query': { from: '{{ window.from }}', offset: '{{ page.offset }}' } };
+  const token = {
+    'page.kind': 'token',
+    'page.token': 'next',
+    'request.query': { from: '{{ window.from }}', token: '{{ page.token }}' },
+  };
+  const places = [
+    {
+      read: offset,
+      state: { kind: 'offset', offset: 100 } as const,
+      refused: 'PEN_WINDOW_TOO_LARGE',
+      failed: 'PEN_WINDOW_TOO_LARGE',
+    },
+    {
+      read: token,
+      state: { kind: 'token', token: 't' } as const,
+      refused: 'PEN_PAGE_TOKEN_REFUSED',
+      failed: 'PEN_SOURCE_BAD_REPLY',
+    },
+  ];
+
+  it.each(places)('a body that says 403 or failed speaks of the place: $state.kind', async ({ read, state, refused, failed }) => {
+    const codeFor = async (body: unknown): Promise<string | undefined> =>
+      (
+        await faultOf(
+          openVendor(vendorConnector(read), () => ({ body })),
+          state,
+        )
+      )?.code;
+
+    expect(await codeFor({ status: 403, message: 'no such cursor', data: [] })).toBe(refused);
+    expect(await codeFor({ ok: false, error: 'invalid_cursor' })).toBe(failed);
+    expect(await codeFor({ status: 401, data: [] })).toBe('PEN_SOURCE_REFUSED');
+    expect(await codeFor({ status: 429, data: [] })).toBe('PEN_SOURCE_UNAVAILABLE');
+  });
+
+  it.each([400, 404, 410])('a status that means empty (%i) is no page for a token that was promised one', async (status) => {
+    const open = (read: typeof offset | typeof token) =>
+      openVendor(vendorConnector({ ...read, statuses: { [status]: 'empty' } }), () => ({ status }));
+
+    expect((await faultOf(open(token), { kind: 'token', token: 't' }))?.code).toBe('PEN_PAGE_TOKEN_REFUSED');
+    expect(await pageOf(open(offset), { kind: 'offset', offset: 7 })).toMatchObject({ records: [], next: null });
+    expect(await pageOf(open(token))).toMatchObject({ records: [], next: null });
+  });
+});

@@ -57,7 +57,7 @@ describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
       return [
         nextLink(text),
         nextLink(`<https://vendor.example/>; rel="${text}`),
-        budgetNews(headers, seams.clock, true),
+        budgetNews(headers, seams.clock, { isGranted: false, isRefused: true }),
         retryAfterMs(headers, seams.clock),
         readToken(token, 'https://vendor.example', seams).lifetimeMs,
         readFrame('topic', JSON.stringify({ messageId: text, payload: text, publishTime: text })),

@@ -51,13 +51,38 @@ it.each(['offset', 'page_number'] as const)('by %s counts what came where pages 
   expect(walked(kind, vendor(13, { most: 5 }), { size: 10, most: 5 })).toEqual({ rows: 13, requests: 3 });
 });
 
+it.each(['offset', 'page_number'] as const)('by %s asks once more where the total may be that of the page', (kind) => {
+  const ask: Vendor = (from, count) => {
+    const data = rows(130).slice(from, from + Math.min(count, 50));
+    return { data, total: data.length };
+  };
+
+  expect(walked(kind, ask, { size: 1000, most: 50 })).toEqual({ rows: 130, requests: 3 });
+  expect(walked(kind, vendor(49, {}), { size: 1000 })).toEqual({ rows: 49, requests: 1 });
+});
+
 it.each([
+  [300, 100, true],
+  [1000, 100, true],
+  [100, 100, undefined],
+  [40, 10, undefined],
+  [1017, 100, undefined],
+])('takes an empty page behind %i records in pages of %i for the end of what the vendor pages through: %s', (read, size, cut) => {
+  const paging = compilePaging({ records: 'data', page: { kind: 'offset' } } as unknown as HttpWindowSpec);
+  const state = { kind: 'offset', offset: read, read, size } as const;
+
+  expect(paging({ data: [] }, { url: new URL('https://x'), headers: {}, state, limit: 100, secrets: [] }).mayBeCut).toBe(cut);
+});
+
+type Case = [page: { size?: number }, count: number, cut: boolean | undefined];
+
+it.each<Case>([
   [{ size: 7 }, 6, undefined],
   [{ size: 7 }, 7, true],
   [{ size: 7 }, 8, true],
   [{ size: 1000 }, 100, true],
-  [{}, 99, undefined],
-  [{}, 100, true],
+  ...[20, 25, 50, 100, 128, 350, 1000, 1024].map((count): Case => [{}, count, true]),
+  ...[1, 7, 9, 21, 99].map((count): Case => [{}, count, undefined]),
   [{}, 101, undefined],
 ])('takes the only page of %j for one that may be cut when it holds %i records: %s', (page, count, cut) => {
   const paging = compilePaging({ records: 'data', page: { kind: 'none', ...page } } as unknown as HttpWindowSpec);

@@ -102,7 +102,7 @@ it('headers about time and rate give waits that are finite and not negative, and
   const clock = skippingClock();
   fuzz(fc.tuple(headers, fc.boolean()), ([found, isRefused]) => {
     const asked = retryAfterMs(found, clock);
-    const news = Object.values(budgetNews(found, clock, isRefused) ?? {});
+    const news = Object.values(budgetNews(found, clock, { isGranted: !isRefused, isRefused }) ?? {});
 
     if (asked !== undefined) expect([asked >= 0, asked <= 600_000]).toEqual([true, true]);
     expect(news.filter((value) => value !== undefined && !(Number.isFinite(value) && value >= 0))).toEqual([]);

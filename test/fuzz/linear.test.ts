@@ -39,7 +39,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   headers: (text) => [
     nextLink(text),
     nextLink(`<a>${text}`),
-    budgetNews({ ratelimit: text }, clock, true),
+    budgetNews({ ratelimit: text }, clock, { isGranted: false, isRefused: true }),
     retryAfterMs({ 'retry-after': text }, clock),
   ],
   times: (text) => [parseTime(text), parseTime(`2026-11-20 ${text}`)],

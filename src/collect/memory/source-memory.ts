@@ -20,6 +20,8 @@ export class SourceMemory {
   outsideWindow = 0;
   /** New records since the start of this process whose detail could not be had. */
   withoutDetail = 0;
+  /** Most records of one reply since the start of this process. */
+  largestReply = 0;
   /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
   meetsOwnRecords = false;
   readonly vendorClock = new VendorClock();

@@ -4,6 +4,7 @@ import type { PageState, RecordFacts, WindowReader } from '../../connectors/conn
 import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
 import { dayOf } from '../admit.ts';
+import { isCounted } from '../checkpoint.ts';
 import { isFiltered, openContext, type SourceContext } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
 import type { SourceEnvironment } from '../source.ts';
@@ -62,16 +63,37 @@ export async function* compareRange(
 /** The end of a window that was not whole. */
 class Unseen extends PenstockError {
   readonly records: number;
+  /** True where a token or link was refused: another one may be taken. */
+  readonly mayPass: boolean;
 
-  constructor(why: string, records: number) {
+  constructor(why: string, records: number, mayPass = false) {
     super('PEN_WINDOW_TOO_LARGE', why);
     this.records = records;
+    this.mayPass = mayPass;
   }
 }
 
-/** The records of a window page by page, each once; throws Unseen when it was not whole. */
+/** The records of a window page by page, each once; a window whose token or link is refused is read once more. */
 async function* distinctRecords(context: SourceContext, reader: WindowReader, window: Window, signal: AbortSignal) {
   const met = new Set<string>();
+  for (let isAgain = false; ; isAgain = true) {
+    try {
+      yield* unmetRecords(context, reader, window, met, signal);
+      return;
+    } catch (error) {
+      if (isAgain || !(error instanceof Unseen) || !error.mayPass) throw error;
+    }
+  }
+}
+
+/** The records of one reading that were not met before; throws Unseen when it was not whole. */
+async function* unmetRecords(
+  context: SourceContext,
+  reader: WindowReader,
+  window: Window,
+  met: Set<string>,
+  signal: AbortSignal,
+) {
   let state: PageState | null = null;
   let read = 0;
   try {
@@ -88,8 +110,10 @@ async function* distinctRecords(context: SourceContext, reader: WindowReader, wi
       read += facts.length;
     }
   } catch (error) {
-    if (error instanceof Unseen || state?.kind !== 'offset' || consequenceOf(error).walk !== 'halve') throw error;
-    throw new Unseen(error instanceof Error ? error.message : String(error), 1);
+    if (error instanceof Unseen || !(error instanceof PenstockError) || error.status === 429) throw error;
+    // The first page came, so that it is the place.
+    if (state === null || consequenceOf(error).walk === undefined) throw error;
+    throw new Unseen(error.message, 1, !isCounted(state));
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PenstockError } from '../../base/errors.ts';
 import type { Page, PageState, RecordFacts } from '../../connectors/connector.ts';
+import { isCounted } from '../checkpoint.ts';
 
 function placeOf(state: PageState): string {
   if (state.kind === 'offset') return `offset ${state.offset}`;
@@ -65,7 +66,7 @@ export class PageGuard {
 // By offset or number we say ourselves what comes next: a page that comes again then means that the vendor shows nothing further on.
 function once(known: Set<string>, text: string, what: string, state: PageState | null = null): void {
   const mark = digest(text);
-  const code = state?.kind === 'offset' ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_PAGE_LOOP';
+  const code = isCounted(state) ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_PAGE_LOOP';
   if (known.has(mark)) throw new PenstockError(code, `the vendor ${what} twice in one walk`);
   known.add(mark);
 }

@@ -50,6 +50,7 @@ export async function* pages(
     const what = window === 'untimed' ? 'the sweep' : 'the window';
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
+    context.memory.largestReply = Math.max(context.memory.largestReply, page.count ?? page.records.length);
     const plain = await examineAll(context, page.records);
     guard.refuseLoop(page, plain, next);
     const listed = await equalRows.number(context, page.records, plain, page.total);

@@ -54,10 +54,11 @@ export async function runRange(
   const context = openContext(settings, environment);
   await context.memory.restore(context.journal, settings.name, context.seams.clock);
   const progress = { at: job.from, fetched: 0, new: 0, duplicate: 0 };
-  for (let failures = 0; ; ) {
+  const { state } = context;
+  for (;;) {
     try {
       for await (const { until, counts } of collectJob(context, job, lane, signal)) {
-        if (until > progress.at) failures = 0;
+        if (until > progress.at) state.failures = 0;
         progress.at = Math.max(progress.at, until);
         progress.fetched += counts.fetched;
         progress.new += counts.new;
@@ -67,16 +68,15 @@ export async function runRange(
       return { ...progress, at: Math.max(progress.at, job.to) };
     } catch (thrown) {
       signal.throwIfAborted();
-      failures += 1;
-      await pauseAfter(context, asPenstockError(thrown), failures, signal);
+      state.failures += 1;
+      await pauseAfter(context, asPenstockError(thrown), signal);
     }
   }
 }
 
 async function pauseAfter(
-  { seams, log }: SourceContext,
+  { seams, log, state: { failures } }: SourceContext,
   error: PenstockError,
-  failures: number,
   signal: AbortSignal,
 ): Promise<void> {
   if (consequenceOf(error).source !== 'fail_poll' || failures >= maxFailures) throw error;

@@ -1,7 +1,7 @@
 // One reading of a window from where its walk stands to the last page, and whether that was all of it.
 import { PenstockError } from '../../base/errors.ts';
 import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
-import type { WalkState } from '../checkpoint.ts';
+import { isCounted, type WalkState } from '../checkpoint.ts';
 import type { Halt, SourceContext } from '../context.ts';
 import type { ReadWindow } from '../memory/shortfalls.ts';
 import type { OwnRecords } from '../own-records.ts';
@@ -94,23 +94,30 @@ interface Lack {
 
 /** What the pages of a window lack, once the last one came; undefined when nothing says so. */
 export function lackOf(
-  { settings }: Pick<SourceContext, 'settings'>,
+  { settings, memory }: Pick<SourceContext, 'settings' | 'memory'>,
   { state, read = 0 }: Pick<WalkState, 'state' | 'read'>,
   page: Page,
   { distinct, mostTotal }: PageGuard,
 ): Lack | undefined {
   const { cap } = settings.connector.defaults;
-  // Only a walk by offset can skip rows unnoticed, and only a total tells.
-  const byOffset = state === null || state.kind === 'offset';
-  if (byOffset && page.total !== undefined && distinct < mostTotal) {
-    const why = `the vendor counts ${mostTotal} records in the window, but its pages hold ${distinct}`;
-    return { records: mostTotal - distinct, why, mayHaveMoved: true };
-  }
   const count = read + (page.count ?? page.records.length);
+  // Rows that move between pages come twice; behind a token or link none does, and a part may have been read before.
+  const mayHaveMoved = state === null || isCounted(state);
+  const met = mayHaveMoved ? distinct : count;
+  if (met < mostTotal) {
+    const why = `the vendor counts ${mostTotal} records in the window, but its pages hold ${met}`;
+    return { records: mostTotal - met, why, mayHaveMoved };
+  }
   if (cap !== undefined && count >= cap)
     return { records: 1, why: `the window holds ${count} records, and the vendor returns ${cap} at most`, mayHaveMoved: false };
-  if (page.mayBeCut !== true) return undefined;
-  return { records: 1, why: `the reply may be cut: it holds ${count} records, and no other page follows`, mayHaveMoved: false };
+  // One that held more shows that the vendor does not cut there.
+  const isRefuted = state === null && page.lacking === undefined && count < memory.largestReply;
+  if (page.mayBeCut !== true || isRefuted) return undefined;
+  return {
+    records: page.lacking ?? 1,
+    why: `the reply may be cut: it holds ${count} records, and no other page follows`,
+    mayHaveMoved: false,
+  };
 }
 
 function advanced({ settings }: SourceContext, walk: WalkState, page: Page, facts: readonly RecordFacts[]): WalkState {

@@ -1,8 +1,8 @@
 // A stretch of time, window by window and page by page. The walk of a window is new, resumed (token, link), begun again after the last record
 // (offset, ascending), scanned again (incomplete by count), restarted (token or link refused, once), and then complete or dropped.
-import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, type ErrorCode, PenstockError } from '../../base/errors.ts';
 import type { WindowReader } from '../../connectors/connector.ts';
-import type { WalkState } from '../checkpoint.ts';
+import { isCounted, type WalkState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, untilRoom, vendorNow } from '../context.ts';
 import { OwnRecords } from '../own-records.ts';
 import { begun, readWindow, type Scanning, scan, type WalkedPages } from './scan.ts';
@@ -30,7 +30,7 @@ export async function* walk(
     let mayBeCut = !isCutAnew && 'atLeast' in stretch.until && window.to > stretch.until.atLeast;
     for await (const page of walkWindow(context, reader, first, { window, isLeft: window === resumed }, size, halt)) {
       // Rows that come in while others go hide from every count that an offset walk has: a window must have ended for the vendor.
-      if (mayBeCut && page.next?.state?.kind === 'offset' && window.to > vendorNow(context)) {
+      if (mayBeCut && isCounted(page.next?.state ?? null) && window.to > vendorNow(context)) {
         isCutAnew = true;
         size.cutAnew(window);
         break;
@@ -58,10 +58,11 @@ function newWalk({ from, to }: Window, began: number): WalkState {
 function resumedWalk({ settings }: SourceContext, left: WalkState): WalkState {
   if (left.state === null) return left;
   // Equal rows are numbered from the first page on.
-  if (left.state.kind !== 'offset') return settings.connector.records.areNamedByContent === true ? begun(left) : left;
+  if (!isCounted(left.state)) return settings.connector.records.areNamedByContent === true ? begun(left) : left;
   // Rows may have moved since: an offset names another row now.
   const first = { ...begun(left), readFrom: left.from };
-  if (left.lastTime === undefined || !settings.connector.defaults.ascending) return first;
+  // Group after group, the last time is that of one of them.
+  if (left.state.kind !== 'offset' || left.lastTime === undefined || !settings.connector.defaults.ascending) return first;
   return { ...first, readFrom: Math.max(left.from, left.lastTime - settings.window.overlapMs) };
 }
 
@@ -85,29 +86,54 @@ async function* walkWindow(
 ): WalkedPages {
   const ownRecords = new OwnRecords(context, first.from, first.to);
   const standing: Standing = { next: first, isLeft, isRestarted: false };
-  const lengthMs = first.to - first.readFrom;
-  const isSmallest = size.isSmallest(lengthMs);
+  const isSmallest = size.isSmallest(first.to - first.readFrom);
   // Rows that moved are looked for where it matters: in between, halves are read anyway.
   const maxRescans = size.isShrunk && !isSmallest ? 0 : 2;
   try {
     yield* scans(context, reader, standing, { ownRecords, halt, isSmallest, rescans: maxRescans });
     size.grow(first);
   } catch (error) {
-    const unseen = isSmallest ? unseenRecords(context, error, standing) : undefined;
-    if (standing.next !== undefined && unseen !== undefined) {
-      const read = readWindow(context, standing.next, { records: unseen, why: asPenstockError(error).message });
-      yield { facts: [], ownRecords, walk: standing.next, next: undefined, end: 'complete', read };
-      size.grow(first);
-      return;
-    }
-    if (!isStuck(error, standing)) {
-      size.refuse(window, error, lengthMs);
-      return;
-    }
-    size.shrinkAt(first);
-    yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
-    throw withWayOut(context, asPenstockError(error), first);
+    yield* ended(context, reader, { window, first, standing, ownRecords, isSmallest, error }, size);
   }
+}
+
+interface Ended extends Pick<Scanning, 'ownRecords' | 'isSmallest'> {
+  readonly window: Window;
+  readonly first: WalkState;
+  readonly standing: Standing;
+  readonly error: unknown;
+}
+
+/** What comes of a walk that did not get to its last page: it is left there, read in halves, or ends the poll with what ended it. */
+async function* ended(
+  context: SourceContext,
+  reader: WindowReader,
+  { window, first, standing, ownRecords, isSmallest, error }: Ended,
+  size: WindowSize,
+): WalkedPages {
+  const lengthMs = first.to - first.readFrom;
+  const records = isSmallest ? unseenRecords(context, error, standing) : undefined;
+  if (standing.next !== undefined && records !== undefined) {
+    const lacking = past(reader, standing.next, records)?.lacking ?? records;
+    const read = readWindow(context, standing.next, { records: lacking, why: asPenstockError(error).message });
+    yield { facts: [], ownRecords, walk: standing.next, next: undefined, end: 'complete', read };
+    size.grow(first);
+    return;
+  }
+  if (!isSmallest && isMatterOfSize(context, error, standing, size)) {
+    yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
+    size.halve(window, error, lengthMs);
+    return;
+  }
+  // A vendor that needs longer for each try may be asked for too much; whether it is away, the next poll tells.
+  if (standing.next?.state === null && failuresOf(context) > 0 && isCode(error, 'PEN_HTTP_TIMEOUT')) size.shrink(lengthMs);
+  if (!isStuck(error, standing)) {
+    size.refuse(window, error, lengthMs);
+    return;
+  }
+  size.shrinkAt(first);
+  yield { facts: [], ownRecords, walk: first, next: undefined, end: 'dropped' };
+  throw withWayOut(context, asPenstockError(error), first);
 }
 
 /** True where going on with the walk would meet the same end: a smaller window is cut by the next poll. */
@@ -115,21 +141,46 @@ function isStuck(error: unknown, { next, isLeft, isRestarted }: Standing): boole
   const { walk } = consequenceOf(error);
   if (walk === 'drop_and_halve') return true;
   if (next === undefined || next.state === null || isRateLimit(error)) return false;
-  if (next.state.kind !== 'offset') return isRestarted && (walk === 'restart' || walk === 'restart_stored');
+  if (!isCounted(next.state)) return isRestarted && (walk === 'restart' || walk === 'restart_stored');
   return walk === 'restart' || (isLeft && walk === 'restart_stored');
 }
 
-/** Failed polls in a row after which a fault of the vendor's server at an offset or number counts as its answer. */
+/**
+ * True where half of the window may come though the whole does not: a counted place that is answered with no page, or fails again and again, and
+ * a first page that is larger than an answer may be.
+ */
+function isMatterOfSize(context: SourceContext, error: unknown, { next, isLeft }: Standing, size: WindowSize): boolean {
+  if (next === undefined || isRateLimit(error)) return false;
+  const { walk } = consequenceOf(error);
+  if (next.state === null) return isCode(error, 'PEN_HTTP_TOO_LARGE');
+  if (!isCounted(next.state)) return false;
+  return walk === 'restart' || (walk === 'restart_stored' && (isLeft || failuresOf(context) > 0 || size.isShrunk));
+}
+
+/** Failed polls or attempts in a row after which a fault at an offset or number counts as the vendor's answer. */
 const lastingFailures = 10;
 
-/** How many records at least lie after the place that the vendor refused by offset or number; undefined when something else happened. */
-function unseenRecords({ health }: SourceContext, error: unknown, { next }: Standing): number | undefined {
-  if (next?.state?.kind !== 'offset') return undefined;
-  const isFault = error instanceof PenstockError && error.status !== undefined && error.status >= 500;
-  const lasts = isFault && health.failures >= lastingFailures;
-  if (!lasts && consequenceOf(error).walk !== 'halve') return undefined;
-  return Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0));
+const failuresOf = ({ health, state }: SourceContext): number => Math.max(health.failures, state.failures);
+
+/** The last attempt of a job is its tenth. */
+const haveLasted = ({ health, state }: SourceContext): boolean =>
+  health.failures >= lastingFailures || state.failures >= lastingFailures - 1;
+
+/** How many records at least lie after a counted place that the vendor refused; undefined when something else happened. */
+function unseenRecords(context: SourceContext, error: unknown, { next }: Pick<Standing, 'next'>): number | undefined {
+  if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
+  const { walk } = consequenceOf(error);
+  const isFault = walk === 'restart' || walk === 'restart_stored';
+  const lasts = isFault && (haveLasted(context) || isKnownToLack(context, next));
+  return lasts || walk === 'halve' ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
 }
+
+/** True for a window that was left before, when it ended like this for long. */
+function isKnownToLack({ memory }: SourceContext, { from, to }: Window): boolean {
+  return memory.shortfalls.some((one) => one.from < to && one.to > from);
+}
+
+const isCode = (error: unknown, code: ErrorCode): boolean => error instanceof PenstockError && error.code === code;
 
 const isRateLimit = (error: unknown): boolean => error instanceof PenstockError && error.status === 429;
 
@@ -156,10 +207,11 @@ async function* scans(context: SourceContext, reader: WindowReader, standing: St
       rescans -= 1;
     } catch (error) {
       const { next } = standing;
-      // What cannot be made smaller is left only when it ends there each time, while the first page still comes.
-      if (next !== undefined && scanning.isSmallest && rescans > 0 && unseenRecords(context, error, standing) !== undefined) {
+      const unseen = scanning.isSmallest ? unseenRecords(context, error, standing) : undefined;
+      const further = next === undefined ? undefined : onward(reader, next, unseen, rescans);
+      if (further !== undefined) {
         rescans -= 1;
-        standing.next = begun(next);
+        standing.next = further;
         continue;
       }
       if (next === undefined || !mayRestart(error, next, standing, left)) throw error;
@@ -173,9 +225,27 @@ async function* scans(context: SourceContext, reader: WindowReader, standing: St
   }
 }
 
+/** What a walk over groups goes on with that leaves the rest of one; undefined for a walk without groups. */
+function past(
+  reader: WindowReader,
+  { state }: WalkState,
+  unseen: number,
+): ReturnType<NonNullable<WindowReader['passGroup']>> | undefined {
+  return state === null ? undefined : reader.passGroup?.(state, unseen);
+}
+
+/** Where a walk goes on that ended in its smallest window with so many records unseen; undefined where it ends. */
+function onward(reader: WindowReader, walk: WalkState, unseen: number | undefined, rescans: number): WalkState | undefined {
+  if (unseen === undefined) return undefined;
+  // What cannot be made smaller is left only when it ends there each time, while the first page still comes.
+  if (rescans > 0) return begun(walk);
+  const state = past(reader, walk, unseen)?.next ?? null;
+  return state === null ? undefined : { ...walk, state };
+}
+
 /** True where the token or link is at fault, and the window was not yet begun again. */
 function mayRestart(error: unknown, next: WalkState, { isLeft, isRestarted }: Standing, left: WalkState | undefined): boolean {
-  if (next.state === null || next.state.kind === 'offset') return false;
+  if (next.state === null || isCounted(next.state)) return false;
   if (isRestarted || isRateLimit(error)) return false;
   const { walk } = consequenceOf(error);
   // What fails right where it failed before may well fail there for ever.

@@ -91,6 +91,11 @@ export class WindowSize {
   refuse(window: Window, error: unknown, was = window.to - window.from): void {
     if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') throw error;
     if (was <= this.#minMs) throw refusedAtAnySize(error, was);
+    this.halve(window, error, was);
+  }
+
+  /** Has half of a window read in its place. */
+  halve(window: Window, error: unknown, was: number): void {
     this.#refused = window;
     this.shrink(was);
     this.#context.log.warn({ err: error, windowMs: this.#ms }, 'window refused as too large, a smaller one is read');

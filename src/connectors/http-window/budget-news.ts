@@ -12,12 +12,20 @@ const longestMs = 60_000;
 /** A refusal that says the budget is used up may name the end of an hour. */
 const longestRefusedMs = 3_600_000;
 
+/** How long a vendor asks to wait, milliseconds, up to an hour; undefined when it asks for nothing. */
+export const askedWaitMs = (headers: Headers, clock: Clock): number | undefined => retryAfterMs(headers, clock, longestRefusedMs);
+
 /**
- * What an answer says of the request budget; undefined when nothing. `resetMs` and `pauseMs` count from now. `isRefused` says that this
- * answer refused a request for its rate. Where Retry-After stands, nothing else of the answer counts.
+ * What an answer says of the request budget; undefined when nothing. `resetMs` and `pauseMs` count from now. `granted` and `refused` say whether
+ * it is that of a request that was let through, or was refused for its rate; neither is a fault. Where Retry-After stands in anything but a
+ * granted answer, nothing else of it counts.
  */
-export function budgetNews(headers: Headers, clock: Clock, isRefused: boolean): BudgetNews | undefined {
-  const asked = isRefused ? retryAfterMs(headers, clock) : undefined;
+export function budgetNews(
+  headers: Headers,
+  clock: Clock,
+  { isGranted, isRefused }: { readonly isGranted: boolean; readonly isRefused: boolean },
+): BudgetNews | undefined {
+  const asked = isGranted ? undefined : askedWaitMs(headers, clock);
   if (asked !== undefined) return { pauseMs: asked };
   const remaining = countOf(headers, 'remaining', 'r');
   const limit = countOf(headers, 'limit', 'q');

@@ -78,7 +78,9 @@ function statusOf(name: string, value: unknown): number | undefined {
 
 function meaningOf(status: number): Failure {
   if (status === 429) return { meaning: 'rate_limit' };
-  if (status === 401 || status === 403) return { meaning: 'refused' };
+  if (status === 401) return { meaning: 'refused' };
+  // Like the status of an answer: of the credential or, behind a first page, of the place.
+  if (status === 403) return {};
   return { meaning: status >= 500 ? 'unavailable' : 'failed' };
 }
 

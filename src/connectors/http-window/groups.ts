@@ -18,11 +18,18 @@ interface Asking {
   readonly maxPages: number;
 }
 
-/** Where a walk over groups stands: in which of them, where there, and whether one before it may lack records. */
+/** Where a walk over groups stands: in which of them, where there, and how many records at least those before it lack. */
 interface Place {
   readonly id: string;
   readonly state: PageState | null;
-  readonly isCut: boolean;
+  readonly lacking: number;
+  /** The largest total that a page of the group told. */
+  readonly total?: number;
+}
+
+interface Placing {
+  readonly total: number | undefined;
+  readonly next: Group | undefined;
 }
 
 /** Reads windows group by group, in the order of their ids; groups that come or go meanwhile shift nothing. */
@@ -45,24 +52,35 @@ export class Groups {
     const place = placeOf(request.state);
     const index = place === undefined ? 0 : this.#known.findIndex(({ id }) => id >= place.id);
     const group = this.#known[index];
-    if (group === undefined) return { records: [], next: null, ...(place?.isCut === true ? { mayBeCut: true } : {}) };
+    if (group === undefined) return { records: [], next: null, ...cut(place?.lacking) };
     // One that is gone leaves no place in another.
     const state = place?.id === group.id ? place.state : null;
     const page = await this.#asking.page({ ...request, state }, group.value, signal);
-    return this.#placed(page, group, { state, isCut: place?.isCut ?? false, next: this.#known[index + 1] });
+    const total = state === null ? 0 : place?.total;
+    return this.#placed(page, group, { state, lacking: place?.lacking ?? 0, total, next: this.#known[index + 1] });
   }
 
-  #placed(page: Page, group: Group, at: Pick<Place, 'state' | 'isCut'> & { readonly next: Group | undefined }): Page {
-    const { total, mayBeCut, next: inner, ...plain } = page;
+  /** Where the walk goes on that leaves the rest of a group. */
+  passed(state: PageState, records: number): { readonly next: PageState | null; readonly lacking: number } {
+    const place = placeOf(state);
+    const next = this.#known?.find(({ id }) => place !== undefined && id > place.id);
+    const read = place?.state?.kind === 'offset' ? (place.state.read ?? 0) : 0;
+    const lacking = (place?.lacking ?? 0) + Math.max(records, (place?.total ?? 0) - read);
+    return { next: next === undefined ? null : tokenOf({ id: next.id, state: null, lacking }), lacking };
+  }
+
+  #placed(page: Page, group: Group, at: Pick<Place, 'state' | 'lacking'> & Placing): Page {
+    const { total: told = 0, mayBeCut, next: inner, ...plain } = page;
+    const total = Math.max(told, at.total ?? 0);
     const rest = { ...plain, group: group.id };
     const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + (page.count ?? page.records.length);
-    const lacks = inner === null && (mayBeCut === true || (total !== undefined && at.state?.kind !== 'token' && read < total));
-    const isCut = at.isCut || lacks;
-    const place = inner !== null ? { id: group.id, state: inner, isCut } : at.next && { id: at.next.id, state: null, isCut };
+    const unread = at.state === null || at.state.kind === 'offset' ? Math.max(0, total - read) : 0;
+    const lacking = at.lacking + (inner === null ? Math.max(unread, mayBeCut === true ? 1 : 0) : 0);
+    const place =
+      inner !== null ? { id: group.id, state: inner, lacking, total } : at.next && { id: at.next.id, state: null, lacking };
     const { into } = this.#spec;
     const records = into === undefined ? page.records : page.records.map((raw) => named(raw, into, group.id));
-    if (place !== undefined) return { ...rest, records, next: tokenOf(place) };
-    return { ...rest, records, next: null, ...(isCut ? { mayBeCut: true } : {}) };
+    return place === undefined ? { ...rest, records, next: null, ...cut(lacking) } : { ...rest, records, next: tokenOf(place) };
   }
 
   async #listed(signal: AbortSignal): Promise<readonly Group[]> {
@@ -105,14 +123,22 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-const tokenOf = ({ id, state, isCut }: Place): PageState => ({ kind: 'token', token: JSON.stringify([id, state, isCut]) });
+const cut = (lacking = 0): Pick<Page, 'mayBeCut' | 'lacking'> => (lacking > 0 ? { mayBeCut: true, lacking } : {});
+
+function tokenOf({ id, state, lacking, total = 0 }: Place): PageState {
+  return {
+    kind: 'token',
+    token: JSON.stringify([id, state, lacking, ...(total > 0 ? [total] : [])]),
+    ...(state?.kind === 'offset' ? { counts: true } : {}),
+  };
+}
 
 /** Throws PEN_PAGE_TOKEN_REFUSED for a place that an older connector left. */
 function placeOf(state: PageState | null): Place | undefined {
   if (state === null) return undefined;
   const parts = state.kind === 'token' ? parsed(state.token) : undefined;
   if (Array.isArray(parts) && typeof parts[0] === 'string' && (parts[1] === null || isObject(parts[1])))
-    return { id: parts[0], state: parts[1] as PageState | null, isCut: parts[2] === true };
+    return { id: parts[0], state: parts[1] as PageState | null, lacking: Number(parts[2]) || 0, total: Number(parts[3]) || 0 };
   throw new PenstockError('PEN_PAGE_TOKEN_REFUSED', 'the stored place names no group');
 }
 

@@ -39,7 +39,8 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
       records: found,
       next,
       total,
-      ...(page.kind === 'none' && mayBeCut(found.length, page.size) ? { mayBeCut: true } : {}),
+      ...(page.kind === 'none' && (found.length >= (page.size ?? Infinity) || isRound(found.length)) ? { mayBeCut: true } : {}),
+      ...(found.length === 0 ? endOf(context.state) : {}),
     };
   };
 }
@@ -60,11 +61,16 @@ export function compileCursorPaging({ records, records_missing: missing = 'error
   };
 }
 
-const usualSizes: ReadonlySet<number> = new Set([100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000]);
+/** True for so many records as vendors cut at, whatever was asked for. */
+function isRound(count: number): boolean {
+  return count >= 50 ? count % 50 === 0 || (count & (count - 1)) === 0 : [10, 20, 25, 30, 40].includes(count);
+}
 
-/** True for a reply that nothing follows and that may lack records: vendors cut at a round number, also where a larger size was asked for. */
-function mayBeCut(count: number, size = Infinity): boolean {
-  return count >= size || usualSizes.has(count);
+/** What the page without records is that ends a walk by offset or number: a vendor that pages so far and no further sends it, too. */
+export function endOf(state: PageState | null): Pick<PageContent, 'mayBeCut'> {
+  if (state?.kind !== 'offset') return {};
+  const { read = 0, size = 0 } = state;
+  return read > size && read >= 100 && isRound(read) ? { mayBeCut: true } : {};
 }
 
 function compileRecords(paths: PathsSpec, mayBeMissing: boolean, most = mostRecords): (reply: unknown) => readonly RawRecord[] {
@@ -189,7 +195,9 @@ function offsetState(
   read: number,
 ): PageState | null {
   const largest = (state?.kind === 'offset' ? state.size : undefined) ?? limit;
-  if (total !== undefined && read >= total && count < largest) return null;
+  // As many as the first page has: the total may be that of the page, and the page as large as the vendor sends any.
+  const mayBeOfPage = state === null && total === count && isRound(count);
+  if (total !== undefined && read >= total && count < largest && !mayBeOfPage) return null;
   const size = state?.kind === 'offset' && state.size !== undefined ? Math.max(state.size, count) : count;
   return { kind: 'offset', offset, read, size };
 }

@@ -132,7 +132,8 @@ export function refusalError(refusal: Refusal): PenstockError {
     fixOf(refusal) ??
     (redirect === undefined ? fixes[status] : 'check the URL in the options: redirects are not followed with credentials');
   return new PenstockError(code, `answered ${status}${said}${target} to ${request}`, {
-    status,
+    // Whatever the status was, the rate is all that is wrong.
+    status: refusal.meaning === 'rate_limit' ? 429 : status,
     fix,
     retryAfterMs,
   });
@@ -156,6 +157,8 @@ const codes: Partial<Record<Meaning, ErrorCode>> = {
 
 function codeOf({ status, at, meaning, retryAfterMs }: Refusal): ErrorCode {
   if (meaning === 'page_token_refused') return at === 'first' ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_PAGE_TOKEN_REFUSED';
+  // What says so in the body is an answer to the offset like any refusal.
+  if (meaning === 'failed' && at === 'offset') return 'PEN_WINDOW_TOO_LARGE';
   const said = meaning === undefined ? undefined : codes[meaning];
   if (said !== undefined) return said;
   if (status === 504 && at === 'first') return 'PEN_WINDOW_TOO_LARGE';

@@ -5,14 +5,15 @@ import type { Json } from '../../base/json.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { answeredAt, retryAfterMs } from '../../http/index.ts';
+import { answeredAt } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { CursorPage, DetailReader, Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
 import type { Scope } from '../template.ts';
-import { budgetNews } from './budget-news.ts';
+import { askedWaitMs, budgetNews } from './budget-news.ts';
 import { openDetails, scopeWith } from './details.ts';
 import { Groups } from './groups.ts';
 import { linkUrl } from './links.ts';
+import { endOf } from './paging.ts';
 import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
@@ -32,6 +33,8 @@ interface Sent {
 type Try = { readonly retry: number };
 
 type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
+  /** True behind a token or link that a page of the same window named. */
+  readonly isPromised?: boolean;
   readonly from?: number | undefined;
   readonly to?: number | undefined;
   readonly group?: Json;
@@ -65,7 +68,10 @@ export class Walker implements AsyncDisposable {
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.auth.fingerprint}`;
     const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
-    if (verdict.isEmpty) return { records: [], next: null, serverTime: answeredAt(response.headers) };
+    // A page was promised: what says by its status that nothing is there takes the promise back.
+    if (verdict.isEmpty && wanted.isPromised === true && response.status >= 300)
+      throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
+    if (verdict.isEmpty) return { records: [], next: null, ...endOf(wanted.state), serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request));
     const content = this.#plan.paging(reply.value, {
       marked: reply.marked,
@@ -79,9 +85,10 @@ export class Walker implements AsyncDisposable {
   }
 
   /** What reads a page of a window, group by group where the connector has groups. */
-  pages(): WindowReader['page'] {
+  pages(): Pick<WindowReader, 'page' | 'passGroup'> {
     const { spec, request, groups } = this.#plan;
-    if (groups === undefined || spec.groups === undefined) return (wanted, signal) => this.page(request, wanted, signal);
+    if (groups === undefined || spec.groups === undefined)
+      return { page: (wanted, signal) => this.page(request, promised(wanted), signal) };
     const lister = new Walker(groups, this.#options, this.#secrets, this.#deps, this.auth);
     const counted = async <T>(work: Promise<T>): Promise<T> => {
       try {
@@ -94,9 +101,12 @@ export class Walker implements AsyncDisposable {
     const list = (state: PageState | null, signal: AbortSignal): Promise<Page> =>
       counted(lister.page(groups.request, { state }, signal));
     const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<Page> =>
-      this.page(request, { ...wanted, group }, signal);
+      this.page(request, { ...promised(wanted), group }, signal);
     const reading = new Groups(spec.groups, { list, page, maxPages: spec.max_pages ?? 10_000 });
-    return (wanted, signal) => reading.page(wanted, signal);
+    return {
+      page: (wanted, signal) => reading.page(wanted, signal),
+      passGroup: (state, lacking) => reading.passed(state, lacking),
+    };
   }
 
   /** What asks for the details of records, where the connector says how. */
@@ -185,8 +195,9 @@ export class Walker implements AsyncDisposable {
       signal,
     });
     const verdict = judge(response);
-    const isRateLimited = verdict.meaning === 'rate_limit' || response.status === 503;
-    const news = budgetNews(response.headers, seams.clock, isRateLimited);
+    const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
+    const isGranted = verdict.isReply || verdict.isEmpty;
+    const news = budgetNews(response.headers, seams.clock, { isGranted, isRefused });
     if (news !== undefined) budget(key, news);
     return { response, verdict };
   }
@@ -209,7 +220,7 @@ export class Walker implements AsyncDisposable {
       words: vendorWords(response, (text) => secrets.scrub(text)),
       request: describe(request),
       at: state === null ? 'first' : state.kind === 'offset' ? 'offset' : 'cursor',
-      retryAfterMs: retryAfterMs(response.headers, this.#deps.seams.clock),
+      retryAfterMs: askedWaitMs(response.headers, this.#deps.seams.clock),
       hints: this.#plan.spec.hints ?? {},
       redirect: location === undefined ? undefined : (URL.parse(location, request.url.href)?.origin ?? 'nowhere'),
     });
@@ -218,6 +229,10 @@ export class Walker implements AsyncDisposable {
   #allSecrets(): readonly string[] {
     return [...this.#secrets, ...this.auth.secrets()];
   }
+}
+
+function promised(wanted: PageRequest): AnyPage {
+  return { ...wanted, isPromised: wanted.state !== null && wanted.state.kind !== 'offset' };
 }
 
 function isWorthRetrying(error: Error): boolean {

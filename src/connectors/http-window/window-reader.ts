@@ -19,7 +19,7 @@ export function openWindowReader(
   const reader = {
     kind: 'http_window' as const,
     ...walker.details(),
-    page: walker.pages(),
+    ...walker.pages(),
     get requestCount() {
       return walker.requestCount;
     },

@@ -79,8 +79,6 @@ it.each([
   ['token', 'PEN_PAGE_TOKEN_REFUSED'],
   ['link', 'PEN_SOURCE_BAD_REPLY'],
   ['token', 'PEN_SOURCE_UNAVAILABLE'],
-  ['offset', 'PEN_SOURCE_UNAVAILABLE'],
-  ['offset', 'PEN_SOURCE_BAD_REPLY'],
 ] as const)(
   'cuts smaller windows when no second page by %s ever comes (%s), and says which command begins again',
   async (paging, code) => {
@@ -105,5 +103,58 @@ it.each([
 
     expect({ new: records.new, state }).toEqual({ new: 12, state: 'idle' });
     expect([...fixes].join()).toContain('penstock sources reset s --from 2026-11-21T11:00:00.000Z');
+  },
+);
+
+it.each([
+  ...(['PEN_SOURCE_BAD_REPLY', 'PEN_WINDOW_TOO_LARGE'] as const).map((code) => ({ code, failures: 0 })),
+  ...(['PEN_SOURCE_UNAVAILABLE', 'PEN_HTTP_TIMEOUT', 'PEN_HTTP_RESET', 'PEN_HTTP_BAD_BODY', 'PEN_HTTP_TOO_LARGE'] as const).map(
+    (code) => ({ code, failures: 1 }),
+  ),
+])(
+  'reads halves when no second page by offset ever comes ($code), after $failures polls that failed',
+  async ({ code, failures }) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
+    const api = vendor(many, { clock, paging: 'offset', totals: false });
+    api.onRequest = ({ state, from, to }) => {
+      const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
+      if (state !== null && inside > 3) throw new PenstockError(code, 'no second page', { status: 500 });
+      return undefined;
+    };
+    const { deps, lines } = bench(clock, memory.journal, api.open);
+    const loop = startSource(settings(), deps);
+    loop.start();
+
+    await clock.advance(75_000);
+    const { records, state } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect({ new: records.new, state }).toEqual({ new: 24, state: 'idle' });
+    expect(said(lines, 'poll failed, the cursor stays')).toHaveLength(failures);
+  },
+);
+
+it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT'] as const)(
+  'reads smaller windows when the first page of a large one ends in %s',
+  async (code) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
+    const api = vendor(many, { clock, paging: 'none' });
+    api.onRequest = ({ from, to }) => {
+      const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
+      if (inside > 10) throw new PenstockError(code, 'too much');
+      return undefined;
+    };
+    const loop = startSource(settings(), bench(clock, memory.journal, api.open).deps);
+    loop.start();
+
+    await clock.advance(10 * minute);
+    const { records, state } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect({ new: records.new, state }).toEqual({ new: 24, state: 'idle' });
   },
 );

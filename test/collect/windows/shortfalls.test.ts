@@ -4,6 +4,7 @@ import { PenstockError } from '../../../src/base/errors.ts';
 import { compareRange, startSource } from '../../../src/collect/index.ts';
 import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
 import { readLedger } from '../../../src/operate/report/ledger.ts';
+import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, hour, minute, never, noon, type Row, realJournal, row, settings, storedIds, vendor } from '../fixture.ts';
 
 const size = 3;
@@ -178,3 +179,80 @@ it('goes on after a second page that has failed for ten polls, where no window i
   expect(loop.status().warnings.join()).toContain('the vendor did not show at least 4 of its records');
   expect((await storedIds(journal)).length).toBe(8);
 });
+
+it('takes a reply for whole that is as long as vendors cut at, once a longer one came', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  api.onRequest = ({ from, to }) => {
+    const records = spread.filter(({ time }) => Number(time) >= from && Number(time) <= to).map((value) => ({ value }));
+    return { records, next: null, ...([10, 20].includes(records.length) ? { mayBeCut: true } : {}) };
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+  const before = api.requests.length;
+  api.onRequest = () => ({ records: spread.slice(0, 10).map((value) => ({ value })), next: null, mayBeCut: true });
+  await clock.advance(minute);
+  await loop.pollOnce(never);
+
+  expect([before, api.requests.length - before]).toEqual([1, 1]);
+  expect(loop.status().warnings).toEqual([]);
+});
+
+it.each(['token', 'link'] as const)('halves a window whose pages by %s end before the total', async (paging) => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor(spread, { clock, paging });
+  let usual = 0;
+  const inside = ({ from, to }: PageRequest): number =>
+    spread.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
+  api.onRequest = (request) => {
+    const start = request.state === null ? 0 : (usual += size);
+    if (request.state === null) usual = 0;
+    const rows = spread
+      .filter(({ time }) => Number(time) >= request.from && Number(time) <= request.to)
+      .slice(start, start + size);
+    const total = inside(request);
+    const isLast = start + size >= Math.min(cap, total);
+    const place = paging === 'token' ? { kind: 'token', token: String(start) } : { kind: 'link', path: `/r?${start}` };
+    return { records: rows.map((value) => ({ value })), total, next: isLast ? null : (place as Page['next']) };
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect((await storedIds(journal)).sort()).toEqual(spread.map(({ id }) => id));
+  expect(loop.status().warnings).toEqual([]);
+});
+
+it.each([204, 500, 'html'])(
+  'goes on at once after a second that is known to hold more than the vendor shows (%s), in every poll that reads it again',
+  async (how) => {
+    const clock = at(noon);
+    const { journal, ...memory } = memoryJournal();
+    const busy = Array.from({ length: 10 }, (_none, i) => row(`busy${i}`, noon - 3 * minute));
+    const api = vendor([], { clock });
+    const end = (): Page => {
+      if (how === 204) return { records: [], next: null };
+      const code = how === 500 ? 'PEN_SOURCE_UNAVAILABLE' : 'PEN_SOURCE_BAD_REPLY';
+      throw new PenstockError(code, 'no more', how === 500 ? { status: 500 } : {});
+    };
+    api.onRequest = (request) => {
+      const page = paged([...busy, row('after', noon - 2 * minute)], request, end, 'real');
+      // The status tells no total.
+      return page.records.length === 0 && how === 204 ? { records: [], next: null } : page;
+    };
+    const loop = startSource(settings(), bench(clock, journal, api.open).deps);
+    loop.start();
+
+    await clock.advance(15 * minute);
+    const { state, cursor, warnings } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect(state).toBe('idle');
+    expect(cursor).toBeGreaterThan(noon + 12 * minute);
+    expect(warnings.join()).toMatch(/the vendor did not show at least [45] of its records/);
+    expect(memory.records.length).toBe(7);
+  },
+);
