@@ -1,80 +1,174 @@
-// Undoes what texts are wrapped in (percent, backslash and HTML escapes) and remembers where each character came from.
+// Undoes what texts are wrapped in, one layer at a time (escapes of URLs, JSON, HTML and mail, bytes written as digits, lines and marks between
+// the characters), and remembers where each character came from.
+import { isUtf8 } from 'node:buffer';
 
-/** A text without one layer of escapes. */
+/** A text without some layers of what it was wrapped in. */
 export interface Decoded {
   readonly text: string;
-  /** Where in the original each character begins, and where the last one ends. */
+  /** Where in the original each character begins and ends. */
   readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** True where characters stand side by side that others stood between: what is short may be there by chance. */
+  readonly isJoined: boolean;
 }
 
-/** One kind of escapes: texts may be wrapped in several, and a backslash is no escape in all of them. */
-interface Escapes {
-  readonly mark: string;
+/** Takes characters, and from where to where they stand in the place that is read. */
+type Put = (text: string, from: number, to: number) => void;
+
+/** One way of writing. Each is undone by itself: a backslash is no escape in all texts. */
+interface Writing {
+  /** What stands for something else. */
   readonly pattern: RegExp;
+  /** Reads one such place. */
+  readonly read: (found: string, put: Put) => void;
+  readonly joins?: boolean;
 }
 
-/** Each is undone by itself. */
-export const escapeKinds: readonly Escapes[] = [
-  { mark: '%', pattern: /(?:%[0-9a-f]{2})+/gi },
-  { mark: '\\', pattern: /\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^]/gi },
-  { mark: '&', pattern: /&#x[0-9a-f]{1,6};|&#[0-9]{1,7};|&[a-z]{2,6};/gi },
-];
+const asItIs = (found: string, put: Put): void => put(found, 0, found.length);
+
+/** True for what may be text in UTF-8, or in UTF-16 of mostly Latin letters: the rest of what looks like base64 or hex are words and hashes. */
+const mayBeText = (bytes: Buffer): boolean => isUtf8(bytes) || bytes.filter((byte) => byte === 0).length * 3 > bytes.length;
+
+/** Bytes as UTF-8, or one by one where they are none; `placeOf` says where each begins. */
+function readBytes(bytes: Buffer, placeOf: (byte: number) => number, put: Put): void {
+  const isText = isUtf8(bytes);
+  let at = 0;
+  for (const char of bytes.toString(isText ? 'utf8' : 'latin1')) {
+    const next = at + (isText && char > '\x7f' ? Buffer.byteLength(char) : 1);
+    put(char, placeOf(at), placeOf(next));
+    at = next;
+  }
+}
+
+/** Each byte as two digits, and with its mark so many characters. */
+const readMarked = (digits: string, width: number, put: Put): void =>
+  readBytes(Buffer.from(digits, 'hex'), (byte) => byte * width, put);
+
+function readCode(digits: string, radix: 8 | 10 | 16, found: string, put: Put): void {
+  const code = Number.parseInt(digits, radix);
+  put(code <= 0x10ffff ? String.fromCodePoint(code) : found, 0, found.length);
+}
+
+const short: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
+
+function readBackslash(found: string, put: Put): void {
+  const second = found.charAt(1);
+  if (found.length === 2) put(short[second] ?? second, 0, 2);
+  else if (second === 'x') readMarked(found.replaceAll('\\x', ''), 4, put);
+  else if (second === 'u' || second === 'U') readCode(found.replace(/[^0-9a-f]/gi, ''), 16, found, put);
+  else readCode(found.slice(1), 8, found, put);
+}
 
 const named: Readonly<Record<string, string>> = {
   amp: '&',
-  lt: '<',
-  gt: '>',
-  quot: '"',
   apos: "'",
-  sol: '/',
-  plus: '+',
-  equals: '=',
+  ast: '*',
+  bsol: '\\',
   colon: ':',
+  comma: ',',
+  commat: '@',
+  dash: '-',
+  dollar: '$',
+  equals: '=',
+  excl: '!',
+  gt: '>',
+  hyphen: '-',
+  lowbar: '_',
+  lpar: '(',
+  lt: '<',
   num: '#',
+  percnt: '%',
+  period: '.',
+  plus: '+',
+  quest: '?',
+  quot: '"',
+  rpar: ')',
+  semi: ';',
+  sol: '/',
+  vert: '|',
 };
-const short: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
 
-function percent(found: string): string {
-  const bytes = Buffer.from(found.replaceAll('%', ''), 'hex');
-  return bytes.every((byte) => byte < 128) ? bytes.toString('latin1') : bytes.toString('utf8');
+function readEntity(found: string, put: Put): void {
+  const [, x, digits] = /^&#(x?)([0-9a-f]+)/i.exec(found) ?? [];
+  if (digits === undefined) put(named[found.slice(1, -1).toLowerCase()] ?? found, 0, found.length);
+  else readCode(digits, x === '' ? 10 : 16, found, put);
 }
 
-function meaning(found: string): string {
-  if (found.startsWith('%')) return percent(found);
-  if (found.startsWith('\\')) {
-    if (found.length > 2) return String.fromCharCode(parseInt(found.slice(2), 16));
-    return short[found.charAt(1)] ?? found.charAt(1);
-  }
-  const code = /^&#x/i.test(found) ? parseInt(found.slice(3), 16) : parseInt(found.slice(2), 10);
-  if (!found.startsWith('&#')) return named[found.slice(1, -1).toLowerCase()] ?? found;
-  return code <= 0x10ffff ? String.fromCodePoint(code) : found;
+/** `109, 97, 114` or `6d:61:72`: bytes as programs print them. */
+function readList(found: string, radix: 10 | 16, put: Put): void {
+  const all = [...found.matchAll(/[0-9a-f]+(?!x)/gi)];
+  const bytes = all.map(([digits]) => Number.parseInt(digits, radix));
+  if (bytes.some((byte) => byte > 255)) asItIs(found, put);
+  else readBytes(Buffer.from(bytes), (byte) => all[byte]?.index ?? found.length, put);
 }
 
-/** The text with one layer of escapes undone; undefined when it has none. */
-export function decodeText({ text, starts }: Decoded, { mark, pattern }: Escapes): Decoded | undefined {
-  if (!text.includes(mark)) return undefined;
-  const places = new Uint32Array(text.length + 1);
+function readWord(found: string, encoding: 'hex' | 'base64', placeOf: (byte: number) => number, put: Put): void {
+  const bytes = Buffer.from(found, encoding);
+  if (mayBeText(bytes)) readBytes(bytes, (byte) => Math.min(found.length, placeOf(byte)), put);
+  else asItIs(found, put);
+}
+
+const between =
+  // oxlint-disable-next-line no-control-regex
+  /(?:[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]\s*|<\/?[a-z]{1,6}\/?>)+/gi;
+
+/** The ways of writing that are undone, in the order in which they are tried. Each goes through a text once. */
+export const writings: readonly Writing[] = [
+  {
+    pattern: /(?:%[0-9a-f]{2})+|%u[0-9a-f]{4}/gi,
+    read: (found, put) =>
+      /^%u/i.test(found) ? readCode(found.slice(2), 16, found, put) : readMarked(found.replaceAll('%', ''), 3, put),
+  },
+  {
+    pattern: /(?:\\x[0-9a-f]{2})+|\\u\{[0-9a-f]{1,6}\}|\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\[0-3][0-7]{2}|\\[^]/gi,
+    read: readBackslash,
+  },
+  { pattern: /&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,6};/gi, read: readEntity },
+  // Quoted-printable, and its lines.
+  { pattern: /(?:=[0-9a-f]{2})+/gi, read: (found, put) => readMarked(found.replaceAll('=', ''), 3, put) },
+  { pattern: /=\r?\n/g, read: () => undefined, joins: true },
+  // Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word.
+  { pattern: between, read: () => undefined, joins: true },
+  { pattern: /\b(?:[0-9a-f]{2}){8,}\b/gi, read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put) },
+  {
+    pattern: /[\w+/-]{16,}={0,2}/g,
+    read: (found, put) => readWord(found, 'base64', (byte) => Math.ceil((byte * 4) / 3), put),
+  },
+  { pattern: /\b\d{1,3}(?:[\s,]+\d{1,3}){7,}\b/g, read: (found, put) => readList(found, 10, put) },
+  { pattern: /\b(?:0x)?[0-9a-f]{2}(?:[\s:,-]+(?:0x)?[0-9a-f]{2}){7,}\b/gi, read: (found, put) => readList(found, 16, put) },
+];
+
+/** The text with one way of writing undone; undefined when nothing of it is written so. */
+export function decodeText(wrapped: Decoded, { pattern, read, joins = false }: Writing): Decoded | undefined {
+  const { text } = wrapped;
+  if (text.search(pattern) === -1) return undefined;
+  const [starts, ends] = [new Uint32Array(text.length), new Uint32Array(text.length)];
   let [decoded, from, length] = ['', 0, 0];
   const copy = (until: number): void => {
-    for (let at = from; at < until; at += 1) places[length++] = starts[at] ?? 0;
+    starts.set(wrapped.starts.subarray(from, until), length);
+    ends.set(wrapped.ends.subarray(from, until), length);
     decoded += text.slice(from, until);
+    length += until - from;
+  };
+  const put: Put = (piece, start, end) => {
+    for (let unit = 0; unit < piece.length; unit += 1, length += 1) {
+      starts[length] = wrapped.starts[from + start] ?? 0;
+      ends[length] = wrapped.ends[from + end - 1] ?? 0;
+    }
+    decoded += piece;
   };
   for (const { 0: found, index } of text.matchAll(pattern)) {
     copy(index);
-    const one = meaning(found);
-    // Of a run of percent escapes each ASCII character has its own; what is not has the whole run.
-    const width = found.startsWith('%') && one.length * 3 === found.length ? 3 : 0;
-    for (let at = 0; at < one.length; at += 1) places[length++] = starts[index + at * width] ?? 0;
-    decoded += one;
+    from = index;
+    read(found, put);
     from = index + found.length;
   }
-  if (from === 0) return undefined;
   copy(text.length);
-  places[length] = starts[text.length] ?? 0;
-  return { text: decoded, starts: places.subarray(0, length + 1) };
+  return { text: decoded, starts, ends, isJoined: wrapped.isJoined || joins };
 }
 
 /** A text as it is. */
 export function undecoded(text: string): Decoded {
-  return { text, starts: Uint32Array.from({ length: text.length + 1 }, (_, index) => index) };
+  const starts = Uint32Array.from({ length: text.length }, (_, index) => index);
+  return { text, starts, ends: starts.map((start) => start + 1), isJoined: false };
 }

@@ -19,14 +19,17 @@ function describeError(error: unknown): unknown {
 
 /** Fields as a line may hold them: without secrets, texts and lists cut, so that nobody outside decides how large the log grows. */
 function bounded(value: unknown, secrets: Secrets, depth = 0): unknown {
-  if (typeof value === 'string') return harmless(clip(secrets.scrub(value), longestField));
+  if (typeof value === 'string') return harmless(clip(secrets.scrubStart(value, longestField), longestField));
   if (typeof value !== 'object' || value === null) return value;
   if (depth > deepestField) return '…';
   if (value instanceof Error) return bounded(describeError(value), secrets, depth);
   if (Array.isArray(value)) return value.slice(0, mostFields).map((item) => bounded(item, secrets, depth + 1));
   const members = Object.entries(value).slice(0, mostFields);
   return Object.fromEntries(
-    members.map(([name, member]) => [harmless(clip(secrets.scrub(name), longestName)), bounded(member, secrets, depth + 1)]),
+    members.map(([name, member]) => [
+      harmless(clip(secrets.scrubStart(name, longestName), longestName)),
+      bounded(member, secrets, depth + 1),
+    ]),
   );
 }
 

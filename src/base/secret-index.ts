@@ -124,11 +124,13 @@ export function formsOf(value: string): string[] {
   const forms = [
     value,
     encodeURIComponent(value.toWellFormed()),
-    // A peer that writes all of it in lower case still tells most of it.
+    // A peer that writes all of it in one case still tells most of it.
     value.toLowerCase(),
+    value.toUpperCase(),
     encodeURIComponent(value.toWellFormed()).toLowerCase(),
     JSON.stringify(value).slice(1, -1),
     value.replace(/\s+/g, ' '),
+    value.replace(/\s+/g, ''),
     value.replaceAll(' ', '+'),
     hex,
     hex.toUpperCase(),

@@ -1,14 +1,20 @@
 // Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
-import { type Decoded, decodeText, escapeKinds, undecoded } from './decode-text.ts';
+import { type Decoded, decodeText, undecoded, writings } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
 import { clip, longestMessage, tame } from './foreign.ts';
 import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 const redacted = '[REDACTED]';
-/** Ways to undo escapes that are tried: each kind alone, each pair of them in either order, some more. */
-const mostDecodings = 14;
+/** Texts without layers of what they are wrapped in that are looked at: each way of writing alone, then pairs of them, then more. */
+const mostLayers = 32;
+/** As much is unwrapped at once: each layer takes some ten times that while it is looked at. */
+const pieceLength = 16_384;
 /** How many times longer than a secret its escapes are at most: `&#x00041;` for one letter. */
 const longestEscape = 10;
+/** Characters by which a secret that was cut off is known at the latest. */
+const longestBeginning = 256;
+/** Of characters that others stood between, so many have to be those of a secret. */
+const shortestJoined = 8;
 /** Tokens that were minted: older ones have ended. */
 const mostPassing = 1_000;
 
@@ -50,12 +56,12 @@ export class Secrets {
   }
 
   /**
-   * The text with every known secret replaced by `[REDACTED]`: as it is, in base64, base64url or hex, behind escapes of URLs, JSON and HTML,
-   * and cut off after at least a quarter.
+   * The text with every known secret replaced by `[REDACTED]`: as it is, in base64, base64url or hex, behind escapes of URLs, JSON, HTML and
+   * mail, spread over lines, as UTF-16, in several of these at once, and cut off after at least a quarter.
    */
   scrub(text: string): string {
     if (this.#lasting.size + this.#passing.size === 0) return text;
-    return replaced(text, [...this.#index.find(text), ...this.#findDecoded(text)]);
+    return replaced(text, [...this.#index.find(text), ...this.#findWrapped(text)]);
   }
 
   /** As {@link scrub}, without looking behind escapes: for records, at a fraction of the cost. */
@@ -63,12 +69,12 @@ export class Secrets {
 
   /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */
   tell(text: string, most: number = longestMessage): string {
-    return tame(clip(this.#scrubStart(text, most), most));
+    return tame(clip(this.scrubStart(text, most), most));
   }
 
   /** As {@link scrub}, of as much as can be shown: however long a text is, it costs no more than a few times that. */
-  #scrubStart(text: string, most: number): string {
-    const unsure = this.#longest * longestEscape;
+  scrubStart(text: string, most: number): string {
+    const unsure = Math.min(this.#longest, longestBeginning) * longestEscape;
     const start = text.slice(0, most * 4 + unsure);
     const clean = this.scrub(start);
     if (start.length === text.length) return clean;
@@ -83,17 +89,29 @@ export class Secrets {
     return new PenstockError(code, this.tell(message), { where: told(where), fix: told(fix), cause, status, retryAfterMs, sent });
   }
 
-  #findDecoded(text: string): readonly Range[] {
-    if (!escapeKinds.some(({ mark }) => text.includes(mark))) return [];
+  /** Where secrets stand in a text that is wrapped in something, piece by piece: what lies across a border is whole in the next one. */
+  #findWrapped(text: string): readonly Range[] {
+    const found: Range[] = [];
+    const overlap = Math.min(pieceLength / 2, this.#longest * longestEscape);
+    for (let at = 0; at === 0 || at + overlap < text.length; at += pieceLength - overlap)
+      for (const { start, end } of this.#findInLayers(text.slice(at, at + pieceLength)))
+        found.push({ start: at + start, end: at + end });
+    return found;
+  }
+
+  #findInLayers(text: string): readonly Range[] {
+    if (!writings.some(({ pattern }) => text.search(pattern) !== -1)) return [];
     const layers: Decoded[] = [undecoded(text)];
     const found: Range[] = [];
-    for (let next = 0; next < layers.length; next += 1) {
-      const { text: decoded, starts } = layers[next] as Decoded;
-      if (next > 0)
-        for (const { start, end } of this.#index.find(decoded)) found.push({ start: starts[start] ?? 0, end: starts[end] ?? 0 });
-      for (const kind of escapeKinds) {
-        const deeper = layers.length > mostDecodings ? undefined : decodeText(layers[next] as Decoded, kind);
-        if (deeper !== undefined) layers.push(deeper);
+    for (const layer of layers) {
+      if (layer !== layers[0])
+        for (const { start, end } of this.#index.find(layer.text))
+          if (!layer.isJoined || end - start >= shortestJoined)
+            found.push({ start: layer.starts[start] ?? 0, end: layer.ends[end - 1] ?? 0 });
+      for (const writing of writings) {
+        if (layers.length >= mostLayers) break;
+        const deeper = decodeText(layer, writing);
+        if (deeper !== undefined && layers.every((known) => known.text !== deeper.text)) layers.push(deeper);
       }
     }
     return found;

@@ -45,15 +45,22 @@ export function answerOf(sent: Exchange): HttpResponse | false {
   throw new PenstockError('PEN_HTTP_UNREACHABLE', 'reason' in failed ? failed.reason : failed.kind, { sent: false });
 }
 
-/** An answer for people: `answered 403 "Forbidden by policy"`, a page without its tags. Whole: it is cut where secrets are taken out, after that. */
+/**
+ * An answer for people: `answered 403 "Forbidden by policy"`, a page without its tags. Whole, and in its lines, which a secret may be spread over:
+ * it is cut and put on one line where secrets are taken out.
+ */
 export function describeAnswer(response: HttpResponse): string {
   const whole = response.body.toString('utf8');
-  const text = (isPage(response) ? textOfPage(whole) : whole).replace(/[\p{Cc}\s]+/gu, ' ').trim();
+  const lines = isPage(response) ? textOfPage(whole) : whole;
+  const text = lines
+    .replace(/[^\S\p{Cc}]+/gu, ' ')
+    .replace(/\p{Cc}[\p{Cc} ]*/gu, '\n')
+    .trim();
   return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
 }
 
 function textOfPage(page: string): string {
-  return page.replace(/<(script|style)\b[^]*?<\/\1\s*>/gi, ' ').replace(/<[^<>]*>/g, ' ');
+  return page.replace(/<(script|style)\b[^]*?<\/\1\s*>/gi, '\n').replace(/<[^<>]*>/g, '\n');
 }
 
 const place =

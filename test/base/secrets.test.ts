@@ -24,6 +24,12 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const hex = (text: string): string => Buffer.from(text).toString('hex');
 const unicode = (text: string): string =>
   text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`);
+const each = (text: string, write: (code: number) => string): string =>
+  Array.from(text, (char) => write(char.codePointAt(0) ?? 0)).join('');
+const apart = (text: string, length: number, by: string): string =>
+  text.replace(new RegExp(`.{${length}}(?=.)`, 'gsu'), `$&${by}`);
+/** As a reader shows it that takes each byte for a character. */
+const utf16 = (text: string): string => Buffer.from(text, 'utf16le').toString('latin1');
 
 const encodings: readonly (readonly [string, (text: string) => string])[] = [
   ['as it is', String],
@@ -44,13 +50,45 @@ const encodings: readonly (readonly [string, (text: string) => string])[] = [
   ['in hex', hex],
   ['in upper-case hex', (text) => hex(text).toUpperCase()],
   ['percent-encoded twice', (text) => encodeURIComponent(encodeURIComponent(text))],
+  ['percent-encoded three times', (text) => encodeURIComponent(encodeURIComponent(encodeURIComponent(text)))],
+  ['percent-encoded as UTF-16', (text) => unicode(text).replaceAll('\\u', '%u')],
+  ['in upper case', (text) => text.toUpperCase()],
+  ['in escapes of JavaScript', (text) => each(text, (code) => `\\u{${code.toString(16)}}`)],
+  ['in escapes of Python', (text) => each(text, (code) => `\\U${code.toString(16).padStart(8, '0')}`)],
+  ['in escapes of C', (text) => hex(text).replace(/../g, '\\x$&')],
+  ['in HTML without semicolons', (text) => each(text, (code) => `&#x${code.toString(16)}`)],
+  ['in HTML in HTML', (text) => html(html(text))],
+  ['in quoted-printable', (text) => hex(text).toUpperCase().replace(/../g, '=$&')],
+  ['in quoted-printable, over lines', (text) => apart(text, 9, '=\r\n')],
+  ['over lines', (text) => apart(text, 7, '\n')],
+  ['over lines of a header', (text) => apart(text, 7, '\r\n ')],
+  ['over lines in JSON', (text) => JSON.stringify(apart(text, 7, '\n')).slice(1, -1)],
+  ['with places where a page may break it', (text) => apart(text, 4, '<wbr>')],
+  ['with marks that nobody sees', (text) => apart(text, 1, '\u200b')],
+  ['as UTF-16', utf16],
+  ['as UTF-16 in JSON', (text) => JSON.stringify(utf16(text)).slice(1, -1)],
+  ['as UTF-16 in base64', (text) => Buffer.from(text, 'utf16le').toString('base64')],
+  ['as UTF-16 in hex', (text) => Buffer.from(text, 'utf16le').toString('hex')],
+  ['in base64 in base64', (text) => base64(base64(text))],
+  ['in base64 over lines', (text) => apart(base64(text), 10, '\r\n')],
+  ['percent-encoded in base64', (text) => base64(encodeURIComponent(text))],
+  ['in hex in hex', (text) => hex(hex(text))],
+  ['in hex with colons', (text) => hex(text).replace(/..(?=.)/g, '$&:')],
+  ['in hex with blanks', (text) => hex(text).replace(/..(?=.)/g, '$& ')],
+  ['in hex as a list', (text) => hex(text).replace(/../g, '0x$&, ').slice(0, -2)],
+  ['as a list of bytes', (text) => [...Buffer.from(text)].join(', ')],
 ];
+
+/** What of an encoding says nothing of the secret in it. */
+const padding = /(?:0x)?\[REDACTED\](?:\0|\\u0000|00|A?={0,2})/g;
 
 describe('a secret', () => {
   it.each(encodings)('is taken out %s', (_name, encode) => {
     const scrub = knowing(secret);
 
-    expect(scrub(`a ${encode(secret)} b, ${encode(secret)}.`)).toBe('a [REDACTED] b, [REDACTED].');
+    const clean = scrub(`a ${encode(secret)} b, ${encode(secret)}.`);
+
+    expect(clean.replace(padding, '[REDACTED]')).toBe('a [REDACTED] b, [REDACTED].');
   });
 
   it.each(['', 'a', 'ab', 'user:'])('is taken out of base64 of more than itself, behind "%s"', (before) => {

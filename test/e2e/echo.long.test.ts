@@ -24,6 +24,12 @@ const encodings: readonly ((text: string) => string)[] = [
   (text) => Buffer.from(text).toString('base64url'),
   (text) => Buffer.from(text).toString('hex'),
   (text) => text.slice(0, -4),
+  (text) => encodeURIComponent(encodeURIComponent(text)),
+  (text) => text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  (text) => Buffer.from(text).toString('hex').toUpperCase().replace(/../g, '=$&'),
+  (text) => Buffer.from(text, 'utf16le').toString('base64'),
+  (text) => base64(base64(text)),
+  (text) => text.replace(/.{7}/g, '$&\r\n '),
 ];
 
 const marks = {

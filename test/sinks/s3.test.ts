@@ -191,7 +191,7 @@ it.each<[string, Reply, object]>([
     {
       kind: 'hold',
       maybeStored: true,
-      reason: 'an HTML page came in place of the receiver\'s answer: answered 200 "Log in Please log in"',
+      reason: 'an HTML page came in place of the receiver\'s answer: answered 200 "Log in\nPlease log in"',
     },
   ],
   ['a page with a tag', { status: 200, body: page, headers: { etag: '"5f1"' } }, { kind: 'hold', maybeStored: true }],
