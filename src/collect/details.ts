@@ -10,8 +10,8 @@ const [failuresBeside, failuresOwn, failuresAlone] = [3, 5, 20];
 const almostOne = 0.999;
 /** Failures in a row after which the vendor is taken to be away. */
 const awayAfter = 3;
-/** Details that wait for the rest of their page. */
-const mostKept = 10_000;
+/** So many bytes of details are held, whatever the number of records: then those that have theirs are handed on. */
+const mostBytes = 16 * 1024 * 1024;
 
 interface Context extends Examining, Partial<Pick<SourceContext, 'journal'>> {
   readonly takesAction?: SourceContext['takesAction'];
@@ -23,16 +23,37 @@ interface Wanted {
   readonly uid: string;
 }
 
+/** A record with its detail, which took so many bytes. */
+interface Kept {
+  readonly raw: RawRecord;
+  readonly bytes: number;
+}
+
 interface Failed extends Wanted {
   readonly error: PenstockError;
   /** Answers of the vendor in this poll before it failed. */
   readonly answers: number;
 }
 
+/** What has come of a page in one poll. */
+interface Come {
+  /** Answers of the vendor, and failures since the last of them. */
+  answers: number;
+  inARow: number;
+}
+
+/** Records that follow each other in a page, and are handed on together. */
+interface Run {
+  readonly end: number;
+  readonly asked: readonly Wanted[];
+  readonly failed: readonly Failed[];
+  readonly full: Map<number, RawRecord>;
+}
+
 /** Details of one source as far as they have come; one for the life of a reader. */
 class Details {
   readonly #reader: DetailReader;
-  readonly #kept = new Map<string, RawRecord>();
+  readonly #kept = new Map<string, Kept>();
   /** How much of what is borne a record has failed, by its uid. */
   readonly #failures = new Map<string, number>();
   /** Records that failed while the vendor was there. */
@@ -43,29 +64,40 @@ class Details {
   }
 
   /**
-   * Facts of records with their details: what is known already, or filtered, needs none. Rejects with PEN_DETAIL_UNAVAILABLE when one cannot be
-   * had just now, so that its page is asked for again, and with PEN_SOURCE_REFUSED.
+   * Facts of records with their details, in runs of as many as memory should hold: each is to be committed before the next is asked for. What is
+   * known already, or filtered, needs none. Rejects with PEN_DETAIL_UNAVAILABLE when one cannot be had just now, so that its page is asked for
+   * again, and with PEN_SOURCE_REFUSED.
    */
-  async add(
+  async *add(
     context: Context,
     raws: readonly RawRecord[],
     facts: readonly RecordFacts[],
     signal: AbortSignal,
-  ): Promise<readonly RecordFacts[]> {
-    const wanted = await this.#wanted(context, facts);
-    const full = await this.#askAll(
-      wanted.flatMap((index) => {
-        const [raw, one] = [raws[index], facts[index]];
-        return raw === undefined || one === undefined ? [] : [{ index, raw, uid: one.uid }];
-      }),
-      signal,
-    );
-    const examined = await examineAll(context, [...full.values()]);
-    const byIndex = new Map([...full.keys()].map((index, i) => [index, examined[i]]));
+  ): AsyncGenerator<readonly RecordFacts[], void, undefined> {
+    const indexes = new Set(await this.#wanted(context, facts));
+    const wanted = facts.map((one, index): Wanted | undefined => {
+      const raw = raws[index];
+      return raw === undefined || !indexes.has(index) ? undefined : { index, raw, uid: one.uid };
+    });
+    const come = { answers: 0, inARow: 0 };
+    for (let start = 0; start === 0 || start < facts.length; ) {
+      const run = await this.#askOn(wanted, start, come, signal);
+      const full = this.#decide(run, come);
+      const examined = await examineAll(context, [...full.values()]);
+      const byIndex = new Map([...full.keys()].map((index, i) => [index, examined[i]]));
+      yield facts.slice(start, run.end).map((one, i) => withDetail(one, byIndex.get(start + i)));
+      for (const { uid } of run.asked) this.#forget(uid);
+      start = Math.max(run.end, 1);
+    }
     this.#kept.clear();
     this.#failures.clear();
     this.#own.clear();
-    return facts.map((one, index) => withDetail(one, byIndex.get(index)));
+  }
+
+  #forget(uid: string): void {
+    this.#kept.delete(uid);
+    this.#failures.delete(uid);
+    this.#own.delete(uid);
   }
 
   async #wanted(context: Context, facts: readonly RecordFacts[]): Promise<number[]> {
@@ -79,29 +111,67 @@ class Details {
     });
   }
 
-  /** Those that failed before come last: whether others answer decides about them. */
-  async #askAll(wanted: readonly Wanted[], signal: AbortSignal): Promise<ReadonlyMap<number, RawRecord>> {
+  /**
+   * Asks for the details of records from one on until memory should hold no more. Those that failed before come last: whether others answer
+   * decides about them.
+   */
+  async #askOn(wanted: readonly (Wanted | undefined)[], start: number, come: Come, signal: AbortSignal): Promise<Run> {
     const full = new Map<number, RawRecord>();
     const failed: Failed[] = [];
-    let [answers, inARow] = [0, 0];
-    const order = wanted.toSorted((a, b) => (this.#failures.get(a.uid) ?? 0) - (this.#failures.get(b.uid) ?? 0));
-    for (const one of order) {
-      if (inARow >= awayAfter && answers === 0) break;
-      try {
-        const { raw, isAnswer } = await this.#detailed(one, signal);
-        full.set(one.index, raw);
-        if (isAnswer) [answers, inARow] = [answers + 1, 0];
-      } catch (error) {
-        signal.throwIfAborted();
-        const fault = asPenstockError(error);
-        if (fault.code === 'PEN_SOURCE_REFUSED') throw fault;
-        inARow += 1;
-        failed.push({ ...one, error: fault, answers });
-      }
+    const late: Wanted[] = [];
+    let [end, bytes] = [start, 0];
+    const ask = async (one: Wanted): Promise<void> => {
+      if (isAway(come)) return;
+      const came = await this.#tryDetail(one, come, signal);
+      if ('error' in came) failed.push(came);
+      else full.set(one.index, came.raw);
+      bytes += 'error' in came ? 0 : came.bytes;
+    };
+    for (; end < wanted.length && bytes < mostBytes; end += 1) {
+      const one = wanted[end];
+      if (one !== undefined && this.#failures.has(one.uid)) late.push(one);
+      else if (one !== undefined) await ask(one);
     }
+    late.sort((a, b) => this.#failed(a) - this.#failed(b));
+    for (let one = late.shift(); one !== undefined; one = late.shift()) {
+      await ask(one);
+      if (bytes < 2 * mostBytes) continue;
+      // Too much for one run: it ends before the first that is still to be asked for, and what has come of later ones is kept until their turn.
+      late.sort((a, b) => a.index - b.index);
+      if (late[0]?.index !== start) break;
+    }
+    return this.#run(wanted, start, { end: late[0]?.index ?? end, failed, full });
+  }
+
+  #failed({ uid }: Wanted): number {
+    return this.#failures.get(uid) ?? 0;
+  }
+
+  #run(wanted: readonly (Wanted | undefined)[], start: number, { end, failed, full }: Omit<Run, 'asked'>): Run {
+    const asked = wanted.slice(start, end).filter((one) => one !== undefined);
+    const isIn = ({ index }: Wanted): boolean => index < end;
+    return { end, asked, failed: failed.filter(isIn), full: new Map([...full].filter(([index]) => index < end)) };
+  }
+
+  async #tryDetail(one: Wanted, come: Come, signal: AbortSignal): Promise<Kept | Failed> {
+    try {
+      const { isAnswer, ...kept } = await this.#detailed(one, signal);
+      if (isAnswer) Object.assign(come, { answers: come.answers + 1, inARow: 0 });
+      return kept;
+    } catch (error) {
+      signal.throwIfAborted();
+      const fault = asPenstockError(error);
+      if (fault.code === 'PEN_SOURCE_REFUSED') throw fault;
+      come.inARow += 1;
+      return { ...one, error: fault, answers: come.answers };
+    }
+  }
+
+  /** The records of a run with their details, or without where waiting is over; throws while one is waited for. */
+  #decide({ asked, failed, full }: Run, { answers }: Come): ReadonlyMap<number, RawRecord> {
     const [first] = failed;
-    if (first === undefined) return full;
-    const without = order.filter(({ index }) => !full.has(index));
+    const without = asked.filter(({ index }) => !full.has(index));
+    if (without.length === 0 || first === undefined) return full;
     const waiting = this.#waiting(without, failed, answers);
     if (waiting > 0) throw unavailable(first.error, waiting);
     for (const { index, raw } of without) full.set(index, labelled(raw));
@@ -129,15 +199,18 @@ class Details {
   }
 
   /** What an earlier poll was told shows nothing about the vendor of now. */
-  async #detailed({ raw, uid }: Wanted, signal: AbortSignal): Promise<{ readonly raw: RawRecord; readonly isAnswer: boolean }> {
+  async #detailed({ raw, uid }: Wanted, signal: AbortSignal): Promise<Kept & { readonly isAnswer: boolean }> {
     const kept = this.#kept.get(uid);
-    if (kept !== undefined) return { raw: kept, isAnswer: false };
+    if (kept !== undefined) return { ...kept, isAnswer: false };
     const detail = await this.#reader.ask(raw.value, uid, signal);
-    const full = 'record' in detail ? { ...raw, value: detail.record } : labelled(raw);
-    if (this.#kept.size < mostKept) this.#kept.set(uid, full);
-    return { raw: full, isAnswer: 'record' in detail || detail.isAnswer };
+    const came =
+      'record' in detail ? { raw: { ...raw, value: detail.record }, bytes: detail.bytes } : { raw: labelled(raw), bytes: 0 };
+    this.#kept.set(uid, came);
+    return { ...came, isAnswer: 'record' in detail || detail.isAnswer };
   }
 }
+
+const isAway = ({ answers, inARow }: Come): boolean => inARow >= awayAfter && answers === 0;
 
 const opened = new WeakMap<DetailReader, Details>();
 

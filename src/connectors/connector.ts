@@ -96,6 +96,8 @@ export interface RawRecord {
   readonly part?: { readonly key?: string; readonly isFurther: boolean };
   /** Why it could not be read; then `value` is its text. */
   readonly unreadable?: string;
+  /** Characters of text that it shares with others of its reply, so that each of them takes as many more. */
+  readonly copied?: number;
   /** Labels of its event: `mended` when its text was no JSON to the letter. */
   readonly labels?: readonly string[];
 }
@@ -146,8 +148,11 @@ export type PageState =
   | { readonly kind: 'token'; readonly token: string; readonly counts?: true }
   | { readonly kind: 'link'; readonly path: string };
 
+/** Records in order; those of a long list are made when they are asked for. */
+export type RecordList = Pick<readonly RawRecord[], 'length' | 'slice'> & Iterable<RawRecord>;
+
 export interface Page {
-  readonly records: readonly RawRecord[];
+  readonly records: RecordList;
   readonly next: PageState | null;
   /** Records of the vendor, where they became more events. */
   readonly count?: number;
@@ -184,8 +189,8 @@ export interface WindowReader extends AsyncDisposable {
   readonly requestCount: number;
 }
 
-/** What became of the question for a record's detail: the record with it, or why it has none; `isAnswer` is true where the vendor said so. */
-export type Detail = { readonly record: Json } | { readonly lack: string; readonly isAnswer: boolean };
+/** What became of the question for a record's detail: the record with it and how many bytes that took, or why it has none; `isAnswer` is true where the vendor said so. */
+export type Detail = { readonly record: Json; readonly bytes: number } | { readonly lack: string; readonly isAnswer: boolean };
 
 export interface DetailReader {
   /** Asks for the detail of a record. Rejects as a page does where asking again may help, and where the credential is refused. */

@@ -15,7 +15,7 @@ import {
   redact,
   uidOf,
 } from '../event/index.ts';
-import type { RawRecord, RecordFacts, RecordRules } from './connector.ts';
+import type { RawRecord, RecordFacts, RecordList, RecordRules } from './connector.ts';
 import type { RecordSpec } from './connector-schema.ts';
 
 /** Compiles `record:` of a connector. Throws a SyntaxError for a wrong path. */
@@ -96,6 +96,8 @@ function withPart(id: string, part: RawRecord['part']): string {
 const longestList = 10_000;
 /** Each event carries the rest of its record: beyond so much text of all of them together the record stays one. */
 const mostCopied = 16 * 1024 * 1024;
+/** Events that a page may become at once. */
+const mostAtOnce = 5_000;
 
 /**
  * Compiles `record.each`: a record is as many as the list in it has elements, each with the element in the list's place. They are named by
@@ -110,7 +112,8 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
     const list = raw.unreadable === undefined ? listOf(raw.value) : undefined;
     if (!Array.isArray(list) || list.length === 0 || list.length > longestList) return [raw];
     const rest = replaced(raw.value, steps, undefined);
-    if (list.length > 1 && JSON.stringify(boundDepth(rest)).length * list.length > mostCopied) return [raw];
+    const copied = list.length > 1 ? JSON.stringify(boundDepth(rest)).length : 0;
+    if (copied * list.length > mostCopied) return [raw];
     const isNamedOutside = idOf === undefined || idOf(rest) !== undefined;
     const counts = new Map<string, number>();
     return list.map((element: unknown, index) => {
@@ -118,9 +121,54 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
       const count = (counts.get(mark) ?? 0) + 1;
       counts.set(mark, count);
       const part = { isFurther: index > 0, ...(isNamedOutside ? { key: withOccurrence(mark, count) } : {}) };
-      return { ...raw, value: replaced(raw.value, steps, element) as Json, part };
+      return { ...raw, value: replaced(raw.value, steps, element) as Json, part, ...(copied > 0 ? { copied } : {}) };
     });
   };
+}
+
+/** The events of all records of a page: made at once where they are few, else when they are asked for, for all of them would fill the memory. */
+export function splitAll(split: RecordRules['split'], raws: readonly RawRecord[]): RecordList {
+  const events: RawRecord[] = [];
+  let copied = 0;
+  for (const raw of raws) {
+    const parts = split(raw);
+    for (const part of parts) {
+      events.push(part);
+      copied += part.copied ?? 0;
+    }
+    if (events.length > Math.max(mostAtOnce, raws.length) || copied > mostCopied) return new SplitLater(split, raws);
+  }
+  return events;
+}
+
+class SplitLater implements Iterable<RawRecord> {
+  readonly length: number;
+  readonly #split: RecordRules['split'];
+  readonly #raws: readonly RawRecord[];
+  /** How many events come before each record. */
+  readonly #before: readonly number[];
+
+  constructor(split: RecordRules['split'], raws: readonly RawRecord[]) {
+    let length = 0;
+    this.#before = raws.map((raw) => {
+      const before = length;
+      length += split(raw).length;
+      return before;
+    });
+    this.length = length;
+    [this.#split, this.#raws] = [split, raws];
+  }
+
+  slice(start = 0, end: number = this.length): RawRecord[] {
+    return this.#raws.flatMap((raw, index) => {
+      const [from, to] = [this.#before[index] ?? 0, this.#before[index + 1] ?? this.length];
+      return to <= start || from >= end ? [] : this.#split(raw).slice(Math.max(0, start - from), end - from);
+    });
+  }
+
+  *[Symbol.iterator](): Iterator<RawRecord> {
+    for (const raw of this.#raws) yield* this.#split(raw);
+  }
 }
 
 function replaced(value: unknown, [key, ...more]: readonly string[], element: unknown): unknown {

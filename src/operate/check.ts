@@ -32,7 +32,7 @@ interface Sample {
 }
 
 function newestOf(page: Page, source: SourceConfig): number | undefined {
-  const times = page.records
+  const times = [...page.records]
     .map((record) => source.connector.records.examine(record, source.tenant).time)
     .filter((time) => time !== undefined);
   return times.length === 0 ? undefined : Math.max(...times);

@@ -27,10 +27,10 @@ async function firstRecords(
   if (reader.kind === 'http_window') {
     const to = now - source.window.settleMs;
     const page = await reader.page({ from: to - Math.min(defaultBackMs, source.window.maxMs), to, state: null, limit }, signal);
-    return page.records;
+    return page.records.slice(0, limit);
   }
   if (reader.kind === 'http_cursor')
-    return (await reader.page({ state: null, from: now - defaultBackMs, limit }, signal)).records;
+    return (await reader.page({ state: null, from: now - defaultBackMs, limit }, signal)).records.slice(0, limit);
   if (reader.kind === 'csv_directory') {
     const { files } = await reader.list(signal);
     const newest = files.at(-1);

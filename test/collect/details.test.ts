@@ -26,10 +26,16 @@ const abc = ['a', 'b', 'c'];
 type More = Record<string, unknown> | ((id: string) => Record<string, unknown>);
 
 /** A vendor with these records, three unless said; `detail` answers for one of them, the n-th time that it is asked. */
-function listing(words: Values, detail: (id: string, times: number) => Answer | undefined, more: More = {}, ids = abc) {
+function listing(
+  words: Values,
+  detail: (id: string, times: number) => Answer | undefined,
+  more: More = {},
+  ids = abc,
+  record: Values = {},
+) {
   const clock = at(noon);
   const { journal, ...memory } = memoryJournal();
-  const connector = vendorConnector(words, { auth: { bearer: '{{ options.token }}' } });
+  const connector = vendorConnector(words, { auth: { bearer: '{{ options.token }}' }, ...record });
   const asked: string[] = [];
   const sent: HttpRequest[] = [];
   const answer = ({ url: { pathname, searchParams } }: HttpRequest): Answer => {
@@ -76,7 +82,7 @@ function listing(words: Values, detail: (id: string, times: number) => Answer | 
       const { id, who } = record as Record<string, unknown>;
       return labels === undefined ? [id, who] : [id, who, ...labels];
     });
-  return { run, stored, asked, sent, clock };
+  return { run, stored, asked, sent, clock, records: () => memory.records.map(({ record }) => record) };
 }
 
 const sorted = (rows: unknown[][]): unknown[][] => rows.toSorted(([a], [b]) => String(a).localeCompare(String(b)));
@@ -207,6 +213,23 @@ describe.each([
     expect(vendor.stored()).toEqual(many.map((id) => [id, undefined, 'without_detail']));
   });
 
+  it('that are more than memory should hold are stored as they come, also while a later one fails', async () => {
+    const many = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const who = 'x'.repeat(6 * 1024 * 1024);
+    const isBack = { is: false };
+    const vendor = listing(details, (id) => (id === 'f' && !isBack.is ? { status: 503 } : { json: { id, who } }), {}, many);
+    const ids = (): unknown[] => vendor.stored().map(([id]) => id);
+
+    await vendor.run(1);
+    const before = ids();
+    isBack.is = true;
+    await vendor.run(30);
+
+    expect(before).toEqual(['a', 'b', 'c']);
+    expect(ids()).toEqual(many);
+    expect(vendor.stored().every(([, text]) => text === who)).toBe(true);
+  });
+
   it('hold the source when the credential may read none of them', async () => {
     const vendor = listing(details, () => ({ status: 403 }));
 
@@ -269,3 +292,24 @@ describe.each([
     expect([early, vendor.stored()]).toEqual([2, whole]);
   });
 });
+
+it.each([
+  ['windows', windows],
+  ['cursor', cursor],
+] as const)(
+  'records of a source by %s that hold more events than memory should hold are taken in parts',
+  async (_name, words) => {
+    const more = (id: string) => ({
+      parts: Array.from({ length: 2_000 }, (_, n) => ({ n: `${id}${n}` })),
+      list: 'x'.repeat(1_000),
+    });
+    const record = { record: { id: 'id', time: 'time', action: 'action', each: 'parts' } };
+    const vendor = listing(words, () => undefined, more, abc, record);
+
+    await vendor.run(10);
+    await vendor.run(10);
+
+    const ids = vendor.records().map((event) => (event as { parts: { n: string } }).parts.n);
+    expect([ids.length, new Set(ids).size]).toEqual([6_000, 6_000]);
+  },
+);

@@ -12,7 +12,7 @@ function vendorOf(format: string, body: string | Buffer, more: Values = {}, type
 
 async function recordsOf(...args: Parameters<typeof vendorOf>) {
   const { records } = await pageOf(vendorOf(...args));
-  return records.map(({ value, unreadable, labels }) =>
+  return [...records].map(({ value, unreadable, labels }) =>
     unreadable === undefined ? { ...(value as object), ...(labels === undefined ? {} : { labels }) } : { value, unreadable },
   );
 }

@@ -1,8 +1,9 @@
 import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/base/json.ts';
+import type { RawRecord } from '../../src/connectors/connector.ts';
 import type { RecordSpec } from '../../src/connectors/connector-schema.ts';
-import { compileRecordRules } from '../../src/connectors/record-rules.ts';
+import { compileRecordRules, splitAll } from '../../src/connectors/record-rules.ts';
 import { uidOf } from '../../src/event/index.ts';
 import { vendorConnector } from './vendor.ts';
 
@@ -181,6 +182,27 @@ describe('a record with several events', () => {
 
     expect(rules().split({ value })).toEqual([{ value }]);
     expect(rules().split({ value: few })).toHaveLength(2);
+  });
+
+  it('gives the events of many records one by one where all of them would fill the memory', () => {
+    const value = activity(Array.from({ length: 4_000 }, (_, n) => ({ ...one, n }))) as Json;
+    const raws = [{ value: activity([one, two]) as Json }, { value }, { value: 'x', unreadable: 'y' }, { value }];
+    const split = (raw: RawRecord): readonly RawRecord[] => rules().split(raw);
+    const all = raws.flatMap((raw) => split(raw));
+
+    const list = splitAll(split, raws);
+
+    expect([Array.isArray(list), list.length]).toEqual([false, all.length]);
+    expect([...list]).toEqual(all);
+    for (const [from, to] of [
+      [0, 3],
+      [1, 4_500],
+      [4_001, 4_004],
+      [8_000, 9_000],
+      [9_000, 9_001],
+    ] as const)
+      expect(list.slice(from, to)).toEqual(all.slice(from, to));
+    expect(splitAll(split, raws.slice(0, 2))).toEqual(all.slice(0, 4_002));
   });
 
   it('stays one where it cannot be read', () => {

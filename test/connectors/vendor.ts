@@ -126,7 +126,7 @@ export async function walk(vendor: Vendor): Promise<readonly unknown[]> {
   let state: PageState | null = null;
   for (let page = 0; page < 10; page += 1) {
     const { records, next } = await pageOf(vendor, state);
-    ids.push(...records.map(({ value }) => (value as { id?: unknown }).id));
+    ids.push(...[...records].map(({ value }) => (value as { id?: unknown }).id));
     if (next === null) return ids;
     state = next;
   }

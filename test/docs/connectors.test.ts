@@ -173,7 +173,9 @@ it('reads the table of the page', async () => {
 
   const { records, next } = await pageOf(openVendor(connector, () => ({ body })));
 
-  expect(records.map(({ value }) => value)).toEqual([{ 'Event ID': '1', Time: '2026-11-21 09:30:00', Action: 'Ge\u00e4ndert' }]);
+  expect([...records].map(({ value }) => value)).toEqual([
+    { 'Event ID': '1', Time: '2026-11-21 09:30:00', Action: 'Ge\u00e4ndert' },
+  ]);
   expect(next).toEqual({ kind: 'token', token: '1' });
 });
 
@@ -184,7 +186,7 @@ it('makes several events of a record as the page shows it', async () => {
   const { records, count } = await pageOf(openVendor(connector, () => ({ body: { data: [value] } })));
 
   expect(count).toBe(1);
-  expect(records.map((raw) => connector.records.examine(raw, undefined).action)).toEqual(['A', 'B']);
+  expect([...records].map((raw) => connector.records.examine(raw, undefined).action)).toEqual(['A', 'B']);
 });
 
 it('reads the log of the page by its cursor, and its ranges by time', async () => {

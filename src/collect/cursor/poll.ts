@@ -9,6 +9,7 @@ import type {
   RawRecord,
   Reader,
   RecordFacts,
+  RecordList,
 } from '../../connectors/connector.ts';
 import { admit } from '../admit.ts';
 import type { CursorState } from '../checkpoint.ts';
@@ -19,7 +20,7 @@ import { type Kind, type Poll, readerOf } from '../kind.ts';
 import { closeRow, receivedRow } from '../ledger-row.ts';
 import { OwnRecords } from '../own-records.ts';
 import { following } from '../windows/begin.ts';
-import { measuredTime } from '../windows/pages.ts';
+import { measuredTime, partsOf } from '../windows/pages.ts';
 import {
   beginCursor,
   begunAgain,
@@ -182,12 +183,12 @@ class CursorPoll {
     const end = { place, isCaughtUp, began: Math.min(began, serverTime ?? began), count: records.length, isTimed };
     const ownRecords = { leavesOut: this.#leavesOut(live) };
     let at: CursorCheckpoint = { ...live, row };
-    for (let start = 0; ; start += recordsAtOnce) {
-      const raws = records.slice(start, start + recordsAtOnce);
-      const facts = await this.#examine(raws, (live.cursor.taken ?? 0) - start);
+    let taken = 0;
+    for await (const facts of this.#examined(records, live.cursor.taken ?? 0)) {
       at = { ...at, ...newestOf(at, facts, began) };
-      const isLast = start + recordsAtOnce >= records.length;
-      const value = isLast ? after(this.#context, at, end) : partly(at, start + raws.length);
+      const start = taken;
+      taken += facts.length;
+      const value = taken < records.length ? partly(at, taken) : after(this.#context, at, end);
       const counts = await admit(this.#context, facts, {
         lane: 'live',
         row: receivedRow(row.from),
@@ -197,8 +198,9 @@ class CursorPoll {
       });
       this.#context.log.debug({ ...counts }, 'page collected');
       this.#noteOutside(live, facts);
-      if (isLast) return value;
+      if (taken >= records.length) return value;
     }
+    throw new PenstockError('PEN_INTERNAL', 'a page of records has come to no end');
   }
 
   /** The ledger's row of this hour; the one before it is complete. */
@@ -209,10 +211,14 @@ class CursorPoll {
     return hour;
   }
 
-  /** Facts of a part of a page, of which the first `known` had been committed before. */
-  async #examine(raws: readonly RawRecord[], known: number): Promise<readonly RecordFacts[]> {
-    const facts = await this.#number(raws, known);
-    return (await detailsOf(this.#reader)?.add(this.#context, raws, facts, this.#halt.hard)) ?? facts;
+  /** Facts of a page, part by part, of which the first `known` had been committed before. */
+  async *#examined(records: RecordList, known: number): AsyncGenerator<readonly RecordFacts[], void, undefined> {
+    let start = 0;
+    for (const raws of partsOf(records, recordsAtOnce)) {
+      const facts = await this.#number(raws, known - start);
+      yield* detailsOf(this.#reader)?.add(this.#context, raws, facts, this.#halt.hard) ?? [facts];
+      start += raws.length;
+    }
   }
 
   async #number(raws: readonly RawRecord[], known: number): Promise<readonly RecordFacts[]> {

@@ -97,14 +97,15 @@ async function* unmetRecords(
   let state: PageState | null = null;
   let read = 0;
   try {
-    for await (const { page, facts, guard } of pages(
+    for await (const { page, facts, guard, isPart } of pages(
       context,
       reader,
       { window, state: null, pages: 0, withoutDetails: true },
       signal,
     )) {
       yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
-      const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
+      const isLast = page.next === null && !isPart;
+      const lack = isLast ? lackOf(context, { state, read }, page, guard) : undefined;
       if (lack !== undefined) throw new Unseen(lack.why, lack.records);
       state = page.next;
       read += facts.length;

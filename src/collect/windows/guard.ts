@@ -13,6 +13,13 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 // 52 bits of id and fingerprint in one number: a walk of a million records stays within tens of megabytes.
 const pairOf = ({ uid, fingerprint }: RecordFacts): number => Number.parseInt(uid.slice(0, 7) + fingerprint.slice(0, 6), 16);
 
+interface Asked {
+  /** Where the page was asked for. */
+  readonly state?: PageState | null;
+  /** True where further records of the page follow. */
+  readonly isPart?: boolean;
+}
+
 /** Watches one reading of pages: against loops, and whether a reading by offset saw everything. */
 export class PageGuard {
   readonly #places = new Set<string>();
@@ -21,6 +28,8 @@ export class PageGuard {
   #distinct = 0;
   #mostTotal = 0;
   #largest = 0;
+  /** Of a page whose records come in parts: what came before this one. */
+  #parts: string[] = [];
 
   /** `first` is the place that the reading begins at, when that is not the first page. */
   constructor(first: PageState | null) {
@@ -38,10 +47,16 @@ export class PageGuard {
   }
 
   /** Throws PEN_PAGE_LOOP when the page or its successor's place came before; `facts` are without the numbers of equal rows. */
-  refuseLoop({ next, group = '' }: Page, facts: readonly RecordFacts[], state: PageState | null = null): void {
+  refuseLoop({ next, group = '' }: Page, facts: readonly RecordFacts[], { state = null, isPart = false }: Asked = {}): void {
+    const ids = facts.map(({ uid, fingerprint }) => uid + fingerprint);
+    if (isPart) {
+      this.#parts.push(digest(ids.join()));
+      return;
+    }
+    const parts = this.#parts.splice(0);
     // An empty page repeats nothing: some vendors send several, each with another token.
     if (facts.length > 0 && !this.#isFullOfOneRow(facts))
-      once(this.#pages, [group, ...facts.map(({ uid, fingerprint }) => uid + fingerprint)].join(), 'sent the same page', state);
+      once(this.#pages, [group, ...parts, ...ids].join(), 'sent the same page', state);
     this.#largest = Math.max(this.#largest, facts.length);
     if (next !== null) once(this.#places, placeOf(next), `named the same next page (by ${next.kind})`);
   }

@@ -1,6 +1,6 @@
 // The one loop over pages: whoever reads a vendor's pages, to collect, to compare or to test a connector, reads them through here.
 import { PenstockError } from '../../base/errors.ts';
-import type { Page, PageState, RecordFacts, WindowReader } from '../../connectors/connector.ts';
+import type { Page, PageState, RawRecord, RecordFacts, RecordList, WindowReader } from '../../connectors/connector.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { detailsOf } from '../details.ts';
 import { EqualRows, type Examining, examineAll } from '../examine.ts';
@@ -27,8 +27,10 @@ interface Reading {
 
 interface ReadPage {
   readonly page: Page;
-  /** Of the page's records, in order. */
+  /** Of the page's records, in order, or of some of them. */
   readonly facts: readonly RecordFacts[];
+  /** True where further records of the page follow, which memory should not hold at once; what has come is to be dealt with before. */
+  readonly isPart: boolean;
   /** What was met so far, this page included. */
   readonly guard: PageGuard;
 }
@@ -51,15 +53,41 @@ export async function* pages(
     if (count >= maxPages) throw new PenstockError('PEN_PAGE_LOOP', `${what} has more than ${maxPages} pages`);
     const page = await askPage(context, reader, window, next, signal);
     context.memory.largestReply = Math.max(context.memory.largestReply, page.count ?? page.records.length);
-    const plain = await examineAll(context, page.records);
-    guard.refuseLoop(page, plain, next);
-    const listed = await equalRows.number(context, page.records, plain, page.total);
     const details = withoutDetails === true ? undefined : detailsOf(reader);
-    const facts = (await details?.add(context, page.records, listed, signal)) ?? listed;
-    guard.count(page, facts);
-    yield { page, facts, guard };
+    let taken = 0;
+    for (const raws of partsOf(page.records, Array.isArray(page.records) ? page.records.length : recordsAtOnce)) {
+      taken += raws.length;
+      const plain = await examineAll(context, raws);
+      guard.refuseLoop(page, plain, { state: next, isPart: taken < page.records.length });
+      const listed = await equalRows.number(context, raws, plain, page.total);
+      let left = page.records.length - taken + raws.length;
+      for await (const facts of details?.add(context, raws, listed, signal) ?? [listed]) {
+        left -= facts.length;
+        guard.count(page, facts);
+        yield { page, facts, guard, isPart: left > 0 };
+      }
+    }
     if (page.next === null) return;
     next = page.next;
+  }
+}
+
+/** Records that are examined at once where they are made when they are asked for. */
+const recordsAtOnce = 5_000;
+/** Characters that the events of one record repeat, examined at once. */
+const copiedAtOnce = 16 * 1024 * 1024;
+
+/** The records of a page, so many at once and no more than memory should hold; of a page without records, none once. */
+export function* partsOf(records: RecordList, atOnce: number): Generator<readonly RawRecord[]> {
+  for (let start = 0; start === 0 || start < records.length; ) {
+    const raws = records.slice(start, start + atOnce);
+    let [count, copied] = [0, 0];
+    while (count < raws.length && copied < copiedAtOnce) {
+      copied += raws[count]?.copied ?? 0;
+      count += 1;
+    }
+    yield count < raws.length ? raws.slice(0, count) : raws;
+    start += Math.max(count, 1);
   }
 }
 

@@ -14,7 +14,7 @@ export interface WalkedPage {
   readonly ownRecords: OwnRecords;
   /** The walk that asked for the page. */
   readonly walk: WalkState;
-  /** Where the walk goes on after it; undefined when it has ended. */
+  /** Where the walk goes on after it; undefined when it has ended, the same walk where further records of the page follow. */
   readonly next: WalkState | undefined;
   /** `dropped`: without records; the window is cut anew by the next poll, because resuming would meet the same end. */
   readonly end: 'complete' | 'dropped' | undefined;
@@ -59,8 +59,12 @@ export async function* scan(
   let at = first;
   const { state, pages: before } = first;
   const reading = { window: { from: first.readFrom, to: first.to }, state, pages: before };
-  for await (const { page, facts, guard } of pages(context, reader, reading, halt.hard)) {
+  for await (const { page, facts, guard, isPart } of pages(context, reader, reading, halt.hard)) {
     if (at.serverTime === undefined && page.serverTime !== undefined) at = { ...at, serverTime: page.serverTime };
+    if (isPart) {
+      yield { facts, ownRecords, walk: at, next: at, end: undefined };
+      continue;
+    }
     const lack = page.next === null ? lackOf(context, at, page, guard) : undefined;
     const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
     if (page.next === null && (lack === undefined || (isSmallest && !mayRescan))) {
@@ -132,7 +136,7 @@ function advanced({ settings }: SourceContext, walk: WalkState, page: Page, fact
     ...rest,
     state: page.next,
     pages: walk.pages + 1,
-    read: (walk.read ?? 0) + (page.count ?? facts.length),
+    read: (walk.read ?? 0) + (page.count ?? page.records.length),
     ...(isSound ? { lastTime: newest } : {}),
     ...(total === undefined ? {} : { lastTotal: total }),
   };

@@ -111,11 +111,15 @@ async function sweepUntimed(
   if (reader.sweepPage === undefined) return;
   const ownRecords = new OwnRecords(context, from, context.seams.clock.now());
   const row = { key: `sweep ${new Date(began).toISOString()}`, from: null, to: null };
-  for await (const { page, facts } of pages(context, reader, { window: 'untimed', state: null, pages: 0 }, halt.hard)) {
-    const isOld = facts.every(({ time }) => time !== undefined && time < from);
-    const complete = page.next === null || isOld;
+  let [isOld, fresh] = [true, 0];
+  for await (const { page, facts, isPart } of pages(context, reader, { window: 'untimed', state: null, pages: 0 }, halt.hard)) {
+    isOld &&= facts.every(({ time }) => time !== undefined && time < from);
+    const complete = !isPart && (page.next === null || isOld);
     const counts = await admit(context, facts, { lane: 'live', row: { ...row, complete }, ownRecords });
-    if (complete || counts.new === 0) return;
+    fresh += counts.new;
+    if (isPart) continue;
+    if (complete || fresh === 0) return;
+    [isOld, fresh] = [true, 0];
     halt.soft.throwIfAborted();
   }
 }

@@ -35,7 +35,7 @@ export async function* walk(
         size.cutAnew(window);
         break;
       }
-      mayBeCut = false;
+      mayBeCut &&= page.next === page.walk;
       yield page;
       // The first answer tells how far the vendor's clock is behind.
       if (page.end === 'complete') began = Math.min(began, page.walk.serverTime ?? began);

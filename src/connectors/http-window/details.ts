@@ -76,8 +76,14 @@ function linked(target: unknown, list: URL, secrets: readonly string[]): URL {
   return linkUrl(state.path, list, secrets);
 }
 
+/** What stands in an answer, and how large that is. */
+export interface Answered {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
 /** Asks for one detail; rejects as a page does. */
-type Ask = (request: HttpRequest, signal: AbortSignal) => Promise<unknown>;
+type Ask = (request: HttpRequest, signal: AbortSignal) => Promise<Answered>;
 
 interface Asking {
   readonly seams: Seams;
@@ -103,9 +109,10 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
       if (!('url' in request)) return { lack: 'the record names no address of its detail', isAnswer: false };
       await wait(signal);
       try {
-        const merged = plan.merge(record, await ask(request, signal));
+        const { value, bytes } = await ask(request, signal);
+        const merged = plan.merge(record, value);
         hasAnswered = true;
-        return merged === undefined ? { lack: 'the answer holds no detail', isAnswer: true } : { record: merged };
+        return merged === undefined ? { lack: 'the answer holds no detail', isAnswer: true } : { record: merged, bytes };
       } catch (error) {
         // Behind the list's first page a refusal is that of a place: this record's.
         if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED') throw error;

@@ -2,8 +2,9 @@
 import { PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber, type Json, parseJson } from '../../base/json.ts';
 import { compilePath } from '../../event/index.ts';
-import type { Page, PageRequest, PageState } from '../connector.ts';
+import type { Page, PageRequest, PageState, RawRecord } from '../connector.ts';
 import type { GroupsSpec } from '../request-section.ts';
+import type { WholePage } from './paging.ts';
 
 interface Group {
   readonly id: string;
@@ -14,7 +15,7 @@ interface Asking {
   /** Pages of the list of groups. */
   readonly list: (state: PageState | null, signal: AbortSignal) => Promise<Page>;
   /** A page of one group. */
-  readonly page: (request: PageRequest, group: Json, signal: AbortSignal) => Promise<Page>;
+  readonly page: (request: PageRequest, group: Json, signal: AbortSignal) => Promise<WholePage>;
   readonly maxPages: number;
 }
 
@@ -46,7 +47,7 @@ export class Groups {
   }
 
   /** A page of the window; each window begins with a fresh list. */
-  async page(request: PageRequest, signal: AbortSignal): Promise<Page> {
+  async page(request: PageRequest, signal: AbortSignal): Promise<WholePage> {
     if (request.state === null) this.#known = undefined;
     this.#known ??= await this.#listed(signal);
     const place = placeOf(request.state);
@@ -69,11 +70,11 @@ export class Groups {
     return { next: next === undefined ? null : tokenOf({ id: next.id, state: null, lacking }), lacking };
   }
 
-  #placed(page: Page, group: Group, at: Pick<Place, 'state' | 'lacking'> & Placing): Page {
+  #placed(page: WholePage, group: Group, at: Pick<Place, 'state' | 'lacking'> & Placing): WholePage {
     const { total: told = 0, mayBeCut, next: inner, ...plain } = page;
     const total = Math.max(told, at.total ?? 0);
     const rest = { ...plain, group: group.id };
-    const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + (page.count ?? page.records.length);
+    const read = (at.state?.kind === 'offset' ? (at.state.read ?? 0) : 0) + page.records.length;
     const unread = at.state === null || at.state.kind === 'offset' ? Math.max(0, total - read) : 0;
     const lacking = at.lacking + (inner === null ? Math.max(unread, mayBeCut === true ? 1 : 0) : 0);
     const place =
@@ -113,7 +114,7 @@ export class Groups {
   }
 }
 
-function named(raw: Page['records'][number], into: string, id: string): Page['records'][number] {
+function named(raw: RawRecord, into: string, id: string): RawRecord {
   return isObject(raw.value) ? { ...raw, value: { ...raw.value, [into]: id } } : raw;
 }
 

@@ -7,7 +7,11 @@ import type { HttpWindowSpec } from '../read-section.ts';
 import { linkState, nextLink } from './links.ts';
 import { mostRecords, UnreadableRow } from './reply.ts';
 
-type PageContent = Pick<CursorPage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'>;
+/** A page with its records as the vendor sent them, not cut into events. */
+export interface WholePage extends CursorPage {
+  readonly records: readonly RawRecord[];
+}
+type PageContent = Pick<WholePage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'>;
 
 interface PagingContext {
   readonly url: URL;

@@ -8,12 +8,13 @@ import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { answeredAt } from '../../http/index.ts';
 import { type Authenticator, openAuth } from '../auth.ts';
 import type { CursorPage, DetailReader, Page, PageRequest, PageState, ReaderDeps, WindowReader } from '../connector.ts';
+import { splitAll } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { askedWaitMs, budgetNews } from './budget-news.ts';
-import { openDetails, scopeWith } from './details.ts';
+import { type Answered, openDetails, scopeWith } from './details.ts';
 import { Groups } from './groups.ts';
 import { linkUrl } from './links.ts';
-import { endOf } from './paging.ts';
+import { endOf, type WholePage } from './paging.ts';
 import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
@@ -63,7 +64,12 @@ export class Walker implements AsyncDisposable {
     if (this.#isAuthOwn) await this.auth[Symbol.asyncDispose]();
   }
 
+  /** A page, its records cut into events. */
   async page(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<CursorPage> {
+    return this.#split(await this.#whole(template, wanted, signal));
+  }
+
+  async #whole(template: RequestTemplate, wanted: AnyPage, signal: AbortSignal): Promise<WholePage> {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.auth.fingerprint}`;
@@ -81,7 +87,7 @@ export class Walker implements AsyncDisposable {
       limit,
       secrets: this.#allSecrets(),
     });
-    return { ...this.#split(content), serverTime: answeredAt(response.headers) };
+    return { ...content, serverTime: answeredAt(response.headers) };
   }
 
   /** What reads a page of a window, group by group where the connector has groups. */
@@ -100,11 +106,11 @@ export class Walker implements AsyncDisposable {
     };
     const list = (state: PageState | null, signal: AbortSignal): Promise<Page> =>
       counted(lister.page(groups.request, { state }, signal));
-    const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<Page> =>
-      this.page(request, { ...promised(wanted), group }, signal);
+    const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<WholePage> =>
+      this.#whole(request, { ...promised(wanted), group }, signal);
     const reading = new Groups(spec.groups, { list, page, maxPages: spec.max_pages ?? 10_000 });
     return {
-      page: (wanted, signal) => reading.page(wanted, signal),
+      page: async (wanted, signal) => this.#split(await reading.page(wanted, signal)),
       passGroup: (state, lacking) => reading.passed(state, lacking),
     };
   }
@@ -113,11 +119,12 @@ export class Walker implements AsyncDisposable {
   details(): { readonly details?: DetailReader } {
     const { details, request, groups } = this.#plan;
     if (details === undefined) return {};
-    const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<unknown> => {
+    const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<Answered> => {
       const key = `${detail.url.origin} ${this.auth.fingerprint}`;
       const place = { kind: 'link', path: detail.url.pathname } as const;
       const { response, verdict } = await this.#exchange(detail, place, key, signal, this.#plan.judgeDetail);
-      return verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
+      const value = verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
+      return { value, bytes: response.body.length };
     };
     // A record does not say which group's list it comes from: all of them have one origin.
     const list = (): URL =>
@@ -126,9 +133,9 @@ export class Walker implements AsyncDisposable {
     return { details: openDetails(details, { seams, options: this.#options, list, secrets: () => this.#allSecrets(), ask }) };
   }
 
-  #split<T extends Pick<Page, 'records'>>(content: T): T & Pick<Page, 'count'> {
-    const records = content.records.flatMap((record) => this.#plan.split(record));
-    return records.length === content.records.length ? content : { ...content, records, count: content.records.length };
+  #split(page: WholePage): CursorPage {
+    const records = splitAll(this.#plan.split, page.records);
+    return records.length === page.records.length ? page : { ...page, records, count: page.records.length };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {

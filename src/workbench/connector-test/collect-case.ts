@@ -97,7 +97,7 @@ async function follow(connector: Connector, test: TestCase, reader: CursorReader
   const records: Collected[] = [];
   for (let [place, isCaughtUp]: [PageState | null, boolean] = [null, false]; !isCaughtUp; ) {
     const page = await reader.page({ state: place, from: test.window?.from }, never);
-    records.push(...examine(connector, test, page.records, `page-${http.asked.length}.json`));
+    records.push(...examine(connector, test, [...page.records], `page-${http.asked.length}.json`));
     const step = steps.after(place, page);
     if (step.fault !== undefined) throw step.fault;
     ({ place, isCaughtUp } = step);

@@ -46,7 +46,7 @@ const history = fc.record({
 });
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 
-const ids = ({ records }: Page): string[] => records.map(({ value }) => (value as { id: string }).id);
+const ids = ({ records }: Page): string[] => [...records].map(({ value }) => (value as { id: string }).id);
 
 /** Wraps a reader so that the process may die around each request, and the last page returned is known. */
 function mortal(reader: WindowReader, step: () => Promise<void>, onPage: (page: Page) => void): WindowReader {
