@@ -1,7 +1,24 @@
 import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { type ActionTable, normaliseKey } from '../event/index.ts';
-import type { ActionSummary } from './connector.ts';
+
+/** A row for `penstock actions`. */
+export interface ActionSummary {
+  readonly action: string;
+  readonly key: string;
+  readonly title: string;
+  readonly group: string;
+  readonly className: string;
+  readonly classUid: number;
+  readonly activity: string;
+  readonly severity: string;
+  readonly severityId: number;
+  readonly risk: string;
+  readonly confirmed: boolean;
+  readonly activityId?: number;
+  /** Other spellings of the action, normalised. */
+  readonly aliases?: readonly string[];
+}
 
 /** Action tables as one, remembering where each row stands. */
 interface MergedTables {

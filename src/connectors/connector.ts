@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
+import type { ActionSummary } from './action-tables.ts';
 import type { TokenStore } from './oauth.ts';
 
 /** A compiled connector: `connector.yaml` with its action table. Holds no state and no secret. */
@@ -30,24 +31,6 @@ export interface Connector {
   tenant(options: Readonly<Record<string, unknown>>): string | undefined;
   /** Two sources with the same identity collect the same events: API origin and the options marked `identity`. Holds no secret. */
   identity(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>>;
-}
-
-/** A row for `penstock actions`. */
-export interface ActionSummary {
-  readonly action: string;
-  readonly key: string;
-  readonly title: string;
-  readonly group: string;
-  readonly className: string;
-  readonly classUid: number;
-  readonly activity: string;
-  readonly severity: string;
-  readonly severityId: number;
-  readonly risk: string;
-  readonly confirmed: boolean;
-  readonly activityId?: number;
-  /** Other spellings of the action, normalised. */
-  readonly aliases?: readonly string[];
 }
 
 /** Windows, in milliseconds. What the connector proposes; a source's `window:` overrides. */

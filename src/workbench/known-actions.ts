@@ -1,5 +1,6 @@
 import type { Files } from '../base/seams.ts';
-import type { ActionSummary, Connector } from '../connectors/connector.ts';
+import type { ActionSummary } from '../connectors/action-tables.ts';
+import type { Connector } from '../connectors/connector.ts';
 import { type ConnectorPlaces, loadConnector, loadConnectors } from '../connectors/index.ts';
 import type { MappedEvent } from '../event/attributes.ts';
 import type { ActionRow, Mapped } from '../event/event.ts';

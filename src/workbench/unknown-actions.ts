@@ -3,7 +3,8 @@ import { PenstockError } from '../base/errors.ts';
 import type { Seams } from '../base/seams.ts';
 import { parseUnknownCounts, unknownActionsNote, unknownSampleNote } from '../collect/index.ts';
 import type { SourceConfig } from '../config/config.ts';
-import type { ActionSummary, Connector } from '../connectors/connector.ts';
+import type { ActionSummary } from '../connectors/action-tables.ts';
+import type { Connector } from '../connectors/connector.ts';
 import type { Journal } from '../journal/journal.ts';
 import { withStoredJournal } from '../runtime/configured-journal.ts';
 
