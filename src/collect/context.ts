@@ -58,7 +58,8 @@ export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'mem
   return memory.vendorClock.now(clock);
 }
 
-const roomCheckMs = 1_000;
+/** How long a source waits between two looks, at first and at most: a sink that is away is away for hours, and each look searches for what may go. */
+const roomCheckMs = { first: 1_000, most: 10_000 };
 
 /** Resolves when the journal has room; rejects with the signal's reason. */
 export async function untilRoom({ journal, seams, state, log }: SourceContext, signal: AbortSignal): Promise<void> {
@@ -66,7 +67,8 @@ export async function untilRoom({ journal, seams, state, log }: SourceContext, s
   const { phase } = state;
   state.phase = 'waiting_for_room';
   log.warn({ cursor: state.cursor }, 'the journal is full, collection pauses; the vendor keeps the events meanwhile');
-  while (!journal.hasRoom()) await sleep(seams.clock, roomCheckMs, signal);
+  for (let ms = roomCheckMs.first; !journal.hasRoom(); ms = Math.min(1.5 * ms, roomCheckMs.most))
+    await sleep(seams.clock, ms, signal);
   state.phase = phase;
   log.info('the journal has room again, collection goes on');
 }

@@ -10,7 +10,6 @@ import type { SourceLoop, SourceStatus } from './source.ts';
 import { statusOf } from './status.ts';
 import { watchWarnings } from './warnings.ts';
 
-const longestSliceMs = 30_000;
 /** What a request in flight gets when the loop is stopped; a page that does not come in time is asked for again after the next start. */
 const graceMs = 500;
 /** After an error of our own. */
@@ -158,9 +157,8 @@ export class PollLoop implements SourceLoop {
 
   /** Waits until the next poll is due, release() calls, or the loop is stopped. */
   async #wait(signal: AbortSignal): Promise<void> {
-    // In slices, because the wall clock of a cron schedule may step and timers have a longest time.
     for (let left = this.#due.dueIn(); left > 0 && !this.#isReleased && !signal.aborted; left = this.#due.dueIn()) {
-      await this.#released.waitAtMost(this.#context.seams.clock, Math.min(left, longestSliceMs), signal);
+      await this.#released.waitAtMost(this.#context.seams.clock, Math.min(left, this.#due.askAgainMs), signal);
     }
     this.#isReleased = false;
     signal.throwIfAborted();

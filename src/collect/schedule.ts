@@ -4,13 +4,18 @@ import type { Schedule } from '../connectors/source-settings.ts';
 
 /** Says when the next poll is due. Intervals follow the monotonic clock; cron follows the wall clock, whose steps neither stop nor burst it. */
 export interface Due {
-  /** Milliseconds until the poll is due; 0 or less when it is. Ask again at least once a minute. */
+  /** Milliseconds until the poll is due; 0 or less when it is. */
   dueIn(): number;
+  /** Ask again after so many milliseconds at the latest: a wall clock may step. */
+  readonly askAgainMs: number;
 }
+
+/** A cron schedule asks so often. */
+const cronSliceMs = 30_000;
 
 /** Due an interval after the last poll began; at once when that is over. */
 function afterInterval(clock: Clock, everyMs: number, began: number): Due {
-  return { dueIn: () => began + everyMs - clock.monotonic() };
+  return { dueIn: () => began + everyMs - clock.monotonic(), askAgainMs: Number.POSITIVE_INFINITY };
 }
 
 /** Due at the next time the expression names. */
@@ -23,6 +28,7 @@ function afterCron(clock: Clock, cron: Cron): Due {
       if (now < target) target = Math.min(target, next());
       return target - now;
     },
+    askAgainMs: cronSliceMs,
   };
 }
 
@@ -33,7 +39,7 @@ export function dueAfter(clock: Clock, ms: number): Due {
 
 /** Whichever comes first. */
 export function earlier(a: Due, b: Due): Due {
-  return { dueIn: () => Math.min(a.dueIn(), b.dueIn()) };
+  return { dueIn: () => Math.min(a.dueIn(), b.dueIn()), askAgainMs: Math.min(a.askAgainMs, b.askAgainMs) };
 }
 
 /** Opens a schedule: call the result when a poll begins to learn when the next is due. Throws when the cron expression is invalid. */

@@ -89,7 +89,8 @@ interface ReplayArguments {
   readonly action?: string;
 }
 
-const lookEveryMs = 250;
+/** Milliseconds between two looks at what is left, at first and at most: a sink on hold takes nothing for hours. */
+const lookEveryMs = { first: 250, most: 5_000 };
 
 /** What an interrupted run started with; the journal only knows what is left. */
 function totalOf({ progress }: Job): number {
@@ -107,12 +108,15 @@ async function drain(
 ): Promise<Json> {
   const { total: remaining } = await runtime.journal.openReplay(job.id, sink, what);
   const total = Math.max(remaining, totalOf(job));
-  for (;;) {
+  let ms = lookEveryMs.first;
+  for (let before = total; ; ) {
     signal.throwIfAborted();
     const pending = await runtime.journal.replayPending(job.id);
     if (pending === 0) break;
     report({ done: total - pending, total });
-    await sleep(runtime.seams.clock, lookEveryMs, signal);
+    ms = pending === before ? Math.min(1.2 * ms, lookEveryMs.most) : lookEveryMs.first;
+    before = pending;
+    await sleep(runtime.seams.clock, ms, signal);
   }
   return { done: total, total };
 }

@@ -198,8 +198,9 @@ async function sizeOf(path: string, files: Files): Promise<number | undefined> {
 
 // Written, not set by length: a hole in a file keeps no space. Not zeros: some file systems compress.
 async function fill(path: string, bytes: number, files: Files): Promise<void> {
-  const chunk = Buffer.alloc(mebibyte);
-  for (let at = 0; at < chunk.length; at += 4) chunk.writeUInt32LE(Math.imul(at + 1, 0x9e3779b1) >>> 0, at);
+  const words = new Uint32Array(mebibyte / 4);
+  for (let at = 0; at < words.length; at += 1) words[at] = Math.imul(at + 1, 0x9e3779b1);
+  const chunk = Buffer.from(words.buffer);
   // What stands there is of another size, or not ours to fill.
   await files.rm(path, { force: true });
   const handle = await files.open(path, 'wx', 0o600);
