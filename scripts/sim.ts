@@ -3,10 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { drawScenario } from '../test/sim/draw.ts';
 import { fixedHistories } from '../test/sim/histories.ts';
 import { runMutants } from '../test/sim/mutants.ts';
 import { type Outcome, play } from '../test/sim/play.ts';
-import { drawScenario, type Scenario, smallHistories } from '../test/sim/scenario.ts';
+import { type Scenario, smallHistories } from '../test/sim/scenario.ts';
 import { shrink } from '../test/sim/shrink.ts';
 
 interface Options {
@@ -26,10 +27,10 @@ interface Options {
 const days = ({ virtualMs }: Outcome): number => virtualMs / 86_400_000;
 
 function line(outcome: Outcome): string {
-  const { scenario, problems, lives, records, arrivals, wallMs, fingerprint } = outcome;
-  const speed = (days(outcome) / (wallMs / 1000)).toFixed(2);
+  const { scenario, problems, lives, records, arrivals, cpuMs, fingerprint } = outcome;
+  const speed = (days(outcome) / (cpuMs / 1000)).toFixed(2);
   const what = problems.length === 0 ? 'kept every promise' : `BROKE ${problems.length}`;
-  const size = `${days(outcome).toFixed(2)} virtual days at ${speed} per second`;
+  const size = `${days(outcome).toFixed(2)} virtual days at ${speed} per CPU second`;
   return `seed ${scenario.seed}: ${what}; ${lives} processes, ${records} records, ${arrivals} arrivals; ${size}; fingerprint ${fingerprint}`;
 }
 
@@ -88,13 +89,13 @@ async function run(options: Options): Promise<boolean> {
   const scenarios = scenariosOf(options, hours);
   const onLog = options.log === true ? { onLog: (text: string) => void process.stderr.write(text) } : {};
   let virtual = 0;
-  let wallMs = 0;
+  let cpuMs = 0;
   let played = 0;
   let broken = 0;
   for (const scenario of scenarios) {
     const outcome = await play(scenario, onLog);
     virtual += days(outcome);
-    wallMs += outcome.wallMs;
+    cpuMs += outcome.cpuMs;
     played += 1;
     console.log(line(outcome));
     if (outcome.problems.length === 0) continue;
@@ -103,7 +104,7 @@ async function run(options: Options): Promise<boolean> {
     if (options.untilBroken === true) break;
   }
   const skipped = scenarios.length === played ? '' : ` of ${scenarios.length} asked for`;
-  const speed = `${(virtual / (wallMs / 1000)).toFixed(2)} virtual days per second`;
+  const speed = `${(virtual / (cpuMs / 1000)).toFixed(2)} virtual days per CPU second`;
   console.log(`${played} histories played${skipped}, ${(virtual * 24).toFixed(0)} virtual hours, ${broken} broken; ${speed}`);
   return broken === 0;
 }

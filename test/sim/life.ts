@@ -18,7 +18,7 @@ import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
 import type { Receiver } from './receivers.ts';
-import { day, type EndPlan, hour, type Scenario, type SinkPlan, type SourcePlan, wideFrom } from './scenario.ts';
+import { day, type EndPlan, hour, restingFrom, type Scenario, type SinkPlan, type SourcePlan, wideFrom } from './scenario.ts';
 import type { SimTime } from './time.ts';
 import type { Broker, Folder, HttpVendor, Vendor } from './vendors.ts';
 import type { Witness } from './witness.ts';
@@ -57,6 +57,8 @@ export interface Life {
   readonly runtime: Runtime | undefined;
   /** Resolves when it is open; rejects with what kept it from opening. */
   readonly opened: Promise<void>;
+  /** True when the journal is open and holds nothing that a sink has to take. */
+  isIdle(): Promise<boolean>;
   /** Ends in good order, as SIGTERM does. */
   stop(): Promise<void>;
   /** Closes what a dead life left open in this process. */
@@ -221,7 +223,7 @@ function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifePar
     const own = log.child({ source: settings.name });
     const deps = {
       journal,
-      seams,
+      seams: scenario.seed < restingFrom ? seams : { ...seams, clock: seldom(seams.clock, watchMs, choreFactor(scenario)) },
       log: own,
       userAgent,
       openReader: () => Promise.resolve(openReader(feed, fate, seams, own, budgets)),
@@ -233,7 +235,7 @@ function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifePar
     const own = log.child({ sink: settings.name });
     const deps = {
       journal,
-      seams: { ...seams, clock: seldomRefreshing(seams.clock, choreFactor(scenario)) },
+      seams: { ...seams, clock: seldom(seams.clock, refreshMs, choreFactor(scenario)) },
       log: own,
       secrets: createSecrets(),
       openSink: () => receiver.open({ fate, number, seams, log: own }),
@@ -282,10 +284,13 @@ function slower(clock: Clock, factor: number): Clock {
 const choreFactor = ({ seed }: Scenario): number => (seed < wideFrom ? 10 : 60);
 /** `deliver` refreshes its numbers so often, and looks whether it slept through an append. */
 const refreshMs = 5_000;
+/** `collect` looks so often whether a source needs attention. */
+const watchMs = 60_000;
 
-function seldomRefreshing(clock: Clock, factor: number): Clock {
+/** A clock on which one chore, known by its interval, is done more seldom. */
+function seldom(clock: Clock, choreMs: number, factor: number): Clock {
   const slow = slower(clock, factor);
-  return { ...slow, timer: (ms, callback) => (ms === refreshMs ? slow : clock).timer(ms, callback) };
+  return { ...slow, timer: (ms, callback) => (ms === choreMs ? slow : clock).timer(ms, callback) };
 }
 
 /** Starts a life. */
@@ -361,6 +366,11 @@ export function startLife(parts: LifeParts): Life {
       return runtime;
     },
     opened: open(),
+    async isIdle() {
+      if (raw === undefined || runtime === undefined) return false;
+      for (const { plan } of parts.receivers) if ((await raw.lanes(plan.name)).some(({ pending }) => pending > 0)) return false;
+      return true;
+    },
     stop,
     async bury() {
       disk[Symbol.dispose]();

@@ -11,6 +11,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import type { Connector } from '../../src/connectors/connector.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
+import { Calm } from './calm.ts';
 import { type Dice, diceAt } from './dice.ts';
 import { connectorOf, type Entry, entryOf } from './feed.ts';
 import { type Feed, type Life, startLife } from './life.ts';
@@ -27,7 +28,8 @@ export interface Outcome {
   /** Broken promises, in words; empty when all were kept. */
   readonly problems: readonly string[];
   readonly virtualMs: number;
-  readonly wallMs: number;
+  /** CPU time that it took, user and system, milliseconds. */
+  readonly cpuMs: number;
   readonly lives: number;
   readonly records: number;
   readonly arrivals: number;
@@ -90,6 +92,11 @@ async function build(scenario: Scenario): Promise<World> {
   const diceFor = (who: string): Dice => diceAt(scenario.seed, who, () => time.elapsed);
   const byOn = new Map<string, FaultPlan[]>();
   for (const fault of scenario.faults) byOn.set(fault.on, [...(byOn.get(fault.on) ?? []), fault]);
+  const calmMs = (on: string): number =>
+    (byOn.get(on) ?? []).reduce(
+      (least, { from, to }) => (to <= time.elapsed ? least : Math.min(least, Math.max(0, from - time.elapsed))),
+      Number.POSITIVE_INFINITY,
+    );
   const striker = (on: string): ((kind: string) => boolean) => {
     const faults = (byOn.get(on) ?? []).map((fault) => ({ ...fault, dice: diceFor(`${on} ${fault.kind} ${fault.from}`) }));
     return (kind) =>
@@ -109,7 +116,17 @@ async function build(scenario: Scenario): Promise<World> {
   const feeds = sources.map(({ plan, connector, tenant, entries }): Feed => {
     const onForgotten = (forgotten: readonly Entry[]): void => witness.onForgotten(plan.name, forgotten);
     const dice = diceFor(plan.name);
-    const parts = { plan, connector, tenant, time, dice, strikes: striker(plan.name), entries, onForgotten };
+    const parts = {
+      plan,
+      connector,
+      tenant,
+      time,
+      dice,
+      strikes: striker(plan.name),
+      calmMs: () => calmMs(plan.name),
+      entries,
+      onForgotten,
+    };
     const vendor = plan.kind === 'stream' ? broker(parts) : plan.kind === 'files' ? folder(parts) : httpVendor(parts);
     return { plan, connector, options: options[plan.kind], vendor };
   });
@@ -164,6 +181,8 @@ class Playing {
   #lostAnswers: Scenario['lostAnswers'];
   #asked = 0;
   readonly #orders: Order[];
+  readonly #calm: Calm;
+  readonly #dice: Dice;
   readonly #buried: Promise<unknown>[] = [];
   #ends: EndPlan[];
   #number = 0;
@@ -178,6 +197,8 @@ class Playing {
     this.#diskErrors = scenario.diskErrors;
     this.#lostAnswers = scenario.lostAnswers;
     this.#orders = ordersOf(scenario);
+    this.#calm = new Calm(scenario, startMs);
+    this.#dice = diceAt(scenario.seed, 'calm', () => world.time.elapsed);
   }
 
   get lives(): number {
@@ -194,11 +215,22 @@ class Playing {
       const stopAt = end?.kind === 'stop' ? Math.max(time.elapsed, end.at) : Number.POSITIVE_INFINITY;
       let failed: unknown;
       life.opened.catch((error: unknown) => (failed = error));
-      await time.until(Math.min(elapsed, stopAt), () => life.fate.dead || failed !== undefined || isDone());
+      const goal = Math.min(elapsed, stopAt);
+      await time.until(
+        Math.min(goal, time.elapsed + this.#calm.lookMs),
+        () => life.fate.dead || failed !== undefined || isDone(),
+      );
       if (failed !== undefined && !life.fate.dead) this.#onFailed(failed);
       else if (!life.fate.dead && time.elapsed >= stopAt) await this.#stop(life);
       if (life.fate.dead) await this.#next(life);
+      else await this.#leap(life, goal);
     }
+  }
+
+  async #leap(life: Life, goal: number): Promise<void> {
+    const { time } = this.world;
+    const ms = this.#calm.leapFrom(time.elapsed, goal, this.#dice);
+    if (ms > 0 && (await time.track(life.isIdle()))) time.leap(ms);
   }
 
   async stop(): Promise<void> {
@@ -319,7 +351,7 @@ const shared = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Plays a history and judges it. */
 export async function play(scenario: Scenario, { onLog, calmMs = defaultCalmMs }: PlayOptions = {}): Promise<Outcome> {
-  const began = performance.now();
+  const began = process.cpuUsage();
   const world = await build(scenario);
   const { time, witness, receivers, feeds } = world;
   const base = mkdtempSync(join(shared, 'penstock-sim-'));
@@ -339,12 +371,13 @@ export async function play(scenario: Scenario, { onLog, calmMs = defaultCalmMs }
   } finally {
     rmSync(base, { recursive: true, force: true });
   }
+  const used = process.cpuUsage(began);
   const arrivals = receivers.reduce((sum, { copies }) => sum + copies.length, 0);
   return {
     scenario,
     problems: witness.problems,
     virtualMs: time.elapsed,
-    wallMs: performance.now() - began,
+    cpuMs: (used.user + used.system) / 1000,
     lives: playing.lives + 1,
     records: feeds.reduce((sum, { plan }) => sum + (witness.committed.get(plan.name)?.size ?? 0), 0),
     arrivals,

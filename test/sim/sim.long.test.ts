@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { drawScenario } from './draw.ts';
 import { play } from './play.ts';
-import { drawScenario, smallHistories, wideFrom } from './scenario.ts';
+import { smallHistories, wideFrom } from './scenario.ts';
 
 const early = Array.from({ length: 26 }, (_, index) => 1002 + index);
 const wide = Array.from({ length: 16 }, (_, index) => wideFrom + index);

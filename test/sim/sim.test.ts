@@ -1,7 +1,8 @@
 import { expect, it, vi } from 'vitest';
+import { drawScenario } from './draw.ts';
 import { fixedHistories } from './histories.ts';
 import { play } from './play.ts';
-import { drawScenario, hour, minute, type Scenario } from './scenario.ts';
+import { hour, minute, type Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
 const calm: Scenario = {
@@ -93,7 +94,7 @@ it('finds the shortest history of a failure', async () => {
       scenario: candidate,
       problems: fails(candidate) ? ['2026-11-21T06:00:00.000Z record 5 is lost'] : [],
       virtualMs: 0,
-      wallMs: 0,
+      cpuMs: 0,
       lives: 1,
       records: 0,
       arrivals: 0,

@@ -17,6 +17,8 @@ export interface VendorParts {
   readonly dice: Dice;
   /** True when a fault of this kind strikes now. */
   readonly strikes: (kind: VendorFault) => boolean;
+  /** How long no fault strikes, milliseconds; 0 while one does. */
+  readonly calmMs: () => number;
   readonly entries: Entry[];
   /** Told when records that came in a page must be on disk: a broker was told that it may forget them. */
   readonly onForgotten: (entries: readonly Entry[]) => void;
@@ -285,15 +287,31 @@ export interface Broker extends Vendor {
 
 /** A broker that lost an acknowledgement sends a message once more soon after; for what is older a small journal gives ids up. */
 const repeatedWithinMs = 30 * minute;
+const lookMs = 5_000;
+/** New records may come by then. */
+const mostIdleMs = 5 * minute;
 
 export function broker(parts: VendorParts): Broker {
   const { plan, time, dice, strikes } = parts;
   const acknowledged = new Map<Entry, number>();
   const vendor: Broker = { plan, entries: parts.entries, answered: [], requests: 0, open };
 
+  /** A look every five seconds, without those at which there is nothing to see. */
+  async function nextLook(signal: AbortSignal): Promise<void> {
+    const from = time.elapsed;
+    const isDue = (entry: Entry): boolean => !acknowledged.has(entry);
+    const shows = vendor.entries.filter(isDue).map(({ visibleAt }) => visibleAt - time.now());
+    const idleMs = Math.min(mostIdleMs, parts.calmMs(), ...shows);
+    const looks = Math.max(1, Math.ceil(idleMs / lookMs));
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = (): void => time.at(from + Math.ceil((time.elapsed - from + 1) / lookMs) * lookMs, aborted.resolve);
+    signal.addEventListener('abort', onAbort, { once: true });
+    await Promise.race([time.wait(looks * lookMs), aborted.promise]);
+    signal.removeEventListener('abort', onAbort);
+  }
   async function serve(fate: Fate, onMessages: (entries: readonly Entry[]) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await time.wait(strikes('slow') ? dice.between(2_000, minute) : 5_000);
+      await (strikes('slow') ? time.wait(dice.between(2_000, minute)) : nextLook(signal));
       await fate.alive();
       if (signal.aborted) return;
       if (strikes('unauthorized'))

@@ -95,10 +95,11 @@ function hec(parts: WireParts, acknowledges: boolean): Server {
   return (request, sender, session) => {
     if (request.url.pathname.endsWith('/ack')) return trouble(parts, 0, invalidToken) ?? acks(request);
     const text = Buffer.from(request.body ?? '').toString();
+    const batch = hash('sha256', text);
     const letters = text
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => letterOf((JSON.parse(line) as { event: Parsed }).event, hash('sha256', text)));
+      .map((line) => letterOf((JSON.parse(line) as { event: Parsed }).event, batch));
     const failed = trouble(parts, letters.length, invalidToken);
     if (failed !== undefined) return failed;
     if (strikes('half')) keepHalf(parts, letters, sender);

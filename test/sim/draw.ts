@@ -1,0 +1,325 @@
+// Draws histories: a seed and a length make one.
+import { spread } from './calm.ts';
+import { type Dice, diceOf } from './dice.ts';
+import {
+  day,
+  type EndPlan,
+  type EventPlan,
+  type FaultPlan,
+  hour,
+  type JobPlan,
+  minute,
+  type ReceiverFault,
+  restingFrom,
+  type Scenario,
+  type SinkPlan,
+  type SourceKind,
+  type SourcePlan,
+  type VendorFault,
+  wideFrom,
+} from './scenario.ts';
+
+const smallBytes = 2 * 1_048_576;
+
+const vendorFaults: Readonly<Record<SourceKind, readonly VendorFault[]>> = {
+  offset: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'hang',
+    'unauthorized',
+    'revoke',
+    'large_total',
+    'slow',
+    'too_large',
+  ],
+  token: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'unauthorized',
+    'token_refused',
+    'reorder',
+    'repeat',
+    'slow',
+    'empty_page',
+  ],
+  link: [
+    'html',
+    'unavailable',
+    'rate_limit',
+    'cut_body',
+    'reset',
+    'hang',
+    'unauthorized',
+    'token_refused',
+    'token_refused',
+    'reorder',
+    'repeat',
+    'slow',
+    'too_large',
+    'empty_page',
+  ],
+  stream: ['reset', 'unauthorized', 'repeat', 'reorder', 'slow'],
+  files: ['cut_body', 'unavailable'],
+};
+const receiverFaults: readonly ReceiverFault[] = [
+  'down',
+  'busy',
+  'hold',
+  'lost_answer',
+  'half',
+  'slow',
+  'forget',
+  'never',
+  'refuse_all',
+  'partial',
+  'cannot_open',
+];
+
+const kinds: readonly SourceKind[] = ['offset', 'token', 'link', 'stream', 'files'];
+
+function drawSources(dice: Dice, fat: number): SourcePlan[] {
+  const count = dice.between(1, 3);
+  const first = dice.between(0, kinds.length - 1);
+  return Array.from({ length: count }, (_, i) => {
+    const kind = kinds[(first + i) % kinds.length] ?? 'offset';
+    const windows = kind === 'offset' || kind === 'token';
+    // A page that is larger than the whole journal could never be collected.
+    const pageSize = Math.min(fat > 0 ? 20 : 200, dice.pick([2, 3, 5, 20, 200]));
+    const sweeps = windows && dice.chance(0.4);
+    const backMs = dice.pick([0, hour, 6 * hour, day]);
+    // Small pages and second looks make such a log grow by being read, without end.
+    const logsReads = kind === 'token' && pageSize >= 20 && !sweeps && dice.chance(0.5);
+    return {
+      name: kind,
+      kind,
+      pageSize,
+      ...(sweeps ? { sweepEveryMs: 2 * hour } : {}),
+      backMs,
+      ...(logsReads ? { logsReads } : {}),
+    };
+  });
+}
+
+function drawSinks(dice: Dice): SinkPlan[] {
+  return Array.from({ length: dice.between(1, 3) }, (_, i) => ({
+    name: `sink${i + 1}`,
+    acknowledges: i === 0 ? 'now' : dice.pick(['now', 'later', 'later', 'never'] as const),
+    inFlight: dice.pick([1, 1, 2, 4]),
+    batchEvents: dice.pick([1, 3, 10, 50, 500]),
+    ...(dice.chance(0.2) ? { mostEvents: dice.pick([1, 4]) } : {}),
+  }));
+}
+
+/** Minutes that a vendor's promise covers, drawn so that some records are later than any overlap. */
+function drawLate(dice: Dice): number {
+  if (dice.chance(0.5)) return dice.between(0, 5_000);
+  if (dice.chance(0.9)) return dice.between(0, 5 * minute);
+  return dice.between(0, 3 * hour);
+}
+
+function drawEvents(
+  dice: Dice,
+  hours: number,
+  sources: readonly SourcePlan[],
+  sinks: readonly SinkPlan[],
+  fat: number,
+): EventPlan[] {
+  const events: EventPlan[] = [];
+  for (const { name, backMs, kind } of sources) {
+    const inOrder = kind === 'stream' || kind === 'files';
+    const from = inOrder ? 0 : -backMs;
+    const perHour = dice.pick([2, 10, 30]);
+    const count = Math.max(3, Math.min(400, Math.round((perHour * (hours * hour - from)) / hour)));
+    let at = from;
+    for (let i = 0; i < count; i += 1) {
+      // Bursts and ties: most records of an audit log come in runs.
+      if (i > 0 && !dice.chance(0.4)) at = from + Math.floor(((i + dice.float()) * (hours * hour - from)) / count);
+      const n = events.length;
+      const earlier = events.filter((e) => e.source === name && e.copyOf === undefined).at(-1);
+      const copy = earlier !== undefined && kind !== 'files' && dice.chance(0.03);
+      const refusedBy = sinks.filter(() => dice.chance(0.04)).map((sink) => sink.name);
+      events.push({
+        source: name,
+        n,
+        at: copy ? earlier.at : at,
+        late: copy ? earlier.late + dice.between(0, minute) : inOrder ? dice.between(0, 5_000) : drawLate(dice),
+        ...(fat > 0 ? { fat: dice.between(fat / 2, fat) } : {}),
+        ...(copy ? { copyOf: earlier.n } : {}),
+        ...(refusedBy.length > 0 ? { refusedBy } : {}),
+      });
+    }
+  }
+  return events;
+}
+
+function drawFaults(dice: Dice, hours: number, sources: readonly SourcePlan[], sinks: readonly SinkPlan[]): FaultPlan[] {
+  const span = (longest: number): { from: number; to: number } => {
+    const from = dice.between(0, hours * hour);
+    return { from, to: Math.min(hours * hour, from + dice.between(10_000, longest)) };
+  };
+  const faults: FaultPlan[] = [];
+  const number = Math.max(1, Math.round(hours * dice.pick([0.2, 0.5, 1])));
+  for (let i = 0; i < number; i += 1) {
+    const { name, kind } = dice.pick(sources);
+    faults.push({
+      on: name,
+      kind: dice.pick(vendorFaults[kind]),
+      share: dice.pick([0.1, 0.5, 1]),
+      ...span(dice.pick([10 * minute, 2 * hour])),
+    });
+  }
+  for (let i = 0; i < number; i += 1) {
+    const { name } = dice.pick(sinks);
+    faults.push({
+      on: name,
+      kind: dice.pick(receiverFaults),
+      share: dice.pick([0.2, 0.5, 1]),
+      ...span(dice.pick([10 * minute, 3 * hour])),
+    });
+  }
+  return faults;
+}
+
+/** Most of what can go wrong goes wrong while something is under way: shortly after a record showed up. */
+function drawMoment(dice: Dice, hours: number, events: readonly EventPlan[]): number {
+  // What is refused takes the rarer ways.
+  const refused = events.filter(({ refusedBy }) => refusedBy !== undefined);
+  const { at, late } = dice.pick(refused.length > 0 && dice.chance(0.3) ? refused : events);
+  const near = at + late + dice.between(0, 6 * minute);
+  return near >= 0 && near < hours * hour && dice.chance(0.8) ? near : dice.between(0, hours * hour);
+}
+
+function drawEnds(dice: Dice, hours: number, events: readonly EventPlan[]): EndPlan[] {
+  return Array.from({ length: Math.max(1, Math.round(hours * dice.pick([0, 0.5, 1, 3]))) }, () => ({
+    at: drawMoment(dice, hours, events),
+    kind: dice.pick(['step', 'step', 'commit', 'commit', 'commit', 'stop'] as const),
+    nth: dice.between(1, 12),
+    when: dice.pick(['before', 'during', 'after'] as const),
+    share: dice.float(),
+    downMs: dice.pick([1_000, 20_000, 10 * minute, 2 * hour]),
+  })).sort((a, b) => a.at - b.at);
+}
+
+function drawClock(dice: Dice, hours: number): Scenario['clock'] {
+  if (!dice.chance(0.35)) return [];
+  // One correction of a wrong clock mostly, sometimes a clock that several set; a battery that is dead begins in another year.
+  return Array.from({ length: dice.pick([1, 1, 2, 3]) }, () => {
+    const at = dice.between(0, hours * hour);
+    const byMs = dice.pick([2 * 365 * day, -2 * 365 * day, 2 * day, -2 * day, day, -day, hour, -hour, 5 * minute, -5 * minute]);
+    const back = Math.min(hours * hour, at + dice.between(minute, 3 * hour));
+    return [
+      { at, byMs },
+      { at: back, byMs: -byMs },
+    ];
+  })
+    .flat()
+    .sort((a, b) => a.at - b.at);
+}
+
+function drawJobs(dice: Dice, { hours, sources, sinks, maxBytes }: Scenario): JobPlan[] {
+  // A full journal forgets ids beyond the overlap, and a backfill of that time then collects them once more, as documented.
+  const remembers = maxBytes > smallBytes;
+  const windows = sources.filter(({ kind }) => remembers && kind !== 'stream' && kind !== 'files');
+  const backfills = windows
+    .filter(() => dice.chance(0.4))
+    .map(({ name: source }): JobPlan => {
+      const at = dice.between(minute, hours * hour);
+      const to = dice.between(-day, at);
+      return { at, kind: 'backfill', source, from: to - dice.between(minute, 12 * hour), to };
+    });
+  const retries = sinks
+    .filter(() => dice.chance(0.4))
+    .map(({ name: sink }): JobPlan => ({ at: dice.between(hour, hours * hour), kind: 'retry_dead_letters', sink }));
+  return [...backfills, ...retries];
+}
+
+/** Draws what the early seeds did not know, with dice of its own. */
+function widened(scenario: Scenario): Scenario {
+  const dice = diceOf(Math.imul(scenario.seed, 0x85ebca6b) ^ 0x2c1b3c6d);
+  const sources = scenario.sources.map((source) => {
+    const everyMs = dice.pick([undefined, 5 * minute, 15 * minute, hour, 3 * hour]);
+    return everyMs === undefined ? source : { ...source, everyMs };
+  });
+  const sinks = scenario.sinks.map((sink): SinkPlan => {
+    const wire = dice.pick([undefined, 'hec', 'hec_ack', 'bulk'] as const);
+    return wire === undefined ? sink : { ...sink, wire, acknowledges: wire === 'hec_ack' ? 'later' : 'now' };
+  });
+  return { ...scenario, sources, sinks, jobs: drawJobs(dice, scenario) };
+}
+
+/** Histories up to this length are trouble all along. */
+const denseHours = 8;
+
+function drawResting(seed: number, hours: number): Scenario {
+  const dice = diceOf(Math.imul(seed, 0xc2b2ae35) ^ 0x27d4eb2f);
+  const dense = hours <= denseHours ? hours : 6 + Math.round((hours - 6) / dice.pick([12, 24, 48]));
+  const drawn = widened(drawEarly(seed, dense));
+  // Nothing but pages without records, for hours, is the same request tens of thousands of times.
+  const seldom = (fault: FaultPlan): FaultPlan =>
+    fault.kind === 'empty_page' ? { ...fault, share: Math.min(fault.share, 0.5) } : fault;
+  const scenario = { ...drawn, faults: drawn.faults.map(seldom) };
+  if (hours === dense) return scenario;
+  // Second looks at two weeks, every two hours for a month, would be most of the work.
+  const sources = scenario.sources.map((one) => (one.sweepEveryMs === undefined ? one : { ...one, sweepEveryMs: day }));
+  return spread({ ...scenario, sources }, hours, dice);
+}
+
+/** The history that a seed stands for. */
+export function drawScenario(seed: number, hours: number): Scenario {
+  if (seed >= restingFrom) return drawResting(seed, hours);
+  const scenario = drawEarly(seed, hours);
+  return seed < wideFrom ? scenario : widened(scenario);
+}
+
+function drawEarly(seed: number, hours: number): Scenario {
+  const dice = diceOf(Math.imul(seed, 0x9e3779b1) ^ 0x51ed270b);
+  const fat = dice.chance(0.2) ? 8_000 : 0;
+  const sources = drawSources(dice, fat);
+  const sinks = drawSinks(dice);
+  const events = drawEvents(dice, hours, sources, sinks, fat);
+  const faults = drawFaults(dice, hours, sources, sinks);
+  const full =
+    fat === 0 ? [] : [{ on: sinks[0]?.name ?? '', kind: 'hold' as const, share: 1, from: 0, to: Math.floor(hours * hour * 0.7) }];
+  return {
+    seed,
+    hours,
+    maxBytes: fat > 0 ? smallBytes : 16 * 1_048_576,
+    sources,
+    sinks,
+    events,
+    faults: [...full, ...faults],
+    ends: drawEnds(dice, hours, events),
+    clock: drawClock(dice, hours),
+    diskErrors: dice.chance(0.4)
+      ? Array.from({ length: dice.between(1, 4) }, () => ({
+          at: drawMoment(dice, hours, events),
+          errcode: dice.pick([10, 13] as const),
+          ms: dice.pick([2_000, minute, 10 * minute]),
+        }))
+      : [],
+    replays: dice.chance(0.3)
+      ? [
+          {
+            at: dice.between(hour, Math.max(hour, hours * hour)),
+            sink: dice.pick(sinks).name,
+            from: 0,
+            to: dice.between(hour, Math.max(hour, hours * hour)),
+          },
+        ]
+      : [],
+    lostAnswers: dice.chance(0.4)
+      ? Array.from({ length: dice.between(1, 3) }, () => ({
+          at: drawMoment(dice, hours, events),
+          ms: dice.pick([2_000, minute, 10 * minute]),
+          share: dice.pick([0.2, 0.5]),
+        }))
+      : [],
+    jobs: [],
+  };
+}
