@@ -89,4 +89,14 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     faults: [{ on: 'sink1', kind: 'slow', from: 55_000, to: 70_000, share: 1 }],
     ends: [{ at: 68_000, kind: 'step', nth: 1, when: 'after', share: 0.5, downMs: 1_000 }],
   },
+  // A second look that was planned by the wrong clock reached into the year after next, and was gone on with before any other.
+  'a second look that was planned while the clock was two years ahead': {
+    ...nothing,
+    hours: 72,
+    leaps: true,
+    sources: [{ name: 'offset', kind: 'offset', pageSize: 3, sweepEveryMs: 24 * hour, backMs: 6 * hour, everyMs: 15 * minute }],
+    sinks: [sink],
+    events: [{ source: 'offset', n: 0, at: 48.4 * hour, late: 84 * minute }],
+    clock: [{ at: 48.2 * hour, byMs: 730 * 24 * hour }],
+  },
 };

@@ -64,11 +64,12 @@ async function openRange(
   const { journal, seams, settings } = context;
   const now = seams.clock.now();
   const stored = parseRange(await journal.checkpoint(settings.name, 'sweep'));
-  // A beginning in the future comes from a wrong clock.
-  const isDue = stored !== undefined && (stored.began > now || now - stored.began >= everyMs);
-  if (stored !== undefined && (!stored.done || !isDue)) return stored;
-  const from = align(context, Math.max(live.start, Math.max(vendorNow(context), live.until) - backMs));
-  const to = live.until - settings.window.overlapMs;
+  // What lies in the future comes from a wrong clock: such a sweep would not end before that time comes.
+  const isWrong = stored !== undefined && (stored.began > now || stored.to > now);
+  if (stored !== undefined && !isWrong && (!stored.done || now - stored.began < everyMs)) return stored;
+  const closedUntil = Math.min(live.until, now);
+  const from = align(context, Math.max(live.start, Math.max(vendorNow(context), closedUntil) - backMs));
+  const to = closedUntil - settings.window.overlapMs;
   const fresh = { from, to, until: from, began: now, done: stored === undefined || to <= from };
   await save(context, fresh);
   return fresh;

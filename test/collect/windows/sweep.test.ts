@@ -108,3 +108,22 @@ it('sweeps with `run --once` too, in the run that finds one due', async () => {
   expect(ids(memory.records)).toEqual(['a', 'late']);
   expect(said(lines, 'sweep done')).toMatchObject([{ late: 1 }]);
 });
+
+it('begins anew where a wrong clock left a sweep of the future', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon - 30 * minute)], { clock });
+  const { deps, lines } = bench(clock, memory.journal, api.open);
+  const until = noon + 200 * day;
+  const future = { from: until - day, to: until, until: until - day, began: noon - minute, done: false };
+  await memory.journal.append({ source: 's', checkpoint: { name: 'sweep', value: future } });
+  await using loop = startSource(settings({ sweep: { everyMs: 2 * hour, backMs: day } }), deps);
+  loop.start();
+  await clock.advance(hour);
+  api.rows.push(row('late', noon - 29 * minute));
+
+  await clock.advance(2 * hour);
+
+  expect(ids(memory.records)).toEqual(['a', 'late']);
+  expect(said(lines, 'sweep done')).toMatchObject([{ late: 0 }, { late: 1 }]);
+});
