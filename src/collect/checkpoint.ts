@@ -59,6 +59,8 @@ export interface CursorState {
   readonly isCaughtUp: boolean;
   /** Records behind the place that are committed already: the vendor named no place behind them yet. */
   readonly taken?: number;
+  /** Marks of the places passed, the last one last; kept where rows are named by their content. */
+  readonly passed?: readonly string[];
   /** When reading last had to begin again, and from where, milliseconds. */
   readonly begunAgain?: { readonly at: number; readonly from: number };
 }
@@ -112,7 +114,7 @@ function parseWalk(value: unknown): { walk?: WalkState } {
 
 function parseCursor(value: unknown): Pick<LiveCheckpoint, 'cursor'> {
   if (!isObject(value) || !isTime(value['from'])) return {};
-  const { place, from, taken, begunAgain, isCaughtUp } = value;
+  const { place, from, taken, passed, begunAgain, isCaughtUp } = value;
   if (place !== null && !isPageState(place)) return {};
   const again = isObject(begunAgain) && isTime(begunAgain['at']) && isTime(begunAgain['from']) ? begunAgain : undefined;
   return {
@@ -121,6 +123,7 @@ function parseCursor(value: unknown): Pick<LiveCheckpoint, 'cursor'> {
       from,
       isCaughtUp: isCaughtUp === true,
       ...(isTime(taken) ? { taken } : {}),
+      ...(Array.isArray(passed) ? { passed: passed.map(String) } : {}),
       ...(again === undefined ? {} : { begunAgain: again as { at: number; from: number } }),
     },
   };

@@ -110,3 +110,15 @@ export async function tellBegunAgain(
   const window = { key, from: null, to: null, lane: 'live' as const, ...zeroCounts(), complete: true };
   await journal.append({ source: settings.name, window });
 }
+
+/** Nothing smaller can be asked for where reading begins: a person must see why the vendor refuses. */
+export function refusedAtStart(error: unknown): unknown {
+  if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') return error;
+  const { status } = error;
+  if (status === undefined || status >= 500) return error;
+  return new PenstockError('PEN_SOURCE_REFUSED', error.message, {
+    status,
+    cause: error,
+    fix: 'check the options, and what the vendor says about the first request of this API',
+  });
+}

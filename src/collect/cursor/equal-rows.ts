@@ -45,3 +45,18 @@ async function knownEquals(context: SourceContext, raw: RawRecord, first: Record
     facts = await withOccurrence(context, raw, count + 2, facts);
   }
 }
+
+/** Of a page, which may hold any number. */
+const rowsLookedAt = 250;
+
+/** True for a page of which every row is known, and not all say the same: no chance repeats several rows to the second. */
+export async function wereReadBefore(context: SourceContext, raws: Pick<readonly RawRecord[], 'slice'>): Promise<boolean> {
+  const facts = await examineAll(context, raws.slice(0, rowsLookedAt));
+  const named = facts.filter(({ isNamedByContent }) => isNamedByContent === true);
+  if (named.length < facts.length || new Set(named.map(({ uid }) => uid)).size < 2) return false;
+  const known = await context.journal.seen(
+    context.settings.name,
+    facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
+  );
+  return facts.every(({ fingerprint }, index) => known[index]?.includes(fingerprint) === true);
+}

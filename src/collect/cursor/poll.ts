@@ -1,6 +1,6 @@
 // A source whose vendor goes on from a cursor: beginning (no cursor yet) -> reading on, page by page, each committed with the cursor behind it ->
 // caught up, until the next poll goes on from there. A cursor that the vendor takes no more leads back to the beginning.
-import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { PenstockError } from '../../base/errors.ts';
 import type {
   CursorPage,
   CursorReader,
@@ -28,10 +28,11 @@ import {
   firstRequest,
   floorOf,
   isCursorAtFault,
+  refusedAtStart,
   tellBegunAgain,
 } from './begin.ts';
-import { numberedOn } from './equal-rows.ts';
-import { CursorSteps } from './step.ts';
+import { numberedOn, wereReadBefore } from './equal-rows.ts';
+import { after, CursorSteps, isPassed, newestOf, type PageEnd, partly, type Step } from './step.ts';
 
 const dayMs = 86_400_000;
 /** Records that are examined and committed at once: a page may hold any number. */
@@ -109,15 +110,29 @@ class CursorPoll {
       const asked = await this.#ask(live);
       const { place } = asked.live.cursor;
       const step = this.#steps.after(place, asked.page);
-      live = await this.#take(asked, step.place, step.isCaughtUp);
+      const back = await this.#goneBack(asked, step);
+      live = await this.#take(back ?? asked, back === undefined ? step.place : 'begin', step.isCaughtUp && back === undefined);
       onCursor(live.cursor);
       state.cursor = live.until;
       health.answered();
       if (step.fault !== undefined) throw step.fault;
-      if (step.isCaughtUp) return;
+      if (step.isCaughtUp || back !== undefined) return;
       // What no later poll reads again ends failures.
       if (live.cursor.place !== place && asked.page.records.length > 0) await health.succeeded();
     }
+  }
+
+  /**
+   * What counts of a page where the vendor leads back to what was read before; undefined where it does not. Rows without ids are numbered on behind
+   * a cursor, so that they would come twice: the next poll begins again, and numbers them from there.
+   */
+  async #goneBack(asked: Asked, { place }: Pick<Step, 'place'>): Promise<Asked | undefined> {
+    const { cursor } = asked.live;
+    if (this.#isFromStart || this.#context.settings.connector.records.areNamedByContent !== true) return undefined;
+    const isRepeated = cursor.taken === undefined && (await wereReadBefore(this.#context, asked.page.records));
+    if (!isRepeated && !isPassed(cursor, place)) return undefined;
+    this.#context.log.warn('the cursor goes back, reading begins again with the next poll');
+    return isRepeated ? { ...asked, page: { ...asked.page, records: [] } } : asked;
   }
 
   /** Asks for the page at the cursor, or for the first one again where the vendor takes the cursor no more. */
@@ -177,7 +192,7 @@ class CursorPoll {
   }
 
   /** Commits a page, and with its last record the cursor behind it; returns the checkpoint after it. */
-  async #take({ page: { records, serverTime }, live, began }: Asked, place: PageState | null, isCaughtUp: boolean) {
+  async #take({ page: { records, serverTime }, live, began }: Asked, place: PageState | null | 'begin', isCaughtUp: boolean) {
     const row = await this.#openRow(live);
     const isTimed = this.#reader.begins.atTime && records.length > 0;
     const end = { place, isCaughtUp, began: Math.min(began, serverTime ?? began), count: records.length, isTimed };
@@ -188,7 +203,7 @@ class CursorPoll {
       at = { ...at, ...newestOf(at, facts, began) };
       const start = taken;
       taken += facts.length;
-      const value = taken < records.length ? partly(at, taken) : after(this.#context, at, end);
+      const value = taken < records.length ? partly(at, taken) : this.#after(at, end);
       const counts = await admit(this.#context, facts, {
         lane: 'live',
         row: receivedRow(row.from),
@@ -201,6 +216,12 @@ class CursorPoll {
       if (taken >= records.length) return value;
     }
     throw new PenstockError('PEN_INTERNAL', 'a page of records has come to no end');
+  }
+
+  #after(live: CursorCheckpoint, end: PageEnd): CursorCheckpoint {
+    if (end.place !== 'begin') return after(this.#context, live, { ...end, place: end.place });
+    const { begunAgain: _again, passed: _passed, ...cursor } = begunAgain(this.#context, live, this.#reader).cursor;
+    return { ...live, cursor };
   }
 
   /** The ledger's row of this hour; the one before it is complete. */
@@ -243,58 +264,4 @@ class CursorPoll {
     const least = from - Math.max(dayMs, settings.window.overlapMs);
     memory.outsideWindow += facts.filter(({ time }) => time !== undefined && time < least).length;
   }
-}
-
-/** The checkpoint within a page. */
-function partly(live: CursorCheckpoint, taken: number): CursorCheckpoint {
-  return live.cursor.place === null ? live : { ...live, cursor: { ...live.cursor, taken } };
-}
-
-interface PageEnd {
-  readonly place: PageState | null;
-  readonly isCaughtUp: boolean;
-  readonly began: number;
-  readonly count: number;
-  /** True where it has records and the next first request may name a time. */
-  readonly isTimed: boolean;
-}
-
-/** The checkpoint behind a page. */
-function after(
-  { settings }: SourceContext,
-  live: CursorCheckpoint,
-  { place, isCaughtUp, began, count, isTimed }: PageEnd,
-): CursorCheckpoint {
-  const { taken: _taken, ...cursor } = live.cursor;
-  const until = isCaughtUp ? began : Math.min(began, live.newest ?? live.until);
-  const hasStayed = place !== null && place === cursor.place;
-  // Without a cursor the next poll begins again: before what it has read, if that was all.
-  const isPlaceless = place === null && isTimed && isCaughtUp;
-  const from = isPlaceless
-    ? Math.max(cursor.from, Math.min(live.newest ?? until, until) - settings.window.overlapMs)
-    : cursor.from;
-  return {
-    ...live,
-    until,
-    cursor: { ...cursor, place, from, isCaughtUp: isCaughtUp || cursor.isCaughtUp, ...(hasStayed ? { taken: count } : {}) },
-  };
-}
-
-/** A record that is dated in the future does not say how far the log is read. */
-function newestOf({ newest }: CursorCheckpoint, facts: readonly RecordFacts[], now: number): { readonly newest?: number } {
-  let latest = newest ?? Number.NEGATIVE_INFINITY;
-  for (const { time } of facts) if (time !== undefined && time > latest && time <= now) latest = time;
-  return latest === Number.NEGATIVE_INFINITY ? {} : { newest: latest };
-}
-
-/** Nothing smaller can be asked for where reading begins: a person must see why the vendor refuses. */
-function refusedAtStart(error: unknown): unknown {
-  if (!(error instanceof PenstockError) || consequenceOf(error).walk !== 'halve') return error;
-  const { status } = error;
-  if (status === undefined || status >= 500) return error;
-  return new PenstockError('PEN_SOURCE_REFUSED', error.message, {
-    status,
-    cause: error,
-    fix: 'check the options, and what the vendor says about the first request of this API',
-  });
 }

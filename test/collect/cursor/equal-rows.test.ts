@@ -113,3 +113,27 @@ it('are each kept once where a page names no cursor and is read again each poll'
 
   expectEachOnce(vendor);
 });
+
+describe.each(['post_body', 'polling_link', 'position'] as const)('by %s', (form) => {
+  it.each([0, 3, 6])('are each kept once where the cursor goes back to %i, and more of them came meanwhile', async (back) => {
+    const vendor = withoutId(logVendor(form, {}, named));
+    vendor.entries.push(...logins(1, noon - 6 * minute), ...logins(7, noon - 5 * minute), ...logins(1, noon - 4 * minute));
+    await runFor(vendor, 2);
+    const usual = vendor.onAsk;
+    let hasGone = false;
+    vendor.onAsk = (ask, answer) => {
+      const given = usual(ask, answer);
+      if (hasGone || ask.cursor !== '9') return given;
+      hasGone = true;
+      const json = Array.isArray(given?.json) ? [] : { data: [], entries: [], cursor: String(back), next_stream_position: back };
+      return { json, headers: { link: `<https://api.example.com/v1/logs?after=${back}>; rel="next"` } };
+    };
+    vendor.entries.push(...logins(2, noon - 5 * minute, noon + 3 * minute));
+
+    await runFor(vendor, 3);
+    await runFor(vendor, 3);
+
+    expect(hasGone).toBe(true);
+    expectEachOnce(vendor);
+  });
+});
