@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { command, configFile, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
@@ -55,4 +56,25 @@ it('says what was never collected and names the backfill', async () => {
   expect(code).toBe(0);
   expect(stdout).toContain('penstock backfill anaconda-acme');
   expect(stdout).not.toContain('Every event');
+});
+
+it('exits 1 where records since the start of the source are overdue, as while it is on hold', async () => {
+  const vendors = await startVendors(23);
+  await using _simulator = vendors.simulator;
+  const { 'anaconda-acme': source } = vendors.sources;
+  vendors.simulator.insert('anaconda', Date.now() - 40 * 60_000);
+  const config = (secret: object) => ({
+    sources: { 'anaconda-acme': { ...source, start: '1h', options: { ...(source?.['options'] as object), ...secret } } },
+    sinks: { archive: { type: 'file', path: './out.ndjson' } },
+  });
+  const file = await configFile(config({ client_secret: 'wrong' }));
+  const refused = await run(['run', '--once', '-c', file]);
+  await writeFile(file, stringify({ data_dir: './data', admin: { listen: '127.0.0.1:0' }, ...config({}) }));
+
+  const range = ['--from', minutesAgo(45), '--to', minutesAgo(30), '-c', file];
+  const { code, stdout } = await command(['verify', 'anaconda-acme', '--json', ...range]);
+
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ missing: 0, never_collected: 1, overdue: 1 });
+  expect(code).toBe(1);
 });

@@ -87,7 +87,7 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
     await writeOwnFile(resolve(options.html), verifyPage(found), context.seams.files, 'PEN_OPERATION_FAILED');
     output.note(`report written to ${resolve(options.html)}`);
   }
-  context.exit(found.missing + found.not_shown > 0 ? 1 : 0);
+  context.exit(found.missing + found.overdue + found.not_shown > 0 ? 1 : 0);
   if (options.repair !== true || found.missing + found.late + found.never_collected === 0) return;
   await runJob(
     'backfill',
@@ -103,7 +103,7 @@ export function add(program: Command, context: CommandContext): void {
     .command('verify')
     .argument('<source>', 'name of a source that can be read again')
     .description(
-      'read a range of a source again and compare it, id by id, with what was collected; exit 1 when something is missing',
+      'read a range of a source again and compare it, id by id, with what was collected; exit 1 when something is missing or overdue',
     )
     .requiredOption('--from <time>', 'first event time', startOfTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)

@@ -7,6 +7,7 @@ import { dayOf } from '../admit.ts';
 import { isCounted } from '../checkpoint.ts';
 import { isFiltered, openContext, type SourceContext } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
+import { usualIntervalMs } from '../schedule.ts';
 import type { SourceEnvironment } from '../source.ts';
 import { pages } from './pages.ts';
 import { windowReader } from './range.ts';
@@ -27,6 +28,8 @@ export interface ComparedRecord {
   /** True when the source leaves it out on purpose: its filter, or our own requests. */
   readonly excluded: boolean;
   readonly coverage: Coverage;
+  /** True for one that was never collected though it is since the start of the source, and some polls ago. */
+  readonly isOverdue: boolean;
   /** False when ids of its day may be forgotten already: then `known` says nothing. */
   readonly withinMemory: boolean;
 }
@@ -46,12 +49,13 @@ export async function* compareRange(
   const context = openContext(settings, environment);
   await using reader = windowReader(await context.openReader(), settings.name);
   const covers = coverageOf(context, await collectedWindows(context, range));
+  const overdue = await overdueIn(context);
   const size = new WindowSize(context);
   const stretch = { from: range.from, until: { atMost: endCovering(context, range.to) } };
   for (const window of windows(context, stretch, size)) {
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))
-        yield await compare(context, facts, range, covers);
+        yield await compare(context, facts, range, { covers, overdue });
       size.grow(window);
     } catch (error) {
       if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
@@ -145,11 +149,22 @@ function coverageOf({ settings, seams }: SourceContext, collected: readonly Coll
   };
 }
 
+const leastOverdueMs = 900_000;
+
+/** The time that live collection should have been through by now, milliseconds. */
+async function overdueIn({ journal, settings, seams }: SourceContext): Promise<Window> {
+  const live = await journal.checkpoint(settings.name, 'live');
+  const start = isObject(live) ? live['start'] : undefined;
+  const now = seams.clock.now();
+  const polls = 3 * usualIntervalMs(settings.schedule, now) + settings.window.settleMs;
+  return { from: typeof start === 'number' ? start : now, to: now - Math.max(leastOverdueMs, polls) };
+}
+
 async function compare(
   context: SourceContext,
   all: readonly RecordFacts[],
   range: Window,
-  covers: (time: number) => Coverage,
+  { covers, overdue }: { readonly covers: (time: number) => Coverage; readonly overdue: Window },
 ): Promise<ComparedRecord[]> {
   const { journal, seams, settings, userAgent } = context;
   const facts = all.filter(({ time }) => time === undefined || (time >= range.from && time <= range.to));
@@ -158,6 +173,7 @@ async function compare(
     facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
   );
   const rememberedFrom = seams.clock.now() - idMemoryMs(settings);
+  const isOverdue = (time: number): boolean => covers(time) === 'never' && time >= overdue.from && time <= overdue.to;
   return facts.map((item, i) => ({
     uid: item.uid,
     time: item.time,
@@ -165,6 +181,7 @@ async function compare(
     known: known[i]?.includes(item.fingerprint) ?? false,
     excluded: isFiltered(context, item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
     coverage: covers(item.time ?? range.from),
+    isOverdue: isOverdue(item.time ?? range.from),
     withinMemory: (item.time ?? range.from) >= rememberedFrom,
   }));
 }

@@ -9,7 +9,7 @@ interface Conclusion {
 
 /** What the counts mean, and what to do; the last one sums up. Whoever shows a report shows these. */
 export function conclusionsOf(report: VerifyReport): Conclusion[] {
-  const { source, late, never_collected, not_comparable, not_shown } = report;
+  const { source, late, never_collected, overdue, not_comparable, not_shown } = report;
   const given = Object.entries(report.given_up)
     .filter(([, events]) => events > 0)
     .map(
@@ -28,8 +28,10 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
         ]
       : []),
   ].map((text): Conclusion => ({ level: 'warning', text }));
+  const behind = `${are(overdue, 'overdue')}: since the start of the source, and no poll has brought them; see why in "penstock status"`;
   const unseen = `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
-  return [...warnings, ...(not_shown > 0 ? [{ level: 'error', text: unseen } as const] : []), lastOf(report)];
+  const errors = [...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
+  return [...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
 }
 
 const are = (count: number, what: string): string => `${count} ${count === 1 ? 'is' : 'are'} ${what}`;

@@ -35,6 +35,8 @@ export interface VerifyReport {
   readonly missing: number;
   /** Outside of every collected window: a backfill collects it. */
   readonly never_collected: number;
+  /** Of these, since the start of the source and some polls ago: live collection should have brought them. */
+  readonly overdue: number;
   /** At least so many records the vendor has and did not show, however small the range that was asked for. */
   readonly not_shown: number;
   /** Too old to be compared by id; counted only. */
@@ -161,6 +163,7 @@ class Tally {
     not_comparable: 0,
   };
   readonly days = new Map<string, Record<Outcome, number>>();
+  overdue = 0;
   readonly sinks = {
     delivered: {} as Record<string, number>,
     dead_lettered: {} as Record<string, number>,
@@ -189,6 +192,7 @@ class Tally {
     this.days.set(day, counts);
     counts[outcome] += 1;
     this.totals[outcome] += 1;
+    if (outcome === 'never_collected' && record.isOverdue) this.overdue += 1;
     if (outcome !== 'collected') return;
     for (const view of views.filter((sink) => sink.takes(record.actionKey))) {
       const state = view.pending.has(record.uid) ? 'pending' : view.letters.has(record.uid) ? 'dead_lettered' : 'delivered';
@@ -232,6 +236,7 @@ function reportOf(
     at: seams.clock.now(),
     vendor: sum(tally.totals),
     ...tally.totals,
+    overdue: tally.overdue,
     not_shown: notShown,
     ...tally.sinks,
     given_up: givenUp,

@@ -168,5 +168,29 @@ it('compares without writing: what is known, missing, late, never collected or l
     [false, true, 'closed', true],
     [false, false, 'open', true],
   ]);
+  expect(found.map(({ isOverdue }) => isOverdue)).toEqual([false, false, false, false, false, false]);
   expect(await journal.ledger()).toEqual(before);
+});
+
+it('calls overdue what live collection should have brought some polls ago', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const times = [2 * hour, 30 * minute, 5 * minute].map((back) => row(`-${back}`, noon - back));
+  const api = vendor(times, { clock });
+  const { deps } = bench(clock, journal, api.open);
+  api.onRequest = () => {
+    throw refused(401);
+  };
+  await using loop = startSource(settings(), deps);
+  await expect(loop.pollOnce(never)).rejects.toThrow();
+  api.onRequest = () => undefined;
+  const found: ComparedRecord[] = [];
+
+  for await (const records of compareRange(settings(), deps, { from: noon - 3 * hour, to: noon }, never)) found.push(...records);
+
+  expect(found.map(({ coverage, isOverdue }) => [coverage, isOverdue])).toEqual([
+    ['never', false],
+    ['never', true],
+    ['never', false],
+  ]);
 });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { VerifyReport } from '../../../src/operate/report/verify.ts';
 import { conclusionsOf, verifyPage } from '../../../src/operate/report/verify-page.ts';
 
-const nothing = { late: 0, missing: 0, never_collected: 0, not_comparable: 0, not_shown: 0, excluded: 0 };
+const nothing = { late: 0, missing: 0, never_collected: 0, overdue: 0, not_comparable: 0, not_shown: 0, excluded: 0 };
 const reportOf = (counts: Partial<VerifyReport>): VerifyReport => ({
   source: 'feed',
   from: 0,
@@ -25,6 +25,11 @@ it.each([
   {
     counts: { never_collected: 6069 },
     levels: ['warning', 'plain'],
+    last: 'Of what could be compared, nothing is missing.',
+  },
+  {
+    counts: { never_collected: 6069, overdue: 3 },
+    levels: ['warning', 'error', 'plain'],
     last: 'Of what could be compared, nothing is missing.',
   },
   { counts: { not_comparable: 2 }, levels: ['warning', 'plain'], last: 'Of what could be compared, nothing is missing.' },
