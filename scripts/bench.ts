@@ -10,11 +10,12 @@ import { parseArgs, promisify } from 'node:util';
 import { build } from 'esbuild';
 import type { Measured } from './bench-measure.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
-import { measureLetters } from './bench-scale.ts';
+import { measureLetters, measureTrim } from './bench-scale.ts';
 import { heapFlag, inNewDir, isBuilt, measureManySources, measureStart } from './bench-start.ts';
 
 const [shortestSteadyS, longestSteadyS] = [5, 20];
 const longestIdleMs = 10_000;
+const trimmed = 3_000_000;
 const origin = Date.parse('2026-11-20T10:00:00.000Z');
 const root = join(import.meta.dirname, '..');
 // Inside the checkout, where a bundle finds package.json; not in dist, which every build removes.
@@ -100,9 +101,11 @@ async function benchScale(base: string): Promise<void> {
   const [sources, letters] = [Number(positionals[0] ?? 10_000), Number(positionals[1] ?? 1_000_000)];
   const { cpuS, rssMb, shutdownMs } = await measureManySources(base, sources);
   const took = await inNewDir((dir) => measureLetters(dir, letters));
+  const trim = await inNewDir((dir) => measureTrim(dir, trimmed));
+  const trimLine = Object.entries(trim).map(([what, number]) => `${what}: ${number.toFixed(1)}`);
   const lines = Object.entries(took).map(([question, ms]) => `${letters} dead letters, ${question}: ${ms.toFixed(2)} ms`);
   process.stdout.write(
-    `${machine()}\n${sources} sources: ${cpuS.toFixed(1)} s of CPU until all wait for their first poll, ${rssMb.toFixed(0)} MB, ${shutdownMs} ms to stop\n${lines.join('\n')}\n`,
+    `${machine()}\n${sources} sources: ${cpuS.toFixed(1)} s of CPU until all wait for their first poll, ${rssMb.toFixed(0)} MB, ${shutdownMs} ms to stop\n${lines.join('\n')}\na journal of ${trimmed} settled records shrinks, ${trimLine.join(', ')}\n`,
   );
 }
 

@@ -55,11 +55,14 @@ interface Keys {
 const wrongToken = { status: 401, error: 'send the token of data_dir/admin.token: Authorization: Bearer TOKEN' };
 const healthPaths = new Set(['/healthz', '/readyz']);
 
+/** Why a request is not let in, and the HTTP status that says so. */
+export interface Refusal {
+  readonly status: number;
+  readonly error: string;
+}
+
 /** Why a request is not let in, with the HTTP status that says so; undefined when it is. The page at `/` holds nothing worth a token. */
-export function refusalOf(
-  approach: Approach,
-  { token, metrics }: Keys,
-): { readonly status: number; readonly error: string } | undefined {
+export function refusalOf(approach: Approach, { token, metrics }: Keys): Refusal | undefined {
   const { headers, path, isLocal, isEncrypted } = approach;
   const foreign = foreignness(approach);
   if (foreign !== undefined) return { status: 403, error: foreign };

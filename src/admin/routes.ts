@@ -1,6 +1,8 @@
-// What the daemon answers, on the socket and over TCP.
-import type { FastifyInstance, FastifyReply } from 'fastify';
+// What the daemon answers, on the socket and over TCP. Read with the first request: a framework and its validators are a tenth of a start.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Log } from '../base/log.ts';
+import type { Refusal } from './access.ts';
 import { pageHtml, pagePolicy } from './page/index.ts';
 
 /** What the daemon can be asked for; it hands it in. Every answer is without secrets. */
@@ -24,8 +26,30 @@ export type Action =
   | { readonly kind: 'sources'; readonly name: string; readonly verb: (typeof actions.sources)[number] }
   | { readonly kind: 'sinks'; readonly name: string; readonly verb: (typeof actions.sinks)[number] };
 
+/** Answers one request. */
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** The answers to whoever `refusalFor` does not turn away, which is asked before a request is routed. */
+export async function openAnswers(
+  operations: AdminOperations,
+  log: Log,
+  refusalFor: (request: IncomingMessage) => Refusal | undefined,
+): Promise<Answer> {
+  const app = Fastify({ logger: false, bodyLimit: 16_384, routerOptions: { maxParamLength: 100 } });
+  addManners(app, log);
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    const refusal = refusalFor(raw);
+    if (refusal === undefined) return undefined;
+    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
+    return refuse(reply, refusal.status, refusal.error);
+  });
+  addRoutes(app, operations);
+  await app.ready();
+  return (request, response) => app.routing(request, response);
+}
+
 /** Everything that holds for every answer. */
-export function addManners(app: FastifyInstance, log: Log): void {
+function addManners(app: FastifyInstance, log: Log): void {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
   });
@@ -38,12 +62,12 @@ export function addManners(app: FastifyInstance, log: Log): void {
 }
 
 /** Answers with a status and its reason. */
-export function refuse(reply: FastifyReply, status: number, error: string): FastifyReply {
+function refuse(reply: FastifyReply, status: number, error: string): FastifyReply {
   return reply.code(status).send({ error });
 }
 
 /** The routes; who may take them is looked at before. */
-export function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
+function addRoutes(app: FastifyInstance, operations: AdminOperations): void {
   app.get('/healthz', () => ({ ok: true }));
   app.get('/readyz', (_request, reply) => {
     const reasons = operations.notReady();

@@ -1,11 +1,12 @@
 // Two servers answer: one on the socket in data_dir, for commands, and one over TCP, for health checks, metrics and the page of a browser.
-import Fastify, { type FastifyInstance } from 'fastify';
+import { once } from 'node:events';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
-import { isLoopback, type Listen, refusalOf } from './access.ts';
+import { isLoopback, type Listen, type Refusal, refusalOf } from './access.ts';
 import { boundConnections } from './connections.ts';
-import { type AdminOperations, addManners, addRoutes, refuse } from './routes.ts';
+import type { AdminOperations, Answer } from './routes.ts';
 import { listenOnSocket, openPlace, socketPath } from './socket.ts';
 import { leaveToken, makeToken, removeToken } from './token-file.ts';
 
@@ -49,17 +50,15 @@ export async function startAdmin(settings: AdminSettings): Promise<AdminServer> 
 async function startSocket({ dataDir, operations, seams, log }: AdminSettings): Promise<AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
   const place = starting.use(await openPlace(dataDir, seams.files));
-  const app = Fastify({ ...common, http: patience });
-  starting.defer(() => {
-    // Fastify does so only where it listened by itself.
-    app.server.closeAllConnections();
-    return app.close();
-  });
-  addManners(app, log);
-  addRoutes(app, operations);
-  await app.ready();
+  const server = bounded(
+    http().createServer(
+      patience,
+      answering(operations, log, () => undefined),
+    ),
+    starting,
+  );
   try {
-    await listenOnSocket(app.server, place, seams.files);
+    await listenOnSocket(server, place, seams.files);
   } catch (cause) {
     throw new PenstockError('PEN_OPERATION_FAILED', `cannot listen (${(cause as Error).message})`, {
       where: socketPath(dataDir),
@@ -72,16 +71,12 @@ async function startSocket({ dataDir, operations, seams, log }: AdminSettings): 
 
 /** Open are the health paths and, on this machine or over TLS, the page; all else takes the token of this start. Returns the address. */
 async function startTcp(settings: AdminSettings & { readonly listen: Listen }, open: AsyncDisposableStack): Promise<string> {
-  const { listen, tls, dataDir, seams, log } = settings;
+  const { listen, tls, dataDir, operations, seams, log } = settings;
   const token = makeToken();
-  const app = await createApp(settings);
-  open.defer(() => app.close());
-  boundConnections(app.server, mostConnections);
-  addManners(app, log);
-  guard(app, token, settings);
-  addRoutes(app, settings.operations);
-  await listenOn(app, listen);
-  const url = addressOf(app, listen, tls !== undefined);
+  const server = bounded(await createServer(settings, answering(operations, log, guard(token, settings))), open);
+  boundConnections(server, mostConnections);
+  await listenOn(server, listen);
+  const url = addressOf(server, listen, tls !== undefined);
   open.use(await leaveToken(dataDir, { token, url }, seams.files));
   if (tls === undefined && !isLoopback(listen.host)) {
     log.warn(
@@ -92,24 +87,22 @@ async function startTcp(settings: AdminSettings & { readonly listen: Listen }, o
   return url;
 }
 
-const common = {
-  logger: false,
-  bodyLimit: 16_384,
-  connectionTimeout: answerTimeoutMs,
+const patience = {
+  headersTimeout: headersTimeoutMs,
   requestTimeout: answerTimeoutMs,
   keepAliveTimeout: 5000,
-  forceCloseConnections: true,
-  routerOptions: { maxParamLength: 100 },
+  connectionsCheckingInterval: 1000,
 } as const;
 
-const patience = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 1000 } as const;
+// Imported, node:http brings an HTTP client of its own along that nobody here uses: 30 ms of a start.
+const http = (): typeof import('node:http') => process.getBuiltinModule('node:http');
 
-async function createApp({ tls, seams }: AdminSettings): Promise<FastifyInstance> {
-  if (tls === undefined) return Fastify({ ...common, http: patience });
+async function createServer({ tls, seams }: AdminSettings, listener: RequestListener): Promise<Server> {
+  if (tls === undefined) return http().createServer(patience, listener);
   try {
     const [cert, key] = await Promise.all([seams.files.readFile(tls.cert_file), seams.files.readFile(tls.key_file)]);
-    const https = { ...patience, cert, key, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
-    return Fastify({ ...common, https });
+    const secure = { ...patience, cert, key, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
+    return process.getBuiltinModule('node:https').createServer(secure, listener);
   } catch (cause) {
     throw new PenstockError('PEN_OPERATION_FAILED', `the certificate cannot be used (${(cause as Error).message})`, {
       where: 'admin.tls',
@@ -119,22 +112,51 @@ async function createApp({ tls, seams }: AdminSettings): Promise<FastifyInstance
   }
 }
 
-/** Everything that holds for every request over TCP, before it is routed. */
-function guard(app: FastifyInstance, token: string, { tls, metrics }: AdminSettings): void {
-  app.addHook('onRequest', async (request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '';
-    const isLocal = isLoopback(request.socket.localAddress ?? '');
-    const approach = { headers: request.headers, path, isLocal, isEncrypted: tls !== undefined };
-    const refusal = refusalOf(approach, { token, metrics });
-    if (refusal === undefined) return undefined;
-    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
-    return refuse(reply, refusal.status, refusal.error);
+/** A connection that is silent for long is closed; all are when the server goes. */
+function bounded(server: Server, open: AsyncDisposableStack): Server {
+  server.setTimeout(answerTimeoutMs);
+  open.defer(async () => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
   });
+  return server;
 }
 
-async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<void> {
+/** What answers is read when the first request is there. */
+function answering(
+  operations: AdminOperations,
+  log: Log,
+  refusalFor: (request: IncomingMessage) => Refusal | undefined,
+): RequestListener {
+  let answers: Promise<Answer> | undefined;
+  return (request, response) => {
+    answers ??= import('./routes.ts').then(({ openAnswers }) => openAnswers(operations, log, refusalFor));
+    answers.then(
+      (answer) => answer(request, response),
+      (error: unknown) => {
+        log.error({ err: error }, 'admin request failed');
+        response.writeHead(500).end();
+      },
+    );
+  };
+}
+
+/** What holds for every request over TCP, before it is routed. */
+function guard(token: string, { tls, metrics }: AdminSettings): (request: IncomingMessage) => Refusal | undefined {
+  return ({ headers, url, socket }) => {
+    const path = url?.split('?', 1)[0] ?? '';
+    const isLocal = isLoopback(socket.localAddress ?? '');
+    return refusalOf({ headers, path, isLocal, isEncrypted: tls !== undefined }, { token, metrics });
+  };
+}
+
+async function listenOn(server: Server, { host, port }: Listen): Promise<void> {
   try {
-    await app.listen({ host, port });
+    server.listen({ host, port });
+    await once(server, 'listening');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const what = code === 'EADDRINUSE' ? 'the address is already in use' : `cannot listen (${code ?? (cause as Error).message})`;
@@ -147,8 +169,8 @@ async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<v
 }
 
 /** The address by which this machine reaches the server. */
-function addressOf(app: FastifyInstance, { host }: Listen, isEncrypted: boolean): string {
-  const address = app.server.address();
+function addressOf(server: Server, { host }: Listen, isEncrypted: boolean): string {
+  const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `${isEncrypted ? 'https' : 'http'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;

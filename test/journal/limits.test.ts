@@ -9,6 +9,7 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { isBalanced, zeroCounts } from '../../src/journal/counts.ts';
 import { type Journal, type Lane, openJournal, type Position, type StoredRecord } from '../../src/journal/index.ts';
 import { Ballast } from '../../src/journal/sqlite/upkeep/room.ts';
+import { itInLongTests } from '../thorough.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
 import { enginesWhereThorough } from './places.ts';
 
@@ -447,4 +448,22 @@ it('trims a lane from its beginning, however the times of its pages lie', async 
   await expect.poll(() => journal.usage().pages).toBe(1);
   await journal.register([source('s')], [sink('a'), sink('late', 'oldest')]);
   expect((await journal.lanes('late'))[0]).toMatchObject({ offset: 4, pending: 2 });
+});
+
+itInLongTests('gives the disk back what delivered pages took, in one round of its upkeep', async () => {
+  const dataDir = await temporaryDirectory();
+  const path = join(dataDir, 'journal.db');
+  {
+    await using journal = await openJournal(journalOptions(dataDir, { maxBytes: 1024 * mebibyte, keepMs: 1e9 }));
+    await journal.register([source('s')], [sink('a')]);
+    for (let page = 0; page < 120; page += 1) await journal.append(commitOf('s', heavy(1024)));
+    await settleAll(journal, 'a');
+  }
+  const { size: before } = await stat(path);
+
+  await using journal = await openJournal(journalOptions(dataDir, { maxBytes: 1024 * mebibyte, keepMs: 0 }));
+  await journal.register([source('s')], [sink('a')]);
+
+  await expect.poll(async () => (await stat(path)).size).toBeLessThan(66 * mebibyte);
+  expect(before).toBeGreaterThan(90 * mebibyte);
 });

@@ -191,16 +191,18 @@ function readHeader(db: DatabaseSync, path: string): [number, number, number] {
   }
 }
 
-/** Brings a database to the newest shape, one transaction per step. */
+/** Brings a database to the newest shape, one transaction per step; an empty one in a single transaction. */
 export function migrate(db: DatabaseSync, path: string, log?: Log): void {
   const from = Number(pragma(db, 'user_version'));
-  for (const [index, sql] of migrations.entries()) {
-    if (index < from) continue;
+  const missing = migrations.map((sql, index) => ({ sql, version: index + 1 })).slice(from);
+  for (const steps of from === 0 ? [missing] : missing.map((step) => [step])) {
+    const version = steps.at(-1)?.version ?? schemaVersion;
+    const sql = steps.map((step) => step.sql).join(';');
     try {
-      inTransaction(db, () => db.exec(`${sql}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}`));
+      inTransaction(db, () => db.exec(`${sql}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`));
     } catch (error) {
       throw storageError(error, path);
     }
-    if (from > 0) log?.info({ path, version: index + 1 }, 'journal migrated');
+    if (from > 0) log?.info({ path, version }, 'journal migrated');
   }
 }

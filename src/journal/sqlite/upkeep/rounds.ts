@@ -1,6 +1,7 @@
+import { sleep } from '../../../base/clock.ts';
 import { PenstockError } from '../../../base/errors.ts';
 import type { Core } from '../core.ts';
-import { truncateWal } from '../file/database.ts';
+import { one, truncateWal } from '../file/database.ts';
 import type { SeenIndex } from '../records/seen.ts';
 import type { Ballast, Limits } from './room.ts';
 import type { Trimmer } from './trim.ts';
@@ -16,8 +17,10 @@ interface UpkeepOptions {
 
 const everyMs = 10_000;
 const expireIds = 5000;
-// Pages given back to the file system per round, so that a round stays short.
+// Pages given back to the file system in one step, so that a step stays short, and how many free ones wait for the next round's.
 const vacuumPages = 1024;
+const freePagesKept = 16_384;
+const pauseMs = 20;
 const windowsKeptMs = 400 * 86_400_000;
 // What a process that is killed has not saved of the journal's time makes what it keeps that much younger.
 const saveTimeEveryMs = 60_000;
@@ -101,7 +104,7 @@ function openRound(
       savedAt = time.now();
     });
     if (trimmed > 0) await writer.write(unusedConnectors);
-    giveBack(core);
+    await giveBack(core, isClosed);
   };
 }
 
@@ -116,9 +119,17 @@ function openUnusedConnectors({ db }: Core): () => void {
   return () => void remove.run();
 }
 
-function giveBack({ db }: Core): void {
+// A step a round, so that what is trimmed and collected at the same rate does not shrink and grow the file; more of them while much is free, with
+// pauses in which everybody else writes.
+async function giveBack({ db, clock }: Core, isClosed: () => boolean): Promise<void> {
+  const free = db.prepare('PRAGMA freelist_count');
+  const freePages = (): number => Number(one<{ freelist_count: number }>(free)?.freelist_count ?? 0);
   db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
-  truncateWal(db);
+  while (freePages() > freePagesKept && !isClosed()) {
+    await sleep(clock, pauseMs);
+    if (!isClosed()) db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
+  }
+  if (!isClosed()) truncateWal(db);
 }
 
 // Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
