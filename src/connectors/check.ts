@@ -19,6 +19,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
     ...checkDetails(spec.read, doc),
+    ...checkPending(spec.read, doc),
     ...checkReply(spec.read, doc),
     ...checkRecord(spec, doc),
   ];
@@ -41,11 +42,13 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
     ? requestParts.flatMap(([part, ...path]) => textsBelow(valueAt(read, [part, ...path]), ['read', part, ...path]))
     : [];
   const details = isHttp ? textsBelow(read.details, ['read', 'details']) : [];
+  const pending = isHttp ? textsBelow(read.pending?.url, ['read', 'pending', 'url']) : [];
   const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
   const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
   return [
     ...faultsOf(places, fromOptions, doc),
     ...faultsOf(details, [...fromOptions, ...heldNames(details, 'record')], doc),
+    ...faultsOf(pending, [...fromOptions, ...heldNames(pending, 'reply')], doc),
     ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
   ];
 }
@@ -72,7 +75,7 @@ function checkAuth(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
 
 /** A host that a record, a group or a token names could be anybody's, and the credential goes there. */
 function checkHosts(read: ReadSpec, doc: YamlText): Fault[] {
-  return [...requestParts, ['details'] as const].flatMap((part) => {
+  return [...requestParts, ['details'] as const, ['pending'] as const].flatMap((part) => {
     const url = valueAt(read, [...part, 'url']);
     const name = typeof url === 'string' ? looseHostName(url) : undefined;
     if (name === undefined) return [];
@@ -83,8 +86,8 @@ function checkHosts(read: ReadSpec, doc: YamlText): Fault[] {
   });
 }
 
-/** Names of the form `record.PATH` and `group.PATH`, of which any path may follow. */
-function heldNames(places: readonly Place[], prefix: 'record' | 'group'): string[] {
+/** Names of the form `record.PATH`, `group.PATH` and `reply.PATH`, of which any path may follow. */
+function heldNames(places: readonly Place[], prefix: 'record' | 'group' | 'reply'): string[] {
   return places
     .flatMap(([, text]) => compileTemplate(text).names)
     .filter((name) => name.startsWith(`${prefix}.`) && parsePath(name.slice(prefix.length + 1)) !== undefined);
@@ -113,6 +116,8 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
           Object.keys(read.failures ?? {}).map((path): Place => [['read', 'failures', path], path]),
           ...[
             ['records'],
+            ['pending', 'link'],
+            ...['at', 'name', 'row', 'value'].map((name) => ['columns', name]),
             ['range', 'records'],
             ...pagePaths.flatMap((name) => [
               ['page', name],
@@ -144,6 +149,20 @@ function checkDetails(read: ReadSpec, doc: YamlText): Fault[] {
     return [];
   return [
     doc.fault(['read', 'details'], 'details need one address', 'set url, or link: the path of an address in the record', 'key'),
+  ];
+}
+
+/** How to ask again, and when: the one says nothing without the other. */
+function checkPending(read: ReadSpec, doc: YamlText): Fault[] {
+  if (!('pending' in read) || read.pending === undefined) return [];
+  const meanings = [...Object.values(read.statuses ?? {}), ...Object.values(read.failures ?? {}).flatMap(Object.values)];
+  const places = (['link', 'header', 'url'] as const).filter((name) => read.pending?.[name] !== undefined);
+  const path = ['read', 'pending'];
+  return [
+    ...(meanings.includes('pending')
+      ? []
+      : [doc.fault(path, 'nothing says which answers are pending', 'add statuses: { 202: pending }, or failures', 'key')]),
+    ...(places.length > 1 ? [doc.fault(path, 'pending takes one address', `keep one of ${places.join(', ')}`, 'key')] : []),
   ];
 }
 
@@ -207,7 +226,8 @@ function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start
   if (start !== undefined && !names(request, start))
     faults.push(doc.fault([...at, 'request'], 'the request says no start of the window', fillIn(request, start), 'key'));
   const hasBody = [request.body, request.first?.body, request.later?.body].some((body) => body !== undefined);
-  if (hasBody && (request.method ?? 'GET') !== 'POST')
+  const methods = [request.method, request.first?.method, request.later?.method];
+  if (hasBody && !methods.includes('POST'))
     faults.push(doc.fault([...at, 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
   return faults;
 }

@@ -30,6 +30,7 @@ export const Variant = (description: string) =>
   Type.Optional(
     Type.Object(
       {
+        method: Type.Optional(oneOf(['GET', 'POST'], 'The method, where it differs; a GET has no body.')),
         query: Type.Optional(SweepQuery),
         body: Type.Optional(
           Type.Record(Type.String(), Type.Unknown(), { description: 'Members of the body that differ; null leaves one out.' }),
@@ -157,6 +158,7 @@ const meanings = [
   'refused',
   'rate_limit',
   'unavailable',
+  'pending',
   'page_token_refused',
   'window_too_large',
   'failed',
@@ -178,6 +180,29 @@ export const Statuses = Type.Record(Type.String({ pattern: '^[1-5][0-9][0-9]$' }
 export const Columns = Type.Record(Type.String(), Type.Array(Type.String()), {
   description: 'The names that records carry, each with other spellings of the header.',
 });
+/** `read.columns` */
+export const ColumnsSpec = Type.Union([
+  Type.Array(Type.String({ minLength: 1 }), {
+    minItems: 1,
+    uniqueItems: true,
+    description: 'The names of the values of a record, in order.',
+  }),
+  Type.Object(
+    {
+      at: PathsSpec,
+      name: Type.Optional(PathsSpec),
+      row: Type.Optional(PathsSpec),
+      value: Type.Optional(PathsSpec),
+    },
+    {
+      ...closed,
+      description:
+        'Where the reply names the values: the path of the list of columns, of the name in each, of the list of values in a record, and of the value in each.',
+    },
+  ),
+]);
+export type ColumnsSpec = Static<typeof ColumnsSpec>;
+
 const ReplySpec = Type.Object(
   {
     format: Type.Optional(oneOf(['json', 'ndjson', 'csv'], 'json by default; ndjson has a record a line, csv a row.')),
@@ -187,9 +212,22 @@ const ReplySpec = Type.Object(
   { ...closed, description: 'What kind of text a reply is.' },
 );
 
+const PendingSpec = Type.Object(
+  {
+    link: Type.Optional(PathsSpec),
+    header: Type.Optional(Type.String({ minLength: 1, description: 'The header that holds the address to ask again.' })),
+    url: Type.Optional(template('The address to ask again, such as {{ options.api_url }}/v1/jobs/{{ reply.id }}.')),
+    every: Type.Optional(duration('How long to wait before asking again, 2s by default.')),
+    at_most: Type.Optional(duration('How long to go on asking, 5m by default.')),
+  },
+  { ...closed, description: 'How to ask again where an answer means pending; the same request by default.' },
+);
+
 export const recordParts = {
   reply: Type.Optional(ReplySpec),
   records: PathsSpec,
+  columns: Type.Optional(ColumnsSpec),
+  pending: Type.Optional(PendingSpec),
   records_missing: Type.Optional(
     oneOf(
       ['error', 'empty'],

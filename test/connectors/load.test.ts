@@ -187,7 +187,7 @@ describe('a fault', () => {
       'shedule: 1m',
       [
         'connector.yaml:7:1 (read): "schedule" is missing\n  fix: add "schedule": How often to read when the source does not say. A duration such as 30s, 5m, 24h, 30d.',
-        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, reply, records, records_missing, window, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
+        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, reply, records, columns, pending, records_missing, window, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
       ],
     ],
     [
@@ -260,6 +260,23 @@ describe('a fault', () => {
       'map: { message: text',
       [
         'connector.yaml:18:1: a quote or bracket is not closed before this line\n  fix: give the lines of one block the same indentation, and close every quote, { and [',
+      ],
+    ],
+    [
+      'a way to ask again that nothing leads to',
+      '  records: items',
+      '  records: items\n  pending: { link: a, header: b }',
+      [
+        'connector.yaml:15:3 (read.pending): nothing says which answers are pending\n  fix: add statuses: { 202: pending }, or failures',
+        'connector.yaml:15:3 (read.pending): pending takes one address\n  fix: keep one of link, header',
+      ],
+    ],
+    [
+      'a column whose name is nowhere',
+      '  records: items',
+      '  records: items\n  columns: { at: "a[" }',
+      [
+        'connector.yaml:15:18 (read.columns.at): "a[" is not a path\n  fix: write a path such as actor.ip, target[0].id or target[type=User].id',
       ],
     ],
     [

@@ -224,7 +224,7 @@ it('asks for the details that the page shows', async () => {
 
   const detail = await reader.details?.ask({ uid: 'a/1' }, 'u', signal);
 
-  expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } } });
+  expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } }, bytes: 24 });
 });
 
 it('takes the service account of the page', async () => {
@@ -245,6 +245,25 @@ it('takes the service account of the page', async () => {
     ['/token', undefined],
     ['/v1/logs', 'Bearer a'],
   ]);
+});
+
+it('waits for an answer, names its values and turns the page as the page shows it', async () => {
+  const connector = vendorConnector(exampleOf('pending'));
+  const metadata = { columns: [{ name: 'id' }, { name: 'action' }] };
+  const vendor = openVendor(connector, ({ method, url }) => {
+    if (method === 'POST') return { status: 202, body: { statusUrl: '/v2/statements/h1' } };
+    if (url.search !== '') return { body: { data: [['2', 'b']] } };
+    return { body: { metadata, data: [['1', 'a']] }, headers: { link: '</v2/statements/h1?partition=1>; rel="next"' } };
+  });
+
+  const first = await pageOf(vendor);
+  const second = await pageOf(vendor, first.next);
+
+  expect([...first.records, ...second.records].map(({ value }) => value)).toEqual([
+    { id: '1', action: 'a' },
+    { id: '2', action: 'b' },
+  ]);
+  expect(vendor.waits).toEqual([2_000]);
 });
 
 it('signs the token of the page itself', async () => {

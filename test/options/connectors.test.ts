@@ -138,6 +138,27 @@ const stream: Values = {
   'read.subscription': 'penstock',
 };
 
+const sql: Values = { 'read.records': 'rows', 'read.columns.at': 'cols', 'read.columns.name': 'name' };
+const celled: Values = { ...sql, 'read.records': 'cells' };
+const waiting: Values = {
+  'read.request.url': 'https://api.example.com/wait',
+  'read.statuses': { 202: 'pending' },
+  'read.pending.every': '2s',
+};
+const linked: Values = { ...waiting, 'read.pending.link': 'self' };
+/** Of both kinds that ask an API. */
+const replies: Readonly<Record<string, Case>> = {
+  'columns.at': ['others', sql],
+  'columns.name': ['title', sql],
+  'columns.row': ['f', celled],
+  'columns.value': ['v', { ...celled, 'read.columns.row': 'f' }],
+  'pending.link': ['href', linked],
+  'pending.header': ['x-next', waiting],
+  'pending.url': ['https://api.example.com/v1/jobs/{{ reply.one }}', waiting],
+  'pending.every': ['7s', linked],
+  'pending.at_most': ['9s', waiting],
+};
+
 interface Language {
   readonly name: string;
   readonly prefix: string;
@@ -237,6 +258,8 @@ const languages: readonly Language[] = [
       'request.headers': [{ 'x-a': 'b' }],
       'request.query': [query({ order: 'asc' })],
       'request.body': [{ since: '{{ window.from }}' }, post],
+      'request.first.method': ['POST'],
+      'request.later.method': ['POST', byToken],
       'request.first.query': [{ order: 'asc' }],
       'request.first.body': [{ since: '{{ window.from }}' }, post],
       'request.later.query': [{ from: null }, byToken],
@@ -276,6 +299,8 @@ const languages: readonly Language[] = [
       'groups.request.headers': [{ 'x-a': 'b' }, grouped],
       'groups.request.query': [{ all: 'yes' }, grouped],
       'groups.request.body': [{ all: 'yes' }, { ...grouped, 'read.groups.request.method': 'POST' }],
+      'groups.request.first.method': ['POST', grouped],
+      'groups.request.later.method': ['POST', groupedByToken],
       'groups.request.first.query': [{ order: 'asc' }, grouped],
       'groups.request.first.body': [{ all: 'yes' }, { ...grouped, 'read.groups.request.method': 'POST' }],
       'groups.request.later.query': [{ n: 1 }, groupedByToken],
@@ -304,6 +329,7 @@ const languages: readonly Language[] = [
       'details.rate': ['1/20s', detailed],
       'details.timeout': ['3s', detailed],
       'details.max_bytes': ['3MB', detailed],
+      ...replies,
       failures: [{ no: { false: 'refused' } }],
       statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
@@ -321,6 +347,9 @@ const languages: readonly Language[] = [
       'request.headers': [{ 'x-a': 'b' }],
       'request.query': [{ since: '{{ window.from }}', after: '{{ page.token }}' }],
       'request.body': [{ since: '{{ window.from }}' }, post],
+      'request.first.method': ['POST'],
+      'request.later.method': ['POST'],
+      'request.now.method': ['POST'],
       'request.first.query': [{ order: 'asc' }],
       'request.first.body': [{ since: '{{ window.from }}' }, post],
       'request.later.query': [{ n: null }],
@@ -352,6 +381,8 @@ const languages: readonly Language[] = [
       'range.request.headers': [{ 'x-a': 'b' }],
       'range.request.query': [query({ order: 'asc', after: '{{ page.token }}' })],
       'range.request.body': [{ since: '{{ window.from }}' }, { 'read.range.request.method': 'POST' }],
+      'range.request.first.method': ['POST'],
+      'range.request.later.method': ['POST'],
       'range.request.first.query': [{ order: 'asc' }],
       'range.request.first.body': [{ since: '{{ window.from }}' }, { 'read.range.request.method': 'POST' }],
       'range.request.later.query': [{ from: null }],
@@ -385,6 +416,7 @@ const languages: readonly Language[] = [
       'details.rate': ['1/20s', detailed],
       'details.timeout': ['3s', detailed],
       'details.max_bytes': ['3MB', detailed],
+      ...replies,
       failures: [{ no: { false: 'refused' } }],
       statuses: [{ 403: 'empty' }, { 'read.request.url': 'https://api.example.com/refused' }],
       hints: [{ 403: 'ask the vendor for the right plan' }, { 'read.request.url': 'https://api.example.com/refused' }],
@@ -441,6 +473,10 @@ const record = {
 const reply = {
   data: [record],
   none: [],
+  rows: [['r1', '2026-11-21T09:45:00Z', 'read']],
+  cells: [{ f: ['r1', '2026-11-21T09:45:00Z', 'read'].map((v) => ({ v })) }],
+  cols: ['id', 'time', 'action'].map((name) => ({ name, title: `${name}_title` })),
+  others: ['a', 'b', 'c'].map((name) => ({ name })),
   count: 40,
   one: 1,
   next: 't1',
@@ -468,7 +504,7 @@ async function observed(flat: Values, places: Readonly<Record<string, string>>):
   const asked: string[] = [];
   const client = {
     ...recordingClient(({ url }) => ({
-      status: url.pathname === '/refused' ? 403 : 200,
+      status: { '/refused': 403, '/wait': 202 }[url.pathname] ?? 200,
       body: reply,
       headers: { 'x-next': '/v1/logs?p=4', 'x-other': '/v1/logs?p=5' },
     })),

@@ -58,7 +58,7 @@ export function compileDetails(spec: DetailsSpec): DetailsPlan {
 }
 
 /** Values of the options, and of a value by path under a name: `record.id`. */
-export function scopeWith(prefix: 'record' | 'group', held: Json, options: Scope): Scope {
+export function scopeWith(prefix: 'record' | 'group' | 'reply', held: Json, options: Scope): Scope {
   return (name) => {
     if (!name.startsWith(`${prefix}.`)) return options(name);
     const value: unknown = compilePath(name.slice(prefix.length + 1))(held);

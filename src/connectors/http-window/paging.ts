@@ -4,6 +4,7 @@ import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
+import { compileColumns } from './columns.ts';
 import { linkState, nextLink } from './links.ts';
 import { mostRecords, UnreadableRow } from './reply.ts';
 
@@ -11,12 +12,17 @@ import { mostRecords, UnreadableRow } from './reply.ts';
 export interface WholePage extends CursorPage {
   readonly records: readonly RawRecord[];
 }
-type PageContent = Pick<WholePage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'>;
+interface PageContent extends Pick<WholePage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'> {
+  /** Names of the values of records that are lists, for later pages of the walk. */
+  readonly names?: readonly string[] | undefined;
+}
 
 interface PagingContext {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly state: PageState | null;
+  /** Names of columns that a page before told. */
+  readonly names?: readonly string[] | undefined;
   /** Records asked for. */
   readonly limit: number;
   /** The reply with every mended place marked, where it had to be mended. */
@@ -29,18 +35,19 @@ interface PagingContext {
 export type Paging = (reply: unknown, context: PagingContext) => PageContent;
 
 /** Compiles `read.records` and `read.page`. */
-export function compilePaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
-  const readRecords = compileRecords(records, missing === 'empty');
+export function compilePaging(spec: HttpWindowSpec): Paging {
+  const { page } = spec;
+  const readRecords = compileRecords(spec);
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
   return (reply, context) => {
-    const { marked } = context;
-    const found = labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked));
+    const { names, found } = readRecords(reply, context);
     const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
     return {
       records: found,
+      names,
       next,
       total,
       ...(page.kind === 'none' && (found.length >= (page.size ?? Infinity) || isRound(found.length)) ? { mayBeCut: true } : {}),
@@ -50,15 +57,17 @@ export function compilePaging({ records, records_missing: missing = 'error', pag
 }
 
 /** Compiles where a log goes on behind a page, whether or not there is more now. */
-export function compileCursorPaging({ records, records_missing: missing = 'error', page }: HttpWindowSpec): Paging {
-  const readRecords = compileRecords(records, missing === 'empty', Number.POSITIVE_INFINITY);
+export function compileCursorPaging(spec: HttpWindowSpec): Paging {
+  const { page } = spec;
+  const readRecords = compileRecords(spec, Number.POSITIVE_INFINITY);
   const more = page.more === undefined ? undefined : compilePath(page.more);
   const told = compileTold(page);
   return (reply, context) => {
-    const { marked } = context;
+    const { names, found } = readRecords(reply, context);
     const cursor = told(reply, context);
     return {
-      records: labelled(readRecords(reply), marked === undefined ? undefined : readRecords(marked)),
+      records: found,
+      names,
       next: page.kind === 'token' || cursor === undefined ? tokenState(cursor) : linkState(cursor, page, context),
       more: more === undefined ? undefined : answerOf(more(reply)),
     };
@@ -77,12 +86,44 @@ export function endOf(state: PageState | null): Pick<PageContent, 'mayBeCut'> {
   return read > size && read >= 100 && isRound(read) ? { mayBeCut: true } : {};
 }
 
-function compileRecords(paths: PathsSpec, mayBeMissing: boolean, most = mostRecords): (reply: unknown) => readonly RawRecord[] {
+type ReadRecords = (
+  reply: unknown,
+  context: Pick<PagingContext, 'marked' | 'names' | 'state'>,
+) => { readonly found: readonly RawRecord[] } & Pick<PageContent, 'names'>;
+
+/** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
+function compileRecords(
+  { records, records_missing: missing = 'error', columns }: HttpWindowSpec,
+  most = mostRecords,
+): ReadRecords {
+  const listOf = compileList(records, missing === 'empty', most);
+  const naming = columns === undefined ? undefined : compileColumns(columns);
+  return (reply, { marked, names: before, state }) => {
+    const names = naming?.names(reply) ?? before;
+    const read = (from: unknown): readonly RawRecord[] => {
+      const list = listOf(from);
+      if (naming === undefined || list.length === 0) return list.map(rawRecord);
+      if (names === undefined) throw nameless(state);
+      return naming.name(list, names).map(rawRecord);
+    };
+    return { names, found: labelled(read(reply), marked === undefined ? undefined : read(marked)) };
+  };
+}
+
+// Behind the first page they are those of the page before, which a restart forgets.
+function nameless(state: PageState | null): PenstockError {
+  const code = state === null ? 'PEN_SOURCE_BAD_REPLY' : 'PEN_PAGE_TOKEN_REFUSED';
+  return new PenstockError(code, 'the reply does not name its columns', {
+    fix: 'read.columns of the connector must lead to the list of columns, or list them',
+  });
+}
+
+function compileList(paths: PathsSpec, mayBeMissing: boolean, most: number): (reply: unknown) => readonly unknown[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
     const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
-    if (found !== undefined) return withinCap(found, most).map(rawRecord);
+    if (found !== undefined) return withinCap(found, most);
     // A value of another kind at the path is never an empty list.
     if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
     const keys = isObject(reply)

@@ -7,6 +7,7 @@ import type { GroupsSpec } from '../request-section.ts';
 import { compileDetails } from './details.ts';
 import { compileParse } from './lines.ts';
 import { compilePaging, type Paging } from './paging.ts';
+import { compilePending, type Pending } from './pending.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { compileJudge, type Judge } from './verdict.ts';
 
@@ -20,6 +21,7 @@ export interface WindowPlan {
   readonly split: (raw: RawRecord) => readonly RawRecord[];
   readonly judge: Judge;
   readonly bound: BoundFormat;
+  readonly pending: Pending;
   readonly details?: ReturnType<typeof compileDetails>;
   /** The list of groups, each of which is read. */
   readonly groups?: WindowPlan;
@@ -38,6 +40,7 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
     split: compileSplit(record),
     judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time)),
     bound: compileBound(spec.window),
+    pending: compilePending(spec),
     judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),
     ...(spec.details === undefined ? {} : { details: compileDetails(spec.details) }),
     ...(spec.groups === undefined
@@ -48,7 +51,7 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
 
 /** The list of groups as a reading of its own. */
 function listOf(
-  { details: _details, groups: _groups, sweep: _sweep, ...spec }: HttpWindowSpec,
+  { details: _details, groups: _groups, sweep: _sweep, columns: _columns, ...spec }: HttpWindowSpec,
   list: GroupsSpec,
 ): HttpWindowSpec {
   return { ...spec, request: list.request, page: list.page ?? { kind: 'none' }, records: list.records };

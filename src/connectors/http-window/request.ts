@@ -26,14 +26,15 @@ export function compileRequest(
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
-  const content = (variant: Variant = {}): Content => compileContent({ query, body: request.body }, variant, numbersOf(window));
+  const content = (variant: Variant = {}): Content =>
+    compileContent({ query, body: request.body, method: request.method }, variant, numbersOf(window));
   const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
   return {
     origin: (scope) => url.origin(scope),
     make(scope, isFirst) {
-      const { parts, body } = isFirst ? first : later;
+      const { parts, body, method } = isFirst ? first : later;
       const target = url.render(scope);
       for (const [name, templates] of parts) appendQuery(target, name, templates, scope);
       const rendered = headers.flatMap(([name, template]) => {
@@ -45,7 +46,7 @@ export function compileRequest(
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       };
       return {
-        method: request.method ?? 'GET',
+        method,
         url: target,
         headers: { ...fixed, ...Object.fromEntries(rendered) },
         body: body === undefined ? undefined : JSON.stringify(body(scope)),
@@ -63,11 +64,12 @@ const accepted = {
 };
 
 interface Content {
+  readonly method: 'GET' | 'POST';
   readonly parts: readonly Part[];
   readonly body: JsonTemplate | undefined;
 }
 
-type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>>;
+type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & { readonly method?: 'GET' | 'POST' | undefined };
 
 /** What a request sends, with what differs in one kind of page; null leaves a parameter or member out. */
 function compileContent(all: Variant, variant: Variant, numbers: ReadonlySet<string>): Content {
@@ -80,8 +82,9 @@ function compileContent(all: Variant, variant: Variant, numbers: ReadonlySet<str
   const parts = Object.entries(merged('query')).map(
     ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
   );
-  const hasBody = all.body !== undefined || variant.body !== undefined;
-  return { parts, body: hasBody ? compileJson(merged('body'), numbers) : undefined };
+  const method = variant.method ?? all.method ?? 'GET';
+  const hasBody = method !== 'GET' && (all.body !== undefined || variant.body !== undefined);
+  return { parts, method, body: hasBody ? compileJson(merged('body'), numbers) : undefined };
 }
 
 /** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */

@@ -49,6 +49,9 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
       return { isReply: false, parsed, isEmpty: meaning === 'empty', meaning, status };
     if (!isReply || status === 204) return { isReply: false, parsed, isEmpty: status === 204, status };
     const holdsRecords = lists.some((list) => isFilled(list(body)));
+    // Accepted, and nothing there yet: never an empty page.
+    if (status === 202 && meaning === undefined && !holdsRecords)
+      return { isReply: false, parsed, isEmpty: false, meaning: 'unavailable', status };
     const failure = customaryFailure(body, { holdsRecords, said, records });
     return failure === undefined
       ? { isReply, parsed, isEmpty: false, status }

@@ -15,6 +15,7 @@ import { type Answered, openDetails, scopeWith } from './details.ts';
 import { Groups } from './groups.ts';
 import { linkUrl } from './links.ts';
 import { endOf, type WholePage } from './paging.ts';
+import { goneMeanwhile, notReady } from './pending.ts';
 import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
@@ -50,6 +51,8 @@ export class Walker implements AsyncDisposable {
   readonly #deps: ReaderDeps;
   readonly #secrets: readonly string[];
   readonly #isAuthOwn: boolean;
+  /** Names of columns that the last page told or was read with. */
+  #names: readonly string[] | undefined;
 
   constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps, auth?: Authenticator) {
     this.#plan = plan;
@@ -73,7 +76,7 @@ export class Walker implements AsyncDisposable {
     const limit = Math.max(1, Math.min(wanted.limit ?? Infinity, this.#plan.spec.page.size ?? wanted.limit ?? 100));
     const request = this.#request(template, wanted, limit);
     const key = `${request.url.origin} ${this.auth.fingerprint}`;
-    const { response, verdict } = await this.#exchange(request, wanted.state, key, signal);
+    const { response, verdict, asked } = await this.#answer(request, wanted.state, key, signal);
     // A page was promised: what says by its status that nothing is there takes the promise back.
     if (verdict.isEmpty && wanted.isPromised === true && response.status >= 300)
       throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
@@ -81,13 +84,16 @@ export class Walker implements AsyncDisposable {
     const reply = requireJson(verdict.parsed, response, describe(request));
     const content = this.#plan.paging(reply.value, {
       marked: reply.marked,
-      url: request.url,
+      url: asked.url,
       headers: response.headers,
       state: wanted.state,
+      names: wanted.state === null ? undefined : this.#names,
       limit,
       secrets: this.#allSecrets(),
     });
-    return { ...content, serverTime: answeredAt(response.headers) };
+    const { names, ...page } = content;
+    this.#names = names;
+    return { ...page, serverTime: answeredAt(response.headers) };
   }
 
   /** What reads a page of a window, group by group where the connector has groups. */
@@ -122,7 +128,7 @@ export class Walker implements AsyncDisposable {
     const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<Answered> => {
       const key = `${detail.url.origin} ${this.auth.fingerprint}`;
       const place = { kind: 'link', path: detail.url.pathname } as const;
-      const { response, verdict } = await this.#exchange(detail, place, key, signal, this.#plan.judgeDetail);
+      const { response, verdict } = await this.#answer(detail, place, key, signal, this.#plan.judgeDetail);
       const value = verdict.isEmpty ? undefined : requireJson(verdict.parsed, response, describe(detail)).value;
       return { value, bytes: response.body.length };
     };
@@ -159,6 +165,30 @@ export class Walker implements AsyncDisposable {
     return (name) => (Object.hasOwn(values, name) ? values[name] : options(name));
   }
 
+  /** An answer that is ready: where the vendor says that it is not, it is asked again, as the connector says. */
+  async #answer(
+    request: HttpRequest,
+    state: PageState | null,
+    key: string,
+    signal: AbortSignal,
+    judge?: Judge,
+  ): Promise<Sent & { readonly asked: HttpRequest }> {
+    const { plan, clock } = { plan: this.#plan.pending, clock: this.#deps.seams.clock };
+    const until = clock.monotonic() + plan.mostMs;
+    for (let asked = request; ; ) {
+      const sent = await this.#exchange(asked, state, key, signal, judge).catch((error: unknown) => {
+        throw asked === request ? error : goneMeanwhile(error);
+      });
+      if (sent.verdict.meaning !== 'pending') return { ...sent, asked };
+      const leftMs = until - clock.monotonic();
+      if (leftMs <= 0) throw notReady(describe(request), plan);
+      const toldMs = askedWaitMs(sent.response.headers, clock) ?? 0;
+      await sleep(clock, Math.min(leftMs, Math.max(plan.everyMs, toldMs)), signal);
+      const reply = 'value' in sent.verdict.parsed ? sent.verdict.parsed.value : undefined;
+      asked = plan.again({ request: asked, response: sent.response, reply }, this.#options, this.#allSecrets());
+    }
+  }
+
   /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
   async #exchange(
     request: HttpRequest,
@@ -171,7 +201,7 @@ export class Walker implements AsyncDisposable {
     const attempt = async (): Promise<Sent> => {
       const sent = await this.#send(request, key, signal, judge);
       const { response, verdict } = sent;
-      if (verdict.isReply || verdict.isEmpty) return sent;
+      if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
       if (isRefused && mayRenew && this.auth.renew()) {
         mayRenew = false;
@@ -203,7 +233,7 @@ export class Walker implements AsyncDisposable {
     });
     const verdict = judge(response);
     const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
-    const isGranted = verdict.isReply || verdict.isEmpty;
+    const isGranted = verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending';
     const news = budgetNews(response.headers, seams.clock, { isGranted, isRefused });
     if (news !== undefined) budget(key, news);
     return { response, verdict };
