@@ -6,7 +6,7 @@ import type { ColumnsSpec } from '../request-section.ts';
 import { UnreadableRow } from './reply.ts';
 
 /** Gives lists of values their names. */
-export interface Naming {
+interface Naming {
   /** The names that a reply tells; undefined where it tells none. */
   names(reply: unknown): readonly string[] | undefined;
   /** The rows with these names. Throws PEN_SOURCE_BAD_REPLY where no row has as many values as there are names. */
