@@ -239,6 +239,10 @@ function drawJobs(dice: Dice, { hours, sources, sinks, maxBytes }: Scenario): Jo
   return [...backfills, ...retries];
 }
 
+const earlyWires = [undefined, 'hec', 'hec_ack', 'bulk'] as const;
+const allWires = [...earlyWires, 'syslog', 'syslog_octets', 'relp', 'relp'] as const;
+const acknowledges = { hec: 'now', hec_ack: 'later', bulk: 'now', syslog: 'never', syslog_octets: 'never', relp: 'now' } as const;
+
 /** Draws what the early seeds did not know, with dice of its own. */
 function widened(scenario: Scenario): Scenario {
   const dice = diceOf(Math.imul(scenario.seed, 0x85ebca6b) ^ 0x2c1b3c6d);
@@ -246,9 +250,10 @@ function widened(scenario: Scenario): Scenario {
     const everyMs = dice.pick([undefined, 5 * minute, 15 * minute, hour, 3 * hour]);
     return everyMs === undefined ? source : { ...source, everyMs };
   });
+  const wires = scenario.seed < restingFrom ? earlyWires : allWires;
   const sinks = scenario.sinks.map((sink): SinkPlan => {
-    const wire = dice.pick([undefined, 'hec', 'hec_ack', 'bulk'] as const);
-    return wire === undefined ? sink : { ...sink, wire, acknowledges: wire === 'hec_ack' ? 'later' : 'now' };
+    const wire = dice.pick(wires);
+    return wire === undefined ? sink : { ...sink, wire, acknowledges: acknowledges[wire] };
   });
   return { ...scenario, sources, sinks, jobs: drawJobs(dice, scenario) };
 }

@@ -145,6 +145,7 @@ async function build(scenario: Scenario): Promise<World> {
       strikes: striker(plan.name),
       refuses: (uid) => bad.has(uid),
       onArrival: (copy, encoded) => witness.onArrival(plan.name, copy, encoded),
+      problem: (text) => witness.problem(`sink ${plan.name}: ${text}`),
       onChanged: (batch) => witness.problem(`sink ${plan.name}: batch ${batch} came again with other bytes`),
     });
   });

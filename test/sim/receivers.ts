@@ -36,6 +36,8 @@ export interface ReceiverParts {
   readonly onArrival: (copy: Copy, encoded: string) => void;
   /** Told of every batch that reached it whose bytes differ from those under the same id before. */
   readonly onChanged: (batch: string) => void;
+  /** Told of what breaks a protocol, in words. */
+  readonly problem: (text: string) => void;
 }
 
 export interface Receiver {

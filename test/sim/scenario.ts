@@ -28,7 +28,7 @@ export interface SinkPlan {
   readonly wire?: Wire;
 }
 
-export type Wire = 'hec' | 'hec_ack' | 'bulk';
+export type Wire = 'hec' | 'hec_ack' | 'bulk' | 'syslog' | 'syslog_octets' | 'relp';
 
 /** A record of a vendor. Times are milliseconds after the start of the run and may be negative. */
 export interface EventPlan {

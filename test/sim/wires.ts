@@ -1,5 +1,5 @@
-// Receivers at the level of bytes: Splunk's HEC with and without acknowledgements, and a bulk API. The real sink speaks with them over a
-// client of HTTP that loses, delays and cuts what travels.
+// Receivers at the level of bytes: Splunk's HEC with and without acknowledgements, a bulk API, syslog over TCP and RELP. The real sink speaks
+// with them over a client of HTTP, or sockets, that lose, delay and cut what travels.
 import { hash } from 'node:crypto';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/client.ts';
@@ -7,6 +7,8 @@ import { sinkTypes } from '../../src/sinks/index.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import type { Copy, Letter, ReceiverParts, Sender, SinkProcess } from './receivers.ts';
 import { minute, type Wire } from './scenario.ts';
+import { route, socketTable } from './sockets.ts';
+import { plainPeer, relpPeer } from './syslog-wires.ts';
 
 interface WireParts extends ReceiverParts {
   /** Notes an arrival. */
@@ -173,8 +175,73 @@ function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): 
   };
 }
 
+const syslogs: ReadonlySet<Wire> = new Set(['syslog', 'syslog_octets', 'relp']);
+
+/** The real sink for syslog over TCP or RELP; its sockets lead to the receiver. */
+function openSyslog(wire: Wire, parts: WireParts): (process: SinkProcess) => Promise<Sink> {
+  const { time, dice, strikes, keep, refuses, problem, plan } = parts;
+  const host = `${plan.name}.syslog.test`;
+  return async ({ fate, number, seams, log }) => {
+    const own = { strikes, keep, refuses, problem, process: number };
+    route(host, {
+      time,
+      dice,
+      strikes,
+      isAlive: () => !fate.dead,
+      accept: (line) =>
+        wire === 'relp' ? relpPeer(line, own) : plainPeer(wire === 'syslog' ? 'lf' : 'octet_counting', line, own),
+    });
+    const files = new Proxy(seams.files, {
+      get: (target, name, self) =>
+        name === 'readFile' ? () => Promise.resolve(socketTable()) : (Reflect.get(target, name, self) as unknown),
+    });
+    const options = {
+      address: `${wire === 'relp' ? 'relp' : 'tcp'}://${host}:514`,
+      ...(wire === 'relp' ? {} : { framing: wire === 'syslog' ? 'lf' : 'octet_counting' }),
+      rfc: 5424,
+      facility: 13,
+      app_name: 'penstock',
+      enterprise_number: 32_473,
+      bom: false,
+      max_message: '1MiB',
+      oversize: 'refuse',
+      resend_window: 20,
+    };
+    const sink = await openType('syslog', options, { fate, number, seams: { ...seams, files }, log }, parts);
+    return {
+      ...sink,
+      async send(batch, signal) {
+        await fate.step();
+        const verdicts = await sink.send(batch, signal);
+        await fate.step();
+        return verdicts;
+      },
+    };
+  };
+}
+
+async function openType(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  { number, seams, log }: SinkProcess,
+  { plan }: WireParts,
+  http?: HttpClient,
+): Promise<Sink> {
+  const type = sinkTypes[name];
+  if (type === undefined) throw new Error(`no sink ${name}`);
+  const unused: HttpClient = http ?? ({} as HttpClient);
+  const own = { name: plan.name, http: unused, seams, log, hostname: 'sim', version: '0', format: 'ocsf' as const };
+  const { pid } = process;
+  // Syslog says the number of its process: the simulated one, or a run would depend on how long the real one is.
+  Object.defineProperty(process, 'pid', { value: 1000 + number, configurable: true });
+  const opening = type.open(options, { ...own, timeoutMs: minute / 2 });
+  Object.defineProperty(process, 'pid', { value: pid, configurable: true });
+  return await opening;
+}
+
 /** Opens the real sink that speaks the protocol, for each process anew, to one receiver that outlives them. */
 export function openWire(wire: Wire, parts: WireParts): (process: SinkProcess) => Promise<Sink> {
+  if (syslogs.has(wire)) return openSyslog(wire, parts);
   const server = wire === 'bulk' ? bulk(parts) : hec(parts, wire === 'hec_ack');
   const endpoints = parts.plan.inFlight > 1 ? ['https://a.test', 'https://b.test'] : ['https://a.test'];
   const options =
@@ -189,21 +256,6 @@ export function openWire(wire: Wire, parts: WireParts): (process: SinkProcess) =
           compression: 'none',
           max_event_bytes: '5MB',
         };
-  return async (process) => {
-    const { seams, log } = process;
-    const http = clientOf(server, parts, process);
-    const type = sinkTypes[wire === 'bulk' ? 'http' : 'splunk_hec'];
-    if (type === undefined) throw new Error(`no sink for ${wire}`);
-    const context = {
-      name: parts.plan.name,
-      http,
-      seams,
-      log,
-      hostname: 'sim',
-      version: '0',
-      format: 'ocsf' as const,
-      timeoutMs: minute / 2,
-    };
-    return await type.open(options, context);
-  };
+  return (process) =>
+    openType(wire === 'bulk' ? 'http' : 'splunk_hec', options, process, parts, clientOf(server, parts, process));
 }
