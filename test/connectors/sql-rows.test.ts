@@ -147,6 +147,17 @@ describe('an answer that is not ready', () => {
     expect(await valuesOf(vendor)).toEqual([record('a')]);
   });
 
+  it('is one by its status also where nothing is wrong with the body', async () => {
+    const words = { ...sql, failures: { code: { 391908: 'window_too_large', '*': 'ok' } } };
+    const begun = { ...wait, body: { ...wait.body, code: '333334' } };
+    const vendor = openVendor(
+      vendorConnector(words),
+      (_request, n) => [begun, { body: { ...ready.body, code: '090001' } }][n] ?? {},
+    );
+
+    expect(await valuesOf(vendor)).toEqual([record('a')]);
+  });
+
   it('is not waited for beyond the time that is set, and the poll fails', async () => {
     const vendor = openVendor(vendorConnector(sql), () => wait);
 

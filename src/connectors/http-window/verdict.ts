@@ -44,7 +44,10 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
     const isReply = status >= 200 && status < 300;
     const parsed = isReply ? parse(response) : parseBody(response);
     const body = 'value' in parsed ? parsed.value : undefined;
-    const meaning = ruled(body, isReply) ?? statuses[String(status)] ?? (isReply ? undefined : rateMeaning(response));
+    const ruling = ruled(body, isReply);
+    // Nothing wrong with the body does not change what its status means.
+    const byStatus = ruling === undefined || ruling === 'ok' ? statuses[String(status)] : undefined;
+    const meaning = byStatus ?? ruling ?? (isReply ? undefined : rateMeaning(response));
     if (meaning !== undefined && meaning !== 'ok')
       return { isReply: false, parsed, isEmpty: meaning === 'empty', meaning, status };
     if (!isReply || status === 204) return { isReply: false, parsed, isEmpty: status === 204, status };
