@@ -216,13 +216,15 @@ it('cuts a huge page into commits, and only the last moves the checkpoint', asyn
   const watched = new Proxy(journal, {
     get: (target, name) =>
       name === 'append'
-        ? (commit: Parameters<typeof journal.append>[0]) => (checkpoints.push(commit.checkpoint?.name), target.append(commit))
+        ? (commit: Parameters<typeof journal.append>[0]) => (
+            checkpoints.push((commit.checkpoint?.value as { until?: number } | undefined)?.until), target.append(commit)
+          )
         : Reflect.get(target, name),
   });
   await using loop = startSource(settings(), bench(clock, watched, api.open).deps);
 
   await loop.pollOnce(never);
 
-  expect(checkpoints).toEqual(['live', undefined, undefined, 'live']);
+  expect(checkpoints).toEqual([noon - hour, noon - hour, noon - hour, noon - minute]);
   expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 11_000, new: 11_000 });
 });

@@ -89,7 +89,7 @@ it('never overlaps itself when a poll takes longer than the interval', async () 
 
 it.each([
   new PenstockError('PEN_SOURCE_BAD_REPLY', 'the vendor sent HTML'),
-  new PenstockError('PEN_HTTP_TOO_LARGE', 'the body is larger than 64 MiB'),
+  new PenstockError('PEN_HTTP_BAD_BODY', 'the body ends in the middle'),
   new TypeError('undefined is not a function'),
   new PenstockError('PEN_JOURNAL_FULL', 'no room'),
 ])('goes on after $message', async (error) => {

@@ -108,11 +108,11 @@ async function* unmetRecords(
       signal,
     )) {
       yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
-      const isLast = page.next === null && !isPart;
-      const lack = isLast ? lackOf(context, { state, read }, page, guard) : undefined;
+      if (isPart) continue;
+      const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
       if (lack !== undefined) throw new Unseen(lack.why, lack.records);
       state = page.next;
-      read += facts.length;
+      read += page.count ?? page.records.length;
     }
   } catch (error) {
     if (error instanceof Unseen || !(error instanceof PenstockError) || error.status === 429) throw error;

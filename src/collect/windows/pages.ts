@@ -55,7 +55,7 @@ export async function* pages(
     context.memory.largestReply = Math.max(context.memory.largestReply, page.count ?? page.records.length);
     const details = withoutDetails === true ? undefined : detailsOf(reader);
     let taken = 0;
-    for (const raws of partsOf(page.records, Array.isArray(page.records) ? page.records.length : recordsAtOnce)) {
+    for (const raws of partsOf(page.records, recordsAtOnce)) {
       taken += raws.length;
       const plain = await examineAll(context, raws);
       guard.refuseLoop(page, plain, { state: next, isPart: taken < page.records.length });

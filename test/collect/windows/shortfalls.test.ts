@@ -256,3 +256,26 @@ it.each([204, 500, 'html'])(
     expect(memory.records.length).toBe(7);
   },
 );
+
+it('counts a page that is examined in parts once', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const many = Array.from({ length: 12_000 }, (_none, i) => row(`r${i}`, noon - 40 * minute + i * 100));
+  const api = vendor([], { clock });
+  api.onRequest = ({ state }) => {
+    const start = state?.kind === 'token' ? Number(state.token) : 0;
+    const next = start === 0 ? ({ kind: 'token', token: '6000' } as const) : null;
+    return { records: many.slice(start, start + 6_000).map((value) => ({ value })), next, total: many.length };
+  };
+  const source = settings({ start: { at: noon - 50 * minute } }, { cap: 12_001 });
+  const { deps } = bench(clock, journal, api.open);
+  await using loop = startSource(source, deps);
+
+  await loop.pollOnce(never);
+  const [unseen, seen]: [number[], string[]] = [[], []];
+  for await (const records of compareRange(source, deps, { from: noon - hour, to: noon - minute }, never, (n) => unseen.push(n)))
+    seen.push(...records.map(({ uid }) => uid));
+
+  expect(loop.status()).toMatchObject({ records: { fetched: 12_000, new: 12_000, duplicate: 0 }, warnings: [] });
+  expect([api.requests.length, seen.length, unseen]).toEqual([4, 12_000, []]);
+});
