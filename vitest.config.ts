@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 // `npm test` runs unit, replayed and e2e; `npm run test:all` runs long too: many kills, many seeds, real receivers, copies of the code with a fault.
 const e2e = 'test/e2e/**/*.test.ts';
-const long = ['test/**/*.long.test.ts', 'test/sim/mutants.test.ts'];
+const long = ['test/**/*.long.test.ts'];
 // Properties that the long tests try with many more histories; see test/thorough.ts.
 const properties = [
   'test/journal/{model,letter-search,limits,shares}.test.ts',

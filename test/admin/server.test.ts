@@ -235,6 +235,7 @@ it('says why a certificate cannot be used', async () => {
 });
 
 interface Open {
+  readonly socket: net.Socket;
   readonly closed: Promise<unknown>;
 }
 
@@ -254,7 +255,7 @@ async function openHalf(url: string, count: number): Promise<Open[]> {
     opened.map(async (socket) => {
       await once(socket, 'connect');
       socket.write('GET /healthz HTTP/1.1\r\nHost: 127');
-      return { closed: once(socket, 'close') };
+      return { socket, closed: once(socket, 'close') };
     }),
   );
 }
@@ -292,7 +293,13 @@ it('closes the longest idle connection first, and none that is being answered', 
   await arrived.promise;
   const half = await openHalf(url, 100);
   await half[0]?.closed;
+  const last = half[99]?.socket;
+  let heard = '';
+  last?.on('data', (chunk: Buffer) => (heard += chunk.toString())).write('.0.0.1\r\nConnection: close\r\n\r\n');
+  await half[99]?.closed;
   slow.resolve();
 
+  // Those that came later are still there: the first did not merely take too long.
+  expect(heard).toContain('HTTP/1.1 200 OK');
   expect((await asked).body).toBe('{"running":true}');
 });

@@ -86,6 +86,8 @@ describe.each(linkKinds)('a link, found as %j says', (kind) => {
     ['https://api.example.com/v2/x?after=1', '/v2/x?after=1'],
     ['//api.example.com/v2/x?after=1', '/v2/x?after=1'],
     ['/v2/x?after=1', '/v2/x?after=1'],
+    // As a base address that ends in a slash makes it.
+    ['https://api.example.com//evil.example/x?after=1', '//evil.example/x?after=1'],
     ['more?after=1', '/v1/more?after=1'],
     ['../x?after=1', '/x?after=1'],
     ['?page[after]=X', '/v1/logs?page[after]=X'],
@@ -94,6 +96,7 @@ describe.each(linkKinds)('a link, found as %j says', (kind) => {
 
     expect(await walk(vendor)).toEqual([0, 1, 2]);
     expect(pathsAsked(vendor)[1]).toBe(asked);
+    expect(vendor.asked.map(({ url }) => url.origin)).toEqual(Array(3).fill('https://api.example.com'));
   });
 
   it('keeps parameters of the request that it does not name, where the connector says so', async () => {

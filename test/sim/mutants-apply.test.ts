@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { checkApplies, mutants } from './mutants.ts';
+import { mutants } from './mutants.ts';
+import { checkApplies } from './mutate.ts';
 
 it.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
   'can put the fault "%s" into the code as it is',

@@ -1,25 +1,15 @@
-// Breaks a copy of the code in ways that cost events, and shows that the simulation notices. A mutant that nothing notices is a hole in the
-// oracle; one that cannot be applied any more has to follow the code.
-import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+// Faults that cost events, each put into a copy of the code, and what notices it: a history of the simulation, or a test where no history can
+// see it. A mutant that nothing notices is a hole in the oracle or in a test; one that cannot be applied any more has to follow the code.
 
-/** One fault in the code: what stands exactly once in a file, and what comes in its place; `elsewhere` where the fault takes several files. */
-export interface Mutant {
-  readonly name: string;
-  readonly file: string;
-  readonly edits: Edits;
-  readonly elsewhere?: Readonly<Record<string, Edits>>;
-}
-
-type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
+import { mutantsOfTests } from './mutants-of-tests.ts';
+import type { Mutant } from './mutate.ts';
 
 const appendOfPage = '    await untilAnswered(() => journal.append(commit), seams, answerWithinMs);';
-export const mutants: readonly Mutant[] = [
+const mutantsOfHistories: readonly Mutant[] = [
   {
     name: 'no sync at all',
     file: 'src/journal/sqlite/file/database.ts',
+    caughtBy: 'fixed',
     edits: [
       ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = OFF'],
       ["'wal,2,2'", "'wal,0,2'"],
@@ -28,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no sync per commit',
     file: 'src/journal/sqlite/file/database.ts',
+    caughtBy: 'small',
     edits: [
       ['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL'],
       ["'wal,2,2'", "'wal,1,2'"],
@@ -36,6 +27,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cursor committed before the append',
     file: 'src/collect/admit.ts',
+    caughtBy: 'seed 1',
     edits: [
       [
         appendOfPage,
@@ -46,31 +38,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'log read on from now when its cursor is lost',
     file: 'src/collect/cursor/begin.ts',
+    caughtBy: 'seed 6',
     edits: [['live.newest === undefined ? live.start : Math.min(live.newest, live.until) - settings.window.overlapMs', 'now']],
   },
   {
     name: 'ids remembered before the append',
     file: 'src/collect/admit.ts',
+    caughtBy: 'small',
     edits: [[appendOfPage, `    await journal.append({ source: settings.name, seen: sorted.seen });\n${appendOfPage}`]],
   },
   {
     name: 'attempt of an append made anew when it is asked for again',
     file: 'src/collect/admit.ts',
+    caughtBy: 'seed 25',
     edits: [['journal.append(commit)', 'journal.append({ ...commit, attempt: uuid(seams.random) })']],
   },
   {
     name: 'attempt of a settle made anew when it is asked for again',
     file: 'src/deliver/settle.ts',
+    caughtBy: 'small',
     edits: [['this.#attempts.get(settlement) ?? uuid(', 'uuid(']],
   },
   {
     name: 'error of an append swallowed',
     file: 'src/collect/admit.ts',
+    caughtBy: 'small',
     edits: [[appendOfPage, appendOfPage.replace(';', '.catch(() => undefined);')]],
   },
   {
     name: 'error of a commit swallowed',
     file: 'src/journal/sqlite/file/writer.ts',
+    caughtBy: 'small',
     edits: [
       [
         "change.failed(full && change.urgency === 'append' ? diskFullError(path, error) : storageError(error, path));",
@@ -81,6 +79,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'offset moved before the acknowledgement',
     file: 'src/deliver/send.ts',
+    caughtBy: 'fixed',
     edits: [
       [
         '      let answer = await attempt(context, batch, endpoint, use, isProbe);',
@@ -91,16 +90,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'error of a send swallowed',
     file: 'src/deliver/exchange.ts',
+    caughtBy: 'seed 1',
     edits: [['return { all: verdictOf(error) };', "return { all: { kind: 'accept' } };"]],
   },
   {
     name: 'time-out of a send taken for an answer',
     file: 'src/deliver/exchange.ts',
+    caughtBy: 'seed 1',
     edits: [["resolve({ all: { kind: 'uncertain', reason } })", "resolve({ all: { kind: 'accept' } })"]],
   },
   {
     name: 'a retry that changes the bytes of its batch',
     file: 'src/deliver/batch.ts',
+    caughtBy: 'fixed',
     edits: [
       [
         'encoded: this.#encoded, endpoint',
@@ -111,16 +113,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'days of ids forgotten',
     file: 'src/journal/sqlite/records/seen.ts',
+    caughtBy: 'fixed',
     edits: [['const bucket = day === noTime ? today : day;', 'const bucket = day === noTime ? today : 0;']],
   },
   {
     name: 'ids in blocks never looked up',
     file: 'src/journal/sqlite/records/seen.ts',
+    caughtBy: 'seed 7',
     edits: [['const found = blocks.find(source, day, ids);', 'const found: [number, string][] = [];']],
   },
   {
     name: 'blocks of ids deleted before they are moved',
     file: 'src/journal/sqlite/records/id-blocks.ts',
+    caughtBy: 'seed 7',
     edits: [
       ['const mostHot = 500_000;', 'const mostHot = 0;'],
       [/( {4}const rows = nearlySorted)/, '    await writer.write(() => void remove.run(source, day, last));\n$1'],
@@ -129,6 +134,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'letters taken out when they are refused once more',
     file: 'src/deliver/lane.ts',
+    caughtBy: 'fixed',
     edits: [
       [
         '    sum.newLetters += letter === undefined ? 1 : 0;',
@@ -139,21 +145,25 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'error of a settle swallowed',
     file: 'src/deliver/settle.ts',
+    caughtBy: 'small',
     edits: [['      return this.#onFailed(lane, error);', '      void error;']],
   },
   {
     name: 'duplicates told by id alone',
     file: 'src/collect/admit.ts',
+    caughtBy: 'seed 1',
     edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (fingerprints.size > 0) {']],
   },
   {
     name: 'duplicates not told at all',
     file: 'src/collect/admit.ts',
+    caughtBy: 'fixed',
     edits: [['if (fingerprints.has(facts.fingerprint)) {', 'if (context.counts.fetched < 0) {']],
   },
   {
     name: 'dead letters written after the offset',
     file: 'src/journal/sqlite/delivery/offsets.ts',
+    caughtBy: 'small',
     edits: [
       [
         'for (const letter of newLetters) letters.insert(sink, source, letter, true);',
@@ -164,6 +174,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cursor in a transaction of its own',
     file: 'src/journal/sqlite/records/append.ts',
+    caughtBy: 'small',
     edits: [
       [
         '    const before = await core.writer.write(() => {',
@@ -174,6 +185,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'messages acknowledged before they are committed',
     file: 'src/collect/stream/poll.ts',
+    caughtBy: 'fixed',
     edits: [
       [
         'live = await untilCommitted(context, messages, live, hours, halt.soft);',
@@ -184,11 +196,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no overlap',
     file: 'src/collect/windows/poll.ts',
+    caughtBy: 'seed 1',
     edits: [['from: Math.max(start, Math.min(from ?? until, until - overlapOf(context))),', 'from: until,']],
   },
   {
     name: 'ages told by the wall clock',
     file: 'src/journal/sqlite/file/journal-time.ts',
+    caughtBy: 'fixed',
     edits: [
       ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
     ],
@@ -196,6 +210,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ages told by the wall clock, and a start that refuses what they leave',
     file: 'src/journal/sqlite/file/journal-time.ts',
+    caughtBy: 'fixed',
     edits: [
       ['return Math.floor(this.#startedAt + this.#clock.monotonic() - this.#monotonicAtStart);', 'return this.#clock.now();'],
     ],
@@ -217,6 +232,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a probe that asks with the refused event again',
     file: 'src/deliver/send.ts',
+    caughtBy: 'fixed',
     edits: [
       [
         "batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;",
@@ -227,11 +243,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a retry that waits for letters that are gone',
     file: 'src/journal/sqlite/delivery/replays.ts',
+    caughtBy: 'fixed',
     edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
   },
   {
     name: 'taken events of a partly refused batch are sent again',
     file: 'src/deliver/decide.ts',
+    caughtBy: 'small',
     edits: [
       ['      sorted.acknowledged.push(index);\n', '      sorted.acknowledged.push(index);\n      sorted.later.push(index);\n'],
     ],
@@ -239,6 +257,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an event is given up in an outage',
     file: 'src/deliver/narrow.ts',
+    caughtBy: 'fixed',
     edits: [
       ['  if (batch.lonelyFailures > 0 && !counts) return decision;\n', ''],
       ['batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
@@ -247,11 +266,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a flaky receiver is not told from a bad event',
     file: 'src/deliver/narrow.ts',
+    caughtBy: 'fixed',
     edits: [['isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 2;']],
   },
   {
     name: 'a page committed with the place behind the next one',
     file: 'src/collect/windows/poll.ts',
+    caughtBy: 'seed 1',
     edits: [
       [
         'const next = after(context, live, page);',
@@ -261,113 +282,5 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-export interface MutantOptions {
-  readonly only?: string | undefined;
-  readonly say: (text: string) => void;
-  readonly seeds?: string;
-  readonly hours?: number;
-  readonly atOnce?: number;
-}
-
-/** What the simulation said of a mutant. */
-export interface MutantVerdict {
-  readonly mutant: Mutant;
-  readonly caught: boolean;
-  /** The line that names the seed, and the first broken promise. */
-  readonly how: string;
-}
-
-const root = resolve(import.meta.dirname, '../..');
-
-/** Makes a copy of the code with the fault in it. */
-function infect({ file, edits, elsewhere }: Mutant): string {
-  const dir = mkdtempSync(join(tmpdir(), 'penstock-mutant-'));
-  for (const part of ['src', 'connectors', 'test/sim', 'scripts/sim.ts', 'package.json'])
-    cpSync(join(root, part), join(dir, part), { recursive: true });
-  mkdirSync(dir, { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
-  for (const [path, own] of Object.entries({ [file]: edits, ...elsewhere })) infectFile(dir, path, own);
-  return dir;
-}
-
-/** The text of a file with the fault in it; throws where what is to be replaced does not stand there exactly once. */
-function infected(text: string, file: string, edits: Edits): string {
-  let changed = text;
-  for (const [found, instead] of edits) {
-    const pattern =
-      typeof found === 'string' ? new RegExp(found.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g') : new RegExp(found.source, 'g');
-    const times = changed.match(pattern)?.length ?? 0;
-    if (times !== 1) throw new Error(`${file} holds what is to be replaced ${times} times: the mutant has to follow the code`);
-    changed = typeof found === 'string' ? changed.replace(found, () => instead) : changed.replace(found, instead);
-  }
-  return changed;
-}
-
-function infectFile(dir: string, file: string, edits: Edits): void {
-  const path = join(dir, file);
-  writeFileSync(path, infected(readFileSync(path, 'utf8'), file, edits));
-}
-
-/** Throws where the fault cannot be put into the code as it is. */
-export function checkApplies({ file, edits, elsewhere }: Mutant): void {
-  for (const [path, own] of Object.entries({ [file]: edits, ...elsewhere }))
-    infected(readFileSync(join(root, path), 'utf8'), path, own);
-}
-
-function simulate(dir: string, seeds: string, hours: number): Promise<string> {
-  const args = [
-    '--disable-warning=ExperimentalWarning',
-    'scripts/sim.ts',
-    '--seeds',
-    seeds,
-    '--hours',
-    String(hours),
-    '--no-shrink',
-    '--fixed',
-    '--small',
-    '--until-broken',
-  ];
-  return new Promise((done, failed) => {
-    const child = spawn(process.execPath, args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (data: Buffer) => (output += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
-    child.on('error', failed);
-    child.on('close', () => done(output));
-  });
-}
-
-/** Runs the simulation against one mutant. */
-export async function tryMutant(mutant: Mutant, seeds: string, hours: number): Promise<MutantVerdict> {
-  const dir = infect(mutant);
-  try {
-    const lines = (await simulate(dir, seeds, hours)).split('\n');
-    const at = lines.findIndex((line) => line.includes('BROKE'));
-    if (at >= 0) return { mutant, caught: true, how: `${lines[at]?.split(';')[0]}: ${lines[at + 1]?.trim().slice(25, 160)}` };
-    return { mutant, caught: false, how: lines.slice(-4).join(' ').slice(0, 400) };
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-/** Tries every mutant; true when all were caught. */
-export async function runMutants({ only = '', say, seeds = '1-40', hours = 6, atOnce = 3 }: MutantOptions): Promise<boolean> {
-  const waiting = mutants.filter(({ name }) => name.includes(only));
-  const verdicts: MutantVerdict[] = [];
-  const work = async (): Promise<void> => {
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const one = mutant;
-      const verdict = await tryMutant(one, seeds, hours).catch((error: unknown) => ({
-        mutant: one,
-        caught: false,
-        how: String(error),
-      }));
-      verdicts.push(verdict);
-      say(`${verdict.caught ? 'caught' : 'NOT CAUGHT'}: ${mutant.name} (${verdict.how})`);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
-  const missed = verdicts.filter(({ caught }) => !caught);
-  say(`${verdicts.length - missed.length} of ${verdicts.length} mutants caught`);
-  return missed.length === 0;
-}
+/** All of them. */
+export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfTests];

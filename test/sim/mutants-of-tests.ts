@@ -1,0 +1,545 @@
+// Faults that no history of the simulation can see, for they lie beyond what it plays, or cost time, memory or a secret instead of an event.
+import type { Mutant } from './mutate.ts';
+
+const security: readonly Mutant[] = [
+  {
+    name: 'a message is cut before secrets are taken out of it',
+    file: 'src/base/secrets.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['return tame(clip(this.scrubStart(text, most), most));', 'return tame(this.scrub(clip(text, most)));']],
+  },
+  {
+    name: 'what steers a terminal stays in messages',
+    file: 'src/base/secrets.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['return tame(clip(this.scrubStart(text, most), most));', 'return clip(this.scrubStart(text, most), most);']],
+  },
+  {
+    name: 'a secret that was cut off is not known',
+    file: 'src/base/secret-index.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['return Math.max(shortestBeginning, Math.min(Math.ceil(form.length / 4), 24));', 'return form.length;']],
+  },
+  {
+    name: 'a segment of a secret URL is no secret by itself',
+    file: 'src/base/secret-index.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['...[path, ...pieces].filter(isTelling)]', ']']],
+  },
+  {
+    name: 'a secret behind two kinds of escapes is not found',
+    file: 'src/base/secrets.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['if (layers.length >= mostLayers) break;', 'if (layers.length >= mostLayers || layer !== layers[0]) break;']],
+  },
+  {
+    name: 'a credential is not known before its request leaves',
+    file: 'src/http/credentials.ts',
+    caughtBy: 'test/http/open-http-client.test.ts',
+    edits: [
+      [
+        'for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);',
+        'for (const [name, value] of Object.entries(some)) if (isCredential(name) && more.length < 0) learn(value, secrets);',
+      ],
+    ],
+  },
+  {
+    name: 'a session token in a record is kept',
+    file: 'src/event/redact-text.ts',
+    caughtBy: 'test/event/redact.test.ts',
+    edits: [['`(?:secret|token|password|', '`(?:secret|password|']],
+  },
+  {
+    name: 'a run of backslashes is gone through from each of them',
+    file: 'src/event/redact-text.ts',
+    caughtBy: 'test/event/linear.test.ts',
+    edits: [
+      [
+        'const known = tokenPrefix.test(text) ? text.replace(prefixedToken, redacted) : text;',
+        'const known = (tokenPrefix.test(text) ? text.replace(prefixedToken, redacted) : text).replace(/(\\\\*["\'])password/g, "$1");',
+      ],
+    ],
+  },
+  {
+    name: 'JSON of any number of values is built',
+    file: 'src/base/foreign.ts',
+    caughtBy: 'test/connectors/hostile-replies.test.ts',
+    edits: [['if (text.length > most * 2 && exceeds(text, most))', 'if (text.length < 0 && exceeds(text, most))']],
+  },
+  {
+    name: 'all replies together may take any memory',
+    file: 'src/http/reply-memory.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [['return others === 0 || others + bytes <= this.bytes;', 'return others + bytes >= 0;']],
+  },
+  {
+    name: 'a decompressed reply may be of any size',
+    file: 'src/http/body.ts',
+    caughtBy: 'test/http/open-http-client.test.ts',
+    edits: [
+      ['if (chunk.length > left && !cut)', 'if (chunk.length < 0 && !cut)'],
+      ['await decoded.append(chunk.subarray(0, left));\n      if (chunk.length > left) break;', 'await decoded.append(chunk);'],
+      [
+        'Math.min(this.#maxBytes, Math.max(firstBytes, needed, this.#buffer.length * 2))',
+        'Math.max(firstBytes, needed, this.#buffer.length * 2)',
+      ],
+    ],
+  },
+  {
+    name: 'a link with two slashes names another host',
+    file: 'src/connectors/http-window/links.ts',
+    caughtBy: 'test/connectors/next-page.test.ts',
+    edits: [['const url = new URL(request.origin);', 'const url = new URL(path, request.origin);']],
+  },
+  {
+    name: 'a next page on another port gets the credential',
+    file: 'src/connectors/http-window/links.ts',
+    caughtBy: 'test/connectors/next-page.test.ts',
+    edits: [['next.origin !== url.origin && page', 'next.hostname !== url.hostname && page']],
+  },
+  {
+    name: 'a value of an option may lead the credential to another host',
+    file: 'src/connectors/origin.ts',
+    caughtBy: 'test/connectors/origin.test.ts',
+    edits: [['if (/^[a-z0-9.-]+(:\\d+)?$/i.test(value)) return value;', 'if (value !== "") return value;']],
+  },
+  {
+    name: 'a planted link in data_dir is followed',
+    file: 'src/base/own-file.ts',
+    caughtBy: 'test/base/own-file.test.ts',
+    edits: [['const safely = O_NOFOLLOW | O_NONBLOCK;', 'const safely = O_NONBLOCK;']],
+  },
+  {
+    name: 'a data_dir that every user can write is taken',
+    file: 'src/base/own-folder.ts',
+    caughtBy: 'test/base/own-folder.test.ts',
+    edits: [["if ((stat.mode & 0o002) !== 0) return 'every user';", 'if ((stat.mode & 0o002) !== 0) return undefined;']],
+  },
+  {
+    name: 'a web page of another site is answered',
+    file: 'src/admin/access.ts',
+    caughtBy: 'test/admin/server.test.ts',
+    edits: [['headers.origin !== undefined && headers.origin !== own', 'headers.origin === "null" && headers.origin !== own']],
+  },
+  {
+    name: 'connections that say nothing fill the admin port',
+    file: 'src/admin/connections.ts',
+    caughtBy: 'test/admin/server.test.ts',
+    edits: [['if (open.size <= most) return;', 'if (open.size <= most * 100) return;']],
+  },
+  {
+    name: 'a CSV file may name any number of columns',
+    file: 'src/connectors/csv-directory/header.ts',
+    caughtBy: 'test/connectors/csv-directory.test.ts',
+    edits: [['if (cells.length > mostColumns) {', 'if (cells.length < 0) {']],
+  },
+  {
+    name: 'the words of a receiver enter a dead letter as they are',
+    file: 'src/deliver/apply.ts',
+    caughtBy: 'test/sinks/echoed-secrets.test.ts',
+    edits: [['return secrets.tell(text, longestText);', 'return secrets === undefined ? text : text;']],
+  },
+  {
+    name: 'a field of a log line may be of any length',
+    file: 'src/base/log.ts',
+    caughtBy: 'test/base/log.test.ts',
+    edits: [
+      ['return harmless(clip(secrets.scrubStart(value, longestField), longestField));', 'return harmless(secrets.scrub(value));'],
+    ],
+  },
+];
+
+const sources: readonly Mutant[] = [
+  {
+    name: 'a failure in a body with status 200 counts as an empty page',
+    file: 'src/connectors/http-window/customary-failure.ts',
+    caughtBy: 'test/connectors/failures.test.ts',
+    edits: [['if (clear.has(name)) return !isNothing(value);', 'if (clear.has(name)) return false;']],
+  },
+  {
+    name: 'a number that says yes ends the walk',
+    file: 'src/connectors/http-window/paging.ts',
+    caughtBy: 'test/connectors/next-page.test.ts',
+    edits: [['return count > 0;', 'return false;']],
+  },
+  {
+    name: 'a total of the vendor ends the walk at a full page',
+    file: 'src/connectors/http-window/paging.ts',
+    caughtBy: 'test/connectors/last-page.test.ts',
+    edits: [['read >= total && count < largest', 'read >= total']],
+  },
+  {
+    name: 'a reply that may be cut off counts as whole',
+    file: 'src/collect/windows/scan.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [
+      [
+        'if (page.mayBeCut !== true || isRefuted) return undefined;',
+        'if (page.mayBeCut !== null || isRefuted) return undefined;',
+      ],
+    ],
+  },
+  {
+    name: 'the smallest window that lacks records is read for ever',
+    file: 'src/collect/windows/scan.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [['(isSmallest && !mayRescan)', '(isSmallest && false)']],
+  },
+  {
+    name: 'what a vendor never showed leaves no trace',
+    file: 'src/collect/memory/shortfalls.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [['if (touching.length === 0 && lacking === 0) return known;', 'if (touching.length === 0) return known;']],
+  },
+  {
+    name: 'equal rows of one moment are one event',
+    file: 'src/collect/examine.ts',
+    caughtBy: 'test/collect/windows/equal-rows.test.ts',
+    edits: [
+      [
+        'const occurrence = one.isNamedByContent === true ? this.#count(one) : 1;',
+        'const occurrence = this.#counts.size === -1 ? this.#count(one) : 1;',
+      ],
+    ],
+  },
+  {
+    name: 'a dead page token is sent for ever',
+    file: 'src/connectors/http-window/verdict.ts',
+    caughtBy: 'test/connectors/refusal.test.ts',
+    edits: [
+      [
+        "return at === 'cursor' ? 'PEN_PAGE_TOKEN_REFUSED' : 'PEN_WINDOW_TOO_LARGE';",
+        "return at === 'cursor' ? 'PEN_SOURCE_REFUSED' : 'PEN_WINDOW_TOO_LARGE';",
+      ],
+    ],
+  },
+  {
+    name: 'a date as the end of a rate limit silences a source for hours',
+    file: 'src/connectors/http-window/budget-news.ts',
+    caughtBy: 'test/connectors/budget.test.ts',
+    edits: [['isUsedUp ? told : Math.min(told, longestMs)', 'told']],
+  },
+  {
+    name: 'Retry-After is beaten by other news of the budget',
+    file: 'src/connectors/http-window/budget-news.ts',
+    caughtBy: 'test/connectors/budget.test.ts',
+    edits: [
+      [
+        'if (asked !== undefined) return { pauseMs: asked };',
+        'if (asked !== undefined && resetOf(headers, clock) === undefined) return { pauseMs: asked };',
+      ],
+    ],
+  },
+  {
+    name: 'a 403 for the rate holds the source',
+    file: 'src/connectors/http-window/verdict.ts',
+    caughtBy: 'test/connectors/refusal.test.ts',
+    edits: [['isPassing(status) || (status === 403 && retryAfterMs !== undefined)', 'isPassing(status)']],
+  },
+  {
+    name: 'requests wait by the wall clock',
+    file: 'src/collect/budgets.ts',
+    caughtBy: 'test/collect/budgets.test.ts',
+    edits: [
+      [/const now = this\.#clock\.monotonic\(\);\n {4}this\.#granted/, 'const now = this.#clock.now();\n    this.#granted'],
+      ['this.#granted.push(this.#clock.monotonic());', 'this.#granted.push(this.#clock.now());'],
+    ],
+  },
+  {
+    name: 'a key in the query is missing on the next page',
+    file: 'src/connectors/http-window/links.ts',
+    caughtBy: 'test/connectors/next-page.test.ts',
+    edits: [['if (!names.has(nameOf(pair))) url.search', 'if (names.has(nameOf(pair))) url.search']],
+  },
+  {
+    name: 'a parameter is taken out of a link for its name',
+    file: 'src/connectors/http-window/links.ts',
+    caughtBy: 'test/connectors/next-page.test.ts',
+    edits: [
+      [
+        '(pair) => !hidden.has(valueOf(pair))',
+        '(pair) => !/signature|token|key/i.test(nameOf(pair)) && !hidden.has(valueOf(pair))',
+      ],
+    ],
+  },
+  {
+    name: 'one raw control character makes a page unreadable',
+    file: 'src/connectors/http-window/reply.ts',
+    caughtBy: 'test/connectors/mended-json.test.ts',
+    edits: [['    return tryMended(text);', '    return undefined;']],
+  },
+  {
+    name: 'a Date that stands still is a clock',
+    file: 'src/collect/memory/vendor-clock.ts',
+    caughtBy: 'test/collect/windows/vendor-clock.test.ts',
+    edits: [
+      [
+        'const isFrozen = time <= lastTime && at - lastAt > standStillMs;',
+        'const isFrozen = time < lastTime && at - lastAt > standStillMs;',
+      ],
+    ],
+  },
+  {
+    name: 'an answered first page ends the failures of the pages behind it',
+    file: 'src/collect/health.ts',
+    caughtBy: 'test/collect/windows/failing-page.test.ts',
+    edits: [['    this.#answered = true;\n', '    this.#answered = true;\n    this.#failures = 0;\n']],
+  },
+  {
+    name: 'microseconds are no time',
+    file: 'src/event/time.ts',
+    caughtBy: 'test/event/time.test.ts',
+    edits: [['while (ms >= secondsBelow * thousand && ms < beyondNanoseconds) ms /= thousand;', '']],
+  },
+  {
+    name: 'one bad row takes those behind it along',
+    file: 'src/connectors/csv-directory/bad-row.ts',
+    caughtBy: 'test/connectors/csv-oddities.test.ts',
+    edits: [['if (fieldsIn(line, delimiter) === fields) return', 'if (fieldsIn(line, delimiter) < 0) return']],
+  },
+  {
+    name: 'equal rows of a file are counted anew where its table grows',
+    file: 'src/connectors/csv-directory/occurrences.ts',
+    caughtBy: 'test/connectors/csv-directory.test.ts',
+    edits: [['if (count !== 0) this.#put(', 'if (count > 1) this.#put(']],
+  },
+];
+
+const sinks: readonly Mutant[] = [
+  {
+    name: 'a connection that ends cleanly repeats what it took',
+    file: 'src/sinks/syslog/stream.ts',
+    caughtBy: 'test/sinks/syslog-stream.test.ts',
+    edits: [
+      ["if (ending.clean) return { kind: 'sent' };", "if (ending.clean) return { kind: 'uncertain', reason: ending.reason };"],
+    ],
+  },
+  {
+    name: 'a batch that times out again and again stays as it is',
+    file: 'src/deliver/narrow.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['return { ...decision, again: cut(batch.size) };', 'return decision;']],
+  },
+  {
+    name: 'a limit that was learnt is forgotten with the next batch',
+    file: 'src/deliver/size-limits.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [
+      [
+        'const isFull = events * 2 > limit.most.events || bytes * 2 > limit.most.bytes;',
+        'const isFull = true;\n    limit.most = unlimited;',
+      ],
+    ],
+  },
+  {
+    name: 'an index that does not exist is the fault of each event',
+    file: 'src/sinks/splunk-hec/answer.ts',
+    caughtBy: 'test/conformance/hec-answers.test.ts',
+    edits: [['  7: hold(indexFix),', '  7: badEvent,']],
+  },
+  {
+    name: 'a sink that never took anything fills the dead letters first',
+    file: 'src/deliver/refusal-rate.ts',
+    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    edits: [['const fewestAtFirst = 3;', 'const fewestAtFirst = 20;']],
+  },
+  {
+    name: 'one event of twenty is refused, and the sink holds',
+    file: 'src/deliver/refusal-rate.ts',
+    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    edits: [
+      [
+        'return count >= fewest && count > (this.#recent.length + 1) * above;',
+        'return count > (this.#recent.length + 1) * above;',
+      ],
+    ],
+  },
+  {
+    name: 'the frame that breaks a RELP session is not told',
+    file: 'src/sinks/syslog/relp.ts',
+    caughtBy: 'test/sinks/too-large-message.test.ts',
+    edits: [
+      [
+        'const suspect = unanswered.length === 1 ? unanswered[0] : undefined;',
+        'const suspect = unanswered.length === -1 ? unanswered[0] : undefined;',
+      ],
+    ],
+  },
+  {
+    name: 'datagrams that nobody takes count as sent',
+    file: 'src/sinks/syslog/udp.ts',
+    caughtBy: 'test/sinks/syslog-udp.test.ts',
+    edits: [["return verdict.kind === 'sent' ? { kind: 'uncertain', reason, blameless: true } : verdict;", 'return verdict;']],
+  },
+  {
+    name: 'an IPv6 address goes to a proxy without brackets',
+    file: 'src/http/connect.ts',
+    caughtBy: 'test/http/tls.test.ts',
+    edits: [
+      [
+        'isIPv6(target.hostname) ? `[${target.hostname}]` : target.hostname',
+        'isIPv6(target.hostname) ? `${target.hostname}` : target.hostname',
+      ],
+    ],
+  },
+  {
+    name: 'Retry-After of a 502 is not heard',
+    file: 'src/sinks/exchange.ts',
+    caughtBy: 'test/sinks/pauses.test.ts',
+    edits: [
+      [
+        "if ((verdict.kind === 'uncertain' || verdict.kind === 'hold') && waitMs > 0)",
+        "if (verdict.kind === 'hold' && waitMs > 0)",
+      ],
+    ],
+  },
+  {
+    name: 'a dead letter of a bulk keeps the words around its cause',
+    file: 'src/sinks/http/presets/bulk.ts',
+    caughtBy: 'test/conformance/http.test.ts',
+    edits: [['depth < deepestCause && isObject', 'depth < 0 && isObject']],
+  },
+  {
+    name: 'a missing index is the fault of each event of a bulk',
+    file: 'src/sinks/exchange.ts',
+    caughtBy: 'test/sinks/first-holds.test.ts',
+    edits: [['return destination.test(words) && !content.test(words);', 'return false;']],
+  },
+  {
+    name: 'no acknowledgement in time counts as one',
+    file: 'src/sinks/splunk-hec/acknowledge.ts',
+    caughtBy: 'test/conformance/hec-acknowledgement.test.ts',
+    edits: [
+      [
+        'for (const ackId of expired) settle(channel, ackId, { all: verdict });',
+        "for (const ackId of expired) settle(channel, ackId, { all: { kind: 'accept' } });",
+      ],
+    ],
+  },
+  {
+    name: 'a receiver that never acknowledges gets every batch for ever',
+    file: 'src/deliver/send.ts',
+    caughtBy: 'test/deliver/acknowledgements.test.ts',
+    edits: [['const mostDoubts = 3;', 'const mostDoubts = 3000;']],
+  },
+];
+
+const operators: readonly Mutant[] = [
+  {
+    name: 'nothing is missing, says verify, though much was never compared',
+    file: 'src/operate/report/verify-page.ts',
+    caughtBy: 'test/operate/report/verify-page.test.ts',
+    edits: [['if (never_collected + not_comparable + not_shown > 0)', 'if (never_collected + not_comparable + not_shown < 0)']],
+  },
+  {
+    name: 'a range from its end to its beginning collects nothing, and says done',
+    file: 'src/cli/arguments.ts',
+    caughtBy: 'test/cli/ranges.test.ts',
+    edits: [
+      ["  throw new PenstockError('PEN_USAGE', `--from ", "  if (from === to) throw new PenstockError('PEN_USAGE', `--from "],
+    ],
+  },
+];
+
+const hotPath: readonly Mutant[] = [
+  {
+    name: 'ids of a day are lost where its table grows',
+    file: 'src/journal/sqlite/records/id-table.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['    rows.set(this.#rows);\n', '']],
+  },
+  {
+    name: 'two ids that begin alike are one',
+    file: 'src/journal/sqlite/records/id-table.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['if (this.#isSame(start, words, at, idWords)) found', 'if (this.#isSame(start, words, at, idWords - 1)) found']],
+  },
+  {
+    name: 'ids of blocks that were undone or deleted are still known',
+    file: 'src/journal/sqlite/records/id-blocks.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['if (known.blocks !== stored) {', 'if (known.blocks < stored) {']],
+  },
+  {
+    name: 'a damaged block of ids is trusted',
+    file: 'src/journal/sqlite/records/id-blocks.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['if (!isWhole(block)) throw damagedBlock(block, path);', 'if (block.count < 0) throw damagedBlock(block, path);']],
+  },
+  {
+    name: 'ids that are moved stay where their day was given up',
+    file: 'src/journal/sqlite/records/id-blocks.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['if (one(stands, block) === undefined) return false;', 'if (one(stands, block) === null) return false;']],
+  },
+];
+
+const replicas: readonly Mutant[] = [
+  {
+    name: 'a replica writes after another took its source over',
+    file: 'src/journal/postgres/core.ts',
+    caughtBy: 'test/journal/ownership.test.ts',
+    needs: 'postgres',
+    edits: [
+      [
+        ' AND u.owner = ${values.add(source.owner)} AND u.epoch = ${values.add(source.epoch)} FOR SHARE OF u)`;',
+        ' FOR SHARE OF u)`;',
+      ],
+    ],
+  },
+  {
+    name: 'a commit whose answer was lost is stored twice in PostgreSQL',
+    file: 'src/journal/postgres/append.ts',
+    caughtBy: 'test/journal/contract.test.ts',
+    needs: 'postgres',
+    edits: [[' AND NOT ${attemptId} = ANY(c.attempts) RETURNING c.source)`', ' RETURNING c.source)`']],
+  },
+  {
+    name: 'a settle whose answer was lost counts twice in PostgreSQL',
+    file: 'src/journal/postgres/offsets.ts',
+    caughtBy: 'test/journal/contract.test.ts',
+    needs: 'postgres',
+    edits: [['  if (done) return false;\n', '']],
+  },
+  {
+    name: 'a commit goes on behind records that a fail-over lost',
+    file: 'src/journal/postgres/append.ts',
+    caughtBy: 'test/journal/ownership.test.ts',
+    needs: 'postgres',
+    edits: [["\n    AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`", ' FOR UPDATE OF l)`']],
+  },
+  {
+    name: 'a commit is asked again under an ownership that came later',
+    file: 'src/journal/postgres/append.ts',
+    caughtBy: 'test/journal/ownership.test.ts',
+    needs: 'postgres',
+    edits: [['const isOurs = isSameOwnership(first, source);', 'const isOurs = true;']],
+  },
+  {
+    name: 'an answer after the lease gives a source back',
+    file: 'src/journal/postgres/membership.ts',
+    caughtBy: 'test/journal/membership.test.ts',
+    edits: [['      if (!wasValid) return;\n', '']],
+  },
+  {
+    name: 'a sink goes on with a source that another process owns',
+    file: 'src/deliver/send.ts',
+    caughtBy: 'test/deliver/ownership.test.ts',
+    edits: [['for (const lane of lanes) if (!isOurs(context, lane)) return false;', '']],
+  },
+  {
+    name: 'a source is given back while it is being delivered',
+    file: 'src/journal/postgres/membership.ts',
+    caughtBy: 'test/journal/ownership.test.ts',
+    needs: 'postgres',
+    edits: [
+      [
+        "for (const unit of going) this.#leaving.set(unit, 'ending');",
+        "for (const unit of going) this.#leaving.set(unit, 'ended');",
+      ],
+    ],
+  },
+];
+
+/** The faults, and which test file notices each. */
+export const mutantsOfTests: readonly Mutant[] = [...security, ...sources, ...sinks, ...operators, ...hotPath, ...replicas];
