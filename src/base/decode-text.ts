@@ -95,11 +95,12 @@ function readEntity(found: string, put: Put): void {
 }
 
 /** `109, 97, 114` or `6d:61:72`: bytes as programs print them. */
+const listOf = (byte: string, between: string): RegExp => new RegExp(`\\b${byte}(?:${between}${byte}\\b){7,}`, 'gi');
+
 function readList(found: string, radix: 10 | 16, put: Put): void {
   const all = [...found.matchAll(/[0-9a-f]+(?!x)/gi)];
-  const bytes = all.map(([digits]) => Number.parseInt(digits, radix));
-  if (bytes.some((byte) => byte > 255)) asItIs(found, put);
-  else readBytes(Buffer.from(bytes), (byte) => all[byte]?.index ?? found.length, put);
+  const bytes = Buffer.from(all.map(([digits]) => Number.parseInt(digits, radix)));
+  readBytes(bytes, (byte) => all[byte]?.index ?? found.length, put);
 }
 
 function readWord(found: string, encoding: 'hex' | 'base64', placeOf: (byte: number) => number, put: Put): void {
@@ -129,13 +130,13 @@ export const writings: readonly Writing[] = [
   { pattern: /=\r?\n/g, read: () => undefined, joins: true },
   // Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word.
   { pattern: between, read: () => undefined, joins: true },
-  { pattern: /\b(?:[0-9a-f]{2}){8,}\b/gi, read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put) },
+  { pattern: /\b(?:[0-9a-f]{2}){8,}/gi, read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put) },
   {
     pattern: /[\w+/-]{16,}={0,2}/g,
     read: (found, put) => readWord(found, 'base64', (byte) => Math.ceil((byte * 4) / 3), put),
   },
-  { pattern: /\b\d{1,3}(?:[\s,]+\d{1,3}){7,}\b/g, read: (found, put) => readList(found, 10, put) },
-  { pattern: /\b(?:0x)?[0-9a-f]{2}(?:[\s:,-]+(?:0x)?[0-9a-f]{2}){7,}\b/gi, read: (found, put) => readList(found, 16, put) },
+  { pattern: listOf('(?:1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])', '[\\s,]+'), read: (found, put) => readList(found, 10, put) },
+  { pattern: listOf('(?:0x)?[0-9a-f]{2}', '[\\s:,-]+'), read: (found, put) => readList(found, 16, put) },
 ];
 
 /** The text with one way of writing undone; undefined when nothing of it is written so. */

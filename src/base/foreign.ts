@@ -54,6 +54,13 @@ export function clip(text: string, most: number = longestMessage): string {
   return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? most - 2 : most - 1)}…`;
 }
 
+const longestName = 60;
+
+/** A short text as it is, of a longer one only how long it is: what is cut before secrets are taken out of it may show half of one. */
+export function shortened(text: string, what: string): string {
+  return text.length <= longestName ? text : `${what} of ${text.length} characters`;
+}
+
 // oxlint-disable-next-line no-control-regex
 const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]|\p{Cf}|\p{Cs}/gu;
 

@@ -38,9 +38,9 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       const tenant = tenantOf?.(value) ?? configuredTenant;
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = withPart(raw.id ?? withOccurrence(name.text, raw.occurrence), raw.part);
-      const action = actionOf(value);
       const time = timeOf(value)?.ms;
       const { fingerprint, record } = take(value, scrub);
+      const action = record === value ? actionOf(value) : cleanName(actionOf(value), scrub);
       return {
         uid: uidOf(table, tenant, native),
         // Hashed only when asked for: hardly a record needs it.
@@ -59,6 +59,11 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       };
     },
   };
+}
+
+/** The name of an action is kept and shown beside its record, from which secrets were taken. */
+function cleanName(name: string | undefined, scrub: (text: string) => string = String): string | undefined {
+  return name === undefined ? undefined : scrub(name);
 }
 
 function examineText(

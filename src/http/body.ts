@@ -1,6 +1,7 @@
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { PenstockError } from '../base/errors.ts';
+import { shortened } from '../base/foreign.ts';
 import type { HttpRequest } from './client.ts';
 import type { Share } from './reply-memory.ts';
 
@@ -108,7 +109,7 @@ async function decodeOne(
   if (decoder === undefined)
     throw new PenstockError(
       'PEN_HTTP_BAD_BODY',
-      `the answer is encoded as "${encoding.slice(0, 40)}", which Penstock does not read`,
+      `the answer is encoded as "${shortened(encoding, 'a name')}", which Penstock does not read`,
     );
   const decoded = new Body(maxBytes, share, body.length);
   const stream = decoder(body, cut);

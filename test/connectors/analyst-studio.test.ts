@@ -211,7 +211,8 @@ describe('a refusal', () => {
     [{ errors: [{ ID: 1, message: 'one' }, { message: 'two' }] }, 'one; two'],
     [{ error: 'invalid_request', error_description: 'bad scope' }, 'bad scope'],
     [{ message: 'token very-secret is wrong' }, 'token [REDACTED] is wrong'],
-    [{ message: 'x'.repeat(5000) }, `${'x'.repeat(300)}...`],
+    [{ message: 'x'.repeat(5000) }, 'a text of 5000 characters'],
+    [{ message: 'ten chars '.repeat(500) }, `${'ten chars '.repeat(30).trim()}...`],
     [{ message: 'two\r\nlines\u0000\u202e' }, 'two lines'],
   ])("quotes the vendor's words %j", async (body, words) => {
     await using opened = await openSource('analyst-studio', options);

@@ -145,6 +145,32 @@ describe.each(linkKinds)('a link, found as %j says', (kind) => {
     },
   );
 
+  it('is stored without a secret in its path, and asked with it', async () => {
+    const read = {
+      ...kind,
+      'request.url': 'https://api.example.com/keys/{{ options.token }}/logs',
+      'request.query': { from: since },
+    };
+    const token = 's3cret/of the vendor';
+    const path = `/keys/${encodeURIComponent(token)}/logs`;
+    const vendor = openVendor(
+      vendorConnector(read),
+      (_request, count) => {
+        const next = count < 2 ? `${path}?after=${count}` : undefined;
+        const body = { data: [{ id: count }], links: { next } };
+        if (next === undefined) return { body };
+        return { body, headers: { link: `<${next}>; rel="next"`, 'x-next': next, 'x-links': `<${next}>; rel=next` } };
+      },
+      { token },
+    );
+
+    const { next } = await pageOf(vendor);
+    await walk(vendor);
+
+    expect(JSON.stringify(next)).not.toContain('s3cret');
+    expect(vendor.asked.map(({ url }) => url.pathname)).toEqual(Array(vendor.asked.length).fill(path));
+  });
+
   it('to another host never takes a secret along', async () => {
     const query = { from: since, key: '{{ options.token }}' };
     const vendor = linking({ ...kind, 'request.query': query, 'page.link_host': 'ignored' }, () => 'https://evil.example/x');
@@ -153,6 +179,21 @@ describe.each(linkKinds)('a link, found as %j says', (kind) => {
 
     expect(vendor.asked.filter(({ url }) => url.origin !== 'https://api.example.com')).toEqual([]);
   });
+});
+
+it('stores no secret that stands in a page token, and sends the token as it came', async () => {
+  const secret = 's3cret/of the vendor';
+  const vendor = openVendor(
+    vendorConnector(token),
+    (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}:${secret}:end` } : {}) } }),
+    { token: secret },
+  );
+
+  const { next } = await pageOf(vendor);
+  await walk(vendor);
+
+  expect(JSON.stringify(next)).not.toContain('s3cret');
+  expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1:${secret}:end`);
 });
 
 it.each(['X-Next-Token', 'link', 'x-amz-next'])('finds a token in the header %s', async (header) => {

@@ -1,6 +1,7 @@
 import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/base/json.ts';
+import { createSecrets } from '../../src/base/secrets.ts';
 import type { RawRecord } from '../../src/connectors/connector.ts';
 import type { RecordSpec } from '../../src/connectors/connector-schema.ts';
 import { compileRecordRules, splitAll } from '../../src/connectors/record-rules.ts';
@@ -31,6 +32,17 @@ describe('a record', () => {
       record: { id: 'a1', what: 'Policy Updated', token: '[REDACTED]' },
     });
     expect(facts.unreadable).toBeUndefined();
+  });
+
+  it('names no known secret as its action', () => {
+    const secrets = createSecrets();
+    secrets.add('planted-secret-1');
+    const value = { id: 'a1', at: '2026-11-20T10:00:00Z', what: 'made planted-secret-1 for dana' };
+
+    const { action, actionKey, record } = rules.examine({ value }, 'o', secrets.scrubValues);
+
+    const clean = 'made [REDACTED] for dana';
+    expect([action, actionKey, record]).toEqual([clean, 'made_redacted_for_dana', { ...value, what: clean }]);
   });
 
   it.each(['id', 'text', 'other'])('is told apart from others even where %s is nested thousands deep', (name) => {

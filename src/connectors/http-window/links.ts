@@ -50,7 +50,7 @@ export function linkState(target: string, page: PageSpec, { url, secrets }: Plac
     page.link_query === 'kept' ? pairsOf(url).filter((pair) => !own.some((other) => nameOf(other) === nameOf(pair))) : [];
   const hidden = new Set([...secrets, ...secretPairs(url, secrets).map(valueOf)]);
   const pairs = [...kept, ...own].filter((pair) => !hidden.has(valueOf(pair)) && !holdsOne(valueOf(pair), secrets));
-  return { kind: 'link', path: `${next.pathname}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}` };
+  return { kind: 'link', path: `${withoutSecrets(next.pathname, secrets)}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}` };
 }
 
 /** The address of a stored link at the origin of a request; parameters of the request that hold a secret come back. */
@@ -58,12 +58,36 @@ export function linkUrl(path: string, request: URL, secrets: readonly string[]):
   // Never resolved as a link: a path that begins with two slashes would name a host.
   const url = new URL(request.origin);
   const [place = '/', ...query] = path.split('?');
-  url.pathname = place;
+  url.pathname = withSecrets(place, secrets);
   url.search = query.join('?');
   const names = new Set(pairsOf(url).map(nameOf));
   for (const pair of secretPairs(request, secrets))
     if (!names.has(nameOf(pair))) url.search += `${url.search === '' ? '' : '&'}${pair}`;
   return url;
+}
+
+/** In a URL it would be escaped. */
+const placeOf = (index: number, isEncoded: boolean): string => `{secret ${index}${isEncoded ? ' encoded' : ''}}`;
+
+/** A place that the vendor gave us, as it may be stored: with the number of each secret in it, for what it is when it is asked for. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const [index, secret] of secrets.entries()) {
+    if (secret.length < shortestHidden) continue;
+    clean = clean
+      .replaceAll(secret, () => placeOf(index, false))
+      .replaceAll(encodeURIComponent(secret.toWellFormed()), () => placeOf(index, true));
+  }
+  return clean;
+}
+
+/** The same place with the secrets of now. */
+export function withSecrets(text: string, secrets: readonly string[]): string {
+  return text.replaceAll(/\{secret (\d+)( encoded)?\}/g, (found, index: string, isEncoded?: string) => {
+    const secret = secrets[Number(index)];
+    if (secret === undefined) return found;
+    return isEncoded === undefined ? secret : encodeURIComponent(secret.toWellFormed());
+  });
 }
 
 /** Parameters as they are written: vendors sign what they wrote. */
@@ -83,8 +107,10 @@ function valueOf(pair: string): string {
 }
 
 /** Beside other text too; a short secret is found in many texts by chance. */
+const shortestHidden = 8;
+
 function holdsOne(value: string, secrets: readonly string[]): boolean {
-  return secrets.some((secret) => secret.length >= 8 && value.includes(secret));
+  return secrets.some((secret) => secret.length >= shortestHidden && value.includes(secret));
 }
 
 function secretPairs(request: URL, secrets: readonly string[]): string[] {

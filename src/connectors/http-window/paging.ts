@@ -1,11 +1,11 @@
 import { PenstockError } from '../../base/errors.ts';
-import { clip } from '../../base/foreign.ts';
+import { shortened } from '../../base/foreign.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
-import { linkState, nextLink } from './links.ts';
+import { linkState, nextLink, withoutSecrets } from './links.ts';
 import { mostRecords, UnreadableRow } from './reply.ts';
 
 /** A page with its records as the vendor sent them, not cut into events. */
@@ -68,7 +68,7 @@ export function compileCursorPaging(spec: HttpWindowSpec): Paging {
     return {
       records: found,
       names,
-      next: page.kind === 'token' || cursor === undefined ? tokenState(cursor) : linkState(cursor, page, context),
+      next: page.kind === 'token' || cursor === undefined ? tokenState(cursor, context) : linkState(cursor, page, context),
       more: more === undefined ? undefined : answerOf(more(reply)),
     };
   };
@@ -129,7 +129,7 @@ function compileList(paths: PathsSpec, mayBeMissing: boolean, most: number): (re
     const keys = isObject(reply)
       ? Object.keys(reply)
           .slice(0, 8)
-          .map((key) => clip(key, 60))
+          .map((key) => shortened(key, 'a name'))
           .join(', ')
       : Array.isArray(reply)
         ? 'a list'
@@ -185,7 +185,7 @@ function compileNext(page: HttpWindowSpec['page']): Follow {
   if (page.kind === 'offset') return (reply, context) => (hasMore(reply) ? nextOffset(context) : null);
   if (page.kind === 'page_number') return (reply, context) => (hasMore(reply) ? nextNumber(context, page.first ?? 1) : null);
   const told = compileTold(page);
-  if (page.kind === 'token') return (reply, context) => tokenState(hasMore(reply) ? told(reply, context) : undefined);
+  if (page.kind === 'token') return (reply, context) => tokenState(hasMore(reply) ? told(reply, context) : undefined, context);
   return (reply, context) => {
     const target = told(reply, context);
     return target === undefined ? null : linkState(target, page, context);
@@ -214,7 +214,7 @@ function answerOf(value: unknown): boolean | undefined {
   if (typeof count === 'number' && Number.isInteger(count) && count >= 0) return count > 0;
   throw new PenstockError(
     'PEN_SOURCE_BAD_REPLY',
-    `the reply does not say whether there is another page: ${JSON.stringify(value).slice(0, 40)}`,
+    `the reply does not say whether there is another page: ${shortened(JSON.stringify(value), 'a value')}`,
     {
       fix: 'read.page.more of the connector must lead to true or false, yes or no, or a number of pages or records left',
     },
@@ -256,8 +256,8 @@ function textOf(value: unknown): string | undefined {
 /** Stands in a URL and in the journal; servers take 8 kB of a URL. */
 const longestToken = 32_768;
 
-function tokenState(token: string | undefined): PageState | null {
+function tokenState(token: string | undefined, { secrets }: Pick<PagingContext, 'secrets'>): PageState | null {
   if (token !== undefined && token.length > longestToken)
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `the page token has ${token.length} characters, more than ${longestToken}`);
-  return token === undefined ? null : { kind: 'token', token };
+  return token === undefined ? null : { kind: 'token', token: withoutSecrets(token, secrets) };
 }

@@ -152,7 +152,10 @@ function plain(text: string, scrub: (text: string) => string): string {
   // Redacted before it is cut, so that no half of a secret remains.
   const clean = scrub(String(redact(text.slice(0, 5000))));
   const line = clean.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
-  return line.length > longestText ? `${line.slice(0, longestText)}...` : line;
+  if (line.length <= longestText) return line;
+  // Between words: other secrets than those of the source are taken out later, and half of one would not be known.
+  const end = line.lastIndexOf(' ', longestText);
+  return end > 0 ? `${line.slice(0, end)}...` : `a text of ${line.length} characters`;
 }
 
 // JSON as encoders that are not quite right write it: raw control characters in texts, wrong escapes, and numbers that JSON does not know.

@@ -13,7 +13,7 @@ import type { Scope } from '../template.ts';
 import { askedWaitMs, budgetNews } from './budget-news.ts';
 import { type Answered, openDetails, scopeWith } from './details.ts';
 import { Groups } from './groups.ts';
-import { linkUrl } from './links.ts';
+import { linkUrl, withSecrets } from './links.ts';
 import { endOf, type WholePage } from './paging.ts';
 import { goneMeanwhile, notReady } from './pending.ts';
 import type { WindowPlan } from './plan.ts';
@@ -159,7 +159,7 @@ export class Walker implements AsyncDisposable {
       'page.limit': String(limit),
       'page.offset': String(offset ?? 0),
       'page.number': String(offset ?? spec.page.first ?? 1),
-      'page.token': state?.kind === 'token' ? state.token : undefined,
+      'page.token': state?.kind === 'token' ? withSecrets(state.token, this.#allSecrets()) : undefined,
     };
     const options = group === undefined ? this.#options : scopeWith('group', group, this.#options);
     return (name) => (Object.hasOwn(values, name) ? values[name] : options(name));
