@@ -1,12 +1,13 @@
 // What the daemon answers when it is asked: the status, the metrics, the status page; and what it tells the other replicas about itself.
 import { sleep } from '../base/clock.ts';
+import { PenstockError } from '../base/errors.ts';
 import { packageVersion } from '../base/package.ts';
 import { tellAll } from '../base/secrets.ts';
 import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
-import { liveStatus, type StatusReport } from '../operate/report/status.ts';
+import { liveStatus, type StatusFacts, type StatusReport } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import type { Configuration } from './configuration.ts';
@@ -16,6 +17,14 @@ import { readPage } from './page.ts';
 const shortestSilenceMs = 3_000;
 const longestSilenceMs = 60_000;
 const silencePerSourceMs = 20;
+/** Who asks for the status gives up after ten seconds. */
+const patienceMs = 5_000;
+
+const nothing: LedgerReport = { sources: {}, sinks: {}, rows: [], skipped: [], shortfalls: [], imbalances: [] };
+
+/** Why the journal says nothing; undefined where it is another error. */
+const silence = (error: unknown): PenstockError | undefined =>
+  error instanceof PenstockError && error.code.startsWith('PEN_JOURNAL_') ? error : undefined;
 
 /** The replica that tells what all of them share, so that a sum over the replicas counts it once. */
 function eldest(replicas: readonly Replica[]): string | undefined {
@@ -29,6 +38,8 @@ export class Answers {
   readonly #measures: Measures;
   readonly #activity: Activity;
   readonly #startedAt: number;
+  /** What was read last of what all share. */
+  #ledger = nothing;
 
   constructor(runtime: LiveRuntime, configuration: Configuration, measures: Measures, activity: Activity) {
     this.#runtime = runtime;
@@ -44,18 +55,23 @@ export class Answers {
   }
 
   async metrics(): Promise<string> {
-    const { journal, seams } = this.#runtime;
     const { data_dir, replica } = this.#configuration.current;
-    const [replicas, measured] = await Promise.all([journal.ownership.replicas(), this.#measures.read(data_dir, seams.files)]);
-    const ledger = await readLedger(journal);
+    const measured = await this.#measures.read(data_dir, this.#runtime.seams.files);
+    const read = await this.#unlessSilent(async () => {
+      const [replicas, ledger] = await Promise.all([this.#runtime.journal.ownership.replicas(), this.#readLedger()]);
+      return { replicas, ledger, report: await this.#report(ledger) };
+    });
+    if (read instanceof PenstockError)
+      return renderMetrics(await this.#alone(read), undefined, { ...measured, replicas: 'unknown' });
+    const { replicas, ledger, report } = read;
     const tellsAll = replicas === undefined || eldest(replicas) === replica.name;
-    return renderMetrics(await this.#report(ledger), tellsAll ? ledger : undefined, { ...measured, replicas: replicas?.length });
+    return renderMetrics(report, tellsAll ? ledger : undefined, { ...measured, replicas: replicas?.length });
   }
 
   async overview(): Promise<unknown> {
     const { data_dir, secrets, journal: kept } = this.#configuration.current;
     const { journal, seams } = this.#runtime;
-    const [ledger, measured] = await Promise.all([readLedger(journal), this.#measures.read(data_dir, seams.files)]);
+    const [ledger, measured] = await Promise.all([this.#readLedger(), this.#measures.read(data_dir, seams.files)]);
     // A database is not on the disk of data_dir.
     const disk = kept.database === undefined ? measured.disk : undefined;
     const page = await readPage(journal, await this.#answer(ledger), ledger, { activity: this.#activity, disk });
@@ -64,7 +80,7 @@ export class Answers {
 
   /** Tells the other replicas every few seconds how this one fares, seldomer where it has much to say, until it is aborted. */
   async keepWord(signal: AbortSignal): Promise<void> {
-    const { seams, log, sources } = this.#runtime;
+    const { seams, sources } = this.#runtime;
     if (this.#configuration.current.journal.database === undefined) return;
     const rest = (): Promise<boolean> => {
       const silenceMs = Math.min(longestSilenceMs, shortestSilenceMs + sources.size * silencePerSourceMs);
@@ -73,30 +89,63 @@ export class Answers {
         () => false,
       );
     };
-    const onFailure = (error: unknown): void => log.debug({ err: error }, 'the other replicas were not told how this one fares');
-    while (await rest()) await this.#leaveWord().catch(onFailure);
+    while (await rest()) await this.#leaveWord();
   }
 
-  async #report(known?: LedgerReport): Promise<StatusReport> {
+  async #report(ledger: LedgerReport): Promise<StatusReport> {
+    return liveStatus(this.#runtime, await this.#facts(), ledger, await this.#runtime.journal.jobs());
+  }
+
+  async #facts(): Promise<StatusFacts> {
     const { orphanSinks } = this.#configuration;
     const config = await this.#configuration.status();
-    const facts = { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config };
-    return liveStatus(this.#runtime, facts, known);
+    return { version: packageVersion, startedAt: this.#startedAt, orphanSinks, config };
   }
 
-  /** What is asked of this process: of all replicas together, where several share the journal. */
+  async #readLedger(): Promise<LedgerReport> {
+    this.#ledger = await readLedger(this.#runtime.journal);
+    return this.#ledger;
+  }
+
+  /** What is asked of this process: of all replicas together, where several share the journal; of itself alone, where that says nothing. */
   async #answer(known?: LedgerReport): Promise<StatusReport> {
-    const own = await this.#report(known);
-    const { current } = this.#configuration;
-    if (current.journal.database === undefined) return own;
-    const { journal, seams } = this.#runtime;
-    await this.#leaveWord();
-    const all = await sharedStatus(current, journal, seams, known);
-    return { ...all, uptime_seconds: own.uptime_seconds, config: own.config };
+    const answer = await this.#unlessSilent(async () => {
+      const ledger = known ?? (await this.#readLedger());
+      const own = await this.#report(ledger);
+      const { current } = this.#configuration;
+      if (current.journal.database === undefined) return own;
+      const { journal, seams } = this.#runtime;
+      await this.#leaveWord();
+      const all = await sharedStatus(current, journal, seams, ledger);
+      return { ...all, uptime_seconds: own.uptime_seconds, config: own.config };
+    });
+    return answer instanceof PenstockError ? this.#alone(answer) : answer;
+  }
+
+  /** The status without the database: what this process knows, and what was read last. */
+  async #alone(error: PenstockError): Promise<StatusReport> {
+    const own = liveStatus(this.#runtime, await this.#facts(), this.#ledger, []);
+    const { message: what, fix } = error;
+    return { ...own, replicas: [], problems: [{ level: 'error', where: 'journal', what, fix }, ...own.problems] };
+  }
+
+  /** Reads what is in a database, which may be silent. */
+  async #unlessSilent<T>(read: () => Promise<T>): Promise<T | PenstockError> {
+    if (this.#configuration.current.journal.database === undefined) return read();
+    const late = Promise.withResolvers<PenstockError>();
+    const error = new PenstockError('PEN_JOURNAL_UNAVAILABLE', `the database has not answered for ${patienceMs / 1000} s`, {
+      fix: 'see that it runs and can be reached; nothing is lost, and work resumes by itself',
+    });
+    using _timer = this.#runtime.seams.clock.timer(patienceMs, () => late.resolve(error));
+    const reading = read().catch((cause: unknown) => silence(cause) ?? Promise.reject(cause as Error));
+    return Promise.race([reading, late.promise]);
   }
 
   async #leaveWord(): Promise<void> {
+    const { journal, log } = this.#runtime;
     const { secrets } = this.#configuration.current;
-    await this.#runtime.journal.ownership.report(tellAll(replicaReport(this.#runtime), secrets));
+    await journal.ownership
+      .report(tellAll(replicaReport(this.#runtime), secrets))
+      .catch((error: unknown) => log.debug({ err: error }, 'the other replicas were not told how this one fares'));
   }
 }

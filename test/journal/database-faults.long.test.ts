@@ -152,6 +152,30 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
     await expectWhole(engine, pages);
   });
 
+  it('waits for no row longer than a few seconds, and leaves nothing waiting in the server', async () => {
+    const { url, engine } = await server();
+    await using journal = await open({ ...engine, leaseMs: 30_000 });
+    await journal.register([source('s0')], [sink('a')]);
+    await journal.append(commitOf('s0', someRecords(1)));
+    const waiting = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+
+    const [asked, left] = await onServer(url, async (client) => {
+      await client.query('BEGIN');
+      await client.query('SELECT 1 FROM penstock.units FOR UPDATE');
+      await client.query('SELECT 1 FROM penstock.offsets FOR UPDATE');
+      const settled = journal.settle('a', { kind: 'live', source: 's0' }, 1 as Position, [], { acknowledged: 1 });
+      const both = await Promise.allSettled([journal.append(commitOf('s0', someRecords(1))), settled]);
+      const { rows } = await client.query(waiting);
+      await client.query('COMMIT');
+      return [both, rows as unknown[]];
+    });
+
+    const unavailable = { reason: { code: 'PEN_JOURNAL_UNAVAILABLE', message: expect.stringContaining('55P03') as unknown } };
+    expect(asked).toMatchObject([unavailable, unavailable]);
+    expect(left).toEqual([{ n: 0 }]);
+    await journal.append(commitOf('s0', someRecords(1)));
+  });
+
   it('works through PgBouncer that hands every transaction to another connection', async ({ skip }) => {
     const pooler = commandOf('pgbouncer') ?? commandOf('/usr/sbin/pgbouncer');
     skip(pooler === undefined, 'there is no PgBouncer on this machine');

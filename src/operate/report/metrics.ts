@@ -13,8 +13,8 @@ export interface Measured {
   readonly durations: Durations;
   /** The file system of `data_dir`; undefined where the system does not say. */
   readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
-  /** How many processes share the journal; undefined where it is one's alone. */
-  readonly replicas: number | undefined;
+  /** How many processes share the journal; undefined where it is one's alone, `unknown` where its database does not answer. */
+  readonly replicas: number | 'unknown' | undefined;
   /** Of the process itself: memory, processor time, garbage collection. */
   readonly process: Pick<Registry, 'metrics'>;
 }
@@ -165,9 +165,13 @@ function ofJournal(registry: Registry, { journal, sinks }: StatusReport, { imbal
   gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.has_room ? 1 : 0]]);
 }
 
-function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: number, tellsAll: boolean): void {
+function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: number | 'unknown', tellsAll: boolean): void {
+  gauge(registry, 'penstock_journal_up', '0 while the database of the journal does not answer', [
+    [{}, replicas === 'unknown' ? 0 : 1],
+  ]);
   gauge(registry, 'penstock_replica_sources', 'Sources that this replica collects and delivers', [[{}, sources.length]]);
-  if (tellsAll) gauge(registry, 'penstock_replicas', 'Replicas that share the journal', [[{}, replicas]]);
+  if (tellsAll && replicas !== 'unknown')
+    gauge(registry, 'penstock_replicas', 'Replicas that share the journal', [[{}, replicas]]);
 }
 
 function ofDaemon(registry: Registry, { problems, config, version }: StatusReport, disk: Measured['disk']): void {

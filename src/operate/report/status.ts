@@ -8,7 +8,7 @@ import { diskProblems, type JournalStatus, journalStatus, type Pause, type Probl
 
 export type { Problem };
 
-import { type LedgerReport, readLedger } from './ledger.ts';
+import type { LedgerReport } from './ledger.ts';
 
 /** The configuration that a daemon runs with. */
 export interface ConfigStatus {
@@ -48,7 +48,7 @@ export interface StatusReport {
   readonly problems: readonly Problem[];
 }
 
-interface StatusFacts {
+export interface StatusFacts {
   readonly version: string;
   /** On the monotonic clock. */
   readonly startedAt: number;
@@ -227,11 +227,10 @@ export function problemsOf(
 
 const recentJobs = 10;
 
-/** The status of a running daemon; `known` is a ledger that was read just now. */
-export async function liveStatus(runtime: Runtime, facts: StatusFacts, known?: LedgerReport): Promise<StatusReport> {
+/** The status of a running daemon, with what was read of its journal. */
+export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerReport, jobs: readonly Job[]): StatusReport {
   const { journal, seams } = runtime;
   const now = seams.clock.now();
-  const [ledger, jobs] = await Promise.all([known ?? readLedger(journal), journal.jobs()]);
   const report = {
     running: true,
     version: facts.version,

@@ -18,6 +18,8 @@ interface SceneOptions {
   readonly perSecond?: number;
   /** Address of the database; the run's server when absent. */
   readonly url?: string;
+  /** The schema, where the server is the test's own; else one that goes with the test. */
+  readonly schema?: string;
   /** Further keys of `journal`. */
   readonly journal?: Readonly<Record<string, unknown>>;
 }
@@ -43,11 +45,11 @@ interface ReplicaStatus {
 }
 
 /** Starts the world of some replicas; everything ends with the test. */
-export async function openScene({ sources, lease = '5s', perSecond = 2, url, journal = {} }: SceneOptions) {
+export async function openScene({ sources, lease = '5s', perSecond = 2, url, journal = {}, ...given }: SceneOptions) {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
   const server = url ?? (await postgresUrl()) ?? '';
-  const schema = temporarySchema(server);
+  const schema = given.schema ?? temporarySchema(server);
   const vendor = stack.use(await startAuditApi([]));
   const receiver = stack.use(await startReceiver(seededRandom(1)));
   const orgs = Array.from({ length: sources }, (_, index) => `o-${String(index).padStart(3, '0')}`);

@@ -147,6 +147,9 @@ it('tells what replicas share once: another one than the first tells its own par
   const other = await renderMetrics(given, undefined, { ...measured, replicas: 3 });
 
   const namesOf = (text: string): string[] => [...text.matchAll(/^# TYPE (penstock_\w+)/gm)].map(([, name = '']) => name);
+  const away = await renderMetrics(given, undefined, { ...measured, replicas: 'unknown' });
+  expect([first, other, away].map((text) => /^penstock_journal_up (.)$/m.exec(text)?.[1])).toEqual(['1', '1', '0']);
+  expect(namesOf(away)).toEqual(namesOf(other));
   expect(first).toContain('penstock_replicas 3\n');
   expect(other).toContain('penstock_replica_sources 1\n');
   expect(namesOf(first).filter((name) => !namesOf(other).includes(name))).toEqual([

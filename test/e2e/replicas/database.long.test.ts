@@ -1,0 +1,194 @@
+// Replicas of the real process while their database refuses, hangs, or has nothing to spare: nothing is lost, nothing exits, and work resumes by itself.
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { request } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort, hasPostgres, onServer, runAsServer, startServer } from '../../postgres.ts';
+import { until } from '../conditions.ts';
+import { command } from '../penstock.ts';
+import { copies, imbalances, openScene, type Replica, untilShared } from './scene.ts';
+
+const sources = 6;
+const names = ['one', 'two'];
+
+/** A server of the test's own. */
+async function server(settings: Readonly<Record<string, string>> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-server-'));
+  await chmod(folder, 0o755);
+  const { data, url } = await startServer(join(folder, 'server'), settings);
+  const log = join(folder, 'server', 'log');
+  onTestFinished(() => runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']));
+  const sql = (text: string): Promise<unknown[]> => onServer(url, async (client) => (await client.query(text)).rows as unknown[]);
+  return { folder, data, url, log, sql };
+}
+
+/** Two replicas that share everything and have begun to deliver. */
+async function twoReplicas(options: Parameters<typeof openScene>[0]) {
+  const scene = await openScene({ schema: 'penstock', ...options });
+  const replicas: Replica[] = [];
+  for (const name of names) replicas.push(scene.run(name, await scene.configure(name)));
+  const [one, two] = replicas as [Replica, Replica];
+  const shared = () => untilShared(one, names, sources, Math.ceil(sources * 0.6));
+  await shared();
+  return { scene, one, two, shared };
+}
+
+/** Everything arrives, the ledger balances, and nobody has ended. */
+async function expectWhole(
+  { scene, one, two }: Awaited<ReturnType<typeof twoReplicas>>,
+  mostCopies: number,
+  looks = one.file,
+): Promise<void> {
+  await scene.finish();
+  expect([one, two].map(({ process }) => process.child.exitCode)).toEqual([null, null]);
+  expect(await imbalances({ ...one, file: looks })).toEqual([]);
+  expect(copies(scene.receiver)).toBeLessThanOrEqual(mostCopies);
+}
+
+const mostUnderWay = 2 * 6 * 500;
+
+describe.runIf(hasPostgres())('replicas', () => {
+  it('wait while somebody holds their tables, and go on', async () => {
+    const { url } = await server();
+    const all = await twoReplicas({ sources, url });
+    const { schema } = all.scene;
+
+    for (const table of ['pages', 'units', 'members'])
+      await onServer(url, async (client) => {
+        await client.query('BEGIN');
+        await client.query(`LOCK TABLE ${schema}.${table} IN ACCESS EXCLUSIVE MODE`);
+        await pause(7_000);
+        await client.query('COMMIT');
+      });
+    await all.shared();
+
+    await expectWhole(all, 3 * mostUnderWay);
+  });
+
+  it('are healthy and ready while their database is away, and say in status and metrics that it is', async () => {
+    const { data, log, url } = await server();
+    const scene = await openScene({ sources: 2, url, schema: 'penstock' });
+    const port = await freePort();
+    const one = scene.run('one', await scene.configure('one', { listen: `127.0.0.1:${port}` }));
+    const ask = async (path: string): Promise<string> => {
+      const { statusCode, body } = await request(`http://127.0.0.1:${port}${path}`);
+      return `${statusCode} ${await body.text()}`;
+    };
+    await untilShared(one, ['one'], 2);
+    const before = await ask('/metrics');
+
+    runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
+    await until('the metrics say that the journal is away', async () =>
+      (await ask('/metrics')).includes('penstock_journal_up 0\n'),
+    );
+    await pause(6_000);
+    const [health, ready] = [await ask('/healthz'), await ask('/readyz')];
+    const status = await command(['status', '--json', '-c', one.file]);
+    runAsServer('pg_ctl', ['-D', data, '-l', log, '-w', 'start']);
+    await untilShared(one, ['one'], 2);
+    await scene.finish();
+
+    expect(before).toContain('penstock_journal_up 1\n');
+    expect([health, ready].map((answer) => answer.slice(0, 3))).toEqual(['200', '200']);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      running: true,
+      replicas: [],
+      problems: [{ level: 'error', where: 'journal' }],
+    });
+    expect(await imbalances(one)).toEqual([]);
+  });
+
+  it('share what connections a server has that has hardly any', async () => {
+    const { data, log, url, sql } = await server();
+    await sql('CREATE ROLE app LOGIN');
+    await sql('GRANT CREATE ON DATABASE postgres TO app');
+    const all = await twoReplicas({ sources, url: url.replace('penstock@', 'app@') });
+
+    // Nine connections each are what they would take.
+    await writeFile(
+      join(data, 'postgresql.auto.conf'),
+      'max_connections = 7\nsuperuser_reserved_connections = 3\nmax_wal_senders = 0\n',
+      { flag: 'a' },
+    );
+    runAsServer('pg_ctl', ['-D', data, '-l', log, '-m', 'fast', '-w', 'restart']);
+    await all.shared();
+    await pause(10_000);
+    await all.shared();
+
+    await expectWhole(all, mostUnderWay, await all.scene.configure('looks', { url }));
+  });
+
+  it('go on with a password that was changed while they ran', async () => {
+    const { data, folder, url, sql } = await server();
+    await sql("CREATE ROLE app LOGIN PASSWORD 'first'");
+    await sql('GRANT CREATE ON DATABASE postgres TO app');
+    const rules = join(data, 'pg_hba.conf');
+    await writeFile(rules, 'host all app 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n');
+    await sql('SELECT pg_reload_conf()');
+    const secret = join(folder, 'password');
+    await writeFile(secret, 'first\n');
+    const all = await twoReplicas({
+      sources,
+      url: url.replace('penstock@', 'app@'),
+      journal: { password: `\${file:${secret}}` },
+    });
+
+    await sql("ALTER ROLE app PASSWORD 'second'");
+    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+    await pause(2_000);
+    await writeFile(secret, 'second\n');
+    await all.shared();
+
+    await expectWhole(all, mostUnderWay);
+    const said = [all.one, all.two].map(({ process }) => process.stdout() + process.stderr()).join('');
+    expect(said.includes('first') || said.includes('second')).toBe(false);
+  });
+
+  it('wait while the database takes no writes, as one that became a standby', async () => {
+    const { url, sql } = await server();
+    const all = await twoReplicas({ sources, url });
+
+    await sql('ALTER SYSTEM SET default_transaction_read_only = on');
+    await sql('SELECT pg_reload_conf()');
+    await pause(8_000);
+    await onServer(url, async (client) => {
+      await client.query('SET default_transaction_read_only = off');
+      await client.query('ALTER SYSTEM RESET default_transaction_read_only');
+      await client.query('SELECT pg_reload_conf()');
+    });
+    await all.shared();
+
+    await expectWhole(all, mostUnderWay);
+  });
+
+  it('wait while the disk of the database is full', async ({ skip }) => {
+    const { folder, url, sql } = await server();
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk], { stdio: 'ignore' });
+    } catch {
+      skip('no file system can be mounted here');
+    }
+    onTestFinished(() => void execFileSync('umount', ['-l', disk]));
+    await mkdir(join(disk, 'space'));
+    execFileSync('chown', ['postgres', join(disk, 'space')]);
+    await sql(`CREATE TABLESPACE small LOCATION '${join(disk, 'space')}'`);
+    await sql('ALTER DATABASE postgres SET default_tablespace = small');
+    const all = await twoReplicas({ sources, url, perSecond: 20 });
+    const filler = join(disk, 'filler');
+
+    execFileSync('sh', ['-c', `dd if=/dev/zero of=${filler} bs=64k 2>/dev/null || true`]);
+    const full = (): boolean =>
+      [all.one, all.two].some(({ process }) => (process.stdout() + process.stderr()).includes('PEN_JOURNAL_FULL'));
+    await until('a replica met the full disk', full);
+    await pause(5_000);
+    await rm(filler);
+    await all.shared();
+
+    await expectWhole(all, 2 * mostUnderWay);
+  });
+});
