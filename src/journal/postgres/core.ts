@@ -105,6 +105,8 @@ export class Names {
   readonly #owned = new Map<string, OwnedSource>();
   /** Of `#owned`: those to read anew before they are used. */
   readonly #unsure = new Set<string>();
+  /** Those that are being read: a second reader would put what it saw in place of what was stored since. */
+  readonly #reading = new Map<string, Promise<OwnedSource>>();
 
   constructor(db: Database) {
     this.#db = db;
@@ -124,6 +126,7 @@ export class Names {
   /** The source's unit changed hands. */
   forgetOwned(source: string): void {
     this.#owned.delete(source);
+    this.#reading.delete(source);
   }
 
   /** What is remembered of a source that this member owns. */
@@ -157,10 +160,23 @@ export class Names {
     const known = this.#owned.get(name);
     if (known !== undefined && !this.#unsure.has(name)) return known;
     if (member === undefined || !member.mayTake(name)) throw fencedError(name);
+    const reading = this.#reading.get(name) ?? this.#compare(name, member);
+    this.#reading.set(name, reading);
+    try {
+      return await reading;
+    } finally {
+      if (this.#reading.get(name) === reading) this.#reading.delete(name);
+    }
+  }
+
+  async #compare(name: string, member: Membership): Promise<OwnedSource> {
+    const known = this.#owned.get(name);
     // A commit under way may move them while they are read.
     const confirmed = [...(known?.ends ?? [])];
     this.#unsure.delete(name);
     const found = await this.#read(name, member.id);
+    // It changed hands meanwhile, and what asked is of before.
+    if (!member.mayTake(name, found.epoch)) throw fencedError(name);
     if (known === undefined || !isSameOwnership(known, found)) {
       this.#owned.set(name, found);
       return found;

@@ -59,3 +59,36 @@ export class JournalTime {
     );
   }
 }
+
+/** How long nobody else takes over what this process owns, by the monotonic clock. */
+export class Lease implements Disposable {
+  readonly #clock: Clock;
+  readonly #ms: number;
+  readonly #onEnd: () => void;
+  #until = 0;
+  #timer: Disposable | undefined;
+  #closed = false;
+
+  constructor(clock: Clock, ms: number, onEnd: () => void) {
+    this.#clock = clock;
+    this.#ms = ms;
+    this.#onEnd = onEnd;
+  }
+
+  /** False once so much time has passed since the last word from the server that others may own what this process did. */
+  get isValid(): boolean {
+    return this.#clock.monotonic() < this.#until;
+  }
+
+  /** The server knew this process at a time of the monotonic clock; when the lease has passed from there, `onEnd` is called. */
+  extend(heardAt: number): void {
+    this.#until = heardAt + this.#ms;
+    this.#timer?.[Symbol.dispose]();
+    if (!this.#closed) this.#timer = this.#clock.timer(Math.max(0, this.#until - this.#clock.monotonic()), this.#onEnd);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+}

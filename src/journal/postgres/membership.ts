@@ -8,23 +8,12 @@ import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { isLost } from './faults.ts';
+import { Lease } from './journal-time.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
 const ticksPerLease = 5;
 const closeLookEvery = 10;
-
-interface Tick {
-  readonly alive: boolean;
-  readonly mine: readonly shares.UnitRow[];
-  readonly want: number;
-  readonly known?: Known;
-}
-
-/** What was last read of the units that this member owns. */
-interface Known extends Pick<shares.Glance, 'have' | 'epochs'> {
-  readonly mine: readonly shares.UnitRow[];
-}
 
 /** This process among those that share the database, and the sources that it owns. */
 export class Membership implements Ownership {
@@ -33,8 +22,8 @@ export class Membership implements Ownership {
   readonly #log: Log;
   readonly #options: shares.MembershipOptions;
   readonly #listeners = new Set<OwnershipListener>();
+  readonly #lease: Lease;
   #id = '';
-  #validUntil = 0;
   #timer: Disposable | undefined;
   #closed = false;
   #ticking: Promise<void> = Promise.resolve();
@@ -44,8 +33,9 @@ export class Membership implements Ownership {
   #owned = new Map<string, shares.Unit>();
   /** Units that are being handed over; `ended` when nothing of them is under way any more. */
   readonly #leaving = new Map<number, 'ending' | 'ended'>();
-  #lapse: Disposable | undefined;
-  #known: Known | undefined;
+  /** Sources that begin anew: not this member's until they have another epoch. */
+  readonly #renewing = new Set<string>();
+  #known: shares.Tick['known'];
   #taken: readonly shares.UnitRow[] | undefined;
   #share: { readonly members: number; readonly want: number } | undefined;
   #ticks = 0;
@@ -55,6 +45,7 @@ export class Membership implements Ownership {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
+    this.#lease = new Lease(clock, options.leaseMs, () => this.#lose());
   }
 
   /** Joins, and stays a member until `leave`. */
@@ -72,9 +63,8 @@ export class Membership implements Ownership {
     return this.#options.name;
   }
 
-  /** False once so much time has passed since the last word from the server that others may own what this one did. */
   get isValid(): boolean {
-    return this.#clock.monotonic() < this.#validUntil;
+    return this.#lease.isValid;
   }
 
   owns(source: string): boolean {
@@ -97,10 +87,9 @@ export class Membership implements Ownership {
   }
 
   /** Puts what this process is configured with in place of what it was; returns as whom. Only inside a transaction, `registers` after it. */
-  async noteRegistered(sql: Sql, named: readonly shares.Registered[]): Promise<string> {
+  noteRegistered(sql: Sql, named: readonly shares.Registered[]): Promise<string> {
     const id = this.#id;
-    await shares.putRegistered(sql, this.#db.s, id, named);
-    return id;
+    return shares.putRegistered(sql, this.#db.s, id, named).then(() => id);
   }
 
   /** Tells the server that this process lives, and takes and gives what is its share. */
@@ -116,7 +105,7 @@ export class Membership implements Ownership {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.[Symbol.dispose]();
-    this.#lapse?.[Symbol.dispose]();
+    this.#lease[Symbol.dispose]();
     await this.#ticking.catch(() => undefined);
     this.#lose();
     await this.#db.asMember((sql) => shares.depart(sql, this.#db.s, this.#id));
@@ -128,9 +117,10 @@ export class Membership implements Ownership {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
   }
 
-  /** False for a source that this member does not own, or had to let go, unless nothing says yet what it is to own. */
-  mayTake(source: string): boolean {
-    return this.#owned.has(source) || !this.#registered.some(([kind]) => kind === 'source');
+  /** False for a source that is not, or under `epoch` no more, this member's, unless nothing says yet what it is to own. */
+  mayTake(source: string, epoch = Number.MAX_SAFE_INTEGER): boolean {
+    const unit = this.#owned.get(source);
+    return unit === undefined ? !this.#registered.some(([kind]) => kind === 'source') : unit.epoch <= epoch;
   }
 
   /** Memory says other than the database: the source is lost and, under a new epoch, gained, so that all begins from what is durable. */
@@ -142,12 +132,23 @@ export class Membership implements Ownership {
       'the database has less than it confirmed, as after a fail-over; the source begins from what it has',
     );
     this.#owned.delete(source);
+    this.#renewing.add(source);
     this.#taken = undefined;
     this.#tell('lost', [source]);
-    void shares
-      .renewUnit(this.#db, unit, this.#id)
-      .then(() => this.tick())
-      .catch((error: unknown) => this.#log.warn({ err: error }, 'a source was not begun anew yet, retrying'));
+    void this.#renew(source, unit).catch((error: unknown) =>
+      this.#log.warn({ err: error }, 'a source was not begun anew yet, retrying'),
+    );
+  }
+
+  async #renew(source: string, unit: shares.Unit): Promise<void> {
+    try {
+      await shares.renewUnit(this.#db, unit, this.#id);
+    } finally {
+      // A heartbeat that is under way may say what was before.
+      await this.#ticking.catch(() => undefined);
+      this.#renewing.delete(source);
+    }
+    await this.tick();
   }
 
   #schedule(): void {
@@ -201,7 +202,7 @@ export class Membership implements Ownership {
     throw error;
   }
 
-  async #ask(sql: Sql): Promise<Tick> {
+  async #ask(sql: Sql): Promise<shares.Tick> {
     const { s } = this.#db;
     const alive = await sql.run(
       `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()`,
@@ -238,7 +239,8 @@ export class Membership implements Ownership {
   #take(mine: readonly shares.UnitRow[]): void {
     if (mine === this.#taken && this.#owned.size > 0) return;
     this.#taken = mine;
-    const now = new Map(mine.map(({ source, unit, epoch }) => [source, { unit, epoch }]));
+    const taken = mine.filter(({ source }) => !this.#renewing.has(source));
+    const now = new Map(taken.map(({ source, unit, epoch }) => [source, { unit, epoch }]));
     const before = this.#owned;
     const isSame = (source: string): boolean => now.get(source)?.epoch === before.get(source)?.epoch;
     this.#owned = now;
@@ -253,14 +255,10 @@ export class Membership implements Ownership {
     );
   }
 
-  /** The server knew this process at a time of the monotonic clock: before a lease has passed from there, nobody takes over. */
   #heard(at: number): void {
     // Once `owns` said no, its answer stands until everything was told lost: what was to be sent meanwhile was dropped.
     if (!this.isValid) this.#lose();
-    this.#validUntil = at + this.#options.leaseMs;
-    this.#lapse?.[Symbol.dispose]();
-    if (this.#closed) return;
-    this.#lapse = this.#clock.timer(Math.max(0, this.#validUntil - this.#clock.monotonic()), () => this.#lose());
+    this.#lease.extend(at);
   }
 
   #lose(): void {
@@ -273,7 +271,7 @@ export class Membership implements Ownership {
   }
 
   /** Begins to hand over what only others are configured with, and what is more than this member's share. */
-  #handOver({ mine, want }: Tick): void {
+  #handOver({ mine, want }: shares.Tick): void {
     const going = this.#registered.length === 0 ? [] : shares.excess(mine, want, (unit) => this.#leaving.has(unit));
     if (going.length === 0) return;
     for (const unit of going) this.#leaving.set(unit, 'ending');

@@ -86,6 +86,16 @@ export interface UnitRow extends Unit {
   readonly isWanted: boolean;
 }
 
+/** What the server answered to a heartbeat. */
+export interface Tick {
+  readonly alive: boolean;
+  readonly mine: readonly UnitRow[];
+  /** The member's share. */
+  readonly want: number;
+  /** What was read of its units, where they were read. */
+  readonly known?: Pick<Glance, 'have' | 'epochs'> & { readonly mine: readonly UnitRow[] };
+}
+
 /** Reads the units that a member owns. */
 export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   return sql.query<UnitRow>(
