@@ -37,8 +37,9 @@ async function cpuSeconds(pid: number): Promise<number> {
 }
 
 function configText(base: string, dir: string, sources: number): string {
-  const options = `{ org_id: bench, client_id: bench, client_secret: bench-secret, api_url: ${base}, token_url: ${base}/api/iam/token }`;
-  const source = (index: number): string => `  bench-${index}:\n    connector: anaconda\n    options: ${options}\n`;
+  const options = (index: number): string =>
+    `{ org_id: bench-${index}, client_id: bench, client_secret: bench-secret, api_url: ${base}, token_url: ${base}/api/iam/token }`;
+  const source = (index: number): string => `  bench-${index}:\n    connector: anaconda\n    options: ${options(index)}\n`;
   return `data_dir: ${dir}/data
 admin: { listen: 127.0.0.1:0 }
 log: { level: ${sources > 1 ? 'info' : 'warn'} }

@@ -27,10 +27,14 @@ export interface Validate<T = unknown> {
 type Schema = Readonly<Record<string, unknown>>;
 type Fault = Pick<SchemaError, 'keyword' | 'params' | 'message'>;
 
-/** Where a check is: in the value, in the schema, and whether in a branch of a union, where no default is filled in. */
+/** Where a check is, from the inside out; as texts only where something is wrong. */
 interface Place {
-  readonly at: string;
-  readonly schemaAt: string;
+  readonly outer?: Place;
+  /** The step in the value; none into a branch of a union. */
+  readonly key?: string | number;
+  /** The steps in the schema. */
+  readonly schemaKeys: readonly (string | number)[];
+  /** In a branch of a union no default is filled in. */
   readonly isBranch: boolean;
   readonly errors: SchemaError[];
 }
@@ -52,7 +56,7 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
 export function compileSchema<T>(schema: unknown): Validate<T> {
   const validate = (value: unknown): value is T => {
     const errors: SchemaError[] = [];
-    check(schema, value, { at: '', schemaAt: '#', isBranch: false, errors });
+    check(schema, value, { schemaKeys: [], isBranch: false, errors });
     result.errors = errors;
     return errors.length === 0;
   };
@@ -64,35 +68,63 @@ const groups = ['any', 'number', 'string', 'array', 'object'] as const;
 type Group = (typeof groups)[number];
 type Keyword = (limit: never, value: never, schema: Schema, place: Place) => Fault | undefined;
 
+/** What one schema asks for, by the kind of value it asks it of. */
+interface Plan {
+  readonly types: readonly string[];
+  readonly steps: readonly (readonly [Group, readonly (readonly [Keyword, limit: unknown])[]])[];
+  /** The group with whose keywords the only type is looked at, as ajv does. */
+  readonly kind: Group | undefined;
+  readonly defaults: readonly (readonly [key: string, value: unknown])[];
+}
+
+// Thousands of sources are checked by one schema.
+const plans = new WeakMap<Schema, Plan>();
+
+function planOf(schema: Schema): Plan {
+  const types = [schema['type']].flat().filter((type) => type !== undefined) as string[];
+  const steps = groups.map((group) => [group, keywordsIn(schema, group)] as const).filter(([, found]) => found.length > 0);
+  const kind = types.length === 1 ? steps.find(([group]) => group === types[0])?.[0] : undefined;
+  const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>);
+  const defaults = properties.flatMap(([key, inner]) =>
+    inner['default'] === undefined ? [] : [[key, inner['default']] as const],
+  );
+  const made = { types, steps, kind, defaults };
+  plans.set(schema, made);
+  return made;
+}
+
+function keywordsIn(schema: Schema, group: Group): (readonly [Keyword, unknown])[] {
+  const known = Object.entries(keywords[group]).filter(([keyword]) => schema[keyword] !== undefined);
+  return known.map(([keyword, faultOf]) => [faultOf, schema[keyword]]);
+}
+
 function check(schema: unknown, value: unknown, place: Place): void {
   if (!isObject(schema)) return;
-  const told = (fault: Fault | undefined): void => {
-    if (fault !== undefined)
-      place.errors.push({
-        ...fault,
-        instancePath: place.at,
-        schemaPath: `${place.schemaAt}/${fault.keyword}`,
-        data: value,
-        parentSchema: schema,
-      });
-  };
-  const types = [schema['type']].flat().filter((type) => type !== undefined) as string[];
-  const kind = types.length === 1 ? groups.find((group) => group === types[0] && hasKeywords(schema, group)) : undefined;
-  if (kind === undefined) told(wrongType(schema, types, value));
-  for (const group of groups) {
-    if (isOfType(value, group)) checkGroup(group, schema, value, place, told);
-    else if (group === kind) told(wrongType(schema, types, value));
+  const { types, steps, kind, defaults } = plans.get(schema) ?? planOf(schema);
+  if (kind === undefined) tell(wrongType(schema, types, value), schema, value, place);
+  for (const [group, asked] of steps) {
+    if (!isOfType(value, group)) {
+      if (group === kind) tell(wrongType(schema, types, value), schema, value, place);
+      continue;
+    }
+    if (group === 'object' && !place.isBranch) fillIn(defaults, value as Record<string, unknown>);
+    for (const [faultOf, limit] of asked) tell(faultOf(limit as never, value as never, schema, place), schema, value, place);
   }
 }
 
-function hasKeywords(schema: Schema, group: Group): boolean {
-  return Object.keys(keywords[group]).some((keyword) => schema[keyword] !== undefined);
-}
-
-function checkGroup(group: Group, schema: Schema, value: unknown, place: Place, told: (fault?: Fault) => void): void {
-  if (group === 'object' && !place.isBranch) fillDefaults(schema, value as Record<string, unknown>);
-  for (const [keyword, faultOf] of Object.entries(keywords[group]))
-    if (schema[keyword] !== undefined) told(faultOf(schema[keyword] as never, value as never, schema, place));
+function tell(fault: Fault | undefined, schema: Schema, value: unknown, place: Place): void {
+  if (fault === undefined) return;
+  const places: Place[] = [];
+  for (let at: Place | undefined = place; at !== undefined; at = at.outer) places.unshift(at);
+  const steps = places.flatMap(({ key }) => (key === undefined ? [] : [`/${stepOf(String(key))}`]));
+  const schemaSteps = places.flatMap(({ schemaKeys }) => schemaKeys.map((key) => encodeURIComponent(stepOf(String(key)))));
+  place.errors.push({
+    ...fault,
+    instancePath: steps.join(''),
+    schemaPath: ['#', ...schemaSteps, fault.keyword].join('/'),
+    data: value,
+    parentSchema: schema,
+  });
 }
 
 function wrongType(schema: Schema, types: readonly string[], value: unknown): Fault | undefined {
@@ -109,20 +141,19 @@ function isOfType(value: unknown, type: string): boolean {
   return type === 'number' ? Number.isFinite(value) : typeof value === type;
 }
 
-function fillDefaults({ properties }: Schema, value: Record<string, unknown>): void {
-  for (const [key, schema] of Object.entries((properties ?? {}) as Record<string, Schema>))
-    if (schema['default'] !== undefined && own(value, key) === undefined) value[key] = structuredClone(schema['default']);
+function fillIn(defaults: Plan['defaults'], value: Record<string, unknown>): void {
+  for (const [key, given] of defaults)
+    if (own(value, key) === undefined) value[key] = typeof given === 'object' ? structuredClone(given) : given;
 }
 
 const own = (value: Readonly<Record<string, unknown>>, key: string): unknown =>
   Object.hasOwn(value, key) ? value[key] : undefined;
 
 const stepOf = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
-const inside = (place: Place, key: string | number, ...schemaKeys: readonly (string | number)[]): Place => ({
-  ...place,
-  at: `${place.at}/${stepOf(String(key))}`,
-  schemaAt: [place.schemaAt, ...schemaKeys.map((step) => encodeURIComponent(stepOf(String(step))))].join('/'),
-});
+const inside = (outer: Place, key: string | number, ...schemaKeys: readonly (string | number)[]): Place => {
+  const { isBranch, errors } = outer;
+  return { outer, key, schemaKeys, isBranch, errors };
+};
 
 const limit = (keyword: string, comparison: string, limit: number): Fault => ({
   keyword,
@@ -194,26 +225,22 @@ const keywords: Keywords = {
   },
 };
 
-function checkUnion(branches: readonly unknown[], value: unknown, _schema: Schema, place: Place): Fault | undefined {
+function checkUnion(branches: readonly unknown[], value: unknown, _schema: Schema, outer: Place): Fault | undefined {
   const errors: SchemaError[] = [];
   for (const [index, branch] of branches.entries()) {
     const before = errors.length;
-    check(branch, value, { ...place, schemaAt: `${place.schemaAt}/anyOf/${index}`, isBranch: true, errors });
+    check(branch, value, { outer, schemaKeys: ['anyOf', index], isBranch: true, errors });
     if (errors.length === before) return undefined;
   }
-  place.errors.push(...errors);
+  outer.errors.push(...errors);
   return simple('anyOf', {}, 'must match a schema in anyOf');
 }
 
 function checkRequired(names: readonly string[], value: Map, schema: Schema, place: Place): undefined {
-  for (const missingProperty of names.filter((name) => own(value, name) === undefined))
-    place.errors.push({
-      ...simple('required', { missingProperty }, `must have required property '${missingProperty}'`),
-      instancePath: place.at,
-      schemaPath: `${place.schemaAt}/required`,
-      data: value,
-      parentSchema: schema,
-    });
+  for (const missingProperty of names) {
+    if (own(value, missingProperty) !== undefined) continue;
+    tell(simple('required', { missingProperty }, `must have required property '${missingProperty}'`), schema, value, place);
+  }
 }
 
 function checkAdditional(allowed: unknown, value: Map, schema: Schema, place: Place): undefined {
@@ -223,13 +250,12 @@ function checkAdditional(allowed: unknown, value: Map, schema: Schema, place: Pl
     if (Object.hasOwn(properties, key) || patterns.some((pattern) => pattern.test(key))) continue;
     if (allowed !== false) check(allowed, value[key], inside(place, key, 'additionalProperties'));
     else
-      place.errors.push({
-        ...simple('additionalProperties', { additionalProperty: key }, 'must NOT have additional properties'),
-        instancePath: place.at,
-        schemaPath: `${place.schemaAt}/additionalProperties`,
-        data: value,
-        parentSchema: schema,
-      });
+      tell(
+        simple('additionalProperties', { additionalProperty: key }, 'must NOT have additional properties'),
+        schema,
+        value,
+        place,
+      );
   }
 }
 

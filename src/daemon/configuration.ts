@@ -34,9 +34,16 @@ function worksOnWhatEnds({ args }: Job, { sources, sinks }: Difference): boolean
   return ends(sources, source) || ends(sinks, sink);
 }
 
+// What is said of one source may be said of thousands.
+const mostWarnings = 100;
+
 /** Logs what is permitted but deserves a line. */
-export function logWarnings({ warnings }: Config, log: Log): void {
-  for (const { file, line, column, what, fix } of warnings) log.warn({ where: `${file}:${line}:${column}`, fix }, what);
+export function logWarnings({ file: path, warnings }: Config, log: Log): void {
+  for (const { file, line, column, what, fix } of warnings.slice(0, mostWarnings))
+    log.warn({ where: `${file}:${line}:${column}`, fix }, what);
+  const more = warnings.length - mostWarnings;
+  if (more > 0)
+    log.warn({ where: path, more, fix: 'penstock validate prints all of them' }, 'the configuration has more warnings');
 }
 
 export function logRegistration(report: RegistrationReport, log: Log): void {

@@ -13,6 +13,7 @@ import { readKinds } from '../../src/connectors/read-section.ts';
 import { ActionTableSpec } from '../../src/event/index.ts';
 import { shippedConnectors } from '../../src/runtime/read-config.ts';
 import { sinkTypes } from '../../src/sinks/index.ts';
+import { fewOrMany } from '../thorough.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -91,7 +92,7 @@ describe('a value', () => {
 
         expect(answerOf(ours, given)).toEqual(answerOf(theirs, given));
       }),
-      { numRuns: 60 },
+      { numRuns: fewOrMany(10, 200) },
     );
   });
 });
