@@ -104,6 +104,24 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
     expect((await journal.jobs()).map(({ id }) => id)).toEqual([first.id, other.id]);
   });
 
+  it('tells a note of all sources that have it at once', async () => {
+    await using journal = await (await place())();
+    for (const [name, value] of [
+      ['s', 1],
+      ['t', { two: 2 }],
+      ['', 'nobody'],
+    ] as const)
+      await journal.setNote(name, 'mark', value);
+    await journal.setNote('u', 'other', 3);
+
+    expect(await journal.noteOfAll('mark')).toEqual(
+      new Map<string, unknown>([
+        ['s', 1],
+        ['t', { two: 2 }],
+      ]),
+    );
+  });
+
   it('keeps the first of two notes that are set where none is', async () => {
     await using journal = await (await place())();
 

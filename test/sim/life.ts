@@ -114,6 +114,7 @@ const journalMethods = [
   'seen',
   'checkpoint',
   'note',
+  'noteOfAll',
   'setNote',
   'setNoteIfAbsent',
   'windows',

@@ -134,6 +134,8 @@ export interface RecordLog {
   checkpoint(source: string, name: string): Promise<Json>;
   /** undefined when there is none. */
   note(source: string, name: string): Promise<Json>;
+  /** The note of that name of every source that has one, by source. */
+  noteOfAll(name: string): Promise<ReadonlyMap<string, Json>>;
   /** Replaces a note; the source '' is for notes that belong to none. */
   setNote(source: string, name: string, value: Json): Promise<void>;
   /** Sets a note unless there is one, and returns the one that stands. */

@@ -17,7 +17,7 @@ import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
 import { readReplicas } from './shares.ts';
-import { openHolds, openJobs, readCheckpoint, readNote, setNote, setNoteIfAbsent } from './state.ts';
+import { openHolds, openJobs, readCheckpoint, readNote, readNoteOfAll, setNote, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
 const defaultLockWaitMs = 60_000;
@@ -112,6 +112,7 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     seen: (source, entries) => seen.lookup(source, entries),
     checkpoint: (source, name) => readCheckpoint(core, source, name),
     note: (source, name) => readNote(core, source, name),
+    noteOfAll: (name) => readNoteOfAll(core, name),
     setNote: (source, name, value) => setNote(core, source, name, value),
     setNoteIfAbsent: (source, name, value) => setNoteIfAbsent(core, source, name, value),
     windows: (source, from, to) => windowsOf(core, source, from, to),

@@ -46,6 +46,15 @@ export async function readNote({ db, names }: Core, sourceName: string, name: st
   return row === undefined ? undefined : parseJson(row.value);
 }
 
+/** The note of that name of every source that has one, by source. */
+export async function readNoteOfAll({ db }: Core, name: string): Promise<ReadonlyMap<string, Json>> {
+  const rows = await db.query<{ source: string; value: string }>(
+    `SELECT o.name AS source, n.value FROM ${db.s}.notes n JOIN ${db.s}.sources o ON o.id = n.source WHERE n.name = $1`,
+    [name],
+  );
+  return new Map(rows.map(({ source, value }) => [source, parseJson(value)]));
+}
+
 /** Replaces a note. */
 export async function setNote({ db }: Core, sourceName: string, name: string, value: Json): Promise<void> {
   await db.transaction(async (sql) => {

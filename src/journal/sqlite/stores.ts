@@ -72,12 +72,13 @@ function reading({
   seen,
   state,
   ledger,
-}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'windows' | 'connectorText' | 'ledger'> {
+}: Stores): Pick<Journal, 'seen' | 'checkpoint' | 'note' | 'noteOfAll' | 'windows' | 'connectorText' | 'ledger'> {
   const connector = core.db.prepare('SELECT text FROM connectors WHERE hash = ?');
   return {
     seen: async (source, entries) => seen.lookup(source, entries),
     checkpoint: async (source, name) => state.checkpoint(source, name),
     note: async (source, name) => state.note(source, name),
+    noteOfAll: async (name) => state.noteOfAll(name),
     windows: async (source, from, to) => ledger.windows(source, from, to),
     connectorText: async (hash) => one<{ text: string }>(connector, hash)?.text,
     ledger: async () => ledger.ledger(),

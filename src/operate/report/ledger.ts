@@ -38,10 +38,8 @@ function imbalancesOf(ledger: Ledger): string[] {
 }
 
 async function shortfallsOf(journal: Journal, sources: readonly string[]): Promise<LedgerReport['shortfalls']> {
-  const found = await Promise.all(
-    sources.map(async (source) => parseShortfalls(await journal.note(source, shortfallsNote)).map((one) => ({ source, ...one }))),
-  );
-  return found.flat();
+  const notes = await journal.noteOfAll(shortfallsNote);
+  return sources.flatMap((source) => parseShortfalls(notes.get(source)).map((one) => ({ source, ...one })));
 }
 
 /** Adds up the ledger and checks that everything fetched and everything new is accounted for. */

@@ -69,6 +69,11 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       stepped('seen', () => entries.map(({ day, id }) => [...(disk.seen.get(`${source} ${day} ${id}`) ?? [])])),
     checkpoint: (source, name) => stepped('checkpoint', () => disk.checkpoints.get(`${source} ${name}`)),
     note: (source, name) => stepped('note', () => disk.notes.get(`${source} ${name}`)),
+    noteOfAll: (name) =>
+      stepped('note', () => {
+        const own = [...disk.notes].filter(([key]) => key.endsWith(` ${name}`) && !key.startsWith(' '));
+        return new Map(own.map(([key, value]) => [key.slice(0, -name.length - 1), value]));
+      }),
     setNote: (source, name, value) =>
       stepped('setNote', () => void disk.notes.set(`${source} ${name}`, structuredClone(value ?? null))),
     setNoteIfAbsent: (source, name, value) =>

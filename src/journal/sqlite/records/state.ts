@@ -48,6 +48,9 @@ function openCheckpoints({ db, names, path }: Core) {
 function openNotes({ db, names, writer }: Core) {
   const put = db.prepare('INSERT INTO notes (source, name, value) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3');
   const select = db.prepare('SELECT value FROM notes WHERE source = ? AND name = ?');
+  const selectAll = db.prepare(
+    'SELECT o.name AS source, n.value FROM notes n JOIN sources o ON o.id = n.source WHERE n.name = ?',
+  );
   const putNote = (source: number, name: string, value: Json): void => {
     put.run(source, name, JSON.stringify(value ?? null));
   };
@@ -58,6 +61,8 @@ function openNotes({ db, names, writer }: Core) {
       const row = source === undefined ? undefined : one<{ value: string }>(select, source, name);
       return row === undefined ? undefined : parseJson(row.value);
     },
+    noteOfAll: (name: string): ReadonlyMap<string, Json> =>
+      new Map(all<{ source: string; value: string }>(selectAll, name).map(({ source, value }) => [source, parseJson(value)])),
     setNoteIfAbsent: (sourceName: string, name: string, value: Json): Promise<Json> =>
       writer.write(() => {
         const source = sourceName === '' ? noSource : names.ensureSource(sourceName);
