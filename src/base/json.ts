@@ -108,55 +108,70 @@ export function setOwn(target: Record<string, unknown>, key: string, value: unkn
   else target[key] = value;
 }
 
-// The same few lists of keys come with record after record: what was last sorted at each length is remembered, and so are quoted keys.
-// Keys come from vendors, so both memories are small.
+// The same few lists of keys come with record after record: what was last sorted at each length is remembered. Keys come from vendors, so that
+// memory is small.
 const mostKeys = 64;
 const longestKey = 100;
-const mostQuoted = 2000;
-const orders: { readonly keys: readonly string[]; readonly sorted: readonly string[] }[] = [];
-const quoted = new Map<string, string>();
+const orders: { readonly keys: readonly string[]; readonly sorted: readonly string[] | undefined }[] = [];
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
   for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
   return true;
 }
 
-function sortKeys(keys: readonly string[]): readonly string[] {
+/** Undefined for keys that an object does not keep in the order in which they were set. */
+function sortKeys(keys: readonly string[]): readonly string[] | undefined {
   const known = orders[keys.length];
   if (known !== undefined && isSame(keys, known.keys)) return known.sorted;
-  const sorted = keys.toSorted();
+  const sorted = keys.some((key) => key === '__proto__' || /^\d/.test(key)) ? undefined : keys.toSorted();
   if (keys.length < mostKeys && keys.every(({ length }) => length <= longestKey)) orders[keys.length] = { keys, sorted };
   return sorted;
 }
 
-function quote(key: string): string {
-  const known = quoted.get(key);
-  if (known !== undefined) return known;
-  const made = `${JSON.stringify(key)}:`;
-  if (quoted.size >= mostQuoted) quoted.clear();
-  if (key.length <= longestKey) quoted.set(key, made);
-  return made;
+const noKeys: ReadonlySet<string> = new Set();
+
+/** The value with its objects' keys in order; undefined when an object in it cannot have them so. */
+function sortedCopy(value: object, omit: ReadonlySet<string>): object | undefined {
+  if (Array.isArray(value)) return sortedItems(value);
+  if (raw.isRawJSON(value)) return value;
+  const sorted = sortKeys(Object.keys(value));
+  if (sorted === undefined) return undefined;
+  const copy: Record<string, unknown> = {};
+  for (const key of sorted) {
+    if (omit.has(key)) continue;
+    const member = (value as Record<string, unknown>)[key];
+    const clean = typeof member === 'object' && member !== null ? sortedCopy(member, noKeys) : member;
+    if (clean === undefined && member !== undefined) return undefined;
+    copy[key] = clean;
+  }
+  return copy;
 }
 
-function canonicalArray(items: readonly unknown[]): string {
-  let text = '';
-  for (const item of items) text = text === '' ? canonicalJson(item) : `${text},${canonicalJson(item)}`;
-  return `[${text}]`;
+function sortedItems(items: readonly unknown[]): readonly unknown[] | undefined {
+  const copy: unknown[] = [];
+  for (const item of items) {
+    const clean = typeof item === 'object' && item !== null ? sortedCopy(item, noKeys) : item;
+    if (clean === undefined && item !== undefined) return undefined;
+    copy.push(clean);
+  }
+  return copy;
+}
+
+function written(value: unknown, omit: ReadonlySet<string>): string {
+  if (Array.isArray(value)) return `[${value.map((item) => written(item, noKeys)).join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value ?? null);
+  const members = Object.keys(value)
+    .filter((key) => value[key] !== undefined && !omit.has(key))
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${written(value[key], noKeys)}`);
+  return `{${members.join(',')}}`;
 }
 
 /** Compact JSON with the keys of every object sorted by code unit, so that equal values give equal text; `omit` leaves members of the value out. */
-export function canonicalJson(value: Json, omit?: ReadonlySet<string>): string {
+export function canonicalJson(value: Json, omit: ReadonlySet<string> = noKeys): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
-  if (Array.isArray(value)) return canonicalArray(value);
-  if (!isObject(value)) return JSON.stringify(value);
-  let text = '';
-  for (const key of sortKeys(Object.keys(value))) {
-    const member = value[key];
-    if (member === undefined || omit?.has(key) === true) continue;
-    const written = quote(key) + canonicalJson(member);
-    text = text === '' ? written : `${text},${written}`;
-  }
-  return `{${text}}`;
+  const copy = sortedCopy(value, omit);
+  return copy === undefined ? written(value, omit) : JSON.stringify(copy);
 }
 
 // Parsing that survives any nesting: a reviver recurses and overflows the stack at some 2,500 levels, JSON.parse alone does not.
@@ -206,4 +221,36 @@ export function snakeKeys(value: Json, foreign: readonly string[] = []): Json {
     setOwn(copy, name, foreign.includes(key) ? item : snakeKeys(item, foreign));
   }
   return copy;
+}
+
+/** JSON text where it lies in bytes, UTF-8: parsed each time that somebody asks, so that nothing of it stays in memory. */
+export class JsonText {
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+
+  /** From `start` to before `end`. */
+  constructor(bytes: Buffer, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Throws a SyntaxError. */
+  parse(): Json {
+    return parseJson(this.toString());
+  }
+
+  toString(): string {
+    return this.#bytes.toString('utf8', this.#start, this.#end);
+  }
+
+  /** Writes it to a place of a buffer with room for it; gives where it ends. */
+  copyTo(target: Buffer, at: number): number {
+    return at + this.#bytes.copy(target, at, this.#start, this.#end);
+  }
 }

@@ -1,5 +1,6 @@
 // From examined records to one commit: filter, deduplicate, leave out our own traces, count.
 import { PenstockError } from '../base/errors.ts';
+import type { Json, JsonText } from '../base/json.ts';
 import { uuid } from '../base/random.ts';
 import type { RecordFacts } from '../connectors/connector.ts';
 import { addCounts, type SourceTotals, zeroCounts } from '../journal/counts.ts';
@@ -76,7 +77,7 @@ async function commitPart(
   { isLast, ...place }: PartPlace,
 ): Promise<SourceTotals> {
   const { journal, seams, settings, memory } = context;
-  const kept = new Set(facts.filter((item) => !isFiltered(context, item)));
+  const kept = facts.filter((item) => !isFiltered(context, item));
   return memory.commits.run(async () => {
     const known = await lookUp(context, kept);
     const received = seams.clock.now();
@@ -112,14 +113,19 @@ function commitOf(
   };
 }
 
-async function lookUp({ journal, settings }: SourceContext, kept: ReadonlySet<RecordFacts>): Promise<Map<string, Set<string>>> {
-  const facts = [...kept];
+/** Fingerprints that are known of the facts' ids, those ids only of which any is. */
+async function lookUp({ journal, settings }: SourceContext, facts: readonly RecordFacts[]): Promise<Map<string, string[]>> {
   if (facts.length === 0) return new Map();
   const found = await journal.seen(
     settings.name,
     facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
   );
-  return new Map(facts.map((item, i) => [seenKey(item), new Set(found[i])]));
+  const known = new Map<string, string[]>();
+  for (const [index, item] of facts.entries()) {
+    const fingerprints = found[index] ?? [];
+    if (fingerprints.length > 0) known.set(seenKey(item), [...fingerprints]);
+  }
+  return known;
 }
 
 const seenKey = (facts: RecordFacts): string => `${dayOf(facts.time)}:${facts.uid}`;
@@ -137,25 +143,25 @@ interface Sorted {
 interface Sorting {
   readonly received: number;
   /** Fingerprints known per (day, id), those of this commit included as they are met. */
-  readonly known: Map<string, Set<string>>;
+  readonly known: Map<string, string[]>;
 }
 
 function sort(
   context: SourceContext,
   all: readonly RecordFacts[],
-  kept: ReadonlySet<RecordFacts>,
+  kept: readonly RecordFacts[],
   place: Place,
   { received, known }: Sorting,
 ): Sorted {
-  const counts = { ...zeroCounts(), fetched: all.length, excluded: all.length - kept.size };
+  const counts = { ...zeroCounts(), fetched: all.length, excluded: all.length - kept.length };
   const records: StoredRecord[] = [];
   const fresh: RecordFacts[] = [];
   const seen: Seen[] = [];
   let [minTime, maxTime] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const facts of kept) {
     const key = seenKey(facts);
-    const fingerprints = known.get(key) ?? new Set<string>();
-    if (fingerprints.has(facts.fingerprint)) {
+    const fingerprints = known.get(key);
+    if (fingerprints?.includes(facts.fingerprint) === true) {
       counts.duplicate += 1;
       continue;
     }
@@ -163,10 +169,11 @@ function sort(
       counts.excluded += 1;
       continue;
     }
-    const isConflict = fingerprints.size > 0;
-    known.set(key, fingerprints.add(facts.fingerprint));
+    const isConflict = fingerprints !== undefined;
+    if (isConflict) fingerprints.push(facts.fingerprint);
+    else known.set(key, [facts.fingerprint]);
     seen.push({ day: dayOf(facts.time), id: facts.uid, fingerprint: facts.fingerprint });
-    records.push(storedRecord(facts, received, isConflict));
+    records.push(new FreshRecord(facts, received, isConflict));
     fresh.push(facts);
     counts.new += 1;
     if (isConflict) counts.id_conflict += 1;
@@ -182,15 +189,30 @@ function sort(
 // The mapper labels both; a missing action is not stored as unreadable, because a repaired connector may find it at replay.
 const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
 
-function storedRecord(facts: RecordFacts, received: number, isConflict: boolean): StoredRecord {
-  const labels = [...(facts.labels ?? []), ...(isConflict ? ['id_conflict'] : [])];
-  return {
-    uid: isConflict ? facts.conflictUid : facts.uid,
-    received,
-    record: facts.record,
-    ...(facts.unreadable === undefined ? {} : { unreadable: facts.unreadable }),
-    ...(labels.length > 0 ? { labels } : {}),
-  };
+/** A new record on its way into the journal. */
+class FreshRecord implements StoredRecord {
+  readonly uid: string;
+  readonly received: number;
+  declare readonly unreadable?: string;
+  declare readonly labels?: readonly string[];
+  readonly #facts: RecordFacts;
+
+  constructor(facts: RecordFacts, received: number, isConflict: boolean) {
+    const labels = isConflict ? [...(facts.labels ?? []), 'id_conflict'] : facts.labels;
+    this.uid = isConflict ? facts.conflictUid : facts.uid;
+    this.received = received;
+    if (facts.unreadable !== undefined) this.unreadable = facts.unreadable;
+    if (labels !== undefined && labels.length > 0) this.labels = labels;
+    this.#facts = facts;
+  }
+
+  get json(): JsonText | undefined {
+    return this.#facts.json;
+  }
+
+  get record(): Json {
+    return this.#facts.record;
+  }
 }
 
 function noteLateness({ memory }: SourceContext, facts: RecordFacts, received: number, closedUntil: number | undefined): void {

@@ -222,19 +222,21 @@ export function detailsOf({ details }: { readonly details?: DetailReader }): Det
   return known;
 }
 
-const labelled = (raw: RawRecord): RawRecord => ({ ...raw, labels: [...(raw.labels ?? []), withoutDetail] });
+const labelled = (raw: RawRecord): RawRecord => ({ ...raw, value: raw.value, labels: [...(raw.labels ?? []), withoutDetail] });
 
 /** A record is named and compared by what the list says of it: its detail may change, and is asked for once. */
 function withDetail(listed: RecordFacts, full: RecordFacts | undefined): RecordFacts {
   if (full === undefined) return listed;
   const { uid, conflictUid, fingerprint, time = full.time, isNamedByContent } = listed;
+  const { isFurtherPart, hasUnreadableTime, actionKey, action, json, record, unreadable, labels } = full;
+  const told = { isFurtherPart, hasUnreadableTime, actionKey, action, json, record, unreadable, labels };
   return {
-    ...full,
+    ...told,
     uid,
     conflictUid,
     fingerprint,
     time,
-    ...(isNamedByContent === undefined ? {} : { isNamedByContent }),
+    isNamedByContent: isNamedByContent ?? full.isNamedByContent,
     isSelfMade: (userAgent) => full.isSelfMade(userAgent),
   };
 }

@@ -1,3 +1,4 @@
+import { PenstockError } from '../base/errors.ts';
 import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import { boundDepth } from '../event/index.ts';
@@ -28,6 +29,8 @@ function examine({ settings: { connector, tenant }, log, secrets }: Examining, r
   try {
     return connector.records.examine(raw, tenant, secrets?.scrubValues);
   } catch (error) {
+    // The reply is at fault, not the record.
+    if (error instanceof PenstockError) throw error;
     const reason = `the record could not be examined: ${error instanceof Error ? error.message : String(error)}`;
     log.warn({ err: error }, 'a record could not be examined, it is kept as text');
     const text = { ...raw, value: textOf(raw.value), unreadable: raw.unreadable ?? reason };

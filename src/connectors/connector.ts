@@ -1,5 +1,5 @@
 import type { PenstockError } from '../base/errors.ts';
-import type { Json } from '../base/json.ts';
+import type { Json, JsonText } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Mapper } from '../event/event.ts';
@@ -71,6 +71,8 @@ export type BudgetNews = Readonly<Partial<Record<'remaining' | 'limit' | 'resetM
 export interface RawRecord {
   /** A JSON object; anything else is unreadable, a string is its text. */
   readonly value: Json;
+  /** The text of `value` where it lies in a reply: one line without a backslash. Both may be getters, which a copy by `...` lacks. */
+  readonly json?: JsonText;
   /** For rows without id: the n-th identical row of a file or window (1-based). */
   readonly occurrence?: number;
   /** An id from outside the record: the stream's message id, with `#i` for the i-th element (i > 1). */
@@ -95,28 +97,31 @@ export interface RecordRules {
   examine(raw: RawRecord, tenant: string | undefined, scrub?: (text: string) => string): RecordFacts;
 }
 
+/** What is known of a record. Some of it may be getters, which a copy by `...` lacks. */
 export interface RecordFacts {
   /** 32 hex digits, the same for the same record however often it is read; `conflictUid` when another record with the same id is known. */
   readonly uid: string;
   readonly conflictUid: string;
   /** True for a record without an id of its own: another one with the same content has the same uid, unless its occurrence says otherwise. */
-  readonly isNamedByContent?: boolean;
+  readonly isNamedByContent?: boolean | undefined;
   /** True for an event of a record that had others before it. */
-  readonly isFurtherPart?: boolean;
+  readonly isFurtherPart?: boolean | undefined;
   /** 16 hex digits. */
   readonly fingerprint: string;
   /** The record's own time, milliseconds; undefined when it has none that parses. */
   readonly time: number | undefined;
   /** True when something stands where the time should, but cannot be read. */
-  readonly hasUnreadableTime?: boolean;
+  readonly hasUnreadableTime?: boolean | undefined;
   /** Normalised action key, for filters; undefined when there is none. */
   readonly actionKey: string | undefined;
   /** The action as the vendor spells it. */
-  readonly action?: string;
+  readonly action?: string | undefined;
   /** What goes into the journal: the redacted record, or its text when unreadable. */
   readonly record: Json;
-  readonly unreadable?: string;
-  readonly labels?: readonly string[];
+  /** The text of `record`, where nothing had to be taken out of it; then `record` is parsed each time that somebody reads it. */
+  readonly json?: JsonText | undefined;
+  readonly unreadable?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
   /** True when our own request made it: action and User-Agent match. */
   isSelfMade(userAgent: string): boolean;
 }

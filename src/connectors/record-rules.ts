@@ -1,4 +1,4 @@
-import { isObject, type Json, setOwn } from '../base/json.ts';
+import { isObject, type Json, type JsonText, setOwn } from '../base/json.ts';
 import {
   boundDepth,
   compileActionName,
@@ -25,13 +25,13 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   const timeTextOf = compileText(spec.time);
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
-  const isSelf = compileSelf(spec);
+  const selfAgentOf = compileSelf(spec);
   const take = compileFingerprint(spec.volatile);
   return {
     areNamedByContent: spec.id === undefined && spec.hash_is_id !== true,
     split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {
-      const { value } = raw;
+      const { value, json } = raw;
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, scrub);
       }
@@ -39,24 +39,17 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = withPart(raw.id ?? withOccurrence(name.text, raw.occurrence), raw.part);
       const time = timeOf(value)?.ms;
-      const { fingerprint, record } = take(value, scrub);
-      const action = record === value ? actionOf(value) : cleanName(actionOf(value), scrub);
-      return {
-        uid: uidOf(table, tenant, native),
-        // Hashed only when asked for: hardly a record needs it.
-        get conflictUid() {
-          return uidOf(table, tenant, native, fingerprint);
-        },
-        ...(name.isContent ? { isNamedByContent: true } : {}),
-        ...(raw.part?.isFurther === true ? { isFurtherPart: true } : {}),
-        fingerprint,
+      const taken = take(value, scrub, json);
+      const action = taken.record === value ? actionOf(value) : cleanName(actionOf(value), scrub);
+      return new Examined({
+        raw,
+        name: { table, tenant, native, isNamedByContent: name.isContent },
         time,
-        ...(time === undefined && timeTextOf(value) !== undefined ? { hasUnreadableTime: true } : {}),
-        ...(action === undefined ? { actionKey: undefined } : { actionKey: normaliseKey(action), action }),
-        record,
-        ...(raw.labels === undefined ? {} : { labels: raw.labels }),
-        isSelfMade: (userAgent) => isSelf(value, action, userAgent),
-      };
+        hasUnreadableTime: time === undefined && timeTextOf(value) !== undefined,
+        action,
+        selfMadeBy: selfAgentOf(value, action),
+        ...taken,
+      });
     },
   };
 }
@@ -64,6 +57,67 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
 /** The name of an action is kept and shown beside its record, from which secrets were taken. */
 function cleanName(name: string | undefined, scrub: (text: string) => string = String): string | undefined {
   return name === undefined ? undefined : scrub(name);
+}
+
+interface Facts extends ReturnType<ReturnType<typeof compileFingerprint>> {
+  readonly raw: RawRecord;
+  readonly name: {
+    readonly table: string;
+    readonly tenant: string | undefined;
+    readonly native: string;
+    readonly isNamedByContent: boolean;
+  };
+  readonly time: number | undefined;
+  readonly hasUnreadableTime: boolean;
+  readonly action: string | undefined;
+  readonly selfMadeBy: unknown;
+}
+
+/** Facts of a record that was read. There is one for each record of a page: small, and without the record where that has a text. */
+class Examined implements RecordFacts {
+  readonly uid: string;
+  readonly isNamedByContent: boolean | undefined;
+  readonly isFurtherPart: boolean | undefined;
+  readonly fingerprint: string;
+  readonly time: number | undefined;
+  readonly hasUnreadableTime: boolean | undefined;
+  readonly actionKey: string | undefined;
+  readonly action: string | undefined;
+  readonly json: JsonText | undefined;
+  readonly labels: readonly string[] | undefined;
+  readonly #name: Facts['name'];
+  readonly #record: Json;
+  readonly #selfMadeBy: unknown;
+
+  constructor({ raw, name, time, hasUnreadableTime, action, selfMadeBy, fingerprint, record, isAsItCame }: Facts) {
+    this.uid = uidOf(name.table, name.tenant, name.native);
+    this.isNamedByContent = name.isNamedByContent ? true : undefined;
+    this.isFurtherPart = raw.part?.isFurther === true ? true : undefined;
+    this.fingerprint = fingerprint;
+    this.time = time;
+    this.hasUnreadableTime = hasUnreadableTime ? true : undefined;
+    this.actionKey = action === undefined ? undefined : normaliseKey(action);
+    this.action = action;
+    this.json = isAsItCame ? raw.json : undefined;
+    this.labels = raw.labels;
+    this.#name = name;
+    this.#record = this.json === undefined ? record : undefined;
+    this.#selfMadeBy = selfMadeBy;
+  }
+
+  // Hashed only when asked for: hardly a record needs it.
+  get conflictUid(): string {
+    const { table, tenant, native } = this.#name;
+    return uidOf(table, tenant, native, this.fingerprint);
+  }
+
+  get record(): Json {
+    return this.json === undefined ? this.#record : this.json.parse();
+  }
+
+  isSelfMade(userAgent: string): boolean {
+    return this.#selfMadeBy === userAgent;
+  }
 }
 
 function examineText(
@@ -114,9 +168,11 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
   const idOf = id === undefined ? undefined : compilePath(id);
   const within = volatile.flatMap((path) => (path.startsWith(`${each}.`) ? [path.slice(each.length + 1)] : []));
   return (raw) => {
-    const list = raw.unreadable === undefined ? listOf(raw.value) : undefined;
+    // It may be parsed each time that it is asked for.
+    const { value } = raw;
+    const list = raw.unreadable === undefined ? listOf(value) : undefined;
     if (!Array.isArray(list) || list.length === 0 || list.length > longestList) return [raw];
-    const rest = replaced(raw.value, steps, undefined);
+    const rest = replaced(value, steps, undefined);
     const copied = list.length > 1 ? JSON.stringify(boundDepth(rest)).length : 0;
     if (copied * list.length > mostCopied) return [raw];
     const isNamedOutside = idOf === undefined || idOf(rest) !== undefined;
@@ -126,7 +182,7 @@ export function compileSplit({ each, id, volatile = [] }: RecordSpec): RecordRul
       const count = (counts.get(mark) ?? 0) + 1;
       counts.set(mark, count);
       const part = { isFurther: index > 0, ...(isNamedOutside ? { key: withOccurrence(mark, count) } : {}) };
-      return { ...raw, value: replaced(raw.value, steps, element) as Json, part, ...(copied > 0 ? { copied } : {}) };
+      return { ...raw, value: replaced(value, steps, element) as Json, part, ...(copied > 0 ? { copied } : {}) };
     });
   };
 }
@@ -204,10 +260,10 @@ function compileName({
   };
 }
 
-function compileSelf({ self }: RecordSpec): (record: unknown, action: string | undefined, userAgent: string) => boolean {
-  if (self === undefined) return () => false;
+/** Compiles the User-Agent of a record that some client's own reading of the log has left; undefined for any other record. */
+function compileSelf({ self }: RecordSpec): (record: unknown, action: string | undefined) => unknown {
+  if (self === undefined) return () => undefined;
   const keys = new Set(self.actions.map(normaliseKey));
   const userAgentOf = compilePath(self.user_agent);
-  return (record, action, userAgent) =>
-    action !== undefined && keys.has(normaliseKey(action)) && userAgentOf(record) === userAgent;
+  return (record, action) => (action !== undefined && keys.has(normaliseKey(action)) ? userAgentOf(record) : undefined);
 }

@@ -94,6 +94,8 @@ interface Fingerprinted {
   readonly fingerprint: string;
   /** As `redact`: the same object when there was nothing to take out. */
   readonly record: unknown;
+  /** Nothing of the record was changed, and nothing of its text has to be. */
+  readonly isAsItCame: boolean;
 }
 
 function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
@@ -102,17 +104,23 @@ function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
 }
 
 /**
- * Compiles fingerprint and redaction of records with these `volatile` paths. The text that is made for the fingerprint also tells that there
- * is nothing to redact; only what it leaves out has to be looked at apart.
+ * Compiles fingerprint and redaction of records with these `volatile` paths. A record's text, where it is at hand, tells by itself that there is
+ * nothing to redact; otherwise that which is made for the fingerprint does, and only what it leaves out has to be looked at apart.
  */
-export function compileFingerprint(volatile: readonly string[] = []): (record: unknown, scrub?: Scrub) => Fingerprinted {
+export function compileFingerprint(
+  volatile: readonly string[] = [],
+): (record: unknown, scrub?: Scrub, json?: { toString(): string }) => Fingerprinted {
   const canonicalOf = compileCanonical(volatile);
   const leftOut = volatile.map((path) => compilePath(path));
   const mayBePlain = volatile.every((path) => isPlainText(path));
-  return (raw, scrub) => {
+  return (raw, scrub, json) => {
     const record = boundDepth(raw);
     const text = canonicalOf(record);
-    const isPlain = mayBePlain && isPlainText(text, scrub) && leftOut.every((read) => isPlainValue(read(record), scrub));
-    return { fingerprint: fingerprintOfText(text), record: isPlain ? record : redact(record, scrub) };
+    const fingerprint = fingerprintOfText(text);
+    const isPlain =
+      json === undefined
+        ? mayBePlain && isPlainText(text, scrub) && leftOut.every((read) => isPlainValue(read(record), scrub))
+        : isPlainText(json.toString(), scrub);
+    return { fingerprint, record: isPlain ? record : redact(record, scrub), isAsItCame: isPlain && record === raw };
   };
 }

@@ -2,7 +2,7 @@ import nock from 'nock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import type { PageRequest, WindowReader } from '../../src/connectors/connector.ts';
-import { openSource } from './open-source.ts';
+import { openSource, plainPage } from './open-source.ts';
 
 const origin = 'https://anaconda.com';
 const options = {
@@ -41,7 +41,7 @@ describe('the request', () => {
 
     const answer = await (opened.reader as WindowReader).page(window, signal);
 
-    expect(answer).toEqual({ records: records(2).map((value) => ({ value })), next: null, total: 2 });
+    expect(plainPage(answer)).toEqual({ records: records(2).map((value) => ({ value })), next: null, total: 2 });
   });
 
   it('asks for as few records as a probe wants', async () => {

@@ -4,7 +4,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
-import type { BudgetNews, Connector, Reader, ReaderDeps } from '../../src/connectors/connector.ts';
+import type { BudgetNews, Connector, Page, Reader, ReaderDeps } from '../../src/connectors/connector.ts';
 import { loadConnector } from '../../src/connectors/index.ts';
 import type { HttpClient } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
@@ -75,3 +75,9 @@ export async function openSource(
     },
   };
 }
+
+/** A page with its records as plain values. */
+export const plainPage = <T extends Pick<Page, 'records'>>(page: T): T => ({
+  ...page,
+  records: Array.from(page.records, (raw) => ({ ...raw, value: raw.value })),
+});

@@ -32,7 +32,7 @@ async function withOccurrence(
   occurrence: number,
   otherwise: RecordFacts,
 ): Promise<RecordFacts> {
-  const [facts] = await examineAll(context, [{ ...raw, occurrence }]);
+  const [facts] = await examineAll(context, [{ ...raw, value: raw.value, occurrence }]);
   return facts ?? otherwise;
 }
 

@@ -4,6 +4,7 @@ import type { RecordSpec } from '../connector-schema.ts';
 import { compileParse } from '../http-window/lines.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileWindowPlan, type WindowPlan } from '../http-window/plan.ts';
+import { compileFindRecords } from '../http-window/reply-records.ts';
 import { compileRequest, type RequestTemplate } from '../http-window/request.ts';
 import { compileJudge } from '../http-window/verdict.ts';
 import { Walker } from '../http-window/walker.ts';
@@ -40,7 +41,10 @@ export function compileCursorPlan(spec: HttpCursorSpec, auth: AuthSpec | undefin
   });
   const cursor = like({});
   // Nothing smaller than the page behind a cursor can be asked for: all of it counts.
-  const judge = compileJudge(cursor, compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY));
+  const judge = compileJudge(
+    cursor,
+    compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY, compileFindRecords(cursor)),
+  );
   const first = { query: { ...asked.first?.query, ...now?.query }, ...bodyOf({ ...asked.first?.body, ...now?.body }) };
   return {
     spec,

@@ -12,19 +12,22 @@ import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
 import { mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
+import type { FindRecords } from './reply-records.ts';
 
 type ReplySpec = NonNullable<HttpWindowSpec['reply']>;
 
 /**
  * Compiles `read.reply`. `time` is where records keep their time: what lacks it may be no record. Rows beyond `most` and one are not read: whoever
- * sets it refuses a reply that has more.
+ * sets it refuses a reply that has more. `findRecords` saves building a reply at once.
  */
 export function compileParse(
   { format = 'json', charset, columns = {} }: ReplySpec,
   time: PathsSpec,
   most = mostRecords,
+  findRecords?: FindRecords,
 ): (response: HttpResponse) => ParsedBody {
-  if (format === 'json') return (response) => parseBody(response, charset);
+  if (format === 'json')
+    return (response) => (charset === undefined ? findRecords?.(response.body) : undefined) ?? parseBody(response, charset);
   if (format === 'ndjson') return (response) => parseLines(response, charset, { time, most });
   return (response) => parseTable(response, charset, { columns, time, most });
 }

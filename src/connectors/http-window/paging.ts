@@ -7,6 +7,7 @@ import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
 import { linkState, nextLink, withoutSecrets } from './links.ts';
 import { mostRecords, UnreadableRow } from './reply.ts';
+import { ReplyRecord } from './reply-records.ts';
 
 /** A page with its records as the vendor sent them, not cut into events. */
 export interface WholePage extends CursorPage {
@@ -159,6 +160,7 @@ function withinCap(found: readonly unknown[], most: number): readonly unknown[] 
 }
 
 function rawRecord(value: unknown): RawRecord {
+  if (value instanceof ReplyRecord) return value;
   if (value instanceof UnreadableRow) return { value: value.text, unreadable: value.reason };
   if (isObject(value)) return { value };
   return {

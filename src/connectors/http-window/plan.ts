@@ -8,6 +8,8 @@ import { compileDetails } from './details.ts';
 import { compileParse } from './lines.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { compilePending, type Pending } from './pending.ts';
+import { mostRecords } from './reply.ts';
+import { compileFindRecords } from './reply-records.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
 import { compileJudge, type Judge } from './verdict.ts';
 
@@ -38,7 +40,7 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
     paging: compilePaging(spec),
     split: compileSplit(record),
-    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time)),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, mostRecords, compileFindRecords(spec))),
     bound: compileBound(spec.window),
     pending: compilePending(spec),
     judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),

@@ -1,5 +1,5 @@
 // What `collect` sees of the journal: lanes of records with the checkpoint that covers them, and what is remembered between polls.
-import type { Json } from '../../base/json.ts';
+import type { Json, JsonText } from '../../base/json.ts';
 import type { SourceTotals } from '../counts.ts';
 
 /** The order in which a sink's reading favours lanes is `deliver`'s. */
@@ -24,6 +24,8 @@ export interface StoredRecord {
   /** Milliseconds. */
   readonly received: number;
   readonly record: Json;
+  /** The record's text, where it is at hand: one line without line breaks, written as it is. */
+  readonly json?: JsonText | undefined;
   /** Why the record could not be read; then `record` is what text it has. */
   readonly unreadable?: string;
   readonly labels?: readonly string[];

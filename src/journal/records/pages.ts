@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { PenstockError } from '../../base/errors.ts';
-import { type Json, parseJson } from '../../base/json.ts';
+import { type Json, JsonText } from '../../base/json.ts';
 import type { NewPage, StoredRecord } from '../journal.ts';
 
 // The layout of a page's body, before zstd: one line of JSON with what the journal added to each record, then the records' texts as
@@ -51,14 +51,16 @@ export async function encodeRecords(records: readonly StoredRecord[]): Promise<E
   return rows;
 }
 
-function cut(records: readonly StoredRecord[], from: number): { records: StoredRecord[]; texts: string[] } {
-  const texts: string[] = [];
+type Text = string | JsonText;
+
+function cut(records: readonly StoredRecord[], from: number): { records: StoredRecord[]; texts: Text[] } {
+  const texts: Text[] = [];
   const taken: StoredRecord[] = [];
   let chars = 0;
   for (let index = from; index < records.length && taken.length < maxRowRecords && chars < maxRowChars; index++) {
     const record = records[index];
     if (record === undefined) break;
-    const text = JSON.stringify(record.record ?? null);
+    const text = record.json ?? JSON.stringify(record.record ?? null);
     taken.push(record);
     texts.push(text);
     chars += text.length;
@@ -66,7 +68,7 @@ function cut(records: readonly StoredRecord[], from: number): { records: StoredR
   return { records: taken, texts };
 }
 
-async function encodeRow(records: readonly StoredRecord[], texts: readonly string[]): Promise<EncodedPage> {
+async function encodeRow(records: readonly StoredRecord[], texts: readonly Text[]): Promise<EncodedPage> {
   const envelopes = envelopesOf(records);
   const raw = writeLines(JSON.stringify(envelopes), texts);
   const body = raw.length < asyncBytes ? zlib.zstdCompressSync(raw, zstd) : await compress(raw, zstd);
@@ -91,7 +93,7 @@ function envelopesOf(records: readonly StoredRecord[]): Envelopes {
 }
 
 // Line by line: one wide character would turn a joined string into its two-byte form and double the cost for all of it.
-function writeLines(head: string, texts: readonly string[]): Buffer {
+function writeLines(head: string, texts: readonly Text[]): Buffer {
   let chars = 0;
   let longest = 0;
   for (const text of texts) {
@@ -104,7 +106,7 @@ function writeLines(head: string, texts: readonly string[]): Buffer {
   for (const [index, text] of texts.entries()) {
     if (bytes.length - end < text.length * 3 + 4) bytes = grow(bytes, end, text.length * 3 + 4);
     if (index > 0) end = put(bytes, end, 44, 10);
-    end += bytes.write(text, end);
+    end = typeof text === 'string' ? end + bytes.write(text, end) : text.copyTo(bytes, end);
   }
   bytes[end] = 93;
   return bytes.subarray(0, end + 1);
@@ -149,8 +151,12 @@ class RecordInBytes implements StoredRecord {
     this.#end = end;
   }
 
+  get json(): JsonText {
+    return new JsonText(this.#bytes, this.#start, this.#end);
+  }
+
   get record(): Json {
-    return parseJson(this.#bytes.toString('utf8', this.#start, this.#end));
+    return this.json.parse();
   }
 }
 

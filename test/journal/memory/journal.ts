@@ -4,6 +4,7 @@ import { PenstockError } from '../../../src/base/errors.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import { addCounts, sortedOut, zeroCounts } from '../../../src/journal/counts.ts';
 import type { Commit, Journal } from '../../../src/journal/journal.ts';
+import { plain } from '../records.ts';
 import { discard, lanesOf, matches, read, replaysOf, settle } from './delivery.ts';
 import { countsAt, type Entry, laneKey, type MemoryDisk, removeFrom, valueAt } from './disk.ts';
 import { forgetSink, ledgerRows, register, renameSink, renameSource, resetSource } from './names.ts';
@@ -53,7 +54,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       const run = async (): Promise<void> => {
         if (earlier !== undefined) await earlier;
         await changing('append', () => {
-          if (!isMade(disk, `append ${commit.source}`, commit.attempt)) append(disk, structuredClone(commit));
+          if (!isMade(disk, `append ${commit.source}`, commit.attempt)) append(disk, structuredClone(plainCommit(commit)));
         });
       };
       const done = run();
@@ -197,6 +198,10 @@ function isMade(disk: MemoryDisk, key: string, attempt: string | undefined): boo
   disk.attempts.set(key, attempt);
   return made;
 }
+
+/** Records may be of classes, which have what they hold behind getters. */
+const plainCommit = ({ page, ...rest }: Commit): Commit =>
+  page === undefined ? rest : { ...rest, page: { ...page, records: page.records.map(plain) } };
 
 function append(disk: MemoryDisk, commit: Commit): void {
   const { source, page, checkpoint, seen = [], window, notes = {} } = commit;
