@@ -2,7 +2,8 @@
 // nothing is under way and nothing is to happen, time leaps by hours: as if the process had been stopped meanwhile (SIGSTOP, a paused virtual
 // machine), all of its timers are late then and fire in their order. So weeks cost what happens in them.
 import type { Dice } from './dice.ts';
-import { day, type EventPlan, hour, minute, type Scenario } from './scenario.ts';
+import { day, type EventPlan, hour, type JobPlan, minute, type Scenario } from './scenario.ts';
+import { fileEnd } from './vendors.ts';
 
 /** A moment of the dense history from which everything is later by `ms`. */
 interface Gap {
@@ -54,11 +55,14 @@ export function spread(dense: Scenario, hours: number, dice: Dice): Scenario {
     diskErrors: moved(dense.diskErrors),
     lostAnswers: moved(dense.lostAnswers),
     replays: moved(dense.replays).map(span),
-    jobs: moved(dense.jobs).map((job) => ('from' in job ? span(job) : job)),
+    jobs: moved(dense.jobs).map((job): JobPlan => {
+      if (job.kind === 'backfill') return span(job);
+      return job.kind === 'import' ? { ...job, shown: later(job.shown) } : job;
+    }),
+    ...(dense.offline === undefined ? {} : { offline: moved(dense.offline) }),
   };
 }
 
-const fileSpanMs = 2 * hour;
 /** What follows a moment is over by then. */
 const unrestMs = 10 * minute;
 const shortestLeapMs = 10 * minute;
@@ -74,7 +78,7 @@ export class Calm {
     this.#isAllowed = scenario.leaps === true;
     const inFiles = new Set(sources.filter(({ kind }) => kind === 'files').map(({ name }) => name));
     const shows = ({ source, at, late }: EventPlan): number[] =>
-      inFiles.has(source) ? [(Math.floor((startMs + at + late) / fileSpanMs) + 1) * fileSpanMs - startMs] : [at + late];
+      inFiles.has(source) ? [fileEnd(startMs + at + late) - startMs] : [at + late];
     this.#moments = Float64Array.from([
       0,
       ...events.flatMap(shows),

@@ -9,6 +9,7 @@ import {
   hour,
   type JobPlan,
   minute,
+  type OfflinePlan,
   type ReceiverFault,
   restingFrom,
   type Scenario,
@@ -264,7 +265,7 @@ const denseHours = 8;
 function drawResting(seed: number, hours: number): Scenario {
   const dice = diceOf(Math.imul(seed, 0xc2b2ae35) ^ 0x27d4eb2f);
   const dense = hours <= denseHours ? hours : 6 + Math.round((hours - 6) / dice.pick([12, 24, 48]));
-  const drawn = widened(drawEarly(seed, dense));
+  const drawn = withOperators(widened(drawEarly(seed, dense)));
   // Nothing but pages without records, for hours, is the same request tens of thousands of times.
   const seldom = (fault: FaultPlan): FaultPlan =>
     fault.kind === 'empty_page' ? { ...fault, share: Math.min(fault.share, 0.5) } : fault;
@@ -273,6 +274,46 @@ function drawResting(seed: number, hours: number): Scenario {
   // Second looks at two weeks, every two hours for a month, would be most of the work.
   const sources = scenario.sources.map((one) => (one.sweepEveryMs === undefined ? one : { ...one, sweepEveryMs: day }));
   return spread({ ...scenario, sources }, hours, dice);
+}
+
+/** What else operators do: before the later seeds they only backfilled, replayed and retried. */
+function withOperators(scenario: Scenario): Scenario {
+  const { seed, hours, sources, sinks, maxBytes, events } = scenario;
+  const dice = diceOf(Math.imul(seed, 0x165667b1) ^ 0x5bd1e995);
+  const remembers = maxBytes > smallBytes;
+  const at = (): number => dice.between(minute, hours * hour);
+  const named = [...sources.map(({ name }) => ['source', name] as const), ...sinks.map(({ name }) => ['sink', name] as const)];
+  const some = <T>(list: readonly T[], share: number): T[] => list.filter(() => dice.chance(share));
+  const files = sources.filter(({ kind }) => kind === 'files' && remembers);
+  const begins = sources.filter(({ kind }) => kind !== 'stream' && kind !== 'files' && remembers);
+  // Its file appears within two hours.
+  const importOf = (source: string): JobPlan => {
+    const { at: time, late } = dice.pick(events.filter((event) => event.source === source));
+    const shown = time + late;
+    return { at: shown + dice.between(hour, 5 * hour), kind: 'import', source, shown };
+  };
+  const jobs: JobPlan[] = [
+    ...some(named, 0.2).map(([of, name]) => ({ at: at(), kind: 'release' as const, of, name })),
+    ...some([...files, ...files], 0.6).map(({ name }) => importOf(name)),
+    ...some(sinks, 0.15).map(({ name: sink }) => ({ at: at(), kind: 'discard' as const, sink })),
+    ...some([...named, ...named], 0.2).map(([, name]) => ({
+      at: at(),
+      kind: 'reload' as const,
+      name,
+      value: dice.pick([1, 5, 30]),
+    })),
+  ];
+  const offline: OfflinePlan[] = [
+    ...some(named, 0.15).map(([of, name]) => ({ at: at(), kind: 'rename' as const, of, name })),
+    ...some(begins, 0.2).map(({ name: source }) => ({ at: at(), kind: 'reset' as const, source })),
+  ];
+  const skips = !remembers && dice.chance(0.6);
+  return {
+    ...scenario,
+    sinks: sinks.map((sink, index) => (skips && index === 0 ? { ...sink, skipsWhenFull: true } : sink)),
+    jobs: [...scenario.jobs, ...jobs],
+    offline,
+  };
 }
 
 /** The history that a seed stands for. */

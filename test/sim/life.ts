@@ -1,35 +1,19 @@
 // One life of Penstock: the real journal, collect, deliver and job runner on the files that an earlier life left, until it ends.
-import type { Clock } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
-import { canonicalJson } from '../../src/base/json.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { Seams } from '../../src/base/seams.ts';
-import { createSecrets } from '../../src/base/secrets.ts';
-import { Budgets, idMemoryMs, pinnedIdMemoryMs, startSource } from '../../src/collect/index.ts';
-import type { Connector, Reader } from '../../src/connectors/connector.ts';
-import type { SourceSettings } from '../../src/connectors/source-settings.ts';
-import { startDelivery } from '../../src/deliver/index.ts';
 import { openJournal, withPageCache } from '../../src/journal/index.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { JobRunner } from '../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { randomAt } from './dice.ts';
 import { type Fate, fateOf } from './fate.ts';
 import { type CommitFault, type Disk, watchDisk, watchFiles } from './power.ts';
 import type { Receiver } from './receivers.ts';
-import { day, type EndPlan, hour, restingFrom, type Scenario, type SinkPlan, type SourcePlan, wideFrom } from './scenario.ts';
+import { choreFactor, type Feed, SimRuntime, slower } from './runtime.ts';
+import { type EndPlan, hour, type Scenario } from './scenario.ts';
 import type { SimTime } from './time.ts';
-import type { Broker, Folder, HttpVendor, Vendor } from './vendors.ts';
 import type { Witness } from './witness.ts';
-
-/** A source's vendor with the connector that reads it. */
-export interface Feed {
-  readonly plan: SourcePlan;
-  readonly connector: Connector;
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly vendor: Vendor & { open?: Broker['open'] | Folder['open']; openHttp?: HttpVendor['openHttp'] };
-}
 
 export interface LifeParts {
   readonly number: number;
@@ -57,6 +41,8 @@ export interface Life {
   readonly runtime: Runtime | undefined;
   /** Resolves when it is open; rejects with what kept it from opening. */
   readonly opened: Promise<void>;
+  /** Gives one source or sink another setting; reloads follow each other. */
+  reload(name: string, value: number): Promise<void>;
   /** True when the journal is open and holds nothing that a sink has to take. */
   isIdle(): Promise<boolean>;
   /** Ends in good order, as SIGTERM does. */
@@ -65,49 +51,7 @@ export interface Life {
   bury(): Promise<void>;
 }
 
-const userAgent = 'penstock/sim (0123456789abcdef0123456789abcdef)';
 const cacheBytes = 4 * 2 ** 20;
-
-/** The source as `collect` wants it. */
-export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
-  const { overlapMs, settleMs, maxMs, minMs, scheduleMs, retentionMs } = connector.defaults;
-  return {
-    name: plan.name,
-    connector,
-    tenant: connector.tenant(options),
-    identity: connector.identity(options),
-    schedule: { everyMs: plan.everyMs ?? scheduleMs },
-    start: { backMs: plan.backMs },
-    window: { overlapMs, settleMs, maxMs, minMs },
-    filter: {},
-    selfEvents: 'exclude',
-    retentionMs,
-    expectEventsWithinMs: undefined,
-    credentialExpires: undefined,
-    sweep: plan.sweepEveryMs === undefined ? undefined : { everyMs: plan.sweepEveryMs, backMs: 14 * day },
-    labels: ['sim'],
-  };
-}
-
-function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
-  return {
-    name,
-    type: 'sim',
-    format: 'ocsf',
-    includeRaw: false,
-    drop: [],
-    sources: undefined,
-    filter: {},
-    labels: [],
-    batch: { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 },
-    inFlight,
-    timeoutMs: 30_000,
-    backoffMaxMs: 60_000,
-    holdProbeMs: 15_000,
-    stalledAfterMs: 600_000,
-    maxDeadLetters: 100_000,
-  };
-}
 
 const journalMethods = [
   'register',
@@ -207,93 +151,6 @@ function ending({ end, time }: LifeParts) {
   return { onStep: () => isNext('step'), onCommit: () => isNext('commit') };
 }
 
-function openReader(feed: Feed, fate: Fate, seams: Seams, log: Log, budgets: Budgets): Reader {
-  const { vendor, connector, options, plan } = feed;
-  if (vendor.openHttp !== undefined)
-    return connector.open(options, { http: vendor.openHttp(fate), seams, log, userAgent, ...budgets.of(plan.name) });
-  if (vendor.open === undefined) throw new Error(`no reader for ${plan.name}`);
-  return vendor.open(fate);
-}
-
-function buildRuntime(journal: Journal, fate: Fate, seams: Seams, parts: LifeParts): Runtime {
-  const { feeds, receivers, log, number, scenario } = parts;
-  const budgets = new Budgets(seams, log);
-  const mappers = new Map(feeds.map(({ plan, connector }) => [plan.name, connector.mapper]));
-  const sources = feeds.map((feed) => {
-    const settings = settingsOf(feed);
-    const own = log.child({ source: settings.name });
-    const deps = {
-      journal,
-      seams: scenario.seed < restingFrom ? seams : { ...seams, clock: seldom(seams.clock, watchMs, choreFactor(scenario)) },
-      log: own,
-      userAgent,
-      openReader: () => Promise.resolve(openReader(feed, fate, seams, own, budgets)),
-    };
-    return [settings.name, { settings, deps, loop: startSource(settings, deps) }] as const;
-  });
-  const sinks = receivers.map((receiver) => {
-    const settings = deliveryOf(receiver.plan);
-    const own = log.child({ sink: settings.name });
-    const deps = {
-      journal,
-      seams: { ...seams, clock: seldom(seams.clock, refreshMs, choreFactor(scenario)) },
-      log: own,
-      secrets: createSecrets(),
-      openSink: () => receiver.open({ fate, number, seams, log: own }),
-      mapperFor: (_connector: unknown, source: string) => {
-        const mapper = mappers.get(source);
-        return mapper === undefined ? Promise.reject(new Error(`no mapper for ${source}`)) : Promise.resolve(mapper);
-      },
-    };
-    return [settings.name, { settings, deps, loop: startDelivery(settings, deps) }] as const;
-  });
-  return { journal, seams, log, sources: new Map(sources), sinks: new Map(sinks) };
-}
-
-async function register(journal: Journal, feeds: readonly Feed[], receivers: readonly Receiver[]): Promise<void> {
-  const sources = feeds.map((feed) => {
-    const settings = settingsOf(feed);
-    const { name, connector, identity } = settings;
-    return {
-      name,
-      connector: connector.name,
-      identity,
-      seenTtlMs: idMemoryMs(settings),
-      seenPinnedMs: pinnedIdMemoryMs(settings),
-    };
-  });
-  const sinks = receivers.map(({ plan }) => ({
-    name: plan.name,
-    type: 'sim',
-    start: 'oldest' as const,
-    whenFull: 'wait' as const,
-  }));
-  const { changedSources } = await journal.register(sources, sinks);
-  if (changedSources.length > 0) throw new Error(`identity changed: ${canonicalJson(changedSources)}`);
-}
-
-/** A clock whose timers take longer: for chores that look whether something happened, most of what an idle day consists of. */
-function slower(clock: Clock, factor: number): Clock {
-  return {
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
-    timer: (ms, callback) => clock.timer(ms * factor, callback),
-  };
-}
-
-// Late seeds play weeks: there, chores that look whether something happened were most of the work.
-const choreFactor = ({ seed }: Scenario): number => (seed < wideFrom ? 10 : 60);
-/** `deliver` refreshes its numbers so often, and looks whether it slept through an append. */
-const refreshMs = 5_000;
-/** `collect` looks so often whether a source needs attention. */
-const watchMs = 60_000;
-
-/** A clock on which one chore, known by its interval, is done more seldom. */
-function seldom(clock: Clock, choreMs: number, factor: number): Clock {
-  const slow = slower(clock, factor);
-  return { ...slow, timer: (ms, callback) => (ms === choreMs ? slow : clock).timer(ms, callback) };
-}
-
 /** Starts a life. */
 export function startLife(parts: LifeParts): Life {
   const { time, dir, nextDir, scenario, log, witness, diskError, end } = parts;
@@ -323,8 +180,9 @@ export function startLife(parts: LifeParts): Life {
     },
   });
   let raw: Journal | undefined;
-  let runtime: Runtime | undefined;
-  let jobs: AsyncDisposable | undefined;
+  let runtime: SimRuntime | undefined;
+  let jobs: JobRunner | undefined;
+  let reloading: Promise<void> = Promise.resolve();
 
   async function open(): Promise<void> {
     const { maxBytes } = scenario;
@@ -344,16 +202,21 @@ export function startLife(parts: LifeParts): Life {
       if (!fate.dead) witness.onStored(page);
     });
     const journal = withPageCache(mortal(raw, fate, parts), cacheBytes);
-    await register(journal, parts.feeds, parts.receivers);
-    runtime = buildRuntime(journal, fate, seams, parts);
-    for (const { loop } of runtime.sinks.values()) loop.start();
-    for (const { loop } of runtime.sources.values()) loop.start();
-    jobs = new JobRunner({ ...runtime, seams: { ...seams, clock: slower(clock, choreFactor(scenario)) } });
+    runtime = new SimRuntime({ ...parts, journal, fate, seams });
+    await runtime.register();
+    runtime.start();
+    jobs = new JobRunner({
+      journal,
+      log,
+      sources: runtime.sources,
+      sinks: runtime.sinks,
+      seams: { ...seams, clock: slower(clock, choreFactor(scenario)) },
+    });
   }
   async function stop(): Promise<void> {
     await jobs?.[Symbol.asyncDispose]();
-    await Promise.all([...(runtime?.sources.values() ?? [])].map(({ loop }) => loop[Symbol.asyncDispose]()));
-    await Promise.all([...(runtime?.sinks.values() ?? [])].map(({ loop }) => loop.stop(8_000)));
+    await reloading;
+    await runtime?.stop();
     await runtime?.journal[Symbol.asyncDispose]();
     fate.die();
   }
@@ -367,6 +230,11 @@ export function startLife(parts: LifeParts): Life {
       return runtime;
     },
     opened: open(),
+    reload(name, value) {
+      const own = reloading.then(() => (jobs === undefined ? undefined : runtime?.reload(name, value, jobs)));
+      reloading = own.catch(() => undefined);
+      return own;
+    },
     async isIdle() {
       if (raw === undefined || runtime === undefined) return false;
       for (const { plan } of parts.receivers) if ((await raw.lanes(plan.name)).some(({ pending }) => pending > 0)) return false;

@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PenstockError } from '../../src/base/errors.ts';
-import type { Json } from '../../src/base/json.ts';
 import { type Log, openLog, silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
@@ -14,10 +13,12 @@ import { loadConnector } from '../../src/connectors/index.ts';
 import { Calm } from './calm.ts';
 import { type Dice, diceAt } from './dice.ts';
 import { connectorOf, type Entry, entryOf } from './feed.ts';
-import { type Feed, type Life, startLife } from './life.ts';
+import { type Life, startLife } from './life.ts';
 import { judge, missing } from './oracle.ts';
+import { changeOffline, type Order, ordersOf } from './orders.ts';
 import { type Receiver, receiver } from './receivers.ts';
-import { day, type EndPlan, type FaultPlan, hour, minute, type Scenario, type SourceKind } from './scenario.ts';
+import type { Feed } from './runtime.ts';
+import { day, type EndPlan, type FaultPlan, hour, minute, type OfflinePlan, type Scenario, type SourceKind } from './scenario.ts';
 import { type SimTime, simTime } from './time.ts';
 import { broker, folder, httpVendor } from './vendors.ts';
 import { openWitness, type Witness } from './witness.ts';
@@ -154,25 +155,6 @@ async function build(scenario: Scenario): Promise<World> {
 
 const never: EndPlan | undefined = undefined;
 
-/** A job that an operator asks for. */
-interface Order {
-  readonly at: number;
-  readonly kind: string;
-  readonly args: Json;
-}
-
-function ordersOf({ replays, jobs }: Scenario): Order[] {
-  const span = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: startMs + from, to: startMs + to });
-  return [
-    ...replays.map((replay) => ({ at: replay.at, kind: 'replay', args: { sink: replay.sink, ...span(replay) } })),
-    ...jobs.map((job) => ({
-      at: job.at,
-      kind: job.kind,
-      args: job.kind === 'backfill' ? { source: job.source, ...span(job) } : { sink: job.sink },
-    })),
-  ];
-}
-
 /** Lets lives follow each other. */
 class Playing {
   readonly world: World;
@@ -182,6 +164,7 @@ class Playing {
   #lostAnswers: Scenario['lostAnswers'];
   #asked = 0;
   readonly #orders: Order[];
+  readonly #offline: OfflinePlan[];
   readonly #calm: Calm;
   readonly #dice: Dice;
   readonly #buried: Promise<unknown>[] = [];
@@ -197,7 +180,8 @@ class Playing {
     this.#ends = [...scenario.ends];
     this.#diskErrors = scenario.diskErrors;
     this.#lostAnswers = scenario.lostAnswers;
-    this.#orders = ordersOf(scenario);
+    this.#orders = ordersOf(scenario, startMs);
+    this.#offline = [...(scenario.offline ?? [])];
     this.#calm = new Calm(scenario, startMs);
     this.#dice = diceAt(scenario.seed, 'calm', () => world.time.elapsed);
   }
@@ -300,10 +284,7 @@ class Playing {
           this.#orders.push(order);
           return;
         }
-        // A journal that refuses an order leaves the operator without it, which costs no event.
-        life.journal
-          .insertJob(order.kind, order.args)
-          .catch((error: unknown) => this.#log.info({ err: error }, `${order.kind} not ordered`));
+        order.give(life).catch((error: unknown) => this.#log.info({ err: error }, `${order.name} not done`));
       });
     }
   }
@@ -341,6 +322,10 @@ class Playing {
     this.#number += 1;
     this.life = undefined;
     await time.until(time.elapsed + (end?.downMs ?? 5_000));
+    const due = this.#offline.filter(({ at }) => at <= time.elapsed);
+    if (due.length === 0) return;
+    for (const plan of due) this.#offline.splice(this.#offline.indexOf(plan), 1);
+    await time.track(changeOffline(due, this.#dir(this.#number), this.world.scenario, this.world));
   }
 }
 

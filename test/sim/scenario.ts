@@ -26,6 +26,8 @@ export interface SinkPlan {
   readonly mostEvents?: number;
   /** The protocol that the real sink speaks with it; undefined: verdicts, without bytes in between. */
   readonly wire?: Wire;
+  /** Under pressure records are left out for it, and counted. */
+  readonly skipsWhenFull?: boolean;
 }
 
 export type Wire = 'hec' | 'hec_ack' | 'bulk' | 'syslog' | 'syslog_octets' | 'relp';
@@ -117,6 +119,7 @@ export interface Scenario {
   readonly replays: readonly { readonly at: number; readonly sink: string; readonly from: number; readonly to: number }[];
   /** What else an operator asks for. */
   readonly jobs: readonly JobPlan[];
+  readonly offline?: readonly OfflinePlan[];
   /** True where time may leap while nothing happens. */
   readonly leaps?: boolean;
 }
@@ -124,7 +127,20 @@ export interface Scenario {
 /** Times are milliseconds after the start of the run. */
 export type JobPlan =
   | { readonly at: number; readonly kind: 'backfill'; readonly source: string; readonly from: number; readonly to: number }
-  | { readonly at: number; readonly kind: 'retry_dead_letters'; readonly sink: string };
+  | { readonly at: number; readonly kind: 'retry_dead_letters'; readonly sink: string }
+  | { readonly at: number; readonly kind: 'release'; readonly of: 'source' | 'sink'; readonly name: string }
+  /** The file with the records that showed up around a time is read by hand. */
+  | { readonly at: number; readonly kind: 'import'; readonly source: string; readonly shown: number }
+  | { readonly at: number; readonly kind: 'discard'; readonly sink: string }
+  /** A source polls every `value` minutes from then on, a sink takes batches of `value` events, until the process ends. */
+  | { readonly at: number; readonly kind: 'reload'; readonly name: string; readonly value: number };
+
+/** What an operator does to the journal when no process runs: with the first pause after `at`. */
+export type OfflinePlan =
+  /** To another name and back. */
+  | { readonly at: number; readonly kind: 'rename'; readonly of: 'source' | 'sink'; readonly name: string }
+  /** Collects once more from where it began. */
+  | { readonly at: number; readonly kind: 'reset'; readonly source: string };
 
 export const minute = 60_000;
 export const hour = 60 * minute;

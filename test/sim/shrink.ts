@@ -1,6 +1,6 @@
 // Looks for the shortest history that still breaks a promise: fewer hours, fewer faults, fewer events, by trying again.
 import type { Outcome } from './play.ts';
-import { hour, type Scenario } from './scenario.ts';
+import { hour, type JobPlan, type OfflinePlan, type Scenario } from './scenario.ts';
 
 export type Play = (scenario: Scenario) => Promise<Outcome>;
 
@@ -23,6 +23,8 @@ function shorter(scenario: Scenario, hours: number): Scenario {
   };
 }
 
+const nameOf = (plan: JobPlan | OfflinePlan): string => ('source' in plan ? plan.source : 'sink' in plan ? plan.sink : plan.name);
+
 /** The history without a run of one of its lists; undefined where something has to stay. */
 function without(scenario: Scenario, name: ListName, from: number, count: number): Scenario | undefined {
   const kept = (scenario[name] as readonly unknown[]).filter((_item, index) => index < from || index >= from + count);
@@ -34,7 +36,8 @@ function without(scenario: Scenario, name: ListName, from: number, count: number
     events: next.events.filter(({ source }) => names.has(source)),
     faults: next.faults.filter(({ on }) => names.has(on)),
     replays: next.replays.filter(({ sink }) => names.has(sink)),
-    jobs: next.jobs.filter((job) => names.has(job.kind === 'backfill' ? job.source : job.sink)),
+    jobs: next.jobs.filter((job) => names.has(nameOf(job))),
+    ...(next.offline === undefined ? {} : { offline: next.offline.filter((plan) => names.has(nameOf(plan))) }),
   };
 }
 

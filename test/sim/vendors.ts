@@ -376,16 +376,19 @@ export interface Folder extends Vendor {
 }
 
 const fileSpanMs = 2 * hour;
+/** When the file appears that holds what showed up at a time; true times, milliseconds. */
+export const fileEnd = (visibleAt: number): number => (Math.floor(visibleAt / fileSpanMs) + 1) * fileSpanMs;
+export const fileName = (end: number): string => `${new Date(end).toISOString().slice(0, 13)}.csv`;
 
 export function folder(parts: VendorParts): Folder {
   const { plan, time, strikes } = parts;
   const vendor: Folder = { plan, entries: parts.entries, answered: [], requests: 0, open };
-  const fileOf = (e: Entry): number => (Math.floor(e.visibleAt / fileSpanMs) + 1) * fileSpanMs;
+  const fileOf = (e: Entry): number => fileEnd(e.visibleAt);
 
   function files(): FileIdentity[] {
     const ends = [...new Set(vendor.entries.map(fileOf))].filter((end) => end <= time.now()).sort((a, b) => a - b);
     return ends.map((end) => ({
-      path: `${new Date(end).toISOString().slice(0, 13)}.csv`,
+      path: fileName(end),
       size: rowsOf(end).length,
       mtimeMs: end,
     }));

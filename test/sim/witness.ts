@@ -42,6 +42,8 @@ export interface Witness {
   onArrival(sink: string, copy: Copy, encoded: string): void;
   /** Compares a journal that was opened again with what its earlier process had been told is durable. */
   onReopened(journal: Journal): Promise<void>;
+  /** A source was made to begin once more. */
+  onReset(source: string): void;
   problem(text: string): void;
 }
 
@@ -220,6 +222,10 @@ class Watching implements Witness {
       this.#accounted.set(sink, has);
     }
     await this.#checkCheckpoints(journal);
+  }
+
+  onReset(source: string): void {
+    for (const key of this.#checkpoints.keys()) if (key.startsWith(`${source}\n`)) this.#checkpoints.delete(key);
   }
 
   async #checkCheckpoints(journal: Journal): Promise<void> {
