@@ -21,8 +21,9 @@ const awayMs = 300_000;
 const backlogMs = 900_000;
 
 interface TopicFacts extends StreamState {
-  /** Wall time of the last change between connected and not. */
+  /** Wall time of the last change between connected and not, and the same on the monotonic clock. */
   readonly since: number;
+  readonly sinceMonotonic: number;
 }
 
 export class StreamKind implements Kind {
@@ -59,9 +60,9 @@ function shown({ seams }: SourceContext, { connected, since, error, oldestUnacke
   };
 }
 
-function notice({ seams }: SourceContext, { topic, connected, since, error, oldestUnacked }: TopicFacts): string[] {
+function notice({ seams }: SourceContext, { topic, connected, sinceMonotonic, error, oldestUnacked }: TopicFacts): string[] {
   const now = seams.clock.now();
-  const age = now - since;
+  const age = seams.clock.monotonic() - sinceMonotonic;
   if (connected && oldestUnacked !== undefined && now - oldestUnacked >= backlogMs) {
     const waits = formatDuration(now - oldestUnacked);
     return [
@@ -109,7 +110,9 @@ async function runStream(
 function noteState({ log, seams }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {
   const before = topics.get(state.topic);
   const isChange = before?.connected !== state.connected;
-  topics.set(state.topic, { ...state, since: isChange ? seams.clock.now() : before.since });
+  const { clock } = seams;
+  const { since, sinceMonotonic } = isChange ? { since: clock.now(), sinceMonotonic: clock.monotonic() } : before;
+  topics.set(state.topic, { ...state, since, sinceMonotonic });
   if (!isChange) return;
   if (state.connected) log.info({ topic: state.topic }, 'topic connected');
   else log.warn({ topic: state.topic, reason: state.error }, 'topic disconnected, it is tried again');

@@ -51,7 +51,10 @@ export async function* compareRange(
   const covers = coverageOf(context, await collectedWindows(context, range));
   const overdue = await overdueIn(context);
   const size = new WindowSize(context);
-  const stretch = { from: range.from, until: { atMost: endCovering(context, range.to) } };
+  const stretch = {
+    from: range.from,
+    until: { atMost: endCovering(context, range.to), isPast: range.to <= context.seams.clock.now() },
+  };
   for (const window of windows(context, stretch, size)) {
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))

@@ -131,7 +131,8 @@ export async function* collectRange(
 ): AsyncGenerator<RangeStep, void, undefined> {
   let { until } = range;
   // Both ends belong to the range.
-  const stretch = { from: until, until: { atMost: endCovering(context, range.to) }, left };
+  const past = { atMost: endCovering(context, range.to), isPast: range.to <= range.began };
+  const stretch = { from: until, until: past, left };
   for await (const page of walk(context, reader, stretch, size, halt)) {
     const value = { ...range, ...positionAfter(page, until, range.to) };
     const { facts, ownRecords, end, read } = page;

@@ -13,9 +13,9 @@ export interface Stretch {
   readonly from: number;
   /**
    * Where the last window ends, looked at before each. `atLeast` means as far as the vendor's records have settled by now, and never
-   * before this time; `atMost` means this time, as far as it is past.
+   * before this time; `atMost` means this time, as far as it is past: `isPast` where it was when the reading began, whatever clocks say since.
    */
-  readonly until: { readonly atLeast: number } | { readonly atMost: number };
+  readonly until: { readonly atLeast: number } | { readonly atMost: number; readonly isPast?: boolean };
   /** A window left behind comes first. */
   readonly first?: Window | undefined;
 }
@@ -128,7 +128,7 @@ export function* windows(
 ): Generator<Window, void, undefined> {
   let position = align(context, from);
   for (let left = first; ; left = undefined) {
-    const end = 'atLeast' in until ? settledUntil(context, until.atLeast) : pastUntil(context, until.atMost);
+    const end = 'atLeast' in until ? settledUntil(context, until.atLeast) : pastUntil(context, until);
     const window = left ?? cut(context, position, end, size);
     if (window === undefined) return;
     yield window;
@@ -147,8 +147,8 @@ function settledUntil(context: SourceContext, atLeast: number): number {
   return Math.max(atLeast, align(context, vendorNow(context) - context.settings.window.settleMs));
 }
 
-function pastUntil(context: SourceContext, atMost: number): number {
-  return Math.min(atMost, align(context, context.seams.clock.now()));
+function pastUntil(context: SourceContext, { atMost, isPast = false }: { atMost: number; isPast?: boolean }): number {
+  return isPast ? atMost : Math.min(atMost, align(context, context.seams.clock.now()));
 }
 
 function cut(context: SourceContext, from: number, end: number, size: WindowSize): Window | undefined {

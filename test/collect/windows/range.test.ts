@@ -194,3 +194,29 @@ it('calls overdue what live collection should have brought some polls ago', asyn
     ['never', false],
   ]);
 });
+
+it.each([-2 * day, 2 * day])(
+  'reads a range to its end while our clock is set off by %i ms, and compares it to its end',
+  async (stepMs) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const rows = Array.from({ length: 12 }, (_none, i) => row(`r${i}`, noon - 12 * hour + i * hour));
+    const api = vendor(rows, { clock: { ...clock, now: () => noon } });
+    const { deps } = bench(clock, memory.journal, api.open);
+    const narrow = settings({ window: { overlapMs: 0, settleMs: 0, maxMs: hour, minMs: minute } });
+    const all = { job: 1, from: noon - 12 * hour, to: noon - hour };
+    api.onRequest = (_request, number) => {
+      if (number === 3) clock.step(stepMs);
+      return undefined;
+    };
+
+    const done = await clock.until(runRange(narrow, deps, all, { signal: never }), day);
+    clock.step(-stepMs);
+    api.requests.length = 0;
+    const seen: string[] = [];
+    for await (const records of compareRange(narrow, deps, all, never)) seen.push(...records.map(({ uid }) => uid));
+
+    expect(done).toMatchObject({ at: all.to, new: 12 });
+    expect(new Set(seen).size).toBe(12);
+  },
+);
