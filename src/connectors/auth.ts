@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
-import type { HttpClient } from '../http/client.ts';
+import type { HttpClient, HttpResponse } from '../http/client.ts';
 import type { AuthSpec } from './auth-section.ts';
 import { clientCredentials, type Granted, jwtBearer, refreshToken, signedJwt, type TokenStore } from './oauth.ts';
 import { compileTemplate, type Scope } from './template.ts';
@@ -9,8 +9,8 @@ import { compileTemplate, type Scope } from './template.ts';
 export interface Authenticator extends AsyncDisposable {
   /** Headers for one request; may have to fetch a token first. */
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  /** Called on a 401; true when another try with the next `headers` makes sense. */
-  renew(): boolean;
+  /** Called on a 401 with what was answered; true when another try with the next `headers` makes sense. */
+  renew(answer: Pick<HttpResponse, 'headers'>): boolean;
   /** Names this credential in budgets without revealing it: 12 hex digits. */
   readonly fingerprint: string;
   /** The credential's parts as they stand in headers, to be kept out of any text. */
@@ -57,14 +57,15 @@ function fingerprint(parts: readonly string[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 12);
 }
 
-function byToken({ source, identity, secrets, close }: Granted): Authenticator {
+function byToken({ source, identity, secrets, refused, close }: Granted): Authenticator {
   let last: string | undefined;
   return {
     async headers(signal) {
       last = await source.token(signal);
       return { authorization: `Bearer ${last}` };
     },
-    renew() {
+    renew(answer) {
+      refused?.(answer);
       source.invalidate(last);
       return true;
     },

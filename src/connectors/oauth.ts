@@ -8,6 +8,8 @@ import type { Seams } from '../base/seams.ts';
 import { compilePath } from '../event/index.ts';
 import type { HttpClient, HttpResponse } from '../http/client.ts';
 import {
+  aheadMs,
+  askAtTime,
   askForToken,
   type ClientProof,
   cacheToken,
@@ -15,7 +17,6 @@ import {
   readSigningKey,
   readToken,
   refreshTokenIn,
-  requestToken,
   secretProof,
   signJwt,
   type TokenShape,
@@ -52,6 +53,8 @@ export interface Granted {
   readonly identity: readonly string[];
   /** What no text may show. */
   readonly secrets: () => readonly string[];
+  /** Hears an answer that refused the token: one that was signed by a wrong clock is signed by the vendor's next. */
+  readonly refused?: (answer: Pick<HttpResponse, 'headers'>) => void;
   /** Resolves once nothing would be lost with the client: asks no more, and keeps what a request under way still brings. */
   readonly close?: () => Promise<void>;
 }
@@ -82,33 +85,39 @@ type Client = Pick<
 /** How a client proves itself to its issuer, with the parts of the credential: by a key (private_key_jwt: RFC 7523 section 2.2), by a secret, or by its name alone. */
 function clientProof(spec: Client, url: URL, { seams, value }: Granting): Credential {
   const [id, secret, pem] = [spec.client_id, spec.client_secret, spec.private_key].map(value) as [string, string, string];
-  const parts = { id, secrets: [secret, pem] };
+  const parts = { id, secrets: [secret, pem], ask: once };
   if (pem === '' && secret === '') return { ...parts, prove: () => Promise.resolve({ form: { client_id: id }, headers: {} }) };
   if (pem === '') return { ...parts, prove: () => Promise.resolve(secretProof(id, secret, spec.auth_style)) };
   const key = readSigningKey(pem, spec.algorithm, value(spec.key_id) || undefined);
-  const prove = async (): Promise<ClientProof> => {
+  const prove = async (nowMs: number): Promise<ClientProof> => {
     const claims = { iss: id, sub: id, aud: url.href, jti: uuid(seams.random) };
-    const assertion = await signJwt(key, claims, seams.clock.now(), assertionSeconds);
+    const assertion = await signJwt(key, claims, nowMs, assertionSeconds);
     return { form: { client_id: id, client_assertion_type: assertionType, client_assertion: assertion }, headers: {} };
   };
-  return { ...parts, prove };
+  return { ...parts, prove, ask: askAtTime };
 }
+
+const once: typeof askAtTime = (clock, ask) => ask(clock.now());
 
 interface Credential {
   readonly id: string;
   readonly secrets: readonly string[];
-  readonly prove: () => Promise<ClientProof>;
+  readonly prove: (nowMs: number) => Promise<ClientProof>;
+  /** Asks again by the issuer's clock where what proves it is signed for a time. */
+  readonly ask: typeof askAtTime;
 }
 
 /** The client credentials grant. */
 export function clientCredentials(spec: Grants['oauth2_client_credentials'], granting: Granting): Granted {
   const { http, seams, value } = granting;
   const url = new URL(value(spec.token_url));
-  const { id, secrets, prove } = clientProof(spec, url, granting);
+  const { id, secrets, prove, ask } = clientProof(spec, url, granting);
   const named = { scope: value(spec.scope), audience: value(spec.audience) };
   const grant = { grant_type: 'client_credentials', ...given({ ...named, ...rendered(spec.form, value) }) };
-  const mint = async (): Promise<MintedToken> =>
-    requestToken({ url, grant, proof: await prove(), shape: shapeOf(spec) }, http, seams);
+  const mint = async (): Promise<MintedToken> => {
+    const answer = await ask(seams.clock, async (nowMs) => askForToken({ url, grant, proof: await prove(nowMs) }, http));
+    return readToken(answer, url.origin, seams, shapeOf(spec));
+  };
   return { source: cacheToken(mint, seams.clock), identity: [id, ...secrets], secrets: () => secrets.filter(Boolean) };
 }
 
@@ -128,21 +137,31 @@ export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], granting: Granting)
   const { sign, identity, secrets } = signing({ lifetime: '1h', ...spec }, account, granting, url.href);
   const more = given(rendered(spec.form, value));
   const mint = async (): Promise<MintedToken> => {
-    const { token: assertion } = await sign();
-    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion, ...more };
-    return requestToken({ url, grant, proof: { form: {}, headers: {} }, shape: shapeOf(spec) }, http, seams);
+    const answer = await askAtTime(seams.clock, async (nowMs) => {
+      const { token: assertion } = await sign(nowMs);
+      const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion, ...more };
+      return askForToken({ url, grant, proof: { form: {}, headers: {} } }, http);
+    });
+    return readToken(answer, url.origin, seams, shapeOf(spec));
   };
   return { source: cacheToken(mint, seams.clock), identity, secrets };
 }
 
 /** A JWT that is the token itself. */
 export function signedJwt(spec: Grants['jwt'], granting: Granting): Granted {
+  const { clock } = granting.seams;
   const { sign, identity, secrets } = signing({ lifetime: '10m', ...spec }, readAccount(granting.value(spec.key)), granting);
-  return { source: cacheToken(sign, granting.seams.clock), identity, secrets };
+  let ahead = 0;
+  return {
+    source: cacheToken(() => sign(clock.now() + ahead), clock),
+    identity,
+    secrets,
+    refused: (answer) => void (ahead = aheadMs(answer, clock)),
+  };
 }
 
 interface Signing extends Pick<Granted, 'identity' | 'secrets'> {
-  readonly sign: () => Promise<MintedToken>;
+  readonly sign: (nowMs: number) => Promise<MintedToken>;
 }
 
 /** What signs JWTs with the key of an account. */
@@ -162,9 +181,9 @@ function signing(
     ...rendered(spec.claims, value),
   });
   const lifetimeMs = durationMs(spec.lifetime);
-  const sign = async (): Promise<MintedToken> => {
+  const sign = async (nowMs: number): Promise<MintedToken> => {
     const each = { ...claims, jti: uuid(seams.random) };
-    return { token: await signJwt(key, each, seams.clock.now(), Math.floor(lifetimeMs / 1000)), lifetimeMs };
+    return { token: await signJwt(key, each, nowMs, Math.floor(lifetimeMs / 1000)), lifetimeMs };
   };
   return { sign, identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
 }
@@ -204,7 +223,7 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Gra
   const { http, seams, value, tokens } = granting;
   const configured = value(spec.refresh_token);
   const url = new URL(value(spec.token_url));
-  const { id, secrets, prove } = clientProof(spec, url, granting);
+  const { id, secrets, prove, ask } = clientProof(spec, url, granting);
   const credential = hash('sha256', JSON.stringify([url.href, id, configured]), 'hex').slice(0, 32);
   const more = rendered(spec.form, value);
   const closing = new AbortController();
@@ -213,7 +232,7 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Gra
     const spent = kept ?? configured;
     last = spent;
     const grant = { grant_type: 'refresh_token', refresh_token: spent, ...given({ scope: value(spec.scope), ...more }) };
-    const result = await askForToken({ url, grant, proof: await prove() }, http);
+    const result = await ask(seams.clock, async (nowMs) => askForToken({ url, grant, proof: await prove(nowMs) }, http));
     last = refreshTokenIn(result) ?? spent;
     return { keep: last === spent ? undefined : last, result };
   };

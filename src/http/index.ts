@@ -2,6 +2,8 @@ export { attemptTimeoutMs } from './connect.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
 export { patientLookup } from './lookup.ts';
 export {
+  aheadMs,
+  askAtTime,
   askForToken,
   type ClientProof,
   cacheToken,
@@ -10,7 +12,6 @@ export {
   oauth2ClientCredentials,
   readToken,
   refreshTokenIn,
-  requestToken,
   secretProof,
   type TokenShape,
   type TokenSource,

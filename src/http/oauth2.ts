@@ -127,13 +127,24 @@ export interface TokenShape {
 }
 
 /** Asks a token endpoint; rejects as {@link oauth2ClientCredentials} says. */
-export async function requestToken(
-  request: TokenRequest,
-  http: HttpClient,
-  seams: Seams,
-  timeoutMs?: number,
-): Promise<MintedToken> {
+async function requestToken(request: TokenRequest, http: HttpClient, seams: Seams, timeoutMs?: number): Promise<MintedToken> {
   return readToken(await askForToken(request, http, timeoutMs), request.url.origin, seams, request.shape);
+}
+
+/** An assertion signed for a time further from the issuer's is refused by some. */
+const skewMs = 10_000;
+
+/** How far the clock of who answered is ahead of ours, milliseconds; 0 where that is little or unknown. */
+export function aheadMs({ headers }: Pick<HttpResponse, 'headers'>, clock: Clock): number {
+  const ms = (answeredAt(headers) ?? clock.now()) - clock.now();
+  return Math.abs(ms) > skewMs ? ms : 0;
+}
+
+/** Asks with what is signed for a time, ours; where that is refused and the issuer has another time, once more with the issuer's. */
+export async function askAtTime(clock: Clock, ask: (nowMs: number) => Promise<HttpResponse>): Promise<HttpResponse> {
+  const answer = await ask(clock.now());
+  const ms = answer.status >= 400 && answer.status < 500 ? aheadMs(answer, clock) : 0;
+  return ms === 0 ? answer : await ask(clock.now() + ms);
 }
 
 /** What a token endpoint answers, whatever that is. */

@@ -1,6 +1,6 @@
 // How a connector gets its tokens, against an issuer that says what it was asked.
 import { generateKeyPairSync } from 'node:crypto';
-import { decodeProtectedHeader, jwtVerify } from 'jose';
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type { PenstockError } from '../../src/base/errors.ts';
@@ -29,6 +29,7 @@ const account = JSON.stringify({
 
 interface Reply {
   readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
@@ -54,6 +55,7 @@ function opened(
   issue: (form: Record<string, string>, count: number) => Reply | Promise<Reply>,
   tokens?: TokenStore,
   reading: Values = {},
+  api: (proof: string) => Reply = () => ({ body: { data: [] } }),
 ) {
   const connector = vendorConnector(reading, { auth });
   const forms: Record<string, string>[] = [];
@@ -66,15 +68,17 @@ function opened(
       {
         http: {
           async request({ url, body, headers }: HttpRequest) {
-            const answer = (status: number, value: unknown) =>
-              Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(value)) });
+            const answer = ({ status = 200, headers: told = {}, body: value }: Reply) => ({
+              status,
+              headers: told,
+              body: Buffer.from(JSON.stringify(value)),
+            });
             if (url.href.startsWith(tokenUrl)) {
               forms.push(Object.fromEntries(new URLSearchParams(String(body))));
-              const { status = 200, body: reply } = await issue(forms.at(-1) ?? {}, forms.length);
-              return answer(status, reply);
+              return answer(await issue(forms.at(-1) ?? {}, forms.length));
             }
             proofs.push(headers?.['authorization']);
-            return answer(200, { data: [] });
+            return answer(api(headers?.['authorization'] ?? ''));
           },
           describeRoute: () => 'direct',
           [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -499,5 +503,43 @@ describe('an answer of the issuer', () => {
       'PEN_SOURCE_REFUSED',
       'https://login.example.com answered 200 "invalid_client" without an access_token',
     ]);
+  });
+});
+
+describe('what is signed for a time', () => {
+  const days = 2 * 86_400_000;
+  const keyed = { token_url: tokenUrl, client_id: 'id', private_key: pem };
+  const grants = {
+    'a service account': { oauth2_jwt_bearer: { key: account } },
+    'a client by its key': { oauth2_client_credentials: keyed },
+    'a refresh token of such a client': { oauth2_refresh_token: { ...keyed, refresh_token: 'R0' } },
+    'a JWT that is the token': { jwt: { key: pem, issuer: 'x' } },
+  };
+  const cases = Object.entries(grants).flatMap(([who, auth]) => [-days, days].map((offMs) => ({ who, auth, offMs })));
+
+  it.each(cases)('is signed by the time of who takes it, where our clock is $offMs ms off: $who', async ({ auth, offMs }) => {
+    const theirs = (): number => vendor.clock.now() - offMs;
+    const takes = (token: string): Reply => {
+      const { iat } = decodeJwt(token);
+      const isFresh = Math.abs(Number(iat) * 1000 - theirs()) < 60_000;
+      const headers = { date: new Date(theirs()).toUTCString() };
+      if (isFresh) return { headers, body: { access_token: 'a', expires_in: 3600, data: [] } };
+      return { status: 'jwt' in auth ? 401 : 400, headers, body: { error: 'invalid_grant' } };
+    };
+    const issue = ({ assertion, client_assertion }: Record<string, string>): Reply => takes(assertion ?? client_assertion ?? '');
+    const api = (proof: string): Reply => ('jwt' in auth ? takes(proof.slice('Bearer '.length)) : { body: { data: [] } });
+    const vendor = opened(auth, issue, memoryStore(), {}, api);
+
+    expect(await vendor.read()).toMatchObject({ records: [] });
+    expect(vendor.forms.length + vendor.proofs.length).toBe('jwt' in auth ? 2 : 3);
+  });
+
+  it('is asked for once where the time is right and the credential wrong', async () => {
+    const headers = (): Record<string, string> => ({ date: new Date(vendor.clock.now()).toUTCString() });
+    const issue = (): Reply => ({ status: 400, headers: headers(), body: { error: 'invalid_grant' } });
+    const vendor = opened(grants['a service account'], issue);
+
+    expect((await faultOf(vendor.read())).code).toBe('PEN_SOURCE_REFUSED');
+    expect(vendor.forms.length).toBe(1);
   });
 });

@@ -182,7 +182,7 @@ describe('Retry-After', () => {
     ['Sat, 21 Nov 2026 10:00:20 GMT', 20_000],
     ['Sat, 21 Nov 2026 09:00:00 GMT', 0],
     ['-5', undefined],
-    ['1.5', undefined],
+    ['1.5', 1_500],
     ['soon', undefined],
     ['', undefined],
   ])('"%s" asks for %s ms', (text, ms) => {

@@ -77,6 +77,29 @@ it('exchanges a signed assertion of a Google service account for a token, once',
   );
 });
 
+it('signs the assertion of a service account by the clock of the issuer where ours is two days off', async () => {
+  const days = 2 * 86_400_000;
+  const headers = { date: new Date(Date.now() - days).toUTCString() };
+  const issuedAt = (text: string): number => {
+    const claims = new URLSearchParams(text).get('assertion')?.split('.')[1] ?? '';
+    return (JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { iat: number }).iat * 1000;
+  };
+  await using receiver = await openReceiver(({ path, text }) => {
+    if (path !== '/token') return { status: 200, body: {} };
+    return Math.abs(issuedAt(text) - Date.now() + days) > 60_000
+      ? { status: 400, headers, body: { error: 'invalid_grant' } }
+      : { status: 200, headers, body: { access_token: 'ya29.token', expires_in: 3599 } };
+  });
+  await using context = await openContext();
+  const key = { client_email: 'p@p', private_key: privateKey, token_uri: `${receiver.url}/token` };
+  await using sink = openHttp(httpOptions(receiver.url, { auth: { google_service_account: JSON.stringify(key) } }), context);
+
+  const result = settled(await sink.send(batchOf(sink, numbered(1)), signal));
+
+  expect(kinds(result)).toBe('accept');
+  expect(receiver.seen.map(({ path }) => path)).toEqual(['/token', '/token', '/']);
+});
+
 it.each([
   ['refused credentials', 400, { error: 'invalid_client' }, 'hold'],
   ['an outage', 503, 'down', 'retry'],

@@ -203,7 +203,7 @@ export class Walker implements AsyncDisposable {
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
-      if (isRefused && mayRenew && this.auth.renew()) {
+      if (isRefused && mayRenew && this.auth.renew(response)) {
         mayRenew = false;
         return attempt();
       }

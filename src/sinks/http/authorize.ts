@@ -1,6 +1,14 @@
 import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { cacheToken, type MintedToken, oauth2ClientCredentials, readToken, type TokenSource } from '../../http/index.ts';
+import {
+  askAtTime,
+  askForToken,
+  cacheToken,
+  type MintedToken,
+  oauth2ClientCredentials,
+  readToken,
+  type TokenSource,
+} from '../../http/index.ts';
 import { afterPause } from '../exchange.ts';
 import type { SinkContext, Verdict } from '../sink.ts';
 import { parseAnswer } from './answer.ts';
@@ -145,10 +153,10 @@ type Exchanging = Pick<SinkContext, 'http' | 'seams' | 'timeoutMs'>;
 async function mint(account: ServiceAccount, scope: string, context: Exchanging): Promise<MintedToken> {
   const { http, seams, timeoutMs = 30_000 } = context;
   const url = new URL(account.tokenUri);
-  const assertion = signedJwt(account, scope, seams.clock.now());
-  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }).toString();
-  const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
-  const answer = await http.request({ method: 'POST', url, headers, body, timeoutMs, maxBytes: 65_536 });
+  const answer = await askAtTime(seams.clock, (nowMs) => {
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: signedJwt(account, scope, nowMs) };
+    return askForToken({ url, grant, proof: { form: {}, headers: {} } }, http, timeoutMs);
+  });
   return readToken(answer, url.origin, seams);
 }
 
