@@ -2,6 +2,7 @@ import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
+import { isOfWindow } from './http-window/groups.ts';
 import { optionNames } from './options.ts';
 import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
@@ -75,7 +76,8 @@ function checkAuth(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
 
 /** A host that a record, a group or a token names could be anybody's, and the credential goes there. */
 function checkHosts(read: ReadSpec, doc: YamlText): Fault[] {
-  return [...requestParts, ['details'] as const, ['pending'] as const].flatMap((part) => {
+  const variants = requestParts.flatMap((part) => ['first', 'later', 'now'].map((name) => [...part, name]));
+  return [...requestParts, ...variants, ['details'], ['pending']].flatMap((part) => {
     const url = valueAt(read, [...part, 'url']);
     const name = typeof url === 'string' ? looseHostName(url) : undefined;
     if (name === undefined) return [];
@@ -117,6 +119,9 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
           ...[
             ['records'],
             ['pending', 'link'],
+            ['groups', 'link'],
+            ['groups', 'id'],
+            ['groups', 'records'],
             ...['at', 'name', 'row', 'value'].map((name) => ['columns', name]),
             ['range', 'records'],
             ...pagePaths.flatMap((name) => [
@@ -167,7 +172,8 @@ function checkPending(read: ReadSpec, doc: YamlText): Fault[] {
 }
 
 function checkPaging(read: ReadSpec, doc: YamlText): Fault[] {
-  if (read.kind === 'http_window') return checkAsked(read, ['read'], doc, 'window.from');
+  if (read.kind === 'http_window')
+    return checkAsked(read, ['read'], doc, read.groups !== undefined && isOfWindow(read.groups) ? undefined : 'window.from');
   if (read.kind !== 'http_cursor') return [];
   const { range } = read;
   const ranged =

@@ -10,6 +10,7 @@ import type { Connector, ReadDefaults, Reader, ReaderDeps, StreamReader } from '
 import { type ConnectorSpec, connectorSchema, type RecordSpec } from './connector-schema.ts';
 import { openDirectoryReader } from './csv-directory/directory-reader.ts';
 import { compileCursorPlan, openCursorReader, windowOfCursor } from './http-cursor/cursor-reader.ts';
+import { isOfWindow } from './http-window/groups.ts';
 import { compileWindowPlan } from './http-window/plan.ts';
 import { precisionMs } from './http-window/request.ts';
 import { openWindowReader } from './http-window/window-reader.ts';
@@ -133,6 +134,7 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     precisionMs: window === undefined ? 1 : precisionMs(window),
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
+    ...(read.kind === 'http_window' && read.groups !== undefined && isOfWindow(read.groups) ? { isOfFiles: true } : {}),
     cap: read.kind === 'http_window' ? read.page.cap : read.kind === 'http_cursor' ? read.range?.page?.cap : undefined,
     maxPages: ('max_pages' in read ? read.max_pages : undefined) ?? 10_000,
     seenDays: read.seen_days ?? 10,

@@ -47,6 +47,8 @@ export interface ReadDefaults {
   /** True when pages are proven to come in ascending time order, so that an offset walk may restart after the last committed time when it crashed. */
   readonly ascending: boolean;
   readonly maxPages: number;
+  /** True where a window is that in which files came up: their records may be older. */
+  readonly isOfFiles?: boolean;
   /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
   readonly cap?: number | undefined;
   /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */

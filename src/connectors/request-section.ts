@@ -31,6 +31,7 @@ export const Variant = (description: string) =>
     Type.Object(
       {
         method: Type.Optional(oneOf(['GET', 'POST'], 'The method, where it differs; a GET has no body.')),
+        url: Type.Optional(template('The address, where it differs; at the same host.')),
         query: Type.Optional(SweepQuery),
         body: Type.Optional(
           Type.Record(Type.String(), Type.Unknown(), { description: 'Members of the body that differ; null leaves one out.' }),
@@ -95,6 +96,9 @@ const pages = { ...closed, description: 'How pages follow each other.' };
 export const PageSpec = Type.Object(
   {
     ...pageParts,
+    whole: Type.Optional(
+      Type.Boolean({ description: 'True with none where the one reply holds everything, however many records that is.' }),
+    ),
     cap: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -203,14 +207,12 @@ export const ColumnsSpec = Type.Union([
 ]);
 export type ColumnsSpec = Static<typeof ColumnsSpec>;
 
-const ReplySpec = Type.Object(
-  {
-    format: Type.Optional(oneOf(['json', 'ndjson', 'csv'], 'json by default; ndjson has a record a line, csv a row.')),
-    charset: Type.Optional(Type.String({ description: 'Such as windows-1252; UTF-8 by default.' })),
-    columns: Type.Optional(Columns),
-  },
-  { ...closed, description: 'What kind of text a reply is.' },
-);
+const replyParts = {
+  format: Type.Optional(oneOf(['json', 'ndjson', 'csv'], 'json by default; ndjson has a record a line, csv a row.')),
+  charset: Type.Optional(Type.String({ description: 'Such as windows-1252; UTF-8 by default.' })),
+};
+const replyText = { ...closed, description: 'What kind of text a reply is.' };
+const ReplySpec = Type.Object({ ...replyParts, columns: Type.Optional(Columns) }, replyText);
 
 const PendingSpec = Type.Object(
   {
@@ -226,6 +228,9 @@ const PendingSpec = Type.Object(
 export const recordParts = {
   reply: Type.Optional(ReplySpec),
   records: PathsSpec,
+  records_are: Type.Optional(
+    oneOf(['list', 'map'], 'map where records are the values of an object, by names of their own; list by default.'),
+  ),
   columns: Type.Optional(ColumnsSpec),
   pending: Type.Optional(PendingSpec),
   records_missing: Type.Optional(
@@ -268,6 +273,8 @@ export const GroupsSpec = Type.Object(
     request: Request,
     page: Type.Optional(Type.Object(pageParts, pages)),
     records: PathsSpec,
+    reply: Type.Optional(Type.Object(replyParts, replyText)),
+    link: Type.Optional(PathsSpec),
     id: PathsSpec,
     into: Type.Optional(Type.String({ minLength: 1, description: 'Member of each record that becomes the id of its group.' })),
   },

@@ -285,6 +285,28 @@ it('signs the token of the page itself', async () => {
   expect([vendor.asked.length, iss, sub]).toEqual([1, 'ACME.PENSTOCK.SHA256:x=', 'ACME.PENSTOCK']);
 });
 
+it('reads the files of a window as the page shows them', async () => {
+  const options = { api_url: { type: 'string', format: 'uri', default: 'https://api.harbor.example' } };
+  const connector = vendorConnector(
+    { ...exampleOf('files') },
+    { options, record: { hash: ['id'], time: 'time', action: 'action' } },
+  );
+  const answer = ({ url: { pathname, searchParams } }: { url: URL }) => {
+    if (pathname !== '/v1/files') return { body: `id,time,action\n${pathname.split('/')[3]},2026-11-21T01:00:00Z,read\n` };
+    return { body: searchParams.has('p') ? { files: [{ id: 'b' }] } : { files: [{ id: 'a' }], next: '/v1/files?p=2' } };
+  };
+  const vendor = openVendor(connector, answer, { api_url: 'https://api.example.com' });
+
+  const first = await pageOf(vendor);
+  const second = await pageOf(vendor, first.next);
+
+  expect([...first.records, ...second.records].map(({ value }) => (value as { id: string }).id)).toEqual(['a', 'b']);
+  expect([second.next, vendor.asked[0]?.url.search]).toEqual([
+    null,
+    '?made_after=2026-11-21T09%3A00%3A00.000Z&made_before=2026-11-21T10%3A00%3A00.000Z',
+  ]);
+});
+
 it('reads the organizations of the page', async () => {
   const options = { api_url: { type: 'string', format: 'uri', default: 'https://api.harbor.example' } };
   const { request, groups } = exampleOf('groups');

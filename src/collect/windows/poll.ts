@@ -82,7 +82,8 @@ function placeOf(
     lane: 'live',
     row: isNotThereYet(next, page) ? undefined : sharedRow(context, live.row, page),
     checkpoint: { name: 'live', value: next },
-    closedUntil,
+    // A record of a file is as old as it is; the file itself is not late.
+    closedUntil: context.settings.connector.defaults.isOfFiles === true ? undefined : closedUntil,
     read: page.read,
     ownRecords: page.ownRecords,
   };
@@ -118,6 +119,7 @@ function newestOf({ newest }: LiveCheckpoint, { facts, walk }: WalkedPage): Pick
 
 /** How many records of a page lie so far from its window that no rounding explains it: the vendor did not filter, or a next link lost the window. */
 function outside(context: SourceContext, { facts, walk: { from, to } }: WalkedPage): number {
+  if (context.settings.connector.defaults.isOfFiles === true) return 0;
   const marginMs = Math.max(leastMarginMs, overlapOf(context));
   return facts.filter(({ time }) => time !== undefined && (time < from - marginMs || time > to + marginMs)).length;
 }

@@ -45,7 +45,8 @@ export function compileCursorPlan(spec: HttpCursorSpec, auth: AuthSpec | undefin
     cursor,
     compileParse(spec.reply ?? {}, record.time, Number.POSITIVE_INFINITY, compileFindRecords(cursor)),
   );
-  const first = { query: { ...asked.first?.query, ...now?.query }, ...bodyOf({ ...asked.first?.body, ...now?.body }) };
+  const query = { ...asked.first?.query, ...now?.query };
+  const first = { ...asked.first, ...now, query, ...bodyOf({ ...asked.first?.body, ...now?.body }) };
   return {
     spec,
     cursor: { ...compileWindowPlan(cursor, auth, record), paging: compileCursorPaging(cursor), judge },

@@ -68,9 +68,9 @@ export function scopeWith(prefix: 'record' | 'group' | 'reply', held: Json, opti
 }
 
 /** An address that stands in a record; the credential goes nowhere but to the origin of the list. */
-function linked(target: unknown, list: URL, secrets: readonly string[]): URL {
+export function linked(target: unknown, list: URL, secrets: readonly string[]): URL {
   if (typeof target !== 'string' || target === '')
-    throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the record names no address of its detail');
+    throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'nothing names an address where one was due');
   const state = linkState(target, { kind: 'link' }, { url: list, secrets });
   if (state.kind !== 'link') throw new PenstockError('PEN_INTERNAL', 'a link without a path');
   return linkUrl(state.path, list, secrets);

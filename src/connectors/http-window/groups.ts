@@ -13,7 +13,7 @@ interface Group {
 
 interface Asking {
   /** Pages of the list of groups. */
-  readonly list: (state: PageState | null, signal: AbortSignal) => Promise<Page>;
+  readonly list: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
   /** A page of one group. */
   readonly page: (request: PageRequest, group: Json, signal: AbortSignal) => Promise<WholePage>;
   readonly maxPages: number;
@@ -49,7 +49,7 @@ export class Groups {
   /** A page of the window; each window begins with a fresh list. */
   async page(request: PageRequest, signal: AbortSignal): Promise<WholePage> {
     if (request.state === null) this.#known = undefined;
-    this.#known ??= await this.#listed(signal);
+    this.#known ??= await this.#listed(request, signal);
     const place = placeOf(request.state);
     const index = place === undefined ? 0 : this.#known.findIndex(({ id }) => id >= place.id);
     const group = this.#known[index];
@@ -84,11 +84,11 @@ export class Groups {
     return place === undefined ? { ...rest, records, next: null, ...cut(lacking) } : { ...rest, records, next: tokenOf(place) };
   }
 
-  async #listed(signal: AbortSignal): Promise<readonly Group[]> {
+  async #listed(request: PageRequest, signal: AbortSignal): Promise<readonly Group[]> {
     const found = new Map<string, Group>();
     const met = new Set<string>();
     for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
-      const page: Page = await this.#asking.list(state, signal);
+      const page: Page = await this.#asking.list({ ...request, state }, signal);
       for (const { value } of page.records) found.set(this.#named(value), { id: this.#named(value), value });
       state = page.next;
       const mark = JSON.stringify(state);
@@ -100,7 +100,7 @@ export class Groups {
       met.add(mark);
     }
     // With nothing to read a source would be well for ever.
-    if (found.size === 0)
+    if (found.size === 0 && !isOfWindow(this.#spec))
       throw new PenstockError('PEN_SOURCE_REFUSED', 'the list of groups is empty', {
         fix: 'give the credential the right to see them; collection resumes from the last checkpoint by itself',
       });
@@ -112,6 +112,11 @@ export class Groups {
     if (id !== undefined) return id;
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
   }
+}
+
+/** True for a list of what came up in a window, such as files: none is no fault. */
+export function isOfWindow({ request }: Pick<GroupsSpec, 'request'>): boolean {
+  return /\{\{\s*window\.from\s*\}\}/.test(JSON.stringify(request));
 }
 
 function named(raw: RawRecord, into: string, id: string): RawRecord {

@@ -51,7 +51,9 @@ export function compilePaging(spec: HttpWindowSpec): Paging {
       names,
       next,
       total,
-      ...(page.kind === 'none' && (found.length >= (page.size ?? Infinity) || isRound(found.length)) ? { mayBeCut: true } : {}),
+      ...(page.kind === 'none' && page.whole !== true && (found.length >= (page.size ?? Infinity) || isRound(found.length))
+        ? { mayBeCut: true }
+        : {}),
       ...(found.length === 0 ? endOf(context.state) : {}),
     };
   };
@@ -94,10 +96,10 @@ type ReadRecords = (
 
 /** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
 function compileRecords(
-  { records, records_missing: missing = 'error', columns }: HttpWindowSpec,
+  { records, records_are: form = 'list', records_missing: missing = 'error', columns }: HttpWindowSpec,
   most = mostRecords,
 ): ReadRecords {
-  const listOf = compileList(records, missing === 'empty', most);
+  const listOf = compileList(records, form, missing === 'empty', most);
   const naming = columns === undefined ? undefined : compileColumns(columns);
   return (reply, { marked, names: before, state }) => {
     const names = naming?.names(reply) ?? before;
@@ -119,11 +121,16 @@ function nameless(state: PageState | null): PenstockError {
   });
 }
 
-function compileList(paths: PathsSpec, mayBeMissing: boolean, most: number): (reply: unknown) => readonly unknown[] {
+function compileList(
+  paths: PathsSpec,
+  form: 'list' | 'map',
+  mayBeMissing: boolean,
+  most: number,
+): (reply: unknown) => readonly unknown[] {
   const candidates = typeof paths === 'string' ? [paths] : paths;
   const getters = candidates.map((path) => compilePath(path));
   return (reply) => {
-    const found = getters.map((getter) => getter(reply)).find((value) => Array.isArray(value)) as unknown[] | undefined;
+    const found = getters.map((getter) => listIn(getter(reply), form)).find((list) => list !== undefined);
     if (found !== undefined) return withinCap(found, most);
     // A value of another kind at the path is never an empty list.
     if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
@@ -143,6 +150,12 @@ function compileList(paths: PathsSpec, mayBeMissing: boolean, most: number): (re
       },
     );
   };
+}
+
+/** An empty map is an empty list in what PHP writes. */
+function listIn(value: unknown, form: 'list' | 'map'): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value;
+  return form === 'map' && isObject(value) ? Object.values(value) : undefined;
 }
 
 /** Labels the records that differ from their marked form: they were mended. */

@@ -1,3 +1,4 @@
+import { compilePath } from '../../event/index.ts';
 import type { AuthSpec } from '../auth-section.ts';
 import type { RawRecord } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
@@ -27,6 +28,8 @@ export interface WindowPlan {
   readonly details?: ReturnType<typeof compileDetails>;
   /** The list of groups, each of which is read. */
   readonly groups?: WindowPlan;
+  /** Where a group keeps its address. */
+  readonly groupLink?: ReturnType<typeof compilePath>;
   /** A detail is JSON, whatever the list is. */
   readonly judgeDetail: Judge;
 }
@@ -45,6 +48,7 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
     pending: compilePending(spec),
     judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),
     ...(spec.details === undefined ? {} : { details: compileDetails(spec.details) }),
+    ...(spec.groups?.link === undefined ? {} : { groupLink: compilePath(spec.groups.link) }),
     ...(spec.groups === undefined
       ? {}
       : { groups: compileWindowPlan(listOf(spec, spec.groups), auth, { time: [], action: [] }) }),
@@ -53,8 +57,15 @@ export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefin
 
 /** The list of groups as a reading of its own. */
 function listOf(
-  { details: _details, groups: _groups, sweep: _sweep, columns: _columns, ...spec }: HttpWindowSpec,
+  { details: _details, groups: _groups, sweep: _sweep, columns: _columns, records_are: _form, reply, ...spec }: HttpWindowSpec,
   list: GroupsSpec,
 ): HttpWindowSpec {
-  return { ...spec, request: list.request, page: list.page ?? { kind: 'none' }, records: list.records };
+  const parsed = list.reply ?? reply;
+  return {
+    ...spec,
+    ...(parsed === undefined ? {} : { reply: parsed }),
+    request: list.request,
+    page: list.page ?? { kind: 'none' },
+    records: list.records,
+  };
 }

@@ -51,10 +51,16 @@ export type FindRecords = (body: Buffer) => { readonly value: unknown } | undefi
  * Compiles the search for records that stand at the top or below one key; undefined for a connector that reads something else out of its list of
  * records. What is found gives undefined for a reply that has to be read at once.
  */
-export function compileFindRecords({ records, page, failures = {}, pending }: HttpWindowSpec): FindRecords | undefined {
+export function compileFindRecords({ records, page, failures = {}, pending, columns }: HttpWindowSpec): FindRecords | undefined {
   const path = typeof records === 'string' ? parsePath(records) : undefined;
   const [key] = path ?? [];
-  if (pending !== undefined || path === undefined || path.length > 1 || (key !== undefined && typeof key !== 'string'))
+  if (
+    pending !== undefined ||
+    columns !== undefined ||
+    path === undefined ||
+    path.length > 1 ||
+    (key !== undefined && typeof key !== 'string')
+  )
     return undefined;
   const others = [page.total, page.more, page.token, page.link, ...Object.keys(failures)].flat();
   const isInside = (other: string): boolean => key === undefined || (parsePath(other)?.[0] ?? key) === key;

@@ -22,19 +22,19 @@ export function compileRequest(
   { request, window, reply }: HttpWindowSpec,
   query: QuerySpec = request.query ?? {},
 ): RequestTemplate {
-  const url = compileUrl(request.url);
+  const main = compileUrl(request.url);
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
   const content = (variant: Variant = {}): Content =>
-    compileContent({ query, body: request.body, method: request.method }, variant, numbersOf(window));
+    compileContent({ query, body: request.body, method: request.method, url: request.url }, variant, numbersOf(window));
   const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
   return {
-    origin: (scope) => url.origin(scope),
+    origin: (scope) => main.origin(scope),
     make(scope, isFirst) {
-      const { parts, body, method } = isFirst ? first : later;
+      const { url, parts, body, method } = isFirst ? first : later;
       const target = url.render(scope);
       for (const [name, templates] of parts) appendQuery(target, name, templates, scope);
       const rendered = headers.flatMap(([name, template]) => {
@@ -64,15 +64,19 @@ const accepted = {
 };
 
 interface Content {
+  readonly url: ReturnType<typeof compileUrl>;
   readonly method: 'GET' | 'POST';
   readonly parts: readonly Part[];
   readonly body: JsonTemplate | undefined;
 }
 
-type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & { readonly method?: 'GET' | 'POST' | undefined };
+type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & {
+  readonly method?: 'GET' | 'POST' | undefined;
+  readonly url?: string | undefined;
+};
 
 /** What a request sends, with what differs in one kind of page; null leaves a parameter or member out. */
-function compileContent(all: Variant, variant: Variant, numbers: ReadonlySet<string>): Content {
+function compileContent(all: Variant & { readonly url: string }, variant: Variant, numbers: ReadonlySet<string>): Content {
   const merged = (name: 'query' | 'body'): QuerySpec =>
     Object.fromEntries(
       Object.entries({ ...all[name], ...variant[name] }).filter(
@@ -84,7 +88,12 @@ function compileContent(all: Variant, variant: Variant, numbers: ReadonlySet<str
   );
   const method = variant.method ?? all.method ?? 'GET';
   const hasBody = method !== 'GET' && (all.body !== undefined || variant.body !== undefined);
-  return { parts, method, body: hasBody ? compileJson(merged('body'), numbers) : undefined };
+  return {
+    url: compileUrl(variant.url ?? all.url),
+    parts,
+    method,
+    body: hasBody ? compileJson(merged('body'), numbers) : undefined,
+  };
 }
 
 /** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */

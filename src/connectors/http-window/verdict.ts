@@ -51,7 +51,7 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
     if (meaning !== undefined && meaning !== 'ok')
       return { isReply: false, parsed, isEmpty: meaning === 'empty', meaning, status };
     if (!isReply || status === 204) return { isReply: false, parsed, isEmpty: status === 204, status };
-    const holdsRecords = lists.some((list) => isFilled(list(body)));
+    const holdsRecords = lists.some((list) => isFilled(list(body), spec.records_are));
     // Accepted, and nothing there yet: never an empty page.
     if (status === 202 && meaning === undefined && !holdsRecords)
       return { isReply: false, parsed, isEmpty: false, meaning: 'unavailable', status };
@@ -62,8 +62,9 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
   };
 }
 
-function isFilled(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0;
+function isFilled(value: unknown, form: HttpWindowSpec['records_are']): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return form === 'map' && isObject(value) && Object.keys(value).length > 0;
 }
 
 function rateMeaning(response: HttpResponse): Meaning | undefined {

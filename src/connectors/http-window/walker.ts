@@ -11,7 +11,7 @@ import type { CursorPage, DetailReader, Page, PageRequest, PageState, ReaderDeps
 import { splitAll } from '../record-rules.ts';
 import type { Scope } from '../template.ts';
 import { askedWaitMs, budgetNews } from './budget-news.ts';
-import { type Answered, openDetails, scopeWith } from './details.ts';
+import { type Answered, linked, openDetails, scopeWith } from './details.ts';
 import { Groups } from './groups.ts';
 import { linkUrl, withSecrets } from './links.ts';
 import { endOf, type WholePage } from './paging.ts';
@@ -110,8 +110,8 @@ export class Walker implements AsyncDisposable {
         lister.requestCount = 0;
       }
     };
-    const list = (state: PageState | null, signal: AbortSignal): Promise<Page> =>
-      counted(lister.page(groups.request, { state }, signal));
+    const list = ({ from, to, state }: PageRequest, signal: AbortSignal): Promise<Page> =>
+      counted(lister.page(groups.request, { from, to, state }, signal));
     const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<WholePage> =>
       this.#whole(request, { ...promised(wanted), group }, signal);
     const reading = new Groups(spec.groups, { list, page, maxPages: spec.max_pages ?? 10_000 });
@@ -146,6 +146,9 @@ export class Walker implements AsyncDisposable {
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
     const request = template.make(this.#scope(wanted, limit), wanted.state === null);
+    const { groupLink } = this.#plan;
+    if (groupLink !== undefined && wanted.group !== undefined && wanted.state?.kind !== 'link')
+      return { ...request, url: linked(groupLink(wanted.group), request.url, this.#allSecrets()) };
     if (wanted.state?.kind !== 'link') return request;
     return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
   }

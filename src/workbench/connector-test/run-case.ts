@@ -112,7 +112,8 @@ function windowFaults(connector: Connector, { window }: TestCase, records: reado
   if (connector.kind !== 'http_window') return [];
   if (window === undefined)
     return ['case.yaml does not say which window was asked for: add from: and to:, or let --update do it'];
-  const { precisionMs } = connector.defaults;
+  const { precisionMs, isOfFiles = false } = connector.defaults;
+  if (isOfFiles) return [];
   const from = Math.floor(window.from / precisionMs) * precisionMs;
   const to = Math.floor(window.to / precisionMs) * precisionMs + precisionMs;
   return records.flatMap(({ at, facts }) => {
