@@ -63,27 +63,37 @@ function textOfPage(page: string): string {
   return page.replace(/<(script|style)\b[^]*?<\/\1\s*>/gi, '\n').replace(/<[^<>]*>/g, '\n');
 }
 
+/** Where all events of a sink go, whatever a receiver calls it. */
 const place =
-  '(?:index(?:es)?|indices|alias|data ?streams?|table|stream|bucket|topic|dataset|collection|workspace|namespace|log ?type)';
+  '(?:index(?:es)?|indices|alias(?:es)?|data ?streams?|(?:log ?|delivery )?streams?|tables?|relation|databases?|buckets?|topics?|queues?|data ?sets?|collections?|workspaces?|namespaces?|keyspaces?|log ?(?:types?|groups?)|repositor(?:y|ies)|tenants?|org(?:ani[sz]ation)?(?: ?id)?|customers?(?: ?id)?|forwarders?|pipelines?|(?:data collection )?rules?|ingestion)';
 const fault =
-  '(?:not found|not exist|does not|doesn.?t|no such|unknown|missing|not configured|not defined|not authori[sz]ed|not allowed|denied|closed|disabled|read.?only|invalid|incorrect)';
+  '(?:not (?:be )?found|not exist|does not|doesn.?t|no such|unknown|unrecogni[sz]ed|absent|missing|not (?:configured|defined|available|enabled|active|supported|provisioned)|isn.?t (?:configured|enabled|active)|not (?:authori[sz]ed|allowed|permitted)|denied|forbidden|prohibited|blocked|closed|disabled|inactive|deleted|read.?only|invalid|incorrect|quota)';
+const before =
+  '(?:no(?: such| write| matching| valid| default| target)?|unknown|unrecogni[sz]ed|missing|invalid|incorrect|inactive|non ?existent|(?:could not|couldn.?t|cannot|can.?t|unable to|failed to) (?:find|open|access|create|locate|write to)(?: the)?)';
+// A dot inside of a name ends no sentence.
+const between = '(?:[^.;{}]|\\.(?=\\S)){0,80}';
 const destination = new RegExp(
-  `\\b(?:no such|unknown|missing|invalid|incorrect|no write|nonexistent) ${place}\\b|\\b${place}\\b[^.;{}]{0,80}\\b${fault}\\b|op type of create`,
+  `\\b${before} ${place}\\b|\\b${place}\\b${between}\\b${fault}\\b|op type of create|more than (?:one ind(?:ex|ices)|\\d type)|maximum (?:\\w+ )?shards open`,
   'i',
 );
 // What such words are about is one event.
 const content = /\b(fields?|propert(?:y|ies)|columns?|mapp(?:ing|er)|pars(?:e|ing)|document|values?|tim(?:e|estamp))\b/i;
+const certain = /\bmore than \d type\b/;
+/** Members of an answer that say when and where it was given. */
+const circumstances = /"@?(?:time(?:stamp)?|date|path|trace|instance)"\s*:\s*(?:"[^"]*"|[\d.]+)/gi;
+
+const wordsIn = (text: string): string => text.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]+/g, ' ');
 
 /**
  * True when a refusal speaks of the place where all events of a sink go: an index, a table, a stream, a bucket that is not there or not open
- * to us. `NoSuchBucket`, `index_not_found_exception` and `The stream Custom-A does not exist` all count.
+ * to us. `NoSuchBucket`, `index_not_found_exception` and `The stream Custom-A does not exist` all count; not what the events themselves say
+ * (`sent` gives their text), for a receiver may quote one.
  */
-export function namesDestination(refusal: string): boolean {
-  const words = refusal
-    .slice(0, 1000)
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .replace(/[_-]+/g, ' ');
-  return destination.test(words) && !content.test(words);
+export function namesDestination(refusal: string, sent: () => string = () => ''): boolean {
+  const words = wordsIn(refusal.slice(0, 2000).replace(circumstances, '').slice(0, 1000));
+  const [phrase] = destination.exec(words) ?? [];
+  if (phrase === undefined || (content.test(words) && !certain.test(words))) return false;
+  return !wordsIn(sent()).toLowerCase().includes(phrase.toLowerCase());
 }
 
 const tagsOfPages =

@@ -4,7 +4,7 @@ import { openHttp } from '../../src/sinks/http/index.ts';
 import type { HttpOptions } from '../../src/sinks/http/options.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
-import { records } from '../deliver/harness.ts';
+import { record, records } from '../deliver/harness.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from './delivering.ts';
 import { hecOptions } from './hec.ts';
@@ -20,6 +20,7 @@ const http =
 const elastic = http({ preset: 'elasticsearch', index: 'audit' });
 const opensearch = http({ preset: 'opensearch', index: 'audit' });
 const sentinel = http({ preset: 'sentinel', dcr: 'dcr-1', stream: 'Custom-A' });
+const otlp = http({ preset: 'otlp' });
 const secops = http({ preset: 'google_secops', project: 'p', region: 'eu', instance: 'i', log_type: 'OCSF' });
 const items = (type: string, reason: string, status = 400): Reply => {
   const item = { create: { status, error: { type, reason } } };
@@ -28,7 +29,94 @@ const items = (type: string, reason: string, status = 400): Reply => {
 const squid =
   '<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">\n<html><head><title>ERROR</title></head></html>';
 
-const cases: readonly (readonly [string, Open, Reply])[] = [
+/** Of items of a bulk: type, reason, status. */
+const bulkWords: readonly (readonly [string, string, number])[] = [
+  ['index_closed_exception', 'closed', 400],
+  ['invalid_index_name_exception', 'Invalid index name [Audit], must be lowercase', 400],
+  ['illegal_argument_exception', 'no matching index template found for data stream [audit]', 400],
+  [
+    'illegal_argument_exception',
+    "alias [audit] has more than one index associated with it [a, b], can't execute a single index op",
+    400,
+  ],
+  [
+    'illegal_argument_exception',
+    'cannot create index with name [audit], because it matches with template [t] that creates data streams only',
+    400,
+  ],
+  ['illegal_argument_exception', 'pipeline with id [audit] does not exist', 400],
+  [
+    'illegal_argument_exception',
+    'Direct writes to child streams are prohibited. Index directly into the [logs] stream instead',
+    400,
+  ],
+  [
+    'illegal_argument_exception',
+    'Rejecting mapping update to [audit] as the final mapping would have more than 1 type: [_doc, x]',
+    400,
+  ],
+  [
+    'validation_exception',
+    'Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;',
+    400,
+  ],
+  ['cluster_block_exception', 'index [audit] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];', 403],
+  [
+    'cluster_block_exception',
+    'index [audit] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];',
+    429,
+  ],
+  ['security_exception', 'action [indices:data/write/bulk[s]] is unauthorized for user [penstock] on indices [audit]', 403],
+];
+const words: readonly (readonly [number, string | object])[] = [
+  // Azure: Data Explorer, Monitor, the collector before it.
+  [
+    400,
+    {
+      error: {
+        code: 'BadRequest_EntityNotFound',
+        '@message': "Entity ID 'audit' of kind 'Table' was not found.",
+        '@context': { timestamp: '2026-11-29T08:00:00Z' },
+      },
+    },
+  ],
+  [400, { error: { code: 'BadRequest', message: 'Streaming ingestion is not enabled for table audit' } }],
+  [
+    400,
+    {
+      error: { code: 'InvalidOutputTable', message: "Table for output stream 'Custom-A' is not available for destination 'la'." },
+    },
+  ],
+  [400, { Error: 'InvalidLogType', Message: 'The specified log type is invalid' }],
+  [400, { Error: 'InactiveCustomer', Message: 'The specified workspace was deactivated' }],
+  // Loki blocks with a success of its own.
+  [260, 'ingestion blocked for user security until 2027-01-01 with status code 260'],
+  [400, { error: { code: 400, status: 'INVALID_ARGUMENT', message: 'generic::invalid_argument: unrecognized log type' } }],
+  [400, { __type: 'ResourceNotFoundException', message: 'The specified log group does not exist.' }],
+  [
+    400,
+    { __type: 'AWS.SimpleQueueService.NonExistentQueue', message: 'The specified queue does not exist for this wsdl version.' },
+  ],
+  [422, 'Code: 60. DB::Exception: Table default.audit does not exist. (UNKNOWN_TABLE)'],
+  [400, { error: { message: "RelationUnknown[Relation 'doc.audit' unknown]", code: 4041 } }],
+  [
+    400,
+    {
+      timestamp: '2026-11-29T08:00:00.000+00:00',
+      status: 400,
+      error: 'Bad Request',
+      message: 'Index audit does not exist',
+      path: '/v1/audit',
+    },
+  ],
+  [400, 'Could not find the index "audit"'],
+  [400, { message: 'No such repository: security' }],
+  [400, { errors: [{ detail: 'Unknown organization id acme' }] }],
+  [422, { error: 'bucket quota exceeded' }],
+];
+
+type Case = readonly [string, Open, Reply];
+const cases: readonly Case[] = [
   ['HEC code 7', hec, { status: 400, body: { text: 'Incorrect index', code: 7, 'invalid-event-number': 0 } }],
   ['HEC code 7 without a number', hec, { status: 400, body: { text: 'Incorrect index', code: 7 } }],
   ['an XHTML page as 200 for HEC', hec, { status: 200, body: squid }],
@@ -111,6 +199,12 @@ const cases: readonly (readonly [string, Open, Reply])[] = [
   ],
   ['a topic that is missing', http({}), { status: 422, body: { error_code: 40403, message: 'unknown topic audit' } }],
   ['a table that is missing', http({}), { status: 400, body: "Table 'audit' doesn't exist" }],
+  // What receivers say in their own words, by what they call the place.
+  ...bulkWords.map(([type, reason, status]): Case => [`bulk: ${reason}`, elastic, items(type, reason, status)]),
+  ...bulkWords.map(([type, reason, status]): Case => [`bulk of OpenSearch: ${type}`, opensearch, items(type, reason, status)]),
+  ...words.map(([status, body]): Case => [`${status} ${JSON.stringify(body)}`, http({}), { status, body }]),
+  ...words.map(([status, body]): Case => [`OTLP: ${status} ${JSON.stringify(body)}`, otlp, { status, body }]),
+  ['OTLP: 500 for a tenant that is missing', otlp, { status: 500, body: { code: 5, message: 'tenant "security" not found' } }],
 ];
 
 it.each(cases)('%s', async (_, open, reply) => {
@@ -124,3 +218,48 @@ it.each(cases)('%s', async (_, open, reply) => {
   expect(journal.letters).toEqual([]);
   expect(receiver.seen.length).toBeLessThanOrEqual(4);
 });
+
+const quotes: readonly (readonly [string, Open, (text: string) => Reply])[] = [
+  [
+    'a receiver',
+    http({ body: 'json_array' }),
+    (text) => ({ status: 400, body: { message: `cannot take ${JSON.stringify(text)}` } }),
+  ],
+  ['OTLP', otlp, (text) => ({ status: 400, body: { message: `cannot take ${text}` } })],
+  [
+    'a bulk',
+    elastic,
+    (text) => {
+      const error = { type: 'illegal_argument_exception', reason: `cannot take "${text}"` };
+      const documents = text
+        .trim()
+        .split('\n')
+        .filter((_line, at) => at % 2 === 1);
+      const each = documents.map((line) => ({
+        create: line.includes('no such index') ? { status: 400, error } : { status: 201 },
+      }));
+      return { status: 200, body: { errors: true, items: each } };
+    },
+  ],
+];
+
+it.each(quotes)(
+  '%s that quotes an event whose own text speaks of a missing index refuses that event alone',
+  async (_, open, refuse) => {
+    const journal = memoryJournal();
+    const texts = ['fine', 'no such index [audit]: index_not_found_exception', 'fine', 'fine'];
+    journal.put(
+      live,
+      texts.map((text, at) => record(`e${at}`, { text })),
+    );
+    await using receiver = await openReceiver(({ text }) =>
+      text.includes('no such index') ? refuse(text) : { status: 200, body: { errors: false, items: [] } },
+    );
+    await using delivery = deliver(journal, (context) => open(receiver.url, context));
+
+    await until(() => journal.letters.length > 0);
+
+    expect(journal.letters.map(({ record: { uid } }) => uid)).toEqual(['e1']);
+    expect(delivery.loop.status().hold).toBeUndefined();
+  },
+);

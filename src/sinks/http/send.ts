@@ -20,8 +20,14 @@ export interface Sending {
   readonly sign: Sign | undefined;
 }
 
-/** Statuses that speak of what was sent. */
-const contentStatuses: ReadonlySet<number> = new Set([400, 422]);
+/** True of a status that speaks of what was sent. */
+function isAboutContent(status: number, { statuses }: Preset): boolean {
+  return status === 400 || status === 422 || ruleOf(status, statuses).means === 'event';
+}
+
+/** True of a success that no standard knows: 260 of Loki, say, for what it will not take. */
+const isUnheardOf = (status: number): boolean => status > 208 && status < 300 && status !== 226;
+
 const destinationFix =
   'create what the receiver names (index, alias, table, stream, bucket, topic), or correct the options of the sink, and let its credentials write there';
 
@@ -89,7 +95,7 @@ function requestOf(
   };
 }
 
-function judge({ preset, options, context }: Sending, { events, replay }: Batch, sent: Exchange): Verdicts {
+function judge({ preset, options, context }: Sending, { events, encoded, replay }: Batch, sent: Exchange): Verdicts {
   if ('failed' in sent) return { all: sent.failed };
   const { response } = sent;
   const size = events.length;
@@ -97,13 +103,16 @@ function judge({ preset, options, context }: Sending, { events, replay }: Batch,
   const isSuccess = response.status >= 200 && response.status < 300;
   const strange = strangersVerdict(response);
   if (strange !== undefined) return { all: afterPause(strange, waitMs ?? ruleOf(response.status, preset.statuses).waitMs) };
+  let text: string | undefined;
+  const textOfEvents = (): string => (text ??= encoded.texts().join('\n'));
+  const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), textOfEvents);
+  if ((isUnheardOf(response.status) || isAboutContent(response.status, preset)) && isElsewhere())
+    return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
   if (isSuccess)
     return eachAfterPause(
-      preset.success?.(response.body, size, replay) ?? countRefused(response, options.refused_count, size),
+      preset.success?.(response.body, size, replay, textOfEvents) ?? countRefused(response, options.refused_count, size),
       waitMs,
     );
-  if (contentStatuses.has(response.status) && namesDestination(response.body.toString('utf8')))
-    return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
   return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);
 }
 

@@ -25,12 +25,14 @@ const passing: ReadonlySet<string> = new Set([
   'BROKER_NOT_AVAILABLE',
   'CORRUPT_MESSAGE',
   'FENCED_LEADER_EPOCH',
+  'INCONSISTENT_TOPIC_ID',
   'LEADER_NOT_AVAILABLE',
   'NOT_ENOUGH_REPLICAS',
   'NOT_LEADER_OR_FOLLOWER',
   'REPLICA_NOT_AVAILABLE',
   'THROTTLING_QUOTA_EXCEEDED',
   'UNKNOWN_LEADER_EPOCH',
+  'UNKNOWN_TOPIC_ID',
 ]);
 
 /** Codes with which records may have been stored, besides unknown ones that the client would ask again after. */

@@ -39,6 +39,8 @@ export function wordsOf(response: HttpResponse): string {
 const keyFix = 'check the credentials of the sink, and that they may write to the bucket below "prefix"';
 const bucketFix = 'check "bucket", "endpoint", "region" and "path_style" of the sink';
 const headersFix = 'check "headers", "checksum" and "layout" of the sink against what the store takes';
+const quotaFix = 'raise the quota of the bucket, or delete from it';
+const cipherFix = 'check the KMS key of "headers" or of the bucket: that it is enabled, and that the credentials may use it';
 const clockFix = "set this machine's clock: it is more than 15 minutes off, and the store gives no usable time of its own";
 
 type Meaning = 'hold' | 'retry' | 'uncertain' | 'split';
@@ -63,6 +65,11 @@ const codes: Readonly<Record<string, readonly [Meaning, string?]>> = {
   ExpiredToken: ['hold', keyFix],
   InvalidToken: ['hold', keyFix],
   TokenRefreshRequired: ['hold', keyFix],
+  'KMS.DisabledException': ['hold', cipherFix],
+  'KMS.NotFoundException': ['hold', cipherFix],
+  'KMS.KMSInvalidStateException': ['hold', cipherFix],
+  QuotaExceeded: ['hold', quotaFix],
+  XMinioAdminBucketQuotaExceeded: ['hold', quotaFix],
   // Of versitygw: an access key that it does not know, with a 404.
   XAdminUserNotFound: ['hold', keyFix],
 };

@@ -41,16 +41,16 @@ export const elasticsearch: Preset = { ...bulk, apiKey: { header: 'authorization
 /** The same API; it knows no API keys. Source: https://docs.opensearch.org/latest/api-reference/document-apis/bulk/ */
 export const opensearch: Preset = bulk;
 
-function readItems(body: Buffer, size: number): Verdicts {
+function readItems(body: Buffer, size: number, _isReplay: boolean, sent: () => string = () => ''): Verdicts {
   const answer = parseAnswer(body);
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
     return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
   if (!answer['errors']) return { all: { kind: 'accept' } };
-  return { each: items.map(verdictOf) };
+  return { each: items.map((item) => verdictOf(item, sent)) };
 }
 
-function verdictOf(item: unknown): Verdict {
+function verdictOf(item: unknown, sent: () => string): Verdict {
   const [action, result] = isObject(item) ? (Object.entries(item)[0] ?? []) : [];
   if (!isObject(result) || typeof result['status'] !== 'number')
     return { kind: 'uncertain', reason: 'the answer has no status for this event' };
@@ -62,11 +62,17 @@ function verdictOf(item: unknown): Verdict {
   if (status >= 200 && status < 300) return { kind: 'accept' };
   // The id is there already: an earlier attempt whose answer was lost.
   if (status === 409 && action === 'create') return { kind: 'accept' };
-  if (status === 429 || status >= 500 || status === 409) return { kind: 'retry', reason };
-  if (status === 401 || status === 403 || status === 404 || namesDestination(reason))
-    return { kind: 'hold', reason, fix: 'check that the index exists and that the credentials may create documents in it' };
+  // A block of 429 is that of a disk which is too full for its index.
+  const isBlocked = type === 'cluster_block_exception' && status < 500;
+  if (!isBlocked && (status === 429 || status >= 500 || status === 409)) return { kind: 'retry', reason };
+  const isElsewhere = (): boolean => namesDestination(`${type}: ${withoutValues(words)}`, sent);
+  if (isBlocked || status === 401 || status === 403 || status === 404 || isElsewhere())
+    return { kind: 'hold', reason, fix: placeFix };
   return { kind: 'event', code: type, reason, cause };
 }
+
+const placeFix =
+  'see the reason: the index, alias or data stream, its template, blocks and limits, the disks of the cluster, and what the credentials may write';
 
 interface Explained {
   readonly words: string;
