@@ -80,7 +80,7 @@ export class LoopContext {
     this.endpoints = new Endpoints(clock, random, settings.backoffMaxMs);
     this.limits = new SizeLimits(clock);
     this.plan = new SendPlan(journal, name);
-    this.suspects = new Suspects(journal, log, name);
+    this.suspects = new Suspects(journal, log, name, this.limits);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);

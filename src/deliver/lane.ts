@@ -201,6 +201,18 @@ export class OpenLane {
     return this.#pages[0]?.page.records[this.#settledInFront]?.received;
   }
 
+  /** The process ends: counts events that were taken behind one that was not. The next process sends them again, for the offset stands before them. */
+  countOvertaken(): void {
+    let isBehind = false;
+    for (const [at, open] of this.#pages.entries()) {
+      for (let index = at === 0 ? this.#settledInFront : 0; index < open.page.records.length; index += 1) {
+        const outcome = open.outcome(index);
+        isBehind ||= outcome === undefined;
+        if (isBehind && (outcome === 'acknowledged' || outcome === 'unconfirmed')) this.#duplicates += 1;
+      }
+    }
+  }
+
   #collect(): Settlement | undefined {
     const none = { records: 0, newLetters: 0, acknowledged: 0, unconfirmed: 0, notRouted: 0 };
     const sum: Sum = { ...none, upTo: this.#settledUpTo, possibleDuplicates: this.#duplicates, letters: [], resolved: [] };

@@ -90,6 +90,11 @@ export class Lanes {
     return [...this.#lanes.values()].map(({ progress }) => progress).filter(({ lane }) => names.has(lane.source));
   }
 
+  /** All of them. */
+  all(): OpenLane[] {
+    return Array.from(this.#lanes.values(), ({ progress }) => progress);
+  }
+
   /** The lane's replay was closed, or its source lost. */
   forget(progress: OpenLane): void {
     const key = keyOf(progress.lane);

@@ -20,7 +20,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
     batch.withheld = 0;
   }
   if (delivered > 0 && context.suspects.taken()) void context.deadLetters.retryLater(untilOthersCode);
-  if (delivered === batch.size) context.limits.passed(endpoint.endpoint, batch.extent);
+  if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
   else if (decision.hold === undefined) onSuccess(context, endpoint);

@@ -170,7 +170,7 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    const { stopping, cutOff, clock, settler, sink, changed } = this.#context;
+    const { stopping, cutOff, clock, settler, sink, changed, lanes } = this.#context;
     stopping.abort(new DOMException('the sink loop stops', 'AbortError'));
     this.#nextRefresh?.[Symbol.dispose]();
     using grace = deadline(clock, graceMs);
@@ -181,6 +181,10 @@ export class SinkLoop implements AsyncDisposable {
     await this.#flush(grace.signal);
     await this.#dispatcher.pendingDone(grace.signal);
     this.#dispatcher.countPending();
+    for (const lane of lanes.all()) {
+      lane.countOvertaken();
+      settler.add(lane);
+    }
     await settler.stop();
     // An opening that was under way ends first, so that no sink is left open.
     await this.#running;

@@ -43,7 +43,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
   if (decision.again !== 'same') return decision;
   if (!batch.isPart && batch.failures < patience) return decision;
   // On a stream a message can be too large, not a batch.
-  if (context.sink.sink?.isStream !== true) context.limits.failed(use.endpoint, batch.extent, 1 / parts);
+  if (context.sink.sink?.isStream !== true) tooMuch(context, batch, use, 1 / parts);
   if (!batch.isPart) {
     const fields = { endpoint: use.endpoint, events: batch.size, reason: context.trouble(failure.kind, failure.reason) };
     context.log.warn(fields, 'a batch fails again and again; it is sent in smaller ones, which may repeat events');
@@ -52,8 +52,14 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
 }
 
 /** A refusal for size teaches how much the endpoint takes. */
-function learnSplit({ limits }: LoopContext, batch: Batch, { endpoint }: EndpointUse, { tooLarge }: Decision): void {
-  if (tooLarge !== undefined && tooLargeCode.test(tooLarge)) limits.failed(endpoint, batch.extent, 1 / 2);
+function learnSplit(context: LoopContext, batch: Batch, use: EndpointUse, { tooLarge }: Decision): void {
+  if (tooLarge !== undefined && tooLargeCode.test(tooLarge)) tooMuch(context, batch, use, 1 / 2);
+}
+
+/** What comes next is at most `share` of the batch, in the next process too. */
+function tooMuch({ limits, suspects }: LoopContext, batch: Batch, { endpoint }: EndpointUse, share: number): void {
+  limits.failed(endpoint, batch.extent, share);
+  suspects.learnt();
 }
 
 function cut(size: number): number[][] {
@@ -84,7 +90,10 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
   if (!isProven && !isTried) return decision;
-  if (isProven) context.limits.blame(use.endpoint, batch.bytes);
+  if (isProven) {
+    context.limits.blame(use.endpoint, batch.bytes);
+    context.suspects.learnt();
+  }
   return {
     ...decision,
     again: [],

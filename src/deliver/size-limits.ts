@@ -1,11 +1,19 @@
 // How much a receiver takes at once shows only by what fails. Learnt as TCP learns its window: after failures the size falls, what gets
 // through doubles it up to half of what failed last, and from there it grows by half a hundredth, so that a limit is forgotten slowly.
 import type { Clock } from '../base/clock.ts';
+import { isObject } from '../base/json.ts';
 
 /** Of a batch. */
 interface Size {
   readonly events: number;
   readonly bytes: number;
+}
+
+/** What was learnt of an endpoint, as the journal keeps it; what is unlimited is left out. */
+export interface LearntLimit {
+  readonly events: number;
+  readonly bytes: number;
+  readonly ceiling?: Size;
 }
 
 interface Limit {
@@ -16,6 +24,14 @@ interface Limit {
   /** Bytes of the smallest event that failed alone, and when, monotonic milliseconds. */
   message: number;
   messageAt: number;
+}
+
+const isSize = (value: unknown): value is Size =>
+  isObject(value) && typeof value['events'] === 'number' && typeof value['bytes'] === 'number';
+
+/** True for what {@link SizeLimits.learnt} gave. */
+export function isLearnt(value: unknown): value is LearntLimit {
+  return isSize(value) && (!('ceiling' in value) || isSize(value.ceiling));
 }
 
 const unlimited: Size = { events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
@@ -47,17 +63,19 @@ export class SizeLimits {
     limit.most = { events: Math.min(limit.most.events, least.events), bytes: Math.min(limit.most.bytes, least.bytes) };
   }
 
-  /** A batch was taken. */
-  passed(endpoint: string, { events, bytes }: Size): void {
+  /** A batch was taken; true when nothing is left to learn. */
+  passed(endpoint: string, { events, bytes }: Size): boolean {
     const limit = this.#limits.get(endpoint);
-    if (limit === undefined) return;
+    if (limit === undefined) return false;
     limit.hasPassed = true;
     if (events === 1 && bytes >= limit.message) limit.message = Number.POSITIVE_INFINITY;
     const isFull = events * 2 > limit.most.events || bytes * 2 > limit.most.bytes;
-    if (!isFull) return;
+    if (!isFull) return false;
     const isLow = limit.most.events * 2 < limit.ceiling.events && limit.most.bytes * 2 < limit.ceiling.bytes;
     limit.most = scaled(limit.most, isLow ? 2 : growth);
-    if (limit.most.events > mostEvents) limit.most = unlimited;
+    const isForgotten = limit.most.events > mostEvents && Number.isFinite(limit.most.events);
+    if (isForgotten) limit.most = unlimited;
+    return isForgotten;
   }
 
   /** A single event was the cause: the size of the batches was not. Events as large go alone for a day. */
@@ -95,6 +113,18 @@ export class SizeLimits {
       isClosed = isAlone;
     }
     return groups;
+  }
+
+  /** What the next process is to know, by endpoint. */
+  learnt(): Readonly<Record<string, LearntLimit>> {
+    const known = [...this.#limits].filter(([, { most }]) => Number.isFinite(most.events));
+    const ceilingOf = ({ ceiling }: Limit): { ceiling?: Size } => (Number.isFinite(ceiling.events) ? { ceiling } : {});
+    return Object.fromEntries(known.map(([endpoint, limit]) => [endpoint, { ...limit.most, ...ceilingOf(limit) }]));
+  }
+
+  /** Takes over what an earlier process learnt. */
+  restore(endpoint: string, { events, bytes, ceiling = unlimited }: LearntLimit): void {
+    Object.assign(this.#of(endpoint), { most: { events, bytes }, ceiling });
   }
 
   #of(endpoint: string): Limit {

@@ -2,6 +2,7 @@ import { explain } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
+import { isLearnt, type SizeLimits } from './size-limits.ts';
 
 /** Code of a dead letter that goes again by itself once the receiver took another event. */
 export const untilOthersCode = 'not_taken_alone';
@@ -10,9 +11,11 @@ const most = 50;
 
 /**
  * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. And
- * whether some were given up that are to go again, and which others failed alone since the receiver took anything.
+ * whether some were given up that are to go again, and which others failed alone since the receiver took anything. What was learnt of the
+ * receiver's limits is kept with it.
  */
 export class Suspects {
+  readonly #limits: SizeLimits;
   readonly #journal: Pick<Journal, 'note' | 'setNote'>;
   readonly #log: Log;
   readonly #name: string;
@@ -25,7 +28,8 @@ export class Suspects {
   #isWriting = false;
   #isStale = false;
 
-  constructor(journal: Pick<Journal, 'note' | 'setNote'>, log: Log, sink: string) {
+  constructor(journal: Pick<Journal, 'note' | 'setNote'>, log: Log, sink: string, limits: SizeLimits) {
+    this.#limits = limits;
     this.#journal = journal;
     this.#log = log;
     this.#name = `suspects:${sink}`;
@@ -40,6 +44,8 @@ export class Suspects {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
     this.#isWaiting = note['waiting'] === true;
+    for (const [endpoint, learnt] of Object.entries(isObject(note['limits']) ? note['limits'] : {}))
+      if (isLearnt(learnt)) this.#limits.restore(endpoint, learnt);
     for (const [uid, copies] of Object.entries(isObject(note['copies']) ? note['copies'] : {}))
       if (typeof copies === 'number') this.#before.set(uid, copies);
   }
@@ -55,6 +61,11 @@ export class Suspects {
     const [oldest] = this.#copies.keys();
     if (oldest !== undefined && !this.#copies.has(uid) && this.#copies.size >= most) this.#copies.delete(oldest);
     this.#copies.set(uid, this.copiesBefore(uid) + copies);
+    this.#save();
+  }
+
+  /** A limit was learnt, or is forgotten. */
+  learnt(): void {
     this.#save();
   }
 
@@ -99,7 +110,7 @@ export class Suspects {
       while (this.#isStale) {
         this.#isStale = false;
         const copies = Object.fromEntries([...this.#before, ...this.#copies]);
-        await this.#journal.setNote('', this.#name, { copies, waiting: this.#isWaiting });
+        await this.#journal.setNote('', this.#name, { copies, waiting: this.#isWaiting, limits: this.#limits.learnt() });
       }
     } catch (error) {
       this.#log.debug(

@@ -427,7 +427,7 @@ function failing() {
     endpoints,
     cutOff: new AbortController(),
     limits: { failed: nothing, blame: nothing },
-    suspects: { failed: nothing, copiesBefore: () => 0, wait: nothing },
+    suspects: { failed: nothing, copiesBefore: () => 0, wait: nothing, learnt: nothing },
     sink: { sink: { reaches: () => Promise.resolve(true) } },
     log: { warn: nothing },
     trouble: (_kind: string, reason: string) => reason,

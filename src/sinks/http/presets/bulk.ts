@@ -72,7 +72,7 @@ function verdictOf(item: unknown, sent: () => string): Verdict {
 }
 
 const placeFix =
-  'see the reason: the index, alias or data stream, its template, blocks and limits, the disks of the cluster, and what the credentials may write';
+  'check that the index exists and that the credentials may create documents in it; the reason may also name its alias, template, blocks or limits, or disks that are full';
 
 interface Explained {
   readonly words: string;
