@@ -395,7 +395,50 @@ const sinks: readonly Mutant[] = [
     name: 'a missing index is the fault of each event of a bulk',
     file: 'src/sinks/exchange.ts',
     caughtBy: 'test/sinks/first-holds.test.ts',
-    edits: [['return destination.test(words) && !content.test(words);', 'return false;']],
+    edits: [
+      [
+        'if (phrase === undefined || (content.test(words) && !certain.test(words))) return false;',
+        'if (phrase !== undefined || certain.test(words)) return false;',
+      ],
+    ],
+  },
+  {
+    name: 'an event that a receiver quotes holds the sink',
+    file: 'src/sinks/exchange.ts',
+    caughtBy: 'test/sinks/first-holds.test.ts',
+    edits: [['return !wordsIn(sent()).toLowerCase().includes(phrase.toLowerCase());', 'return sent().length >= 0;']],
+  },
+  {
+    name: 'each probe sends what a stranger answers',
+    file: 'src/deliver/reach.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [['  return !goes;', '  return goes && !isThere;']],
+  },
+  {
+    name: 'a lone event is given up where the receiver takes nothing',
+    file: 'src/deliver/narrow.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [
+      ['  return untaken >= fewestUntaken || (isTried && untaken > 1);', '  return untaken > fewestUntaken * 1e6 && isTried;'],
+    ],
+  },
+  {
+    name: 'what a stop repeats behind a gap is not counted',
+    file: 'src/deliver/loop.ts',
+    caughtBy: 'test/deliver/copies.test.ts',
+    edits: [['      lane.countOvertaken();\n', '']],
+  },
+  {
+    name: 'limits are forgotten by a restart',
+    file: 'src/deliver/suspects.ts',
+    caughtBy: 'test/deliver/copies.test.ts',
+    edits: [['if (isLearnt(learnt)) this.#limits', 'if (!isLearnt(learnt)) this.#limits']],
+  },
+  {
+    name: 'polls for acknowledgements do not rest',
+    file: 'src/sinks/splunk-hec/endpoint.ts',
+    caughtBy: 'test/conformance/hec-acknowledgement.test.ts',
+    edits: [['return Math.max(channel.restsUntil, due);', 'return Math.max(0, due);']],
   },
   {
     name: 'no acknowledgement in time counts as one',
