@@ -7,7 +7,7 @@ import { drawScenario } from '../test/sim/draw.ts';
 import { fixedHistories } from '../test/sim/histories.ts';
 import { mutants } from '../test/sim/mutants.ts';
 import { runMutants } from '../test/sim/mutate.ts';
-import { type Outcome, play } from '../test/sim/play.ts';
+import { type Outcome, play, startMs } from '../test/sim/play.ts';
 import { type Scenario, smallHistories } from '../test/sim/scenario.ts';
 import { shrink } from '../test/sim/shrink.ts';
 
@@ -68,7 +68,7 @@ async function explain(failing: Outcome, options: Options): Promise<void> {
   const { seed, hours } = failing.scenario;
   console.log(`  again: npm run sim -- --seed ${seed} --hours ${hours}`);
   if (!options.shrink) return;
-  const shortest = await shrink(failing, play);
+  const shortest = await shrink(failing, play, startMs);
   const file = join(tmpdir(), `penstock-sim-${seed}.json`);
   writeFileSync(file, JSON.stringify(shortest.scenario, null, 1));
   console.log(`shortest history that shows it (npm run sim -- --scenario ${file} --log):\n${describe(shortest.scenario)}`);

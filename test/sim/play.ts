@@ -374,9 +374,12 @@ export async function play(scenario: Scenario, { onLog, calmMs = defaultCalmMs }
 /** Waits until everything that was promised is there; what is not there after `calmMs` is lost. */
 async function settleDown(playing: Playing, calmMs: number): Promise<void> {
   const { world } = playing;
-  const limit = world.time.elapsed + calmMs;
+  const began = world.time.elapsed;
+  const limit = began + calmMs;
   while (world.time.elapsed < limit && world.witness.problems.length === 0) {
-    await playing.until(Math.min(limit, world.time.elapsed + 5 * minute));
+    // What has not come by then will hardly come: looked for more seldom, so that time may leap.
+    const stepMs = world.scenario.leaps === true && world.time.elapsed - began > 6 * hour ? 2 * hour : 5 * minute;
+    await playing.until(Math.min(limit, world.time.elapsed + stepMs));
     if (playing.life?.journal !== undefined && (await world.time.track(missing(world, playing.life))).length === 0) return;
   }
 }

@@ -1,6 +1,7 @@
-// Looks for the shortest history that still breaks a promise: fewer hours, fewer faults, fewer events, by trying again.
+// Looks for the shortest history that still breaks a promise, by trying again: what the problem names and what was near it, fewer hours, fewer
+// faults, fewer events, simpler ones.
 import type { Outcome } from './play.ts';
-import { hour, type JobPlan, type OfflinePlan, type Scenario } from './scenario.ts';
+import { type EventPlan, hour, type JobPlan, type OfflinePlan, type Scenario } from './scenario.ts';
 
 export type Play = (scenario: Scenario) => Promise<Outcome>;
 
@@ -20,6 +21,7 @@ function shorter(scenario: Scenario, hours: number): Scenario {
     lostAnswers: scenario.lostAnswers.filter(({ at }) => at < end),
     replays: scenario.replays.filter(({ at }) => at < end),
     jobs: scenario.jobs.filter(({ at }) => at < end),
+    ...(scenario.offline === undefined ? {} : { offline: scenario.offline.filter(({ at }) => at < end) }),
   };
 }
 
@@ -41,6 +43,40 @@ function without(scenario: Scenario, name: ListName, from: number, count: number
   };
 }
 
+/** The records that the problems name, and those that showed up within a time of one of them or of a problem; `startMs`: true time of the start. */
+function around({ scenario, problems }: Outcome, withinMs: number, startMs: number): Scenario {
+  const named = new Set(
+    problems.flatMap((text) => [...text.matchAll(/record (-?\d+) of (\w+)/g)].map(([, n = '', source = '']) => `${source} ${n}`)),
+  );
+  const isNamed = ({ source, n }: EventPlan): boolean => named.has(`${source} ${n}`);
+  const shown = scenario.events.filter(isNamed).map(({ at, late }) => at + late);
+  const times = shown.length > 0 ? shown : problems.map((text) => Date.parse(text.slice(0, 24)) - startMs);
+  const isNear = ({ at, late }: EventPlan): boolean => times.some((time) => Math.abs(at + late - time) <= withinMs);
+  return { ...scenario, events: scenario.events.filter((event) => isNamed(event) || isNear(event)) };
+}
+
+/** Each without one of its optional fields. */
+function plain<T extends object>(list: readonly T[], field: keyof T): T[] {
+  return list.map((item) => Object.fromEntries(Object.entries(item).filter(([name]) => name !== field)) as T);
+}
+
+/** The history with everything of one kind made simple; each is tried for itself. */
+const simpler: readonly ((scenario: Scenario) => Scenario)[] = [
+  (s) => ({ ...s, offline: [] }),
+  (s) => ({ ...s, events: plain(s.events, 'refusedBy') }),
+  (s) => ({ ...s, events: s.events.map((event) => ({ ...event, late: 0 })) }),
+  (s) => ({ ...s, events: plain(s.events, 'copyOf') }),
+  (s) => ({ ...s, events: plain(s.events, 'fat') }),
+  (s) => ({ ...s, sources: plain(s.sources, 'sweepEveryMs') }),
+  (s) => ({ ...s, sources: plain(s.sources, 'logsReads') }),
+  (s) => ({ ...s, sources: s.sources.map((source) => ({ ...source, backMs: 0, pageSize: 200 })) }),
+  (s) => ({ ...s, sinks: plain(s.sinks, 'mostEvents') }),
+  (s) => ({ ...s, sinks: plain(s.sinks, 'wire') }),
+  (s) => ({ ...s, sinks: s.sinks.map((sink) => ({ ...sink, inFlight: 1 })) }),
+  (s) => ({ ...s, faults: s.faults.map((fault) => ({ ...fault, share: 1 })) }),
+  (s) => ({ ...s, ends: s.ends.map((end) => ({ ...end, downMs: 1_000 })) }),
+];
+
 /** Kind of a problem: its words without the names, ids and numbers. */
 const kindOf = (problem: string): string =>
   problem
@@ -48,27 +84,64 @@ const kindOf = (problem: string): string =>
     .replace(/[0-9a-f]{16,}|\d+/g, '#')
     .slice(0, 60);
 
-/** A shorter outcome that fails in the same way, found in at most `mostRuns` runs or `mostMs` milliseconds. */
-export async function shrink(failing: Outcome, play: Play, mostRuns = 300, mostMs = 120_000): Promise<Outcome> {
-  const kinds = new Set(failing.problems.map(kindOf));
-  const end = performance.now() + mostMs;
-  let best = failing;
-  let runs = 0;
-  const tryOne = async (scenario: Scenario | undefined): Promise<boolean> => {
-    if (scenario === undefined || runs >= mostRuns || performance.now() > end) return false;
-    runs += 1;
-    const outcome = await play(scenario);
-    if (!outcome.problems.some((problem) => kinds.has(kindOf(problem)))) return false;
-    best = outcome;
+interface Limits {
+  readonly mostRuns?: number;
+  /** Milliseconds. */
+  readonly mostMs?: number;
+}
+
+/** Tries histories, and keeps the last that failed in the same way. */
+class Search {
+  readonly #play: Play;
+  readonly #kinds: ReadonlySet<string>;
+  readonly #end: number;
+  #runs: number;
+  best: Outcome;
+
+  constructor(failing: Outcome, play: Play, { mostRuns = 600, mostMs = 240_000 }: Limits) {
+    this.best = failing;
+    this.#play = play;
+    this.#kinds = new Set(failing.problems.map(kindOf));
+    this.#runs = mostRuns;
+    this.#end = performance.now() + mostMs;
+  }
+
+  async try(scenario: Scenario | undefined): Promise<boolean> {
+    if (scenario === undefined || this.#runs <= 0 || performance.now() > this.#end) return false;
+    this.#runs -= 1;
+    const outcome = await this.#play(scenario);
+    if (!outcome.problems.some((problem) => this.#kinds.has(kindOf(problem)))) return false;
+    this.best = outcome;
     return true;
-  };
-  for (let hours = best.scenario.hours / 2; hours >= 0.25; hours /= 2) if (!(await tryOne(shorter(best.scenario, hours)))) break;
-  for (const name of lists) {
-    for (let size = Math.ceil(best.scenario[name].length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-      for (let from = 0; from < best.scenario[name].length; ) {
-        if (!(await tryOne(without(best.scenario, name, from, size)))) from += size;
-      }
+  }
+
+  /** Takes out runs of a list, large ones first. */
+  async thin(name: ListName): Promise<void> {
+    for (let size = Math.ceil(this.best.scenario[name].length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2))
+      for (let from = 0; from < this.best.scenario[name].length; )
+        if (!(await this.try(without(this.best.scenario, name, from, size)))) from += size;
+  }
+}
+
+const nearHours = [0, 0.5, 2, 8];
+
+/** A shorter outcome that fails in the same way; `startMs` is the true time at which histories begin. */
+export async function shrink(failing: Outcome, play: Play, startMs: number, limits: Limits = {}): Promise<Outcome> {
+  const search = new Search(failing, play, limits);
+  // What leaps costs less, where it fails as well.
+  if (failing.scenario.leaps !== true) await search.try({ ...failing.scenario, leaps: true });
+  for (const hours of nearHours) if (await search.try(around(search.best, hours * hour, startMs))) break;
+  for (let { hours } = search.best.scenario; hours >= 0.5; hours /= 2)
+    if (!(await search.try(shorter(search.best.scenario, hours / 2)))) break;
+  for (let size = Number.POSITIVE_INFINITY; sizeOf(search.best.scenario) < size; ) {
+    size = sizeOf(search.best.scenario);
+    for (const name of lists) await search.thin(name);
+    for (const change of simpler) {
+      const next = change(search.best.scenario);
+      if (JSON.stringify(next) !== JSON.stringify(search.best.scenario)) await search.try(next);
     }
   }
-  return best;
+  return search.best;
 }
+
+const sizeOf = (scenario: Scenario): number => lists.reduce((sum, name) => sum + scenario[name].length, 0);
