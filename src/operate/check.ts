@@ -20,7 +20,7 @@ export interface Finding {
   readonly fix?: string;
 }
 
-const weekMs = 7 * 86_400_000;
+const [weekMs, hourMs] = [7 * 86_400_000, 3_600_000];
 const timeoutMs = 30_000;
 const sampleSize = 100;
 
@@ -38,6 +38,9 @@ function newestOf(page: Page, source: SourceConfig): number | undefined {
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
+/** True where the next page begins behind the rows of this one: only then can the last row be asked for. */
+const isByRow = ({ next, count, records }: Page): boolean => next?.kind === 'offset' && next.offset === (count ?? records.length);
+
 /** One page of the last days; a second one-record call reads the newest where the API pages by offset. */
 async function sample(
   reader: WindowReader,
@@ -50,7 +53,7 @@ async function sample(
   const page = await reader.page(request, signal);
   const count = page.total ?? page.records.length;
   const last =
-    page.total !== undefined && page.total > page.records.length
+    page.total !== undefined && page.total > page.records.length && isByRow(page)
       ? { kind: 'offset' as const, offset: page.total - 1 }
       : undefined;
   const end = last === undefined ? page : await reader.page({ ...request, state: last }, signal);
@@ -58,12 +61,16 @@ async function sample(
 }
 
 async function sampleWindow(reader: WindowReader, source: SourceConfig, now: number, signal: AbortSignal): Promise<Sample> {
-  try {
-    return await sample(reader, source, now, weekMs, signal);
-  } catch (error) {
-    if (consequenceOf(error).walk !== 'halve') throw error;
-    return sample(reader, source, now, source.window.maxMs, signal);
+  const { maxMs, minMs } = source.window;
+  const spans = [weekMs, maxMs, hourMs, minMs].filter((ms, index, all) => ms < (all[index - 1] ?? Infinity));
+  for (const [index, backMs] of spans.entries()) {
+    try {
+      return await sample(reader, source, now, backMs, signal);
+    } catch (error) {
+      if (consequenceOf(error).walk !== 'halve' || index + 1 === spans.length) throw error;
+    }
   }
+  return sample(reader, source, now, minMs, signal);
 }
 
 function describeSample({ count, more, newest, backMs }: Sample, now: number): string {

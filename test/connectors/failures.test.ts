@@ -21,6 +21,25 @@ async function codeOf(answer: Answer, settings: Readonly<Record<string, unknown>
 
 describe('a body that says that it failed', () => {
   it.each([
+    [{ errors: [{ message: 'internal' }], data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ errors: [{ message: 'internal', extensions: { code: 'Slow' } }], data: [] }, 'PEN_SOURCE_UNAVAILABLE'],
+    [{ errors: [], data: [] }, undefined],
+  ])('counts as one also where an entry speaks of another part of it: %j', async (body, code) => {
+    expect(await codeOf({ body }, { failures: { 'errors[0].extensions.code': { Slow: 'rate_limit' } } })).toBe(code);
+  });
+
+  it('says in the message what the connector makes of a success', async () => {
+    const vendor = openVendor(vendorConnector({ failures: { state: { timeout: 'window_too_large' } } }), () => ({
+      body: { state: 'timeout', data: records },
+    }));
+
+    expect(await faultOf(vendor)).toMatchObject({
+      code: 'PEN_WINDOW_TOO_LARGE',
+      message: 'answered 200 (window_too_large) to GET https://api.example.com/v1/logs',
+    });
+  });
+
+  it.each([
     [{ meta: { status: 429 }, data: [], fail: [{ code: 'X' }] }, 'PEN_SOURCE_BAD_REPLY'],
     [{ ok: false, error: 'token_revoked' }, 'PEN_SOURCE_BAD_REPLY'],
     [{ success: false, data: [] }, 'PEN_SOURCE_BAD_REPLY'],

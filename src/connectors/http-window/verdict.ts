@@ -31,20 +31,17 @@ const rateStatuses = new Set([400, 402, 403, 409, 420, 498, 509, 529]);
 
 /** Compiles `read.failures` and `read.statuses`. */
 export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpResponse) => ParsedBody = parseBody): Judge {
-  const failures = Object.entries(spec.failures ?? {});
-  const rules = failures.map(([path, values]) => compileRule(path, values));
-  const said = new Set(failures.map(([path]) => path));
+  const rules = Object.entries(spec.failures ?? {}).map(([path, values]) => [path, compileRule(path, values)] as const);
   const records = [spec.records].flat();
   const lists = records.map((path) => compilePath(path));
   const statuses: Readonly<Record<string, Meaning>> = spec.statuses ?? {};
-  const ruled = (body: unknown, isReply: boolean): Meaning | undefined =>
-    rules.map((rule) => rule(body)).find((meaning) => meaning !== undefined && (isReply || meaning !== 'ok'));
   return (response) => {
     const { status } = response;
     const isReply = status >= 200 && status < 300;
     const parsed = isReply ? parse(response) : parseBody(response);
     const body = 'value' in parsed ? parsed.value : undefined;
-    const ruling = ruled(body, isReply);
+    const told = rules.map(([path, rule]) => [path, rule(body)] as const).filter(([, meaning]) => meaning !== undefined);
+    const [, ruling] = told.find(([, meaning]) => isReply || meaning !== 'ok') ?? [];
     // Nothing wrong with the body does not change what its status means.
     const byStatus = ruling === undefined || ruling === 'ok' ? statuses[String(status)] : undefined;
     const meaning = byStatus ?? ruling ?? (isReply ? undefined : rateMeaning(response));
@@ -53,8 +50,10 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
     if (!isReply || status === 204) return { isReply: false, parsed, isEmpty: status === 204, status };
     const holdsRecords = lists.some((list) => isFilled(list(body), spec.records_are));
     // Accepted, and nothing there yet: never an empty page.
-    if (status === 202 && meaning === undefined && !holdsRecords)
+    if (status === 202 && byStatus === undefined && !holdsRecords)
       return { isReply: false, parsed, isEmpty: false, meaning: 'unavailable', status };
+    // What an entry says nothing of in this body is not explained by it.
+    const said = new Set(told.map(([path]) => path));
     const failure = customaryFailure(body, { holdsRecords, said, records });
     return failure === undefined
       ? { isReply, parsed, isEmpty: false, status }
@@ -130,9 +129,11 @@ function isPassing(status: number): boolean {
 
 /** Turns an answer other than 2xx into the error that says what the loop does. */
 export function refusalError(refusal: Refusal): PenstockError {
-  const { status, words, request, hints, redirect, retryAfterMs } = refusal;
+  const { status, meaning, words, request, hints, redirect, retryAfterMs } = refusal;
   const code = codeOf(refusal);
-  const said = words === '' ? '' : ` "${words}"`;
+  // A success in which the vendor says nothing: what the connector makes of it.
+  const means = status < 300 && meaning !== undefined ? ` (${meaning})` : '';
+  const said = words === '' ? means : ` "${words}"`;
   const target = redirect === undefined ? '' : ` with a redirect to ${redirect}`;
   const fix =
     hints[String(status)] ??

@@ -1,0 +1,84 @@
+// What a check asks of a source: some of its newest records, in a way that its paging allows and in a span that the vendor takes.
+import fs from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import { check } from '../../src/operate/check.ts';
+import { plainUserAgent } from '../../src/runtime/open-runtime.ts';
+import { readConfig } from '../../src/runtime/read-config.ts';
+import { actions } from '../connectors/vendor.ts';
+
+const seams = systemSeams();
+
+/** A source whose vendor takes ranges up to so many hours and counts more than it shows; gives what was found and asked. */
+async function checked(
+  page: unknown,
+  mostHours = 1_000,
+): Promise<{ readonly findings: unknown; readonly asked: readonly string[] }> {
+  const asked: string[] = [];
+  const server = createServer(({ url = '' }, response) => {
+    const { pathname, searchParams: query } = new URL(url, 'http://x');
+    asked.push(`${pathname}${query.has('skip') ? `?skip=${query.get('skip')}` : ''}`);
+    const hours = (Date.parse(query.get('to') ?? '') - Date.parse(query.get('from') ?? '')) / 3_600_000;
+    const data = [{ id: 1, time: new Date(seams.clock.now() - 60_000).toISOString(), action: 'a' }];
+    response.writeHead(hours > mostHours ? 400 : 200, { 'content-type': 'application/json', link: '</p2>; rel="next"' });
+    response.end(JSON.stringify({ data, total: 9 }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const folder = await fs.mkdtemp(join(os.tmpdir(), 'penstock-check-'));
+  onTestFinished(async () => {
+    server.close();
+    await fs.rm(folder, { recursive: true });
+  });
+  const { port } = server.address() as AddressInfo;
+  const query = { from: '{{ window.from }}', to: '{{ window.to }}', skip: '{{ page.offset }}' };
+  const read = {
+    kind: 'http_window',
+    schedule: '1m',
+    request: { url: `http://127.0.0.1:${port}/logs`, query },
+    page,
+    records: 'data',
+    window: { overlap: '5m', settle: '30s', max: '24h' },
+  };
+  const connector = {
+    name: 'vendor',
+    options: {},
+    read,
+    record: { id: 'id', time: 'time', action: 'action' },
+    map: {},
+    actions: './actions.yaml',
+  };
+  await fs.mkdir(join(folder, 'c/vendor'), { recursive: true });
+  await fs.writeFile(join(folder, 'c/vendor/connector.yaml'), JSON.stringify(connector));
+  await fs.writeFile(join(folder, 'c/vendor/actions.yaml'), JSON.stringify(actions));
+  const file = join(folder, 'penstock.yaml');
+  const sources = { one: { connector: 'vendor', options: {} } };
+  await fs.writeFile(
+    file,
+    JSON.stringify({ data_dir: './data', connectors_dir: './c', sources, sinks: { out: { type: 'stdout' } } }),
+  );
+  const config = await readConfig(file, seams);
+  const context = { seams, log: silentLog(), userAgent: plainUserAgent, secrets: config.secrets };
+  for await (const finding of check(config, context, new AbortController().signal))
+    if (finding.kind === 'source') return { findings: [finding.ok, finding.findings[0]], asked };
+  throw new Error('no source was checked');
+}
+
+it.each([
+  ['its last row, where pages are told by rows', { kind: 'offset', total: 'total' }, ['/logs?skip=0', '/logs?skip=8']],
+  ['nothing else, where pages are links', { kind: 'link_header', total: 'total' }, ['/logs?skip=0']],
+])('asks beside the first page for %s', async (_what, page, paths) => {
+  const { findings, asked } = await checked(page);
+
+  expect([findings, asked]).toEqual([[true, 'answers; 9 events in the last 7d, the newest 1m ago'], paths]);
+});
+
+it('asks for less where the vendor takes no longer span', async () => {
+  const { findings, asked } = await checked({ kind: 'none' }, 3);
+
+  expect([findings, asked.length]).toEqual([[true, 'answers; 1 events in the last 1h, the newest 1m ago'], 3]);
+});
