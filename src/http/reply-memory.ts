@@ -1,5 +1,7 @@
-// What the replies of all sources and sinks may take in memory together: whoever needs more waits a moment for others to end, then the reply
-// that has taken the most for the longest is given up. So slow, large replies never make a healthy source wait long.
+// What the replies of all sources and sinks may take together. In memory: whoever needs more waits a moment for others to end, then the reply
+// that has taken the most for the longest is given up. Of the event loop: large replies are worked on one by one, the smallest first, with a rest
+// after each that is as long as its work. So neither slow nor large replies make a healthy source wait long.
+import { setTimeout as rest, setImmediate } from 'node:timers/promises';
 import { PenstockError } from '../base/errors.ts';
 
 /** All replies of the process together. */
@@ -10,6 +12,7 @@ const usualPatienceMs = 1_000;
 const lookMs = 100;
 /** What was read is parsed and stored before its share is free again. */
 const digestMs = 1_000;
+const longestRestMs = 1_000;
 
 /** The share of one reply. */
 export class Share {
@@ -52,12 +55,19 @@ interface Waiting {
   readonly go: () => void;
 }
 
+interface Turn {
+  readonly bytes: number;
+  readonly go: () => void;
+}
+
 /** The budget. */
 export class ReplyMemory {
   readonly bytes: number;
   readonly #patienceMs: number;
   readonly #shares = new Set<Share>();
   #waiting: Waiting[] = [];
+  #turns: Turn[] = [];
+  #isWorking = false;
   #timer: NodeJS.Timeout | undefined;
 
   /** `patienceMs`: how long a reply waits before others are given up for it. */
@@ -75,6 +85,29 @@ export class ReplyMemory {
     this.#waiting.push({ share, bytes, since: performance.now(), go: resolve });
     this.#timer ??= setInterval(() => this.#makeRoom(), lookMs).unref();
     return promise;
+  }
+
+  /** Resolves when a reply of so many bytes may be parsed, at once and in one go; undefined for a small one, which may be now. */
+  turn(bytes: number): Promise<void> | undefined {
+    if (bytes <= freeBytes) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turns.push({ bytes, go: resolve });
+    if (!this.#isWorking) void this.#work();
+    return promise;
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    while (this.#turns.length > 0) {
+      const next = this.#turns.reduce((least, one) => (one.bytes < least.bytes ? one : least));
+      this.#turns.splice(this.#turns.indexOf(next), 1);
+      const began = performance.now();
+      next.go();
+      // The work is done before anything else gets its turn.
+      await setImmediate();
+      await rest(Math.min(performance.now() - began, longestRestMs), undefined, { ref: false });
+    }
+    this.#isWorking = false;
   }
 
   free(share: Share): void {

@@ -30,6 +30,8 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
   try {
     const raw = await gather(request, route, share, limit.signal);
     const body = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
+    await memory.turn(body.length);
+    limit.signal.throwIfAborted();
     share.end(true);
     return { status: raw.status, headers: raw.headers, body };
   } catch (error) {

@@ -59,8 +59,14 @@ describe('a page with what no JSON may hold', () => {
   });
 
   it('is mended in time and memory that grow with its size', async () => {
-    const body = `{"data":[{"id":1,"note":"${'x\u0001\\"'.repeat(500_000)}"}]}`;
+    const body = `{"data":[{"id":1,"note":"${`${'x\\"'.repeat(20)}\u0001`.repeat(40_000)}"}]}`;
 
     expect(await recordsOf(body)).toHaveLength(1);
+  });
+
+  it.each(['\u0001', '\\q', 'x\u0000'])('and hardly anything else is a bad reply: %j', async (run) => {
+    const body = `{"data":[{"id":1,"note":"${run.repeat(500_000)}"}]}`;
+
+    expect((await faultOf(openVendor(vendorConnector({}), () => ({ body }))))?.code).toBe('PEN_SOURCE_BAD_REPLY');
   });
 });

@@ -4,7 +4,6 @@ import zlib from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
-import { createSecrets } from '../../src/base/secrets.ts';
 import type { HttpClient, HttpRequest } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
 import { type Handler, listen, serve } from './servers.ts';
@@ -278,30 +277,4 @@ describe('a broken connection', () => {
     expect(error).toMatchObject({ code: 'PEN_CONFIG_INVALID', sent: false });
     expect((error as PenstockError).message).not.toContain('s3cret');
   });
-});
-
-it('knows what a request proves before it leaves, wherever in it that stands', async () => {
-  const basic = Buffer.from('user:pass+word/1').toString('base64');
-  const url = await server((request, response) => {
-    let form = '';
-    request.on('data', (chunk: Buffer) => (form += chunk.toString()));
-    request.on('end', () => response.end(`${request.url} ${JSON.stringify(request.headers)} ${form}`));
-  });
-  const secrets = createSecrets();
-  const opened = await openHttpClient({ userAgent: 'penstock/test', secrets }, systemSeams(), {});
-  disposables.push(opened);
-  const headers = {
-    authorization: `Basic ${basic}`,
-    cookie: 'minted-cookie-1',
-    'x-session-token': 'minted-token-2',
-    'content-type': 'application/x-www-form-urlencoded',
-  };
-  const request = get(`${url}?api_key=minted-key-3`, { method: 'POST', headers, body: 'a=b&refresh_token=minted-refresh-4' });
-
-  const { body } = await opened.request(request);
-
-  const echoed = [basic, 'minted-cookie-1', 'minted-token-2', 'minted-key-3', 'minted-refresh-4'];
-  const text = body.toString('utf8');
-  expect(echoed.filter((value) => text.includes(value))).toEqual(echoed);
-  expect([...echoed, 'pass+word/1'].filter((value) => secrets.scrub(text).includes(value))).toEqual([]);
 });

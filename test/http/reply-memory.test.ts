@@ -104,6 +104,28 @@ describe('the memory of all replies', () => {
   });
 });
 
+describe('the turn of a large reply', () => {
+  it('comes after others have had theirs, the smallest first; a small reply needs none', async () => {
+    const memory = new ReplyMemory();
+    const turns: string[] = [];
+    let loops = 0;
+    const loop = setInterval(() => (loops += 1), 1);
+    const large = [9, 3, 5].map(async (megabytes) => {
+      await memory.turn(megabytes * 1_000_000);
+      turns.push(`${megabytes} MB, after others: ${loops > 0}`);
+      loops = 0;
+      const end = performance.now() + 20;
+      while (performance.now() < end);
+    });
+
+    expect(memory.turn(200_000)).toBeUndefined();
+    await Promise.all(large);
+    clearInterval(loop);
+
+    expect(turns).toEqual(['9 MB, after others: false', '3 MB, after others: true', '5 MB, after others: true']);
+  });
+});
+
 describe('a client', () => {
   it.each([
     ['a bearer token', { authorization: 'Bearer minted-token-0001' }, ['minted-token-0001']],

@@ -35,7 +35,7 @@ const security: readonly Mutant[] = [
   {
     name: 'a credential is not known before its request leaves',
     file: 'src/http/credentials.ts',
-    caughtBy: 'test/http/open-http-client.test.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
     edits: [
       [
         'for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);',
@@ -60,6 +60,17 @@ const security: readonly Mutant[] = [
     file: 'src/http/reply-memory.ts',
     caughtBy: 'test/http/reply-memory.test.ts',
     edits: [['return others === 0 || others + bytes <= this.bytes;', 'return others + bytes >= 0;']],
+  },
+  {
+    name: 'large replies are parsed one behind the other, and nothing else has a turn',
+    file: 'src/http/reply-memory.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [
+      [
+        'if (bytes <= freeBytes) return undefined;\n    const { promise',
+        'if (bytes > 0) return Promise.resolve();\n    const { promise',
+      ],
+    ],
   },
   {
     name: 'a decompressed reply may be of any size',
