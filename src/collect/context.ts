@@ -53,7 +53,7 @@ export function isFiltered({ takesAction }: Pick<SourceContext, 'takesAction'>, 
   return unreadable === undefined && !takesAction(actionKey);
 }
 
-/** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock. */
+/** What time it is for the vendor as far as its Date header said within the last 15 minutes: never ahead of our own clock, unless that is proven wrong. */
 export function vendorNow({ memory, seams: { clock } }: Pick<SourceContext, 'memory' | 'seams'>): number {
   return memory.vendorClock.now(clock);
 }

@@ -77,8 +77,13 @@ function shortfall({ memory: { shortfalls } }: SourceContext): Warning[] {
   return describeShortfalls(shortfalls).map((text) => ({ key: 'shortfall', level: 'warn', text }));
 }
 
-function skewed({ memory }: SourceContext): Warning[] {
+function skewed({ memory, seams }: SourceContext): Warning[] {
   const ms = memory.vendorClock.skewMs ?? 0;
+  const behind = memory.vendorClock.skewMs === undefined ? memory.vendorClock.behindMs(seams.clock) : 0;
+  if (behind > 60_000) {
+    const text = `the clock of this machine is ${formatDuration(behind)} behind the newest record of the vendor; check the time on this machine`;
+    return [{ key: 'skew', level: 'warn', text }];
+  }
   if (Math.abs(ms) <= 60_000) return [];
   const text = `the vendor's clock is ${formatDuration(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} ours; check the time on this machine, and where it is right, tell the vendor`;
   return [{ key: 'skew', level: 'warn', text }];

@@ -16,8 +16,10 @@ export type CursorCheckpoint = LiveCheckpoint & { readonly cursor: CursorState }
 /** Reads the live checkpoint, that of a reading by windows too. */
 export async function beginCursor(context: SourceContext, reader: CursorReader): Promise<CursorCheckpoint> {
   const { settings, log } = context;
-  const now = context.seams.clock.now();
-  const live = await unlessAhead(context, await openLiveCheckpoint(context, align(context, firstStart(settings, now))), now);
+  const opened = await openLiveCheckpoint(context, align(context, firstStart(settings, context.seams.clock.now())));
+  context.memory.vendorClock.remember(opened, context.seams.clock);
+  const now = Math.max(context.seams.clock.now(), vendorNow(context));
+  const live = await unlessAhead(context, opened, now);
   const { walk: _walk, from: windowFrom, ...rest } = live;
   const kept = live.cursor;
   if (kept === undefined) {

@@ -9,13 +9,15 @@ const iso = (time: number): string => new Date(time).toISOString();
 /** Reads the live checkpoint, and sets it right where our clock or the vendor's turned out to be wrong. */
 export async function beginLive(context: SourceContext): Promise<LiveCheckpoint> {
   const start = align(context, firstStart(context.settings, context.seams.clock.now()));
-  return await following(context, await rewound(context, await openLiveCheckpoint(context, start)));
+  const live = await openLiveCheckpoint(context, start);
+  context.memory.vendorClock.remember(live, context.seams.clock);
+  return await following(context, await rewound(context, live));
 }
 
 /** Takes back a checkpoint that lies in the future, where that means that a clock was wrong before and not that ours is behind now. */
 async function rewound(context: SourceContext, live: LiveCheckpoint): Promise<LiveCheckpoint> {
   const { settings, log } = context;
-  const now = context.seams.clock.now();
+  const now = Math.max(context.seams.clock.now(), vendorNow(context));
   const { walk, ...withoutWalk } = live;
   if (live.until <= now) return walk !== undefined && walk.to > now ? withoutWalk : live;
   const { newest } = live;

@@ -1,6 +1,7 @@
 // Our clock falls behind what was already collected: nothing is read again beyond the overlap, and nothing is left out.
 import { expect, it } from 'vitest';
 import { startSource } from '../../../src/collect/index.ts';
+import { forgetMemory } from '../../../src/collect/memory/source-memory.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, noon, row, settings, vendor } from '../fixture.ts';
 
@@ -39,19 +40,22 @@ async function collected({ step, hasDate, silent = 0 }: { step: number; hasDate:
   behind = -step;
   await poll(5);
   const whileBehind = api.requests.slice(asked).filter(({ state }) => state === null);
+  const newWhileBehind = loop.status().records.new - 60;
   clock.step(-step);
   behind = 0;
   await poll(5);
   await loop[Symbol.asyncDispose]();
-  return { whileBehind, counts: loop.status().records };
+  return { whileBehind, newWhileBehind, counts: loop.status().records };
 }
 
 const steps = [-90 * minute, -day, -2 * day, -3 * day, -730 * day];
 const cases = steps.flatMap((step) => [true, false].map((hasDate) => ({ step, hasDate })));
 
 it.each(cases)('reads only the overlap again while our clock is off by $step ms, Date told: $hasDate', async (given) => {
-  const { whileBehind, counts } = await collected(given);
+  const { whileBehind, newWhileBehind, counts } = await collected(given);
 
+  // Our clock says that nothing new can be there yet; the vendor, or its newest record, knows better.
+  expect(newWhileBehind).toBeGreaterThanOrEqual(given.hasDate ? 4 : 3);
   expect(whileBehind.length).toBe(5);
   expect(Math.min(...whileBehind.map(({ from }) => from))).toBeGreaterThanOrEqual(noon + 50 * minute);
   expect(counts.new).toBe(70);
@@ -84,6 +88,49 @@ it('begins again where a start was fixed in the future and brought nothing', asy
 
 it('goes back to the last record where our clock was ahead and the vendor tells no time', async () => {
   const { counts } = await collected({ step: 2 * day, hasDate: false });
+
+  expect(counts.new).toBe(70);
+});
+
+it.each([true, false])(
+  'goes on at once after a start with a clock that is two days behind, and says so (Date told: %s)',
+  async (hasDate) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const api = vendor([], { clock });
+    let behind = 0;
+    api.onRequest = ({ from, to }) => {
+      const now = clock.now() + behind;
+      const rows = api.rows.filter(({ time }) => Number(time) >= from && Number(time) <= to && Number(time) <= now);
+      return { records: rows.map((value) => ({ value })), next: null, ...(hasDate ? { serverTime: now } : {}) };
+    };
+    const life = async (minutes: number) => {
+      const loop = startSource(settings(), bench(clock, memory.journal, api.open).deps);
+      loop.start();
+      for (let i = 0; i < minutes; i += 1) {
+        api.rows.push(row(`r${api.rows.length}`, clock.now() + behind));
+        await clock.advance(minute);
+      }
+      const status = loop.status();
+      await clock.until(loop[Symbol.asyncDispose]());
+      forgetMemory(memory.journal, 's');
+      return status;
+    };
+    await life(10);
+    clock.step(-2 * day);
+    behind = 2 * day;
+
+    const { warnings } = await life(10);
+
+    expect(memory.records.length).toBeGreaterThanOrEqual(18);
+    expect(warnings.join()).toContain(
+      hasDate ? "the vendor's clock is 2d ahead of ours" : 'behind the newest record of the vendor',
+    );
+  },
+);
+
+it('takes a clock that was ahead and is set right for right, with a Date that agrees', async () => {
+  const { counts } = await collected({ step: 2 * day, hasDate: true });
 
   expect(counts.new).toBe(70);
 });
