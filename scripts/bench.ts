@@ -1,13 +1,15 @@
 // npm run bench [-- EVENTS [ROUNDS] [--json FILE]]: how close the whole path comes to the limit of this machine, measured in one run (ratios,
 // not rates). limit: bytes -> JSON.parse -> map -> JSON.stringify -> bytes, for the same events. Path: vendor over HTTP -> collect with exact
 // dedupe -> durable journal -> deliver -> HEC with gzip, to a peer in another process. Every phase runs in a process of its own. Start-up and
-// idle memory are those of the bundle, which has to be built. `--scale [SOURCES [LETTERS]]` measures what grows instead.
+// idle memory are those of the bundle, which has to be built. `--scale [SOURCES [LETTERS]]` measures what grows instead, `--engine postgres [PAGES
+// [ROUNDS]]` a journal in a database against one in a file.
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { build } from 'esbuild';
+import { measureEngine } from './bench-engine.ts';
 import type { Measured } from './bench-measure.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
 import { measureLetters, measureTrim } from './bench-scale.ts';
@@ -23,7 +25,7 @@ const phases = join(root, `node_modules/.cache/penstock/bench-phase-${process.pi
 const run = promisify(execFile);
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, scale: { type: 'boolean', default: false } },
+  options: { json: { type: 'string' }, scale: { type: 'boolean', default: false }, engine: { type: 'string' } },
 });
 
 interface Peer {
@@ -109,7 +111,14 @@ async function benchScale(base: string): Promise<void> {
   );
 }
 
+async function benchEngine(): Promise<void> {
+  if (flags.engine !== 'postgres') throw new Error(`there is no engine "${flags.engine}" to compare with: --engine postgres`);
+  const lines = await measureEngine(Number(positionals[0] ?? 20), Number(positionals[1] ?? 5));
+  process.stdout.write(`${machine()}\n${lines.join('\n')}\n`);
+}
+
 async function main(): Promise<void> {
+  if (flags.engine !== undefined) return benchEngine();
   if (!isBuilt()) await run(process.execPath, [join(import.meta.dirname, 'build.ts')], { cwd: root });
   const { child, base } = await startPeer();
   try {

@@ -51,6 +51,14 @@ async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings
   return withPageCache(journal, pageCacheBytes);
 }
 
+/** Replicas go by one clock, however far apart those of their machines are. */
+function seamsOf(journal: Journal, seams: Seams): Seams {
+  if (journal.skewMs === undefined) return seams;
+  const { clock } = seams;
+  const now = (): number => clock.now() + (journal.skewMs?.() ?? 0);
+  return { ...seams, clock: { now, monotonic: () => clock.monotonic(), timer: (ms, callback) => clock.timer(ms, callback) } };
+}
+
 /** A file that an earlier process was asked to apply is older than what this one was started with. */
 async function cancelOldReloads(journal: Journal, replica: string): Promise<void> {
   const waiting = await journal.jobs({ states: ['queued', 'running'] });
@@ -72,12 +80,13 @@ function cutOffAtStop({ seams, signal }: DaemonSettings, cutOff: AbortController
 
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
 export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
-  const { config, seams, log } = settings;
+  const { config, log } = settings;
   const cutOff = new AbortController();
   using _opening = cutOffAtStop(settings, cutOff);
   await using opening = new AsyncDisposableStack();
-  const measures = new Measures(seams.clock);
+  const measures = new Measures(settings.seams.clock);
   const journal = measures.timed(opening.use(await openOwnJournal(settings, cutOff.signal)));
+  const seams = seamsOf(journal, settings.seams);
   await cancelOldReloads(journal, config.replica.name);
   const userAgent = await userAgentOf(journal, seams);
   const runtime = new LiveRuntime(config, journal, {

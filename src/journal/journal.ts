@@ -17,4 +17,6 @@ export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
  */
 export interface Journal extends RecordLog, Delivery, Jobs, Reports, Registration, AsyncDisposable {
   readonly ownership: Ownership;
+  /** What to add to this machine's wall clock so that all who share the journal go by one, milliseconds; absent where nobody shares it. */
+  skewMs?(): number;
 }

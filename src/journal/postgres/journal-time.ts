@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import type { Database, Sql } from './database.ts';
 
 /** The id under which notes of the journal itself are kept; no source has it. */
@@ -90,5 +91,34 @@ export class Lease implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#timer?.[Symbol.dispose]();
+  }
+}
+
+/** Clocks that are kept in time are never that far apart. */
+const leastSkewMs = 60_000;
+
+/** The server's clock against this machine's: replicas go by one clock, or one would wait for a time that another has long read. */
+export class Skew {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #ms = 0;
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** What to add to this machine's clock, milliseconds; 0 where the two are less than a minute apart. */
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** Takes what the server's clock says at this moment. */
+  heard(serverNow: number): void {
+    const ms = serverNow - this.#clock.now();
+    const was = this.#ms;
+    this.#ms = Math.abs(ms) < leastSkewMs ? 0 : ms;
+    if (Math.abs(this.#ms - was) >= leastSkewMs)
+      this.#log.warn({ skewMs: this.#ms }, "this machine's clock is not the database's, whose time is taken from now on");
   }
 }

@@ -8,7 +8,7 @@ import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { isLost } from './faults.ts';
-import { Lease } from './journal-time.ts';
+import { Lease, Skew } from './journal-time.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
@@ -22,7 +22,8 @@ export class Membership implements Ownership {
   readonly #log: Log;
   readonly #options: shares.MembershipOptions;
   readonly #listeners = new Set<OwnershipListener>();
-  readonly #lease: Lease;
+  readonly lease: Lease;
+  readonly skew: Skew;
   #id = '';
   #timer: Disposable | undefined;
   #closed = false;
@@ -45,7 +46,8 @@ export class Membership implements Ownership {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
-    this.#lease = new Lease(clock, options.leaseMs, () => this.#lose());
+    this.skew = new Skew(clock, log);
+    this.lease = new Lease(clock, options.leaseMs, () => this.#lose());
   }
 
   /** Joins, and stays a member until `leave`. */
@@ -63,13 +65,9 @@ export class Membership implements Ownership {
     return this.#options.name;
   }
 
-  get isValid(): boolean {
-    return this.#lease.isValid;
-  }
-
   owns(source: string): boolean {
     const unit = this.#owned.get(source);
-    return unit !== undefined && this.isValid && !this.#leaving.has(unit.unit);
+    return unit !== undefined && this.lease.isValid && !this.#leaving.has(unit.unit);
   }
 
   watch(listener: OwnershipListener): Disposable {
@@ -105,7 +103,7 @@ export class Membership implements Ownership {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.[Symbol.dispose]();
-    this.#lease[Symbol.dispose]();
+    this.lease[Symbol.dispose]();
     await this.#ticking.catch(() => undefined);
     this.#lose();
     await this.#db.asMember((sql) => shares.depart(sql, this.#db.s, this.#id));
@@ -181,7 +179,7 @@ export class Membership implements Ownership {
     const tick = await this.#db.asMember((sql) => this.#ask(sql)).catch((error: unknown) => this.#unheard(error));
     if (tick.alive) {
       if (registered === this.#registered) this.#registeredAs = this.#id;
-      const wasValid = this.isValid;
+      const wasValid = this.lease.isValid;
       this.#heard(asked);
       // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
       if (!wasValid) return;
@@ -198,17 +196,19 @@ export class Membership implements Ownership {
 
   /** Where the network went dead, whatever else waits for an answer would wait on long after it is mended. */
   #unheard(error: unknown): never {
-    if (!this.isValid && isLost(error)) this.#db.reconnect();
+    if (!this.lease.isValid && isLost(error)) this.#db.reconnect();
     throw error;
   }
 
   async #ask(sql: Sql): Promise<shares.Tick> {
     const { s } = this.#db;
-    const alive = await sql.run(
-      `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()`,
+    const [alive] = await sql.query<{ now: number }>(
+      `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()
+       RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
       [this.#id, `${this.#options.leaseMs} milliseconds`],
     );
-    if (alive === 0) return { alive: false, mine: [], want: 0 };
+    if (alive === undefined) return { alive: false, mine: [], want: 0 };
+    this.skew.heard(alive.now);
     const due = [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
     if (due.length > 0) await shares.giveBack(sql, s, this.#id, due);
     // It joined anew while it was being configured.
@@ -257,8 +257,8 @@ export class Membership implements Ownership {
 
   #heard(at: number): void {
     // Once `owns` said no, its answer stands until everything was told lost: what was to be sent meanwhile was dropped.
-    if (!this.isValid) this.#lose();
-    this.#lease.extend(at);
+    if (!this.lease.isValid) this.#lose();
+    this.lease.extend(at);
   }
 
   #lose(): void {

@@ -119,6 +119,7 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     ledger: () => readLedger(core),
     hasRoom: () => room.hasRoom(),
     usage: () => room.usage(),
+    skewMs: () => core.member?.skew.ms ?? 0,
     changed: (signal) => core.changes.wait(signal),
     [Symbol.asyncDispose]: () => (closing ??= close(core, room, upkeep)),
   };

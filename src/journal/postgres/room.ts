@@ -90,7 +90,7 @@ export class Room {
     this.#hasRoom = !isLean && this.fits(wanted);
     // No append will come to make room while there is none, so what may go has to go from here.
     if (!this.#hasRoom && !isLean) void this.#relieve(this.#worstPage + this.#maxBytes / 10);
-    return this.#hasRoom && this.#answers && member?.isValid !== false;
+    return this.#hasRoom && this.#answers && member?.lease.isValid !== false;
   }
 
   usage(): JournalUsage {

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasPostgres, postgresUrl, runAsServer, startServer } from '../../postgres.ts';
+import { until } from '../conditions.ts';
 import { command } from '../penstock.ts';
 import { copies, imbalances, openProxy, openScene, type Replica, untilShared } from './scene.ts';
 
@@ -78,6 +79,57 @@ describe.runIf(hasPostgres())('three replicas', () => {
     expect(two.process.child.exitCode).toBe(null);
     expect(await imbalances(one)).toEqual([]);
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
+  });
+
+  it('lose nothing while their clocks are hours apart, and take over from each other', async () => {
+    const scene = await openScene({ sources });
+    const replicas: Replica[] = [];
+    const hour = 3_600_000;
+    for (const [name, skewMs] of [
+      ['one', 0],
+      ['two', 2 * hour],
+      ['three', -3 * hour],
+    ] as const) {
+      const replica = scene.run(name, await scene.configure(name), { haste: 1 });
+      replica.process.child.stdin?.write(`${skewMs}\n`);
+      replicas.push(replica);
+    }
+    const [one, two] = replicas as [Replica, Replica];
+    await untilShared(one, names, sources, Math.ceil(sources * 0.6));
+    await until('some was delivered', () => scene.receiver.received.length > 100);
+
+    two.process.child.kill('SIGKILL');
+    await untilShared(one, ['one', 'three'], sources);
+    await scene.finish();
+
+    expect(await imbalances(one)).toEqual([]);
+    expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
+  });
+
+  it('are replaced one by one by others with another configuration: no copies, and no orphan meanwhile', async () => {
+    const { scene, one, two, three, replicas } = await threeReplicas();
+    const orphans: unknown[] = [];
+
+    for (const [index, old] of [one, two, three].entries()) {
+      const name = `new-${old.name}`;
+      old.process.child.kill('SIGTERM');
+      expect(await old.process.exited).toBe(0);
+      replicas.push(scene.run(name, await scene.configure(name, { knows: scene.orgs.slice(1) })));
+      const living = replicas.slice(index + 1);
+      await untilShared(
+        replicas.at(-1) as Replica,
+        living.map((each) => each.name),
+        sources,
+      );
+      const { stdout } = await command(['status', '--json', '-c', (living.at(-1) as Replica).file]);
+      const status = JSON.parse(stdout) as { orphan_sinks: readonly string[] };
+      orphans.push(...status.orphan_sinks);
+      if (index < 2) expect(living.some(({ process }) => process.stderr().includes('no longer configured'))).toBe(false);
+    }
+
+    expect(orphans).toEqual([]);
+    expect(copies(scene.receiver)).toBe(0);
+    expect(await imbalances(replicas.at(-1) as Replica)).toEqual([]);
   });
 
   it.each([1, 2])(
