@@ -397,6 +397,22 @@ it('counts the copies that a stop leaves to the next process', async () => {
   expect(journal.settled).toMatchObject({ acknowledged: 0, possible_duplicates: 3 });
 });
 
+it('counts what was taken behind an event that was not when it stops, for the next process sends that again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 6));
+  const setup = setUp({
+    journal,
+    settings: { batch: { events: 2, bytes: 100_000, waitMs: 0 }, inFlight: 3 },
+    answer: (batch) => (holds(batch, 'e0') ? new Promise<Verdicts>(() => undefined) : accepted),
+  });
+  setup.loop.start();
+  await setup.clock.advance(1_000);
+
+  await setup.clock.until(setup.loop.stop(0));
+
+  expect({ offset: journal.offsetOf(live), counted: journal.settled.possible_duplicates }).toEqual({ offset: 0, counted: 6 });
+});
+
 it('writes the count of possible duplicates at once, while the batch still waits for its next attempt', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 3));

@@ -436,7 +436,7 @@ const sinks: readonly Mutant[] = [
   {
     name: 'what a stop repeats behind a gap is not counted',
     file: 'src/deliver/loop.ts',
-    caughtBy: 'test/deliver/copies.test.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
     edits: [['      lane.countOvertaken();\n', '']],
   },
   {
