@@ -55,7 +55,7 @@ async function bundlePhases(): Promise<void> {
     platform: 'node',
     target: 'node24',
     logLevel: 'warning',
-    banner: { js: "import { createRequire as own } from 'node:module';\nconst require = own(import.meta.url);" },
+    banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
   });
 }
 

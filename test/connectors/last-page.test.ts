@@ -74,6 +74,21 @@ it.each([
   expect(paging({ data: [] }, { url: new URL('https://x'), headers: {}, state, limit: 100, secrets: [] }).mayBeCut).toBe(cut);
 });
 
+it.each([
+  [20_000, 20_000, undefined],
+  [20_000, 30_000, true],
+  [10_000, 10_000, true],
+])(
+  'takes an empty page behind %i records where the vendor counts %i for the end of what it pages through: %s',
+  (read, total, cut) => {
+    const paging = compilePaging({ records: 'data', page: { kind: 'offset', total: 'total' } } as unknown as HttpWindowSpec);
+    const context = { url: new URL('https://x'), headers: {}, limit: 1000, secrets: [] };
+    const state = { kind: 'offset', offset: read, read, size: 1000 } as const;
+
+    expect(paging({ data: [], total }, { ...context, state }).mayBeCut).toBe(cut);
+  },
+);
+
 type Case = [page: { size?: number }, count: number, cut: boolean | undefined];
 
 it.each<Case>([

@@ -54,7 +54,7 @@ export function compilePaging(spec: HttpWindowSpec): Paging {
       ...(page.kind === 'none' && page.whole !== true && (found.length >= (page.size ?? Infinity) || isRound(found.length))
         ? { mayBeCut: true }
         : {}),
-      ...(found.length === 0 ? endOf(context.state) : {}),
+      ...(found.length === 0 ? endOf(context.state, total) : {}),
     };
   };
 }
@@ -82,10 +82,17 @@ function isRound(count: number): boolean {
   return count >= 50 ? count % 50 === 0 || (count & (count - 1)) === 0 : [10, 20, 25, 30, 40].includes(count);
 }
 
-/** What the page without records is that ends a walk by offset or number: a vendor that pages so far and no further sends it, too. */
-export function endOf(state: PageState | null): Pick<PageContent, 'mayBeCut'> {
+/** A total up to here may be as far as the vendor counts: search engines count to 10,000. */
+const longestCount = 10_000;
+
+/**
+ * What the page without records is that ends a walk by offset or number: a vendor that pages so far and no further sends it, too. One that counted
+ * as many records as were read is believed, unless it may count no further.
+ */
+export function endOf(state: PageState | null, total?: number): Pick<PageContent, 'mayBeCut'> {
   if (state?.kind !== 'offset') return {};
   const { read = 0, size = 0 } = state;
+  if (total === read && read > longestCount) return {};
   return read > size && read >= 100 && isRound(read) ? { mayBeCut: true } : {};
 }
 
