@@ -120,6 +120,11 @@ export class Preparer {
     this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}-${drop.toSorted().join('-')}`;
   }
 
+  /** A batch begins: its events are to lie behind each other. */
+  beginBatch(): void {
+    this.#slabs.begin();
+  }
+
   /** Opens the records of a page; those that the sink does not take have their outcome at once. */
   events(lane: OpenLane, page: StoredPage, mapper: Mapper, sink: Sink): NextEvent {
     const isReplay = lane.kind === 'replay';

@@ -41,6 +41,11 @@ export class LaneReader {
     this.#mostOpen = batch.events * (mostPending + 2 * inFlight);
   }
 
+  /** What is read from now on is for another batch. */
+  beginBatch(): void {
+    this.#preparer.beginBatch();
+  }
+
   /** The next event of the kind's open page, without taking it; undefined at its end. */
   peek(kind: LaneKind): PreparedEvent | Unsendable | undefined {
     const chunk = this.#chunks.get(kind);

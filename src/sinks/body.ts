@@ -29,8 +29,10 @@ export interface Bodies {
 const asyncGzip = promisify(gzip);
 const asyncZstd = promisify(zstdCompress);
 
-/** Writes the encoded events and what stands around them into one buffer. */
+/** The encoded events and what stands around them in one buffer: the one in which they lie already, if that is all. */
 function assemble(encoded: Encoded, frame: Frame): Buffer {
+  const inPlace = frame.head === '' && frame.tail === '' ? encoded.inPlace : undefined;
+  if (inPlace !== undefined) return inPlace.subarray(0, inPlace.length - frame.cut);
   const length = Buffer.byteLength(frame.head) + Buffer.byteLength(frame.tail) - frame.cut + encoded.byteLength;
   const bytes = Buffer.allocUnsafe(Math.max(0, length + frame.cut));
   const position = encoded.copyTo(bytes, bytes.write(frame.head, 0));

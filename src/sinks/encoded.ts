@@ -5,8 +5,9 @@ export interface Piece {
   readonly end: number;
 }
 
-// Larger than most batches, small enough that what is left of one when the next is begun costs nothing.
-const slabBytes = 262_144;
+const smallestSlab = 65_536;
+/** How much larger than the last batch a slab is begun: most batches then lie in one. */
+const spare = 1.125;
 
 /**
  * Writes encoded events one behind the other into slabs of bytes. An event waits for its acknowledgement as bytes, outside of the heap: as a
@@ -15,15 +16,26 @@ const slabBytes = 262_144;
 export class Slabs {
   #slab: Buffer = Buffer.alloc(0);
   #end = 0;
+  /** Bytes of the batch that is being written, and of the largest of the last two. */
+  #batch = 0;
+  #usual = 0;
+
+  /** A batch begins: what is written until the next one lies in one slab if it is no larger than the last ones were. */
+  begin(): void {
+    this.#usual = Math.max(this.#batch, Math.min(this.#usual, this.#batch * 2));
+    this.#batch = 0;
+    if (this.#slab.length - this.#end < this.#usual) this.#slab = Buffer.alloc(0);
+  }
 
   write(text: string): Piece {
     const bytes = Buffer.byteLength(text);
     if (this.#slab.length - this.#end < bytes) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes));
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(smallestSlab, bytes, Math.ceil((this.#usual - this.#batch) * spare)));
       this.#end = 0;
     }
     const start = this.#end;
     this.#end = start + this.#slab.write(text, start);
+    this.#batch += bytes;
     return { slab: this.#slab, start, end: this.#end };
   }
 }
@@ -77,6 +89,13 @@ export class Encoded {
   /** Those with these indexes. */
   pick(indexes: readonly number[]): Encoded {
     return new Encoded(indexes.map((index) => this.#pieces[index]).filter((piece) => piece !== undefined));
+  }
+
+  /** All of them where they lie, if they lie behind each other. */
+  get inPlace(): Buffer | undefined {
+    const [first, last] = [this.#pieces[0], this.#pieces.at(-1)];
+    if (first === undefined || last === undefined || this.#lastBehind(0) < this.#pieces.length - 1) return undefined;
+    return first.slab.subarray(first.start, last.end);
   }
 
   /** Writes all of them to a place of a buffer; gives where they end. */

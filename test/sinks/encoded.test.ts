@@ -40,3 +40,32 @@ it('gives those that are picked, in the order in which they are named', () => {
   expect(encoded.bytes(0, 2).toString()).toBe('dbü');
   expect(encoded.bytesAt(1)).toEqual(Buffer.from('bü'));
 });
+
+it('keeps batches of about one size each in one slab, from the second on, and says where', () => {
+  const slabs = new Slabs();
+  const texts = Array.from({ length: 900 }, (_, index) => `${index} ${'x'.repeat(900)}`);
+  const batch = (): Encoded => {
+    slabs.begin();
+    return new Encoded(texts.map((text) => slabs.write(text)));
+  };
+
+  const [, second, third] = [batch(), batch(), batch()];
+
+  for (const encoded of [second, third]) expect(encoded?.inPlace?.toString()).toBe(texts.join(''));
+});
+
+it('lies in no place where it is in parts', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map(
+    (
+      (slabs) => (text: string) =>
+        slabs.write(text)
+    )(new Slabs()),
+  );
+  if (a === undefined || b === undefined || c === undefined) throw new Error('nothing was written');
+
+  expect([new Encoded([a, b]).inPlace?.toString(), new Encoded([a, c]).inPlace, new Encoded([]).inPlace]).toEqual([
+    'ab',
+    undefined,
+    undefined,
+  ]);
+});
