@@ -8,12 +8,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { median } from './bench-report.ts';
 
 const root = join(import.meta.dirname, '..');
-const bundle = join(root, 'dist/main.js');
+/** What `npm run build` makes. */
+export const bundlePath = join(root, 'dist/main.js');
 /** As the image has it. */
 export const heapFlag = '--max-semi-space-size=8';
 
 /** False until `npm run build` made it. */
-export const isBuilt = (): boolean => existsSync(bundle);
+export const isBuilt = (): boolean => existsSync(bundlePath);
 
 /** Runs `work` in a new folder, which goes afterwards. */
 export async function inNewDir<T>(work: (dir: string) => Promise<T>): Promise<T> {
@@ -60,7 +61,7 @@ async function withBundle<T>(
     const config = join(dir, 'penstock.yaml');
     await writeFile(config, configText(base, dir, sources));
     const flags = [heapFlag, '--disable-warning=ExperimentalWarning'];
-    const child = spawn(process.execPath, [...flags, bundle, 'run', '-c', config], {
+    const child = spawn(process.execPath, [...flags, bundlePath, 'run', '-c', config], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });

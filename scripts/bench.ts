@@ -2,15 +2,16 @@
 // not rates). limit: bytes -> JSON.parse -> map -> JSON.stringify -> bytes, for the same events. Path: vendor over HTTP -> collect with exact
 // dedupe -> durable journal -> deliver -> HEC with gzip, to a peer in another process. Every phase runs in a process of its own. Start-up and
 // idle memory are those of the bundle, which has to be built. `--scale [SOURCES [LETTERS]]` measures what grows instead, `--engine postgres [PAGES
-// [ROUNDS]]` a journal in a database against one in a file.
+// [ROUNDS]]` a journal in a database against one in a file, `--peers [FOLDER [ROUNDS]]` other collectors beside this one.
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { build } from 'esbuild';
 import { measureEngine } from './bench-engine.ts';
 import type { Measured } from './bench-measure.ts';
+import { measurePeers } from './bench-peers.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
 import { measureLetters, measureTrim } from './bench-scale.ts';
 import { heapFlag, inNewDir, isBuilt, measureManySources, measureStart } from './bench-start.ts';
@@ -25,7 +26,12 @@ const phases = join(root, `node_modules/.cache/penstock/bench-phase-${process.pi
 const run = promisify(execFile);
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, scale: { type: 'boolean', default: false }, engine: { type: 'string' } },
+  options: {
+    json: { type: 'string' },
+    scale: { type: 'boolean', default: false },
+    engine: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+  },
 });
 
 interface Peer {
@@ -117,9 +123,21 @@ async function benchEngine(): Promise<void> {
   process.stdout.write(`${machine()}\n${lines.join('\n')}\n`);
 }
 
+/** In a folder that is given what was installed once is found again, and stays. */
+async function benchPeers(): Promise<void> {
+  const [folder, rounds] = [positionals[0], Number(positionals[1] ?? 3)];
+  const lines = await (folder === undefined
+    ? inNewDir((dir) => measurePeers(dir, rounds))
+    : measurePeers(resolve(folder), rounds));
+  process.stdout.write(
+    `${machine()}\n100,000 records, CPU and peak memory of the whole process, each round:\n${lines.join('\n')}\n`,
+  );
+}
+
 async function main(): Promise<void> {
   if (flags.engine !== undefined) return benchEngine();
   if (!isBuilt()) await run(process.execPath, [join(import.meta.dirname, 'build.ts')], { cwd: root });
+  if (flags.peers) return benchPeers();
   const { child, base } = await startPeer();
   try {
     await (flags.scale ? benchScale(base) : benchPath(base));

@@ -33,7 +33,11 @@ const mostRemembered = 1000;
 
 function plain(name: string): string {
   const letters = name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-  return letters.replace(/[’`]/g, "'").replaceAll('&', 'and').replace(/^the /, '').trim();
+  return letters
+    .replace(/[\u2019`]/g, "'")
+    .replaceAll('&', 'and')
+    .replace(/^the /, '')
+    .trim();
 }
 
 function readNames(): Map<string, string> {
