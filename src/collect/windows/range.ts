@@ -55,9 +55,10 @@ export async function runRange(
   await context.memory.restore(context.journal, settings.name, context.seams.clock);
   const progress = { at: job.from, fetched: 0, new: 0, duplicate: 0 };
   const { state } = context;
+  const size = new WindowSize(context);
   for (;;) {
     try {
-      for await (const { until, counts } of collectJob(context, job, lane, signal)) {
+      for await (const { until, counts } of collectJob(context, job, lane, size, signal)) {
         if (until > progress.at) state.failures = 0;
         progress.at = Math.max(progress.at, until);
         progress.fetched += counts.fetched;
@@ -89,6 +90,7 @@ async function* collectJob(
   context: SourceContext,
   { job, from, to }: RangeJob,
   lane: 'live' | 'backfill',
+  size: WindowSize,
   signal: AbortSignal,
 ): AsyncGenerator<RangeStep, void, undefined> {
   const { journal, settings, seams } = context;
@@ -98,7 +100,7 @@ async function* collectJob(
   if (stored.done) return;
   await using reader = windowReader(await context.openReader(), settings.name);
   const halt = { soft: signal, hard: signal };
-  yield* collectRange(context, reader, { name, lane, range: stored }, new WindowSize(context), halt);
+  yield* collectRange(context, reader, { name, lane, range: stored }, size, halt);
   const { walk: _walk, ...range } = stored;
   await journal.append({ source: settings.name, checkpoint: { name, value: { ...range, until: stored.to, done: true } } });
 }

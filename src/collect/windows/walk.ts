@@ -1,6 +1,6 @@
 // A stretch of time, window by window and page by page. The walk of a window is new, resumed (token, link), begun again after the last record
 // (offset, ascending), scanned again (incomplete by count), restarted (token or link refused, once), and then complete or dropped.
-import { asPenstockError, consequenceOf, type ErrorCode, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { WindowReader } from '../../connectors/connector.ts';
 import { isCounted, type WalkState } from '../checkpoint.ts';
 import { type Halt, type SourceContext, untilRoom, vendorNow } from '../context.ts';
@@ -125,8 +125,8 @@ async function* ended(
     size.halve(window, error, lengthMs);
     return;
   }
-  // A vendor that needs longer for each try may be asked for too much; whether it is away, the next poll tells.
-  if (standing.next?.state === null && failuresOf(context) > 0 && isCode(error, 'PEN_HTTP_TIMEOUT')) size.shrink(lengthMs);
+  // A vendor that fails at a first page again may be asked for too much; whether it is away, the next poll tells.
+  if (standing.next?.state === null && failuresOf(context) > 0 && isFault(error)) size.shrink(lengthMs);
   if (!isStuck(error, standing)) {
     size.refuse(window, error, lengthMs);
     return;
@@ -152,7 +152,7 @@ function isStuck(error: unknown, { next, isLeft, isRestarted }: Standing): boole
 function isMatterOfSize(context: SourceContext, error: unknown, { next, isLeft }: Standing, size: WindowSize): boolean {
   if (next === undefined || isRateLimit(error)) return false;
   const { walk } = consequenceOf(error);
-  if (next.state === null) return isCode(error, 'PEN_HTTP_TOO_LARGE');
+  if (next.state === null) return error instanceof PenstockError && error.code === 'PEN_HTTP_TOO_LARGE';
   if (!isCounted(next.state)) return false;
   return walk === 'restart' || (walk === 'restart_stored' && (isLeft || failuresOf(context) > 0 || size.isShrunk));
 }
@@ -170,8 +170,8 @@ const haveLasted = ({ health, state }: SourceContext): boolean =>
 function unseenRecords(context: SourceContext, error: unknown, { next }: Pick<Standing, 'next'>): number | undefined {
   if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
   const { walk } = consequenceOf(error);
-  const isFault = walk === 'restart' || walk === 'restart_stored';
-  const lasts = isFault && (haveLasted(context) || isKnownToLack(context, next));
+  const isNoPage = walk === 'restart' || walk === 'restart_stored';
+  const lasts = isNoPage && (haveLasted(context) || isKnownToLack(context, next));
   return lasts || walk === 'halve' ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
 }
 
@@ -180,7 +180,8 @@ function isKnownToLack({ memory }: SourceContext, { from, to }: Window): boolean
   return memory.shortfalls.some((one) => one.from < to && one.to > from);
 }
 
-const isCode = (error: unknown, code: ErrorCode): boolean => error instanceof PenstockError && error.code === code;
+/** True for what a vendor's server or the way to it is at fault for. */
+const isFault = (error: unknown): boolean => consequenceOf(error).walk === 'restart_stored' && !isRateLimit(error);
 
 const isRateLimit = (error: unknown): boolean => error instanceof PenstockError && error.status === 429;
 

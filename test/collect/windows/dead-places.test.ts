@@ -1,7 +1,7 @@
 // The place in a window that the journal keeps, and a vendor that no longer takes it.
 import { expect, it } from 'vitest';
 import { type ErrorCode, PenstockError } from '../../../src/base/errors.ts';
-import { startSource } from '../../../src/collect/index.ts';
+import { runRange, startSource } from '../../../src/collect/index.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, minute, noon, row, said, settings, vendor } from '../fixture.ts';
 
@@ -136,7 +136,7 @@ it.each([
   },
 );
 
-it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT'] as const)(
+it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT', 'PEN_HTTP_RESET', 'PEN_HTTP_BAD_BODY', 'PEN_SOURCE_UNAVAILABLE'] as const)(
   'reads smaller windows when the first page of a large one ends in %s',
   async (code) => {
     const clock = at(noon);
@@ -158,3 +158,21 @@ it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT'] as const)(
     expect({ new: records.new, state }).toEqual({ new: 24, state: 'idle' });
   },
 );
+
+it('reads a backfill in smaller ranges when the first page of a large one fails', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
+  const api = vendor(many, { clock, paging: 'none' });
+  api.onRequest = ({ from, to }) => {
+    const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
+    if (inside > 5) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'too much', { status: 500 });
+    return undefined;
+  };
+  const { deps } = bench(clock, memory.journal, api.open);
+  const range = { job: 1, from: noon - 60 * minute, to: noon - minute };
+
+  const done = await clock.until(runRange(settings(), deps, range, { signal: new AbortController().signal }), 24 * 60 * minute);
+
+  expect(done).toMatchObject({ at: range.to, new: 24 });
+});
