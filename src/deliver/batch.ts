@@ -38,6 +38,8 @@ export class Batch {
   reachedBefore = 0;
   /** Others were taken between its failures, those of what it was cut from included. */
   isConspicuous = false;
+  /** An attempt of it ended with its time. */
+  ranOutOfTime = false;
   /** Of a single event that was sent often enough: not again before that, monotonic milliseconds, while nothing is taken. */
   restsUntil = 0;
   /** Its last answer put the sink on hold, or keeps it there, and it may have been stored all the same. */

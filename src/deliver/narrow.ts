@@ -188,10 +188,13 @@ function isCause(context: LoopContext, batch: Batch, failures: number): boolean 
   return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
 }
 
-/** True when others were taken between its failures, and hardly any failed; what an earlier process saw of others is not known. */
+/**
+ * True when others were taken between its failures, and hardly any failed; what an earlier process saw of others is not known. A receiver that
+ * is slow at times proves nothing so.
+ */
 function isOdd(context: LoopContext, batch: Batch): boolean {
   const { failed, passed } = othersSince(context, batch);
-  return batch.isConspicuous && copiesBefore(context, batch) === 0 && failed <= passed / manyPasses;
+  return batch.isConspicuous && !batch.ranOutOfTime && copiesBefore(context, batch) === 0 && failed <= passed / manyPasses;
 }
 
 /** What became of others since the batch first failed, at all endpoints where it did: its own failures count wherever they were. */

@@ -99,4 +99,21 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     events: [{ source: 'offset', n: 0, at: 48.4 * hour, late: 84 * minute }],
     clock: [{ at: 48.2 * hour, byMs: 730 * 24 * hour }],
   },
+  // Half of what travels takes so long that the time of an attempt runs out now and then. An event with which that happened three times, while one
+  // other was taken, was called the cause for good.
+  'an event that a slow receiver left unanswered three times': {
+    ...nothing,
+    seed: 50_000_138,
+    hours: 720,
+    leaps: true,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+    sinks: [{ ...sink, batchEvents: 3, wire: 'relp' }],
+    events: [1_920_879_930, 1_921_922_666, 1_922_387_084, 1_923_563_252, 1_923_564_509].map((shown, n) => ({
+      source: 'stream',
+      n: n < 2 ? 302 + n : 305 + n,
+      at: n === 4 ? 1_923_561_256 : shown,
+      late: n === 4 ? 3_253 : 0,
+    })),
+    faults: [{ on: 'sink1', kind: 'slow', from: 1_919_101_734, to: 1_924_161_265, share: 0.5 }],
+  },
 };
