@@ -27,7 +27,8 @@ export type Catcher = 'fixed' | 'small' | `seed ${number}` | `test/${string}.tes
 /** What was said of a mutant. */
 export interface MutantVerdict {
   readonly mutant: Mutant;
-  readonly caught: boolean;
+  /** `left out`: what it needs is not on this machine. */
+  readonly outcome: 'caught' | 'missed' | 'left out';
   /** What noticed it, and the first broken promise or failed test; where nothing did, the last words of what was run. */
   readonly how: string;
   readonly seconds: number;
@@ -41,6 +42,7 @@ const allHistories = ['--fixed', '--small', '--seeds', '1-40'];
 /** A fault that makes something wait for ever is noticed, too. */
 const mostMs = 300_000;
 const endless = '\ndid not end';
+const withoutPostgres = 'no PostgreSQL on this machine';
 
 /** Makes a copy of the code with the fault in it. */
 function infect({ file, edits, elsewhere }: Mutant): string {
@@ -97,66 +99,65 @@ function run(dir: string, args: readonly string[]): Promise<string> {
 
 const lastWords = (output: string): string => output.trim().split('\n').slice(-4).join(' ').slice(-400);
 
-type Noticed = Pick<MutantVerdict, 'caught' | 'how'>;
+type Noticed = Pick<MutantVerdict, 'outcome' | 'how'>;
 
 async function play(dir: string, histories: readonly string[]): Promise<Noticed> {
   const output = await run(dir, ['scripts/sim.ts', ...histories, '--hours', '6', '--no-shrink', '--until-broken']);
   const lines = output.split('\n');
   const at = lines.findIndex((line) => line.includes('BROKE'));
-  if (at < 0) return { caught: false, how: lastWords(output) };
-  return { caught: true, how: `${lines[at]?.split(';')[0]}: ${lines[at + 1]?.trim().slice(0, 160)}` };
+  if (at < 0) return { outcome: 'missed', how: lastWords(output) };
+  return { outcome: 'caught', how: `${lines[at]?.split(';')[0]}: ${lines[at + 1]?.trim().slice(0, 160)}` };
 }
 
 async function playHint(dir: string, hint: string): Promise<Noticed> {
   const [kind = '', seed] = hint.split(' ');
   const first = await play(dir, seed === undefined ? [`--${kind}`] : ['--seed', seed]);
-  if (first.caught) return first;
-  const { caught, how } = await play(dir, allHistories);
-  return { caught, how: caught ? `not by ${hint}, but by ${how}` : how };
+  if (first.outcome === 'caught') return first;
+  const { outcome, how } = await play(dir, allHistories);
+  return { outcome, how: outcome === 'caught' ? `not by ${hint}, but by ${how}` : how };
 }
 
-async function test(dir: string, file: string): Promise<Noticed> {
+async function test(dir: string, file: string, needs: Mutant['needs']): Promise<Noticed> {
   const output = await run(dir, ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--bail', '1', file]);
   const failed = /^ *FAIL +(.*)$/m.exec(output)?.[1];
   // A copy that cannot be read has no failed tests, only a failed file.
   const isFailure = /^ *Tests .*\d failed/m.test(output) || output.endsWith(endless);
-  return { caught: isFailure, how: isFailure ? (failed ?? endless.trim()) : lastWords(output) };
+  if (isFailure) return { outcome: 'caught', how: failed ?? endless.trim() };
+  const isLeftOut = needs !== undefined && output.includes(withoutPostgres);
+  return isLeftOut ? { outcome: 'left out', how: withoutPostgres } : { outcome: 'missed', how: lastWords(output) };
 }
 
 /** Runs what has to notice the mutant. */
 export async function tryMutant(mutant: Mutant): Promise<MutantVerdict> {
-  const { caughtBy } = mutant;
+  const { caughtBy, needs } = mutant;
   const startedAt = performance.now();
   const dir = infect(mutant);
   try {
-    const noticed = caughtBy.startsWith('test/') ? await test(dir, caughtBy) : await playHint(dir, caughtBy);
+    const noticed = caughtBy.startsWith('test/') ? await test(dir, caughtBy, needs) : await playHint(dir, caughtBy);
     return { mutant, ...noticed, seconds: (performance.now() - startedAt) / 1000 };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-/** Tries them; true when all were caught. */
+/** Tries them; true when none was missed. */
 export async function runMutants(chosen: readonly Mutant[], say: (text: string) => void, atOnce = 2): Promise<boolean> {
   const waiting = [...chosen];
-  const missed: string[] = [];
-  let tried = 0;
+  const verdicts: MutantVerdict[] = [];
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const { name } = mutant;
-      const unable = (error: unknown): Pick<MutantVerdict, 'caught' | 'how' | 'seconds'> => ({
-        caught: false,
-        how: String(error),
-        seconds: 0,
-      });
-      const { caught, how, seconds } = await tryMutant(mutant).catch(unable);
-      tried += 1;
-      if (!caught) missed.push(name);
-      say(`${tried}/${chosen.length} ${caught ? 'caught' : 'MISSED'} in ${seconds.toFixed(1)} s: ${name} (${how})`);
+      const one = mutant;
+      const verdict = await tryMutant(one).catch(
+        (error: unknown): MutantVerdict => ({ mutant: one, outcome: 'missed', how: String(error), seconds: 0 }),
+      );
+      verdicts.push(verdict);
+      const { outcome, how, seconds } = verdict;
+      say(`${verdicts.length}/${chosen.length} ${outcome} in ${seconds.toFixed(1)} s: ${one.name} (${how})`);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
-  say(`${chosen.length - missed.length} of ${chosen.length} mutants caught`);
-  for (const name of missed) say(`missed: ${name}`);
+  const missed = verdicts.filter(({ outcome }) => outcome === 'missed');
+  say(`${verdicts.filter(({ outcome }) => outcome === 'caught').length} of ${chosen.length} mutants caught`);
+  for (const { mutant } of missed) say(`missed: ${mutant.name}`);
   return missed.length === 0;
 }
