@@ -82,7 +82,7 @@ export async function ofNetwork(config: Config, seams: Seams): Promise<Diagnosis
     why === undefined ? [] : [wrong('dns', `${host}: ${why}`, 'correct the name, or the resolver of this machine')],
   );
   const faults = reached.flatMap(({ host, fault }) =>
-    fault === undefined ? [] : [warning('network', `${host}: ${fault}`, 'see "penstock check"')],
+    fault === undefined ? [] : [warning('network', config.secrets.tell(`${host}: ${fault}`), 'see "penstock check"')],
   );
   const proxied = reached.filter(({ route }) => route !== 'direct').map(({ host, route }) => `${host} by ${route}`);
   return [
