@@ -5,7 +5,7 @@ const e2e = 'test/e2e/**/*.test.ts';
 const long = ['test/**/*.long.test.ts'];
 // Properties that the long tests try with many more histories; see test/thorough.ts.
 const properties = [
-  'test/journal/{model,letter-search,limits,shares}.test.ts',
+  'test/journal/{model,letter-search,limits,shares,replicas-model}.test.ts',
   'test/collect/windows/crashes.test.ts',
   'test/fuzz/*.test.ts',
 ];
