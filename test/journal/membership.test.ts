@@ -12,6 +12,7 @@ function world() {
   const clock: Clock = { now: () => now, monotonic: () => now, timer: () => ({ [Symbol.dispose]: () => undefined }) };
   let answer: unknown[] = [{ source: 's', unit: 1, epoch: 1, isOthers: false, replicas: 1 }];
   let beforeAnswer = (): void => undefined;
+  let aheadMs = 0;
   const sql = {
     run: () => Promise.resolve(1),
     query: (text: string) =>
@@ -20,7 +21,7 @@ function world() {
           ? []
           : text.includes('AS source')
             ? answer
-            : [{ members: 1, free: true, have: answer.length, epochs: 1, want: 1, units: 1 }],
+            : [{ now: now + aheadMs, members: 1, free: true, have: answer.length, epochs: 1, want: 1, units: 1 }],
       ),
   } as unknown as Sql;
   const asMember = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
@@ -41,6 +42,7 @@ function world() {
       };
     },
     pass: (ms: number): void => void (now += ms),
+    serverIsAhead: (ms: number): void => void (aheadMs = ms),
   };
 }
 
@@ -58,4 +60,21 @@ it('owns nothing by an answer that came after the lease', async () => {
   await member.tick();
 
   expect([before, after, member.owns('s')]).toEqual([true, false, false]);
+});
+
+it.each([
+  ['seconds', 59_000, 0],
+  ['hours', 7_200_000, 7_200_000],
+  ['hours, backwards', -7_200_000, -7_200_000],
+])('goes by the clock of the server where its own is off by %s', async (_off, aheadMs, expected) => {
+  const { member, serverIsAhead } = world();
+  await member.join();
+  serverIsAhead(aheadMs);
+
+  await member.tick();
+  const off = member.skew.ms;
+  serverIsAhead(0);
+  await member.tick();
+
+  expect([off, member.skew.ms]).toEqual([expected, 0]);
 });

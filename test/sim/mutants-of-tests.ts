@@ -522,6 +522,45 @@ const hotPath: readonly Mutant[] = [
 
 const replicas: readonly Mutant[] = [
   {
+    name: 'a slower answer takes the place of what was stored since',
+    file: 'src/journal/postgres/core.ts',
+    caughtBy: 'test/journal/owned-names.test.ts',
+    edits: [['this.#reading.get(name) ?? this.#compare(name, member);', 'this.#compare(name, member);']],
+  },
+  {
+    name: 'a source that changed hands is remembered as it was before',
+    file: 'src/journal/postgres/core.ts',
+    caughtBy: 'test/journal/owned-names.test.ts',
+    edits: [['    if (!member.mayTake(name, found.epoch)) throw fencedError(name);\n', '']],
+  },
+  {
+    name: 'a source that nobody with room knows stays without an owner',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'test/journal/shares.test.ts',
+    needs: 'postgres',
+    edits: [['if (free === 0) return want;', 'if (free === 0 || room <= 0) return want;']],
+  },
+  {
+    name: 'a replica takes what another owns',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'test/journal/replicas-model.test.ts',
+    needs: 'postgres',
+    edits: [["const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';", "const isFree = '(true)';"]],
+  },
+  {
+    name: 'a commit that is asked again is another one',
+    file: 'src/journal/postgres/append.ts',
+    caughtBy: 'test/journal/replicas-model.test.ts',
+    needs: 'postgres',
+    edits: [['const { attempt = newAttempt() } = commit;', 'const attempt = newAttempt();']],
+  },
+  {
+    name: 'a replica goes by the clock of its machine',
+    file: 'src/journal/postgres/journal-time.ts',
+    caughtBy: 'test/journal/membership.test.ts',
+    edits: [['this.#ms = Math.abs(ms) < leastSkewMs ? 0 : ms;', 'this.#ms = 0;']],
+  },
+  {
     name: 'a replica writes after another took its source over',
     file: 'src/journal/postgres/core.ts',
     caughtBy: 'test/journal/ownership.test.ts',
