@@ -1,8 +1,9 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { openOwnFile } from '../base/own-file.ts';
 import type { Seams } from '../base/seams.ts';
 import type { TokenChange, TokenStore } from '../connectors/index.ts';
@@ -138,6 +139,8 @@ function save(db: DatabaseSync, credential: string, token: string): void {
 }
 
 async function makeOwn(path: string, files: Seams['files']): Promise<void> {
+  // A command may come before the daemon has made it.
+  await makeFolder(dirname(path), files, 0o700);
   const handle = await openOwnFile(path, files, { for: 'write', code: 'PEN_DATA_DIR_UNSAFE' });
   try {
     await handle.chmod(0o600);

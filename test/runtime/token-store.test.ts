@@ -31,6 +31,14 @@ it('keeps a token for each credential, in a file of our own', async () => {
   expect((await stat(join(dir, 'credentials.db'))).mode & 0o777).toBe(0o600);
 });
 
+it('makes the folder where no daemon has run yet, for its user alone', async () => {
+  const dir = join(await folder(), 'data');
+
+  await openTokenStore(dir, seams).update('a', keep('r1'));
+
+  expect([await openTokenStore(dir, seams).update('a', look), (await stat(dir)).mode & 0o777]).toEqual(['r1', 0o700]);
+});
+
 it('lets one change after the other look at what is kept', async () => {
   const dir = await folder();
   const store = openTokenStore(dir, seams);
