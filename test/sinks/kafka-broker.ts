@@ -170,6 +170,108 @@ export async function startBroker(certificates: Certificates): Promise<Broker> {
   return broker;
 }
 
+export interface Cluster extends AsyncDisposable {
+  /** `tcp://` of each broker, in order. */
+  readonly brokers: readonly string[];
+  /** With a copy of each partition at every broker, two of which must have a record. */
+  createTopic(name: string): Promise<void>;
+  read(topic: string): Promise<readonly ReadRecord[]>;
+  /** SIGKILL of the broker with this index. */
+  kill(index: number): Promise<void>;
+  /** Starts it again; partitions that it led before come back to it. */
+  start(index: number): Promise<void>;
+}
+
+const member = (folder: string, id: number, ports: readonly (readonly [number, number])[]): string => `
+process.roles=broker,controller
+node.id=${id}
+controller.quorum.voters=${ports.map(([, controller], at) => `${at + 1}@127.0.0.1:${controller}`).join(',')}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:${ports[id - 1]?.[0]},CONTROLLER://127.0.0.1:${ports[id - 1]?.[1]}
+log.dirs=${folder}/data-${id}
+auto.create.topics.enable=false
+min.insync.replicas=2
+offsets.topic.replication.factor=3
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+leader.imbalance.check.interval.seconds=2
+leader.imbalance.per.broker.percentage=0
+`;
+
+// Three of them share two cores.
+const slowStartMs = 240_000;
+
+/** Starts three brokers that are each other's controllers; it takes 1.2 GB of memory. */
+export async function startCluster(): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-kafkas-'));
+  const ids = [1, 2, 3];
+  const ports = await Promise.all(ids.map(async () => [await freePort(), await freePort()] as const));
+  const client = {
+    clientId: 'test',
+    bootstrapBrokers: ports.map(([port]) => `127.0.0.1:${port}`),
+    retries: 20,
+    retryDelay: 200,
+  };
+  const children: (ChildProcess | undefined)[] = ids.map(() => undefined);
+  const settingsOf = (id: number): string => join(folder, `${id}.properties`);
+  for (const id of ids) writeFileSync(settingsOf(id), member(folder, id, ports));
+  for (const id of ids)
+    await succeed(java('kafka.tools.StorageTool', ['format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', settingsOf(id)]));
+  const launch = (index: number): void => {
+    children[index] = java('kafka.Kafka', [settingsOf(index + 1)]);
+    for (const stream of [children[index]?.stdout, children[index]?.stderr]) stream?.resume();
+  };
+  const areUp = (count: number): Promise<boolean> =>
+    until(
+      async () => {
+        const admin = new Admin({ ...client, retries: 0 });
+        const known = await admin.metadata({ topics: [] }).catch(() => undefined);
+        await admin.close();
+        return (known?.brokers.size ?? 0) >= count;
+      },
+      Boolean,
+      slowStartMs,
+    );
+  const cluster: Cluster = {
+    brokers: ports.map(([port]) => `tcp://127.0.0.1:${port}`),
+    async createTopic(name) {
+      const admin = new Admin(client);
+      await admin.createTopics({ topics: [name], partitions: 6, replicas: 3 });
+      await admin.close();
+    },
+    // The client that reads asks who led a moment ago.
+    read: async (topic) =>
+      (await until(
+        () => readTopic(client, topic).catch(() => undefined),
+        (read) => read !== undefined,
+        slowStartMs,
+      )) ?? [],
+    async kill(index) {
+      const running = children[index];
+      if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+      const gone = new Promise((resolve) => running.once('exit', resolve));
+      running.kill('SIGKILL');
+      await gone;
+    },
+    async start(index) {
+      launch(index);
+      await areUp(3);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const index of children.keys()) await cluster.kill(index);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  for (const index of children.keys()) launch(index);
+  await areUp(3).catch(async (error: unknown) => {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  });
+  return cluster;
+}
+
 async function isUp(client: ConstructorParameters<typeof Admin>[0]): Promise<boolean> {
   const admin = new Admin({ ...client, retries: 0 });
   try {

@@ -10,7 +10,7 @@ import { penstock } from '../e2e/penstock.ts';
 import { makeCertificates } from '../http/certificates.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live } from './delivering.ts';
-import { type Broker, hasKafka, openProxy, password, startBroker } from './kafka-broker.ts';
+import { type Broker, hasKafka, openProxy, password, startBroker, startCluster } from './kafka-broker.ts';
 import { batchOf, contextFor, kindsOf, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
 
 const certificates = makeCertificates();
@@ -338,6 +338,62 @@ describe.skipIf(!hasKafka)(`a real broker${skipped}`, () => {
 
     expect(away).toEqual({ all: { kind: 'retry', reason: expect.stringContaining('ECONNREFUSED') } });
     expect(back).toEqual({ all: { kind: 'accept' } });
+  });
+});
+
+describe.skipIf(!hasKafka)(`three real brokers${skipped}`, () => {
+  it('loses nothing while each of them is killed in mid-flow and leaders move, and counts what it may have repeated', async () => {
+    await using cluster = await startCluster();
+    await cluster.createTopic('moved');
+    const journal = memoryJournal();
+    const events = records('m', 9000);
+    journal.put(live, events);
+    const settings = { batch: { events: 20, bytes: 1_000_000, waitMs: 0 }, backoffMaxMs: 500, timeoutMs: 6000 };
+    const options = { ...defaults, brokers: cluster.brokers, topic: 'moved' };
+    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 6000 }), { settings });
+    const taken = (): number => delivering.loop.status().acknowledged;
+    for (const index of [0, 1, 2]) {
+      const before = taken();
+      await until(() => taken() >= Math.min(events.length, before + 500));
+      await cluster.kill(index);
+      // The others go on with two of three copies.
+      const after = taken();
+      await until(() => taken() >= Math.min(events.length, after + 200));
+      await cluster.start(index);
+    }
+
+    await until(() => taken() >= events.length);
+
+    const keys = (await cluster.read('moved')).map(({ key }) => key);
+    const { state, counters } = delivering.loop.status();
+    expect([...new Set(keys)].toSorted()).toEqual(events.map(({ uid }) => uid).toSorted());
+    expect({ state, letters: journal.letters }).toEqual({ state: 'idle', letters: [] });
+    expect(keys.length - events.length).toBeLessThanOrEqual(counters?.['possible_duplicates'] ?? 0);
+  });
+
+  it('waits while fewer brokers are left than have to have a record, says so, and goes on when they are back', async () => {
+    await using cluster = await startCluster();
+    await cluster.createTopic('few');
+    const journal = memoryJournal();
+    const events = records('w', 300);
+    journal.put(live, events.slice(0, 100));
+    const settings = { batch: { events: 20, bytes: 1_000_000, waitMs: 0 }, backoffMaxMs: 500, timeoutMs: 6000 };
+    const options = { ...defaults, brokers: cluster.brokers, topic: 'few' };
+    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 6000 }), { settings });
+    expect(await delivering.drained()).toBe(true);
+
+    await cluster.kill(1);
+    await cluster.kill(2);
+    journal.put(live, events.slice(100));
+    await until(() => delivering.loop.status().last_error !== undefined);
+    const { acknowledged, dead_letters } = delivering.loop.status();
+    await Promise.all([cluster.start(1), cluster.start(2)]);
+    await until(() => delivering.loop.status().acknowledged >= events.length);
+
+    const keys = (await cluster.read('few')).map(({ key }) => key);
+    expect({ acknowledged, dead_letters }).toEqual({ acknowledged: 100, dead_letters: 0 });
+    expect([...new Set(keys)].toSorted()).toEqual(events.map(({ uid }) => uid).toSorted());
+    expect(keys.length - events.length).toBeLessThanOrEqual(delivering.loop.status().counters?.['possible_duplicates'] ?? 0);
   });
 });
 

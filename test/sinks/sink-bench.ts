@@ -122,13 +122,17 @@ export function manualClock(): { readonly seams: Seams; readonly advance: (ms: n
   };
 }
 
-/** Waits until the claim holds; fails after a minute with what was last seen. */
-export async function until<T>(look: () => T | Promise<T>, holds: (value: T) => boolean = Boolean): Promise<T> {
-  const end = performance.now() + 60_000;
+/** Waits until the claim holds; fails after a minute, or `withinMs`, with what was last seen. */
+export async function until<T>(
+  look: () => T | Promise<T>,
+  holds: (value: T) => boolean = Boolean,
+  withinMs = 60_000,
+): Promise<T> {
+  const end = performance.now() + withinMs;
   for (;;) {
     const value = await look();
     if (holds(value)) return value;
-    if (performance.now() > end) throw new Error(`waited a minute; last seen: ${JSON.stringify(value)}`);
+    if (performance.now() > end) throw new Error(`waited ${withinMs} ms; last seen: ${JSON.stringify(value)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
