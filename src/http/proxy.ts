@@ -100,16 +100,20 @@ function addNetwork(networks: BlockList, entry: string): boolean {
   return true;
 }
 
+/** An IPv6 address in its shortest spelling, a name with other letters in Punycode: as they stand in a URL that was parsed. */
+function asInUrl(host: string): string {
+  if (isIP(host) !== 6 && /^[\x20-\x7e]*$/.test(host)) return host;
+  const url = URL.parse(isIP(host) === 6 ? `http://[${host}]` : `http://${host}`);
+  return url === null ? host : hostOf(url);
+}
+
 function parseEntry(entry: string): { host: string; port: string; below: boolean } {
   const bracketed = /^\[(.+)\](?::(\d+))?$/.exec(entry);
   const named = /^([^:]+):(\d+)$/.exec(entry);
   const host = bracketed?.[1] ?? named?.[1] ?? entry;
   const below = host.startsWith('*.');
   return {
-    host: host
-      .replace(/^\*?\./, '')
-      .replace(/\.$/, '')
-      .toLowerCase(),
+    host: asInUrl(host.replace(/^\*?\./, '').replace(/\.$/, '')).toLowerCase(),
     port: bracketed?.[2] ?? named?.[2] ?? '',
     below,
   };

@@ -33,6 +33,7 @@ const utcTime = (ms: number): Buffer =>
   der(0x17, Buffer.from(`${new Date(ms).toISOString().slice(2, 19).replaceAll(/\D/g, '')}Z`));
 const dnsName = (name: string): Buffer => der(0x82, Buffer.from(name));
 const ipAddress = (address: string): Buffer => der(0x87, Buffer.from(address.split('.').map(Number)));
+const ipv6Loopback = der(0x87, Buffer.from([...Array.from({ length: 15 }, () => 0), 1]));
 
 interface Identity {
   readonly name: string;
@@ -80,7 +81,7 @@ export function makeCertificates(): Certificates {
   const ca = newIdentity('test ca');
   writePair(folder, 'ca', ca, certify(ca, ca, sequence(basicConstraints, isTrue, octets(sequence(isTrue)))));
   for (const [file, name, ...alternatives] of [
-    ['localhost', 'localhost', dnsName('localhost'), ipAddress('127.0.0.1')],
+    ['localhost', 'localhost', dnsName('localhost'), ipAddress('127.0.0.1'), ipv6Loopback],
     ['other', 'other.example', dnsName('other.example')],
     ['client', 'client', dnsName('client')],
   ] as const) {

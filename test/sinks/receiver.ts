@@ -21,6 +21,7 @@ export async function listen(
   onSocket: (socket: net.Socket) => void = () => undefined,
   secure?: tls.TlsOptions,
   port = 0,
+  host = '127.0.0.1',
 ): Promise<Receiver> {
   const connections: Received[] = [];
   const accept = (socket: net.Socket): void => {
@@ -41,7 +42,7 @@ export async function listen(
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
   });
   server.on('tlsClientError', () => undefined);
-  server.listen(port, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
   return {
     port: (server.address() as net.AddressInfo).port,

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import type net from 'node:net';
 import tls from 'node:tls';
 import { afterAll, describe, expect, it } from 'vitest';
 import { syslog } from '../../src/sinks/syslog/index.ts';
@@ -30,6 +31,37 @@ describe('TLS', () => {
     const verdicts = await answerTo({}, identity('localhost'));
 
     expect(verdicts).toMatchObject({ all: { kind: 'hold', fix: expect.stringContaining('tls.ca_file') as string } });
+  });
+
+  it.each(
+    ['127.0.0.1', '[::1]'].flatMap((host) => [
+      { host, name: 'localhost', verdict: { kind: 'sent' } },
+      { host, name: 'other', verdict: { kind: 'hold', fix: "set tls.server_name to a name in the receiver's certificate" } },
+    ]),
+  )('compares the literal $host with the certificate of $name', async ({ host, name, verdict }) => {
+    await using receiver = await listen(undefined, identity(name), 0, host.replace(/[[\]]/g, ''));
+    await using sink = await openSink(syslog, { address: `tls://${host}:${receiver.port}`, tls: { ca_file } });
+
+    const answer = await sink.send(batchOf(sink, numbered(1)), never());
+    await sink.flush?.(never());
+
+    const verdicts = isPending(answer) ? await answer.pending : answer;
+    expect(verdicts).toMatchObject({ all: verdict });
+    if ('fix' in verdict)
+      expect(verdicts).toMatchObject({ all: { reason: expect.stringContaining(`tls://${host}:`) as string } });
+  });
+
+  it.each(['127.0.0.1', '[::1]'])('speaks RELP over TLS with the literal %s', async (host) => {
+    const answers = (socket: net.Socket): void => {
+      socket.on('data', (chunk: Buffer) => {
+        for (const [, txnr] of chunk.toString('latin1').matchAll(/(?:^|\n)(\d+) (?:open|syslog|close) /g))
+          socket.write(`${txnr} rsp 6 200 OK\n`);
+      });
+    };
+    await using receiver = await listen(answers, identity('localhost'), 0, host.replace(/[[\]]/g, ''));
+    await using sink = await openSink(syslog, { address: `relps://${host}:${receiver.port}`, tls: { ca_file } });
+
+    expect(await sink.send(batchOf(sink, numbered(1)), never())).toEqual({ each: [{ kind: 'accept' }] });
   });
 
   it('takes the name to expect from tls.server_name', async () => {

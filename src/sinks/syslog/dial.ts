@@ -79,6 +79,9 @@ function wordsOf(error: unknown): string {
   return [...new Set(error.errors.map((inner) => (inner as Error).message))].join('; ');
 }
 
+/** An IPv6 literal as it stands in an address. */
+const inAddress = (host: string): string => (net.isIPv6(host) ? `[${host}]` : host);
+
 const certificateCodes =
   /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|ALTNAME|ERR_SSL_.*ALERT_(UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/;
 
@@ -86,7 +89,7 @@ const certificateCodes =
  * What a failed connection means: `hold` when certificates or protocol do not fit and a person must change something, else `retry`.
  */
 export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogAddress): Verdict {
-  const at = `${scheme}://${host}:${port}`;
+  const at = `${scheme}://${inAddress(host)}:${port}`;
   const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
   const reason = `${at}: ${wordsOf(error) || message || code}`;
   if (error instanceof PenstockError && consequenceOf(error).sink === 'hold')
@@ -163,7 +166,7 @@ export function failedProbe(error: unknown, address: SyslogAddress, signal: Abor
 
 /** One line on the connection and, with TLS, one on version, names and validity of the peer's certificate. */
 export function describePeer(socket: Socket, { scheme, host, port }: SyslogAddress, clock: Clock): string[] {
-  const lines = [`connected to ${scheme}://${host}:${port} (${socket.remoteAddress ?? 'address unknown'})`];
+  const lines = [`connected to ${scheme}://${inAddress(host)}:${port} (${socket.remoteAddress ?? 'address unknown'})`];
   if (!(socket instanceof tls.TLSSocket)) return lines;
   const certificate = socket.getPeerCertificate();
   const names = certificate.subjectaltname ?? `CN ${String(certificate.subject?.CN ?? 'unknown')}`;
