@@ -94,7 +94,7 @@ function parseLine(line: string): ReturnType<typeof parseText> {
 }
 
 function tooManyRows({ length }: readonly unknown[], text: string): ParsedBody {
-  return { fault: `${length} rows and more in ${text.length} characters`, isHtml: false };
+  return { fault: `${length} rows and more in ${text.length} characters`, isHtml: false, isTooMuch: true };
 }
 
 /** Where an API that streams its records ends with what went wrong. */

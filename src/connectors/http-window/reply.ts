@@ -25,7 +25,8 @@ export class UnreadableRow {
   }
 }
 
-export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boolean };
+/** `isTooMuch`: it may be well, but holds more than memory should. */
+export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boolean; readonly isTooMuch?: boolean };
 
 /**
  * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
@@ -37,7 +38,7 @@ export function parseBody({ body, headers }: HttpResponse, charset = 'utf-8'): P
     const parsed = parseText(text);
     if (parsed !== undefined) return parsed;
   } catch (error) {
-    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false };
+    if (error instanceof TooManyValues) return { fault: error.message, isHtml: false, isTooMuch: true };
     throw error;
   }
   const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
@@ -65,12 +66,13 @@ function tryMended(text: string): Parsed | undefined {
 }
 
 /** The body of a successful answer; throws PEN_SOURCE_BAD_REPLY, naming the login page or proxy that HTML comes from. */
-export function requireJson(parsed: ParsedBody, { status }: HttpResponse, request: string): Parsed {
+export function requireJson(parsed: ParsedBody, { status }: HttpResponse, request: string, isOfWindow = false): Parsed {
   if ('value' in parsed) return parsed;
+  const code = isOfWindow && parsed.isTooMuch === true ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_SOURCE_BAD_REPLY';
   const fix = parsed.isHtml
     ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError('PEN_SOURCE_BAD_REPLY', `answered ${status} with ${parsed.fault} to ${request}`, {
+  throw new PenstockError(code, `answered ${status} with ${parsed.fault} to ${request}`, {
     fix,
     status,
   });

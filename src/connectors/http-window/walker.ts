@@ -35,7 +35,7 @@ interface Sent {
 type Try = { readonly retry: number };
 
 type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
-  /** True behind a token or link that a page of the same window named. */
+  /** True behind a token or link that a page of the same window named; undefined where no window is read. */
   readonly isPromised?: boolean;
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -81,7 +81,7 @@ export class Walker implements AsyncDisposable {
     if (verdict.isEmpty && wanted.isPromised === true && response.status >= 300)
       throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
     if (verdict.isEmpty) return { records: [], next: null, ...endOf(wanted.state), serverTime: answeredAt(response.headers) };
-    const reply = requireJson(verdict.parsed, response, describe(request));
+    const reply = requireJson(verdict.parsed, response, describe(request), wanted.isPromised !== undefined);
     const content = this.#plan.paging(reply.value, {
       marked: reply.marked,
       url: asked.url,
