@@ -218,6 +218,33 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     await expect.poll(() => second.ownership.owns(gone), { timeout: 10_000 }).toBe(true);
   });
 
+  it('gives a source back only when nothing of it is under way any more', async () => {
+    const { open, sql } = await shared();
+    await using first = await open('one', { leaseMs: 20_000 });
+    await register(first);
+    const [asked, ended] = [Promise.withResolvers<readonly string[]>(), Promise.withResolvers<void>()];
+    first.ownership.watch({
+      gained: () => undefined,
+      lost: () => undefined,
+      async releasing(sources) {
+        asked.resolve(sources);
+        await ended.promise;
+      },
+    });
+    await using second = await open('two');
+    await register(second);
+    // Each tells the database again, and gives what can be given.
+    await register(first);
+    const [going = ''] = await asked.promise;
+    await register(first);
+    await register(first);
+    const meanwhile = await sql(`SELECT owner LIKE 'one~%' AS "isFirst" FROM {s}.units WHERE name = '${going}'`);
+    ended.resolve();
+
+    await expect.poll(() => second.ownership.owns(going), { timeout: 20_000 }).toBe(true);
+    expect([meanwhile, first.ownership.owns(going)]).toEqual([[{ isFirst: true }], false]);
+  });
+
   it('stays a member with all else while a source that it gives back is being written', async () => {
     const { open, sql, hold } = await shared();
     await using first = await open('one');
