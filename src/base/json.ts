@@ -240,9 +240,9 @@ export class JsonText {
     return this.#end - this.#start;
   }
 
-  /** `text` is its own, where it is at hand already. Throws a SyntaxError. */
-  parse(text: string = this.toString()): Json {
-    return parseJson(text);
+  /** Throws a SyntaxError. */
+  parse(): Json {
+    return parseJson(this.toString());
   }
 
   toString(): string {
