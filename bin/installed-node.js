@@ -51,7 +51,9 @@ export function failWithoutNode() {
 export function handOver(binary, args) {
   // SIGUSR1 would open a debugger to everybody on this machine.
   const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
-  const child = spawn(binary, [...flags, ...args], { stdio: 'inherit' });
+  // One heap of the C library instead of one per thread, as in the image: a fifth less memory under load.
+  const env = { MALLOC_ARENA_MAX: '1', ...process.env };
+  const child = spawn(binary, [...flags, ...args], { stdio: 'inherit', env });
   // A terminal sends Ctrl-C to both of us: passed on as well, it would be the second one, which stops without checkpoint.
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
   process.on('SIGINT', () => hasTerminal || child.kill('SIGINT'));
