@@ -87,7 +87,13 @@ function firstValue(name: string, schema: OptionSchema, prefix: string, owner: s
   if (format === 'uri') return `${name.includes('websocket') ? 'wss' : 'https'}://YOUR_${upper.replace(/_UR[IL]$/, '_HOST')}`;
   if (type === 'array' || (Array.isArray(type) && type.includes('array'))) return [`YOUR_${upper}`];
   if (type === 'integer' || type === 'number') return (schema as { minimum?: number }).minimum ?? 1;
-  return type === 'boolean' ? false : `YOUR_${upper}`;
+  return type === 'boolean' ? false : `${literalStart(schema)}YOUR_${upper}`;
+}
+
+/** What every value of a pattern begins with: `SHA256:` of `^SHA256:.+$`. */
+function literalStart(schema: OptionSchema): string {
+  const { pattern } = schema as { readonly pattern?: unknown };
+  return typeof pattern === 'string' ? (/^\^([\w:/-]*)(?![\w:/?*{+|-])/.exec(pattern)?.[1] ?? '') : '';
 }
 
 /** Options, each below a comment that says what it is. */
@@ -110,11 +116,14 @@ function scalar(value: unknown, answers: Readonly<Record<string, string>>): stri
   return stringify(answered(value, answers), { lineWidth: 0 }).trimEnd();
 }
 
-/** An address that is given as a whole takes the place of the whole. */
+/** An answer that is given as a whole, with what stands before the name, takes the place of the whole. */
 function answered(value: string, answers: Readonly<Record<string, string>>): string {
   return placeholdersIn(value).reduce((text, name) => {
     const answer = answers[name];
     if (answer === undefined || answer === '') return text;
-    return /^[a-z]+:\/\//.test(answer) && text.includes('://') ? answer : text.replace(name, () => answer);
+    const before = text.slice(0, text.indexOf(name));
+    const isWhole = /^[a-z]+:\/\//.test(answer) && text.includes('://');
+    if (isWhole) return answer;
+    return text.replace(name, () => (answer.startsWith(before) ? answer.slice(before.length) : answer));
   }, value);
 }

@@ -152,3 +152,12 @@ it('puts answers in the place of what is to be filled in, whatever they hold', a
     sinks: { s3: { bucket: 'a: "b" # c' } },
   });
 });
+
+it.each(['SHA256:abc=', 'abc='])('puts an answer of %s behind what each value begins with, once', (answer) => {
+  const connector = connectors.get('snowflake-key-pair');
+  if (connector === undefined) throw new Error('not shipped');
+
+  const { config } = renderStarter({ connector, sink: 'stdout', answers: { YOUR_FINGERPRINT: answer } });
+
+  expect(config).toContain('fingerprint: SHA256:abc=\n');
+});
