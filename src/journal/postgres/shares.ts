@@ -100,8 +100,8 @@ export interface Tick {
 export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   return sql.query<UnitRow>(
     `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas,
-     CASE WHEN n.unit IS NULL THEN EXISTS (SELECT 1 FROM shares WHERE room > 0 AND id <> $1) ELSE EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id) END AS "isWanted"
-     FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id WHERE u.owner = $1`,
+     CASE WHEN n.unit IS NULL THEN (SELECT count(*) FROM shares WHERE room > 0 AND id <> $1) > 0 ELSE t.unit IS NOT NULL END AS "isWanted"
+     FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id LEFT JOIN taking t ON t.unit = u.id WHERE u.owner = $1`,
     [id],
   );
 }

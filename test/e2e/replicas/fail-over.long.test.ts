@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { hasPostgres, runAsServer, startServer, startStandby } from '../../postgres.ts';
+import { hasPostgres, onServer, runAsServer, startServer, startStandby } from '../../postgres.ts';
 import { until } from '../conditions.ts';
 import { copies, imbalances, openProxy, openScene, untilShared } from './scene.ts';
 
@@ -59,6 +59,38 @@ describe.runIf(hasPostgres())('replicas whose database fails over', () => {
 
     expect([one, two].map(({ process }) => process.child.exitCode)).toEqual([null, null]);
     expect(copies(scene.receiver)).toBeGreaterThan(0);
+    expect(await imbalances(one)).toEqual([]);
+  });
+
+  it('lose no commit with a synchronous standby, and wait while it is away', async () => {
+    const { primary, standby, proxy, folder } = await pair();
+    await onServer(primary.url, async (client) => {
+      await client.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+      await client.query('SELECT pg_reload_conf()');
+    });
+    const scene = await openScene({ sources, url: proxy.url, perSecond: 10 });
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two'));
+    const shared = () => untilShared(one, ['one', 'two'], sources, Math.ceil(sources * 0.6));
+    await shared();
+
+    ctl(standby.data, '-m', 'fast', '-w', 'stop');
+    await pause(8_000);
+    const before = scene.receiver.received.length;
+    await pause(3_000);
+    const meanwhile = scene.receiver.received.length - before;
+    ctl(standby.data, '-l', join(folder, 'standby', 'log'), '-w', 'start');
+    await shared();
+    ctl(primary.data, '-m', 'immediate', 'stop');
+    ctl(standby.data, '-w', 'promote');
+    proxy.lead(standby.url);
+    await shared();
+    await scene.finish();
+
+    expect(meanwhile).toBe(0);
+    expect([one, two].map(({ process }) => process.child.exitCode)).toEqual([null, null]);
+    const said = [one, two].map(({ process }) => process.stdout() + process.stderr()).join('');
+    expect(said).not.toContain('the database has less than it confirmed');
     expect(await imbalances(one)).toEqual([]);
   });
 });
