@@ -134,8 +134,15 @@ export class Secrets {
 
 /** A copy of plain data with every text as {@link Secrets.tell} gives it; names of members stay. */
 export function tellAll<T>(value: T, secrets: Secrets): T {
+  // Of thousands of sources most say the same: each text is looked at once.
+  const texts = new Map<string, string>();
+  const tellText = (text: string): string => {
+    const known = texts.get(text) ?? secrets.tell(text, 4_000);
+    texts.set(text, known);
+    return known;
+  };
   const told = (one: unknown): unknown => {
-    if (typeof one === 'string') return secrets.tell(one, 4_000);
+    if (typeof one === 'string') return tellText(one);
     if (Array.isArray(one)) return one.map(told);
     if (typeof one !== 'object' || one === null) return one;
     return Object.fromEntries(Object.entries(one).map(([name, member]) => [name, told(member)]));
