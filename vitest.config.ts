@@ -7,6 +7,7 @@ const long = ['test/**/*.long.test.ts'];
 const properties = [
   'test/journal/{model,letter-search,limits,shares,replicas-model}.test.ts',
   'test/collect/windows/crashes.test.ts',
+  'test/deliver/copies.test.ts',
   'test/fuzz/*.test.ts',
 ];
 
