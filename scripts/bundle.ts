@@ -1,7 +1,11 @@
 import { build, type Metafile } from 'esbuild';
 
 /** Bundles entry files (name of the output -> source) into a folder, everything included, in chunks that are read when they are needed. */
-export async function bundle(entryPoints: Readonly<Record<string, string>>, outdir: string): Promise<Metafile> {
+export async function bundle(
+  entryPoints: Readonly<Record<string, string>>,
+  outdir: string,
+  { isReadable = false }: { readonly isReadable?: boolean } = {},
+): Promise<Metafile> {
   const { metafile } = await build({
     entryPoints,
     outdir,
@@ -13,8 +17,8 @@ export async function bundle(entryPoints: Readonly<Record<string, string>>, outd
     sourcemap: false,
     // A comment with one wide character makes V8 keep the whole file in memory with two bytes a character. Names stay, for stack traces; licences stand
     // in THIRD-PARTY-NOTICES.
-    minifyWhitespace: true,
-    minifySyntax: true,
+    minifyWhitespace: !isReadable,
+    minifySyntax: !isReadable,
     legalComments: 'none',
     lineLimit: 200,
     logLevel: 'warning',

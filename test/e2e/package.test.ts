@@ -102,7 +102,10 @@ describe('what it says about the code of others', () => {
   });
 
   it('names every package whose code the bundle shows', async () => {
-    const files = (await filesBelow(join(installed, 'dist'))).map((file) => join(installed, 'dist', file));
+    // The same with esbuild's comments, which say where each part is from.
+    const readable = join(installed, 'readable');
+    await bundle({ main: join(root, 'src/cli/main.ts') }, readable, { isReadable: true });
+    const files = (await filesBelow(readable)).map((file) => join(readable, file));
     const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
 
     const shown = texts.flatMap((text) => [
