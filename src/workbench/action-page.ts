@@ -40,6 +40,7 @@ ${inferred.length === 0 ? '' : `\n${inferredNote(inferred, actions.length)}\n`}`
 }
 
 function inferredNote(codes: readonly string[], all: number): string {
+  if (codes.length === all) return 'The vendor publishes none of these codes.';
   if (codes.length > all / 2)
     return 'The vendor publishes titles of its actions; most codes above follow the pattern of those that it publishes as codes.';
   return `The vendor does not publish these codes, they follow the pattern of the others: ${codes.join(', ')}.`;

@@ -107,6 +107,7 @@ it('writes through no link, also where it leads nowhere', async () => {
 it.each([
   { argv: ['--vendor', 'oktaa', '--sink', 'file'], said: 'there is no connector "oktaa"\n  fix: did you mean "okta"?' },
   { argv: ['--vendor', 'astra', '--sink', 'file'], said: 'did you mean "astra-csv" or "astra-stream"?' },
+  { argv: ['--vendor', 'atlas', '--sink', 'file'], said: 'did you mean "atlassian" or "mongodb-atlas"?' },
   { argv: ['--vendor', 'okta', '--sink', 'splonk'], said: 'there is no sink "splonk"\n  fix: did you mean "splunk_hec"?' },
   { argv: ['--vendor', 'okta', '--sink', 'kafak'], said: 'did you mean "kafka"?' },
   { argv: ['--vendor', 'nobody', '--sink', 'file'], said: 'fix: known: anaconda, ' },
@@ -126,6 +127,8 @@ it.each([
   ['ThoughtSpot', 'analyst-studio'],
   ['Anaconda', 'anaconda'],
   ['gsuite', 'google-workspace'],
+  ['Atlassian Cloud', 'atlassian'],
+  ['jira', 'atlassian'],
   ['1Password audit', 'onepassword'],
 ])('knows a product by another name: %s', async (word, name) => {
   await expect(vendorMeant(word, files)).resolves.toMatchObject({ name });
