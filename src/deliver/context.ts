@@ -110,11 +110,19 @@ export class LoopContext {
     });
   }
 
-  /** Waits until nothing of the sources is under way, and what was answered is settled. */
+  /** Waits until nothing of the sources is under way, and what was answered is settled; the next owner repeats what was taken behind a gap. */
   async #finish(sources: readonly string[], signal: AbortSignal): Promise<void> {
     const { lanes, settler, changed } = this;
     const isBusy = (): boolean => lanes.ofSources(sources).some((lane) => lane.underWay > 0 || settler.hasToWrite(lane));
-    while (isBusy() && !signal.aborted) await changed.wait(signal);
+    const end = async (): Promise<void> => {
+      while (isBusy() && !signal.aborted) await changed.wait(signal);
+    };
+    await end();
+    for (const lane of lanes.ofSources(sources)) {
+      lane.countOvertaken();
+      settler.add(lane);
+    }
+    await end();
   }
 
   /** Notes what went wrong last; gives the reason without secrets. */

@@ -74,26 +74,60 @@ const before =
 const between = '(?:[^.;{}]|\\.(?=\\S)){0,80}';
 const destination = new RegExp(
   `\\b${before} ${place}\\b|\\b${place}\\b${between}\\b${fault}\\b|op type of create|more than (?:one ind(?:ex|ices)|\\d type)|maximum (?:\\w+ )?shards open`,
-  'i',
+  'gi',
 );
 // What such words are about is one event.
-const content = /\b(fields?|propert(?:y|ies)|columns?|mapp(?:ing|er)|pars(?:e|ing)|document|values?|tim(?:e|estamp))\b/i;
+const content =
+  /\b(fields?|attributes?|labels?|propert(?:y|ies)|columns?|mapp(?:ing|er)|pars(?:e|ing)|document|values?|tim(?:e|estamp))\b/i;
 const certain = /\bmore than \d type\b/;
 /** Members of an answer that say when and where it was given. */
 const circumstances = /"@?(?:time(?:stamp)?|date|path|trace|instance)"\s*:\s*(?:"[^"]*"|[\d.]+)/gi;
 
 const wordsIn = (text: string): string => text.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]+/g, ' ');
 
+/** The words of a text alone, however it is written and quoted: `a \"b\"` in JSON and `a &quot;b&quot;` are `a b`. */
+function bareWords(text: string): string {
+  const plain = text
+    .replace(/\\+u([0-9a-f]{4})/gi, (_escape, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+    .replace(/\\+[nrtbf]?|&#?\w{1,8};/g, ' ');
+  return wordsIn(plain)
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+}
+
+/** The texts of events as {@link namesDestination} takes them, read only when they are asked for, and once. */
+export function wordsOfEvents(texts: () => readonly string[]): () => string {
+  let words: string | undefined;
+  return () => (words ??= texts().map(bareWords).join('\n'));
+}
+
+// So many words in a row, one of the place or of the fault among them, are no accident: "does not exist" alone may stand anywhere.
+const [wordsAtPlace, wordsAtFault] = [3, 4];
+
+/** True when words of an answer are an event's own: all of them, or those at either end with their neighbours. */
+function isQuoted(answer: string, { 0: phrase, index }: RegExpExecArray, sent: () => string): boolean {
+  const [before, inside, after] = [answer.slice(0, index), phrase, answer.slice(index + phrase.length)].map((part) =>
+    bareWords(part).split(' ').filter(Boolean),
+  ) as [string[], string[], string[]];
+  const [all, first, last] = [[...before, ...inside, ...after], before.length, before.length + inside.length - 1];
+  const stands = (from: number, to: number): boolean =>
+    from >= 0 && to <= all.length && sent().includes(all.slice(from, to).join(' '));
+  const standsAround = (at: number, words: number): boolean =>
+    Array.from({ length: words }, (_, back) => at - back).some((from) => stands(from, from + words));
+  return stands(first, last + 1) || standsAround(first, wordsAtPlace) || standsAround(last, wordsAtFault);
+}
+
 /**
  * True when a refusal speaks of the place where all events of a sink go: an index, a table, a stream, a bucket that is not there or not open
  * to us. `NoSuchBucket`, `index_not_found_exception` and `The stream Custom-A does not exist` all count; not what the events themselves say
- * (`sent` gives their text), for a receiver may quote one.
+ * (`sent` gives their words), for a receiver may quote one.
  */
 export function namesDestination(refusal: string, sent: () => string = () => ''): boolean {
-  const words = wordsIn(refusal.slice(0, 2000).replace(circumstances, '').slice(0, 1000));
-  const [phrase] = destination.exec(words) ?? [];
-  if (phrase === undefined || (content.test(words) && !certain.test(words))) return false;
-  return !wordsIn(sent()).toLowerCase().includes(phrase.toLowerCase());
+  const words = wordsIn(refusal.slice(0, 2000).replace(circumstances, '').slice(0, 1000)).replace(/\s+/g, ' ');
+  const found = [...words.matchAll(destination)];
+  if (found.length === 0 || (content.test(words) && !certain.test(words))) return false;
+  return found.some((match) => !isQuoted(words, match, sent));
 }
 
 const tagsOfPages =

@@ -110,3 +110,27 @@ it('settles what is under way before a source is given back, and begins nothing 
   expect(memory.offsetOf(live)).toBe(10);
   await clock.until(loop.stop(0));
 });
+
+it('counts what was taken behind an event that was not when a source is given back, for its next owner sends that again', async () => {
+  const { memory, journal, gain, release } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 6));
+  let taken = 0;
+  const { loop, clock } = setUp({
+    journal,
+    settings: { batch: { events: 2, bytes: 100_000, waitMs: 0 }, inFlight: 3 },
+    answer: ({ events }) => {
+      if (events.some(({ uid }) => uid === 'a0')) return { all: { kind: 'hold', reason: 'denied', fix: 'allow it' } };
+      taken += events.length;
+      return accepted;
+    },
+  });
+  loop.start();
+  await clock.advance(1_000);
+
+  await clock.until(release('acme'));
+
+  expect(taken).toBeGreaterThan(0);
+  expect({ offset: memory.offsetOf(live), counted: memory.settled.possible_duplicates }).toEqual({ offset: 0, counted: taken });
+  await clock.until(loop.stop(0));
+});

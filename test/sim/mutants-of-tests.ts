@@ -408,8 +408,8 @@ const sinks: readonly Mutant[] = [
     caughtBy: 'test/sinks/first-holds.test.ts',
     edits: [
       [
-        'if (phrase === undefined || (content.test(words) && !certain.test(words))) return false;',
-        'if (phrase !== undefined || certain.test(words)) return false;',
+        'if (found.length === 0 || (content.test(words) && !certain.test(words))) return false;',
+        'if (found.length > 0 || certain.test(words)) return false;',
       ],
     ],
   },
@@ -417,7 +417,9 @@ const sinks: readonly Mutant[] = [
     name: 'an event that a receiver quotes holds the sink',
     file: 'src/sinks/exchange.ts',
     caughtBy: 'test/sinks/first-holds.test.ts',
-    edits: [['return !wordsIn(sent()).toLowerCase().includes(phrase.toLowerCase());', 'return sent().length >= 0;']],
+    edits: [
+      ['found.some((match) => !isQuoted(words, match, sent))', 'found.some((match) => isQuoted(words, match, sent) || true)'],
+    ],
   },
   {
     name: 'each probe sends what a stranger answers',
@@ -437,6 +439,12 @@ const sinks: readonly Mutant[] = [
     name: 'what a stop repeats behind a gap is not counted',
     file: 'src/deliver/loop.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['      lane.countOvertaken();\n', '']],
+  },
+  {
+    name: 'what the next owner repeats behind a gap is not counted',
+    file: 'src/deliver/context.ts',
+    caughtBy: 'test/deliver/ownership.test.ts',
     edits: [['      lane.countOvertaken();\n', '']],
   },
   {

@@ -1,5 +1,6 @@
 // What is the same for every event of a sink holds with the first batches, also where only three events exist, and makes no dead letter.
 import { expect, it } from 'vitest';
+import { namesDestination, wordsOfEvents } from '../../src/sinks/exchange.ts';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { HttpOptions } from '../../src/sinks/http/options.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
@@ -243,11 +244,13 @@ const quotes: readonly (readonly [string, Open, (text: string) => Reply])[] = [
   ],
 ];
 
-it.each(quotes)(
-  '%s that quotes an event whose own text speaks of a missing index refuses that event alone',
-  async (_, open, refuse) => {
+const poisons = ['no such index [audit]: index_not_found_exception', 'relation "no such index" does not exist'];
+
+it.each(quotes.flatMap(([name, open, refuse]) => poisons.map((poison) => [name, poison, open, refuse] as const)))(
+  '%s that quotes an event whose own text is %s refuses that event alone',
+  async (_, poison, open, refuse) => {
     const journal = memoryJournal();
-    const texts = ['fine', 'no such index [audit]: index_not_found_exception', 'fine', 'fine'];
+    const texts = ['fine', poison, 'fine', 'fine'];
     journal.put(
       live,
       texts.map((text, at) => record(`e${at}`, { text })),
@@ -263,3 +266,41 @@ it.each(quotes)(
     expect(delivery.loop.status().hold).toBeUndefined();
   },
 );
+
+/** What an answer says, and the text of an event that was sent. */
+const quoted: readonly (readonly [string, string])[] = [
+  ['cannot accept event: relation "users" does not exist', 'relation "users" does not exist'],
+  ['{"error":"bad event: relation \\"users\\" does not exist"}', 'relation "users" does not exist'],
+  ['{"error":"rejected: bucket caf\\u00e9 denied"}', 'bucket caf\u00e9 denied'],
+  ['rejected: no such\nbucket', 'no such\nbucket'],
+  // Words of the event and of the receiver in one sentence.
+  ["event 'deleted bucket foo' is invalid", 'deleted bucket foo'],
+  ['cannot index event: access denied for user bob', 'access denied for user bob'],
+];
+
+it.each(quoted)('%s speaks of no destination where an event says %s, and does where none says so', (answer, text) => {
+  const words = [text, 'fine'].map((message) => wordsOfEvents(() => [JSON.stringify({ message })]));
+
+  expect(words.map((sent) => namesDestination(answer, sent))).toEqual([false, true]);
+});
+
+it("finds the missing destination behind words that are an event's own", () => {
+  const sent = wordsOfEvents(() => ['{"message":"no such topic a"}']);
+
+  expect(namesDestination('event "no such topic a": no such bucket', sent)).toBe(true);
+});
+
+it('reads the events of a refused batch once, and only where the answer speaks of a destination', () => {
+  let reads = 0;
+  const sent = wordsOfEvents(() => {
+    reads += 1;
+    return ['{"message":"hello"}'];
+  });
+  namesDestination('too large', sent);
+  const before = reads;
+
+  namesDestination('no such index', sent);
+  namesDestination('no such bucket', sent);
+
+  expect([before, reads]).toEqual([0, 1]);
+});

@@ -1,5 +1,6 @@
 import type { Format } from '../../event/event.ts';
 import type { Frame } from '../body.ts';
+import type { Encoded } from '../encoded.ts';
 import type { OutgoingEvent, ReceiverLimit, Verdicts } from '../sink.ts';
 import type { HttpOptions } from './options.ts';
 
@@ -59,8 +60,8 @@ export interface Preset {
   readonly compression?: 'gzip';
   /** Rules that come before the general ones. */
   readonly statuses?: readonly StatusRule[];
-  /** Reads a 2xx answer that can say more than yes; undefined when it says just that. `sent` gives the text of the events. */
-  readonly success?: (body: Buffer, size: number, isReplay: boolean, sent?: () => string) => Verdicts | undefined;
+  /** Reads a 2xx answer that can say more than yes; undefined when it says just that. */
+  readonly success?: (body: Buffer, size: number, isReplay: boolean, sent?: Encoded) => Verdicts | undefined;
   /** A request that delivers nothing and is refused where credentials or the place of the events are wrong. */
   readonly probe?: {
     readonly method: 'GET' | 'POST';

@@ -1,7 +1,15 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
-import { afterPause, describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
+import {
+  afterPause,
+  describeAnswer,
+  type Exchange,
+  exchange,
+  namesDestination,
+  strangersVerdict,
+  wordsOfEvents,
+} from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import { numberAt, ruleOf, verdictOfStatus } from './answer.ts';
 import type { Authorizer, Sign } from './authorize.ts';
@@ -103,14 +111,13 @@ function judge({ preset, options, context }: Sending, { events, encoded, replay 
   const isSuccess = response.status >= 200 && response.status < 300;
   const strange = strangersVerdict(response);
   if (strange !== undefined) return { all: afterPause(strange, waitMs ?? ruleOf(response.status, preset.statuses).waitMs) };
-  let text: string | undefined;
-  const textOfEvents = (): string => (text ??= encoded.texts().join('\n'));
-  const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), textOfEvents);
+  const said = wordsOfEvents(() => encoded.texts());
+  const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), said);
   if ((isUnheardOf(response.status) || isAboutContent(response.status, preset)) && isElsewhere())
     return { all: afterPause({ kind: 'hold', reason: describeAnswer(response), fix: destinationFix }, waitMs) };
   if (isSuccess)
     return eachAfterPause(
-      preset.success?.(response.body, size, replay, textOfEvents) ?? countRefused(response, options.refused_count, size),
+      preset.success?.(response.body, size, replay, encoded) ?? countRefused(response, options.refused_count, size),
       waitMs,
     );
   return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);

@@ -1,5 +1,6 @@
 import { isObject } from '../../../base/json.ts';
-import { namesDestination, stranger } from '../../exchange.ts';
+import type { Encoded } from '../../encoded.ts';
+import { namesDestination, stranger, wordsOfEvents } from '../../exchange.ts';
 import type { Verdict, Verdicts } from '../../sink.ts';
 import { parseAnswer } from '../answer.ts';
 import { isoTime, jsonObject, type Preset } from '../preset.ts';
@@ -41,16 +42,16 @@ export const elasticsearch: Preset = { ...bulk, apiKey: { header: 'authorization
 /** The same API; it knows no API keys. Source: https://docs.opensearch.org/latest/api-reference/document-apis/bulk/ */
 export const opensearch: Preset = bulk;
 
-function readItems(body: Buffer, size: number, _isReplay: boolean, sent: () => string = () => ''): Verdicts {
+function readItems(body: Buffer, size: number, _isReplay: boolean, sent?: Encoded): Verdicts {
   const answer = parseAnswer(body);
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
     return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
   if (!answer['errors']) return { all: { kind: 'accept' } };
-  return { each: items.map((item) => verdictOf(item, sent)) };
+  return { each: items.map((item, index) => verdictOf(item, () => sent?.textAt(index) ?? '')) };
 }
 
-function verdictOf(item: unknown, sent: () => string): Verdict {
+function verdictOf(item: unknown, event: () => string): Verdict {
   const [action, result] = isObject(item) ? (Object.entries(item)[0] ?? []) : [];
   if (!isObject(result) || typeof result['status'] !== 'number')
     return { kind: 'uncertain', reason: 'the answer has no status for this event' };
@@ -65,7 +66,11 @@ function verdictOf(item: unknown, sent: () => string): Verdict {
   // A block of 429 is that of a disk which is too full for its index.
   const isBlocked = type === 'cluster_block_exception' && status < 500;
   if (!isBlocked && (status === 429 || status >= 500 || status === 409)) return { kind: 'retry', reason };
-  const isElsewhere = (): boolean => namesDestination(`${type}: ${withoutValues(words)}`, sent);
+  const isElsewhere = (): boolean =>
+    namesDestination(
+      `${type}: ${withoutValues(words)}`,
+      wordsOfEvents(() => [event()]),
+    );
   if (isBlocked || status === 401 || status === 403 || status === 404 || isElsewhere())
     return { kind: 'hold', reason, fix: placeFix };
   return { kind: 'event', code: type, reason, cause };
