@@ -71,6 +71,9 @@ export class CursorKind implements Kind {
   }
 }
 
+/** New beginnings within one poll; a vendor may forget several cursors, but one that keeps none is waited for. */
+const mostBeginnings = 5;
+
 /** A page with where it was asked for. */
 interface Asked {
   readonly page: CursorPage;
@@ -88,6 +91,8 @@ class CursorPoll {
   readonly #steps: CursorSteps;
   readonly #equalRows = new EqualRows();
   #ownRecords: OwnRecords | undefined;
+  /** How often a cursor was refused in this poll. */
+  #beginnings = 0;
   /** True while the pages of this poll go back to a first request. */
   #isFromStart = false;
 
@@ -146,6 +151,9 @@ class CursorPoll {
     // The vendor is there now, and may take the cursor: what showed up late lies behind that alone.
     const oncemore = await this.#askAt(live, place);
     if ('page' in oncemore) return oncemore;
+    // A vendor that takes none of its cursors would be asked from the start for as long as it has records.
+    if (this.#beginnings >= mostBeginnings) throw oncemore.refused;
+    this.#beginnings += 1;
     await tellBegunAgain(this.#context, first.live, this.#reader, oncemore.refused);
     return this.#begin(first);
   }

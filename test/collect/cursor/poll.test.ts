@@ -54,6 +54,18 @@ describe.each(formNames)('a log followed by %s', (form) => {
     },
   );
 
+  it('is asked a few times a poll where the vendor takes none of its cursors, and shows the failure', async () => {
+    const vendor = logVendor(form);
+    vendor.entries.push(...names(20).map((id, i) => entry(id, noon - 30 * minute + i * minute)));
+    vendor.onAsk = ({ cursor }) => (cursor !== undefined && cursor !== '0' ? { status: 400 } : undefined);
+
+    const shown = await runFor(vendor, 5);
+
+    expect(vendor.asks.length).toBeLessThan(300);
+    expect(shown.consecutive_failures).toBeGreaterThan(0);
+    expect(new Set(vendor.ids()).size).toBe(vendor.ids().length);
+  });
+
   it('keeps its cursor while the vendor is away as a whole, and loses nothing', async () => {
     const vendor = logVendor(form);
     vendor.entries.push(...names(20).map((id, i) => entry(id, noon + i * minute)));
