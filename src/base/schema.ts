@@ -2,7 +2,7 @@
 // does, takes longer than all else of a start. A test compares every answer with ajv's.
 import { isDeepStrictEqual } from 'node:util';
 import { PenstockError } from './errors.ts';
-import { isObject } from './json.ts';
+import { canonicalJson, isObject } from './json.ts';
 import { durationPattern, sizePattern } from './quantity.ts';
 
 /** What is wrong with one place of a value: ajv's shape, words and order. */
@@ -261,10 +261,16 @@ function checkAdditional(allowed: unknown, value: Map, schema: Schema, place: Pl
 
 /** The last item that comes again. */
 function repeatedIn(list: readonly unknown[]): Fault | undefined {
-  for (let i = list.length - 2; i >= 0; i -= 1) {
-    const j = list.findIndex((other, index) => index > i && isDeepStrictEqual(other, list[i]));
-    if (j < 0) continue;
-    return simple('uniqueItems', { i, j }, `must NOT have duplicate items (items ## ${j} and ${i} are identical)`);
+  const behind = new globalThis.Map<unknown, number>();
+  for (let i = list.length - 1; i >= 0; i -= 1) {
+    const item = list[i];
+    // A text and an object that is written like it differ in how they begin.
+    const same =
+      typeof item === 'object' && item !== null ? `{${canonicalJson(item)}` : typeof item === 'string' ? `"${item}` : item;
+    const j = behind.get(same);
+    if (j !== undefined)
+      return simple('uniqueItems', { i, j }, `must NOT have duplicate items (items ## ${j} and ${i} are identical)`);
+    behind.set(same, i);
   }
   return undefined;
 }

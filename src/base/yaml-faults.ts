@@ -1,9 +1,9 @@
 // YAML whose faults can be shown to a person: every fault with its file, line, column and path, and a suggestion where one helps.
-import { type Alias, type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import { type ErrorCode, PenstockError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import type { SchemaError } from './schema.ts';
-import { syntaxFaults } from './yaml-syntax.ts';
+import { looseAliases, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
 export type YamlPath = readonly (string | number)[];
@@ -101,32 +101,6 @@ function parseText(text: string, file: string): YamlText {
     // toJS refuses a document whose aliases expand without bound.
     return { file, value: undefined, faults: [fault([], (error as Error).message)], locate, fault };
   }
-}
-
-// yaml's own check compares every key with every other.
-function repeatedKeys(doc: Document): { readonly offset: number; readonly name: string }[] {
-  const repeated: { readonly offset: number; readonly name: string }[] = [];
-  visit(doc, {
-    Map: (_key, map) => {
-      const known = new Set<unknown>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        if (known.has(key.value)) repeated.push({ offset: key.range?.[0] ?? 0, name: String(key.value) });
-        known.add(key.value);
-      }
-    },
-  });
-  return repeated;
-}
-
-function looseAliases(doc: Document): Alias[] {
-  const loose: Alias[] = [];
-  visit(doc, {
-    Alias: (_key, alias) => {
-      if (alias.resolve(doc) === undefined) loose.push(alias);
-    },
-  });
-  return loose;
 }
 
 // Maps by key, so that thousands of faults in one map are placed in linear time.
@@ -255,13 +229,33 @@ function article(type: string): string {
 // A union reports the errors of all its branches. Those about something deeper say more than the union itself; those at the same
 // place say less.
 function withoutBranches(errors: readonly SchemaError[]): SchemaError[] {
-  const unions = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf');
-  const isBranch = (error: SchemaError, union: SchemaError): boolean =>
-    error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`);
-  const isDeeper = (error: SchemaError, union: SchemaError): boolean =>
-    isBranch(error, union) && error.instancePath.length > union.instancePath.length;
-  return errors.filter((error) => {
-    if (unions.includes(error) && errors.some((other) => isDeeper(other, error))) return false;
-    return !unions.some((union) => isBranch(error, union) && !isDeeper(error, union));
-  });
+  const unions = new Map(
+    errors
+      .filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf')
+      .map((error) => [placeKey(error.schemaPath, error.instancePath), error] as const),
+  );
+  if (unions.size === 0) return [...errors];
+  const outdone = new Set<SchemaError>();
+  const shallow = new Set<SchemaError>();
+  for (const error of errors)
+    for (const union of unionsAround(error, unions))
+      if (error.instancePath === union.instancePath) shallow.add(error);
+      else outdone.add(union);
+  return errors.filter((error) => !outdone.has(error) && !shallow.has(error));
+}
+
+const placeKey = (schemaPath: string, instancePath: string): string => `${schemaPath} ${instancePath}`;
+
+/** The unions in whose branches an error is. */
+function unionsAround({ schemaPath, instancePath }: SchemaError, unions: ReadonlyMap<string, SchemaError>): SchemaError[] {
+  const schemas = beginningsOf(schemaPath).filter((path) => path !== schemaPath && /\/(?:any|one)Of$/.test(path));
+  return schemas.flatMap((schema) =>
+    beginningsOf(instancePath).flatMap((instance) => unions.get(placeKey(schema, instance)) ?? []),
+  );
+}
+
+/** A pointer and those to what is around its place. */
+function beginningsOf(pointer: string): string[] {
+  const steps = pointer.split('/');
+  return steps.map((_step, index) => steps.slice(0, index + 1).join('/'));
 }

@@ -1,5 +1,5 @@
 // What is wrong with a text as YAML, in the words of somebody who has to correct it.
-import type { YAMLError } from 'yaml';
+import { type Alias, type Document, isAlias, isScalar, visit, type YAMLError } from 'yaml';
 
 /** A fault in the syntax; the offset is into the text. */
 interface SyntaxFault {
@@ -104,3 +104,34 @@ const byCode: Readonly<Record<string, Words | ((place: Place, message: string) =
   },
   NON_STRING_KEY: { what: 'a name cannot begin with { or [', fix: 'put text that begins with a bracket into quotes' },
 };
+
+/** Keys that come again in their map; yaml's own check compares every key with every other. */
+export function repeatedKeys(doc: Document): { readonly offset: number; readonly name: string }[] {
+  const repeated: { readonly offset: number; readonly name: string }[] = [];
+  visit(doc, {
+    Map: (_key, map) => {
+      const known = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (known.has(key.value)) repeated.push({ offset: key.range?.[0] ?? 0, name: String(key.value) });
+        known.add(key.value);
+      }
+    },
+  });
+  return repeated;
+}
+
+/** Aliases without an anchor before them. */
+export function looseAliases(doc: Document): Alias[] {
+  const loose: Alias[] = [];
+  // An alias resolves itself by a walk through the whole document.
+  const anchors = new Set<string>();
+  visit(doc, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        if (!anchors.has(node.source)) loose.push(node);
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
+    },
+  });
+  return loose;
+}

@@ -163,20 +163,21 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
     .filter((error) => !fillings.blank.has(placeOf(error)))
     .map((error) => inWords(fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
   const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
-  return schemaFaults(
-    errors.filter((error, index) => !isRepeated(error, errors.slice(0, index))),
-    doc,
-    at,
-  ).map((fault) => {
+  return schemaFaults(withoutRepeated(errors), doc, at).map((fault) => {
     const error = byPlace.get(pathKey(fault.path));
     return fault.fix !== undefined || error === undefined ? fault : { ...fault, fix: fixFor(error) };
   });
 }
 
 /** A text that has not its form need not be told so twice, by its pattern and by its format. */
-function isRepeated({ keyword, instancePath }: SchemaError, before: readonly SchemaError[]): boolean {
-  const isForm = (word: string): boolean => word === 'pattern' || word === 'format';
-  return isForm(keyword) && before.some((other) => isForm(other.keyword) && other.instancePath === instancePath);
+function withoutRepeated(errors: readonly SchemaError[]): SchemaError[] {
+  const told = new Set<string>();
+  return errors.filter(({ keyword, instancePath }) => {
+    if (keyword !== 'pattern' && keyword !== 'format') return true;
+    const isFirst = !told.has(instancePath);
+    told.add(instancePath);
+    return isFirst;
+  });
 }
 
 function stepsOf(error: SchemaError): string[] {

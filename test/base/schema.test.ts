@@ -13,6 +13,7 @@ import { readKinds } from '../../src/connectors/read-section.ts';
 import { ActionTableSpec } from '../../src/event/index.ts';
 import { shippedConnectors } from '../../src/runtime/read-config.ts';
 import { sinkTypes } from '../../src/sinks/index.ts';
+import { expectLinear } from '../cost.ts';
 import { fewOrMany } from '../thorough.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -105,6 +106,28 @@ it('names an item that comes again', () => {
   expect(validate.errors.map(({ message }) => message)).toEqual([
     'must NOT have duplicate items (items ## 3 and 1 are identical)',
   ]);
+});
+
+it('looks for an item that comes again at a cost in proportion', () => {
+  const validate = compileSchema({ type: 'array', uniqueItems: true });
+
+  expectLinear((length) =>
+    validate(Array.from({ length: length / 10 }, (_, index) => (index % 2 === 0 ? `${index}` : { a: index }))),
+  );
+});
+
+it('takes equal items of any kind for one that comes again, and no others', () => {
+  const validate = compileSchema({ type: 'array', uniqueItems: true });
+
+  expect(validate([1, '1', true, 'true', null, 'null', [1], '[1]', {}, '{}', { a: 1 }, { a: 2 }, '"', 0])).toBe(true);
+  expect([
+    validate([
+      { a: 1, b: [2] },
+      { b: [2], a: 1 },
+    ]),
+    validate([[1], [1]]),
+    validate([0, -0]),
+  ]).toEqual([false, false, false]);
 });
 
 it('refuses a pattern that is none', () => {

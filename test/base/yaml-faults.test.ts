@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
 import { faultsError, formatFault, parseYaml, schemaFaults } from '../../src/base/yaml-faults.ts';
+import { expectLinear } from '../cost.ts';
 
 const Sink = Type.Object(
   {
@@ -43,7 +44,39 @@ describe('a text that would cost too much', () => {
   });
 });
 
+describe('a file', () => {
+  it.each([
+    ['aliases of nothing', (index: number) => `- *a${index}\n`],
+    ['unions of which no branch fits', (index: number) => `- b${index}\n`],
+    ['unions with a fault in a branch', (index: number) => `- { a: b${index} }\n`],
+  ])('of many faults is read at a cost in proportion (%s)', (_name, lineOf) => {
+    const validate = compileSchema(Type.Array(Type.Union([Type.Integer(), Type.Object({ a: Type.Integer() })])));
+
+    expectLinear((length) => {
+      const doc = parseYaml(Array.from({ length: length / 40 }, (_, index) => lineOf(index)).join(''), 'p.yaml');
+      validate(doc.value);
+      return schemaFaults(validate.errors, doc);
+    });
+  });
+
+  it('takes an alias behind its anchor, and none before it or of another name', () => {
+    const faults = [['b: &x 1', 'c: *x'], ['c: *x', 'b: &x 1'], ['b: &x 1', 'c: *y'], ['b: &x [*x]']].map((lines) =>
+      check(lines.join('\n')),
+    );
+
+    expect(faults.map((found) => found.filter((fault) => fault.includes('alias')).length)).toEqual([0, 1, 1, 0]);
+  });
+});
+
 describe('schema faults', () => {
+  it('speaks of each item by itself where a union has no branch for it', () => {
+    const validate = compileSchema(Type.Array(Type.Union([Type.Integer(), Type.Object({ a: Type.Integer() })])));
+    const doc = parseYaml('[1, x, { a: y }, z]', 'p.yaml');
+    validate(doc.value);
+
+    expect(schemaFaults(validate.errors, doc).map(({ path }) => path)).toEqual([[1], [2, 'a'], [3]]);
+  });
+
   it('points at the misspelt key and suggests the right one', () => {
     const faults = check('sinks:\n  soc:\n    type: x\n    token: t\n    tokn: y\n');
 

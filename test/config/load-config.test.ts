@@ -229,6 +229,10 @@ it.each([
   ['words', 'lorem: ipsum: dolor '.repeat(costLength / 20)],
   ['lines', 'a b c\n: - : -\n'.repeat(costLength / 14)],
   ['unknown keys', Array.from({ length: costLength / 25 }, (_, index) => `key_${index}: value of it`).join('\n')],
+  [
+    'wrong addresses',
+    `sinks: { a: { type: splunk_hec, token: abcdefgh, endpoints: [${Array.from({ length: costLength / 25 }, (_, index) => `a${index}`).join(', ')}] } }`,
+  ],
 ])('answers nonsense of any length (%s) with a bounded list of faults', async (_name, text) => {
   const faults = await faultsOf(text);
 
