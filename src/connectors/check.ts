@@ -3,7 +3,7 @@ import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { isOfWindow } from './http-window/groups.ts';
-import { optionNames } from './options.ts';
+import { checkOptions, optionNames } from './options.ts';
 import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
 import { compileTemplate, templateFault } from './template.ts';
@@ -14,6 +14,7 @@ const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
 /** What is wrong with a connector.yaml that its schema accepts: paths, templates, and what one kind of paging needs. */
 export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
   return [
+    ...checkOptions(spec.options, doc),
     ...checkTemplates(spec, doc),
     ...checkAuth(spec.auth, doc),
     ...checkHosts(spec.read, doc),

@@ -1,4 +1,6 @@
 import type { Json } from '../base/json.ts';
+import { compileSchema } from '../base/schema.ts';
+import { type Fault, schemaFaults, type YamlText } from '../base/yaml-faults.ts';
 import type { OptionSpec } from './connector-schema.ts';
 import type { Scope } from './template.ts';
 
@@ -23,6 +25,46 @@ function propertySchema({ optional: _optional, ...spec }: OptionSpec): Json {
   // One text counts as a list of one.
   const list = spec.type === 'array' ? { type: ['array', 'string'], items: spec.items ?? { type: 'string', minLength: 1 } } : {};
   return { ...spec, ...length, ...list };
+}
+
+const keywordsOf = {
+  text: ['format', 'pattern', 'minLength', 'maxLength'],
+  number: ['minimum', 'maximum'],
+  list: ['minItems', 'items'],
+};
+const kindsOf: Readonly<Record<string, readonly (keyof typeof keywordsOf)[]>> = {
+  string: ['text'],
+  integer: ['number'],
+  number: ['number'],
+  array: ['list', 'text'],
+};
+
+/** What is wrong with options, which otherwise only the first source would find out that sets them, or none: a schema leaves it out of account. */
+export function checkOptions(specs: OptionSpecs, doc: YamlText): Fault[] {
+  return Object.entries(specs).flatMap(([name, spec]) => {
+    const at = ['options', name];
+    const fitting = (kindsOf[spec.type] ?? []).flatMap((kind) => keywordsOf[kind]);
+    const stray = Object.values(keywordsOf)
+      .flat()
+      .filter((keyword) => Object.hasOwn(spec, keyword) && !fitting.includes(keyword));
+    if (stray.length > 0)
+      return stray.map((keyword) =>
+        doc.fault([...at, keyword], `says nothing about a value of type ${spec.type}`, 'leave it out', 'key'),
+      );
+    const wrong = wrongPattern(spec.pattern);
+    if (wrong !== undefined) return [doc.fault([...at, 'pattern'], wrong, 'write a regular expression of JavaScript')];
+    const validate = compileSchema(propertySchema(spec));
+    return spec.default === undefined || validate(spec.default) ? [] : schemaFaults(validate.errors, doc, [...at, 'default']);
+  });
+}
+
+function wrongPattern(pattern: string | undefined): string | undefined {
+  try {
+    void new RegExp(pattern ?? '', 'u');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** The names that templates may use for these options. */

@@ -191,6 +191,26 @@ describe('a fault', () => {
       ],
     ],
     [
+      'an option whose pattern is none',
+      'token: { type: string, secret: true }',
+      "token: { type: string, secret: true, pattern: '(' }",
+      [
+        'connector.yaml:4:49 (options.token.pattern): Invalid regular expression: /(/u: Unterminated group\n  fix: write a regular expression of JavaScript',
+      ],
+    ],
+    [
+      'an option whose default it refuses itself',
+      'token: { type: string, secret: true }',
+      'token: { type: integer, minimum: 3, default: 2 }',
+      ['connector.yaml:4:48 (options.token.default): must be >= 3'],
+    ],
+    [
+      'an option that bounds what it is not',
+      'token: { type: string, secret: true }',
+      'token: { type: string, secret: true, minimum: 3 }',
+      ['connector.yaml:4:40 (options.token.minimum): says nothing about a value of type string\n  fix: leave it out'],
+    ],
+    [
       'a wrong path',
       'records: items',
       'records: items..x',
