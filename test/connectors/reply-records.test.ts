@@ -65,6 +65,7 @@ describe('the records of a reply', () => {
     ['no list', '{"items":{}}'],
     ['a second list of the name', '{"items":[{}],"items":[]}'],
     ['a second list of a name in escapes', '{"items":[{}],"it\\u0065ms":[]}'],
+    ['more beside them than memory should hold', `{"items":[{}],"x":[${'[],'.repeat(400_000)}0]}`],
     ['a list that is cut off', '{"items":[{}'],
     ['bytes that are no UTF-8', Buffer.from([0x7b, 0xff, 0x7d]).toString('latin1')],
   ])('are left to the parser of the whole where there is %s', (_what, text) => {

@@ -90,7 +90,7 @@ async function* walkWindow(
   // Rows that moved are looked for where it matters: in between, halves are read anyway.
   const maxRescans = size.isShrunk && !isSmallest ? 0 : 2;
   try {
-    yield* scans(context, reader, standing, { ownRecords, halt, isSmallest, rescans: maxRescans });
+    yield* scans(context, reader, standing, { ownRecords, halt, isSmallest, rescans: maxRescans }, size);
     size.grow(first);
   } catch (error) {
     yield* ended(context, reader, { window, first, standing, ownRecords, isSmallest, error }, size);
@@ -112,7 +112,7 @@ async function* ended(
   size: WindowSize,
 ): WalkedPages {
   const lengthMs = first.to - first.readFrom;
-  const records = isSmallest ? unseenRecords(context, error, standing) : undefined;
+  const records = isSmallest ? unseenRecords(context, error, standing, size) : undefined;
   if (standing.next !== undefined && records !== undefined) {
     const lacking = past(reader, standing.next, records)?.lacking ?? records;
     const read = readWindow(context, standing.next, { records: lacking, why: asPenstockError(error).message });
@@ -125,6 +125,7 @@ async function* ended(
     size.halve(window, error, lengthMs);
     return;
   }
+  if (standing.next !== undefined && isNoPage(error, standing.next)) size.endAt(first);
   // A vendor that fails at a first page again may be asked for too much; whether it is away, the next poll tells.
   if (standing.next?.state === null && failuresOf(context) > 0 && isFault(error)) size.shrink(lengthMs);
   if (!isStuck(error, standing)) {
@@ -157,27 +158,43 @@ function isMatterOfSize(context: SourceContext, error: unknown, { next, isLeft }
   return walk === 'restart' || (walk === 'restart_stored' && (isLeft || failuresOf(context) > 0 || size.isShrunk));
 }
 
-/** Failed polls or attempts in a row after which a fault at an offset or number counts as the vendor's answer. */
-const lastingFailures = 10;
-
 const failuresOf = ({ health, state }: SourceContext): number => Math.max(health.failures, state.failures);
 
-/** The last attempt of a job is its tenth. */
-const haveLasted = ({ health, state }: SourceContext): boolean =>
-  health.failures >= lastingFailures || state.failures >= lastingFailures - 1;
+/** Polls or attempts in a row that ended at an offset or number before a fault there counts as the vendor's answer. */
+const lastingPolls = 10;
+/** And for how long they did, where no further page comes at all: that may be an outage. */
+const lastingMs = 3_600_000;
 
-/** How many records at least lie after a counted place that the vendor refused; undefined when something else happened. */
-function unseenRecords(context: SourceContext, error: unknown, { next }: Pick<Standing, 'next'>): number | undefined {
-  if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
-  const { walk } = consequenceOf(error);
-  const isNoPage = walk === 'restart' || walk === 'restart_stored';
-  const lasts = isNoPage && (haveLasted(context) || isKnownToLack(context, next));
-  return lasts || walk === 'halve' ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
+/** True where no outage explains it: one that failed polls elsewhere says nothing of this place. The last attempt of a job is its tenth. */
+function haveLasted({ state }: SourceContext, at: WalkState, size: WindowSize): boolean {
+  const { polls, forMs } = size.endsAt(at);
+  if (state.failures > 0) return polls >= lastingPolls - 1;
+  return polls >= lastingPolls && (at.pages > 1 || forMs >= lastingMs);
 }
 
-/** True for a window that was left before, when it ended like this for long. */
-function isKnownToLack({ memory }: SourceContext, { from, to }: Window): boolean {
-  return memory.shortfalls.some((one) => one.from < to && one.to > from);
+/** True for a counted place that was answered with no page, or not at all. */
+function isNoPage(error: unknown, { state }: WalkState): boolean {
+  const { walk } = consequenceOf(error);
+  return isCounted(state) && !isRateLimit(error) && (walk === 'restart' || walk === 'restart_stored');
+}
+
+/** How many records at least lie after a counted place that the vendor refused; undefined when something else happened. */
+function unseenRecords(
+  context: SourceContext,
+  error: unknown,
+  { next }: Pick<Standing, 'next'>,
+  size: WindowSize,
+): number | undefined {
+  if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
+  const lasts = isNoPage(error, next) && (haveLasted(context, next, size) || isKnownToLack(context, next));
+  const isRefused = consequenceOf(error).walk === 'halve';
+  return lasts || isRefused ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
+}
+
+/** True for a window that was left before, when it ended like this for long. Its neighbours share no more than their ends with it. */
+function isKnownToLack({ memory, settings }: SourceContext, { from, to }: Window): boolean {
+  const endMs = Math.max(1, settings.connector.defaults.precisionMs);
+  return memory.shortfalls.some((one) => one.from < to - endMs && one.to > from + endMs);
 }
 
 /** True for what a vendor's server or the way to it is at fault for. */
@@ -196,7 +213,13 @@ function withWayOut({ settings }: SourceContext, error: PenstockError, { from }:
 }
 
 /** Scans a window until its pages add up. */
-async function* scans(context: SourceContext, reader: WindowReader, standing: Standing, scanning: Scanning): WalkedPages {
+async function* scans(
+  context: SourceContext,
+  reader: WindowReader,
+  standing: Standing,
+  scanning: Scanning,
+  size: WindowSize,
+): WalkedPages {
   const left = standing.next;
   for (let { rescans } = scanning; standing.next !== undefined; ) {
     try {
@@ -208,7 +231,7 @@ async function* scans(context: SourceContext, reader: WindowReader, standing: St
       rescans -= 1;
     } catch (error) {
       const { next } = standing;
-      const unseen = scanning.isSmallest ? unseenRecords(context, error, standing) : undefined;
+      const unseen = scanning.isSmallest ? unseenRecords(context, error, standing, size) : undefined;
       const further = next === undefined ? undefined : onward(reader, next, unseen, rescans);
       if (further !== undefined) {
         rescans -= 1;

@@ -35,6 +35,11 @@ export function endCovering(context: Settings, to: number): number {
   return align(context, to + precisionOf(context));
 }
 
+interface Ends extends Window {
+  readonly polls: number;
+  readonly since: number;
+}
+
 /**
  * The size of windows that the vendor bears just now: halved when it refuses one, doubled back with each that works. The smallest is
  * `window.min`, and at least two steps of precision, because each window begins one step before the end of the one before.
@@ -46,6 +51,8 @@ export class WindowSize {
   #refused: Window | undefined;
   /** Where a poll got stuck, and how long windows are there until it is passed. */
   #stuck: (Window & { readonly ms: number }) | undefined;
+  /** Where polls ended behind a first page that came, how many of them in a row, and when the first did, on the monotonic clock. */
+  #ends: Ends | undefined;
 
   constructor(context: SourceContext) {
     const { window } = context.settings;
@@ -74,6 +81,7 @@ export class WindowSize {
   /** After a window that was read to its end. */
   grow({ from, to }: Window): void {
     if (this.#stuck !== undefined && from <= this.#stuck.to && to >= this.#stuck.to) this.#stuck = undefined;
+    if (this.#ends !== undefined && from <= this.#ends.to && to >= this.#ends.to) this.#ends = undefined;
     this.#ms = Math.min(this.#context.settings.window.maxMs, this.#ms * 2);
   }
 
@@ -85,6 +93,24 @@ export class WindowSize {
   shrinkAt({ from, to }: Window): void {
     this.shrink(to - from);
     this.#stuck = { from, to, ms: this.#ms };
+  }
+
+  /** Takes note of a poll that ended in a window behind its first page. */
+  endAt({ from, to }: Window): void {
+    const { polls = 0, since = this.#context.seams.clock.monotonic() } = this.#endsAt({ from, to }) ?? {};
+    this.#ends = { from, to, polls: polls + 1, since };
+  }
+
+  /** How many polls in a row ended in a window behind its first page, and for how long, milliseconds. */
+  endsAt(window: Window): { readonly polls: number; readonly forMs: number } {
+    const ends = this.#endsAt(window);
+    return ends === undefined
+      ? { polls: 0, forMs: 0 }
+      : { polls: ends.polls, forMs: this.#context.seams.clock.monotonic() - ends.since };
+  }
+
+  #endsAt({ from, to }: Window): Ends | undefined {
+    return this.#ends !== undefined && from < this.#ends.to && to > this.#ends.from ? this.#ends : undefined;
   }
 
   /** Halves a window that the vendor refused as too large; throws what is not a matter of size, and PEN_SOURCE_REFUSED when it is the smallest. */

@@ -2,8 +2,8 @@
 // into the journal as it came. One pass over the bytes; a reply that is in any way unusual is left to the parser that reads all of it at once.
 import { isUtf8 } from 'node:buffer';
 import { PenstockError } from '../../base/errors.ts';
-import { mostValuesIn } from '../../base/foreign.ts';
-import { type Json, JsonText, parseJson, setOwn } from '../../base/json.ts';
+import { mostValuesIn, parseForeignJson } from '../../base/foreign.ts';
+import { type Json, JsonText, setOwn } from '../../base/json.ts';
 import { parsePath } from '../../event/index.ts';
 import type { RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
@@ -189,7 +189,7 @@ const isBlank = (code: number): boolean => code === 32 || code === 9 || code ===
 
 function withList(text: string, key: string, list: readonly unknown[]): { readonly value: unknown } | undefined {
   try {
-    const value = parseJson(text) as Record<string, unknown>;
+    const value = parseForeignJson(text) as Record<string, unknown>;
     setOwn(value, key, list);
     return { value };
   } catch (error) {

@@ -180,6 +180,54 @@ it('goes on after a second page that has failed for ten polls, where no window i
   expect((await storedIds(journal)).length).toBe(8);
 });
 
+/** Pages of three rows by offset; `isAway` says of which requests the vendor does not answer. */
+function failing(rows: Row[], isAway: (request: PageRequest, now: number) => boolean) {
+  const clock = at(noon);
+  const { journal } = memoryJournal();
+  const api = vendor(rows, { clock, totals: false });
+  api.onRequest = (request) => {
+    if (isAway(request, clock.now()))
+      throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the vendor answered 503', { status: 503 });
+    return undefined;
+  };
+  const loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  loop.start();
+  return { clock, journal, loop };
+}
+
+it('leaves no window after an outage of an hour, where first pages come twenty minutes before others', async () => {
+  const busy = Array.from({ length: 7 }, (_none, i) => row(`busy${i}`, noon - 30 * minute));
+  const { clock, journal, loop } = failing(busy, ({ state }, now) => now < noon + hour + (state === null ? 0 : 20 * minute));
+
+  await clock.advance(hour);
+  const failures = loop.status().consecutive_failures;
+  await clock.advance(hour);
+  const { records, consecutive_failures } = loop.status();
+  await clock.until(loop[Symbol.asyncDispose]());
+
+  expect(failures).toBeGreaterThan(10);
+  expect({ new: records.new, consecutive_failures }).toEqual({ new: 7, consecutive_failures: 0 });
+  expect((await readLedger(journal)).shortfalls).toEqual([]);
+});
+
+it('leaves no window because the one before it was left', async () => {
+  const busy = Array.from({ length: 12 }, (_none, n) => 30 - n).flatMap((back) =>
+    Array.from({ length: 5 }, (_none, i) => row(`${back} ${i}`, noon - back * minute)),
+  );
+  let isAway = true;
+  const { clock, journal, loop } = failing(busy, ({ state }) => isAway && state !== null);
+
+  while (!loop.status().warnings.join().includes('did not show')) await clock.advance(minute);
+  isAway = false;
+  await clock.advance(hour);
+  const { records } = loop.status();
+  await clock.until(loop[Symbol.asyncDispose]());
+
+  // At most one window was left: two of its five, until the overlap reads it again.
+  expect(60 - records.new).toBeLessThan(3);
+  expect((await readLedger(journal)).shortfalls.length).toBeLessThan(2);
+});
+
 it('takes a reply for whole that is as long as vendors cut at, once a longer one came', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
