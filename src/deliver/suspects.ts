@@ -1,5 +1,5 @@
 import { explain } from '../base/errors.ts';
-import { isObject } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
 import { isLearnt, type SizeLimits } from './size-limits.ts';
@@ -8,6 +8,7 @@ import { isLearnt, type SizeLimits } from './size-limits.ts';
 export const untilOthersCode = 'not_taken_alone';
 // More of them are no single events any more.
 const most = 50;
+const mostNoted = 500;
 
 /**
  * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. And
@@ -22,6 +23,9 @@ export class Suspects {
   /** By uid, of earlier processes. */
   readonly #before = new Map<string, number>();
   readonly #copies = new Map<string, number>();
+  /** Since the last write: those that have their outcome, and whether what was waited for came. */
+  readonly #forgotten = new Set<string>();
+  #hasGone = false;
   readonly #untaken = new Set<string>();
   #inARow = 0;
   #isWaiting = false;
@@ -72,7 +76,9 @@ export class Suspects {
   /** It has its outcome. */
   forget(uid: string): void {
     const isKnown = this.#before.delete(uid);
-    if (this.#copies.delete(uid) || isKnown) this.#save();
+    if (!this.#copies.delete(uid) && !isKnown) return;
+    this.#forgotten.add(uid);
+    this.#save();
   }
 
   /** It failed alone while the receiver was there; gives how many did since it took any: those that were given up count as one. */
@@ -94,6 +100,7 @@ export class Suspects {
     this.#untaken.clear();
     if (!this.#isWaiting) return false;
     this.#isWaiting = false;
+    this.#hasGone = true;
     this.#save();
     return true;
   }
@@ -109,8 +116,8 @@ export class Suspects {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        const copies = Object.fromEntries([...this.#before, ...this.#copies]);
-        await this.#journal.setNote('', this.#name, { copies, waiting: this.#isWaiting, limits: this.#limits.learnt() });
+        const note = await this.#journal.note('', this.#name);
+        await this.#journal.setNote('', this.#name, this.#with(isObject(note) ? note : {}));
       }
     } catch (error) {
       this.#log.debug(
@@ -120,5 +127,16 @@ export class Suspects {
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  /** The note with what this process knows put in: several replicas write it, each of its own events. */
+  #with(note: Readonly<Record<string, unknown>>): Json {
+    const noted = Object.entries(isObject(note['copies']) ? note['copies'] : {});
+    const others = noted.filter(([uid, copies]) => typeof copies === 'number' && !this.#forgotten.has(uid)) as [string, number][];
+    const waiting = this.#isWaiting || (note['waiting'] === true && !this.#hasGone);
+    this.#forgotten.clear();
+    this.#hasGone = false;
+    const copies = Object.fromEntries([...new Map([...others, ...this.#before, ...this.#copies])].slice(-mostNoted));
+    return { copies, waiting, limits: this.#limits.learnt() };
   }
 }

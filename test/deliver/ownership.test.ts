@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { SizeLimits } from '../../src/deliver/size-limits.ts';
+import { Suspects } from '../../src/deliver/suspects.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
@@ -133,4 +136,32 @@ it('counts what was taken behind an event that was not when a source is given ba
   expect(taken).toBeGreaterThan(0);
   expect({ offset: memory.offsetOf(live), counted: memory.settled.possible_duplicates }).toEqual({ offset: 0, counted: taken });
   await clock.until(loop.stop(0));
+});
+
+it('keeps what each replica noted of events that failed alone, until that one has their outcome', async () => {
+  const journal = memoryJournal();
+  const { clock } = setUp({ journal, answer: () => accepted });
+  const replica = async (): Promise<Suspects> => {
+    const suspects = new Suspects(journal, silentLog(), 'out', new SizeLimits(clock));
+    await suspects.recall();
+    return suspects;
+  };
+  const [one, other] = [await replica(), await replica()];
+  one.failed('x', 9);
+  one.wait();
+  await clock.advance(1);
+  other.failed('y', 2);
+  await clock.advance(1);
+  const next = await replica();
+  const known = [next.copiesBefore('x'), next.copiesBefore('y')];
+
+  one.forget('x');
+  const hasWaited = one.taken();
+  await clock.advance(1);
+  other.failed('y', 3);
+  await clock.advance(1);
+  const last = await replica();
+
+  expect({ known, hasWaited }).toEqual({ known: [9, 2], hasWaited: true });
+  expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken()]).toEqual([0, 3, false]);
 });
