@@ -136,6 +136,15 @@ describe('an answer that is not ready', () => {
     expect(vendor.asked[1]?.url.pathname).toBe(path);
   });
 
+  it('is asked for at the address that was asked where a later answer names none', async () => {
+    const answers = [{ status: 202, body: { id: 'j1' } }, { status: 202, body: { state: 'RUNNING' } }, ready];
+    const pending = { url: 'https://api.example.com/v1/jobs/{{ reply.id }}' };
+    const vendor = openVendor(vendorConnector({ ...sql, pending }), (_request, n) => answers[n] ?? {});
+
+    expect(await valuesOf(vendor)).toEqual([record('a')]);
+    expect(pathsAsked(vendor)).toEqual(['/v1/logs', '/v1/jobs/j1', '/v1/jobs/j1']);
+  });
+
   it('may say so in its body, with status 200', async () => {
     const { statuses: _statuses, ...words } = { ...sql, failures: { state: { RUNNING: 'pending', DONE: 'ok' } } };
     const running = { body: { ...wait.body, state: 'RUNNING', rows: [] } };

@@ -33,7 +33,10 @@ export function compilePending({ pending = {}, page }: Pick<HttpWindowSpec, 'pen
     everyMs: durationMs(every),
     mostMs: durationMs(most),
     again({ request, response, reply }, options, secrets) {
-      if (address !== undefined) return plainGet(request, address.render(scopeWith('reply', reply as never, options)));
+      if (address !== undefined) {
+        const named = namedUrl(() => address.render(scopeWith('reply', reply as never, options)));
+        return named === undefined ? request : plainGet(request, named);
+      }
       const told = header === undefined ? linkOf?.(reply) : response.headers[header.toLowerCase()];
       // Where the answers behind the first name no address, theirs is the one that was asked.
       if (typeof told !== 'string' || told === '') return request;
@@ -41,6 +44,16 @@ export function compilePending({ pending = {}, page }: Pick<HttpWindowSpec, 'pen
       return state.kind === 'link' ? plainGet(request, linkUrl(state.path, request.url, secrets)) : request;
     },
   };
+}
+
+/** Undefined where the answer lacks what the address names. */
+function namedUrl(render: () => URL): URL | undefined {
+  try {
+    return render();
+  } catch (error) {
+    if (error instanceof PenstockError && error.code === 'PEN_CONFIG_INVALID') return undefined;
+    throw error;
+  }
 }
 
 const hostOf = ({ link_host: host }: HttpWindowSpec['page']): Pick<HttpWindowSpec['page'], 'link_host'> =>
