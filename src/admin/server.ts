@@ -137,6 +137,8 @@ function answering(
     answers.then(
       (answer) => answer(request, response),
       (error: unknown) => {
+        // Where files ran out, the next request may find one.
+        answers = undefined;
         log.error({ err: error }, 'admin request failed');
         response.writeHead(500).end();
       },

@@ -5,7 +5,7 @@ import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { AdminOperations } from '../../src/admin/index.ts';
 import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -89,6 +89,17 @@ it.each([
   const answer = await ask(url, path);
 
   expect([answer.status, JSON.parse(answer.body)]).toEqual([status, body]);
+});
+
+it('answers again where what answers could not be read at first', async () => {
+  vi.doMock('../../src/admin/routes.ts', () => Promise.reject(new Error('EMFILE: too many open files')));
+  const { url } = await run();
+  const first = await ask(url, '/healthz');
+  vi.doUnmock('../../src/admin/routes.ts');
+
+  const second = await ask(url, '/healthz');
+
+  expect([first.status, second.status]).toEqual([500, 200]);
 });
 
 it('shows the status to who has the token', async () => {

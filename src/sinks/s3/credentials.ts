@@ -22,11 +22,11 @@ export function openCredentials(options: S3Options, context: SinkContext): Crede
   const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = options;
   if (accessKeyId !== undefined && secretAccessKey !== undefined)
     return () => Promise.resolve({ accessKeyId, secretAccessKey, sessionToken });
-  let found: Promise<CredentialSource> | undefined;
+  let found: CredentialSource | undefined;
   return async () => {
     try {
-      found ??= import('./credential-chain.ts').then(({ openChain }) => openChain(options.region, context));
-      return await (await found)();
+      const { openChain } = await import('./credential-chain.ts');
+      return await (found ??= openChain(options.region, context))();
     } catch (error) {
       throw faultOf(error, context.seams.clock);
     }
