@@ -45,6 +45,8 @@ it('decides by the table: a code is compared only to tell what happened, not wha
       'PEN_INTERNAL',
       // A cursor, or the list before the details, begins anew.
       'PEN_PAGE_TOKEN_REFUSED',
+      // A first page that is too large shrinks its window, which no other fault of a first page does.
+      'PEN_HTTP_TOO_LARGE',
       // A receiver's status is believed although its answer was cut off.
       'PEN_HTTP_RESET',
       'PEN_HTTP_UNREACHABLE',
