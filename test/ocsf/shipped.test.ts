@@ -12,13 +12,15 @@ const linesOf = (file: string) =>
     .filter((line) => line.trim() !== '')
     .map((line) => JSON.parse(line) as unknown);
 
-const cases = globSync('*/tests/*/expected.ndjson', { cwd: connectors });
+// A case of a quiet log expects no event.
+const cases = globSync('*/tests/*/expected.ndjson', { cwd: connectors }).filter(
+  (file) => linesOf(resolve(connectors, file)).length > 0,
+);
 const sampled = globSync('*/samples.ndjson', { cwd: connectors }).map((file) => file.split(/[\\/]/)[0] ?? '');
 
 it.each(cases)('%s holds valid events', (file) => {
   const events = linesOf(resolve(connectors, file));
 
-  expect(events.length).toBeGreaterThan(0);
   expect(events.flatMap(faultsOf)).toEqual([]);
 });
 
