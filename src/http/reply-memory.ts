@@ -1,6 +1,6 @@
 // What the replies of all sources and sinks may take together. In memory: whoever needs more waits a moment for others to end, then the reply
-// that has taken the most for the longest is given up. Of the event loop: large replies are worked on one by one, the smallest first, with a rest
-// after each that is as long as its work. So neither slow nor large replies make a healthy source wait long.
+// that has taken the most for the longest is given up. Of the event loop: large replies are worked on one by one, the smallest first but none for ever last,
+// with a rest after each that is as long as its work. So neither slow nor large replies make a healthy source wait long.
 import { setTimeout as rest, setImmediate } from 'node:timers/promises';
 import { PenstockError } from '../base/errors.ts';
 
@@ -57,8 +57,13 @@ interface Waiting {
 
 interface Turn {
   readonly bytes: number;
+  /** How often another one had its turn while it waited. */
+  passed: number;
   readonly go: () => void;
 }
+
+/** Smaller replies that may go before one that waits: it has a time limit, and would be asked for again and again. */
+const mostPassed = 4;
 
 /** The budget. */
 export class ReplyMemory {
@@ -91,7 +96,7 @@ export class ReplyMemory {
   turn(bytes: number): Promise<void> | undefined {
     if (bytes <= freeBytes) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turns.push({ bytes, go: resolve });
+    this.#turns.push({ bytes, passed: 0, go: resolve });
     if (!this.#isWorking) void this.#work();
     return promise;
   }
@@ -99,8 +104,10 @@ export class ReplyMemory {
   async #work(): Promise<void> {
     this.#isWorking = true;
     while (this.#turns.length > 0) {
-      const next = this.#turns.reduce((least, one) => (one.bytes < least.bytes ? one : least));
+      const smallest = this.#turns.reduce((least, one) => (one.bytes < least.bytes ? one : least));
+      const next = this.#turns.find(({ passed }) => passed >= mostPassed) ?? smallest;
       this.#turns.splice(this.#turns.indexOf(next), 1);
+      for (const turn of this.#turns) turn.passed += 1;
       const began = performance.now();
       next.go();
       // The work is done before anything else gets its turn.

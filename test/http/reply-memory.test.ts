@@ -126,6 +126,28 @@ describe('the turn of a large reply', () => {
   });
 });
 
+it('lets no large reply wait for ever while smaller ones go on coming', async () => {
+  const memory = new ReplyMemory();
+  const turns: number[] = [];
+  const ask = async (megabytes: number): Promise<void> => {
+    await memory.turn(megabytes * 1_000_000);
+    turns.push(megabytes);
+  };
+  const first = ask(1);
+  const large = ask(16);
+  let isOver = false;
+  const stream = async (): Promise<void> => {
+    for (let count = 0; !isOver && count < 100; count += 1) await ask(2);
+  };
+  const streams = [stream(), stream()];
+
+  await large;
+  isOver = true;
+  await Promise.all([first, ...streams]);
+
+  expect(turns.indexOf(16)).toBeLessThan(10);
+});
+
 describe('a client', () => {
   it.each([
     ['a bearer token', { authorization: 'Bearer minted-token-0001' }, ['minted-token-0001']],
