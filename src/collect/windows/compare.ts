@@ -5,7 +5,7 @@ import type { SourceSettings } from '../../connectors/source-settings.ts';
 import type { LedgerWindow } from '../../journal/journal.ts';
 import { dayOf } from '../admit.ts';
 import { isCounted } from '../checkpoint.ts';
-import { isFiltered, openContext, type SourceContext } from '../context.ts';
+import { isFiltered, openContext, type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
 import { usualIntervalMs } from '../schedule.ts';
 import type { SourceEnvironment } from '../source.ts';
@@ -49,7 +49,7 @@ export async function* compareRange(
   const context = openContext(settings, environment);
   await using reader = windowReader(await context.openReader(), settings.name);
   const covers = coverageOf(context, await collectedWindows(context, range));
-  const overdue = await overdueIn(context);
+  const began = await liveStart(context);
   const size = new WindowSize(context);
   const stretch = {
     from: range.from,
@@ -58,7 +58,7 @@ export async function* compareRange(
   for (const window of windows(context, stretch, size)) {
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))
-        yield await compare(context, facts, range, { covers, overdue });
+        yield await compare(context, facts, range, { covers, began });
       size.grow(window);
     } catch (error) {
       if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
@@ -154,20 +154,25 @@ function coverageOf({ settings, seams }: SourceContext, collected: readonly Coll
 
 const leastOverdueMs = 900_000;
 
-/** The time that live collection should have been through by now, milliseconds. */
-async function overdueIn({ journal, settings, seams }: SourceContext): Promise<Window> {
+/** Since when live collection is to bring everything, milliseconds; undefined before it has begun. */
+async function liveStart({ journal, settings }: SourceContext): Promise<number | undefined> {
   const live = await journal.checkpoint(settings.name, 'live');
   const start = isObject(live) ? live['start'] : undefined;
-  const now = seams.clock.now();
-  const polls = 3 * usualIntervalMs(settings.schedule, now) + settings.window.settleMs;
-  return { from: typeof start === 'number' ? start : now, to: now - Math.max(leastOverdueMs, polls) };
+  return typeof start === 'number' ? start : undefined;
+}
+
+/** Up to when live collection should have been by now, milliseconds on the vendor's clock, by which records are dated. */
+function overdueBefore(context: SourceContext): number {
+  const { schedule, window } = context.settings;
+  const polls = 3 * usualIntervalMs(schedule, context.seams.clock.now()) + window.settleMs;
+  return vendorNow(context) - Math.max(leastOverdueMs, polls);
 }
 
 async function compare(
   context: SourceContext,
   all: readonly RecordFacts[],
   range: Window,
-  { covers, overdue }: { readonly covers: (time: number) => Coverage; readonly overdue: Window },
+  { covers, began }: { readonly covers: (time: number) => Coverage; readonly began: number | undefined },
 ): Promise<ComparedRecord[]> {
   const { journal, seams, settings, userAgent } = context;
   const facts = all.filter(({ time }) => time === undefined || (time >= range.from && time <= range.to));
@@ -176,7 +181,9 @@ async function compare(
     facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
   );
   const rememberedFrom = seams.clock.now() - idMemoryMs(settings);
-  const isOverdue = (time: number): boolean => covers(time) === 'never' && time >= overdue.from && time <= overdue.to;
+  const overdueTo = overdueBefore(context);
+  const isOverdue = (time: number): boolean =>
+    began !== undefined && covers(time) === 'never' && time >= began && time <= overdueTo;
   return facts.map((item, i) => ({
     uid: item.uid,
     time: item.time,

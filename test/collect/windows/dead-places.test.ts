@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { type ErrorCode, PenstockError } from '../../../src/base/errors.ts';
 import { runRange, startSource } from '../../../src/collect/index.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
+import type { VirtualClock } from '../../virtual-clock.ts';
 import { at, bench, minute, noon, row, said, settings, vendor } from '../fixture.ts';
 
 const rows = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id, i) => row(id, noon - 30 * minute + i));
@@ -136,18 +137,23 @@ it.each([
   },
 );
 
+/** A vendor of 24 records, two minutes apart, that fails where a window holds more than it can show. */
+function crowded(clock: VirtualClock, most: number, error: PenstockError) {
+  const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
+  const api = vendor(many, { clock, paging: 'none' });
+  api.onRequest = ({ from, to }) => {
+    if (many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length > most) throw error;
+    return undefined;
+  };
+  return api;
+}
+
 it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT', 'PEN_HTTP_RESET', 'PEN_HTTP_BAD_BODY', 'PEN_SOURCE_UNAVAILABLE'] as const)(
   'reads smaller windows when the first page of a large one ends in %s',
   async (code) => {
     const clock = at(noon);
     const memory = memoryJournal();
-    const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
-    const api = vendor(many, { clock, paging: 'none' });
-    api.onRequest = ({ from, to }) => {
-      const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
-      if (inside > 10) throw new PenstockError(code, 'too much');
-      return undefined;
-    };
+    const api = crowded(clock, 10, new PenstockError(code, 'too much'));
     const loop = startSource(settings(), bench(clock, memory.journal, api.open).deps);
     loop.start();
 
@@ -162,13 +168,7 @@ it.each(['PEN_HTTP_TOO_LARGE', 'PEN_HTTP_TIMEOUT', 'PEN_HTTP_RESET', 'PEN_HTTP_B
 it('reads a backfill in smaller ranges when the first page of a large one fails', async () => {
   const clock = at(noon);
   const memory = memoryJournal();
-  const many = Array.from({ length: 24 }, (_none, i) => row(`r${i}`, noon - 58 * minute + i * 2 * minute));
-  const api = vendor(many, { clock, paging: 'none' });
-  api.onRequest = ({ from, to }) => {
-    const inside = many.filter(({ time }) => Number(time) >= from && Number(time) <= to).length;
-    if (inside > 5) throw new PenstockError('PEN_SOURCE_UNAVAILABLE', 'too much', { status: 500 });
-    return undefined;
-  };
+  const api = crowded(clock, 5, new PenstockError('PEN_SOURCE_UNAVAILABLE', 'too much', { status: 500 }));
   const { deps } = bench(clock, memory.journal, api.open);
   const range = { job: 1, from: noon - 60 * minute, to: noon - minute };
 

@@ -195,6 +195,25 @@ it('calls overdue what live collection should have brought some polls ago', asyn
   ]);
 });
 
+it('calls overdue by the time of a vendor whose clock is behind ours', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  // Written a moment ago, by a clock that is half an hour behind.
+  const api = vendor([row('now', noon - 31 * minute)], { clock, skewMs: -30 * minute });
+  const { deps } = bench(clock, journal, api.open);
+  api.onRequest = () => {
+    throw refused(401);
+  };
+  await using loop = startSource(settings(), deps);
+  await expect(loop.pollOnce(never)).rejects.toThrow();
+  api.onRequest = () => undefined;
+  const found: ComparedRecord[] = [];
+
+  for await (const records of compareRange(settings(), deps, { from: noon - 3 * hour, to: noon }, never)) found.push(...records);
+
+  expect(found.map(({ coverage, isOverdue }) => [coverage, isOverdue])).toEqual([['never', false]]);
+});
+
 it.each([-2 * day, 2 * day])(
   'reads a range to its end while our clock is set off by %i ms, and compares it to its end',
   async (stepMs) => {
