@@ -11,6 +11,7 @@ import type { Journal } from '../../src/journal/journal.ts';
 import type { JobRunner } from '../../src/operate/jobs/runner.ts';
 import type { RunningSink, RunningSource, Runtime } from '../../src/runtime/runtime.ts';
 import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
+import { settingsOf as deliverySettings } from '../deliver/harness.ts';
 import type { Fate } from './fate.ts';
 import type { Receiver } from './receivers.ts';
 import { day, restingFrom, type Scenario, type SinkPlan, type SourcePlan, wideFrom } from './scenario.ts';
@@ -48,23 +49,8 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
 }
 
 function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
-  return {
-    name,
-    type: 'sim',
-    format: 'ocsf',
-    includeRaw: false,
-    drop: [],
-    sources: undefined,
-    filter: {},
-    labels: [],
-    batch: { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 },
-    inFlight,
-    timeoutMs: 30_000,
-    backoffMaxMs: 60_000,
-    holdProbeMs: 15_000,
-    stalledAfterMs: 600_000,
-    maxDeadLetters: 100_000,
-  };
+  const batch = { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 };
+  return deliverySettings({ name, type: 'sim', inFlight, batch, maxDeadLetters: 100_000 });
 }
 
 /** A clock whose timers take longer: for chores that look whether something happened, most of what an idle day consists of. */
