@@ -103,10 +103,15 @@ export class PenstockError extends Error {
 }
 
 /** Renders an error for people: `where: what`, then `fix:` on a line of its own. */
-export function explain(error: unknown): string {
+export const explain = (error: unknown): string => render(error, '\n  fix: ');
+
+/** The same on one line, for a reason that stands inside a sentence or a list. */
+export const explainInLine = (error: unknown): string => render(error, '; ');
+
+function render(error: unknown, beforeFix: string): string {
   if (!(error instanceof PenstockError)) return error instanceof Error ? error.message : String(error);
   const what = error.where === undefined ? error.message : `${error.where}: ${error.message}`;
-  return error.fix === undefined ? what : `${what}\n  fix: ${error.fix}`;
+  return error.fix === undefined ? what : `${what}${beforeFix}${error.fix}`;
 }
 
 /** Turns anything thrown into a PenstockError, keeping it as the cause. */

@@ -1,12 +1,12 @@
 import { type Clock, deadline } from '../base/clock.ts';
-import { explain, PenstockError } from '../base/errors.ts';
+import { explainInLine, PenstockError } from '../base/errors.ts';
 import type { Batch, Pending, Sink, Verdict, Verdicts } from '../sinks/sink.ts';
 
 /** What an exception from a sink means: doubt, unless it is certain that nothing left this machine. */
 export function verdictOf(error: unknown): Verdict {
-  if (!(error instanceof PenstockError) || error.sent) return { kind: 'uncertain', reason: explain(error) };
+  if (!(error instanceof PenstockError) || error.sent) return { kind: 'uncertain', reason: explainInLine(error) };
   const { retryAfterMs } = error;
-  return { kind: 'retry', reason: explain(error), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return { kind: 'retry', reason: explainInLine(error), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 // A sink that obeys its signal gets this long to say what it knows of a request that was cut off.

@@ -1,4 +1,4 @@
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import type { LaneKind } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { bury } from './apply.ts';
@@ -58,7 +58,7 @@ async function fill(context: LoopContext, reader: LaneReader, filling: Filling, 
   } catch (error) {
     const known = context.tally.lastError?.reason;
     // Asked again every second: logged once.
-    if (context.trouble('journal', explain(error)) !== known) context.log.warn({ err: error }, 'journal could not be read');
+    if (context.trouble('journal', explainInLine(error)) !== known) context.log.warn({ err: error }, 'journal could not be read');
     await context.changed.waitAtMost(context.clock, pauseMs, context.stopping.signal);
   }
 }

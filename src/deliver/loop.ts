@@ -2,7 +2,7 @@
 // their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold.ts.
 import { setImmediate as turn } from 'node:timers/promises';
 import { deadline } from '../base/clock.ts';
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
@@ -113,7 +113,7 @@ export class SinkLoop implements AsyncDisposable {
       await suspects.recall();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
-      tally.journalTrouble = secrets.tell(explain(error));
+      tally.journalTrouble = secrets.tell(explainInLine(error));
     }
   }
 

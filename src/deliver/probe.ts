@@ -1,5 +1,5 @@
 // A probe of a held sink: the sink is opened with fresh secrets, one batch is sent, and its answer ends the hold or puts off the next probe.
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Applied } from './apply.ts';
 import type { LoopContext } from './context.ts';
@@ -30,7 +30,7 @@ export async function reopen(context: LoopContext): Promise<boolean> {
     await context.sink.reopen();
     return true;
   } catch (error) {
-    const reason = context.trouble('hold', explain(error));
+    const reason = context.trouble('hold', explainInLine(error));
     await context.hold.enter(cannotOpen(reason));
     return false;
   }

@@ -1,6 +1,6 @@
 // A lane is read in chunks; a chunk is used up before another lane of its kind has its turn, so at most one chunk per kind
 // is in memory. A lane found empty is dry until something is appended; one that cannot be read or mapped rests while others go on.
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { LaneKind, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
@@ -136,7 +136,7 @@ export class LaneReader {
     if (known.failures === 0)
       log.error({ err: error, source: lane.source, lane: kind }, 'lane cannot be read; other lanes go on');
     known.failures += 1;
-    known.trouble = secrets.tell(explain(error));
+    known.trouble = secrets.tell(explainInLine(error));
     known.isResting = true;
     clock.timer(ms, () => {
       known.isResting = false;

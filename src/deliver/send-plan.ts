@@ -1,4 +1,4 @@
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdicts } from '../sinks/sink.ts';
@@ -48,7 +48,7 @@ export class SendPlan {
     try {
       await this.#journal.setNote('', this.#name, positions);
     } catch (error) {
-      return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explain(error)}` } };
+      return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explainInLine(error)}` } };
     }
     this.#noted = batch;
     return undefined;

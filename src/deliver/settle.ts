@@ -1,5 +1,5 @@
 import { sleep } from '../base/clock.ts';
-import { consequenceOf, explain, PenstockError } from '../base/errors.ts';
+import { consequenceOf, explainInLine, PenstockError } from '../base/errors.ts';
 import { fullJitterMs, uuid } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
 import type { SettleCounts } from '../journal/journal.ts';
@@ -159,7 +159,7 @@ export class Settler {
     if (this.#failures === 0)
       this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
     this.#failures += 1;
-    this.#tally.journalTrouble = this.#deps.secrets.tell(explain(error));
+    this.#tally.journalTrouble = this.#deps.secrets.tell(explainInLine(error));
     this.#waiting.add(lane);
     return false;
   }

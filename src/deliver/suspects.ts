@@ -1,4 +1,4 @@
-import { explain } from '../base/errors.ts';
+import { explainInLine } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -121,7 +121,7 @@ export class Suspects {
       }
     } catch (error) {
       this.#log.debug(
-        { reason: explain(error) },
+        { reason: explainInLine(error) },
         'events that fail alone not noted in the journal; the next process counts anew',
       );
     } finally {

@@ -1,7 +1,7 @@
 // One loop per topic: connecting -> receiving -> waiting -> connecting ... until aborted; a refused token ends all of them. A connection on
 // which nothing arrived for minutes is reopened without waiting.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError, consequenceOf, explain, PenstockError } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, explainInLine, PenstockError } from '../../base/errors.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
 import type { ReaderDeps, StreamHandlers, StreamMessage, StreamReader } from '../connector.ts';
@@ -136,7 +136,7 @@ async function receive(subscription: Subscription, running: Running, signal: Abo
     const error = asPenstockError(thrown);
     if (consequenceOf(error).stream !== 'reconnect')
       throw new PenstockError(error.code, running.scrub(error.message), detailsOf(error));
-    return { text: running.scrub(explain(error)), received, waitMs: error.retryAfterMs ?? 0 };
+    return { text: running.scrub(explainInLine(error)), received, waitMs: error.retryAfterMs ?? 0 };
   }
 }
 

@@ -1,6 +1,6 @@
 // What sources and sinks name: whether it is known, how it is reached, and what its clock says. No credential is sent.
 import { lookup } from 'node:dns/promises';
-import { asPenstockError, explain } from '../../base/errors.ts';
+import { asPenstockError, explainInLine } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { Config, ConnectionConfig } from '../../config/config.ts';
@@ -73,7 +73,7 @@ export async function ofNetwork(config: Config, seams: Seams): Promise<Diagnosis
   const reached = await Promise.all(
     targetsOf(config).map((target) =>
       reach(target, seams).catch(
-        (error: unknown): Reached => ({ host: target.url.host, route: 'direct', fault: explain(error) }),
+        (error: unknown): Reached => ({ host: target.url.host, route: 'direct', fault: explainInLine(error) }),
       ),
     ),
   );
