@@ -3,7 +3,7 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocumen
 import { type ErrorCode, PenstockError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import type { SchemaError } from './schema.ts';
-import { looseAliases, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
+import { expandedSize, looseAliases, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
 export type YamlPath = readonly (string | number)[];
@@ -42,6 +42,9 @@ export interface YamlText {
 
 /** A configuration of thousands of sources is a tenth of it; the parser takes seconds for each megabyte. */
 const longestText = 4 * 1024 * 1024;
+
+/** As many as a text of that length can hold without aliases. What reads the value walks through each of them. */
+const mostValues = 2_000_000;
 
 /** Parses one YAML 1.2 document. Never throws: what is wrong stands in `faults`. */
 export function parseYaml(text: string, file: string): YamlText {
@@ -95,12 +98,13 @@ function parseText(text: string, file: string): YamlText {
     fix: `put it into quotes if it is text: "*${alias.source}"`,
   }));
   if (loose.length > 0) return { file, value: undefined, faults: loose, locate, fault };
-  try {
-    return { file, value: doc.toJS() as unknown, faults, locate, fault };
-  } catch (error) {
-    // toJS refuses a document whose aliases expand without bound.
-    return { file, value: undefined, faults: [fault([], (error as Error).message)], locate, fault };
-  }
+  if (expandedSize(doc) > mostValues)
+    return unreadable(
+      file,
+      `its aliases stand for more than ${mostValues} values`,
+      'let no anchor hold many aliases of others, or of itself',
+    );
+  return { file, value: doc.toJS({ maxAliasCount: -1 }) as unknown, faults, locate, fault };
 }
 
 // Maps by key, so that thousands of faults in one map are placed in linear time.

@@ -1,5 +1,5 @@
 // What is wrong with a text as YAML, in the words of somebody who has to correct it.
-import { type Alias, type Document, isAlias, isScalar, visit, type YAMLError } from 'yaml';
+import { type Alias, type Document, isAlias, isCollection, isPair, isScalar, type Node, visit, type YAMLError } from 'yaml';
 
 /** A fault in the syntax; the offset is into the text. */
 interface SyntaxFault {
@@ -134,4 +134,23 @@ export function looseAliases(doc: Document): Alias[] {
     },
   });
   return loose;
+}
+
+/**
+ * How many values the document stands for once each alias is written out; infinite where an anchor holds an alias of itself. In linear time: what an
+ * anchor holds is counted once. yaml's own bound refuses any anchor that is used more than a hundred times, as thousands of sources may.
+ */
+export function expandedSize(doc: Document): number {
+  const anchored = new Map<string, number>();
+  const sizeOf = (node: unknown): number => {
+    if (isPair(node)) return sizeOf(node.key) + sizeOf(node.value);
+    if (isAlias(node)) return anchored.get(node.source) ?? 0;
+    const { anchor } = (node ?? {}) as Partial<Node> & { anchor?: string };
+    if (anchor !== undefined) anchored.set(anchor, Number.POSITIVE_INFINITY);
+    let size = 1;
+    if (isCollection(node)) for (const item of node.items) size += sizeOf(item);
+    if (anchor !== undefined) anchored.set(anchor, size);
+    return size;
+  };
+  return sizeOf(doc.contents);
 }
