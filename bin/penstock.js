@@ -27,5 +27,7 @@ if (isNewEnough()) {
   await import(pathToFileURL(entry).href);
 } else {
   const binary = installedNode() ?? failWithoutNode();
-  handOver(binary, [heapFlag, entry, ...process.argv.slice(2)]);
+  // Of two that say the same the later one counts: what the operator set.
+  process.env.NODE_OPTIONS = `${heapFlag} ${process.env.NODE_OPTIONS ?? ''}`;
+  handOver(binary, [entry, ...process.argv.slice(2)]);
 }

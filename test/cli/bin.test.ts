@@ -133,6 +133,21 @@ describe.each([
     expect((limits[1] ?? 0) - (limits[0] ?? 0)).toBe(300);
   });
 
+  it('lets NODE_OPTIONS win over its own bound of young garbage', async () => {
+    const root = await install({ sources: true });
+
+    const limits = await Promise.all(
+      [16, 64].map(async (mebibytes) =>
+        Number(
+          (await start(root, ['heap'], { older, options: `--max-semi-space-size=${mebibytes} --max-old-space-size=300` }).ended)
+            .out,
+        ),
+      ),
+    );
+
+    expect(limits[1]).toBeGreaterThan(limits[0] ?? 0);
+  });
+
   it('ends by the signal that ended what it runs', async () => {
     const root = await install({ sources: true });
 
