@@ -3,7 +3,7 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocumen
 import { type ErrorCode, PenstockError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import type { SchemaError } from './schema.ts';
-import { expandedSize, looseAliases, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
+import { aliasFaults, expandedSize, repeatedKeys, syntaxFaults } from './yaml-syntax.ts';
 
 /** A way into a document: keys of maps and indexes of lists. */
 export type YamlPath = readonly (string | number)[];
@@ -73,7 +73,7 @@ function unreadable(file: string, what: string, fix: string): YamlText {
 
 function parseText(text: string, file: string): YamlText {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true });
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true, merge: true });
   // The parser catches that by itself, and says all that follows from it as well.
   if (doc.errors.some(({ message }) => message.includes('call stack'))) throw new RangeError('nested too deeply');
   const positionAt = (offset: number): Position => {
@@ -90,14 +90,8 @@ function parseText(text: string, file: string): YamlText {
     return fix === undefined ? place : { ...place, fix };
   };
   if (faults.length > 0) return { file, value: undefined, faults, locate, fault };
-  const loose = looseAliases(doc).map((alias) => ({
-    file,
-    ...positionAt(alias.range?.[0] ?? 0),
-    path: [],
-    what: `unknown alias "*${alias.source}"`,
-    fix: `put it into quotes if it is text: "*${alias.source}"`,
-  }));
-  if (loose.length > 0) return { file, value: undefined, faults: loose, locate, fault };
+  const ofAliases = aliasFaults(doc).map(({ offset, ...words }) => ({ file, ...positionAt(offset), path: [], ...words }));
+  if (ofAliases.length > 0) return { file, value: undefined, faults: ofAliases, locate, fault };
   if (expandedSize(doc) > mostValues)
     return unreadable(
       file,

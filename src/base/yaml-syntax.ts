@@ -1,5 +1,5 @@
 // What is wrong with a text as YAML, in the words of somebody who has to correct it.
-import { type Alias, type Document, isAlias, isCollection, isPair, isScalar, type Node, visit, type YAMLError } from 'yaml';
+import { type Document, isAlias, isCollection, isMap, isPair, isScalar, isSeq, type Node, visit, type YAMLError } from 'yaml';
 
 /** A fault in the syntax; the offset is into the text. */
 interface SyntaxFault {
@@ -121,19 +121,31 @@ export function repeatedKeys(doc: Document): { readonly offset: number; readonly
   return repeated;
 }
 
-/** Aliases without an anchor before them. */
-export function looseAliases(doc: Document): Alias[] {
-  const loose: Alias[] = [];
+/** Aliases without an anchor before them, and merges (`<<`) of what is not a map. */
+export function aliasFaults(doc: Document): { readonly offset: number; readonly what: string; readonly fix: string }[] {
+  const faults: { readonly offset: number; readonly what: string; readonly fix: string }[] = [];
   // An alias resolves itself by a walk through the whole document.
-  const anchors = new Set<string>();
+  const anchors = new Map<string, Node>();
+  const isOfMaps = (value: unknown): boolean => {
+    if (isAlias(value)) return !anchors.has(value.source) || isMap(anchors.get(value.source));
+    return isMap(value) || (isSeq(value) && value.items.every((item) => !isSeq(item) && isOfMaps(item)));
+  };
   visit(doc, {
+    Pair: (_key, { key, value }) => {
+      if (!isScalar(key) || key.value !== '<<' || key.type !== 'PLAIN' || isOfMaps(value)) return;
+      const fix = 'write <<: *NAME, where &NAME stands before a map, or a list of such, or put the name << into quotes';
+      faults.push({ offset: key.range?.[0] ?? 0, what: '"<<" merges maps into this one, and nothing else', fix });
+    },
     Node: (_key, node) => {
-      if (isAlias(node)) {
-        if (!anchors.has(node.source)) loose.push(node);
-      } else if (node.anchor !== undefined) anchors.add(node.anchor);
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.set(node.anchor, node as Node);
+      } else if (!anchors.has(node.source)) {
+        const fix = `put it into quotes if it is text: "*${node.source}"`;
+        faults.push({ offset: node.range?.[0] ?? 0, what: `unknown alias "*${node.source}"`, fix });
+      }
     },
   });
-  return loose;
+  return faults;
 }
 
 /**

@@ -183,6 +183,31 @@ describe('the text itself', () => {
     expect(Object.values(doc.value as object)).toEqual(Array.from({ length: 5_001 }, () => shared));
   });
 
+  it.each([
+    ['its own value before', 'a: &a { x: 1, y: 1 }\nb: { y: 2, <<: *a }\n', { y: 2, x: 1 }],
+    ['its own value behind', 'a: &a { x: 1, y: 1 }\nb: { <<: *a, y: 2 }\n', { x: 1, y: 2 }],
+    ['the first of several', 'a: &a { x: 1 }\nc: &c { x: 3, z: 3 }\nb: { <<: [*a, *c] }\n', { x: 1, z: 3 }],
+    ['what the merged map merged', 'a: &a { x: 1 }\nc: &c { <<: *a }\nb: { <<: *c }\n', { x: 1 }],
+    ['text in quotes', "b: { '<<': 1 }\n", { '<<': 1 }],
+  ])('merges maps by the key <<, and takes %s', (_name, text, expected) => {
+    const doc = parseYaml(text, 'p.yaml');
+
+    expect(doc.faults).toEqual([]);
+    expect((doc.value as { b: unknown }).b).toEqual(expected);
+  });
+
+  it.each([
+    ['a text', 'b: { <<: x }\n', 6],
+    ['nothing', 'b: { <<: }\n', 6],
+    ['an alias of a list of texts', 'a: &a [x]\nb: { <<: *a }\n', 6],
+    ['a list that holds a text', 'a: &a { x: 1 }\nb: { <<: [*a, x] }\n', 6],
+  ])('refuses to merge %s', (_name, text, column) => {
+    const { faults, value } = parseYaml(text, 'p.yaml');
+
+    expect(faults).toMatchObject([{ column, what: '"<<" merges maps into this one, and nothing else' }]);
+    expect(value).toBeUndefined();
+  });
+
   it('keeps __proto__ as data', () => {
     const doc = parseYaml('__proto__: { polluted: true }\n', 'p.yaml');
 

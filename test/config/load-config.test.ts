@@ -285,6 +285,19 @@ it('understands anchors and aliases', async () => {
   ]);
 });
 
+it('merges the blocks that the page on operations shares', async () => {
+  const page = await fs.readFile(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+  const block = /```yaml\n(sources:\n {2}okta-eu: [\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const text = block.replaceAll('connector: okta', 'connector: vendor').replaceAll('org_url:', 'org_id:');
+
+  const config = await load(`${text.replace(', token: "${env:OKTA_TOKEN}"', '')}${sinks}`);
+
+  expect(config.sources.map(({ name, schedule, options }) => ({ name, schedule, id: options['org_id'] }))).toEqual([
+    { name: 'okta-eu', schedule: { everyMs: 300_000 }, id: 'https://eu.example.com' },
+    { name: 'okta-us', schedule: { everyMs: 300_000 }, id: 'https://us.example.com' },
+  ]);
+});
+
 it('takes __proto__ for what it is: an unknown option', async () => {
   const faults = await faultsOf(`__proto__: { polluted: true }\n${sinks}`);
 
