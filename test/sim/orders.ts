@@ -75,9 +75,10 @@ export async function changeOffline(
       const feed = feeds.find((one) => one.plan.name === plan.source);
       const live = (await journal.checkpoint(plan.source, 'live')) as { readonly start: number } | null | undefined;
       if (feed === undefined || live === undefined || live === null) continue;
-      await journal.resetSource(plan.source, checkpointAt(settingsOf(feed), live.start));
+      const fresh = checkpointAt(settingsOf(feed), live.start);
+      await journal.resetSource(plan.source, fresh);
       await journal.setHold('source', plan.source, null);
-      witness.onReset(plan.source);
+      witness.onReset(plan.source, fresh);
     }
   } catch (error) {
     // An earlier life may have ended before the journal knew the name.

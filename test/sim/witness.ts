@@ -43,7 +43,7 @@ export interface Witness {
   /** Compares a journal that was opened again with what its earlier process had been told is durable. */
   onReopened(journal: Journal): Promise<void>;
   /** A source was made to begin once more. */
-  onReset(source: string): void;
+  onReset(source: string, live: Json): void;
   problem(text: string): void;
 }
 
@@ -224,8 +224,9 @@ class Watching implements Witness {
     await this.#checkCheckpoints(journal);
   }
 
-  onReset(source: string): void {
+  onReset(source: string, live: Json): void {
     for (const key of this.#checkpoints.keys()) if (key.startsWith(`${source}\n`)) this.#checkpoints.delete(key);
+    this.#checkpoints.set(`${source}\nlive`, new Set([wordOf(live)]));
   }
 
   async #checkCheckpoints(journal: Journal): Promise<void> {
