@@ -1,4 +1,6 @@
-// Finds many texts at once, in one pass: a table of the hashes of their first four characters says where a look is worth it.
+// Finds many texts at once, in one pass that reads a part of the characters (Wu and Manber, "A fast algorithm for multi-pattern searching", 1994): the
+// last characters of a window as long as the shortest beginning say how far it may be moved. Where it may not, the first four say whether a look is
+// worth it.
 
 /** A place in a text: from `start` to before `end`. */
 export interface Range {
@@ -12,6 +14,18 @@ const neighbours = 8;
 
 /** Four characters leave sixteen bits: each one moves those before it four bits up. */
 const step = (hash: number, code: number): number => ((hash << 4) ^ code) & 0xffff;
+
+function hashAt(text: string, start: number): number {
+  let hash = 0;
+  for (let at = start; at < start + 4; at += 1) hash = step(hash, text.charCodeAt(at));
+  return hash;
+}
+
+/** Characters at the end of the window that are looked at together. */
+const blockLength = 3;
+const longestWindow = 16;
+const blockAt = (text: string, at: number): number =>
+  ((text.charCodeAt(at) << 10) ^ (text.charCodeAt(at + 1) << 5) ^ text.charCodeAt(at + 2)) & 0xffff;
 
 function commonLength(text: string, start: number, form: string): number {
   const most = Math.min(form.length, text.length - start);
@@ -35,35 +49,54 @@ interface Bucket {
 export class SecretIndex {
   readonly #isUsed = new Uint8Array(65_536);
   readonly #buckets = new Map<number, Bucket>();
+  /** No form is known by fewer characters. */
+  #window = 0;
+  /** By block at the end of the window: how far a form that holds it begins behind the window's beginning, at least. */
+  readonly #steps = new Uint8Array(65_536);
 
   add(form: string): void {
-    let hash = 0;
-    for (let at = 0; at < 4; at += 1) hash = step(hash, form.charCodeAt(at));
+    const hash = hashAt(form, 0);
     const bucket = this.#buckets.get(hash) ?? { forms: [], isSorted: true };
     bucket.forms.push(form);
     bucket.isSorted = false;
     this.#buckets.set(hash, bucket);
     this.#isUsed[hash] = 1;
+    const window = Math.min(enough(form), longestWindow);
+    if (this.#window === 0 || window < this.#window) this.#narrow(window);
+    else this.#learnSteps(form);
   }
 
   /** Where forms stand, or beginnings of them, in order and apart. */
   find(text: string): readonly Range[] {
     const found: Range[] = [];
-    let hash = 0;
-    let least = 3;
-    for (let at = 0; at < text.length; at += 1) {
-      hash = step(hash, text.charCodeAt(at));
-      if (this.#isUsed[hash] === 0 || at < least) continue;
-      const start = at - 3;
-      const length = this.#lengthAt(text, start, hash);
-      if (length === 0) continue;
-      found.push({ start, end: start + length });
-      least = start + length + 3;
+    const last = text.length - this.#window;
+    const block = this.#window - blockLength;
+    for (let start = this.#window === 0 ? text.length : 0; start <= last; ) {
+      const step = this.#steps[blockAt(text, start + block)] ?? 0;
+      const length = step > 0 ? 0 : this.#lengthAt(text, start);
+      if (length > 0) found.push({ start, end: start + length });
+      start += Math.max(1, step, length);
     }
     return found;
   }
 
-  #lengthAt(text: string, start: number, hash: number): number {
+  #narrow(window: number): void {
+    this.#window = window;
+    this.#steps.fill(window - blockLength + 1);
+    for (const { forms } of this.#buckets.values()) for (const form of forms) this.#learnSteps(form);
+  }
+
+  #learnSteps(form: string): void {
+    const last = this.#window - blockLength;
+    for (let at = 0; at <= last; at += 1) {
+      const block = blockAt(form, at);
+      this.#steps[block] = Math.min(this.#steps[block] ?? 0, last - at);
+    }
+  }
+
+  #lengthAt(text: string, start: number): number {
+    const hash = hashAt(text, start);
+    if (this.#isUsed[hash] === 0) return 0;
     const bucket = this.#buckets.get(hash);
     if (bucket === undefined) return 0;
     if (!bucket.isSorted) {
