@@ -31,7 +31,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
     areNamedByContent: spec.id === undefined && spec.hash_is_id !== true,
     split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {
-      const { value, json } = raw;
+      const { value, text } = raw.read?.() ?? { value: raw.value, text: undefined };
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, scrub);
       }
@@ -39,7 +39,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
       const name = raw.id === undefined ? nameOf(value) : { text: raw.id, isContent: false };
       const native = withPart(raw.id ?? withOccurrence(name.text, raw.occurrence), raw.part);
       const time = timeOf(value)?.ms;
-      const taken = take(value, scrub, json);
+      const taken = take(value, scrub, text);
       const action = taken.record === value ? actionOf(value) : cleanName(actionOf(value), scrub);
       return new Examined({
         raw,

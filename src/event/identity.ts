@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { canonicalJson, isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
 import { compilePath, parsePath, type Step } from './path.ts';
-import { isPlainText, redact, type Scrub } from './redact.ts';
+import { isPlainJson, isPlainText, redact, type Scrub } from './redact.ts';
 
 /**
  * `metadata.uid`: the first 32 hex digits of SHA-256 over action table, tenant and native id, one per line as UTF-8. With a fingerprint
@@ -100,7 +100,7 @@ interface Fingerprinted {
 
 function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
   if (typeof value === 'string') return isPlainText(value, scrub);
-  return value === undefined || isPlainText(JSON.stringify(value), scrub);
+  return value === undefined || isPlainJson(JSON.stringify(value), scrub);
 }
 
 /**
@@ -109,7 +109,7 @@ function isPlainValue(value: unknown, scrub: Scrub | undefined): boolean {
  */
 export function compileFingerprint(
   volatile: readonly string[] = [],
-): (record: unknown, scrub?: Scrub, json?: { toString(): string }) => Fingerprinted {
+): (record: unknown, scrub?: Scrub, json?: string) => Fingerprinted {
   const canonicalOf = compileCanonical(volatile);
   const leftOut = volatile.map((path) => compilePath(path));
   const mayBePlain = volatile.every((path) => isPlainText(path));
@@ -119,8 +119,8 @@ export function compileFingerprint(
     const fingerprint = fingerprintOfText(text);
     const isPlain =
       json === undefined
-        ? mayBePlain && isPlainText(text, scrub) && leftOut.every((read) => isPlainValue(read(record), scrub))
-        : isPlainText(json.toString(), scrub);
+        ? mayBePlain && isPlainJson(text, scrub) && leftOut.every((read) => isPlainValue(read(record), scrub))
+        : isPlainJson(json, scrub);
     return { fingerprint, record: isPlain ? record : redact(record, scrub), isAsItCame: isPlain && record === raw };
   };
 }

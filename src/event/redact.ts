@@ -97,10 +97,44 @@ const anyNamed = new RegExp(`${secretHint.source}|${tokenPrefix.source}`, 'i');
 
 const mayHoldNamed = (text: string): boolean => text.includes('\\') || anyNamed.test(text);
 
+/** True when a text certainly holds nothing to redact: no word that names a secret, and no backslash behind which one could hide. */
+export function isPlainText(text: string, scrub: Scrub = String): boolean {
+  return !mayHoldNamed(text) && scrub(text) === text;
+}
+
 /**
- * True when a record certainly holds nothing to redact, by its JSON text: no word that names a secret, no token's prefix, and no backslash
- * behind which either could hide. Most records end here, for a fraction of what {@link redact} costs.
+ * True when a record certainly holds nothing to redact, by its JSON text, for a fraction of what {@link redact} costs. Where a word that could name a
+ * secret stands decides: most are part of a longer name (`credentialProvider`) or of prose. What hides behind a backslash is left to `redact`.
  */
-export function isPlainText(json: string, scrub: Scrub = String): boolean {
-  return !mayHoldNamed(json) && scrub(json) === json;
+export function isPlainJson(json: string, scrub: Scrub = String): boolean {
+  return !json.includes('\\') && namesNothing(json) && scrub(json) === json;
+}
+
+const eachNamed = new RegExp(anyNamed.source, 'gi');
+
+function namesNothing(json: string): boolean {
+  eachNamed.lastIndex = 0;
+  for (let found = eachNamed.exec(json); found !== null; found = eachNamed.exec(json)) {
+    // Without backslashes every quote begins or ends a text.
+    const start = json.lastIndexOf('"', found.index) + 1;
+    const end = json.indexOf('"', found.index);
+    if (start === 0 || end < eachNamed.lastIndex || !isHarmless(json, start, end)) return false;
+    eachNamed.lastIndex = end + 1;
+  }
+  return true;
+}
+
+/** True for the name of a member that holds no secret, and for a text that says none. */
+function isHarmless(json: string, start: number, end: number): boolean {
+  const text = json.slice(start, end);
+  if (tokenPrefix.test(text)) return false;
+  if (isName(json, end + 1)) return secretKind(text) === undefined;
+  return !/^\s*[{["]/.test(text) && redactWords(text) === text;
+}
+
+/** Only a colon follows the name of a member. */
+function isName(json: string, from: number): boolean {
+  let at = from;
+  while (json[at] === ' ' || json[at] === '\t' || json[at] === '\n' || json[at] === '\r') at += 1;
+  return json[at] === ':';
 }

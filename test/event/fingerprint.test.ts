@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { setOwn } from '../../src/base/json.ts';
+import { parseJson, setOwn } from '../../src/base/json.ts';
 import { compileFingerprint } from '../../src/event/identity.ts';
 import { fingerprintOf, redact } from '../../src/event/index.ts';
 
@@ -47,6 +47,49 @@ it('takes of a record exactly its fingerprint and what redaction leaves', () => 
     }),
     { numRuns: 2000 },
   );
+});
+
+it('leaves a record its text only where redaction leaves all of it', () => {
+  const texts = fc.oneof(
+    fc.string({ maxLength: 12 }),
+    fc.constantFrom('token=abc', 'the token', '[secret]', 'Bearer abcdefgh12345678'),
+  );
+  const names = fc.oneof(
+    fc.string({ maxLength: 6 }),
+    fc.constantFrom('token', 'tokenId', 'credentialProvider', 'Client_Secret', 'cookies', 'AstraCS:key', 'a'),
+  );
+  const members = fc.array(fc.tuple(names, fc.oneof(texts, fc.constant(null), fc.array(texts, { maxLength: 2 }))), {
+    maxLength: 6,
+  });
+  // As vendors may write it: with blanks, and with one name twice, of which a parser keeps the last.
+  const written = fc.tuple(members, fc.constantFrom('', ' ')).map(([all, blank]) => {
+    const parts = all.map(([name, value]) => `${JSON.stringify(name)}${blank}:${blank}${JSON.stringify(value)}`);
+    return `{${parts.join(`,${blank}`)}}`;
+  });
+  fc.assert(
+    fc.property(written, (text) => {
+      const raw = parseJson(text) as Record<string, unknown>;
+
+      const { isAsItCame, record: kept } = compileFingerprint()(raw, undefined, text);
+
+      expect(JSON.stringify(kept)).toBe(JSON.stringify(redact(raw)));
+      if (isAsItCame) expect(redact(text)).toBe(text);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it.each([
+  '{"credentialProvider":null,"token_id":"t1","note":"the token of a user"}',
+  '{"sessionToken": null}',
+  '{"token":"abc","token":null}',
+  '{"cookies":{"n":1}}',
+  '{"note":"{token:1}"}',
+  '{"note":"token=abc"}',
+])('keeps %s as it came exactly when no word in it stands for a secret', (text) => {
+  const { isAsItCame } = compileFingerprint()(parseJson(text), undefined, text);
+
+  expect(isAsItCame).toBe(text.includes('Provider'));
 });
 
 it('gives the same object back when there is nothing to redact', () => {

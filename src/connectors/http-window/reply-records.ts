@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { PenstockError } from '../../base/errors.ts';
 import { mostValuesIn, parseForeignJson } from '../../base/foreign.ts';
-import { type Json, JsonText, setOwn } from '../../base/json.ts';
+import { type Json, JsonText, parseJson, setOwn } from '../../base/json.ts';
 import { parsePath } from '../../event/index.ts';
 import type { RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
@@ -32,10 +32,15 @@ export class ReplyRecord implements RawRecord {
     return this.#json;
   }
 
-  /** Throws PEN_SOURCE_BAD_REPLY for what only looked like JSON. */
   get value(): Json {
+    return this.read().value;
+  }
+
+  /** Throws PEN_SOURCE_BAD_REPLY for what only looked like JSON. */
+  read(): { readonly value: Json; readonly text: string } {
+    const text = this.#json.toString();
     try {
-      return this.#json.parse();
+      return { value: parseJson(text), text };
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       const fix = 'if the body was damaged on its way, the next poll repeats it';
