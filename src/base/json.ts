@@ -108,11 +108,16 @@ export function setOwn(target: Record<string, unknown>, key: string, value: unkn
   else target[key] = value;
 }
 
-// The same few lists of keys come with record after record: what was last sorted at each length is remembered. Keys come from vendors, so that
+// The same few lists of keys come with record after record: what was sorted last at each length is remembered. Keys come from vendors, so that
 // memory is small.
 const mostKeys = 64;
 const longestKey = 100;
-const orders: { readonly keys: readonly string[]; readonly sorted: readonly string[] | undefined }[] = [];
+const mostOrders = 12;
+interface Order {
+  readonly keys: readonly string[];
+  readonly sorted: readonly string[] | undefined;
+}
+const orders: Order[][] = [];
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
   for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
@@ -120,12 +125,19 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /** Undefined for keys that an object does not keep in the order in which they were set. */
+function sorted(keys: readonly string[]): readonly string[] | undefined {
+  return keys.some((key) => key === '__proto__' || /^\d/.test(key)) ? undefined : keys.toSorted();
+}
+
+/** As {@link sorted}, from memory where it can be. */
 function sortKeys(keys: readonly string[]): readonly string[] | undefined {
-  const known = orders[keys.length];
-  if (known !== undefined && isSame(keys, known.keys)) return known.sorted;
-  const sorted = keys.some((key) => key === '__proto__' || /^\d/.test(key)) ? undefined : keys.toSorted();
-  if (keys.length < mostKeys && keys.every(({ length }) => length <= longestKey)) orders[keys.length] = { keys, sorted };
-  return sorted;
+  if (keys.length >= mostKeys) return sorted(keys);
+  const known = (orders[keys.length] ??= []);
+  for (const order of known) if (isSame(keys, order.keys)) return order.sorted;
+  const order = { keys, sorted: sorted(keys) };
+  if (keys.some(({ length }) => length > longestKey)) return order.sorted;
+  if (known.unshift(order) > mostOrders) known.pop();
+  return order.sorted;
 }
 
 const noKeys: ReadonlySet<string> = new Set();
@@ -134,10 +146,10 @@ const noKeys: ReadonlySet<string> = new Set();
 function sortedCopy(value: object, omit: ReadonlySet<string>): object | undefined {
   if (Array.isArray(value)) return sortedItems(value);
   if (raw.isRawJSON(value)) return value;
-  const sorted = sortKeys(Object.keys(value));
-  if (sorted === undefined) return undefined;
+  const keys = sortKeys(Object.keys(value));
+  if (keys === undefined) return undefined;
   const copy: Record<string, unknown> = {};
-  for (const key of sorted) {
+  for (const key of keys) {
     if (omit.has(key)) continue;
     const member = (value as Record<string, unknown>)[key];
     const clean = typeof member === 'object' && member !== null ? sortedCopy(member, noKeys) : member;

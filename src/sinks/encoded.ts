@@ -28,15 +28,19 @@ export class Slabs {
   }
 
   write(text: string): Piece {
-    const bytes = Buffer.byteLength(text);
-    if (this.#slab.length - this.#end < bytes) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(smallestSlab, bytes, Math.ceil((this.#usual - this.#batch) * spare)));
-      this.#end = 0;
-    }
+    const room = this.#slab.length - this.#end;
+    // How many bytes it has costs as much as writing them, and is asked only where three for each character may not fit.
+    if (room < text.length * 3) this.#makeRoom(Buffer.byteLength(text), room);
     const start = this.#end;
     this.#end = start + this.#slab.write(text, start);
-    this.#batch += bytes;
+    this.#batch += this.#end - start;
     return { slab: this.#slab, start, end: this.#end };
+  }
+
+  #makeRoom(bytes: number, room: number): void {
+    if (bytes <= room) return;
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(smallestSlab, bytes, Math.ceil((this.#usual - this.#batch) * spare)));
+    this.#end = 0;
   }
 }
 
