@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { packageRoot, packageVersion } from '../../src/base/package.ts';
+import { fewOrAll } from '../thorough.ts';
 
 /** What stands in the place of penstock: says which file runs, then does as it is told. */
 const standIn = (name: string, type = ''): string => `
@@ -173,13 +174,16 @@ describe.each([
     const err = `penstock: ${root} has neither dist/main.js nor src/cli/main.ts\n  fix: install the package again\n`;
     expect(ended).toEqual({ code: 1, signal: null, out: '', err });
   });
+});
 
-  it('runs this checkout', async () => {
-    const ended = await start(packageRoot, ['--version'], { older }).ended;
+it.each(fewOrAll(1, [{ older: true }, { older: false }]))(
+  'runs this checkout, started by a Node that is older: $older',
+  async (node) => {
+    const ended = await start(packageRoot, ['--version'], node).ended;
 
     expect(ended).toEqual({ ...well, code: 0, out: `${packageVersion}\n` });
-  });
-});
+  },
+);
 
 it('opens no debugger in what it hands over to', async () => {
   const root = await install({ sources: true });

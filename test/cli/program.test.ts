@@ -1,13 +1,7 @@
-import { execFile, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { packageRoot, packageVersion } from '../../src/base/package.ts';
+import { packageVersion } from '../../src/base/package.ts';
 import { helpExamples } from '../../src/cli/help.ts';
 import { penstock } from './terminal.ts';
-
-const main = join(packageRoot, 'src/cli/main.ts');
-const flags = ['--disable-warning=ExperimentalWarning', main];
 
 it('explains itself when nothing is asked', async () => {
   const { code, out, err } = await penstock([]);
@@ -73,25 +67,4 @@ it.each([
 
 it.each([[['version']], [['--version']], [['-V']]])('says its version to %j', async (argv) => {
   expect(await penstock(argv)).toEqual({ code: 0, out: `${packageVersion}\n`, err: '' });
-});
-
-it('ends the real process with the exit code and the message on standard error', async () => {
-  const failed = promisify(execFile)(process.execPath, [...flags, 'validate', '-c', '/no/such/file.yaml']);
-
-  await expect(failed).rejects.toMatchObject({
-    code: 2,
-    stdout: '',
-    stderr: 'penstock: /no/such/file.yaml: there is no such file\n  fix: name it with -c, or copy config/penstock.example.yaml\n',
-  });
-});
-
-it('ends quietly when its reader goes away', async () => {
-  const child = spawn(process.execPath, [...flags, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.destroy();
-  let err = '';
-  child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-
-  const code = await new Promise((resolve) => child.on('close', resolve));
-
-  expect([code, err]).toEqual([0, '']);
 });

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
+import { itInLongTests } from '../thorough.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
 import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
@@ -77,7 +78,7 @@ it('tells of silence, expiring credentials and a cursor that nears the retention
   expect(check.stdout).toMatch(/error +source silent: no new event/);
 });
 
-it('finds late records and records without a time by the sweep, and suggests an overlap in status', async () => {
+itInLongTests('finds late records and records without a time by the sweep, and suggests an overlap in status', async () => {
   const vendors = await startVendors(41, { null_time: 0.1 });
   await using simulator = vendors.simulator;
   await using receiver = await startReceiver(seededRandom(1));
@@ -136,7 +137,7 @@ function startIssuer() {
   return { state, instead };
 }
 
-it('keeps a token across polls, mints once on 401, and takes a rotated secret file without restart', async () => {
+itInLongTests('keeps a token across polls, mints once on 401, and takes a rotated secret file without restart', async () => {
   const { state, instead } = startIssuer();
   await using vendor = await startAuditApi([record('e-1', 9)], { instead });
   await using receiver = await startReceiver(seededRandom(1));

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
+import { itInLongTests } from '../thorough.ts';
 import { untilStatus } from './conditions.ts';
 import { type Asked, answer, startOddVendor } from './odd-vendor.ts';
 import { command, configFile, penstock, run } from './penstock.ts';
@@ -64,7 +65,7 @@ const told: Readonly<Record<string, RegExp>> = {
   same: /sent the same page twice/,
 };
 
-it('names what is wrong with a reply, keeps asking, and lets no other source wait', async () => {
+itInLongTests('names what is wrong with a reply, keeps asking, and lets no other source wait', async () => {
   await using vendor = await startOddVendor((asked) => replies[asked.name]?.(asked));
   const file = await configFile({
     sources: Object.fromEntries(Object.keys(replies).map((name) => [name, vendor.source(name)])),

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { fewOrAll } from '../thorough.ts';
 import { penstock, run } from './penstock.ts';
 
 interface PrintedEvent {
@@ -21,7 +22,7 @@ it('prints one OCSF event a line and a summary, then ends by itself', async () =
   expect(stderr).toMatch(/per class\n {2}\w/);
 });
 
-it.each(['SIGINT', 'SIGTERM'] as const)('goes on until %s and then ends with 0', async (signal) => {
+it.each(fewOrAll(1, ['SIGINT', 'SIGTERM'] as const))('goes on until %s and then ends with 0', async (signal) => {
   const demo = penstock(['demo']);
   await demo.said('"class_uid"');
 

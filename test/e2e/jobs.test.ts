@@ -112,7 +112,7 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   expect(ledger.sinks['lake']?.discarded).toBeGreaterThanOrEqual(ofStudio.count);
 });
 
-it('replays one source and one action of a range, labelled, with the same ids', async () => {
+itInLongTests('replays one source and one action of a range, labelled, with the same ids', async () => {
   await using scene = await setUp(92);
   const { vendors, receiver, file } = scene;
   const daemon = penstock(['run', '-c', file]);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
+import { itInLongTests } from '../thorough.ts';
 import { expectNothingLost, faultyScene } from './kill-scene.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
@@ -20,7 +21,7 @@ it('delivers every event although it is killed at its first delivery, and again 
   await expectNothingLost(scene);
 });
 
-it('explains every duplicate: an answer was lost or the process died before the checkpoint', async () => {
+itInLongTests('explains every duplicate: an answer was lost or the process died before the checkpoint', async () => {
   const vendors = await startVendors(11);
   await using _simulator = vendors.simulator;
   await using receiver = await startReceiver(seededRandom(11), { lostAnswer: 0.3 });

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../../scripts/bundle.ts';
 import { bundledPackages } from '../../scripts/bundled-packages.ts';
+import { itInLongTests } from '../thorough.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const runFile = promisify(execFile);
@@ -167,7 +168,7 @@ describe.each(nodes)('started by $name, without any dependency installed', ({ no
     expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('Warning') as string });
   });
 
-  it('runs the demo', async () => {
+  itInLongTests('runs the demo', async () => {
     const ended = await start(node, [bin, 'demo', '--for', '4s'], dirname(installed));
 
     expect(ended.code, ended.stderr).toBe(0);

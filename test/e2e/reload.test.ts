@@ -3,13 +3,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { itInLongTests } from '../thorough.ts';
 import { until, untilStatus } from './conditions.ts';
 import { command, penstock } from './penstock.ts';
 import { expectNothingLostOver, hangUp, idsOf, openReloadScene, timesSaid } from './reload-scene.ts';
 
-it('loses and doubles nothing over a dozen reloads that add, change and remove sources and sinks under load', async () => {
-  await expectNothingLostOver(12);
-});
+itInLongTests(
+  'loses and doubles nothing over a dozen reloads that add, change and remove sources and sinks under load',
+  async () => {
+    await expectNothingLostOver(12);
+  },
+);
 
 interface Status {
   readonly config: { readonly loaded_at: number; readonly differs_from_file: boolean };
@@ -29,7 +33,7 @@ const record = (id: string) => ({
   actor: { id: 'u-1', login: 'dana' },
 });
 
-it('sends a removed sink nothing more, names it, and delivers what was kept once it is back', async () => {
+itInLongTests('sends a removed sink nothing more, names it, and delivers what was kept once it is back', async () => {
   await using scene = await openReloadScene();
   const { api, file } = scene;
   const [lake, soc] = [await scene.receiver(), await scene.receiver()];
@@ -161,7 +165,7 @@ it('applies a ConfigMap that Kubernetes swaps, with watch: true', async () => {
   expect(status.problems).toEqual([]);
 });
 
-it('changes the level of the log for a source that runs on', async () => {
+itInLongTests('changes the level of the log for a source that runs on', async () => {
   await using scene = await openReloadScene();
   const lake = await scene.receiver();
   const blocks = { sources: { feed: scene.source('o-1') }, sinks: { lake: { type: 'http', url: lake.url } } };

@@ -37,7 +37,7 @@ it('acknowledges a message only when the journal has it', async () => {
   expect(acknowledged.filter((user) => !usersIn(receiver).includes(user))).toEqual([]);
 });
 
-it('delivers every kind of payload, the same event of two messages twice and of one message once', async () => {
+itInLongTests('delivers every kind of payload, the same event of two messages twice and of one message once', async () => {
   const { pulsar } = await startService();
   await using _service = pulsar;
   await using receiver = await startReceiver(seededRandom(2));

@@ -5,6 +5,7 @@ import { parse, stringify } from 'yaml';
 import { seededRandom } from '../../src/base/random.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
+import { itInLongTests } from '../thorough.ts';
 import { type AuditRecord, startAuditApi } from './audit-api.ts';
 import { command, configFile, penstock, run } from './penstock.ts';
 import { type ReceivedEvent, startReceiver } from './receiver.ts';
@@ -33,7 +34,7 @@ async function setActions(file: string, source: string, actions: string): Promis
   await writeFile(file, stringify(config));
 }
 
-it('goes from an unknown action to a row, and replays the event in its right class under the same id', async () => {
+itInLongTests('goes from an unknown action to a row, and replays the event in its right class under the same id', async () => {
   await using vendor = await startAuditApi([
     record('e-1', 9, 'user.login'),
     record('e-2', 8, 'report.shared'),

@@ -2,12 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { itInLongTests } from '../thorough.ts';
 import { command, configFile, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
-it('finds a record that came after its window was closed, repairs it, and then finds nothing', async () => {
+itInLongTests('finds a record that came after its window was closed, repairs it, and then finds nothing', async () => {
   const vendors = await startVendors(21);
   await using _simulator = vendors.simulator;
   const { 'anaconda-acme': source } = vendors.sources;

@@ -32,7 +32,7 @@ const test = resolve(import.meta.dirname, '..');
 /** Why a test elsewhere shows nothing of an option: it is not there, or its text does not set the option; undefined when it does. */
 export function faultOfElsewhere(option: string, [file, name, word]: Elsewhere): string | undefined {
   const text = readFileSync(join(test, file), 'utf8');
-  const starts = [...text.matchAll(/^[ \t]*(?:it|test)(?:\.\w+)*\(/gm)].map(({ index }) => index);
+  const starts = [...text.matchAll(/^[ \t]*(?:it|itInLongTests|test)(?:\.\w+)*\(/gm)].map(({ index }) => index);
   const bodies = starts.map((start, at) => text.slice(start, starts[at + 1]));
   const body = bodies.find((one) => [`'${name}'`, `"${name}"`, `\`${name}\``].some((title) => one.includes(title)));
   if (body === undefined) return `${option}: no test "${name}" in ${file}`;

@@ -136,7 +136,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     drop: ['deliver/prepare.test.ts', 'leaves out what one sink does not want, and of no other sink, again the same for a retry'],
     stalled_after: ['deliver/status.test.ts', 'says that a sink makes no progress, and why'],
     enabled: ['options/effects.test.ts', 'runs no source and no sink with enabled: false'],
-    format: ['e2e/secrets.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],
+    format: ['e2e/secrets.long.test.ts', "takes the secrets out of a vendor's record, in every output and in the journal"],
     include_raw: ['e2e/bad-input.test.ts', 'delivers every record of a page, whatever it is, and says which could not be read'],
     start: [
       'journal/contract.test.ts',
@@ -145,7 +145,7 @@ const effects: Readonly<Record<'file' | 'source' | 'sink' | 'tls', Readonly<Reco
     ],
     max_dead_letters: ['deliver/holding.test.ts', 'holds when the dead letters are full, and goes on when there is room'],
     when_full: [
-      'e2e/back-pressure.test.ts',
+      'e2e/back-pressure.long.test.ts',
       'lets a sink that may skip fall behind without stopping collection or the healthy sink beside it',
     ],
     labels: ['deliver/lanes.test.ts', 'adds the labels of the sink to a replay as well'],

@@ -4,6 +4,7 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
+import { itInLongTests } from '../../thorough.ts';
 import { missingArrivals, untilStatus } from '../conditions.ts';
 import { command, configFile, penstock, run } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
@@ -69,7 +70,7 @@ async function ledgerOf(file: string): Promise<unknown> {
   return JSON.parse((await command(['ledger', '--json', '-c', file])).stdout);
 }
 
-it.skipIf(!mayMount())('pauses on a full disk, goes on by itself when there is space, and loses nothing', async () => {
+itInLongTests.skipIf(!mayMount())('pauses on a full disk, goes on by itself when there is space, and loses nothing', async () => {
   await using scene = await setUp(61);
   const { vendors, receiver, file, data } = scene;
   mount(data, '-t', 'tmpfs', '-o', 'size=48m', 'tmpfs');
@@ -111,7 +112,7 @@ it('takes an I/O error of the disk as a pause, and goes on when it is gone', asy
   expect(await ledgerOf(file)).toMatchObject({ imbalances: [] });
 });
 
-it.skipIf(isRoot && !mayMount())(
+itInLongTests.skipIf(isRoot && !mayMount())(
   'refuses a read-only data_dir before anything is polled, and goes on when it is writable',
   async () => {
     await using scene = await setUp(63);

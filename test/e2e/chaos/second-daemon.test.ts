@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
+import { itInLongTests } from '../../thorough.ts';
 import { missingArrivals } from '../conditions.ts';
 import { configFile, penstock } from '../penstock.ts';
 import { startReceiver } from '../receiver.ts';
@@ -24,7 +25,7 @@ it('refuses a second daemon on the same directory, names the first, and leaves i
   expect(second.stderr()).toContain('fix: ');
 });
 
-it('lets a waiting daemon take over when the first is killed', async () => {
+itInLongTests('lets a waiting daemon take over when the first is killed', async () => {
   const vendors = await startVendors(52);
   await using _simulator = vendors.simulator;
   await using receiver = await startReceiver(seededRandom(52));

@@ -7,7 +7,6 @@ import { DatabaseSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
-import { itInLongTests } from '../thorough.ts';
 import { untilStatus } from './conditions.ts';
 import { answer, mint, startOddVendor } from './odd-vendor.ts';
 import { configFile, penstock, run } from './penstock.ts';
@@ -56,7 +55,7 @@ function formsOf(secret: string): string[] {
   ];
 }
 
-itInLongTests('writes no secret anywhere: not in logs, status, dead letters, journal or errors', async () => {
+it('writes no secret anywhere: not in logs, status, dead letters, journal or errors', async () => {
   const vendors = await startVendors(5);
   await using _simulator = vendors.simulator;
   // A receiver that echoes what it was sent, credentials included, and refuses.
@@ -178,7 +177,7 @@ it("takes the secrets out of a vendor's record, in every output and in the journ
   expect(written.split('[REDACTED]').length).toBeGreaterThan(40);
 });
 
-itInLongTests('writes no secret when credentials are echoed, a proxy refuses, or TLS fails', async () => {
+it('writes no secret when credentials are echoed, a proxy refuses, or TLS fails', async () => {
   await using vendor = await startOddVendor(
     ({ name, request, response }) => {
       const echo = `Authorization ${request.headers.authorization} is not good`;

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
-import { itInLongTests } from '../thorough.ts';
 import { missingArrivals, untilStatus } from './conditions.ts';
 import { command, configFile, penstock } from './penstock.ts';
 import { startReceiver } from './receiver.ts';
@@ -20,48 +19,45 @@ async function ledgerOf(file: string) {
   return { code, ...(JSON.parse(stdout) as { imbalances: unknown[]; sinks: Record<string, Totals> }) };
 }
 
-itInLongTests(
-  'holds, fills the journal, pauses collection, says so, and recovers by itself when the receiver accepts again',
-  async () => {
-    const vendors = await startVendors(81, {}, flood);
-    await using _simulator = vendors.simulator;
-    await using receiver = await startReceiver(seededRandom(81));
-    const { 'studio-acme': source } = vendors.sources;
-    const file = await configFile({
-      journal: { max_bytes: '8MiB' },
-      sources: { 'studio-acme': { ...source, retention: '90d' } },
-      sinks: { lake: { type: 'http', url: receiver.url, hold_probe: '1s', batch: { wait: '100ms' } } },
-    });
-    receiver.refuse = () => 401;
-    const daemon = penstock(['run', '-c', file]);
+it('holds, fills the journal, pauses collection, says so, and recovers by itself when the receiver accepts again', async () => {
+  const vendors = await startVendors(81, {}, flood);
+  await using _simulator = vendors.simulator;
+  await using receiver = await startReceiver(seededRandom(81));
+  const { 'studio-acme': source } = vendors.sources;
+  const file = await configFile({
+    journal: { max_bytes: '8MiB' },
+    sources: { 'studio-acme': { ...source, retention: '90d' } },
+    sinks: { lake: { type: 'http', url: receiver.url, hold_probe: '1s', batch: { wait: '100ms' } } },
+  });
+  receiver.refuse = () => 401;
+  const daemon = penstock(['run', '-c', file]);
 
-    const full = await untilStatus(file, 'a paused collection', ({ sources }) =>
-      sources.every(({ state }) => state === 'waiting_for_room'),
-    );
-    const shown = await command(['status', '-c', file]);
-    const checked = await command(['status', '--check', '-c', file]);
-    receiver.refuse = undefined;
-    const missing = await missingArrivals(receiver, vendors, { of: ['analyst-studio'] });
-    const well = await untilStatus(file, 'no problem any more', ({ problems }) => problems.length === 0);
-    daemon.child.kill('SIGTERM');
+  const full = await untilStatus(file, 'a paused collection', ({ sources }) =>
+    sources.every(({ state }) => state === 'waiting_for_room'),
+  );
+  const shown = await command(['status', '-c', file]);
+  const checked = await command(['status', '--check', '-c', file]);
+  receiver.refuse = undefined;
+  const missing = await missingArrivals(receiver, vendors, { of: ['analyst-studio'] });
+  const well = await untilStatus(file, 'no problem any more', ({ problems }) => problems.length === 0);
+  daemon.child.kill('SIGTERM');
 
-    expect({ code: await daemon.exited, missing }).toEqual({ code: 0, missing: [] });
-    expect(full.journal.used_bytes).toBeLessThanOrEqual(8 * 2 ** 20);
-    expect(shown.stdout).toMatch(/sink lake: on hold for .*401/);
-    expect(shown.stdout).toMatch(
-      /collection is paused because the journal is full; (no poll has succeeded yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
-    );
-    expect(checked.code).toBe(1);
-    expect(well.sinks[0]?.hold).toBeUndefined();
-    expect(await ledgerOf(file)).toMatchObject({
-      code: 0,
-      imbalances: [],
-      sinks: { lake: { skipped: 0, abandoned: 0, dead_lettered: 0 } },
-    });
-  },
-);
+  expect({ code: await daemon.exited, missing }).toEqual({ code: 0, missing: [] });
+  expect(full.journal.used_bytes).toBeLessThanOrEqual(8 * 2 ** 20);
+  expect(shown.stdout).toMatch(/sink lake: on hold for .*401/);
+  expect(shown.stdout).toMatch(
+    /collection is paused because the journal is full; (no poll has succeeded yet|the last poll ended .* ago); the cursor is .* old, and the vendor keeps 90d/,
+  );
+  expect(checked.code).toBe(1);
+  expect(well.sinks[0]?.hold).toBeUndefined();
+  expect(await ledgerOf(file)).toMatchObject({
+    code: 0,
+    imbalances: [],
+    sinks: { lake: { skipped: 0, abandoned: 0, dead_lettered: 0 } },
+  });
+});
 
-itInLongTests('ends a hold at once when it is released by hand', async () => {
+it('ends a hold at once when it is released by hand', async () => {
   const vendors = await startVendors(82);
   await using _simulator = vendors.simulator;
   await using receiver = await startReceiver(seededRandom(82));
