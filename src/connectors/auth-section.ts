@@ -47,6 +47,63 @@ const signed = (audience: string, lifetime: string) => ({
 const grant = <T extends TProperties>(description: string, properties: T) =>
   Type.Optional(Type.Object({ ...properties, ...reply }, { ...closed, description }));
 
+const headerName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' });
+
+/** A value of `auth.signature`: the time, something random, or a text, which may be digested or signed. */
+const SignatureValue = Type.Object(
+  {
+    time: Type.Optional(
+      Type.String({
+        pattern: '^(http|rfc3339|epoch_(s|ms|us|ns)|.*(yyyy|dd|HH).*)$',
+        description: 'The time of the request: http, rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern in UTC.',
+      }),
+    ),
+    random: Type.Optional(oneOf(['uuid', 'hex'], 'Another one for each request: a UUID, or 32 hex digits.')),
+    text: Type.Optional(
+      Type.String({ description: 'A template of options, {{ request.* }} and {{ value.NAME }} of values that stand before.' }),
+    ),
+    algorithm: Type.Optional(
+      oneOf(['md5', 'sha1', 'sha256', 'sha384', 'sha512'], 'How the text is digested; with a key its HMAC.'),
+    ),
+    key: Type.Optional(template('The key of an HMAC, such as {{ options.secret }}.')),
+    key_is: Type.Optional(oneOf(['text', 'hex', 'base64', 'base64url'], 'How the key is written; text by default.')),
+    encoding: Type.Optional(
+      oneOf(
+        ['hex', 'upper_hex', 'base64', 'base64url', 'hex_base64'],
+        'How the value is written; hex by default, a text without algorithm as it is. hex_base64 is the base64 of the hex.',
+      ),
+    ),
+    skip_empty: Type.Optional(
+      Type.Boolean({ description: 'True where an empty text gives an empty value, and no digest of nothing.' }),
+    ),
+  },
+  { ...closed, description: 'A value.' },
+);
+
+/** `auth.signature` */
+const SignatureSpec = Type.Object(
+  {
+    values: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]*$' }), SignatureValue, {
+      minProperties: 1,
+      description: 'What a request is proven by, in order: times, texts, digests, signatures.',
+    }),
+    headers: Type.Optional(
+      Type.Record(headerName, Type.String(), { minProperties: 1, description: 'Headers, templates as text is.' }),
+    ),
+    basic: Type.Optional(
+      Type.Object(
+        { username: template('User name.'), password: template('Password.') },
+        { ...closed, description: 'HTTP Basic.' },
+      ),
+    ),
+    query: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { minProperties: 1, description: 'Query parameters, templates as text is.' }),
+    ),
+  },
+  { ...closed, description: 'Each request is signed, again for each try.' },
+);
+export type SignatureSpec = Static<typeof SignatureSpec>;
+
 /** `auth:` */
 export const AuthSpec = Type.Object(
   {
@@ -60,7 +117,7 @@ export const AuthSpec = Type.Object(
     header: Type.Optional(
       Type.Object(
         {
-          name: Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' }),
+          name: headerName,
           value: template('Header value.'),
         },
         { ...closed, description: 'A header of its own.' },
@@ -91,12 +148,13 @@ export const AuthSpec = Type.Object(
         description: 'A JWT that the connector signs, as `Authorization: Bearer`; nothing is exchanged.',
       }),
     ),
+    signature: Type.Optional(SignatureSpec),
   },
   {
     ...closed,
     maxProperties: 1,
     description:
-      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer, jwt.',
+      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer, jwt, signature.',
   },
 );
 export type AuthSpec = Static<typeof AuthSpec>;

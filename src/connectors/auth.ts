@@ -1,16 +1,20 @@
 import { hash } from 'node:crypto';
 import type { Seams } from '../base/seams.ts';
-import type { HttpClient, HttpResponse } from '../http/client.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
+import { aheadMs } from '../http/index.ts';
 import type { AuthSpec } from './auth-section.ts';
 import { clientCredentials, type Granted, jwtBearer, refreshToken, signedJwt, type TokenStore } from './oauth.ts';
+import { openSigner } from './signature.ts';
 import { compileTemplate, type Scope } from './template.ts';
 
 /** Proves who we are on every request. */
 export interface Authenticator extends AsyncDisposable {
-  /** Headers for one request; may have to fetch a token first. */
-  headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  /** Called on a 401 with what was answered; true when another try with the next `headers` makes sense. */
+  /** The request with what proves who we are; may have to fetch a token first. Asked for each try. */
+  prove(request: HttpRequest, signal: AbortSignal): Promise<HttpRequest>;
+  /** Called on a 401 with what was answered; true when another try, proven anew, makes sense. */
   renew(answer: Pick<HttpResponse, 'headers'>): boolean;
+  /** True where the proof holds our time: other refusals than a 401 may mean that. */
+  readonly isDated?: boolean;
   /** Names this credential in budgets without revealing it: 12 hex digits. */
   readonly fingerprint: string;
   /** The credential's parts as they stand in headers, to be kept out of any text. */
@@ -36,6 +40,7 @@ export function openAuth(
     const text = value(spec.header.value);
     return fixed({ [spec.header.name.toLowerCase()]: text }, [text]);
   }
+  if (spec?.signature !== undefined) return bySignature(openSigner(spec.signature, scope, seams), seams);
   const granting = { http, seams, value, tokens };
   if (spec?.oauth2_client_credentials !== undefined) return byToken(clientCredentials(spec.oauth2_client_credentials, granting));
   if (spec?.oauth2_refresh_token !== undefined) return byToken(refreshToken(spec.oauth2_refresh_token, granting));
@@ -45,13 +50,45 @@ export function openAuth(
 
 function fixed(headers: Readonly<Record<string, string>>, secrets: readonly string[]): Authenticator {
   return {
-    headers: () => Promise.resolve(headers),
+    prove: (request) => Promise.resolve(withHeaders(request, headers)),
     renew: () => false,
     fingerprint: fingerprint(secrets),
     secrets: () => secrets,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
+
+function withHeaders(request: HttpRequest, headers: Readonly<Record<string, string>>): HttpRequest {
+  return { ...request, headers: { ...request.headers, ...headers } };
+}
+
+/** Signs by our clock; when that is refused and the vendor's shows another time, by the vendor's from then on. */
+function bySignature(signer: ReturnType<typeof openSigner>, { clock }: Seams): Authenticator {
+  let offsetMs = 0;
+  let last: readonly string[] = [];
+  return {
+    prove(request) {
+      const signed = signer.sign(request, clock.now() + offsetMs);
+      last = signed.proofs;
+      return Promise.resolve(signed.request);
+    },
+    renew(answer) {
+      const ms = aheadMs(answer, clock);
+      // What the vendor's clock showed did not help: perhaps it was a cache's.
+      const isTried = Math.abs(ms - offsetMs) <= clockStepMs;
+      if (isTried && offsetMs === 0) return false;
+      offsetMs = isTried ? 0 : ms;
+      return true;
+    },
+    isDated: true,
+    fingerprint: fingerprint(signer.identity),
+    secrets: () => [...signer.secrets, ...last],
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Headers tell the time in whole seconds, and answers take a while. */
+const clockStepMs = 5_000;
 
 function fingerprint(parts: readonly string[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 12);
@@ -60,9 +97,9 @@ function fingerprint(parts: readonly string[]): string {
 function byToken({ source, identity, secrets, refused, close }: Granted): Authenticator {
   let last: string | undefined;
   return {
-    async headers(signal) {
+    async prove(request, signal) {
       last = await source.token(signal);
-      return { authorization: `Bearer ${last}` };
+      return withHeaders(request, { authorization: `Bearer ${last}` });
     },
     renew(answer) {
       refused?.(answer);

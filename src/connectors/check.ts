@@ -1,12 +1,13 @@
 import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
+import { checkAuth } from './check-auth.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { isOfWindow } from './http-window/groups.ts';
 import { checkOptions, optionNames } from './options.ts';
 import { looseHostName } from './origin.ts';
 import type { ReadSpec } from './read-section.ts';
-import { compileTemplate, templateFault } from './template.ts';
+import { compileTemplate, type Place, templateFaults, textsBelow } from './template.ts';
 
 const windowNames = ['window.from', 'window.to'];
 const pageNames = ['page.limit', 'page.offset', 'page.number', 'page.token'];
@@ -16,7 +17,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
   return [
     ...checkOptions(spec.options, doc),
     ...checkTemplates(spec, doc),
-    ...checkAuth(spec.auth, doc),
+    ...checkAuth(spec, doc),
     ...checkHosts(spec.read, doc),
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
@@ -25,16 +26,6 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkReply(spec.read, doc),
     ...checkRecord(spec, doc),
   ];
-}
-
-type Place = readonly [path: YamlPath, text: string];
-
-/** Every text below a value, with its path. */
-function textsBelow(value: unknown, path: YamlPath): Place[] {
-  if (typeof value === 'string') return [[path, value]];
-  if (Array.isArray(value)) return value.flatMap((item, index) => textsBelow(item, [...path, index]));
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => textsBelow(inner, [...path, key]));
 }
 
 function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: YamlText): Fault[] {
@@ -46,33 +37,13 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
   const details = isHttp ? textsBelow(read.details, ['read', 'details']) : [];
   const pending = isHttp ? textsBelow(read.pending?.url, ['read', 'pending', 'url']) : [];
   const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
-  const places = [...textsBelow(auth, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
+  const places = [...textsBelow({ ...auth, signature: undefined }, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
   return [
-    ...faultsOf(places, fromOptions, doc),
-    ...faultsOf(details, [...fromOptions, ...heldNames(details, 'record')], doc),
-    ...faultsOf(pending, [...fromOptions, ...heldNames(pending, 'reply')], doc),
-    ...faultsOf(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
+    ...templateFaults(places, fromOptions, doc),
+    ...templateFaults(details, [...fromOptions, ...heldNames(details, 'record')], doc),
+    ...templateFaults(pending, [...fromOptions, ...heldNames(pending, 'reply')], doc),
+    ...templateFaults(request, [...fromOptions, ...windowNames, ...pageNames, ...heldNames(request, 'group')], doc),
   ];
-}
-
-const grants = ['oauth2_client_credentials', 'oauth2_refresh_token'] as const;
-
-/** How a client proves itself must be said, and said in one piece. */
-function checkAuth(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
-  return grants.flatMap((name) => {
-    const grant = auth[name];
-    if (grant === undefined || grant.private_key !== undefined) return [];
-    const stray = (['key_id', 'algorithm'] as const).filter((key) => grant[key] !== undefined);
-    const isBare = name === 'oauth2_client_credentials' && grant.client_secret === undefined && grant.form === undefined;
-    return [
-      ...stray.map((key) =>
-        doc.fault(['auth', name, key], 'there is no key that signs', 'add private_key, or leave this out', 'key'),
-      ),
-      ...(isBare
-        ? [doc.fault(['auth', name], 'nothing proves who the client is', 'add client_secret or private_key', 'key')]
-        : []),
-    ];
-  });
 }
 
 /** A host that a record, a group or a token names could be anybody's, and the credential goes there. */
@@ -101,13 +72,6 @@ const requestParts = [['request'], ['sweep'], ['range', 'request'], ['groups', '
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce((inner, key) => (isObject(inner) ? inner[key] : undefined), value);
-}
-
-function faultsOf(places: readonly Place[], known: readonly string[], doc: YamlText): Fault[] {
-  return places.flatMap(([path, text]) => {
-    const fault = templateFault(text, known);
-    return fault === undefined ? [] : [doc.fault(path, fault.what, fault.fix)];
-  });
 }
 
 const pagePaths = ['total', 'token', 'link', 'more'];

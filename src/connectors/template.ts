@@ -1,4 +1,5 @@
 import { nearest } from '../base/nearest.ts';
+import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 
 /** Gives the value of a name such as `options.token` or `window.from`; undefined when there is none now. */
 export type Scope = (name: string) => string | undefined;
@@ -83,4 +84,23 @@ export function templateFault(text: string, known: readonly string[]): TemplateF
     what: `the template is broken at character ${fault.index + 1}: "${fault[0].trim()}"`,
     fix: 'write {{ name }}; other braces stand for themselves',
   };
+}
+
+/** A text of a file, and where it stands. */
+export type Place = readonly [path: YamlPath, text: string];
+
+/** Every text below a value, with its path. */
+export function textsBelow(value: unknown, path: YamlPath): Place[] {
+  if (typeof value === 'string') return [[path, value]];
+  if (Array.isArray(value)) return value.flatMap((item, index) => textsBelow(item, [...path, index]));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => textsBelow(inner, [...path, key]));
+}
+
+/** What is wrong with the templates of a file. */
+export function templateFaults(places: readonly Place[], known: readonly string[], doc: YamlText): Fault[] {
+  return places.flatMap(([path, text]) => {
+    const fault = templateFault(text, known);
+    return fault === undefined ? [] : [doc.fault(path, fault.what, fault.fix)];
+  });
 }

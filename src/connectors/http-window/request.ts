@@ -180,6 +180,11 @@ const patternParts: Readonly<Record<string, readonly [start: number, end: number
   ss: [17, 19],
   SSS: [20, 23],
 };
+/** Names of days and months, as mail and web servers write them: `Sat, 28 Nov 2026`. */
+const namedParts: Readonly<Record<string, (text: string) => string>> = {
+  EEE: (text) => new Date(text).toUTCString().slice(0, 3),
+  MMM: (text) => new Date(text).toUTCString().slice(8, 11),
+};
 const patternSteps = [
   ['SSS', 1],
   ['ss', 1000],
@@ -189,7 +194,7 @@ const patternSteps = [
 
 function compilePattern(pattern: string, zoneName = '+00:00'): BoundFormat {
   const zone = openZone(zoneName);
-  const pieces: readonly string[] = pattern.match(/'[^']*'|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
+  const pieces: readonly string[] = pattern.match(/'[^']*'|EEE|MMM|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
   const step = patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
   return (ms, edge) => {
     // Where clocks are put back an hour comes twice, and the vendor may take it for the other one.
@@ -202,6 +207,7 @@ function compilePattern(pattern: string, zoneName = '+00:00'): BoundFormat {
       .map((piece) => {
         const place = patternParts[piece];
         if (place !== undefined) return text.slice(...place);
+        if (namedParts[piece] !== undefined) return namedParts[piece](text);
         return piece.length > 1 && piece.startsWith("'") ? piece.slice(1, -1) : piece;
       })
       .join('');

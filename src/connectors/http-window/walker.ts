@@ -206,7 +206,8 @@ export class Walker implements AsyncDisposable {
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
-      if (isRefused && mayRenew && this.auth.renew(response)) {
+      const mayBeDated = this.auth.isDated === true && (response.status === 400 || response.status === 403);
+      if ((isRefused || mayBeDated) && mayRenew && this.auth.renew(response)) {
         mayRenew = false;
         return attempt();
       }
@@ -226,14 +227,11 @@ export class Walker implements AsyncDisposable {
 
   async #send(request: HttpRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
-    const proof = await this.auth.headers(signal);
     await limit(key, signal);
+    const named = { ...request, headers: { 'user-agent': userAgent, ...request.headers }, signal };
+    const proven = await this.auth.prove(named, signal);
     this.requestCount += 1;
-    const response = await http.request({
-      ...request,
-      headers: { 'user-agent': userAgent, ...request.headers, ...proof },
-      signal,
-    });
+    const response = await http.request(proven);
     const verdict = judge(response);
     const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
     const isGranted = verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending';

@@ -1,0 +1,69 @@
+// What is wrong with `auth:` of a connector.yaml that its schema accepts.
+import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
+import type { ConnectorSpec } from './connector-schema.ts';
+import { optionNames } from './options.ts';
+import { compileTemplate, templateFaults, textsBelow } from './template.ts';
+
+const grants = ['oauth2_client_credentials', 'oauth2_refresh_token'] as const;
+
+/** How a client proves itself must be said, and said in one piece. */
+export function checkAuth(spec: ConnectorSpec, doc: YamlText): Fault[] {
+  return [...checkGrants(spec.auth, doc), ...checkSignature(spec, doc)];
+}
+
+function checkGrants(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
+  return grants.flatMap((name) => {
+    const grant = auth[name];
+    if (grant === undefined || grant.private_key !== undefined) return [];
+    const stray = (['key_id', 'algorithm'] as const).filter((key) => grant[key] !== undefined);
+    const isBare = name === 'oauth2_client_credentials' && grant.client_secret === undefined && grant.form === undefined;
+    return [
+      ...stray.map((key) =>
+        doc.fault(['auth', name, key], 'there is no key that signs', 'add private_key, or leave this out', 'key'),
+      ),
+      ...(isBare
+        ? [doc.fault(['auth', name], 'nothing proves who the client is', 'add client_secret or private_key', 'key')]
+        : []),
+    ];
+  });
+}
+
+const requestNames = ['method', 'scheme', 'host', 'hostname', 'path', 'query', 'sorted_query', 'path_query', 'body'];
+
+/** Each value is one thing, made of what stands before it, and something of it must go into the request. */
+function checkSignature({ auth, options }: ConnectorSpec, doc: YamlText): Fault[] {
+  const { signature } = auth ?? {};
+  if (signature === undefined) return [];
+  const { values, ...sent } = signature;
+  const at = ['auth', 'signature'];
+  const known = [...optionNames(options), ...requestNames.map((name) => `request.${name}`)];
+  const faults = Object.entries(values).flatMap(([name, value]) => {
+    const path = [...at, 'values', name];
+    const found = [...signatureValueFaults(value, path, doc), ...templateFaults(textsBelow(value, path), [...known], doc)];
+    known.push(`value.${name}`);
+    return found;
+  });
+  const places = textsBelow(sent, at);
+  const isSent = places.some(([, text]) => compileTemplate(text).names.some((name) => name.startsWith('value.')));
+  return [
+    ...faults,
+    ...templateFaults(places, known, doc),
+    ...(isSent
+      ? []
+      : [doc.fault(at, 'no value goes into the request', 'add headers, basic or query that name {{ value.NAME }}', 'key')]),
+  ];
+}
+
+type SignatureValues = NonNullable<NonNullable<ConnectorSpec['auth']>['signature']>['values'];
+
+function signatureValueFaults(value: SignatureValues[string], path: YamlPath, doc: YamlText): Fault[] {
+  const { time, random, text, algorithm, key, key_is: form, encoding, skip_empty: skips } = value;
+  const fault = (what: string, fix: string): Fault[] => [doc.fault(path, what, fix, 'key')];
+  if ([time, random, text].filter((one) => one !== undefined).length !== 1)
+    return fault('a value is one of time, random and text', 'keep one of them');
+  const isOfText = [algorithm, key, form, encoding, skips].some((one) => one !== undefined);
+  if (text === undefined && isOfText) return fault('only a text is signed', 'name this value in the text of another one');
+  if (key !== undefined && algorithm === undefined) return fault('a key signs by no algorithm', 'add algorithm: sha256');
+  if (form !== undefined && key === undefined) return fault('there is no key', 'add key, or leave key_is out');
+  return [];
+}
