@@ -22,6 +22,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
     ...checkDetails(spec.read, doc),
+    ...checkStorage(spec.read, doc),
     ...checkPending(spec.read, doc),
     ...checkReply(spec.read, doc),
     ...checkRecord(spec, doc),
@@ -37,7 +38,13 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
   const details = isHttp ? textsBelow(read.details, ['read', 'details']) : [];
   const pending = isHttp ? textsBelow(read.pending?.url, ['read', 'pending', 'url']) : [];
   const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
-  const places = [...textsBelow({ ...auth, signature: undefined }, ['auth']), ...textsBelow(tenant, ['tenant']), ...address];
+  const storage = isHttp ? textsBelow(read.storage, ['read', 'storage']) : [];
+  const places = [
+    ...storage,
+    ...textsBelow({ ...auth, signature: undefined }, ['auth']),
+    ...textsBelow(tenant, ['tenant']),
+    ...address,
+  ];
   return [
     ...templateFaults(places, fromOptions, doc),
     ...templateFaults(details, [...fromOptions, ...heldNames(details, 'record')], doc),
@@ -120,6 +127,19 @@ function checkDetails(read: ReadSpec, doc: YamlText): Fault[] {
   return [
     doc.fault(['read', 'details'], 'details need one address', 'set url, or link: the path of an address in the record', 'key'),
   ];
+}
+
+/** A pattern must say whose hosts they are: one that anybody's fit is none. */
+function checkStorage(read: ReadSpec, doc: YamlText): Fault[] {
+  if (!('storage' in read) || read.storage === undefined) return [];
+  return read.storage.flatMap((pattern, index) => {
+    const text = pattern.replaceAll(/\{\{[^{}]*\}\}/g, 'option.example');
+    const isHost = /^[a-z0-9*]([a-z0-9*.-]*[a-z0-9])?(:\d+)?$/i.test(text);
+    const isOwned = !text.includes('*') || /\*[^*.]*(\.[^*.]+){2,}$/.test(text);
+    if (isHost && isOwned) return [];
+    const what = isHost ? `hosts of anybody fit "${pattern}"` : `"${pattern}" is no host`;
+    return [doc.fault(['read', 'storage', index], what, 'write a host such as *.s3.*.amazonaws.com, without scheme and path')];
+  });
 }
 
 /** How to ask again, and when: the one says nothing without the other. */

@@ -226,6 +226,13 @@ const PendingSpec = Type.Object(
 );
 
 export const recordParts = {
+  storage: Type.Optional(
+    Type.Array(template('A host such as *.s3.*.amazonaws.com.'), {
+      minItems: 1,
+      description:
+        'Hosts beside that of the API at which files lie, at addresses that prove themselves: links and redirects may lead there, without the credential.',
+    }),
+  ),
   reply: Type.Optional(ReplySpec),
   records: PathsSpec,
   records_are: Type.Optional(

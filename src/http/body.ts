@@ -74,8 +74,17 @@ const decoders: Readonly<Record<string, (body: Buffer, cut: boolean) => Transfor
   zstd: (_, cut) => zlib.createZstdDecompress(cut ? cutChunks.zstd : chunks),
 };
 
+/** Each costs a decoder of its own. */
+const mostFrames = 10_000;
+
 /** What {@link decompress} understands, for the `Accept-Encoding` header. */
 export const acceptEncoding = 'gzip, deflate, br, zstd';
+
+/** How a file is compressed, by the bytes that it begins with: no text begins with them. */
+export function compressionOf(body: Buffer): 'gzip' | 'zstd' | undefined {
+  if (body.length > 2 && body.readUIntBE(0, 3) === 0x1f_8b_08) return 'gzip';
+  return body.length > 3 && body.readUInt32BE(0) === 0x28_b5_2f_fd ? 'zstd' : undefined;
+}
 
 /**
  * Undoes `Content-Encoding`, never producing more than `maxBytes`; with `cut` the beginning is enough.
@@ -112,7 +121,31 @@ async function decodeOne(
       `the answer is encoded as "${shortened(encoding, 'a name')}", which Penstock does not read`,
     );
   const decoded = new Body(maxBytes, share, body.length);
-  const stream = decoder(body, cut);
+  // A zstd body may be several frames, of which the decoder reads one.
+  for (let [rest, frames] = [body, 0]; rest.length > 0; frames += 1) {
+    if (frames >= mostFrames)
+      throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is more than ${mostFrames} frames of zstd`);
+    const read = await decodeFrame(rest, decoder(rest, cut), { decoded, encoding, maxBytes, cut }, signal);
+    if (encoding !== 'zstd' || read === 0 || (cut && decoded.length >= maxBytes)) break;
+    rest = rest.subarray(read);
+  }
+  return decoded.bytes();
+}
+
+interface Decoding {
+  readonly decoded: Body;
+  readonly encoding: string;
+  readonly maxBytes: number;
+  readonly cut: boolean;
+}
+
+/** Decodes what one run of the decoder reads; gives the number of bytes that it took. */
+async function decodeFrame(
+  body: Buffer,
+  stream: Transform & { readonly bytesWritten?: number },
+  { decoded, encoding, maxBytes, cut }: Decoding,
+  signal: AbortSignal,
+): Promise<number> {
   const onAbort = (): void => void stream.destroy(signal.reason as Error);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -124,7 +157,7 @@ async function decodeOne(
       await decoded.append(chunk.subarray(0, left));
       if (chunk.length > left) break;
     }
-    return decoded.bytes();
+    return stream.bytesWritten ?? body.length;
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PenstockError) throw error;

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { type Clock, deadline } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import { acceptEncoding, Body, decompress } from './body.ts';
+import { acceptEncoding, Body, compressionOf, decompress } from './body.ts';
 import type { HttpRequest, HttpResponse } from './client.ts';
 import { requestFault } from './fault.ts';
 import { type ReplyMemory, Share } from './reply-memory.ts';
@@ -29,7 +29,8 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
   const share = new Share(memory, (error) => end.abort(error));
   try {
     const raw = await gather(request, route, share, limit.signal);
-    const body = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
+    const plain = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
+    const body = await decompress(plain, compressionOf(plain), request, share, limit.signal);
     await memory.turn(body.length);
     limit.signal.throwIfAborted();
     share.end(true);

@@ -110,12 +110,34 @@ describe('an exchange', () => {
     expect(answer.body.toString()).toBe('[1,2,3]');
   });
 
+  const frames = Buffer.concat([zlib.zstdCompressSync('[1,'), zlib.zstdCompressSync('2,'), zlib.zstdCompressSync('3]')]);
+  const members = Buffer.concat([zlib.gzipSync('[1,'), zlib.gzipSync('2,3]')]);
+
   it.each([
+    ['zstd of several frames', 'zstd', frames],
+    ['gzip of several members', 'gzip', members],
+    ['a file of gzip', undefined, members],
+    ['a file of zstd', undefined, frames],
+    ['a file of gzip that travels compressed again', 'gzip', zlib.gzipSync(members)],
+  ])('reads %s whole', async (_name, encoding, body) => {
+    const headers = encoding === undefined ? {} : { 'content-encoding': encoding };
+    const url = await server((_request, response) => response.writeHead(200, headers).end(body));
+
+    const answer = await (await client()).request(get(url));
+
+    expect(answer.body.toString()).toBe('[1,2,3]');
+  });
+
+  it.each([
+    ['a file of zstd that was cut off', undefined, frames.subarray(0, -4)],
+    ['zstd with other bytes behind it', 'zstd', Buffer.concat([frames, Buffer.from('junk')])],
+    ['a file of gzip that was cut off', undefined, members.subarray(0, -4)],
     ['an unknown encoding', 'exi', Buffer.from('x')],
     ['damaged gzip', 'gzip', Buffer.from('not gzip at all')],
     ['gzip cut off', 'gzip', zlib.gzipSync('x'.repeat(1000)).subarray(0, 15)],
   ])('refuses %s', async (_name, encoding, body) => {
-    const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(body));
+    const headers = encoding === undefined ? {} : { 'content-encoding': encoding };
+    const url = await server((_request, response) => response.writeHead(200, headers).end(body));
 
     const fault = await faultOf((await client()).request(get(url)));
 

@@ -11,38 +11,38 @@ import { compileUrl } from '../origin.ts';
 import type { DetailsSpec } from '../request-section.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { linkState, linkUrl } from './links.ts';
+import { compileStorage, type StoredRequest, storedRequest } from './storage.ts';
 
 /** Makes the request for the detail of a record, or says why it cannot be asked for. */
 interface DetailsPlan {
   readonly spec: DetailsSpec;
-  request(record: Json, list: () => URL, options: Scope, secrets: readonly string[]): HttpRequest | Detail;
+  request(record: Json, list: () => URL, options: Scope, secrets: readonly string[]): StoredRequest | Detail;
   /** The record with what the reply holds. */
   merge(record: Json, reply: unknown): Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Compiles `read.details`. */
-export function compileDetails(spec: DetailsSpec): DetailsPlan {
-  const { url, link, headers = {}, timeout = '30s', max_bytes: maxBytes = '4MiB', record: at, into } = spec;
+/** Compiles `read.details`; `hosts` are those of `read.storage`. */
+export function compileDetails(spec: DetailsSpec, hosts?: readonly string[]): DetailsPlan {
+  const { url, link, headers: fixedHeaders = {}, timeout = '30s', max_bytes: maxBytes = '4MiB', record: at, into } = spec;
   const address = url === undefined ? undefined : compileUrl(url);
   const readLink = link === undefined ? undefined : compilePath(link);
-  const fixed = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const);
+  const fixed = Object.entries(fixedHeaders).map(([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const);
+  const storage = compileStorage(hosts);
   const readDetail = at === undefined ? (reply: unknown): unknown => reply : compilePath(at);
   return {
     spec,
     request(record, list, options, secrets) {
       const scope = scopeWith('record', record, options);
       try {
+        const asked = { method: 'GET', timeoutMs: durationMs(timeout), maxBytes: sizeBytes(maxBytes) } as const;
+        const stored = readLink && storage(options).at(readLink(record), list());
+        if (stored !== undefined) return storedRequest({ ...asked, url: stored }, stored);
         const target = address === undefined ? linked(readLink?.(record), list(), secrets) : address.render(scope);
         const rendered = fixed.flatMap(([name, value]) =>
           [[name, value.render(scope)] as const].filter((pair) => pair[1] !== undefined),
         );
-        return {
-          method: 'GET',
-          url: target,
-          headers: { accept: 'application/json', ...(Object.fromEntries(rendered) as Record<string, string>) },
-          timeoutMs: durationMs(timeout),
-          maxBytes: sizeBytes(maxBytes),
-        };
+        const headers = { accept: 'application/json', ...(Object.fromEntries(rendered) as Record<string, string>) };
+        return { ...asked, url: target, headers };
       } catch (error) {
         if (!(error instanceof PenstockError)) throw error;
         return { lack: error.message, isAnswer: false };
@@ -116,6 +116,8 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
       } catch (error) {
         // Behind the list's first page a refusal is that of a place: this record's.
         if (!(error instanceof PenstockError) || error.code !== 'PEN_PAGE_TOKEN_REFUSED') throw error;
+        // The address may have ended: its page is asked for again, and has another.
+        if (request.isStored === true) throw gone(error);
         if (error.status === 403) refused.add(uid);
         if (hasAnswered || refused.size < refusedAtAll) return { lack: error.message, isAnswer: true };
         throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
@@ -126,6 +128,13 @@ export function openDetails(plan: DetailsPlan, { seams, options, list, secrets, 
       }
     },
   };
+}
+
+function gone(error: PenstockError): PenstockError {
+  return new PenstockError('PEN_SOURCE_UNAVAILABLE', error.message, {
+    cause: error,
+    ...(error.status === undefined ? {} : { status: error.status }),
+  });
 }
 
 /** Lets one request through as often as `10/1s` says, evenly. */

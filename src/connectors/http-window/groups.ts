@@ -38,17 +38,31 @@ export class Groups {
   readonly #spec: GroupsSpec;
   readonly #asking: Asking;
   readonly #idOf: (value: Json) => unknown;
+  /** An address that proves itself is another one in each list, and is stored nowhere: what comes before its query tells the file. */
+  readonly #isAddress: boolean;
   #known: readonly Group[] | undefined;
 
   constructor(spec: GroupsSpec, asking: Asking) {
     this.#spec = spec;
     this.#asking = asking;
     this.#idOf = compilePath(spec.id);
+    this.#isAddress = spec.link !== undefined && [spec.id].flat().join() === [spec.link].flat().join();
   }
 
-  /** A page of the window; each window begins with a fresh list. */
+  /** A page of the window; each window begins with a fresh list. The addresses of a list may end before they are asked: then there is another list. */
   async page(request: PageRequest, signal: AbortSignal): Promise<WholePage> {
     if (request.state === null) this.#known = undefined;
+    if (this.#known === undefined || this.#spec.link === undefined) return this.#page(request, signal);
+    try {
+      return await this.#page(request, signal);
+    } catch (error) {
+      if (!mayHaveEnded(error)) throw error;
+      this.#known = undefined;
+      return this.#page(request, signal);
+    }
+  }
+
+  async #page(request: PageRequest, signal: AbortSignal): Promise<WholePage> {
     this.#known ??= await this.#listed(request, signal);
     const place = placeOf(request.state);
     const index = place === undefined ? 0 : this.#known.findIndex(({ id }) => id >= place.id);
@@ -109,7 +123,7 @@ export class Groups {
 
   #named(value: Json): string {
     const id = textOf(this.#idOf(value));
-    if (id !== undefined) return id;
+    if (id !== undefined) return this.#isAddress ? id.replace(/[?#].*$/s, '') : id;
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
   }
 }
@@ -117,6 +131,10 @@ export class Groups {
 /** True for a list of what came up in a window, such as files: none is no fault. */
 export function isOfWindow({ request }: Pick<GroupsSpec, 'request'>): boolean {
   return /\{\{\s*window\.from\s*\}\}/.test(JSON.stringify(request));
+}
+
+function mayHaveEnded(error: unknown): boolean {
+  return error instanceof PenstockError && [400, 401, 403, 404, 410].includes(error.status ?? 0);
 }
 
 function named(raw: RawRecord, into: string, id: string): RawRecord {

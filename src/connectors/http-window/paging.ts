@@ -35,10 +35,17 @@ interface PagingContext {
 /** Reads records and the way on out of a parsed reply. */
 export type Paging = (reply: unknown, context: PagingContext) => PageContent;
 
+interface Taking {
+  /** Most records of a reply. */
+  readonly most?: number;
+  /** True where one object may stand for a list of it. */
+  readonly takesOne?: boolean;
+}
+
 /** Compiles `read.records` and `read.page`. */
-export function compilePaging(spec: HttpWindowSpec): Paging {
+export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging {
   const { page } = spec;
-  const readRecords = compileRecords(spec);
+  const readRecords = compileRecords(spec, taking);
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
@@ -62,7 +69,7 @@ export function compilePaging(spec: HttpWindowSpec): Paging {
 /** Compiles where a log goes on behind a page, whether or not there is more now. */
 export function compileCursorPaging(spec: HttpWindowSpec): Paging {
   const { page } = spec;
-  const readRecords = compileRecords(spec, Number.POSITIVE_INFINITY);
+  const readRecords = compileRecords(spec, { most: Number.POSITIVE_INFINITY });
   const more = page.more === undefined ? undefined : compilePath(page.more);
   const told = compileTold(page);
   return (reply, context) => {
@@ -104,9 +111,9 @@ type ReadRecords = (
 /** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
 function compileRecords(
   { records, records_are: form = 'list', records_missing: missing = 'error', columns }: HttpWindowSpec,
-  most = mostRecords,
+  { most = mostRecords, takesOne = false }: Taking,
 ): ReadRecords {
-  const listOf = compileList(records, form, missing === 'empty', most);
+  const listOf = compileList(records, takesOne ? 'one' : form, missing === 'empty', most);
   const naming = columns === undefined ? undefined : compileColumns(columns);
   return (reply, { marked, names: before, state }) => {
     const names = naming?.names(reply) ?? before;
@@ -130,7 +137,7 @@ function nameless(state: PageState | null): PenstockError {
 
 function compileList(
   paths: PathsSpec,
-  form: 'list' | 'map',
+  form: ListForm,
   mayBeMissing: boolean,
   most: number,
 ): (reply: unknown) => readonly unknown[] {
@@ -159,9 +166,12 @@ function compileList(
   };
 }
 
+type ListForm = 'list' | 'map' | 'one';
+
 /** An empty map is an empty list in what PHP writes. */
-function listIn(value: unknown, form: 'list' | 'map'): readonly unknown[] | undefined {
+function listIn(value: unknown, form: ListForm): readonly unknown[] | undefined {
   if (Array.isArray(value)) return value;
+  if (form === 'one' && isObject(value)) return [value];
   return form === 'map' && isObject(value) ? Object.values(value) : undefined;
 }
 

@@ -8,6 +8,7 @@ import type { HttpWindowSpec } from '../read-section.ts';
 import type { Scope } from '../template.ts';
 import { scopeWith } from './details.ts';
 import { linkState, linkUrl } from './links.ts';
+import { compileStorage, type StoredRequest, storedRequest } from './storage.ts';
 
 interface Asked {
   readonly request: HttpRequest;
@@ -21,13 +22,18 @@ export interface Pending {
   readonly everyMs: number;
   readonly mostMs: number;
   /** The next request after an answer that says to ask again. */
-  again(asked: Asked, options: Scope, secrets: readonly string[]): HttpRequest;
+  again(asked: Asked, options: Scope, secrets: readonly string[]): StoredRequest;
 }
 
 /** Compiles `read.pending`; without it the same request is sent again. Throws a SyntaxError for a wrong path. */
-export function compilePending({ pending = {}, page }: Pick<HttpWindowSpec, 'pending' | 'page'>): Pending {
+export function compilePending({
+  pending = {},
+  page,
+  storage: hosts,
+}: Pick<HttpWindowSpec, 'pending' | 'page' | 'storage'>): Pending {
   const { link, header, url, every = '2s', at_most: most = '5m' } = pending;
   const address = url === undefined ? undefined : compileUrl(url);
+  const storage = compileStorage(hosts);
   const linkOf = link === undefined ? undefined : compilePath(link);
   return {
     everyMs: durationMs(every),
@@ -40,6 +46,8 @@ export function compilePending({ pending = {}, page }: Pick<HttpWindowSpec, 'pen
       const told = header === undefined ? linkOf?.(reply) : response.headers[header.toLowerCase()];
       // Where the answers behind the first name no address, theirs is the one that was asked.
       if (typeof told !== 'string' || told === '') return request;
+      const stored = storage(options).at(told, request.url);
+      if (stored !== undefined) return storedRequest(request, stored);
       const state = linkState(told, { kind: 'link', ...hostOf(page) }, { url: request.url, secrets });
       return state.kind === 'link' ? plainGet(request, linkUrl(state.path, request.url, secrets)) : request;
     },
@@ -64,10 +72,10 @@ function plainGet({ headers = {}, ...request }: HttpRequest, url: URL): HttpRequ
   return { ...request, headers: rest, method: 'GET', url, body: undefined };
 }
 
-/** What was begun may be forgotten before it is fetched: then it is begun anew. */
-export function goneMeanwhile(error: unknown): unknown {
-  const isGone = error instanceof PenstockError && (error.status === 404 || error.status === 410);
-  return isGone
+/** What was begun may be forgotten before it is fetched, and the address of a file may have ended: then it is begun anew. */
+export function goneMeanwhile(error: unknown, { isStored }: StoredRequest): unknown {
+  const gone = isStored === true ? [400, 401, 403, 404, 410] : [404, 410];
+  return error instanceof PenstockError && gone.includes(error.status ?? 0)
     ? new PenstockError('PEN_SOURCE_UNAVAILABLE', error.message, { cause: error, status: error.status ?? 404 })
     : error;
 }

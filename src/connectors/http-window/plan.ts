@@ -6,12 +6,14 @@ import type { HttpWindowSpec } from '../read-section.ts';
 import { compileSplit } from '../record-rules.ts';
 import type { GroupsSpec } from '../request-section.ts';
 import { compileDetails } from './details.ts';
+import { isOfWindow } from './groups.ts';
 import { compileParse } from './lines.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { compilePending, type Pending } from './pending.ts';
 import { mostRecords } from './reply.ts';
 import { compileFindRecords } from './reply-records.ts';
 import { type BoundFormat, compileBound, compileRequest, type RequestTemplate, sweepQuery } from './request.ts';
+import { compileStorage } from './storage.ts';
 import { compileJudge, type Judge } from './verdict.ts';
 
 /** A reading of kind http_window, compiled. */
@@ -21,10 +23,13 @@ export interface WindowPlan {
   readonly request: RequestTemplate;
   readonly sweep: RequestTemplate | undefined;
   readonly paging: Paging;
+  /** Of a file at a storage host: it is there as a whole, and names no page at the API. */
+  readonly filePaging: Paging;
   readonly split: (raw: RawRecord) => readonly RawRecord[];
   readonly judge: Judge;
   readonly bound: BoundFormat;
   readonly pending: Pending;
+  readonly storage: ReturnType<typeof compileStorage>;
   readonly details?: ReturnType<typeof compileDetails>;
   /** The list of groups, each of which is read. */
   readonly groups?: WindowPlan;
@@ -34,24 +39,33 @@ export interface WindowPlan {
   readonly judgeDetail: Judge;
 }
 
-/** Compiles `read:` of kind http_window with `auth:`. Throws a SyntaxError for a wrong path. */
-export function compileWindowPlan(spec: HttpWindowSpec, auth: AuthSpec | undefined, record: RecordSpec): WindowPlan {
+/** Compiles `read:` of kind http_window with `auth:`; `takesOne` where one object may stand for a list of it. Throws a SyntaxError for a wrong path. */
+export function compileWindowPlan(
+  spec: HttpWindowSpec,
+  auth: AuthSpec | undefined,
+  record: RecordSpec,
+  takesOne = false,
+): WindowPlan {
+  // A shorter window makes no file smaller: all of one counts.
+  const most = spec.groups !== undefined && isOfWindow(spec.groups) ? Number.POSITIVE_INFINITY : mostRecords;
   return {
     spec,
     auth,
     request: compileRequest(spec),
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
-    paging: compilePaging(spec),
+    paging: compilePaging(spec, { most, takesOne }),
+    filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most }),
     split: compileSplit(record),
-    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, mostRecords, compileFindRecords(spec))),
+    judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileFindRecords(spec))),
     bound: compileBound(spec.window),
     pending: compilePending(spec),
+    storage: compileStorage(spec.storage),
     judgeDetail: compileJudge({ ...spec, records: [] }, compileParse({}, record.time)),
-    ...(spec.details === undefined ? {} : { details: compileDetails(spec.details) }),
+    ...(spec.details === undefined ? {} : { details: compileDetails(spec.details, spec.storage) }),
     ...(spec.groups?.link === undefined ? {} : { groupLink: compilePath(spec.groups.link) }),
     ...(spec.groups === undefined
       ? {}
-      : { groups: compileWindowPlan(listOf(spec, spec.groups), auth, { time: [], action: [] }) }),
+      : { groups: compileWindowPlan(listOf(spec, spec.groups), auth, { time: [], action: [] }, true) }),
   };
 }
 

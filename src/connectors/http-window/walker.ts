@@ -19,6 +19,7 @@ import { goneMeanwhile, notReady } from './pending.ts';
 import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
+import { followed, type StoredRequest, storedRequest } from './storage.ts';
 import { type Judge, refusalError, type Verdict } from './verdict.ts';
 
 const tries = 5;
@@ -82,7 +83,8 @@ export class Walker implements AsyncDisposable {
       throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
     if (verdict.isEmpty) return { records: [], next: null, ...endOf(wanted.state), serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request), wanted.isPromised !== undefined);
-    const content = this.#plan.paging(reply.value, {
+    const paging = asked.isStored === true ? this.#plan.filePaging : this.#plan.paging;
+    const content = paging(reply.value, {
       marked: reply.marked,
       url: asked.url,
       headers: response.headers,
@@ -93,6 +95,7 @@ export class Walker implements AsyncDisposable {
     });
     const { names, ...page } = content;
     this.#names = names;
+    if (asked.isStored === true) return { ...page, serverTime: undefined };
     return { ...page, serverTime: answeredAt(response.headers) };
   }
 
@@ -125,7 +128,7 @@ export class Walker implements AsyncDisposable {
   details(): { readonly details?: DetailReader } {
     const { details, request, groups } = this.#plan;
     if (details === undefined) return {};
-    const ask = async (detail: HttpRequest, signal: AbortSignal): Promise<Answered> => {
+    const ask = async (detail: StoredRequest, signal: AbortSignal): Promise<Answered> => {
       const key = `${detail.url.origin} ${this.auth.fingerprint}`;
       const place = { kind: 'link', path: detail.url.pathname } as const;
       const { response, verdict } = await this.#answer(detail, place, key, signal, this.#plan.judgeDetail);
@@ -144,11 +147,15 @@ export class Walker implements AsyncDisposable {
     return records.length === page.records.length ? page : { ...page, records, count: page.records.length };
   }
 
-  #request(template: RequestTemplate, wanted: AnyPage, limit: number): ReturnType<RequestTemplate['make']> {
+  #request(template: RequestTemplate, wanted: AnyPage, limit: number): StoredRequest {
     const request = template.make(this.#scope(wanted, limit), wanted.state === null);
-    const { groupLink } = this.#plan;
-    if (groupLink !== undefined && wanted.group !== undefined && wanted.state?.kind !== 'link')
-      return { ...request, url: linked(groupLink(wanted.group), request.url, this.#allSecrets()) };
+    const { groupLink, storage } = this.#plan;
+    if (groupLink !== undefined && wanted.group !== undefined && wanted.state?.kind !== 'link') {
+      const target = groupLink(wanted.group);
+      const stored = storage(this.#options).at(target, request.url);
+      if (stored !== undefined) return storedRequest(request, stored);
+      return { ...request, url: linked(target, request.url, this.#allSecrets()) };
+    }
     if (wanted.state?.kind !== 'link') return request;
     return { ...request, url: linkUrl(wanted.state.path, request.url, this.#allSecrets()) };
   }
@@ -170,17 +177,17 @@ export class Walker implements AsyncDisposable {
 
   /** An answer that is ready: where the vendor says that it is not, it is asked again, as the connector says. */
   async #answer(
-    request: HttpRequest,
+    request: StoredRequest,
     state: PageState | null,
     key: string,
     signal: AbortSignal,
     judge?: Judge,
-  ): Promise<Sent & { readonly asked: HttpRequest }> {
+  ): Promise<Sent & { readonly asked: StoredRequest }> {
     const { plan, clock } = { plan: this.#plan.pending, clock: this.#deps.seams.clock };
     const until = clock.monotonic() + plan.mostMs;
-    for (let asked = request; ; ) {
+    for (let asked: StoredRequest = request; ; ) {
       const sent = await this.#exchange(asked, state, key, signal, judge).catch((error: unknown) => {
-        throw asked === request ? error : goneMeanwhile(error);
+        throw asked === request ? error : goneMeanwhile(error, asked);
       });
       if (sent.verdict.meaning !== 'pending') return { ...sent, asked };
       const leftMs = until - clock.monotonic();
@@ -194,13 +201,13 @@ export class Walker implements AsyncDisposable {
 
   /** One page's answer: waits for the budget, tries again what passes, renews a token once. */
   async #exchange(
-    request: HttpRequest,
+    request: StoredRequest,
     state: PageState | null,
     key: string,
     signal: AbortSignal,
     judge: Judge = this.#plan.judge,
   ): Promise<Sent> {
-    let mayRenew = true;
+    let mayRenew = request.isStored !== true;
     const attempt = async (): Promise<Sent> => {
       const sent = await this.#send(request, key, signal, judge);
       const { response, verdict } = sent;
@@ -225,13 +232,16 @@ export class Walker implements AsyncDisposable {
     });
   }
 
-  async #send(request: HttpRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
+  async #send(request: StoredRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
     await limit(key, signal);
-    const named = { ...request, headers: { 'user-agent': userAgent, ...request.headers }, signal };
-    const proven = await this.auth.prove(named, signal);
-    this.requestCount += 1;
-    const response = await http.request(proven);
+    const ask = async (asked: StoredRequest): Promise<HttpResponse> => {
+      const named = { ...asked, headers: { 'user-agent': userAgent, ...asked.headers }, signal };
+      const proven = asked.isStored === true ? named : await this.auth.prove(named, signal);
+      this.requestCount += 1;
+      return http.request(proven);
+    };
+    const response = await followed(request, this.#plan.storage(this.#options), ask);
     const verdict = judge(response);
     const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
     const isGranted = verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending';
