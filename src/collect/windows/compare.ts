@@ -48,8 +48,8 @@ export async function* compareRange(
 ): AsyncGenerator<readonly ComparedRecord[], void, undefined> {
   const context = openContext(settings, environment);
   await using reader = windowReader(await context.openReader(), settings.name);
-  const covers = coverageOf(context, await collectedWindows(context, range));
-  const began = await liveStart(context);
+  const live = await liveState(context);
+  const covers = coverageOf(context, await collectedWindows(context, range), live?.until);
   const size = new WindowSize(context);
   const stretch = {
     from: range.from,
@@ -58,7 +58,7 @@ export async function* compareRange(
   for (const window of windows(context, stretch, size)) {
     try {
       for await (const facts of distinctRecords(context, reader, window, signal))
-        yield await compare(context, facts, range, { covers, began });
+        yield await compare(context, facts, range, { covers, live });
       size.grow(window);
     } catch (error) {
       if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
@@ -137,13 +137,18 @@ async function collectedWindows({ journal, settings }: SourceContext, range: Win
 
 type Collected = Pick<LedgerWindow, 'from' | 'to' | 'complete'>;
 
-function coverageOf({ settings, seams }: SourceContext, collected: readonly Collected[]): (time: number) => Coverage {
+/** `until` is where live collection stands: windows that end later were cut by a wrong clock, and are read again. */
+function coverageOf(
+  { settings, seams }: SourceContext,
+  collected: readonly Collected[],
+  until = Number.POSITIVE_INFINITY,
+): (time: number) => Coverage {
   const ranges = collected.flatMap(({ from, to, complete }) =>
     complete && from !== null && to !== null ? [[from, to] as const] : [],
   );
   const last = ranges.reduce((newest, [, to]) => Math.max(newest, to), Number.NEGATIVE_INFINITY);
   const openFrom = Math.min(
-    last - settings.window.overlapMs,
+    Math.min(last, until) - settings.window.overlapMs,
     settings.sweep === undefined ? last : seams.clock.now() - settings.sweep.backMs,
   );
   return (time) => {
@@ -154,11 +159,28 @@ function coverageOf({ settings, seams }: SourceContext, collected: readonly Coll
 
 const leastOverdueMs = 900_000;
 
-/** Since when live collection is to bring everything, milliseconds; undefined before it has begun. */
-async function liveStart({ journal, settings }: SourceContext): Promise<number | undefined> {
+interface LiveState {
+  /** Since when live collection is to bring everything, milliseconds. */
+  readonly start: number;
+  /** Up to where it did. */
+  readonly until: number;
+  /** True while it goes on through a backlog: what it has not come to is no cause for concern. */
+  readonly isMoving: boolean;
+}
+
+/** Where live collection stands; undefined before it has begun. */
+async function liveState({ journal, settings, seams }: SourceContext): Promise<LiveState | undefined> {
   const live = await journal.checkpoint(settings.name, 'live');
-  const start = isObject(live) ? live['start'] : undefined;
-  return typeof start === 'number' ? start : undefined;
+  const { start, until, cursor } = isObject(live) ? live : {};
+  if (typeof start !== 'number' || typeof until !== 'number') return undefined;
+  const since = seams.clock.now() - leastOverdueMs;
+  const isFollowing = settings.connector.kind === 'http_cursor';
+  const isBehind = isFollowing && isObject(cursor) && cursor['isCaughtUp'] === false;
+  const rows = await journal.windows(settings.name, isBehind ? since : until, isBehind ? seams.clock.now() : until);
+  const isMoving = rows.some(
+    ({ lane, complete, to, updated }) => lane === 'live' && updated >= since && (isBehind || (complete && to === until)),
+  );
+  return { start, until, isMoving: isMoving && (isBehind || !isFollowing) };
 }
 
 /** Up to when live collection should have been by now, milliseconds on the vendor's clock, by which records are dated. */
@@ -172,7 +194,7 @@ async function compare(
   context: SourceContext,
   all: readonly RecordFacts[],
   range: Window,
-  { covers, began }: { readonly covers: (time: number) => Coverage; readonly began: number | undefined },
+  { covers, live }: { readonly covers: (time: number) => Coverage; readonly live: LiveState | undefined },
 ): Promise<ComparedRecord[]> {
   const { journal, seams, settings, userAgent } = context;
   const facts = all.filter(({ time }) => time === undefined || (time >= range.from && time <= range.to));
@@ -183,7 +205,11 @@ async function compare(
   const rememberedFrom = seams.clock.now() - idMemoryMs(settings);
   const overdueTo = overdueBefore(context);
   const isOverdue = (time: number): boolean =>
-    began !== undefined && covers(time) === 'never' && time >= began && time <= overdueTo;
+    live !== undefined &&
+    covers(time) === 'never' &&
+    time >= live.start &&
+    time <= overdueTo &&
+    !(live.isMoving && time > live.until);
   return facts.map((item, i) => ({
     uid: item.uid,
     time: item.time,

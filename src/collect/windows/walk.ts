@@ -126,6 +126,10 @@ async function* ended(
     return;
   }
   if (standing.next !== undefined && isNoPage(error, standing.next)) size.endAt(first);
+  if (isSmallest && standing.next !== undefined && isCounted(standing.next.state) && isToldFailure(error)) {
+    size.endAt(first);
+    throw passing(error);
+  }
   // A vendor that fails at a first page again may be asked for too much; whether it is away, the next poll tells.
   if (standing.next?.state === null && failuresOf(context) > 0 && isFault(error)) size.shrink(lengthMs);
   if (!isStuck(error, standing)) {
@@ -172,6 +176,18 @@ function haveLasted({ state }: SourceContext, at: WalkState, size: WindowSize): 
   return polls >= lastingPolls && (at.pages > 1 || forMs >= lastingMs);
 }
 
+/** Polls in a row in which a vendor says in a body that it fails before a window is left: a moment's trouble is told like this, too. */
+const tellingPolls = 3;
+
+/** True for a success whose body says that it is none. */
+const isToldFailure = (error: unknown): error is PenstockError =>
+  error instanceof PenstockError && error.code === 'PEN_WINDOW_TOO_LARGE' && error.status !== undefined && error.status < 300;
+
+function passing(error: PenstockError): PenstockError {
+  const { message, fix, status } = error;
+  return new PenstockError('PEN_SOURCE_BAD_REPLY', message, { fix, status, cause: error });
+}
+
 /** True for a counted place that was answered with no page, or not at all. */
 function isNoPage(error: unknown, { state }: WalkState): boolean {
   const { walk } = consequenceOf(error);
@@ -187,7 +203,8 @@ function unseenRecords(
 ): number | undefined {
   if (next === undefined || !isCounted(next.state) || isRateLimit(error)) return undefined;
   const lasts = isNoPage(error, next) && (haveLasted(context, next, size) || isKnownToLack(context, next));
-  const isRefused = consequenceOf(error).walk === 'halve';
+  const hasTold = !isToldFailure(error) || size.endsAt(next).polls >= tellingPolls - 1 || isKnownToLack(context, next);
+  const isRefused = consequenceOf(error).walk === 'halve' && hasTold;
   return lasts || isRefused ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
 }
 

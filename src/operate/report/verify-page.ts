@@ -20,7 +20,9 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
     ...given,
     ...(late > 0 ? [`${are(late, 'late')}; the overlap or the sweep will still collect them`] : []),
     ...(never_collected > 0
-      ? [`${are(never_collected, 'outside of every collected window')}; "penstock backfill ${source}" collects them`]
+      ? [
+          `${are(never_collected, 'outside of every collected window')}: live collection brings what is since its start, "penstock backfill ${source}" the rest`,
+        ]
       : []),
     ...(not_comparable > 0
       ? [

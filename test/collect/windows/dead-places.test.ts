@@ -176,3 +176,41 @@ it('reads a backfill in smaller ranges when the first page of a large one fails'
 
   expect(done).toMatchObject({ at: range.to, new: 24 });
 });
+
+it.each([
+  { polls: 1, lacking: 0 },
+  { polls: 2, lacking: 0 },
+  { polls: 100, lacking: 1 },
+])(
+  'leaves the smallest window whose second page is told to fail, in a success, only in the third poll: $polls of them',
+  async ({ polls, lacking }) => {
+    const clock = at(noon);
+    const memory = memoryJournal();
+    const many = ['a', 'b', 'c', 'd', 'e', 'f'].map((id, i) => row(id, noon - 30 * minute + i));
+    const api = vendor(many, { clock, paging: 'offset', totals: false });
+    const failed = new PenstockError('PEN_WINDOW_TOO_LARGE', 'answered 200 "internal error"', { status: 200 });
+    let failing = 0;
+    let isFailing = false;
+    const { deps, lines } = bench(clock, memory.journal, api.open);
+    api.onRequest = ({ state }) => {
+      if (state === null) isFailing = said(lines, 'poll failed, the cursor stays').length < polls;
+      if (state === null || !isFailing) return undefined;
+      failing += 1;
+      throw failed;
+    };
+    const loop = startSource(settings(), deps);
+    loop.start();
+
+    await clock.advance(15 * minute);
+    const { records, state, warnings } = loop.status();
+    await clock.until(loop[Symbol.asyncDispose]());
+
+    expect(failing).toBeGreaterThan(0);
+    expect({ state, lacking: warnings.filter((text) => text.includes('did not show')).length }).toEqual({
+      state: 'idle',
+      lacking,
+    });
+    expect(records.new < 6).toBe(lacking === 1);
+    expect(said(lines, 'poll failed, the cursor stays')).toHaveLength(Math.min(polls, 2));
+  },
+);

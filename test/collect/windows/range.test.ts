@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../../src/base/errors.ts';
 import { type ComparedRecord, compareRange, runRange, startSource } from '../../../src/collect/index.ts';
+import { zeroCounts } from '../../../src/journal/counts.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, never, noon, realJournal, refused, row, settings, stored, vendor } from '../fixture.ts';
 
@@ -212,6 +213,65 @@ it('calls overdue by the time of a vendor whose clock is behind ours', async () 
   for await (const records of compareRange(settings(), deps, { from: noon - 3 * hour, to: noon }, never)) found.push(...records);
 
   expect(found.map(({ coverage, isOverdue }) => [coverage, isOverdue])).toEqual([['never', false]]);
+});
+
+it('calls nothing overdue that a first catch-up has not come to, until that stands still', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([row('a', noon - 3 * day - hour), row('b', noon - 2 * hour)], { clock });
+  const { deps } = bench(clock, journal, api.open);
+  const stop = new AbortController();
+  api.onRequest = ({ from }) => {
+    if (from > noon - 2.5 * day) stop.abort(new Error('stopped'));
+    stop.signal.throwIfAborted();
+    return undefined;
+  };
+  const source = settings({ start: { backMs: 4 * day } });
+  const loop = startSource(source, deps);
+  await expect(loop.pollOnce(stop.signal)).rejects.toThrow('stopped');
+  await loop[Symbol.asyncDispose]();
+  api.onRequest = () => undefined;
+  const overdue = async (): Promise<unknown[]> => {
+    const found: ComparedRecord[] = [];
+    for await (const records of compareRange(source, deps, { from: noon - 4 * day, to: noon }, never)) found.push(...records);
+    return found.map(({ known, coverage, isOverdue }) => [known, coverage, isOverdue]);
+  };
+
+  const moving = await overdue();
+  await clock.advance(hour);
+  const standing = await overdue();
+
+  expect(moving).toEqual([
+    [true, 'closed', false],
+    [false, 'never', false],
+  ]);
+  expect(standing).toEqual([
+    [true, 'closed', false],
+    [false, 'never', true],
+  ]);
+});
+
+it('calls nothing missing that lies behind where live collection stands, though a window was once cut further by a wrong clock', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([row('old', noon - 3 * hour)], { clock, skewMs: -2 * hour });
+  const { deps } = bench(clock, journal, api.open);
+  await using loop = startSource(settings({ start: { backMs: day } }), deps);
+  await loop.pollOnce(never);
+  const live = (await journal.checkpoint('s', 'live')) as { until: number };
+  await journal.append({
+    source: 's',
+    window: { ...zeroCounts(), key: 'cut', lane: 'live', from: live.until, to: noon, complete: true },
+  });
+  api.rows.push(row('new', live.until + 10 * minute));
+  const found: ComparedRecord[] = [];
+
+  for await (const records of compareRange(settings(), deps, { from: noon - 4 * hour, to: noon }, never)) found.push(...records);
+
+  expect(found.map(({ known, coverage }) => [known, coverage])).toEqual([
+    [true, 'closed'],
+    [false, 'open'],
+  ]);
 });
 
 it.each([-2 * day, 2 * day])(
