@@ -27,6 +27,7 @@ export class PageGuard {
   readonly #pairs = new Set<number>();
   #distinct = 0;
   #mostTotal = 0;
+  #totals: readonly [first: number, last: number] | undefined;
   #largest = 0;
   /** Of a page whose records come in parts: what came before this one. */
   #parts: string[] = [];
@@ -44,6 +45,12 @@ export class PageGuard {
   /** The largest total that a page named: when rows go away in the middle of a reading, others are skipped, and the last total hides that. */
   get mostTotal(): number {
     return this.#mostTotal;
+  }
+
+  /** By how much the total grew from page to page: so many may have come in while we read. */
+  get grown(): number {
+    const [first, last] = this.#totals ?? [0, 0];
+    return Math.max(0, last - first);
   }
 
   /** Throws PEN_PAGE_LOOP when the page or its successor's place came before; `facts` are without the numbers of equal rows. */
@@ -71,6 +78,7 @@ export class PageGuard {
   /** Takes a page into account. A copy within one page is the vendor's own; one on a later page is a row that moved while we read. */
   count({ total = 0 }: Page, facts: readonly RecordFacts[]): void {
     this.#mostTotal = Math.max(this.#mostTotal, total);
+    if (total > 0) this.#totals = [this.#totals?.[0] ?? total, total];
     const whole = facts.filter(({ isFurtherPart }) => isFurtherPart !== true);
     const fresh = whole.map(pairOf).filter((pair) => !this.#pairs.has(pair));
     this.#distinct += fresh.length;

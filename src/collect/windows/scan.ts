@@ -68,7 +68,9 @@ export async function* scan(
     const lack = page.next === null ? lackOf(context, at, page, guard) : undefined;
     const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
     if (page.next === null && (lack === undefined || (isSmallest && !mayRescan))) {
-      yield { facts, ownRecords, walk: at, next: undefined, end: 'complete', read: readWindow(context, at, lack) };
+      // What came in since belongs to the windows after this one.
+      const noted = lack?.mayHaveCome === true ? undefined : lack;
+      yield { facts, ownRecords, walk: at, next: undefined, end: 'complete', read: readWindow(context, at, noted) };
       return;
     }
     const next = page.next === null ? begun(at) : advanced(context, at, page, facts);
@@ -94,6 +96,8 @@ interface Lack {
   readonly why: string;
   /** True where another scan may find them. */
   readonly mayHaveMoved: boolean;
+  /** True where they may have come in while the window was read. */
+  readonly mayHaveCome?: boolean;
 }
 
 /** What the pages of a window lack, once the last one came; undefined when nothing says so. */
@@ -101,7 +105,7 @@ export function lackOf(
   { settings, memory }: Pick<SourceContext, 'settings' | 'memory'>,
   { state, read = 0 }: Pick<WalkState, 'state' | 'read'>,
   page: Page,
-  { distinct, mostTotal }: PageGuard,
+  { distinct, mostTotal, grown }: PageGuard,
 ): Lack | undefined {
   const { cap } = settings.connector.defaults;
   const count = read + (page.count ?? page.records.length);
@@ -110,7 +114,7 @@ export function lackOf(
   const met = mayHaveMoved ? distinct : count;
   if (met < mostTotal) {
     const why = `the vendor counts ${mostTotal} records in the window, but its pages hold ${met}`;
-    return { records: mostTotal - met, why, mayHaveMoved };
+    return { records: mostTotal - met, why, mayHaveMoved, mayHaveCome: mostTotal - grown <= met };
   }
   if (cap !== undefined && count >= cap)
     return { records: 1, why: `the window holds ${count} records, and the vendor returns ${cap} at most`, mayHaveMoved: false };

@@ -5,7 +5,21 @@ import { compareRange, startSource } from '../../../src/collect/index.ts';
 import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
 import { readLedger } from '../../../src/operate/report/ledger.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
-import { at, bench, hour, minute, never, noon, type Row, realJournal, row, settings, storedIds, vendor } from '../fixture.ts';
+import {
+  at,
+  bench,
+  day,
+  hour,
+  minute,
+  never,
+  noon,
+  type Row,
+  realJournal,
+  row,
+  settings,
+  storedIds,
+  vendor,
+} from '../fixture.ts';
 
 const size = 3;
 const cap = 6;
@@ -326,4 +340,33 @@ it('counts a page that is examined in parts once', async () => {
 
   expect(loop.status()).toMatchObject({ records: { fetched: 12_000, new: 12_000, duplicate: 0 }, warnings: [] });
   expect([api.requests.length, seen.length, unseen]).toEqual([4, 12_000, []]);
+});
+
+it.each([
+  { what: 'came in while it was read', comes: 1, gone: 0, lacking: 0 },
+  { what: 'never shows', comes: 0, gone: 1, lacking: 1 },
+  { what: 'never shows, while another came in', comes: 1, gone: 1, lacking: 1 },
+])('a smallest window lacks what $what: $lacking', async ({ comes, gone, lacking }) => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const rows = spread.slice(0, 8);
+  const api = vendor([], { clock });
+  let came = 0;
+  // Newest first, and the end of the window is written as a later one.
+  api.onRequest = ({ state }): Page => {
+    const all = [...Array.from({ length: came }, (_none, i) => row(`new${i}`, noon)).toReversed(), ...rows.toReversed()];
+    came += comes;
+    const offset = state?.kind === 'offset' ? state.offset : 0;
+    const records = all.slice(offset, offset + size).map((value) => ({ value }));
+    const read = offset + records.length;
+    return { records, next: records.length < size ? null : { kind: 'offset', offset: read, read }, total: all.length + gone };
+  };
+  const { window } = settings();
+  const source = settings({ window: { ...window, minMs: day, maxMs: day } });
+  await using loop = startSource(source, bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect(loop.status().warnings.filter((text) => text.includes('did not show'))).toHaveLength(lacking);
+  expect((await storedIds(journal)).filter((id) => String(id).startsWith('r'))).toHaveLength(8);
 });
