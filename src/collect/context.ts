@@ -66,9 +66,9 @@ export async function untilRoom({ journal, seams, state, log }: SourceContext, s
   if (journal.hasRoom()) return;
   const { phase } = state;
   state.phase = 'waiting_for_room';
-  log.warn({ cursor: state.cursor }, 'the journal is full, collection pauses; the vendor keeps the events meanwhile');
+  log.warn({ cursor: state.cursor }, 'the journal takes no events now, collection pauses; the vendor keeps them meanwhile');
   for (let ms = roomCheckMs.first; !journal.hasRoom(); ms = Math.min(1.5 * ms, roomCheckMs.most))
     await sleep(seams.clock, ms, signal);
   state.phase = phase;
-  log.info('the journal has room again, collection goes on');
+  log.info('the journal takes events again, collection goes on');
 }

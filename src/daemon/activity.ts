@@ -107,6 +107,11 @@ export class Activity implements AsyncDisposable {
     return this.#hours;
   }
 
+  /** The same, as it was looked at last. */
+  get knownHours(): readonly Hour[] {
+    return this.#hours;
+  }
+
   /** Seconds until the journal has no room, at the pace of the last half hour; undefined while it does not fill up. */
   fullInSeconds(freeOnDisk: number | undefined): number | undefined {
     const [first, last] = [this.#fills[0], this.#fills.at(-1)];

@@ -12,7 +12,7 @@ import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import type { Configuration } from './configuration.ts';
 import type { Measures } from './measure.ts';
-import { readPage } from './page.ts';
+import { knownPage, readPage } from './page.ts';
 
 const shortestSilenceMs = 3_000;
 const longestSilenceMs = 60_000;
@@ -71,11 +71,16 @@ export class Answers {
   async overview(): Promise<unknown> {
     const { data_dir, secrets, journal: kept } = this.#configuration.current;
     const { journal, seams } = this.#runtime;
-    const [ledger, measured] = await Promise.all([this.#readLedger(), this.#measures.read(data_dir, seams.files)]);
+    const measured = await this.#measures.read(data_dir, seams.files);
     // A database is not on the disk of data_dir.
     const disk = kept.database === undefined ? measured.disk : undefined;
-    const page = await readPage(journal, await this.#answer(ledger), ledger, { activity: this.#activity, disk });
-    return tellAll(page, secrets);
+    const beside = { activity: this.#activity, disk };
+    const page = await this.#unlessSilent(async () => {
+      const ledger = await this.#readLedger();
+      return readPage(journal, await this.#answer(ledger), ledger, beside);
+    });
+    const shown = page instanceof PenstockError ? knownPage(journal, await this.#alone(page), this.#ledger, beside) : page;
+    return tellAll(shown, secrets);
   }
 
   /** Tells the other replicas every few seconds how this one fares, seldomer where it has much to say, until it is aborted. */
@@ -126,7 +131,8 @@ export class Answers {
   async #alone(error: PenstockError): Promise<StatusReport> {
     const own = liveStatus(this.#runtime, await this.#facts(), this.#ledger, []);
     const { message: what, fix } = error;
-    return { ...own, replicas: [], problems: [{ level: 'error', where: 'journal', what, fix }, ...own.problems] };
+    const journal = { ...own.journal, server: { ...own.journal.server, answers: false } };
+    return { ...own, journal, replicas: [], problems: [{ level: 'error', where: 'journal', what, fix }, ...own.problems] };
   }
 
   /** Reads what is in a database, which may be silent. */

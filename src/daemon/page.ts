@@ -64,13 +64,29 @@ async function lettersOf({ sinks }: StatusReport, journal: Pick<Journal, 'deadLe
   return letters.flatMap(reasonsOf);
 }
 
-/** Puts together what the page shows. */
+interface Beside {
+  readonly activity: Activity;
+  readonly disk: Measured['disk'];
+}
+
+/** Reads what the page shows. */
 export async function readPage(
   journal: Journal,
   status: StatusReport,
-  { sources, sinks, imbalances }: LedgerReport,
-  { activity, disk }: { readonly activity: Activity; readonly disk: Measured['disk'] },
+  ledger: LedgerReport,
+  beside: Beside,
 ): Promise<PageReport> {
+  const [hours, letters] = await Promise.all([beside.activity.hours(), lettersOf(status, journal)]);
+  return { ...knownPage(journal, status, ledger, beside), hours, letters };
+}
+
+/** What the page shows without a question to the journal. */
+export function knownPage(
+  journal: Pick<Journal, 'usage'>,
+  status: StatusReport,
+  { sources, sinks, imbalances }: LedgerReport,
+  { activity, disk }: Beside,
+): PageReport {
   const collected = zeroCounts();
   for (const totals of Object.values(sources)) addCounts(collected, totals);
   const { usedBytes, maxBytes, hasRoom, records, oldestReceived } = journal.usage();
@@ -84,8 +100,7 @@ export async function readPage(
     disk_free_bytes: disk?.freeBytes,
     disk_size_bytes: disk?.sizeBytes,
   };
-  const [hours, letters] = await Promise.all([activity.hours(), lettersOf(status, journal)]);
-  return { status, room, hours, ledger: { collected, sinks, imbalances }, letters };
+  return { status, room, hours: activity.knownHours, ledger: { collected, sinks, imbalances }, letters: [] };
 }
 
 /** The job that sends a sink's dead letters again: one at a time, however often it is asked for. */

@@ -314,6 +314,27 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     expect(await tab.evaluate(textOf('journal-text'))).toBe('The disk is full: collection is paused');
   });
 
+  it.each([
+    [
+      { answers: false },
+      'The database does not answer: collection is paused',
+      'As it was read last, before the database fell silent. It balances',
+    ],
+    [
+      { answers: true, refusal: { what: 'the disk of the database server is full', fix: 'free space there' } },
+      'The disk of the database server is full: collection is paused',
+      'It balances',
+    ],
+  ])('says what the database lacks where nothing can be stored: %o', async (server, said, balance) => {
+    const { tab, show } = scene;
+    const report = reportOf([source('a1')], [sink('splunk')], { journal: { server } });
+
+    await show({ ...report, room: { ...report.room, has_room: false, disk_free_bytes: undefined } });
+
+    expect(await tab.evaluate(textOf('journal-text'))).toBe(said);
+    expect(String(await tab.evaluate(textOf('ledger-text')))).toContain(balance);
+  });
+
   itInLongTests('shows the sources in trouble first and stays usable with 10,000', async () => {
     const { tab, show } = scene;
     await tab.size(1400);

@@ -276,7 +276,7 @@ it('does not begin a poll before the journal has room', async () => {
 
   expect([before, state]).toEqual([0, 'waiting_for_room']);
   expect(api.requests.length).toBeGreaterThan(0);
-  expect(said(lines, 'the journal is full, collection pauses; the vendor keeps the events meanwhile').length).toBe(1);
+  expect(said(lines, 'the journal takes no events now, collection pauses; the vendor keeps them meanwhile').length).toBe(1);
   await loop[Symbol.asyncDispose]();
 });
 

@@ -108,7 +108,7 @@ it('adds up what all sources collected, and groups dead letters by their reason'
       { ...quietSink, name: 'quiet' },
     ],
   } as unknown as StatusReport;
-  const activity = { hours: () => Promise.resolve([]), fullInSeconds: () => undefined } as unknown as Activity;
+  const activity = { hours: () => Promise.resolve([]), knownHours: [], fullInSeconds: () => undefined } as unknown as Activity;
 
   const ledger = {
     sources: { acme: { ...zeroCounts(), fetched: 4, new: 4 }, other: { ...zeroCounts(), fetched: 3, duplicate: 3 } },

@@ -2,15 +2,19 @@ import { elements } from './elements.ts';
 import { problems } from './problems.ts';
 
 const sections = String.raw`
-function drawJournal({ room }) {
+/** Why nothing is stored in a database that has room. */
+const serverSays = ({ journal }) => (journal?.server?.refusal !== undefined ? asSentence(journal.server.refusal.what) : journal?.server?.answers === false ? 'The database does not answer' : '');
+
+function drawJournal({ room, status }) {
+  const silence = serverSays(status);
   const share = room.max_bytes === 0 ? 0 : room.used_bytes / room.max_bytes;
   const left = room.full_in_seconds;
   const used = size(room.used_bytes) + ' of ' + size(room.max_bytes);
   const missing = room.max_bytes - room.used_bytes;
   const isTight = typeof room.disk_free_bytes === 'number' && room.disk_free_bytes < missing;
   const isFull = room.disk_free_bytes < Math.min(16 * 2 ** 20, room.disk_size_bytes / 50) || (!room.has_room && isTight && share < 0.8);
-  const mood = !room.has_room || isFull || left < 3600 ? 'error' : left < 86400 || share > 0.9 ? 'warning' : 'ok';
-  const pace = isFull ? 'The disk is full' + (room.has_room ? '' : ': collection is paused') : !room.has_room ? 'No room: collection is paused' : left === undefined ? 'Not filling up' : 'Full in about ' + duration(left) + ' at the pace of the last half hour';
+  const mood = silence !== '' || !room.has_room || isFull || left < 3600 ? 'error' : left < 86400 || share > 0.9 ? 'warning' : 'ok';
+  const pace = silence !== '' ? silence + ': collection is paused' : isFull ? 'The disk is full' + (room.has_room ? '' : ': collection is paused') : !room.has_room ? 'No room: collection is paused' : left === undefined ? 'Not filling up' : 'Full in about ' + duration(left) + ' at the pace of the last half hour';
   setBar(byId('journal-bar'), share, mood === 'ok' ? '' : mood, 'Journal', used + '. ' + pace);
   setText(byId('journal-text'), pace);
   setClass(byId('journal-text'), mood);
@@ -182,9 +186,10 @@ function drawJobs({ jobs, at }) {
   })));
 }
 
-function drawLedger({ ledger: { collected, sinks, imbalances } }) {
+function drawLedger({ ledger: { collected, sinks, imbalances }, status: { journal } }) {
   const isWell = imbalances.length === 0;
-  setText(byId('ledger-text'), isWell ? 'It balances: everything collected is accounted for.' : 'It does not balance: ' + imbalances[0]);
+  const when = journal?.server?.answers === false ? 'As it was read last, before the database fell silent. ' : '';
+  setText(byId('ledger-text'), when + (isWell ? 'It balances: everything collected is accounted for.' : 'It does not balance: ' + imbalances[0]));
   setClass(byId('ledger-text'), isWell ? 'ok' : 'error');
   setText(byId('ledger-more'), count(collected.fetched) + ' fetched = ' + count(collected.new) + ' new + ' + count(collected.duplicate) + ' seen before (windows overlap on purpose) + ' + count(collected.excluded) + ' excluded by a filter.');
   drawTable('ledger', Object.entries(sinks).slice(0, 200).map(([name, totals]) => {

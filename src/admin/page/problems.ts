@@ -8,7 +8,7 @@ let lastAt;
 let knownProblems;
 
 const moods = { hold: 'error', failing: 'error', waiting_for_room: 'error', retrying: 'warning', stopped: 'warning', disabled: 'warning', starting: 'quiet', idle: 'ok', polling: 'ok', delivering: 'ok' };
-const states = { waiting_for_room: 'journal full' };
+const states = { waiting_for_room: 'waits for room' };
 const stateCell = (state, small = '') => ({ text: states[state] ?? state, mood: moods[state] ?? '', kind: 'state', small });
 const path = (kind, name, verb) => '/' + kind + '/' + encodeURIComponent(name) + '/' + verb;
 

@@ -55,6 +55,15 @@ export interface JournalUsage {
   readonly corrections: readonly Correction[];
   /** Where the journal is a file and this process writes it. */
   readonly disk?: DiskUsage | undefined;
+  /** Where the journal is in a database. */
+  readonly server?: ServerState;
+}
+
+/** What a database server says to a replica, or does not. */
+export interface ServerState {
+  readonly answers: boolean;
+  /** Why it stored nothing a moment ago: its disk is full, say. */
+  readonly refusal?: { readonly what: string; readonly fix: string } | undefined;
 }
 
 /** The volume that a journal in files lies on, as the process sees it that writes there. */

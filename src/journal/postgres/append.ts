@@ -32,7 +32,7 @@ export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pi
       records: commit.page?.records.length ?? 0,
     };
     if (size.bytes > 0) await room.makeRoom(size.bytes);
-    const before = await store(commit, rows, ownerships).catch((error: unknown) => room.failed(error));
+    const before = await store(commit, rows, ownerships);
     if (before !== undefined) room.appended(size);
     listeners.tell(commit, rows, before);
     core.changes.notify();

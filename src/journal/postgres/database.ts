@@ -1,13 +1,21 @@
 // Connections to PostgreSQL. Nothing is left in a session between two statements or transactions, and no statement has a name, so that a
 // pooler may hand every transaction to another connection.
 import { randomUUID } from 'node:crypto';
-import { connect, Socket } from 'node:net';
-import pg from 'pg';
+import { Socket } from 'node:net';
+import type pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
-import type { PostgresEngine } from '../contract/open.ts';
-import { databaseError, isCollision, isCrowded, sqlState } from './faults.ts';
-
-type DatabaseOptions = Pick<PostgresEngine, 'url' | 'password' | 'ca' | 'schema' | 'connections' | 'leaseMs'>;
+import type { ServerState } from '../journal.ts';
+import {
+  answerMs,
+  type ClientConfig,
+  cancel,
+  clientConfig,
+  connectMs,
+  type DatabaseOptions,
+  openPool,
+  statementMs,
+} from './connection.ts';
+import { databaseError, faultOf, isCollision, isCrowded, sqlState } from './faults.ts';
 
 /** What runs statements: the database, each in a transaction of its own, or a transaction. */
 export interface Sql {
@@ -17,14 +25,11 @@ export interface Sql {
   run(text: string, values?: readonly unknown[]): Promise<number>;
 }
 
-const statementMs = 30_000;
+type Refusal = NonNullable<ServerState['refusal']>;
+
 /** A row that another connection holds is waited for so long, milliseconds. */
 export const lockMs = 5000;
-const connectMs = 10_000;
-// The server ends a statement first, and says why.
-const answerMs = statementMs + 5000;
 const mostTries = 6;
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
 export class Database implements Sql {
   /** The schema as it stands in statements: `${s}.pages`. */
@@ -40,6 +45,7 @@ export class Database implements Sql {
   readonly #address: Pick<ClientConfig, 'host' | 'port'>;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #refusal: Refusal | undefined;
 
   constructor(options: DatabaseOptions) {
     const { schema, connections, leaseMs, ca } = options;
@@ -99,6 +105,13 @@ export class Database implements Sql {
   /** Ends every call under way as if its answer was lost; those to come use new connections. */
   reconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Why the server had no room for a statement, where it had none since this was asked last: whose disk is full, say. */
+  takeRefusal(): Refusal | undefined {
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    return refusal;
   }
 
   async close(): Promise<void> {
@@ -168,7 +181,10 @@ export class Database implements Sql {
         if (this.#isCut) throw new Error('the journal is being closed');
         return await attempt();
       } catch (error) {
-        if (tries >= mostTries || !isCollision(error)) throw databaseError(error, this.where);
+        if (tries < mostTries && isCollision(error)) continue;
+        const [code, what, fix] = faultOf(error);
+        if (code === 'PEN_JOURNAL_FULL') this.#refusal = { what, fix };
+        throw databaseError(error, this.where);
       }
     }
   }
@@ -178,29 +194,6 @@ export class Database implements Sql {
 function isConnected(error: unknown): boolean {
   const state = sqlState(error);
   return state !== undefined && !/^(57P|25006|08)/.test(state);
-}
-
-/** What a client knows of its connection; the types leave it out. */
-interface Backend {
-  readonly processID: number | null;
-  readonly secretKey: number | null;
-}
-
-const cancelRequest = 80_877_102;
-
-/**
- * Asks the server to end what a connection runs; a pooler passes it on, and where nothing runs it does nothing.
- * Source: https://www.postgresql.org/docs/15/protocol-flow.html (Canceling Requests in Progress)
- */
-function cancel(client: pg.PoolClient, { host, port }: Pick<ClientConfig, 'host' | 'port'>): void {
-  const { processID, secretKey } = client as unknown as Backend;
-  if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
-  const request = Buffer.alloc(16);
-  for (const [index, value] of [request.length, cancelRequest, processID, secretKey].entries())
-    request.writeInt32BE(value, 4 * index);
-  const socket = connect(port, host, () => socket.end(request));
-  socket.setTimeout(connectMs, () => socket.destroy());
-  socket.on('error', () => undefined).unref();
 }
 
 async function rowsOf<Row>(client: pg.PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
@@ -217,67 +210,6 @@ async function countOf(client: pg.PoolClient, text: string, values: readonly unk
 function storable(value: unknown): unknown {
   if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\u2400') : value;
   return Array.isArray(value) ? value.map(storable) : value;
-}
-
-const int8 = 20;
-const numeric = 1700;
-
-type ClientConfig = pg.PoolConfig & { readonly host: string; readonly port: number; readonly database: string };
-
-function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
-  const parsed = parseUrl(url);
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  const isLocal = loopback.test(parsed.hostname);
-  return {
-    host,
-    port: parsed.port === '' ? 5432 : Number(parsed.port),
-    user: decodeURIComponent(parsed.username) || 'penstock',
-    database: decodeURIComponent(parsed.pathname.slice(1)) || 'penstock',
-    password: password ?? decodeURIComponent(parsed.password),
-    ssl: isLocal && ca === undefined ? false : { rejectUnauthorized: true, host },
-    application_name: 'penstock',
-    connectionTimeoutMillis: connectMs,
-    idleTimeoutMillis: 30_000,
-    maxLifetimeSeconds: 900,
-    query_timeout: answerMs,
-    keepAlive: true,
-    allowExitOnIdle: true,
-    types: {
-      // Counts and times stay below 2^53.
-      getTypeParser: ((oid: number, format?: 'text') =>
-        oid === int8 || oid === numeric
-          ? Number
-          : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
-    },
-  };
-}
-
-function parseUrl(url: string): URL {
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol) || parsed.hostname === '') {
-    throw new PenstockError('PEN_CONFIG_INVALID', 'the address of the database is not a URL postgres://user@host:port/database', {
-      fix: 'write journal.url like postgres://penstock@db.example.com:5432/penstock',
-    });
-  }
-  if (parsed.search !== '') {
-    throw new PenstockError(
-      'PEN_CONFIG_INVALID',
-      `journal.url takes no parameters, and has "${[...parsed.searchParams.keys()].join(', ')}"`,
-      {
-        fix: 'leave them out: TLS is always verified except on loopback, and journal.tls.ca_file names a certificate authority',
-      },
-    );
-  }
-  return parsed;
-}
-
-function openPool(config: ClientConfig, max: number): pg.Pool {
-  const pool = new pg.Pool({ ...config, max });
-  // A connection that breaks while nobody uses it is replaced by the next that is asked for; one in use fails its statement.
-  const ignore = (): void => undefined;
-  pool.on('error', ignore);
-  pool.on('connect', (client) => void client.on('error', ignore));
-  return pool;
 }
 
 /** Values of a statement that is put together: `add` gives a value's place. */

@@ -7,6 +7,7 @@ type Fault = readonly [code: ErrorCode, what: string, fix: string];
 const away = 'see that the database runs and can be reached; what was collected stays where it is, and work resumes by itself';
 const rights = 'give the role its rights on the schema and see that the database takes writes; work resumes by itself';
 const space = 'free space on the disk of the database server; collection resumes by itself';
+const memory = 'give the database server more memory, or fewer connections; collection resumes by itself';
 const damaged = 'check the database server and its disks, and restore the database where it is damaged';
 
 const unavailable: Fault = ['PEN_JOURNAL_UNAVAILABLE', 'the database did not answer', away];
@@ -27,7 +28,7 @@ const faults: Readonly<Record<string, Fault>> = {
   '55P03': ['PEN_JOURNAL_UNAVAILABLE', 'another connection holds a row of the journal', away],
   '25P03': ['PEN_JOURNAL_UNAVAILABLE', 'the database ended a transaction that stood still', away],
   '53100': ['PEN_JOURNAL_FULL', 'the disk of the database server is full', space],
-  '53200': ['PEN_JOURNAL_FULL', 'the database server is out of memory', space],
+  '53200': ['PEN_JOURNAL_FULL', 'the database server is out of memory', memory],
   XX001: ['PEN_JOURNAL_CORRUPT', 'the database is damaged', damaged],
   XX002: ['PEN_JOURNAL_CORRUPT', 'an index of the database is damaged', damaged],
   '25006': ['PEN_JOURNAL_UNWRITABLE', 'the database takes no writes', rights],
@@ -68,7 +69,9 @@ export function isCrowded(error: unknown): boolean {
   return state === '53300' || (state === '08P01' && error instanceof Error && error.message.includes('no more connections'));
 }
 
-function faultOf(error: unknown, state: string | undefined): Fault {
+/** What a failed statement means to who reads of it. */
+export function faultOf(error: unknown): Fault {
+  const state = sqlState(error);
   if (state === undefined) return isUntrusted(error) ? untrusted : unavailable;
   return (
     faults[state] ?? faults[state.slice(0, 2)] ?? ['PEN_INTERNAL', 'the database refused a statement', 'report this with the log']
@@ -81,7 +84,7 @@ export function databaseError(error: unknown, where: string): PenstockError {
   const detail = error instanceof Error ? error.message : String(error);
   if (isOurs(error)) return new PenstockError('PEN_INTERNAL', detail, { where, cause: error, fix: 'report this with the log' });
   const state = sqlState(error);
-  const [code, what, fix] = faultOf(error, state);
+  const [code, what, fix] = faultOf(error);
   return new PenstockError(code, `${what} (${state === undefined ? '' : `${state}: `}${detail})`, { where, cause: error, fix });
 }
 

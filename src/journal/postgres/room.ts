@@ -1,6 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
 import { formatSize } from '../../base/quantity.ts';
-import type { JournalUsage } from '../journal.ts';
+import type { JournalUsage, ServerState } from '../journal.ts';
 import type { Core } from './core.ts';
 
 /** What an id costs in the table and its index, bytes; measured. */
@@ -11,6 +11,10 @@ const bytesPerLetter = 1024;
 const refreshMs = 5000;
 // After the server's disk was found full, so long until an append is tried again.
 const leanMs = 10_000;
+// Sources that wait look again seconds after that, and until one has stored something the reason stands.
+const refusalShownMs = 60_000;
+
+type Refusal = NonNullable<ServerState['refusal']>;
 
 interface Size {
   readonly bytes: number;
@@ -42,6 +46,8 @@ export class Room {
   #hasRoom = true;
   #answers = true;
   #leanUntil = Number.NEGATIVE_INFINITY;
+  /** Why the server stored nothing, as it said last. */
+  #refusal: Refusal | undefined;
   #timer: Disposable | undefined;
   #closed = false;
 
@@ -84,13 +90,12 @@ export class Room {
 
   /** False from the moment that one more large page would not fit until a tenth of the journal is free again, and without the database. */
   hasRoom(): boolean {
-    const { member, clock } = this.#core;
     const wanted = this.#hasRoom ? this.#worstPage : this.#worstPage + this.#maxBytes / 10;
-    const isLean = clock.monotonic() < this.#leanUntil;
+    const isLean = this.#refused() !== undefined;
     this.#hasRoom = !isLean && this.fits(wanted);
     // No append will come to make room while there is none, so what may go has to go from here.
     if (!this.#hasRoom && !isLean) void this.#relieve(this.#worstPage + this.#maxBytes / 10);
-    return this.#hasRoom && this.#answers && member?.lease.isValid !== false;
+    return this.#hasRoom && this.#isHeard();
   }
 
   usage(): JournalUsage {
@@ -103,12 +108,18 @@ export class Room {
       oldestReceived: oldest ?? undefined,
       hasRoom: this.hasRoom(),
       corrections: [],
+      server: {
+        answers: this.#isHeard(),
+        refusal: this.#refused(refusalShownMs),
+      },
     };
   }
 
   /** Deletes what may go when `bytes` do not fit; throws PEN_JOURNAL_FULL when they do not fit then either. */
   async makeRoom(bytes: number): Promise<void> {
-    if (this.#core.clock.monotonic() < this.#leanUntil) throw diskFull(this.#core.db.where);
+    const refusal = this.#refused();
+    if (refusal !== undefined)
+      throw new PenstockError('PEN_JOURNAL_FULL', refusal.what, { where: this.#core.db.where, fix: refusal.fix });
     if (this.fits(bytes)) return;
     await this.#relieve(bytes);
     if (this.fits(bytes)) return;
@@ -117,15 +128,24 @@ export class Room {
   }
 
   appended({ bytes, pages, records }: Size): void {
+    this.#refusal = undefined;
     this.#usedBytes += bytes;
     this.#used = { ...this.#used, pages: this.#used.pages + pages, records: this.#used.records + records };
   }
 
-  /** Remembers why an append failed, and throws it. */
-  failed(error: unknown): never {
-    if (error instanceof PenstockError && error.code === 'PEN_JOURNAL_FULL')
-      this.#leanUntil = this.#core.clock.monotonic() + leanMs;
-    throw error;
+  /** Why the server had no room within these last `ms` after it was to be tried again, be it for a page, a heartbeat or a word of how this replica fares. */
+  #refused(ms = 0): Refusal | undefined {
+    const { clock, db } = this.#core;
+    const refusal = db.takeRefusal();
+    if (refusal !== undefined) {
+      this.#leanUntil = clock.monotonic() + leanMs;
+      this.#refusal = refusal;
+    }
+    return clock.monotonic() < this.#leanUntil + ms ? this.#refusal : undefined;
+  }
+
+  #isHeard(): boolean {
+    return this.#answers && this.#core.member?.lease.isValid !== false;
   }
 
   #schedule(): void {
@@ -145,9 +165,4 @@ function fullError(where: string, usedBytes: number, maxBytes: number): Penstock
   const fix =
     'see "penstock status" for the sink that does not take them, or raise journal.max_bytes; collection resumes by itself';
   return new PenstockError('PEN_JOURNAL_FULL', what, { where, fix });
-}
-
-function diskFull(where: string): PenstockError {
-  const fix = 'free space on the disk of the database server; collection resumes by itself';
-  return new PenstockError('PEN_JOURNAL_FULL', 'the disk of the database server is full', { where, fix });
 }

@@ -1,6 +1,6 @@
 // The journal and its disk, as a status shows them.
 import { formatSize } from '../../base/quantity.ts';
-import type { Correction, JournalUsage } from '../../journal/journal.ts';
+import type { Correction, JournalUsage, ServerState } from '../../journal/journal.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
 export interface Problem {
@@ -26,13 +26,15 @@ export interface JournalStatus {
     readonly needed_bytes: number;
     readonly volume_bytes: number | undefined;
   };
+  /** Where the journal is in a database. */
+  readonly server?: ServerState;
 }
 
 /** As the report says it. */
 export function journalStatus(usage: JournalUsage): JournalStatus {
-  const { usedBytes, maxBytes, pages, records, oldestReceived, hasRoom, corrections, disk } = usage;
+  const { usedBytes, maxBytes, pages, records, oldestReceived, hasRoom, corrections, disk, server } = usage;
   const base = { used_bytes: usedBytes, max_bytes: maxBytes, pages, records, oldest_received: oldestReceived, has_room: hasRoom };
-  if (disk === undefined) return { ...base, corrections };
+  if (disk === undefined) return { ...base, corrections, ...(server !== undefined && { server }) };
   const { isFull, lacksBallast, neededBytes, volumeBytes } = disk;
   const shown = { is_full: isFull, lacks_ballast: lacksBallast, needed_bytes: neededBytes, volume_bytes: volumeBytes };
   return { ...base, corrections, disk: shown };
@@ -45,7 +47,15 @@ export interface Pause {
 }
 
 /** Of a status whose journal has no room. */
-export function pauseOf({ disk }: JournalStatus): Pause {
+export function pauseOf({ disk, server }: JournalStatus): Pause {
+  // A replica whose heartbeat found no room is not heard of either.
+  if (server?.refusal !== undefined)
+    return { what: `collection is paused because ${server.refusal.what}`, fix: server.refusal.fix };
+  if (server?.answers === false)
+    return {
+      what: 'collection is paused because the database does not answer',
+      fix: 'see that the database runs and can be reached; collection resumes by itself within seconds',
+    };
   if (disk?.is_full !== true)
     return {
       what: 'collection is paused because the journal is full',
@@ -59,7 +69,9 @@ export function pauseOf({ disk }: JournalStatus): Pause {
 
 /** What is wrong with the disk, or will be. */
 export function diskProblems(journal: JournalStatus): Problem[] {
-  const { disk, max_bytes: maxBytes } = journal;
+  const { disk, server, max_bytes: maxBytes } = journal;
+  if (server?.refusal !== undefined)
+    return [{ level: 'error', where: 'journal', what: `${server.refusal.what}; collection waits`, fix: server.refusal.fix }];
   if (disk === undefined) return [];
   const where = 'disk';
   const { fix } = pauseOf(journal);

@@ -4,7 +4,7 @@ import type { Seams } from '../../base/seams.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
-import type { Journal, Replica } from '../../journal/journal.ts';
+import type { Journal, Replica, ServerState } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { type Problem, problemsOf, type ReplicaStatus, type StatusReport } from './status.ts';
@@ -14,20 +14,23 @@ import { storedReport } from './stored-status.ts';
 interface ReplicaReport {
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
+  /** Why the database stored nothing of this replica's a moment ago. */
+  readonly refusal?: ServerState['refusal'];
 }
 
 /** What this process says of itself to those who share its journal. */
-export function replicaReport({ sources, sinks }: Runtime): ReplicaReport {
+export function replicaReport({ sources, sinks, journal }: Pick<Runtime, 'sources' | 'sinks' | 'journal'>): ReplicaReport {
   return {
     sources: [...sources.values()].map(({ loop }) => loop.status()),
     sinks: [...sinks.values()].map(({ loop }) => loop.status()),
+    refusal: journal.usage().server?.refusal,
   };
 }
 
 function reportOf({ report }: Replica): ReplicaReport {
   if (!isObject(report)) return { sources: [], sinks: [] };
-  const { sources, sinks } = report as unknown as ReplicaReport;
-  return { sources: sources ?? [], sinks: sinks ?? [] };
+  const { sources, sinks, refusal } = report as unknown as ReplicaReport;
+  return { sources: sources ?? [], sinks: sinks ?? [], refusal };
 }
 
 function shownReplica({ name, version, since, sources, lastSeen }: Replica): ReplicaStatus {
@@ -97,10 +100,16 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
           reports.flatMap((report) => report.sinks.filter(({ name }) => name === one.name)),
         ),
   );
+  // On a full disk no word may get through: who is asked knows it from its own.
+  const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
   const report = {
     ...stored,
     running: replicas.length > 0,
     version: replicas[0]?.version ?? stored.version,
+    journal: {
+      ...stored.journal,
+      server: { answers: true, refusal },
+    },
     sinks,
     replicas: replicas.map(shownReplica),
   };

@@ -1,6 +1,6 @@
 // Replicas of the real process while their database refuses, hangs, or has nothing to spare: nothing is lost, nothing exits, and work resumes by itself.
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -26,10 +26,10 @@ async function server(settings: Readonly<Record<string, string>> = {}) {
 }
 
 /** Two replicas that share everything and have begun to deliver. */
-async function twoReplicas(options: Parameters<typeof openScene>[0]) {
+async function twoReplicas({ listen, ...options }: Parameters<typeof openScene>[0] & { readonly listen?: string }) {
   const scene = await openScene({ schema: 'penstock', ...options });
   const replicas: Replica[] = [];
-  for (const name of names) replicas.push(scene.run(name, await scene.configure(name)));
+  for (const name of names) replicas.push(scene.run(name, await scene.configure(name, name === 'one' ? { listen } : {})));
   const [one, two] = replicas as [Replica, Replica];
   const shared = () => untilShared(one, names, sources, Math.ceil(sources * 0.6));
   await shared();
@@ -68,13 +68,13 @@ describe.runIf(hasPostgres())('replicas', () => {
     await expectWhole(all, 3 * mostUnderWay);
   });
 
-  it('are healthy and ready while their database is away, and say in status and metrics that it is', async () => {
+  it('are healthy and ready while their database is away, and say in status, on the page and in the metrics that it is', async () => {
     const { data, log, url } = await server();
     const scene = await openScene({ sources: 2, url, schema: 'penstock' });
     const port = await freePort();
     const one = scene.run('one', await scene.configure('one', { listen: `127.0.0.1:${port}` }));
-    const ask = async (path: string): Promise<string> => {
-      const { statusCode, body } = await request(`http://127.0.0.1:${port}${path}`);
+    const ask = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> => {
+      const { statusCode, body } = await request(`http://127.0.0.1:${port}${path}`, { headers });
       return `${statusCode} ${await body.text()}`;
     };
     await untilShared(one, ['one'], 2);
@@ -86,6 +86,8 @@ describe.runIf(hasPostgres())('replicas', () => {
     );
     await pause(6_000);
     const [health, ready] = [await ask('/healthz'), await ask('/readyz')];
+    const token = (await readFile(join(one.file, '../data/admin.token'), 'utf8')).trim();
+    const overview = await ask('/overview', { authorization: `Bearer ${token}` });
     const status = await command(['status', '--json', '-c', one.file]);
     runAsServer('pg_ctl', ['-D', data, '-l', log, '-w', 'start']);
     await untilShared(one, ['one'], 2);
@@ -104,6 +106,11 @@ describe.runIf(hasPostgres())('replicas', () => {
         where: 'sink lake',
         what: expect.stringMatching(/^offsets cannot be written: .*did not answer/) as string,
       });
+    expect(JSON.parse(overview.replace('200 ', ''))).toMatchObject({
+      status: { journal: { server: { answers: false } }, replicas: [] },
+      ledger: { imbalances: [] },
+      letters: [],
+    });
     expect(await imbalances(one)).toEqual([]);
   });
 
@@ -184,14 +191,22 @@ describe.runIf(hasPostgres())('replicas', () => {
     execFileSync('chown', ['postgres', join(disk, 'space')]);
     await sql(`CREATE TABLESPACE small LOCATION '${join(disk, 'space')}'`);
     await sql('ALTER DATABASE postgres SET default_tablespace = small');
-    const all = await twoReplicas({ sources, url, perSecond: 20 });
+    const all = await twoReplicas({ sources, url, perSecond: 20, listen: `127.0.0.1:${await freePort()}` });
     const filler = join(disk, 'filler');
 
     execFileSync('sh', ['-c', `dd if=/dev/zero of=${filler} bs=64k 2>/dev/null || true`]);
     const full = (): boolean =>
       [all.one, all.two].some(({ process }) => (process.stdout() + process.stderr()).includes('PEN_JOURNAL_FULL'));
     await until('a replica met the full disk', full);
-    await pause(5_000);
+    let status = '';
+    await until(
+      'the status says whose disk is full, and what to do',
+      async () => {
+        ({ stdout: status } = await command(['status', '--json', '-c', all.one.file]));
+        return status.includes('the disk of the database server is full; collection waits');
+      },
+      { seen: () => status },
+    );
     await rm(filler);
     await all.shared();
 

@@ -29,7 +29,7 @@ interface ReplicaOptions {
   readonly url?: string;
   /** Organizations that it is configured with; all when absent. */
   readonly knows?: readonly string[];
-  readonly listen?: string;
+  readonly listen?: string | undefined;
 }
 
 export interface Replica {

@@ -73,6 +73,29 @@ it('says that the journal is full where the disk is not', () => {
 
 it.each([
   {
+    server: { answers: true, refusal: { what: 'the disk of the database server is full', fix: 'free space there' } },
+    fix: 'free space there',
+    said: [
+      ['journal', 'the disk of the database server is full; collection waits'],
+      ['source acme', 'collection is paused because the disk of the database server is full; no poll has succeeded yet'],
+    ],
+  },
+  {
+    server: { answers: false },
+    fix: 'see that the database runs and can be reached; collection resumes by itself within seconds',
+    said: [['source acme', 'collection is paused because the database does not answer; no poll has succeeded yet']],
+  },
+])('says what the database lacks, not that the journal is full: $said.0.1', ({ server, fix, said }) => {
+  const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
+
+  const problems = problemsOf({ ...report, journal: { ...report.journal, has_room: false, server }, sources: [waiting] }, ledger);
+
+  expect(problems.map(({ where, what }) => [where, what])).toEqual(said);
+  expect(problems.map((problem) => problem.fix)).toEqual(said.map(() => fix));
+});
+
+it.each([
+  {
     change: { volume_bytes: 500 },
     what: 'the volume of data_dir has 500 B, journal.max_bytes is 1000 B: the disk would be full first',
   },
