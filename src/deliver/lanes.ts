@@ -159,6 +159,9 @@ export class Lanes {
       known.progress.pending = state.pending;
       known.oldestReceived = state.oldestReceived;
       if (state.offset > known.progress.after && isIdle(known)) known.progress.moveTo(state.offset);
+      // All that it has is read and waits for its outcome: of thousands of lanes only those are read that have more.
+      if (!this.#isStale && state.lane.kind !== 'replay' && state.offset + state.pending <= known.progress.after)
+        known.isDry = true;
     }
     for (const [key, lane] of this.#lanes) {
       if (listed.has(key)) continue;

@@ -39,6 +39,31 @@ it('sends a live event before a long backfill, behind only the batches under way
   await clock.until(loop.stop(0));
 });
 
+it('reads no lane again whose records all wait for an answer, however often another gets some', async () => {
+  const memory = memoryJournal();
+  const read: string[] = [];
+  const journal = Object.assign(Object.create(memory) as typeof memory, {
+    read: (...asked: Parameters<typeof memory.read>) => {
+      read.push(asked[1].source);
+      return memory.read(...asked);
+    },
+  });
+  const { loop, clock } = setUp({ journal, answer: () => new Promise(() => undefined) });
+  loop.start();
+  memory.put({ kind: 'live', source: 'waits' }, records('first', 3));
+  await clock.advance(5_000);
+  const before = read.filter((source) => source === 'waits').length;
+
+  for (let n = 0; n < 5; n += 1) {
+    memory.put({ kind: 'live', source: 'other' }, records(`more${n}-`, 1));
+    await clock.advance(100);
+  }
+
+  expect(read.filter((source) => source === 'waits').length).toBe(before);
+  expect(read).toContain('other');
+  await clock.until(loop.stop(0));
+});
+
 it('never starves a backfill under a flood of live events', async () => {
   const journal = memoryJournal();
   journal.put(backfill, records('old', 200));
