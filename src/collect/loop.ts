@@ -12,6 +12,8 @@ import { watchWarnings } from './warnings.ts';
 
 /** What a request in flight gets when the loop is stopped; a page that does not come in time is asked for again after the next start. */
 const graceMs = 500;
+/** A first poll that takes longer lets others begin beside it. */
+const longestBeginMs = 1000;
 /** After an error of our own. */
 const pauseMs = 30_000;
 
@@ -104,7 +106,9 @@ export class PollLoop implements SourceLoop {
   /** Polls; returns undefined when all went well, else in how many milliseconds to try again. */
   async #attempt(halt: Halt): Promise<number | undefined> {
     const { state, health } = this.#context;
+    using _turn = state.phase === 'starting' ? await this.#turnToBegin() : undefined;
     try {
+      halt.soft.throwIfAborted();
       if (state.phase === 'starting') await health.restore();
       await this.#poll(halt, false);
       return undefined;
@@ -117,6 +121,16 @@ export class PollLoop implements SourceLoop {
       }
       return await health.failed(asPenstockError(thrown));
     }
+  }
+
+  /** A first poll reads what is stored of the source: of thousands that begin at once some do at a time. A slow vendor keeps nobody waiting. */
+  async #turnToBegin(): Promise<Disposable> {
+    const { beginnings, seams } = this.#context;
+    await beginnings?.take();
+    const end = new DisposableStack();
+    end.defer(() => beginnings?.give());
+    end.use(seams.clock.timer(longestBeginMs, () => end.dispose()));
+    return end;
   }
 
   async #poll(halt: Halt, once: boolean): Promise<void> {

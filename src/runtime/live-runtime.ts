@@ -1,6 +1,7 @@
 // From a configuration to sources and sinks that run, and from one configuration to the next: the only place where the rooms are wired together.
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
+import { Turns } from '../base/turns.ts';
 import { Budgets, forgetMemory, idMemoryMs, pinnedIdMemoryMs, startSource } from '../collect/index.ts';
 import type { Config, Options, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
@@ -14,13 +15,15 @@ import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
 
 /** First polls are spread: hundreds at once would block the event loop and burden the vendors. */
 const startJitterMs = (sources: number): number => 10 * sources;
+/** So many sources begin at the same time, however slow the machine or the database is: between them there is time for everything else. */
+const mostBeginning = 40;
 
 function buildSource(
   source: SourceConfig,
   journal: Journal,
   context: OpenContext,
   budgets: Budgets,
-  jitterMs: number,
+  start: Pick<Parameters<typeof startSource>[1], 'startJitterMs' | 'beginnings'>,
 ): RunningSource {
   const log = context.log.child({ source: source.name });
   const { seams, userAgent } = context;
@@ -34,7 +37,7 @@ function buildSource(
     openReader: () => open(),
     openDirectory: (directory: string) => open({ directory }),
     pauseMs: () => budgets.pauseMs(source.name),
-    startJitterMs: jitterMs,
+    ...start,
   };
   return { settings: source, deps, loop: startSource(source, deps) };
 }
@@ -72,6 +75,7 @@ export class LiveRuntime implements Runtime {
   readonly sinks = new Map<string, RunningSink>();
   readonly #context: OpenContext;
   readonly #budgets: Budgets;
+  readonly #beginnings = new Turns(mostBeginning);
   readonly #mappers: Mappers;
   readonly #watching: Disposable;
   /** Loops that end, by source: another one begins only afterwards. */
@@ -79,6 +83,7 @@ export class LiveRuntime implements Runtime {
   #config: Config;
   #isStarted = false;
   #isChanging = false;
+  #isAwaited = false;
 
   constructor(config: Config, journal: Journal, opening: OpenContext) {
     this.journal = journal;
@@ -145,8 +150,18 @@ export class LiveRuntime implements Runtime {
 
   /** These sources are this process's from now on; where their loops still end here, they begin after that. */
   #gain(names: readonly string[]): void {
-    for (const name of names) void this.#ending.get(name)?.then(() => this.#begin());
+    for (const name of names) void this.#ending.get(name)?.then(() => this.#beginSoon());
     this.#begin();
+  }
+
+  /** Thousands of loops that end together are followed together. */
+  #beginSoon(): void {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    setImmediate(() => {
+      this.#isAwaited = false;
+      this.#begin();
+    });
   }
 
   #begin(): void {
@@ -190,8 +205,8 @@ export class LiveRuntime implements Runtime {
     const missing = config.sources.filter(
       ({ enabled, name }) => enabled && !this.sources.has(name) && !this.#ending.has(name) && ownership.owns(name),
     );
-    const jitterMs = startJitterMs(missing.length);
-    const sources = missing.map((source) => buildSource(source, this.journal, this.#context, this.#budgets, jitterMs));
+    const start = { startJitterMs: startJitterMs(missing.length), beginnings: this.#beginnings };
+    const sources = missing.map((source) => buildSource(source, this.journal, this.#context, this.#budgets, start));
     const sinks = config.sinks
       .filter(({ enabled, name }) => enabled && !this.sinks.has(name))
       .map((sink) => buildSink(sink, this.journal, this.#context, this.#mappers.mapperFor));

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
+import { Turns } from '../../src/base/turns.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
 import type { SourceEnvironment } from '../../src/collect/source.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
@@ -28,6 +29,28 @@ it('polls at start and then once per interval', async () => {
 
   expect(polls(api)).toEqual([0, 1, 2, 3]);
   expect(loop.status().state).toBe('stopped');
+});
+
+it('begins when there is a turn, and lets others begin beside a vendor that is slow', async () => {
+  const beginnings = new Turns(1);
+  const clock = at(noon);
+  const begun: string[] = [];
+  const loops = ['slow', 'second', 'third'].map((name) => {
+    const api = vendor([], { clock });
+    api.onRequest = async () => {
+      begun.push(`${name} ${clock.now() - noon}`);
+      if (name === 'slow') await sleep(clock, minute);
+      return undefined;
+    };
+    const { deps } = bench(clock, memoryJournal().journal, api.open, { beginnings, startJitterMs: 0 });
+    return startSource({ ...settings(), name }, deps);
+  });
+  for (const loop of loops) loop.start();
+
+  await clock.advance(30_000);
+
+  expect(begun).toEqual(['slow 0', 'second 1000', 'third 1000']);
+  for (const loop of loops) await clock.until(loop[Symbol.asyncDispose]());
 });
 
 it('spreads starts over the jitter it is given', async () => {

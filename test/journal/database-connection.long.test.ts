@@ -7,6 +7,7 @@ import { explain, PenstockError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { PostgresEngine } from '../../src/journal/contract/open.ts';
+import { Database } from '../../src/journal/postgres/database.ts';
 import { databaseError, isLost } from '../../src/journal/postgres/faults.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, runAsServer, startServer, temporarySchema } from '../postgres.ts';
@@ -77,6 +78,16 @@ describe.runIf(hasPostgres())('a database', () => {
       await client.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
     });
     expect(await refusalOf(engine)).toContain('takes no writes');
+  });
+
+  it('makes those wait for whom it has no connection, and fails none of them', async () => {
+    const db = new Database({ ...postgresEngine((await postgresUrl()) ?? '', 'x'), connections: 1 });
+    onTestFinished(() => db.close());
+
+    const answers = await Promise.all(['6', '6', '0'].map((seconds) => db.query(`SELECT pg_sleep(${seconds})`)));
+    const asMember = await db.queryAsMember<{ n: number }>('SELECT 1 AS n', []);
+
+    expect([answers.map((rows) => rows.length), asMember]).toEqual([[1, 1, 1], [{ n: 1 }]]);
   });
 
   it('is trusted by its certificate alone, and asks for the password with each connection', async () => {

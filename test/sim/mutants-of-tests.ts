@@ -531,13 +531,13 @@ const hotPath: readonly Mutant[] = [
 const replicas: readonly Mutant[] = [
   {
     name: 'a slower answer takes the place of what was stored since',
-    file: 'src/journal/postgres/core.ts',
+    file: 'src/journal/postgres/names.ts',
     caughtBy: 'test/journal/owned-names.test.ts',
     edits: [['this.#reading.get(name) ?? this.#compare(name, member);', 'this.#compare(name, member);']],
   },
   {
     name: 'a source that changed hands is remembered as it was before',
-    file: 'src/journal/postgres/core.ts',
+    file: 'src/journal/postgres/names.ts',
     caughtBy: 'test/journal/owned-names.test.ts',
     edits: [['    if (!member.mayTake(name, found.epoch)) throw fencedError(name);\n', '']],
   },
@@ -612,7 +612,7 @@ const replicas: readonly Mutant[] = [
     name: 'an answer after the lease gives a source back',
     file: 'src/journal/postgres/membership.ts',
     caughtBy: 'test/journal/membership.test.ts',
-    edits: [['      if (!wasValid) return;\n', '']],
+    edits: [['    if (!this.lease.isValid) return;\n', '']],
   },
   {
     name: 'a sink goes on with a source that another process owns',

@@ -45,13 +45,15 @@ export class SourceMemory {
   }
 
   async #load(journal: Journal, source: string, clock: Clock): Promise<void> {
-    const requests = await journal.note(source, 'requests');
+    const names = ['requests', 'lateness', unknownActionsNote, shortfallsNote, 'activity'];
+    const [requests, lateness, unknown, shortfalls, activity] = await Promise.all(
+      names.map((name) => journal.note(source, name)),
+    );
     this.meetsOwnRecords = requests !== undefined;
     this.requests.load(requests);
-    this.lateness.load(await journal.note(source, 'lateness'));
-    this.unknown.load(await journal.note(source, unknownActionsNote));
-    this.shortfalls = parseShortfalls(await journal.note(source, shortfallsNote));
-    const activity = await journal.note(source, 'activity');
+    this.lateness.load(lateness);
+    this.unknown.load(unknown);
+    this.shortfalls = parseShortfalls(shortfalls);
     if (Array.isArray(activity) && typeof activity[0] === 'number' && typeof activity[1] === 'number') {
       // A receipt in the future comes from a clock that was wrong; it counts as received now.
       this.lastEvent = clock.monotonic() - Math.max(0, clock.now() - activity[0]);

@@ -6,9 +6,10 @@ import type { Commit, RecordLog } from '../journal.ts';
 import { AppendListeners, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
-import { type Core, fencePart, isSameOwnership, type OwnedSource, withAttempt } from './core.ts';
+import { type Core, fencePart, withAttempt } from './core.ts';
 import { newAttempt, Values } from './database.ts';
 import { fencedError, isLost, sqlState } from './faults.ts';
+import { isSameOwnership, type OwnedSource } from './names.ts';
 import { bytesPerId, bytesPerRow, type Room } from './room.ts';
 import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } from './seen.ts';
 

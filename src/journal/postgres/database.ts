@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import type pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
+import { Turns } from '../../base/turns.ts';
 import type { ServerState } from '../journal.ts';
 import {
   answerMs,
@@ -37,6 +38,7 @@ export class Database implements Sql {
   /** Host, port and database, for errors. */
   readonly where: string;
   readonly #pool: pg.Pool;
+  readonly #turns: Turns;
   readonly #membership: pg.Pool;
   readonly #connections: number;
   readonly #leaseMs: number;
@@ -53,6 +55,7 @@ export class Database implements Sql {
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
+    this.#turns = new Turns(connections);
     // An answer about the lease that comes after it is worth nothing, and the next question waits behind it.
     const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
     this.#membership = openPool(
@@ -67,38 +70,47 @@ export class Database implements Sql {
   }
 
   query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.#again(() => this.#with(this.#pool, (client) => rowsOf<Row>(client, text, values)));
+    return this.#again(() => this.#inTurn((client) => rowsOf<Row>(client, text, values)));
   }
 
   run(text: string, values: readonly unknown[] = []): Promise<number> {
-    return this.#again(() => this.#with(this.#pool, (client) => countOf(client, text, values)));
+    return this.#again(() => this.#inTurn((client) => countOf(client, text, values)));
   }
 
   /** Runs `work` in a transaction; it may run again where the transaction met another. */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#again(() =>
-      this.#with(this.#pool, (client) => this.#inTransaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED', work)),
-    );
+    return this.#again(() => this.#inTurn((client) => this.#inTransaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED', work)));
   }
 
   /** Runs `read` over one moment. */
   snapshot<T>(read: (sql: Sql) => Promise<T>): Promise<T> {
     const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
-    return this.#again(() => this.#with(this.#pool, (client) => this.#inTransaction(client, begin, read)));
+    return this.#again(() => this.#inTurn((client) => this.#inTransaction(client, begin, read)));
   }
 
-  /** A transaction of the membership: never behind others, so that a busy replica stays a member. */
+  /** A statement of the membership, by which it is heard of: never behind others, so that a busy replica stays a member. */
+  queryAsMember<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#again(() => this.#with(this.#membership, (client) => rowsOf<Row>(client, text, values)));
+  }
+
+  /** A transaction of the membership. */
   async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
     const result = await this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
     // Where the server had no connection to spare, it may have one now.
-    this.#pool.options.max = Math.min(this.#connections, this.#pool.options.max + 1);
+    this.#limit(Math.min(this.#connections, this.#turns.limit + 1));
     return result;
+  }
+
+  /** Ends every call that waits for a connection as if its answer was lost: what it was for is another's, or nobody's. */
+  dropWaiting(): void {
+    this.#turns.drop(new Error('it waited for a connection until it was not wanted any more'));
   }
 
   /** Ends every call under way and refuses those to come, with PEN_JOURNAL_UNAVAILABLE: a database that is silent holds up nobody. */
   cutOff(): void {
     this.#isCut = true;
+    this.dropWaiting();
     this.reconnect();
   }
 
@@ -127,9 +139,10 @@ export class Database implements Sql {
     return socket;
   }
 
+  /** Compiling a statement over thousands of sources takes longer than running it: a second where it runs for milliseconds. */
   async #inTransaction<T>(client: pg.PoolClient, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     await client.query(
-      `${begin}; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}`,
+      `${begin}; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}; SET LOCAL jit = off`,
     );
     try {
       const result = await work({
@@ -142,6 +155,22 @@ export class Database implements Sql {
       // Where the connection broke, the server undoes it by itself.
       if (error instanceof PenstockError || sqlState(error) !== undefined) await client.query('ROLLBACK');
       throw error;
+    }
+  }
+
+  #limit(connections: number): void {
+    this.#pool.options.max = connections;
+    this.#turns.limit = connections;
+    this.#turns.next();
+  }
+
+  /** The pool has as many connections as there are turns: nobody waits in it, where waiting ends with an error. */
+  async #inTurn<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    await this.#turns.take();
+    try {
+      return await this.#with(this.#pool, use);
+    } finally {
+      this.#turns.give();
     }
   }
 
@@ -170,8 +199,11 @@ export class Database implements Sql {
       return await pool.connect();
     } catch (error) {
       if (!isCrowded(error) || this.#pool.totalCount === 0) throw error;
-      this.#pool.options.max = this.#pool.totalCount;
-      return this.#pool.connect();
+      this.#limit(this.#pool.totalCount);
+      // The membership takes the next that is free, before all who wait for a turn.
+      if (pool === this.#membership) return this.#pool.connect();
+      await this.#turns.takeAnother();
+      return this.#connect(pool);
     }
   }
 

@@ -2,9 +2,10 @@
 // leads to the letters of such a group in the order of their ids: among a million, a page and a count are found soon.
 import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
 import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
-import type { Core, Names } from './core.ts';
+import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { addTotals } from './ledger.ts';
+import type { Names } from './names.ts';
 
 interface LetterRange {
   /** Ids greater than this. */

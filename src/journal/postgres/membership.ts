@@ -21,7 +21,7 @@ export class Membership implements Ownership {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: shares.MembershipOptions;
-  readonly #listeners = new Set<OwnershipListener>();
+  readonly #listeners = new shares.Listeners();
   readonly lease: Lease;
   readonly skew: Skew;
   #id = '';
@@ -71,10 +71,7 @@ export class Membership implements Ownership {
   }
 
   watch(listener: OwnershipListener): Disposable {
-    this.#listeners.add(listener);
-    const owned = [...this.#owned.keys()];
-    if (owned.length > 0) listener.gained(owned);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#listeners.add(listener, [...this.#owned.keys()]);
   }
 
   /** What this process is configured with; told again when it joins anew. */
@@ -132,7 +129,7 @@ export class Membership implements Ownership {
     this.#owned.delete(source);
     this.#renewing.add(source);
     this.#taken = undefined;
-    this.#tell('lost', [source]);
+    this.#listeners.tell('lost', [source]);
     void this.#renew(source, unit).catch((error: unknown) =>
       this.#log.warn({ err: error }, 'a source was not begun anew yet, retrying'),
     );
@@ -175,23 +172,26 @@ export class Membership implements Ownership {
 
   async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
-    const registered = this.#registered;
-    const tick = await this.#db.asMember((sql) => this.#ask(sql)).catch((error: unknown) => this.#unheard(error));
-    if (tick.alive) {
-      if (registered === this.#registered) this.#registeredAs = this.#id;
-      const wasValid = this.lease.isValid;
-      this.#heard(asked);
-      // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
-      if (!wasValid) return;
-      if (tick.known !== undefined) this.#known = tick.known;
-      this.#take(tick.mine);
-      this.#handOver(tick);
-      return;
+    const id = this.#id;
+    const seen = await shares.beat(this.#db, id, this.#options.leaseMs).catch((error: unknown) => this.#unheard(error));
+    if (!seen.alive) {
+      this.#lose();
+      await this.#enter();
+      this.#log.warn({ member: this.#id }, 'this replica was not heard of in time and joined anew');
+      return this.#tick();
     }
-    this.#lose();
-    await this.#enter();
-    this.#log.warn({ member: this.#id }, 'this replica was not heard of in time and joined anew');
-    await this.#tick();
+    this.skew.heard(seen.now);
+    this.#heard(asked);
+    const registered = this.#registered;
+    const tick =
+      this.#asKnown(seen) ??
+      (await this.#db.asMember((sql) => this.#ask(sql, seen)).catch((error: unknown) => this.#unheard(error)));
+    if (registered === this.#registered) this.#registeredAs = id;
+    // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
+    if (!this.lease.isValid) return;
+    if (tick.known !== undefined) this.#known = tick.known;
+    this.#take(tick.mine);
+    this.#handOver(tick);
   }
 
   /** Where the network went dead, whatever else waits for an answer would wait on long after it is mended. */
@@ -200,38 +200,41 @@ export class Membership implements Ownership {
     throw error;
   }
 
-  async #ask(sql: Sql): Promise<shares.Tick> {
+  /** Units whose loops have ended, to be given back. */
+  #due(): readonly number[] {
+    return [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
+  }
+
+  /** What was read before, where a glance shows that nothing came or went: thousands of rows that are known are not read again each time. */
+  #asKnown(seen: shares.Glance): shares.Tick | undefined {
+    this.#ticks += 1;
+    const known = this.#known;
+    if (this.#registeredAs !== this.#id || this.#looksClosely(seen, this.#due())) return undefined;
+    if (known?.have !== seen.have || known.epochs !== seen.epochs) return undefined;
+    return { mine: known.mine, want: this.#share?.want ?? 0 };
+  }
+
+  async #ask(sql: Sql, glanced: shares.Glance): Promise<shares.Tick> {
     const { s } = this.#db;
-    const [alive] = await sql.query<{ now: number }>(
-      `UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now()
-       RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
-      [this.#id, `${this.#options.leaseMs} milliseconds`],
-    );
-    if (alive === undefined) return { alive: false, mine: [], want: 0 };
-    this.skew.heard(alive.now);
-    const due = [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
+    let seen = glanced;
+    const due = this.#due();
     if (due.length > 0) await shares.giveBack(sql, s, this.#id, due);
     // It joined anew while it was being configured.
-    if (this.#registeredAs !== this.#id) await shares.putRegistered(sql, s, this.#id, this.#registered);
-    let seen = await shares.glance(sql, s, this.#id);
-    const closely = this.#looksClosely(seen, due);
-    if (closely) {
+    if (this.#registeredAs !== this.#id) {
+      await shares.putRegistered(sql, s, this.#id, this.#registered);
+      seen = await shares.glance(sql, s, this.#id);
+    }
+    if (this.#looksClosely(seen, due)) {
       this.#share = { members: seen.members, want: await shares.claim(sql, s, this.#id, due) };
       seen = await shares.glance(sql, s, this.#id);
     }
-    const want = this.#share?.want ?? 0;
     const { have, epochs } = seen;
-    // Thousands of rows that are known are not read again each time.
-    const known = this.#known;
-    if (!closely && known !== undefined && known.have === have && known.epochs === epochs)
-      return { alive: true, mine: known.mine, want };
     const mine = await shares.readOwned(sql, s, this.#id);
-    return { alive: true, mine, want, known: { have, epochs, mine } };
+    return { mine, want: this.#share?.want ?? 0, known: { have, epochs, mine } };
   }
 
   /** Whether to count and claim: only where a glance shows a reason, and now and then. */
   #looksClosely({ members, free }: shares.Glance, due: readonly number[]): boolean {
-    this.#ticks += 1;
     if (this.#registered.length === 0) return false;
     return free || due.length > 0 || members !== this.#share?.members || this.#ticks % closeLookEvery === 0;
   }
@@ -245,11 +248,11 @@ export class Membership implements Ownership {
     const isSame = (source: string): boolean => now.get(source)?.epoch === before.get(source)?.epoch;
     this.#owned = now;
     for (const unit of this.#leaving.keys()) if (!mine.some((row) => row.unit === unit)) this.#leaving.delete(unit);
-    this.#tell(
+    this.#listeners.tell(
       'lost',
       [...before.keys()].filter((source) => !isSame(source)),
     );
-    this.#tell(
+    this.#listeners.tell(
       'gained',
       [...now.keys()].filter((source) => !isSame(source)),
     );
@@ -262,12 +265,14 @@ export class Membership implements Ownership {
   }
 
   #lose(): void {
+    // What waits to be written is of sources that are another's, or soon are: it would be refused, after all the others.
+    this.#db.dropWaiting();
     this.#known = undefined;
     this.#share = undefined;
     const lost = [...this.#owned.keys()];
     this.#owned.clear();
     this.#leaving.clear();
-    this.#tell('lost', lost);
+    this.#listeners.tell('lost', lost);
   }
 
   /** Begins to hand over what only others are configured with, and what is more than this member's share. */
@@ -285,14 +290,8 @@ export class Membership implements Ownership {
   async #end(units: readonly number[], sources: readonly string[]): Promise<void> {
     const stopping = new AbortController();
     using _limit = this.#clock.timer(this.#options.leaseMs, () => stopping.abort());
-    await Promise.allSettled(
-      [...this.#listeners].map((listener) => listener.releasing?.(sources, stopping.signal) ?? Promise.resolve()),
-    );
+    await this.#listeners.releasing(sources, stopping.signal);
     for (const unit of units) if (this.#leaving.has(unit)) this.#leaving.set(unit, 'ended');
     await this.tick().catch((error: unknown) => this.#log.warn({ err: error }, 'sources were not handed over yet, retrying'));
-  }
-
-  #tell(what: 'gained' | 'lost', sources: readonly string[]): void {
-    if (sources.length > 0) for (const listener of this.#listeners) listener[what](sources);
   }
 }

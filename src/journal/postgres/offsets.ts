@@ -5,11 +5,12 @@ import { type SettleCounts, settledBy, settlingCounters } from '../counts.ts';
 import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from '../journal.ts';
 import { maxReadBytes, type PageRow, pageColumns, readRows, stepsOver } from '../records/page-rows.ts';
 import { kindName, kindNumber, position } from '../records/positions.ts';
-import { type Core, fencePart, isSameOwnership, notFound, type OwnedSource, type Place, withAttempt } from './core.ts';
+import { type Core, fencePart, type Place, withAttempt } from './core.ts';
 import { newAttempt, type Sql, Values } from './database.ts';
 import { fencedError, isLost } from './faults.ts';
 import { addTotals } from './ledger.ts';
 import { insertLetters, resolveLetters } from './letters.ts';
+import { isSameOwnership, notFound, type OwnedSource } from './names.ts';
 import { settleReplay } from './replays.ts';
 
 interface LaneRow {

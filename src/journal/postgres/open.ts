@@ -4,12 +4,13 @@ import { packageVersion } from '../../base/package.ts';
 import type { JournalOptions, PostgresEngine } from '../contract/open.ts';
 import type { Journal, Ownership } from '../journal.ts';
 import { openAppend } from './append.ts';
-import { Changes, type Core, Names } from './core.ts';
+import { Changes, type Core } from './core.ts';
 import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
 import { readLedger, windowsOf } from './ledger.ts';
 import { countLetters, discardLetters, listLetters } from './letters.ts';
 import { Membership } from './membership.ts';
+import { Names } from './names.ts';
 import { readLane, settle, storedLanes } from './offsets.ts';
 import { openRegistration } from './registration.ts';
 import { closeReplay, openReplay, readReplay, replayLanes, replayPending } from './replays.ts';
@@ -17,7 +18,7 @@ import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
 import { readReplicas } from './shares.ts';
-import { openHolds, openJobs, readCheckpoint, readNote, readNoteOfAll, setNote, setNoteIfAbsent } from './state.ts';
+import { openHolds, openJobs, openMemos, readNoteOfAll, setNote, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
 const defaultLockWaitMs = 60_000;
@@ -55,11 +56,11 @@ async function assemble(
 ): Promise<Journal> {
   const { seams, log, role = 'worker', maxBytes, keepMs } = options;
   const { clock } = seams;
-  const names = new Names(db);
   const member =
     role === 'worker'
       ? new Membership(db, clock, log, { ...engine.replica, version: packageVersion, leaseMs: engine.leaseMs })
       : undefined;
+  const names = new Names(db, () => member?.id);
   await member?.join();
   try {
     const changes = new Changes(db, clock, () => names.forget());
@@ -108,10 +109,9 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     },
     ...openJobs(core),
     ...openHolds(core),
+    ...openMemos(core),
     ...delivery(core),
     seen: (source, entries) => seen.lookup(source, entries),
-    checkpoint: (source, name) => readCheckpoint(core, source, name),
-    note: (source, name) => readNote(core, source, name),
     noteOfAll: (name) => readNoteOfAll(core, name),
     setNote: (source, name, value) => setNote(core, source, name, value),
     setNoteIfAbsent: (source, name, value) => setNoteIfAbsent(core, source, name, value),

@@ -1,8 +1,9 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Registration, RegistrationReport, SinkRegistration, SourceRegistration } from '../journal.ts';
 import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
-import { Changes, type Core, ensureSource, notFound } from './core.ts';
+import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { ensureSource, notFound } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
 
 /** The names that the journal keeps state for: configured, renamed, forgotten, reset. */

@@ -1,6 +1,6 @@
 // Who owns how much: the statements by which replicas share the units.
 import { hostname } from 'node:os';
-import type { Replica } from '../journal.ts';
+import type { OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 
 const fewestClaimed = 20;
@@ -21,9 +21,12 @@ const shares = (
   CROSS JOIN (SELECT count(*)::numeric / greatest(1, (SELECT count(*) FROM working)) AS parts FROM ${s}.units u WHERE u.kind = 'source' AND NOT EXISTS (SELECT 1 FROM named d WHERE d.unit = u.id)) o),
   taking AS MATERIALIZED (SELECT DISTINCT g.unit FROM naming g JOIN shares h ON h.id = g.member WHERE h.room > 0 AND h.id <> $1)`;
 
+/** How many units change hands with one heartbeat: few enough that none of those who begin or end them is overrun. */
+const atOnce = (units: number): number => Math.max(fewestClaimed, Math.ceil(units * claimedPart));
+
 const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
-/** What a member sees of the units in a glance: whether it has to look closer. */
+/** What a member sees in a glance: whether it has to look closer. */
 export interface Glance {
   /** How many replicas work. */
   readonly members: number;
@@ -34,12 +37,32 @@ export interface Glance {
   readonly epochs: number;
 }
 
+/** What the server answers to a heartbeat: a glance, and its clock, milliseconds. `alive`: it had heard of the member in time. */
+interface Beat extends Glance {
+  readonly alive: boolean;
+  readonly now: number;
+}
+
+const glanceColumns = (s: string): string =>
+  `(SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members,
+   coalesce(bool_or(${isFree}), false) AS free, count(*) FILTER (WHERE u.owner = $1) AS have, coalesce(sum(u.epoch) FILTER (WHERE u.owner = $1), 0) AS epochs
+   FROM ${s}.units u WHERE u.kind = 'source'`;
+
+/** Tells the server that a member lives: one statement, so that it takes one turn of a busy event loop. */
+export async function beat(db: Database, id: string, leaseMs: number): Promise<Beat> {
+  const { s } = db;
+  const [row] = await db.queryAsMember<Beat>(
+    `WITH beat AS (UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now() RETURNING id),
+     live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now())
+     SELECT (SELECT count(*) FROM beat) > 0 AS alive, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, ${glanceColumns(s)}`,
+    [id, `${leaseMs} milliseconds`],
+  );
+  return row ?? { alive: false, now: 0, members: 1, free: true, have: 0, epochs: 0 };
+}
+
 export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
   const [row] = await sql.query<Glance>(
-    `WITH live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now())
-     SELECT (SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members,
-     coalesce(bool_or(${isFree}), false) AS free, count(*) FILTER (WHERE u.owner = $1) AS have, coalesce(sum(u.epoch) FILTER (WHERE u.owner = $1), 0) AS epochs
-     FROM ${s}.units u WHERE u.kind = 'source'`,
+    `WITH live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()) SELECT ${glanceColumns(s)}`,
     [id],
   );
   return row ?? { members: 1, free: true, have: 0, epochs: 0 };
@@ -60,7 +83,7 @@ export async function claim(sql: Sql, s: string, id: string, justLeft: readonly 
   );
   const { units, want, members, room, free } = share ?? { units: 0, want: 0, members: 1, room: 0, free: 0 };
   if (free === 0) return want;
-  const most = members <= 1 ? units : Math.max(fewestClaimed, Math.ceil(units * claimedPart));
+  const most = members <= 1 ? units : atOnce(units);
   const nobodyElse = room > 0 ? '' : 'AND n.mine AND NOT EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id)';
   await sql.run(
     `WITH ${whoIsNamed(s)}, ${shares(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
@@ -86,9 +109,8 @@ export interface UnitRow extends Unit {
   readonly isWanted: boolean;
 }
 
-/** What the server answered to a heartbeat. */
+/** What a member owns, as of a heartbeat. */
 export interface Tick {
-  readonly alive: boolean;
   readonly mine: readonly UnitRow[];
   /** The member's share. */
   readonly want: number;
@@ -106,7 +128,10 @@ export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   );
 }
 
-/** Which units to hand over: what only others are configured with, and of what is more than the share what another wants; what few could take stays. */
+/**
+ * Which units to hand over: what only others are configured with, and of what is more than the share what another wants; what few could take
+ * stays. Some at a time, as they are taken: what is handed over is nobody's until then.
+ */
 export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit: number) => boolean): number[] {
   const staying = mine.filter(({ unit }) => !isLeaving(unit));
   const rank = ({ replicas }: UnitRow): number => replicas ?? Number.MAX_SAFE_INTEGER;
@@ -114,7 +139,9 @@ export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit:
   const others = staying.filter(({ isOthers }) => isOthers);
   const most = new Set(own.map(({ unit }) => unit)).size - want;
   const wanted = own.filter(({ isWanted }) => isWanted).map(({ unit }) => unit);
-  return [...new Set(others.map(({ unit }) => unit)), ...(most > 0 ? [...new Set(wanted)].slice(-most) : [])];
+  const going = [...new Set(others.map(({ unit }) => unit)), ...(most > 0 ? [...new Set(wanted)].slice(-most) : [])];
+  const leaving = new Set(mine.map(({ unit }) => unit)).size - new Set(staying.map(({ unit }) => unit)).size;
+  return going.slice(0, Math.max(0, atOnce(mine.length) - leaving));
 }
 
 /** Gives units back; one that a commit still holds stays for the next time, so that nobody's heartbeat waits for it. */
@@ -197,3 +224,23 @@ export const renewUnit = (
   id: string,
 ): Promise<number> =>
   db.run(`UPDATE ${db.s}.units SET epoch = epoch + 1 WHERE id = $1 AND owner = $2 AND epoch = $3`, [unit, id, epoch]);
+
+/** Who is told which sources come and go. */
+export class Listeners {
+  readonly #listeners = new Set<OwnershipListener>();
+
+  add(listener: OwnershipListener, owned: readonly string[]): Disposable {
+    this.#listeners.add(listener);
+    if (owned.length > 0) listener.gained(owned);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  tell(what: 'gained' | 'lost', sources: readonly string[]): void {
+    if (sources.length > 0) for (const listener of this.#listeners) listener[what](sources);
+  }
+
+  /** Resolves when nothing of the sources is under way any more, or was cut off by `signal`. */
+  async releasing(sources: readonly string[], signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([...this.#listeners].map((one) => one.releasing?.(sources, signal) ?? Promise.resolve()));
+  }
+}

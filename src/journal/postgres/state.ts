@@ -1,25 +1,55 @@
 // Small things that are remembered by name: checkpoints and notes of sources, holds, jobs.
 import { PenstockError } from '../../base/errors.ts';
 import { type Json, parseJson } from '../../base/json.ts';
-import type { Job, Jobs, Reports } from '../journal.ts';
+import type { Job, Jobs, RecordLog, Reports } from '../journal.ts';
 import { textChecksum } from '../records/pages.ts';
 import { type JobRow, jobOf } from '../records/rows.ts';
-import { Changes, type Core, ensureSource } from './core.ts';
+import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { Gathered } from './gathered.ts';
 import { noSource } from './journal-time.ts';
+import { ensureSource } from './names.ts';
 
-/** undefined when there is none; throws PEN_JOURNAL_CORRUPT. */
-export async function readCheckpoint({ db }: Core, source: string, name: string): Promise<Json> {
-  const [row] = await db.query<{ value: string; crc: number }>(
-    `SELECT c.value, c.crc FROM ${db.s}.checkpoints c JOIN ${db.s}.sources o ON o.id = c.source WHERE o.name = $1 AND c.name = $2`,
-    [source, name],
-  );
-  if (row === undefined) return undefined;
-  if (row.crc === textChecksum(row.value)) return parseJson(row.value);
-  throw new PenstockError('PEN_JOURNAL_CORRUPT', `the checkpoint "${name}" of source "${source}" is damaged`, {
-    where: db.where,
-    fix: `see what happened to the database; "penstock sources reset ${source} --from TIME" begins it anew`,
-  });
+interface Named {
+  readonly source: string;
+  readonly name: string;
+}
+
+interface Text {
+  readonly value: string | null;
+  readonly crc: number;
+}
+
+const noText: Text = { value: null, crc: 0 };
+
+/** Checkpoints and notes by the name of their source: those that are asked for at the same time are read together. */
+export function openMemos({ db }: Core): Pick<RecordLog, 'checkpoint' | 'note'> {
+  const { s } = db;
+  const readIn = (table: string, columns: string) =>
+    new Gathered<Named, Text>((asked) =>
+      db.query<Text>(
+        `SELECT ${columns} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(source, name, n) LEFT JOIN ${s}.sources o ON o.name = w.source
+         LEFT JOIN ${s}.${table} t ON t.source = coalesce(o.id, CASE w.source WHEN '' THEN ${noSource} END) AND t.name = w.name ORDER BY w.n`,
+        [asked.map(({ source }) => source), asked.map(({ name }) => name)],
+      ),
+    );
+  const checkpoints = readIn('checkpoints', 't.value, t.crc');
+  const notes = readIn('notes', 't.value, 0 AS crc');
+  return {
+    async checkpoint(source, name) {
+      const { value, crc } = (await checkpoints.ask({ source, name })) ?? noText;
+      if (value === null) return undefined;
+      if (crc === textChecksum(value)) return parseJson(value);
+      throw new PenstockError('PEN_JOURNAL_CORRUPT', `the checkpoint "${name}" of source "${source}" is damaged`, {
+        where: db.where,
+        fix: `see what happened to the database; "penstock sources reset ${source} --from TIME" begins it anew`,
+      });
+    },
+    async note(source, name) {
+      const { value } = (await notes.ask({ source, name })) ?? noText;
+      return value === null ? undefined : parseJson(value);
+    },
+  };
 }
 
 /** Replaces a checkpoint. Only inside a transaction. */
@@ -33,17 +63,6 @@ export async function putCheckpoint(sql: Sql, s: string, source: number, name: s
     `INSERT INTO ${s}.checkpoints (source, name, value, crc) VALUES ($1, $2, $3, $4) ON CONFLICT (source, name) DO UPDATE SET value = excluded.value, crc = excluded.crc`,
     [source, name, text, textChecksum(text)],
   );
-}
-
-/** undefined when there is none. */
-export async function readNote({ db, names }: Core, sourceName: string, name: string): Promise<Json> {
-  const source = sourceName === '' ? noSource : await names.source(sourceName);
-  if (source === undefined) return undefined;
-  const [row] = await db.query<{ value: string }>(`SELECT value FROM ${db.s}.notes WHERE source = $1 AND name = $2`, [
-    source,
-    name,
-  ]);
-  return row === undefined ? undefined : parseJson(row.value);
 }
 
 /** The note of that name of every source that has one, by source. */
@@ -96,9 +115,22 @@ interface HoldRow {
   readonly fix: string | null;
 }
 
+type StoredHolds = Awaited<ReturnType<Reports['holds']>>;
+
 /** A sink may hold in one replica and deliver in another: its holds are each replica's own. */
 export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'holds'> {
   const { s } = db;
+  const holds = new Gathered<undefined, StoredHolds>(async (asked) => {
+    const rows = await db.query<HoldRow>(
+      `SELECT DISTINCT ON (kind COLLATE "C", name COLLATE "C") kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C", since`,
+    );
+    const all = rows.map(({ kind, name, since, reason, fix }) => ({
+      kind,
+      name,
+      hold: { since, reason, fix: fix ?? undefined },
+    }));
+    return asked.map(() => all);
+  });
   return {
     async setHold(kind, name, hold) {
       const whose = kind === 'sink' ? (member?.name ?? '') : '';
@@ -111,12 +143,8 @@ export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'hold
           [kind, name, hold.since, hold.reason, hold.fix ?? null, whose],
         );
     },
-    async holds() {
-      const rows = await db.query<HoldRow>(
-        `SELECT DISTINCT ON (kind COLLATE "C", name COLLATE "C") kind, name, since, reason, fix FROM ${s}.holds ORDER BY kind COLLATE "C", name COLLATE "C", since`,
-      );
-      return rows.map(({ kind, name, since, reason, fix }) => ({ kind, name, hold: { since, reason, fix: fix ?? undefined } }));
-    },
+    // Each source asks once when it begins.
+    holds: async () => (await holds.ask(undefined)) ?? [],
   };
 }
 
