@@ -31,7 +31,6 @@ export async function attempt(
     // What went before it on a stream is not to share its fate.
     if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
     const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
-    batch.ranOutOfTime ||= !('pending' in answer) && clock.monotonic() - since >= settings.timeoutMs;
     return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
   } finally {
     tally.inFlight -= 1;

@@ -36,10 +36,8 @@ export class Batch {
   /** How often the receiver was reached between its failures, by something that delivers nothing. */
   reached = 0;
   reachedBefore = 0;
-  /** Others were taken between its failures, those of what it was cut from included. */
-  isConspicuous = false;
-  /** An attempt of it ended with its time. */
-  ranOutOfTime = false;
+  /** How often others were taken between two of its failures, those of what it was cut from included. */
+  turns = 0;
   /** Of a single event that was sent often enough: not again before that, monotonic milliseconds, while nothing is taken. */
   restsUntil = 0;
   /** Its last answer put the sink on hold, or keeps it there, and it may have been stored all the same. */
@@ -87,8 +85,8 @@ export class Batch {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
       const part = new Batch(random, prepared, this.isReplay, this);
       part.isPart = this.isSuspect;
-      const { surprises, isInDoubt, doubts, wasThere, mostSpared } = this;
-      Object.assign(part, { surprises, isInDoubt, doubts, wasThere, mostSpared });
+      const { surprises, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
+      Object.assign(part, { surprises, turns, isInDoubt, doubts, wasThere, mostSpared });
       for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
       return part;
     });

@@ -53,22 +53,26 @@ export class DeadLetters {
   }
 
   /** {@link queueRetry}, where nobody could do anything about its failure but an operator. */
-  async retryLater(code: string): Promise<void> {
+  async retryLater(code: string, uids?: readonly string[]): Promise<void> {
     try {
-      await this.queueRetry(code);
+      await this.queueRetry(code, uids);
     } catch (error) {
       this.#log.error({ err: error, code }, 'dead letters do not go again by themselves; run penstock dead-letters retry');
     }
   }
 
   /** The operation behind `dead-letters retry`, as a job, so that it outlives this process. One that has not begun takes these letters too. */
-  async queueRetry(code: string): Promise<void> {
+  async queueRetry(code: string, uids?: readonly string[]): Promise<void> {
     const kind = 'retry_dead_letters';
-    const args = { sink: this.#sink, code };
+    const args = { sink: this.#sink, code, ...(uids === undefined ? {} : { uids: [...uids] }) };
     const isSame = (job: Job): boolean =>
-      job.kind === kind && isObject(job.args) && job.args['sink'] === args.sink && job.args['code'] === args.code;
+      job.kind === kind &&
+      isObject(job.args) &&
+      job.args['sink'] === args.sink &&
+      job.args['code'] === args.code &&
+      !('uids' in job.args);
     const queued = await this.#journal.jobs({ states: ['queued'] });
-    if (!queued.some(isSame)) await this.#journal.insertJob(kind, args);
+    if (uids !== undefined || !queued.some(isSame)) await this.#journal.insertJob(kind, args);
   }
 
   /** An event that a receiver refused needs a person, but not a line each. */

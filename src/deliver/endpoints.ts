@@ -67,6 +67,7 @@ export class Endpoints {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #maxMs: number;
+  readonly #total = { taken: 0, passed: 0, failed: 0 };
   #states: EndpointState[] = [];
   #turn = 0;
 
@@ -148,15 +149,24 @@ export class Endpoints {
   took(use: EndpointUse, events: number, messages: number): void {
     const state = this.#of(use);
     if (state === undefined) return;
-    state.taken += events;
-    state.passed += messages;
+    for (const record of [state, this.#total]) {
+      record.taken += events;
+      record.passed += messages;
+    }
     state.doubts = 0;
   }
 
   /** Batches failed there. */
   surprise(use: EndpointUse, failures: number): void {
     const state = this.#of(use);
-    if (state !== undefined) state.failed += failures;
+    if (state === undefined) return;
+    state.failed += failures;
+    this.#total.failed += failures;
+  }
+
+  /** What all of them did. */
+  get total(): EndpointRecord {
+    return this.#total;
   }
 
   recordOf(use: Pick<EndpointUse, 'endpoint'>): EndpointRecord {

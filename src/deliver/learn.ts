@@ -19,7 +19,8 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
     context.endpoints.surprise(endpoint, batch.withheld);
     batch.withheld = 0;
   }
-  if (delivered > 0 && context.suspects.taken()) void context.deadLetters.retryLater(untilOthersCode);
+  const again = delivered > 0 ? context.suspects.taken(context.endpoints.total, clock.now()) : [];
+  if (again.length > 0) void context.deadLetters.retryLater(untilOthersCode, again);
   if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);

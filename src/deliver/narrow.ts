@@ -20,7 +20,8 @@ const mostCopiesOfNamed = 4;
 const fewestReached = 3;
 // A receiver that fails more often than once in so many passes loses more than one event.
 const fewPasses = 4;
-const manyPasses = 8;
+// A passing trouble of the receiver hits the same event twice in a row, and lets others through for a moment.
+const fewestTurns = 2;
 const tooLargeCode = /413|too_large/;
 
 /** True when the cause of the failure may lie in the batch as it is. */
@@ -77,16 +78,15 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   const hasTaken = noteFailure(context, batch, use);
   batch.isNamed ||= decision.suspect !== undefined;
   batch.fruitless = hasTaken ? 1 : batch.fruitless + 1;
-  batch.isConspicuous ||= hasTaken;
   batch.reachedBefore = batch.reached;
   for (const { uid } of batch.prepared) context.suspects.failed(uid, copiesOf(batch));
   // Nothing else to send, and the sink cannot ask: what was taken before has to do.
-  const isAllThereIs = batch.isConspicuous && batch.isLast && context.sink.sink?.reaches === undefined;
+  const isAllThereIs = batch.turns > 0 && batch.isLast && context.sink.sink?.reaches === undefined;
   const counts = hasTaken || wasReached || isAllThereIs || isNearlyProven(context, batch);
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
-  const isProven = batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);
-  const isTried = wasReached && isExhausted(context, batch);
+  const isProven = batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);
+  const isTried = (wasReached || isAllThereIs) && isExhausted(context, batch);
   if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
   if (!isProven && !isTried) return decision;
@@ -99,7 +99,7 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
     again: [],
     uncertain: [],
     failure: undefined,
-    refused: [refusalOf(context, batch, failure, isProven || isOdd(context, batch))],
+    refused: [refusalOf(context, batch, failure, isProven)],
   };
 }
 
@@ -110,7 +110,7 @@ const fewestUntaken = 3;
 function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTried: boolean): boolean {
   if (isTried && fix !== undefined) return true;
   const [event] = batch.prepared;
-  if (event === undefined || event.open.isLetter || batch.isConspicuous || othersSince(context, batch).passed > 0) return false;
+  if (event === undefined || event.open.isLetter || batch.turns > 0 || othersSince(context, batch).passed > 0) return false;
   const untaken = context.suspects.untaken(event.uid);
   return untaken >= fewestUntaken || (isTried && untaken > 1);
 }
@@ -130,12 +130,14 @@ function heldBack(context: LoopContext, batch: Batch, decision: Decision, failur
   return { ...decision, hold: { reason, fix, untilReleased: false, retryAfterMs } };
 }
 
-/** Why a single event is given up: for good where it shows to be the cause, or when it was given up before. */
-function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isCulprit: boolean): Refusal {
-  const isForGood = isCulprit || batch.prepared.some(({ open }) => open.isLetter);
-  if (!isForGood) context.suspects.wait();
+/** Why a single event is given up: for good only where it shows to be the cause, or fails once more after others were taken for long. */
+function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isProven: boolean): Refusal {
+  const { suspects, endpoints, clock } = context;
   const times = copiesBefore(context, batch) + batch.failures;
-  const meanwhile = batch.isConspicuous ? 'other events were taken' : 'the receiver answered everything else';
+  const [uid = ''] = batch.prepared.map((event) => event.uid);
+  const isForGood = isProven || suspects.wentRested(uid);
+  if (!isForGood) suspects.giveUp(uid, copiesOf(batch), endpoints.total, clock.now());
+  const meanwhile = batch.turns > 0 || isForGood ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
   return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
 }
@@ -156,27 +158,28 @@ function copiesBefore({ suspects }: LoopContext, { prepared }: Batch): number {
   return suspects.copiesBefore(prepared[0]?.uid ?? '');
 }
 
-/** True when so many others were taken since its first failure, some of them between two, that the copies which are left prove the rest. */
+/** True when so many others were taken since its first failure, between its failures more than once, that the copies which are left prove the rest. */
 function isNearlyProven(context: LoopContext, batch: Batch): boolean {
   const left = Math.max(1, mostCopiesOf(batch) - copiesOf(batch));
-  return batch.isConspicuous && isCause(context, batch, batch.lonelyFailures + left);
+  return batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures + left);
 }
 
 /** Times that it was sent and not answered, alone or among others. */
 const copiesOf = ({ surprises, failures }: Batch): number => surprises + failures;
 
-/** One is left for a dead letter that goes again once others are taken. */
-const mostCopiesOf = ({ isNamed, prepared }: Batch): number =>
-  (isNamed ? mostCopiesOfNamed : mostCopies) - (prepared[0]?.open.isLetter === true ? 0 : 1);
+/** Two are left for a dead letter, which goes again in one each time. */
+const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies) - 2;
 
 /** True when it was sent as often as may be, the receiver having been reached between. */
 function isExhausted(context: LoopContext, batch: Batch): boolean {
   // Others fail, too: it is no worse off than they are, and nothing bounds what a network loses.
   const { failed, passed } = othersSince(context, batch);
   if (failed > passed / fewPasses) return false;
+  if (context.suspects.wasGivenUp(batch.prepared[0]?.uid ?? '')) return true;
   const before = copiesBefore(context, batch);
   const fewest = batch.isNamed || before > 0 ? 1 : fewestReached;
-  return before + copiesOf(batch) >= mostCopiesOf(batch) && batch.reached >= fewest;
+  const wasAsked = batch.reached >= fewest || context.sink.sink?.reaches === undefined;
+  return wasAsked && before + copiesOf(batch) >= mostCopiesOf(batch);
 }
 
 /**
@@ -186,15 +189,6 @@ function isExhausted(context: LoopContext, batch: Batch): boolean {
 function isCause(context: LoopContext, batch: Batch, failures: number): boolean {
   const { failed, passed } = othersSince(context, batch);
   return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
-}
-
-/**
- * True when others were taken between its failures, and hardly any failed; what an earlier process saw of others is not known. A receiver that
- * is slow at times proves nothing so.
- */
-function isOdd(context: LoopContext, batch: Batch): boolean {
-  const { failed, passed } = othersSince(context, batch);
-  return batch.isConspicuous && !batch.ranOutOfTime && copiesBefore(context, batch) === 0 && failed <= passed / manyPasses;
 }
 
 /** What became of others since the batch first failed, at all endpoints where it did: its own failures count wherever they were. */
@@ -226,5 +220,7 @@ function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse)
     batch.surprises += 1;
     endpoints.surprise(use, 1);
   }
-  return before !== undefined && last.taken > before.last.taken;
+  const hasTaken = before !== undefined && last.taken > before.last.taken;
+  if (hasTaken) batch.turns += 1;
+  return hasTaken;
 }

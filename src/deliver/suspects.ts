@@ -2,6 +2,7 @@ import { explainInLine } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { EndpointRecord } from './endpoints.ts';
 import { isLearnt, type SizeLimits } from './size-limits.ts';
 
 /** Code of a dead letter that goes again by itself once the receiver took another event. */
@@ -9,26 +10,53 @@ export const untilOthersCode = 'not_taken_alone';
 // More of them are no single events any more.
 const most = 50;
 const mostNoted = 500;
+// What is given up twice rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
+const restMs = 3_600_000;
+const fewestPasses = 8;
+
+type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
+
+/** An event that was given up, and is to go again. */
+interface GivenUp {
+  readonly times: number;
+  /** When it was given up, or began to go again, milliseconds. */
+  readonly at: number;
+  /** It goes again by itself, and has no outcome yet. */
+  readonly goes: boolean;
+  /** What the receiver had done by then. */
+  readonly since: Passes;
+}
+
+const isGivenUp = (value: unknown): value is Omit<GivenUp, 'since'> =>
+  isObject(value) && typeof value['times'] === 'number' && typeof value['at'] === 'number' && typeof value['goes'] === 'boolean';
+
+/** The entries of a note's object that have the form. */
+function entriesOf<T>(note: Readonly<Record<string, unknown>>, name: string, is: (value: unknown) => value is T): [string, T][] {
+  const entries = Object.entries(isObject(note[name]) ? note[name] : {});
+  return entries.flatMap(([key, value]): [string, T][] => (is(value) ? [[key, value]] : []));
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number';
+const noted = <T>(entries: Iterable<readonly [string, T]>): [string, T][] => [...new Map(entries)].slice(-mostNoted);
 
 /**
- * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. And
- * whether some were given up that are to go again, and which others failed alone since the receiver took anything. What was learnt of the
- * receiver's limits is kept with it.
+ * How often events that failed alone were sent, kept in the journal: the next process sends them apart from others, and goes on counting. Those
+ * that were given up go again once the receiver takes others: at once the first time, and once more after a rest. And which others failed alone
+ * since the receiver took anything. What was learnt of the receiver's limits is kept with it.
  */
 export class Suspects {
   readonly #limits: SizeLimits;
   readonly #journal: Pick<Journal, 'note' | 'setNote'>;
   readonly #log: Log;
   readonly #name: string;
-  /** By uid, of earlier processes. */
+  /** By uid, of earlier processes, and of those that were given up. */
   readonly #before = new Map<string, number>();
   readonly #copies = new Map<string, number>();
-  /** Since the last write: those that have their outcome, and whether what was waited for came. */
+  readonly #givenUp = new Map<string, GivenUp>();
+  /** Since the last write: those that have their outcome. */
   readonly #forgotten = new Set<string>();
-  #hasGone = false;
   readonly #untaken = new Set<string>();
   #inARow = 0;
-  #isWaiting = false;
   #isWriting = false;
   #isStale = false;
 
@@ -47,14 +75,13 @@ export class Suspects {
   async recall(): Promise<void> {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
-    this.#isWaiting = note['waiting'] === true;
-    for (const [endpoint, learnt] of Object.entries(isObject(note['limits']) ? note['limits'] : {}))
-      if (isLearnt(learnt)) this.#limits.restore(endpoint, learnt);
-    for (const [uid, copies] of Object.entries(isObject(note['copies']) ? note['copies'] : {}))
-      if (typeof copies === 'number') this.#before.set(uid, copies);
+    for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
+    for (const [uid, copies] of entriesOf(note, 'copies', isCount)) this.#before.set(uid, copies);
+    for (const [uid, known] of entriesOf(note, 'givenUp', isGivenUp))
+      this.#givenUp.set(uid, { ...known, since: { passed: 0, failed: 0 } });
   }
 
-  /** Copies that earlier processes made of the event. */
+  /** Copies of the event that earlier processes made, or that were made before it was given up. */
   copiesBefore(uid: string): number {
     return this.#before.get(uid) ?? 0;
   }
@@ -75,8 +102,8 @@ export class Suspects {
 
   /** It has its outcome. */
   forget(uid: string): void {
-    const isKnown = this.#before.delete(uid);
-    if (!this.#copies.delete(uid) && !isKnown) return;
+    const isKnown = [this.#before.delete(uid), this.#copies.delete(uid), this.#givenUp.delete(uid)].includes(true);
+    if (!isKnown) return;
     this.#forgotten.add(uid);
     this.#save();
   }
@@ -84,25 +111,40 @@ export class Suspects {
   /** It failed alone while the receiver was there; gives how many did since it took any: those that were given up count as one. */
   untaken(uid: string): number {
     if (this.#untaken.size < most) this.#untaken.add(uid);
-    const isKnown = this.#isWaiting && this.#untaken.size === 1;
+    const isKnown = this.#givenUp.size > 0 && this.#untaken.size === 1;
     return this.#untaken.size + (isKnown ? 1 : 0);
   }
 
-  /** An event was given up that is to go again once others are taken. */
-  wait(): void {
-    this.#isWaiting = true;
+  /** True for an event that was given up before. */
+  wasGivenUp(uid: string): boolean {
+    return this.#givenUp.has(uid);
+  }
+
+  /** True for one that went again by itself after its rest: the receiver had taken others for long, and hardly failed. */
+  wentRested(uid: string): boolean {
+    const known = this.#givenUp.get(uid);
+    return known?.goes === true && known.times > 1;
+  }
+
+  /** An event was given up after so many copies, and is to go again. */
+  giveUp(uid: string, copies: number, receiver: Passes, now: number): void {
+    const times = (this.#givenUp.get(uid)?.times ?? 0) + 1;
+    this.#before.set(uid, this.copiesBefore(uid) + copies);
+    this.#copies.delete(uid);
+    this.#givenUp.set(uid, { times, at: now, goes: false, since: { ...receiver } });
+    for (const [oldest] of [...this.#givenUp].slice(0, -mostNoted)) this.forget(oldest);
     this.#save();
   }
 
-  /** The receiver took events. True when that was waited for, once. */
-  taken(): boolean {
+  /** The receiver took events. Gives those that go again now. */
+  taken(receiver: Passes, now: number): readonly string[] {
     this.#inARow = 0;
     this.#untaken.clear();
-    if (!this.#isWaiting) return false;
-    this.#isWaiting = false;
-    this.#hasGone = true;
-    this.#save();
-    return true;
+    if (this.#givenUp.size === 0) return [];
+    const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now));
+    for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
+    if (due.length > 0) this.#save();
+    return due.map(([uid]) => uid);
   }
 
   /** One write at a time, the newest state last. */
@@ -131,12 +173,18 @@ export class Suspects {
 
   /** The note with what this process knows put in: several replicas write it, each of its own events. */
   #with(note: Readonly<Record<string, unknown>>): Json {
-    const noted = Object.entries(isObject(note['copies']) ? note['copies'] : {});
-    const others = noted.filter(([uid, copies]) => typeof copies === 'number' && !this.#forgotten.has(uid)) as [string, number][];
-    const waiting = this.#isWaiting || (note['waiting'] === true && !this.#hasGone);
+    const isOpen = ([uid]: readonly [string, unknown]): boolean => !this.#forgotten.has(uid);
+    const copies = noted([...entriesOf(note, 'copies', isCount).filter(isOpen), ...this.#before, ...this.#copies]);
+    const ours = [...this.#givenUp].map(([uid, { times, at, goes }]) => [uid, { times, at, goes }] as const);
+    const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
     this.#forgotten.clear();
-    this.#hasGone = false;
-    const copies = Object.fromEntries([...new Map([...others, ...this.#before, ...this.#copies])].slice(-mostNoted));
-    return { copies, waiting, limits: this.#limits.learnt() };
+    return { copies: Object.fromEntries(copies), givenUp: Object.fromEntries(givenUp), limits: this.#limits.learnt() };
   }
+}
+
+function isDue({ times, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
+  if (times === 1 && !goes) return true;
+  const passed = receiver.passed - since.passed;
+  // A clock that was set back must not make it wait for ever.
+  return Math.abs(now - at) >= restMs && passed >= fewestPasses && receiver.failed - since.failed <= passed / fewestPasses;
 }

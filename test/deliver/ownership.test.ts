@@ -147,21 +147,21 @@ it('keeps what each replica noted of events that failed alone, until that one ha
     return suspects;
   };
   const [one, other] = [await replica(), await replica()];
-  one.failed('x', 9);
-  one.wait();
+  const nothing = { passed: 0, failed: 0 };
+  one.giveUp('x', 9, nothing, 0);
   await clock.advance(1);
   other.failed('y', 2);
   await clock.advance(1);
   const next = await replica();
   const known = [next.copiesBefore('x'), next.copiesBefore('y')];
 
+  const again = next.taken(nothing, 1);
   one.forget('x');
-  const hasWaited = one.taken();
   await clock.advance(1);
   other.failed('y', 3);
   await clock.advance(1);
   const last = await replica();
 
-  expect({ known, hasWaited }).toEqual({ known: [9, 2], hasWaited: true });
-  expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken()]).toEqual([0, 3, false]);
+  expect({ known, again }).toEqual({ known: [9, 2], again: ['x'] });
+  expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken(nothing, 1)]).toEqual([0, 3, []]);
 });

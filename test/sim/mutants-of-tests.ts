@@ -448,10 +448,16 @@ const sinks: readonly Mutant[] = [
     edits: [['      lane.countOvertaken();\n', '']],
   },
   {
+    name: 'what was given up goes again as soon as anything is taken',
+    file: 'src/deliver/suspects.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['Math.abs(now - at) >= restMs && ', '']],
+  },
+  {
     name: 'limits are forgotten by a restart',
     file: 'src/deliver/suspects.ts',
     caughtBy: 'test/deliver/copies.test.ts',
-    edits: [['if (isLearnt(learnt)) this.#limits', 'if (!isLearnt(learnt)) this.#limits']],
+    edits: [["entriesOf(note, 'limits', isLearnt)", "entriesOf({}, 'limits', isLearnt)"]],
   },
   {
     name: 'polls for acknowledgements do not rest',

@@ -260,7 +260,7 @@ const mutantsOfHistories: readonly Mutant[] = [
     caughtBy: 'fixed',
     edits: [
       ['  if (batch.lonelyFailures > 0 && !counts) return decision;\n', ''],
-      ['batch.isConspicuous && isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
+      ['batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
     ],
   },
   {

@@ -117,8 +117,7 @@ export function relpPeer(wire: Wire, { keep, refuses, strikes, problem, process 
         const next = isClosed ? undefined : buffered.counted(/^(?<txnr>\d+) (?<command>[a-z]+) (?<length>\d+)(?: |(?=\n))/, 1);
         if (next === undefined) return;
         frame(next.head.groups?.['txnr'] ?? '', next.head.groups?.['command'] ?? '', next.data, leftAt);
-        // One that ends each session before a message looks like one that cannot take this message.
-        if (next.head.groups?.['command'] === 'syslog' && strikes('partial')) close();
+        if (strikes('partial') && !isClosed) close();
       }
     },
     ended: () => wire.end(),

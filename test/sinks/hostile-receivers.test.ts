@@ -84,6 +84,8 @@ async function run(
 }
 
 const bad = (uid: string): StoredRecord => record(uid, { text: 'BOOM' });
+// Of so few others nobody can tell whether the receiver was in trouble: such an event goes again later.
+const code = 'not_taken_alone';
 const streams: readonly (readonly [string, readonly StoredRecord[], readonly string[]])[] = [
   ['the last of seven', [...records('e', 6), bad('b')], ['b']],
   ['two neighbours among forty', [...records('e', 20), bad('b'), bad('c'), ...records('f', 18)], ['b', 'c']],
@@ -103,7 +105,7 @@ it.each((['destroy', 'resetAndDestroy'] as const).flatMap((end) => streams.map((
     const most = Math.max(...receiver.copies.values());
     expect({ isDrained, letters: new Set(lettersOf(journal)) }).toEqual({
       isDrained: true,
-      letters: new Set(letters.map((uid) => `${uid} not_taken`)),
+      letters: new Set(letters.map((uid) => `${uid} ${code}`)),
     });
     expect(receiver.copies.size).toBe(stored.length - letters.length);
     expect(most).toBeLessThanOrEqual(10);
@@ -164,7 +166,7 @@ it.each([
     const taken = [...copies].filter(([uid]) => !letters.some((letter) => letter === uid)).map(([, count]) => count);
     expect({ isDrained, letters: new Set(lettersOf(journal)) }).toEqual({
       isDrained: true,
-      letters: new Set(letters.map((uid) => `${uid} not_taken`)),
+      letters: new Set(letters.map((uid) => `${uid} ${code}`)),
     });
     expect(Math.max(...taken)).toBeLessThanOrEqual(4);
     expect(journal.settled.possible_duplicates).toBeGreaterThanOrEqual(surplus(copies) - letters.length);

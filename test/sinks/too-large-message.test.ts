@@ -108,7 +108,7 @@ it.each(streams)(
 
     expect({ isDrained, letters: journal.letters.map(({ record: { uid }, code }) => ({ uid, code })) }).toEqual({
       isDrained: true,
-      letters: [{ uid: 'big', code: 'not_taken' }],
+      letters: [{ uid: 'big', code: expect.stringMatching(/^not_taken/) }],
     });
     expect(receiver.copies.size).toBe(40);
     expect(Math.max(...receiver.copies.values())).toBeLessThanOrEqual(most);

@@ -46,6 +46,7 @@ export interface LetterFilter {
   readonly from?: number;
   readonly to?: number;
   readonly ids?: readonly number[];
+  readonly uids?: readonly string[];
 }
 
 export interface ReplayRequest {

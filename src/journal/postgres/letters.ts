@@ -187,7 +187,7 @@ async function partsOf(names: Names, filter: LetterFilter, values: Values): Prom
 }
 
 /** What letters of a group are chosen by. */
-function restOf({ from, to, ids }: LetterFilter, { after, upTo }: LetterRange, values: Values): string[] {
+function restOf({ from, to, ids, uids }: LetterFilter, { after, upTo }: LetterRange, values: Values): string[] {
   const bounds = [
     ['id >', after],
     ['id <=', upTo],
@@ -197,6 +197,7 @@ function restOf({ from, to, ids }: LetterFilter, { after, upTo }: LetterRange, v
   return [
     ...bounds.flatMap(([what, value]) => (value === undefined ? [] : [`${what} ${values.add(value, 'bigint')}`])),
     ...(ids === undefined ? [] : [`id = ANY(${values.add(ids, 'bigint[]')})`]),
+    ...(uids === undefined ? [] : [`uid = ANY(${values.add(uids, 'text[]')})`]),
   ];
 }
 

@@ -74,13 +74,14 @@ function partsOf({ names }: Core, filter: LetterFilter): Part[] | undefined {
 }
 
 /** What letters of a group are chosen by. */
-function restOf({ from, to, ids }: LetterFilter, { after, upTo }: LetterRange): Part[] {
+function restOf({ from, to, ids, uids }: LetterFilter, { after, upTo }: LetterRange): Part[] {
   return used([
     ['id > ?', after],
     ['id <= ?', upTo],
     ['event_time >= ?', from],
     ['event_time <= ?', to],
     ['id IN (SELECT value FROM json_each(?))', ids === undefined ? undefined : JSON.stringify(ids)],
+    ['uid IN (SELECT value FROM json_each(?))', uids === undefined ? undefined : JSON.stringify(uids)],
   ]);
 }
 
