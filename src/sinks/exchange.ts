@@ -80,6 +80,23 @@ const destination = new RegExp(
 const content =
   /\b(fields?|attributes?|labels?|propert(?:y|ies)|columns?|mapp(?:ing|er)|pars(?:e|ing)|document|values?|tim(?:e|estamp))\b/i;
 const certain = /\bmore than \d type\b/;
+const parts = '(?:events?|records?|rows?|items?|entr(?:y|ies)|lines?|objects?|payloads?|body|documents?)';
+const lack =
+  '(?:missing|lacks?|lacking|absent|has no|have no|without|required|requires|undefined|null|empty|blank|omitted|not (?:set|given|provided|present|specified|supplied|defined)|does(?:n.?t| not) (?:have|contain|include))';
+/** `customer_id`, `tenantId`: what members of an event are called; a code such as `index_not_found` says what is wrong by itself. */
+const member =
+  '(?<!\\w)(?!\\w*(?:not|no|unknown|missing|invalid|exception|error|denied|closed|disabled)(?:_|[A-Z]|\\b))[a-z][a-z0-9]*(?:_[a-z0-9]+|[A-Z][a-z0-9]*)+';
+/** A member that an event lacks, told by its name, by where it stands in the event, or by the event that lacks it. */
+const lacking = [
+  new RegExp(`\\b${lack}\\b[\\s"'\`:=([]{1,4}(?:\\w+[\\s"'\`:]+){0,2}${member}`),
+  new RegExp(`${member}[^.;{}]{0,40}?\\b${lack}\\b`),
+  new RegExp(`(?:\\$|\\]|\\b${parts})\\.(?:\\w+\\.)*${place}\\b|/\\d+/(?:\\w+/)*${place}\\b`, 'i'),
+  new RegExp(`"\\w*${place}\\w*"\\s*:\\s*\\[\\s*"`, 'i'),
+  new RegExp(
+    `\\b${parts}(?:[^.;:{}]{0,30}| ?#?\\d+: ?)\\b${lack}\\b|\\b(?:missing|no)\\b[^.;:{}]{0,40}\\b(?:in|from) (?:the |an? |this )?${parts}\\b`,
+    'i',
+  ),
+];
 /** Members of an answer that say when and where it was given. */
 const circumstances = /"@?(?:time(?:stamp)?|date|path|trace|instance)"\s*:\s*(?:"[^"]*"|[\d.]+)/gi;
 
@@ -124,9 +141,11 @@ function isQuoted(answer: string, { 0: phrase, index }: RegExpExecArray, sent: (
  * (`sent` gives their words), for a receiver may quote one.
  */
 export function namesDestination(refusal: string, sent: () => string = () => ''): boolean {
-  const words = wordsIn(refusal.slice(0, 2000).replace(circumstances, '').slice(0, 1000)).replace(/\s+/g, ' ');
+  const said = refusal.slice(0, 2000).replace(circumstances, '').slice(0, 1000);
+  const words = wordsIn(said).replace(/\s+/g, ' ');
   const found = [...words.matchAll(destination)];
   if (found.length === 0 || (content.test(words) && !certain.test(words))) return false;
+  if (lacking.some((form) => form.test(said))) return false;
   return found.some((match) => !isQuoted(words, match, sent));
 }
 

@@ -284,6 +284,46 @@ it.each(quoted)('%s speaks of no destination where an event says %s, and does wh
   expect(words.map((sent) => namesDestination(answer, sent))).toEqual([false, true]);
 });
 
+// A member of the event that bears the name of a place.
+it.each([
+  'missing customer_id',
+  'missing required customer_id',
+  'customer_id is missing',
+  'tenantId not provided',
+  'missing tenantId',
+  'event 3: missing tenant',
+  'event 3 is missing tenant',
+  'record has no index: unknown index',
+  'no such index in event 7',
+  'table_name must be set; table_name is missing',
+  'events[2].tenant: unknown tenant',
+  '$.stream is invalid',
+  '/0/organization invalid',
+  '{"errors":{"customer_id":["is missing"]}}',
+  '{"errors":{"tenant":["is invalid"]}}',
+  '{"code":"missing","path":["events",0],"message":"organization_id is missing"}',
+  'line 4: missing org id',
+])('%s is about an event, which lacks a member of that name', (answer) => {
+  expect(namesDestination(answer)).toBe(false);
+});
+
+it.each([
+  'missing tenant',
+  'no org id',
+  'index_not_found_exception',
+  'tenant_not_found',
+  'unknown_topic_or_partition',
+  'missing_index: unknown index',
+  'InvalidCustomerId',
+  'The CustomerId is invalid',
+  'workspace_id "w1" does not exist',
+  'dataset_id not found',
+  'events not stored: unknown index audit',
+  'unknown tenant',
+])('%s is about the place where all events go', (answer) => {
+  expect(namesDestination(answer)).toBe(true);
+});
+
 it("finds the missing destination behind words that are an event's own", () => {
   const sent = wordsOfEvents(() => ['{"message":"no such topic a"}']);
 
