@@ -35,6 +35,8 @@ export class SinkHold {
   readonly #deadLetters: DeadLetters;
   #cause: HoldCause | undefined;
   #isProbing = false;
+  /** The probe under way met something else than what the hold is for. */
+  #hasMet = false;
   #wasReleased = false;
 
   constructor(
@@ -106,6 +108,9 @@ export class SinkHold {
       return;
     }
     this.#isProbing = false;
+    // What an earlier probe met is over.
+    if (!this.#hasMet) await this.#noted(this.#hold.begin(cause.reason, cause.fix));
+    this.#hasMet = false;
     this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);
     this.#changed.notify();
   }
@@ -122,6 +127,7 @@ export class SinkHold {
   async met(now: string): Promise<void> {
     const cause = this.#cause;
     if (cause === undefined || cause.reason === now) return;
+    this.#hasMet = true;
     await this.#noted(this.#hold.begin(`${cause.reason}${metSince}${now}`, cause.fix));
   }
 
@@ -139,6 +145,7 @@ export class SinkHold {
     const note = this.#hold.note;
     this.#cause = undefined;
     this.#isProbing = false;
+    this.#hasMet = false;
     const kept = this.#hold.end();
     if (note !== undefined) this.#log.info({ heldMs: this.#clock.now() - note.since, reason: note.reason }, 'hold ended');
     await this.#noted(kept);

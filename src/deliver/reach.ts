@@ -16,8 +16,9 @@ export async function worthOf(
   use: EndpointUse,
   sink: SinkUse,
   isProbe: boolean,
+  waiting: readonly Batch[],
 ): Promise<'send' | 'overtaken' | 'spared'> {
-  if (isProbe && (await isSpared(context, batch, use, sink))) {
+  if (isProbe && (await isSpared(context, batch, use, sink, waiting))) {
     context.endpoints.release(use);
     return 'spared';
   }
@@ -53,17 +54,29 @@ export function goesByParts({ sink }: LoopContext, { size, isUnacknowledged, isI
   return size > 1 && sink.sink?.settlesFirst !== true && (isUnacknowledged || (isInDoubt && doubts >= mostDoubts));
 }
 
-// Probes that come every five minutes: once in four hours.
+/** True for an event after which another one shows as well whether they are taken again: so none of them is copied often. */
+export function takesTurns({ sink }: LoopContext, { size, isInDoubt, doubts }: Batch): boolean {
+  return size === 1 && sink.sink?.settlesFirst !== true && isInDoubt && doubts >= mostDoubts;
+}
+
+// Probes that come every five minutes: each event once in four hours.
 const mostSpared = 48;
 
 /**
  * True for a batch that may have been stored by every probe of a hold, so that one more would only be one more copy: a stranger answers even a
  * question in the receiver's place (a log-in page), or answers that leave it open came again and again. It goes all the same after twice as
- * many probes each time, and at once where the receiver is there that was not.
+ * many probes each time, fewer where several of those that are `waiting` go in turn, and at once where the receiver is there that was not.
  */
-async function isSpared(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
+async function isSpared(
+  context: LoopContext,
+  batch: Batch,
+  use: EndpointUse,
+  { sink }: SinkUse,
+  waiting: readonly Batch[],
+): Promise<boolean> {
   if (!batch.isInDoubt) return false;
-  const isDue = context.hold.wasReleased || batch.spared >= batch.mostSpared;
+  const inTurn = takesTurns(context, batch) ? waiting.reduce((sum, { size }) => sum + size, 0) : 1;
+  const isDue = context.hold.wasReleased || batch.spared >= Math.floor(batch.mostSpared / inTurn);
   const isThere = isDue || (await reaches(context, use, sink)) !== false;
   const isBack = !isDue && isThere && !batch.wasThere;
   if (!isDue) batch.wasThere = isThere;

@@ -13,7 +13,7 @@ import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import { goesByParts, worthOf } from './reach.ts';
+import { goesByParts, takesTurns, worthOf } from './reach.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -60,7 +60,7 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
         isProbe = false;
         continue;
       }
-      const worth = await worthOf(context, batch, endpoint, use, isProbe);
+      const worth = await worthOf(context, batch, endpoint, use, isProbe, stack);
       if (worth !== 'send') {
         use[Symbol.dispose]();
         if (worth === 'overtaken') yield { overtaken: stack.pop() ?? batch };
@@ -233,6 +233,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const later = applied.again.filter((one) => isOvertaken(context, one));
   stack.unshift(...later);
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
+  if (isProbe && stack.at(-1) === batch && takesTurns(context, batch)) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
     await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);

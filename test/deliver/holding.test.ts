@@ -513,6 +513,32 @@ it.each(
   },
 );
 
+it.each([page, gateway])(
+  'takes events again soon after days in which a stranger answered to events alone, where many wait: %j',
+  async (answer) => {
+    const journal = memoryJournal();
+    journal.put(live, records('e', 60));
+    let isFixed = false;
+    const { loop, clock, sent } = setUp({
+      journal,
+      settings: { batch: { events: 500, bytes: 1_000_000, waitMs: 0 } },
+      sink: { reaches: () => Promise.resolve(true) },
+      answer: () => (isFixed ? accepted : answer),
+    });
+    loop.start();
+    await clock.advance(48 * 3_600_000);
+    const uids = sent.flatMap((batch) => batch.uids);
+    const copies = Math.max(...[...new Set(uids)].map((uid) => uids.filter((one) => one === uid).length));
+    isFixed = true;
+
+    await clock.advance(15 * 60_000);
+
+    expect(copies).toBeLessThanOrEqual(24);
+    expect({ taken: journal.settled.acknowledged, letters: journal.letters }).toEqual({ taken: 60, letters: [] });
+    await clock.until(loop.stop(0));
+  },
+);
+
 it('says what the last probe met beside what the hold is for, and again only that once it comes back', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
@@ -523,9 +549,13 @@ it('says what the last probe met beside what the hold is for, and again only tha
   answer = { all: { kind: 'retry', reason: '503 "busy"' } };
   await clock.advance(300_000);
   const busy = loop.status();
+  answer = { all: { kind: 'uncertain', reason: '403 code 4 "Invalid token" abcd-secret' } };
+  await clock.advance(300_000);
+  const same = loop.status().hold?.reason;
   answer = refused;
   await clock.advance(300_000);
 
+  expect(same).toBe('403 code 4 "Invalid token" abcd-secret');
   expect({ during: busy.hold?.reason, last: busy.last_error?.reason, after: loop.status().hold?.reason }).toEqual({
     during: '403 code 4 "Invalid token" abcd-secret; since then, at the last probe: 503 "busy"',
     last: '503 "busy"',
