@@ -1,12 +1,12 @@
-// A PostgreSQL server for the tests of a run: the first that asks starts it, in the run's temporary folder, and the run stops it at its end.
+// A PostgreSQL server for the tests of a run: the first that asks starts it, in a folder of the run, and the run stops it at its end.
 // PENSTOCK_TEST_PG names another one, for example of another version. Where there is neither, the tests say that they were skipped.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
@@ -84,7 +84,15 @@ export async function startStandby(folder: string, of: string): Promise<{ data: 
   return { data, url: of.replace(`:${primary}/`, `:${port}/`) };
 }
 
-const folderOfRun = (): string => join(tmpdir(), 'postgres');
+/** In memory where there is plenty: nobody cuts the power of this server, and a sync that waits for a disk proves nothing. */
+function folderOfRun(): string {
+  const memory = '/dev/shm';
+  const plenty = 1024 ** 3;
+  const { bavail, bsize } = existsSync(memory) ? statfsSync(memory) : { bavail: 0, bsize: 0 };
+  // The folder of the run is the same for all its workers; while it is in use, so is what it takes.
+  const inMemory = join(memory, `${basename(tmpdir())}-postgres`);
+  return existsSync(inMemory) || bavail * bsize > plenty ? inMemory : join(tmpdir(), 'postgres');
+}
 
 /** Address of the run's server; undefined where none can be had. */
 export async function postgresUrl(): Promise<string | undefined> {
@@ -103,7 +111,7 @@ export async function postgresUrl(): Promise<string | undefined> {
     }
     throw new Error(`no server was started in ${folder}; its log says why`);
   }
-  const { url } = await startServer(folder);
+  const { url } = await startServer(folder, { max_wal_size: '64MB' });
   await writeFile(`${ready}.new`, url);
   await rename(`${ready}.new`, ready);
   return url;
@@ -113,6 +121,7 @@ export async function postgresUrl(): Promise<string | undefined> {
 export async function stopPostgres(): Promise<void> {
   const data = join(folderOfRun(), 'data');
   if (existsSync(join(data, 'postmaster.pid'))) runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
+  await rm(folderOfRun(), { recursive: true, force: true });
 }
 
 /** Runs statements on a server, outside of what is tested. */

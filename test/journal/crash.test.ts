@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { isBalanced } from '../../src/journal/counts.ts';
 import { checkJournal, openJournal } from '../../src/journal/index.ts';
+import { fewOrMany } from '../thorough.ts';
 import { idsOfPage, journalOptions, temporaryDirectory } from './fixture.ts';
 
 interface Promised {
@@ -45,7 +46,7 @@ it('keeps every promise through kill -9 at any moment: no record missing, no cur
   const dataDir = await temporaryDirectory();
   const promised: Promised = { page: 0, position: 0, uids: [] };
 
-  for (let round = 0; round < 6; round++) await runAndKill(dataDir, promised);
+  for (let round = 0; round < fewOrMany(3, 12) || promised.page <= 5; round++) await runAndKill(dataDir, promised);
 
   await using journal = await openJournal(journalOptions(dataDir, { lockWaitMs: 10_000 }));
   const cursor = Number(await journal.checkpoint('s', 'live'));

@@ -386,7 +386,7 @@ const play =
   };
 
 it.each([
-  { where: 'on disk', place: onDisk, runs: fewOrMany(8, 25) },
+  { where: 'on disk', place: onDisk, runs: fewOrMany(4, 25) },
   ...(hasPostgres() && fewOrMany(0, 1) === 1 ? [{ where: 'in PostgreSQL', place: inPostgres, runs: 12 }] : []),
 ])('does $where what arrays would do, through trims, full journals, reopenings and crashes', async ({ place, runs }) => {
   await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), play(place)), {
@@ -425,5 +425,5 @@ it('does in memory what arrays would do, through reopenings and crashes', async 
     action.filter(({ do: what }) => what !== 'fill' && what !== 'age'),
     { minLength: 5, maxLength: 30 },
   );
-  await fc.assert(fc.asyncProperty(actions, play(inMemory)), { numRuns: fewOrMany(20, 50) });
+  await fc.assert(fc.asyncProperty(actions, play(inMemory)), { numRuns: fewOrMany(10, 50) });
 });

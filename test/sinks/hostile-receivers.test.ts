@@ -2,6 +2,7 @@
 // bounded, and each copy more is counted.
 import net from 'node:net';
 import { expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
 import type { StoredRecord } from '../../src/journal/journal.ts';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
@@ -9,7 +10,9 @@ import type { SinkSettings } from '../../src/sinks/sink-settings.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import { record, records } from '../deliver/harness.ts';
+import { hastyClock } from '../hasty-clock.ts';
 import { type MemoryJournal, memoryJournal } from '../journal/memory-journal.ts';
+import { fewOrAll, fewOrMany } from '../thorough.ts';
 import { deliver, live, until } from './delivering.ts';
 import { hecOptions } from './hec.ts';
 import { httpOptions } from './http-options.ts';
@@ -73,11 +76,11 @@ async function run(
   open: (context: SinkContext) => Sink | Promise<Sink>,
   stored: readonly StoredRecord[],
   letters: number,
-  settings: Partial<SinkSettings> = {},
+  { clock, ...settings }: Partial<SinkSettings> & { readonly clock?: Clock } = {},
 ): Promise<{ readonly journal: MemoryJournal; readonly isDrained: boolean }> {
   const journal = memoryJournal();
   journal.put(live, stored);
-  await using delivery = deliver(journal, open, { settings });
+  await using delivery = deliver(journal, open, { settings, ...(clock !== undefined && { clock }) });
   // A clean end, as draining asks for, would hide what broke the connection.
   await until(() => journal.letters.length >= letters);
   return { journal, isDrained: await delivery.drained() };
@@ -100,6 +103,7 @@ it.each((['destroy', 'resetAndDestroy'] as const).flatMap((end) => streams.map((
       (context) => syslog.open(options(`tcp://127.0.0.1:${receiver.port}`), contextFor(context)),
       stored,
       letters.length,
+      { clock: hastyClock(8) },
     );
 
     const most = Math.max(...receiver.copies.values());
@@ -114,11 +118,13 @@ it.each((['destroy', 'resetAndDestroy'] as const).flatMap((end) => streams.map((
   60_000,
 );
 
-it.each([
+const idle = [
   ['end', 300],
   ['resetAndDestroy', 300],
   ['end', 1500],
-] as const)(
+] as const;
+
+it.each(fewOrAll(2, idle))(
   'TCP that closes what is idle (%s after %i ms)',
   async (end, idleMs) => {
     await using receiver = await lines(() => true, end, idleMs);
@@ -187,7 +193,9 @@ it.each(
         [4, 6],
         [150, 12],
       ] as const
-    ).map(([msEach, most]) => ({ name, open, msEach, most })),
+    )
+      .slice(0, fewOrMany(1, 2))
+      .map(([msEach, most]) => ({ name, open, msEach, most })),
   ),
 )(
   '$name: a receiver that stores and takes $msEach ms for each event',

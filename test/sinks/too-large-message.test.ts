@@ -6,6 +6,7 @@ import type { Sink, SinkContext } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import { record, records } from '../deliver/harness.ts';
+import { hastyClock } from '../hasty-clock.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from './delivering.ts';
 import { hecOptions, ok } from './hec.ts';
@@ -102,7 +103,7 @@ it.each(streams)(
     const journal = memoryJournal();
     journal.put(live, [...records('e', 20), record('big', { text: 'x'.repeat(19_000) }), ...records('f', 20)]);
     const options = syslogOptions(scheme, receiver.port, framing);
-    await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)));
+    await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)), { clock: hastyClock(8) });
 
     const isDrained = await delivery.drained();
 
@@ -125,7 +126,7 @@ it.each(streams)(
     const journal = memoryJournal();
     journal.put(live, [record('big', { text: 'x'.repeat(19_000) })]);
     const options = syslogOptions(scheme, receiver.port, framing);
-    await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)));
+    await using delivery = deliver(journal, (context) => syslog.open(options, contextFor(context)), { clock: hastyClock(8) });
     await until(() => delivery.loop.status().last_error !== undefined);
     isDown = false;
 

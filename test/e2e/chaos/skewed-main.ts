@@ -4,15 +4,10 @@ import './skewed-date.ts';
 import { systemSeams } from '../../../src/base/seams.ts';
 import { commandContext } from '../../../src/cli/context.ts';
 import { runProgram } from '../../../src/cli/program.ts';
+import { hastyClock } from '../../hasty-clock.ts';
 
 const seams = systemSeams();
 const haste = Number(process.env['PENSTOCK_HASTE'] ?? 1);
 
-const hasty = {
-  now: () => seams.clock.now(),
-  monotonic: () => seams.clock.monotonic() * haste,
-  timer: (ms: number, callback: () => void) => seams.clock.timer(ms / haste, callback),
-};
-
-const clock = haste === 1 ? seams.clock : hasty;
+const clock = haste === 1 ? seams.clock : hastyClock(haste, seams.clock);
 process.exit(await runProgram(process.argv.slice(2), { ...commandContext(), seams: { ...seams, clock } }));
