@@ -12,8 +12,10 @@ export class TooManyValues extends SyntaxError {
   override readonly name = 'TooManyValues';
 }
 
-/** True when the text holds more values than `most`; counts commas and opening brackets outside of strings. */
-function exceeds(text: string, most: number): boolean {
+/** True when a JSON text holds more values than `most`; counts commas and opening brackets outside of strings. */
+export function holdsMoreValues(text: string, most: number): boolean {
+  // A value takes two characters at least.
+  if (text.length <= most * 2) return false;
   let values = 1;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
@@ -38,9 +40,7 @@ export function mostValuesIn(characters: number): number {
 /** As `parseJson`, and throws {@link TooManyValues} before a text becomes more objects than memory should hold. */
 export function parseForeignJson(text: string): Json {
   const most = mostValuesIn(text.length);
-  // A value takes two characters at least.
-  if (text.length > most * 2 && exceeds(text, most))
-    throw new TooManyValues(`more than ${most} values in ${text.length} characters`);
+  if (holdsMoreValues(text, most)) throw new TooManyValues(`more than ${most} values in ${text.length} characters`);
   return parseJson(text);
 }
 

@@ -1,24 +1,26 @@
 import { PenstockError } from '../base/errors.ts';
+import { Slices } from '../base/slices.ts';
 import type { RawRecord, RecordFacts } from '../connectors/connector.ts';
 import type { SourceSettings } from '../connectors/source-settings.ts';
 import { boundDepth } from '../event/index.ts';
 import type { SourceContext } from './context.ts';
 
 /** What records are examined with. */
-export interface Examining extends Pick<SourceContext, 'log' | 'secrets'> {
+export interface Examining extends Pick<SourceContext, 'log' | 'secrets' | 'seams'> {
   readonly settings: Pick<SourceSettings, 'connector' | 'tenant'>;
 }
 
-/** Records examined before other work gets a turn: examining hashes, and the event loop must not stall. */
+/** Records examined before other work gets a turn, however fast that was: examining hashes, and the event loop must not stall. */
 const recordsPerTurn = 250;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Facts of raw records, in order; gives way to other work between slices. */
 export async function examineAll(examining: Examining, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
   const facts: RecordFacts[] = [];
+  const slices = new Slices(examining.seams.clock);
   for (const raw of raws) {
-    if (facts.length > 0 && facts.length % recordsPerTurn === 0) await nextTurn();
+    const isFull = facts.length > 0 && facts.length % recordsPerTurn === 0;
+    const pause = isFull ? slices.turn() : slices.pause();
+    if (pause !== undefined) await pause;
     facts.push(examine(examining, raw));
   }
   return facts;

@@ -1,3 +1,4 @@
+import { holdsMoreValues } from '../base/foreign.ts';
 import { isObject, type Json, type JsonText, setOwn } from '../base/json.ts';
 import {
   boundDepth,
@@ -9,6 +10,7 @@ import {
   compileTime,
   fingerprintOf,
   hashText,
+  isWiderThan,
   normaliseKey,
   openZone,
   parsePath,
@@ -31,6 +33,8 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
     areNamedByContent: spec.id === undefined && spec.hash_is_id !== true,
     split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {
+      const wide = textOfWide(raw);
+      if (wide !== undefined) return examineText(table, wide, configuredTenant, scrub);
       const { value, text } = raw.read?.() ?? { value: raw.value, text: undefined };
       if (raw.unreadable !== undefined || !isObject(value)) {
         return examineText(table, raw, configuredTenant, scrub);
@@ -118,6 +122,18 @@ class Examined implements RecordFacts {
   isSelfMade(userAgent: string): boolean {
     return this.#selfMadeBy === userAgent;
   }
+}
+
+/** Most values of a record: to find its members, and to write them in order, takes as long as half a million characters. */
+const mostValues = 50_000;
+
+/** A record of more values than any log has, as its text; undefined for all others. Its members are not even read. */
+function textOfWide(raw: RawRecord): RawRecord | undefined {
+  if (raw.unreadable !== undefined || (raw.json === undefined && !isWiderThan(raw.value, mostValues / 3))) return undefined;
+  if (raw.json !== undefined && raw.json.length <= mostValues) return undefined;
+  const text = raw.json?.toString() ?? JSON.stringify(boundDepth(raw.value));
+  if (!holdsMoreValues(text, mostValues)) return undefined;
+  return { ...raw, value: text, unreadable: `the record holds more than ${mostValues} values` };
 }
 
 function examineText(

@@ -1,4 +1,5 @@
 import { explainInLine } from '../base/errors.ts';
+import { Slices } from '../base/slices.ts';
 import type { LaneKind } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { bury } from './apply.ts';
@@ -68,7 +69,11 @@ async function fillFrom(context: LoopContext, reader: LaneReader, filling: Filli
   const { batch } = context.settings;
   const mostBytes = Math.min(batch.bytes, sink.maxBatchBytes ?? Number.POSITIVE_INFINITY);
   const mostEvents = Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY);
+  const slices = new Slices(context.clock);
   while (!filling.isFull && !signal.aborted) {
+    // Large events are mapped for as long as many small ones.
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
     const next = reader.peek(kind);
     if (next === undefined) {
       if (await reader.openPage(kind, sink)) continue;

@@ -1,8 +1,8 @@
 // starting (notes read, sink opened) -> running (batches formed, sent, settled) -> stopping (nothing new begins, requests under way get
 // their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold.ts.
-import { setImmediate as turn } from 'node:timers/promises';
 import { deadline } from '../base/clock.ts';
 import { explainInLine } from '../base/errors.ts';
+import { nextTurn } from '../base/slices.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
@@ -97,7 +97,7 @@ export class SinkLoop implements AsyncDisposable {
       if (this.#context.sink.sink?.settlesFirst === true) await this.#dispatcher.settledDown();
       if (clock.monotonic() - since < longestRunMs) continue;
       // A sink that answers without I/O must not keep timers and sockets of others waiting.
-      await turn();
+      await nextTurn();
       since = clock.monotonic();
     }
   }

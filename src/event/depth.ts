@@ -24,6 +24,22 @@ function cut(value: unknown, left: number): unknown {
   return copy;
 }
 
+function count(value: object, most: number): number {
+  let values = 0;
+  const pending: object[] = [value];
+  for (let node = pending.pop(); node !== undefined && values <= most; node = pending.pop()) {
+    const members = Array.isArray(node) ? (node as unknown[]) : Object.values(node);
+    values += members.length;
+    for (const member of members) if (Array.isArray(member) || isObject(member)) pending.push(member);
+  }
+  return values;
+}
+
+/** True for a value that is made of more than `most` others. */
+export function isWiderThan(value: unknown, most: number): boolean {
+  return typeof value === 'object' && value !== null && count(value, most) > most;
+}
+
 /** The value itself, or where it is nested beyond 500 levels a copy with {@link tooDeep} in place of what lies deeper. */
 export function boundDepth(value: unknown): unknown {
   return exceeds(value, deepest) ? cut(value, deepest) : value;

@@ -5,7 +5,7 @@ export { normaliseKey } from './action-key.ts';
 export { ActionNameSpec, actionNamePaths, compileActionName } from './action-name.ts';
 export { ActionTableSpec } from './action-spec.ts';
 export { type ActionTable, checkActions, compileActions } from './action-table.ts';
-export { boundDepth } from './depth.ts';
+export { boundDepth, isWiderThan } from './depth.ts';
 export { cefHeader, cefValue } from './encode/cef-leef.ts';
 export { cimFields } from './encode/cim.ts';
 export { encodeBody, isJsonFormat } from './encode/encode-body.ts';

@@ -125,7 +125,7 @@ async function decodeOne(
   for (let [rest, frames] = [body, 0]; rest.length > 0; frames += 1) {
     if (frames >= mostFrames)
       throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is more than ${mostFrames} frames of zstd`);
-    const read = await decodeFrame(rest, decoder(rest, cut), { decoded, encoding, maxBytes, cut }, signal);
+    const read = await decodeFrame(rest, decoder(rest, cut), { decoded, share, encoding, maxBytes, cut }, signal);
     if (encoding !== 'zstd' || read === 0 || (cut && decoded.length >= maxBytes)) break;
     rest = rest.subarray(read);
   }
@@ -134,6 +134,7 @@ async function decodeOne(
 
 interface Decoding {
   readonly decoded: Body;
+  readonly share: Share;
   readonly encoding: string;
   readonly maxBytes: number;
   readonly cut: boolean;
@@ -143,10 +144,14 @@ interface Decoding {
 async function decodeFrame(
   body: Buffer,
   stream: Transform & { readonly bytesWritten?: number },
-  { decoded, encoding, maxBytes, cut }: Decoding,
+  { decoded, share, encoding, maxBytes, cut }: Decoding,
   signal: AbortSignal,
 ): Promise<number> {
-  const onAbort = (): void => void stream.destroy(signal.reason as Error);
+  const onAbort = (): void => {
+    // It may be waiting for its share, for which the stream can do nothing.
+    share.end();
+    stream.destroy(signal.reason as Error);
+  };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     stream.end(body);
@@ -156,6 +161,7 @@ async function decodeFrame(
         throw new PenstockError('PEN_HTTP_TOO_LARGE', `the answer is larger than ${maxBytes} bytes once decompressed`);
       await decoded.append(chunk.subarray(0, left));
       if (chunk.length > left) break;
+      signal.throwIfAborted();
     }
     return stream.bytesWritten ?? body.length;
   } catch (error) {

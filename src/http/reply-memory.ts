@@ -120,7 +120,10 @@ export class ReplyMemory {
   free(share: Share): void {
     share.bytes = 0;
     this.#shares.delete(share);
+    const ended = this.#waiting.filter((one) => one.share === share);
     this.#waiting = this.#waiting.filter((one) => one.share !== share);
+    // Whoever waits for a share of a reply that has ended finds that out by itself.
+    for (const { go } of ended) go();
     this.#serve();
   }
 

@@ -67,6 +67,15 @@ describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
   });
 });
 
+describe('a refusal', () => {
+  it('of more than a megabyte is not read, whatever it is made of', () => {
+    const body = JSON.stringify({ message: 'x'.repeat(1_048_576) });
+
+    expect(vendorWords(answer(body), String)).toBe(`a body of ${body.length} bytes`);
+    expect(vendorWords(answer(JSON.stringify({ message: 'wrong', more: 'x'.repeat(1_000_000) })), String)).toBe('wrong');
+  });
+});
+
 describe('a page', () => {
   it('of millions of tiny values is refused before it is built', () => {
     const body = `{"data":[${'{},'.repeat(5_000_000)}{}]}`;

@@ -1,6 +1,6 @@
 import { assert, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../src/base/json.ts';
+import { type Json, JsonText } from '../../src/base/json.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import type { RawRecord } from '../../src/connectors/connector.ts';
 import type { RecordSpec } from '../../src/connectors/connector-schema.ts';
@@ -18,6 +18,13 @@ const spec = {
 };
 const rules = compileRecordRules(spec, 'demo');
 
+/** So many levels, and pairs at the end of them. */
+function nested(levels: number, pairs: number): unknown {
+  let value: unknown = Array.from({ length: pairs }, (_, at) => ({ n: at, m: at }));
+  for (let level = 0; level < levels; level += 1) value = [value];
+  return value;
+}
+
 describe('a record', () => {
   it('is told by its facts, redacted, with the tenant that it names itself', () => {
     const facts = rules.examine(
@@ -32,6 +39,24 @@ describe('a record', () => {
       record: { id: 'a1', what: 'Policy Updated', token: '[REDACTED]' },
     });
     expect(facts.unreadable).toBeUndefined();
+  });
+
+  it.each([
+    ['many members', (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]))],
+    ['a long list', (count: number) => ({ list: Array<number>(count).fill(1) })],
+    ['many small lists', (count: number) => ({ list: Array<number[]>(count / 2).fill([1]) })],
+    ['a deep nest of pairs', (count: number) => ({ pairs: nested(count / 400, (count * 2) / 5) })],
+  ])('of more than 50,000 values is kept as its text, whichever way it was read: %s', (_name, make) => {
+    const facts = [24_000, 51_000].flatMap((count) => {
+      const value = { id: 'a1', at: '2026-11-20T10:00:00Z', what: 'x', ...make(count) };
+      const text = JSON.stringify(value);
+      return [{ value }, { value, json: new JsonText(Buffer.from(text), 0, text.length) }].map((raw) => rules.examine(raw, 'o1'));
+    });
+
+    const reason = 'the record holds more than 50000 values';
+    expect(facts.map(({ unreadable }) => unreadable)).toEqual([undefined, undefined, reason, reason]);
+    expect(facts[2]?.uid).toBe(facts[3]?.uid);
+    expect(facts[2]?.record).toMatch(/^\{"id":"a1","at":"2026-11-20T10:00:00Z","what":"x",/);
   });
 
   it('names no known secret as its action', () => {

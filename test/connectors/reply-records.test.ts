@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { canonicalJson, parseJson } from '../../src/base/json.ts';
+import { atOnce } from '../../src/base/slices.ts';
 import type { RawRecord } from '../../src/connectors/connector.ts';
 import { compileFindRecords, ReplyRecord } from '../../src/connectors/http-window/reply-records.ts';
 import type { HttpWindowSpec } from '../../src/connectors/read-section.ts';
@@ -12,7 +13,10 @@ import { json, mutated } from '../fuzz/texts.ts';
 
 type Spec = Pick<HttpWindowSpec, 'records' | 'page' | 'failures'>;
 const spec = { records: 'items', page: { kind: 'offset', total: 'total' } } satisfies Spec;
-const finderOf = (change: Partial<Spec>) => compileFindRecords({ ...spec, ...change } as HttpWindowSpec);
+const finderOf = (change: Partial<Spec>) => {
+  const find = compileFindRecords({ ...spec, ...change } as HttpWindowSpec);
+  return find && ((body: Buffer) => atOnce(find(body)));
+};
 const find = finderOf({});
 const list = (text: string, change: Partial<Spec> = {}): unknown => finderOf(change)?.(Buffer.from(text))?.value;
 const valueOf = (each: unknown): unknown => (each instanceof ReplyRecord ? each.value : each);

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
@@ -101,6 +102,45 @@ describe('the memory of all replies', () => {
     expect(await Promise.race(hostile)).toMatch(/given up at \d+ bytes: all replies together may take 1500000/);
     for (const response of held) response.destroy();
     await Promise.all(hostile);
+  });
+});
+
+describe('a compressed reply that waits for its share', () => {
+  const zipped = gzipSync(Buffer.alloc(3_000_000, 'a'));
+  const waiting = async (patienceMs: number) => {
+    const memory = new ReplyMemory(1_500_000, patienceMs);
+    // Read to its end, so that nobody takes it away: a reply that waits is the one to be given up.
+    const held = new Share(memory, ignore);
+    void held.grow(1_200_000);
+    held.isRead = true;
+    const asked = Promise.withResolvers<void>();
+    const url = await server((_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(zipped, asked.resolve);
+    });
+    return { http: await client({ memory }), url, asked: asked.promise };
+  };
+
+  it('ends when it is given up', async () => {
+    const { http, url } = await waiting(0);
+
+    await expect(http.request(get(url))).rejects.toThrow(/given up at \d+ bytes/);
+  });
+
+  it('ends with its time', async () => {
+    const { http, url } = await waiting(60_000);
+
+    await expect(http.request(get(url, 300))).rejects.toThrow('within 300 ms');
+  });
+
+  it('ends with its source', async () => {
+    const { http, url, asked } = await waiting(60_000);
+    const stop = new AbortController();
+
+    const answer = http.request({ ...get(url), signal: stop.signal });
+    await asked;
+    stop.abort(new Error('stopped'));
+
+    await expect(answer).rejects.toThrow('stopped');
   });
 });
 

@@ -4,6 +4,7 @@ import { parse } from 'csv-parse/sync';
 import { PenstockError } from '../../base/errors.ts';
 import { mostValuesIn, TooManyValues } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
+import type { Steps } from '../../base/slices.ts';
 import { compileTime, type PathsSpec, parsePath } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { badRowAt } from '../csv-directory/bad-row.ts';
@@ -11,7 +12,7 @@ import { delimiterOf, type Header, matchHeader, mostColumns } from '../csv-direc
 import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
-import { mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
+import { bodySteps, mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
 import type { FindRecords } from './reply-records.ts';
 
 type ReplySpec = NonNullable<HttpWindowSpec['reply']>;
@@ -25,9 +26,12 @@ export function compileParse(
   time: PathsSpec,
   most = mostRecords,
   findRecords?: FindRecords,
-): (response: HttpResponse) => ParsedBody {
+): (response: HttpResponse) => Steps<ParsedBody> {
   if (format === 'json')
-    return (response) => (charset === undefined ? findRecords?.(response.body) : undefined) ?? parseBody(response, charset);
+    return function* (response) {
+      const found = charset === undefined && findRecords !== undefined ? yield* findRecords(response.body) : undefined;
+      return found ?? (yield* bodySteps(response, charset));
+    };
   if (format === 'ndjson') return (response) => parseLines(response, charset, { time, most });
   return (response) => parseTable(response, charset, { columns, time, most });
 }
@@ -55,7 +59,10 @@ function foreignBody(response: HttpResponse, fault: string): ParsedBody {
   return 'fault' in parsed && parsed.isHtml ? parsed : { fault, isHtml: false };
 }
 
-function parseLines(response: HttpResponse, charset: string | undefined, { time, most }: RowsSpec): ParsedBody {
+/** Lines that are read in one step. */
+const linesPerStep = 100;
+
+function* parseLines(response: HttpResponse, charset: string | undefined, { time, most }: RowsSpec): Steps<ParsedBody> {
   const values: unknown[] = [];
   const marked: unknown[] = [];
   let [isMended, isRead] = [false, false];
@@ -75,6 +82,7 @@ function parseLines(response: HttpResponse, charset: string | undefined, { time,
     isRead ||= parsed !== undefined;
     values.push(parsed === undefined ? new UnreadableRow(line, 'the line is not JSON') : parsed.value);
     marked.push(parsed?.marked ?? values.at(-1));
+    if (values.length % linesPerStep === 0) yield;
   }
   if (values.length > 0 && !isRead) return foreignBody(response, 'a body without a line of JSON');
   const [only] = values;
@@ -126,7 +134,7 @@ interface TableSpec extends RowsSpec {
   readonly columns: Readonly<Record<string, readonly string[]>>;
 }
 
-function parseTable(response: HttpResponse, charset: string | undefined, { columns, time, most }: TableSpec): ParsedBody {
+function* parseTable(response: HttpResponse, charset: string | undefined, { columns, time, most }: TableSpec): Steps<ParsedBody> {
   const text = decode(response, charset);
   if (text.trim() === '') return { value: undefined };
   const bytes = Buffer.from(text);
@@ -135,7 +143,9 @@ function parseTable(response: HttpResponse, charset: string | undefined, { colum
   let start = 0;
   const atOnce = Math.min(most, mostValuesIn(text.length));
   while (start < bytes.length && table.rows.length <= atOnce) {
-    const stop = readRows(table, bytes.subarray(start), columns, atOnce);
+    yield;
+    const step = rowsPerStep(table.header?.cells.length);
+    const stop = readRows(table, bytes.subarray(start), columns, Math.min(step, atOnce - table.rows.length));
     if (table.header === undefined || !namesTime(table.header.cells, columns, time))
       return foreignBody(response, `a table without a column ${[time].flat().join(' or ')}`);
     if (stop === undefined) break;
@@ -151,6 +161,11 @@ function parseTable(response: HttpResponse, charset: string | undefined, { colum
   }
   return table.rows.length > atOnce && atOnce < most ? tooManyRows(table.rows, text) : { value: table.rows };
 }
+
+/** Cells of a table that are read in one step. */
+const cellsPerStep = 100_000;
+
+const rowsPerStep = (columns = cellsPerStep): number => Math.max(1, Math.floor(cellsPerStep / columns));
 
 interface Table {
   readonly delimiter: string;
@@ -173,7 +188,7 @@ function readRows(
 ): { at: number; kind: 'unclosed' | 'too_large' | 'more' } | undefined {
   const errors: { readonly code?: string; readonly records?: number }[] = [];
   const options = csvOptions(table.delimiter, (error) => void errors.push(error as (typeof errors)[number]));
-  const rows = parse(bytes, { ...options, to: most + 2 }) as unknown as Row[];
+  const rows = parse(bytes, { ...options, bom: table.header === undefined, to: most + 2 }) as unknown as Row[];
   let end = 0;
   for (const { record: cells, info, raw } of rows) {
     // What the parser says after a row that it could not read is not to be trusted.

@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import { PenstockError } from '../../base/errors.ts';
 import { mostValuesIn, parseForeignJson } from '../../base/foreign.ts';
 import { type Json, JsonText, parseJson, setOwn } from '../../base/json.ts';
+import type { Steps } from '../../base/slices.ts';
 import { parsePath } from '../../event/index.ts';
 import type { RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
@@ -50,7 +51,7 @@ export class ReplyRecord implements RawRecord {
 }
 
 /** Gives the reply with {@link ReplyRecord}s in its list; records that are written with escapes or over several lines stand there as they are. */
-export type FindRecords = (body: Buffer) => { readonly value: unknown } | undefined;
+export type FindRecords = (body: Buffer) => Steps<{ readonly value: unknown } | undefined>;
 
 /**
  * Compiles the search for records that stand at the top or below one key; undefined for a connector that reads something else out of its list of
@@ -70,8 +71,13 @@ export function compileFindRecords({ records, page, failures = {}, pending, colu
   const others = [page.total, page.more, page.token, page.link, ...Object.keys(failures)].flat();
   const isInside = (other: string): boolean => key === undefined || (parsePath(other)?.[0] ?? key) === key;
   if (others.some((other) => other !== undefined && isInside(other))) return undefined;
-  return (body) => (isUtf8(body) ? new Scan(body).reply(key) : undefined);
+  return function* (body) {
+    return isUtf8(body) ? yield* new Scan(body).reply(key) : undefined;
+  };
 }
+
+/** Records that are found in one step. */
+const recordsPerStep = 100;
 
 class Scan {
   readonly #bytes: Buffer;
@@ -86,10 +92,10 @@ class Scan {
     this.#mostValues = mostValuesIn(bytes.length);
   }
 
-  reply(key: string | undefined): { readonly value: unknown } | undefined {
+  *reply(key: string | undefined): Steps<{ readonly value: unknown } | undefined> {
     if (key !== undefined && !this.#enter(key)) return undefined;
     const start = this.#at;
-    const list = this.#list();
+    const list = yield* this.#list();
     if (list === undefined) return undefined;
     if (key === undefined) return this.#blanks() === this.#bytes.length ? { value: list } : undefined;
     const [head, tail] = [this.#bytes.toString('utf8', 0, start), this.#bytes.toString('utf8', this.#at)];
@@ -115,7 +121,7 @@ class Scan {
   }
 
   /** The objects of the list that begins here; undefined when it holds anything else. */
-  #list(): unknown[] | undefined {
+  *#list(): Steps<unknown[] | undefined> {
     if (this.#bytes[this.#blanks()] !== bracket) return undefined;
     const found: unknown[] = [];
     this.#at += 1;
@@ -124,6 +130,7 @@ class Scan {
       const record = this.#record();
       if (record === undefined) return undefined;
       found.push(record);
+      if (found.length % recordsPerStep === 0) yield;
       const after = this.#bytes[this.#blanks()];
       if (after === closingBracket) return this.#end(found);
       if (after !== comma) return undefined;

@@ -1,6 +1,7 @@
 import { PenstockError } from '../../base/errors.ts';
 import { parseForeignJson, TooManyValues } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
+import { atOnce, type Steps } from '../../base/slices.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 
@@ -32,10 +33,11 @@ export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boo
  * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
  * stop a source.
  */
-export function parseBody({ body, headers }: HttpResponse, charset = 'utf-8'): ParsedBody {
+export function* bodySteps({ body, headers }: HttpResponse, charset = 'utf-8'): Steps<ParsedBody> {
   const text = new TextDecoder(charset).decode(body);
+  yield;
   try {
-    const parsed = parseText(text);
+    const parsed = yield* textSteps(text);
     if (parsed !== undefined) return parsed;
   } catch (error) {
     if (error instanceof TooManyValues) return { fault: error.message, isHtml: false, isTooMuch: true };
@@ -46,19 +48,25 @@ export function parseBody({ body, headers }: HttpResponse, charset = 'utf-8'): P
   return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
 }
 
+/** {@link bodySteps} in one go. */
+export const parseBody = (response: HttpResponse, charset?: string): ParsedBody => atOnce(bodySteps(response, charset));
+
 /** JSON, mended where it has to be; undefined when it is none. Throws a TooManyValues. */
-export function parseText(text: string): Parsed | undefined {
+export const parseText = (text: string): Parsed | undefined => atOnce(textSteps(text));
+
+function* textSteps(text: string): Steps<Parsed | undefined> {
   try {
     return { value: parseForeignJson(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError) || error instanceof TooManyValues) throw error;
-    return tryMended(text);
+    yield;
+    return yield* tryMended(text);
   }
 }
 
-function tryMended(text: string): Parsed | undefined {
+function* tryMended(text: string): Steps<Parsed | undefined> {
   try {
-    return parseMended(text);
+    return yield* parseMended(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -85,9 +93,19 @@ export function requireJson(parsed: ParsedBody, { status }: HttpResponse, reques
  * whatever the case of the names, also in an envelope.
  */
 export function vendorWords(response: HttpResponse, scrub: (text: string) => string): string {
-  const parsed = parseBody(response);
+  const parsed = parseFewBytes(response);
+  if ('fault' in parsed && parsed.isTooMuch === true) return parsed.fault;
   if ('fault' in parsed) return parsed.isHtml ? 'an HTML page' : plain(response.body.subarray(0, 2000).toString('utf8'), scrub);
   return plain(wordsOf(parsed.value, 0), scrub);
+}
+
+/** No refusal is longer: it is read several times over, and nothing depends on its end. */
+const longestRefusal = 1024 * 1024;
+
+/** {@link parseBody} for what says something in a few words. */
+export function parseFewBytes(response: HttpResponse): ParsedBody {
+  const { length } = response.body;
+  return length > longestRefusal ? { fault: `a body of ${length} bytes`, isHtml: false, isTooMuch: true } : parseBody(response);
 }
 
 /** Names of members with words, the best first; compared without case and punctuation. */
@@ -174,18 +192,23 @@ interface MendedJson {
 }
 
 /** Parses a text that is no JSON to the letter; throws a SyntaxError when it cannot be mended, as when it was cut off. */
-function parseMended(text: string): MendedJson {
-  const mended = mend(text, '');
+function* parseMended(text: string): Steps<MendedJson> {
+  const mended = yield* mend(text, '');
   if (mended === undefined || mended === text) throw new SyntaxError('not JSON');
-  return { value: parseForeignJson(mended), marked: parseForeignJson(mend(text, mark) ?? '') };
+  const value = parseForeignJson(mended);
+  yield;
+  const marked = (yield* mend(text, mark)) ?? '';
+  return { value, marked: parseForeignJson(marked) };
 }
 
 /** Encoders get the odd character wrong, in each of many records at worst: every place costs as much as a hundred characters. */
 const mendedAnyway = 10_000;
 const charactersPerMended = 50;
+/** Texts that are looked at in one step. */
+const textsPerStep = 1000;
 
 /** Walks over the texts of JSON once; undefined when the last one never ends. Throws a SyntaxError where there is too much to mend. */
-function mend(text: string, marking: string): string | undefined {
+function* mend(text: string, marking: string): Steps<string | undefined> {
   const pieces: string[] = [];
   let left = mendedAnyway + text.length / charactersPerMended;
   const mended = (by: string): string => {
@@ -197,6 +220,7 @@ function mend(text: string, marking: string): string | undefined {
     const start = text.indexOf('"', at);
     pieces.push(mendNumbers(text.slice(at, start === -1 ? text.length : start), marking, mended));
     if (start === -1) return pieces.join('');
+    if (pieces.length % textsPerStep === 1) yield;
     const end = endOf(text, start + 1);
     if (end === undefined) return undefined;
     pieces.push(mendText(text.slice(start, end), marking, mended));

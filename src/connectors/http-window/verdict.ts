@@ -1,13 +1,15 @@
 // What an answer means: by its status, by what the connector says of members of the body, and by what bodies say by custom.
+import type { Clock } from '../../base/clock.ts';
 import { type ErrorCode, PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
+import { inTurns, type Steps } from '../../base/slices.ts';
 import { compilePath } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import type { Meaning } from '../request-section.ts';
 import { tellsOfRate } from './budget-news.ts';
 import { customaryFailure } from './customary-failure.ts';
-import { type ParsedBody, parseBody, vendorWords } from './reply.ts';
+import { bodySteps, type ParsedBody, parseFewBytes, vendorWords } from './reply.ts';
 
 /** `meaning` is absent where the status alone decides. */
 export interface Verdict {
@@ -19,8 +21,8 @@ export interface Verdict {
   readonly status: number;
 }
 
-/** Judges an answer; never throws. */
-export type Judge = (response: HttpResponse) => Verdict;
+/** Judges an answer, slice by slice; never rejects. */
+export type Judge = (response: HttpResponse, clock: Pick<Clock, 'monotonic'>) => Promise<Verdict>;
 
 type Rule = (body: unknown) => Meaning | undefined;
 
@@ -30,15 +32,15 @@ const rateWords =
 const rateStatuses = new Set([400, 402, 403, 409, 420, 498, 509, 529]);
 
 /** Compiles `read.failures` and `read.statuses`. */
-export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpResponse) => ParsedBody = parseBody): Judge {
+export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpResponse) => Steps<ParsedBody> = bodySteps): Judge {
   const rules = Object.entries(spec.failures ?? {}).map(([path, values]) => [path, compileRule(path, values)] as const);
   const records = [spec.records].flat();
   const lists = records.map((path) => compilePath(path));
   const statuses: Readonly<Record<string, Meaning>> = spec.statuses ?? {};
-  return (response) => {
+  return async (response, clock) => {
     const { status } = response;
     const isReply = status >= 200 && status < 300;
-    const parsed = isReply ? parse(response) : parseBody(response);
+    const parsed = isReply ? await inTurns(parse(response), clock) : parseFewBytes(response);
     const body = 'value' in parsed ? parsed.value : undefined;
     const told = rules.map(([path, rule]) => [path, rule(body)] as const).filter(([, meaning]) => meaning !== undefined);
     const [, ruling] = told.find(([, meaning]) => isReply || meaning !== 'ok') ?? [];

@@ -1,0 +1,61 @@
+// All sources and sinks share one event loop. Long work goes in slices; whoever has more to do queues here between two of them, and each turn of
+// the loop serves one. So a small reply waits for one slice and not for one of everybody, however many large replies are being worked on.
+import type { Clock } from './clock.ts';
+
+/** A slice of work, milliseconds of the machine's clock. */
+const sliceMs = 20;
+
+let last: Promise<unknown> = Promise.resolve();
+
+const loopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Resolves in a turn of the event loop that nobody else who queues here has. */
+export function nextTurn(): Promise<void> {
+  const mine = last.then(loopTurn);
+  last = mine;
+  return mine;
+}
+
+/** Work of which each `yield` is a place where other work may come in between. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Does all of it now, for whoever has little to do. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Does it slice by slice. */
+export async function inTurns<T>(steps: Steps<T>, clock: Pick<Clock, 'monotonic'>): Promise<T> {
+  const slices = new Slices(clock);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+  }
+}
+
+/** Long work that gives way: asked at each step, it says when to stop for {@link nextTurn}. */
+export class Slices {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  #since: number;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
+    this.#since = clock.monotonic();
+  }
+
+  /** Undefined while the slice lasts; else what to wait for before the next step. */
+  pause(): Promise<void> | undefined {
+    return this.#clock.monotonic() - this.#since < sliceMs ? undefined : this.turn();
+  }
+
+  /** Ends the slice, however long it took. */
+  async turn(): Promise<void> {
+    await nextTurn();
+    this.#since = this.#clock.monotonic();
+  }
+}
