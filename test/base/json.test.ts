@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseForeignJson, TooManyValues } from '../../src/base/foreign.ts';
 import { canonicalJson, isObject, longNumberAt, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
+import { fewOrMany } from '../thorough.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
 const keys = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('10', '9', '__proto__', 'toJSON', 'é', 'id'));
@@ -34,7 +35,7 @@ it('writes canonical JSON with the keys of every object in order, whatever came 
     fc.property(json, (value) => {
       expect(canonicalJson(value)).toBe(spelledOut(value));
     }),
-    { numRuns: 500 },
+    { numRuns: fewOrMany(150, 5000) },
   );
 });
 
@@ -60,7 +61,7 @@ it('finds the first run of 16 digits wherever it begins', () => {
         expect(found).toBe(at === -1 ? -1 : at + from);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: fewOrMany(250, 10_000) },
   );
 });
 

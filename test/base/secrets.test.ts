@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
+import { fewOrMany } from '../thorough.ts';
 
 const secret = 'Tök/en+"5f<e&8\\c1 d=b7';
 
@@ -108,7 +109,7 @@ describe('a secret', () => {
           expect(knowing(value)(`${around} ${encode(value)} ${around}`)).not.toContain(encode(value));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: fewOrMany(150, 5000) },
     );
   });
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import { expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../src/base/package.ts';
@@ -12,10 +12,17 @@ import { printSchema } from '../../src/workbench/catalog.ts';
 const example = join(packageRoot, 'config/penstock.example.yaml');
 const shipped = join(packageRoot, 'config/penstock.schema.json');
 
+let printed: Promise<ValidateFunction> | undefined;
+
+async function compilePrinted(): Promise<ValidateFunction> {
+  const schema = (await printSchema('config', fs)) as object;
+  return new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(schema);
+}
+
 /** How an editor sees a text: interpolations in flow maps are quoted first, as YAML itself asks for. */
 async function editorFaults(yaml: string): Promise<unknown[]> {
-  const schema = (await printSchema('config', fs)) as object;
-  const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(schema);
+  printed ??= compilePrinted();
+  const validate = await printed;
   validate(parse(yaml.replaceAll(/(?<!")(\$\{[^}\n]*\})/g, '"$1"')));
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`);
 }

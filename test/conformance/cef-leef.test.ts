@@ -8,6 +8,7 @@ import { connectorNames, envelopeOf, loadConnector } from '../event/load-connect
 import { listen, uncount } from '../sinks/receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';
 import { batchOf, never, openSink, outgoing, until } from '../sinks/sink-bench.ts';
+import { fewOrMany } from '../thorough.ts';
 
 const page = { source: 'acme', tenant: 'tenant-1', labels: [], processedTime: 1_795_000_000_000 };
 const connectors = connectorNames.map(loadConnector);
@@ -127,7 +128,7 @@ it('Unescaping what was sent for random header and extension values gives them b
         texts.map((text) => text.replace(/[\0-\x1f\x7f\u0085\u2028\u2029]/g, ' ').toWellFormed()),
       );
     }),
-    { numRuns: 15 },
+    { numRuns: fewOrMany(8, 100) },
   );
 });
 
@@ -203,7 +204,7 @@ it('LEEF 2.0 writes the delimiter field, no value contains the delimiter, CR or 
         expect(Number(pairs.find((pair) => pair.startsWith('sev='))?.slice(4))).toSatisfy((sev: number) => sev >= 1 && sev <= 10);
       }
     }),
-    { numRuns: 10 },
+    { numRuns: fewOrMany(5, 50) },
   );
 });
 

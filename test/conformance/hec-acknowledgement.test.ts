@@ -11,7 +11,7 @@ import { openReceiver, type Receiver, type Reply, type Seen } from '../sinks/htt
 import { manualClock } from '../sinks/sink-bench.ts';
 
 const { signal } = new AbortController();
-const quick = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5s' } as const;
+const quick = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5m' } as const;
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 interface FakeHec extends Receiver {

@@ -18,6 +18,7 @@ import { makeCertificates } from '../http/certificates.ts';
 import { listen, uncount } from '../sinks/receiver.ts';
 import { parse5424 } from '../sinks/rfc5424.ts';
 import { batchOf, contextFor, kindsOf, never, numbered, openSink, outgoing, until } from '../sinks/sink-bench.ts';
+import { fewOrMany } from '../thorough.ts';
 
 // What a hostile vendor would put into a field: controls, escapes, surrogates, frames, structured data.
 const hostile = fc
@@ -106,7 +107,7 @@ it('HOSTNAME, APP-NAME, PROCID and MSGID are cut at 255, 48, 128 and 32, printab
       ];
       for (const [field, max] of limits) expect(field).toMatch(new RegExp(`^[\\x21-\\x7e]{1,${max}}$`));
     }),
-    { numRuns: 50 },
+    { numRuns: fewOrMany(20, 300) },
   );
   await using sink = await openEncoder();
   expect(parse5424(sink.encode(outgoing({ actionKey: undefined }))).msgId).toBe('-');

@@ -4,6 +4,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Batch, Pending, Verdict, Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
+import { fewOrMany } from '../thorough.ts';
 import { records, setUp } from './harness.ts';
 
 const lanes: readonly Lane[] = [
@@ -88,6 +89,6 @@ it('gives every event exactly one place in the ledger, whatever a receiver answe
   };
 
   await fc.assert(fc.asyncProperty(fc.integer(), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 60 }), run), {
-    numRuns: 60,
+    numRuns: fewOrMany(20, 300),
   });
 });

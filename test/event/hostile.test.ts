@@ -5,6 +5,7 @@ import { canonicalJson, isObject, parseJson } from '../../src/base/json.ts';
 import { type Format, formats } from '../../src/event/event.ts';
 import { cefHeader, cefValue, encodeBody, isJsonFormat, redact } from '../../src/event/index.ts';
 import { faultsOf } from '../ocsf/faults.ts';
+import { fewOrMany } from '../thorough.ts';
 import { connectorNames, loadConnector } from './load-connector.ts';
 
 const page = { source: 'acme', tenant: 'tenant-1', labels: [], processedTime: 1_795_000_000_000 };
@@ -79,7 +80,7 @@ describe('any record', () => {
         expect(faultsOf(JSON.parse(JSON.stringify(mapped.event)))).toEqual([]);
         expect(mapped.event.type_uid % 100).toBe(mapped.event['activity_id']);
       }),
-      { numRuns: 500 },
+      { numRuns: fewOrMany(150, 2000) },
     );
   });
 
@@ -97,7 +98,7 @@ describe('any record', () => {
         if (format === 'ocsf' && !includeRaw)
           expect(parseJson(line)).toEqual(wellFormed(parseJson(JSON.stringify(mapped.event))));
       }),
-      { numRuns: 300 },
+      { numRuns: fewOrMany(100, 1500) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
 import { encodeBody } from '../../src/event/index.ts';
 import { deprecatedIn, faultsOf } from '../ocsf/faults.ts';
+import { fewOrMany } from '../thorough.ts';
 import { connectorNames, envelopeOf, loadConnector } from './load-connector.ts';
 
 const page = { source: 'acme', tenant: 'd04d1eb2-6a52-483e-ab16-faaad3d077a9', labels: [], processedTime: 1_795_000_000_000 };
@@ -89,7 +90,7 @@ describe('against OCSF', () => {
           events.flatMap((event) => (event === undefined ? ['no event'] : faultsOf(JSON.parse(JSON.stringify(event))))),
         ).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: fewOrMany(100, 2000) },
     );
   });
 });

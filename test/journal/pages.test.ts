@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
 import { type Position, type StoredPage, type StoredRecord, withPageCache } from '../../src/journal/index.ts';
 import { decodeRow, encodeRecords } from '../../src/journal/records/pages.ts';
+import { fewOrMany } from '../thorough.ts';
 import { commitOf, plain, sink, someRecords, source, temporaryJournal } from './fixture.ts';
 
 async function throughBytes(records: readonly StoredRecord[]): Promise<StoredRecord[]> {
@@ -83,7 +84,7 @@ it('hands out the same from the cache as from the bytes', async () => {
         expect(fromCache?.length).toBeGreaterThanOrEqual(Math.min(1, fromBytes?.length ?? 0));
       },
     ),
-    { numRuns: 25 },
+    { numRuns: fewOrMany(8, 100) },
   );
 });
 

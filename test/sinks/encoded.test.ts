@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Encoded, Slabs } from '../../src/sinks/encoded.ts';
+import { fewOrMany } from '../thorough.ts';
 
 const texts = fc.array(
   fc.oneof(
@@ -29,7 +30,7 @@ it('gives back every text, alone and behind each other, wherever the slabs end',
       expect(bytes.subarray(1, end).toString()).toBe(all.join(''));
       expect(encoded.bytes(1, 3).toString()).toBe(all.slice(1, 3).join(''));
     }),
-    { numRuns: 60 },
+    { numRuns: fewOrMany(20, 300) },
   );
 });
 

@@ -21,6 +21,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Files, systemSeams } from '../../src/base/seams.ts';
 import { file } from '../../src/sinks/file/index.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
+import { fewOrMany } from '../thorough.ts';
 import { batchOf, bodyOf, kindsOf, manualClock, never, numbered, openSink, outgoing, until } from './sink-bench.ts';
 
 let folder = '';
@@ -217,7 +218,7 @@ it('begins a new file before the size is passed, never inside a line, and loses 
         ).toEqual(Array.from({ length: count }, (_, at) => at + 1));
       },
     ),
-    { numRuns: 30 },
+    { numRuns: fewOrMany(10, 100) },
   );
 });
 

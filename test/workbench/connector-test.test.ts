@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
@@ -224,12 +224,15 @@ it.each(['connector', 'actions'] as const)(
   },
 );
 
+const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+const validators = new Map<string, ValidateFunction>();
+
 it.each(shipped)('the schemas for editors accept the files of %s', async (name) => {
-  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
   const folder = join(root, 'connectors', name);
   const faultsOf = async (kind: 'connector' | 'actions'): Promise<unknown> => {
-    const validate = ajv.compile((await printSchema(kind, seams.files)) as object);
-    validate(JSON.parse(JSON.stringify(parse(await readFile(join(folder, `${kind}.yaml`), 'utf8')))));
+    const validate: ValidateFunction = validators.get(kind) ?? ajv.compile((await printSchema(kind, seams.files)) as object);
+    validators.set(kind, validate);
+    void validate(JSON.parse(JSON.stringify(parse(await readFile(join(folder, `${kind}.yaml`), 'utf8')))));
     return validate.errors ?? [];
   };
 

@@ -11,6 +11,7 @@ import { renderSamples } from '../../src/workbench/catalog.ts';
 import { knownTables } from '../../src/workbench/known-actions.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { siemFiles, siems } from '../../src/workbench/siem/index.ts';
+import { fewOrAll } from '../thorough.ts';
 
 type Tree = Readonly<Record<string, unknown>>;
 
@@ -89,7 +90,7 @@ describe('the Splunk add-on', () => {
     expect(readFileSync(join(folder, '../src/sinks/splunk-hec/probe.ts'), 'utf8')).toContain("sourcetype: 'penstock:check'");
   });
 
-  it.each(['cim', 'ocsf'] as const)('reads the time of an event in a file of format %s', async (format) => {
+  it.each(fewOrAll(1, ['ocsf', 'cim'] as const))('reads the time of an event in a file of format %s', async (format) => {
     const prefix = new RegExp(props.get('penstock:check')?.get('TIME_PREFIX') ?? '');
 
     const read = (await samplesAs(format)).map(({ event }) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { itInLongTests } from '../../thorough.ts';
 import { day, hour, minute, never, noon } from '../fixture.ts';
 import { entry, formNames, logVendor, runFor } from './log-vendor.ts';
 
@@ -388,7 +389,7 @@ it('goes on with what a page of one poll left when a cursor goes backwards in th
   expect([vendor.ids(), status.state]).toEqual([[...names(6), 'new'], 'idle']);
 });
 
-it('collects a page of 100,000 tiny records', async () => {
+itInLongTests('collects a page of 100,000 tiny records', async () => {
   const vendor = logVendor('position');
   const time = new Date(noon - minute).toISOString();
   vendor.onAsk = ({ cursor }) => ({
