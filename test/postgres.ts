@@ -105,7 +105,7 @@ export async function postgresUrl(): Promise<string | undefined> {
     await mkdir(folder);
   } catch {
     // Another worker of the run starts it.
-    for (let tries = 0; tries < 600; tries += 1) {
+    for (let tries = 0; tries < 2400; tries += 1) {
       if (existsSync(ready)) return readFile(ready, 'utf8');
       await wait(100);
     }

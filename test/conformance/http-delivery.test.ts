@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import { records } from '../deliver/harness.ts';
+import { hastyClock } from '../hasty-clock.ts';
 import { makeCertificates } from '../http/certificates.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from '../sinks/delivering.ts';
@@ -77,7 +78,9 @@ it('OTLP: a warning beside a success is shown until an answer comes without it',
   journal.put(live, records('e', 3));
   let warning = 'attribute limit reached';
   await using receiver = await openReceiver(() => ({ status: 200, body: { partial_success: { error_message: warning } } }));
-  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'otlp' }), context));
+  await using delivering = deliver(journal, (context) => openHttp(httpOptions(receiver.url, { preset: 'otlp' }), context), {
+    clock: hastyClock(8),
+  });
 
   await delivering.drained();
   const first = delivering.loop.status().warnings;

@@ -242,7 +242,7 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     await first.append(commitOf('s', someRecords(2)));
     await first.register([source('s')], [sink('a')]);
     // A minute at once is longer than a lease: the source is taken anew.
-    await expect.poll(() => first.ownership.owns('s'), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => first.ownership.owns('s')).toBe(true);
     await settleAll(first, 'a');
     await first[Symbol.asyncDispose]();
 
@@ -418,7 +418,7 @@ it.for([12, 60, 110])(
     await fill(journal);
     const full = journal.usage();
     for (const name of await readdir(disk)) if (name.startsWith('filler')) await rm(join(disk, name));
-    await expect.poll(() => journal.hasRoom(), { timeout: 5000 }).toBe(true);
+    await expect.poll(() => journal.hasRoom()).toBe(true);
     await journal.append(commitOf('s', someRecords(10, { prefix: 'after' })));
 
     const volumeBytes = size * mebibyte;

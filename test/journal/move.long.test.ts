@@ -143,7 +143,7 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     await moveToFile({ dataDir: await temporaryDirectory(), ...options });
 
     await expect(late.append(commitOf('s', someRecords(3)))).rejects.toMatchObject({ code: 'PEN_JOURNAL_FENCED' });
-    await expect.poll(() => late.ownership.owns('s'), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => late.ownership.owns('s')).toBe(false);
     expect(await late.ownership.replicas()).toEqual([]);
     await late[Symbol.asyncDispose]();
   });

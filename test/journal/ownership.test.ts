@@ -157,7 +157,7 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     underWay.resolve();
     await put(second, more);
 
-    await expect.poll(() => [...owned(first), ...owned(second)].sort(), { timeout: 10_000 }).toEqual([...more].sort());
+    await expect.poll(() => [...owned(first), ...owned(second)].sort()).toEqual([...more].sort());
   });
 
   it('refuses every write of a replica whose source another took over, and what was written is the other’s alone', async () => {
@@ -215,7 +215,7 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
       names.filter((name) => name !== gone),
     );
 
-    await expect.poll(() => second.ownership.owns(gone), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => second.ownership.owns(gone)).toBe(true);
   });
 
   it('gives a source back only when nothing of it is under way any more', async () => {
@@ -241,7 +241,7 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     const meanwhile = await sql(`SELECT owner LIKE 'one~%' AS "isFirst" FROM {s}.units WHERE name = '${going}'`);
     ended.resolve();
 
-    await expect.poll(() => second.ownership.owns(going), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => second.ownership.owns(going)).toBe(true);
     expect([meanwhile, first.ownership.owns(going)]).toEqual([[{ isFirst: true }], false]);
   });
 
@@ -261,11 +261,11 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     const seen = async () =>
       ((await sql(`SELECT max(seen)::text AS at FROM {s}.members WHERE name = 'one'`)) as { at: string }[])[0]?.at;
     const heard = new Set<string | undefined>();
-    await expect.poll(async () => heard.add(await seen()).size, { timeout: 10_000 }).toBeGreaterThan(10);
+    await expect.poll(async () => heard.add(await seen()).size).toBeGreaterThan(10);
     const meanwhile = [...lost];
     await held[Symbol.asyncDispose]();
 
-    await expect.poll(() => second.ownership.owns('s1'), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => second.ownership.owns('s1')).toBe(true);
     expect(meanwhile).toEqual([]);
   });
 

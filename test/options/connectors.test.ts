@@ -580,7 +580,7 @@ async function readDetails({ details }: Pick<WindowReader, 'details'>, signal: A
 }
 
 async function read(reader: Reader): Promise<unknown> {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(240_000);
   if (reader.kind === 'http_window') {
     const window = { from: 1_795_254_300_123, to: 1_795_254_900_456 };
     const page: Page = await reader.page({ ...window, state: null }, signal);

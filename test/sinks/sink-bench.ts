@@ -122,11 +122,11 @@ export function manualClock(): { readonly seams: Seams; readonly advance: (ms: n
   };
 }
 
-/** Waits until the claim holds; fails after a minute, or `withinMs`, with what was last seen. */
+/** Waits until the claim holds; fails after four minutes, or `withinMs`, with what was last seen. */
 export async function until<T>(
   look: () => T | Promise<T>,
   holds: (value: T) => boolean = Boolean,
-  withinMs = 60_000,
+  withinMs = 240_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {

@@ -115,7 +115,6 @@ it.each(streams)(
     expect(Math.max(...receiver.copies.values())).toBeLessThanOrEqual(most);
     expect(journal.settled.possible_duplicates).toBeGreaterThan(0);
   },
-  30_000,
 );
 
 it.each(streams)(
@@ -143,7 +142,6 @@ it.each(streams)(
     expect(journal.settled.possible_duplicates).toBeLessThan(most);
     expect(receiver.copies.size).toBe(0);
   },
-  30_000,
 );
 
 const ofRequests: readonly (readonly [string, (url: string, context: SinkContext) => Sink])[] = [
