@@ -91,6 +91,7 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
           ...[
             ['records'],
             ['pending', 'link'],
+            ['reply', 'trailer'],
             ['groups', 'link'],
             ['groups', 'id'],
             ['groups', 'records'],
@@ -224,6 +225,17 @@ function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start
 }
 
 function checkReply(read: ReadSpec, doc: YamlText): Fault[] {
+  return [...checkTrailer(read, doc), ...checkCharset(read, doc)];
+}
+
+/** Only lines have a last one that may be something else. */
+function checkTrailer(read: ReadSpec, doc: YamlText): Fault[] {
+  const reply = 'reply' in read ? read.reply : undefined;
+  if (reply?.trailer === undefined || reply.format === 'ndjson') return [];
+  return [doc.fault(['read', 'reply', 'trailer'], 'only a reply of lines has a last one', 'set format: ndjson, or leave it out')];
+}
+
+function checkCharset(read: ReadSpec, doc: YamlText): Fault[] {
   const charset = read.kind === 'http_window' ? read.reply?.charset : undefined;
   try {
     void new TextDecoder(charset);

@@ -212,7 +212,7 @@ const replyParts = {
   charset: Type.Optional(Type.String({ description: 'Such as windows-1252; UTF-8 by default.' })),
 };
 const replyText = { ...closed, description: 'What kind of text a reply is.' };
-const ReplySpec = Type.Object({ ...replyParts, columns: Type.Optional(Columns) }, replyText);
+const ReplySpec = Type.Object({ ...replyParts, columns: Type.Optional(Columns), trailer: Type.Optional(PathsSpec) }, replyText);
 
 const PendingSpec = Type.Object(
   {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Values } from '../options/cases.ts';
-import { faultOf, openVendor, pageOf, vendorConnector } from './vendor.ts';
+import { faultOf, openVendor, pageOf, pathsAsked, vendorConnector, walk } from './vendor.ts';
 
 const at = (id: string): string => JSON.stringify({ id, time: '2026-11-21T09:30:00Z', action: 'x' });
 const mark = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -205,4 +205,31 @@ describe.each(['ndjson', 'csv'])('a reply as %s of more rows than one may have',
 
     expect([records.length, next]).toEqual([100_010, { kind: 'token', token: '100009' }]);
   });
+});
+
+const byTrailer = {
+  'page.kind': 'token',
+  'page.token': '$[-1].offset',
+  'reply.format': 'ndjson',
+  'reply.trailer': 'offset',
+  records: '$',
+  'request.query': { from: '{{ window.from }}', offset: '{{ page.token }}' },
+};
+
+it('a last line that says what comes next is no record', async () => {
+  const bodies = ['{"id":1}\n{"id":2}\n{"offset":"o1","total":2}\n', '{"offset":null,"total":0}\n'];
+  const vendor = openVendor(vendorConnector(byTrailer), (_request, count) => ({ body: bodies[count] }));
+
+  expect(await walk(vendor)).toEqual([1, 2]);
+  expect(pathsAsked(vendor).map((path) => /offset=(\w+)/.exec(path)?.[1])).toEqual([undefined, 'o1']);
+});
+
+it.each(['{"id":1}\n{"id":2}\n', '', '{"id":1}\n{"offset":'])('a reply without its last line was cut off: %j', async (body) => {
+  const fault = await faultOf(openVendor(vendorConnector(byTrailer), () => ({ body })));
+
+  expect(fault?.code).toBe('PEN_SOURCE_BAD_REPLY');
+});
+
+it('a trailer is one of lines', () => {
+  expect(() => vendorConnector({ ...byTrailer, 'reply.format': 'csv' })).toThrow('only a reply of lines has a last one');
 });

@@ -209,3 +209,21 @@ it.each(['X-Next-Token', 'link', 'x-amz-next'])('finds a token in the header %s'
     `/v1/logs?from=${from}&after=t1`,
   ]);
 });
+
+it.each([
+  [['1532951895000', 'af0ba235'], '1532951895000,af0ba235'],
+  [[1532951895000, 7], '1532951895000,7'],
+  ['whole', 'whole'],
+])('a token of several parts, %j, is joined by commas', async (token, sent) => {
+  const settings = {
+    'page.kind': 'token',
+    'page.token': 'next',
+    'request.query': { from: '{{ window.from }}', next: '{{ page.token }}' },
+  };
+  const vendor = openVendor(vendorConnector(settings), (_request, count) => ({
+    body: count === 0 ? { data: [{ id: 1 }], next: token } : { data: [{ id: 2 }], next: [] },
+  }));
+
+  expect(await walk(vendor)).toEqual([1, 2]);
+  expect(vendor.asked[1]?.url.searchParams.get('next')).toBe(sent);
+});

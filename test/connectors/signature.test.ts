@@ -241,6 +241,15 @@ describe('a source whose requests are signed', () => {
     expect(timesOf(vendor.asked)).toEqual([0, 2 * hour, 2 * hour]);
   });
 
+  it('does so where the connector says of the body that it failed', async () => {
+    const failing = vendorConnector({ failures: { error: { '*': 'failed' } } }, { auth });
+    const vendor = openVendor(failing, strict(401, 2 * hour));
+
+    await pageOf(vendor);
+
+    expect(timesOf(vendor.asked)).toEqual([0, 2 * hour]);
+  });
+
   it('takes no clock from a refusal that means the key, and comes back from one that did not help', async () => {
     const plain = openVendor(connector, () => ({ status: 401, headers: { date: 'Sat, 21 Nov 2026 10:00:01 GMT' } }));
     const cached = openVendor(connector, () => ({ status: 401, headers: { date: 'Sat, 21 Nov 2026 08:00:00 GMT' } }));

@@ -185,7 +185,7 @@ const sources: readonly Mutant[] = [
   },
   {
     name: 'a number that says yes ends the walk',
-    file: 'src/connectors/http-window/paging.ts',
+    file: 'src/connectors/http-window/reply.ts',
     caughtBy: 'test/connectors/next-page.test.ts',
     edits: [['return count > 0;', 'return false;']],
   },

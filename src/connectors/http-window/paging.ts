@@ -6,7 +6,7 @@ import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
 import { linkState, nextLink, withoutSecrets } from './links.ts';
-import { mostRecords, UnreadableRow } from './reply.ts';
+import { answerOf, mostRecords, UnreadableRow } from './reply.ts';
 import { ReplyRecord } from './reply-records.ts';
 
 /** A page with its records as the vendor sent them, not cut into events. */
@@ -110,21 +110,36 @@ type ReadRecords = (
 
 /** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
 function compileRecords(
-  { records, records_are: form = 'list', records_missing: missing = 'error', columns }: HttpWindowSpec,
+  { records, records_are: form = 'list', records_missing: missing = 'error', columns, reply: { trailer } = {} }: HttpWindowSpec,
   { most = mostRecords, takesOne = false }: Taking,
 ): ReadRecords {
   const listOf = compileList(records, takesOne ? 'one' : form, missing === 'empty', most);
+  const isTrailer = trailer === undefined ? undefined : compileHas(trailer);
   const naming = columns === undefined ? undefined : compileColumns(columns);
   return (reply, { marked, names: before, state }) => {
     const names = naming?.names(reply) ?? before;
     const read = (from: unknown): readonly RawRecord[] => {
-      const list = listOf(from);
+      const found = listOf(from);
+      const list = isTrailer === undefined ? found : withoutTrailer(found, isTrailer);
       if (naming === undefined || list.length === 0) return list.map(rawRecord);
       if (names === undefined) throw nameless(state);
       return naming.name(list, names).map(rawRecord);
     };
     return { names, found: labelled(read(reply), marked === undefined ? undefined : read(marked)) };
   };
+}
+
+/** True for what has a value at one of the paths, or a member of that name, be it null. */
+function compileHas(paths: PathsSpec): (value: unknown) => boolean {
+  const read = compilePath(paths);
+  return (value) => isObject(value) && (read(value) !== undefined || [paths].flat().some((path) => Object.hasOwn(value, path)));
+}
+
+function withoutTrailer(list: readonly unknown[], isTrailer: (line: unknown) => boolean): readonly unknown[] {
+  if (isTrailer(list.at(-1))) return list.slice(0, -1);
+  throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'the reply lacks the last line that says what comes behind its records', {
+    fix: 'if it was cut off, the next poll repeats it; else correct read.reply.trailer of the connector',
+  });
 }
 
 // Behind the first page they are those of the page before, which a restart forgets.
@@ -230,27 +245,11 @@ function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: Pa
   if (page.kind === 'link_header') return (_reply, { headers }) => nextLink(headers[header ?? 'link'] ?? '');
   if (header !== undefined) return (_reply, { headers }) => textOf(headers[header]?.trim());
   const path = compilePath((page.kind === 'link' ? page.link : page.token) ?? []);
-  return (reply) => textOf(path(reply));
-}
-
-const yes = new Set(['true', 'yes', 'y', 'on', 't']);
-const no = new Set(['false', 'no', 'n', 'off', 'f']);
-
-/** What a flag says: a number says how many are left. Undefined where nothing stands; throws PEN_SOURCE_BAD_REPLY for what is no answer. */
-function answerOf(value: unknown): boolean | undefined {
-  const text = isRawNumber(value) ? value.rawJSON : typeof value === 'string' ? value.trim().toLowerCase() : value;
-  if (text === undefined || text === null || text === '' || text === 'null') return undefined;
-  if (typeof text === 'boolean') return text;
-  if (typeof text === 'string' && (yes.has(text) || no.has(text))) return yes.has(text);
-  const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text;
-  if (typeof count === 'number' && Number.isInteger(count) && count >= 0) return count > 0;
-  throw new PenstockError(
-    'PEN_SOURCE_BAD_REPLY',
-    `the reply does not say whether there is another page: ${shortened(JSON.stringify(value), 'a value')}`,
-    {
-      fix: 'read.page.more of the connector must lead to true or false, yes or no, or a number of pages or records left',
-    },
-  );
+  // A place of several parts is asked for as they are written in a query: with commas between them.
+  return (reply) => {
+    const told = path(reply);
+    return Array.isArray(told) && page.kind === 'token' ? textOf(told.map((part) => textOf(part) ?? '').join(',')) : textOf(told);
+  };
 }
 
 function nextOffset({ state, count, total, limit }: Parameters<Follow>[1]): PageState | null {

@@ -1,6 +1,6 @@
 import { PenstockError } from '../../base/errors.ts';
-import { parseForeignJson, TooManyValues } from '../../base/foreign.ts';
-import { isObject } from '../../base/json.ts';
+import { parseForeignJson, shortened, TooManyValues } from '../../base/foreign.ts';
+import { isObject, isRawNumber } from '../../base/json.ts';
 import { atOnce, type Steps } from '../../base/slices.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
@@ -84,6 +84,26 @@ export function requireJson(parsed: ParsedBody, { status }: HttpResponse, reques
     fix,
     status,
   });
+}
+
+const yes = new Set(['true', 'yes', 'y', 'on', 't']);
+const no = new Set(['false', 'no', 'n', 'off', 'f']);
+
+/** What a flag says: a number says how many are left. Undefined where nothing stands; throws PEN_SOURCE_BAD_REPLY for what is no answer. */
+export function answerOf(value: unknown): boolean | undefined {
+  const text = isRawNumber(value) ? value.rawJSON : typeof value === 'string' ? value.trim().toLowerCase() : value;
+  if (text === undefined || text === null || text === '' || text === 'null') return undefined;
+  if (typeof text === 'boolean') return text;
+  if (typeof text === 'string' && (yes.has(text) || no.has(text))) return yes.has(text);
+  const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text;
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 0) return count > 0;
+  throw new PenstockError(
+    'PEN_SOURCE_BAD_REPLY',
+    `the reply does not say whether there is another page: ${shortened(JSON.stringify(value), 'a value')}`,
+    {
+      fix: 'read.page.more of the connector must lead to true or false, yes or no, or a number of pages or records left',
+    },
+  );
 }
 
 /**

@@ -213,7 +213,7 @@ export class Walker implements AsyncDisposable {
       const { response, verdict } = sent;
       if (verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending') return sent;
       const isRefused = verdict.meaning === 'refused' || (verdict.meaning === undefined && verdict.status === 401);
-      const mayBeDated = this.auth.isDated === true && (response.status === 400 || response.status === 403);
+      const mayBeDated = this.auth.isDated === true && [400, 401, 403].includes(response.status);
       if ((isRefused || mayBeDated) && mayRenew && this.auth.renew(response)) {
         mayRenew = false;
         return attempt();
