@@ -80,7 +80,7 @@ const Journal = Type.Object(
       Type.Integer({
         minimum: 2,
         maximum: 200,
-        description: 'Most connections to the database of one replica, besides one that keeps the lease. Unset: 8.',
+        description: 'Most connections to the database of one replica, besides two that keep the lease. Unset: 8.',
       }),
     ),
     max_bytes: Type.Optional(

@@ -78,3 +78,17 @@ it.each([
 
   expect([off, member.skew.ms]).toEqual([expected, 0]);
 });
+
+it('takes no clock to and fro that is about a minute off, or whose answers come sooner or later', async () => {
+  const { member, serverIsAhead } = world();
+  await member.join();
+  const taken: number[] = [];
+
+  for (const aheadMs of [59_900, 60_100, 59_900, 61_000, 31_000, 29_000, 31_000, -60_100, -59_000]) {
+    serverIsAhead(aheadMs);
+    await member.tick();
+    taken.push(member.skew.ms);
+  }
+
+  expect(taken).toEqual([0, 60_100, 60_100, 60_100, 31_000, 0, 0, -60_100, -60_100]);
+});

@@ -596,7 +596,7 @@ const replicas: readonly Mutant[] = [
     name: 'a replica goes by the clock of its machine',
     file: 'src/journal/postgres/journal-time.ts',
     caughtBy: 'test/journal/membership.test.ts',
-    edits: [['this.#ms = Math.abs(ms) < leastSkewMs ? 0 : ms;', 'this.#ms = 0;']],
+    edits: [['    else if (Math.abs(ms - was) >= unsteadyMs) this.#ms = ms;\n', '']],
   },
   {
     name: 'a replica writes after another took its source over',

@@ -60,7 +60,8 @@ export class Database implements Sql {
     const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
     this.#membership = openPool(
       { ...config, query_timeout: heartbeatMs, connectionTimeoutMillis: Math.min(connectMs, heartbeatMs) },
-      1,
+      // One may be claiming for long.
+      2,
     );
     this.#address = config;
     this.#connections = connections;
@@ -95,7 +96,8 @@ export class Database implements Sql {
 
   /** A transaction of the membership. */
   async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    // A server that never counted the rows of a new schema takes thousands for one, and would go through them once for each.
+    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_nestloop = off';
     const result = await this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
     // Where the server had no connection to spare, it may have one now.
     this.#limit(Math.min(this.#connections, this.#turns.limit + 1));

@@ -96,6 +96,10 @@ export class Lease implements Disposable {
 
 /** Clocks that are kept in time are never that far apart. */
 const leastSkewMs = 60_000;
+/** What is taken stays taken until the clocks agree far better: one that is a minute off would be set to and fro with each heartbeat. */
+const agreedMs = leastSkewMs / 2;
+/** How much longer one answer takes than another is no change of a clock. */
+const unsteadyMs = 2_000;
 
 /** The server's clock against this machine's: replicas go by one clock, or one would wait for a time that another has long read. */
 export class Skew {
@@ -108,7 +112,7 @@ export class Skew {
     this.#log = log;
   }
 
-  /** What to add to this machine's clock, milliseconds; 0 where the two are less than a minute apart. */
+  /** What to add to this machine's clock, milliseconds; 0 until the two are a minute apart, and again when they are less than half of that. */
   get ms(): number {
     return this.#ms;
   }
@@ -117,8 +121,10 @@ export class Skew {
   heard(serverNow: number): void {
     const ms = serverNow - this.#clock.now();
     const was = this.#ms;
-    this.#ms = Math.abs(ms) < leastSkewMs ? 0 : ms;
-    if (Math.abs(this.#ms - was) >= leastSkewMs)
+    if (Math.abs(ms) < (was === 0 ? leastSkewMs : agreedMs)) this.#ms = 0;
+    else if (Math.abs(ms - was) >= unsteadyMs) this.#ms = ms;
+    if (this.#ms === 0 && was !== 0) this.#log.info("this machine's clock agrees with the database's again, and is taken");
+    if (this.#ms !== 0 && Math.abs(this.#ms - was) >= agreedMs)
       this.#log.warn({ skewMs: this.#ms }, "this machine's clock is not the database's, whose time is taken from now on");
   }
 }

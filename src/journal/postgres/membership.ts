@@ -13,7 +13,6 @@ import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
 const ticksPerLease = 5;
-const closeLookEvery = 10;
 
 /** This process among those that share the database, and the sources that it owns. */
 export class Membership implements Ownership {
@@ -36,10 +35,11 @@ export class Membership implements Ownership {
   readonly #leaving = new Map<number, 'ending' | 'ended'>();
   /** Sources that begin anew: not this member's until they have another epoch. */
   readonly #renewing = new Set<string>();
-  #known: shares.Tick['known'];
+  readonly #outlook = new shares.Outlook();
   #taken: readonly shares.UnitRow[] | undefined;
-  #share: { readonly members: number; readonly want: number } | undefined;
+  /** Ticks under way or to come. */
   #ticks = 0;
+  #isBeating = false;
 
   constructor(db: Database, clock: Clock, log: Log, options: shares.MembershipOptions) {
     this.#db = db;
@@ -76,7 +76,7 @@ export class Membership implements Ownership {
 
   /** What this process is configured with; told again when it joins anew. */
   registers(named: readonly shares.Registered[], as = ''): void {
-    this.#share = undefined;
+    this.#outlook.forget();
     this.#registered = named;
     this.#registeredAs = as;
   }
@@ -89,11 +89,11 @@ export class Membership implements Ownership {
 
   /** Tells the server that this process lives, and takes and gives what is its share. */
   tick(): Promise<void> {
-    this.#ticking = this.#ticking.then(() => (this.#closed ? undefined : this.#tick()));
-    return this.#ticking.finally(() => {
-      // A tick that failed is no reason for the next not to run.
-      this.#ticking = this.#ticking.catch(() => undefined);
-    });
+    this.#ticks += 1;
+    const ticking = this.#ticking.then(() => (this.#closed ? undefined : this.#tick()));
+    // A tick that failed is no reason for the next not to run.
+    this.#ticking = ticking.catch(() => undefined).finally(() => (this.#ticks -= 1));
+    return ticking;
   }
 
   async leave(): Promise<void> {
@@ -148,11 +148,26 @@ export class Membership implements Ownership {
 
   #schedule(): void {
     if (this.#closed) return;
+    const next = (): void => this.#schedule();
     this.#timer = this.#clock.timer(this.#options.leaseMs / ticksPerLease, () => {
-      void this.tick()
-        .catch((error: unknown) => this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying'))
-        .finally(() => this.#schedule());
+      void (this.#ticks > 0 ? this.#beatBeside() : this.tick()).catch((error: unknown) =>
+        this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying'),
+      );
+      next();
     });
+  }
+
+  /** While a tick takes long, as on a busy server: what is owned is kept meanwhile. */
+  async #beatBeside(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      const [asked, id] = [this.#clock.monotonic(), this.#id];
+      const { alive } = await shares.beat(this.#db, id, this.#options.leaseMs);
+      if (alive && id === this.#id && this.lease.isValid) this.lease.extend(asked);
+    } finally {
+      this.#isBeating = false;
+    }
   }
 
   async #enter(): Promise<void> {
@@ -183,13 +198,14 @@ export class Membership implements Ownership {
     this.skew.heard(seen.now);
     this.#heard(asked);
     const registered = this.#registered;
+    const due = this.#due();
+    const isKnown = this.#registeredAs === id && !this.#looksClosely(seen, due);
     const tick =
-      this.#asKnown(seen) ??
-      (await this.#db.asMember((sql) => this.#ask(sql, seen)).catch((error: unknown) => this.#unheard(error)));
+      (isKnown ? this.#outlook.asKnown(seen) : undefined) ??
+      (await this.#db.asMember((sql) => this.#ask(sql, seen, due)).catch((error: unknown) => this.#unheard(error)));
     if (registered === this.#registered) this.#registeredAs = id;
     // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
     if (!this.lease.isValid) return;
-    if (tick.known !== undefined) this.#known = tick.known;
     this.#take(tick.mine);
     this.#handOver(tick);
   }
@@ -205,38 +221,20 @@ export class Membership implements Ownership {
     return [...this.#leaving].filter(([, state]) => state === 'ended').map(([unit]) => unit);
   }
 
-  /** What was read before, where a glance shows that nothing came or went: thousands of rows that are known are not read again each time. */
-  #asKnown(seen: shares.Glance): shares.Tick | undefined {
-    this.#ticks += 1;
-    const known = this.#known;
-    if (this.#registeredAs !== this.#id || this.#looksClosely(seen, this.#due())) return undefined;
-    if (known?.have !== seen.have || known.epochs !== seen.epochs) return undefined;
-    return { mine: known.mine, want: this.#share?.want ?? 0 };
+  #looksClosely(seen: shares.Glance, due: readonly number[]): boolean {
+    return this.#registered.length > 0 && (due.length > 0 || this.#outlook.isOld(seen));
   }
 
-  async #ask(sql: Sql, glanced: shares.Glance): Promise<shares.Tick> {
+  async #ask(sql: Sql, glanced: shares.Glance, due: readonly number[]): Promise<shares.Tick> {
     const { s } = this.#db;
     let seen = glanced;
-    const due = this.#due();
     if (due.length > 0) await shares.giveBack(sql, s, this.#id, due);
     // It joined anew while it was being configured.
     if (this.#registeredAs !== this.#id) {
       await shares.putRegistered(sql, s, this.#id, this.#registered);
       seen = await shares.glance(sql, s, this.#id);
     }
-    if (this.#looksClosely(seen, due)) {
-      this.#share = { members: seen.members, want: await shares.claim(sql, s, this.#id, due) };
-      seen = await shares.glance(sql, s, this.#id);
-    }
-    const { have, epochs } = seen;
-    const mine = await shares.readOwned(sql, s, this.#id);
-    return { mine, want: this.#share?.want ?? 0, known: { have, epochs, mine } };
-  }
-
-  /** Whether to count and claim: only where a glance shows a reason, and now and then. */
-  #looksClosely({ members, free }: shares.Glance, due: readonly number[]): boolean {
-    if (this.#registered.length === 0) return false;
-    return free || due.length > 0 || members !== this.#share?.members || this.#ticks % closeLookEvery === 0;
+    return this.#outlook.look(sql, { s, id: this.#id }, seen, this.#looksClosely(seen, due) ? due : undefined);
   }
 
   #take(mine: readonly shares.UnitRow[]): void {
@@ -267,8 +265,7 @@ export class Membership implements Ownership {
   #lose(): void {
     // What waits to be written is of sources that are another's, or soon are: it would be refused, after all the others.
     this.#db.dropWaiting();
-    this.#known = undefined;
-    this.#share = undefined;
+    this.#outlook.forget();
     const lost = [...this.#owned.keys()];
     this.#owned.clear();
     this.#leaving.clear();

@@ -23,6 +23,8 @@ const shares = (
 
 /** How many units change hands with one heartbeat: few enough that none of those who begin or end them is overrun. */
 const atOnce = (units: number): number => Math.max(fewestClaimed, Math.ceil(units * claimedPart));
+/** How many are handed over at once: each waits for what is under way. */
+const mostLeaving = (units: number): number => Math.max(100, Math.ceil(units / 5));
 
 const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
@@ -114,8 +116,49 @@ export interface Tick {
   readonly mine: readonly UnitRow[];
   /** The member's share. */
   readonly want: number;
-  /** What was read of its units, where they were read. */
-  readonly known?: Pick<Glance, 'have' | 'epochs'> & { readonly mine: readonly UnitRow[] };
+}
+
+const closeLookEvery = 10;
+
+/** What a member remembers from one heartbeat to the next: thousands of rows that are known are not read again each time. */
+export class Outlook {
+  #known: (Pick<Glance, 'have' | 'epochs'> & Tick) | undefined;
+  #share: { readonly members: number; readonly want: number } | undefined;
+  #looks = 0;
+
+  forget(): void {
+    this.#known = undefined;
+    this.#share = undefined;
+  }
+
+  /** Whether to count and claim: only where a glance shows a reason, and now and then. */
+  isOld({ members, free }: Glance): boolean {
+    return free || members !== this.#share?.members || this.#looks % closeLookEvery === 0;
+  }
+
+  /** What was read before, where a glance shows that nothing came or went. */
+  asKnown({ have, epochs }: Glance): Tick | undefined {
+    this.#looks += 1;
+    return this.#known?.have === have && this.#known.epochs === epochs ? this.#known : undefined;
+  }
+
+  /** Reads what is the member's, after it has claimed what is its share where `justLeft` is given: units that it gave back this moment. */
+  async look(
+    sql: Sql,
+    { s, id }: { readonly s: string; readonly id: string },
+    glanced: Glance,
+    justLeft: readonly number[] | undefined,
+  ): Promise<Tick> {
+    this.#looks += 1;
+    let seen = glanced;
+    if (justLeft !== undefined) {
+      this.#share = { members: seen.members, want: await claim(sql, s, id, justLeft) };
+      seen = await glance(sql, s, id);
+    }
+    const mine = await readOwned(sql, s, id);
+    this.#known = { have: seen.have, epochs: seen.epochs, mine, want: this.#share?.want ?? 0 };
+    return this.#known;
+  }
 }
 
 /** Reads the units that a member owns. */
@@ -141,7 +184,7 @@ export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit:
   const wanted = own.filter(({ isWanted }) => isWanted).map(({ unit }) => unit);
   const going = [...new Set(others.map(({ unit }) => unit)), ...(most > 0 ? [...new Set(wanted)].slice(-most) : [])];
   const leaving = new Set(mine.map(({ unit }) => unit)).size - new Set(staying.map(({ unit }) => unit)).size;
-  return going.slice(0, Math.max(0, atOnce(mine.length) - leaving));
+  return going.slice(0, Math.max(0, mostLeaving(mine.length) - leaving));
 }
 
 /** Gives units back; one that a commit still holds stays for the next time, so that nobody's heartbeat waits for it. */
