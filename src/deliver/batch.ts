@@ -33,7 +33,7 @@ export class Batch {
   fruitless = 0;
   /** There was nothing else to send. */
   isLast = false;
-  /** How often the receiver was reached between its failures, by something that delivers nothing. */
+  /** How often the receiver was reached between its failures, by other events or by something that delivers nothing. */
   reached = 0;
   reachedBefore = 0;
   /** How often others were taken between two of its failures, those of what it was cut from included. */

@@ -17,7 +17,9 @@ const lowerOdds = 1e4;
 // Of an event while its receiver is found to break with it.
 const mostCopies = 10;
 const mostCopiesOfNamed = 4;
-const fewestReached = 3;
+// Left for a dead letter, which goes again in one each time.
+const spared = 2;
+const fewestReached = 2;
 // A receiver that fails more often than once in so many passes loses more than one event.
 const fewPasses = 4;
 // A passing trouble of the receiver hits the same event twice in a row, and lets others through for a moment.
@@ -74,15 +76,16 @@ function cut(size: number): number[][] {
 }
 
 function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decision: Decision, failure: Failure): Decision {
-  const wasReached = batch.reached > batch.reachedBefore;
   const hasTaken = noteFailure(context, batch, use);
+  if (hasTaken) batch.reached += 1;
+  const wasReached = batch.reached > batch.reachedBefore;
   batch.isNamed ||= decision.suspect !== undefined;
   batch.fruitless = hasTaken ? 1 : batch.fruitless + 1;
   batch.reachedBefore = batch.reached;
   for (const { uid } of batch.prepared) context.suspects.failed(uid, copiesOf(batch));
   // Nothing else to send, and the sink cannot ask: what was taken before has to do.
   const isAllThereIs = batch.turns > 0 && batch.isLast && context.sink.sink?.reaches === undefined;
-  const counts = hasTaken || wasReached || isAllThereIs || isNearlyProven(context, batch);
+  const counts = wasReached || isAllThereIs || isNearlyProven(context, batch);
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
   const isProven = batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);
@@ -122,7 +125,7 @@ const longestRestMs = 14_400_000;
 
 /** A hold, in which an event that was sent often enough rests longer and longer: new ones go before it. */
 function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {
-  const spare = copiesBefore(context, batch) + copiesOf(batch) - mostCopiesOf(batch);
+  const spare = copiesBefore(context, batch) + copiesOf(batch) - mostCopiesOf(batch) + spared;
   if (spare >= 0) batch.restsUntil = context.clock.monotonic() + Math.min(longestRestMs, restMs * 2 ** Math.min(spare, 10));
   const { holdProbeMs: retryAfterMs } = context.settings;
   const { fix = takesNothingFix, reason: said } = failure;
@@ -133,10 +136,11 @@ function heldBack(context: LoopContext, batch: Batch, decision: Decision, failur
 /** Why a single event is given up: for good only where it shows to be the cause, or fails once more after others were taken for long. */
 function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isProven: boolean): Refusal {
   const { suspects, endpoints, clock } = context;
-  const times = copiesBefore(context, batch) + batch.failures;
+  // RELP's first failure alone may have been among others, one of which was under way at a time.
+  const times = copiesBefore(context, batch) + Math.max(batch.failures, batch.lonelyFailures);
   const [uid = ''] = batch.prepared.map((event) => event.uid);
   const isForGood = isProven || suspects.wentRested(uid);
-  if (!isForGood) suspects.giveUp(uid, copiesOf(batch), endpoints.total, clock.now());
+  if (!isForGood) suspects.giveUp(uid, copiesOf(batch), mostCopiesOf(batch), endpoints.total, clock.now());
   const meanwhile = batch.turns > 0 || isForGood ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
   return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
@@ -150,7 +154,11 @@ export function isUnclear(context: LoopContext, batch: Batch, use: EndpointUse):
   if (last === undefined) return isKnown;
   // Most receivers that fail are back before that.
   const hasTried =
-    isKnown || batch.lonelyFailures > 1 || batch.fruitless >= (batch.isNamed ? 2 : 3) || context.suspects.inARow > fewestUntaken;
+    isKnown ||
+    hasLeft(context, batch, spared + 1) ||
+    batch.lonelyFailures > 1 ||
+    batch.fruitless >= (batch.isNamed ? 2 : 3) ||
+    context.suspects.inARow > fewestUntaken;
   return hasTried && context.endpoints.recordOf(use).taken <= last.taken && !isNearlyProven(context, batch);
 }
 
@@ -160,15 +168,18 @@ function copiesBefore({ suspects }: LoopContext, { prepared }: Batch): number {
 
 /** True when so many others were taken since its first failure, between its failures more than once, that the copies which are left prove the rest. */
 function isNearlyProven(context: LoopContext, batch: Batch): boolean {
-  const left = Math.max(1, mostCopiesOf(batch) - copiesOf(batch));
+  const left = Math.max(1, mostCopiesOf(batch) - spared - copiesOf(batch));
   return batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures + left);
 }
 
 /** Times that it was sent and not answered, alone or among others. */
 const copiesOf = ({ surprises, failures }: Batch): number => surprises + failures;
 
-/** Two are left for a dead letter, which goes again in one each time. */
-const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies) - 2;
+const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
+
+/** True when at most so many more may be sent. */
+const hasLeft = (context: LoopContext, batch: Batch, copies: number): boolean =>
+  copiesBefore(context, batch) + copiesOf(batch) + copies >= mostCopiesOf(batch);
 
 /** True when it was sent as often as may be, the receiver having been reached between. */
 function isExhausted(context: LoopContext, batch: Batch): boolean {
@@ -176,10 +187,9 @@ function isExhausted(context: LoopContext, batch: Batch): boolean {
   const { failed, passed } = othersSince(context, batch);
   if (failed > passed / fewPasses) return false;
   if (context.suspects.wasGivenUp(batch.prepared[0]?.uid ?? '')) return true;
-  const before = copiesBefore(context, batch);
-  const fewest = batch.isNamed || before > 0 ? 1 : fewestReached;
+  const fewest = batch.isNamed || copiesBefore(context, batch) > 0 ? 1 : fewestReached;
   const wasAsked = batch.reached >= fewest || context.sink.sink?.reaches === undefined;
-  return wasAsked && before + copiesOf(batch) >= mostCopiesOf(batch);
+  return wasAsked && hasLeft(context, batch, spared);
 }
 
 /**

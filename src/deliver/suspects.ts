@@ -10,7 +10,7 @@ export const untilOthersCode = 'not_taken_alone';
 // More of them are no single events any more.
 const most = 50;
 const mostNoted = 500;
-// What is given up twice rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
+// Before its last copy an event rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
 const restMs = 3_600_000;
 const fewestPasses = 8;
 
@@ -18,7 +18,8 @@ type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
 
 /** An event that was given up, and is to go again. */
 interface GivenUp {
-  readonly times: number;
+  /** One copy of it is left. */
+  readonly rests: boolean;
   /** When it was given up, or began to go again, milliseconds. */
   readonly at: number;
   /** It goes again by itself, and has no outcome yet. */
@@ -28,7 +29,7 @@ interface GivenUp {
 }
 
 const isGivenUp = (value: unknown): value is Omit<GivenUp, 'since'> =>
-  isObject(value) && typeof value['times'] === 'number' && typeof value['at'] === 'number' && typeof value['goes'] === 'boolean';
+  isObject(value) && typeof value['rests'] === 'boolean' && typeof value['at'] === 'number' && typeof value['goes'] === 'boolean';
 
 /** The entries of a note's object that have the form. */
 function entriesOf<T>(note: Readonly<Record<string, unknown>>, name: string, is: (value: unknown) => value is T): [string, T][] {
@@ -123,15 +124,16 @@ export class Suspects {
   /** True for one that went again by itself after its rest: the receiver had taken others for long, and hardly failed. */
   wentRested(uid: string): boolean {
     const known = this.#givenUp.get(uid);
-    return known?.goes === true && known.times > 1;
+    return known?.goes === true && known.rests;
   }
 
-  /** An event was given up after so many copies, and is to go again. */
-  giveUp(uid: string, copies: number, receiver: Passes, now: number): void {
-    const times = (this.#givenUp.get(uid)?.times ?? 0) + 1;
-    this.#before.set(uid, this.copiesBefore(uid) + copies);
+  /** An event was given up after so many copies, and is to go again; at once, unless that one would be the last of those that may be. */
+  giveUp(uid: string, copies: number, mostCopies: number, receiver: Passes, now: number): void {
+    const sum = this.copiesBefore(uid) + copies;
+    const rests = this.#givenUp.has(uid) || sum + 1 >= mostCopies;
+    this.#before.set(uid, sum);
     this.#copies.delete(uid);
-    this.#givenUp.set(uid, { times, at: now, goes: false, since: { ...receiver } });
+    this.#givenUp.set(uid, { rests, at: now, goes: false, since: { ...receiver } });
     for (const [oldest] of [...this.#givenUp].slice(0, -mostNoted)) this.forget(oldest);
     this.#save();
   }
@@ -175,15 +177,15 @@ export class Suspects {
   #with(note: Readonly<Record<string, unknown>>): Json {
     const isOpen = ([uid]: readonly [string, unknown]): boolean => !this.#forgotten.has(uid);
     const copies = noted([...entriesOf(note, 'copies', isCount).filter(isOpen), ...this.#before, ...this.#copies]);
-    const ours = [...this.#givenUp].map(([uid, { times, at, goes }]) => [uid, { times, at, goes }] as const);
+    const ours = [...this.#givenUp].map(([uid, { rests, at, goes }]) => [uid, { rests, at, goes }] as const);
     const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
     this.#forgotten.clear();
     return { copies: Object.fromEntries(copies), givenUp: Object.fromEntries(givenUp), limits: this.#limits.learnt() };
   }
 }
 
-function isDue({ times, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
-  if (times === 1 && !goes) return true;
+function isDue({ rests, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
+  if (!rests && !goes) return true;
   const passed = receiver.passed - since.passed;
   // A clock that was set back must not make it wait for ever.
   return Math.abs(now - at) >= restMs && passed >= fewestPasses && receiver.failed - since.failed <= passed / fewestPasses;

@@ -557,10 +557,10 @@ it('neither begins anew after a restart with what was given up, nor forgets it',
   const none = { failed: 0, passed: 0 };
   const many = { failed: 1, passed: 8 };
 
-  await life((suspects) => suspects.giveUp('x', 2, none, 0));
+  await life((suspects) => suspects.giveUp('x', 2, 4, none, 0));
   const first = await life((suspects) => suspects.taken(none, 1));
   const whileItGoes = await life((suspects) => [suspects.taken(many, 2), suspects.wentRested('x')]);
-  await life((suspects) => suspects.giveUp('x', 1, none, 10));
+  await life((suspects) => suspects.giveUp('x', 1, 4, none, 10));
   const soon = await life((suspects) => suspects.taken(many, hour));
   const rested = await life((suspects) => suspects.taken(many, 10 + hour));
   const last = await life((suspects) => [suspects.copiesBefore('x'), suspects.wentRested('x')]);

@@ -194,11 +194,12 @@ function resolve(disk: MemoryDisk, { sink, resolved, counts }: Settle): void {
 }
 
 export function matches(letter: DeadLetter, filter: LetterFilter): boolean {
-  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, ids } = filter;
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, ids, uids } = filter;
   const sameNames = (['sink', 'source', 'code', 'action'] as const).every(
     (name) => filter[name] === undefined || filter[name] === letter[name],
   );
-  return sameNames && letter.eventTime >= from && letter.eventTime <= to && (ids === undefined || ids.includes(letter.id));
+  const isNamed = ids?.includes(letter.id) !== false && uids?.includes(letter.record.uid) !== false;
+  return sameNames && isNamed && letter.eventTime >= from && letter.eventTime <= to;
 }
 
 export function discard(disk: MemoryDisk, filter: LetterFilter): number {
