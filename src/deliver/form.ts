@@ -26,8 +26,9 @@ export async function* batches(context: LoopContext): AsyncGenerator<Batch> {
   const { signal } = context.stopping;
   for (let turn = 0; !signal.aborted; turn += 1) {
     const filling: Filling = { prepared: [], bytes: 0, isReplay: false, isFull: false };
-    reader.beginBatch();
-    await gather(context, reader, filling, turnOrder(turn));
+    const order = turnOrder(turn);
+    reader.beginBatch(order);
+    await gather(context, reader, filling, order);
     if (!signal.aborted && filling.prepared.length > 0) yield new Batch(context.random, filling.prepared, filling.isReplay);
   }
 }

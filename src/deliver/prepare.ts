@@ -13,9 +13,9 @@ export class PreparedEvent implements SentEvent, Piece {
   readonly open: OpenRecord;
   readonly time: number;
   readonly actionKey: string | undefined;
-  readonly slab: Buffer;
-  readonly start: number;
-  readonly end: number;
+  slab: Buffer;
+  start: number;
+  end: number;
   /** UTF-8 length of what the sink encoded, and what the protocol adds. */
   readonly bytes: number;
 
@@ -120,9 +120,10 @@ export class Preparer {
     this.#bodyKey = `${format}${includeRaw ? '+raw' : ''}-${drop.toSorted().join('-')}`;
   }
 
-  /** A batch begins: its events are to lie behind each other. */
-  beginBatch(): void {
+  /** A batch begins: its events are to lie behind each other, first those that did not fit into the one before, the last of them next to what follows. */
+  beginBatch(waiting: readonly PreparedEvent[]): void {
     this.#slabs.begin();
+    for (const event of waiting) Object.assign(event, this.#slabs.copy(event));
   }
 
   /** Opens the records of a page; those that the sink does not take have their outcome at once. */

@@ -6,7 +6,7 @@ import type { LaneKind, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { LoopContext } from './context.ts';
 import type { KnownLane } from './lanes.ts';
-import { type NextEvent, type PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
+import { type NextEvent, PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
 import { mostPending } from './send-limit.ts';
 
 /** What was read of a lane at once; its pages are opened one by one. */
@@ -41,9 +41,10 @@ export class LaneReader {
     this.#mostOpen = batch.events * (mostPending + 2 * inFlight);
   }
 
-  /** What is read from now on is for another batch. */
-  beginBatch(): void {
-    this.#preparer.beginBatch();
+  /** What is read from now on is for another batch, in this order of kinds. */
+  beginBatch(order: readonly LaneKind[]): void {
+    const waiting = order.toReversed().map((kind) => this.#chunks.get(kind)?.next);
+    this.#preparer.beginBatch(waiting.filter((next) => next instanceof PreparedEvent));
   }
 
   /** The next event of the kind's open page, without taking it; undefined at its end. */

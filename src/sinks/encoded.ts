@@ -37,6 +37,15 @@ export class Slabs {
     return { slab: this.#slab, start, end: this.#end };
   }
 
+  /** Writes once more what lies elsewhere. */
+  copy({ slab, start, end }: Piece): Piece {
+    this.#makeRoom(end - start, this.#slab.length - this.#end);
+    const from = this.#end;
+    this.#end = from + slab.copy(this.#slab, from, start, end);
+    this.#batch += end - start;
+    return { slab: this.#slab, start: from, end: this.#end };
+  }
+
   #makeRoom(bytes: number, room: number): void {
     if (bytes <= room) return;
     this.#slab = Buffer.allocUnsafeSlow(Math.max(smallestSlab, bytes, Math.ceil((this.#usual - this.#batch) * spare)));

@@ -5,7 +5,7 @@ import type { Lane } from '../../src/journal/journal.ts';
 import type { OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
 import { collectingLog } from '../collect/fixture.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
-import { accepted, demoMapper, record, setUp } from './harness.ts';
+import { accepted, demoMapper, record, records, setUp } from './harness.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
 const never = new AbortController().signal;
@@ -97,4 +97,28 @@ it('does not let invented actions fill the memory with what is wrong with their 
   const { invalid_events: invalid = [] } = loop.status();
   expect([invalid.length, invalid.at(-1)]).toEqual([201, expect.objectContaining({ action: '(others)', count: 100 })]);
   await clock.until(loop.stop(0));
+});
+
+it('lets the events of a batch lie behind each other, also where its bytes are what ends it', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('a', 60, { text: 'x'.repeat(900) }));
+  const batches: { readonly texts: readonly string[]; readonly inPlace: string | undefined }[] = [];
+  const { loop } = setUp({
+    journal,
+    answer(batch) {
+      batches.push({ texts: batch.encoded.texts(), inPlace: batch.encoded.inPlace?.toString() });
+      return accepted;
+    },
+    settings: { batch: { events: 100, bytes: 10_000, waitMs: 0 } },
+  });
+
+  loop.start();
+  await loop.drained(never);
+  await loop.stop(0);
+
+  expect(batches.length).toBeGreaterThan(5);
+  expect(batches.map(({ inPlace }) => inPlace)).toEqual(batches.map(({ texts }) => texts.join('')));
+  expect(
+    batches.flatMap(({ texts }) => texts.map((text) => (JSON.parse(text) as { metadata: { uid: string } }).metadata.uid)),
+  ).toEqual(Array.from({ length: 60 }, (_, index) => `a${index}`));
 });

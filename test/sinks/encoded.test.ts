@@ -55,6 +55,19 @@ it('keeps batches of about one size each in one slab, from the second on, and sa
   for (const encoded of [second, third]) expect(encoded?.inPlace?.toString()).toBe(texts.join(''));
 });
 
+it('puts what did not fit into one batch in front of the next one', () => {
+  const slabs = new Slabs();
+  const text = 'ü'.repeat(50_000);
+  const waiting = [1, 2, 3].map((n) => slabs.write(`${n}${text}`))[2];
+  if (waiting === undefined) throw new Error('nothing was written');
+
+  slabs.begin();
+  const encoded = new Encoded([slabs.copy(waiting), slabs.write('4')]);
+
+  expect(encoded.inPlace?.toString()).toBe(`3${text}4`);
+  expect(new Encoded([waiting]).texts()).toEqual([`3${text}`]);
+});
+
 it('lies in no place where it is in parts', () => {
   const [a, b, c] = ['a', 'b', 'c'].map(
     (
