@@ -8,10 +8,14 @@ import type { Share } from './reply-memory.ts';
 type Caps = Pick<HttpRequest, 'maxBytes' | 'cut'>;
 
 const firstBytes = 16_384;
+/** How many times as long as what has come a body is believed to be when its peer says so. */
+const believed = 16;
 
 /** A body that grows in one buffer: chunks of one byte cost no more than the bytes that they carry. */
 export class Body {
   length = 0;
+  /** How long its peer says that it is; 0 when it does not. */
+  expected = 0;
   #buffer: Buffer = Buffer.alloc(0);
   readonly #maxBytes: number;
   readonly #share: Share;
@@ -28,7 +32,9 @@ export class Body {
   append(chunk: Buffer): Promise<void> | undefined {
     const needed = this.length + chunk.length;
     if (needed <= this.#buffer.length) return this.#copy(chunk);
-    const capacity = Math.min(this.#maxBytes, Math.max(firstBytes, needed, this.#buffer.length * 2));
+    const expected = Math.min(this.expected, needed * believed);
+    const grown = expected >= needed ? expected : Math.max(firstBytes, needed, this.#buffer.length * 2);
+    const capacity = Math.min(this.#maxBytes, grown);
     return (
       this.#share.grow(capacity + this.#beside)?.then(() => this.#copyInto(capacity, chunk)) ?? this.#copyInto(capacity, chunk)
     );

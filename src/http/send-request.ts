@@ -86,7 +86,8 @@ function answerHandler(
       if (statusCode < 200) return;
       status = statusCode;
       headers = joinHeaders(rawHeaders);
-      if (request.cut !== true && Number(headers['content-length'] ?? 0) > request.maxBytes) onTooLarge();
+      body.expected = Number(headers['content-length'] ?? 0);
+      if (request.cut !== true && body.expected > request.maxBytes) onTooLarge();
     },
     onResponseData(controller, chunk) {
       const left = request.maxBytes - body.length;
@@ -107,7 +108,7 @@ function dispatch(request: HttpRequest, route: Route, handler: Dispatcher.Dispat
     path: route.path,
     method: request.method,
     headers: { 'accept-encoding': acceptEncoding, ...lowerCase(request.headers ?? {}), ...route.headers },
-    body: request.body === undefined ? null : typeof request.body === 'string' ? request.body : Buffer.from(request.body),
+    body: request.body ?? null,
     headersTimeout: 0,
     bodyTimeout: 0,
     servername: route.servername,

@@ -52,6 +52,33 @@ describe('a body', () => {
   });
 });
 
+describe('a body whose length was told', () => {
+  it('is made room for at once, and is what came', async () => {
+    const share = new Share(new ReplyMemory(), ignore);
+    const body = new Body(3_000_000, share);
+    const chunks = Array.from({ length: 16 }, (_, at) => Buffer.alloc(50_000, at));
+    body.expected = 800_000;
+
+    await body.append(Buffer.alloc(0));
+    for (const chunk of chunks) await body.append(chunk);
+
+    expect(body.bytes().equals(Buffer.concat(chunks))).toBe(true);
+    expect(share.bytes).toBe(800_000);
+  });
+
+  it.each([Number.MAX_VALUE, Number.NaN, -1, 1])('of %d is believed as far as what has come allows', async (told) => {
+    const share = new Share(new ReplyMemory(), ignore);
+    const body = new Body(3_000_000, share);
+    body.expected = told;
+
+    await body.append(Buffer.alloc(150_000, 1));
+    await body.append(Buffer.alloc(150_000, 2));
+
+    expect(body.bytes().equals(Buffer.concat([Buffer.alloc(150_000, 1), Buffer.alloc(150_000, 2)]))).toBe(true);
+    expect(share.bytes).toBe(told > 1 ? 2_400_000 : 300_000);
+  });
+});
+
 describe('the memory of all replies', () => {
   it('lets a reply go on once another has ended', async () => {
     const memory = new ReplyMemory(1_000_000);

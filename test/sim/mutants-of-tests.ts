@@ -103,10 +103,7 @@ const security: readonly Mutant[] = [
     edits: [
       ['if (chunk.length > left && !cut)', 'if (chunk.length < 0 && !cut)'],
       ['await decoded.append(chunk.subarray(0, left));\n      if (chunk.length > left) break;', 'await decoded.append(chunk);'],
-      [
-        'Math.min(this.#maxBytes, Math.max(firstBytes, needed, this.#buffer.length * 2))',
-        'Math.max(firstBytes, needed, this.#buffer.length * 2)',
-      ],
+      ['Math.min(this.#maxBytes, grown)', 'grown'],
     ],
   },
   {
