@@ -1,7 +1,7 @@
 import { parseForeignJson } from '../base/foreign.ts';
 import { isObject, setOwn } from '../base/json.ts';
 import { boundDepth } from './depth.ts';
-import { redacted, redactKey, redactWords, secretHint, secretKind, tokenPrefix } from './redact-text.ts';
+import { redacted, redactKey, redactWords, secretHint, secretHints, secretKind, tokenPrefix } from './redact-text.ts';
 
 /** Text inside text inside text: beyond this many wrappings it is treated as plain text. */
 const deepestWrapping = 8;
@@ -110,16 +110,18 @@ export function isPlainJson(json: string, scrub: Scrub = String): boolean {
   return !json.includes('\\') && namesNothing(json) && scrub(json) === json;
 }
 
-const eachNamed = new RegExp(anyNamed.source, 'gi');
+const namedParts = [...secretHints, tokenPrefix.source].map((words) => new RegExp(words, 'gi'));
 
-function namesNothing(json: string): boolean {
-  eachNamed.lastIndex = 0;
-  for (let found = eachNamed.exec(json); found !== null; found = eachNamed.exec(json)) {
+const namesNothing = (json: string): boolean => namedParts.every((named) => namesNone(json, named));
+
+function namesNone(json: string, named: RegExp): boolean {
+  named.lastIndex = 0;
+  for (let found = named.exec(json); found !== null; found = named.exec(json)) {
     // Without backslashes every quote begins or ends a text.
     const start = json.lastIndexOf('"', found.index) + 1;
     const end = json.indexOf('"', found.index);
-    if (start === 0 || end < eachNamed.lastIndex || !isHarmless(json, start, end)) return false;
-    eachNamed.lastIndex = end + 1;
+    if (start === 0 || end < named.lastIndex || !isHarmless(json, start, end)) return false;
+    named.lastIndex = end + 1;
   }
   return true;
 }
