@@ -15,6 +15,12 @@ const longestEscape = 10;
 const longestBeginning = 256;
 /** Of characters that others stood between, so many have to be those of a secret. */
 const shortestJoined = 8;
+/** Text without one of these holds no {@link escapedRun}: looked for much faster. */
+const escapeMarks = ['%', '&#', '\\'];
+/** Longer texts are records of nobody, and would take seconds. */
+const mostEscaped = 1024 * 1024;
+/** Characters that are all written as escapes of URLs, HTML or JavaScript. */
+const escapedRun = /(?:%[0-9a-f]{2}){6,4000}|(?:&#x?[0-9a-f]{2,6};?){6,4000}|(?:\\u[0-9a-f]{4}|\\x[0-9a-f]{2}){6,4000}/gi;
 /** Tokens that were minted: older ones have ended. */
 const mostPassing = 1_000;
 
@@ -64,8 +70,12 @@ export class Secrets {
     return replaced(text, [...this.#index.find(text), ...this.#findWrapped(text)]);
   }
 
-  /** As {@link scrub}, without looking behind escapes: for records, at a fraction of the cost. */
-  readonly scrubValues = (text: string): string => replaced(text, this.#index.find(text));
+  /** As {@link scrub}, looking only behind escapes that stand for every character: for records, at a fraction of the cost. */
+  readonly scrubValues = (text: string): string => {
+    const clean = replaced(text, this.#index.find(text));
+    if (clean.length > mostEscaped || !escapeMarks.some((mark) => clean.includes(mark))) return clean;
+    return clean.replace(escapedRun, (run) => (this.scrub(run) === run ? run : redacted));
+  };
 
   /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */
   tell(text: string, most: number = longestMessage): string {

@@ -27,14 +27,16 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
-/** Does it slice by slice. */
-export async function inTurns<T>(steps: Steps<T>, clock: Pick<Clock, 'monotonic'>): Promise<T> {
+/** Does it slice by slice; rejects with the signal's reason when that aborts between two of them. */
+export async function inTurns<T>(steps: Steps<T>, clock: Pick<Clock, 'monotonic'>, signal?: AbortSignal): Promise<T> {
   const slices = new Slices(clock);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
     const pause = slices.pause();
-    if (pause !== undefined) await pause;
+    if (pause === undefined) continue;
+    await pause;
+    signal?.throwIfAborted();
   }
 }
 

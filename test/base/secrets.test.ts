@@ -13,6 +13,40 @@ function knowing(...values: string[]): (text: string) => string {
   return (text) => secrets.scrub(text);
 }
 
+describe('a value of a record', () => {
+  const secrets = createSecrets();
+  secrets.add('pl4nted/tok+en-öx-0001');
+  const bytes = (text: string, mark: string): string => Buffer.from(text).toString('hex').replaceAll(/../g, `${mark}$&`);
+  const codes = (text: string, write: (code: string) => string): string =>
+    Array.from(text, (char) => write((char.codePointAt(0) ?? 0).toString(16).padStart(4, '0'))).join('');
+
+  it.each([
+    ['as it is', 'pl4nted/tok+en-öx-0001'],
+    ['in base64', Buffer.from('pl4nted/tok+en-öx-0001').toString('base64')],
+    ['in hex', Buffer.from('pl4nted/tok+en-öx-0001').toString('hex')],
+    ['as URLs write it', encodeURIComponent('pl4nted/tok+en-öx-0001')],
+    ['as bytes of a URL', bytes('pl4nted/tok+en-öx-0001', '%')],
+    ['as bytes of a URL, in capitals', bytes('pl4nted/tok+en-öx-0001', '%').toUpperCase()],
+    ['as bytes of JavaScript', bytes('pl4nted/tok+en-öx-0001', '\\x')],
+    ['as units of JavaScript', codes('pl4nted/tok+en-öx-0001', (code) => `\\u${code}`)],
+    ['as HTML', codes('pl4nted/tok+en-öx-0001', (code) => `&#x${code};`)],
+    ['as HTML in decimals', codes('pl4nted/tok+en-öx-0001', (code) => `&#${Number.parseInt(code, 16)};`)],
+  ])('holds no secret %s', (_name, text) => {
+    expect(secrets.scrubValues(`before ${text} after`)).toBe('before [REDACTED] after');
+  });
+
+  it('keeps every other text, whatever it is written in', () => {
+    const other = [
+      '100% of a%20b',
+      bytes('an ordinary text', '%'),
+      '&#97;&#98;&#99;',
+      codes('ordinary', (code) => `\\u${code}`),
+    ].join(' ');
+
+    expect(secrets.scrubValues(other)).toBe(other);
+  });
+});
+
 const lower = (text: string): string => text.replace(/%[0-9A-F]{2}/g, (found) => found.toLowerCase());
 const html = (text: string): string =>
   text

@@ -57,6 +57,21 @@ it('lets other work come in between once a slice has lasted', async () => {
   expect(seen).toEqual([1, 2, 'other', 3, 4]);
 });
 
+it('ends between two slices when it is stopped', async () => {
+  const seen: number[] = [];
+  const stop = new AbortController();
+  const work = inTurns(
+    steps(4, (step) => seen.push(step)),
+    clockOf(11),
+    stop.signal,
+  );
+
+  stop.abort(new Error('stopped'));
+
+  await expect(work).rejects.toThrow('stopped');
+  expect(seen).toEqual([1, 2]);
+});
+
 it('goes on without a pause while a slice lasts, or where nobody can wait', () => {
   const seen: number[] = [];
 

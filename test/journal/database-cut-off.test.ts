@@ -23,6 +23,50 @@ async function silentServer() {
   return { engine: postgresEngine(`postgres://penstock@127.0.0.1:${port}/penstock`, 'x'), asked: asked.promise };
 }
 
+/** A server that asks for the password and refuses it with words that repeat it. */
+async function echoingServer(echo: (password: string) => string) {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      socket.once('data', (message) => {
+        const said = `SFATAL\0C28P01\0M${echo(message.subarray(5, -1).toString())}\0\0`;
+        socket.end(Buffer.concat([Buffer.from('E'), int32(4 + Buffer.byteLength(said)), Buffer.from(said)]));
+      });
+      // AuthenticationCleartextPassword
+      socket.write(Buffer.concat([Buffer.from('R'), int32(8), int32(3)]));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  return `postgres://penstock@127.0.0.1:${port}/penstock`;
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+it.each([
+  ['as it is', String],
+  ['in base64', (text: string) => Buffer.from(`penstock:${text}`).toString('base64')],
+  ['in an address', (text: string) => `postgres://penstock:${encodeURIComponent(text)}@db`],
+  ['with escapes for a terminal', (text: string) => `\u001b[31m${text}\u202e`],
+])('shows no password that the database repeats %s', async (_name, echo) => {
+  const url = await echoingServer((password) => `not ${echo(password)}!`);
+  const db = new Database({ ...postgresEngine(url, 'x'), password: () => Promise.resolve('marked/pass+word-0001') });
+
+  const [{ reason }] = (await Promise.allSettled([db.query('SELECT 1')])) as [PromiseRejectedResult];
+  await db.close();
+
+  expect(reason).toMatchObject({ code: 'PEN_JOURNAL_UNWRITABLE' });
+  const { message } = reason as Error;
+  expect(message).toMatch(/^the database refused the role or its password \(28P01: not .*\[REDACTED\].*!\)$/);
+  // oxlint-disable-next-line no-control-regex
+  expect(message).not.toMatch(/marked|[\u0000-\u001f\u202e]/);
+});
+
 const unavailable = { status: 'rejected', reason: { code: 'PEN_JOURNAL_UNAVAILABLE' } };
 
 it('ends what waits for a database that is silent, and asks it no more', async () => {

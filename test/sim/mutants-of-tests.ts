@@ -33,6 +33,18 @@ const security: readonly Mutant[] = [
     edits: [['if (layers.length >= mostLayers) break;', 'if (layers.length >= mostLayers || layer !== layers[0]) break;']],
   },
   {
+    name: 'a database that repeats the password is quoted as it is',
+    file: 'src/journal/postgres/database.ts',
+    caughtBy: 'test/journal/database-cut-off.test.ts',
+    edits: [['this.#secrets.tellError(databaseError(error, this.where))', 'databaseError(error, this.where)']],
+  },
+  {
+    name: 'a secret in a record is not looked for behind escapes',
+    file: 'src/base/secrets.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [["const escapeMarks = ['%', '&#', '\\\\'];", 'const escapeMarks: string[] = [];']],
+  },
+  {
     name: 'a credential is not known before its request leaves',
     file: 'src/http/credentials.ts',
     caughtBy: 'test/http/reply-memory.test.ts',

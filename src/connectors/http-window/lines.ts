@@ -163,7 +163,7 @@ function* parseTable(response: HttpResponse, charset: string | undefined, { colu
 }
 
 /** Cells of a table that are read in one step. */
-const cellsPerStep = 100_000;
+const cellsPerStep = 20_000;
 
 const rowsPerStep = (columns = cellsPerStep): number => Math.max(1, Math.floor(cellsPerStep / columns));
 

@@ -21,8 +21,8 @@ export interface Verdict {
   readonly status: number;
 }
 
-/** Judges an answer, slice by slice; never rejects. */
-export type Judge = (response: HttpResponse, clock: Pick<Clock, 'monotonic'>) => Promise<Verdict>;
+/** Judges an answer, slice by slice; rejects only with the reason of the signal. */
+export type Judge = (response: HttpResponse, clock: Pick<Clock, 'monotonic'>, signal: AbortSignal) => Promise<Verdict>;
 
 type Rule = (body: unknown) => Meaning | undefined;
 
@@ -37,10 +37,10 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
   const records = [spec.records].flat();
   const lists = records.map((path) => compilePath(path));
   const statuses: Readonly<Record<string, Meaning>> = spec.statuses ?? {};
-  return async (response, clock) => {
+  return async (response, clock, signal) => {
     const { status } = response;
     const isReply = status >= 200 && status < 300;
-    const parsed = isReply ? await inTurns(parse(response), clock) : parseFewBytes(response);
+    const parsed = isReply ? await inTurns(parse(response), clock, signal) : parseFewBytes(response);
     const body = 'value' in parsed ? parsed.value : undefined;
     const told = rules.map(([path, rule]) => [path, rule(body)] as const).filter(([, meaning]) => meaning !== undefined);
     const [, ruling] = told.find(([, meaning]) => isReply || meaning !== 'ok') ?? [];

@@ -242,7 +242,7 @@ export class Walker implements AsyncDisposable {
       return http.request(proven);
     };
     const response = await followed(request, this.#plan.storage(this.#options), ask);
-    const verdict = await judge(response, seams.clock);
+    const verdict = await judge(response, seams.clock, signal);
     const isRefused = verdict.meaning === 'rate_limit' || response.status === 503;
     const isGranted = verdict.isReply || verdict.isEmpty || verdict.meaning === 'pending';
     const news = budgetNews(response.headers, seams.clock, { isGranted, isRefused });

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import type pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
+import { createSecrets } from '../../base/secrets.ts';
 import { Turns } from '../../base/turns.ts';
 import type { ServerState } from '../journal.ts';
 import {
@@ -46,12 +47,14 @@ export class Database implements Sql {
   readonly #tls: ClientConfig['ssl'];
   readonly #address: Pick<ClientConfig, 'host' | 'port'>;
   readonly #sockets = new Set<Socket>();
+  /** The server's words may repeat what it was told. */
+  readonly #secrets = createSecrets();
   #isCut = false;
   #refusal: Refusal | undefined;
 
   constructor(options: DatabaseOptions) {
     const { schema, connections, leaseMs, ca } = options;
-    const config = { ...clientConfig(options), stream: () => this.#newSocket() };
+    const config = this.#learning({ ...clientConfig(options), stream: () => this.#newSocket() });
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
@@ -68,6 +71,18 @@ export class Database implements Sql {
     this.#leaseMs = leaseMs;
     this.#ca = ca;
     this.#tls = config.ssl;
+  }
+
+  /** Knows the password, which may be another one at each connection. */
+  #learning<C extends Pick<ClientConfig, 'password'>>(config: C): C {
+    const { password } = config;
+    const learned = (value: string): string => {
+      this.#secrets.addPassing(value);
+      return value;
+    };
+    return typeof password === 'function'
+      ? { ...config, password: async () => learned(await password()) }
+      : { ...config, password: learned(password ?? '') };
   }
 
   query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -218,7 +233,7 @@ export class Database implements Sql {
         if (tries < mostTries && isCollision(error)) continue;
         const [code, what, fix] = faultOf(error);
         if (code === 'PEN_JOURNAL_FULL') this.#refusal = { what, fix };
-        throw databaseError(error, this.where);
+        throw this.#secrets.tellError(databaseError(error, this.where));
       }
     }
   }
