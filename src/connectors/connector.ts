@@ -152,8 +152,8 @@ export interface Page {
   readonly group?: string;
   /** Matches in the whole window, when the vendor says so. */
   readonly total?: number;
-  /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. */
-  readonly mayBeCut?: boolean;
+  /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. `list`: of groups. */
+  readonly mayBeCut?: boolean | 'list';
   readonly lacking?: number;
   /** The vendor's Date header and the Age of the answer, milliseconds. */
   readonly serverTime?: number;

@@ -92,13 +92,14 @@ const pageParts = {
     oneOf(['ends', 'continues'], 'What a page without records means; ends by default, with token it continues.'),
   ),
 };
+const whole = Type.Optional(
+  Type.Boolean({ description: 'True with none where the one reply holds everything, however many records that is.' }),
+);
 const pages = { ...closed, description: 'How pages follow each other.' };
 export const PageSpec = Type.Object(
   {
     ...pageParts,
-    whole: Type.Optional(
-      Type.Boolean({ description: 'True with none where the one reply holds everything, however many records that is.' }),
-    ),
+    whole,
     cap: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -278,7 +279,7 @@ export type DetailsSpec = Static<typeof DetailsSpec>;
 export const GroupsSpec = Type.Object(
   {
     request: Request,
-    page: Type.Optional(Type.Object(pageParts, pages)),
+    page: Type.Optional(Type.Object({ ...pageParts, whole }, pages)),
     records: PathsSpec,
     reply: Type.Optional(Type.Object(replyParts, replyText)),
     link: Type.Optional(PathsSpec),

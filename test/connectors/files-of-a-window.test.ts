@@ -72,3 +72,33 @@ it('a map of records is not one where the connector does not say so', async () =
 
   expect((await faultOf(vendor))?.code).toBe('PEN_SOURCE_BAD_REPLY');
 });
+
+const organizations = {
+  'request.url': 'https://api.example.com/v1/orgs/{{ group.id }}',
+  'request.query': { from: '{{ window.from }}', after: '{{ page.token }}' },
+  'page.kind': 'token',
+  'page.token': 'next',
+  'groups.request.url': 'https://api.example.com/v1/orgs',
+  'groups.records': 'files',
+  'groups.id': 'id',
+};
+
+it.each([
+  { what: 'of 20 organizations on one page', settings: organizations, count: 20, mayBeCut: 'list' },
+  { what: 'of 21', settings: organizations, count: 21, mayBeCut: undefined },
+  {
+    what: 'of 20 that is whole',
+    settings: { ...organizations, 'groups.page.whole': true, 'groups.page.kind': 'none' },
+    count: 20,
+    mayBeCut: undefined,
+  },
+  { what: 'of 20 files that came up in the window', settings: files, count: 20, mayBeCut: true },
+])('a list $what may be cut: $mayBeCut', async ({ settings, count, mayBeCut }) => {
+  const hrefs = Array.from({ length: count }, (_none, n) => `/v1/orgs/f${n}`);
+  const vendor = openVendor(vendorConnector(settings), (_request, n) => (n === 0 ? list(...hrefs) : { body: { data: [] } }));
+
+  let page = await pageOf(vendor);
+  while (page.next !== null) page = await pageOf(vendor, page.next);
+
+  expect([page.mayBeCut, page.lacking]).toEqual([mayBeCut, mayBeCut === undefined ? undefined : 1]);
+});

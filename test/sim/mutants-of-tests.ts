@@ -219,7 +219,7 @@ const sources: readonly Mutant[] = [
     name: 'the smallest window that lacks records is read for ever',
     file: 'src/collect/windows/scan.ts',
     caughtBy: 'test/collect/windows/shortfalls.test.ts',
-    edits: [['(isSmallest && !mayRescan)', '(isSmallest && false)']],
+    edits: [['((isSmallest || lack.isOfAnySize === true) && !mayRescan)', '(isSmallest && false)']],
   },
   {
     name: 'what a vendor never showed leaves no trace',

@@ -61,7 +61,8 @@ export async function* compareRange(
         yield await compare(context, facts, range, { covers, live });
       size.grow(window);
     } catch (error) {
-      if (!(error instanceof Unseen) || !size.isSmallest(window.to - window.from)) size.refuse(window, error);
+      const isKnown = error instanceof Unseen && (error.isOfAnySize || size.isSmallest(window.to - window.from));
+      if (!isKnown) size.refuse(window, error);
       else onUnseen(error.records);
     }
   }
@@ -73,8 +74,12 @@ class Unseen extends PenstockError {
   /** True where a token or link was refused: another one may be taken. */
   readonly mayPass: boolean;
 
-  constructor(why: string, records: number, mayPass = false) {
+  /** True where no smaller window shows more. */
+  readonly isOfAnySize: boolean;
+
+  constructor(why: string, records: number, { mayPass = false, isOfAnySize = false } = {}) {
     super('PEN_WINDOW_TOO_LARGE', why);
+    this.isOfAnySize = isOfAnySize;
     this.records = records;
     this.mayPass = mayPass;
   }
@@ -113,7 +118,7 @@ async function* unmetRecords(
       yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
       if (isPart) continue;
       const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
-      if (lack !== undefined) throw new Unseen(lack.why, lack.records);
+      if (lack !== undefined) throw new Unseen(lack.why, lack.records, { isOfAnySize: lack.isOfAnySize === true });
       state = page.next;
       read += page.count ?? page.records.length;
     }
@@ -121,7 +126,7 @@ async function* unmetRecords(
     if (error instanceof Unseen || !(error instanceof PenstockError) || error.status === 429) throw error;
     // The first page came, so that it is the place.
     if (state === null || consequenceOf(error).walk === undefined) throw error;
-    throw new Unseen(error.message, 1, !isCounted(state));
+    throw new Unseen(error.message, 1, { mayPass: !isCounted(state) });
   }
 }
 

@@ -67,7 +67,7 @@ export async function* scan(
     }
     const lack = page.next === null ? lackOf(context, at, page, guard) : undefined;
     const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
-    if (page.next === null && (lack === undefined || (isSmallest && !mayRescan))) {
+    if (page.next === null && (lack === undefined || ((isSmallest || lack.isOfAnySize === true) && !mayRescan))) {
       // What came in since belongs to the windows after this one.
       const noted = lack?.mayHaveCome === true ? undefined : lack;
       yield { facts, ownRecords, walk: at, next: undefined, end: 'complete', read: readWindow(context, at, noted) };
@@ -98,6 +98,8 @@ interface Lack {
   readonly mayHaveMoved: boolean;
   /** True where they may have come in while the window was read. */
   readonly mayHaveCome?: boolean;
+  /** True where no smaller window shows more. */
+  readonly isOfAnySize?: boolean;
 }
 
 /** What the pages of a window lack, once the last one came; undefined when nothing says so. */
@@ -118,6 +120,13 @@ export function lackOf(
   }
   if (cap !== undefined && count >= cap)
     return { records: 1, why: `the window holds ${count} records, and the vendor returns ${cap} at most`, mayHaveMoved: false };
+  if (page.mayBeCut === 'list')
+    return {
+      records: page.lacking ?? 1,
+      why: 'the list of groups may be cut: it holds a round number of them, and no other page follows; groups.page of the connector says how it goes on, or whole: true',
+      mayHaveMoved: false,
+      isOfAnySize: true,
+    };
   // One that held more shows that the vendor does not cut there.
   const isRefuted = state === null && page.lacking === undefined && count < memory.largestReply;
   if (page.mayBeCut !== true || isRefuted) return undefined;

@@ -41,6 +41,8 @@ export class Groups {
   /** An address that proves itself is another one in each list, and is stored nowhere: what comes before its query tells the file. */
   readonly #isAddress: boolean;
   #known: readonly Group[] | undefined;
+  /** True where the list may hold further groups. */
+  #mayLack = false;
 
   constructor(spec: GroupsSpec, asking: Asking) {
     this.#spec = spec;
@@ -67,7 +69,7 @@ export class Groups {
     const place = placeOf(request.state);
     const index = place === undefined ? 0 : this.#known.findIndex(({ id }) => id >= place.id);
     const group = this.#known[index];
-    if (group === undefined) return { records: [], next: null, ...cut(place?.lacking) };
+    if (group === undefined) return { records: [], next: null, ...this.#cut(place?.lacking) };
     // One that is gone leaves no place in another.
     const state = place?.id === group.id ? place.state : null;
     const page = await this.#asking.page({ ...request, state }, group.value, signal);
@@ -95,15 +97,26 @@ export class Groups {
       inner !== null ? { id: group.id, state: inner, lacking, total } : at.next && { id: at.next.id, state: null, lacking };
     const { into } = this.#spec;
     const records = into === undefined ? page.records : page.records.map((raw) => named(raw, into, group.id));
-    return place === undefined ? { ...rest, records, next: null, ...cut(lacking) } : { ...rest, records, next: tokenOf(place) };
+    return place === undefined
+      ? { ...rest, records, next: null, ...this.#cut(lacking) }
+      : { ...rest, records, next: tokenOf(place) };
+  }
+
+  /** What the last page says of the window. A list of what came up in it is shorter in a smaller one; another is the same in each. */
+  #cut(lacking = 0): Pick<Page, 'mayBeCut' | 'lacking'> {
+    const all = lacking + (this.#mayLack ? 1 : 0);
+    if (all === 0) return {};
+    return { mayBeCut: lacking === 0 && !isOfWindow(this.#spec) ? 'list' : true, lacking: all };
   }
 
   async #listed(request: PageRequest, signal: AbortSignal): Promise<readonly Group[]> {
     const found = new Map<string, Group>();
     const met = new Set<string>();
+    this.#mayLack = false;
     for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
       const page: Page = await this.#asking.list({ ...request, state }, signal);
       for (const { value } of page.records) found.set(this.#named(value), { id: this.#named(value), value });
+      this.#mayLack ||= page.mayBeCut === true && (this.#spec.page?.kind ?? 'none') === 'none';
       state = page.next;
       const mark = JSON.stringify(state);
       if (met.has(mark) || met.size >= this.#asking.maxPages)
@@ -146,8 +159,6 @@ function textOf(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
-
-const cut = (lacking = 0): Pick<Page, 'mayBeCut' | 'lacking'> => (lacking > 0 ? { mayBeCut: true, lacking } : {});
 
 function tokenOf({ id, state, lacking, total = 0 }: Place): PageState {
   return {

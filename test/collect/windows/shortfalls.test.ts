@@ -370,3 +370,25 @@ it.each([
   expect(loop.status().warnings.filter((text) => text.includes('did not show'))).toHaveLength(lacking);
   expect((await storedIds(journal)).filter((id) => String(id).startsWith('r'))).toHaveLength(8);
 });
+
+it('a list of groups that may be cut is noted, and no window is halved for it', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  api.onRequest = () => ({ records: spread.slice(0, 2).map((value) => ({ value })), next: null, mayBeCut: 'list', lacking: 1 });
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+  const unseen: number[] = [];
+  const compared = compareRange(
+    settings(),
+    bench(clock, journal, api.open).deps,
+    { from: noon - hour, to: noon },
+    never,
+    (count) => unseen.push(count),
+  );
+  for await (const _records of compared);
+
+  expect(loop.status().warnings.join()).toContain('did not show at least 1 of its records');
+  expect([api.requests.length, unseen]).toEqual([2, [1]]);
+});
