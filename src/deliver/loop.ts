@@ -45,8 +45,10 @@ export class SinkLoop implements AsyncDisposable {
 
   /** Ends a hold by hand: probes at once. */
   release(): void {
-    this.#context.endpoints.wake();
-    this.#context.hold.release();
+    const { endpoints, hold, suspects } = this.#context;
+    endpoints.wake();
+    if (hold.note !== undefined) suspects.accuse();
+    hold.release();
   }
 
   /** Resolves true when nothing is pending in any lane, false when the signal aborts first. Flushes the sink. */

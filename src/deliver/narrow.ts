@@ -89,7 +89,8 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
   const isProven = batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);
-  const isTried = (wasReached || isAllThereIs) && isExhausted(context, batch);
+  const isAccused = batch.prepared.some(({ uid }) => context.suspects.isAccused(uid));
+  const isTried = (wasReached || isAllThereIs) && (isAccused || isExhausted(context, batch));
   if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
   if (!isProven && !isTried) return decision;
@@ -114,12 +115,13 @@ function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTr
   if (isTried && fix !== undefined) return true;
   const [event] = batch.prepared;
   if (event === undefined || event.open.isLetter || batch.turns > 0 || othersSince(context, batch).passed > 0) return false;
+  if (context.suspects.isAccused(event.uid)) return false;
   const untaken = context.suspects.untaken(event.uid);
   return untaken >= fewestUntaken || (isTried && untaken > 1);
 }
 
 const takesNothingFix =
-  'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; then run penstock sinks release, or wait for a new event, which tries it at once';
+  'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; a new event tries it at once, and penstock sinks release sends these once more: what fails again is a dead letter, which goes again by itself once others are taken';
 const restMs = 3_600_000;
 const longestRestMs = 14_400_000;
 

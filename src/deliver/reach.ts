@@ -28,8 +28,9 @@ export async function worthOf(
 /** False for an event that failed alone while the receiver cannot be reached. */
 async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointUse, { sink }: SinkUse): Promise<boolean> {
   if (sink.reaches === undefined || !isUnclear(context, batch, use)) return true;
-  const { endpoints, clock, log, hold } = context;
-  if (clock.monotonic() < batch.restsUntil && !hold.wasReleased) {
+  const { endpoints, clock, log, hold, suspects } = context;
+  const isAccused = batch.prepared.some(({ uid }) => suspects.isAccused(uid));
+  if (clock.monotonic() < batch.restsUntil && !hold.wasReleased && !isAccused) {
     endpoints.release(use);
     return false;
   }

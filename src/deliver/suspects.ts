@@ -57,6 +57,7 @@ export class Suspects {
   /** Since the last write: those that have their outcome. */
   readonly #forgotten = new Set<string>();
   readonly #untaken = new Set<string>();
+  readonly #accused = new Set<string>();
   #inARow = 0;
   #isWriting = false;
   #isStale = false;
@@ -103,6 +104,7 @@ export class Suspects {
 
   /** It has its outcome. */
   forget(uid: string): void {
+    this.#accused.delete(uid);
     const isKnown = [this.#before.delete(uid), this.#copies.delete(uid), this.#givenUp.delete(uid)].includes(true);
     if (!isKnown) return;
     this.#forgotten.add(uid);
@@ -112,8 +114,18 @@ export class Suspects {
   /** It failed alone while the receiver was there; gives how many did since it took any: those that were given up count as one. */
   untaken(uid: string): number {
     if (this.#untaken.size < most) this.#untaken.add(uid);
-    const isKnown = this.#givenUp.size > 0 && this.#untaken.size === 1;
+    const isKnown = this.#untaken.size === 1 && [...this.#givenUp.values()].some(({ rests, goes }) => !rests && !goes);
     return this.#untaken.size + (isKnown ? 1 : 0);
+  }
+
+  /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
+  accuse(): void {
+    for (const uid of this.#untaken) this.#accused.add(uid);
+    this.#untaken.clear();
+  }
+
+  isAccused(uid: string): boolean {
+    return this.#accused.has(uid);
   }
 
   /** True for an event that was given up before. */
@@ -133,6 +145,7 @@ export class Suspects {
     const rests = this.#givenUp.has(uid) || sum + 1 >= mostCopies;
     this.#before.set(uid, sum);
     this.#copies.delete(uid);
+    this.#accused.delete(uid);
     this.#givenUp.set(uid, { rests, at: now, goes: false, since: { ...receiver } });
     for (const [oldest] of [...this.#givenUp].slice(0, -mostNoted)) this.forget(oldest);
     this.#save();

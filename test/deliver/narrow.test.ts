@@ -16,6 +16,7 @@ import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
 import { accepted, records, type Setup, type SetupOptions, setUp } from './harness.ts';
 
+const hour = 3_600_000;
 const live: Lane = { kind: 'live', source: 'acme' };
 const never = new AbortController().signal;
 const reset: Verdicts = { all: { kind: 'uncertain', reason: 'the connection was lost' } };
@@ -306,6 +307,52 @@ it('lets a lone event that was given up go again once others are taken', async (
   ]);
 });
 
+it.each([
+  ['answers', answers, 10],
+  ['a stream', stream, 10],
+  // Batches that it is in: of one under suspicion RELP writes the first alone.
+  ['relp', relp, 7],
+] as const)(
+  'makes dead letters of all that break %s with nothing else to send, once a person released the hold',
+  async (_, receiver, most) => {
+    const journal = memoryJournal();
+    journal.put(live, records('b', 4));
+    const breaking = receiver(({ events }) => events.some(({ uid }) => uid.startsWith('b')));
+    const sink = { ...breaking.sink, reaches: () => Promise.resolve(true) };
+    const { loop, clock, sent } = setUp({ journal, ...breaking, sink });
+    loop.start();
+    await clock.advance(hour / 2);
+    const held = { hold: loop.status().hold?.reason, letters: journal.letters.length };
+    for (let times = 0; times < 2; times += 1) {
+      loop.release();
+      await clock.advance(600_000);
+    }
+    const released = { hold: loop.status().hold, letters: journal.letters.map(({ code }) => code) };
+    journal.put(live, records('e', 1));
+
+    expect(await clock.until(loop.drained(never), hour)).toBe(true);
+    await clock.until(loop.stop(0));
+
+    expect(held).toEqual({ hold: 'the receiver is there, but takes no event: the connection was lost', letters: 0 });
+    expect(released).toEqual({ hold: undefined, letters: Array(4).fill('not_taken_alone') });
+    const copies = ['b0', 'b1', 'b2', 'b3'].map((uid) => sent.filter(({ uids }) => uids.includes(uid)).length);
+    expect(Math.max(...copies)).toBeLessThanOrEqual(most);
+    expect(journal.settled.acknowledged + journal.settled.unconfirmed).toBe(1);
+  },
+);
+
+it('takes one that was given up long ago for no sign that the receiver takes nothing', async () => {
+  const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(virtualClock(0)));
+  const nothing = { passed: 0, failed: 0 };
+  suspects.giveUp('x', 8, 10, nothing, 0);
+  const before = suspects.untaken('y');
+  suspects.taken(nothing, 1);
+
+  const after = suspects.untaken('y');
+
+  expect({ before, after }).toEqual({ before: 2, after: 1 });
+});
+
 it('goes on counting the failures of an event alone after a restart', async () => {
   const disk = emptyDisk();
   memoryJournal(disk).put(live, records('e', 1));
@@ -497,8 +544,6 @@ it.each(['a', 'b'])('blames an event that fails at %s where none of very many ot
 
   expect(decisions.flatMap(({ refused }) => refused.map(({ code }) => code))).toContain('not_taken');
 });
-
-const hour = 3_600_000;
 
 /** What becomes of a letter that goes again each time it is due, others being taken meanwhile as told; and how long it rests, in hours. */
 function timesOf(others: readonly { readonly failed: number; readonly passed: number }[]): string[] {
