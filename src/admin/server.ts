@@ -146,9 +146,16 @@ function answering(
   };
 }
 
+/** True where another host than that of the one Host header could be meant: of two a proxy may have gone by the other, and an address names one itself. */
+function isAmbiguous(url: string | undefined, rawHeaders: readonly string[]): boolean {
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host');
+  return hosts.length > 1 || url?.startsWith('/') !== true;
+}
+
 /** What holds for every request over TCP, before it is routed. */
 function guard(token: string, { tls, metrics }: AdminSettings): (request: IncomingMessage) => Refusal | undefined {
-  return ({ headers, url, socket }) => {
+  return ({ headers, rawHeaders, url, socket }) => {
+    if (isAmbiguous(url, rawHeaders)) return { status: 400, error: 'the request names more than one host' };
     const path = url?.split('?', 1)[0] ?? '';
     const isLocal = isLoopback(socket.localAddress ?? '');
     return refusalOf({ headers, path, isLocal, isEncrypted: tls !== undefined }, { token, metrics });

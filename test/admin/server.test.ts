@@ -148,6 +148,24 @@ it.each([
 });
 
 it.each([
+  ['with two of them', (own: string) => `GET /status HTTP/1.1\r\nHost: ${own}\r\nHost: evil.example`],
+  ['with another one first', (own: string) => `GET /status HTTP/1.1\r\nHOST: evil.example\r\nHost: ${own}`],
+  ['with the same twice', (own: string) => `GET /healthz HTTP/1.1\r\nHost: ${own}\r\nhost: ${own}`],
+  ['in an address of its own', (own: string) => `GET http://evil.example/status HTTP/1.1\r\nHost: ${own}`],
+  ['as an address', (own: string) => `OPTIONS * HTTP/1.1\r\nHost: ${own}`],
+])('refuses a request that could mean another host, %s, even with the token', async (_name, begin) => {
+  const { url, token } = await run();
+  const { host, hostname, port } = new URL(url);
+  const socket = net.connect(Number(port), hostname);
+  onTestFinished(() => void socket.destroy());
+
+  socket.write(`${begin(host)}\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 40[03] /);
+});
+
+it.each([
   { path: '/sources/acme%20prod/poll', action: { kind: 'sources', name: 'acme prod', verb: 'poll' } },
   { path: '/sources/a/release', action: { kind: 'sources', name: 'a', verb: 'release' } },
   { path: '/sinks/soc/release', action: { kind: 'sinks', name: 'soc', verb: 'release' } },
