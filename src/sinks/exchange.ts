@@ -86,7 +86,7 @@ const lack =
 /** `customer_id`, `tenantId`: what members of an event are called; a code such as `index_not_found` says what is wrong by itself. */
 const member =
   '(?<!\\w)(?!\\w*(?:not|no|unknown|missing|invalid|exception|error|denied|closed|disabled)(?:_|[A-Z]|\\b))[a-z][a-z0-9]*(?:_[a-z0-9]+|[A-Z][a-z0-9]*)+';
-/** A member that an event lacks, told by its name, by where it stands in the event, or by the event that lacks it. */
+/** A member that an event lacks or has wrong, told by its name, by quotes around it, by where it stands in the event, or by the event that lacks it. */
 const lacking = [
   new RegExp(`\\b${lack}\\b[\\s"'\`:=([]{1,4}(?:\\w+[\\s"'\`:]+){0,2}${member}`),
   new RegExp(`${member}[^.;{}]{0,40}?\\b${lack}\\b`),
@@ -96,6 +96,8 @@ const lacking = [
     `\\b${parts}(?:[^.;:{}]{0,30}| ?#?\\d+: ?)\\b${lack}\\b|\\b(?:missing|no)\\b[^.;:{}]{0,40}\\b(?:in|from) (?:the |an? |this )?${parts}\\b`,
     'i',
   ),
+  new RegExp(`\\d+\\s*,\\s*(?:"\\w+",\\s*)*"${place}"`, 'i'),
+  new RegExp(`(["'\`])${place}\\1 (?:is |was )?(?:${lack}|not allowed to be)\\b|\\bkey:? (["'\`])${place}\\2`, 'i'),
 ];
 /** Members of an answer that say when and where it was given. */
 const circumstances = /"@?(?:time(?:stamp)?|date|path|trace|instance)"\s*:\s*(?:"[^"]*"|[\d.]+)/gi;

@@ -303,6 +303,11 @@ it.each([
   '{"errors":{"tenant":["is invalid"]}}',
   '{"code":"missing","path":["events",0],"message":"organization_id is missing"}',
   'line 4: missing org id',
+  // Zod, Joi, Python.
+  '{"issues":[{"path":["events",0,"tenant"],"message":"Invalid input"}]}',
+  '"tenant" is not allowed to be empty, it is invalid',
+  "'index' is missing",
+  "key 'tenant' not found",
 ])('%s is about an event, which lacks a member of that name', (answer) => {
   expect(namesDestination(answer)).toBe(false);
 });
@@ -320,6 +325,8 @@ it.each([
   'dataset_id not found',
   'events not stored: unknown index audit',
   'unknown tenant',
+  "tenant 'index' is not allowed",
+  "'audit' is missing: no such table",
 ])('%s is about the place where all events go', (answer) => {
   expect(namesDestination(answer)).toBe(true);
 });
