@@ -89,12 +89,12 @@ describe('a file at a storage host', () => {
     },
   );
 
-  it('that is refused as soon as it was listed holds the source, and costs no token', async () => {
+  it('that is refused as soon as it was listed, twice, holds the source, and costs no token', async () => {
     const vendor = openVendor(connector, (request) => (isList(request) ? list(1, 'a') : { status: 403 }));
     const fault = await faultOf(vendor);
 
     expect([fault?.code, fault?.message]).toEqual(['PEN_SOURCE_REFUSED', `answered 403 to GET ${bucket}/a.json`]);
-    expect(vendor.asked.length).toBe(2);
+    expect(vendor.asked.length).toBe(4);
   });
 
   it('is whole, however many records it has, and leads to no page at the API', async () => {

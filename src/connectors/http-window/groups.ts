@@ -54,7 +54,7 @@ export class Groups {
   /** A page of the window; each window begins with a fresh list. The addresses of a list may end before they are asked: then there is another list. */
   async page(request: PageRequest, signal: AbortSignal): Promise<WholePage> {
     if (request.state === null) this.#known = undefined;
-    if (this.#known === undefined || this.#spec.link === undefined) return this.#page(request, signal);
+    if (this.#spec.link === undefined) return this.#page(request, signal);
     try {
       return await this.#page(request, signal);
     } catch (error) {
