@@ -78,7 +78,9 @@ function holdSignals(): AsyncDisposable {
   for (const signal of endings) process.on(signal, hold);
   return {
     async [Symbol.asyncDispose]() {
-      // One that has arrived and is not told yet would be lost with its listener.
+      // One that has arrived and is not told yet would be lost with its listener. It may have come after this turn's events were gathered,
+      // as the answer was: then the next turn tells it.
+      await turn();
       await turn();
       release();
     },

@@ -180,7 +180,7 @@ it('either finds a flipped byte before anything is polled or is not harmed by it
   const dataDir = await filledDirectory(500);
   const original = await readFile(join(dataDir, 'journal.db'));
   let refused = 0;
-  for (let at = 50; at < original.length; at += fewOrMany(5039, 1511)) {
+  for (let at = 50; at < original.length; at += fewOrMany(2999, 1511)) {
     const copy = await temporaryDirectory();
     await copyFile(join(dataDir, 'journal.db'), join(copy, 'journal.db'));
     await flip(join(copy, 'journal.db'), at, original[at] ?? 0);
@@ -191,7 +191,7 @@ it('either finds a flipped byte before anything is polled or is not harmed by it
     else
       expect(outcome).toEqual(Array.from({ length: 500 }, (_none, index) => `p${Math.floor(index / 100)}-${(index % 100) + 1}`));
   }
-  expect(refused).toBeGreaterThan(3);
+  expect(refused).toBeGreaterThan(fewOrMany(1, 3));
 });
 
 async function flip(path: string, at: number, was: number): Promise<void> {

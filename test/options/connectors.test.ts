@@ -316,7 +316,7 @@ const languages: readonly Language[] = [
       'groups.request.later.body': [{ all: 'yes' }, { ...groupedByToken, 'read.groups.request.method': 'POST' }],
       'groups.request.timeout': ['3s', grouped],
       'groups.request.max_bytes': ['3MB', grouped],
-      'groups.page.kind': ['page_number', grouped],
+      'groups.page.kind': ['page_number', { ...grouped, 'read.max_pages': 3 }],
       'groups.page.size': [7, { ...grouped, 'read.groups.request.query': { n: '{{ page.limit }}' } }],
       'groups.page.total': ['one', groupedByNumber],
       'groups.page.token': ['more', groupedByToken],
