@@ -6,6 +6,7 @@ import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { HttpClient, HttpRequest } from '../../src/http/client.ts';
 import { openHttpClient } from '../../src/http/index.ts';
+import { itInLongTests } from '../thorough.ts';
 import { type Handler, listen, serve } from './servers.ts';
 
 const disposables: AsyncDisposable[] = [];
@@ -141,6 +142,36 @@ describe('an exchange', () => {
 
     const fault = await faultOf((await client()).request(get(url)));
 
+    expect(fault).toEqual({ code: 'PEN_HTTP_BAD_BODY', sent: true });
+  });
+});
+
+describe('a body that is compressed over and over', () => {
+  const wrapped = (times: number): Buffer => {
+    let body: Buffer = Buffer.from('[1,2,3]');
+    for (let time = 0; time < times; time += 1) body = zlib.gzipSync(body);
+    return body;
+  };
+  const asked = async (encoding: string, body: Buffer) => {
+    const url = await server((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end(body));
+    return (await client()).request(get(url));
+  };
+
+  it('is read up to three times over, and refused beyond', async () => {
+    const answer = await asked('gzip, gzip, gzip', wrapped(3));
+    const fault = await faultOf(asked('gzip, gzip, identity, gzip, gzip', wrapped(4)));
+
+    expect(answer.body.toString()).toBe('[1,2,3]');
+    expect(fault).toEqual({ code: 'PEN_HTTP_BAD_BODY', sent: true });
+  });
+
+  itInLongTests('is refused after ten thousand frames, each of which needs a decoder', async () => {
+    const frames = (count: number): Buffer => Buffer.concat(Array<Buffer>(count).fill(zlib.zstdCompressSync('')));
+
+    const answer = await asked('zstd', frames(10_000));
+    const fault = await faultOf(asked('zstd', frames(10_001)));
+
+    expect(answer.body.length).toBe(0);
     expect(fault).toEqual({ code: 'PEN_HTTP_BAD_BODY', sent: true });
   });
 });

@@ -247,17 +247,20 @@ describe('a client', () => {
 
     await http.request({
       method: 'POST',
-      url: new URL('http://vendor.example/in?api_key=query-key-0001&since=2026'),
+      url: new URL('http://vendor.example/in?api_key=query-key-0001&sig=signed-url-0001&since=2026'),
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: new URLSearchParams({
         client_secret: 'form/secret-0001',
         assertion: 'signed-jwt-0001',
+        code: 'granted-code-0001',
+        refresh_token: 'refreshed-0001',
         scope: 'audit-read',
       }).toString(),
       timeoutMs: 5000,
       maxBytes: 1000,
     });
 
+    expect(secrets.scrub('signed-url-0001 granted-code-0001 refreshed-0001')).toBe('[REDACTED] [REDACTED] [REDACTED]');
     expect(secrets.scrub('query-key-0001 form/secret-0001 signed-jwt-0001 proxy/pass proxy%2fpass audit-read 2026')).toBe(
       '[REDACTED] [REDACTED] [REDACTED] [REDACTED] [REDACTED] audit-read 2026',
     );

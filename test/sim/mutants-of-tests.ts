@@ -109,6 +109,24 @@ const security: readonly Mutant[] = [
     edits: [['if (!holdsMoreValues(text, mostValues)) return undefined;', 'if (text.length > 0) return undefined;']],
   },
   {
+    name: 'a reply may be compressed any number of times over',
+    file: 'src/http/body.ts',
+    caughtBy: 'test/http/open-http-client.test.ts',
+    edits: [['if (encodings.length > 3)', 'if (encodings.length > 300)']],
+  },
+  {
+    name: 'a code and a signature are no credentials',
+    file: 'src/http/credentials.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [['|^code$|^sig$', '']],
+  },
+  {
+    name: 'a request that names two hosts is answered',
+    file: 'src/admin/server.ts',
+    caughtBy: 'test/admin/server.test.ts',
+    edits: [['return hosts.length > 1 ||', 'return hosts.length > 100 ||']],
+  },
+  {
     name: 'a decompressed reply may be of any size',
     file: 'src/http/body.ts',
     caughtBy: 'test/http/open-http-client.test.ts',
