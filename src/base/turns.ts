@@ -14,14 +14,26 @@ export class Turns {
     this.limit = limit;
   }
 
-  take(): Promise<void> {
+  /** Rejects with the signal's reason where it aborts before there is a turn. */
+  async take(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#taken < this.limit) {
       this.#taken += 1;
-      return Promise.resolve();
+      return;
     }
     const { promise, resolve: go, reject: end } = Promise.withResolvers<void>();
-    this.#waiting.push({ go, end });
-    return promise;
+    const waiting = { go, end };
+    this.#waiting.push(waiting);
+    const leave = (): void => {
+      this.#waiting = this.#waiting.filter((one) => one !== waiting);
+      end(signal?.reason as Error);
+    };
+    signal?.addEventListener('abort', leave, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+    }
   }
 
   give(): void {

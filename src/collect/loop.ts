@@ -106,9 +106,9 @@ export class PollLoop implements SourceLoop {
   /** Polls; returns undefined when all went well, else in how many milliseconds to try again. */
   async #attempt(halt: Halt): Promise<number | undefined> {
     const { state, health } = this.#context;
-    using _turn = state.phase === 'starting' ? await this.#turnToBegin() : undefined;
+    using turn = new DisposableStack();
     try {
-      halt.soft.throwIfAborted();
+      if (state.phase === 'starting') turn.use(await this.#turnToBegin(halt.soft));
       if (state.phase === 'starting') await health.restore();
       await this.#poll(halt, false);
       return undefined;
@@ -124,9 +124,9 @@ export class PollLoop implements SourceLoop {
   }
 
   /** A first poll reads what is stored of the source: of thousands that begin at once some do at a time. A slow vendor keeps nobody waiting. */
-  async #turnToBegin(): Promise<Disposable> {
+  async #turnToBegin(signal: AbortSignal): Promise<Disposable> {
     const { beginnings, seams } = this.#context;
-    await beginnings?.take();
+    await beginnings?.take(signal);
     const end = new DisposableStack();
     end.defer(() => beginnings?.give());
     end.use(seams.clock.timer(longestBeginMs, () => end.dispose()));

@@ -69,7 +69,11 @@ function checkUrl(url: string, { doc, faults }: LoadContext): void {
   const parsed = URL.parse(url);
   const isWhole =
     parsed !== null && /^postgres(ql)?:$/.test(parsed.protocol) && parsed.hostname !== '' && parsed.pathname.length > 1;
-  if (!isWhole) return report('this is not the address of a database', 'write postgres://USER@HOST:5432/DATABASE');
+  if (!isWhole)
+    return report(
+      'this is not the address of a database',
+      'write postgres://USER@HOST:5432/DATABASE, or the folder of a unix socket for HOST: %2Fvar%2Frun%2Fpostgresql',
+    );
   if (parsed.password !== '')
     report('the address holds a password', 'take it out, and write it beside it: password: ${env:NAME} or ${file:PATH}');
   if (parsed.username === '') report('the address names no user', 'write postgres://USER@HOST:5432/DATABASE');
@@ -78,6 +82,11 @@ function checkUrl(url: string, { doc, faults }: LoadContext): void {
     report(
       'sslmode is not taken: TLS is always verified except on loopback',
       'remove it; tls: { ca_file: PATH } beside url names a certificate authority',
+    );
+  else if (options.includes('host'))
+    report(
+      'host is not taken as a parameter',
+      'write the folder of a unix socket in the place of the host: postgres://USER@%2Fvar%2Frun%2Fpostgresql/DATABASE',
     );
   else if (options.length > 0) report(`${options.join(', ')} is not taken`, 'remove what follows the name of the database');
 }

@@ -74,3 +74,18 @@ it('counts a turn that was to be exchanged as taken, also where no other came', 
 
   expect([message, got]).toEqual(['in vain', ['a', 'b', 'c']]);
 });
+
+it('lets those out of the queue who want no turn any more, wherever they stand', async () => {
+  const { turns, got, ask } = queue(1);
+  const gone = new AbortController();
+
+  await ask('a');
+  const left = turns.take(gone.signal).catch((error: Error) => error.message);
+  const next = ask('b');
+  gone.abort(new Error('gone'));
+  turns.give();
+  await next;
+  const late = turns.take(gone.signal).catch((error: Error) => error.message);
+
+  expect([await left, await late, got]).toEqual(['gone', 'gone', ['a', 'b']]);
+});

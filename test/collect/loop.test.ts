@@ -53,6 +53,16 @@ it('begins when there is a turn, and lets others begin beside a vendor that is s
   for (const loop of loops) await clock.until(loop[Symbol.asyncDispose]());
 });
 
+it('ends at once while it waits for its turn to begin', async () => {
+  const beginnings = new Turns(0);
+  const { clock, api, loop } = running({}, { beginnings, startJitterMs: 0 });
+  await clock.advance(minute);
+
+  await loop[Symbol.asyncDispose]();
+
+  expect([api.requests.length, loop.status().state]).toEqual([0, 'stopped']);
+});
+
 it('spreads starts over the jitter it is given', async () => {
   const { clock, api, loop } = running({}, { startJitterMs: minute });
 

@@ -16,6 +16,7 @@ it.each([
   [`url: "postgres://penstock:pw@db.example.com/penstock"`, '(journal.url): the address holds a password'],
   [`url: "${url}?sslmode=require"`, '(journal.url): sslmode is not taken: TLS is always verified except on loopback'],
   [`url: "${url}?application_name=x"`, '(journal.url): application_name is not taken'],
+  [`url: "${url}?host=/run/postgresql"`, '(journal.url): host is not taken as a parameter'],
   ['url: "mysql://penstock@db.example.com/penstock"', '(journal.url): this is not the address of a database'],
   ['url: "postgres://db.example.com/penstock"', '(journal.url): the address names no user'],
   [`url: "${url}", lease: 2s`, '(journal.lease): "2s" is not between 3s and 60s'],

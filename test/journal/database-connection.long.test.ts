@@ -11,7 +11,7 @@ import { Database } from '../../src/journal/postgres/database.ts';
 import { databaseError, isLost } from '../../src/journal/postgres/faults.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, runAsServer, startServer, temporarySchema } from '../postgres.ts';
-import { temporaryDirectory } from './fixture.ts';
+import { source, temporaryDirectory } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
 const open = (engine: PostgresEngine) =>
@@ -78,6 +78,28 @@ describe.runIf(hasPostgres())('a database', () => {
       await client.query(`ALTER DATABASE ${name} RESET synchronous_commit`);
     });
     expect(await refusalOf(engine)).toContain('takes no writes');
+  });
+
+  it('is reached over a unix socket, over IPv6, and by a user and in a schema of odd names', async () => {
+    const folder = await temporaryDirectory();
+    await chmod(folder, 0o755);
+    const sockets = join(folder, 'server');
+    const settings = { listen_addresses: "'127.0.0.1, ::1'", unix_socket_directories: `'${sockets}'` };
+    const { data, url } = await startServer(sockets, settings);
+    onTestFinished(() => runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']));
+    const user = 'ö d@d:/%?#';
+    await onServer(url, (client) => client.query(`CREATE ROLE "${user}" SUPERUSER LOGIN`));
+    const hosts = [encodeURIComponent(sockets), '[::1]', '127.0.0.1'];
+    const addresses = hosts.map((host) => url.replace('penstock@127.0.0.1', `${encodeURIComponent(user)}@${host}`));
+
+    const registered: number[] = [];
+    for (const address of addresses) {
+      await using journal = await open(postgresEngine(address, 'Our "audit" Ü-1'));
+      await journal.register([source(`by ${registered.length}`)], []);
+      registered.push(Object.keys((await journal.ledger()).sources).length);
+    }
+
+    expect(registered).toEqual([1, 2, 3]);
   });
 
   it('makes those wait for whom it has no connection, and fails none of them', async () => {

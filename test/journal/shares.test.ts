@@ -23,7 +23,7 @@ async function crew() {
   const tick = (id: string, justLeft: readonly number[]) =>
     db.transaction(async (sql) => {
       await giveBack(sql, s, id, justLeft);
-      const want = await claim(sql, s, id, justLeft);
+      const { want } = await claim(sql, s, id, justLeft);
       return excess(await readOwned(sql, s, id), want, () => false);
     });
   return { db, s, tick };

@@ -603,7 +603,7 @@ const replicas: readonly Mutant[] = [
     file: 'src/journal/postgres/shares.ts',
     caughtBy: 'test/journal/shares.test.ts',
     needs: 'postgres',
-    edits: [['if (free === 0) return want;', 'if (free === 0 || room <= 0) return want;']],
+    edits: [['if (free === 0) return {', 'if (free === 0 || room <= 0) return {']],
   },
   {
     name: 'a replica takes what another owns',

@@ -21,8 +21,9 @@ export type ClientConfig = pg.PoolConfig & { readonly host: string; readonly por
 /** Throws PEN_CONFIG_INVALID for an address that cannot be used. */
 export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
   const parsed = parseUrl(url);
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  const isLocal = loopback.test(parsed.hostname);
+  // The folder of a unix socket stands in the place of the host, as libpq takes it: %2Fvar%2Frun%2Fpostgresql.
+  const host = decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, '');
+  const isLocal = loopback.test(parsed.hostname) || isFolder(host);
   return {
     host,
     port: parsed.port === '' ? 5432 : Number(parsed.port),
@@ -46,6 +47,8 @@ export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConf
     },
   };
 }
+
+const isFolder = (host: string): boolean => host.startsWith('/');
 
 function parseUrl(url: string): URL {
   const parsed = URL.parse(url);
@@ -93,7 +96,8 @@ export function cancel(client: pg.PoolClient, { host, port }: Pick<ClientConfig,
   const request = Buffer.alloc(16);
   for (const [index, value] of [request.length, cancelRequest, processID, secretKey].entries())
     request.writeInt32BE(value, 4 * index);
-  const socket = connect(port, host, () => socket.end(request));
+  const address = isFolder(host) ? { path: `${host}/.s.PGSQL.${port}` } : { port, host };
+  const socket = connect(address, () => socket.end(request));
   socket.setTimeout(connectMs, () => socket.destroy());
   socket.on('error', () => undefined).unref();
 }

@@ -13,10 +13,13 @@ import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
 const ticksPerLease = 5;
+/** Until the next heartbeat where more is to be claimed, milliseconds. */
+const soonMs = 1000;
 
 /** This process among those that share the database, and the sources that it owns. */
 export class Membership implements Ownership {
   readonly #db: Database;
+  readonly name: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: shares.MembershipOptions;
@@ -43,6 +46,7 @@ export class Membership implements Ownership {
 
   constructor(db: Database, clock: Clock, log: Log, options: shares.MembershipOptions) {
     this.#db = db;
+    this.name = options.name;
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
@@ -59,10 +63,6 @@ export class Membership implements Ownership {
   /** The id of this life. */
   get id(): string {
     return this.#id;
-  }
-
-  get name(): string {
-    return this.#options.name;
   }
 
   owns(source: string): boolean {
@@ -148,13 +148,19 @@ export class Membership implements Ownership {
 
   #schedule(): void {
     if (this.#closed) return;
-    const next = (): void => this.#schedule();
-    this.#timer = this.#clock.timer(this.#options.leaseMs / ticksPerLease, () => {
-      void (this.#ticks > 0 ? this.#beatBeside() : this.tick()).catch((error: unknown) =>
-        this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying'),
-      );
-      next();
-    });
+    this.#timer?.[Symbol.dispose]();
+    const ms = this.#options.leaseMs / ticksPerLease;
+    this.#timer = this.#clock.timer(this.#outlook.isMore ? Math.min(ms, soonMs) : ms, () => void this.#onTime());
+  }
+
+  async #onTime(): Promise<void> {
+    this.#schedule();
+    try {
+      await (this.#ticks > 0 ? this.#beatBeside() : this.tick());
+      if (this.#outlook.isMore) this.#schedule();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying');
+    }
   }
 
   /** While a tick takes long, as on a busy server: what is owned is kept meanwhile. */

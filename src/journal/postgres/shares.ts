@@ -23,8 +23,8 @@ const shares = (
 
 /** How many units change hands with one heartbeat: few enough that none of those who begin or end them is overrun. */
 const atOnce = (units: number): number => Math.max(fewestClaimed, Math.ceil(units * claimedPart));
-/** How many are handed over at once: each waits for what is under way. */
-const mostLeaving = (units: number): number => Math.max(100, Math.ceil(units / 5));
+/** How many are handed over at once: all of them wait for what is under way of any. */
+const mostLeaving = (units: number): number => Math.max(300, Math.ceil(units / 3));
 
 const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
@@ -70,12 +70,17 @@ export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
   return row ?? { members: 1, free: true, have: 0, epochs: 0 };
 }
 
+interface Claimed {
+  readonly want: number;
+  readonly isMore: boolean;
+}
+
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
- * First come those that few others could take; beyond its share a member takes what nobody with room could. Returns the share.
+ * First come those that few others could take; beyond its share a member takes what nobody with room could. Returns the share, and whether there may be more to take.
  */
-export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<number> {
+export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<Claimed> {
   const [share] = await sql.query<{ units: number; want: number; members: number; room: number; free: number }>(
     `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
      coalesce((SELECT want FROM shares WHERE id = $1), 0) AS want, coalesce((SELECT room FROM shares WHERE id = $1), 0) AS room,
@@ -84,16 +89,16 @@ export async function claim(sql: Sql, s: string, id: string, justLeft: readonly 
     [id],
   );
   const { units, want, members, room, free } = share ?? { units: 0, want: 0, members: 1, room: 0, free: 0 };
-  if (free === 0) return want;
+  if (free === 0) return { want, isMore: false };
   const most = members <= 1 ? units : atOnce(units);
   const nobodyElse = room > 0 ? '' : 'AND n.mine AND NOT EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id)';
-  await sql.run(
+  const taken = await sql.run(
     `WITH ${whoIsNamed(s)}, ${shares(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
        AND n.mine IS NOT FALSE ${nobodyElse} AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
     [id, room > 0 ? Math.min(most, room) : most, justLeft],
   );
-  return want;
+  return { want, isMore: taken === most };
 }
 
 export interface Unit {
@@ -123,8 +128,13 @@ const closeLookEvery = 10;
 /** What a member remembers from one heartbeat to the next: thousands of rows that are known are not read again each time. */
 export class Outlook {
   #known: (Pick<Glance, 'have' | 'epochs'> & Tick) | undefined;
-  #share: { readonly members: number; readonly want: number } | undefined;
+  #share: (Claimed & { readonly members: number }) | undefined;
   #looks = 0;
+
+  /** As many units were taken as may be at once, and more may be left: nobody collects them until they are taken. */
+  get isMore(): boolean {
+    return this.#share?.isMore === true;
+  }
 
   forget(): void {
     this.#known = undefined;
@@ -152,7 +162,7 @@ export class Outlook {
     this.#looks += 1;
     let seen = glanced;
     if (justLeft !== undefined) {
-      this.#share = { members: seen.members, want: await claim(sql, s, id, justLeft) };
+      this.#share = { members: seen.members, ...(await claim(sql, s, id, justLeft)) };
       seen = await glance(sql, s, id);
     }
     const mine = await readOwned(sql, s, id);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { openByteProxy } from '../../journal/byte-proxy.ts';
 import { hasPostgres, postgresUrl, runAsServer, startServer } from '../../postgres.ts';
 import { until } from '../conditions.ts';
 import { command } from '../penstock.ts';
@@ -20,6 +21,14 @@ async function threeReplicas(lease?: string) {
   const [one, two, three] = replicas as [Replica, Replica, Replica];
   await untilShared(one, names, sources, Math.ceil(sources * 0.6));
   return { scene, one, two, three, replicas };
+}
+
+/** What tells one kind of statement from another, in what a client sent at once: how it begins, and the names of its parts. */
+function statementIn(sent: Buffer): string | undefined {
+  const [text] = /\b(WITH|SELECT|INSERT|UPDATE|DELETE|BEGIN|COMMIT)\b[^\0]*/.exec(sent.toString('latin1')) ?? [];
+  if (text === undefined) return undefined;
+  const parts = [...text.matchAll(/(\w+) AS (?:MATERIALIZED )?\(/g)].map(([, name]) => name);
+  return `${text.slice(0, 60).replaceAll(/\s+/g, ' ')} ${parts.join(' ')}`;
 }
 
 describe.runIf(hasPostgres())('three replicas', () => {
@@ -47,6 +56,49 @@ describe.runIf(hasPostgres())('three replicas', () => {
 
     expect(await imbalances(one)).toEqual([]);
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
+  });
+
+  it('lose nothing where one is paused beyond its lease behind any statement that it sends', async () => {
+    const scene = await openScene({ sources: 4 });
+    const proxy = await openByteProxy(scene.server);
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two', { url: proxy.url }));
+    const shared = (): Promise<void> => untilShared(one, ['one', 'two'], 4, 2);
+    await shared();
+    const statements = new Set<string>();
+    proxy.onSent((sent) => {
+      const statement = statementIn(sent);
+      if (statement !== undefined) statements.add(statement);
+    });
+    await until('it has collected and delivered', () => [...statements].some((one) => one.includes('checkpoint')));
+    await pause(5_000);
+
+    let pauses = 0;
+    for (const statement of statements) {
+      const { promise: paused, resolve } = Promise.withResolvers<boolean>();
+      // One that it sends seldom, or only once, may not come again.
+      const giveUp = setTimeout(() => resolve(false), 10_000);
+      proxy.onSent((sent) => {
+        if (statementIn(sent) !== statement) return;
+        two.process.child.kill('SIGSTOP');
+        proxy.onSent(() => undefined);
+        resolve(true);
+      });
+      const isPaused = await paused;
+      clearTimeout(giveUp);
+      if (!isPaused) continue;
+      pauses += 1;
+      await untilShared(one, ['one'], 4);
+      two.process.child.kill('SIGCONT');
+      await shared();
+    }
+    await scene.finish();
+
+    expect([...statements].join('\n')).toMatch(/counted[^]*checkpoint/);
+    expect(pauses).toBeGreaterThan(8);
+    expect(await imbalances(one)).toEqual([]);
+    expect(copies(scene.receiver)).toBeLessThanOrEqual(pauses * 6 * 500);
   });
 
   it('fence one that was paused beyond its lease, which joins anew', async () => {
