@@ -41,9 +41,10 @@ it.each(planted)('neither fills nor reads $what', async ({ plant, says }) => {
   await plant();
 
   const written = await writeOwnFile(path, 'mine', fs, code).catch((error: unknown) => error);
-  const opened = await Promise.all(
-    (['read', 'append'] as const).map((how) => openOwnFile(path, fs, { for: how, code }).catch((error: unknown) => error)),
-  );
+  // One after the other: who opens a FIFO to read waits for a writer, and must not find one in the next.
+  const opened: unknown[] = [];
+  for (const how of ['read', 'append'] as const)
+    opened.push(await openOwnFile(path, fs, { for: how, code }).catch((error: unknown) => error));
 
   for (const error of [written, ...opened])
     expect(error).toMatchObject({ code, message: `the file ${says}; it is not used`, where: path });

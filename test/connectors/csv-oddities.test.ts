@@ -20,9 +20,12 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** The users in a file, and what was logged. */
-async function read(
-  content: string | Buffer,
-): Promise<{ readonly users: unknown[]; readonly said: unknown[]; readonly unreadable: unknown[] }> {
+async function read(content: string | Buffer): Promise<{
+  readonly users: unknown[];
+  readonly said: unknown[];
+  readonly unreadable: unknown[];
+  readonly records: Record<string, unknown>[];
+}> {
   const said: unknown[] = [];
   const log = { ...silentLog(), warn: (facts: unknown, text: string) => void said.push([facts, text]) } as unknown as Log;
   const { reader } = await openSource('astra-csv', { directory: folder, org_id: 'org' }, { log });
@@ -30,15 +33,25 @@ async function read(
   await writeFile(join(folder, 'a.csv'), content);
   await utimes(join(folder, 'a.csv'), past, past);
   const { files } = await (reader as DirectoryReader).list(signal);
-  const users: unknown[] = [];
+  const records: Record<string, unknown>[] = [];
   const unreadable: unknown[] = [];
   for (const file of files)
     for await (const chunk of (reader as DirectoryReader).read(file, signal)) {
-      users.push(...chunk.map(({ value }) => (value as Record<string, unknown>)['userID']));
+      records.push(...chunk.map(({ value }) => value as Record<string, unknown>));
       unreadable.push(...chunk.flatMap((record) => record.unreadable ?? []));
     }
-  return { users, said, unreadable };
+  return { users: records.map((record) => record['userID']), said, unreadable, records };
 }
+
+it('keeps a column of any name as what it is', async () => {
+  const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length'];
+  const { records } = await read(`${header.trim()},${names.join(',')}\n${row('u1').trim()},1,2,3,4,5\n`);
+
+  expect(records.map((record) => Object.entries(record).slice(-5))).toEqual([
+    names.map((name, index) => [name, String(index + 1)]),
+  ]);
+  expect(records.map((record) => Object.getPrototypeOf(record) as unknown)).toEqual([Object.prototype]);
+});
 
 it('skips a header line that comes again, and says how often', async () => {
   const { users, said } = await read(header + row('u1') + header + header + row('u2'));
