@@ -21,6 +21,8 @@ export class Batch {
   wasReopenedFor = false;
   /** Immediate retries in a row. */
   hasty = 0;
+  /** Times that it was asked for once more at once, so that nothing was to blame; those of what it was cut from included. */
+  hastyCopies = 0;
   /** Failures whose cause may lie in the batch, those of the batch it was cut from not included. */
   failures = 0;
   /** Cut from a batch that had failed so. */
@@ -85,8 +87,8 @@ export class Batch {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
       const part = new Batch(random, prepared, this.isReplay, this);
       part.isPart = this.isSuspect;
-      const { surprises, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
-      Object.assign(part, { surprises, turns, isInDoubt, doubts, wasThere, mostSpared });
+      const { surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
+      Object.assign(part, { surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
       for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
       return part;
     });

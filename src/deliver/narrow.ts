@@ -26,19 +26,17 @@ const fewPasses = 4;
 const fewestTurns = 2;
 const tooLargeCode = /413|too_large/;
 
-/** True when the cause of the failure may lie in the batch as it is. */
-function mayLieInBatch(failure: Failure, batch: Batch): boolean {
-  if (failure.isBlameless) return false;
-  // Asked for once more at once: closed by the peer just as the request left.
-  return failure.kind === 'uncertain' && (failure.retryAfterMs !== 0 || batch.hasty > 0);
-}
-
 /** Makes of a decision to send the same again, where that has failed too often, one to send less, or to give up the one event that is left. */
 export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, decision: Decision): Decision {
   learnSplit(context, batch, use, decision);
   const { failure } = decision;
   // What was cut off by us says nothing.
-  if (failure === undefined || context.cutOff.signal.aborted || !mayLieInBatch(failure, batch)) return decision;
+  if (failure === undefined || context.cutOff.signal.aborted || failure.isBlameless) return decision;
+  // Closed by the peer just as the request left: asked for once more at once.
+  if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect) {
+    batch.hastyCopies += 1;
+    return decision;
+  }
   batch.failures += 1;
   if (batch.size === 1) return judgeLonely(context, batch, use, decision, failure);
   noteFailure(context, batch, use);
@@ -175,7 +173,7 @@ function isNearlyProven(context: LoopContext, batch: Batch): boolean {
 }
 
 /** Times that it was sent and not answered, alone or among others. */
-const copiesOf = ({ surprises, failures }: Batch): number => surprises + failures;
+const copiesOf = ({ surprises, failures, hastyCopies }: Batch): number => surprises + failures + hastyCopies;
 
 const mostCopiesOf = ({ isNamed }: Batch): number => (isNamed ? mostCopiesOfNamed : mostCopies);
 

@@ -26,6 +26,12 @@ type Breaks = (batch: Batch) => boolean;
 /** HTTP, HEC, Kafka: one answer per request. */
 const requests = (breaks: Breaks): Receiver => ({ answer: (batch) => (breaks(batch) ? lost : accepted) });
 
+/** Over connections that were used before: closed just as the request left, it is asked for once more at once. */
+const reused = (breaks: Breaks): Receiver => ({
+  answer: (batch) =>
+    breaks(batch) ? { all: { kind: 'uncertain', reason: 'the connection was lost', retryAfterMs: 0 } } : accepted,
+});
+
 /** HEC with acknowledgement: what is taken is acknowledged later. */
 const acknowledged = (breaks: Breaks): Receiver => ({
   answer: (batch, clock) => (breaks(batch) ? lost : { pending: sleep(clock, 10_000).then(() => accepted) }),
@@ -95,6 +101,13 @@ interface Row {
 const rows: readonly Row[] = [
   ...[first, middle].flatMap((breaks, at): Row[] => [
     { what: `requests that event ${at} breaks`, most: 10, endpoints: [1, 2, 3], letters: 1, receiver: () => requests(breaks) },
+    {
+      what: `reused connections that event ${at} breaks`,
+      most: 10,
+      endpoints: [1, 3],
+      letters: 1,
+      receiver: () => reused(breaks),
+    },
     {
       what: `acknowledged requests that event ${at} breaks`,
       most: 10,
