@@ -69,8 +69,8 @@ const SignatureValue = Type.Object(
     key_is: Type.Optional(oneOf(['text', 'hex', 'base64', 'base64url'], 'How the key is written; text by default.')),
     encoding: Type.Optional(
       oneOf(
-        ['hex', 'upper_hex', 'base64', 'base64url', 'hex_base64'],
-        'How the value is written; hex by default, a text without algorithm as it is. hex_base64 is the base64 of the hex.',
+        ['hex', 'upper_hex', 'base64', 'base64url', 'hex_base64', 'percent', 'sorted_query'],
+        'How the value is written; hex by default, a text without algorithm as it is. hex_base64 is the base64 of the hex; percent and sorted_query are for texts.',
       ),
     ),
     skip_empty: Type.Optional(

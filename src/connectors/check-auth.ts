@@ -28,7 +28,7 @@ function checkGrants(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {
   });
 }
 
-const requestNames = ['method', 'scheme', 'host', 'hostname', 'path', 'query', 'sorted_query', 'path_query', 'body'];
+const requestNames = ['method', 'scheme', 'host', 'hostname', 'address', 'path', 'query', 'sorted_query', 'path_query', 'body'];
 
 /** Each value is one thing, made of what stands before it, and something of it must go into the request. */
 function checkSignature({ auth, options }: ConnectorSpec, doc: YamlText): Fault[] {
@@ -64,6 +64,8 @@ function signatureValueFaults(value: SignatureValues[string], path: YamlPath, do
   const isOfText = [algorithm, key, form, encoding, skips].some((one) => one !== undefined);
   if (text === undefined && isOfText) return fault('only a text is signed', 'name this value in the text of another one');
   if (key !== undefined && algorithm === undefined) return fault('a key signs by no algorithm', 'add algorithm: sha256');
+  if (algorithm !== undefined && (encoding === 'percent' || encoding === 'sorted_query'))
+    return fault(`a digest is not written as ${encoding}`, 'write another value whose text names this one');
   if (form !== undefined && key === undefined) return fault('there is no key', 'add key, or leave key_is out');
   return [];
 }

@@ -87,6 +87,8 @@ function compileValue(name: string, spec: ValueSpec, random: Seams['random']): M
   return (scope) => {
     const plain = text(scope);
     if (plain === '' && skips) return '';
+    if (encoding === 'percent') return strictly(plain);
+    if (encoding === 'sorted_query') return sortedQuery(new URLSearchParams(plain));
     if (algorithm === undefined) return encoding === undefined ? plain : encoded(Buffer.from(plain), encoding);
     const digest = keyText === undefined ? createHash(algorithm) : createHmac(algorithm, keyOf(keyText(scope), keyIs, name));
     return encoded(digest.update(plain).digest(), encoding ?? 'hex');
@@ -103,7 +105,9 @@ function keyOf(text: string, form: NonNullable<ValueSpec['key_is']>, name: strin
   });
 }
 
-function encoded(bytes: Buffer, encoding: NonNullable<ValueSpec['encoding']>): string {
+type ByteEncoding = Exclude<NonNullable<ValueSpec['encoding']>, 'percent' | 'sorted_query'>;
+
+function encoded(bytes: Buffer, encoding: ByteEncoding): string {
   if (encoding === 'upper_hex') return bytes.toString('hex').toUpperCase();
   return encoding === 'hex_base64' ? Buffer.from(bytes.toString('hex')).toString('base64') : bytes.toString(encoding);
 }
@@ -115,9 +119,10 @@ function requestValues({ method, url, body = '' }: HttpRequest): [string, string
     scheme: url.protocol.slice(0, -1),
     host: url.host,
     hostname: url.hostname,
+    address: `${url.origin}${url.pathname}`,
     path: url.pathname,
     query: url.search.slice(1),
-    sorted_query: sortedQuery(url),
+    sorted_query: sortedQuery(url.searchParams),
     path_query: `${url.pathname}${url.search}`,
     body: typeof body === 'string' ? body : Buffer.from(body).toString(),
   };
@@ -125,8 +130,8 @@ function requestValues({ method, url, body = '' }: HttpRequest): [string, string
 }
 
 /** Parameters by name and value, each percent-encoded as RFC 3986 has it. Source: https://www.rfc-editor.org/rfc/rfc5849#section-3.4.1.3.2 */
-function sortedQuery({ searchParams }: URL): string {
-  const pairs = [...searchParams].map((pair) => pair.map(strictly) as [string, string]);
+function sortedQuery(parameters: URLSearchParams): string {
+  const pairs = [...parameters].map((pair) => pair.map(strictly) as [string, string]);
   const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   return pairs
     .toSorted((a, b) => byText(a[0], b[0]) || byText(a[1], b[1]))

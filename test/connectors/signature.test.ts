@@ -186,6 +186,41 @@ describe('other schemes', () => {
     expect(url.href).toBe(`https://a.example/b?x=%2B&ts=1000&hash=${hash}`);
   });
 
+  // Source: https://developer.x.com/en/docs/authentication/oauth-1-0a/creating-a-signature
+  it('OAuth 1.0, whose parameters are sorted with those of the request', () => {
+    const own =
+      'oauth_consumer_key={{ options.key }}&oauth_nonce={{ value.nonce }}&oauth_signature_method=HMAC-SHA1&oauth_timestamp={{ value.time }}&oauth_token={{ options.token }}&oauth_version=1.0';
+    const spec: SignatureSpec = {
+      values: {
+        time: { time: 'epoch_s' },
+        nonce: { text: 'kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg' },
+        address: { text: '{{ request.address }}', encoding: 'percent' },
+        query: { text: `{{ request.query }}&${own}`, encoding: 'sorted_query' },
+        parameters: { text: '{{ value.query }}', encoding: 'percent' },
+        proof: {
+          text: '{{ request.method }}&{{ value.address }}&{{ value.parameters }}',
+          algorithm: 'sha1',
+          key: '{{ options.key_secret }}&{{ options.token_secret }}',
+          encoding: 'base64',
+        },
+        signature: { text: '{{ value.proof }}', encoding: 'percent' },
+      },
+      headers: { authorization: 'OAuth oauth_signature="{{ value.signature }}"' },
+    };
+    const options = {
+      key: 'xvz1evFS4wEEPTGEFPHBog',
+      key_secret: 'kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw',
+      token: '370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb',
+      token_secret: 'LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE',
+    };
+    const query = `include_entities=true&status=${encodeURIComponent('Hello Ladies + Gentlemen, a signed OAuth request!')}`;
+    const address = `https://api.twitter.com/1.1/statuses/update.json?${query}`;
+
+    expect(signed(spec, options, ['POST', address], new Date(1_318_622_958_000).toISOString()).headers).toEqual({
+      authorization: 'OAuth oauth_signature="hCtSmYh%2BiHYCEqBWrE7C7hYmtUk%3D"',
+    });
+  });
+
   it('LogicMonitor, the base64 of the hex', () => {
     const proof = { text: 'x', algorithm: 'sha256', key: 'k', encoding: 'hex_base64' } as const;
     const request = signed({ values: { proof }, headers: { a: '{{ value.proof }}' } }, {}, ['GET', 'https://a.example/']);
@@ -301,6 +336,7 @@ describe('a signature that cannot be', () => {
     ],
     [{ values: { proof: { ...proof, algorithm: 'sha3' } }, headers }, '"sha3" must be one of md5'],
     [{ values: { proof: { time: 'tomorrow' } }, headers }, '"tomorrow"'],
+    [{ values: { proof: { ...proof, encoding: 'percent' } }, headers }, 'a digest is not written as percent'],
     [{ values: { proof }, headers, bearer: 'x' }, 'unknown option "bearer"'],
   ])('is refused: %j', (signature, words) => {
     expect(messageOf(() => vendorConnector({}, { auth: { signature } }))).toContain(words);
