@@ -39,7 +39,11 @@ function checkSignature({ auth, options }: ConnectorSpec, doc: YamlText): Fault[
   const known = [...optionNames(options), ...requestNames.map((name) => `request.${name}`)];
   const faults = Object.entries(values).flatMap(([name, value]) => {
     const path = [...at, 'values', name];
-    const found = [...signatureValueFaults(value, path, doc), ...templateFaults(textsBelow(value, path), [...known], doc)];
+    const found = [
+      ...signatureValueFaults(value, path, doc),
+      ...openKeyFaults(value, path, options, doc),
+      ...templateFaults(textsBelow(value, path), [...known], doc),
+    ];
     known.push(`value.${name}`);
     return found;
   });
@@ -52,6 +56,21 @@ function checkSignature({ auth, options }: ConnectorSpec, doc: YamlText): Fault[
       ? []
       : [doc.fault(at, 'no value goes into the request', 'add headers, basic or query that name {{ value.NAME }}', 'key')]),
   ];
+}
+
+/** A key is in no request, so that nothing but its mark tells that it must not be shown. */
+function openKeyFaults(
+  { key = '' }: SignatureValues[string],
+  path: YamlPath,
+  options: ConnectorSpec['options'],
+  doc: YamlText,
+): Fault[] {
+  const named = compileTemplate(key).names.map((name) => name.replace('options.', ''));
+  return named
+    .filter((name) => options[name] !== undefined && options[name].secret !== true)
+    .map((name) =>
+      doc.fault([...path, 'key'], `the key comes from "${name}", which is no secret`, 'mark the option secret: true'),
+    );
 }
 
 type SignatureValues = NonNullable<NonNullable<ConnectorSpec['auth']>['signature']>['values'];

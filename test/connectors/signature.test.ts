@@ -343,6 +343,13 @@ describe('a signature that cannot be', () => {
   });
 });
 
+it('a key that is not marked as a secret is refused', () => {
+  const values = { proof: { text: 'x', algorithm: 'sha1', key: '{{ options.token }}' } };
+  const others = { options: { token: { type: 'string' } }, auth: { signature: { values, headers: { a: '{{ value.proof }}' } } } };
+
+  expect(messageOf(() => vendorConnector({}, others))).toContain('the key comes from "token", which is no secret');
+});
+
 function messageOf(work: () => unknown): string {
   try {
     work();
