@@ -1,5 +1,5 @@
-// JSON Schema, as far as ours go, looked up while a value is checked. A configuration is checked once: compiling its schemas into code, as ajv
-// does, takes longer than all else of a start. A test compares every answer with ajv's.
+// JSON Schema, as far as ours go, looked up while a value is checked. A configuration is checked once, and compiling its schemas, as ajv does, takes
+// longer than all else of a start: docs/performance.md says what else was tried. A test compares every answer with ajv's.
 import { isDeepStrictEqual } from 'node:util';
 import { PenstockError } from './errors.ts';
 import { canonicalJson, isObject } from './json.ts';
@@ -52,7 +52,7 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   path: () => true,
 };
 
-/** Checks by a JSON Schema. A keyword that is not known is left out of account; a pattern or format that cannot be used is PEN_INTERNAL. */
+/** Checks by a JSON Schema. A keyword that is not known, and a pattern or format that cannot be used, are PEN_INTERNAL. */
 export function compileSchema<T>(schema: unknown): Validate<T> {
   const validate = (value: unknown): value is T => {
     const errors: SchemaError[] = [];
@@ -81,6 +81,8 @@ interface Plan {
 const plans = new WeakMap<Schema, Plan>();
 
 function planOf(schema: Schema): Plan {
+  const unknown = Object.keys(schema).find((word) => !words.has(word));
+  if (unknown !== undefined) throw doesNotCompile(`unknown keyword "${unknown}"`);
   const types = [schema['type']].flat().filter((type) => type !== undefined) as string[];
   const steps = groups.map((group) => [group, keywordsIn(schema, group)] as const).filter(([, found]) => found.length > 0);
   const kind = types.length === 1 ? steps.find(([group]) => group === types[0])?.[0] : undefined;
@@ -88,9 +90,8 @@ function planOf(schema: Schema): Plan {
   const defaults = properties.flatMap(([key, inner]) =>
     inner['default'] === undefined ? [] : [[key, inner['default']] as const],
   );
-  const made = { types, steps, kind, defaults };
-  plans.set(schema, made);
-  return made;
+  plans.set(schema, { types, steps, kind, defaults });
+  return { types, steps, kind, defaults };
 }
 
 function keywordsIn(schema: Schema, group: Group): (readonly [Keyword, unknown])[] {
@@ -225,6 +226,9 @@ const keywords: Keywords = {
   },
 };
 
+const asked = groups.flatMap((group) => Object.keys(keywords[group]));
+const words = new Set(['$schema title type default description secret identity'.split(' '), asked].flat());
+
 function checkUnion(branches: readonly unknown[], value: unknown, _schema: Schema, outer: Place): Fault | undefined {
   const errors: SchemaError[] = [];
   for (const [index, branch] of branches.entries()) {
@@ -275,22 +279,22 @@ function repeatedIn(list: readonly unknown[]): Fault | undefined {
   return undefined;
 }
 
+const doesNotCompile = (why: string, cause?: unknown): PenstockError =>
+  new PenstockError('PEN_INTERNAL', `the schema does not compile: ${why}`, { cause });
 const patterns = new globalThis.Map<string, RegExp>();
 
 function patternOf(pattern: string): RegExp {
-  const known = patterns.get(pattern);
-  if (known !== undefined) return known;
   try {
-    const made = new RegExp(pattern, 'u');
+    const made = patterns.get(pattern) ?? new RegExp(pattern, 'u');
     patterns.set(pattern, made);
     return made;
   } catch (error) {
-    throw new PenstockError('PEN_INTERNAL', `the schema does not compile: ${(error as Error).message}`, { cause: error });
+    throw doesNotCompile((error as Error).message, error);
   }
 }
 
 function formatOf(format: string): (text: string) => boolean {
   const known = Object.hasOwn(formats, format) ? formats[format] : undefined;
-  if (known !== undefined) return known;
-  throw new PenstockError('PEN_INTERNAL', `the schema does not compile: unknown format "${format}"`);
+  if (known === undefined) throw doesNotCompile(`unknown format "${format}"`);
+  return known;
 }

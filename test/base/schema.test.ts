@@ -134,6 +134,12 @@ it('refuses a pattern that is none', () => {
   expect(() => compileSchema({ type: 'string', pattern: '(' })('x')).toThrow('the schema does not compile');
 });
 
+it.each(['requird', 'oneOf', 'toString'])('refuses the keyword %s, which it does not know', (keyword) => {
+  const schema = { type: 'object', properties: { a: { [keyword]: [] } } };
+
+  expect(() => compileSchema(schema)({ a: 1 })).toThrow(`the schema does not compile: unknown keyword "${keyword}"`);
+});
+
 it('refuses a format that it does not know', () => {
   expect(() => compileSchema({ type: 'string', format: 'colour' })('x')).toThrow('unknown format "colour"');
 });
