@@ -1,13 +1,30 @@
+import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 // Left alone, V8 lets garbage grow to several times of what is alive, as long as the machine has memory; beside other workloads that memory
-// is theirs. Collecting more often costs CPU, most of it on other threads: docs/performance.md.
-const growingPercent = 100;
+// is theirs. Collecting more often costs CPU, most of it on other threads: docs/performance.md. So how much may grow depends on how much there is to do.
+const [calmPercent, busyPercent] = [100, 200];
+const busyShare = 0.6;
+const lookMs = 500;
 
-/** Keeps the heap within twice of what is alive after each collection. Called once, where a process starts. */
+/**
+ * Keeps the heap within twice of what is alive after each collection, three times while the event loop is busy most of the time. Called once, where
+ * a process starts.
+ */
 export function boundHeap(): void {
-  setFlagsFromString(`--heap-growing-percent=${growingPercent}`);
+  let grows = 0;
+  let before = performance.eventLoopUtilization();
+  const bound = (percent: number): void => {
+    if (percent !== grows) setFlagsFromString(`--heap-growing-percent=${percent}`);
+    grows = percent;
+  };
+  bound(calmPercent);
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    bound(performance.eventLoopUtilization(now, before).utilization > busyShare ? busyPercent : calmPercent);
+    before = now;
+  }, lookMs).unref();
 }
 
 /**
