@@ -15,6 +15,7 @@ import { measurePeers } from './bench-peers.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
 import { measureLetters, measureTrim } from './bench-scale.ts';
 import { heapFlag, inNewDir, isBuilt, measureManySources, measureStart } from './bench-start.ts';
+import { partOfUndici } from './bundle.ts';
 
 const [shortestSteadyS, longestSteadyS] = [5, 20];
 const longestIdleMs = 10_000;
@@ -60,6 +61,7 @@ async function bundlePhases(): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    plugins: [partOfUndici],
     logLevel: 'warning',
     banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
   });
