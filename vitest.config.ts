@@ -32,7 +32,7 @@ export default defineConfig(({ mode }) => {
         { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [e2e, long, ...replayed] } },
         { test: { ...shared, isolate: true, name: 'replayed', include: replayed } },
         { test: { ...bundled, name: 'e2e', include: [e2e], exclude: [long] } },
-        { test: { ...bundled, name: 'long', include: [long], provide: { thorough: true } } },
+        { test: { ...bundled, name: 'long', include: [long], provide: { thorough: true }, maxConcurrency: 2 } },
       ],
     },
   };
