@@ -15,6 +15,8 @@ const retryMaxMs = 30_000;
 // At most a fifth of the time goes into settling on a slow disk; on a fast one nothing waits.
 const restFactor = 4;
 const longestRestMs = 250;
+/** A batch may hold records of hundreds of lanes: one after the other, each with its rest, would take half a minute. */
+const mostAtOnce = 100;
 
 /** What the ledger is given: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
 function countsOf(lane: OpenLane, settlement: Settlement): SettleCounts {
@@ -82,29 +84,36 @@ export class Settler {
     this.#stopping.abort();
     await this.#running;
     const left = Array.from(this.#waiting);
-    for (const lane of left) while (!lane.isLost && lane.take() !== undefined && (await this.#settle(lane)));
+    const settleAll = async (lane: OpenLane): Promise<void> => {
+      while (!lane.isLost && lane.take() !== undefined && (await this.#settle(lane)));
+    };
+    await Promise.all(left.map(settleAll));
   }
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const [lane] = this.#waiting;
-      if (lane === undefined) {
+      const lanes = [...this.#waiting].slice(0, mostAtOnce);
+      if (lanes.length === 0) {
         this.#isBusy = false;
         this.#changed.notify();
         await this.#settleable.wait(this.#stopping.signal);
         continue;
       }
       this.#isBusy = true;
-      this.#waiting.delete(lane);
-      await this.#rest(await this.#settleTimed(lane));
+      for (const lane of lanes) this.#waiting.delete(lane);
+      await this.#rest(await this.#settleTimed(lanes));
     }
   }
 
-  /** Settles, then says how long to rest. */
-  async #settleTimed(lane: OpenLane): Promise<number> {
+  /** Settles lanes together, which the journal writes together, then says how long to rest. */
+  async #settleTimed(lanes: readonly OpenLane[]): Promise<number> {
     const { clock, random } = this.#deps.seams;
-    const began = clock.monotonic();
-    if (!(await this.#settle(lane))) return 1 + fullJitterMs(random, this.#failures - 1, retryBaseMs, retryMaxMs);
+    const [began, failures] = [clock.monotonic(), this.#failures];
+    const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
+    if (isDone.includes(false)) {
+      this.#failures = failures + 1;
+      return 1 + fullJitterMs(random, failures, retryBaseMs, retryMaxMs);
+    }
     const tookMs = clock.monotonic() - began;
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
   }

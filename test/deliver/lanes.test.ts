@@ -64,6 +64,33 @@ it('reads no lane again whose records all wait for an answer, however often anot
   await clock.until(loop.stop(0));
 });
 
+it('settles the lanes of a batch together, so that a slow journal makes none of them wait for all the others', async () => {
+  const memory = memoryJournal();
+  const { clock, loop, settled } = slowSettles(memory);
+  for (let n = 0; n < 30; n += 1) memory.put({ kind: 'live', source: `s${n}` }, records(`s${n}-`, 1));
+  loop.start();
+
+  await clock.advance(2_000);
+
+  expect(settled()).toBe(30);
+  await clock.until(loop.stop(0));
+});
+
+/** A journal that takes 50 ms to settle. */
+function slowSettles(memory: ReturnType<typeof memoryJournal>) {
+  const clock = virtualClock(1_000_000);
+  const done = new Set<string>();
+  const journal = Object.assign(Object.create(memory) as typeof memory, {
+    settle: async (...asked: Parameters<typeof memory.settle>) => {
+      await sleep(clock, 50);
+      await memory.settle(...asked);
+      done.add(asked[1].source);
+    },
+  });
+  const { loop } = setUp({ journal, answer: () => accepted, clock });
+  return { clock, loop, settled: () => done.size };
+}
+
 it('never starves a backfill under a flood of live events', async () => {
   const journal = memoryJournal();
   journal.put(backfill, records('old', 200));

@@ -61,6 +61,11 @@ export class JournalTime {
   }
 }
 
+const ticksPerLease = 5;
+/** However long the lease is, what nobody owns any more is noticed soon. */
+const longestTickMs = 2000;
+const soonMs = 1000;
+
 /** How long nobody else takes over what this process owns, by the monotonic clock. */
 export class Lease implements Disposable {
   readonly #clock: Clock;
@@ -86,6 +91,11 @@ export class Lease implements Disposable {
     this.#until = heardAt + this.#ms;
     this.#timer?.[Symbol.dispose]();
     if (!this.#closed) this.#timer = this.#clock.timer(Math.max(0, this.#until - this.#clock.monotonic()), this.#onEnd);
+  }
+
+  /** When to be heard of next, milliseconds from now; sooner where there is more to be claimed. */
+  nextMs(isMore: boolean): number {
+    return Math.min(isMore ? soonMs : longestTickMs, this.#ms / ticksPerLease);
   }
 
   [Symbol.dispose](): void {

@@ -12,9 +12,8 @@ import { Lease, Skew } from './journal-time.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
-const ticksPerLease = 5;
-/** Until the next heartbeat where more is to be claimed, milliseconds. */
-const soonMs = 1000;
+/** What is under way to a slow sink is waited for so long at least, before a source is given back: it would be sent again. */
+const leastWaitMs = 30_000;
 
 /** This process among those that share the database, and the sources that it owns. */
 export class Membership implements Ownership {
@@ -149,8 +148,7 @@ export class Membership implements Ownership {
   #schedule(): void {
     if (this.#closed) return;
     this.#timer?.[Symbol.dispose]();
-    const ms = this.#options.leaseMs / ticksPerLease;
-    this.#timer = this.#clock.timer(this.#outlook.isMore ? Math.min(ms, soonMs) : ms, () => void this.#onTime());
+    this.#timer = this.#clock.timer(this.lease.nextMs(this.#outlook.isMore), () => void this.#onTime());
   }
 
   async #onTime(): Promise<void> {
@@ -289,10 +287,10 @@ export class Membership implements Ownership {
     );
   }
 
-  /** Waits until nothing of what is handed over is under way, a lease at most, and gives it back. */
+  /** Waits until nothing of what is handed over is under way, half a minute or a lease at most, and gives it back. */
   async #end(units: readonly number[], sources: readonly string[]): Promise<void> {
     const stopping = new AbortController();
-    using _limit = this.#clock.timer(this.#options.leaseMs, () => stopping.abort());
+    using _limit = this.#clock.timer(Math.max(leastWaitMs, this.#options.leaseMs), () => stopping.abort());
     await this.#listeners.releasing(sources, stopping.signal);
     for (const unit of units) if (this.#leaving.has(unit)) this.#leaving.set(unit, 'ended');
     await this.tick().catch((error: unknown) => this.#log.warn({ err: error }, 'sources were not handed over yet, retrying'));

@@ -4,7 +4,7 @@ import type { OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 
 const fewestClaimed = 20;
-const claimedPart = 0.05;
+const claimedPart = 0.1;
 
 /** SQL: who lives, who of them works, and for each unit whether this member ($1) is configured with it; no row where nobody is. */
 const whoIsNamed = (s: string): string => `live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()),
