@@ -12,14 +12,16 @@ export interface Examining extends Pick<SourceContext, 'log' | 'secrets' | 'seam
 
 /** Records examined before other work gets a turn, however fast that was: examining hashes, and the event loop must not stall. */
 const recordsPerTurn = 250;
+/** Bytes of a record that takes a turn for itself: of many sources each could begin with one in the same. */
+const largeRecord = 65_536;
 
 /** Facts of raw records, in order; gives way to other work between slices. */
 export async function examineAll(examining: Examining, raws: readonly RawRecord[]): Promise<RecordFacts[]> {
   const facts: RecordFacts[] = [];
   const slices = new Slices(examining.seams.clock);
   for (const raw of raws) {
-    const isFull = facts.length > 0 && facts.length % recordsPerTurn === 0;
-    const pause = isFull ? slices.turn() : slices.pause();
+    const isDue = (facts.length > 0 && facts.length % recordsPerTurn === 0) || (raw.json?.length ?? 0) > largeRecord;
+    const pause = isDue ? slices.turn() : slices.pause();
     if (pause !== undefined) await pause;
     facts.push(examine(examining, raw));
   }

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
+import { JsonText } from '../../src/base/json.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { nextTurn } from '../../src/base/slices.ts';
 import { type Examining, examineAll } from '../../src/collect/examine.ts';
+import type { RawRecord } from '../../src/connectors/connector.ts';
 
 /** Examines records of which each takes so long; says after which of them something else had its turn. */
-async function turnsOf(count: number, msEach: number): Promise<number[]> {
+async function turnsOf(count: number, msEach: number, bytes = 2): Promise<number[]> {
   let [now, done, isOver] = [0, 0, false];
   const examine = (): object => {
     now += msEach;
@@ -29,7 +31,7 @@ async function turnsOf(count: number, msEach: number): Promise<number[]> {
   };
 
   const others = other();
-  await examineAll(examining, Array<{ value: object }>(count).fill({ value: {} }));
+  await examineAll(examining, Array<RawRecord>(count).fill({ value: {}, json: new JsonText(Buffer.alloc(bytes), 0, bytes) }));
   isOver = true;
   await others;
   return seen;
@@ -38,4 +40,9 @@ async function turnsOf(count: number, msEach: number): Promise<number[]> {
 it('gives way after a few records that take long, and after many that do not', async () => {
   expect(await turnsOf(6, 10)).toEqual([2, 4]);
   expect(await turnsOf(600, 0)).toEqual([250, 500]);
+});
+
+it('gives way before each large record, the first one too: all sources may begin with one at once', async () => {
+  expect(await turnsOf(3, 0, 65_537)).toEqual([0, 1, 2]);
+  expect(await turnsOf(3, 0, 65_536)).toEqual([]);
 });

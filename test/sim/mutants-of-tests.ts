@@ -100,7 +100,7 @@ const security: readonly Mutant[] = [
     name: 'records that take long are examined without a pause',
     file: 'src/collect/examine.ts',
     caughtBy: 'test/collect/examine.test.ts',
-    edits: [['isFull ? slices.turn() : slices.pause()', 'isFull ? slices.turn() : undefined']],
+    edits: [['isDue ? slices.turn() : slices.pause()', 'isDue ? slices.turn() : undefined']],
   },
   {
     name: 'a record of any number of values is mapped',
