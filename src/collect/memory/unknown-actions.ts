@@ -110,6 +110,8 @@ function countAll(before: UnknownCounts, records: readonly RecordFacts[], known:
   const places = new Map(actions.map(({ key }, index) => [key, index]));
   const samples: Record<string, Json> = {};
   let { others } = before;
+  // Once there is no place, none becomes free: looked for once, however many actions a vendor makes up.
+  let isFull = false;
   for (const facts of records) {
     const key = (facts.actionKey ?? '').slice(0, longestAction);
     const time = facts.time ?? received;
@@ -120,8 +122,9 @@ function countAll(before: UnknownCounts, records: readonly RecordFacts[], known:
       actions[index] = { ...entry, count: count + 1, first: Math.min(first, time), last: Math.max(last, time) };
       continue;
     }
-    const free = placeFor(actions, known);
+    const free = isFull ? undefined : placeFor(actions, known);
     if (free === undefined) {
+      isFull = true;
       others += 1;
       continue;
     }
