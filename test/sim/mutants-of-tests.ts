@@ -56,6 +56,24 @@ const security: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a record keeps its text although a member of it is a secret',
+    file: 'src/event/redact.ts',
+    caughtBy: 'test/event/fingerprint.test.ts',
+    edits: [['if (isName(json, end + 1)) return secretKind(text) === undefined;', 'if (isName(json, end + 1)) return true;']],
+  },
+  {
+    name: 'the search for secrets goes one step too far',
+    file: 'src/base/secret-index.ts',
+    caughtBy: 'test/base/secrets.test.ts',
+    edits: [['Math.min(this.#steps[block] ?? 0, last - at);', 'Math.min(this.#steps[block] ?? 0, last - at + 1);']],
+  },
+  {
+    name: 'the length that a peer tells is believed',
+    file: 'src/http/body.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [['Math.min(this.expected, needed * believed)', 'this.expected']],
+  },
+  {
     name: 'a session token in a record is kept',
     file: 'src/event/redact-text.ts',
     caughtBy: 'test/event/redact.test.ts',
