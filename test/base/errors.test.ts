@@ -47,6 +47,8 @@ it('decides by the table: a code is compared only to tell what happened, not wha
       'PEN_PAGE_TOKEN_REFUSED',
       // A first page that is too large shrinks its window, which no other fault of a first page does.
       'PEN_HTTP_TOO_LARGE',
+      // A page in a success that says so counts until it is the third in a row.
+      'PEN_WINDOW_TOO_LARGE',
       // A receiver's status is believed although its answer was cut off.
       'PEN_HTTP_RESET',
       'PEN_HTTP_UNREACHABLE',

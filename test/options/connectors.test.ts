@@ -41,6 +41,9 @@ const keyed = { ...refreshing, 'auth.oauth2_refresh_token.private_key': pem };
 const jwt = { 'auth.jwt.key': pem, 'auth.jwt.issuer': 'app', 'auth.jwt.subject': 'u' };
 const basic = { 'auth.basic.username': 'u', 'auth.basic.password': 'p' };
 const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
+const proven = { 'auth.signature.values': { proof: { text: '{{ request.path }}', algorithm: 'sha256' } } };
+const inHeader = { ...proven, 'auth.signature.headers': { 'x-proof': '{{ value.proof }}' } };
+const inBasic = { ...proven, 'auth.signature.basic.username': 'u', 'auth.signature.basic.password': '{{ value.proof }}' };
 const self = { 'record.self.actions': ['read'], 'record.self.user_agent': 'agent' };
 const joined = { 'record.action': undefined, 'record.action.join': ['action', 'kind'], 'record.action.with': '.' };
 const post = { 'read.request.method': 'POST' };
@@ -153,6 +156,8 @@ const replies: Readonly<Record<string, Case>> = {
   'columns.name': ['title', sql],
   'columns.row': ['f', celled],
   'columns.value': ['v', { ...celled, 'read.columns.row': 'f' }],
+  'reply.trailer': ['one', { 'read.reply.format': 'ndjson', 'read.records': '$' }],
+  storage: [['files.example.net'], { 'read.details.link': 'away' }],
   'pending.link': ['href', linked],
   'pending.header': ['x-next', waiting],
   'pending.url': ['https://api.example.com/v1/jobs/{{ reply.one }}', waiting],
@@ -226,6 +231,11 @@ const languages: readonly Language[] = [
       'jwt.lifetime': ['45s', jwt],
       'jwt.key_id': ['k2', jwt],
       'jwt.algorithm': ['RS512', jwt],
+      'signature.values': [{ proof: { text: '{{ request.host }}' } }, inHeader],
+      'signature.headers': [{ 'x-other': '{{ value.proof }}' }, inHeader],
+      'signature.query': [{ proof: '{{ value.proof }}' }, inHeader],
+      'signature.basic.username': ['u2', inBasic],
+      'signature.basic.password': ['x{{ value.proof }}', inBasic],
     },
   },
   {
@@ -318,6 +328,7 @@ const languages: readonly Language[] = [
       'groups.request.max_bytes': ['3MB', grouped],
       'groups.page.kind': ['page_number', { ...grouped, 'read.max_pages': 3 }],
       'groups.page.size': [7, { ...grouped, 'read.groups.request.query': { n: '{{ page.limit }}' } }],
+      'groups.page.whole': [true, { ...grouped, 'read.groups.page.size': 1 }],
       'groups.page.total': ['one', groupedByNumber],
       'groups.page.token': ['more', groupedByToken],
       'groups.page.link': ['href', groupedByLink],
@@ -575,7 +586,7 @@ function refusingSocket(asked: string[]): Duplex {
 /** Two details, the time between them included. */
 async function readDetails({ details }: Pick<WindowReader, 'details'>, signal: AbortSignal): Promise<unknown> {
   if (details === undefined) return [];
-  const linked = { ...record, self: '/v1/logs/linked', other_link: '/v1/logs/other' };
+  const linked = { ...record, self: '/v1/logs/linked', other_link: '/v1/logs/other', away: 'https://files.example.net/a' };
   return [await details.ask(linked, 'u1', signal), await details.ask(linked, 'u2', signal)];
 }
 
