@@ -1,6 +1,5 @@
 // Starts the bundle as an operator does: how long until the first poll, what it holds in memory, how many sources it bears.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +11,6 @@ const root = join(import.meta.dirname, '..');
 export const bundlePath = join(root, 'dist/main.js');
 /** As the image has it. */
 export const heapFlag = '--max-semi-space-size=8';
-
-/** False until `npm run build` made it. */
-export const isBuilt = (): boolean => existsSync(bundlePath);
 
 /** Runs `work` in a new folder, which goes afterwards. */
 export async function inNewDir<T>(work: (dir: string) => Promise<T>): Promise<T> {

@@ -14,7 +14,7 @@ import type { Measured } from './bench-measure.ts';
 import { measurePeers } from './bench-peers.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
 import { measureLetters, measureTrim } from './bench-scale.ts';
-import { heapFlag, inNewDir, isBuilt, measureManySources, measureStart } from './bench-start.ts';
+import { heapFlag, inNewDir, measureManySources, measureStart } from './bench-start.ts';
 import { partOfUndici } from './bundle.ts';
 
 const [shortestSteadyS, longestSteadyS] = [5, 20];
@@ -140,7 +140,8 @@ async function benchPeers(): Promise<void> {
 
 async function main(): Promise<void> {
   if (flags.engine !== undefined) return benchEngine();
-  if (!isBuilt()) await run(process.execPath, [join(import.meta.dirname, 'build.ts')], { cwd: root });
+  // A bundle that was built before the last change would be measured in its place.
+  await run(process.execPath, [join(import.meta.dirname, 'build.ts')], { cwd: root });
   if (flags.peers) return benchPeers();
   const { child, base } = await startPeer();
   try {
