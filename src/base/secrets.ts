@@ -35,6 +35,12 @@ function replaced(text: string, ranges: readonly Range[]): string {
   return clean + text.slice(from);
 }
 
+/** What is left of a value where all that may stand between characters is taken out: some of its own may look like that. */
+function joinedOf(value: string): string[] {
+  const left = writings.flatMap((writing) => (writing.joins === true ? [decodeText(undecoded(value), writing)?.text ?? ''] : []));
+  return left.filter(({ length }) => length >= shortestJoined);
+}
+
 /** Knows every secret value of the configuration, and takes it out of any text that leaves the process. */
 export class Secrets {
   readonly #lasting = new Set<string>();
@@ -128,7 +134,7 @@ export class Secrets {
   }
 
   #enter(value: string): void {
-    for (const part of [value, ...partsOf(value)])
+    for (const part of [value, ...partsOf(value), ...joinedOf(value)])
       for (const form of formsOf(part)) {
         this.#index.add(form);
         this.#longest = Math.max(this.#longest, form.length);

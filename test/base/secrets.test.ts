@@ -143,8 +143,16 @@ describe('a secret', () => {
           expect(knowing(value)(`${around} ${encode(value)} ${around}`)).not.toContain(encode(value));
         },
       ),
-      { numRuns: fewOrMany(150, 500) },
+      { numRuns: fewOrMany(150, 5_000) },
     );
+  });
+
+  it.each(encodings)('is taken out %s where a part of it looks like a mark, a tag or an escape', (_name, encode) => {
+    for (const value of ['<A>!!!!!!!!!!!!', 'Zk<br/>9q</p>Lw7#tR', '%41%zzQm\\x41=3D&amp;7', 'a&lt;b\\u0041~~~~~~']) {
+      const written = encode(value);
+
+      expect(knowing(value)(`x ${written} y`)).not.toContain(written);
+    }
   });
 
   it('is taken out where somebody has cut it', () => {
