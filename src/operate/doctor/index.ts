@@ -93,6 +93,9 @@ async function ofDataDir(dataDir: string, config: Config | undefined, { seams, d
           () => ok('data_dir', `${dataDir}, mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}, nobody else may write it`),
           (error: unknown) => ofError('data_dir', error),
         );
+  // What lies in data_dir is of before: the daemon looks at the database alone.
+  if (config?.journal.database !== undefined)
+    return [owned, ok('journal', 'in the database that journal.url names; "penstock check" asks it')];
   const maxBytes = config?.journal.maxBytes;
   try {
     const glance = await glanceAtJournal(dataDir);

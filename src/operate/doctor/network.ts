@@ -14,11 +14,12 @@ interface Target {
 }
 
 /** Others only look like addresses: the topics of a stream. */
-const network = /^(https?|wss?|tcp|tls|udp|relps?):\/\/[^/]/;
+const network = /^(https?|wss?|tcp|tls|udp|relps?|postgres(?:ql)?):\/\/[^/]/;
 
-/** One for each host and port that sources and sinks name. */
-function targetsOf({ sources, sinks }: Config): Target[] {
+/** One for each host and port that sources, sinks and the journal name. */
+function targetsOf({ sources, sinks, journal }: Config): Target[] {
   const named = [
+    { text: journal.database?.url, http: {} },
     ...sources
       .filter(({ enabled }) => enabled)
       .flatMap(({ options, http }) => Object.values(options).map((text) => ({ text, http }))),

@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -77,6 +77,28 @@ it('finds nothing where all is well', async () => {
       (check) => [check, 'ok'],
     ),
   );
+});
+
+it('looks at the database that holds the journal, and not at a file that was left behind', async () => {
+  const prepare = async (folder: string): Promise<void> => {
+    await withJournal(folder);
+    const file = join(folder, 'penstock.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('{ max_bytes: 16MiB }', '{ url: "postgres://penstock@database.invalid:5432/audit" }'));
+  };
+
+  const all = await found({ prepare });
+
+  expect(of(all, 'journal')).toEqual({
+    check: 'journal',
+    level: 'ok',
+    what: 'in the database that journal.url names; "penstock check" asks it',
+  });
+  expect([of(all, 'disk'), of(all, 'ballast')]).toEqual([undefined, undefined]);
+  expect(of(all, 'dns')).toMatchObject({
+    level: 'error',
+    what: expect.stringMatching(/^database\.invalid:5432: database\.invalid is not known/) as string,
+  });
 });
 
 describe('of the clock', () => {
