@@ -13,6 +13,8 @@ export const partOfUndici: Plugin = {
     made.onLoad({ filter: /^index$/, namespace: 'part-of-undici' }, () => ({
       contents: Object.entries(dispatchers)
         .map(([name, file]) => `import ${name} from 'undici/lib/${file}';`)
+        // What undici's index puts on every dispatcher; tunnels through proxies need it.
+        .concat("import connect from 'undici/lib/api/api-connect.js';", 'Pool.prototype.connect = connect;')
         .concat(`export { ${Object.keys(dispatchers).join(', ')} };`)
         .join('\n'),
       resolveDir: import.meta.dirname,
