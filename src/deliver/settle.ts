@@ -111,8 +111,10 @@ export class Settler {
     const [began, failures] = [clock.monotonic(), this.#failures];
     const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
     if (isDone.includes(false)) {
-      this.#failures = failures + 1;
-      return 1 + fullJitterMs(random, failures, retryBaseMs, retryMaxMs);
+      // Where others were written the journal answers: a lane that is refused holds them up no longer than a first failure does.
+      const before = isDone.includes(true) ? 0 : failures;
+      this.#failures = before + 1;
+      return 1 + fullJitterMs(random, before, retryBaseMs, retryMaxMs);
     }
     const tookMs = clock.monotonic() - began;
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);

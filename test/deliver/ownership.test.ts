@@ -162,6 +162,30 @@ it('keeps what each replica noted of events that failed alone, until that one ha
   await clock.advance(1);
   const last = await replica();
 
-  expect({ known, again }).toEqual({ known: [8, 2], again: ['x'] });
-  expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken(nothing, 1)]).toEqual([0, 3, []]);
+  expect({ known, again }).toEqual({ known: [8, 2], again: new Map([['x', false]]) });
+  expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken(nothing, 1)]).toEqual([0, 3, new Map()]);
+});
+
+it('holds up no other lane for one that cannot be settled', async () => {
+  const memory = memoryJournal();
+  const at: number[] = [];
+  let now = 0;
+  const journal = Object.assign(Object.create(memory) as typeof memory, {
+    settle: async (...asked: Parameters<typeof memory.settle>) => {
+      if (asked[1].source === 'bad') throw new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'another connection holds a row');
+      at.push(now);
+      return memory.settle(...asked);
+    },
+  });
+  const { loop, clock } = setUp({ journal, answer: async () => accepted });
+  loop.start();
+  memory.put({ kind: 'live', source: 'bad' }, records('bad', 1));
+  for (; now < 300; now += 1) {
+    memory.put({ kind: 'live', source: 'good' }, records(`g${now}-`, 1));
+    await clock.advance(1000);
+  }
+  await clock.until(loop.stop(0));
+
+  const gaps = at.slice(1).map((second, index) => second - (at[index] ?? 0));
+  expect(Math.max(...gaps)).toBeLessThan(10);
 });

@@ -7,7 +7,7 @@ import { type Commit, type Journal, type Lane, type Position, pageCacheBytes, wi
 import { newAttempt } from '../../src/journal/postgres/database.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
-import { commitOf, sink, someRecords, source } from './fixture.ts';
+import { commitOf, letterOf, sink, someRecords, source } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
 const leaseMs = 1500;
@@ -453,5 +453,47 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
 
     const pages = await journal.read('a', { kind: 'live', source: 's1' }, 0 as Position, 100);
     expect(pages.flatMap(({ records }) => records.map(({ uid }) => uid))).toEqual(['new1', 'new2', 'first1', 'first2', 'first3']);
+  });
+
+  it('begins retries of two sinks at once with no more connections than they take, and settles beside a registration', async () => {
+    const { open } = await shared();
+    await using journal = await open('one', { connections: 2 });
+    const registerAll = () =>
+      journal.register(
+        names.map((name) => source(name)),
+        [sink('a'), sink('b')],
+      );
+    await registerAll();
+    for (const name of names) {
+      const records = someRecords(1, { prefix: name });
+      await journal.append(commitOf(name, records));
+      const [record] = records;
+      if (record === undefined) continue;
+      for (const to of ['a', 'b'])
+        await journal.settle(to, { kind: 'live', source: name }, 1 as Position, [letterOf(record, { source: name })], {});
+    }
+    await registerAll();
+
+    const jobs = [await journal.insertJob('retry_dead_letters', {}), await journal.insertJob('retry_dead_letters', {})];
+    const what = { kind: 'dead_letters', letters: {} } as const;
+    await Promise.all(['a', 'b'].map((to, index) => journal.openReplay(jobs[index]?.id ?? 0, to, what)));
+    const lanes = (await journal.lanes('a')).filter(({ lane }) => lane.kind === 'replay');
+    const pages = await Promise.all(
+      lanes.map(async ({ lane, offset }) => ({ lane, page: (await journal.read('a', lane, offset, 10))[0] })),
+    );
+    const settle = ({ lane, page }: (typeof pages)[number]) =>
+      journal.settle(
+        'a',
+        lane,
+        page?.positions.at(-1) ?? (0 as Position),
+        [],
+        { replayed: 1 },
+        (page?.letters ?? []).filter((id) => id !== undefined),
+      );
+    await Promise.all([...pages.slice(0, 4).map(settle), registerAll(), ...pages.slice(4).map(settle)]);
+
+    expect([pages.length, await journal.countDeadLetters({ sink: 'a' }), await journal.countDeadLetters({ sink: 'b' })]).toEqual([
+      12, 0, 12,
+    ]);
   });
 });

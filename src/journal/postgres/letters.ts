@@ -5,7 +5,6 @@ import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/l
 import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { addTotals } from './ledger.ts';
-import type { Names } from './names.ts';
 
 interface LetterRange {
   /** Ids greater than this. */
@@ -99,10 +98,9 @@ function remove(sql: Sql, s: string, where: string, values: readonly unknown[]):
 }
 
 /** Deletes letters, counted as discarded. Returns how many. */
-export async function discardLetters({ db, names }: Core, filter: LetterFilter): Promise<number> {
+export async function discardLetters({ db }: Core, filter: LetterFilter): Promise<number> {
   const values = new Values();
-  const parts = await partsOf(names, filter, values);
-  if (parts === undefined) return 0;
+  const parts = partsOf(db.s, filter, values);
   const where = joined([...parts, ...restOf(filter, {}, values)]);
   return db.transaction(async (sql) => {
     const gone = await remove(sql, db.s, where, values.list);
@@ -129,15 +127,14 @@ export async function lettersOf(sql: Sql, s: string, sink: number, source: numbe
 
 /** Letters in the order of their ids. */
 export async function listLetters(
-  { db, names }: Core,
+  { db }: Core,
   filter: LetterFilter,
   limit: number,
   range: LetterRange = {},
 ): Promise<DeadLetter[]> {
   const { s } = db;
   const values = new Values();
-  const parts = await partsOf(names, filter, values);
-  if (parts === undefined) return [];
+  const parts = partsOf(s, filter, values);
   const rest = joined(restOf(filter, range, values));
   const most = values.add(limit, 'bigint');
   // Without a group to look in, or with ids, going through the letters in order finds a page soonest.
@@ -154,15 +151,9 @@ export async function listLetters(
   return rows.map(letterOf);
 }
 
-export async function countLetters(
-  { db, names }: Core,
-  filter: LetterFilter,
-  range: LetterRange = {},
-  sql: Sql = db,
-): Promise<number> {
+export async function countLetters({ db }: Core, filter: LetterFilter, range: LetterRange = {}, sql: Sql = db): Promise<number> {
   const values = new Values();
-  const parts = await partsOf(names, filter, values);
-  if (parts === undefined) return 0;
+  const parts = partsOf(db.s, filter, values);
   const rest = restOf(filter, range, values);
   const where = joined([...parts, ...rest]);
   const counting =
@@ -173,14 +164,16 @@ export async function countLetters(
   return row?.n ?? 0;
 }
 
-/** What a group is chosen by; undefined for a name that the journal does not know. */
-async function partsOf(names: Names, filter: LetterFilter, values: Values): Promise<string[] | undefined> {
-  const sink = filter.sink === undefined ? undefined : ((await names.sink(filter.sink)) ?? -1);
-  const source = filter.source === undefined ? undefined : ((await names.source(filter.source)) ?? -1);
-  if (sink === -1 || source === -1) return undefined;
+/**
+ * What a group is chosen by. Names are looked up by the statement itself: a transaction that asked `names` would wait for a second connection
+ * while it holds one, and as many of them as there are connections would wait for ever.
+ */
+function partsOf(s: string, filter: LetterFilter, values: Values): string[] {
+  const idOf = (table: 'sinks' | 'sources', name: string): string =>
+    `(SELECT t.id FROM ${s}.${table} t WHERE t.name = ${values.add(name, 'text')})`;
   return [
-    ...(sink === undefined ? [] : [`sink = ${values.add(sink, 'bigint')}`]),
-    ...(source === undefined ? [] : [`source = ${values.add(source, 'bigint')}`]),
+    ...(filter.sink === undefined ? [] : [`sink = ${idOf('sinks', filter.sink)}`]),
+    ...(filter.source === undefined ? [] : [`source = ${idOf('sources', filter.source)}`]),
     ...(filter.code === undefined ? [] : [`code = ${values.add(filter.code, 'text')}`]),
     ...(filter.action === undefined ? [] : [`coalesce(action, '') = ${values.add(filter.action, 'text')}`]),
   ];

@@ -90,11 +90,12 @@ export class Room {
 
   /** False from the moment that one more large page would not fit until a tenth of the journal is free again, and without the database. */
   hasRoom(): boolean {
+    // What the server lacks says nothing of how full the journal is.
+    if (this.#refused() !== undefined) return false;
     const wanted = this.#hasRoom ? this.#worstPage : this.#worstPage + this.#maxBytes / 10;
-    const isLean = this.#refused() !== undefined;
-    this.#hasRoom = !isLean && this.fits(wanted);
+    this.#hasRoom = this.fits(wanted);
     // No append will come to make room while there is none, so what may go has to go from here.
-    if (!this.#hasRoom && !isLean) void this.#relieve(this.#worstPage + this.#maxBytes / 10);
+    if (!this.#hasRoom) void this.#relieve(this.#worstPage + this.#maxBytes / 10);
     return this.#hasRoom && this.#isHeard();
   }
 
