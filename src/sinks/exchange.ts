@@ -86,17 +86,21 @@ const lack =
 /** `customer_id`, `tenantId`: what members of an event are called; a code such as `index_not_found` says what is wrong by itself. */
 const member =
   '(?<!\\w)(?!\\w*(?:not|no|unknown|missing|invalid|exception|error|denied|closed|disabled)(?:_|[A-Z]|\\b))[a-z][a-z0-9]*(?:_[a-z0-9]+|[A-Z][a-z0-9]*)+';
+/** One that is no name of a place (`index audit_log`), and no key of an answer (`"traceId":null`). */
+const lacked = `(?<!\\b(?i:${place})[\\s"'\`:=([]{1,4})${member}(?![a-zA-Z0-9_]|"\\s*:)`;
+/** Between the part of a request and what it lacks stands neither a place nor what became of the part. */
+const gap = `(?:(?!\\b${place}\\b|reject|refus|fail|discard|drop|written|stored)[^.;:{}]){0,30}`;
 /** A member that an event lacks or has wrong, told by its name, by quotes around it, by where it stands in the event, or by the event that lacks it. */
 const lacking = [
-  new RegExp(`\\b${lack}\\b[\\s"'\`:=([]{1,4}(?:\\w+[\\s"'\`:]+){0,2}${member}`),
-  new RegExp(`${member}[^.;{}]{0,40}?\\b${lack}\\b`),
-  new RegExp(`(?:\\$|\\]|\\b${parts})\\.(?:\\w+\\.)*${place}\\b|/\\d+/(?:\\w+/)*${place}\\b`, 'i'),
-  new RegExp(`"\\w*${place}\\w*"\\s*:\\s*\\[\\s*"`, 'i'),
+  new RegExp(`\\b${lack}\\b[\\s"'\`:=([]{1,4}(?:\\w+[\\s"'\`:]+){0,2}${lacked}`),
+  new RegExp(`${lacked}[^.;{}]{0,40}?\\b${lack}\\b`),
+  new RegExp(`(?:\\$|\\]|\\b${parts})\\.(?:\\w+\\.)*${place}\\b|(?<![\\w/])(?:/${parts})?/\\d+/(?:\\w+/)*${place}\\b`, 'i'),
+  new RegExp(`"\\w*${place}\\w*"\\s*:\\s*(?:\\[\\s*"[^"]*\\b(?:${lack}|${fault})|"(?:is |was )?${lack})\\b`, 'i'),
   new RegExp(
-    `\\b${parts}(?:[^.;:{}]{0,30}| ?#?\\d+: ?)\\b${lack}\\b|\\b(?:missing|no)\\b[^.;:{}]{0,40}\\b(?:in|from) (?:the |an? |this )?${parts}\\b`,
+    `\\b${parts}(?:${gap}| ?#?\\d+: ?)\\b${lack}\\b|\\b(?:missing|no)\\b[^.;:{}]{0,40}\\b(?:in|from) (?:the |an? |this )?${parts}\\b`,
     'i',
   ),
-  new RegExp(`\\d+\\s*,\\s*(?:"\\w+",\\s*)*"${place}"`, 'i'),
+  new RegExp(`\\d+\\s*,\\s*(?:"\\w+",\\s*)*"${place}"(?!\\s*:)`, 'i'),
   new RegExp(`(["'\`])${place}\\1 (?:is |was )?(?:${lack}|not allowed to be)\\b|\\bkey:? (["'\`])${place}\\2`, 'i'),
 ];
 /** Members of an answer that say when and where it was given. */

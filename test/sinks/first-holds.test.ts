@@ -327,6 +327,20 @@ it.each([
   'unknown tenant',
   "tenant 'index' is not allowed",
   "'audit' is missing: no such table",
+  '{"status":404,"index":"audit","error":"no such index"}',
+  '{"code":7,"stream":"a","message":"stream not found"}',
+  'index audit_log is missing',
+  'missing table security_events',
+  'Index "audit_log" is not defined',
+  "Output stream 'custom_table' is not defined in the data collection rule",
+  '{"requestId":null,"message":"unknown index audit"}',
+  '{"title":"Unknown index","traceId":null}',
+  '{"error":"unknown topic audit","topics":["audit"]}',
+  '{"error":"unknown index","available_indexes":["main"]}',
+  'projects/123456/topics/audit does not exist',
+  'POST /api/1/streams/audit: stream not found',
+  'events rejected (missing index audit)',
+  'could not append rows to table audit, table not defined',
 ])('%s is about the place where all events go', (answer) => {
   expect(namesDestination(answer)).toBe(true);
 });
