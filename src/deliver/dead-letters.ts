@@ -4,10 +4,11 @@ import type { Job, Journal, NewDeadLetter } from '../journal/journal.ts';
 
 // Receivers that put something of the event into the code have no end of codes.
 const mostCodes = 100;
+const retry = 'retry_dead_letters';
 
 /** The dead letters of one sink: room for at most `most`, where full is a hold and never a loss, and a log line for the first of each code. */
 export class DeadLetters {
-  readonly #journal: Pick<Journal, 'countDeadLetters' | 'jobs' | 'insertJob'>;
+  readonly #journal: Pick<Journal, 'countDeadLetters' | 'deadLetters' | 'jobs' | 'insertJob'>;
   readonly #log: Log;
   readonly #sink: string;
   readonly #most: number;
@@ -15,7 +16,12 @@ export class DeadLetters {
   #stored = 0;
   #reserved = 0;
 
-  constructor(journal: Pick<Journal, 'countDeadLetters' | 'jobs' | 'insertJob'>, log: Log, sink: string, most: number) {
+  constructor(
+    journal: Pick<Journal, 'countDeadLetters' | 'deadLetters' | 'jobs' | 'insertJob'>,
+    log: Log,
+    sink: string,
+    most: number,
+  ) {
     this.#journal = journal;
     this.#log = log;
     this.#sink = sink;
@@ -53,26 +59,45 @@ export class DeadLetters {
   }
 
   /** {@link queueRetry}, where nobody could do anything about its failure but an operator. */
-  async retryLater(code: string, uids?: readonly string[]): Promise<void> {
-    try {
-      await this.queueRetry(code, uids);
-    } catch (error) {
-      this.#log.error({ err: error, code }, 'dead letters do not go again by themselves; run penstock dead-letters retry');
-    }
+  retryLater(code: string): Promise<void> {
+    return this.#orTell(code, () => this.queueRetry(code));
   }
 
   /** The operation behind `dead-letters retry`, as a job, so that it outlives this process. One that has not begun takes these letters too. */
-  async queueRetry(code: string, uids?: readonly string[]): Promise<void> {
-    const kind = 'retry_dead_letters';
-    const args = { sink: this.#sink, code, ...(uids === undefined ? {} : { uids: [...uids] }) };
-    const isSame = (job: Job): boolean =>
-      job.kind === kind &&
-      isObject(job.args) &&
-      job.args['sink'] === args.sink &&
-      job.args['code'] === args.code &&
-      !('uids' in job.args);
+  async queueRetry(code: string): Promise<void> {
+    const isSame = ({ kind, args }: Job): boolean =>
+      kind === retry && isObject(args) && args['sink'] === this.#sink && args['code'] === code && !('uids' in args);
     const queued = await this.#journal.jobs({ states: ['queued'] });
-    if (uids !== undefined || !queued.some(isSame)) await this.#journal.insertJob(kind, args);
+    if (!queued.some(isSame)) await this.#journal.insertJob(retry, { sink: this.#sink, code });
+  }
+
+  /**
+   * Sends the letters of these events again, but what a job that has not ended does already. True for an event that went before: of those only
+   * letters that are still there go, and the others are given to `gone`, discarded or delivered elsewhere.
+   */
+  retryEvents(code: string, uids: ReadonlyMap<string, boolean>, gone: (uid: string) => void): Promise<void> {
+    return this.#orTell(code, async () => {
+      const waiting = await this.#journal.jobs({ states: ['queued', 'running'] });
+      const named = new Set(
+        waiting.flatMap(({ args }) => (isObject(args) && args['sink'] === this.#sink ? (args['uids'] ?? []) : [])),
+      );
+      const open = [...uids].filter(([uid]) => !named.has(uid));
+      const went = open.flatMap(([uid, wentBefore]) => (wentBefore ? [uid] : []));
+      const filter = { sink: this.#sink, code, uids: went };
+      const letters = went.length === 0 ? [] : await this.#journal.deadLetters(filter, went.length);
+      const there = new Set(letters.map(({ record }) => record.uid));
+      for (const uid of went) if (!there.has(uid)) gone(uid);
+      const due = open.flatMap(([uid, wentBefore]) => (!wentBefore || there.has(uid) ? [uid] : []));
+      if (due.length > 0) await this.#journal.insertJob(retry, { sink: this.#sink, code, uids: due });
+    });
+  }
+
+  async #orTell(code: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.error({ err: error, code }, 'dead letters do not go again by themselves; run penstock dead-letters retry');
+    }
   }
 
   /** An event that a receiver refused needs a person, but not a line each. */

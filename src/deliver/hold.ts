@@ -108,10 +108,12 @@ export class SinkHold {
       return;
     }
     this.#isProbing = false;
-    // What an earlier probe met is over.
-    if (!this.#hasMet) await this.#noted(this.#hold.begin(cause.reason, cause.fix));
+    const hasMet = this.#hasMet;
     this.#hasMet = false;
+    // Before anything is waited for: another probe, or a release, may come meanwhile.
     this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);
+    // What an earlier probe met is over.
+    if (!hasMet) await this.#noted(this.#hold.begin(cause.reason, cause.fix));
     this.#changed.notify();
   }
 

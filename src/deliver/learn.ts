@@ -19,14 +19,19 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
     context.endpoints.surprise(endpoint, batch.withheld);
     batch.withheld = 0;
   }
-  const again = delivered > 0 ? context.suspects.taken(context.endpoints.total, clock.now()) : [];
-  if (again.length > 0) void context.deadLetters.retryLater(untilOthersCode, again);
+  if (delivered > 0) sendGivenUp(context);
   if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
   else if (decision.hold === undefined) onSuccess(context, endpoint);
   if (decision.unlocated > 0) onUnlocated(context, decision);
   if (delivered > 0) onWarning(context, decision.warning);
+}
+
+/** What was given up goes again once others are taken. */
+function sendGivenUp({ suspects, endpoints, clock, deadLetters }: LoopContext): void {
+  const again = suspects.taken(endpoints.total, clock.now());
+  if (again.size > 0) void deadLetters.retryEvents(untilOthersCode, again, (uid) => suspects.forget(uid));
 }
 
 /** Messages that were answered one by one; a request is one. */

@@ -8,14 +8,18 @@ import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
 import { Dispatcher } from './dispatch.ts';
 import { batches } from './form.ts';
+import { takesNothingFix } from './narrow.ts';
 import { shareEvents } from './prepare.ts';
 import { reopen } from './probe.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
+import { untilOthersCode } from './suspects.ts';
 
 const longestRunMs = 5;
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.
 const refreshEveryMs = 5000;
 const drainLookMs = 250;
+// As many as a note names.
+const mostAdopted = 500;
 
 /** The loop that delivers to one sink. Nothing it does throws; what goes wrong shows in its status and in the log. */
 export class SinkLoop implements AsyncDisposable {
@@ -47,7 +51,7 @@ export class SinkLoop implements AsyncDisposable {
   release(): void {
     const { endpoints, hold, suspects } = this.#context;
     endpoints.wake();
-    if (hold.note !== undefined) suspects.accuse();
+    if (hold.note?.fix === takesNothingFix) suspects.accuse();
     hold.release();
   }
 
@@ -113,6 +117,8 @@ export class SinkLoop implements AsyncDisposable {
       await deadLetters.recount();
       await plan.recall();
       await suspects.recall();
+      const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
+      for (const { record, last } of letters) suspects.adopt(record.uid, last);
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explainInLine(error));

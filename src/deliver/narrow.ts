@@ -118,7 +118,8 @@ function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTr
   return untaken >= fewestUntaken || (isTried && untaken > 1);
 }
 
-const takesNothingFix =
+/** What to do about a receiver that is there and takes no event. */
+export const takesNothingFix =
   'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; a new event tries it at once, and penstock sinks release sends these once more: what fails again is a dead letter, which goes again by itself once others are taken';
 const restMs = 3_600_000;
 const longestRestMs = 14_400_000;

@@ -118,6 +118,11 @@ export class Suspects {
     return this.#untaken.size + (isKnown ? 1 : 0);
   }
 
+  /** A letter that no note names, written at that time: the process ended between the two, or the journal failed. */
+  adopt(uid: string, at: number): void {
+    if (!this.#givenUp.has(uid)) this.#givenUp.set(uid, { rests: true, at, goes: false, since: { passed: 0, failed: 0 } });
+  }
+
   /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
   accuse(): void {
     for (const uid of this.#untaken) this.#accused.add(uid);
@@ -151,15 +156,18 @@ export class Suspects {
     this.#save();
   }
 
-  /** The receiver took events. Gives those that go again now. */
-  taken(receiver: Passes, now: number): readonly string[] {
+  /** The receiver took events. Gives those that go again now; true for those that went before and came to no outcome. */
+  taken(receiver: Passes, now: number): ReadonlyMap<string, boolean> {
     this.#inARow = 0;
     this.#untaken.clear();
-    if (this.#givenUp.size === 0) return [];
+    if (this.#givenUp.size === 0) return new Map();
     const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now));
     for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
+    // An hour in which the receiver failed says nothing of the next one.
+    for (const [uid, known] of this.#givenUp)
+      if (hasFailedOften(known, receiver, now)) this.#givenUp.set(uid, { ...known, at: now, since: { ...receiver } });
     if (due.length > 0) this.#save();
-    return due.map(([uid]) => uid);
+    return new Map(due.map(([uid, { goes }]) => [uid, goes]));
   }
 
   /** One write at a time, the newest state last. */
@@ -199,7 +207,19 @@ export class Suspects {
 
 function isDue({ rests, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
   if (!rests && !goes) return true;
-  const passed = receiver.passed - since.passed;
-  // A clock that was set back must not make it wait for ever.
-  return Math.abs(now - at) >= restMs && passed >= fewestPasses && receiver.failed - since.failed <= passed / fewestPasses;
+  const { passed, failed } = passesSince(since, receiver);
+  return hasRested(at, now) && passed >= fewestPasses && failed <= passed / fewestPasses;
 }
+
+function hasFailedOften({ at, since }: GivenUp, receiver: Passes, now: number): boolean {
+  const { passed, failed } = passesSince(since, receiver);
+  return hasRested(at, now) && failed > passed / fewestPasses;
+}
+
+const passesSince = (since: Passes, { passed, failed }: Passes): Passes => ({
+  passed: passed - since.passed,
+  failed: failed - since.failed,
+});
+
+// A clock that was set back must not make it wait for ever.
+const hasRested = (at: number, now: number): boolean => Math.abs(now - at) >= restMs;

@@ -4,6 +4,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { Batch as FormedBatch } from '../../src/deliver/batch.ts';
 import type { LoopContext } from '../../src/deliver/context.ts';
+import { DeadLetters } from '../../src/deliver/dead-letters.ts';
 import type { Decision } from '../../src/deliver/decide.ts';
 import { Endpoints } from '../../src/deliver/endpoints.ts';
 import { narrow } from '../../src/deliver/narrow.ts';
@@ -564,7 +565,7 @@ function timesOf(others: readonly { readonly failed: number; readonly passed: nu
     if (codes.includes('not_taken')) suspects.forget('e0');
     endpoints.surprise(at, failed);
     endpoints.took(at, passed, passed);
-    const restsHours = [0, 0.9, 1].find((hours) => suspects.taken(endpoints.total, clock.now() + hours * hour).length > 0);
+    const restsHours = [0, 0.9, 1].find((hours) => suspects.taken(endpoints.total, clock.now() + hours * hour).size > 0);
     return `${codes.join(' ')} in ${copies}, again after ${restsHours} h`;
   });
 }
@@ -589,6 +590,40 @@ it.each([
   ]);
 });
 
+it('counts an hour in which the receiver failed as none, and begins another', () => {
+  const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(virtualClock(0)));
+  suspects.giveUp('x', 3, 4, { failed: 0, passed: 0 }, 0);
+
+  const afterAnOutage = suspects.taken({ failed: 12, passed: 20 }, hour);
+  const soon = suspects.taken({ failed: 12, passed: 40 }, 1.5 * hour);
+  const rested = suspects.taken({ failed: 12, passed: 40 }, 2 * hour);
+
+  expect([[...afterAnOutage], [...soon], [...rested]]).toEqual([[], [], [['x', false]]]);
+});
+
+it('sends a letter again that no note names, once others are taken for an hour, and once only while it is under way', async () => {
+  const journal = memoryJournal();
+  const letters = new DeadLetters(journal, silentLog(), 'out', 100);
+  const suspects = new Suspects(journal, silentLog(), 'out', new SizeLimits(virtualClock(0)));
+  const gone: string[] = [];
+  const send = (hours: number, passed: number): Promise<void> =>
+    letters.retryEvents('not_taken_alone', suspects.taken({ failed: 0, passed }, hours * hour), (uid) => {
+      gone.push(uid);
+      suspects.forget(uid);
+    });
+  suspects.adopt('x', 0);
+
+  await send(1, 8);
+  await send(2, 16);
+  const whileItWaits = (await journal.jobs({})).map(({ args }) => args);
+  for (const { id } of await journal.jobs({})) await journal.updateJob(id, { state: 'done' });
+  await send(3, 24);
+  await send(4, 32);
+
+  expect(whileItWaits).toEqual([{ sink: 'out', code: 'not_taken_alone', uids: ['x'] }]);
+  expect([gone, (await journal.jobs({})).length, suspects.wasGivenUp('x')]).toEqual([['x'], 1, false]);
+});
+
 it('neither begins anew after a restart with what was given up, nor forgets it', async () => {
   const clock = virtualClock(0);
   const disk = emptyDisk();
@@ -611,10 +646,10 @@ it('neither begins anew after a restart with what was given up, nor forgets it',
   const last = await life((suspects) => [suspects.copiesBefore('x'), suspects.wentRested('x')]);
 
   expect({ first, whileItGoes, soon, rested, last }).toEqual({
-    first: ['x'],
-    whileItGoes: [[], false],
-    soon: [],
-    rested: ['x'],
+    first: new Map([['x', false]]),
+    whileItGoes: [new Map(), false],
+    soon: new Map(),
+    rested: new Map([['x', false]]),
     last: [3, true],
   });
 });
