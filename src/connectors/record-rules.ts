@@ -133,7 +133,9 @@ function textOfWide(raw: RawRecord): RawRecord | undefined {
   if (raw.json !== undefined && raw.json.length <= mostValues) return undefined;
   const text = raw.json?.toString() ?? JSON.stringify(boundDepth(raw.value));
   if (!holdsMoreValues(text, mostValues)) return undefined;
-  return { ...raw, value: text, unreadable: `the record holds more than ${mostValues} values` };
+  // Its name is made of the text, which must not depend on the way by which the page was read.
+  const value = raw.json === undefined ? text : JSON.stringify(boundDepth(raw.value));
+  return { ...raw, value, unreadable: `the record holds more than ${mostValues} values` };
 }
 
 function examineText(

@@ -123,6 +123,27 @@ describe('a file at a storage host', () => {
     expect(next).toEqual({ kind: 'token', token: `["${bucket}/b",null,0]` });
   });
 
+  it.each([
+    ['of the API tell groups apart', 'https://api.example.com/download?id=', ['/download?id=1', '/download?id=2']],
+    ['of a storage host do not, which is told', `${bucket}/download?id=`, 'PEN_SOURCE_BAD_REPLY'],
+  ])('queries of addresses %s', async (_name, address, expected) => {
+    const bare = vendorConnector({ ...files, 'request.query': {}, 'groups.id': '$', 'groups.link': '$' }, { auth });
+    const vendor = openVendor(bare, (request) =>
+      isList(request)
+        ? { body: { files: [`${address}1`, `${address}2`] } }
+        : { body: { data: [{ id: `${request.url.pathname}${request.url.search}` }] } },
+    );
+
+    expect(typeof expected === 'string' ? (await faultOf(vendor))?.code : await walk(vendor)).toEqual(expected);
+  });
+
+  it('is at no host whose name is longer than names are', async () => {
+    const href = `https://${'s3.'.repeat(100_000)}amazonaws.com/f`;
+    const vendor = openVendor(connector, () => ({ body: { files: [{ id: 'a', href }] } }));
+
+    expect((await faultOf(vendor))?.code).toBe('PEN_SOURCE_BAD_REPLY');
+  });
+
   it('may be the one of a job', async () => {
     const job = vendorConnector(
       {

@@ -76,9 +76,11 @@ export class PageGuard {
   }
 
   /** Takes a page into account. A copy within one page is the vendor's own; one on a later page is a row that moved while we read. */
-  count({ total = 0 }: Page, facts: readonly RecordFacts[]): void {
+  count({ total = 0, next }: Page, facts: readonly RecordFacts[]): void {
     this.#mostTotal = Math.max(this.#mostTotal, total);
-    if (total > 0) this.#totals = [this.#totals?.[0] ?? total, total];
+    // A first total of no more than its own page grows with each, whatever comes in.
+    const isRunning = next !== null && total <= facts.length;
+    if (total > 0) this.#totals = [this.#totals?.[0] ?? (isRunning ? Number.POSITIVE_INFINITY : total), total];
     const whole = facts.filter(({ isFurtherPart }) => isFurtherPart !== true);
     const fresh = whole.map(pairOf).filter((pair) => !this.#pairs.has(pair));
     this.#distinct += fresh.length;

@@ -2,7 +2,7 @@
 import { PenstockError } from '../../base/errors.ts';
 import type { Page, RecordFacts, WindowReader } from '../../connectors/connector.ts';
 import { isCounted, type WalkState } from '../checkpoint.ts';
-import type { Halt, SourceContext } from '../context.ts';
+import { type Halt, type SourceContext, vendorNow } from '../context.ts';
 import type { ReadWindow } from '../memory/shortfalls.ts';
 import type { OwnRecords } from '../own-records.ts';
 import type { PageGuard } from './guard.ts';
@@ -69,7 +69,7 @@ export async function* scan(
     const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
     if (page.next === null && (lack === undefined || ((isSmallest || lack.isOfAnySize === true) && !mayRescan))) {
       // What came in since belongs to the windows after this one.
-      const noted = lack?.mayHaveCome === true ? undefined : lack;
+      const noted = lack?.mayHaveCome === true && isOpen(context, at) ? undefined : lack;
       yield { facts, ownRecords, walk: at, next: undefined, end: 'complete', read: readWindow(context, at, noted) };
       return;
     }
@@ -80,6 +80,12 @@ export async function* scan(
     at = next;
   }
 }
+
+const openMs = 3_600_000;
+
+/** True for a window so new that what comes in late is in a later one too. */
+const isOpen = (context: SourceContext, { to }: WalkState): boolean =>
+  to > vendorNow(context) - Math.max(openMs, context.settings.window.overlapMs);
 
 /** The window of a walk that ends here. */
 export function readWindow({ log }: SourceContext, { from, to }: WalkState, lack?: Pick<Lack, 'records' | 'why'>): ReadWindow {

@@ -16,6 +16,8 @@ interface Asking {
   readonly list: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
   /** A page of one group. */
   readonly page: (request: PageRequest, group: Json, signal: AbortSignal) => Promise<WholePage>;
+  /** True for an address at a storage host: its query is a proof, and another one each time. */
+  readonly isStored: (link: string) => boolean;
   readonly maxPages: number;
 }
 
@@ -115,7 +117,7 @@ export class Groups {
     this.#mayLack = false;
     for (let state: PageState | null = null, isFirst = true; state !== null || isFirst; isFirst = false) {
       const page: Page = await this.#asking.list({ ...request, state }, signal);
-      for (const { value } of page.records) found.set(this.#named(value), { id: this.#named(value), value });
+      for (const { value } of page.records) this.#find(found, { id: this.#named(value), value });
       this.#mayLack ||= page.mayBeCut === true && (this.#spec.page?.kind ?? 'none') === 'none';
       state = page.next;
       const mark = JSON.stringify(state);
@@ -134,9 +136,19 @@ export class Groups {
     return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /** A group that is listed twice is one, unless its name leaves out what tells two addresses apart. */
+  #find(found: Map<string, Group>, group: Group): void {
+    const known = found.get(group.id);
+    if (known !== undefined && this.#isAddress && textOf(this.#idOf(known.value)) !== textOf(this.#idOf(group.value)))
+      throw new PenstockError('PEN_SOURCE_BAD_REPLY', 'two files of the list differ only behind the "?" of their addresses', {
+        fix: 'write a path to the name of a file as groups.id of the connector',
+      });
+    found.set(group.id, group);
+  }
+
   #named(value: Json): string {
     const id = textOf(this.#idOf(value));
-    if (id !== undefined) return this.#isAddress ? id.replace(/[?#].*$/s, '') : id;
+    if (id !== undefined) return this.#isAddress && this.#asking.isStored(id) ? id.replace(/[?#].*$/s, '') : id;
     throw new PenstockError('PEN_SOURCE_BAD_REPLY', `a group has nothing at ${[this.#spec.id].flat().join(' or ')}`);
   }
 }

@@ -2,6 +2,9 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 
+/** Of a name with a port, characters: the patterns cost more than its length. */
+const longestHost = 260;
+
 /** A request to a storage host: the address proves itself, nothing else does. */
 export type StoredRequest = HttpRequest & { readonly isStored?: true };
 
@@ -19,7 +22,7 @@ export function compileStorage(patterns: readonly string[] = []): (options: Scop
     return {
       at(target, base, api = base.origin) {
         const url = typeof target === 'string' ? URL.parse(target, base.href) : null;
-        if (url === null || url.origin === api || !isPrivate(url)) return undefined;
+        if (url === null || url.host.length > longestHost || url.origin === api || !isPrivate(url)) return undefined;
         return hosts.some((host) => host.test(url.host)) ? url : undefined;
       },
     };

@@ -117,7 +117,9 @@ export class Walker implements AsyncDisposable {
       counted(lister.page(groups.request, { from, to, state }, signal));
     const page = (wanted: PageRequest, group: Json, signal: AbortSignal): Promise<WholePage> =>
       this.#whole(request, { ...promised(wanted), group }, signal);
-    const reading = new Groups(spec.groups, { list, page, maxPages: spec.max_pages ?? 10_000 });
+    const isStored = (link: string): boolean =>
+      this.#plan.storage(this.#options).at(link, new URL(request.origin(this.#options))) !== undefined;
+    const reading = new Groups(spec.groups, { list, page, isStored, maxPages: spec.max_pages ?? 10_000 });
     return {
       page: async (wanted, signal) => this.#split(await reading.page(wanted, signal)),
       passGroup: (state, lacking) => reading.passed(state, lacking),
