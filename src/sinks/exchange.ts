@@ -60,7 +60,8 @@ export function describeAnswer(response: HttpResponse): string {
 }
 
 function textOfPage(page: string): string {
-  return page.replace(/<(script|style)\b[^]*?<\/\1\s*>/gi, '\n').replace(/<[^<>]*>/g, '\n');
+  // What is not closed goes to the end, so that no beginning is looked at twice.
+  return page.replace(/<(script|style)\b[^]*?(?:<\/\1\s*>|$)/gi, '\n').replace(/<[^<>]*>/g, '\n');
 }
 
 /** Where all events of a sink go, whatever a receiver calls it. */

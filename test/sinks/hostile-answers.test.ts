@@ -30,6 +30,10 @@ describe.each(Object.entries(awkwardRuns))('an answer of %s', (_name, run) => {
   });
 });
 
+it.each(['<script ', '<style></style', '</script ', '<b'])('of pages of %s is told in linear time', (run) => {
+  expectLinear((length) => describeAnswer(answer(`<!doctype html>${repeated(run, length)}`)));
+});
+
 it('of millions of empty objects is none', () => {
   expect(parseAnswer(Buffer.from(`{"items":[${'{},'.repeat(4_000_000)}{}]}`))).toEqual({});
 });
