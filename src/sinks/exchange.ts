@@ -87,8 +87,11 @@ const lack =
 /** `customer_id`, `tenantId`: what members of an event are called; a code such as `index_not_found` says what is wrong by itself. */
 const member =
   '(?<!\\w)(?!\\w*(?:not|no|unknown|missing|invalid|exception|error|denied|closed|disabled)(?:_|[A-Z]|\\b))[a-z][a-z0-9]*(?:_[a-z0-9]+|[A-Z][a-z0-9]*)+';
+/** The pattern with each letter in either case; all around it case counts. */
+const inAnyCase = (pattern: string): string =>
+  pattern.replace(/\[[a-z]+\]|[a-z]/g, (text) => `[${text.replace(/\W/g, '')}${text.replace(/\W/g, '').toUpperCase()}]`);
 /** One that is no name of a place (`index audit_log`), and no key of an answer (`"traceId":null`). */
-const lacked = `(?<!\\b(?i:${place})[\\s"'\`:=([]{1,4})${member}(?![a-zA-Z0-9_]|"\\s*:)`;
+const lacked = `(?<!\\b${inAnyCase(place)}[\\s"'\`:=([]{1,4})${member}(?![a-zA-Z0-9_]|"\\s*:)`;
 /** Between the part of a request and what it lacks stands neither a place nor what became of the part. */
 const gap = `(?:(?!\\b${place}\\b|reject|refus|fail|discard|drop|written|stored)[^.;:{}]){0,30}`;
 /** A member that an event lacks or has wrong, told by its name, by quotes around it, by where it stands in the event, or by the event that lacks it. */

@@ -45,7 +45,8 @@ describe.each(formNames)('a log followed by %s', (form) => {
       refused.add('e7');
       if (status === 500) await runFor(vendor, 2);
 
-      const shown = await runFor(vendor, 2);
+      // A pause between two attempts may take minutes.
+      const shown = await runFor(vendor, 10);
 
       expect(vendor.ids()).toEqual([...names(8), ...names(5, 'new')]);
       expect(shown).toMatchObject({ state: 'idle', consecutive_failures: 0 });
