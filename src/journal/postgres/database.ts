@@ -105,18 +105,18 @@ export class Database implements Sql {
   }
 
   /** A statement of the membership, by which it is heard of: never behind others, so that a busy replica stays a member. */
-  async queryAsMember<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const rows = await this.#again(() => this.#with(this.#membership, (client) => rowsOf<Row>(client, text, values)));
-    // Where the server had no connection to spare, it may have one now.
-    this.#limit(Math.min(this.#connections, this.#turns.limit + 1));
-    return rows;
+  queryAsMember<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#again(() => this.#with(this.#membership, (client) => rowsOf<Row>(client, text, values)));
   }
 
   /** A transaction of the membership. */
   async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     // A server that never counted the rows of a new schema takes thousands for one, and would go through them once for each.
     const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_nestloop = off';
-    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+    const result = await this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+    // Where the server had no connection to spare, it may have one now.
+    this.#limit(Math.min(this.#connections, this.#turns.limit + 1));
+    return result;
   }
 
   /** Ends every call that waits for a connection as if its answer was lost: what it was for is another's, or nobody's. */
