@@ -98,7 +98,10 @@ const gap = `(?:(?!\\b${place}\\b|reject|refus|fail|discard|drop|written|stored)
 const lacking = [
   new RegExp(`\\b${lack}\\b[\\s"'\`:=([]{1,4}(?:\\w+[\\s"'\`:]+){0,2}${lacked}`),
   new RegExp(`${lacked}[^.;{}]{0,40}?\\b${lack}\\b`),
-  new RegExp(`(?:\\$|\\]|\\b${parts})\\.(?:\\w+\\.)*${place}\\b|(?<![\\w/])(?:/${parts})?/\\d+/(?:\\w+/)*${place}\\b`, 'i'),
+  new RegExp(
+    `(?:\\$|\\]|\\b${parts})\\.(?:\\w+\\.)*${place}\\b|(?<![\\w/])(?:/?(?:data|${parts}))?/\\d+/(?:\\w+/)*${place}\\b`,
+    'i',
+  ),
   new RegExp(`"\\w*${place}\\w*"\\s*:\\s*(?:\\[\\s*"[^"]*\\b(?:${lack}|${fault})|"(?:is |was )?${lack})\\b`, 'i'),
   new RegExp(
     `\\b${parts}(?:${gap}| ?#?\\d+: ?)\\b${lack}\\b|\\b(?:missing|no)\\b[^.;:{}]{0,40}\\b(?:in|from) (?:the |an? |this )?${parts}\\b`,

@@ -308,6 +308,11 @@ it.each([
   '"tenant" is not allowed to be empty, it is invalid',
   "'index' is missing",
   "key 'tenant' not found",
+  'body/1/bucket must be string: invalid',
+  'events/2/tenant is invalid',
+  'record 12 lacks required field "index"',
+  'field "table" is not defined in the schema of the event',
+  'Validation failed: index_name not provided',
 ])('%s is about an event, which lacks a member of that name', (answer) => {
   expect(namesDestination(answer)).toBe(false);
 });
@@ -341,6 +346,14 @@ it.each([
   'POST /api/1/streams/audit: stream not found',
   'events rejected (missing index audit)',
   'could not append rows to table audit, table not defined',
+  '{"error":{"code":404,"message":"Stream audit-stream was not found"},"requestId":"a1"}',
+  "Entity ID 'Audit_Log' of kind 'Table' was not found",
+  'LogType OCSF_V1 is not configured for this customer',
+  '{"errors":["bucket audit_logs not found"],"traceId":"4bf92f","spanId":null}',
+  'index [audit_log] is missing and auto-create is off',
+  'collection security_log not found (requestId=77)',
+  'unknown stream "security_audit"',
+  '{"workspaceId":"w1","message":"Workspace not found"}',
 ])('%s is about the place where all events go', (answer) => {
   expect(namesDestination(answer)).toBe(true);
 });
