@@ -8,7 +8,7 @@ interface PrintedEvent {
 }
 
 it('prints one OCSF event a line and a summary, then ends by itself', async () => {
-  const { code, stdout, stderr } = await run(['demo', '--for', '5s']);
+  const { code, stdout, stderr } = await run(['demo', '--for', '2s']);
 
   const events = stdout
     .trimEnd()

@@ -21,6 +21,8 @@ interface DemoOptions {
 }
 
 const summaryAfterMs = 4000;
+const longestStartMs = 60_000;
+const lookMs = 100;
 const historyMs = 30 * 60_000;
 
 async function startVendors(folder: string, seed: number, { seams }: CommandContext): Promise<Simulator> {
@@ -82,6 +84,22 @@ async function summaryOf(daemon: Daemon): Promise<string> {
   ].join('\n');
 }
 
+/** Tells what was done a while after the first event, and resolves `forMs` after it. A slow machine has its first event late. */
+async function summarise(
+  daemon: Daemon,
+  forMs: number | undefined,
+  { output, seams: { clock } }: CommandContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const latest = clock.monotonic() + longestStartMs;
+  while (clock.monotonic() < latest && (await daemon.status()).sinks.every(({ acknowledged }) => acknowledged === 0))
+    await sleep(clock, lookMs, signal);
+  const afterMs = Math.min(summaryAfterMs, (forMs ?? Number.POSITIVE_INFINITY) * 0.8);
+  await sleep(clock, afterMs, signal);
+  output.note(await summaryOf(daemon));
+  await sleep(clock, (forMs ?? afterMs) - afterMs, signal);
+}
+
 async function demo(options: DemoOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const log = openLog('error', process.stderr, createSecrets());
@@ -96,10 +114,11 @@ async function demo(options: DemoOptions, context: CommandContext): Promise<void
     output.note(
       `penstock demo: simulated vendors (seed ${seed}), the real daemon, events on standard output; press Ctrl-C to stop`,
     );
-    const ends = options.for === undefined ? signals.stop : AbortSignal.any([signals.stop, AbortSignal.timeout(options.for)]);
-    const summarised = sleep(seams.clock, Math.min(summaryAfterMs, (options.for ?? Number.POSITIVE_INFINITY) * 0.8), ends)
-      .then(async () => output.note(await summaryOf(daemon)))
-      .catch(() => undefined);
+    const over = new AbortController();
+    const ends = AbortSignal.any([signals.stop, over.signal]);
+    const summarised = summarise(daemon, options.for, context, ends)
+      .catch(() => undefined)
+      .finally(() => options.for !== undefined && over.abort(new DOMException('the demo is over', 'TimeoutError')));
     await runUntilStopped(daemon, { ...signals, stop: ends });
     await summarised;
   } finally {
@@ -112,7 +131,7 @@ export function add(program: Command, context: CommandContext): void {
   program
     .command('demo')
     .description('show it working: simulated vendors on loopback, the real daemon, events on standard output')
-    .option('--for <duration>', 'stop after this time', duration)
+    .option('--for <duration>', 'stop so long after the first event', duration)
     .option('--seed <number>', 'seed of the simulated vendors, to repeat a run')
     .action((options: DemoOptions) => demo(options, context));
 }
