@@ -147,6 +147,13 @@ async function world() {
     for (const { records } of await of.journal.read('a', lane.lane, lane.offset, lane.pending))
       for (const { uid } of records) sent.set(uid, (sent.get(uid) ?? 0) + 1);
     of.memory.set(name, { ...of.memory.get(name), sent: { lane, attempt: newAttempt() } });
+    if (await isBeyondLease(of)) excuse(of.memory);
+  }
+
+  /** True for one that was held up: it may send until it hears of it, and so may who took over from it. */
+  async function isBeyondLease({ member }: Life): Promise<boolean> {
+    const lives = await sql('SELECT 1 FROM {s}.members WHERE id = $1 AND expires > now()', [member.id]);
+    return lives.length === 0;
   }
 
   async function settle(of: Life, name: string, isLost: boolean) {
@@ -227,11 +234,11 @@ async function expectWhole({ lives, sent, excused, sql }: Awaited<ReturnType<typ
 }
 
 /** Every replica does it with every source, one after the other; who does not own it does nothing. */
-const all = (what: Step[0]): Step[][] =>
-  Array.from({ length: crew }, (_replica, replica) => sources.map((_source, index): Step[] => [[what, replica, index]])).flat();
+const all = (what: Step[0]): [Step][] =>
+  Array.from({ length: crew }, (_replica, replica) => sources.map((_source, index): [Step] => [[what, replica, index]])).flat();
 
 /** Played each time, before what chance finds. */
-const known = [
+const known: Step[][][] = [
   [...all('append, answer lost'), ...all('append again'), ...all('append')],
   [
     ...all('append'),
@@ -242,6 +249,17 @@ const known = [
     ...all('settle, answer lost'),
     ...all('settle'),
   ],
+  // Replicas are held up, send before they hear of it, and another takes over.
+  ...Array.from({ length: crew }, (_none, heir) => [
+    ...all('tick'),
+    ...all('tick'),
+    ...all('append'),
+    ...all('expire').filter(([[, replica]]) => replica !== heir),
+    ...all('send').filter(([[, replica]]) => replica !== heir),
+    [['kill', heir, 0] satisfies Step],
+    ...all('send'),
+    ...all('settle'),
+  ]),
 ];
 
 describe.runIf(hasPostgres())('three replicas, whatever happens to them', () => {

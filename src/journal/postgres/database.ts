@@ -105,18 +105,18 @@ export class Database implements Sql {
   }
 
   /** A statement of the membership, by which it is heard of: never behind others, so that a busy replica stays a member. */
-  queryAsMember<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return this.#again(() => this.#with(this.#membership, (client) => rowsOf<Row>(client, text, values)));
+  async queryAsMember<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    const rows = await this.#again(() => this.#with(this.#membership, (client) => rowsOf<Row>(client, text, values)));
+    // Where the server had no connection to spare, it may have one now.
+    this.#limit(Math.min(this.#connections, this.#turns.limit + 1));
+    return rows;
   }
 
   /** A transaction of the membership. */
   async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     // A server that never counted the rows of a new schema takes thousands for one, and would go through them once for each.
     const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_nestloop = off';
-    const result = await this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
-    // Where the server had no connection to spare, it may have one now.
-    this.#limit(Math.min(this.#connections, this.#turns.limit + 1));
-    return result;
+    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
   }
 
   /** Ends every call that waits for a connection as if its answer was lost: what it was for is another's, or nobody's. */
@@ -206,17 +206,20 @@ export class Database implements Sql {
       if (broken) cancel(client, this.#address);
       throw error;
     } finally {
-      client.release(broken);
+      client.release(broken || pool.totalCount > pool.options.max);
     }
   }
 
-  /** A server that has no connection to spare is asked over those that there are: many replicas share few. */
+  /**
+   * A server that has no connection to spare is asked over half of those that there are: the others are for replicas that have none. Each
+   * heartbeat tries one more, so that all come to about the same number, and to their own again when the server has more.
+   */
   async #connect(pool: pg.Pool): Promise<pg.PoolClient> {
     try {
       return await pool.connect();
     } catch (error) {
       if (!isCrowded(error) || this.#pool.totalCount === 0) throw error;
-      this.#limit(this.#pool.totalCount);
+      this.#limit(Math.ceil(this.#pool.totalCount / 2));
       // The membership takes the next that is free, before all who wait for a turn.
       if (pool === this.#membership) return this.#pool.connect();
       await this.#turns.takeAnother();
