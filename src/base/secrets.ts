@@ -2,6 +2,7 @@
 import { type Decoded, decodeText, undecoded, writings } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
 import { clip, longestMessage, tame } from './foreign.ts';
+import { setOwn } from './json.ts';
 import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
 const redacted = '[REDACTED]';
@@ -148,7 +149,7 @@ export class Secrets {
   }
 }
 
-/** A copy of plain data with every text as {@link Secrets.tell} gives it; names of members stay. */
+/** Plain data with every text as {@link Secrets.tell} gives it; names of members stay, and what holds nothing to hide is the same object. */
 export function tellAll<T>(value: T, secrets: Secrets): T {
   // Of thousands of sources most say the same: each text is looked at once.
   const texts = new Map<string, string>();
@@ -159,9 +160,13 @@ export function tellAll<T>(value: T, secrets: Secrets): T {
   };
   const told = (one: unknown): unknown => {
     if (typeof one === 'string') return tellText(one);
-    if (Array.isArray(one)) return one.map(told);
     if (typeof one !== 'object' || one === null) return one;
-    return Object.fromEntries(Object.entries(one).map(([name, member]) => [name, told(member)]));
+    let copy: object | undefined;
+    for (const [name, member] of Object.entries(one)) {
+      const clean = told(member);
+      if (clean !== member) setOwn((copy ??= Array.isArray(one) ? [...one] : { ...one }) as Record<string, unknown>, name, clean);
+    }
+    return copy ?? one;
   };
   return told(value) as T;
 }

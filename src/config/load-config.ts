@@ -15,7 +15,7 @@ import { FileOptions } from './file-options.ts';
 import { FilesRead } from './files-read.ts';
 import { interpolate, type ValueSources } from './interpolate.ts';
 import type { LoadConnector, LoadContext, NamedBlock } from './load-context.ts';
-import { blocksOf, parseConfig, readText } from './parse-config.ts';
+import { blocksOf, parseConfig, parseTop, readText } from './parse-config.ts';
 import { type Block, type BlockSchema, blockSchema, readBlock, soundPart } from './read-block.ts';
 import { resolveSink } from './resolve-sink.ts';
 import { resolveSource } from './resolve-source.ts';
@@ -81,13 +81,33 @@ async function readTopPath(
   options: Pick<LoadOptions, 'env' | 'files'>,
 ): Promise<FileOptions & { readonly dir: string }> {
   const text = await readText(path, options.files);
-  const doc = parseConfig(text, path);
+  const top = parseTop(text, path);
+  const doc = top.faults.length === 0 ? top : parseConfig(text, path);
   const line = new RegExp(`^${name}:[ \\t]*["']?([^"'#\\n]*[^"'#\\s])`, 'm').exec(text)?.[1];
   const written = isObject(doc.value) ? doc.value[name] : line;
   const from = sourcesOf(path, { ...options, withoutSecrets: true, connectorDirs: [] });
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
-  const top = await readBlock(written === undefined ? {} : { [name]: written }, [], schema, doc, from);
-  return { ...(soundPart(top, [], schema) as unknown as FileOptions), dir: from.dir };
+  const block = await readBlock(written === undefined ? {} : { [name]: written }, [], schema, doc, from);
+  return { ...(soundPart(block, [], schema) as unknown as FileOptions), dir: from.dir };
+}
+
+/**
+ * Where a file's journal is, if that is a database: read without the sources and sinks. Undefined where it is elsewhere, or cannot be told without
+ * the rest of the file. Secrets may be missing.
+ */
+export async function readDatabase(
+  path: string,
+  given: LoadOptions,
+): Promise<Pick<Config, 'data_dir' | 'journal' | 'replica'> | undefined> {
+  const doc = parseTop(await readText(path, given.files), path);
+  if (doc.faults.length > 0 || !isObject(doc.value) || !isObject(doc.value['journal'])) return undefined;
+  if (doc.value['journal']['url'] === undefined) return undefined;
+  try {
+    return await resolveFile(doc, doc.value, sourcesOf(path, given), given, { isWhole: false });
+  } catch (error) {
+    if (error instanceof PenstockError && error.code === 'PEN_CONFIG_INVALID') return undefined;
+    throw error;
+  }
 }
 
 /** What this process is called stands in status and paths: it is no secret, wherever it comes from. */
@@ -103,6 +123,7 @@ async function resolveFile(
   file: Record<string, unknown>,
   sources: ValueSources,
   options: LoadOptions,
+  { isWhole = true } = {},
 ): Promise<Omit<Config, 'files'>> {
   const { raw, from, replicaFaults } = await namingReplica(doc, file, sources);
   const schema = schemaOf(FileOptions, () => FileOptions as unknown as ObjectSchema);
@@ -119,7 +140,7 @@ async function resolveFile(
   const sinks = await inOrder(sinkBlocks, (block) => resolveSink(block, context));
   const namesOf = (blocks: readonly NamedBlock[]): string[] => blocks.map(({ name }) => name);
   const named = { sources: collected, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
-  await checkTogether(named, context, options.files);
+  if (isWhole) await checkTogether(named, context, options.files);
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);

@@ -7,7 +7,7 @@ import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
-import { liveStatus, type StatusFacts, type StatusReport } from '../operate/report/status.ts';
+import { liveStatus, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import type { Activity } from './activity.ts';
 import type { Configuration } from './configuration.ts';
@@ -116,13 +116,12 @@ export class Answers {
   async #answer(known?: LedgerReport): Promise<StatusReport> {
     const answer = await this.#unlessSilent(async () => {
       const ledger = known ?? (await this.#readLedger());
-      const own = await this.#report(ledger);
       const { current } = this.#configuration;
-      if (current.journal.database === undefined) return own;
+      if (current.journal.database === undefined) return this.#report(ledger);
       const { journal, seams } = this.#runtime;
-      await this.#leaveWord();
-      const all = await sharedStatus(current, journal, seams, ledger);
-      return { ...all, uptime_seconds: own.uptime_seconds, config: own.config };
+      const facts = await this.#facts();
+      const all = await sharedStatus(current, journal, seams, { ledger, own: replicaReport(this.#runtime) });
+      return withOwnFacts(all, this.#runtime, facts);
     });
     return answer instanceof PenstockError ? this.#alone(answer) : answer;
   }

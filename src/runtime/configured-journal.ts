@@ -4,7 +4,7 @@ import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import { glanceAtJournal, type JournalOptions, openJournal } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
-import { readConfig, readDataDir } from './read-config.ts';
+import { readConfig, readDatabase, readDataDir } from './read-config.ts';
 
 /** Where a journal is, and its limits. */
 export type JournalPlace = Pick<Config, 'data_dir' | 'journal' | 'replica'>;
@@ -15,7 +15,7 @@ export type JournalPlace = Pick<Config, 'data_dir' | 'journal' | 'replica'>;
  */
 export async function journalPlace(configFile: string, seams: Seams): Promise<JournalPlace> {
   try {
-    return await readConfig(configFile, seams, { withoutSecrets: true });
+    return (await readDatabase(configFile, seams)) ?? (await readConfig(configFile, seams, { withoutSecrets: true }));
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_CONFIG_INVALID')) throw error;
     const data_dir = await readDataDir(configFile, seams);

@@ -6,6 +6,7 @@ import {
   type Config,
   loadConfig,
   readConnectorsDir as readConnectorsDirOf,
+  readDatabase as readDatabaseOf,
   readDataDir as readDataDirOf,
 } from '../config/index.ts';
 
@@ -15,17 +16,22 @@ export const shippedConnectors: string = join(packageRoot, 'connectors');
 /** Loads a configuration of this machine with its connectors; throws PEN_CONFIG_INVALID with every fault. */
 export function readConfig(
   path: string,
-  { files, clock }: Seams,
-  { withoutSecrets = false, secrets }: { withoutSecrets?: boolean; secrets?: Secrets } = {},
+  seams: Seams,
+  how: { withoutSecrets?: boolean; secrets?: Secrets } = {},
 ): Promise<Config> {
-  return loadConfig(path, {
-    env: process.env,
-    files,
-    withoutSecrets,
-    secrets,
-    connectorDirs: [shippedConnectors],
-    now: () => clock.now(),
-  });
+  return loadConfig(path, { ...loading(seams), ...how });
+}
+
+const loading = ({ files, clock }: Seams) => ({
+  env: process.env,
+  files,
+  connectorDirs: [shippedConnectors],
+  now: () => clock.now(),
+});
+
+/** Where the journal of a configuration is, if that is a database; undefined where it is elsewhere, or only the whole file tells. */
+export function readDatabase(path: string, seams: Seams): ReturnType<typeof readDatabaseOf> {
+  return readDatabaseOf(path, { ...loading(seams), withoutSecrets: true });
 }
 
 /**

@@ -116,6 +116,28 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(await first.ownership.replicas()).toMatchObject([{ name: 'one' }]);
   });
 
+  it('tells what the others said of themselves to who asks for that, and to nobody else', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await register(first);
+    await using second = await open('two');
+    await register(second);
+    await first.ownership.report({ from: 'one' });
+    await second.ownership.report({ from: 'two' });
+
+    const told = await first.ownership.replicas({ reports: true });
+    const bare = await first.ownership.replicas();
+
+    expect(told?.map(({ isSelf, report }) => [isSelf, report])).toEqual([
+      [true, undefined],
+      [false, { from: 'two' }],
+    ]);
+    expect(bare?.map(({ isSelf, report }) => [isSelf, report])).toEqual([
+      [true, undefined],
+      [false, undefined],
+    ]);
+  });
+
   it('hands each sink of a replica the lanes of its own sources', async () => {
     const { open } = await shared();
     await using first = await open('one');

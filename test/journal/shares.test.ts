@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Database } from '../../src/journal/postgres/database.ts';
+import { arrive, putRegistered } from '../../src/journal/postgres/members.ts';
 import { migrate } from '../../src/journal/postgres/schema.ts';
-import { arrive, claim, excess, giveBack, putRegistered, readOwned } from '../../src/journal/postgres/shares.ts';
+import { claim, excess, giveBack, readOwned } from '../../src/journal/postgres/shares.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { fewOrMany } from '../thorough.ts';
 import { postgresEngine } from './places.ts';

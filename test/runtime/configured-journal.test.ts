@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { openJournal } from '../../src/journal/index.ts';
-import { withJournal } from '../../src/runtime/configured-journal.ts';
+import { journalPlace, withJournal } from '../../src/runtime/configured-journal.ts';
+import { readDataDir } from '../../src/runtime/read-config.ts';
 import { temporaryFolder } from '../config/load.ts';
 import { journalOptions, sink, source } from '../journal/fixture.ts';
 
@@ -37,4 +38,30 @@ it.each([
   const path = await file(text, given);
 
   await expect(withJournal(path, seams, (journal) => journal.lanes('a'))).rejects.toMatchObject({ code: 'PEN_CONFIG_INVALID' });
+});
+
+const inDatabase = 'data_dir: ./state\njournal: { url: "postgres://p@db/p", lease: 5s }\nreplica: { name: one }\n';
+
+it.each([
+  ['in blocks', 'sources:\n  s: { connector: acme }\n# more\n\n  t: { connector: acme }\nsinks:\n  a: { type: file }'],
+  ['with lines that end as on Windows', 'sources: # of all\r\n  s:\r\n    connector: acme\r\nsinks:\r\n  a: { type: file }\r\n'],
+  ['before the journal', 'sinks:\n  a: { type: nothing }\n', true],
+])('finds a journal in a database without reading sources and sinks %s', async (_what, blocks, isFirst = false) => {
+  const path = await file(isFirst ? `${blocks}${inDatabase}` : `${inDatabase}${blocks}`, { hasJournal: false });
+
+  expect(await journalPlace(path, seams)).toMatchObject({
+    data_dir: join(path, '../state'),
+    journal: { database: { url: 'postgres://p@db/p', leaseMs: 5000, schema: 'penstock' } },
+    replica: { name: 'one' },
+  });
+});
+
+it.each([
+  ['beside blocks that are faulty', 'sources:\n  s: { connector: \ndata_dir: ./state\n'],
+  ['whose anchor stands in a source', 'sources:\n  s: { options: { directory: &there ./state } }\ndata_dir: *there\n'],
+  ['in a file that is one pair of braces', '{\nsources:\n  { s: { connector: acme } },\ndata_dir: ./state }\n'],
+])('finds data_dir %s', async (_what, text) => {
+  const path = await file(text, { hasJournal: false });
+
+  expect(await readDataDir(path, seams)).toBe(join(path, '../state'));
 });

@@ -21,7 +21,9 @@ export interface Replica {
   /** How many sources it collects and delivers. */
   readonly sources: number;
   readonly lastSeen: number;
-  /** What it last said of itself; undefined before it said anything. */
+  /** It is the one that asks. */
+  readonly isSelf: boolean;
+  /** What it last said of itself, where that was asked for and it is another one that has said something. */
   readonly report?: unknown;
 }
 
@@ -35,8 +37,8 @@ export interface Ownership {
   watch(listener: OwnershipListener): Disposable;
   /** Gives back everything at once, in good order, and takes nothing any more. Loops have ended before. */
   leave(): Promise<void>;
-  /** Who lives, this process among them; undefined where the journal is one process's alone. */
-  replicas(): Promise<readonly Replica[] | undefined>;
+  /** Who lives, this process among them, with what they said of themselves or without; undefined where the journal is one process's alone. */
+  replicas(how?: { readonly reports: true }): Promise<readonly Replica[] | undefined>;
   /** Leaves word of this process for the others; nothing where it is alone. */
   report(report: unknown): Promise<void>;
 }

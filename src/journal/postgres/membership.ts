@@ -9,6 +9,7 @@ import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { isLost } from './faults.ts';
 import { Lease, Skew } from './journal-time.ts';
+import * as members from './members.ts';
 import { keepInUse } from './schema.ts';
 import * as shares from './shares.ts';
 
@@ -21,7 +22,7 @@ export class Membership implements Ownership {
   readonly name: string;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #options: shares.MembershipOptions;
+  readonly #options: members.MembershipOptions;
   readonly #listeners = new shares.Listeners();
   readonly lease: Lease;
   readonly skew: Skew;
@@ -29,7 +30,7 @@ export class Membership implements Ownership {
   #timer: Disposable | undefined;
   #closed = false;
   #ticking: Promise<void> = Promise.resolve();
-  #registered: readonly shares.Registered[] = [];
+  #registered: readonly members.Registered[] = [];
   /** The life under which the database has `#registered`. */
   #registeredAs = '';
   #owned = new Map<string, shares.Unit>();
@@ -43,7 +44,7 @@ export class Membership implements Ownership {
   #ticks = 0;
   #isBeating = false;
 
-  constructor(db: Database, clock: Clock, log: Log, options: shares.MembershipOptions) {
+  constructor(db: Database, clock: Clock, log: Log, options: members.MembershipOptions) {
     this.#db = db;
     this.name = options.name;
     this.#clock = clock;
@@ -74,16 +75,16 @@ export class Membership implements Ownership {
   }
 
   /** What this process is configured with; told again when it joins anew. */
-  registers(named: readonly shares.Registered[], as = ''): void {
+  registers(named: readonly members.Registered[], as = ''): void {
     this.#outlook.forget();
     this.#registered = named;
     this.#registeredAs = as;
   }
 
   /** Puts what this process is configured with in place of what it was; returns as whom. Only inside a transaction, `registers` after it. */
-  noteRegistered(sql: Sql, named: readonly shares.Registered[]): Promise<string> {
+  noteRegistered(sql: Sql, named: readonly members.Registered[]): Promise<string> {
     const id = this.#id;
-    return shares.putRegistered(sql, this.#db.s, id, named).then(() => id);
+    return members.putRegistered(sql, this.#db.s, id, named).then(() => id);
   }
 
   /** Tells the server that this process lives, and takes and gives what is its share. */
@@ -102,10 +103,11 @@ export class Membership implements Ownership {
     this.lease[Symbol.dispose]();
     await this.#ticking.catch(() => undefined);
     this.#lose();
-    await this.#db.asMember((sql) => shares.depart(sql, this.#db.s, this.#id));
+    await this.#db.asMember((sql) => members.depart(sql, this.#db.s, this.#id));
   }
 
-  readonly replicas = (): Promise<readonly Replica[]> => shares.readReplicas(this.#db);
+  readonly replicas = (how?: { readonly reports: true }): Promise<readonly Replica[]> =>
+    members.readReplicas(this.#db, this.#id, how);
 
   async report(report: unknown): Promise<void> {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
@@ -181,8 +183,8 @@ export class Membership implements Ownership {
     const registered = this.#registered;
     await this.#db.asMember(async (sql) => {
       await keepInUse(sql, this.#db);
-      await shares.arrive(sql, s, id, this.#options);
-      await shares.putRegistered(sql, s, id, registered);
+      await members.arrive(sql, s, id, this.#options);
+      await members.putRegistered(sql, s, id, registered);
     });
     this.#id = id;
     if (registered === this.#registered) this.#registeredAs = id;
@@ -235,7 +237,7 @@ export class Membership implements Ownership {
     if (due.length > 0) await shares.giveBack(sql, s, this.#id, due);
     // It joined anew while it was being configured.
     if (this.#registeredAs !== this.#id) {
-      await shares.putRegistered(sql, s, this.#id, this.#registered);
+      await members.putRegistered(sql, s, this.#id, this.#registered);
       seen = await shares.glance(sql, s, this.#id);
     }
     return this.#outlook.look(sql, { s, id: this.#id }, seen, this.#looksClosely(seen, due) ? due : undefined);

@@ -9,6 +9,7 @@ import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
 import { readLedger, windowsOf } from './ledger.ts';
 import { countLetters, discardLetters, listLetters } from './letters.ts';
+import { readReplicas } from './members.ts';
 import { Membership } from './membership.ts';
 import { Names } from './names.ts';
 import { readLane, settle, storedLanes } from './offsets.ts';
@@ -17,7 +18,6 @@ import { closeReplay, openReplay, readReplay, replayLanes, replayPending } from 
 import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
-import { readReplicas } from './shares.ts';
 import { openHolds, openJobs, openMemos, readNoteOfAll, setNote, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -86,7 +86,7 @@ const ownsNothing = (db: Database): Ownership => ({
   owns: () => false,
   watch: () => ({ [Symbol.dispose]: () => undefined }),
   leave: () => Promise.resolve(),
-  replicas: () => readReplicas(db),
+  replicas: (how) => readReplicas(db, '', how),
   report: () => Promise.resolve(),
 });
 

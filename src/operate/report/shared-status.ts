@@ -85,11 +85,17 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
   return [...mixed, ...free];
 }
 
+/** What a replica that is asked knows itself. */
+interface Known {
+  readonly ledger: LedgerReport;
+  readonly own: ReplicaReport;
+}
+
 /** The same for each replica's file: what the database knows, with what each replica last said of its part. */
-export async function sharedStatus(config: Config, journal: Journal, seams: Seams, known?: LedgerReport): Promise<StatusReport> {
-  const ledger = known ?? (await readLedger(journal));
-  const replicas = (await journal.ownership.replicas()) ?? [];
-  const reports = replicas.map(reportOf);
+export async function sharedStatus(config: Config, journal: Journal, seams: Seams, known?: Known): Promise<StatusReport> {
+  const ledger = known?.ledger ?? (await readLedger(journal));
+  const replicas = (await journal.ownership.replicas({ reports: true })) ?? [];
+  const reports = replicas.map((one) => (one.isSelf && known !== undefined ? known.own : reportOf(one)));
   const told = new Map(reports.flatMap(({ sources }) => sources).map((one) => [one.name, counted(one, ledger)]));
   const stored = await storedReport(config, journal, seams, ledger, told);
   const sinks = stored.sinks.map((one) =>

@@ -227,6 +227,17 @@ export function problemsOf(
 
 const recentJobs = 10;
 
+/** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
+export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
+  const { startedAt, config } = facts;
+  return {
+    ...report,
+    uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
+    config: { loaded_at: config.loadedAt, differs_from_file: config.differsFromFile },
+    problems: [...report.problems, ...configProblems(config)],
+  };
+}
+
 /** The status of a running daemon, with what was read of its journal. */
 export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerReport, jobs: readonly Job[]): StatusReport {
   const { journal, seams } = runtime;
@@ -235,8 +246,6 @@ export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerR
     running: true,
     version: facts.version,
     at: now,
-    uptime_seconds: Math.floor((seams.clock.monotonic() - facts.startedAt) / 1000),
-    config: { loaded_at: facts.config.loadedAt, differs_from_file: facts.config.differsFromFile },
     journal: journalStatus(journal.usage()),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
@@ -244,5 +253,5 @@ export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerR
     jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-recentJobs),
     orphan_sinks: facts.orphanSinks,
   };
-  return { ...report, problems: [...problemsOf(report, ledger), ...configProblems(facts.config)] };
+  return withOwnFacts({ ...report, problems: problemsOf(report, ledger) }, runtime, facts);
 }

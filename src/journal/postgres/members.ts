@@ -1,0 +1,73 @@
+// Who works on the journal, what they are configured with, and what they say of themselves.
+import { hostname } from 'node:os';
+import type { Replica } from '../journal.ts';
+import type { Database, Sql } from './database.ts';
+
+export type Registered = readonly [kind: 'source' | 'sink', name: string];
+
+/** Puts what a member is configured with in place of what it was. */
+export async function putRegistered(sql: Sql, s: string, id: string, registered: readonly Registered[]): Promise<void> {
+  await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
+  await sql.run(
+    `INSERT INTO ${s}.registrations (member, kind, name) SELECT $1, e.kind, e.name FROM unnest($2::text[], $3::text[]) AS e(kind, name)`,
+    [id, registered.map(([kind]) => kind), registered.map(([, name]) => name)],
+  );
+}
+
+/** Gives back what a member owns; it is none any more. */
+export async function depart(sql: Sql, s: string, id: string): Promise<void> {
+  await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE owner = $1`, [id]);
+  await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
+  await sql.run(`DELETE FROM ${s}.members WHERE id = $1`, [id]);
+}
+
+interface ReplicaRow {
+  readonly name: string;
+  readonly version: string;
+  readonly since: number;
+  readonly sources: number;
+  readonly seen: number;
+  readonly self: boolean;
+  readonly report: string | null;
+}
+
+/** Who lives and works on the journal, as a member sees it; what they say of themselves is long where they have thousands of sources. */
+export async function readReplicas(db: Database, id: string, { reports = false } = {}): Promise<Replica[]> {
+  const { s } = db;
+  const rows = await db.query<ReplicaRow>(
+    `SELECT m.name, m.version, (extract(epoch FROM m.joined) * 1000)::bigint AS since, (extract(epoch FROM m.seen) * 1000)::bigint AS seen,
+     m.id = $1 AS self, CASE WHEN $2 AND m.id <> $1 THEN m.report END AS report,
+     (SELECT count(*) FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = m.id) AS sources
+     FROM ${s}.members m WHERE m.expires > now() AND EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = m.id) ORDER BY m.name COLLATE "C", m.joined`,
+    [id, reports],
+  );
+  return rows.map(({ name, version, since, sources, seen, self, report }) => ({
+    name,
+    version,
+    since,
+    sources,
+    lastSeen: seen,
+    isSelf: self,
+    ...(report !== null && { report: JSON.parse(report) as unknown }),
+  }));
+}
+
+export interface MembershipOptions {
+  /** How people know this process. */
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly version: string;
+  readonly leaseMs: number;
+}
+
+/** Notes a new life, and forgets those that are over. Only inside a transaction. */
+export async function arrive(sql: Sql, s: string, id: string, options: MembershipOptions): Promise<void> {
+  await sql.run(
+    `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
+  );
+  await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
+  await sql.run(
+    `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
+    [id, options.name, `${options.leaseMs} milliseconds`, hostname(), options.version, options.labels],
+  );
+}
