@@ -14,6 +14,12 @@ export interface KnownLane {
   isResting: boolean;
   /** The journal does not have it any more. */
   isGone: boolean;
+  /** What it was given of the sink, bytes; counted up to the others of its kind where it had nothing for a while. */
+  taken: number;
+  /** What was read of it last was little, or nothing was read yet. */
+  isLight: boolean;
+  /** Bytes of its records, as far as they were looked at when it was read last. */
+  perRecord: number;
   failures: number;
   /** Why it could not be read, scrubbed. */
   trouble: string | undefined;
@@ -31,8 +37,10 @@ function isIdle({ progress, isReading }: KnownLane): boolean {
 export class Lanes {
   readonly #journal: Pick<Journal, 'lanes' | 'ownership'>;
   readonly #sink: string;
-  // A Map keeps the order of insertion: a lane that had its turn goes to the end.
+  // A Map keeps the order of insertion: of lanes that were given the same the one that was read longest ago is the first.
   readonly #lanes = new Map<string, KnownLane>();
+  /** By kind: what the lane had been given that was chosen last. Nobody saves up for later what was not needed. */
+  readonly #least = new Map<LaneKind, number>();
   #isStale = true;
   #asking: Promise<void> | undefined;
   /** Keys of lanes that were forgotten since the listing under way was asked for: it may still have them. */
@@ -64,13 +72,24 @@ export class Lanes {
     }
   }
 
-  /** Lanes of a kind, the one whose turn is next first. */
   of(kind: LaneKind): KnownLane[] {
     return [...this.#lanes.values()].filter(({ progress }) => progress.kind === kind);
   }
 
-  /** The lane had its turn. */
-  toEnd(lane: KnownLane): void {
+  /** Of the lanes of a kind that may have a turn the one that was given the least. */
+  next(kind: LaneKind, mayHave: (lane: KnownLane) => boolean): KnownLane | undefined {
+    const least = this.#least.get(kind) ?? 0;
+    let next: KnownLane | undefined;
+    for (const lane of this.of(kind)) {
+      lane.taken = Math.max(lane.taken, least);
+      if (lane.taken < (next?.taken ?? Number.POSITIVE_INFINITY) && mayHave(lane)) next = lane;
+    }
+    return next;
+  }
+
+  /** It is the lane's turn. */
+  begin(lane: KnownLane): void {
+    this.#least.set(lane.progress.kind, lane.taken);
     if (lane.isGone) return;
     const key = keyOf(lane.progress.lane);
     this.#lanes.delete(key);
@@ -174,5 +193,5 @@ export class Lanes {
 
 function newLane({ lane, offset }: LaneState): KnownLane {
   const untouched = { isDry: false, isReading: false, isResting: false, isGone: false, failures: 0, trouble: undefined };
-  return { progress: new OpenLane(lane, offset), oldestReceived: undefined, ...untouched };
+  return { progress: new OpenLane(lane, offset), oldestReceived: undefined, taken: 0, isLight: true, perRecord: 1, ...untouched };
 }

@@ -1,19 +1,21 @@
-// A lane is read in chunks; a chunk is used up before another lane of its kind has its turn, so at most one chunk per kind
-// is in memory. A lane found empty is dry until something is appended; one that cannot be read or mapped rests while others go on.
+// Lanes of a kind take turns, first who was given the least. A turn is a few slices of what was read at once, each about as much as a batch takes;
+// a lane with little to send goes before the next slice of one with much. So no lane waits long for others, and at most two chunks per kind are
+// in memory. A lane found empty is dry until something is appended; one that cannot be read or mapped rests while others go on.
 import { explainInLine } from '../base/errors.ts';
 import { fullJitterMs } from '../base/random.ts';
 import type { LaneKind, StoredPage } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { LoopContext } from './context.ts';
+import type { OpenLane } from './lane.ts';
 import type { KnownLane } from './lanes.ts';
 import { type NextEvent, PreparedEvent, Preparer, type Unsendable } from './prepare.ts';
 import { mostPending } from './send-limit.ts';
 
-/** What was read of a lane at once; its pages are opened one by one. */
+/** What was read of a lane at once; it is opened slice by slice, and what was not opened may be forgotten and read again. */
 interface Chunk {
   readonly lane: KnownLane;
   readonly pages: StoredPage[];
-  /** Of the open page. */
+  /** Of the open slice. */
   events: NextEvent | undefined;
   next: PreparedEvent | Unsendable | undefined;
 }
@@ -21,14 +23,45 @@ interface Chunk {
 const restBaseMs = 1000;
 const restMaxMs = 60_000;
 const largestChunk = 1000;
+/** Slices that a lane is given more than another before that one has its turn: to read a lane anew costs more than to go on with it. */
+const slicesPerTurn = 4;
+/** What a record costs at least, bytes: its event is longer than its text. */
+const leastPerRecord = 500;
+
+/** The first records of a page, at least one, as far as both limits allow; and what they cost. */
+function sliceOf(
+  { records }: StoredPage,
+  most: { readonly records: number; readonly bytes: number },
+): { count: number; bytes: number } {
+  let [count, bytes] = [0, 0];
+  for (const { json } of records) {
+    const cost = Math.max(leastPerRecord, json?.length ?? 0);
+    if (count > 0 && (count >= most.records || bytes + cost > most.bytes)) break;
+    count += 1;
+    bytes += cost;
+  }
+  return { count, bytes };
+}
+
+/** True for a lane that was given so much less than the one whose turn it is that it goes first. */
+const goesBefore = (other: KnownLane, current: KnownLane, sliceBytes: number): boolean =>
+  other.taken + (other.isLight ? 0 : (slicesPerTurn - 1) * sliceBytes) < current.taken;
+
+/** A part of the page's records. */
+function partOf(page: StoredPage, from: number, to?: number): StoredPage {
+  const { records, positions, letters } = page;
+  const part = { ...page, records: records.slice(from, to), positions: positions.slice(from, to) };
+  return letters === undefined ? part : { ...part, letters: letters.slice(from, to) };
+}
 
 /** Reads a sink's lanes, those of a kind in turn. */
 export class LaneReader {
   readonly #context: LoopContext;
   readonly #preparer: Preparer;
-  readonly #chunks = new Map<LaneKind, Chunk>();
+  /** By kind: the chunk of the lane whose turn it is, and behind it that of a lane with little that goes before its next slice. */
+  readonly #chunks = new Map<LaneKind, Chunk[]>();
   readonly #routed: ReadonlySet<string> | undefined;
-  readonly #chunkRecords: number;
+  readonly #slice: { readonly records: number; readonly bytes: number };
   /** As many records of a lane may be open as fit into all requests and pending batches: more could not be sent anyway. */
   readonly #mostOpen: number;
 
@@ -37,95 +70,142 @@ export class LaneReader {
     this.#context = context;
     this.#preparer = new Preparer(context);
     this.#routed = sources === undefined ? undefined : new Set(sources);
-    this.#chunkRecords = Math.min(batch.events, largestChunk);
+    this.#slice = { records: Math.min(batch.events, largestChunk), bytes: batch.bytes };
     this.#mostOpen = batch.events * (mostPending + 2 * inFlight);
   }
 
   /** What is read from now on is for another batch, in this order of kinds. */
   beginBatch(order: readonly LaneKind[]): void {
-    const waiting = order.toReversed().map((kind) => this.#chunks.get(kind)?.next);
+    const waiting = order.toReversed().map((kind) => this.#chunk(kind)?.next);
     this.#preparer.beginBatch(waiting.filter((next) => next instanceof PreparedEvent));
   }
 
-  /** The next event of the kind's open page, without taking it; undefined at its end. */
+  /** The next event of the kind's open slice, without taking it; undefined at its end. */
   peek(kind: LaneKind): PreparedEvent | Unsendable | undefined {
-    const chunk = this.#chunks.get(kind);
+    const chunk = this.#chunk(kind);
     if (chunk === undefined || chunk.lane.isGone) return undefined;
     chunk.next ??= chunk.events?.();
     return chunk.next;
   }
 
   take(kind: LaneKind): void {
-    const chunk = this.#chunks.get(kind);
+    const chunk = this.#chunk(kind);
     if (chunk !== undefined) chunk.next = undefined;
   }
 
-  /** Opens the next page of the kind; false when there is nothing to read now. */
+  /** Opens the next slice of the kind; false when there is nothing to read now. */
   async openPage(kind: LaneKind, sink: Sink): Promise<boolean> {
+    await this.#endSlice(this.#chunk(kind));
     await this.#context.lanes.refresh();
     for (;;) {
-      const chunk = this.#chunks.get(kind) ?? (await this.#readChunk(kind));
+      const chunk = await this.#nextChunk(kind);
       if (chunk === undefined) return false;
-      this.#chunks.set(kind, chunk);
       try {
         if (!chunk.lane.isGone && (await this.#advance(chunk, sink))) return true;
       } catch (error) {
         this.#rest(chunk.lane, error);
       }
-      this.#chunks.delete(kind);
-      chunk.lane.isReading = false;
+      this.#leave(kind, chunk);
     }
   }
 
-  async #readChunk(kind: LaneKind): Promise<Chunk | undefined> {
-    const { lanes, journal } = this.#context;
-    for (const lane of lanes.of(kind)) {
-      const { open, lane: of } = lane.progress;
-      if (lane.isDry || lane.isResting || open >= this.#mostOpen || !journal.ownership.owns(of.source)) continue;
-      lane.isReading = true;
-      try {
-        const pages = await this.#read(lane);
-        if (pages.length > 0) return { lane, pages, events: undefined, next: undefined };
-        lane.isDry = true;
-      } catch (error) {
-        this.#rest(lane, error);
-      }
-      lane.isReading = false;
+  #chunk(kind: LaneKind): Chunk | undefined {
+    return this.#chunks.get(kind)?.at(-1);
+  }
+
+  /** Whose slice is next: of the lane whose turn it is, unless another goes before it. */
+  async #nextChunk(kind: LaneKind): Promise<Chunk | undefined> {
+    const [current, before] = this.#chunks.get(kind) ?? [];
+    // What went before has had its slice.
+    if (before !== undefined) this.#leave(kind, before);
+    for (let lane = this.#nextLane(kind); lane !== undefined; lane = this.#nextLane(kind)) {
+      if (current !== undefined && !goesBefore(lane, current.lane, this.#slice.bytes)) break;
+      const chunk = await this.#read(lane);
+      if (chunk === undefined) continue;
+      if (current !== undefined && !lane.isLight) this.#leave(kind, current);
+      this.#chunks.set(kind, [...(this.#chunks.get(kind) ?? []), chunk]);
+      return chunk;
     }
+    return current;
+  }
+
+  #nextLane(kind: LaneKind): KnownLane | undefined {
+    return this.#context.lanes.next(kind, (lane) => this.#isReadable(lane));
+  }
+
+  #isReadable({ isDry, isReading, isResting, progress }: KnownLane): boolean {
+    if (isDry || isReading || isResting || progress.open >= this.#mostOpen) return false;
+    return this.#context.journal.ownership.owns(progress.lane.source);
+  }
+
+  /** What was not opened of it is read again when its lane has its next turn. */
+  #leave(kind: LaneKind, chunk: Chunk): void {
+    chunk.lane.isReading = false;
+    this.#chunks.set(
+      kind,
+      (this.#chunks.get(kind) ?? []).filter((one) => one !== chunk),
+    );
+  }
+
+  async #read(lane: KnownLane): Promise<Chunk | undefined> {
+    const { journal, settings, lanes } = this.#context;
+    const { progress } = lane;
+    lane.isReading = true;
+    try {
+      const most = Math.min(this.#slice.records, Math.ceil((slicesPerTurn * this.#slice.bytes) / lane.perRecord));
+      const pages = [...(await journal.read(settings.name, progress.lane, progress.after, most))];
+      lanes.begin(lane);
+      const [first] = pages;
+      if (first === undefined) lane.isDry = true;
+      else {
+        const { count, bytes } = sliceOf(first, this.#slice);
+        lane.perRecord = Math.max(1, bytes / count);
+        lane.isLight = pages.length === 1 && count === first.records.length;
+        return { lane, pages, events: undefined, next: undefined };
+      }
+    } catch (error) {
+      this.#rest(lane, error);
+    }
+    lane.isReading = false;
     return undefined;
   }
 
-  async #read(lane: KnownLane): Promise<StoredPage[]> {
-    const { journal, settings, lanes } = this.#context;
-    const pages = await journal.read(settings.name, lane.progress.lane, lane.progress.after, this.#chunkRecords);
-    lanes.toEnd(lane);
-    return [...pages];
-  }
-
-  /** Moves the chunk on to its next page that has something for the sink; false at its end. */
+  /** Opens the chunk's next slice that has something for the sink; false at its end. */
   async #advance(chunk: Chunk, sink: Sink): Promise<boolean> {
     const { deps } = this.#context;
     const { progress } = chunk.lane;
-    if (chunk.events !== undefined) await this.#endPage(chunk);
-    chunk.events = undefined;
     for (let page = chunk.pages[0]; page !== undefined; page = chunk.pages[0]) {
       if (this.#routed?.has(page.source) === false) {
         chunk.pages.shift();
         progress.add(page).skip();
-        await this.#endPage(chunk);
+        await this.#report(progress);
         continue;
       }
       const mapper = await deps.mapperFor(page.connector, page.source);
-      chunk.pages.shift();
-      chunk.events = this.#preparer.events(progress, page, mapper, sink);
+      chunk.events = this.#preparer.events(progress, this.#takeSlice(chunk, page), mapper, sink);
       break;
     }
     this.#recover(chunk.lane);
     return chunk.events !== undefined;
   }
 
-  async #endPage({ lane }: Chunk): Promise<void> {
-    this.#context.settler.add(lane.progress);
+  /** Takes the next slice from the chunk, whose first page this is. */
+  #takeSlice({ lane, pages }: Chunk, page: StoredPage): StoredPage {
+    const { count, bytes } = sliceOf(page, this.#slice);
+    lane.taken += bytes;
+    const isRest = count >= page.records.length;
+    pages.splice(0, 1, ...(isRest ? [] : [partOf(page, count)]));
+    return isRest ? page : partOf(page, 0, count);
+  }
+
+  async #endSlice(chunk: Chunk | undefined): Promise<void> {
+    if (chunk?.events === undefined || chunk.lane.isGone) return;
+    chunk.events = undefined;
+    await this.#report(chunk.lane.progress);
+  }
+
+  async #report(progress: OpenLane): Promise<void> {
+    this.#context.settler.add(progress);
     await this.#context.unknownActions.report();
     await this.#context.largest.report();
   }

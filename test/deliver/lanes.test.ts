@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
+import { JsonText } from '../../src/base/json.ts';
 import type { Event } from '../../src/event/event.ts';
-import type { Lane } from '../../src/journal/journal.ts';
+import type { Lane, StoredRecord } from '../../src/journal/journal.ts';
 import type { Batch, Verdicts } from '../../src/sinks/sink.ts';
 import { collectingLog } from '../collect/fixture.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
@@ -115,6 +116,75 @@ it('gives every source of a kind its turn', async () => {
   await clock.until(loop.drained(never));
 
   expect(sent.findIndex(({ uids }) => uids.includes('quiet0'))).toBeLessThan(2);
+  await clock.until(loop.stop(0));
+});
+
+/** Loud sources with pages of 400 records of 2,000 bytes each, where a batch takes five; a batch takes 100 ms. */
+function loudSources(count: number) {
+  const journal = memoryJournal();
+  const large = { text: 'x'.repeat(2_000) };
+  const loud = Array.from({ length: count }, (_, n): Lane => ({ kind: 'live', source: `loud${n}` }));
+  for (const [n, lane] of loud.entries()) journal.put(lane, withBytes(records(`loud${n}-`, 400, large)));
+  const set = setUp({
+    journal,
+    settings: { batch: { events: 500, bytes: 11_000, waitMs: 0 } },
+    answer: async () => {
+      await sleep(set.clock, 100);
+      return accepted;
+    },
+  });
+  return { ...set, journal };
+}
+
+const withBytes = (of: readonly StoredRecord[]): StoredRecord[] =>
+  of.map((each) => ({ ...each, json: new JsonText(Buffer.from(JSON.stringify(each.record)), 0, 2_000) }));
+
+it('sends what a source with little has behind two batches of one with much, however much that is', async () => {
+  const { journal, loop, clock, sent } = loudSources(3);
+  loop.start();
+  for (const quiet of ['first', 'second', 'third']) {
+    await clock.advance(2_000);
+    const before = sent.length;
+    journal.put({ kind: 'live', source: 'quiet' }, [record(quiet)]);
+
+    await clock.advance(1_000);
+
+    expect([0, 1, 2]).toContain(sent.slice(before).findIndex(({ uids }) => uids.includes(quiet)));
+  }
+  await clock.until(loop.stop(0));
+});
+
+it('gives sources with much turns of a few batches, and all of them the same in the end', async () => {
+  const { loop, clock, sent } = loudSources(4);
+  loop.start();
+
+  await clock.advance(10_000);
+
+  const turns = sent.map(({ uids }) => uids[0]?.split('-')[0]);
+  const [firstTurns, changes] = [new Set(turns.slice(0, 20)), turns.filter((source, n) => source !== turns[n - 1]).length];
+  expect(firstTurns).toEqual(new Set(['loud0', 'loud1', 'loud2', 'loud3']));
+  expect(changes).toBeLessThan(turns.length / 2);
+  const events = [...firstTurns].map(
+    (source) => sent.flatMap(({ uids }) => uids).filter((uid) => uid.startsWith(`${source}-`)).length,
+  );
+  expect(Math.max(...events) - Math.min(...events)).toBeLessThanOrEqual(25);
+  await clock.until(loop.stop(0));
+});
+
+it('loses nothing and keeps the order of every lane while lanes take turns', async () => {
+  const { journal, loop, clock, sent } = loudSources(3);
+  for (let n = 0; n < 5; n += 1) journal.put({ kind: 'live', source: `quiet${n}` }, records(`quiet${n}-`, 7));
+  loop.start();
+
+  await clock.until(loop.drained(never));
+
+  const bySource = Map.groupBy(
+    sent.flatMap(({ uids }) => uids),
+    (uid) => uid.split('-')[0],
+  );
+  for (const [source, uids] of bySource)
+    expect(uids).toEqual(Array.from({ length: source?.startsWith('loud') === true ? 400 : 7 }, (_, n) => `${source}-${n}`));
+  expect([bySource.size, journal.settled.acknowledged]).toEqual([8, 3 * 400 + 5 * 7]);
   await clock.until(loop.stop(0));
 });
 
