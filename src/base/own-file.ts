@@ -31,7 +31,7 @@ export function ownUser(): number | undefined {
 }
 
 /** What makes that something is not a file of one's own; undefined when it is one. */
-export function foreignness(stat: Stats, owners: readonly number[] = []): string | undefined {
+function foreignness(stat: Stats, owners: readonly number[] = []): string | undefined {
   const user = ownUser();
   if (stat.isSymbolicLink()) return 'is a symbolic link';
   if (!stat.isFile()) return 'is not a regular file';
@@ -83,6 +83,22 @@ async function openUnfollowed(path: string, files: Pick<Files, 'open'>, options:
     if (code === 'ENXIO' || code === 'EISDIR') throw foreignFile(path, 'is not a regular file', options.code, options.fix);
     throw error;
   }
+}
+
+/**
+ * Looks at what stands at a path and opens nothing: for files that a library opens by their names. Returns the mode; undefined when nothing
+ * is there. Throws an error of the given code for what is not a file of one's own.
+ */
+export async function inspectOwnFile(
+  path: string,
+  files: Pick<Files, 'lstat'>,
+  code: ErrorCode,
+  owners: readonly number[] = [],
+): Promise<number | undefined> {
+  const stat = await unlessGone(files.lstat(path));
+  const what = stat === undefined ? undefined : foreignness(stat, owners);
+  if (what !== undefined) throw foreignFile(path, what, code);
+  return stat?.mode;
 }
 
 /** Writes a text as the whole content of a file of our own, readable by nobody else. */

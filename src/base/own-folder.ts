@@ -1,6 +1,7 @@
 // A folder of one's own: nobody but this process's user, and root, can put anything into it or put another one into its place.
 import type { Stats } from 'node:fs';
 import { dirname, join, parse, resolve, sep } from 'node:path';
+import { listedWriters } from './access-list.ts';
 import { PenstockError } from './errors.ts';
 import { ownUser } from './own-file.ts';
 import type { Files } from './seams.ts';
@@ -37,7 +38,7 @@ export async function inspectFolder(path: string, files: Looking): Promise<void>
   const stat = await statOf(path, files);
   if (user === undefined || stat === undefined) return;
   if (user !== root && stat.uid !== user && stat.uid !== root) throw foreign(path, stat, user);
-  const writers = await writersOf(stat, files);
+  const writers = await writersOf(path, stat, files);
   if (writers !== undefined)
     throw unsafe(path, `${writers} can write to data_dir (mode ${modeOf(stat)})`, fixOf(path, stat, user));
   await inspectWay(path, files);
@@ -102,11 +103,18 @@ async function tighten(path: string, stat: Stats, files: Repairing): Promise<str
  * Who besides owner and root can write, in words; undefined when nobody can. A group counts with the accounts that the machine knows in it:
  * that of a volume in Kubernetes (`fsGroup`) has no other.
  */
-async function writersOf(stat: Stats, files: Pick<Files, 'readFile'>): Promise<string | undefined> {
+async function writersOf(path: string, stat: Stats, files: Pick<Files, 'readFile'>): Promise<string | undefined> {
   if ((stat.mode & 0o002) !== 0) return 'every user';
   if ((stat.mode & 0o020) === 0) return undefined;
-  const members = await membersOf(stat.gid, [root, stat.uid, ownUser() ?? root], files);
-  return members.length === 0 ? undefined : `group ${stat.gid} (${members.slice(0, 5).join(', ')})`;
+  const listed = await listedWriters(path);
+  const trusted = [root, stat.uid, ownUser() ?? root];
+  const user = listed.users.find((uid) => !trusted.includes(uid));
+  if (user !== undefined) return `user ${user}, whom its access list names,`;
+  for (const gid of [stat.gid, ...listed.groups]) {
+    const members = await membersOf(gid, trusted, files);
+    if (members.length > 0) return `group ${gid} (${members.slice(0, 5).join(', ')})`;
+  }
+  return listed.isUnread === true ? 'somebody whom its access list names, which cannot be read without getfacl,' : undefined;
 }
 
 interface Account {
@@ -168,7 +176,7 @@ async function inspectWay(path: string, files: Looking): Promise<void> {
       continue;
     }
     if ((stat.mode & sticky) !== 0 || (await isVolume(step, stat, files))) continue;
-    const writers = await writersOf(stat, files);
+    const writers = await writersOf(step, stat, files);
     if (writers !== undefined)
       throw unsafe(
         step,

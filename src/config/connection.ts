@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, isObject } from '../base/json.ts';
+import { isLoopback } from '../base/loopback.ts';
 import { type Fault, faultsError, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { TlsOptions } from '../sinks/common-options.ts';
 import type { ConnectionConfig, Options, Refreshable } from './config.ts';
@@ -48,12 +49,11 @@ async function checkPem(path: string, at: YamlPath, { doc, faults, from }: LoadC
 }
 
 const plain = /^(http|ws|tcp|udp|relp):\/\//i;
-const loopback = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\]|\[::ffff:127(\.\d{1,3}){3}\])$/i;
 
 function isPlainBeyondLoopback(url: string): boolean {
   if (!plain.test(url) || url.includes(placeholder)) return false;
   const host = /^[a-z]+:\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/:?#]*)/i.exec(url)?.[1] ?? '';
-  return !loopback.test(host);
+  return !isLoopback(host);
 }
 
 /** Every text in a value that begins like a URL, with its path. */

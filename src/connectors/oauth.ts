@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { PenstockError } from '../base/errors.ts';
 import { isObject, parseJson } from '../base/json.ts';
+import { isLoopback } from '../base/loopback.ts';
 import { durationMs } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
@@ -130,7 +131,7 @@ export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], granting: Granting)
   const account = readAccount(value(spec.key));
   const endpoint = value(spec.token_url) || account.token_uri;
   const url = endpoint === undefined ? null : URL.parse(endpoint);
-  if (url === null || (url.protocol !== 'https:' && !isLoopback(url)))
+  if (url === null || (url.protocol !== 'https:' && !isLoopback(url.hostname)))
     throw new PenstockError('PEN_CONFIG_INVALID', 'the key of the service account names no token endpoint', {
       fix: 'give the JSON key as it was downloaded, or set token_url to an https address',
     });
@@ -187,9 +188,6 @@ function signing(
   };
   return { sign, identity: [pem, claims['sub'] ?? ''], secrets: () => [pem] };
 }
-
-const isLoopback = ({ hostname }: URL): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 
 interface Account {
   readonly private_key: string;

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { PenstockError } from '../base/errors.ts';
+import { isLoopback } from '../base/loopback.ts';
 
 /** Which proxy a request takes, and why. */
 export interface Proxy {
@@ -65,10 +66,6 @@ function hostOf(url: URL): string {
     .replace(/^\[(.+)\]$/, '$1')
     .replace(/\.$/, '')
     .toLowerCase();
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 const defaultPorts: Readonly<Record<string, string>> = { 'http:': '80', 'ws:': '80', 'https:': '443', 'wss:': '443' };

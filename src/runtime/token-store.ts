@@ -4,7 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
-import { openOwnFile } from '../base/own-file.ts';
+import { inspectOwnFile, openOwnFile } from '../base/own-file.ts';
+import { inspectFolder } from '../base/own-folder.ts';
 import type { Seams } from '../base/seams.ts';
 import type { TokenChange, TokenStore } from '../connectors/index.ts';
 
@@ -143,6 +144,9 @@ function save(db: DatabaseSync, credential: string, token: string): void {
 async function makeOwn(path: string, files: Seams['files']): Promise<void> {
   // A command may come before the daemon has made it.
   await makeFolder(dirname(path), files, 0o700);
+  await inspectFolder(dirname(path), files);
+  // SQLite rolls a journal back into the database that lies beside it, whoever put it there, and writes into it.
+  for (const suffix of ['-journal', '-wal', '-shm']) await inspectOwnFile(`${path}${suffix}`, files, 'PEN_DATA_DIR_UNSAFE');
   const handle = await openOwnFile(path, files, { for: 'write', code: 'PEN_DATA_DIR_UNSAFE' });
   try {
     await handle.chmod(0o600);

@@ -40,7 +40,9 @@ it('keeps its directory and files from other users', async () => {
 });
 
 const ourNames = [
-  ...['journal.db', 'journal.lock'].flatMap((name) => ['', '-wal', '-shm', '-journal'].map((suffix) => name + suffix)),
+  ...['journal.db', 'journal.lock', 'credentials.db'].flatMap((name) =>
+    ['', '-wal', '-shm', '-journal'].map((suffix) => name + suffix),
+  ),
   'journal.holder',
   'journal.ballast',
 ];

@@ -188,6 +188,7 @@ const kinds: readonly Kind[] = [
       'auth.oauth2.extensions': [{ tenant: 'acme' }, oauth2],
     },
     elsewhere: {
+      allow_plaintext: ['sinks/kafka.test.ts', 'hears nothing in plain text beyond this machine unless that is allowed: %s'],
       tls: ['sinks/kafka.test.ts', 'verifies the brokers, by the names that it connects to'],
     },
   },

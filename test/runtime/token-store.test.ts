@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -160,12 +160,19 @@ it('keeps what is under way when a command is ended by Ctrl-C', async () => {
   expect(await openTokenStore(dir, seams).update('a', look)).toBe('r1');
 });
 
-it('writes nothing into a file that somebody else put there', async () => {
+it.each(['', '-journal', '-wal', '-shm'])('uses no link that somebody put into the place of credentials.db%s', async (suffix) => {
   const dir = await folder();
   const target = join(dir, 'target');
   await writeFile(target, 'untouched');
-  await symlink(target, join(dir, 'credentials.db'));
+  await symlink(target, join(dir, `credentials.db${suffix}`));
 
   await expect(openTokenStore(dir, seams).update('a', keep('x'))).rejects.toMatchObject({ code: 'PEN_DATA_DIR_UNSAFE' });
   expect(await readFile(target, 'utf8')).toBe('untouched');
+});
+
+it('keeps no token where everybody can write', async () => {
+  const dir = await folder();
+  await chmod(dir, 0o777);
+
+  await expect(openTokenStore(dir, seams).update('a', keep('x'))).rejects.toMatchObject({ code: 'PEN_DATA_DIR_UNSAFE' });
 });

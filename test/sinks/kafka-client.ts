@@ -1,5 +1,5 @@
 // A Kafka client without brokers: remembers what it was opened with and what it was given, and answers as told.
-import type { ClientSettings, KafkaClient } from '../../src/sinks/kafka/client.ts';
+import type { BrokerTrust, ClientSettings, KafkaClient } from '../../src/sinks/kafka/client.ts';
 import { kafka, openKafka } from '../../src/sinks/kafka/index.ts';
 import type { KafkaOptions } from '../../src/sinks/kafka/options.ts';
 import type { SinkType } from '../../src/sinks/sink.ts';
@@ -16,6 +16,7 @@ interface SentMessage {
 export interface Opened {
   readonly settings: ClientSettings;
   readonly pin: string | undefined;
+  readonly isPlainAllowed: boolean;
   readonly sent: { readonly messages: readonly SentMessage[]; readonly compression: unknown; readonly acks: unknown }[];
   destroyed: boolean;
 }
@@ -73,8 +74,8 @@ function fakeClient(opened: Opened, { send, metadata, partitions = 3 }: Answers)
 /** The kind of sink over such clients, and all that were opened. */
 export function fakeKafka(answers: Answers = {}): { readonly kind: SinkType; readonly opened: Opened[] } {
   const opened: Opened[] = [];
-  const open = (settings: ClientSettings, pin: string | undefined): Promise<KafkaClient> => {
-    const one: Opened = { settings, pin, sent: [], destroyed: false };
+  const open = (settings: ClientSettings, { pin, isPlainAllowed }: BrokerTrust): Promise<KafkaClient> => {
+    const one: Opened = { settings, pin, isPlainAllowed, sent: [], destroyed: false };
     opened.push(one);
     return Promise.resolve(fakeClient(one, answers));
   };

@@ -8,7 +8,7 @@ import {
   TimeoutError,
   UserError,
 } from '@platformatic/kafka';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { frameMeter, openClient } from '../../src/sinks/kafka/client.ts';
 import { kafka } from '../../src/sinks/kafka/index.ts';
@@ -74,7 +74,10 @@ it.each([
   ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58_897_971],
   ['abc', 479_470_107],
 ])("chooses the partition of Java's producer: key %s", async (key, murmur2) => {
-  const client = await openClient({ clientId: 'test', bootstrapBrokers: ['127.0.0.1:9'] }, undefined);
+  const client = await openClient(
+    { clientId: 'test', bootstrapBrokers: ['127.0.0.1:9'] },
+    { pin: undefined, isPlainAllowed: false },
+  );
 
   expect(client.hash(Buffer.from(key))).toBe(murmur2 & 0x7fff_ffff);
   client.destroy();
@@ -426,6 +429,47 @@ describe('a peer that is no broker', () => {
       },
     });
     expect(connections).toBe(1);
+  });
+
+  it.each([false, true])('hears nothing in plain text beyond this machine unless that is allowed: %s', async (allowed) => {
+    const peer = { address: '192.0.2.7', port: 9092, family: 'IPv4' };
+    const elsewhere = vi
+      .spyOn(net.Socket.prototype as unknown as { _getpeername(): object }, '_getpeername')
+      .mockReturnValue(peer);
+    onTestFinished(() => elsewhere.mockRestore());
+    let heard = 0;
+    const { verdicts } = await answeredWith(
+      () => {
+        heard += 1;
+        return Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n');
+      },
+      { auth: { plain: { username: 'u', password: 'long-password' } }, allow_plaintext: allowed },
+    );
+
+    expect([heard > 0, verdicts]).toEqual([
+      allowed,
+      {
+        all: allowed
+          ? expect.objectContaining({ kind: 'retry' })
+          : {
+              kind: 'hold',
+              reason: expect.stringMatching(
+                /tcp:\/\/ would send events and credentials unencrypted beyond this machine, to the broker at 192\.0\.2\.7 port 9092/,
+              ),
+              fix: 'write tls:// in "brokers", or add "allow_plaintext: true"',
+            },
+      },
+    ]);
+  });
+
+  it.each([70_000, -1])('ends no process by a broker that it names at port %d', async (port) => {
+    const settings = { clientId: 'test', bootstrapBrokers: [{ host: '127.0.0.1', port }], retries: 0 };
+    const client = await openClient(settings, { pin: undefined, isPlainAllowed: false });
+
+    await expect(client.metadata({ topics: ['audit'] })).rejects.toMatchObject({
+      errors: [{ code: 'PLT_KFK_NETWORK', cause: { code: 'ERR_SOCKET_BAD_PORT' } }],
+    });
+    client.destroy();
   });
 
   it('is followed through answers that come in pieces', () => {

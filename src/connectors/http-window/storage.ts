@@ -1,4 +1,5 @@
 // Files at hosts other than the API's, such as presigned addresses of S3, GCS or Azure: which hosts, and what they are asked. Our credential goes to none.
+import { isLoopback } from '../../base/loopback.ts';
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 
@@ -39,7 +40,7 @@ function patternOf(text: string): RegExp {
 
 function isPrivate({ protocol, hostname, username, password }: URL): boolean {
   if (username !== '' || password !== '') return false;
-  return protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
 /** Asks a storage host for a file: nothing of the request goes along that could hold a secret. */

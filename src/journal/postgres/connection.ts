@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 
 export type DatabaseOptions = Pick<PostgresEngine, 'url' | 'password' | 'ca' | 'schema' | 'connections' | 'leaseMs'>;
@@ -11,7 +12,6 @@ export const statementMs = 30_000;
 export const connectMs = 10_000;
 // The server ends a statement first, and says why.
 export const answerMs = statementMs + 5000;
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
 const int8 = 20;
 const numeric = 1700;
@@ -23,7 +23,7 @@ export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConf
   const parsed = parseUrl(url);
   // The folder of a unix socket stands in the place of the host, as libpq takes it: %2Fvar%2Frun%2Fpostgresql.
   const host = decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, '');
-  const isLocal = loopback.test(parsed.hostname) || isFolder(host);
+  const isLocal = isLoopback(parsed.hostname) || isFolder(host);
   return {
     host,
     port: parsed.port === '' ? 5432 : Number(parsed.port),

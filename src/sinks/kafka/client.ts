@@ -2,6 +2,7 @@ import { type Socket, setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { TLSSocket } from 'node:tls';
 import type { Connection, ConnectionPool, Producer, ProducerOptions } from '@platformatic/kafka';
 import { PenstockError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import { attemptTimeoutMs, pinFault } from '../../http/index.ts';
 import { verdictOf } from './verdicts.ts';
 
@@ -19,16 +20,27 @@ export interface KafkaClient extends Calls {
   destroy(): void;
 }
 
-/** Opens a client; `pin` is compared with every broker's certificate. The library is read when the first such sink is opened. */
-export async function openClient(settings: ClientSettings, pin: string | undefined): Promise<KafkaClient> {
+/** Which brokers are spoken to, of those that others name. */
+export interface BrokerTrust {
+  /** Compared with every broker's certificate. */
+  readonly pin: string | undefined;
+  /** Also beyond this machine, without TLS. */
+  readonly isPlainAllowed: boolean;
+}
+
+/** Opens a client. The library is read when the first such sink is opened. */
+export async function openClient(settings: ClientSettings, trust: BrokerTrust): Promise<KafkaClient> {
   // The library dials without one of its own, and Node's 250 ms are too few.
   setDefaultAutoSelectFamilyAttemptTimeout(attemptTimeoutMs);
-  const { Producer, murmur2 } = await import('@platformatic/kafka');
+  const { NetworkError, Producer, murmur2 } = await import('@platformatic/kafka');
   const producer = new Producer(settings);
   const end = (): void => void producer.close(true).catch(() => undefined);
   let fault: unknown;
   const sockets = new Set<Socket>();
-  guard(producer.connections, pin, sockets, (error) => {
+  producer.connections.on('connecting', ({ connection }) =>
+    rejectThrown(connection, (cause) => new NetworkError('Connection failed.', { cause })),
+  );
+  guard(producer.connections, trust, sockets, (error) => {
     fault = error;
     // The library would try a wrong password once more, until the account is locked.
     if (verdictOf([error], false).kind === 'hold') end();
@@ -47,26 +59,39 @@ export async function openClient(settings: ClientSettings, pin: string | undefin
   });
 }
 
+/** Node throws at once for a port that there is not, such as 70000, and whoever names brokers chooses it: the process would end. */
+function rejectThrown(connection: Connection, failed: (cause: Error) => Error): void {
+  const connect = connection.connect.bind(connection) as (host: string, port: number, callback: (error: Error) => void) => void;
+  connection.connect = ((host: string, port: number, callback: (error: Error) => void): void => {
+    try {
+      connect(host, port, callback);
+    } catch (error) {
+      callback(failed(error as Error));
+    }
+  }) as Connection['connect'];
+}
+
 /** Bounds what the library leaves open of its connections. */
-function guard(pool: ConnectionPool, pin: string | undefined, sockets: Set<Socket>, onFault: (error: unknown) => void): void {
+function guard(pool: ConnectionPool, trust: BrokerTrust, sockets: Set<Socket>, onFault: (error: unknown) => void): void {
   pool.on('connecting', ({ connection }) => {
     // The pool hears the first error only; a second one that nobody hears would end the process.
     connection.on('error', onFault);
     // It makes the socket right after it says so.
-    connection.once('connecting', () => queueMicrotask(() => guardSocket(connection, pin, sockets)));
+    connection.once('connecting', () => queueMicrotask(() => guardSocket(connection, trust, sockets)));
   });
 }
 
-function guardSocket({ socket }: Connection, pin: string | undefined, sockets: Set<Socket>): void {
+function guardSocket({ socket }: { readonly socket: Socket | undefined }, trust: BrokerTrust, sockets: Set<Socket>): void {
+  // A broker may name another one at a port that there is not: then it has made none.
+  if (socket === undefined) return;
   sockets.add(socket);
   socket.once('close', () => sockets.delete(socket));
   // A peer that vanished while nothing is outstanding: 30 s + 3 x 10 s.
   socket.setKeepAlive({ enable: true, initialDelay: 30_000, interval: 10_000, count: 3 });
-  if (socket instanceof TLSSocket)
-    socket.prependOnceListener('secureConnect', () => {
-      const fault = pinFault(socket, pin);
-      if (fault !== undefined) socket.destroy(fault);
-    });
+  socket.prependOnceListener(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+    const fault = socket instanceof TLSSocket ? pinFault(socket, trust.pin) : plainFault(socket, trust);
+    if (fault !== undefined) socket.destroy(fault);
+  });
   const measure = frameMeter();
   const emit = socket.emit.bind(socket) as (name: string | symbol, ...args: unknown[]) => boolean;
   // An answer that the library cannot read throws out of its listener, which would end the process: it ends the connection instead.
@@ -81,6 +106,16 @@ function guardSocket({ socket }: Connection, pin: string | undefined, sockets: S
       return true;
     }
   };
+}
+
+/** A broker of this machine may name one elsewhere, who would get password and events as they are. */
+function plainFault({ remoteAddress = '', remotePort }: Socket, { isPlainAllowed }: BrokerTrust): PenstockError | undefined {
+  if (isPlainAllowed || isLoopback(remoteAddress)) return undefined;
+  const what = `tcp:// would send events and credentials unencrypted beyond this machine, to the broker at ${remoteAddress} port ${remotePort}`;
+  return new PenstockError('PEN_CONFIG_INVALID', what, {
+    fix: 'write tls:// in "brokers", or add "allow_plaintext: true"',
+    sent: false,
+  });
 }
 
 /** Largest answer that is read: metadata of some topics, with all brokers. */

@@ -1,7 +1,7 @@
 import { sizeBytes } from '../../base/quantity.ts';
 import { loadTls, oauth2ClientCredentials, type TokenSource } from '../../http/index.ts';
 import type { OutgoingEvent, Sink, SinkContext, SinkType } from '../sink.ts';
-import { type ClientSettings, type KafkaClient, openClient } from './client.ts';
+import { type BrokerTrust, type ClientSettings, type KafkaClient, openClient } from './client.ts';
 import { KafkaOptions, parseBroker } from './options.ts';
 import { probeKafka } from './probe.ts';
 import { headerNames, Sender } from './send.ts';
@@ -31,13 +31,15 @@ const framingBytes = 32;
 export async function openKafka(
   options: KafkaOptions,
   context: SinkContext,
-  open: (settings: ClientSettings, pin: string | undefined) => Promise<KafkaClient>,
+  open: (settings: ClientSettings, trust: BrokerTrust) => Promise<KafkaClient>,
 ): Promise<Sink> {
   const isTls = options.brokers.some((broker) => parseBroker(broker)?.scheme === 'tls');
   const trust = isTls ? await loadTls(options.tls ?? {}, context.seams.files) : undefined;
   const tokens = openTokens(options, context);
   const settings = settingsOf(options, trust, tokens, context.timeoutMs ?? 30_000);
-  const sender = new Sender(options, context, tokens, () => open({ ...settings }, trust?.pin));
+  const sender = new Sender(options, context, tokens, () =>
+    open({ ...settings }, { pin: trust?.pin, isPlainAllowed: options.allow_plaintext }),
+  );
   const room = sizeBytes(options.max_message_bytes) - batchHeaderBytes;
   return {
     endpoints: [options.brokers.join(',')],

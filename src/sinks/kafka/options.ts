@@ -74,6 +74,10 @@ export const KafkaOptions = Type.Object(
       description: 'Client id, by which brokers log and limit.',
     }),
     auth: Type.Optional(Auth),
+    allow_plaintext: Type.Boolean({
+      default: false,
+      description: 'Permit unencrypted connections beyond this machine, also to the brokers that others name.',
+    }),
     tls: Type.Optional(TlsOptions),
   },
   { additionalProperties: false },

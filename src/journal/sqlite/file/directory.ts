@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { PenstockError } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import { makeFolder } from '../../../base/make-folder.ts';
-import { foreignFile, foreignness, ownUser, unlessGone } from '../../../base/own-file.ts';
+import { inspectOwnFile, ownUser, unlessGone } from '../../../base/own-file.ts';
 import { claimFolder, inspectFolder } from '../../../base/own-folder.ts';
 import type { Files } from '../../../base/seams.ts';
 
@@ -30,7 +30,7 @@ export const besideDatabase = ['', '-wal', '-shm', '-journal'] as const;
 /** What a journal's file is called once it has been moved to a database. */
 export const movedName = (journal: string): string => `${journal}.moved`;
 
-const ourNames = /^(journal\.(db|lock|holder|ballast)\b.*|admin\.(token|url)|penstock\.sock|\.probe-\d+)$/;
+const ourNames = /^(journal\.(db|lock|holder|ballast)\b.*|credentials\.db(-.*)?|admin\.(token|url)|penstock\.sock|\.probe-\d+)$/;
 
 // Magic numbers of statfs(2), from linux/magic.h. On these, locks or shared memory between processes do not hold what SQLite needs.
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
@@ -84,30 +84,23 @@ export async function prepareDirectory(dataDir: string, files: Files, log: Log):
 export async function inspectDirectory(dataDir: string, files: Files): Promise<void> {
   await inspectFolder(dataDir, files);
   if (!(await fileExists(dataDir, files))) return;
-  const { uid } = await files.stat(dataDir);
-  for (const path of pathsIn(dataDir)) await inspectFile(path, files, [uid]);
+  // Root looks into the folder of any user.
+  const owners = ownUser() === 0 ? [(await files.stat(dataDir)).uid] : [];
+  for (const path of pathsIn(dataDir)) await inspectOwnFile(path, files, 'PEN_DATA_DIR_UNSAFE', owners);
 }
 
 /** The same for whoever writes there; what a volume opened to its group (`fsGroup`) is closed again. */
 async function claimFiles(dataDir: string, files: Files): Promise<void> {
   for (const path of pathsIn(dataDir)) {
-    const mode = await inspectFile(path, files);
+    const mode = await inspectOwnFile(path, files, 'PEN_DATA_DIR_UNSAFE');
     if (mode !== undefined && (mode & 0o077) !== 0) await unlessGone(files.chmod(path, 0o600));
   }
 }
 
 function pathsIn(dataDir: string): string[] {
   const { journal, lock, holder, ballast } = journalPaths(dataDir);
-  return [...[journal, lock].flatMap((path) => besideDatabase.map((suffix) => `${path}${suffix}`)), holder, ballast];
-}
-
-/** The file's mode; undefined when there is none. */
-async function inspectFile(path: string, files: Files, owners: readonly number[] = []): Promise<number | undefined> {
-  const stat = await unlessGone(files.lstat(path));
-  if (stat === undefined) return undefined;
-  const what = foreignness(stat, ownUser() === 0 ? owners : []);
-  if (what !== undefined) throw foreignFile(path, what, 'PEN_DATA_DIR_UNSAFE');
-  return stat.mode;
+  const databases = [journal, lock, join(dataDir, 'credentials.db')];
+  return [...databases.flatMap((path) => besideDatabase.map((suffix) => `${path}${suffix}`)), holder, ballast];
 }
 
 async function probeWrite(dataDir: string, files: Files): Promise<void> {
