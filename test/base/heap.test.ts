@@ -1,6 +1,54 @@
+import { syncBuiltinESMExports } from 'node:module';
+import { performance } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, it } from 'vitest';
-import { collectGarbage } from '../../src/base/heap.ts';
+import v8 from 'node:v8';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { boundHeap, collectGarbage } from '../../src/base/heap.ts';
+
+/** Calls `boundHeap` beside an event loop that is so busy, look by look; gives what V8 was told, by which timers, and since which look each look counts. */
+function boundBeside(busy: readonly number[]) {
+  const told: string[] = [];
+  const since: (readonly [look: number, before: number])[] = [];
+  const timers: { readonly ms: number | undefined; readonly look: () => void; isHeld: boolean }[] = [];
+  let looks = 0;
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  });
+  vi.spyOn(v8, 'setFlagsFromString').mockImplementation((flag) => void told.push(flag));
+  syncBuiltinESMExports();
+  vi.spyOn(performance, 'eventLoopUtilization').mockImplementation((now, before) => {
+    if (now === undefined) return { idle: (looks += 1), active: 0, utilization: 0 };
+    since.push([now.idle, before?.idle ?? 0]);
+    return { idle: 0, active: 0, utilization: busy[since.length - 1] ?? 0 };
+  });
+  vi.spyOn(globalThis, 'setInterval').mockImplementation(((look: () => void, ms?: number) => {
+    const timer = { ms, look, isHeld: true };
+    timers.push(timer);
+    return { unref: () => (timer.isHeld = false) };
+  }) as unknown as typeof setInterval);
+  boundHeap();
+  for (const _ of busy) for (const { look } of timers) look();
+  return { told, since, timers: timers.map(({ ms, isHeld }) => ({ ms, isHeld })) };
+}
+
+it('lets the heap grow further while the event loop is busy most of the time, and tells V8 only what changes', () => {
+  const { told, timers } = boundBeside([0.7, 0.9, 0.6, 0.1, 0.61]);
+
+  expect(told).toEqual([100, 200, 100, 200].map((percent) => `--heap-growing-percent=${percent}`));
+  // It keeps no process alive.
+  expect(timers).toEqual([{ ms: 500, isHeld: false }]);
+});
+
+it('counts how busy the event loop was since the last look, not since the process began', () => {
+  const { since } = boundBeside([0, 0, 0]);
+
+  expect(since).toEqual([
+    [2, 1],
+    [3, 2],
+    [4, 3],
+  ]);
+});
 
 it('collects what nobody holds any more', async () => {
   const held = { is: 'held' };

@@ -1,10 +1,17 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { Signal } from '../../src/base/signal.ts';
+import { DeadLetters } from '../../src/deliver/dead-letters.ts';
+import type { DeliverDeps } from '../../src/deliver/deps.ts';
+import { SinkHold } from '../../src/deliver/hold.ts';
+import { RefusalRate } from '../../src/deliver/refusal-rate.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
-import { accepted, record, records, setUp } from './harness.ts';
+import { virtualClock } from '../virtual-clock.ts';
+import { accepted, record, records, settingsOf, setUp } from './harness.ts';
 
 const live: Lane = { kind: 'live', source: 'acme' };
 const never = new AbortController().signal;
@@ -562,4 +569,54 @@ it('says what the last probe met beside what the hold is for, and again only tha
     after: '403 code 4 "Invalid token" abcd-secret',
   });
   await clock.until(loop.stop(0));
+});
+
+/** A hold that has begun, whose journal keeps notes only when it is told to. */
+async function heldBeside() {
+  const clock = virtualClock(1_000_000);
+  const notes: PromiseWithResolvers<void>[] = [];
+  const kept = (): void => {
+    for (const note of notes.splice(0)) note.resolve();
+  };
+  const journal = { ...memoryJournal(), setHold: () => (notes.push(Promise.withResolvers()), notes.at(-1)?.promise) };
+  const deps = { journal, log: silentLog(), seams: { clock } } as unknown as DeliverDeps;
+  const letters = new DeadLetters(memoryJournal(), silentLog(), 'out', 10);
+  const hold = new SinkHold(settingsOf(), deps, new Signal(), new RefusalRate(), letters);
+  const cause = { kind: 'refused', reason: '403', fix: 'renew the token' } as const;
+  const entering = hold.enter(cause);
+  kept();
+  await entering;
+  return { clock, hold, cause, kept };
+}
+
+it('lets no second probe begin while the note of the first is being written', async () => {
+  const { clock, hold, cause, kept } = await heldBeside();
+  await clock.advance(15_000);
+  expect(await hold.pass(never)).toBe('probe');
+  void hold.enter({ ...cause, reason: '401' });
+  const answered = hold.probed('refused');
+  const passed: string[] = [];
+
+  void hold.pass(never).then((pass) => passed.push(pass));
+  await clock.advance(29_999);
+  const early = passed.length;
+  await clock.advance(1);
+
+  expect({ early, passed }).toEqual({ early: 0, passed: ['probe'] });
+  kept();
+  await answered;
+});
+
+it('probes at once for a release that comes while the note of a probe is being written', async () => {
+  const { clock, hold, cause, kept } = await heldBeside();
+  await clock.advance(15_000);
+  await hold.pass(never);
+  void hold.enter({ ...cause, reason: '401' });
+  const answered = hold.probed('refused');
+
+  hold.release();
+
+  expect(await clock.until(hold.pass(never), 0)).toBe('probe');
+  kept();
+  await answered;
 });

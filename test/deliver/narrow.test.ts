@@ -342,6 +342,31 @@ it.each([
   },
 );
 
+it.each([
+  { name: 'no hold', hold: undefined },
+  { name: 'a hold for its token', hold: { all: { kind: 'hold', reason: '403', fix: 'renew the token' } } satisfies Verdicts },
+])('gives no event up for the release of $name, though two broke the receiver alone before it', async ({ hold }) => {
+  const journal = memoryJournal();
+  journal.put(live, records('b', 2));
+  let refusal: Verdicts | undefined;
+  const sink = { reaches: () => Promise.resolve(true) };
+  const { loop, clock, sent } = setUp({ journal, sink, answer: () => refusal ?? reset });
+  loop.start();
+  const failedAlone = (): boolean =>
+    ['b0', 'b1'].every((one) => sent.filter(({ uids }) => uids.length === 1 && uids[0] === one).length > 2);
+  while (!failedAlone()) await clock.advance(1_000);
+  refusal = hold;
+  await clock.advance(60_000);
+  const before = loop.status().hold?.reason;
+
+  loop.release();
+  refusal = undefined;
+  await clock.advance(60_000);
+
+  expect({ before, letters: journal.letters }).toEqual({ before: hold?.all.reason, letters: [] });
+  await clock.until(loop.stop(0));
+});
+
 it('takes one that was given up long ago for no sign that the receiver takes nothing', async () => {
   const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(virtualClock(0)));
   const nothing = { passed: 0, failed: 0 };

@@ -342,27 +342,38 @@ it('counts a page that is examined in parts once', async () => {
   expect([api.requests.length, seen.length, unseen]).toEqual([4, 12_000, []]);
 });
 
+const ofAll = (all: number): number => all;
+// Of the pages so far: it grows with each, whatever comes in.
+const soFar = (all: number, read: number): number => Math.min(all, read);
+
 it.each([
-  { what: 'came in while it was read', comes: 1, gone: 0, lacking: 0 },
-  { what: 'never shows', comes: 0, gone: 1, lacking: 1 },
-  { what: 'never shows, while another came in', comes: 1, gone: 1, lacking: 1 },
-])('a smallest window lacks what $what: $lacking', async ({ comes, gone, lacking }) => {
+  { what: 'came in while it was read', comes: 1, gone: 0, total: ofAll, back: 0, lacking: 0 },
+  { what: 'never shows', comes: 0, gone: 1, total: ofAll, back: 0, lacking: 1 },
+  { what: 'never shows, while another came in', comes: 1, gone: 1, total: ofAll, back: 0, lacking: 1 },
+  { what: 'never shows, where the total runs along', comes: 0, gone: 1, total: soFar, back: 0, lacking: 1 },
+  // No later window brings it.
+  { what: 'came in late while it was read, hours after its end', comes: 1, gone: 0, total: ofAll, back: 20 * hour, lacking: 1 },
+])('a smallest window lacks what $what: $lacking', async ({ comes, gone, total, back, lacking }) => {
   const clock = at(noon);
   const journal = await realJournal(clock);
-  const rows = spread.slice(0, 8);
+  const rows = spread.slice(0, 8).map((one) => ({ ...one, time: Number(one.time) - back }));
   const api = vendor([], { clock });
   let came = 0;
   // Newest first, and the end of the window is written as a later one.
-  api.onRequest = ({ state }): Page => {
-    const all = [...Array.from({ length: came }, (_none, i) => row(`new${i}`, noon)).toReversed(), ...rows.toReversed()];
+  api.onRequest = ({ from, to, state }): Page => {
+    if (noon - hour - back < from || noon - hour - back > to) return { records: [], next: null };
+    const late = Array.from({ length: came }, (_none, i) => row(`new${i}`, noon - back));
+    const all = [...late.toReversed(), ...rows.toReversed()];
     came += comes;
     const offset = state?.kind === 'offset' ? state.offset : 0;
     const records = all.slice(offset, offset + size).map((value) => ({ value }));
     const read = offset + records.length;
-    return { records, next: records.length < size ? null : { kind: 'offset', offset: read, read }, total: all.length + gone };
+    const isLast = records.length < size;
+    const next = isLast ? null : ({ kind: 'offset', offset: read, read } as const);
+    return { records, next, total: total(all.length, read) + (isLast || total === ofAll ? gone : 0) };
   };
   const { window } = settings();
-  const source = settings({ window: { ...window, minMs: day, maxMs: day } });
+  const source = settings({ start: { backMs: day }, window: { ...window, minMs: 12 * hour, maxMs: 12 * hour } });
   await using loop = startSource(source, bench(clock, journal, api.open).deps);
 
   await loop.pollOnce(never);
