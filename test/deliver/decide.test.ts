@@ -152,3 +152,10 @@ it('gives every event of any answer exactly one consequence', () => {
     }),
   );
 });
+
+it('leaves open whether an event was stored that a hold keeps, where the sink says so', () => {
+  const doubtful: Verdict = { kind: 'hold', reason: 'a page', fix: 'look', maybeStored: true };
+
+  expect(decide({ all: doubtful }, 2).uncertain).toEqual([0, 1]);
+  expect(decide({ each: [accept, doubtful, hold] }, 3)).toMatchObject({ acknowledged: [0], uncertain: [1], again: [[1, 2]] });
+});

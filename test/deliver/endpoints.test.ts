@@ -113,3 +113,18 @@ it('keeps what it knows of an endpoint over a reopening', () => {
     { endpoint: 'c', failures: 0 },
   ]);
 });
+
+it('keeps the longest time that an endpoint asked for, until an operator wakes it', async () => {
+  const clock = virtualClock(0);
+  const endpoints = new Endpoints(clock, longestJitter, 60_000);
+  endpoints.replace(['a']);
+  const use = taken(endpoints);
+  endpoints.rest(use, 60_000);
+  endpoints.rest(use, 1_000);
+  await clock.advance(2_000);
+
+  const asked = endpoints.restMs;
+  endpoints.wake();
+
+  expect([asked, endpoints.restMs]).toEqual([58_000, 0]);
+});

@@ -620,3 +620,34 @@ it('probes at once for a release that comes while the note of a probe is being w
   kept();
   await answered;
 });
+
+it('says what a probe met once only, however often the process began again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  for (const met of ['503 "busy"', '503 "still busy"']) {
+    const { loop, clock } = setUp({ journal, answer: () => ({ all: { kind: 'retry', reason: met } }) });
+    journal.holdNotes.set('out', journal.holdNotes.get('out') ?? { since: 7, reason: 'bad token', fix: 'renew it' });
+    loop.start();
+    await clock.advance(60_000);
+    await clock.until(loop.stop(0));
+  }
+
+  expect(journal.holdNotes.get('out')).toEqual({
+    since: 7,
+    reason: 'bad token; since then, at the last probe: 503 "still busy"',
+    fix: 'renew it',
+  });
+});
+
+it('does not probe a hold before the time that the receiver asked for', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const banned: Verdicts = { all: { kind: 'hold', reason: '403', fix: 'renew the token', retryAfterMs: 120_000 } };
+  const { loop, clock, sent } = setUp({ journal, answer: () => banned });
+  loop.start();
+
+  await clock.advance(300_000);
+
+  expect(sent.map(({ at }) => at / 1_000)).toEqual([0, 120, 240]);
+  await clock.until(loop.stop(0));
+});

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { OpenLane } from '../../src/deliver/lane.ts';
-import type { Lane, Position, StoredPage } from '../../src/journal/journal.ts';
+import type { Lane, NewDeadLetter, Position, StoredPage } from '../../src/journal/journal.ts';
 import { records } from './harness.ts';
 
 const lane: Lane = { kind: 'live', source: 'acme' };
@@ -90,4 +90,15 @@ it('moves over exactly the contiguous prefix, whatever the order of outcomes', (
       expect(progress.open).toBe(0);
     }),
   );
+});
+
+it('resolves a letter that was delivered, and none that was refused once more or that the sink does not take now', () => {
+  const progress = new OpenLane({ kind: 'replay', source: 'acme', job: 1 }, 0 as Position);
+  const read = progress.add({ ...page(0, 4), letters: [11, 12, 13, 14] });
+  read.settle(0, 'acknowledged');
+  read.settle(1, 'not_routed');
+  read.settle(2, { code: 'again' } as NewDeadLetter);
+  read.settle(3, 'unconfirmed');
+
+  expect(progress.take()).toMatchObject({ resolved: [11, 14], letters: [{ code: 'again' }], newLetters: 0, records: 4 });
 });

@@ -539,3 +539,27 @@ it('does not stall on timers that fire a little before their time', async () => 
   expect({ offset: journal.offsetOf(live), state: loop.status().state }).toEqual({ offset: 60, state: 'idle' });
   await clock.until(loop.stop(0));
 });
+
+it('forgets a replay that is gone when it is settled, and tries that no more', async () => {
+  const memory = memoryJournal();
+  memory.put(replay, records('old', 3));
+  let settled = 0;
+  const journal = Object.assign(Object.create(memory) as typeof memory, {
+    settle: () => {
+      settled += 1;
+      return Promise.reject(new PenstockError('PEN_NOT_FOUND', 'there is no such replay'));
+    },
+    lanes: async (sink: string) => (settled > 0 ? [] : await memory.lanes(sink)),
+  });
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(600_000);
+
+  expect({ settled, pending: loop.status().pending, trouble: loop.status().last_error }).toEqual({
+    settled: 1,
+    pending: 0,
+    trouble: undefined,
+  });
+  await clock.until(loop.stop(0));
+});

@@ -697,3 +697,79 @@ it.each([
 
   expect(decisions.flatMap(({ refused }) => refused.map((refusal) => refusal.code))[0]).toBe(code);
 });
+
+it('counts a connection that the peer closed just as the request left as no failure of the batch', async () => {
+  const closed: Verdicts = { all: { kind: 'uncertain', reason: 'closed', retryAfterMs: 0 } };
+  const script = [closed, reset, accepted];
+  const { isDrained, setup } = await copiesOf({ answer: () => script.shift() ?? accepted });
+
+  expect({ isDrained, sizes: setup.sent.map(({ uids }) => uids.length) }).toEqual({ isDrained: true, sizes: [500, 500, 500] });
+});
+
+it('takes what was noted in another way out of no note of another replica', async () => {
+  const clock = virtualClock(0);
+  const journal = memoryJournal();
+  const [ours, theirs] = [0, 1].map(() => new Suspects(journal, silentLog(), 'out', new SizeLimits(clock)));
+  theirs?.failed('their event', 3);
+  await clock.settle();
+
+  ours?.failed('our event', 2);
+  await clock.settle();
+
+  expect(await journal.note('', 'suspects:out')).toMatchObject({ copies: { 'their event': 3, 'our event': 2 } });
+});
+
+it('sends what was given up again where the clock was set back since, and counts anew what fails after something was taken', () => {
+  const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(virtualClock(0)));
+  suspects.giveUp('x', 3, 4, { failed: 0, passed: 0 }, 10 * hour);
+  const untaken = [suspects.untaken('a'), suspects.untaken('b')];
+
+  const again = suspects.taken({ failed: 0, passed: 8 }, 9 * hour);
+
+  expect([...again]).toEqual([['x', false]]);
+  expect([...untaken, suspects.untaken('c')]).toEqual([1, 2, 1]);
+});
+
+it('lets an event as large as one that was the cause go alone for a day', async () => {
+  const clock = virtualClock(0);
+  const limits = new SizeLimits(clock);
+  const sizes = [10, 900, 10].map((bytes) => ({ bytes }));
+  limits.blame('a', 900);
+
+  const soon = limits.groups('a', sizes);
+  await clock.advance(24 * hour);
+
+  expect([soon, limits.groups('a', sizes)]).toEqual([[[0], [1], [2]], [[0, 1, 2]]]);
+});
+
+it('takes a question that is not answered in time for a receiver that is away', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const reaches = (_: string, signal: AbortSignal): Promise<boolean> =>
+    new Promise((_answered, failed) => signal.addEventListener('abort', () => failed(signal.reason as Error), { once: true }));
+  const { loop, clock, sent } = setUp({ journal, sink: { reaches }, answer: () => reset });
+  loop.start();
+
+  await clock.advance(12 * hour);
+
+  expect(sent.length).toBeLessThanOrEqual(6);
+  expect(journal.letters).toEqual([]);
+  await clock.until(loop.stop(0));
+});
+
+it('counts each copy of an event that there is no room to give up', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const sink = { reaches: () => Promise.resolve(true) };
+  const { loop, clock, sent } = setUp({ journal, sink, answer: () => reset, settings: { maxDeadLetters: 0 } });
+  loop.start();
+
+  await clock.advance(hour);
+
+  expect(loop.status().hold?.reason).toMatch('dead letters');
+  expect({ letters: journal.letters, counted: journal.settled.possible_duplicates }).toEqual({
+    letters: [],
+    counted: sent.length,
+  });
+  await clock.until(loop.stop(0));
+});

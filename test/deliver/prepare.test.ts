@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Mapper } from '../../src/event/event.ts';
+import { compileFilter } from '../../src/deliver/prepare.ts';
+import type { Mapped, Mapper } from '../../src/event/event.ts';
 import { withValidation } from '../../src/event/ocsf/validate.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { OutgoingEvent, Verdicts } from '../../src/sinks/sink.ts';
@@ -121,4 +122,36 @@ it('lets the events of a batch lie behind each other, also where its bytes are w
   expect(
     batches.flatMap(({ texts }) => texts.map((text) => (JSON.parse(text) as { metadata: { uid: string } }).metadata.uid)),
   ).toEqual(Array.from({ length: 60 }, (_, index) => `a${index}`));
+});
+
+it('gives a sink its own labels on what other sinks share', async () => {
+  const journal = memoryJournal();
+  journal.put(live, [record('a')]);
+  const labels: unknown[] = [];
+  const loops = [['soc'], [], []].map((own, index) =>
+    setUp({
+      journal,
+      settings: { name: `out${index}`, labels: own },
+      answer({ encoded }) {
+        labels[index] = encoded.texts().map((text) => (JSON.parse(text) as { metadata: { labels: unknown } }).metadata.labels);
+        return accepted;
+      },
+    }),
+  );
+  // The one without labels reads it first.
+  for (const { loop } of loops.toReversed()) loop.start();
+  for (const { loop, clock } of loops.toReversed()) await clock.until(loop.drained(never));
+
+  expect(labels).toEqual([[['soc', 'source:acme']], [['source:acme']], [['source:acme']]]);
+  for (const { loop, clock } of loops) await clock.until(loop.stop(0));
+});
+
+it.each([
+  ['has no action', { actionKey: undefined }],
+  ['could not be mapped', { actionKey: 'user.login', failed: 'too deep' }],
+])('lets pass, whatever the filter, what %s', (_, mapped) => {
+  const passes = compileFilter({ only_actions: ['user_logout'], min_severity: 5 });
+
+  expect(passes({ ...mapped, event: { severity_id: 1 } } as unknown as Mapped)).toBe(true);
+  expect(passes({ actionKey: 'user.login', event: { severity_id: 1 } } as unknown as Mapped)).toBe(false);
 });

@@ -71,3 +71,11 @@ it('does not add up different causes of one code, unless most events are refused
 
   expect({ oneInThree: alarmAt(2), all: alarmAt(0) }).toEqual({ oneInThree: -1, all: 19 });
 });
+
+it('waits for many of different events that must not be sent again, though nothing was ever taken', () => {
+  const rate = new RefusalRate();
+
+  const answers = Array.from({ length: 20 }, (_, index) => rate.refused(`e${index}`, 'not_taken', { isFinal: true }));
+
+  expect(answers.indexOf(true)).toBe(19);
+});

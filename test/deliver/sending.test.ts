@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { openLog } from '../../src/base/log.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
+import { verdictOf } from '../../src/deliver/exchange.ts';
 import type { Lane } from '../../src/journal/journal.ts';
 import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
@@ -556,4 +557,50 @@ it('cuts off a request that outlives the grace of a stop, and leaves its events 
   await setup.clock.until(setup.loop.stop(2_000));
 
   expect({ offset: journal.offsetOf(live), at: setup.clock.monotonic() }).toEqual({ offset: 0, at: 3_100 });
+});
+
+it('sends again what a late answer broke off of, and counts it as possibly stored', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 2));
+  const answers: Pending[] = [{ pending: Promise.reject(new Error('the channel is gone')) }];
+  const setup = setUp({ journal, answer: () => answers.shift() ?? accepted });
+
+  await deliverAll(setup);
+
+  expect(setup.sent.length).toBe(2);
+  expect(journal.settled).toMatchObject({ acknowledged: 2, possible_duplicates: 2 });
+});
+
+it.each([
+  { sent: false, verdict: { kind: 'retry', reason: 'the token endpoint answered 429', retryAfterMs: 7_000 } },
+  { sent: true, verdict: { kind: 'uncertain', reason: 'the token endpoint answered 429' } },
+])('takes from an error whether the request had left ($sent), and how long to wait', ({ sent, verdict }) => {
+  const error = new PenstockError('PEN_SOURCE_UNAVAILABLE', 'the token endpoint answered 429', { retryAfterMs: 7_000, sent });
+
+  expect(verdictOf(error)).toEqual(verdict);
+});
+
+it('sends as many events at once as the sink takes', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 8));
+  const setup = setUp({ journal, answer: () => accepted, sink: { maxBatchEvents: 3 } });
+
+  await deliverAll(setup);
+
+  expect(setup.sent.map(({ uids }) => uids.length)).toEqual([3, 3, 2]);
+});
+
+it('says of the halves of a replayed batch that they are replayed', async () => {
+  const journal = memoryJournal();
+  journal.put({ kind: 'replay', source: 'acme', job: 7 }, records('e', 4));
+  const answers: Verdicts[] = [{ all: { kind: 'split', code: '413', reason: 'too large' } }];
+  const setup = setUp({ journal, answer: () => answers.shift() ?? accepted });
+
+  await deliverAll(setup);
+
+  expect(setup.sent.map(({ replay, uids }) => [replay, uids.length])).toEqual([
+    [true, 4],
+    [true, 2],
+    [true, 2],
+  ]);
 });

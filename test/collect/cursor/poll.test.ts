@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { SourceContext } from '../../../src/collect/context.ts';
+import { begunAgain } from '../../../src/collect/cursor/begin.ts';
+import { idMemoryMs } from '../../../src/collect/memory/ids.ts';
+import type { CursorReader } from '../../../src/connectors/connector.ts';
 import { itInLongTests } from '../../thorough.ts';
-import { day, hour, minute, never, noon } from '../fixture.ts';
+import { day, hour, minute, never, noon, settings } from '../fixture.ts';
 import { entry, formNames, logVendor, runFor } from './log-vendor.ts';
 
 const lost = 'the vendor does not take the cursor any more, reading begins again';
@@ -514,4 +518,40 @@ it('takes over a source whose windows lie in the future, from its last record on
   const status = await runFor(vendor, 10);
 
   expect([vendor.ids(), status.state]).toEqual([[...names(6), 'mid', 'new'], 'idle']);
+});
+
+it('goes on within a page of which a part was committed when the journal failed', async () => {
+  const vendor = logVendor('position');
+  const large = names(6_000).map((id) => ({ id, time: new Date(noon - 30 * minute).toISOString(), action: 'read' }));
+  vendor.entries.push(...names(3, 'first').map((id, i) => entry(id, noon - 40 * minute + i)));
+  vendor.onAsk = ({ cursor }) => {
+    if (cursor === '3') return { json: { entries: large, next_stream_position: 6_003 } };
+    return cursor === '6003' ? { json: { entries: [], next_stream_position: 6_003 } } : undefined;
+  };
+  const append = vendor.journal.append.bind(vendor.journal);
+  let fails = 1;
+  Object.assign(vendor.journal, {
+    append: async (commit: Parameters<typeof append>[0]) => {
+      if (commit.page?.records.length === 1_000 && fails-- > 0) throw new Error('the disk failed');
+      await append(commit);
+    },
+  });
+
+  await runFor(vendor, 10);
+
+  expect(new Set(vendor.ids()).size).toBe(6_003);
+  expect(vendor.ids().length).toBe(6_003);
+});
+
+it('begins again no further back than ids are remembered, however long ago reading began', () => {
+  const vendor = logVendor('post_body');
+  const context = { settings: settings(), seams: { clock: vendor.clock } } as unknown as SourceContext;
+  const cursor = { place: { kind: 'token', token: 'x' }, from: noon - 200 * day, isCaughtUp: false } as const;
+  const live = { connector: 'example', identity: {}, start: noon - 300 * day, until: noon, newest: noon, cursor };
+  const reader = { begins: { atTime: true } } as CursorReader;
+
+  const again = begunAgain(context, live, reader).cursor;
+
+  expect(again).toMatchObject({ place: null, from: noon + day - idMemoryMs(context.settings) });
+  expect(again.from).toBeGreaterThan(cursor.from);
 });

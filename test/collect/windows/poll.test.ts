@@ -453,19 +453,19 @@ it('writes records with everything that the sinks need', async () => {
   expect(await stored(journal)).toMatchObject([{ lane: 'live' }]);
 });
 
-it('cuts a page that is larger than the free space of the journal, and moves the checkpoint with its last part only', async () => {
+it('cuts a page that is larger than the free space of the journal, and is done with its last part only', async () => {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const rows = Array.from({ length: 7 }, (_, index) => row(`r${index}`, noon - (30 - index) * minute));
   const api = vendor(rows, { clock, pageSize: 10 });
-  const parts: (readonly [number, boolean])[] = [];
+  const parts: (readonly [number, boolean, boolean])[] = [];
   const cramped: typeof journal = Object.create(journal, {
     append: {
       value: async (commit: Parameters<typeof journal.append>[0]) => {
         const count = commit.page?.records.length ?? 0;
         if (count > 2) throw new PenstockError('PEN_JOURNAL_FULL', 'no room for so much at once');
         await journal.append(commit);
-        if (count > 0) parts.push([count, commit.checkpoint !== undefined]);
+        if (count > 0) parts.push([count, commit.checkpoint !== undefined, commit.window?.complete === true]);
       },
     },
   });
@@ -475,10 +475,10 @@ it('cuts a page that is larger than the free space of the journal, and moves the
 
   expect(await storedIds(journal)).toEqual(['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6']);
   expect(parts).toEqual([
-    [2, false],
-    [2, false],
-    [2, false],
-    [1, true],
+    [2, false, false],
+    [2, false, false],
+    [2, false, false],
+    [1, true, true],
   ]);
 });
 

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../../src/base/errors.ts';
 import { compareRange, startSource } from '../../../src/collect/index.ts';
+import { type Shortfall, shortfallsAfter } from '../../../src/collect/memory/shortfalls.ts';
 import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
 import { readLedger } from '../../../src/operate/report/ledger.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
@@ -402,4 +403,13 @@ it('a list of groups that may be cut is noted, and no window is halved for it', 
 
   expect(loop.status().warnings.join()).toContain('did not show at least 1 of its records');
   expect([api.requests.length, unseen]).toEqual([2, [1]]);
+});
+
+it('joins the oldest stretches beyond a hundred, and says no less of them', () => {
+  let all: readonly Shortfall[] = [];
+  for (let n = 0; n < 103; n += 1) all = shortfallsAfter(all, { from: n * hour, to: n * hour + minute, lacking: 2 }, n);
+
+  expect(all.length).toBe(100);
+  expect(all[0]).toEqual({ from: 0, to: 3 * hour + minute, records: 8, at: 3 });
+  expect(all.reduce((sum, { records }) => sum + records, 0)).toBe(206);
 });

@@ -115,3 +115,14 @@ it('compares in smaller windows where the vendor refuses a large one', async () 
 
   expect(found).toEqual([from + minute, noon - minute]);
 });
+
+it('keeps windows small where a poll got stuck until that is passed, and nowhere else', () => {
+  const { size } = cutting(8 * hour);
+  size.shrinkAt({ from, to: from + 2 * hour });
+  for (const back of [20, 19]) size.grow({ from: from - back * hour, to: from - (back - 1) * hour });
+
+  const before = [from - 4 * hour, from - hour, from, from + 2 * hour].map((at) => size.at(at) / hour);
+  size.grow({ from: from + hour, to: from + 2 * hour });
+
+  expect({ before, after: size.at(from) / hour }).toEqual({ before: [4, 1, 1, 4], after: 8 });
+});
