@@ -20,6 +20,7 @@ export class Hold {
   #kept: HoldNote | undefined;
   #waitMs = 0;
   #probeAt = 0;
+  #askedAt = 0;
 
   constructor(clock: Clock, firstMs: number, keep: (note: HoldNote | null) => Promise<void>) {
     this.#clock = clock;
@@ -35,6 +36,11 @@ export class Hold {
   /** Milliseconds until the next probe is due; infinite where only `release` ends the hold. */
   get probeInMs(): number {
     return Math.max(0, this.#probeAt - this.#clock.monotonic());
+  }
+
+  /** As {@link probeInMs}, but no longer than the first wait: for what has not been tried yet. */
+  get firstProbeInMs(): number {
+    return Math.max(0, Math.min(this.#probeAt, this.#askedAt + this.#firstMs) - this.#clock.monotonic());
   }
 
   /** Takes over what an earlier process kept; the first probe is due at once. */
@@ -55,7 +61,8 @@ export class Hold {
   postpone(answer: 'refused' | 'unclear' | 'forever'): void {
     const longer = this.#waitMs === 0 ? this.#firstMs : Math.min(longestMs, this.#waitMs * 2);
     this.#waitMs = answer === 'refused' ? longer : this.#firstMs;
-    this.#probeAt = answer === 'forever' ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + this.#waitMs;
+    this.#askedAt = this.#clock.monotonic();
+    this.#probeAt = answer === 'forever' ? Number.POSITIVE_INFINITY : this.#askedAt + this.#waitMs;
   }
 
   release(): void {

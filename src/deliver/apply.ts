@@ -47,7 +47,8 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   const again = regroup(context, batch, decision.again, kept);
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
   for (const part of again)
-    if (suspect !== undefined && part.prepared.includes(suspect)) Object.assign(part, { lonelyFailures: 1, isNamed: true });
+    if (suspect !== undefined && part.prepared.includes(suspect))
+      Object.assign(part, { failures: 1, withheld: 1, lonelyFailures: 1, isNamed: true });
   return { again, ...counts };
 }
 
@@ -104,7 +105,7 @@ function refuse(
   const code = context.secrets.tell(refusal.code, longestCode);
   const text = shownText(context, refusal.reason);
   // A letter that is refused once more has its room, and says nothing about the configuration of today.
-  if (!open.isLetter && refusal.code !== untilOthersCode && refusals.refused(uid, code, refusal)) return systematic(code, text);
+  if (!open.isLetter && refusal.isDoubtful !== true && refusals.refused(uid, code, refusal)) return systematic(code, text);
   if (!open.isLetter && !deadLetters.reserve()) return lettersFull(deadLetters.count, code);
   settleAsLetter(context, prepared, { code, text, attempts, first });
   return undefined;

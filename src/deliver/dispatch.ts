@@ -4,11 +4,13 @@ import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
-import { applyLate, type PendingBatch, send } from './send.ts';
+import { applyLate, isOvertaken, type PendingBatch, send } from './send.ts';
 import { mostPending } from './send-limit.ts';
 
 const mostPendingBytes = 64 * 2 ** 20;
 const pauseMs = 1000;
+// Full batches: in an outage what is new fails, too, and must not all be read.
+const mostOvertaken = 4;
 
 /**
  * Keeps as many batches under way as the send limit allows. Batches that come back from a late verdict go before the one that waits in
@@ -19,7 +21,7 @@ export class Dispatcher {
   readonly #active = new Set<Promise<void>>();
   readonly #pending = new Set<PendingBatch>();
   readonly #again: Batch[] = [];
-  /** Single events that failed; others go before them. */
+  /** What failed as a part of a larger batch, or alone; others go before it. */
   readonly #overtaken: Batch[] = [];
   #isOvertaking = false;
   #ready: Batch | undefined;
@@ -43,6 +45,7 @@ export class Dispatcher {
   async start(batch: Batch): Promise<void> {
     const { changed, stopping } = this.#context;
     this.#ready = batch;
+    this.#noteReady();
     this.#startWaiting();
     while (this.#ready !== undefined && !stopping.signal.aborted) {
       await changed.wait(stopping.signal);
@@ -84,11 +87,12 @@ export class Dispatcher {
     this.#context.changed.notify();
   }
 
-  /** The one that waits in `start`, and after each of them one that was overtaken. */
+  /** The one that waits in `start`, and after each of them one that was overtaken; of too many of these all. */
   #next(): Batch | undefined {
     const ready = this.#ready;
     const overtaken = this.#overtaken[0];
-    if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking)) {
+    const isFull = this.#noteReady();
+    if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking || isFull)) {
       this.#isOvertaking = true;
       overtaken.isLast = ready === undefined && this.#active.size === 0;
       return this.#overtaken.shift();
@@ -96,6 +100,14 @@ export class Dispatcher {
     this.#isOvertaking = false;
     this.#ready = undefined;
     return ready;
+  }
+
+  /** Lets what failed give way to the batch that waits in `start`, unless too much of it would pile up: true. */
+  #noteReady(): boolean {
+    const { endpoints, settings } = this.#context;
+    const isFull = this.#overtaken.reduce((sum, { size }) => sum + size, 0) > mostOvertaken * settings.batch.events;
+    if (this.#ready !== undefined) endpoints.waits(this.#ready, !isFull);
+    return isFull;
   }
 
   async #work(batch: Batch): Promise<void> {
@@ -137,7 +149,7 @@ export class Dispatcher {
       const verdicts = await pending.verdicts.catch((error: unknown): Verdicts => ({ all: verdictOf(error) }));
       const again = await applyLate(this.#context, pending, verdicts);
       for (const batch of again) {
-        if (batch.lonelyFailures > 0) this.#letOvertake(batch);
+        if (isOvertaken(this.#context, batch)) this.#letOvertake(batch);
         else this.#again.push(batch);
       }
     } catch (error) {

@@ -68,8 +68,10 @@ export class Endpoints {
   readonly #random: Random;
   readonly #maxMs: number;
   readonly #total = { taken: 0, passed: 0, failed: 0 };
+  readonly #waiting = new Set<object>();
   #states: EndpointState[] = [];
   #turn = 0;
+  #wasOld = false;
 
   /** Endpoints back off up to `maxMs`. */
   constructor(clock: Clock, random: Random, maxMs: number) {
@@ -195,6 +197,27 @@ export class Endpoints {
     state.doubts += 1;
     state.doubtedAt = this.#clock.monotonic();
     return state.doubts;
+  }
+
+  /** A batch that was never sent waits for its first try, or has to wait until less has failed. */
+  waits(batch: object, isNext: boolean): void {
+    if (isNext) this.#waiting.add(batch);
+    else this.#waiting.delete(batch);
+  }
+
+  /** A try begins; `isOld`: of what had failed before. */
+  began(batch: object, isOld: boolean): void {
+    this.#wasOld = isOld;
+    this.#waiting.delete(batch);
+  }
+
+  get hasNew(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** True when the endpoint bears one try at a time, and the next one belongs to what was never sent. */
+  isTurnOfNew(use: EndpointUse): boolean {
+    return this.#wasOld && this.#waiting.size > 0 && (this.#of(use)?.failures ?? 0) > 0;
   }
 
   /** True while it owes acknowledgements. */

@@ -22,8 +22,18 @@ export type HoldCause =
 
 const metSince = '; since then, at the last probe: ';
 
-/** `open`: go on; `probe`: this batch shows whether the hold may end; `stop`: the loop ends. */
-export type Pass = 'open' | 'probe' | 'stop';
+/** `open`: go on; `probe`: this batch shows whether the hold may end; `aside`: what is new goes first; `stop`: the loop ends. */
+export type Pass = 'open' | 'probe' | 'aside' | 'stop';
+
+/** How a batch waits for the end of a hold. */
+interface PassInTurn {
+  /** Milliseconds for which the receiver asked not to be probed. */
+  readonly rest: () => number;
+  /** It was never sent. */
+  readonly isNew?: boolean;
+  /** True where something new cannot even wait before this one is out of its way. */
+  readonly stepsAside?: () => boolean;
+}
 
 /** The hold of one sink, and who may probe it. */
 export class SinkHold {
@@ -38,6 +48,7 @@ export class SinkHold {
   /** The probe under way met something else than what the hold is for. */
   #hasMet = false;
   #wasReleased = false;
+  #newcomers = 0;
 
   constructor(
     { name, holdProbeMs }: SinkSettings,
@@ -71,10 +82,25 @@ export class SinkHold {
    * Waits while the sink is on hold; at most one caller at a time gets `probe` and must end with `probed`. `rest`: milliseconds for which the
    * receiver asked not to be probed.
    */
-  async pass(signal: AbortSignal, rest: () => number = () => 0): Promise<Pass> {
+  async pass(signal: AbortSignal, rest: () => number = () => 0): Promise<Exclude<Pass, 'aside'>> {
+    const pass = await this.#pass(signal, { rest });
+    return pass === 'aside' ? 'stop' : pass;
+  }
+
+  /** As {@link pass}, for a hold that something new may end as well as anything else: what is new goes first, after the first wait. */
+  passInTurn(signal: AbortSignal, turn: PassInTurn): Promise<Pass> {
+    return this.#pass(signal, turn);
+  }
+
+  async #pass(signal: AbortSignal, { rest, isNew = false, stepsAside = () => false }: PassInTurn): Promise<Pass> {
+    using _counted = this.#count(isNew);
     while (!signal.aborted) {
       if (this.#hold.note === undefined) return 'open';
-      const waitMs = this.#isProbing ? Number.POSITIVE_INFINITY : Math.max(this.#hold.probeInMs, rest());
+      const isPassedBy = !isNew && this.#newcomers > 0;
+      if (!isPassedBy && stepsAside()) return 'aside';
+      const { probeInMs, firstProbeInMs } = this.#hold;
+      const waitMs =
+        this.#isProbing || isPassedBy ? Number.POSITIVE_INFINITY : Math.max(isNew ? firstProbeInMs : probeInMs, rest());
       if (waitMs === 0) {
         this.#isProbing = true;
         return 'probe';
@@ -83,6 +109,18 @@ export class SinkHold {
       else await this.#changed.wait(signal);
     }
     return 'stop';
+  }
+
+  /** One that waits in {@link pass} is new. */
+  #count(isNew: boolean): Disposable {
+    const by = isNew ? 1 : 0;
+    this.#newcomers += by;
+    return {
+      [Symbol.dispose]: () => {
+        this.#newcomers -= by;
+        if (isNew) this.#changed.notify();
+      },
+    };
   }
 
   /** Begins a hold, or renews what it says. */

@@ -22,7 +22,7 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
   if (delivered > 0) sendGivenUp(context);
   if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
-  if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision.failure, hasProgressed);
+  if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision, decision.failure, hasProgressed);
   else if (decision.hold === undefined) onSuccess(context, endpoint);
   if (decision.unlocated > 0) onUnlocated(context, decision);
   if (delivered > 0) onWarning(context, decision.warning);
@@ -48,6 +48,7 @@ function onFailure(
   context: LoopContext,
   batch: Batch,
   use: EndpointUse,
+  { suspect }: Decision,
   { kind, reason, retryAfterMs }: Failure,
   hasProgressed: boolean,
 ): void {
@@ -55,6 +56,8 @@ function onFailure(
   batch.hasty = hasProgressed ? 0 : batch.hasty + 1;
   // A receiver that asks for the same bytes at once, over and over, gets them with pauses.
   if (retryAfterMs === 0 && batch.hasty <= mostHasty) return;
+  // It took what stood before the event that broke it.
+  if (suspect !== undefined && hasProgressed) context.endpoints.succeed(use);
   if (context.endpoints.fail(use, retryAfterMs) !== awayAfter) return;
   const fields = { endpoint: use.endpoint, reason: scrubbed };
   context.log.warn(fields, 'the receiver does not take events; they wait in the journal and are sent again');

@@ -38,10 +38,12 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
     return decision;
   }
   batch.failures += 1;
+  const named = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
+  // The receiver was there, and may take nothing.
+  if (named?.open.isLetter === false) context.suspects.untaken(named.uid);
   if (batch.size === 1) return judgeLonely(context, batch, use, decision, failure);
-  noteFailure(context, batch, use);
-  // The sink knows which event it may be.
-  if (decision.again !== 'same') return decision;
+  noteFailure(context, batch, use, decision.suspect !== undefined);
+  if (decision.again !== 'same') return batch.isSuspect ? apartFrom(decision) : decision;
   if (!batch.isPart && batch.failures < patience) return decision;
   // On a stream a message can be too large, not a batch.
   if (context.sink.sink?.isStream !== true) tooMuch(context, batch, use, 1 / parts);
@@ -61,6 +63,16 @@ function learnSplit(context: LoopContext, batch: Batch, use: EndpointUse, { tooL
 function tooMuch({ limits, suspects }: LoopContext, batch: Batch, { endpoint }: EndpointUse, share: number): void {
   limits.failed(endpoint, batch.extent, share);
   suspects.learnt();
+}
+
+/** Where the sink knows which event it may be, and nothing was taken before it: what comes after it may be as bad, so it goes in several. */
+function apartFrom(decision: Decision): Decision {
+  const { again, suspect, acknowledged } = decision;
+  if (again === 'same' || suspect === undefined || acknowledged.length > 0) return decision;
+  const groups = again.flatMap((group) =>
+    group.includes(suspect) ? [group] : cut(group.length).map((each) => each.map((index) => group[index] ?? 0)),
+  );
+  return { ...decision, again: groups };
 }
 
 function cut(size: number): number[][] {
@@ -221,13 +233,16 @@ function logLikelihood(failed: number, passed: number): number {
   return failed * Math.log(failed / all) + passed * Math.log(passed / all);
 }
 
-/** True when the endpoint took others since the batch, or what it was cut from, failed there last. */
-function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse): boolean {
+/**
+ * True when the endpoint took others since the batch, or what it was cut from, failed there last. `isNamed`: of several events the sink knows
+ * which one it was, so that this failure is that one's alone.
+ */
+function noteFailure({ endpoints }: LoopContext, batch: Batch, use: EndpointUse, isNamed = false): boolean {
   const before = batch.failedAt.get(use.endpoint);
   const last = { ...endpoints.recordOf(use) };
   batch.failedAt.set(use.endpoint, { first: before?.first ?? last, last });
   if (batch.size === 1) batch.withheld += 1;
-  else {
+  else if (!isNamed) {
     batch.surprises += 1;
     endpoints.surprise(use, 1);
   }

@@ -5,6 +5,7 @@ import type { Applied } from './apply.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, HoldOrder } from './decide.ts';
 import { cannotOpen, type Pass } from './hold.ts';
+import { takesNothingFix } from './narrow.ts';
 
 /** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
 export async function openedSink(context: LoopContext): Promise<Sink | undefined> {
@@ -36,10 +37,17 @@ export async function reopen(context: LoopContext): Promise<boolean> {
   }
 }
 
-/** Waits while the sink is on hold; a probe goes through the sink opened anew. */
-export async function passHold(context: LoopContext): Promise<Pass> {
+/** Waits while the sink is on hold; a probe goes through the sink opened anew. `isOld`: all that the batch stands for failed before. */
+export async function passHold(context: LoopContext, isNew: boolean, isOld: () => boolean): Promise<Pass> {
+  const { hold, stopping, endpoints } = context;
+  // Where the receiver takes nothing, nobody knows whether it would take something else.
+  const isForNew = (): boolean => hold.cause?.fix === takesNothingFix;
   for (;;) {
-    const pass = await context.hold.pass(context.stopping.signal, () => context.endpoints.restMs);
+    const pass = await hold.passInTurn(stopping.signal, {
+      rest: () => endpoints.restMs,
+      isNew: isNew && isForNew(),
+      stepsAside: () => isForNew() && endpoints.hasNew && isOld(),
+    });
     if (pass !== 'probe' || (await prepareProbe(context))) return pass;
   }
 }

@@ -29,14 +29,23 @@ export interface OvertakenBatch {
   readonly overtaken: Batch;
 }
 
-function isOvertaken({ sink }: LoopContext, { standsBack, size, lonelyFailures }: Batch): boolean {
+/** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */
+export function isOvertaken({ sink }: LoopContext, { standsBack, isPart, size, lonelyFailures }: Batch): boolean {
   // A sink that names what it writes after its offset needs its order.
-  return sink.sink?.settlesFirst !== true && (standsBack || (size === 1 && lonelyFailures > 0));
+  return sink.sink?.settlesFirst !== true && (standsBack || isPart || (size === 1 && lonelyFailures > 0));
 }
+
+const areOvertaken = (context: LoopContext, stack: readonly Batch[]): boolean =>
+  stack.every((batch) => isOvertaken(context, batch));
 
 /** Takes all from a stack of which all are overtaken: several would take turns there, and nothing else would ever be sent. */
 function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Batch[] {
-  return stack.every((batch) => isOvertaken(context, batch)) ? stack.splice(0).toReversed() : [];
+  if (!areOvertaken(context, stack)) return [];
+  // A single event that failed is judged by what becomes of the others.
+  return stack
+    .splice(0)
+    .toReversed()
+    .sort((a, b) => Number(a.lonelyFailures > 0) - Number(b.lonelyFailures > 0));
 }
 
 /**
@@ -48,10 +57,10 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
   let isProbe = false;
   try {
     for (let batch = stack.at(-1); batch !== undefined; batch = stack.at(-1)) {
-      const pass: Pass = isProbe ? 'probe' : await passHold(context);
-      if (pass === 'stop') return;
+      const { pass, endpoint } = await takeTurn(context, stack, batch, isProbe);
       isProbe = pass === 'probe';
-      const endpoint = await takeEndpoint(context, isProbe);
+      if (pass === 'aside') yield* takeOvertaken(context, stack).map((overtaken) => ({ overtaken }));
+      if (pass === 'aside') continue;
       if (endpoint === undefined) return;
       if (isReplaced(context, endpoint, stack, batch, isProbe)) continue;
       const use = context.sink.use();
@@ -85,6 +94,28 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
   }
 }
 
+interface Turn {
+  readonly pass: Pass;
+  /** Undefined where the stack steps aside, or the loop stops. */
+  readonly endpoint?: EndpointUse | undefined;
+}
+
+/** Waits for the end of a hold, or a probe of it, and for an endpoint; steps aside where what is new comes first. */
+async function takeTurn(context: LoopContext, stack: readonly Batch[], batch: Batch, isProbe: boolean): Promise<Turn> {
+  const areOld = (): boolean => areOvertaken(context, stack);
+  const pass = isProbe ? 'probe' : await passHold(context, batch.attempts === 0 && !isOvertaken(context, batch), areOld);
+  if (pass === 'stop' || pass === 'aside') return { pass };
+  const endpoint = await takeEndpoint(context, pass === 'probe');
+  if (endpoint === undefined) return { pass };
+  // The last try of an endpoint that fails was of what had failed before, so the next one is of what is new.
+  if (pass === 'open' && context.endpoints.isTurnOfNew(endpoint) && areOld()) {
+    context.endpoints.release(endpoint);
+    return { pass: 'aside' };
+  }
+  context.endpoints.began(batch, isOvertaken(context, batch));
+  return { pass, endpoint };
+}
+
 async function endProbe({ hold }: LoopContext, isProbe: boolean, answer: 'ended' | 'refused' | 'unclear'): Promise<false> {
   if (isProbe) await hold.probed(answer);
   return false;
@@ -95,6 +126,7 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
   const instead = insteadOf(context, batch, endpoint, isProbe);
   if (instead === undefined) return false;
   context.endpoints.release(endpoint);
+  context.endpoints.began(batch, false);
   stack.splice(-1, 1, ...instead);
   return true;
 }
@@ -231,7 +263,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
   const later = applied.again.filter((one) => isOvertaken(context, one));
-  stack.unshift(...later);
+  stack.unshift(...later.toReversed());
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
   if (isProbe && stack.at(-1) === batch && takesTurns(context, batch)) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);

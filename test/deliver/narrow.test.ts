@@ -60,7 +60,7 @@ it('finds the one event that breaks the connection, makes it a dead letter with 
     {
       uid: 'e377',
       code: 'not_taken',
-      text: 'sent alone, it failed 3 times while other events were taken: the connection was lost',
+      text: 'sent alone, it failed 4 times while other events were taken: the connection was lost',
     },
   ]);
   expect(journal.settled).toMatchObject({ acknowledged: 499, dead_lettered: 1, possible_duplicates: sum - 500 });
@@ -94,7 +94,7 @@ it('blames no event for an outage, however long, and is back at whole batches so
     letters: 0,
     acknowledged: 5_500,
   });
-  expect(afterwards.length).toBeLessThan(150);
+  expect(afterwards.length).toBeLessThan(200);
   expect(afterwards.at(-1)?.uids).toHaveLength(500);
 });
 
@@ -417,6 +417,53 @@ it('sends what is new before several events that keep failing, also one request 
   expect(fresh).toEqual(['e0', 'e1', 'e2', 'e3', 'e4']);
   await clock.until(loop.stop(0));
 });
+
+it.each(
+  [0, hour].flatMap((silence) =>
+    (
+      [
+        ['answers', answers, 10],
+        ['a stream', stream, 10],
+        // Of a batch under suspicion RELP writes the first alone; this counts the batches that an event is in.
+        ['relp', relp, 12],
+      ] as const
+    ).map(([name, receiver, most]) => ({ name, receiver, most, silence })),
+  ),
+)(
+  'delivers what is new within about a minute where thirty in a row break $name, $silence ms after them',
+  async ({ receiver, most, silence }) => {
+    const journal = memoryJournal();
+    journal.put(live, records('b', 30));
+    const breaking = receiver(({ events }) => events.some(({ uid }) => uid.startsWith('b')));
+    const { loop, clock, sent } = setUp({
+      journal,
+      ...breaking,
+      settings: { batch: { events: 500, bytes: 10_000_000, waitMs: 0 }, inFlight: 4 },
+      sink: { reaches: () => Promise.resolve(true), ...breaking.sink },
+    });
+    loop.start();
+    await clock.advance(2_000 + silence);
+    const waited: number[] = [];
+    for (let turn = 0; turn < 60; turn += 1) {
+      journal.put(live, records(`n${turn}-`, 1));
+      const since = clock.monotonic();
+      await clock.advance(10_000);
+      const taken = (): number | undefined => sent.find(({ uids }) => uids.every((uid) => uid === `n${turn}-0`))?.at;
+      while (taken() === undefined && clock.monotonic() - since < 600_000) await clock.advance(1_000);
+      waited.push((taken() ?? Number.POSITIVE_INFINITY) - since);
+    }
+    const copies = new Map<string, number>();
+    for (const uid of sent.flatMap(({ uids }) => uids)) copies.set(uid, (copies.get(uid) ?? 0) + 1);
+    await clock.until(loop.drained(never), hour);
+    await clock.until(loop.stop(0));
+
+    console.log('WAITED', waited.slice(0, 12).join(), loop.status().hold?.reason, Math.max(...copies.values()));
+    expect(waited.filter((ms) => ms > 60_000)).toEqual([]);
+    expect(Math.max(...copies.values())).toBeLessThanOrEqual(most);
+    expect(journal.settled).toMatchObject({ dead_lettered: 30 });
+    expect(journal.settled.acknowledged + journal.settled.unconfirmed).toBe(60);
+  },
+);
 
 it('bounds the copies of what a stream broke with while it was idle', async () => {
   const clock = virtualClock(1_000_000);
