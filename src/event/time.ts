@@ -91,11 +91,10 @@ function fromUsualShape(text: string): number | undefined {
   const hour = pair(text, 11);
   const minute = pair(text, 14);
   const second = pair(text, 17);
-  // Days that only some months have are left to the pattern.
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour <= 23 && minute <= 59 && second <= 59)) return undefined;
   const year = pair(text, 0) * 100 + pair(text, 2);
   // Date.UTC takes years below 100 for 1900 and later.
-  if (!(year >= 1970)) return undefined;
+  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return undefined;
+  if (!(hour <= 23 && minute <= 59 && second <= 59)) return undefined;
   const ms = Date.UTC(year, month - 1, day, hour, minute, second, milliseconds(text));
   return Number.isNaN(ms) ? undefined : ms;
 }
