@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { isObject, parseJson } from '../base/json.ts';
 import { type Fault, parseYaml, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
@@ -57,9 +59,37 @@ const read = new WeakMap<BundledFile, YamlText>();
 
 /** Parses a file once, however often it is asked for; what it says is not to be changed. */
 export function readYaml(file: BundledFile): YamlText {
-  const known = read.get(file) ?? parseYaml(file.text, file.file);
+  const known = read.get(file) ?? readBuilt(file, builtFolder) ?? parseYaml(file.text, file.file);
   read.set(file, known);
   return known;
+}
+
+// To parse a table of YAML takes as long as all else of a start. What the shipped files say is written beside the program when that is built.
+const builtFolder = join(import.meta.dirname, 'yaml');
+
+/** Where the build puts what a text says: a file that somebody has edited has another name. */
+export function builtName(text: string): string {
+  return `${hash('sha256', text, 'hex')}.json`;
+}
+
+/** What the build has put there; undefined for a text that it did not know. Only where something is wrong is the text itself parsed, for its lines. */
+export function readBuilt({ file, text }: BundledFile, folder: string): YamlText | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(join(folder, builtName(text)), 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
+    throw error;
+  }
+  let parsed: YamlText | undefined;
+  const doc = (): YamlText => (parsed ??= parseYaml(text, file));
+  return {
+    file,
+    value,
+    faults: [],
+    locate: (path, at) => doc().locate(path, at),
+    fault: (path, what, fix, at) => doc().fault(path, what, fix, at),
+  };
 }
 
 /**

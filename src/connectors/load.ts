@@ -3,7 +3,7 @@ import { PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
-import { type BundledFile, mergeSections, readYaml } from './bundle.ts';
+import { type BundledFile, readYaml } from './bundle.ts';
 import { compileBundle } from './compile.ts';
 import type { Connector } from './connector.ts';
 
@@ -134,11 +134,12 @@ async function withBases(main: BundledFile, places: ConnectorPlaces): Promise<Bu
 
 /** The action table stands beside the file that names it. */
 async function readTable(connectors: readonly BundledFile[], files: Files): Promise<BundledFile> {
-  const merged = mergeSections(connectors);
-  const named = isObject(merged.value) ? merged.value['actions'] : undefined;
-  const path = typeof named === 'string' ? named : 'actions.yaml';
-  const { file } = merged.fault(['actions'], '');
-  return readFile(join(dirname(file), path), files);
+  const named = connectors.map((one) => {
+    const { value } = readYaml(one);
+    return { file: one.file, path: isObject(value) ? value['actions'] : undefined };
+  });
+  const { file = '', path } = named.find((one) => one.path !== undefined) ?? named[0] ?? {};
+  return readFile(join(dirname(file), typeof path === 'string' ? path : 'actions.yaml'), files);
 }
 
 async function readIfThere(file: string, files: Files): Promise<BundledFile | undefined> {

@@ -6,6 +6,8 @@ import { parse } from 'yaml';
 import type { PenstockError } from '../../src/base/errors.ts';
 import { compileSchema } from '../../src/base/schema.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { parseYaml } from '../../src/base/yaml-faults.ts';
+import { builtName, readBuilt } from '../../src/connectors/bundle.ts';
 import {
   actionsJsonSchema,
   compileConnector,
@@ -355,5 +357,30 @@ describe('a fault', () => {
 
   it('of the stored text is one error', () => {
     expect(() => compileConnector('not a bundle')).toThrow(expect.objectContaining({ code: 'PEN_CONNECTOR_INVALID' }) as Error);
+  });
+});
+
+describe('what the build has written of a file', () => {
+  const text = 'name: demo\nread:\n  kind: http_window\n';
+  const file = { file: 'connector.yaml', text };
+
+  it('stands for the text, with the lines of the text where something is wrong', async () => {
+    await writeFile(join(folder, builtName(text)), JSON.stringify(parseYaml(text, 'x').value));
+
+    const built = readBuilt(file, folder);
+    const parsed = parseYaml(text, 'connector.yaml');
+
+    expect([built?.value, built?.faults]).toEqual([parsed.value, []]);
+    expect(built?.fault(['read', 'kind'], 'it is wrong')).toEqual(parsed.fault(['read', 'kind'], 'it is wrong'));
+    expect(built?.locate(['read'], 'key')).toEqual(parsed.locate(['read'], 'key'));
+  });
+
+  it.each([
+    ['is edited', `${text}# mine\n`, '{"name":"demo"}'],
+    ['was cut off', text, '{"name":'],
+  ])('does not count when it %s', async (_what, now, json) => {
+    await writeFile(join(folder, builtName(text)), json);
+
+    expect(readBuilt({ ...file, text: now }, folder)).toBeUndefined();
   });
 });
