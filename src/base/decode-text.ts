@@ -71,21 +71,43 @@ const named: Readonly<Record<string, string>> = {
   dollar: '$',
   equals: '=',
   excl: '!',
+  grave: '`',
   gt: '>',
+  hat: '^',
   hyphen: '-',
+  lbrace: '{',
+  lbrack: '[',
+  lcub: '{',
   lowbar: '_',
   lpar: '(',
+  lrm: '\u200e',
+  lsqb: '[',
   lt: '<',
+  nbsp: '\u00a0',
+  newline: '\n',
+  nobreak: '\u2060',
   num: '#',
   percnt: '%',
   period: '.',
   plus: '+',
   quest: '?',
   quot: '"',
+  rbrace: '}',
+  rbrack: ']',
+  rcub: '}',
+  rlm: '\u200f',
   rpar: ')',
+  rsqb: ']',
   semi: ';',
+  shy: '\u00ad',
   sol: '/',
+  tab: '\t',
+  underbar: '_',
+  verbar: '|',
   vert: '|',
+  zerowidthspace: '\u200b',
+  zwj: '\u200d',
+  zwnj: '\u200c',
 };
 
 function readEntity(found: string, put: Put): void {
@@ -94,11 +116,12 @@ function readEntity(found: string, put: Put): void {
   else readCode(digits, x === '' ? 10 : 16, found, put);
 }
 
-/** `109, 97, 114` or `6d:61:72`: bytes as programs print them. */
-const listOf = (byte: string, between: string): RegExp => new RegExp(`\\b${byte}(?:${between}${byte}\\b){7,}`, 'gi');
+/** `109, 97, 114`, `6d:61:72` or `6d61 726b`: bytes as programs print them, so many groups at least. */
+const listOf = (group: string, between: string, least: number): RegExp =>
+  new RegExp(`\\b${group}(?:${between}${group}\\b){${least - 1},}`, 'gi');
 
 function readList(found: string, radix: 10 | 16, put: Put): void {
-  const all = [...found.matchAll(/[0-9a-f]+(?!x)/gi)];
+  const all = [...found.matchAll(radix === 10 ? /[0-9]+/g : /[0-9a-f]{2}/gi)];
   const bytes = Buffer.from(all.map(([digits]) => Number.parseInt(digits, radix)));
   readBytes(bytes, (byte) => all[byte]?.index ?? found.length, put);
 }
@@ -109,9 +132,16 @@ function readWord(found: string, encoding: 'hex' | 'base64', placeOf: (byte: num
   else asItIs(found, put);
 }
 
+// Colours of a terminal, controls, what Unicode calls ignorable where it cannot be shown (marks of width, direction and variant, fillers), what stands
+// for an unreadable byte, tags and comments.
 const between =
   // oxlint-disable-next-line no-control-regex
-  /(?:[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]\s*|<\/?[a-z]{1,6}\/?>)+/gi;
+  /(?:\u001b\[[0-9;:]{0,20}[a-z]|[\p{Cc}\p{Cf}\p{DI}\u2028\u2029\ufffd]\s*|<\/?[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,80})?\/?>|<!--[^<>]{0,80}-->)+/giu;
+
+/** `s p a c e d`: reads every other character. */
+function readSpaced(found: string, put: Put): void {
+  for (let at = 0; at < found.length; at += 2) put(found.charAt(at), at, at + 1);
+}
 
 /** The ways of writing that are undone, in the order in which they are tried. Each goes through a text once. */
 export const writings: readonly Writing[] = [
@@ -124,19 +154,20 @@ export const writings: readonly Writing[] = [
     pattern: /(?:\\x[0-9a-f]{2})+|\\u\{[0-9a-f]{1,6}\}|\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\[0-3][0-7]{2}|\\[^]/gi,
     read: readBackslash,
   },
-  { pattern: /&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,6};/gi, read: readEntity },
+  { pattern: /&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,16};/gi, read: readEntity },
   // Quoted-printable, and its lines.
   { pattern: /(?:=[0-9a-f]{2})+/gi, read: (found, put) => readMarked(found.replaceAll('=', ''), 3, put) },
   { pattern: /=\r?\n/g, read: () => undefined, joins: true },
   // Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word.
   { pattern: between, read: () => undefined, joins: true },
+  { pattern: /(?:.[ \u00a0]){7,}\S/g, read: readSpaced, joins: true },
   { pattern: /\b(?:[0-9a-f]{2}){8,}/gi, read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put) },
   {
     pattern: /[\w+/-]{16,}={0,2}/g,
     read: (found, put) => readWord(found, 'base64', (byte) => Math.ceil((byte * 4) / 3), put),
   },
-  { pattern: listOf('(?:1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])', '[\\s,]+'), read: (found, put) => readList(found, 10, put) },
-  { pattern: listOf('(?:0x)?[0-9a-f]{2}', '[\\s:,-]+'), read: (found, put) => readList(found, 16, put) },
+  { pattern: listOf('(?:1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])', '[\\s,]+', 8), read: (found, put) => readList(found, 10, put) },
+  { pattern: listOf('(?:0x)?(?:[0-9a-f]{2}){1,4}', '[\\s:,-]+', 4), read: (found, put) => readList(found, 16, put) },
 ];
 
 /** The text with one way of writing undone; undefined when nothing of it is written so. */

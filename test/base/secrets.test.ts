@@ -100,6 +100,14 @@ const encodings: readonly (readonly [string, (text: string) => string])[] = [
   ['over lines in JSON', (text) => JSON.stringify(apart(text, 7, '\n')).slice(1, -1)],
   ['with places where a page may break it', (text) => apart(text, 4, '<wbr>')],
   ['with marks that nobody sees', (text) => apart(text, 1, '\u200b')],
+  ...['\u00ad', '\u034f', '\u180e', '\u2060', '\u3164', '\ufe0f', '\ufff9', '\ufffd', '\u{e0041}', '\u{e0100}'].map(
+    (mark) =>
+      [`with U+${mark.codePointAt(0)?.toString(16).toUpperCase()} between`, (text: string) => apart(text, 1, mark)] as const,
+  ),
+  ...['&shy;', '&zwnj;', '&ZeroWidthSpace;', '&#8203;', '<wbr />', '<b class="x">', '</b><b>', '<!-- -->', '\u001b[1;31m'].map(
+    (mark) => [`with ${JSON.stringify(mark)} between`, (text: string) => apart(text, 3, mark)] as const,
+  ),
+  ['spaced out', (text) => apart(text, 1, ' ')],
   ['as UTF-16', utf16],
   ['as UTF-16 in JSON', (text) => JSON.stringify(utf16(text)).slice(1, -1)],
   ['as UTF-16 in base64', (text) => Buffer.from(text, 'utf16le').toString('base64')],
@@ -109,6 +117,7 @@ const encodings: readonly (readonly [string, (text: string) => string])[] = [
   ['percent-encoded in base64', (text) => base64(encodeURIComponent(text))],
   ['in hex in hex', (text) => hex(hex(text))],
   ['in hex with colons', (text) => hex(text).replace(/..(?=.)/g, '$&:')],
+  ['in hex as a dump shows it', (text) => hex(text).replace(/.{4}(?=.)/g, '$& ')],
   ['in hex with blanks', (text) => hex(text).replace(/..(?=.)/g, '$& ')],
   ['in hex as a list', (text) => hex(text).replace(/../g, '0x$&, ').slice(0, -2)],
   ['as a list of bytes', (text) => [...Buffer.from(text)].join(', ')],
