@@ -36,7 +36,8 @@ export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pi
     const before = await store(commit, rows, ownerships);
     if (before !== undefined) room.appended(size);
     listeners.tell(commit, rows, before);
-    core.changes.notify();
+    // A poll that found nothing new gives nobody anything to read.
+    if (rows.length > 0) core.changes.notify();
   }
 
   return { onAppend: (listener) => listeners.add(listener), append: inOrder(run) };

@@ -70,14 +70,24 @@ export class Changes {
       .query<{ changes: number; names: number }>(`SELECT changes, names FROM ${this.#db.s}.meta`)
       // Nobody can tell now whether something changed: the next look will.
       .catch((): { changes: number; names: number }[] => []);
+    if (row === undefined) this.#rest();
+    else this.heard(row);
+  }
+
+  /** Looks again a while from now, however many asked for that meanwhile. */
+  #rest(): void {
+    this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-    if (row !== undefined) {
-      if (this.#names !== undefined && row.names !== this.#names) this.#renamed();
-      if (this.#changes !== undefined && row.changes !== this.#changes) this.#signal.notify();
-      this.#changes = row.changes;
-      this.#names = row.names;
-    }
     if (this.#signal.isAwaited) this.#schedule();
+  }
+
+  /** The counts as the database has them, read here or with a heartbeat: the next look is a while after either. */
+  heard({ changes, names }: { readonly changes: number; readonly names: number }): void {
+    if (this.#names !== undefined && names !== this.#names) this.#renamed();
+    if (this.#changes !== undefined && changes !== this.#changes) this.#signal.notify();
+    this.#changes = changes;
+    this.#names = names;
+    this.#rest();
   }
 }
 

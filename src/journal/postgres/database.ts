@@ -32,6 +32,7 @@ type Refusal = NonNullable<ServerState['refusal']>;
 /** A row that another connection holds is waited for so long, milliseconds. */
 export const lockMs = 5000;
 const mostTries = 6;
+const readCommitted = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
 export class Database implements Sql {
   /** The schema as it stands in statements: `${s}.pages`. */
@@ -42,7 +43,8 @@ export class Database implements Sql {
   readonly #turns: Turns;
   readonly #membership: pg.Pool;
   readonly #connections: number;
-  readonly #leaseMs: number;
+  /** Of each transaction: a pooler keeps no session. */
+  readonly #settings: Readonly<Record<string, string | number>>;
   readonly #ca: (() => Promise<string>) | undefined;
   readonly #tls: ClientConfig['ssl'];
   readonly #address: Pick<ClientConfig, 'host' | 'port'>;
@@ -68,7 +70,12 @@ export class Database implements Sql {
     );
     this.#address = config;
     this.#connections = connections;
-    this.#leaseMs = leaseMs;
+    this.#settings = {
+      statement_timeout: statementMs,
+      lock_timeout: lockMs,
+      idle_in_transaction_session_timeout: leaseMs,
+      jit: 'off',
+    };
     this.#ca = ca;
     this.#tls = config.ssl;
   }
@@ -95,7 +102,7 @@ export class Database implements Sql {
 
   /** Runs `work` in a transaction; it may run again where the transaction met another. */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#again(() => this.#inTurn((client) => this.#inTransaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED', work)));
+    return this.#again(() => this.#inTurn((client) => this.#inTransaction(client, readCommitted, work)));
   }
 
   /** Runs `read` over one moment. */
@@ -115,8 +122,8 @@ export class Database implements Sql {
   /** A transaction of the membership. */
   async asMember<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     // A server that never counted the rows of a new schema takes thousands for one, and would go through them once for each.
-    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_nestloop = off';
-    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, begin, work)));
+    const more = { enable_nestloop: 'off' };
+    return this.#again(() => this.#with(this.#membership, (client) => this.#inTransaction(client, readCommitted, work, more)));
   }
 
   /** Ends every call that waits for a connection as if its answer was lost: what it was for is another's, or nobody's. */
@@ -157,9 +164,16 @@ export class Database implements Sql {
   }
 
   /** Compiling a statement over thousands of sources takes longer than running it: a second where it runs for milliseconds. */
-  async #inTransaction<T>(client: pg.PoolClient, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  async #inTransaction<T>(
+    client: pg.PoolClient,
+    begin: string,
+    work: (sql: Sql) => Promise<T>,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
     await client.query(
-      `${begin}; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}; SET LOCAL jit = off`,
+      `${begin}; SELECT ${Object.entries({ ...this.#settings, ...more })
+        .map(([name, value]) => `set_config('${name}', '${value}', true)`)
+        .join(', ')}`,
     );
     try {
       const result = await work({

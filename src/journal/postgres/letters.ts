@@ -4,6 +4,7 @@ import type { DeadLetter, LetterFilter, NewDeadLetter } from '../journal.ts';
 import { columnsOf, type LetterRow, letterColumns, letterOf } from '../records/letter-rows.ts';
 import type { Core } from './core.ts';
 import { type Sql, Values } from './database.ts';
+import { Gathered } from './gathered.ts';
 import { addTotals } from './ledger.ts';
 
 interface LetterRange {
@@ -149,6 +150,24 @@ export async function listLetters(
     values.list,
   );
   return rows.map(letterOf);
+}
+
+/** How many letters there are: of whole sinks, which each asks for every few seconds, all that ask at the same time are told together. */
+export function openLetterCounts(core: Core): (filter: LetterFilter) => Promise<number> {
+  const { db } = core;
+  const ofSinks = new Gathered<string, number>(async (sinks) => {
+    const rows = await db.query<{ n: number }>(
+      `SELECT coalesce(sum(c.letters), 0) AS n FROM unnest($1::text[]) WITH ORDINALITY AS w(name, place) LEFT JOIN ${db.s}.sinks k ON k.name = w.name
+       LEFT JOIN ${db.s}.letter_counts c ON c.sink = k.id GROUP BY w.place ORDER BY w.place`,
+      [sinks],
+    );
+    return rows.map(({ n }) => n);
+  });
+  return async ({ sink, ...rest }) => {
+    if (sink === undefined || Object.keys(rest).length > 0)
+      return countLetters(core, { ...rest, ...(sink !== undefined && { sink }) });
+    return (await ofSinks.ask(sink)) ?? 0;
+  };
 }
 
 export async function countLetters({ db }: Core, filter: LetterFilter, range: LetterRange = {}, sql: Sql = db): Promise<number> {

@@ -58,6 +58,8 @@ export interface MembershipOptions {
   readonly labels: readonly string[];
   readonly version: string;
   readonly leaseMs: number;
+  /** Told with each heartbeat what was changed. */
+  readonly changes?: { heard(counts: { readonly changes: number; readonly names: number }): void };
 }
 
 /** Notes a new life, and forgets those that are over. Only inside a transaction. */

@@ -106,8 +106,7 @@ export class Membership implements Ownership {
     await this.#db.asMember((sql) => members.depart(sql, this.#db.s, this.#id));
   }
 
-  readonly replicas = (how?: { readonly reports: true }): Promise<readonly Replica[]> =>
-    members.readReplicas(this.#db, this.#id, how);
+  readonly replicas = (how?: { reports: true }): Promise<Replica[]> => members.readReplicas(this.#db, this.#id, how);
 
   async report(report: unknown): Promise<void> {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);
@@ -202,13 +201,14 @@ export class Membership implements Ownership {
       return this.#tick();
     }
     this.skew.heard(seen.now);
+    this.#options.changes?.heard(seen);
     this.#heard(asked);
     const registered = this.#registered;
     const due = this.#due();
     const isKnown = this.#registeredAs === id && !this.#looksClosely(seen, due);
+    const known = isKnown ? this.#outlook.asKnown(seen) : undefined;
     const tick =
-      (isKnown ? this.#outlook.asKnown(seen) : undefined) ??
-      (await this.#db.asMember((sql) => this.#ask(sql, seen, due)).catch((error: unknown) => this.#unheard(error)));
+      known ?? (await this.#db.asMember((sql) => this.#ask(sql, seen, due)).catch((error: unknown) => this.#unheard(error)));
     if (registered === this.#registered) this.#registeredAs = id;
     // An answer that came after the lease says what was: another may have taken it since. The next one says what is.
     if (!this.lease.isValid) return;

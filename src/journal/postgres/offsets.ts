@@ -8,12 +8,15 @@ import { kindName, kindNumber, position } from '../records/positions.ts';
 import { type Core, fencePart, type Place, withAttempt } from './core.ts';
 import { newAttempt, type Sql, Values } from './database.ts';
 import { fencedError, isLost } from './faults.ts';
+import { Gathered } from './gathered.ts';
 import { addTotals } from './ledger.ts';
 import { insertLetters, resolveLetters } from './letters.ts';
 import { isSameOwnership, notFound, type OwnedSource } from './names.ts';
-import { settleReplay } from './replays.ts';
+import { replayLanes, settleReplay } from './replays.ts';
 
 interface LaneRow {
+  readonly sink: string;
+  readonly replays: boolean;
   readonly name: string | null;
   readonly kind: number;
   readonly appended: number;
@@ -21,18 +24,30 @@ interface LaneRow {
   readonly oldest: number | null;
 }
 
-/** Stored lanes with something pending for a sink: of a member those that it owns, else all. Throws PEN_NOT_FOUND. */
-export async function storedLanes({ db, member }: Core, sink: string): Promise<LaneState[]> {
-  const { s } = db;
-  const rows = await db.query<LaneRow>(
-    `SELECT l.name, l.kind, l.appended, l.position AS offset, (SELECT received FROM ${s}.pages p WHERE p.source = l.source AND p.kind = l.kind AND p.first <= l.position + 1
+/** Lanes with something pending for a sink: of a member those that it owns, else all. Sinks that ask at the same time are answered together. */
+export function openLanes(core: Core): (sink: string) => Promise<LaneState[]> {
+  const stored = new Gathered<string, readonly LaneRow[]>(async (sinks) => {
+    const rows = Map.groupBy(await readLanes(core, sinks), ({ sink }) => sink);
+    return sinks.map((sink) => rows.get(sink));
+  });
+  return async (sink) => {
+    const rows = (await stored.ask(sink)) ?? notFound('sink', sink);
+    return [...lanesOf(rows), ...(rows[0]?.replays === true ? await replayLanes(core, sink) : [])];
+  };
+}
+
+function readLanes({ db: { s }, db, member }: Core, sinks: readonly string[]): Promise<LaneRow[]> {
+  return db.query<LaneRow>(
+    `SELECT k.name AS sink, EXISTS (SELECT 1 FROM ${s}.replays r WHERE r.sink = k.id AND r.remaining > 0) AS replays, l.name, l.kind, l.appended, l.position AS offset, (SELECT received FROM ${s}.pages p WHERE p.source = l.source AND p.kind = l.kind AND p.first <= l.position + 1
        ORDER BY p.first DESC LIMIT 1) AS oldest
      FROM ${s}.sinks k LEFT JOIN LATERAL (SELECT o.name, l.source, l.kind, l.appended, coalesce(f.position, 0) AS position FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
        JOIN ${s}.units u ON u.id = o.unit LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind
-       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2)) l ON true WHERE k.name = $1`,
-    [sink, member?.id ?? null],
+       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2)) l ON true WHERE k.name = ANY($1)`,
+    [sinks, member?.id ?? null],
   );
-  if (rows.length === 0) notFound('sink', sink);
+}
+
+function lanesOf(rows: readonly LaneRow[]): LaneState[] {
   return rows.flatMap(({ name, kind, appended, offset, oldest }) =>
     name === null
       ? []

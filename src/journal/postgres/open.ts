@@ -8,13 +8,13 @@ import { Changes, type Core } from './core.ts';
 import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
 import { readLedger, windowsOf } from './ledger.ts';
-import { countLetters, discardLetters, listLetters } from './letters.ts';
+import { discardLetters, listLetters, openLetterCounts } from './letters.ts';
 import { readReplicas } from './members.ts';
 import { Membership } from './membership.ts';
 import { Names } from './names.ts';
-import { readLane, settle, storedLanes } from './offsets.ts';
+import { openLanes, readLane, settle } from './offsets.ts';
 import { openRegistration } from './registration.ts';
-import { closeReplay, openReplay, readReplay, replayLanes, replayPending } from './replays.ts';
+import { closeReplay, openReplay, readReplay, replayPending } from './replays.ts';
 import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
@@ -56,14 +56,14 @@ async function assemble(
 ): Promise<Journal> {
   const { seams, log, role = 'worker', maxBytes, keepMs } = options;
   const { clock } = seams;
+  const changes: Changes = new Changes(db, clock, () => names.forget());
+  const names: Names = new Names(db, () => member?.id);
   const member =
     role === 'worker'
-      ? new Membership(db, clock, log, { ...engine.replica, version: packageVersion, leaseMs: engine.leaseMs })
+      ? new Membership(db, clock, log, { ...engine.replica, version: packageVersion, leaseMs: engine.leaseMs, changes })
       : undefined;
-  const names = new Names(db, () => member?.id);
   await member?.join();
   try {
-    const changes = new Changes(db, clock, () => names.forget());
     const core: Core = { db, clock, time: await JournalTime.resume(db, clock, wall), log, changes, names, member };
     const forget = (sources: readonly string[]): void => {
       for (const source of sources) names.forgetOwned(source);
@@ -142,7 +142,7 @@ function delivery(
 > {
   const { db, names } = core;
   return {
-    lanes: async (sink) => [...(await storedLanes(core, sink)), ...(await replayLanes(core, sink))],
+    lanes: openLanes(core),
     read: async (sink, lane, after, limit) => {
       await names.requireSink(sink);
       return lane.kind === 'replay' ? readReplay(core, lane, after, limit) : readLane(core, lane, after, limit);
@@ -154,7 +154,7 @@ function delivery(
       return row?.text;
     },
     deadLetters: (filter, limit, after = 0) => listLetters(core, filter, limit, { after }),
-    countDeadLetters: (filter) => countLetters(core, filter),
+    countDeadLetters: openLetterCounts(core),
     discardDeadLetters: (filter) => discardLetters(core, filter),
     openReplay: (job, sink, what) => openReplay(core, job, sink, what),
     replayPending: (job) => replayPending(core, job),

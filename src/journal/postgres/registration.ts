@@ -73,11 +73,13 @@ async function countRows({ db, log }: Core): Promise<void> {
 
 /** A source or sink is configured while any replica that lives names it: two versions of a configuration may run at once. */
 export async function markConfigured(sql: Sql, s: string): Promise<void> {
-  for (const kind of ['source', 'sink'] as const) {
-    const named = `t.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = '${kind}')`;
-    await sql.run(`UPDATE ${s}.${kind}s t SET configured = ${named} WHERE configured <> ${named}`);
-  }
+  for (const kind of ['source', 'sink'] as const)
+    await sql.run(`UPDATE ${s}.${kind}s t SET configured = NOT configured WHERE ${isMismarked(s, kind)}`);
 }
+
+/** SQL, of a source or a sink `t`: what it is marked as is not so. */
+export const isMismarked = (s: string, kind: 'source' | 'sink'): string =>
+  `t.configured <> (t.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = '${kind}'))`;
 
 async function withPending(sql: Sql, s: string, sinks: readonly { readonly id: number; readonly name: string }[]) {
   const reported: { name: string; pending: number }[] = [];

@@ -29,8 +29,9 @@ const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
 /** What a member sees in a glance: whether it has to look closer. */
 export interface Glance {
-  /** How many replicas work. */
+  /** How many replicas work, and how often anybody was configured anew. */
   readonly members: number;
+  readonly names: number;
   /** Whether any unit is nobody's. */
   readonly free: boolean;
   /** How many units the member owns, and the sum of their epochs: it changes with every one that comes or goes. */
@@ -42,10 +43,14 @@ export interface Glance {
 interface Beat extends Glance {
   readonly alive: boolean;
   readonly now: number;
+  /** How often anything was changed, as `Changes` counts it. */
+  readonly changes: number;
 }
 
+const nothing: Glance = { members: 1, names: 0, free: true, have: 0, epochs: 0 };
+
 const glanceColumns = (s: string): string =>
-  `(SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members,
+  `(SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members, (SELECT names FROM ${s}.meta) AS names,
    coalesce(bool_or(${isFree}), false) AS free, count(*) FILTER (WHERE u.owner = $1) AS have, coalesce(sum(u.epoch) FILTER (WHERE u.owner = $1), 0) AS epochs
    FROM ${s}.units u WHERE u.kind = 'source'`;
 
@@ -55,10 +60,10 @@ export async function beat(db: Database, id: string, leaseMs: number): Promise<B
   const [row] = await db.queryAsMember<Beat>(
     `WITH beat AS (UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now() RETURNING id),
      live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now())
-     SELECT (SELECT count(*) FROM beat) > 0 AS alive, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, ${glanceColumns(s)}`,
+     SELECT (SELECT count(*) FROM beat) > 0 AS alive, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT changes FROM ${s}.meta) AS changes, ${glanceColumns(s)}`,
     [id, `${leaseMs} milliseconds`],
   );
-  return row ?? { alive: false, now: 0, members: 1, free: true, have: 0, epochs: 0 };
+  return row ?? { alive: false, now: 0, changes: 0, ...nothing };
 }
 
 export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
@@ -66,7 +71,7 @@ export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
     `WITH live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()) SELECT ${glanceColumns(s)}`,
     [id],
   );
-  return row ?? { members: 1, free: true, have: 0, epochs: 0 };
+  return row ?? nothing;
 }
 
 interface Claimed {
@@ -122,12 +127,13 @@ export interface Tick {
   readonly want: number;
 }
 
-const closeLookEvery = 10;
+/** Nothing asks for a close look that a glance does not show; who is wrong all the same is so no longer than that many heartbeats. */
+const closeLookEvery = 60;
 
 /** What a member remembers from one heartbeat to the next: thousands of rows that are known are not read again each time. */
 export class Outlook {
   #known: (Pick<Glance, 'have' | 'epochs'> & Tick) | undefined;
-  #share: (Claimed & { readonly members: number }) | undefined;
+  #share: (Claimed & Pick<Glance, 'members' | 'names'>) | undefined;
   #looks = 0;
 
   /** As many units were taken as may be at once, and more may be left: nobody collects them until they are taken. */
@@ -141,8 +147,9 @@ export class Outlook {
   }
 
   /** Whether to count and claim: only where a glance shows a reason, and now and then. */
-  isOld({ members, free }: Glance): boolean {
-    return free || members !== this.#share?.members || this.#looks % closeLookEvery === 0;
+  isOld({ members, names, free }: Glance): boolean {
+    const isSame = members === this.#share?.members && names === this.#share.names;
+    return free || !isSame || this.#looks % closeLookEvery === 0;
   }
 
   /** What was read before, where a glance shows that nothing came or went. */
@@ -161,7 +168,7 @@ export class Outlook {
     this.#looks += 1;
     let seen = glanced;
     if (justLeft !== undefined) {
-      this.#share = { members: seen.members, ...(await claim(sql, s, id, justLeft)) };
+      this.#share = { members: seen.members, names: seen.names, ...(await claim(sql, s, id, justLeft)) };
       seen = await glance(sql, s, id);
     }
     const mine = await readOwned(sql, s, id);

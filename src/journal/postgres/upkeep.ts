@@ -6,7 +6,7 @@ import { logSkipped } from '../records/rows.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { passRecords } from './offsets.ts';
-import { markConfigured } from './registration.ts';
+import { isMismarked, markConfigured } from './registration.ts';
 import type { Room } from './room.ts';
 import type { SeenIndex } from './seen.ts';
 
@@ -18,6 +18,8 @@ interface UpkeepOptions {
 }
 
 const everyMs = 10_000;
+/** The journal's time is noted with every so many rounds. */
+const savedEvery = 6;
 const expireIds = 5000;
 const batchPages = 64;
 // How far into a lane the search looks, so that a lane of very many pages holds nobody up.
@@ -30,6 +32,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   #closed = false;
   #registered = false;
+  #rounds = 0;
   #timer: Disposable | undefined;
   #running: Promise<void> = Promise.resolve();
   #relieving: Promise<void> | undefined;
@@ -71,11 +74,13 @@ export class Upkeep {
   async #round(): Promise<void> {
     const { core, room, seen, keepMs } = this.#options;
     const before = core.time.now() - keepMs;
-    if (this.#registered) await abandon(core, before);
+    const due = await whatIsDue(core, before);
+    if (this.#registered && due.orphans) await abandon(core, before);
     let trimmed = 0;
-    for (let pages = 1; pages > 0 && !this.#closed; trimmed += pages) pages = await trimDelivered(core, before);
-    while (!this.#closed && (await seen.expire(expireIds, false)) > 0);
-    await sweep(core, trimmed > 0);
+    for (let pages = due.pages ? 1 : 0; pages > 0 && !this.#closed; trimmed += pages) pages = await trimDelivered(core, before);
+    while (due.ids && !this.#closed && (await seen.expire(expireIds, false)) > 0);
+    this.#rounds += 1;
+    if (due.ended || trimmed > 0 || this.#rounds % savedEvery === 1) await sweep(core, trimmed > 0);
     if (trimmed > 0) await room.refresh();
   }
 
@@ -99,6 +104,37 @@ export class Upkeep {
   }
 }
 
+interface Due {
+  readonly orphans: boolean;
+  readonly pages: boolean;
+  readonly ids: boolean;
+  readonly ended: boolean;
+}
+
+/** SQL, of a lane `l`: its first page is older than $1 or, by a clock that was wrong, newer than now ($2). */
+const beginsOld = (s: string): string =>
+  `(SELECT received_last < $1 OR received_last > $2::bigint FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT 1)`;
+
+/** What there is to do; each replica asks in every round, and mostly there is nothing. */
+async function whatIsDue({ db, time }: Core, before: number): Promise<Due> {
+  const { s } = db;
+  const [due] = await db.query<Due>(
+    `SELECT EXISTS (SELECT 1 FROM ${s}.sources t WHERE ${isMismarked(s, 'source')}) OR EXISTS (SELECT 1 FROM ${s}.sinks t WHERE NOT configured OR ${isMismarked(s, 'sink')}) AS orphans,
+     EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
+     EXISTS (SELECT 1 FROM ${s}.seen_days d JOIN ${s}.sources o ON o.id = d.source WHERE d.touched < $2::bigint - o.seen_ttl_ms) AS ids,
+     EXISTS (SELECT 1 FROM ${s}.windows WHERE stamp < $2::bigint - ${windowsKeptMs}) OR EXISTS (${endedReplays(s)}) OR EXISTS (SELECT 1 FROM ${s}.letter_counts WHERE letters <= 0) OR EXISTS (${holdsOfNobody(s)}) AS ended`,
+    [before, time.now()],
+  );
+  return due ?? { orphans: true, pages: true, ids: true, ended: true };
+}
+
+const endedReplays = (s: string): string =>
+  `SELECT job FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ('done', 'failed', 'cancelled'))`;
+
+/** A replica that was replaced by one of another name holds nothing any more. */
+const holdsOfNobody = (s: string): string =>
+  `SELECT h.member FROM ${s}.holds h WHERE h.member <> '' AND NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.name = h.member AND m.expires > now())`;
+
 /** Runs `work` unless another replica does upkeep at this moment. */
 function alone<T>({ db }: Core, otherwise: T, work: (sql: Sql) => Promise<T>): Promise<T> {
   return db.transaction(async (sql) => {
@@ -121,18 +157,18 @@ interface Candidate {
  * Pages that may go, oldest first: settled by the sinks that `which` selects, appended before a journal time, and not needed by a replay. A
  * page is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
  */
-function findPages(sql: Sql, s: string, which: string, before: number): Promise<Candidate[]> {
+function findPages(sql: Sql, { db: { s }, time }: Core, which: string, before: number): Promise<Candidate[]> {
   return sql.query<Candidate>(
     `SELECT p.id, l.source, l.name, l.kind, p.last, p.records, p.bytes FROM (
        SELECT l.source, o.name, l.kind, (SELECT min(coalesce(f.position, 0)) FROM ${s}.sinks k LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind WHERE ${which}) AS settled
-       FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source WHERE l.appended > 0) l
+       FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source WHERE l.appended > 0 AND ${beginsOld(s)}) l
      CROSS JOIN LATERAL (
        SELECT id, first, first + count - 1 AS last, count AS records, octet_length(body) AS bytes, min_time, max_time, max(first) FILTER (WHERE received_last < $1) OVER () AS old
        FROM (SELECT * FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT ${searchPages}) near) p
      WHERE l.settled > 0 AND p.last <= l.settled AND p.first <= p.old AND NOT EXISTS (SELECT 1 FROM ${s}.replays r WHERE r.kind = 'stored' AND r.remaining > 0
        AND r.source = l.source AND p.id BETWEEN r.after / 131072 AND r.upto AND p.min_time <= r.max_time AND p.max_time >= r.min_time)
      ORDER BY p.id LIMIT ${batchPages}`,
-    [before],
+    [before, time.now()],
   );
 }
 
@@ -140,7 +176,7 @@ function findPages(sql: Sql, s: string, which: string, before: number): Promise<
 function trimDelivered(core: Core, before: number): Promise<number> {
   const { s } = core.db;
   return alone(core, 0, async (sql) => {
-    const pages = await findPages(sql, s, 'true', before);
+    const pages = await findPages(sql, core, 'true', before);
     await deletePages(sql, s, pages);
     return pages.length;
   });
@@ -199,7 +235,7 @@ async function skip(core: Core): Promise<number> {
   const { db, log } = core;
   const { s } = db;
   const { count, skipped } = await alone(core, { count: 0, skipped: [] as object[] }, async (sql) => {
-    const pages = await findPages(sql, s, "k.when_full = 'wait' OR NOT k.configured", Number.MAX_SAFE_INTEGER);
+    const pages = await findPages(sql, core, "k.when_full = 'wait' OR NOT k.configured", Number.MAX_SAFE_INTEGER);
     const sinks = await sql.query<{ id: number; name: string }>(
       `SELECT id, name FROM ${s}.sinks WHERE when_full = 'skip' AND configured`,
     );
@@ -245,14 +281,9 @@ async function sweep(core: Core, trimmed: boolean): Promise<void> {
   const { s } = core.db;
   await alone(core, undefined, async (sql) => {
     await sql.run(`DELETE FROM ${s}.windows WHERE stamp < $1`, [core.time.now() - windowsKeptMs]);
-    await sql.run(
-      `DELETE FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ('done', 'failed', 'cancelled'))`,
-    );
+    await sql.run(`DELETE FROM ${s}.replays WHERE job IN (${endedReplays(s)})`);
     await sql.run(`DELETE FROM ${s}.letter_counts WHERE letters <= 0`);
-    // A replica that was replaced by one of another name holds nothing any more.
-    await sql.run(
-      `DELETE FROM ${s}.holds h WHERE h.member <> '' AND NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.name = h.member AND m.expires > now())`,
-    );
+    await sql.run(`DELETE FROM ${s}.holds WHERE member IN (${holdsOfNobody(s)})`);
     await core.time.save(sql, s);
   });
   if (!trimmed) return;

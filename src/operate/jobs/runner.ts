@@ -1,6 +1,6 @@
 // A job is a row: queued -> running -> done | failed. A row that is still running when a process starts was interrupted and runs again;
 // every operation resumes from what it committed.
-import { sleep } from '../../base/clock.ts';
+import { deadline, sleep } from '../../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
 import type { Job } from '../../journal/journal.ts';
@@ -30,6 +30,8 @@ function operationOf(kind: string, own: OwnOperations): Operation {
 }
 
 const lookEveryMs = 1000;
+/** Among replicas, while none waits or runs, unless the journal says that something changed. */
+const idleLookMs = 30_000;
 const progressEveryMs = 500;
 const mostAtOnce = 4;
 /** A disk or database that fails is back within minutes mostly, and the job's row still says that it runs. */
@@ -160,16 +162,23 @@ export class JobRunner implements AsyncDisposable {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
+    const { seams, journal, log } = this.#runtime;
     while (!signal.aborted) {
-      await this.#look().catch((error: unknown) => this.#runtime.log.warn({ err: error }, 'jobs could not be read'));
-      await sleep(this.#runtime.seams.clock, lookEveryMs, signal).catch(() => undefined);
+      using rest = deadline(seams.clock, idleLookMs, signal);
+      // Asked before the look, so that nothing which comes after it is slept through.
+      const changed = this.#replica === undefined ? undefined : journal.changed(rest.signal);
+      const isIdle = await this.#look().catch((error: unknown) => log.warn({ err: error }, 'jobs could not be read'));
+      await sleep(seams.clock, lookEveryMs, signal).catch(() => undefined);
+      if (isIdle === true) await changed;
     }
   }
 
-  async #look(): Promise<void> {
+  /** True where no job waits or runs. */
+  async #look(): Promise<boolean> {
     const waiting = await this.#runtime.journal.jobs({ states: ['queued', 'running'] });
     for (const job of waiting) if (this.#isToBegin(job) && !waitsForTurn(job, waiting)) this.#begin(job);
     if (this.#replica !== undefined) await this.#releaseWithOthers();
+    return waiting.length === 0;
   }
 
   /** Every replica has a loop of each sink: whichever takes the job, all of them end their hold. */
