@@ -20,10 +20,12 @@ import { SendPlan } from './send-plan.ts';
 import { Settler } from './settle.ts';
 import { SizeLimits } from './size-limits.ts';
 import { Stall } from './stall.ts';
-import { Suspects } from './suspects.ts';
+import { Suspects, untilOthersCode } from './suspects.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
 
+// As many as a note names.
+const mostAdopted = 500;
 /** Of what is shown in logs and status; a dead letter keeps more. */
 const longestReason = 500;
 
@@ -93,17 +95,31 @@ export class LoopContext {
     this.invalidEvents = new InvalidEventCounts(journal, log);
   }
 
+  /** What was given up before, here or by the replica whose sources are this one's by now, and is to go again. */
+  async recallGivenUp(how?: { readonly isFirst: boolean }): Promise<void> {
+    const { suspects, journal, settings } = this;
+    await suspects.recall(how);
+    const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
+    for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
+  }
+
   /** Lets go of lanes whose source another process owns, or is about to own. */
   watchOwnership(): Disposable {
-    const { lanes, changed } = this;
+    const { lanes, changed, suspects, log } = this;
     const look = (): void => {
       lanes.stale();
       changed.notify();
     };
     return this.journal.ownership.watch({
-      gained: look,
+      gained: () => {
+        void this.recallGivenUp({ isFirst: false }).catch((error: unknown) =>
+          log.debug({ err: error }, 'what another replica noted of its events could not be read'),
+        );
+        look();
+      },
       lost: (sources) => {
         lanes.lose(sources);
+        suspects.lose(sources);
         look();
       },
       releasing: (sources, signal) => this.#finish(sources, signal),

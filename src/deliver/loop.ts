@@ -12,14 +12,11 @@ import { takesNothingFix } from './narrow.ts';
 import { shareEvents } from './prepare.ts';
 import { reopen } from './probe.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
-import { untilOthersCode } from './suspects.ts';
 
 const longestRunMs = 5;
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.
 const refreshEveryMs = 5000;
 const drainLookMs = 250;
-// As many as a note names.
-const mostAdopted = 500;
 
 /** The loop that delivers to one sink. Nothing it does throws; what goes wrong shows in its status and in the log. */
 export class SinkLoop implements AsyncDisposable {
@@ -110,15 +107,13 @@ export class SinkLoop implements AsyncDisposable {
 
   /** What an earlier process left: a hold, and how many dead letters there are. */
   async #recall(): Promise<void> {
-    const { journal, settings, hold, deadLetters, plan, suspects, log, tally, secrets } = this.#context;
+    const { journal, settings, hold, deadLetters, plan, log, tally, secrets } = this.#context;
     try {
       const held = (await journal.holds()).find(({ kind, name }) => kind === 'sink' && name === settings.name);
       if (held !== undefined) hold.restore(held.hold);
       await deadLetters.recount();
       await plan.recall();
-      await suspects.recall();
-      const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
-      for (const { record, last } of letters) suspects.adopt(record.uid, last);
+      await this.#context.recallGivenUp();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explainInLine(error));

@@ -151,9 +151,9 @@ function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isPr
   const { suspects, endpoints, clock } = context;
   // RELP's first failure alone may have been among others, one of which was under way at a time.
   const times = copiesBefore(context, batch) + Math.max(batch.failures, batch.lonelyFailures);
-  const [uid = ''] = batch.prepared.map((event) => event.uid);
+  const [{ uid, source } = { uid: '', source: '' }] = batch.prepared;
   const isForGood = isProven || suspects.wentRested(uid);
-  if (!isForGood) suspects.giveUp(uid, copiesOf(batch), mostCopiesOf(batch), endpoints.total, clock.now());
+  if (!isForGood) suspects.giveUp(uid, copiesOf(batch), mostCopiesOf(batch), endpoints.total, clock.now(), source);
   const meanwhile = batch.turns > 0 || isForGood ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
   return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };

@@ -18,6 +18,8 @@ type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
 
 /** An event that was given up, and is to go again. */
 interface GivenUp {
+  /** Undefined in what an earlier version noted. */
+  readonly source?: string | undefined;
   /** One copy of it is left. */
   readonly rests: boolean;
   /** When it was given up, or began to go again, milliseconds. */
@@ -29,7 +31,11 @@ interface GivenUp {
 }
 
 const isGivenUp = (value: unknown): value is Omit<GivenUp, 'since'> =>
-  isObject(value) && typeof value['rests'] === 'boolean' && typeof value['at'] === 'number' && typeof value['goes'] === 'boolean';
+  isObject(value) &&
+  typeof value['rests'] === 'boolean' &&
+  typeof value['at'] === 'number' &&
+  typeof value['goes'] === 'boolean' &&
+  ['string', 'undefined'].includes(typeof value['source']);
 
 /** The entries of a note's object that have the form. */
 function entriesOf<T>(note: Readonly<Record<string, unknown>>, name: string, is: (value: unknown) => value is T): [string, T][] {
@@ -47,7 +53,7 @@ const noted = <T>(entries: Iterable<readonly [string, T]>): [string, T][] => [..
  */
 export class Suspects {
   readonly #limits: SizeLimits;
-  readonly #journal: Pick<Journal, 'note' | 'setNote'>;
+  readonly #journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>;
   readonly #log: Log;
   readonly #name: string;
   /** By uid, of earlier processes, and of those that were given up. */
@@ -62,7 +68,7 @@ export class Suspects {
   #isWriting = false;
   #isStale = false;
 
-  constructor(journal: Pick<Journal, 'note' | 'setNote'>, log: Log, sink: string, limits: SizeLimits) {
+  constructor(journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>, log: Log, sink: string, limits: SizeLimits) {
     this.#limits = limits;
     this.#journal = journal;
     this.#log = log;
@@ -74,13 +80,26 @@ export class Suspects {
     return this.#inARow;
   }
 
-  async recall(): Promise<void> {
+  /** Reads what earlier processes noted of what is this one's to send, or is by now: another replica may have noted more. */
+  async recall({ isFirst = true } = {}): Promise<void> {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
-    for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
-    for (const [uid, copies] of entriesOf(note, 'copies', isCount)) this.#before.set(uid, copies);
+    if (isFirst) for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
+    for (const [uid, copies] of entriesOf(note, 'copies', isCount))
+      if (!this.#copies.has(uid)) this.#before.set(uid, Math.max(copies, this.copiesBefore(uid)));
     for (const [uid, known] of entriesOf(note, 'givenUp', isGivenUp))
-      this.#givenUp.set(uid, { ...known, since: { passed: 0, failed: 0 } });
+      if (this.#isOwn(known) && !this.#givenUp.has(uid)) this.#givenUp.set(uid, { ...known, since: { passed: 0, failed: 0 } });
+  }
+
+  /** What is known of these sources' events is their next owner's, who reads the note. */
+  lose(sources: readonly string[]): void {
+    const gone = new Set<string | undefined>(sources);
+    for (const [uid, { source }] of this.#givenUp) if (source !== undefined && gone.has(source)) this.#givenUp.delete(uid);
+  }
+
+  /** Of what was given up, each replica sends again what is of its own sources: two would send it twice. */
+  #isOwn({ source }: Pick<GivenUp, 'source'>): boolean {
+    return source === undefined || this.#journal.ownership.owns(source);
   }
 
   /** Copies of the event that earlier processes made, or that were made before it was given up. */
@@ -119,8 +138,9 @@ export class Suspects {
   }
 
   /** A letter that no note names, written at that time: the process ended between the two, or the journal failed. */
-  adopt(uid: string, at: number): void {
-    if (!this.#givenUp.has(uid)) this.#givenUp.set(uid, { rests: true, at, goes: false, since: { passed: 0, failed: 0 } });
+  adopt(uid: string, at: number, source?: string): void {
+    if (!this.#givenUp.has(uid) && this.#isOwn({ source }))
+      this.#givenUp.set(uid, { rests: true, at, goes: false, source, since: { passed: 0, failed: 0 } });
   }
 
   /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
@@ -145,13 +165,13 @@ export class Suspects {
   }
 
   /** An event was given up after so many copies, and is to go again; at once, unless that one would be the last of those that may be. */
-  giveUp(uid: string, copies: number, mostCopies: number, receiver: Passes, now: number): void {
+  giveUp(uid: string, copies: number, mostCopies: number, receiver: Passes, now: number, source?: string): void {
     const sum = this.copiesBefore(uid) + copies;
     const rests = this.#givenUp.has(uid) || sum + 1 >= mostCopies;
     this.#before.set(uid, sum);
     this.#copies.delete(uid);
     this.#accused.delete(uid);
-    this.#givenUp.set(uid, { rests, at: now, goes: false, since: { ...receiver } });
+    this.#givenUp.set(uid, { rests, at: now, goes: false, source, since: { ...receiver } });
     for (const [oldest] of [...this.#givenUp].slice(0, -mostNoted)) this.forget(oldest);
     this.#save();
   }
@@ -161,7 +181,7 @@ export class Suspects {
     this.#inARow = 0;
     this.#untaken.clear();
     if (this.#givenUp.size === 0) return new Map();
-    const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now));
+    const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now) && this.#isOwn(known));
     for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
     // An hour in which the receiver failed says nothing of the next one.
     for (const [uid, known] of this.#givenUp)
@@ -198,7 +218,10 @@ export class Suspects {
   #with(note: Readonly<Record<string, unknown>>): Json {
     const isOpen = ([uid]: readonly [string, unknown]): boolean => !this.#forgotten.has(uid);
     const copies = noted([...entriesOf(note, 'copies', isCount).filter(isOpen), ...this.#before, ...this.#copies]);
-    const ours = [...this.#givenUp].map(([uid, { rests, at, goes }]) => [uid, { rests, at, goes }] as const);
+    const own = [...this.#givenUp].filter(([, known]) => this.#isOwn(known));
+    const ours = own.map(
+      ([uid, { since: _since, source, ...known }]) => [uid, { ...known, ...(source !== undefined && { source }) }] as const,
+    );
     const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
     this.#forgotten.clear();
     return { copies: Object.fromEntries(copies), givenUp: Object.fromEntries(givenUp), limits: this.#limits.learnt() };

@@ -166,6 +166,32 @@ it('keeps what each replica noted of events that failed alone, until that one ha
   expect([last.copiesBefore('x'), last.copiesBefore('y'), last.taken(nothing, 1)]).toEqual([0, 3, new Map()]);
 });
 
+it('sends again what was given up only from the replica that has its source, also one that has it from now on', async () => {
+  const journal = memoryJournal();
+  const { clock } = setUp({ journal, answer: () => accepted });
+  const nothing = { passed: 0, failed: 0 };
+  const replica = async (owned: Set<string>): Promise<Suspects> => {
+    const ownership = { ...journal.ownership, owns: (source: string) => owned.has(source) };
+    const suspects = new Suspects({ ...journal, ownership }, silentLog(), 'out', new SizeLimits(clock));
+    await suspects.recall();
+    return suspects;
+  };
+  const [ofOne, ofOther] = [new Set(['a']), new Set(['b'])];
+  const [one, other] = [await replica(ofOne), await replica(ofOther)];
+  one.giveUp('x', 3, 10, nothing, 0, 'a');
+  await clock.advance(1);
+  other.giveUp('y', 3, 10, nothing, 0, 'b');
+  await clock.advance(1);
+  const third = await replica(ofOther);
+
+  ofOther.add('a');
+  ofOne.clear();
+  one.lose(['a']);
+  await third.recall({ isFirst: false });
+
+  expect([one, other, third].map((replica) => [...replica.taken(nothing, 1).keys()])).toEqual([[], ['y'], ['y', 'x']]);
+});
+
 it('holds up no other lane for one that cannot be settled', async () => {
   const memory = memoryJournal();
   const at: number[] = [];
