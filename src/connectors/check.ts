@@ -221,7 +221,30 @@ function checkAsked({ page, request }: Asked, at: YamlPath, doc: YamlText, start
   const methods = [request.method, request.first?.method, request.later?.method];
   if (hasBody && !methods.includes('POST'))
     faults.push(doc.fault([...at, 'request', 'body'], 'a GET request has no body', 'set method: POST', 'key'));
-  return faults;
+  return [...faults, ...checkForm(request, at, doc)];
+}
+
+/** A form has fields, and nothing below them. */
+function checkForm(request: Asked['request'], at: YamlPath, doc: YamlText): Fault[] {
+  if (request.body_format !== 'form') return [];
+  const variants = [['body'], ['first', 'body'], ['later', 'body'], ['now', 'body']];
+  const bodies = variants.map((path) => [path, valueAt(request, path)] as const);
+  if (bodies.every(([, body]) => body === undefined))
+    return [
+      doc.fault([...at, 'request', 'body_format'], 'the request has no body', 'add body: with the fields of the form', 'key'),
+    ];
+  return bodies.flatMap(([path, body]) =>
+    Object.entries(isObject(body) ? body : {})
+      .filter(([, value]) => [value].flat().some((each) => typeof each === 'object' && each !== null))
+      .map(([name]) =>
+        doc.fault(
+          [...at, 'request', ...path, name],
+          `a form has no members below "${name}"`,
+          'write a text, a number or a list of these; a vendor that wants JSON in a field takes it as a text',
+          'key',
+        ),
+      ),
+  );
 }
 
 function checkReply(read: ReadSpec, doc: YamlText): Fault[] {

@@ -47,7 +47,13 @@ export const requestParts = {
   headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Headers.' })),
   query: Type.Optional(Query),
   body: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), { description: 'JSON body of a POST; texts in it may be templates.' }),
+    Type.Record(Type.String(), Type.Unknown(), { description: 'Body of a POST, as JSON; texts in it may be templates.' }),
+  ),
+  body_format: Type.Optional(
+    oneOf(
+      ['json', 'form'],
+      'How the body is written: json by default; form sends fields (application/x-www-form-urlencoded), of which a list is sent once per value.',
+    ),
   ),
   first: Variant('What differs in the request for the first page.'),
   later: Variant('What differs in the requests for later pages.'),

@@ -179,6 +179,33 @@ it('reads the table of the page', async () => {
   expect(next).toEqual({ kind: 'token', token: '1' });
 });
 
+it('sends the form of the page, field by field', async () => {
+  const vendor = openVendor(vendorConnector(exampleOf('form')), (_, count) => ({
+    body: count === 0 ? { events: [{ id: 1 }], next: 'a b&c' } : { events: [] },
+  }));
+
+  const first = await pageOf(vendor);
+  await pageOf(vendor, first.next);
+
+  const bounds = 'since=2026-11-21T09%3A00%3A00.000Z&until=2026-11-21T10%3A00%3A00.000Z&type=login&type=change';
+  expect(vendor.asked.map(({ body, headers }) => [headers?.['content-type'], body])).toEqual([
+    ['application/x-www-form-urlencoded', bounds],
+    ['application/x-www-form-urlencoded', `${bounds}&page=a%20b%26c`],
+  ]);
+});
+
+it.each([
+  [{ method: 'POST', body: { filter: { a: 1 } } }, 'a form has no members below "filter"'],
+  [{ method: 'POST', body: { filter: [{ a: 1 }] } }, 'a form has no members below "filter"'],
+  [{}, 'the request has no body'],
+])('refuses a form that is none: %j', (request, says) => {
+  const query = { from: '{{ window.from }}' };
+
+  expect(() =>
+    vendorConnector({ request: { url: 'https://api.example.com/v1/logs', query, body_format: 'form', ...request } }),
+  ).toThrow(says);
+});
+
 it('makes several events of a record as the page shows it', async () => {
   const connector = vendorConnector({}, exampleOf('each'));
   const value = { id: { key: 'k', time: '2026-11-21T09:30:00Z' }, events: [{ name: 'A', views: 1 }, { name: 'B' }] };

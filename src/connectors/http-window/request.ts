@@ -26,8 +26,7 @@ export function compileRequest(
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
-  const content = (variant: Variant = {}): Content =>
-    compileContent({ query, body: request.body, method: request.method, url: request.url }, variant, numbersOf(window));
+  const content = (variant: Variant = {}): Content => compileContent({ ...request, query }, variant, numbersOf(window));
   const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
@@ -36,20 +35,21 @@ export function compileRequest(
     make(scope, isFirst) {
       const { url, parts, body, method } = isFirst ? first : later;
       const target = url.render(scope);
-      for (const [name, templates] of parts) appendQuery(target, name, templates, scope);
+      const added = fieldsOf(parts, scope);
+      if (added !== '') target.search += `${target.search === '' ? '' : '&'}${added}`;
       const rendered = headers.flatMap(([name, template]) => {
         const value = template.render(scope);
         return value === undefined ? [] : [[name, value] as const];
       });
       const fixed = {
         accept: accepted[reply?.format ?? 'json'],
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': body.type }),
       };
       return {
         method,
         url: target,
         headers: { ...fixed, ...Object.fromEntries(rendered) },
-        body: body === undefined ? undefined : JSON.stringify(body(scope)),
+        body: body?.write(scope),
         timeoutMs,
         maxBytes,
       };
@@ -67,7 +67,12 @@ interface Content {
   readonly url: ReturnType<typeof compileUrl>;
   readonly method: 'GET' | 'POST';
   readonly parts: readonly Part[];
-  readonly body: JsonTemplate | undefined;
+  readonly body: BodyTemplate | undefined;
+}
+
+interface BodyTemplate {
+  readonly type: string;
+  write(scope: Scope): string;
 }
 
 type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & {
@@ -76,24 +81,42 @@ type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & {
 };
 
 /** What a request sends, with what differs in one kind of page; null leaves a parameter or member out. */
-function compileContent(all: Variant & { readonly url: string }, variant: Variant, numbers: ReadonlySet<string>): Content {
+function compileContent(
+  all: Variant & Pick<HttpWindowSpec['request'], 'url' | 'body_format'>,
+  variant: Variant,
+  numbers: ReadonlySet<string>,
+): Content {
   const merged = (name: 'query' | 'body'): QuerySpec =>
     Object.fromEntries(
       Object.entries({ ...all[name], ...variant[name] }).filter(
         ([key, value]) => value !== null || variant[name]?.[key] !== null,
       ),
     );
-  const parts = Object.entries(merged('query')).map(
-    ([name, value]): Part => [name, listOf(value).map((item) => compileTemplate(String(item)))],
-  );
   const method = variant.method ?? all.method ?? 'GET';
   const hasBody = method !== 'GET' && (all.body !== undefined || variant.body !== undefined);
   return {
     url: compileUrl(variant.url ?? all.url),
-    parts,
+    parts: partsOf(merged('query')),
     method,
-    body: hasBody ? compileJson(merged('body'), numbers) : undefined,
+    body: hasBody ? compileBody(merged('body'), all.body_format, numbers) : undefined,
   };
+}
+
+function compileBody(
+  body: QuerySpec,
+  format: HttpWindowSpec['request']['body_format'],
+  numbers: ReadonlySet<string>,
+): BodyTemplate {
+  if (format === 'form') {
+    const parts = partsOf(body);
+    return { type: 'application/x-www-form-urlencoded', write: (scope) => fieldsOf(parts, scope) };
+  }
+  const json = compileJson(body, numbers);
+  return { type: 'application/json', write: (scope) => JSON.stringify(json(scope)) };
+}
+
+function partsOf(fields: QuerySpec): Part[] {
+  return Object.entries(fields).map(([name, value]) => [name, listOf(value).map((item) => compileTemplate(String(item)))]);
 }
 
 /** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */
@@ -106,12 +129,15 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 // Written by hand: URLSearchParams would write a blank as `+`, which some vendors take literally.
-function appendQuery(url: URL, name: string, templates: readonly Template[], scope: Scope): void {
-  for (const template of templates) {
-    const value = template.render(scope);
-    if (value === undefined) continue;
-    url.search += `${url.search === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`;
-  }
+function fieldsOf(parts: readonly Part[], scope: Scope): string {
+  return parts
+    .flatMap(([name, templates]) =>
+      templates.flatMap((template) => {
+        const value = template.render(scope);
+        return value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`];
+      }),
+    )
+    .join('&');
 }
 
 type JsonTemplate = (scope: Scope) => unknown;
