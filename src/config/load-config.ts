@@ -8,7 +8,7 @@ import { type Fault, faultsError, type YamlText } from '../base/yaml-faults.ts';
 import { loadConnector } from '../connectors/index.ts';
 import { sinkTypes } from '../sinks/index.ts';
 import type { SinkType } from '../sinks/sink.ts';
-import type { ObjectSchema } from './block-schemas.ts';
+import { type ObjectSchema, withPlaces } from './block-schemas.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { checkTogether } from './cross-checks.ts';
 import { FileOptions } from './file-options.ts';
@@ -145,7 +145,8 @@ async function resolveFile(
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);
   const settings = await resolveTop(value as unknown as FileOptions, context);
-  if (context.faults.length > 0) throw allOf(context.faults.map(withoutFilledIn));
+  if (context.faults.length > 0)
+    throw allOf(context.faults.map((fault) => withPlaces(withoutFilledIn(fault), context.sinkTypes)));
   const warnings = context.warnings.map(withoutFilledIn);
   return { file: doc.file, ...settings, sources: collected, sinks, secrets: from.secrets, warnings };
 }

@@ -7,7 +7,7 @@ import { formatPath, type YamlPath } from '../base/yaml-faults.ts';
 import type { Connector, ReadDefaults } from '../connectors/connector.ts';
 import type { ConnectorExtras } from '../connectors/index.ts';
 import { normaliseActions } from '../sinks/common-options.ts';
-import { type ObjectSchema, sourceSchema } from './block-schemas.ts';
+import { type ObjectSchema, sourceSchema, withPlaces } from './block-schemas.ts';
 import type { Options, Refreshable, SourceConfig } from './config.ts';
 import { checkTls, plaintextFaults, refreshable, urlsIn } from './connection.ts';
 import { interpolate } from './interpolate.ts';
@@ -24,7 +24,8 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   );
   const read = await readBlock(block.raw, block.at, schema, context.doc, context.from);
   const before = context.faults.length;
-  context.faults.push(...read.faults);
+  const own = connector === undefined ? [] : [['', 'a source', { properties: { options: connector.options } }] as const];
+  context.faults.push(...read.faults.map((fault) => withPlaces(fault, {}, own)));
   if (connector === undefined) return undefined;
   const value = soundPart(read, block.at, schema);
   await checkTls((value as SourceOptions).tls, block.at, context);

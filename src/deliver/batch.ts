@@ -40,8 +40,6 @@ export class Batch {
   reachedBefore = 0;
   /** How often others were taken between two of its failures, those of what it was cut from included. */
   turns = 0;
-  /** Of a single event that was sent often enough: not again before that, monotonic milliseconds, while nothing is taken. */
-  restsUntil = 0;
   /** Its last answer put the sink on hold, or keeps it there, and it may have been stored all the same. */
   isInDoubt = false;
   /** How often that was so with the probe of a hold, that of what it was cut from included. */

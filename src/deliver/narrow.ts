@@ -133,13 +133,13 @@ function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTr
 /** What to do about a receiver that is there and takes no event. */
 export const takesNothingFix =
   'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; a new event tries it at once, and penstock sinks release sends these once more: what fails again is a dead letter, which goes again by itself once others are taken';
-const restMs = 3_600_000;
-const longestRestMs = 14_400_000;
 
-/** A hold, in which an event that was sent often enough rests longer and longer: new ones go before it. */
+/** True for an event that was sent as often as may be without anybody knowing whether it is the cause. */
+export const wasSentOften = (context: LoopContext, batch: Batch): boolean => hasLeft(context, batch, spared);
+
+/** A hold, in which those that were sent often enough rest longer and longer: new ones go before them. */
 function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {
-  const spare = copiesBefore(context, batch) + copiesOf(batch) - mostCopiesOf(batch) + spared;
-  if (spare >= 0) batch.restsUntil = context.clock.monotonic() + Math.min(longestRestMs, restMs * 2 ** Math.min(spare, 10));
+  if (wasSentOften(context, batch)) context.suspects.rest(context.clock.monotonic());
   const { holdProbeMs: retryAfterMs } = context.settings;
   const { fix = takesNothingFix, reason: said } = failure;
   const reason = failure.fix === undefined ? `the receiver is there, but takes no event: ${said}` : said;

@@ -6,7 +6,7 @@ import type { Sink } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { isUnclear } from './narrow.ts';
+import { isUnclear, wasSentOften } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 
 /** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
@@ -30,7 +30,8 @@ async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointU
   if (sink.reaches === undefined || !isUnclear(context, batch, use)) return true;
   const { endpoints, clock, log, hold, suspects } = context;
   const isAccused = batch.prepared.some(({ uid }) => suspects.isAccused(uid));
-  if (clock.monotonic() < batch.restsUntil && !hold.wasReleased && !isAccused) {
+  const rests = suspects.isResting(clock.monotonic()) && wasSentOften(context, batch);
+  if (rests && !hold.wasReleased && !isAccused) {
     endpoints.release(use);
     return false;
   }

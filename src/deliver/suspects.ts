@@ -12,6 +12,7 @@ const most = 50;
 const mostNoted = 500;
 // Before its last copy an event rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
 const restMs = 3_600_000;
+const longestRestMs = 86_400_000;
 const fewestPasses = 8;
 
 type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
@@ -65,6 +66,8 @@ export class Suspects {
   readonly #untaken = new Set<string>();
   readonly #accused = new Set<string>();
   #inARow = 0;
+  #rests = 0;
+  #restsUntil = 0;
   #isWriting = false;
   #isStale = false;
 
@@ -153,6 +156,19 @@ export class Suspects {
     return this.#accused.has(uid);
   }
 
+  /**
+   * An event that was sent often enough failed once more while nothing is taken: none of those goes again for an hour, then twice as long each
+   * time up to a day, for one of them shows as well as all. `now`: monotonic milliseconds.
+   */
+  rest(now: number): void {
+    this.#restsUntil = now + Math.min(longestRestMs, restMs * 2 ** Math.min(this.#rests, 10));
+    this.#rests += 1;
+  }
+
+  isResting(now: number): boolean {
+    return now < this.#restsUntil;
+  }
+
   /** True for an event that was given up before. */
   wasGivenUp(uid: string): boolean {
     return this.#givenUp.has(uid);
@@ -179,6 +195,8 @@ export class Suspects {
   /** The receiver took events. Gives those that go again now; true for those that went before and came to no outcome. */
   taken(receiver: Passes, now: number): ReadonlyMap<string, boolean> {
     this.#inARow = 0;
+    this.#rests = 0;
+    this.#restsUntil = 0;
     this.#untaken.clear();
     if (this.#givenUp.size === 0) return new Map();
     const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now) && this.#isOwn(known));

@@ -298,6 +298,34 @@ it('merges the blocks that the page on operations shares', async () => {
   ]);
 });
 
+it.each([
+  ['sinks.soc', 'validate: warn', '"validate" belongs to a source; possible here: '],
+  ['sinks.soc', 'wait: 1s', '"wait" belongs below "batch" of a sink; possible here: '],
+  ['sinks.soc', 'max_bytes: 1GiB', '"max_bytes" belongs below "journal" at the top of the file; possible here: '],
+  ['sources.feed', 'overlap: 5m', '"overlap" belongs below "window" of a source; possible here: '],
+  ['sources.feed', 'org_id: x', '"org_id" belongs below "options" of a source; possible here: '],
+  ['sources.feed', 'backoff_max: 5m', '"backoff_max" belongs to a sink; possible here: '],
+  ['sinks.soc', 'nowhere: 1', 'possible here: '],
+] as const)('says where an option belongs that is unknown below %s: %s', async (block, line, says) => {
+  const extra = (name: string): string[] => (name === block ? [`    ${line}`] : []);
+  const faults = await faultsOf(
+    [
+      'sources:',
+      '  feed:',
+      '    connector: vendor',
+      '    options: { org_id: acme }',
+      ...extra('sources.feed'),
+      'sinks:',
+      '  soc:',
+      '    type: stdout',
+      ...extra('sinks.soc'),
+    ].join('\n'),
+  );
+
+  const at = faults.findIndex((fault) => fault.includes('unknown option'));
+  expect(faults[at + 1]?.replace(/^ {2}fix: /, '').slice(0, says.length)).toBe(says);
+});
+
 it('takes __proto__ for what it is: an unknown option', async () => {
   const faults = await faultsOf(`__proto__: { polluted: true }\n${sinks}`);
 

@@ -288,6 +288,39 @@ it.each([1, 3, 200].flatMap((hourly) => [{ hourly, most: [9, 14] }]))(
   },
 );
 
+it.each([
+  ['answers', answers],
+  ['relp', relp],
+] as const)(
+  'sends one event again after 1, 2, 4 hours, then once a day, while a receiver of %s is there and takes none for days',
+  async (_, receiver) => {
+    const journal = memoryJournal();
+    journal.put(live, records('e', 3));
+    let isBroken = true;
+    const breaking = receiver(() => isBroken);
+    const { loop, clock, sent } = setUp({
+      journal,
+      ...breaking,
+      settings: { holdProbeMs: 300_000 },
+      sink: { ...breaking.sink, reaches: () => Promise.resolve(true) },
+    });
+    const copiesOfAll = (): readonly number[] =>
+      records('e', 3).map(({ uid }) => sent.filter(({ uids }) => uids.includes(uid)).length);
+    loop.start();
+    await clock.advance(6 * hour);
+    const before = copiesOfAll().reduce((sum, each) => sum + each, 0);
+    await clock.advance(36 * hour);
+    const copies = copiesOfAll();
+    isBroken = false;
+
+    expect(await clock.until(loop.drained(never), 25 * hour)).toBe(true);
+    await clock.until(loop.stop(0));
+
+    expect(copies.reduce((sum, each) => sum + each, 0) - before).toBeLessThanOrEqual(5);
+    expect(journal.settled.acknowledged + journal.settled.unconfirmed).toBe(3);
+  },
+);
+
 it('lets a lone event that was given up go again once others are taken', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));
