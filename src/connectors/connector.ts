@@ -173,6 +173,8 @@ export interface WindowReader extends AsyncDisposable {
    * where the connector says how; the sweep stops at the first page that it knows whole.
    */
   sweepPage?(request: Pick<PageRequest, 'state' | 'limit'>, signal: AbortSignal): Promise<Page>;
+  /** What was read last is stored or given up: its memory is there for others. The next request says so too. */
+  rest?(): void;
   /** Where a walk over groups goes on that leaves the rest of one, of which so many records lack at least; with what lacks of all before. */
   passGroup?(state: PageState, lacking: number): { readonly next: PageState | null; readonly lacking: number };
   /** Present where a list says only that something happened. */
@@ -223,6 +225,7 @@ export interface CursorReader extends AsyncDisposable {
   readonly emptyPageContinues: boolean;
   /** Records of a full page; undefined when unknown. */
   readonly pageSize: number | undefined;
+  rest?(): void;
   page(request: CursorRequest, signal: AbortSignal): Promise<CursorPage>;
   readonly details?: DetailReader;
   /** Asks for ranges of time, where the API has them too. */

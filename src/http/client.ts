@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly maxBytes: number;
   /** A larger answer is cut there instead of refused: what its beginning says is enough. */
   readonly cut?: boolean;
+  /** Until it is disposed of, the reply counts among those that take memory: whoever builds much of it says when that is done. Without it for a second. */
+  readonly held?: DisposableStack;
   readonly signal?: AbortSignal;
 }
 

@@ -1,7 +1,6 @@
-// What the replies of all sources and sinks may take together. In memory: whoever needs more waits a moment for others to end, then the reply
-// that has taken the most for the longest is given up. Of the event loop: large replies are worked on one by one, the smallest first but none for ever last,
-// with a rest after each that is as long as its work. So neither slow nor large replies make a healthy source wait long.
-import { setTimeout as rest, setImmediate } from 'node:timers/promises';
+// What the replies of all sources and sinks may take together. While they come: whoever needs more waits a moment for others to end, then the reply
+// that has taken the most for the longest is given up. While they are worked on, where each may become several times its bytes: as many at a time as
+// have a few MiB together, the smallest first but none for ever last. So neither slow nor large replies take all memory, or make a healthy source wait long.
 import { PenstockError } from '../base/errors.ts';
 
 /** All replies of the process together. */
@@ -10,15 +9,17 @@ const replyMemoryBytes = 64 * 1024 * 1024;
 const freeBytes = 256 * 1024;
 const usualPatienceMs = 1_000;
 const lookMs = 100;
-/** What was read is parsed and stored before its share is free again. */
+/** A reply that nobody says the end of is worked on for about so long. */
 const digestMs = 1_000;
-const longestRestMs = 1_000;
+/** Replies that are worked on at a time, bytes: large ones, and the others beside them. One alone may have more. */
+const workBytes = 16 * 1024 * 1024;
+const largeBytes = 2 * 1024 * 1024;
 
 /** The share of one reply. */
 export class Share {
   bytes = 0;
-  /** Read to its end; it is being worked on and cannot be given up. */
-  isRead = false;
+  /** Bytes of it that are worked on: it cannot be given up any more. */
+  working = 0;
   readonly since = performance.now();
   readonly #memory: ReplyMemory;
   readonly #giveUp: (error: Error) => void;
@@ -33,11 +34,20 @@ export class Share {
     return bytes <= Math.max(this.bytes, freeBytes) ? undefined : this.#memory.take(this, bytes);
   }
 
-  /** Ends the share: at once, or after the time in which a reply is worked on. */
-  end(isRead = false): void {
-    this.isRead = isRead;
-    if (isRead && this.bytes > 0) setTimeout(() => this.#memory.free(this), digestMs).unref();
-    else this.#memory.free(this);
+  /** Resolves when the reply, which has come whole, may be worked on; undefined for a small one, which may be now. Rejects with the signal's reason. */
+  turn(bytes: number, signal: AbortSignal): Promise<void> | undefined {
+    return bytes <= freeBytes ? undefined : this.#memory.turn(this, bytes, signal);
+  }
+
+  /** The reply is done with. */
+  end(): void {
+    this.#memory.free(this);
+  }
+
+  /** The same after the time that work on a reply takes, where nobody says its end. */
+  endSoon(): void {
+    if (this.bytes > 0 || this.working > 0) setTimeout(() => this.end(), digestMs).unref();
+    else this.end();
   }
 
   /** Ends the reply to make room for others. */
@@ -56,11 +66,14 @@ interface Waiting {
 }
 
 interface Turn {
+  readonly share: Share;
   readonly bytes: number;
   /** How often another one had its turn while it waited. */
   passed: number;
   readonly go: () => void;
 }
+
+const isLarge = (bytes: number): boolean => bytes > largeBytes;
 
 /** Smaller replies that may go before one that waits: it has a time limit, and would be asked for again and again. */
 const mostPassed = 4;
@@ -72,7 +85,7 @@ export class ReplyMemory {
   readonly #shares = new Set<Share>();
   #waiting: Waiting[] = [];
   #turns: Turn[] = [];
-  #isWorking = false;
+  readonly #working = new Set<Share>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `patienceMs`: how long a reply waits before others are given up for it. */
@@ -92,39 +105,60 @@ export class ReplyMemory {
     return promise;
   }
 
-  /** Resolves when a reply of so many bytes may be parsed, at once and in one go; undefined for a small one, which may be now. */
-  turn(bytes: number): Promise<void> | undefined {
-    if (bytes <= freeBytes) return undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turns.push({ bytes, passed: 0, go: resolve });
-    if (!this.#isWorking) void this.#work();
-    return promise;
+  async turn(share: Share, bytes: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { promise, resolve: go, reject } = Promise.withResolvers<void>();
+    const turn = { share, bytes, passed: 0, go };
+    const leave = (): void => {
+      this.#turns = this.#turns.filter((one) => one !== turn);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    this.#turns.push(turn);
+    this.#startWork();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
   }
 
-  async #work(): Promise<void> {
-    this.#isWorking = true;
-    while (this.#turns.length > 0) {
-      const smallest = this.#turns.reduce((least, one) => (one.bytes < least.bytes ? one : least));
-      const next = this.#turns.find(({ passed }) => passed >= mostPassed) ?? smallest;
-      this.#turns.splice(this.#turns.indexOf(next), 1);
-      for (const turn of this.#turns) turn.passed += 1;
-      const began = performance.now();
-      next.go();
-      // The work is done before anything else gets its turn.
-      await setImmediate();
-      await rest(Math.min(performance.now() - began, longestRestMs), undefined, { ref: false });
+  #startWork(): void {
+    for (const large of [true, false]) {
+      for (let next = this.#nextTurn(large); next !== undefined; next = this.#nextTurn(large)) {
+        this.#turns.splice(this.#turns.indexOf(next), 1);
+        for (const turn of this.#turns) if (isLarge(turn.bytes) === large) turn.passed += 1;
+        next.share.working = next.bytes;
+        this.#working.add(next.share);
+        next.go();
+      }
     }
-    this.#isWorking = false;
+  }
+
+  /** Whose turn it is of those of a size, where there is room beside what is worked on. */
+  #nextTurn(large: boolean): Turn | undefined {
+    const turns = this.#turns.filter(({ bytes }) => isLarge(bytes) === large);
+    const smallest = turns.reduce<Turn | undefined>(
+      (least, one) => (least !== undefined && least.bytes <= one.bytes ? least : one),
+      undefined,
+    );
+    const next = turns.find(({ passed }) => passed >= mostPassed) ?? smallest;
+    let under = 0;
+    for (const { working } of this.#working) if (isLarge(working) === large) under += working;
+    return next === undefined || (under > 0 && under + next.bytes > workBytes) ? undefined : next;
   }
 
   free(share: Share): void {
     share.bytes = 0;
+    share.working = 0;
     this.#shares.delete(share);
+    this.#working.delete(share);
     const ended = this.#waiting.filter((one) => one.share === share);
     this.#waiting = this.#waiting.filter((one) => one.share !== share);
     // Whoever waits for a share of a reply that has ended finds that out by itself.
     for (const { go } of ended) go();
     this.#serve();
+    this.#startWork();
   }
 
   /** A reply larger than the whole budget is read alone. */
@@ -172,6 +206,6 @@ const weight = ({ bytes, since }: Share, now: number): number => bytes * (now - 
 function heaviest(shares: readonly Share[], now: number): Share | undefined {
   let worst: Share | undefined;
   for (const share of shares)
-    if (!share.isRead && (worst === undefined || weight(share, now) > weight(worst, now))) worst = share;
+    if (share.working === 0 && (worst === undefined || weight(share, now) > weight(worst, now))) worst = share;
   return worst;
 }

@@ -31,9 +31,12 @@ export async function sendRequest(request: HttpRequest, route: Route, clock: Clo
     const raw = await gather(request, route, share, limit.signal);
     const plain = await decompress(raw.body, raw.headers['content-encoding'], request, share, limit.signal);
     const body = await decompress(plain, compressionOf(plain), request, share, limit.signal);
-    await memory.turn(body.length);
+    await share.turn(body.length, limit.signal)?.catch(() => {
+      throw abortFault(request, limit.signal, true);
+    });
     limit.signal.throwIfAborted();
-    share.end(true);
+    if (request.held === undefined) share.endSoon();
+    else request.held.defer(() => share.end());
     return { status: raw.status, headers: raw.headers, body };
   } catch (error) {
     share.end();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openVendor, pathsAsked, vendorConnector, walk } from './vendor.ts';
+import { openVendor, pageOf, pathsAsked, vendorConnector, walk } from './vendor.ts';
 
 const since = '{{ window.from }}';
 const token = { 'page.kind': 'token', 'page.token': 'next' };
@@ -94,5 +94,49 @@ describe('bounds in a zone', () => {
 
   it('must be a zone', () => {
     expect(() => vendorConnector({ 'window.zone': 'Mars/Base' })).toThrow(/"Mars\/Base" is no zone/);
+  });
+});
+
+describe('what a reply takes of memory', () => {
+  const held = ({ asked }: ReturnType<typeof openVendor>): readonly (boolean | undefined)[] =>
+    asked.map((request) => request.held?.disposed === false);
+
+  it('counts until the next request, or until the reader is told that the page is stored', async () => {
+    const connector = vendorConnector({ ...token, 'request.query': { from: since, after: '{{ page.token }}' } });
+    const vendor = openVendor(connector, (_request, count) => ({ body: { data: [{ id: count }], next: `t${count}` } }));
+    const seen: unknown[] = [];
+    const { next } = await pageOf(vendor);
+    seen.push(held(vendor));
+    await pageOf(vendor, next);
+    seen.push(held(vendor));
+    vendor.reader.rest?.();
+    seen.push(held(vendor));
+
+    expect(seen).toEqual([[true], [false, true], [false, false]]);
+  });
+
+  it('does not count while a request waits for its next try, or a search for its end', async () => {
+    const pending = { statuses: { 202: 'pending' }, pending: { every: '2s' } };
+    const seen: unknown[] = [];
+    const vendor = openVendor(vendorConnector(pending), (_request, count) => {
+      seen.push(held(vendor));
+      if (count === 0) return { status: 503 };
+      return count === 1 ? { status: 202 } : { body: { data: [] } };
+    });
+    await pageOf(vendor);
+
+    expect(seen).toEqual([[true], [false, true], [false, false, true]]);
+    expect(held(vendor)).toEqual([false, false, true]);
+  });
+
+  it('does not count of a list of groups, while these are read', async () => {
+    const groups = { 'groups.request.url': 'https://api.example.com/v1/orgs', 'groups.records': 'orgs', 'groups.id': 'id' };
+    const request = { 'request.url': 'https://api.example.com/v1/orgs/{{ group.id }}', 'request.query': { from: since } };
+    const vendor = openVendor(vendorConnector({ ...request, ...groups, 'page.whole': true }), (_request, count) => ({
+      body: count === 0 ? { orgs: [{ id: 'a' }] } : { data: [] },
+    }));
+    await pageOf(vendor);
+
+    expect(held(vendor)).toEqual([false, true]);
   });
 });

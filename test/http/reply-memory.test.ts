@@ -139,7 +139,7 @@ describe('a compressed reply that waits for its share', () => {
     // Read to its end, so that nobody takes it away: a reply that waits is the one to be given up.
     const held = new Share(memory, ignore);
     void held.grow(1_200_000);
-    held.isRead = true;
+    held.working = 1;
     const asked = Promise.withResolvers<void>();
     const url = await server((_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(zipped, asked.resolve);
@@ -171,48 +171,94 @@ describe('a compressed reply that waits for its share', () => {
   });
 });
 
-describe('the turn of a large reply', () => {
-  it('comes after others have had theirs, the smallest first; a small reply needs none', async () => {
+describe('work on replies', () => {
+  const never = new AbortController().signal;
+  const mb = 1_000_000;
+  /** Shares of so many MB that wait for their turn, in this order; and those that have had it, in theirs. */
+  const waiting = (...sizes: readonly number[]) => {
     const memory = new ReplyMemory();
-    const turns: string[] = [];
-    let loops = 0;
-    const loop = setInterval(() => (loops += 1), 1);
-    const large = [9, 3, 5].map(async (megabytes) => {
-      await memory.turn(megabytes * 1_000_000);
-      turns.push(`${megabytes} MB, after others: ${loops > 0}`);
-      loops = 0;
-      const end = performance.now() + 20;
-      while (performance.now() < end);
+    const turns: number[] = [];
+    const shares = sizes.map((size) => {
+      const share = new Share(memory, ignore);
+      void share.turn(size * mb, never)?.then(() => turns.push(size));
+      return share;
     });
+    return { memory, turns, shares };
+  };
+  const settled = () => new Promise((done) => setImmediate(done));
 
-    expect(memory.turn(200_000)).toBeUndefined();
-    await Promise.all(large);
-    clearInterval(loop);
+  it('goes on with as many at a time as have a few MiB together, the smallest first, each until it is done with', async () => {
+    const { shares, turns } = waiting(9, 16, 3, 5, 8);
+    const after: number[][] = [];
+    for (const share of [undefined, shares[0], shares[2], shares[3], shares[4]]) {
+      share?.end();
+      await settled();
+      after.push([...turns]);
+    }
 
-    expect(turns).toEqual(['9 MB, after others: false', '3 MB, after others: true', '5 MB, after others: true']);
+    expect(after).toEqual([
+      [9, 3],
+      [9, 3, 5, 8],
+      [9, 3, 5, 8],
+      [9, 3, 5, 8],
+      [9, 3, 5, 8, 16],
+    ]);
   });
-});
 
-it('lets no large reply wait for ever while smaller ones go on coming', async () => {
-  const memory = new ReplyMemory();
-  const turns: number[] = [];
-  const ask = async (megabytes: number): Promise<void> => {
-    await memory.turn(megabytes * 1_000_000);
-    turns.push(megabytes);
-  };
-  const first = ask(1);
-  const large = ask(16);
-  let isOver = false;
-  const stream = async (): Promise<void> => {
-    for (let count = 0; !isOver && count < 100; count += 1) await ask(2);
-  };
-  const streams = [stream(), stream()];
+  it('lets a small reply go on at once, and one of middle size beside large ones', async () => {
+    const { memory, turns } = waiting(16, 16, 1, 2);
+    await settled();
 
-  await large;
-  isOver = true;
-  await Promise.all([first, ...streams]);
+    expect(turns).toEqual([16, 1, 2]);
+    expect(new Share(memory, ignore).turn(200_000, never)).toBeUndefined();
+  });
 
-  expect(turns.indexOf(16)).toBeLessThan(10);
+  it('lets no large reply wait for ever while smaller ones go on coming', async () => {
+    const { memory, shares, turns } = waiting(10, 16);
+    let last = shares[0];
+    for (let size = 11; !turns.includes(16) && size < 40; size += 0.5) {
+      const next = new Share(memory, ignore);
+      void next.turn(10 * mb, never)?.then(() => turns.push(10));
+      last?.end();
+      last = next;
+      await settled();
+    }
+
+    expect(turns).toEqual([10, 10, 10, 10, 10, 16]);
+  });
+
+  it('is not waited for by a reply that is given up for another, and gives none up itself', async () => {
+    const memory = new ReplyMemory(20 * mb, 0);
+    const given = new AbortController();
+    const [first, second, third] = [ignore, (error: Error) => given.abort(error), ignore].map(
+      (giveUp) => new Share(memory, giveUp),
+    );
+    void first?.grow(10 * mb);
+    await first?.turn(10 * mb, never);
+    void second?.grow(10 * mb);
+    const turn = second?.turn(10 * mb, given.signal);
+
+    await third?.grow(2 * mb);
+
+    await expect(turn).rejects.toThrow('given up at 10000000 bytes');
+    expect(first?.bytes).toBe(10 * mb);
+  });
+
+  it('is over when whoever asked says so, not before', async () => {
+    const memory = new ReplyMemory();
+    const url = await server((_request, response) => void response.end(Buffer.alloc(9_000_000, 'a')));
+    const http = await client({ memory });
+    const ask = { ...get(url), maxBytes: 10_000_000 };
+    using held = new DisposableStack();
+    await http.request({ ...ask, held });
+
+    const second = http.request({ ...ask, timeoutMs: 1500 });
+
+    await expect(second).rejects.toThrow('no whole answer');
+    const third = http.request({ ...ask });
+    held.dispose();
+    expect((await third).body.length).toBe(9_000_000);
+  });
 });
 
 describe('a client', () => {

@@ -92,13 +92,25 @@ const security: readonly Mutant[] = [
     edits: [['return others === 0 || others + bytes <= this.bytes;', 'return others + bytes >= 0;']],
   },
   {
-    name: 'large replies are parsed one behind the other, and nothing else has a turn',
+    name: 'large replies are all worked on at once',
     file: 'src/http/reply-memory.ts',
     caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [['(under > 0 && under + next.bytes > workBytes)', '(under > 0 && under < 0)']],
+  },
+  {
+    name: 'a large reply counts no more a second after it has come',
+    file: 'src/http/send-request.ts',
+    caughtBy: 'test/http/reply-memory.test.ts',
+    edits: [['if (request.held === undefined) share.endSoon();', 'if (request.signal === undefined) share.endSoon();']],
+  },
+  {
+    name: 'a lane keeps its turn while another with little waits',
+    file: 'src/deliver/read.ts',
+    caughtBy: 'test/deliver/lanes.test.ts',
     edits: [
       [
-        'if (bytes <= freeBytes) return undefined;\n    const { promise',
-        'if (bytes > 0) return Promise.resolve();\n    const { promise',
+        'other.taken + (other.isLight ? 0 : (slicesPerTurn - 1) * sliceBytes) < current.taken',
+        'other.taken > Number.MAX_SAFE_INTEGER && current.taken < sliceBytes',
       ],
     ],
   },

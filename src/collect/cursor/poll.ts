@@ -48,10 +48,15 @@ export class CursorKind implements Kind {
   }
 
   async poll(reader: Reader, { halt }: Poll): Promise<void> {
-    const poll = new CursorPoll(this.#context, readerOf('http_cursor', reader), halt);
-    await poll.readOn((cursor) => {
-      this.#cursor = cursor;
-    });
+    const cursorReader = readerOf('http_cursor', reader);
+    const poll = new CursorPoll(this.#context, cursorReader, halt);
+    try {
+      await poll.readOn((cursor) => {
+        this.#cursor = cursor;
+      });
+    } finally {
+      cursorReader.rest?.();
+    }
   }
 
   /** Times in milliseconds since the epoch. */

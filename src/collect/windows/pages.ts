@@ -42,6 +42,19 @@ interface ReadPage {
 export async function* pages(
   context: PageContext,
   reader: WindowReader,
+  reading: Reading,
+  signal: AbortSignal,
+): AsyncGenerator<ReadPage, void, undefined> {
+  try {
+    yield* pageAfterPage(context, reader, reading, signal);
+  } finally {
+    reader.rest?.();
+  }
+}
+
+async function* pageAfterPage(
+  context: PageContext,
+  reader: WindowReader,
   { window, state, pages: before, withoutDetails }: Reading,
   signal: AbortSignal,
 ): AsyncGenerator<ReadPage, void, undefined> {

@@ -91,6 +91,10 @@ export function openCursorReader(
     get requestCount() {
       return walker.requestCount + (ranges?.requestCount ?? 0);
     },
+    rest() {
+      walker.rest();
+      ranges?.rest?.();
+    },
     [Symbol.asyncDispose]: () => walker[Symbol.asyncDispose](),
   };
 }

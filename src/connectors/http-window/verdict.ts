@@ -1,6 +1,6 @@
 // What an answer means: by its status, by what the connector says of members of the body, and by what bodies say by custom.
 import type { Clock } from '../../base/clock.ts';
-import { type ErrorCode, PenstockError } from '../../base/errors.ts';
+import { consequenceOf, type ErrorCode, PenstockError } from '../../base/errors.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { inTurns, type Steps } from '../../base/slices.ts';
 import { compilePath } from '../../event/index.ts';
@@ -178,4 +178,14 @@ function codeOf({ status, at, meaning, retryAfterMs }: Refusal): ErrorCode {
     return at === 'cursor' ? 'PEN_PAGE_TOKEN_REFUSED' : 'PEN_WINDOW_TOO_LARGE';
   if ([400, 413, 414].includes(status)) return 'PEN_WINDOW_TOO_LARGE';
   return [401, 402, 403, 404, 422].includes(status) ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_BAD_REPLY';
+}
+
+/** Longer waits are not sat out inside of a poll. */
+const longestWaitMs = 60_000;
+
+/** True for a request that may be answered better in a moment. */
+export function isWorthRetrying(error: Error): boolean {
+  if (!(error instanceof PenstockError)) return false;
+  if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
+  return consequenceOf(error).request === 'again';
 }

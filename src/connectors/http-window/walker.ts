@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
 import { sleep } from '../../base/clock.ts';
-import { consequenceOf, PenstockError } from '../../base/errors.ts';
+import { PenstockError } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import { createSecrets } from '../../base/secrets.ts';
@@ -20,20 +20,16 @@ import type { WindowPlan } from './plan.ts';
 import { requireJson, vendorWords } from './reply.ts';
 import { type RequestTemplate } from './request.ts';
 import { followed, type StoredRequest, storedRequest } from './storage.ts';
-import { type Judge, refusalError, type Verdict } from './verdict.ts';
+import { isWorthRetrying, type Judge, refusalError, type Verdict } from './verdict.ts';
 
 const tries = 5;
 const backOffMs = 500;
 const backOffMaxMs = 30_000;
-/** Longer waits are not sat out inside of a poll. */
-const longestWaitMs = 60_000;
 
 interface Sent {
   readonly response: HttpResponse;
   readonly verdict: Verdict;
 }
-
-type Try = { readonly retry: number };
 
 type AnyPage = Pick<PageRequest, 'state' | 'limit'> & {
   /** True behind a token or link that a page of the same window named; undefined where no window is read. */
@@ -54,6 +50,8 @@ export class Walker implements AsyncDisposable {
   readonly #isAuthOwn: boolean;
   /** Names of columns that the last page told or was read with. */
   #names: readonly string[] | undefined;
+  /** What the last reply takes of the memory for replies. */
+  #held = new DisposableStack();
 
   constructor(plan: WindowPlan, options: Scope, secrets: readonly string[], deps: ReaderDeps, auth?: Authenticator) {
     this.#plan = plan;
@@ -64,7 +62,13 @@ export class Walker implements AsyncDisposable {
     this.#isAuthOwn = auth === undefined;
   }
 
+  /** What was read last is stored or given up. The next request says so too. */
+  rest(): void {
+    this.#held.dispose();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.rest();
     if (this.#isAuthOwn) await this.auth[Symbol.asyncDispose]();
   }
 
@@ -111,6 +115,7 @@ export class Walker implements AsyncDisposable {
       } finally {
         this.requestCount += lister.requestCount;
         lister.requestCount = 0;
+        lister.rest();
       }
     };
     const list = ({ from, to, state }: PageRequest, signal: AbortSignal): Promise<Page> =>
@@ -194,6 +199,7 @@ export class Walker implements AsyncDisposable {
       if (sent.verdict.meaning !== 'pending') return { ...sent, asked };
       const leftMs = until - clock.monotonic();
       if (leftMs <= 0) throw notReady(describe(request), plan);
+      this.rest();
       const toldMs = askedWaitMs(sent.response.headers, clock) ?? 0;
       await sleep(clock, Math.min(leftMs, Math.max(plan.everyMs, toldMs)), signal);
       const reply = 'value' in sent.verdict.parsed ? sent.verdict.parsed.value : undefined;
@@ -236,9 +242,12 @@ export class Walker implements AsyncDisposable {
 
   async #send(request: StoredRequest, key: string, signal: AbortSignal, judge: Judge): Promise<Sent> {
     const { http, limit, budget, seams, userAgent } = this.#deps;
+    this.rest();
+    this.#held = new DisposableStack();
+    const held = this.#held;
     await limit(key, signal);
     const ask = async (asked: StoredRequest): Promise<HttpResponse> => {
-      const named = { ...asked, headers: { 'user-agent': userAgent, ...asked.headers }, signal };
+      const named = { ...asked, headers: { 'user-agent': userAgent, ...asked.headers }, signal, held };
       const proven = asked.isStored === true ? named : await this.auth.prove(named, signal);
       this.requestCount += 1;
       return http.request(proven);
@@ -252,11 +261,12 @@ export class Walker implements AsyncDisposable {
     return { response, verdict };
   }
 
-  async #wait(error: Error, { retry }: Try, signal: AbortSignal): Promise<void> {
+  async #wait(error: Error, { retry }: { readonly retry: number }, signal: AbortSignal): Promise<void> {
     const { seams, log } = this.#deps;
     const asked = error instanceof PenstockError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(asked, fullJitterMs(seams.random, retry, backOffMs, backOffMaxMs));
     log.debug({ err: error, waitMs }, 'retrying the request');
+    this.rest();
     await sleep(seams.clock, waitMs, signal);
   }
 
@@ -283,12 +293,6 @@ export class Walker implements AsyncDisposable {
 
 function promised(wanted: PageRequest): AnyPage {
   return { ...wanted, isPromised: wanted.state !== null && wanted.state.kind !== 'offset' };
-}
-
-function isWorthRetrying(error: Error): boolean {
-  if (!(error instanceof PenstockError)) return false;
-  if ((error.retryAfterMs ?? 0) > longestWaitMs) return false;
-  return consequenceOf(error).request === 'again';
 }
 
 function describe({ method, url }: HttpRequest): string {

@@ -23,6 +23,7 @@ export function openWindowReader(
     get requestCount() {
       return walker.requestCount;
     },
+    rest: () => walker.rest(),
     [Symbol.asyncDispose]: () => walker[Symbol.asyncDispose](),
   };
   const { sweep } = plan;
