@@ -31,7 +31,7 @@ export function openSigner(spec: SignatureSpec, options: Scope, { random }: Pick
   const values = Object.entries(spec.values).map(([name, value]) => ({
     name: `value.${name}`,
     make: compileValue(name, value, random),
-    isProof: value.algorithm !== undefined,
+    isProof: value.algorithm !== undefined && (value.key !== undefined || !isOfRequest(value.text)),
   }));
   const basic = spec.basic && ([spec.basic.username, spec.basic.password].map(compileText) as [Text, Text]);
   const [headers, query] = [compileTexts(spec.headers), compileTexts(spec.query)];
@@ -54,7 +54,7 @@ export function openSigner(spec: SignatureSpec, options: Scope, { random }: Pick
         url.search += `${url.search === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(text(scope))}`;
       const proofs = values.flatMap(({ name, isProof }) => (isProof ? [made.get(name) ?? ''] : []));
       return {
-        request: { ...request, url, headers: { ...request.headers, ...proven } },
+        request: { ...request, url, headers: { ...request.headers, ...proven }, proofs },
         proofs: pair === undefined ? proofs : [...proofs, pair],
       };
     },
@@ -62,6 +62,9 @@ export function openSigner(spec: SignatureSpec, options: Scope, { random }: Pick
 }
 
 type Text = (scope: Scope) => string;
+
+/** True for a text that holds only what everybody sees: the digest of a body may stand in anybody's records. */
+const isOfRequest = (text = ''): boolean => compileTemplate(text).names.every((name) => name.startsWith('request.'));
 
 /** A text in which a value that is not there is empty. */
 function compileText(text: string): Text {

@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Largest body, in bytes, on the wire and again after decompression. */
   readonly maxBytes: number;
+  /** What of it proves who we are and has a name of its own, such as a signature; secrets, the client learns them as it learns the others. */
+  readonly proofs?: readonly string[];
   /** A larger answer is cut there instead of refused: what its beginning says is enough. */
   readonly cut?: boolean;
   /** Until it is disposed of, the reply counts among those that take memory: whoever builds much of it says when that is done. Without it for a second. */

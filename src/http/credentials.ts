@@ -6,12 +6,15 @@ import type { HttpRequest } from './client.ts';
 const telling =
   /authorization|cookie|token|secret|password|signature|session|assertion|credential|auth$|api-?_?key|-key$|^code$|^sig$/i;
 const harmless = /^(?:idempotency-key|sec-websocket-key)$/i;
+/** The proof by itself: `Signature=...` of AWS, `response="..."`, `v1,...` of a webhook. */
+const partOfProof = /(?:\b(?:signature|response|sig|mac)="?|\bv\d\w?,)([\w+/-]{16,}={0,2})/gi;
 const longestForm = 65_536;
 
 const isCredential = (name: string): boolean => telling.test(name) && !harmless.test(name);
 
 function learn(value: string, secrets: Secrets): void {
   secrets.addPassing(value);
+  for (const [, part = ''] of value.matchAll(partOfProof)) secrets.addPassing(part);
   const [, scheme, proof] = /^([\w-]+) +(\S.*)$/.exec(value) ?? [];
   if (proof === undefined) return;
   secrets.addPassing(proof);
@@ -28,10 +31,11 @@ function learnPairs(pairs: URLSearchParams, secrets: Secrets): void {
 
 /** Tells `secrets` what proves who we are in a request: in headers, in the query, in a form. */
 export function learnCredentials(
-  { url, headers = {}, body }: Pick<HttpRequest, 'url' | 'headers' | 'body'>,
+  { url, headers = {}, body, proofs = [] }: Pick<HttpRequest, 'url' | 'headers' | 'body' | 'proofs'>,
   more: readonly Readonly<Record<string, string>>[],
   secrets: Secrets,
 ): void {
+  for (const proof of proofs) secrets.addPassing(proof);
   for (const some of [headers, ...more])
     for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);
   if (url.search !== '') learnPairs(url.searchParams, secrets);

@@ -30,6 +30,12 @@ describe('a value of a record', () => {
     ['as bytes of JavaScript', bytes('pl4nted/tok+en-öx-0001', '\\x')],
     ['as units of JavaScript', codes('pl4nted/tok+en-öx-0001', (code) => `\\u${code}`)],
     ['as HTML', codes('pl4nted/tok+en-öx-0001', (code) => `&#x${code};`)],
+    ['as HTML in a part', 'pl4nted&sol;tok&#43;en-&ouml;x-0001'.replace('&ouml;', '&#xf6;')],
+    ['in quoted-printable', bytes('pl4nted/tok+en-öx-0001', '=').toUpperCase()],
+    ['with variants of its characters', Array.from('pl4nted/tok+en-öx-0001').join('\ufe0f')],
+    ['with tags that nobody sees', Array.from('pl4nted/tok+en-öx-0001').join('\u{e0041}')],
+    ['with one mark in it', 'pl4nted/tok\u200b+en-öx-0001'],
+    ['as UTF-16', Array.from('pl4nted/tok+en-öx-0001').join('\0')],
     ['as HTML in decimals', codes('pl4nted/tok+en-öx-0001', (code) => `&#${Number.parseInt(code, 16)};`)],
   ])('holds no secret %s', (_name, text) => {
     expect(secrets.scrubValues(`before ${text} after`)).toBe('before [REDACTED] after');
@@ -41,6 +47,7 @@ describe('a value of a record', () => {
       bytes('an ordinary text', '%'),
       '&#97;&#98;&#99;',
       codes('ordinary', (code) => `\\u${code}`),
+      'R&amp;D, caf&eacute;, =3D=20, \u2764\ufe0f and \u{1f468}\u200d\u{1f469}',
     ].join(' ');
 
     expect(secrets.scrubValues(other)).toBe(other);

@@ -272,6 +272,14 @@ describe('a client', () => {
     ['a key as the name of Basic', { authorization: `Basic ${Buffer.from('key-0001:').toString('base64')}` }, ['key-0001']],
     ['a header of its own', { 'DD-API-KEY': 'dd-key-0001' }, ['dd-key-0001']],
     ['a scheme of its own', { authorization: 'Splunk hec-token-0001' }, ['hec-token-0001']],
+    [
+      'a signature of AWS',
+      {
+        authorization: `AWS4-HMAC-SHA256 Credential=AK/20261129/eu-1/s3/aws4_request, SignedHeaders=host, Signature=${'0a1b2c3d'.repeat(8)}`,
+      },
+      ['0a1b2c3d'.repeat(8)],
+    ],
+    ['a signature of a webhook', { 'webhook-signature': 'v1,c2lnbmVkLTAwMDEtc2ln=' }, ['c2lnbmVkLTAwMDEtc2ln']],
     ['a cookie', { cookie: 'sid=session-0001' }, ['sid=session-0001']],
   ])('knows %s before the request leaves', async (_name, headers, expected) => {
     const secrets = createSecrets();
@@ -284,6 +292,19 @@ describe('a client', () => {
     await (await client({ secrets })).request({ ...get(url), headers });
 
     expect(seen).toBe(expected.map(() => '[REDACTED]').join(' '));
+  });
+
+  it('knows a signature, whatever the header is called that carries it', async () => {
+    const secrets = createSecrets();
+    const url = await server((_request, response) => void response.end());
+
+    await (await client({ secrets })).request({
+      ...get(url),
+      headers: { 'x-own': 'signed-0001-own' },
+      proofs: ['signed-0001-own'],
+    });
+
+    expect(secrets.scrub('signed-0001-own')).toBe('[REDACTED]');
   });
 
   it('knows keys in URLs and forms, and the credentials of a proxy', async () => {
