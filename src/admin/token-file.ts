@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { clearPlace } from '../base/own-file.ts';
 import type { Files } from '../base/seams.ts';
 
 /** What a daemon leaves for the people of this machine who open its page or ask it over TCP. */
@@ -29,5 +30,5 @@ export async function leaveToken(
 
 /** Takes away what a daemon that was killed has left; a link there, and not what it leads to. */
 export async function removeToken(dataDir: string, files: Pick<Files, 'rm'>): Promise<void> {
-  for (const name of Object.values(names)) await files.rm(join(dataDir, name), { force: true });
+  for (const name of Object.values(names)) await clearPlace(join(dataDir, name), files);
 }

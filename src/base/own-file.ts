@@ -101,6 +101,16 @@ export async function inspectOwnFile(
   return stat?.mode;
 }
 
+/** Takes away what stands where a file is about to be made; a link there, and not what it leads to. Throws PEN_DATA_DIR_UNSAFE for a folder. */
+export async function clearPlace(path: string, files: Pick<Files, 'rm'>): Promise<void> {
+  try {
+    await files.rm(path, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error;
+    throw foreignFile(path, 'is a folder', 'PEN_DATA_DIR_UNSAFE');
+  }
+}
+
 /** Writes a text as the whole content of a file of our own, readable by nobody else. */
 export async function writeOwnFile(path: string, text: string, files: Pick<Files, 'open'>, code: ErrorCode): Promise<void> {
   const handle = await openOwnFile(path, files, { for: 'write', code });

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
-import { openOwnFile, writeOwnFile } from '../../src/base/own-file.ts';
+import { clearPlace, openOwnFile, writeOwnFile } from '../../src/base/own-file.ts';
 
 const isRoot = process.getuid?.() === 0;
 const code = 'PEN_DATA_DIR_UNSAFE';
@@ -72,4 +72,17 @@ it('makes a file for itself alone, whatever the umask, and writes its whole cont
   await writeOwnFile(path, 'short', fs, code);
 
   expect([await fs.readFile(path, 'utf8'), ((await fs.stat(path)).mode & 0o777).toString(8)]).toEqual(['short', '600']);
+});
+
+it('clears a place of a link and not of what it leads to, and says where a folder stands in the way', async () => {
+  await fs.symlink(victim, path);
+  await clearPlace(path, fs);
+  await fs.mkdir(path);
+
+  await expect(clearPlace(path, fs)).rejects.toMatchObject({
+    code,
+    message: 'the file is a folder; it is not used',
+    where: path,
+  });
+  expect(await fs.readFile(victim, 'utf8')).toBe('precious');
 });

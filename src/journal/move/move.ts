@@ -3,6 +3,7 @@
 // or goes on from there; at no moment can both be used.
 import { PenstockError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { clearPlace } from '../../base/own-file.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 import { checkPages } from '../postgres/check.ts';
@@ -121,7 +122,7 @@ export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): 
       });
     }
     if (stands !== null && stands !== dataDir) throw notWhole(stands, db.where);
-    for (const suffix of besideDatabase) await files.rm(`${draft}${suffix}`, { force: true });
+    for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
     await (await files.open(draft, 'wx', 0o600)).close();
     // Before anything is read: a replica that comes back late would write where nobody looks any more.
     await setAside(db, dataDir);

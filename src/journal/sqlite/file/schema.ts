@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
+import { clearPlace } from '../../../base/own-file.ts';
 import type { Files } from '../../../base/seams.ts';
 import { inTransaction, openDatabase, pragma, storageError } from './database.ts';
 import { besideDatabase, syncDirectory } from './directory.ts';
@@ -141,7 +142,7 @@ export const schemaVersion = migrations.length;
 /** Makes an empty journal under another name and moves it into place, so that a journal file is never half made. */
 export async function createJournalFile(path: string, files: Files): Promise<void> {
   const draft = `${path}.new`;
-  for (const suffix of besideDatabase) await files.rm(`${draft}${suffix}`, { force: true });
+  for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
   const handle = await files.open(draft, 'wx', 0o600);
   await handle.close();
   const db = openDatabase(draft);

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
+import { clearPlace } from '../../../base/own-file.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
@@ -49,7 +50,7 @@ export async function repairJournal(
   await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
   const repaired = `${paths.journal}.repaired`;
-  for (const suffix of besideDatabase) await files.rm(`${repaired}${suffix}`, { force: true });
+  for (const suffix of besideDatabase) await clearPlace(`${repaired}${suffix}`, files);
   await createJournalFile(repaired, files);
   const report = await salvage(paths.journal, repaired, onProgress);
   const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
