@@ -196,6 +196,21 @@ it('stores no secret that stands in a page token, and sends the token as it came
   expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1:${secret}:end`);
 });
 
+it.each(['{secret 0}', 'a{secret 0 encoded}b', '{secret-text 0}', '{secret-text-text 0}', '{secret{secret 0}', '{secret 9}'])(
+  'sends no secret for a page token that is written like the place of one: %s',
+  async (written) => {
+    const vendor = openVendor(
+      vendorConnector(token),
+      (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}${written}` } : {}) } }),
+      { token: 's3cret/of the vendor' },
+    );
+
+    await walk(vendor);
+
+    expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1${written}`);
+  },
+);
+
 it.each(['X-Next-Token', 'link', 'x-amz-next'])('finds a token in the header %s', async (header) => {
   const vendor = openVendor(vendorConnector({ ...token, 'page.token': undefined, 'page.header': header }), (_request, count) => ({
     body: { data: [{ id: count }] },

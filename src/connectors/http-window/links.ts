@@ -71,7 +71,8 @@ const placeOf = (index: number, isEncoded: boolean): string => `{secret ${index}
 
 /** A place that the vendor gave us, as it may be stored: with the number of each secret in it, for what it is when it is asked for. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let clean = text;
+  // What the vendor wrote like a place of ours is none: it would be sent the secret in its stead.
+  let clean = text.replaceAll(/\{secret((?:-text)*) /g, '{secret$1-text ');
   for (const [index, secret] of secrets.entries()) {
     if (secret.length < shortestHidden) continue;
     clean = clean
@@ -81,9 +82,13 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   return clean;
 }
 
+/** Places of secrets, and what the vendor wrote like one. */
+const places = /\{secret (\d+)( encoded)?\}|\{secret((?:-text)*)-text /g;
+
 /** The same place with the secrets of now. */
 export function withSecrets(text: string, secrets: readonly string[]): string {
-  return text.replaceAll(/\{secret (\d+)( encoded)?\}/g, (found, index: string, isEncoded?: string) => {
+  return text.replaceAll(places, (found, index?: string, isEncoded?: string, written?: string) => {
+    if (written !== undefined) return `{secret${written} `;
     const secret = secrets[Number(index)];
     if (secret === undefined) return found;
     return isEncoded === undefined ? secret : encodeURIComponent(secret.toWellFormed());
