@@ -241,8 +241,16 @@ function drawJobs(dice: Dice, { hours, sources, sinks, maxBytes }: Scenario): Jo
 }
 
 const earlyWires = [undefined, 'hec', 'hec_ack', 'bulk'] as const;
-const allWires = [...earlyWires, 'syslog', 'syslog_octets', 'relp', 'relp'] as const;
-const acknowledges = { hec: 'now', hec_ack: 'later', bulk: 'now', syslog: 'never', syslog_octets: 'never', relp: 'now' } as const;
+const allWires = [...earlyWires, 'syslog', 'syslog_octets', 'syslog_udp', 'relp', 'relp'] as const;
+const acknowledges = {
+  hec: 'now',
+  hec_ack: 'later',
+  bulk: 'now',
+  syslog: 'never',
+  syslog_octets: 'never',
+  syslog_udp: 'never',
+  relp: 'now',
+} as const;
 
 /** Draws what the early seeds did not know, with dice of its own. */
 function widened(scenario: Scenario): Scenario {

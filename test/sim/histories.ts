@@ -147,4 +147,18 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     ],
     faults: [{ on: 'sink1', kind: 'partial', from: 11_989_151, to: 12_345_276, share: 1 }],
   },
+  // Nobody listens at the address for a while, and the machine there says so only once a datagram has left. What went out meanwhile is in doubt,
+  // and goes again.
+  'a receiver of datagrams that is away for a while': {
+    ...nothing,
+    hours: 1,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 5, backMs: 0 }],
+    sinks: [{ ...sink, batchEvents: 10, acknowledges: 'never', wire: 'syslog_udp' }],
+    events: Array.from({ length: 30 }, (_, n) => ({ source: 'stream', n, at: minute + n * 10_000, late: 0 })),
+    faults: [
+      { on: 'sink1', kind: 'down', from: 2 * minute, to: 3 * minute, share: 1 },
+      { on: 'sink1', kind: 'down', from: 4 * minute, to: 5 * minute, share: 0.5 },
+    ],
+    ends: [{ at: 4.2 * minute, kind: 'step', nth: 2, when: 'after', share: 0.5, downMs: 5_000 }],
+  },
 };

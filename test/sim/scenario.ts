@@ -30,7 +30,7 @@ export interface SinkPlan {
   readonly skipsWhenFull?: boolean;
 }
 
-export type Wire = 'hec' | 'hec_ack' | 'bulk' | 'syslog' | 'syslog_octets' | 'relp';
+export type Wire = 'hec' | 'hec_ack' | 'bulk' | 'syslog' | 'syslog_octets' | 'syslog_udp' | 'relp';
 
 /** A record of a vendor. Times are milliseconds after the start of the run and may be negative. */
 export interface EventPlan {

@@ -1,5 +1,8 @@
 // TCP as a receiver of syslog or RELP sees it, without a network: what was written travels, is taken by the peer's machine, is read there, and may
-// be lost on each of these ways. The real sinks connect with `net.connect`; hosts below `.syslog.test` lead here.
+// be lost on each of these ways. The real sinks connect with `net.connect`; hosts below `.syslog.test` lead here. Datagrams travel, too: what nobody
+// takes is told to whoever sent it.
+import dgram from 'node:dgram';
+import { EventEmitter } from 'node:events';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Dice } from './dice.ts';
@@ -203,5 +206,44 @@ class SimSocket extends Duplex {
     this.#queue.length = 0;
     this.#peer = undefined;
     if (this.#net.isAlive() && !this.destroyed) this.destroy(failure('ECONNRESET'));
+  }
+}
+
+const createSocket = dgram.createSocket;
+dgram.createSocket = ((...asked: Parameters<typeof createSocket>): dgram.Socket => {
+  const opened = new SimDatagrams();
+  return (networks.size === 0 ? Reflect.apply(createSocket, dgram, asked) : opened) as dgram.Socket;
+}) as typeof createSocket;
+
+/** Longest that a datagram and the news that nobody took it are on their way, milliseconds. */
+const longestWayMs = 40;
+
+/** A connected socket for datagrams: none gets lost unless nobody listens, and then the next hop says so soon. */
+class SimDatagrams extends EventEmitter {
+  #net: Network | undefined;
+  #peer: Peer | undefined;
+  #isClosed = false;
+
+  connect(_port: number, address: string): void {
+    this.#net = networks.get(address);
+    this.#peer = this.#net?.accept({ say: () => undefined, end: () => undefined });
+    queueMicrotask(() => this.emit('connect'));
+  }
+
+  send(message: string, sent: (error: Error | null) => void): void {
+    queueMicrotask(() => sent(null));
+    if (this.#net?.isAlive() === true) void this.#carry(this.#net, Buffer.from(message));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #carry({ time, dice, strikes, isAlive }: Network, bytes: Buffer): Promise<void> {
+    const leftAt = time.now();
+    await time.wait(dice.between(2, longestWayMs));
+    if (!strikes('down')) return this.#peer?.read(bytes, leftAt);
+    await time.wait(dice.between(2, longestWayMs));
+    if (isAlive() && !this.#isClosed) this.emit('error', failure('ECONNREFUSED'));
   }
 }

@@ -1,4 +1,4 @@
-// Receivers of syslog over TCP (both framings) and of RELP, at the level of octets.
+// Receivers of syslog over TCP (both framings) and UDP, and of RELP, at the level of octets.
 import type { Copy, Letter, Sender } from './receivers.ts';
 import type { ReceiverFault } from './scenario.ts';
 import type { Peer, Wire } from './sockets.ts';
@@ -82,6 +82,17 @@ export function plainPeer(framing: 'lf' | 'octet_counting', wire: Wire, { keep, 
       }
     },
     ended: () => wire.end(),
+  };
+}
+
+/** A receiver of datagrams: each is a message. */
+export function datagramPeer({ keep, problem, process }: SyslogParts): Peer {
+  return {
+    read(bytes, leftAt) {
+      const letter = letterOf(bytes.toString('utf8'), problem);
+      if (letter !== undefined) keep(letter, { process, leftAt });
+    },
+    ended: () => undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-// Receivers at the level of bytes: Splunk's HEC with and without acknowledgements, a bulk API, syslog over TCP and RELP. The real sink speaks
+// Receivers at the level of bytes: Splunk's HEC with and without acknowledgements, a bulk API, syslog over TCP and UDP, and RELP. The real sink speaks
 // with them over a client of HTTP, or sockets, that lose, delay and cut what travels.
 import { hash } from 'node:crypto';
 import { PenstockError } from '../../src/base/errors.ts';
@@ -7,8 +7,8 @@ import { sinkTypes } from '../../src/sinks/index.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import type { Copy, Letter, ReceiverParts, Sender, SinkProcess } from './receivers.ts';
 import { minute, type Wire } from './scenario.ts';
-import { route, socketTable } from './sockets.ts';
-import { plainPeer, relpPeer } from './syslog-wires.ts';
+import { type Wire as Line, type Peer, route, socketTable } from './sockets.ts';
+import { datagramPeer, plainPeer, relpPeer, type SyslogParts } from './syslog-wires.ts';
 
 interface WireParts extends ReceiverParts {
   /** Notes an arrival. */
@@ -175,12 +175,28 @@ function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): 
   };
 }
 
-const syslogs: ReadonlySet<Wire> = new Set(['syslog', 'syslog_octets', 'relp']);
+const syslogs: ReadonlySet<Wire> = new Set(['syslog', 'syslog_octets', 'syslog_udp', 'relp']);
 
-/** The real sink for syslog over TCP or RELP; its sockets lead to the receiver. */
+function peerOf(wire: Wire, line: Line, parts: SyslogParts): Peer {
+  if (wire === 'relp') return relpPeer(line, parts);
+  return wire === 'syslog_udp' ? datagramPeer(parts) : plainPeer(wire === 'syslog' ? 'lf' : 'octet_counting', line, parts);
+}
+
+/** What leads to the receiver: a name, or for datagrams, whose sender asks for the address itself, an address. */
+function hostOf(wire: Wire, name: string): string {
+  return wire === 'syslog_udp' ? `192.0.2.${1 + (Number(/\d+$/.exec(name)?.[0] ?? 0) % 254)}` : `${name}.syslog.test`;
+}
+
+function addressOf(wire: Wire, host: string) {
+  if (wire === 'relp') return { address: `relp://${host}:514` };
+  if (wire === 'syslog_udp') return { address: `udp://${host}:514`, max_message: '64KB', rate: 1000 };
+  return { address: `tcp://${host}:514`, framing: wire === 'syslog' ? 'lf' : 'octet_counting' };
+}
+
+/** The real sink for syslog; its sockets lead to the receiver. */
 function openSyslog(wire: Wire, parts: WireParts): (process: SinkProcess) => Promise<Sink> {
   const { time, dice, strikes, keep, refuses, problem, plan } = parts;
-  const host = `${plan.name}.syslog.test`;
+  const host = hostOf(wire, plan.name);
   return async ({ fate, number, seams, log }) => {
     const own = { strikes, keep, refuses, problem, process: number };
     route(host, {
@@ -188,16 +204,13 @@ function openSyslog(wire: Wire, parts: WireParts): (process: SinkProcess) => Pro
       dice,
       strikes,
       isAlive: () => !fate.dead,
-      accept: (line) =>
-        wire === 'relp' ? relpPeer(line, own) : plainPeer(wire === 'syslog' ? 'lf' : 'octet_counting', line, own),
+      accept: (line) => peerOf(wire, line, own),
     });
     const files = new Proxy(seams.files, {
       get: (target, name, self) =>
         name === 'readFile' ? () => Promise.resolve(socketTable()) : (Reflect.get(target, name, self) as unknown),
     });
     const options = {
-      address: `${wire === 'relp' ? 'relp' : 'tcp'}://${host}:514`,
-      ...(wire === 'relp' ? {} : { framing: wire === 'syslog' ? 'lf' : 'octet_counting' }),
       rfc: 5424,
       facility: 13,
       app_name: 'penstock',
@@ -206,6 +219,7 @@ function openSyslog(wire: Wire, parts: WireParts): (process: SinkProcess) => Pro
       max_message: '1MiB',
       oversize: 'refuse',
       resend_window: 20,
+      ...addressOf(wire, host),
     };
     const sink = await openType('syslog', options, { fate, number, seams: { ...seams, files }, log }, parts);
     return {
