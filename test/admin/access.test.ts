@@ -48,3 +48,17 @@ it.each([
     expect(refusalOf(approach, { token, metrics })?.status).toBe(status);
   },
 );
+
+it.each([token.slice(0, 1), token.slice(0, -1), `${token}a`, token.toUpperCase(), 'b'.repeat(64)])(
+  'refuses %s in the place of the token',
+  (given) => {
+    const approach = {
+      headers: { ...headers, authorization: `Bearer ${given}` },
+      path: '/status',
+      isLocal: true,
+      isEncrypted: false,
+    };
+
+    expect(refusalOf({ ...approach, headers: { ...approach.headers, host: '127.0.0.1:8690' } }, keys)?.status).toBe(401);
+  },
+);

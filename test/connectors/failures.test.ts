@@ -163,6 +163,15 @@ describe('a status', () => {
     expect(await codeOf({ status, body: 'none' })).toBeDefined();
   });
 
+  it('202 with nothing in it is no empty page: what was asked for is not there yet', async () => {
+    expect(await codeOf({ status: 202, body: { data: [] } })).toBe('PEN_SOURCE_UNAVAILABLE');
+    expect(await codeOf({ status: 202, body: { data: records } })).toBeUndefined();
+  });
+
+  it.each([401, 404, 422])('%i means what it does, although words speak of a rate', async (status) => {
+    expect(await codeOf({ status, body: { error: 'rate limit of this role exceeded' } })).toBe('PEN_SOURCE_REFUSED');
+  });
+
   it('means what the connector says of it', async () => {
     const statuses = { 403: 'rate_limit', 401: 'unavailable', 429: 'refused', 409: 'window_too_large', 200: 'failed' };
 

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseJson } from '../../src/base/json.ts';
 import { compileTime, parseTime } from '../../src/event/index.ts';
+import { openZone } from '../../src/event/zone.ts';
 
 it.each([
   ['2026-11-20T10:15:30.123456Z', '2026-11-20T10:15:30.123Z'],
@@ -17,6 +18,7 @@ it.each([
   ['2026-11-20T10:15:30+00:00', '2026-11-20T10:15:30.000Z'],
   ['2021-10-29T16:01:38.967-07:00', '2021-10-29T23:01:38.967Z'],
   ['2021-10-29T16:01:38.967-0700', '2021-10-29T23:01:38.967Z'],
+  ['2026-11-20T10:15:30-03:30', '2026-11-20T13:45:30.000Z'],
   ['2016-08-30 16:45:57.785', '2016-08-30T16:45:57.785Z'],
   ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z'],
   ['2024-02-29T00:00:00Z', '2024-02-29T00:00:00.000Z'],
@@ -128,4 +130,16 @@ it('falls through to the next path when the first holds no time', () => {
   expect(compileTime(['occurred_at', 'created_at'])({ occurred_at: 'soon', created_at: '2026-11-20' })?.ms).toBe(
     Date.UTC(2026, 10, 20),
   );
+});
+
+it('takes a time without a zone for one of the zone that is given, and any other as it is told', () => {
+  const zone = openZone('Europe/Berlin');
+  const told = ['2026-11-20T10:00:00', '2026-07-20T10:00:00', '2026-11-20T10:00:00Z', '2026-11-20T10:00:00-03:30'];
+
+  expect(told.map((text) => new Date(parseTime(text, zone)?.ms ?? 0).toISOString().slice(11, 16))).toEqual([
+    '09:00',
+    '08:00',
+    '10:00',
+    '13:30',
+  ]);
 });

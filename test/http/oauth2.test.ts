@@ -144,6 +144,7 @@ describe('a token', () => {
 describe('a token endpoint', () => {
   it.each([
     [400, { error: 'invalid_client', error_description: 'secret se&cret is wrong' }, 'PEN_SOURCE_REFUSED'],
+    [400, { error: 'the secret se&cret is wrong' }, 'PEN_SOURCE_REFUSED'],
     [401, 'nope', 'PEN_SOURCE_REFUSED'],
     [403, {}, 'PEN_SOURCE_REFUSED'],
     [404, {}, 'PEN_SOURCE_REFUSED'],

@@ -456,6 +456,29 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
     expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 8, replayed: 5 });
   });
 
+  it('counts a replay once that is settled up to where it stands, or up to an earlier place', async () => {
+    const { journal } = await openWithLetter(place);
+    await using _open = journal;
+    const { lane, page, last } = await openLane(journal, 1, { kind: 'stored', source: 's' });
+    await journal.settle('a', lane, last, [], { replayed: 2 }, [1]);
+
+    await journal.settle('a', lane, last, [], { replayed: 2 });
+    await journal.settle('a', lane, page.positions[0] ?? at(0), [], { replayed: 1 });
+
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 2, replayed: 2 });
+  });
+
+  it('settles nothing beyond the last record of a lane, whatever is counted for it', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+
+    await expect(journal.settle('a', live, at(5), [], { acknowledged: 5 })).rejects.toMatchObject({ code: 'PEN_INTERNAL' });
+
+    expect(await totalsOf(journal, 'a')).toEqual({ ...none, pending: 3 });
+    expect((await laneOf(journal, 'a')).offset).toBe(0);
+  });
+
   it('remembers jobs and holds', async () => {
     const seams = seamsAt(7);
     await using journal = await (await place(seams))();

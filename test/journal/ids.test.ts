@@ -29,13 +29,16 @@ function openIndex(path: string) {
   };
   const writer = openWriter(db, { path, freeReserve, foundFull: () => undefined });
   const names = openNames(db);
-  const time = { now: () => 1_000_000 };
+  let now = 1_000_000;
+  const time = { now: () => now };
   const core = { db, path, writer, names, time, clock: time, log: silentLog() } as unknown as Core;
   const seen = openSeen(core);
   return {
     db,
     seen,
     reserveAsked: () => reserveAsked,
+    goTo: (ms: number) => (now = ms),
+    write: <T>(work: () => T) => writer.write(work),
     remember: (name: string, entries: readonly Seen[], fails = false) =>
       writer.write(() => {
         seen.remember(names.ensureSource(name), entries);
@@ -284,3 +287,49 @@ it('knows all ids after a repair that lost nothing', async () => {
   expect(notes).toEqual([]);
   expect(await journal.seen('s', seen)).toEqual(seen.map(({ fingerprint }) => [fingerprint]));
 });
+
+const [hour, day] = [3_600_000, 86_400_000];
+
+/** An index that has two days of a source, kept for ten days after they were touched, and pinned for two hours. */
+async function twoDays() {
+  const { index } = await emptyIndex();
+  index.goTo(day);
+  await index.remember('s', [seenAs(3, 1), seenAs(4, 2)]);
+  index.db.exec(`UPDATE sources SET seen_ttl_ms = ${10 * day}, seen_pinned_ms = ${2 * hour}`);
+  const knows = (): boolean[] => index.seen.lookup('s', [seenAs(3, 1), seenAs(4, 2)]).map((prints) => prints.length > 0);
+  const expire = async (isPinned: boolean): Promise<void> => {
+    while ((await index.write(() => index.seen.expire(1_000, isPinned))) > 0);
+  };
+  return { index, knows, expire };
+}
+
+it('keeps the ids of a day in which nothing but duplicates is found any more, and forgets those of one that nobody reads', async () => {
+  const { index, knows, expire } = await twoDays();
+  for (let days = 6; days <= 12; days += 6) {
+    index.goTo(days * day);
+    index.seen.lookup('s', [seenAs(4, 2)]);
+    await index.remember('s', []);
+  }
+
+  await expire(false);
+
+  expect(knows()).toEqual([false, true]);
+});
+
+// A touch is noted once an hour.
+it.each([
+  { hours: 2.9, known: [true, true] },
+  { hours: 3.1, known: [false, true] },
+])(
+  'keeps what overlap and sweep may read again where room is wanted, counted from the newest commit: $hours h',
+  async (given) => {
+    const { index, knows, expire } = await twoDays();
+    index.goTo(day + given.hours * hour);
+    await index.remember('s', [seenAs(4, 3)]);
+    index.goTo(20 * day);
+
+    await expire(true);
+
+    expect(knows()).toEqual(given.known);
+  },
+);

@@ -278,3 +278,17 @@ async function settledBy(dataDir: string, names: readonly string[]): Promise<Jou
   }
   return journal;
 }
+
+it('gives no number of a job or letter a second time after a repair, also where the last of them is gone', async () => {
+  const dataDir = await filledDirectory();
+  const before = await openJournal(journalOptions(dataDir));
+  const ids = [await before.insertJob('replay', {}), await before.insertJob('replay', {})].map(({ id }) => id);
+  await before[Symbol.asyncDispose]();
+  edit(dataDir, 'DELETE FROM jobs');
+
+  await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  expect(await journal.jobs({})).toEqual([]);
+  expect((await journal.insertJob('replay', {})).id).toBeGreaterThan(Math.max(...ids));
+});

@@ -1,11 +1,18 @@
 // Faults that cost events, each put into a copy of the code, and what notices it: a history of the simulation, or a test where no history can
 // see it. A mutant that nothing notices is a hole in the oracle or in a test; one that cannot be applied any more has to follow the code.
 
+import { mutantsOfLoops } from './mutants-of-loops.ts';
 import { mutantsOfTests } from './mutants-of-tests.ts';
 import type { Mutant } from './mutate.ts';
 
 const appendOfPage = '    await untilAnswered(() => journal.append(commit), seams, answerWithinMs);';
 const mutantsOfHistories: readonly Mutant[] = [
+  {
+    name: 'nobody waits for the news that a datagram found no listener',
+    file: 'src/sinks/syslog/udp.ts',
+    caughtBy: 'fixed',
+    edits: [['      await sleep(this.#transport.context.seams.clock, refusalMs, signal);\n', '']],
+  },
   {
     name: 'no sync at all',
     file: 'src/journal/sqlite/file/database.ts',
@@ -283,4 +290,4 @@ const mutantsOfHistories: readonly Mutant[] = [
 ];
 
 /** All of them. */
-export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfTests];
+export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfTests, ...mutantsOfLoops];

@@ -1,0 +1,365 @@
+// Faults that tests alone notice: in how sources are read and sinks are delivered to, and in what these two stand on.
+import type { Mutant } from './mutate.ts';
+
+const collect: readonly Mutant[] = [
+  {
+    name: 'a total that runs along counts as growth',
+    file: 'src/collect/windows/guard.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [
+      [
+        'const isRunning = next !== null && total <= facts.length;',
+        'const isRunning = next === undefined && total <= facts.length;',
+      ],
+    ],
+  },
+  {
+    name: 'an old window counts as one that is still open',
+    file: 'src/collect/windows/scan.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [
+      ['  to > vendorNow(context) - Math.max(openMs, context.settings.window.overlapMs);', '  to > 0 || context === undefined;'],
+    ],
+  },
+  {
+    name: 'what was not shown is forgotten beyond a hundred stretches',
+    file: 'src/collect/memory/shortfalls.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [
+      [
+        'return bounded([{ ...joined([first, second]), records: first.records + second.records }, ...rest]);',
+        'return bounded([second, ...rest]);',
+      ],
+    ],
+  },
+  {
+    name: 'each part of a page says that its window is done',
+    file: 'src/collect/admit.ts',
+    caughtBy: 'test/collect/windows/poll.test.ts',
+    edits: [['...(isLast && complete === true ?', '...(complete === true || isLast && false ?']],
+  },
+  {
+    name: 'a broken walk goes on at its offset',
+    file: 'src/collect/windows/walk.ts',
+    caughtBy: 'test/collect/windows/poll.test.ts',
+    edits: [
+      [
+        '  const first = { ...begun(left), readFrom: left.from };',
+        "  if (left.state.kind === 'offset') return left;\n  const first = { ...begun(left), readFrom: left.from };",
+      ],
+    ],
+  },
+  {
+    name: 'windows follow each other with a gap',
+    file: 'src/collect/windows/windows.ts',
+    caughtBy: 'test/collect/windows/windows.test.ts',
+    edits: [
+      [
+        'position = Math.max(position, window.to - precisionOf(context));',
+        'position = Math.max(position, window.to + precisionOf(context));',
+      ],
+    ],
+  },
+  {
+    name: 'windows are as large as before where a poll got stuck',
+    file: 'src/collect/windows/windows.ts',
+    caughtBy: 'test/collect/windows/windows.test.ts',
+    edits: [['return Math.min(this.#ms, stuck.ms);', 'return this.#ms;']],
+  },
+  {
+    name: 'a sweep that a wrong clock left in the future goes on',
+    file: 'src/collect/windows/sweep.ts',
+    caughtBy: 'test/collect/windows/sweep.test.ts',
+    edits: [['stored.began > now || stored.to > now', 'stored.began < 0 || stored.to < 0']],
+  },
+  {
+    name: 'the first part of a page moves the cursor behind all of it',
+    file: 'src/collect/cursor/poll.ts',
+    caughtBy: 'test/collect/cursor/poll.test.ts',
+    edits: [
+      ['const value = taken < records.length ? partly(at, taken) : this.#after(at, end);', 'const value = this.#after(at, end);'],
+    ],
+  },
+  {
+    name: 'a log is read again from where ids are forgotten',
+    file: 'src/collect/cursor/begin.ts',
+    caughtBy: 'test/collect/cursor/poll.test.ts',
+    edits: [['Math.max(live.start, remembered, begins', 'Math.max(live.start, begins']],
+  },
+  {
+    name: 'a full page without a cursor is the end of the log',
+    file: 'src/collect/cursor/step.ts',
+    caughtBy: 'test/collect/cursor/poll.test.ts',
+    edits: [['if (more === true || (more === undefined && isFull))', 'if (more === true)']],
+  },
+  {
+    name: 'a later and shorter pause ends a longer one',
+    file: 'src/collect/budgets.ts',
+    caughtBy: 'test/collect/budgets.test.ts',
+    edits: [['Math.max(this.#pausedUntil, now + waitMs)', 'now + waitMs']],
+  },
+];
+
+const deliver: readonly Mutant[] = [
+  {
+    name: 'a release accuses events, whatever the hold is for',
+    file: 'src/deliver/loop.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['if (hold.note?.fix === takesNothingFix) suspects.accuse();', 'suspects.accuse();']],
+  },
+  {
+    name: 'a connection closed just as the request left is a failure of the batch',
+    file: 'src/deliver/narrow.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [
+      [
+        'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect) {',
+        'if (failure.retryAfterMs === 0 && batch.hasty < 0 && !batch.isSuspect) {',
+      ],
+    ],
+  },
+  {
+    name: 'a replica writes over what another noted of its events',
+    file: 'src/deliver/suspects.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['this.#with(isObject(note) ? note : {})', 'this.#with({})']],
+  },
+  {
+    name: 'what was given up waits until a clock that was set back has caught up',
+    file: 'src/deliver/suspects.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['Math.abs(now - at) >= restMs', 'now - at >= restMs']],
+  },
+  {
+    name: 'a copy of an event that there is no room to give up is not counted',
+    file: 'src/deliver/apply.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['asked === true && kept.includes(index);', 'asked === undefined && kept.includes(index);']],
+  },
+  {
+    name: 'events as large as one that was the cause go alone for ever',
+    file: 'src/deliver/size-limits.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['this.#clock.monotonic() - limit.messageAt < messageMemoryMs', 'limit.messageAt >= 0']],
+  },
+  {
+    name: 'a question that is not answered says that the receiver is there',
+    file: 'src/deliver/reach.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['return isReached === undefined && limit.signal.aborted ? false : isReached;', 'return isReached;']],
+  },
+  {
+    name: 'a second probe begins beside the note of the first',
+    file: 'src/deliver/hold.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [
+      ["    this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);\n    // What", '    // What'],
+      [
+        '    if (!hasMet) await this.#noted(this.#hold.begin(cause.reason, cause.fix));\n',
+        "    if (!hasMet) await this.#noted(this.#hold.begin(cause.reason, cause.fix));\n    this.#hold.postpone(waitsForRelease(cause) ? 'forever' : answer);\n",
+      ],
+    ],
+  },
+  {
+    name: 'each process adds to the reason of a hold what a probe met',
+    file: 'src/deliver/hold.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [["const [reason = ''] = note.reason.split(metSince);", 'const reason = note.reason;']],
+  },
+  {
+    name: 'a hold is probed before the receiver wants to be asked',
+    file: 'src/deliver/probe.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [['() => context.endpoints.restMs', '() => 0']],
+  },
+  {
+    name: 'a replay that is gone is settled for ever',
+    file: 'src/deliver/settle.ts',
+    caughtBy: 'test/deliver/lanes.test.ts',
+    edits: [
+      [
+        "    if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') {",
+        "    if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_INTERNAL') {",
+      ],
+    ],
+  },
+  {
+    name: 'a letter that the sink does not take now is resolved',
+    file: 'src/deliver/lane.ts',
+    caughtBy: 'test/deliver/lane.test.ts',
+    edits: [["if (letter !== undefined && outcome !== 'not_routed')", 'if (letter !== undefined)']],
+  },
+  {
+    name: 'a late answer that broke off counts as an acknowledgement',
+    file: 'src/deliver/dispatch.ts',
+    caughtBy: 'test/deliver/sending.test.ts',
+    edits: [
+      [
+        'catch((error: unknown): Verdicts => ({ all: verdictOf(error) }))',
+        "catch((): Verdicts => ({ all: { kind: 'accept' } }))",
+      ],
+    ],
+  },
+  {
+    name: 'halves of a replayed batch are not said to be replayed',
+    file: 'src/deliver/batch.ts',
+    caughtBy: 'test/deliver/sending.test.ts',
+    edits: [['new Batch(random, prepared, this.isReplay, this)', 'new Batch(random, prepared, false, this)']],
+  },
+  {
+    name: 'a batch holds more events than the sink takes',
+    file: 'src/deliver/form.ts',
+    caughtBy: 'test/deliver/sending.test.ts',
+    edits: [['Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY)', 'batch.events']],
+  },
+  {
+    name: 'a shorter pause of an endpoint ends a longer one',
+    file: 'src/deliver/endpoints.ts',
+    caughtBy: 'test/deliver/endpoints.test.ts',
+    edits: [['state.askedUntil = Math.max(state.askedUntil, this.#clock', 'state.askedUntil = Math.max(0, this.#clock']],
+  },
+  {
+    name: 'events that a hold keeps and that may be stored are not counted',
+    file: 'src/deliver/decide.ts',
+    caughtBy: 'test/deliver/decide.test.ts',
+    edits: [['      if (verdict.maybeStored === true) sorted.uncertain.push(index);\n', '']],
+  },
+  {
+    name: 'an answer with too few verdicts is trusted',
+    file: 'src/deliver/decide.ts',
+    caughtBy: 'test/deliver/decide.test.ts',
+    edits: [['if (verdicts.each.length === size) return decideEach', 'if (verdicts.each.length <= size) return decideEach']],
+  },
+  {
+    name: 'three events that must not go again hold the sink',
+    file: 'src/deliver/refusal-rate.ts',
+    caughtBy: 'test/deliver/refusal-rate.test.ts',
+    edits: [['return !isFinal && isAll &&', 'return isAll &&']],
+  },
+  {
+    name: 'a sink with labels of its own shares the events of others',
+    file: 'src/deliver/prepare.ts',
+    caughtBy: 'test/deliver/prepare.test.ts',
+    edits: [['users > 1 && !isReplay && sharesEvents(settings)', 'users > 1 && !isReplay']],
+  },
+  {
+    name: 'a filter drops what could not be read',
+    file: 'src/deliver/prepare.ts',
+    caughtBy: 'test/deliver/prepare.test.ts',
+    edits: [['    if (actionKey === undefined || failed !== undefined) return true;\n', '']],
+  },
+];
+
+const below: readonly Mutant[] = [
+  {
+    name: 'ids of a day are forgotten in which only duplicates are found',
+    file: 'src/journal/sqlite/records/seen.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['if (rows.length > 0) touched.add(bucket);', '']],
+  },
+  {
+    name: 'ids within the overlap are given up where room is wanted',
+    file: 'src/journal/sqlite/records/seen.ts',
+    caughtBy: 'test/journal/ids.test.ts',
+    edits: [['- s.seen_pinned_ms - ${touchEveryMs}', '- ${touchEveryMs}']],
+  },
+  {
+    name: 'numbers of jobs begin again after a repair',
+    file: 'src/journal/sqlite/repair/salvage.ts',
+    caughtBy: 'test/journal/repair.test.ts',
+    edits: [['  copySequences(from, to);\n', '']],
+  },
+  {
+    name: 'a server out of memory is a full journal',
+    file: 'src/journal/postgres/room.ts',
+    caughtBy: 'test/journal/server-room.test.ts',
+    edits: [
+      ['if (this.#refused() !== undefined) return false;', 'if (this.#refused() !== undefined) return (this.#hasRoom = false);'],
+    ],
+  },
+  {
+    name: 'a page that the server refuses is told of a full journal',
+    file: 'src/journal/postgres/room.ts',
+    caughtBy: 'test/journal/server-room.test.ts',
+    edits: [['    if (refusal !== undefined)\n      throw', '    if (refusal === null)\n      throw']],
+  },
+  {
+    name: 'the timer of the heap keeps a process alive',
+    file: 'src/base/heap.ts',
+    caughtBy: 'test/base/heap.test.ts',
+    edits: [['}, lookMs).unref();', '}, lookMs);']],
+  },
+  {
+    name: 'the heap follows how busy the process was since it began',
+    file: 'src/base/heap.ts',
+    caughtBy: 'test/base/heap.test.ts',
+    edits: [['    before = now;\n', '']],
+  },
+  {
+    name: 'the beginning of the token is enough',
+    file: 'src/admin/access.ts',
+    caughtBy: 'test/admin/access.test.ts',
+    edits: [
+      [
+        'return one.length === other.length && timingSafeEqual(one, other);',
+        'return one.length > 0 && timingSafeEqual(one, other.subarray(0, one.length));',
+      ],
+    ],
+  },
+  {
+    name: 'an answer that nothing is there yet is an empty page',
+    file: 'src/connectors/http-window/verdict.ts',
+    caughtBy: 'test/connectors/failures.test.ts',
+    edits: [
+      [
+        'if (status === 202 && byStatus === undefined && !holdsRecords)',
+        'if (status === 2020 && byStatus === undefined && !holdsRecords)',
+      ],
+    ],
+  },
+  {
+    name: 'a refusal that speaks of a rate is no refusal',
+    file: 'src/connectors/http-window/verdict.ts',
+    caughtBy: 'test/connectors/failures.test.ts',
+    edits: [['if (!rateStatuses.has(status)) return undefined;', '']],
+  },
+  {
+    name: 'a zone west of Greenwich by half an hour is an hour off',
+    file: 'src/event/time.ts',
+    caughtBy: 'test/event/time.test.ts',
+    edits: [["(sign === '-' ? -1 : 1) * (hours * 60 + minutes)", "(sign === '-' ? -1 : 1) * hours * 60 + minutes"]],
+  },
+  {
+    name: 'the zone of times without one is ignored',
+    file: 'src/event/time.ts',
+    caughtBy: 'test/event/time.test.ts',
+    edits: [['match[8] === undefined && zone !== undefined ? zone.toInstant(ms) : ms', 'ms']],
+  },
+  {
+    name: 'the words of an issuer are shown, whatever they repeat',
+    file: 'src/http/oauth2.ts',
+    caughtBy: 'test/http/oauth2.test.ts',
+    edits: [["typeof error === 'string' && /^[a-z_]{1,40}$/.test(error)", "typeof error === 'string'"]],
+  },
+  {
+    name: 'a token that was refused takes the one along that came since',
+    file: 'src/http/oauth2.ts',
+    caughtBy: 'test/http/oauth2.test.ts',
+    edits: [['if (token === undefined || token === held?.token) held = undefined;', 'held = undefined;']],
+  },
+  {
+    name: 'of several pauses the shortest counts',
+    file: 'src/http/retry-after.ts',
+    caughtBy: 'test/http/retry-after.test.ts',
+    edits: [['Math.min(longestMs, Math.max(...waits))', 'Math.min(longestMs, Math.min(...waits))']],
+  },
+  {
+    name: 'a duration may be followed by anything',
+    file: 'src/base/quantity.ts',
+    caughtBy: 'test/base/timestamp.test.ts',
+    edits: [['/^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d|w)$/', '/^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d|w)/']],
+  },
+];
+
+/** The faults, and which test file notices each. */
+export const mutantsOfLoops: readonly Mutant[] = [...collect, ...deliver, ...below];
