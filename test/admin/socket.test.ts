@@ -187,6 +187,8 @@ it('ends at once, whoever is still connected', async () => {
   await find(dataDir);
 
   await server[Symbol.asyncDispose]();
-
   await closed;
+
+  expect(half.destroyed).toBe(true);
+  expect(await find(dataDir)).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../src/base/clock.ts';
@@ -238,7 +239,7 @@ describe('a subscription', () => {
       ['id-3', true],
     ]);
     expect(run.states.map(({ connected }) => connected)).toContain(false);
-    expect(run.waits.every((ms) => ms >= 1000 && ms <= 60_000)).toBe(true);
+    expect(run.waits.map((ms) => ms >= 1000 && ms <= 60_000)).toEqual([true, true]);
   });
 
   it('reads several topics, one hand-over at a time', async () => {
@@ -251,9 +252,7 @@ describe('a subscription', () => {
       onMessages: async () => {
         running += 1;
         most = Math.max(most, running);
-        await new Promise((resolve) => {
-          setTimeout(resolve, 5);
-        });
+        for (let turns = 0; turns < 20; turns += 1) await turn();
         running -= 1;
       },
     };

@@ -75,7 +75,7 @@ it('goes on after a restart, counting nothing twice and nothing of the time befo
   expect((await second.hours()).reduce((sum, { collected }) => sum + collected, 0)).toBe(12);
   const third = activityOf(ledgerOf().journal, clock);
   await clock.advance(60_000);
-  expect((await third.hours()).every(({ collected }) => collected === 0)).toBe(true);
+  expect(new Set((await third.hours()).map(({ collected }) => collected))).toEqual(new Set([0]));
 });
 
 it('forgets what is older than a day', async () => {
@@ -85,7 +85,7 @@ it('forgets what is older than a day', async () => {
 
   await clock.advance(26 * hour);
 
-  expect((await activity.hours()).every(({ collected }) => collected === 0)).toBe(true);
+  expect(new Set((await activity.hours()).map(({ collected }) => collected))).toEqual(new Set([0]));
   expect((await activity.hours()).length).toBeLessThanOrEqual(26);
 });
 

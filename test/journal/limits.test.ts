@@ -63,7 +63,7 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     const more = await fill(journal);
 
     expect(more).toBeGreaterThan(pages / 2);
-    expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+    expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
   });
 
   it('does not trim the pages of a running replay', async () => {
@@ -91,7 +91,7 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     const { rows, skipped } = await journal.ledger();
     const lake = rows.find(({ sink: name }) => name === 'lake');
     expect(more).toBeGreaterThan(10);
-    expect(rows.every(isBalanced)).toBe(true);
+    expect(new Set(rows.map(isBalanced))).toEqual(new Set([true]));
     expect(lake?.totals.skipped).toBeGreaterThan(0);
     expect(skipped).toMatchObject([
       { sink: 'lake', source: 's', lane: 'live', from: 500, to: 900, records: lake?.totals.skipped },

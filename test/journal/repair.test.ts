@@ -69,7 +69,7 @@ it('names a page whose bytes were changed, loses exactly that page, and balances
   });
   expect(await pendingOf(journal, 'b')).toEqual(uidsOf([0, 1, 2, 3, 5, 6, 7, 8, 9]));
   expect(await pendingOf(journal, 'a')).toEqual(uidsOf([2, 3, 5, 6, 7, 8, 9]).slice(50));
-  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+  expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
   expect((await checkJournal(dataDir)).problems).toEqual([]);
   expect((await readdir(dataDir)).some((name) => name.startsWith('journal.db.damaged-'))).toBe(true);
 });
@@ -112,7 +112,7 @@ it('saves what a truncated file still holds', async () => {
   expect(repair.records).toBeGreaterThan(10_000);
   expect(repair.records + (repair.lost[0]?.records ?? 0)).toBe(20_000);
   expect(await pendingOf(journal, 'a')).toHaveLength(repair.records);
-  expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+  expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
 });
 
 it('begins anew, and says so, when nothing can be read', async () => {
@@ -158,7 +158,7 @@ it('never ends worse than it began, wherever a byte was flipped', async () => {
     const repair = await repairJournal(copy, { seams });
 
     await using journal = await openJournal(journalOptions(copy, { maxBytes: 8 * 1024 * 1024 }));
-    expect((await journal.ledger()).rows.every(isBalanced)).toBe(true);
+    expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
     expect(repair.records).toBeGreaterThanOrEqual(0);
     expect((await checkJournal(copy)).problems).toEqual([]);
   }

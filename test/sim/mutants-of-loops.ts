@@ -73,6 +73,12 @@ const collect: readonly Mutant[] = [
     edits: [['stored.began > now || stored.to > now', 'stored.began < 0 || stored.to < 0']],
   },
   {
+    name: 'a sweep that the next poll interrupts is done',
+    file: 'src/collect/windows/sweep.ts',
+    caughtBy: 'test/collect/windows/sweep.test.ts',
+    edits: [['if (until < range.to) return { ...rest, until };', '']],
+  },
+  {
     name: 'the first part of a page moves the cursor behind all of it',
     file: 'src/collect/cursor/poll.ts',
     caughtBy: 'test/collect/cursor/poll.test.ts',
@@ -170,7 +176,7 @@ const deliver: readonly Mutant[] = [
     name: 'a hold is probed before the receiver wants to be asked',
     file: 'src/deliver/probe.ts',
     caughtBy: 'test/deliver/holding.test.ts',
-    edits: [['() => context.endpoints.restMs', '() => 0']],
+    edits: [['rest: () => endpoints.restMs,', 'rest: () => 0,']],
   },
   {
     name: 'a replay that is gone is settled for ever',

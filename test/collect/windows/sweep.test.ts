@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { sleep } from '../../../src/base/clock.ts';
 import { startSource } from '../../../src/collect/index.ts';
 import { memoryJournal } from '../../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, noon, row, said, settings, vendor } from '../fixture.ts';
@@ -126,4 +127,38 @@ it('begins anew where a wrong clock left a sweep of the future', async () => {
 
   expect(ids(memory.records)).toEqual(['a', 'late']);
   expect(said(lines, 'sweep done')).toMatchObject([{ late: 0 }, { late: 1 }]);
+});
+
+it('goes on with a sweep that the next poll interrupted, to its end', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon - 30 * minute)], { clock });
+  let isSlow = false;
+  api.onRequest = async () => {
+    if (isSlow) await sleep(clock, 20_000);
+    return undefined;
+  };
+  const { deps, lines } = bench(clock, memory.journal, api.open);
+  const { window } = settings();
+  const source = settings({
+    start: { backMs: day },
+    sweep: { everyMs: 2 * hour, backMs: day },
+    window: { ...window, maxMs: 2 * hour },
+  });
+  await using loop = startSource(source, deps);
+  loop.start();
+  await clock.advance(hour);
+  // Late, and in the last part of what is swept.
+  api.rows.push(row('late', noon + 10 * minute));
+  isSlow = true;
+
+  await clock.advance(hour + 3 * minute);
+  const begun = [loop.status().details, ids(memory.records)];
+  await clock.advance(30 * minute);
+  isSlow = false;
+  await clock.advance(minute);
+
+  expect(begun).toEqual([{ sweep: expect.objectContaining({ done: false }) }, ['a']]);
+  expect(ids(memory.records)).toEqual(['a', 'late']);
+  expect(said(lines, 'sweep done')).toHaveLength(1);
 });
