@@ -1,18 +1,22 @@
 // All sources and sinks share one event loop. Long work goes in slices; whoever has more to do queues here between two of them, and each turn of
-// the loop serves one. So a small reply waits for one slice and not for one of everybody, however many large replies are being worked on.
+// the loop serves one, and beside it one that delivers. So a small reply waits for one slice and not for one of everybody, however many large replies
+// are being worked on, and what was collected leaves as fast as more comes.
 import type { Clock } from './clock.ts';
 
 /** A slice of work, milliseconds of the machine's clock. */
 const sliceMs = 20;
 
-let last: Promise<unknown> = Promise.resolve();
+/** Who queues: each for itself. */
+type Queue = 'delivery' | 'others';
+
+const last: Record<Queue, Promise<unknown>> = { delivery: Promise.resolve(), others: Promise.resolve() };
 
 const loopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Resolves in a turn of the event loop that nobody else who queues here has. */
-export function nextTurn(): Promise<void> {
-  const mine = last.then(loopTurn);
-  last = mine;
+/** Resolves in a turn of the event loop that nobody else in the queue has. */
+export function nextTurn(queue: Queue = 'others'): Promise<void> {
+  const mine = last[queue].then(loopTurn);
+  last[queue] = mine;
   return mine;
 }
 
@@ -43,10 +47,12 @@ export async function inTurns<T>(steps: Steps<T>, clock: Pick<Clock, 'monotonic'
 /** Long work that gives way: asked at each step, it says when to stop for {@link nextTurn}. */
 export class Slices {
   readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #queue: Queue | undefined;
   #since: number;
 
-  constructor(clock: Pick<Clock, 'monotonic'>) {
+  constructor(clock: Pick<Clock, 'monotonic'>, queue?: Queue) {
     this.#clock = clock;
+    this.#queue = queue;
     this.#since = clock.monotonic();
   }
 
@@ -57,7 +63,7 @@ export class Slices {
 
   /** Ends the slice, however long it took. */
   async turn(): Promise<void> {
-    await nextTurn();
+    await nextTurn(this.#queue);
     this.#since = this.#clock.monotonic();
   }
 }

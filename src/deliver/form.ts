@@ -70,7 +70,7 @@ async function fillFrom(context: LoopContext, reader: LaneReader, filling: Filli
   const { batch } = context.settings;
   const mostBytes = Math.min(batch.bytes, sink.maxBatchBytes ?? Number.POSITIVE_INFINITY);
   const mostEvents = Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY);
-  const slices = new Slices(context.clock);
+  const slices = new Slices(context.clock, 'delivery');
   while (!filling.isFull && !signal.aborted) {
     // Large events are mapped for as long as many small ones.
     const pause = slices.pause();

@@ -100,7 +100,7 @@ export class SinkLoop implements AsyncDisposable {
       if (this.#context.sink.sink?.settlesFirst === true) await this.#dispatcher.settledDown();
       if (clock.monotonic() - since < longestRunMs) continue;
       // A sink that answers without I/O must not keep timers and sockets of others waiting.
-      await nextTurn();
+      await nextTurn('delivery');
       since = clock.monotonic();
     }
   }

@@ -38,6 +38,20 @@ it('serves one of all that queue in each turn of the event loop, in their order'
   expect(served).toEqual(['a', 'b', 'c', 'a', 'b', 'c', 'a', 'b', 'c']);
 });
 
+it('serves what delivers beside all that queue otherwise, not behind them', async () => {
+  const served: string[] = [];
+  const work = async (name: string, queue?: 'delivery'): Promise<void> => {
+    for (let slice = 0; slice < 2; slice += 1) {
+      await nextTurn(queue);
+      served.push(name);
+    }
+  };
+
+  await Promise.all([...['a', 'b', 'c'].map((name) => work(name)), work('delivery', 'delivery')]);
+
+  expect(served.slice(0, 4).filter((name) => name === 'delivery')).toHaveLength(2);
+});
+
 it('lets other work come in between once a slice has lasted', async () => {
   const seen: (number | string)[] = [];
   const other = async (): Promise<void> => {

@@ -124,7 +124,18 @@ const security: readonly Mutant[] = [
     name: 'every source works in every turn of the event loop',
     file: 'src/base/slices.ts',
     caughtBy: 'test/base/slices.test.ts',
-    edits: [['const mine = last.then(loopTurn);', 'const mine = loopTurn();']],
+    edits: [['const mine = last[queue].then(loopTurn);', 'const mine = loopTurn();']],
+  },
+  {
+    name: 'what is delivered waits for a slice of everybody who collects',
+    file: 'src/base/slices.ts',
+    caughtBy: 'test/base/slices.test.ts',
+    edits: [
+      [
+        'const mine = last[queue].then(loopTurn);\n  last[queue] = mine;',
+        'const mine = last.others.then(loopTurn);\n  last.others = mine;',
+      ],
+    ],
   },
   {
     name: 'records that take long are examined without a pause',
