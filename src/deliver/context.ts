@@ -95,9 +95,10 @@ export class LoopContext {
     this.invalidEvents = new InvalidEventCounts(journal, log);
   }
 
-  /** What was given up before, here or by the replica whose sources are this one's by now, and is to go again. */
-  async recallGivenUp(how?: { readonly isFirst: boolean }): Promise<void> {
-    const { suspects, journal, settings } = this;
+  /** What was under way or given up before, here or by the replica whose sources are this one's by now. */
+  async recallNoted(how?: { readonly isFirst: boolean }): Promise<void> {
+    const { suspects, plan, journal, settings } = this;
+    await plan.recall();
     await suspects.recall(how);
     const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
     for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
@@ -112,7 +113,7 @@ export class LoopContext {
     };
     return this.journal.ownership.watch({
       gained: () => {
-        void this.recallGivenUp({ isFirst: false }).catch((error: unknown) =>
+        void this.recallNoted({ isFirst: false }).catch((error: unknown) =>
           log.debug({ err: error }, 'what another replica noted of its events could not be read'),
         );
         look();

@@ -107,13 +107,12 @@ export class SinkLoop implements AsyncDisposable {
 
   /** What an earlier process left: a hold, and how many dead letters there are. */
   async #recall(): Promise<void> {
-    const { journal, settings, hold, deadLetters, plan, log, tally, secrets } = this.#context;
+    const { journal, settings, hold, deadLetters, log, tally, secrets } = this.#context;
     try {
       const held = (await journal.holds()).find(({ kind, name }) => kind === 'sink' && name === settings.name);
       if (held !== undefined) hold.restore(held.hold);
       await deadLetters.recount();
-      await plan.recall();
-      await this.#context.recallGivenUp();
+      await this.#context.recallNoted();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explainInLine(error));
@@ -137,7 +136,8 @@ export class SinkLoop implements AsyncDisposable {
   #keepFresh(): void {
     const { clock, stopping } = this.#context;
     if (stopping.signal.aborted) return;
-    this.#nextRefresh = clock.timer(refreshEveryMs, () => {
+    // All sinks at the same moment: a journal in a database answers them together.
+    this.#nextRefresh = clock.timer(refreshEveryMs - (clock.monotonic() % refreshEveryMs), () => {
       void this.#refresh().finally(() => this.#keepFresh());
     });
   }

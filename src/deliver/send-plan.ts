@@ -1,11 +1,12 @@
 import { explainInLine } from '../base/errors.ts';
-import { isObject } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdicts } from '../sinks/sink.ts';
 import type { OpenRecord } from './lane.ts';
 
 type Prepared = readonly { readonly open: OpenRecord }[];
 
+const sourceOf = (lane: string): string => lane.split('\n')[1] ?? '';
 const laneOf = ({ lane }: OpenRecord): string => `${lane.name}\n${lane.lane.source}`;
 
 /**
@@ -14,17 +15,18 @@ const laneOf = ({ lane }: OpenRecord): string => `${lane.name}\n${lane.lane.sour
  * whichever of the two is carried out last, nothing is missing.
  */
 export class SendPlan {
-  readonly #journal: Pick<Journal, 'note' | 'setNote'>;
+  readonly #journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>;
   readonly #name: string;
   /** By lane: the last position of what an earlier process sent last. */
   readonly #earlier = new Map<string, number>();
   #noted: object | undefined;
 
-  constructor(journal: Pick<Journal, 'note' | 'setNote'>, sink: string) {
+  constructor(journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>, sink: string) {
     this.#journal = journal;
     this.#name = `under_way:${sink}`;
   }
 
+  /** At the start, and where sources come from another replica. */
   async recall(): Promise<void> {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
@@ -46,11 +48,21 @@ export class SendPlan {
     const positions: Record<string, number> = {};
     for (const { open } of batch.prepared) positions[laneOf(open)] = open.place.position;
     try {
-      await this.#journal.setNote('', this.#name, positions);
+      await this.#journal.setNote('', this.#name, { ...(await this.#ofOthers()), ...positions });
     } catch (error) {
       return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explainInLine(error)}` } };
     }
     this.#noted = batch;
     return undefined;
+  }
+
+  /** What the note says of lanes that other replicas send from. */
+  async #ofOthers(): Promise<Record<string, Json>> {
+    const note = await this.#journal.note('', this.#name);
+    if (!isObject(note)) return {};
+    return Object.fromEntries(Object.entries(note).filter(([lane]) => !this.#journal.ownership.owns(sourceOf(lane)))) as Record<
+      string,
+      Json
+    >;
   }
 }

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
+import type { OpenRecord } from '../../src/deliver/lane.ts';
+import { SendPlan } from '../../src/deliver/send-plan.ts';
 import { SizeLimits } from '../../src/deliver/size-limits.ts';
 import { Suspects } from '../../src/deliver/suspects.ts';
 import type { Journal } from '../../src/journal/journal.ts';
@@ -190,6 +192,27 @@ it('sends again what was given up only from the replica that has its source, als
   await third.recall({ isFirst: false });
 
   expect([one, other, third].map((replica) => [...replica.taken(nothing, 1).keys()])).toEqual([[], ['y'], ['y', 'x']]);
+});
+
+it('sends first what another replica had under way of a source that comes from it, however often others noted theirs', async () => {
+  const journal = memoryJournal();
+  const owned = { one: new Set(['a']), other: new Set(['b']) };
+  const planOf = (replica: keyof typeof owned): SendPlan =>
+    new SendPlan({ ...journal, ownership: { ...journal.ownership, owns: (source) => owned[replica].has(source) } }, 'out');
+  const batchOf = (source: string, ...positions: number[]) => ({
+    prepared: positions.map((position) => ({
+      open: { lane: { name: 'live', lane: { source } }, place: { position } } as OpenRecord,
+    })),
+  });
+  const [one, other] = [planOf('one'), planOf('other')];
+  await one.note(batchOf('a', 1, 2));
+  await other.note(batchOf('b', 7));
+  await other.note(batchOf('b', 8));
+
+  owned.other.add('a');
+  await other.recall();
+
+  expect(other.groups(batchOf('a', 1, 2, 3).prepared)).toEqual([[0, 1], [2]]);
 });
 
 it('holds up no other lane for one that cannot be settled', async () => {

@@ -19,7 +19,8 @@ export interface Core {
   readonly member: Membership | undefined;
 }
 
-const pollMs = 1000;
+/** A little more than a second: with a heartbeat each second, which says the same, nobody looks besides. */
+const pollMs = 1200;
 
 /** Wakes who waits for the journal to have changed, by this process or, about a second later, by another. */
 export class Changes {
