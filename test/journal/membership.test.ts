@@ -17,7 +17,7 @@ function world() {
     run: () => Promise.resolve(1),
     query: (text: string) =>
       Promise.resolve(
-        text.includes('.meta')
+        text.includes('.meta') && !text.includes('AS members')
           ? []
           : text.includes('AS source')
             ? answer
