@@ -139,7 +139,8 @@ export const wasSentOften = (context: LoopContext, batch: Batch): boolean => has
 
 /** A hold, in which those that were sent often enough rest longer and longer: new ones go before them. */
 function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {
-  if (wasSentOften(context, batch)) context.suspects.rest(context.clock.monotonic());
+  // Where something answers in its place, the probes of the hold bound how many go, each in its turn.
+  if (failure.fix === undefined && wasSentOften(context, batch)) context.suspects.rest(context.clock.monotonic());
   const { holdProbeMs: retryAfterMs } = context.settings;
   const { fix = takesNothingFix, reason: said } = failure;
   const reason = failure.fix === undefined ? `the receiver is there, but takes no event: ${said}` : said;
