@@ -101,8 +101,8 @@ async function succeed(child: ChildProcess): Promise<void> {
   if (code !== 0) throw new Error(`java ended with ${String(code)}: ${said}`);
 }
 
-/** Starts a broker with every listener; the certificates are for TLS. */
-export async function startBroker(certificates: Certificates): Promise<Broker> {
+/** Starts a broker with every listener; the certificates are for TLS, `more` for its properties. */
+export async function startBroker(certificates: Certificates, more = ''): Promise<Broker> {
   const folder = mkdtempSync(join(tmpdir(), 'penstock-kafka-'));
   const ports = {
     plain: await freePort(),
@@ -112,7 +112,7 @@ export async function startBroker(certificates: Certificates): Promise<Broker> {
     proxied: await freePort(),
   };
   const settings = join(folder, 'server.properties');
-  writeFileSync(settings, properties(folder, ports, await freePort()));
+  writeFileSync(settings, properties(folder, ports, await freePort()) + more);
   writeFileSync(join(folder, 'broker.pem'), certificates.read('localhost.key') + certificates.read('localhost.pem'));
   writeFileSync(join(folder, 'ca.pem'), certificates.read('ca.pem'));
   const scram = users.flatMap((user) =>

@@ -241,6 +241,24 @@ describe.skipIf(!hasKafka)(`a real broker${skipped}`, () => {
     });
   });
 
+  it('stores all of it where the broker ends a connection at a request above its own limit', async () => {
+    await using strict = await startBroker(certificates, 'socket.request.max.bytes=20000\n');
+    await strict.createTopic('strict');
+    const journal = memoryJournal();
+    journal.put(live, records('r', 400, { text: 'x'.repeat(300) }));
+    const settings = { batch: { events: 400, bytes: 1_000_000, waitMs: 0 }, timeoutMs: 6000 };
+    const options = {
+      ...defaults,
+      ...plain({ topic: 'strict', compression: 'none', brokers: [`tcp://127.0.0.1:${strict.ports.plain}`] }),
+    };
+    await using delivering = deliver(journal, (context) => kafka.open(options, { ...context, timeoutMs: 6000 }), { settings });
+
+    expect(await delivering.drained()).toBe(true);
+
+    const keys = new Set((await strict.read('strict')).map(({ key }) => key));
+    expect({ letters: journal.letters, stored: keys.size }).toEqual({ letters: [], stored: 400 });
+  });
+
   it('loses nothing while the broker is killed and started again in mid-flow, and counts what it may have repeated', async () => {
     await broker.createTopic('killed');
     const journal = memoryJournal();
@@ -280,7 +298,7 @@ describe.skipIf(!hasKafka)(`a real broker${skipped}`, () => {
     expect(await send(60)).toEqual({ all: { kind: 'accept' } });
     const once = await broker.read('lost');
     proxy.loseAnswers(1000);
-    expect(await send(90)).toEqual({ all: { kind: 'uncertain', reason: 'Connection closed', blameless: true } });
+    expect(await send(90)).toEqual({ all: { kind: 'uncertain', reason: 'Connection closed' } });
     proxy.loseAnswers(0);
     expect(await send(90)).toEqual({ all: { kind: 'accept' } });
 

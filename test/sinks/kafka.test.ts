@@ -10,10 +10,15 @@ import {
 } from '@platformatic/kafka';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
+import type { StoredRecord } from '../../src/journal/journal.ts';
 import { frameMeter, openClient } from '../../src/sinks/kafka/client.ts';
 import { kafka } from '../../src/sinks/kafka/index.ts';
 import { verdictOf, verdictsOf } from '../../src/sinks/kafka/verdicts.ts';
 import type { Sink, SinkContext, Verdict, Verdicts } from '../../src/sinks/sink.ts';
+import { record, records } from '../deliver/harness.ts';
+import { hastyClock } from '../hasty-clock.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
+import { deliver, live } from './delivering.ts';
 import { fakeKafka } from './kafka-client.ts';
 import { batchOf, contextFor, manualClock, never, openSink, outgoing } from './sink-bench.ts';
 
@@ -31,6 +36,54 @@ async function sentBy(options: Record<string, unknown>, context: Partial<SinkCon
   const verdicts = await sink.send(batchOf(sink, events), never());
   return { verdicts, opened: opened[0], sent: opened[0]?.sent[0] };
 }
+
+describe('a broker that ends the connection', () => {
+  const lost = new MultipleErrors('produce failed 3 times.', [new NetworkError('Connection closed')]);
+  const failing = (bears: (bodies: readonly string[]) => boolean): ReturnType<typeof fakeKafka> =>
+    fakeKafka({
+      send: (messages) => (bears(messages.map(({ value }) => value)) ? Promise.resolve() : Promise.reject(lost)),
+    });
+  const run = async ({ kind, opened }: ReturnType<typeof fakeKafka>, stored: readonly StoredRecord[]) => {
+    const journal = memoryJournal();
+    journal.put(live, stored);
+    const options = { ...base, key: 'uid', compression: 'none', max_message_bytes: '1MB', client_id: 'penstock' };
+    await using delivering = deliver(journal, (context) => kind.open(options, context), { clock: hastyClock(20) });
+    const isDrained = await delivering.drained();
+    const copies = opened.flatMap(({ sent }) => sent.flatMap(({ messages }) => messages.map(({ key }) => key)));
+    return { isDrained, journal, copiesOf: (uid: string) => copies.filter((key) => key === uid).length };
+  };
+
+  it('at a request above its limit gets smaller ones, until all of them are stored', async () => {
+    const { isDrained, journal } = await run(
+      failing((bodies) => bodies.join('').length < 20_000),
+      records('e', 300, { text: 'x'.repeat(300) }),
+    );
+
+    expect({ isDrained, letters: journal.letters, stored: journal.settled.acknowledged }).toEqual({
+      isDrained: true,
+      letters: [],
+      stored: 300,
+    });
+  });
+
+  it.each([0, 20])('at one event stores the %i others, and makes a dead letter of that one in ten copies', async (others) => {
+    const { isDrained, journal, copiesOf } = await run(
+      failing((bodies) => !bodies.some((body) => body.includes('BOOM'))),
+      [record('bad', { text: 'BOOM' }), ...records('e', others)],
+    );
+
+    expect({
+      isDrained,
+      letters: journal.letters.map((letter) => letter.record.uid),
+      stored: journal.settled.acknowledged,
+    }).toEqual({
+      isDrained: true,
+      letters: ['bad'],
+      stored: others,
+    });
+    expect(copiesOf('bad')).toBeLessThanOrEqual(10);
+  });
+});
 
 describe('a record', () => {
   it('is the body, with id, source and format in headers, the id as key, and the time of sending', async () => {
@@ -196,7 +249,7 @@ describe('a request that is cut off', () => {
     abort.abort(new Error('no answer within 30000 ms'));
 
     expect(await sending).toEqual({
-      all: { kind: 'uncertain', reason: 'no answer within 30000 ms', blameless: true },
+      all: { kind: 'uncertain', reason: 'no answer within 30000 ms' },
     });
     expect(await sink.send(batchOf(sink, events), never())).toEqual({ all: { kind: 'accept' } });
     expect(opened.map(({ destroyed, sent }) => [destroyed, sent.length])).toEqual([

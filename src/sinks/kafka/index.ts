@@ -51,6 +51,7 @@ export async function openKafka(
     encode: ({ body }) => body,
     bytesAround: (event) => bytesAround(event, options.key, context.format),
     send: sender.send,
+    reaches: (_endpoint, signal) => sender.reaches(signal),
     probe: (signal) => probeKafka(options, context, sender, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(sender.close()),
   };

@@ -23,6 +23,7 @@ export class Sender {
   readonly #tokens: TokenSource | undefined;
   readonly #open: () => Promise<KafkaClient>;
   #client: KafkaClient | undefined;
+  #topics: readonly string[] = [];
 
   constructor(options: KafkaOptions, context: SinkContext, tokens: TokenSource | undefined, open: () => Promise<KafkaClient>) {
     this.#options = options;
@@ -67,6 +68,19 @@ export class Sender {
     }
   }
 
+  /** True when a broker tells who leads the topics that were sent to last. */
+  async reaches(signal: AbortSignal): Promise<boolean> {
+    const client = (this.#client ??= await this.#open());
+    try {
+      await this.#tokens?.token();
+      await unlessAborted(client.metadata({ topics: [...this.#topics] }), signal);
+      return true;
+    } catch {
+      this.close();
+      return false;
+    }
+  }
+
   /** Ends all connections; the next request opens another client. */
   close(): void {
     this.#client?.destroy();
@@ -87,7 +101,8 @@ export class Sender {
   async #assign(client: KafkaClient, records: readonly KafkaRecord[]): Promise<readonly TopicPartition[]> {
     // A token that cannot be had is told apart here from one that is refused.
     await this.#tokens?.token();
-    const { topics } = await client.metadata({ topics: [...new Set(records.map(({ topic }) => topic))] });
+    this.#topics = [...new Set(records.map(({ topic }) => topic))];
+    const { topics } = await client.metadata({ topics: [...this.#topics] });
     if (client.producerId === undefined) await client.initIdempotentProducer({});
     return records.map(({ topic, key }) => {
       const { partitionsCount = 0 } = topics.get(topic) ?? {};
@@ -156,7 +171,7 @@ function afterAbort(signal: AbortSignal, fault: unknown, isSent: boolean): Verdi
   const verdict = verdictOf([signal.reason, fault], false);
   if (!isSent) return verdict;
   if (verdict.kind === 'hold') return { ...verdict, maybeStored: true };
-  return { kind: 'uncertain', reason: verdict.reason, blameless: true };
+  return { kind: 'uncertain', reason: verdict.reason };
 }
 
 /** The work, unless the signal aborts first; what comes of it later is nobody's. */

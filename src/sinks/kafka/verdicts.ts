@@ -117,9 +117,10 @@ export function verdictOf(
   if (fix !== undefined) return { kind: 'hold', reason, fix, ...(maybeStored ? { maybeStored } : {}), ...pause };
   // What is no error of the client's says nothing about what it sent.
   const isKnown = faults.some((one) => /^(PLT_KFK|PEN)_/.test(codeOf(one)));
-  return maybeStored || (isSent && !isKnown)
-    ? { kind: 'uncertain', reason, blameless: true }
-    : { kind: 'retry', reason, ...pause };
+  if (!maybeStored && (isKnown || !isSent)) return { kind: 'retry', reason, ...pause };
+  // Without an answer a request may have been too large for the broker (socket.request.max.bytes), for what is before it, or for a slow line.
+  const isUnanswered = isKnown && faults.every((fault) => meaningIn(fault) === undefined);
+  return { kind: 'uncertain', reason, ...(isUnanswered ? {} : { blameless: true }) };
 }
 
 /** One verdict per record after a failed request, in the order of `partitions`. */
