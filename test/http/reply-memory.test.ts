@@ -238,7 +238,7 @@ describe('work on replies', () => {
     void second?.grow(10 * mb);
     const turn = second?.turn(10 * mb, given.signal);
 
-    await third?.grow(2 * mb);
+    await Promise.race([third?.grow(2 * mb), turn]).catch(ignore);
 
     await expect(turn).rejects.toThrow('given up at 10000000 bytes');
     expect(first?.bytes).toBe(10 * mb);
@@ -252,9 +252,9 @@ describe('work on replies', () => {
     using held = new DisposableStack();
     await http.request({ ...ask, held });
 
-    const second = http.request({ ...ask, timeoutMs: 1500 });
+    const second = http.request({ ...ask, timeoutMs: 1500 }).then(() => 'answered', String);
 
-    await expect(second).rejects.toThrow('no whole answer');
+    expect(await second).toContain('no whole answer');
     const third = http.request({ ...ask });
     held.dispose();
     expect((await third).body.length).toBe(9_000_000);
