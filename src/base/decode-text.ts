@@ -21,10 +21,10 @@ interface Writing {
   readonly pattern: RegExp;
   /** Reads one such place. */
   readonly read: (found: string, put: Put) => void;
+  /** False for what only looks so: it stays as it is. */
+  readonly isOne?: (found: string) => boolean;
   readonly joins?: boolean;
 }
-
-const asItIs = (found: string, put: Put): void => put(found, 0, found.length);
 
 /** True for what may be text in UTF-8, or in UTF-16 of mostly Latin letters: the rest of what looks like base64 or hex are words and hashes. */
 const mayBeText = (bytes: Buffer): boolean => isUtf8(bytes) || bytes.filter((byte) => byte === 0).length * 3 > bytes.length;
@@ -111,14 +111,18 @@ const named: Readonly<Record<string, string>> = {
 };
 
 function readEntity(found: string, put: Put): void {
-  const [, x, digits] = /^&#(x?)([0-9a-f]+)/i.exec(found) ?? [];
-  if (digits === undefined) put(named[found.slice(1, -1).toLowerCase()] ?? found, 0, found.length);
-  else readCode(digits, x === '' ? 10 : 16, found, put);
+  if (found.charAt(1) !== '#') return put(named[found.slice(1, -1).toLowerCase()] ?? found, 0, found.length);
+  const [, x = '', digits = ''] = /^&#(x?)([0-9a-f]+)/i.exec(found) ?? [];
+  readCode(digits, x === '' ? 10 : 16, found, put);
 }
 
 /** `109, 97, 114`, `6d:61:72` or `6d61 726b`: bytes as programs print them, so many groups at least. */
 const listOf = (group: string, between: string, least: number): RegExp =>
   new RegExp(`\\b${group}(?:${between}${group}\\b){${least - 1},}`, 'gi');
+
+/** No list of bytes, though it looks like one: UUIDs and dates stand in most lines of a log. */
+const noBytes = '(?!\\d{4}-\\d\\d-\\d\\d\\b|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b)';
+const shortestList = 8;
 
 function readList(found: string, radix: 10 | 16, put: Put): void {
   const all = [...found.matchAll(radix === 10 ? /[0-9]+/g : /[0-9a-f]{2}/gi)];
@@ -127,9 +131,7 @@ function readList(found: string, radix: 10 | 16, put: Put): void {
 }
 
 function readWord(found: string, encoding: 'hex' | 'base64', placeOf: (byte: number) => number, put: Put): void {
-  const bytes = Buffer.from(found, encoding);
-  if (mayBeText(bytes)) readBytes(bytes, (byte) => Math.min(found.length, placeOf(byte)), put);
-  else asItIs(found, put);
+  readBytes(Buffer.from(found, encoding), (byte) => Math.min(found.length, placeOf(byte)), put);
 }
 
 // Colours of a terminal, controls, what Unicode calls ignorable where it cannot be shown (marks of width, direction and variant, fillers), what stands
@@ -143,6 +145,21 @@ function readSpaced(found: string, put: Put): void {
   for (let at = 0; at < found.length; at += 2) put(found.charAt(at), at, at + 1);
 }
 
+const entities: Writing = { pattern: /&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,16};/gi, read: readEntity };
+const quotedPrintable: Writing = {
+  pattern: /(?:=[0-9a-f]{2})+/gi,
+  read: (found, put) => readMarked(found.replaceAll('=', ''), 3, put),
+};
+/** Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word. */
+const unseen: Writing = { pattern: between, read: () => undefined, joins: true };
+
+/** Those of the {@link writings} that stand beside characters as they are, and a sign that a text is written so: `?a=12` of a URL is none. */
+export const marks: readonly { readonly writing: Writing; readonly sign: RegExp }[] = [
+  { writing: entities, sign: /&/ },
+  { writing: quotedPrintable, sign: /(?:=[0-9a-f]{2}){2}|=3d/i },
+  { writing: unseen, sign: between },
+];
+
 /** The ways of writing that are undone, in the order in which they are tried. Each goes through a text once. */
 export const writings: readonly Writing[] = [
   {
@@ -154,26 +171,57 @@ export const writings: readonly Writing[] = [
     pattern: /(?:\\x[0-9a-f]{2})+|\\u\{[0-9a-f]{1,6}\}|\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\[0-3][0-7]{2}|\\[^]/gi,
     read: readBackslash,
   },
-  { pattern: /&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,16};/gi, read: readEntity },
-  // Quoted-printable, and its lines.
-  { pattern: /(?:=[0-9a-f]{2})+/gi, read: (found, put) => readMarked(found.replaceAll('=', ''), 3, put) },
+  entities,
+  quotedPrintable,
+  // The lines of quoted-printable.
   { pattern: /=\r?\n/g, read: () => undefined, joins: true },
-  // Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word.
-  { pattern: between, read: () => undefined, joins: true },
-  { pattern: /(?:.[ \u00a0]){7,}\S/g, read: readSpaced, joins: true },
-  { pattern: /\b(?:[0-9a-f]{2}){8,}/gi, read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put) },
+  unseen,
+  // A blank of the text itself stands between two others; more of them end it, so that a run of blanks is gone through once.
+  { pattern: /\S(?:[ \u00a0](?:\S|[ \u00a0](?=[ \u00a0]\S))){7,}/g, read: readSpaced, joins: true },
   {
-    pattern: /[\w+/-]{16,}={0,2}/g,
+    pattern: /\b(?:[0-9a-f]{2}){8,}/gi,
+    isOne: (found) => mayBeText(Buffer.from(found, 'hex')),
+    read: (found, put) => readWord(found, 'hex', (byte) => byte * 2, put),
+  },
+  {
+    pattern: /(?<![\w+/-])[\w+/-]{16,}={0,2}/g,
+    isOne: (found) => mayBeText(Buffer.from(found, 'base64')),
     read: (found, put) => readWord(found, 'base64', (byte) => Math.ceil((byte * 4) / 3), put),
   },
-  { pattern: listOf('(?:1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])', '[\\s,]+', 8), read: (found, put) => readList(found, 10, put) },
-  { pattern: listOf('(?:0x)?(?:[0-9a-f]{2}){1,4}', '[\\s:,-]+', 4), read: (found, put) => readList(found, 16, put) },
+  {
+    pattern: listOf('(?:1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])', '[\\s,]+', shortestList),
+    read: (found, put) => readList(found, 10, put),
+  },
+  {
+    pattern: listOf(`${noBytes}(?:0x)?(?:[0-9a-f]{2}){1,4}`, '[\\s:,-]+', 4),
+    isOne: (found) => (found.match(/[0-9a-f]{2}/gi)?.length ?? 0) >= shortestList,
+    read: (found, put) => readList(found, 16, put),
+  },
 ];
 
+/** True where something of the text is written so. */
+export function isWritten(text: string, { pattern, isOne }: Writing): boolean {
+  if (text.search(pattern) === -1) return false;
+  return isOne === undefined || (text.match(pattern) ?? []).some((found) => isOne(found));
+}
+
+/** As {@link decodeText}, without the places: the same text where nothing of it is written so. */
+export function undo(text: string, { pattern, read }: Writing): string {
+  return text.replace(pattern, (found) => {
+    let undone = '';
+    read(found, (piece) => {
+      undone += piece;
+    });
+    return undone;
+  });
+}
+
 /** The text with one way of writing undone; undefined when nothing of it is written so. */
-export function decodeText(wrapped: Decoded, { pattern, read, joins = false }: Writing): Decoded | undefined {
+export function decodeText(wrapped: Decoded, { pattern, read, isOne, joins = false }: Writing): Decoded | undefined {
   const { text } = wrapped;
   if (text.search(pattern) === -1) return undefined;
+  const places = [...text.matchAll(pattern)].filter(({ 0: found }) => isOne?.(found) !== false);
+  if (places.length === 0) return undefined;
   const [starts, ends] = [new Uint32Array(text.length), new Uint32Array(text.length)];
   let [decoded, from, length] = ['', 0, 0];
   const copy = (until: number): void => {
@@ -189,7 +237,7 @@ export function decodeText(wrapped: Decoded, { pattern, read, joins = false }: W
     }
     decoded += piece;
   };
-  for (const { 0: found, index } of text.matchAll(pattern)) {
+  for (const { 0: found, index } of places) {
     copy(index);
     from = index;
     read(found, put);
@@ -201,6 +249,7 @@ export function decodeText(wrapped: Decoded, { pattern, read, joins = false }: W
 
 /** A text as it is. */
 export function undecoded(text: string): Decoded {
-  const starts = Uint32Array.from({ length: text.length }, (_, index) => index);
-  return { text, starts, ends: starts.map((start) => start + 1), isJoined: false };
+  const places = new Uint32Array(text.length + 1);
+  for (let at = 1; at <= text.length; at += 1) places[at] = at;
+  return { text, starts: places.subarray(0, -1), ends: places.subarray(1), isJoined: false };
 }

@@ -66,6 +66,11 @@ export class SecretIndex {
     else this.#learnSteps(form);
   }
 
+  /** Characters by which a form is known, at the least. */
+  get shortest(): number {
+    return this.#window;
+  }
+
   /** Where forms stand, or beginnings of them, in order and apart. */
   find(text: string): readonly Range[] {
     const found: Range[] = [];

@@ -1,5 +1,5 @@
 // Every secret value of the process, and the one way by which texts from outside enter a log, a status, a hold, a dead letter or a job.
-import { type Decoded, decodeText, undecoded, writings } from './decode-text.ts';
+import { type Decoded, decodeText, isWritten, marks, undecoded, undo, writings } from './decode-text.ts';
 import { PenstockError } from './errors.ts';
 import { clip, longestMessage, tame } from './foreign.ts';
 import { setOwn } from './json.ts';
@@ -7,7 +7,7 @@ import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './sec
 
 const redacted = '[REDACTED]';
 /** Texts without layers of what they are wrapped in that are looked at: each way of writing alone, then pairs of them, then more. */
-const mostLayers = 32;
+const mostLayers = 64;
 /** As much is unwrapped at once: each layer takes some ten times that while it is looked at. */
 const pieceLength = 16_384;
 /** How many times longer than a secret its escapes are at most: `&#x00041;` for one letter. */
@@ -31,9 +31,12 @@ const oddMark =
   /&(?:#|[a-z]{2,16};)|(?:=[0-9a-f]{2}){2}|[\u0000\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|\udb40[\udc00-\udfff]/gi;
 /** No word of a record is longer where a secret is in it. */
 const longestWord = 4_096;
-/** Of more, all of the text costs less than each. */
-const mostWords = 200;
-const endsWord = /[\s"'<>]/;
+/** Of more that may hold one, all together cost less than each. */
+const mostWords = 8;
+/** Stands in no word, and between words keeps them apart whatever they are written in. */
+const quote = '"';
+const blank = /[^\S\ufeff]/;
+const otherWritings = writings.filter((writing) => marks.every((mark) => mark.writing !== writing));
 /** Tokens that were minted: older ones have ended. */
 const mostPassing = 1_000;
 
@@ -46,6 +49,35 @@ function replaced(text: string, ranges: readonly Range[]): string {
     from = Math.max(from, end);
   }
   return clean + text.slice(from);
+}
+
+/** True for a blank, a quote, and the beginning or end of a tag. */
+function endsWord(code: number): boolean {
+  if (code >= 0x1680) return blank.test(String.fromCharCode(code));
+  return (
+    code === 0x20 ||
+    code === 0xa0 ||
+    (code >= 0x09 && code <= 0x0d) ||
+    code === 0x22 ||
+    code === 0x27 ||
+    code === 0x3c ||
+    code === 0x3e
+  );
+}
+
+/** Where the words stand that hold an {@link oddMark}. */
+function markedWords(text: string): Range[] {
+  const found: Range[] = [];
+  let end = 0;
+  for (const { index } of text.matchAll(oddMark)) {
+    if (index < end) continue;
+    let start = index;
+    while (start > end && index - start < longestWord && !endsWord(text.charCodeAt(start - 1))) start -= 1;
+    end = index + 1;
+    while (end < text.length && end - start < longestWord && !endsWord(text.charCodeAt(end))) end += 1;
+    found.push({ start, end });
+  }
+  return found;
 }
 
 /** What is left of a value where all that may stand between characters is taken out: some of its own may look like that. */
@@ -97,22 +129,34 @@ export class Secrets {
     return clean.replace(escapedRun, (run) => (this.scrub(run) === run ? run : redacted));
   };
 
-  /** The words with an {@link oddMark} in which a secret stands, each looked at once. */
+  /** The words with an {@link oddMark} in which a secret stands: what comes again is looked at once. */
   #findInWords(text: string): readonly Range[] {
-    const found: Range[] = [];
-    let [end, words] = [0, 0];
-    for (const { index } of text.matchAll(oddMark)) {
-      if (index < end) continue;
-      words += 1;
-      if (words > mostWords) return this.#findWrapped(text);
-      let start = index;
-      while (start > end && index - start < longestWord && !endsWord.test(text.charAt(start - 1))) start -= 1;
-      end = index + 1;
-      while (end < text.length && end - start < longestWord && !endsWord.test(text.charAt(end))) end += 1;
-      const word = text.slice(start, end);
-      if (this.scrub(word) !== word) found.push({ start, end });
+    const ranges = markedWords(text).filter(({ start, end }) => end - start >= this.#index.shortest);
+    if (ranges.length === 0) return [];
+    const words = [...new Set(ranges.map(({ start, end }) => text.slice(start, end)))];
+    const joined = words.join(quote);
+    if (!this.#mayHold(joined)) return [];
+    const clean = words.length > mostWords ? this.#scrubTogether(joined) : words.map((word) => this.scrub(word));
+    const holding = new Set(words.filter((word, at) => word !== clean[at]));
+    return ranges.filter(({ start, end }) => holding.has(text.slice(start, end)));
+  }
+
+  #scrubTogether(joined: string): readonly string[] {
+    const found = this.#findWrapped(joined).filter(({ start, end }) => !joined.slice(start, end).includes(quote));
+    return replaced(joined, found).split(quote);
+  }
+
+  /** False where no secret is behind marks alone, nor anything that is written in another way. */
+  #mayHold(text: string): boolean {
+    const layers = [text];
+    for (const layer of layers) {
+      if (this.#index.find(layer).length > 0 || otherWritings.some((writing) => isWritten(layer, writing))) return true;
+      for (const { writing, sign } of marks) {
+        const deeper = layer.search(sign) === -1 ? layer : undo(layer, writing);
+        if (layers.length < mostLayers && !layers.includes(deeper)) layers.push(deeper);
+      }
     }
-    return found;
+    return false;
   }
 
   /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */

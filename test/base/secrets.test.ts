@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeText, undecoded, writings } from '../../src/base/decode-text.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
@@ -36,9 +37,27 @@ describe('a value of a record', () => {
     ['with tags that nobody sees', Array.from('pl4nted/tok+en-öx-0001').join('\u{e0041}')],
     ['with one mark in it', 'pl4nted/tok\u200b+en-öx-0001'],
     ['as UTF-16', Array.from('pl4nted/tok+en-öx-0001').join('\0')],
+    ['with marks of a byte order between', Array.from('pl4nted/tok+en-öx-0001').join('\ufeff')],
+    ['as HTML in HTML', 'pl4nted&amp;sol;tok&amp;#43;en-&amp;#xf6;x-0001'],
+    ['as a URL writes it, in HTML', encodeURIComponent('pl4nted/tok+en-öx-0001').replaceAll('%', '&percnt;')],
+    [
+      'as HTML writes it in base64',
+      Buffer.from('pl4nted&sol;tok&#43;en-&#xf6;x-0001').toString('base64').replaceAll('N', '&#78;'),
+    ],
+    ['in hex with marks', Buffer.from('pl4nted/tok+en-öx-0001').toString('hex').replaceAll('3', '3\u200b')],
     ['as HTML in decimals', codes('pl4nted/tok+en-öx-0001', (code) => `&#${Number.parseInt(code, 16)};`)],
   ])('holds no secret %s', (_name, text) => {
     expect(secrets.scrubValues(`before ${text} after`)).toBe('before [REDACTED] after');
+  });
+
+  it('holds no secret beside many other words with marks, and all of these stay', () => {
+    const others = Array.from(
+      { length: 300 },
+      (_, n) => `https://shop.example.com/${n}?a=1&amp;b=${n} R&amp;D \u2764\ufe0f`,
+    ).join(' ');
+    const text = `${others} x&amp;pl4nted&sol;tok&#43;en-&#xf6;x-0001 ${others}`;
+
+    expect(secrets.scrubValues(text)).toBe(`${others} [REDACTED] ${others}`);
   });
 
   it('keeps every other text, whatever it is written in', () => {
@@ -185,6 +204,45 @@ describe('a secret', () => {
   });
 });
 
+/** What stands in lines of any log and looks like one of the encodings. */
+const noise = 'of 3f2504e0-4f89-11d3-9a0c-0305e82c3301 at 2026-11-29 16:00:45 in a%7Eb, R&amp;D, x\\ny, id=41';
+const nested = [
+  'percent-encoded',
+  'percent-encoded in every byte',
+  'in JSON with escaped slashes',
+  'in JSON in unicode escapes',
+  'in HTML',
+]
+  .concat(['in quoted-printable', 'over lines', 'with marks that nobody sees', 'in base64', 'in base64url', 'in hex'])
+  .concat(['in hex with colons', 'as a list of bytes', 'in escapes of C', 'with places where a page may break it']);
+const ways = encodings.filter(([name]) => nested.includes(name));
+
+describe.each(ways)('a secret %s', (_name, first) => {
+  it('is taken out of two and three encodings, beside what looks like some', () => {
+    const scrub = knowing('Zk7/q+w9:Lm2&x=T4p');
+    const missed: string[] = [];
+    const look = (names: string, written: string): void => {
+      if (scrub(`${noise} (${written}) ${noise}`).includes(written)) missed.push(names);
+    };
+    for (const [second, wrap] of ways) {
+      const twice = wrap(first('Zk7/q+w9:Lm2&x=T4p'));
+      look(second, twice);
+      for (const [third, again] of ways)
+        if (fewOrMany(0, 1) === 1 || third === second || third.length % 7 === 0) look(`${second}, ${third}`, again(twice));
+    }
+
+    expect(missed).toEqual([]);
+  });
+});
+
+it('UUIDs, dates and words of URLs are nothing that is written in another way', () => {
+  const text = undecoded(
+    '2026-11-29 16:00:45 3f2504e0-4f89-11d3-9a0c-0305e82c3301 2026-11-29 16:00:45,120 /services/collector/event-of-today',
+  );
+
+  expect(writings.filter((writing) => decodeText(text, writing) !== undefined)).toEqual([]);
+});
+
 describe('of a filled-in value', () => {
   it.each([
     [
@@ -247,6 +305,45 @@ it('tells a text scrubbed, then cut, then on one line that steers nothing', () =
     fix: 'y [REDACTED]',
     status: 403,
     sent: false,
+  });
+});
+
+/** Halves of what each pattern looks for. */
+const halves = [
+  '\u00a0',
+  ' a',
+  'a  ',
+  'a\u00a0\u00a0',
+  'a b c d ',
+  '&',
+  '&a',
+  '&#x',
+  '%u',
+  '%4',
+  '\\U0',
+  '\\u{',
+  '=4',
+  '=\r',
+  '11',
+  '11 ',
+  '11,,',
+  '0x',
+  '0x1 ',
+  'ab:',
+  'ab--',
+  '2026-',
+  '<a ',
+  '<',
+  '<!--',
+  '\u001b[',
+  '\u0000 ',
+  'abcdefgh-',
+];
+
+it.each([...Object.values(awkwardRuns), ...halves])('each way of writing is undone in linear time in runs of %j', (run) => {
+  expectLinear((length) => {
+    const text = undecoded(`a ${repeated(run, length)}\n`);
+    for (const writing of writings) decodeText(text, writing);
   });
 });
 
