@@ -153,10 +153,10 @@ const quotedPrintable: Writing = {
 /** Lines, folded headers, UTF-16 read byte by byte, marks where a page may break a word. */
 const unseen: Writing = { pattern: between, read: () => undefined, joins: true };
 
-/** Those of the {@link writings} that stand beside characters as they are, and a sign that a text is written so: `?a=12` of a URL is none. */
+/** Those of the {@link writings} that stand beside characters as they are, and a sign of it: `?a=12` of a URL is none. */
 export const marks: readonly { readonly writing: Writing; readonly sign: RegExp }[] = [
   { writing: entities, sign: /&/ },
-  { writing: quotedPrintable, sign: /(?:=[0-9a-f]{2}){2}|=3d/i },
+  { writing: quotedPrintable, sign: /(?:=[0-9a-f]{2}){2}|=[0-9][a-f]/i },
   { writing: unseen, sign: between },
 ];
 

@@ -150,13 +150,16 @@ export class Secrets {
   #mayHold(text: string): boolean {
     const layers = [text];
     for (const layer of layers) {
-      if (this.#index.find(layer).length > 0 || otherWritings.some((writing) => isWritten(layer, writing))) return true;
+      // The text itself was looked at before its words were.
+      if (layer !== text && this.#index.find(layer).length > 0) return true;
       for (const { writing, sign } of marks) {
         const deeper = layer.search(sign) === -1 ? layer : undo(layer, writing);
         if (layers.length < mostLayers && !layers.includes(deeper)) layers.push(deeper);
       }
     }
-    return false;
+    // What is written in another way still is when a mark has been undone.
+    const undone = layers.slice(Math.min(1, layers.length - 1));
+    return undone.some((layer) => otherWritings.some((writing) => isWritten(layer, writing)));
   }
 
   /** A text from outside as people may see it: scrubbed, then cut, then on one line without what steers a terminal. */

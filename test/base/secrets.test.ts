@@ -44,6 +44,7 @@ describe('a value of a record', () => {
       'as HTML writes it in base64',
       Buffer.from('pl4nted&sol;tok&#43;en-&#xf6;x-0001').toString('base64').replaceAll('N', '&#78;'),
     ],
+    ['in quoted-printable in a part, with one mark', 'pl4nted=2Ftok=2Ben-\u200böx-0001'],
     ['in hex with marks', Buffer.from('pl4nted/tok+en-öx-0001').toString('hex').replaceAll('3', '3\u200b')],
     ['as HTML in decimals', codes('pl4nted/tok+en-öx-0001', (code) => `&#${Number.parseInt(code, 16)};`)],
   ])('holds no secret %s', (_name, text) => {
