@@ -40,6 +40,8 @@ export class Hold {
 
   /** As {@link probeInMs}, but no longer than the first wait: for what has not been tried yet. */
   get firstProbeInMs(): number {
+    // Only a person ends it.
+    if (this.#probeAt === Number.POSITIVE_INFINITY) return this.#probeAt;
     return Math.max(0, Math.min(this.#probeAt, this.#askedAt + this.#firstMs) - this.#clock.monotonic());
   }
 

@@ -46,6 +46,7 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
   const again = regroup(context, batch, decision.again, kept);
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
+  if (decision.isNarrowed === true) for (const part of again) part.isNarrowed = true;
   for (const part of again)
     if (suspect !== undefined && part.prepared.includes(suspect))
       Object.assign(part, { failures: 1, withheld: 1, lonelyFailures: 1, isNamed: true });

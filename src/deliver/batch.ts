@@ -27,6 +27,8 @@ export class Batch {
   failures = 0;
   /** Cut from a batch that had failed so. */
   isPart = false;
+  /** Cut because its failure, twice or by one that the sink names, may lie in any of it: others go before it. */
+  isNarrowed = false;
   /** Failures of a single event that count: with others taken between them, or the receiver reached. */
   lonelyFailures = 0;
   /** Of a single event: the sink named it as the one that got no answer. */
@@ -85,8 +87,8 @@ export class Batch {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
       const part = new Batch(random, prepared, this.isReplay, this);
       part.isPart = this.isSuspect;
-      const { surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
-      Object.assign(part, { surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
+      const { isNarrowed, surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
+      Object.assign(part, { isNarrowed, surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
       for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
       return part;
     });

@@ -65,6 +65,9 @@ export class LoopContext {
   readonly invalidEvents: InvalidEventCounts;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
+  /** Sources came from other replicas, whose notes are to be read. */
+  #hasGained = false;
+  #isRecalling = false;
 
   constructor(settings: SinkSettings, deps: DeliverDeps) {
     const { journal, log, secrets, durations = new Durations() } = deps;
@@ -104,18 +107,34 @@ export class LoopContext {
     for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
   }
 
+  /** Reads what another replica noted of sources that are this one's by now; what the database does not tell is asked for again with the next refresh. */
+  async recallGained(): Promise<void> {
+    if (this.#isRecalling || !this.#hasGained) return;
+    this.#isRecalling = true;
+    try {
+      while (this.#hasGained) {
+        this.#hasGained = false;
+        await this.recallNoted({ isFirst: false });
+      }
+    } catch (error) {
+      this.#hasGained = true;
+      this.log.warn({ err: error }, 'what another replica noted of its events could not be read; asked for again');
+    } finally {
+      this.#isRecalling = false;
+    }
+  }
+
   /** Lets go of lanes whose source another process owns, or is about to own. */
   watchOwnership(): Disposable {
-    const { lanes, changed, suspects, log } = this;
+    const { lanes, changed, suspects } = this;
     const look = (): void => {
       lanes.stale();
       changed.notify();
     };
     return this.journal.ownership.watch({
       gained: () => {
-        void this.recallNoted({ isFirst: false }).catch((error: unknown) =>
-          log.debug({ err: error }, 'what another replica noted of its events could not be read'),
-        );
+        this.#hasGained = true;
+        void this.recallGained();
         look();
       },
       lost: (sources) => {

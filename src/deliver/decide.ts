@@ -54,6 +54,8 @@ export interface Decision {
   readonly tooLarge: string | undefined;
   /** The one event that the sink suspects. */
   readonly suspect?: number | undefined;
+  /** Of `again`: smaller because the cause may lie in any of it. */
+  readonly isNarrowed?: true;
 }
 
 const nothing: Decision = {

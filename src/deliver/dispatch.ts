@@ -4,13 +4,16 @@ import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
-import { applyLate, isOvertaken, type PendingBatch, send } from './send.ts';
+import { isOvertaken } from './reach.ts';
+import { applyLate, type PendingBatch, send } from './send.ts';
 import { mostPending } from './send-limit.ts';
 
 const mostPendingBytes = 64 * 2 ** 20;
 const pauseMs = 1000;
-// Full batches: in an outage what is new fails, too, and must not all be read.
-const mostOvertaken = 4;
+// Full batches, or at least so many events: in an outage what is new fails, too, and must not all be read.
+const mostOvertaken = { batches: 4, events: 10_000 };
+/** Where there are more of them, what is new has its turn after so many. */
+const oldBetweenNew = 8;
 
 /**
  * Keeps as many batches under way as the send limit allows. Batches that come back from a late verdict go before the one that waits in
@@ -24,6 +27,8 @@ export class Dispatcher {
   /** What failed as a part of a larger batch, or alone; others go before it. */
   readonly #overtaken: Batch[] = [];
   #isOvertaking = false;
+  /** How many of them went since the last new one. */
+  #oldSinceNew = 0;
   #ready: Batch | undefined;
   #pendingBytes = 0;
 
@@ -87,27 +92,40 @@ export class Dispatcher {
     this.#context.changed.notify();
   }
 
-  /** The one that waits in `start`, and after each of them one that was overtaken; of too many of these all. */
+  /** The one that waits in `start`, and after each of them one that was overtaken; of too many of these several. */
   #next(): Batch | undefined {
     const ready = this.#ready;
     const overtaken = this.#overtaken[0];
-    const isFull = this.#noteReady();
-    if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking || isFull)) {
+    const comesFirst = this.#noteReady();
+    if (overtaken !== undefined && (ready === undefined || !this.#isOvertaking || !comesFirst)) {
       this.#isOvertaking = true;
+      this.#oldSinceNew += 1;
       overtaken.isLast = ready === undefined && this.#active.size === 0;
       return this.#overtaken.shift();
     }
     this.#isOvertaking = false;
+    this.#oldSinceNew = 0;
     this.#ready = undefined;
+    if (ready !== undefined) this.#context.endpoints.entered(ready);
     return ready;
   }
 
-  /** Lets what failed give way to the batch that waits in `start`, unless too much of it would pile up: true. */
+  /** True where what failed gives way to the batch that waits in `start`: always, or seldom where too much of it piles up. */
   #noteReady(): boolean {
-    const { endpoints, settings } = this.#context;
-    const isFull = this.#overtaken.reduce((sum, { size }) => sum + size, 0) > mostOvertaken * settings.batch.events;
-    if (this.#ready !== undefined) endpoints.waits(this.#ready, !isFull);
-    return isFull;
+    const comesFirst = !this.#isFull() || (this.#oldSinceNew >= oldBetweenNew && !this.#isHeavy());
+    if (this.#ready !== undefined) this.#context.endpoints.waits(this.#ready, comesFirst);
+    return comesFirst;
+  }
+
+  #isFull(): boolean {
+    const { events } = this.#context.settings.batch;
+    const failed = this.#overtaken.reduce((sum, { size }) => sum + size, 0);
+    return failed > Math.max(mostOvertaken.batches * events, mostOvertaken.events) || this.#isHeavy();
+  }
+
+  /** What failed takes as much memory as it may. */
+  #isHeavy(): boolean {
+    return this.#overtaken.reduce((sum, { bytes }) => sum + bytes, 0) > mostPendingBytes;
   }
 
   async #work(batch: Batch): Promise<void> {
@@ -119,6 +137,8 @@ export class Dispatcher {
     } catch (error) {
       this.#context.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
       await this.#sendLater(batch);
+    } finally {
+      this.#context.endpoints.left(batch);
     }
   }
 

@@ -69,6 +69,7 @@ export class Endpoints {
   readonly #maxMs: number;
   readonly #total = { taken: 0, passed: 0, failed: 0 };
   readonly #waiting = new Set<object>();
+  readonly #entered = new Set<object>();
   #states: EndpointState[] = [];
   #turn = 0;
   #wasOld = false;
@@ -205,19 +206,32 @@ export class Endpoints {
     else this.#waiting.delete(batch);
   }
 
+  /** It has room, and its first try is to come. */
+  entered(batch: object): void {
+    this.#waiting.delete(batch);
+    this.#entered.add(batch);
+  }
+
   /** A try begins; `isOld`: of what had failed before. */
   began(batch: object, isOld: boolean): void {
     this.#wasOld = isOld;
-    this.#waiting.delete(batch);
+    this.left(batch);
   }
 
+  /** It comes to no try now. */
+  left(batch: object): void {
+    this.#waiting.delete(batch);
+    this.#entered.delete(batch);
+  }
+
+  /** True when something new waits for room. */
   get hasNew(): boolean {
     return this.#waiting.size > 0;
   }
 
   /** True when the endpoint bears one try at a time, and the next one belongs to what was never sent. */
   isTurnOfNew(use: EndpointUse): boolean {
-    return this.#wasOld && this.#waiting.size > 0 && (this.#of(use)?.failures ?? 0) > 0;
+    return this.#wasOld && this.#waiting.size + this.#entered.size > 0 && (this.#of(use)?.failures ?? 0) > 0;
   }
 
   /** True while it owes acknowledgements. */

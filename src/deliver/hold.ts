@@ -29,11 +29,13 @@ export type Pass = 'open' | 'probe' | 'aside' | 'stop';
 interface PassInTurn {
   /** Milliseconds for which the receiver asked not to be probed. */
   readonly rest: () => number;
-  /** It was never sent. */
-  readonly isNew?: boolean;
+  /** It was never sent, and the hold is one that it may end. */
+  readonly isNew?: () => boolean;
   /** True where something new cannot even wait before this one is out of its way. */
   readonly stepsAside?: () => boolean;
 }
+
+const isOld = (): boolean => false;
 
 /** The hold of one sink, and who may probe it. */
 export class SinkHold {
@@ -48,7 +50,7 @@ export class SinkHold {
   /** The probe under way met something else than what the hold is for. */
   #hasMet = false;
   #wasReleased = false;
-  #newcomers = 0;
+  readonly #newcomers = new Set<() => boolean>();
 
   constructor(
     { name, holdProbeMs }: SinkSettings,
@@ -92,15 +94,15 @@ export class SinkHold {
     return this.#pass(signal, turn);
   }
 
-  async #pass(signal: AbortSignal, { rest, isNew = false, stepsAside = () => false }: PassInTurn): Promise<Pass> {
+  async #pass(signal: AbortSignal, { rest, isNew = isOld, stepsAside = () => false }: PassInTurn): Promise<Pass> {
     using _counted = this.#count(isNew);
     while (!signal.aborted) {
       if (this.#hold.note === undefined) return 'open';
-      const isPassedBy = !isNew && this.#newcomers > 0;
+      const isPassedBy = !isNew() && [...this.#newcomers].some((each) => each());
       if (!isPassedBy && stepsAside()) return 'aside';
       const { probeInMs, firstProbeInMs } = this.#hold;
       const waitMs =
-        this.#isProbing || isPassedBy ? Number.POSITIVE_INFINITY : Math.max(isNew ? firstProbeInMs : probeInMs, rest());
+        this.#isProbing || isPassedBy ? Number.POSITIVE_INFINITY : Math.max(isNew() ? firstProbeInMs : probeInMs, rest());
       if (waitMs === 0) {
         this.#isProbing = true;
         return 'probe';
@@ -111,14 +113,14 @@ export class SinkHold {
     return 'stop';
   }
 
-  /** One that waits in {@link pass} is new. */
-  #count(isNew: boolean): Disposable {
-    const by = isNew ? 1 : 0;
-    this.#newcomers += by;
+  /** One that may be new waits in {@link pass}. */
+  #count(isNew: () => boolean): Disposable {
+    if (isNew === isOld) return { [Symbol.dispose]: () => undefined };
+    this.#newcomers.add(isNew);
     return {
       [Symbol.dispose]: () => {
-        this.#newcomers -= by;
-        if (isNew) this.#changed.notify();
+        this.#newcomers.delete(isNew);
+        this.#changed.notify();
       },
     };
   }

@@ -80,7 +80,8 @@ export class Lanes {
   next(kind: LaneKind, mayHave: (lane: KnownLane) => boolean): KnownLane | undefined {
     const least = this.#least.get(kind) ?? 0;
     let next: KnownLane | undefined;
-    for (const lane of this.of(kind)) {
+    for (const lane of this.#lanes.values()) {
+      if (lane.progress.kind !== kind) continue;
       lane.taken = Math.max(lane.taken, least);
       if (lane.taken < (next?.taken ?? Number.POSITIVE_INFINITY) && mayHave(lane)) next = lane;
     }

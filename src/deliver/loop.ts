@@ -144,6 +144,7 @@ export class SinkLoop implements AsyncDisposable {
 
   async #refresh(): Promise<void> {
     const { lanes, deadLetters, log, changed, stall } = this.#context;
+    await this.#context.recallGained();
     try {
       lanes.stale();
       await lanes.refresh();

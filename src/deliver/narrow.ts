@@ -51,7 +51,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
     const fields = { endpoint: use.endpoint, events: batch.size, reason: context.trouble(failure.kind, failure.reason) };
     context.log.warn(fields, 'a batch fails again and again; it is sent in smaller ones, which may repeat events');
   }
-  return { ...decision, again: cut(batch.size) };
+  return { ...decision, again: cut(batch.size), isNarrowed: true };
 }
 
 /** A refusal for size teaches how much the endpoint takes. */
@@ -72,7 +72,7 @@ function apartFrom(decision: Decision): Decision {
   const groups = again.flatMap((group) =>
     group.includes(suspect) ? [group] : cut(group.length).map((each) => each.map((index) => group[index] ?? 0)),
   );
-  return { ...decision, again: groups };
+  return { ...decision, again: groups, isNarrowed: true };
 }
 
 function cut(size: number): number[][] {

@@ -45,7 +45,7 @@ export async function passHold(context: LoopContext, isNew: boolean, isOld: () =
   for (;;) {
     const pass = await hold.passInTurn(stopping.signal, {
       rest: () => endpoints.restMs,
-      isNew: isNew && isForNew(),
+      ...(isNew && { isNew: () => isForNew() }),
       stepsAside: () => isForNew() && endpoints.hasNew && isOld(),
     });
     if (pass !== 'probe' || (await prepareProbe(context))) return pass;

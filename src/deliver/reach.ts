@@ -94,3 +94,23 @@ async function reaches({ clock, settings, cutOff }: LoopContext, use: EndpointUs
   const isReached = await sink.reaches?.(use.endpoint, limit.signal).catch(() => undefined);
   return isReached === undefined && limit.signal.aborted ? false : isReached;
 }
+
+/** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */
+export function isOvertaken({ sink }: LoopContext, { standsBack, isNarrowed, size, lonelyFailures }: Batch): boolean {
+  // A sink that names what it writes after its offset needs its order; which one it is nobody knows before it is open.
+  if (sink.sink === undefined || sink.sink.settlesFirst === true) return false;
+  return standsBack || isNarrowed || (size === 1 && lonelyFailures > 0);
+}
+
+export const areOvertaken = (context: LoopContext, stack: readonly Batch[]): boolean =>
+  stack.every((batch) => isOvertaken(context, batch));
+
+/** Takes all from a stack of which all are overtaken: several would take turns there, and nothing else would ever be sent. */
+export function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Batch[] {
+  if (!areOvertaken(context, stack)) return [];
+  // A single event that failed is judged by what becomes of the others.
+  return stack
+    .splice(0)
+    .toReversed()
+    .sort((a, b) => Number(a.lonelyFailures > 0) - Number(b.lonelyFailures > 0));
+}

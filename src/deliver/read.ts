@@ -118,10 +118,15 @@ export class LaneReader {
     const [current, before] = this.#chunks.get(kind) ?? [];
     // What went before has had its slice.
     if (before !== undefined) this.#leave(kind, before);
-    for (let lane = this.#nextLane(kind); lane !== undefined; lane = this.#nextLane(kind)) {
+    // What comes in meanwhile makes lanes readable again that had nothing a moment ago.
+    const empty = new Set<KnownLane>();
+    for (let lane = this.#nextLane(kind, empty); lane !== undefined; lane = this.#nextLane(kind, empty)) {
       if (current !== undefined && !goesBefore(lane, current.lane, this.#slice.bytes)) break;
       const chunk = await this.#read(lane);
-      if (chunk === undefined) continue;
+      if (chunk === undefined) {
+        empty.add(lane);
+        continue;
+      }
       if (current !== undefined && !lane.isLight) this.#leave(kind, current);
       this.#chunks.set(kind, [...(this.#chunks.get(kind) ?? []), chunk]);
       return chunk;
@@ -129,8 +134,8 @@ export class LaneReader {
     return current;
   }
 
-  #nextLane(kind: LaneKind): KnownLane | undefined {
-    return this.#context.lanes.next(kind, (lane) => this.#isReadable(lane));
+  #nextLane(kind: LaneKind, apart: ReadonlySet<KnownLane>): KnownLane | undefined {
+    return this.#context.lanes.next(kind, (lane) => !apart.has(lane) && this.#isReadable(lane));
   }
 
   #isReadable({ isDry, isReading, isResting, progress }: KnownLane): boolean {
@@ -177,6 +182,8 @@ export class LaneReader {
     for (let page = chunk.pages[0]; page !== undefined; page = chunk.pages[0]) {
       if (this.#routed?.has(page.source) === false) {
         chunk.pages.shift();
+        // It had a turn like others, or a long one of these would be read to its end first.
+        chunk.lane.taken += leastPerRecord * page.records.length;
         progress.add(page).skip();
         await this.#report(progress);
         continue;

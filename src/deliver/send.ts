@@ -13,7 +13,7 @@ import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import { goesByParts, takesTurns, worthOf } from './reach.ts';
+import { areOvertaken, goesByParts, isOvertaken, takeOvertaken, takesTurns, worthOf } from './reach.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -27,25 +27,6 @@ export interface PendingBatch {
 /** A single event that fails, or a probe that was refused: others go before it, which shows whether it is the cause. */
 export interface OvertakenBatch {
   readonly overtaken: Batch;
-}
-
-/** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */
-export function isOvertaken({ sink }: LoopContext, { standsBack, isPart, size, lonelyFailures }: Batch): boolean {
-  // A sink that names what it writes after its offset needs its order.
-  return sink.sink?.settlesFirst !== true && (standsBack || isPart || (size === 1 && lonelyFailures > 0));
-}
-
-const areOvertaken = (context: LoopContext, stack: readonly Batch[]): boolean =>
-  stack.every((batch) => isOvertaken(context, batch));
-
-/** Takes all from a stack of which all are overtaken: several would take turns there, and nothing else would ever be sent. */
-function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Batch[] {
-  if (!areOvertaken(context, stack)) return [];
-  // A single event that failed is judged by what becomes of the others.
-  return stack
-    .splice(0)
-    .toReversed()
-    .sort((a, b) => Number(a.lonelyFailures > 0) - Number(b.lonelyFailures > 0));
 }
 
 /**
@@ -86,7 +67,8 @@ export async function* send(context: LoopContext, first: Batch): AsyncGenerator<
       }
       use[Symbol.dispose]();
       isProbe = await conclude(context, stack, batch, { endpoint, verdicts: answer, generation: use.generation, isProbe });
-      for (const overtaken of takeOvertaken(context, stack)) yield { overtaken };
+      // A probe that needs less goes on with it.
+      if (!isProbe) for (const overtaken of takeOvertaken(context, stack)) yield { overtaken };
     }
   } finally {
     // Nothing was left to probe with, or the loop stops: somebody else has to probe.
@@ -102,17 +84,24 @@ interface Turn {
 
 /** Waits for the end of a hold, or a probe of it, and for an endpoint; steps aside where what is new comes first. */
 async function takeTurn(context: LoopContext, stack: readonly Batch[], batch: Batch, isProbe: boolean): Promise<Turn> {
+  const { endpoints, changed, clock, stopping } = context;
   const areOld = (): boolean => areOvertaken(context, stack);
   const pass = isProbe ? 'probe' : await passHold(context, batch.attempts === 0 && !isOvertaken(context, batch), areOld);
   if (pass === 'stop' || pass === 'aside') return { pass };
-  const endpoint = await takeEndpoint(context, pass === 'probe');
+  let endpoint = await takeEndpoint(context, pass === 'probe');
+  // What is new is on its way to the endpoint, too: it only has to come first.
+  while (endpoint !== undefined && pass === 'open' && endpoints.isTurnOfNew(endpoint) && areOld() && !endpoints.hasNew) {
+    endpoints.release(endpoint);
+    await changed.waitAtMost(clock, lookAgainMs, stopping.signal);
+    endpoint = await takeEndpoint(context, false);
+  }
   if (endpoint === undefined) return { pass };
   // The last try of an endpoint that fails was of what had failed before, so the next one is of what is new.
-  if (pass === 'open' && context.endpoints.isTurnOfNew(endpoint) && areOld()) {
-    context.endpoints.release(endpoint);
+  if (pass === 'open' && endpoints.isTurnOfNew(endpoint) && areOld()) {
+    endpoints.release(endpoint);
     return { pass: 'aside' };
   }
-  context.endpoints.began(batch, isOvertaken(context, batch));
+  endpoints.began(batch, isOvertaken(context, batch));
   return { pass, endpoint };
 }
 

@@ -12,7 +12,7 @@ const most = 50;
 const mostNoted = 500;
 // Before its last copy an event rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
 const restMs = 3_600_000;
-const longestRestMs = 86_400_000;
+const longestRestMs = 14_400_000;
 const fewestPasses = 8;
 
 type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
@@ -158,9 +158,11 @@ export class Suspects {
 
   /**
    * An event that was sent often enough failed once more while nothing is taken: none of those goes again for an hour, then twice as long each
-   * time up to a day, for one of them shows as well as all. `now`: monotonic milliseconds.
+   * time up to four, for one of them shows as well as all. Another that fails meanwhile, sent before the rest began, adds nothing to it. `now`:
+   * monotonic milliseconds.
    */
   rest(now: number): void {
+    if (this.isResting(now)) return;
     this.#restsUntil = now + Math.min(longestRestMs, restMs * 2 ** Math.min(this.#rests, 10));
     this.#rests += 1;
   }

@@ -292,7 +292,7 @@ it.each([
   ['answers', answers],
   ['relp', relp],
 ] as const)(
-  'sends one event again after 1, 2, 4 hours, then once a day, while a receiver of %s is there and takes none for days',
+  'sends one event again after 1, 2, then every 4 hours, while a receiver of %s is there and takes none for days',
   async (_, receiver) => {
     const journal = memoryJournal();
     journal.put(live, records('e', 3));
@@ -313,10 +313,10 @@ it.each([
     const copies = copiesOfAll();
     isBroken = false;
 
-    expect(await clock.until(loop.drained(never), 25 * hour)).toBe(true);
+    expect(await clock.until(loop.drained(never), 5 * hour)).toBe(true);
     await clock.until(loop.stop(0));
 
-    expect(copies.reduce((sum, each) => sum + each, 0) - before).toBeLessThanOrEqual(5);
+    expect(copies.reduce((sum, each) => sum + each, 0) - before).toBeLessThanOrEqual(10);
     expect(journal.settled.acknowledged + journal.settled.unconfirmed).toBe(3);
   },
 );
@@ -490,7 +490,6 @@ it.each(
     await clock.until(loop.drained(never), hour);
     await clock.until(loop.stop(0));
 
-    console.log('WAITED', waited.slice(0, 12).join(), loop.status().hold?.reason, Math.max(...copies.values()));
     expect(waited.filter((ms) => ms > 60_000)).toEqual([]);
     expect(Math.max(...copies.values())).toBeLessThanOrEqual(most);
     expect(journal.settled).toMatchObject({ dead_lettered: 30 });

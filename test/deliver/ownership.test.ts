@@ -194,6 +194,27 @@ it('sends again what was given up only from the replica that has its source, als
   expect([one, other, third].map((replica) => [...replica.taken(nothing, 1).keys()])).toEqual([[], ['y'], ['y', 'x']]);
 });
 
+it('asks again for what another replica noted where the database did not tell it as the source came', async () => {
+  const { memory, journal, gain } = sharedJournal();
+  let asked = 0;
+  const note = memory.note.bind(memory);
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(1_000);
+  memory.note = (...of) => {
+    asked += 1;
+    return asked <= 2 ? Promise.reject(new Error('the database is away')) : note(...of);
+  };
+
+  gain('acme');
+  await clock.advance(1_000);
+  const atOnce = asked;
+  await clock.advance(60_000);
+
+  expect({ atOnce, isAsked: asked > 3 }).toEqual({ atOnce: 1, isAsked: true });
+  await clock.until(loop.stop(0));
+});
+
 it('sends first what another replica had under way of a source that comes from it, however often others noted theirs', async () => {
   const journal = memoryJournal();
   const owned = { one: new Set(['a']), other: new Set(['b']) };

@@ -413,7 +413,7 @@ const sinks: readonly Mutant[] = [
     name: 'a batch that times out again and again stays as it is',
     file: 'src/deliver/narrow.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
-    edits: [['return { ...decision, again: cut(batch.size) };', 'return decision;']],
+    edits: [['return { ...decision, again: cut(batch.size), isNarrowed: true };', 'return decision;']],
   },
   {
     name: 'a limit that was learnt is forgotten with the next batch',
