@@ -2,15 +2,17 @@
 // mode that lets the group write may mean a user whom no table of groups names. Node cannot read them, so programs of the system are asked.
 import { execFile } from 'node:child_process';
 
-/** What a folder's access list lets write besides its owner and its group. */
+/** What a folder's access list lets write besides its owner. */
 interface ListedWriters {
   readonly users: readonly number[];
   readonly groups: readonly number[];
+  /** The folder's group can, as far as is known: with a list its bits of the mode may stand for others. */
+  readonly ownGroup: boolean;
   /** There is a list, and nothing that could read it. */
   readonly isUnread?: true;
 }
 
-const none: ListedWriters = { users: [], groups: [] };
+const none: ListedWriters = { users: [], groups: [], ownGroup: true };
 const patienceMs = 5000;
 // Of the system alone: what else is called so has not been asked for.
 const env = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
@@ -19,11 +21,12 @@ const env = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
 export type Ask = (program: string, args: readonly string[]) => Promise<string | undefined>;
 
 const askSystem: Ask = (program, args) =>
-  new Promise((resolve) => {
+  new Promise<string | undefined>((resolve) => {
     execFile(program, args, { env, timeout: patienceMs, windowsHide: true }, (error, stdout) =>
       resolve(error === null ? stdout : undefined),
     );
-  });
+    // Where nothing may be started, that is thrown at once.
+  }).catch(() => undefined);
 
 /** Reads the list by `getfacl`, or sees by `ls` that there is one. Nobody is found where the system has neither. */
 export async function listedWriters(path: string, ask: Ask = askSystem, platform = process.platform): Promise<ListedWriters> {
@@ -41,5 +44,6 @@ function writersIn(list: string): ListedWriters {
     const [, kind, id, rights = '', effective] = /^(user|group):(\d+):([rwx-]{3})(?:\s+#effective:([rwx-]{3}))?/.exec(line) ?? [];
     if (kind !== undefined && (effective ?? rights).includes('w')) writers[kind as 'user' | 'group'].push(Number(id));
   }
-  return { users: writers.user, groups: writers.group };
+  const own = /^group::([rwx-]{3})(?:\s+#effective:([rwx-]{3}))?/m.exec(list);
+  return { users: writers.user, groups: writers.group, ownGroup: (own?.[2] ?? own?.[1] ?? 'w').includes('w') };
 }

@@ -110,7 +110,7 @@ async function writersOf(path: string, stat: Stats, files: Pick<Files, 'readFile
   const trusted = [root, stat.uid, ownUser() ?? root];
   const user = listed.users.find((uid) => !trusted.includes(uid));
   if (user !== undefined) return `user ${user}, whom its access list names,`;
-  for (const gid of [stat.gid, ...listed.groups]) {
+  for (const gid of [...(listed.ownGroup ? [stat.gid] : []), ...listed.groups]) {
     const members = await membersOf(gid, trusted, files);
     if (members.length > 0) return `group ${gid} (${members.slice(0, 5).join(', ')})`;
   }

@@ -30,7 +30,9 @@ export function parseTop(text: string, file: string): YamlText {
     isInside = block !== undefined || (isInside && /^(?:[ \t\r#]|$)/.test(line));
     return block === undefined ? (isInside ? [] : line) : `${block} {}`;
   });
-  return parseConfig(lines.join('\n'), file);
+  const top = lines.join('\n');
+  // An alias may stand for an anchor that was set anew inside.
+  return parseConfig(/(?:^|[\s,:[{-])\*\S/m.test(top) ? text : top, file);
 }
 
 function exchange(text: string, from: string, to: string): string {

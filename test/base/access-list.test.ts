@@ -28,7 +28,17 @@ it('finds who may write by an access list, and what its mask takes away from the
     'default:user:4000:rwx',
   ].join('\n');
 
-  expect(await listedWriters('/srv', getfacl(list), 'linux')).toEqual({ users: [1234], groups: [2000] });
+  expect(await listedWriters('/srv', getfacl(list), 'linux')).toEqual({ users: [1234], groups: [2000], ownGroup: true });
+});
+
+it.each([
+  { entry: 'group::r-x', ownGroup: false },
+  { entry: 'group::rwx\t#effective:r-x', ownGroup: false },
+  { entry: 'group::rwx', ownGroup: true },
+])('takes from $entry whether the own group of a folder with a list may write', async ({ entry, ownGroup }) => {
+  const list = ['user::rwx', 'user:1234:rwx', entry, 'mask::rwx', 'other::---'].join('\n');
+
+  expect((await listedWriters('/srv', getfacl(list), 'linux')).ownGroup).toBe(ownGroup);
 });
 
 it.each([
@@ -41,7 +51,11 @@ it.each([
 });
 
 it('finds nobody where the system has no program that would tell', async () => {
-  expect(await listedWriters('/srv', () => Promise.resolve(undefined), 'linux')).toEqual({ users: [], groups: [] });
+  expect(await listedWriters('/srv', () => Promise.resolve(undefined), 'linux')).toEqual({
+    users: [],
+    groups: [],
+    ownGroup: true,
+  });
 });
 
 /** As `setfacl -m user:UID:rwx`; false where this machine cannot. */

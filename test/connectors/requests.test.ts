@@ -42,6 +42,18 @@ describe('the first page and later ones', () => {
   });
 });
 
+it('sends a body as a form, without what is null or has no value', async () => {
+  const body = { since, tags: ['a b', null, 'c&d'], none: null, after: '{{ page.token }}' };
+  const settings = { 'request.method': 'POST', 'request.query': {}, 'request.body_format': 'form', 'request.body': body };
+  const vendor = openVendor(vendorConnector({ ...token, ...settings }), (_request, count) => ({
+    body: { data: [{ id: count }], ...(count < 1 ? { next: 'ü=1' } : {}) },
+  }));
+
+  expect(await walk(vendor)).toEqual([0, 1]);
+  const start = `since=${encodeURIComponent(from)}&tags=a%20b&tags=c%26d`;
+  expect(vendor.asked.map(({ body: sent }) => String(sent))).toEqual([start, `${start}&after=%C3%BC%3D1`]);
+});
+
 describe('the bounds of a window', () => {
   it.each([
     ['date', '2026-11-21', '2026-11-22'],

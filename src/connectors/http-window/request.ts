@@ -116,7 +116,9 @@ function compileBody(
 }
 
 function partsOf(fields: QuerySpec): Part[] {
-  return Object.entries(fields).map(([name, value]) => [name, listOf(value).map((item) => compileTemplate(String(item)))]);
+  // What is null is left out.
+  const itemsOf = (value: unknown): unknown[] => listOf(value).filter((item) => item !== null);
+  return Object.entries(fields).map(([name, value]) => [name, itemsOf(value).map((item) => compileTemplate(String(item)))]);
 }
 
 /** The query of the sweep: that of the request with some parameters replaced and those that are null left out. */

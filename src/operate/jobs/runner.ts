@@ -164,12 +164,14 @@ export class JobRunner implements AsyncDisposable {
     const { signal } = this.#stop;
     const { seams, journal, log } = this.#runtime;
     while (!signal.aborted) {
-      using rest = deadline(seams.clock, idleLookMs, signal);
+      const turn = new AbortController();
+      using rest = deadline(seams.clock, idleLookMs, AbortSignal.any([signal, turn.signal]));
       // Asked before the look, so that nothing which comes after it is slept through.
       const changed = this.#replica === undefined ? undefined : journal.changed(rest.signal);
       const isIdle = await this.#look().catch((error: unknown) => log.warn({ err: error }, 'jobs could not be read'));
       await sleep(seams.clock, lookEveryMs, signal).catch(() => undefined);
       if (isIdle === true) await changed;
+      turn.abort();
     }
   }
 

@@ -109,8 +109,9 @@ function guardSocket({ socket }: { readonly socket: Socket | undefined }, trust:
 }
 
 /** A broker of this machine may name one elsewhere, who would get password and events as they are. */
-function plainFault({ remoteAddress = '', remotePort }: Socket, { isPlainAllowed }: BrokerTrust): PenstockError | undefined {
-  if (isPlainAllowed || isLoopback(remoteAddress)) return undefined;
+function plainFault({ remoteAddress, remotePort }: Socket, { isPlainAllowed }: BrokerTrust): PenstockError | undefined {
+  // There is no address where the connection is gone again.
+  if (isPlainAllowed || remoteAddress === undefined || isLoopback(remoteAddress)) return undefined;
   const what = `tcp:// would send events and credentials unencrypted beyond this machine, to the broker at ${remoteAddress} port ${remotePort}`;
   return new PenstockError('PEN_CONFIG_INVALID', what, {
     fix: 'write tls:// in "brokers", or add "allow_plaintext: true"',
