@@ -8,6 +8,9 @@ import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './sec
 const redacted = '[REDACTED]';
 /** Texts without layers of what they are wrapped in that are looked at: each way of writing alone, then pairs of them, then more. */
 const mostLayers = 64;
+/** Pieces of a text for which that holds: in a longer one, which is a record of somebody who means it, each has fewer layers. */
+const mostWholePieces = 8;
+const fewestLayers = 8;
 /** As much is unwrapped at once: each layer takes some ten times that while it is looked at. */
 const pieceLength = 16_384;
 /** How many times longer than a secret its escapes are at most: `&#x00041;` for one letter. */
@@ -188,13 +191,15 @@ export class Secrets {
   #findWrapped(text: string): readonly Range[] {
     const found: Range[] = [];
     const overlap = Math.min(pieceLength / 2, this.#longest * longestEscape);
+    const share = Math.floor((mostLayers * mostWholePieces * pieceLength) / text.length);
+    const most = Math.max(fewestLayers, Math.min(mostLayers, share));
     for (let at = 0; at === 0 || at + overlap < text.length; at += pieceLength - overlap)
-      for (const { start, end } of this.#findInLayers(text.slice(at, at + pieceLength)))
+      for (const { start, end } of this.#findInLayers(text.slice(at, at + pieceLength), most))
         found.push({ start: at + start, end: at + end });
     return found;
   }
 
-  #findInLayers(text: string): readonly Range[] {
+  #findInLayers(text: string, most: number): readonly Range[] {
     if (!writings.some(({ pattern }) => text.search(pattern) !== -1)) return [];
     const layers: Decoded[] = [undecoded(text)];
     const found: Range[] = [];
@@ -204,7 +209,7 @@ export class Secrets {
           if (!layer.isJoined || end - start >= shortestJoined)
             found.push({ start: layer.starts[start] ?? 0, end: layer.ends[end - 1] ?? 0 });
       for (const writing of writings) {
-        if (layers.length >= mostLayers) break;
+        if (layers.length >= most) break;
         const deeper = decodeText(layer, writing);
         if (deeper !== undefined && layers.every((known) => known.text !== deeper.text)) layers.push(deeper);
       }

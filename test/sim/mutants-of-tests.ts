@@ -30,7 +30,7 @@ const security: readonly Mutant[] = [
     name: 'a secret behind two kinds of escapes is not found',
     file: 'src/base/secrets.ts',
     caughtBy: 'test/base/secrets.test.ts',
-    edits: [['if (layers.length >= mostLayers) break;', 'if (layers.length >= mostLayers || layer !== layers[0]) break;']],
+    edits: [['if (layers.length >= most) break;', 'if (layers.length >= most || layer !== layers[0]) break;']],
   },
   {
     name: 'a database that repeats the password is quoted as it is',

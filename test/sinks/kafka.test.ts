@@ -286,6 +286,34 @@ it('opens another client after a broken request, and keeps it after a refused re
   ]);
 });
 
+it.each([
+  ['Connection closed', 'Connection closed'],
+  ['Client is closed.', 'the connections were closed when another request failed'],
+])('blames no request whose client another one ended, and takes for doubtful what it had sent: %s', async (words, reason) => {
+  const failures: PromiseWithResolvers<void>[] = [];
+  const bothSent = Promise.withResolvers<void>();
+  const { kind, opened } = fakeKafka({
+    send() {
+      const failure = Promise.withResolvers<void>();
+      if (failures.push(failure) === 2) bothSent.resolve();
+      return failure.promise;
+    },
+  });
+  await using sink = await openSink(kind, base);
+  const sending = [events, events].map((each) => sink.send(batchOf(sink, each), never()));
+  await bothSent.promise;
+  failures[0]?.reject(new NetworkError('Connection closed'));
+  const first = await Promise.race(sending);
+  failures[1]?.reject(new NetworkError(words));
+
+  const both = await Promise.all(sending);
+  expect([first, both.find((one) => one !== first)]).toEqual([
+    { all: { kind: 'uncertain', reason: expect.stringContaining('Connection closed') as string } },
+    { all: { kind: 'uncertain', reason, blameless: true } },
+  ]);
+  expect(opened.map(({ destroyed }) => destroyed)).toEqual([true]);
+});
+
 /** What the client throws when partitions of `audit` answer with these codes; `words` are the broker's. */
 function produceError(
   codes: Readonly<Record<number, string>>,

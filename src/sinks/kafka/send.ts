@@ -22,7 +22,8 @@ export class Sender {
   readonly #context: SinkContext;
   readonly #tokens: TokenSource | undefined;
   readonly #open: () => Promise<KafkaClient>;
-  #client: KafkaClient | undefined;
+  /** One for all requests, also for those that begin while it is opened. */
+  #client: Promise<KafkaClient> | undefined;
   #topics: readonly string[] = [];
 
   constructor(options: KafkaOptions, context: SinkContext, tokens: TokenSource | undefined, open: () => Promise<KafkaClient>) {
@@ -44,7 +45,8 @@ export class Sender {
     compression: KafkaOptions['compression'],
     signal: AbortSignal,
   ): Promise<readonly Verdict[]> {
-    const client = (this.#client ??= await this.#open());
+    const opening = this.#connect();
+    const client = await opening;
     client.takeFault();
     let partitions: readonly TopicPartition[] | undefined;
     const end = (): void => this.close();
@@ -57,12 +59,13 @@ export class Sender {
         this.close();
         return repeated(afterAbort(signal, client.takeFault(), partitions !== undefined), records.length);
       }
+      const isCutOff = this.#client !== opening;
       const errors = [error, client.takeFault()];
       const verdicts =
         partitions === undefined ? repeated(verdictOf(errors, false), records.length) : verdictsOf(errors, partitions);
       // What is known of brokers and leaders may be what was wrong; a refused record says nothing about them.
-      if (verdicts.some(({ kind }) => !judged.has(kind))) this.close();
-      return verdicts;
+      if (!isCutOff && verdicts.some(({ kind }) => !judged.has(kind))) this.close();
+      return isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts;
     } finally {
       signal.removeEventListener('abort', end);
     }
@@ -70,7 +73,7 @@ export class Sender {
 
   /** True when a broker tells who leads the topics that were sent to last. */
   async reaches(signal: AbortSignal): Promise<boolean> {
-    const client = (this.#client ??= await this.#open());
+    const client = await this.#connect();
     try {
       await this.#tokens?.token();
       await unlessAborted(client.metadata({ topics: [...this.#topics] }), signal);
@@ -83,8 +86,23 @@ export class Sender {
 
   /** Ends all connections; the next request opens another client. */
   close(): void {
-    this.#client?.destroy();
+    const client = this.#client;
     this.#client = undefined;
+    void client?.then(
+      (opened) => opened.destroy(),
+      () => undefined,
+    );
+  }
+
+  #connect(): Promise<KafkaClient> {
+    if (this.#client !== undefined) return this.#client;
+    const opening = this.#open();
+    this.#client = opening;
+    // One that cannot be opened is not kept.
+    void opening.catch(() => {
+      if (this.#client === opening) this.#client = undefined;
+    });
+    return opening;
   }
 
   #recordOf(event: SentEvent, value: Buffer): KafkaRecord {
@@ -153,6 +171,19 @@ export function headersOf(
     [sourceName, Buffer.from(source)],
     [formatName, Buffer.from(format)],
   ]);
+}
+
+/** Of a request whose client was ended by the trouble of another one: its own records are not to blame, and may be stored where they were sent. */
+function cutOff(verdicts: readonly Verdict[], isSent: boolean): readonly Verdict[] {
+  const told = new Map<Verdict, Verdict>();
+  return verdicts.map((verdict) => {
+    if (verdict.kind !== 'uncertain' && !(isSent && verdict.kind === 'retry')) return verdict;
+    // The client says nothing of one that was closed.
+    const reason = verdict.reason || 'the connections were closed when another request failed';
+    const known: Verdict = told.get(verdict) ?? { kind: 'uncertain', reason, blameless: true };
+    told.set(verdict, known);
+    return known;
+  });
 }
 
 function repeated(verdict: Verdict, size: number): readonly Verdict[] {
