@@ -2,7 +2,6 @@
 // be lost on each of these ways. The real sinks connect with `net.connect`; hosts below `.syslog.test` lead here. Datagrams travel, too: what nobody
 // takes is told to whoever sent it.
 import dgram from 'node:dgram';
-import { EventEmitter } from 'node:events';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Dice } from './dice.ts';
@@ -209,41 +208,43 @@ class SimSocket extends Duplex {
   }
 }
 
-const createSocket = dgram.createSocket;
-dgram.createSocket = ((...asked: Parameters<typeof createSocket>): dgram.Socket => {
-  const opened = new SimDatagrams();
-  return (networks.size === 0 ? Reflect.apply(createSocket, dgram, asked) : opened) as dgram.Socket;
-}) as typeof createSocket;
-
 /** Longest that a datagram and the news that nobody took it are on their way, milliseconds. */
 const longestWayMs = 40;
 
-/** A connected socket for datagrams: none gets lost unless nobody listens, and then the next hop says so soon. */
-class SimDatagrams extends EventEmitter {
-  #net: Network | undefined;
-  #peer: Peer | undefined;
-  #isClosed = false;
+const createSocket = dgram.createSocket;
+dgram.createSocket = ((...asked: Parameters<typeof createSocket>): dgram.Socket => {
+  const socket = Reflect.apply(createSocket, dgram, asked);
+  const connect = socket.connect.bind(socket) as (...to: readonly unknown[]) => void;
+  socket.connect = (...to: readonly unknown[]): void => {
+    const network = networks.get(String(to[1]));
+    if (network === undefined) connect(...to);
+    else carryDatagrams(socket, network);
+  };
+  return socket;
+}) as typeof createSocket;
 
-  connect(_port: number, address: string): void {
-    this.#net = networks.get(address);
-    this.#peer = this.#net?.accept({ say: () => undefined, end: () => undefined });
-    queueMicrotask(() => this.emit('connect'));
-  }
-
-  send(message: string, sent: (error: Error | null) => void): void {
-    queueMicrotask(() => sent(null));
-    if (this.#net?.isAlive() === true) void this.#carry(this.#net, Buffer.from(message));
-  }
-
-  close(): void {
-    this.#isClosed = true;
-  }
-
-  async #carry({ time, dice, strikes, isAlive }: Network, bytes: Buffer): Promise<void> {
+/** Lets a connected socket for datagrams lead into the simulation: none gets lost unless nobody listens, and then the next hop says so soon. */
+function carryDatagrams(socket: dgram.Socket, { time, dice, strikes, isAlive, accept }: Network): void {
+  const peer = accept({ say: () => undefined, end: () => undefined });
+  const close = socket.close.bind(socket);
+  let isClosed = false;
+  const carry = async (bytes: Buffer): Promise<void> => {
     const leftAt = time.now();
     await time.wait(dice.between(2, longestWayMs));
-    if (!strikes('down')) return this.#peer?.read(bytes, leftAt);
+    if (!strikes('down')) return peer.read(bytes, leftAt);
     await time.wait(dice.between(2, longestWayMs));
-    if (isAlive() && !this.#isClosed) this.emit('error', failure('ECONNREFUSED'));
-  }
+    if (isAlive() && !isClosed) socket.emit('error', failure('ECONNREFUSED'));
+  };
+  const send = (message: string, sent: (error: Error | null) => void): void => {
+    queueMicrotask(() => sent(null));
+    if (isAlive()) void carry(Buffer.from(message));
+  };
+  Object.assign(socket, {
+    send,
+    close() {
+      isClosed = true;
+      return close();
+    },
+  });
+  queueMicrotask(() => socket.emit('connect'));
 }
