@@ -95,6 +95,7 @@ export class SinkHold {
   }
 
   async #pass(signal: AbortSignal, { rest, isNew = isOld, stepsAside = () => false }: PassInTurn): Promise<Pass> {
+    if (!signal.aborted && this.#hold.note === undefined) return 'open';
     using _counted = this.#count(isNew);
     while (!signal.aborted) {
       if (this.#hold.note === undefined) return 'open';

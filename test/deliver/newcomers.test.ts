@@ -101,7 +101,7 @@ it.each([
   await clock.advance(600_000);
 
   journal.put(live, records('n', 5));
-  await clock.advance(2 * hour);
+  await clock.advance(4 * hour);
 
   const fresh = new Set(sent.flatMap(({ uids }) => uids).filter((uid) => uid.startsWith('n')));
   expect([...fresh].toSorted()).toEqual(['n0', 'n1', 'n2', 'n3', 'n4']);
