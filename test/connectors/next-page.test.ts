@@ -211,6 +211,27 @@ it.each(['{secret 0}', 'a{secret 0 encoded}b', '{secret-text 0}', '{secret-text-
   },
 );
 
+it.each([
+  '/v1/logs/{secret 0}?cursor=1',
+  '/v1/logs/%7Bsecret%200%7D?cursor=1',
+  '/v1/logs?cursor={secret 0 encoded}',
+  'https://api.example.com/v1/{secret-text 0}/logs?cursor=%7Bsecret 0%7D',
+])('sends no secret for a link that is written like the place of one: %s', async (link) => {
+  const byLink = { 'page.kind': 'link', 'page.link': 'next' };
+  const vendor = openVendor(
+    vendorConnector(byLink),
+    (_request, count) => ({ body: { data: [{ id: count }], ...(count < 1 ? { next: link } : {}) } }),
+    { token: 's3cret/of the vendor' },
+  );
+
+  await walk(vendor);
+
+  const asked = new URL(link, 'https://api.example.com');
+  expect(decodeURIComponent(vendor.asked.at(-1)?.url.href ?? '')).toBe(
+    decodeURIComponent(`${vendor.asked[0]?.url.origin}${asked.pathname}${asked.search}`),
+  );
+});
+
 it.each(['X-Next-Token', 'link', 'x-amz-next'])('finds a token in the header %s', async (header) => {
   const vendor = openVendor(vendorConnector({ ...token, 'page.token': undefined, 'page.header': header }), (_request, count) => ({
     body: { data: [{ id: count }] },
