@@ -214,7 +214,8 @@ it('After a restart of the server a batch with a known id is waited for; what wa
   const ids = [0, 1, 2, 0, 1];
   await using hec = await openHec({
     post: (_, count) => queued(ids[count - 1] ?? 9),
-    poll: (asked, count) => told(asked, count === 1 || (hec.posts.length > 4 && !asked.includes(2))),
+    // A slow machine asks for the first before the second is sent.
+    poll: (asked) => told(asked, hec.posts.length <= 2 || (hec.posts.length > 4 && !asked.includes(2))),
   });
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions(hec.url, quick), context);
