@@ -108,6 +108,7 @@ function decideAll(verdict: Verdict, size: number): Decision {
         acknowledged: upTo(size),
         slower: verdict.slower === true,
         unlocated: verdict.refused ?? 0,
+        uncertain: verdict.isRepeated === true ? upTo(size) : [],
         warning: verdict.warning,
       };
     case 'sent':
@@ -158,6 +159,7 @@ function sortOne(sorted: Sorted, verdict: Verdict, index: number): void {
   switch (verdict.kind) {
     case 'accept':
       sorted.acknowledged.push(index);
+      if (verdict.isRepeated === true) sorted.uncertain.push(index);
       sorted.slower ||= verdict.slower === true;
       sorted.unlocated += verdict.refused ?? 0;
       return;

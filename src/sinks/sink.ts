@@ -9,9 +9,16 @@ import type { Encoded } from './encoded.ts';
 export type Verdict =
   /**
    * The receiver took responsibility. `slower`: it asks for fewer requests at once. `refused`: how many of the batch it says it refused
-   * without telling which, where its protocol forbids to send them again; counted and loud. `warning`: what it says besides.
+   * without telling which, where its protocol forbids to send them again; counted and loud. `isRepeated`: the sink had to send it more than
+   * once, so it counts as a possible duplicate. `warning`: what the receiver says besides.
    */
-  | { readonly kind: 'accept'; readonly slower?: boolean; readonly refused?: number; readonly warning?: string | undefined }
+  | {
+      readonly kind: 'accept';
+      readonly slower?: boolean;
+      readonly refused?: number;
+      readonly isRepeated?: boolean;
+      readonly warning?: string | undefined;
+    }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
   /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. `fix` as below. */

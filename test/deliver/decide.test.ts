@@ -31,6 +31,11 @@ it.each([
     verdict: { kind: 'accept', slower: true, refused: 2 } as Verdict,
     want: { acknowledged: [0, 1, 2], slower: true, unlocated: 2 },
   },
+  {
+    name: 'accept, sent more than once',
+    verdict: { kind: 'accept', isRepeated: true } as Verdict,
+    want: { acknowledged: [0, 1, 2], uncertain: [0, 1, 2] },
+  },
   { name: 'sent', verdict: sent, want: { unconfirmed: [0, 1, 2] } },
   {
     name: 'retry',
@@ -153,9 +158,13 @@ it('gives every event of any answer exactly one consequence', () => {
   );
 });
 
-it('leaves open whether an event was stored that a hold keeps, where the sink says so', () => {
+it('counts what may be stored twice where the sink says so: of what a hold keeps, and of what was taken', () => {
   const doubtful: Verdict = { kind: 'hold', reason: 'a page', fix: 'look', maybeStored: true };
 
   expect(decide({ all: doubtful }, 2).uncertain).toEqual([0, 1]);
   expect(decide({ each: [accept, doubtful, hold] }, 3)).toMatchObject({ acknowledged: [0], uncertain: [1], again: [[1, 2]] });
+  expect(decide({ each: [accept, { kind: 'accept', isRepeated: true }] }, 2)).toMatchObject({
+    acknowledged: [0, 1],
+    uncertain: [1],
+  });
 });

@@ -175,7 +175,8 @@ export interface Cluster extends AsyncDisposable {
   readonly brokers: readonly string[];
   /** With a copy of each partition at every broker, two of which must have a record. */
   createTopic(name: string): Promise<void>;
-  read(topic: string): Promise<readonly ReadRecord[]>;
+  /** What is in a topic, once that many different keys are: a new leader shows all that it has only when it has heard of the others. */
+  read(topic: string, keys: number): Promise<readonly ReadRecord[]>;
   /** SIGKILL of the broker with this index. */
   kill(index: number): Promise<void>;
   /** Starts it again; partitions that it led before come back to it. */
@@ -242,10 +243,10 @@ export async function startCluster(): Promise<Cluster> {
       await admin.close();
     },
     // The client that reads asks who led a moment ago.
-    read: async (topic) =>
+    read: async (topic, keys) =>
       (await until(
         () => readTopic(client, topic).catch(() => undefined),
-        (read) => read !== undefined,
+        (read) => new Set(read?.map(({ key }) => key)).size >= keys,
         slowStartMs,
       )) ?? [],
     async kill(index) {

@@ -20,6 +20,7 @@ import { hastyClock } from '../hasty-clock.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live } from './delivering.ts';
 import { fakeKafka } from './kafka-client.ts';
+import { type Answer, startWireBroker } from './kafka-wire.ts';
 import { batchOf, contextFor, manualClock, never, openSink, outgoing } from './sink-bench.ts';
 
 const brokers = ['tls://kafka1.example.com:9093', 'tls://kafka2.example.com'];
@@ -450,6 +451,33 @@ describe('a failure of the whole request', () => {
       reason:
         'Connection to 192.0.2.1:9092 failed; SASL authentication failed; SASL_AUTHENTICATION_FAILED: Authentication failed: Invalid username or password',
       fix: 'check "auth" of the sink, and that the listener of the broker takes this mechanism',
+    });
+  });
+});
+
+// Codes of the protocol: 6 NOT_LEADER_OR_FOLLOWER, after which the client begins anew, 7 REQUEST_TIMED_OUT, 19 NOT_ENOUGH_REPLICAS,
+// 29 TOPIC_AUTHORIZATION_FAILED, 45 OUT_OF_ORDER_SEQUENCE_NUMBER and 59 UNKNOWN_PRODUCER_ID, after which it sends all of it under another id.
+describe('attempts within one request', () => {
+  it.each<{ answers: readonly Answer[]; requests: number; verdict: object }>([
+    { answers: ['close', 0], requests: 2, verdict: { kind: 'accept' } },
+    { answers: [19], requests: 3, verdict: { kind: 'retry' } },
+    { answers: [6, 19], requests: 4, verdict: { kind: 'retry' } },
+    { answers: [7, 19], requests: 3, verdict: { kind: 'uncertain', blameless: true } },
+    { answers: [7, 6, 19], requests: 5, verdict: { kind: 'uncertain', blameless: true } },
+    { answers: ['close', 6, 19], requests: 5, verdict: { kind: 'uncertain', blameless: true } },
+    { answers: ['close', 6, 29], requests: 3, verdict: { kind: 'hold', maybeStored: true } },
+    { answers: [7, 45, 0], requests: 3, verdict: { kind: 'accept', isRepeated: true } },
+    { answers: [59, 0], requests: 2, verdict: { kind: 'accept', isRepeated: true } },
+    { answers: [45, 19], requests: 4, verdict: { kind: 'uncertain', blameless: true } },
+  ])('that end with $answers give $verdict', async ({ answers, requests, verdict }) => {
+    await using broker = await startWireBroker('audit', answers);
+    await using sink: Sink = await openSink(kafka, { brokers: [broker.address], topic: 'audit' });
+
+    const verdicts = await sink.send(batchOf(sink, events), never());
+
+    expect({ verdicts, requests: broker.requests() }).toEqual({
+      verdicts: { all: expect.objectContaining(verdict) },
+      requests,
     });
   });
 });

@@ -4,7 +4,7 @@ import type { Connection, ConnectionPool, Producer, ProducerOptions } from '@pla
 import { PenstockError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { attemptTimeoutMs, pinFault } from '../../http/index.ts';
-import { verdictOf } from './verdicts.ts';
+import { mayHaveStored, verdictOf } from './verdicts.ts';
 
 export type ClientSettings = ProducerOptions<Buffer, Buffer, Buffer, Buffer>;
 
@@ -14,6 +14,10 @@ type Calls = Pick<Producer, 'metadata' | 'initIdempotentProducer' | 'send' | 'pr
 export interface KafkaClient extends Calls {
   /** What broke a connection since the last call, where a request says no more than that it was closed. */
   takeFault(): unknown;
+  /** True once it repeated an attempt by which records may be stored: where leaders moved meanwhile, the request's error says nothing of that. */
+  hasDoubt(): boolean;
+  /** How often it began a request anew under another producer id: what it had sent of it may be stored twice, and the answer says nothing of that. */
+  renewals(): number;
   /** The hash by which Java's producer chooses a partition, from 0 to 2^31-1. */
   hash(key: Buffer): number;
   /** Ends every connection at once; what is under way fails. */
@@ -33,7 +37,9 @@ export async function openClient(settings: ClientSettings, trust: BrokerTrust): 
   // The library dials without one of its own, and Node's 250 ms are too few.
   setDefaultAutoSelectFamilyAttemptTimeout(attemptTimeoutMs);
   const { NetworkError, Producer, murmur2 } = await import('@platformatic/kafka');
-  const producer = new Producer(settings);
+  const { retryDelay, follow, ...attempts } = attemptsOf(settings);
+  const producer = new Producer({ ...settings, retryDelay });
+  follow(producer);
   const end = (): void => void producer.close(true).catch(() => undefined);
   let fault: unknown;
   const sockets = new Set<Socket>();
@@ -45,7 +51,7 @@ export async function openClient(settings: ClientSettings, trust: BrokerTrust): 
     // The library would try a wrong password once more, until the account is locked.
     if (verdictOf([error], false).kind === 'hold') end();
   });
-  return Object.assign(producer, {
+  return Object.assign(producer, attempts, {
     takeFault() {
       const taken = fault;
       fault = undefined;
@@ -57,6 +63,32 @@ export async function openClient(settings: ClientSettings, trust: BrokerTrust): 
       end();
     },
   });
+}
+
+/** What the library repeats by itself within a request, and what its errors and answers do not say of that. */
+function attemptsOf({ retryDelay: pause = 0 }: Pick<ClientSettings, 'retryDelay'>) {
+  let isDoubtful = false;
+  let renewals = 0;
+  return {
+    retryDelay: (client: object, operation: string, attempt: number, retries: number, error: Error): number => {
+      isDoubtful ||= operation === 'produce' && mayHaveStored(error);
+      return typeof pause === 'number' ? pause : pause(client, operation, attempt, retries, error);
+    },
+    /** The library asks for an id without options when, within a request, a broker no longer knows what came before its records. */
+    follow: (producer: Producer): void => {
+      const ask = producer.initIdempotentProducer.bind(producer) as (options: object, callback?: unknown) => unknown;
+      const asked = (options: object, callback?: unknown): unknown => {
+        if (callback !== undefined && Object.keys(options).length === 0) {
+          renewals += 1;
+          isDoubtful = true;
+        }
+        return ask(options, callback);
+      };
+      Object.assign(producer, { initIdempotentProducer: asked });
+    },
+    hasDoubt: () => isDoubtful,
+    renewals: () => renewals,
+  };
 }
 
 /** Node throws at once for a port that there is not, such as 70000, and whoever names brokers chooses it: the process would end. */

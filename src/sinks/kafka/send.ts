@@ -48,12 +48,15 @@ export class Sender {
     const opening = this.#connect();
     const client = await opening;
     client.takeFault();
+    const renewals = client.renewals();
+    const noted = (verdicts: readonly Verdict[]): readonly Verdict[] =>
+      client.renewals() === renewals ? verdicts : verdicts.map((verdict) => (verdict.kind === 'accept' ? repeatedly : verdict));
     let partitions: readonly TopicPartition[] | undefined;
     const end = (): void => this.close();
     signal.addEventListener('abort', end, { once: true });
     try {
       partitions = await unlessAborted(this.#assign(client, records), signal);
-      return await unlessAborted(this.#sendTo(client, records, partitions, compression), signal);
+      return noted(await unlessAborted(this.#sendTo(client, records, partitions, compression), signal));
     } catch (error) {
       if (signal.aborted) {
         this.close();
@@ -62,10 +65,12 @@ export class Sender {
       const isCutOff = this.#client !== opening;
       const errors = [error, client.takeFault()];
       const verdicts =
-        partitions === undefined ? repeated(verdictOf(errors, false), records.length) : verdictsOf(errors, partitions);
+        partitions === undefined
+          ? repeated(verdictOf(errors, false), records.length)
+          : verdictsOf(errors, partitions, client.hasDoubt());
       // What is known of brokers and leaders may be what was wrong; a refused record says nothing about them.
       if (!isCutOff && verdicts.some(({ kind }) => !judged.has(kind))) this.close();
-      return isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts;
+      return noted(isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts);
     } finally {
       signal.removeEventListener('abort', end);
     }
@@ -155,6 +160,7 @@ export class Sender {
 }
 
 const accepted: Verdict = { kind: 'accept' };
+const repeatedly: Verdict = { kind: 'accept', isRepeated: true };
 /** Of records whose partition has answered. */
 const judged: ReadonlySet<Verdict['kind']> = new Set(['accept', 'event', 'split']);
 

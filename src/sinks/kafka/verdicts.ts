@@ -79,6 +79,9 @@ const isLost = (fault: Fault): boolean =>
   (codeOf(fault) === 'PLT_KFK_NETWORK' && /^(Connection closed|Request timed out)/.test(fault.message)) ||
   meaningIn(fault)?.kind === 'uncertain';
 
+/** True where an attempt that ended so may have stored its records. */
+export const mayHaveStored = (error: unknown): boolean => faultsIn(error).some(isLost);
+
 /** The fix of a refusal; undefined for what passes by itself. */
 function fixOf(fault: Fault): string | undefined {
   const { message } = fault;
@@ -100,11 +103,13 @@ function fixOf(fault: Fault): string | undefined {
 
 /**
  * What a failure means for all records about which nobody said more: a hold when something in it waits for a person, else doubt when
- * they may be stored, else another attempt. `isSent`: the records had been handed to the client.
+ * they may be stored, else another attempt. `isSent`: the records had been handed to the client; `isDoubtful`: which says that an attempt before
+ * these errors may have stored them.
  */
 export function verdictOf(
   errors: readonly unknown[],
   isSent: boolean,
+  isDoubtful = false,
 ): Verdict & { readonly kind: 'hold' | 'uncertain' | 'retry' } {
   const faults = errors.flatMap(faultsIn);
   // Of the endpoint that issues tokens; brokers have other ways to say so.
@@ -112,23 +117,28 @@ export function verdictOf(
   const retryAfterMs = Math.max(0, ...asked);
   const pause = retryAfterMs === 0 ? {} : { retryAfterMs };
   const reason = reasonOf(faults);
-  const maybeStored = isSent && faults.some(isLost);
+  const isUnheard = faults.some(isLost);
+  const maybeStored = isSent && (isUnheard || isDoubtful);
   const fix = faults.map(fixOf).find((one) => one !== undefined);
   if (fix !== undefined) return { kind: 'hold', reason, fix, ...(maybeStored ? { maybeStored } : {}), ...pause };
   // What is no error of the client's says nothing about what it sent.
   const isKnown = faults.some((one) => /^(PLT_KFK|PEN)_/.test(codeOf(one)));
   if (!maybeStored && (isKnown || !isSent)) return { kind: 'retry', reason, ...pause };
   // Without an answer a request may have been too large for the broker (socket.request.max.bytes), for what is before it, or for a slow line.
-  const isUnanswered = isKnown && faults.every((fault) => meaningIn(fault) === undefined);
+  const isUnanswered = isUnheard && isKnown && faults.every((fault) => meaningIn(fault) === undefined);
   return { kind: 'uncertain', reason, ...(isUnanswered ? {} : { blameless: true }) };
 }
 
-/** One verdict per record after a failed request, in the order of `partitions`. */
-export function verdictsOf(errors: readonly unknown[], partitions: readonly TopicPartition[]): readonly Verdict[] {
+/** One verdict per record after a failed request, in the order of `partitions`; `isDoubtful` as above. */
+export function verdictsOf(
+  errors: readonly unknown[],
+  partitions: readonly TopicPartition[],
+  isDoubtful = false,
+): readonly Verdict[] {
   const faults = errors.flatMap(faultsIn);
   const outcomes = outcomesIn(faults);
-  const isDoubtful = faults.some(isLost);
-  const general = verdictOf(errors, true);
+  const maybeStored = isDoubtful || faults.some(isLost);
+  const general = verdictOf(errors, true, isDoubtful);
   const counts = new Map<string, number>();
   const shared = new Map<string, Verdict>();
   return partitions.map((partition) => {
@@ -137,7 +147,7 @@ export function verdictsOf(errors: readonly unknown[], partitions: readonly Topi
     counts.set(key, index + 1);
     const outcome = outcomes.get(key);
     if (outcome === undefined) return general;
-    const verdict = shared.get(key) ?? verdictOfPartition(outcome, isDoubtful, general);
+    const verdict = shared.get(key) ?? verdictOfPartition(outcome, maybeStored, general);
     shared.set(key, verdict);
     const words = outcome.refused.get(index);
     return words === undefined || outcome.stored ? verdict : { kind: 'event', code: 'invalid_record', reason: words };
@@ -167,12 +177,12 @@ function outcomesIn(faults: readonly Fault[]): ReadonlyMap<string, PartitionOutc
   return outcomes;
 }
 
-function verdictOfPartition({ stored, fault, refused }: PartitionOutcome, isDoubtful: boolean, general: Verdict): Verdict {
+function verdictOfPartition({ stored, fault, refused }: PartitionOutcome, maybeStored: boolean, general: Verdict): Verdict {
   if (stored) return { kind: 'accept' };
   const meaning = fault === undefined ? undefined : meaningIn(fault);
   if (meaning === undefined) return general;
   // The others of its partition were refused with it.
   if (refused.size > 0 && 'reason' in meaning) return { kind: 'retry', reason: meaning.reason, retryAfterMs: 0 };
-  if (meaning.kind === 'hold') return isDoubtful ? { ...meaning, maybeStored: true } : meaning;
-  return meaning.kind === 'retry' && isDoubtful ? { kind: 'uncertain', reason: meaning.reason, blameless: true } : meaning;
+  if (meaning.kind === 'hold') return maybeStored ? { ...meaning, maybeStored: true } : meaning;
+  return meaning.kind === 'retry' && maybeStored ? { kind: 'uncertain', reason: meaning.reason, blameless: true } : meaning;
 }
