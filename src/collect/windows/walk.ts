@@ -208,10 +208,12 @@ function unseenRecords(
   return lasts || isRefused ? Math.max(1, (next.lastTotal ?? 0) - (next.read ?? 0)) : undefined;
 }
 
-/** True for a window that was left before, when it ended like this for long. Its neighbours share no more than their ends with it. */
-function isKnownToLack({ memory, settings }: SourceContext, { from, to }: Window): boolean {
-  const endMs = Math.max(1, settings.connector.defaults.precisionMs);
-  return memory.shortfalls.some((one) => one.from < to - endMs && one.to > from + endMs);
+/**
+ * True for a window that was left before, when it ended like this for long: for at least half of it, since later polls cut the same time a
+ * little elsewhere. A neighbour that shares its last seconds has to end like this for as long itself.
+ */
+function isKnownToLack({ memory }: SourceContext, { from, to }: Window): boolean {
+  return memory.shortfalls.some((one) => 2 * (Math.min(one.to, to) - Math.max(one.from, from)) > to - from);
 }
 
 /** True for what a vendor's server or the way to it is at fault for. */
