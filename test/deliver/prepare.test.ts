@@ -128,10 +128,12 @@ it('gives a sink its own labels on what other sinks share', async () => {
   const journal = memoryJournal();
   journal.put(live, [record('a')]);
   const labels: unknown[] = [];
+  const mapper = demoMapper();
   const loops = [['soc'], [], []].map((own, index) =>
     setUp({
       journal,
       settings: { name: `out${index}`, labels: own },
+      deps: { mapperFor: () => Promise.resolve(mapper) },
       answer({ encoded }) {
         labels[index] = encoded.texts().map((text) => (JSON.parse(text) as { metadata: { labels: unknown } }).metadata.labels);
         return accepted;

@@ -249,6 +249,24 @@ const deliver: readonly Mutant[] = [
     edits: [['users > 1 && !isReplay && sharesEvents(settings)', 'users > 1 && !isReplay']],
   },
   {
+    name: 'attempts that a Kafka client repeated are forgotten where leaders moved',
+    file: 'src/sinks/kafka/client.ts',
+    caughtBy: 'test/sinks/kafka.test.ts',
+    edits: [['hasDoubt: () => isDoubtful', 'hasDoubt: () => false']],
+  },
+  {
+    name: 'records that a Kafka client sent again under another id are not counted as copies',
+    file: 'src/sinks/kafka/client.ts',
+    caughtBy: 'test/sinks/kafka.test.ts',
+    edits: [['        renewals += 1;\n', '']],
+  },
+  {
+    name: 'a window is left because its neighbour was',
+    file: 'src/collect/windows/walk.ts',
+    caughtBy: 'test/collect/windows/shortfalls.test.ts',
+    edits: [['- Math.max(one.from, from)) > to - from)', '- Math.max(one.from, from)) > 0)']],
+  },
+  {
     name: 'a filter drops what could not be read',
     file: 'src/deliver/prepare.ts',
     caughtBy: 'test/deliver/prepare.test.ts',

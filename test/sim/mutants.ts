@@ -250,7 +250,7 @@ const mutantsOfHistories: readonly Mutant[] = [
   {
     name: 'a retry that waits for letters that are gone',
     file: 'src/journal/sqlite/delivery/replays.ts',
-    caughtBy: 'fixed',
+    caughtBy: 'test/journal/contract.test.ts',
     edits: [['if (replay.after >= after) await', 'if (replay.after > after) await']],
   },
   {
