@@ -24,8 +24,6 @@ interface DaemonSettings {
 }
 
 const logWaitingMs = 1000;
-const waitingForFile = 'waiting for another daemon to release the journal';
-const waitingForDatabase = 'waiting for the database of the journal to answer';
 
 /** Where the journal is elsewhere, data_dir has only the socket and the token of the admin server: it may be made anew at each start. */
 async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log): Promise<void> {
@@ -35,20 +33,13 @@ async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log):
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings, cutOff: AbortSignal): Promise<Journal> {
-  if (config.journal.database !== undefined) await prepareDataDir(config, seams, log);
+  if (config.journal.database === undefined)
+    return withPageCache(await openConfiguredJournal(config, { seams, log, lockWaitMs }), pageCacheBytes);
+  await prepareDataDir(config, seams, log);
   using _waiting = seams.clock.timer(logWaitingMs, () =>
-    log.warn(
-      { data_dir: config.data_dir, lockWaitMs },
-      config.journal.database === undefined ? waitingForFile : waitingForDatabase,
-    ),
+    log.warn({ waitMs: lockWaitMs }, 'waiting for the database of the journal to answer'),
   );
-  const journal = await openConfiguredJournal(config, {
-    seams,
-    log,
-    lockWaitMs,
-    ...(config.journal.database !== undefined && { signal: cutOff }),
-  });
-  return withPageCache(journal, pageCacheBytes);
+  return withPageCache(await openConfiguredJournal(config, { seams, log, lockWaitMs, signal: cutOff }), pageCacheBytes);
 }
 
 /** Replicas go by one clock, however far apart those of their machines are. */

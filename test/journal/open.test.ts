@@ -7,8 +7,12 @@ import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { openJournal } from '../../src/journal/index.ts';
 import { openDatabase, pragma } from '../../src/journal/sqlite/file/database.ts';
+import { journalPaths } from '../../src/journal/sqlite/file/directory.ts';
+import { takeLock } from '../../src/journal/sqlite/file/lock.ts';
 import { applicationId, migrations, schemaVersion } from '../../src/journal/sqlite/file/schema.ts';
+import { collectingLog } from '../collect/fixture.ts';
 import { fewOrMany } from '../thorough.ts';
+import { virtualClock } from '../virtual-clock.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory, temporaryJournal } from './fixture.ts';
 
 async function filledDirectory(records = 2000): Promise<string> {
@@ -96,6 +100,27 @@ it('lets only one daemon have a directory, and names the other', async () => {
     code: 'PEN_JOURNAL_LOCKED',
     message: expect.stringContaining(`process ${process.pid}`),
   });
+});
+
+it('says after a second that another daemon has the lock, and nothing of that where opening itself takes long', async () => {
+  const dataDir = await temporaryDirectory();
+  const clock = virtualClock(0);
+  const { log, lines } = collectingLog();
+  const lock = (waitMs: number): Promise<AsyncDisposable> =>
+    takeLock(journalPaths(dataDir), { clock, files: systemSeams().files, waitMs, log });
+  const first = await lock(0);
+  await clock.advance(60_000);
+  const alone = [...lines];
+
+  const second = lock(60_000);
+  await clock.advance(900);
+  const early = [...lines];
+  await clock.advance(5000);
+  await first[Symbol.asyncDispose]();
+  await using _second = await clock.until(second);
+
+  expect([alone, early]).toEqual([[], []]);
+  expect(lines).toMatchObject([{ msg: 'waiting for another daemon to release the journal', data_dir: dataDir, waitMs: 60_000 }]);
 });
 
 it('waits for the lock until the other lets go', async () => {

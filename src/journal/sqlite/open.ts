@@ -26,7 +26,7 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
   const paths = journalPaths(dataDir);
   if (role === 'observer') return openShared(dataDir, paths, options);
   await prepareDirectory(dataDir, seams.files, log);
-  const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, signal });
+  const lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: lockWaitMs, log, signal });
   try {
     if (!(await fileExists(paths.journal, seams.files))) {
       await refuseMoved(paths, seams.files);

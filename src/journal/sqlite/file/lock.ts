@@ -1,13 +1,16 @@
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, sleep } from '../../../base/clock.ts';
 import { PenstockError } from '../../../base/errors.ts';
+import type { Log } from '../../../base/log.ts';
 import { openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
 import type { Files } from '../../../base/seams.ts';
 import { storageError } from './database.ts';
 import type { JournalPaths } from './directory.ts';
 
 const retryMs = 250;
+const tellAfterMs = 1000;
 const mostHolderBytes = 4096;
 
 interface LockOptions {
@@ -15,6 +18,8 @@ interface LockOptions {
   readonly files: Files;
   /** How long to wait for another holder, milliseconds. */
   readonly waitMs: number;
+  /** Told once of a wait that lasts. */
+  readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,9 +27,15 @@ interface LockOptions {
  * Takes the lock of a data_dir, the right to be the one process that collects and delivers: an exclusive transaction on a small database
  * of its own, which the system frees even after kill -9. Throws PEN_JOURNAL_LOCKED, naming the holder as far as it is known.
  */
-export async function takeLock(paths: JournalPaths, { clock, files, waitMs, signal }: LockOptions): Promise<AsyncDisposable> {
+export async function takeLock(
+  paths: JournalPaths,
+  { clock, files, waitMs, log, signal }: LockOptions,
+): Promise<AsyncDisposable> {
   await touch(paths.lock, files);
   const end = clock.monotonic() + waitMs;
+  using _waiting = clock.timer(tellAfterMs, () =>
+    log?.warn({ data_dir: dirname(paths.lock), waitMs }, 'waiting for another daemon to release the journal'),
+  );
   for (;;) {
     const db = tryLock(paths.lock);
     if (db !== undefined) {
