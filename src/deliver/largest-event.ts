@@ -6,12 +6,15 @@ import type { SinkSettings } from '../sinks/sink-settings.ts';
 // Written again only where it says something new.
 const growth = 1.1;
 
-type Notes = Pick<Journal, 'note' | 'setNote'>;
+type Notes = Pick<Journal, 'note' | 'changeNote'>;
 type Noted = Pick<SinkSettings, 'name' | 'format'>;
 
 /** Bytes of the largest event that was ever encoded for a sink in its present format; undefined where none was. */
-export async function largestEvent(journal: Pick<Journal, 'note'>, { name, format }: Noted): Promise<number | undefined> {
-  const note: Json = await journal.note('', noteOf(name));
+export async function largestEvent(journal: Pick<Journal, 'note'>, sink: Noted): Promise<number | undefined> {
+  return bytesIn(await journal.note('', noteOf(sink.name)), sink);
+}
+
+function bytesIn(note: Json, { format }: Noted): number | undefined {
   if (!isObject(note) || note['format'] !== format) return undefined;
   return typeof note['bytes'] === 'number' ? note['bytes'] : undefined;
 }
@@ -46,7 +49,11 @@ export class LargestEvent {
       this.#noted ??= (await largestEvent(this.#journal, this.#sink)) ?? 0;
       if (bytes <= this.#noted * growth) return;
       this.#noted = bytes;
-      await this.#journal.setNote('', noteOf(this.#sink.name), { bytes, format: this.#sink.format });
+      const { name, format } = this.#sink;
+      // Another replica may have met a larger one since.
+      await this.#journal.changeNote('', noteOf(name), (note) =>
+        (bytesIn(note, this.#sink) ?? 0) >= bytes ? note : { bytes, format },
+      );
     } catch (error) {
       this.#log.warn({ err: error }, 'size of the largest event not noted in the journal; penstock check does not know it');
     }

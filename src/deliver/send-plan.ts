@@ -15,13 +15,13 @@ const laneOf = ({ lane }: OpenRecord): string => `${lane.name}\n${lane.lane.sour
  * whichever of the two is carried out last, nothing is missing.
  */
 export class SendPlan {
-  readonly #journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>;
+  readonly #journal: Pick<Journal, 'note' | 'changeNote' | 'ownership'>;
   readonly #name: string;
   /** By lane: the last position of what an earlier process sent last. */
   readonly #earlier = new Map<string, number>();
   #noted: object | undefined;
 
-  constructor(journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>, sink: string) {
+  constructor(journal: Pick<Journal, 'note' | 'changeNote' | 'ownership'>, sink: string) {
     this.#journal = journal;
     this.#name = `under_way:${sink}`;
   }
@@ -48,7 +48,7 @@ export class SendPlan {
     const positions: Record<string, number> = {};
     for (const { open } of batch.prepared) positions[laneOf(open)] = open.place.position;
     try {
-      await this.#journal.setNote('', this.#name, { ...(await this.#ofOthers()), ...positions });
+      await this.#journal.changeNote('', this.#name, (note) => ({ ...this.#ofOthers(note), ...positions }));
     } catch (error) {
       return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explainInLine(error)}` } };
     }
@@ -57,12 +57,8 @@ export class SendPlan {
   }
 
   /** What the note says of lanes that other replicas send from. */
-  async #ofOthers(): Promise<Record<string, Json>> {
-    const note = await this.#journal.note('', this.#name);
-    if (!isObject(note)) return {};
-    return Object.fromEntries(Object.entries(note).filter(([lane]) => !this.#journal.ownership.owns(sourceOf(lane)))) as Record<
-      string,
-      Json
-    >;
+  #ofOthers(note: Json): Readonly<Record<string, unknown>> {
+    const lanes = Object.entries(isObject(note) ? note : {});
+    return Object.fromEntries(lanes.filter(([lane]) => !this.#journal.ownership.owns(sourceOf(lane))));
   }
 }

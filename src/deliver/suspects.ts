@@ -54,7 +54,7 @@ const noted = <T>(entries: Iterable<readonly [string, T]>): [string, T][] => [..
  */
 export class Suspects {
   readonly #limits: SizeLimits;
-  readonly #journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>;
+  readonly #journal: Pick<Journal, 'note' | 'changeNote' | 'ownership'>;
   readonly #log: Log;
   readonly #name: string;
   /** By uid, of earlier processes, and of those that were given up. */
@@ -71,7 +71,7 @@ export class Suspects {
   #isWriting = false;
   #isStale = false;
 
-  constructor(journal: Pick<Journal, 'note' | 'setNote' | 'ownership'>, log: Log, sink: string, limits: SizeLimits) {
+  constructor(journal: Pick<Journal, 'note' | 'changeNote' | 'ownership'>, log: Log, sink: string, limits: SizeLimits) {
     this.#limits = limits;
     this.#journal = journal;
     this.#log = log;
@@ -221,8 +221,9 @@ export class Suspects {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        const note = await this.#journal.note('', this.#name);
-        await this.#journal.setNote('', this.#name, this.#with(isObject(note) ? note : {}));
+        const forgotten = [...this.#forgotten];
+        await this.#journal.changeNote('', this.#name, (note) => this.#with(isObject(note) ? note : {}));
+        for (const uid of forgotten) this.#forgotten.delete(uid);
       }
     } catch (error) {
       this.#log.debug(
@@ -243,8 +244,11 @@ export class Suspects {
       ([uid, { since: _since, source, ...known }]) => [uid, { ...known, ...(source !== undefined && { source }) }] as const,
     );
     const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
-    this.#forgotten.clear();
-    return { copies: Object.fromEntries(copies), givenUp: Object.fromEntries(givenUp), limits: this.#limits.learnt() };
+    return {
+      copies: Object.fromEntries(copies),
+      givenUp: Object.fromEntries(givenUp),
+      limits: this.#limits.learnt(),
+    };
   }
 }
 

@@ -24,6 +24,13 @@ function sharedJournal() {
   return { memory, journal, ...hands };
 }
 
+/** A batch of live records, as far as a plan looks at it. */
+const batchOf = (source: string, ...positions: number[]) => ({
+  prepared: positions.map((position) => ({
+    open: { lane: { name: 'live', lane: { source } }, place: { position } } as OpenRecord,
+  })),
+});
+
 const uidsOf = (sent: readonly { readonly uids: readonly string[] }[]): string[] => sent.flatMap(({ uids }) => uids);
 
 it('delivers a source from the moment when it is gained', async () => {
@@ -220,11 +227,6 @@ it('sends first what another replica had under way of a source that comes from i
   const owned = { one: new Set(['a']), other: new Set(['b']) };
   const planOf = (replica: keyof typeof owned): SendPlan =>
     new SendPlan({ ...journal, ownership: { ...journal.ownership, owns: (source) => owned[replica].has(source) } }, 'out');
-  const batchOf = (source: string, ...positions: number[]) => ({
-    prepared: positions.map((position) => ({
-      open: { lane: { name: 'live', lane: { source } }, place: { position } } as OpenRecord,
-    })),
-  });
   const [one, other] = [planOf('one'), planOf('other')];
   await one.note(batchOf('a', 1, 2));
   await other.note(batchOf('b', 7));
@@ -234,6 +236,25 @@ it('sends first what another replica had under way of a source that comes from i
   await other.recall();
 
   expect(other.groups(batchOf('a', 1, 2, 3).prepared)).toEqual([[0, 1], [2]]);
+});
+
+it('keeps what two replicas note at the same moment: what is under way, and what failed alone', async () => {
+  const journal = memoryJournal();
+  const { clock } = setUp({ journal, answer: () => accepted });
+  const shares = ['one', 'other'].map((source) => ({
+    ...journal,
+    ownership: { ...journal.ownership, owns: (name: string) => name === source },
+  }));
+  const suspects = shares.map((share) => new Suspects(share, silentLog(), 'out', new SizeLimits(clock)));
+
+  await Promise.all(
+    shares.map((share) => new SendPlan(share, 'out').note(batchOf(share.ownership.owns('one') ? 'one' : 'other', 7))),
+  );
+  for (const [index, one] of suspects.entries()) one.failed(`event ${index}`, 2);
+  await clock.advance(10);
+
+  expect(await journal.note('', 'under_way:out')).toEqual({ 'live\none': 7, 'live\nother': 7 });
+  expect(await journal.note('', 'suspects:out')).toMatchObject({ copies: { 'event 0': 2, 'event 1': 2 } });
 });
 
 it('holds up no other lane for one that cannot be settled', async () => {

@@ -132,6 +132,17 @@ describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $
     expect(['one', 'two']).toContain(kept);
   });
 
+  it('puts what each of many has to say into a note that they change at the same moment', async () => {
+    await using journal = await (await place())();
+    const all = Array.from({ length: 12 }, (_none, index) => `n${index}`);
+
+    await Promise.all(
+      all.map((name) => journal.changeNote('', 'list', (note) => [...(Array.isArray(note) ? (note as string[]) : []), name])),
+    );
+
+    expect(((await journal.note('', 'list')) as string[]).toSorted()).toEqual(all.toSorted());
+  });
+
   it('hands every sink the records in order, from its own offset', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a'), sink('b')]);

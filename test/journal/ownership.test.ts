@@ -100,6 +100,20 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(n).toBeLessThanOrEqual(3);
   });
 
+  it('keeps in a note what each of two replicas puts in at the same moment, also where there was none', async () => {
+    const { open } = await shared();
+    await using one = await open('one');
+    await using two = await open('two');
+    const put = (journal: Journal, key: string) =>
+      journal.changeNote('', 'shared', (note) => ({ ...(note as object | undefined), [key]: true }));
+    const keys = Array.from({ length: 10 }, (_none, index) => `k${index}`);
+
+    for (const key of keys) await Promise.all([put(one, `${key} of one`), put(two, `${key} of two`)]);
+
+    const note = (await two.note('', 'shared')) as object;
+    expect(Object.keys(note).sort()).toEqual(keys.flatMap((key) => [`${key} of one`, `${key} of two`]).sort());
+  });
+
   it('shares evenly with one that joins, and takes over what one that leaves gave back', async () => {
     const { open } = await shared();
     await using first = await open('one');

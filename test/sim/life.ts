@@ -61,6 +61,7 @@ const journalMethods = [
   'noteOfAll',
   'setNote',
   'setNoteIfAbsent',
+  'changeNote',
   'windows',
   'lanes',
   'connectorText',

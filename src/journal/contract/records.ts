@@ -142,6 +142,11 @@ export interface RecordLog {
   setNote(source: string, name: string, value: Json): Promise<void>;
   /** Sets a note unless there is one, and returns the one that stands. */
   setNoteIfAbsent(source: string, name: string, value: Json): Promise<Json>;
+  /**
+   * Replaces a note by what `change` makes of the one that stands, undefined where there is none; nobody else writes it meanwhile.
+   * `change` may be asked again, and waits for nothing.
+   */
+  changeNote(source: string, name: string, change: (note: Json) => Json): Promise<void>;
   /** Windows that touch a range of event time, milliseconds, both inclusive, and those without time. */
   windows(source: string, from: number, to: number): Promise<readonly LedgerWindow[]>;
 }

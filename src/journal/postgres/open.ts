@@ -18,7 +18,7 @@ import { closeReplay, openReplay, readReplay, replayPending } from './replays.ts
 import { Room } from './room.ts';
 import { checkServer, inspectSchema, migrate } from './schema.ts';
 import { openSeen } from './seen.ts';
-import { openHolds, openJobs, openMemos, readNoteOfAll, setNote, setNoteIfAbsent } from './state.ts';
+import { openHolds, openJobs, openMemos, openNoteWriters, readNoteOfAll, setNoteIfAbsent } from './state.ts';
 import { Upkeep } from './upkeep.ts';
 
 const defaultLockWaitMs = 60_000;
@@ -113,7 +113,7 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     ...delivery(core),
     seen: (source, entries) => seen.lookup(source, entries),
     noteOfAll: (name) => readNoteOfAll(core, name),
-    setNote: (source, name, value) => setNote(core, source, name, value),
+    ...openNoteWriters(core),
     setNoteIfAbsent: (source, name, value) => setNoteIfAbsent(core, source, name, value),
     windows: (source, from, to) => windowsOf(core, source, from, to),
     ledger: () => readLedger(core),

@@ -74,12 +74,26 @@ export async function readNoteOfAll({ db }: Core, name: string): Promise<Readonl
   return new Map(rows.map(({ source, value }) => [source, parseJson(value)]));
 }
 
-/** Replaces a note. */
-export async function setNote({ db }: Core, sourceName: string, name: string, value: Json): Promise<void> {
-  await db.transaction(async (sql) => {
-    const source = sourceName === '' ? noSource : await ensureSource(sql, db.s, sourceName);
-    await putNote(sql, db.s, source, name, value);
-  });
+type NoteWriters = Pick<RecordLog, 'setNote' | 'changeNote'>;
+
+/** Notes of sources, or of none. */
+export function openNoteWriters({ db }: Core): NoteWriters {
+  const { s } = db;
+  const inNotes = <T>(source: string, write: (sql: Sql, id: number) => Promise<T>): Promise<T> =>
+    db.transaction(async (sql) => write(sql, source === '' ? noSource : await ensureSource(sql, s, source)));
+  return {
+    setNote: (source, name, value) => inNotes(source, (sql, id) => putNote(sql, s, id, name, value)),
+    changeNote: (source, name, change) =>
+      inNotes(source, async (sql, id) => {
+        // Locked, also where there is none yet: two replicas that read the same note would each write what the other does not know of.
+        const [row] = await sql.query<{ value: string }>(
+          `INSERT INTO ${s}.notes AS n (source, name, value) VALUES ($1, $2, 'null')
+           ON CONFLICT (source, name) DO UPDATE SET value = n.value RETURNING value`,
+          [id, name],
+        );
+        await putNote(sql, s, id, name, change(parseJson(row?.value ?? 'null') ?? undefined));
+      }),
+  };
 }
 
 /** Sets a note unless there is one, and returns the one that stands. */

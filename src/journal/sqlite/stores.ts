@@ -57,6 +57,7 @@ export function journalOf(stores: Stores, close: () => Promise<void>): Journal {
     usage: openUsage(core, limits, disk),
     setNote: state.setNote,
     setNoteIfAbsent: state.setNoteIfAbsent,
+    changeNote: state.changeNote,
     setHold: state.setHold,
     holds: state.holds,
     openReplay: (job, sink, what) => replays.open(job, sink, what),

@@ -79,6 +79,11 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       stepped('setNote', () => void disk.notes.set(`${source} ${name}`, structuredClone(value ?? null))),
     setNoteIfAbsent: (source, name, value) =>
       stepped('setNoteIfAbsent', () => valueAt(disk.notes, `${source} ${name}`, () => structuredClone(value ?? null))),
+    changeNote: (source, name, change) =>
+      stepped('changeNote', () => {
+        const key = `${source} ${name}`;
+        disk.notes.set(key, structuredClone(change(structuredClone(disk.notes.get(key) ?? undefined)) ?? null));
+      }),
     windows: (source, from, to) =>
       stepped('windows', () =>
         [...disk.windows.values()]

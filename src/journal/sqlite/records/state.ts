@@ -73,6 +73,12 @@ function openNotes({ db, names, writer }: Core) {
       }),
     setNote: (sourceName: string, name: string, value: Json): Promise<void> =>
       writer.write(() => putNote(sourceName === '' ? noSource : names.ensureSource(sourceName), name, value)),
+    changeNote: (sourceName: string, name: string, change: (note: Json) => Json): Promise<void> =>
+      writer.write(() => {
+        const source = sourceName === '' ? noSource : names.ensureSource(sourceName);
+        const row = one<{ value: string }>(select, source, name);
+        putNote(source, name, change(row === undefined ? undefined : (parseJson(row.value) ?? undefined)));
+      }),
   };
 }
 
