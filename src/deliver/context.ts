@@ -65,8 +65,11 @@ export class LoopContext {
   readonly invalidEvents: InvalidEventCounts;
   /** Callers who wait until all is delivered: what there is must not wait for more. */
   draining = 0;
-  /** Sources came from other replicas, whose notes are to be read. */
-  #hasGained = false;
+  /** What earlier processes noted was read. */
+  #hasRecalled = false;
+  /** Sources that came since from other replicas, whose notes are to be read, or are being read. */
+  #gained: ReadonlySet<string> = new Set<string>();
+  #reading: ReadonlySet<string> = new Set<string>();
   #isRecalling = false;
 
   constructor(settings: SinkSettings, deps: DeliverDeps) {
@@ -98,30 +101,38 @@ export class LoopContext {
     this.invalidEvents = new InvalidEventCounts(journal, log);
   }
 
-  /** What was under way or given up before, here or by the replica whose sources are this one's by now. */
-  async recallNoted(how?: { readonly isFirst: boolean }): Promise<void> {
-    const { suspects, plan, journal, settings } = this;
-    await plan.recall();
-    await suspects.recall(how);
-    const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
-    for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
+  /** True when it is known what was under way or given up of the source before: nothing of it is sent until then. */
+  knowsPastOf(source: string): boolean {
+    return this.#hasRecalled && !this.#gained.has(source) && !this.#reading.has(source);
   }
 
-  /** Reads what another replica noted of sources that are this one's by now; what the database does not tell is asked for again with the next refresh. */
-  async recallGained(): Promise<void> {
-    if (this.#isRecalling || !this.#hasGained) return;
+  /** Reads what was noted before, here or by replicas whose sources are this one's by now; what the journal does not tell is asked for again with the next refresh. */
+  async recall(): Promise<void> {
+    if (this.#isRecalling || (this.#hasRecalled && this.#gained.size === 0)) return;
     this.#isRecalling = true;
     try {
-      while (this.#hasGained) {
-        this.#hasGained = false;
-        await this.recallNoted({ isFirst: false });
+      while (!this.#hasRecalled || this.#gained.size > 0) {
+        this.#reading = this.#gained;
+        this.#gained = new Set();
+        await this.#readNoted();
+        this.#hasRecalled = true;
       }
     } catch (error) {
-      this.#hasGained = true;
-      this.log.warn({ err: error }, 'what another replica noted of its events could not be read; asked for again');
+      this.#gained = new Set([...this.#gained, ...this.#reading]);
+      this.log.warn({ err: error }, 'what was under way or given up before could not be read; it is asked for again');
     } finally {
+      this.#reading = new Set();
       this.#isRecalling = false;
+      this.changed.notify();
     }
+  }
+
+  async #readNoted(): Promise<void> {
+    const { suspects, plan, journal, settings } = this;
+    await plan.recall();
+    await suspects.recall();
+    const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
+    for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
   }
 
   /** Lets go of lanes whose source another process owns, or is about to own. */
@@ -132,9 +143,9 @@ export class LoopContext {
       changed.notify();
     };
     return this.journal.ownership.watch({
-      gained: () => {
-        this.#hasGained = true;
-        void this.recallGained();
+      gained: (sources) => {
+        this.#gained = new Set([...this.#gained, ...sources]);
+        void this.recall();
         look();
       },
       lost: (sources) => {

@@ -112,11 +112,11 @@ export class SinkLoop implements AsyncDisposable {
       const held = (await journal.holds()).find(({ kind, name }) => kind === 'sink' && name === settings.name);
       if (held !== undefined) hold.restore(held.hold);
       await deadLetters.recount();
-      await this.#context.recallNoted();
     } catch (error) {
       log.warn({ err: error }, 'state of the sink could not be read from the journal');
       tally.journalTrouble = secrets.tell(explainInLine(error));
     }
+    await this.#context.recall();
   }
 
   async #watchJournal(): Promise<void> {
@@ -144,7 +144,7 @@ export class SinkLoop implements AsyncDisposable {
 
   async #refresh(): Promise<void> {
     const { lanes, deadLetters, log, changed, stall } = this.#context;
-    await this.#context.recallGained();
+    await this.#context.recall();
     try {
       lanes.stale();
       await lanes.refresh();

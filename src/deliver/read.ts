@@ -140,7 +140,8 @@ export class LaneReader {
 
   #isReadable({ isDry, isReading, isResting, progress }: KnownLane): boolean {
     if (isDry || isReading || isResting || progress.open >= this.#mostOpen) return false;
-    return this.#context.journal.ownership.owns(progress.lane.source);
+    const { source } = progress.lane;
+    return this.#context.journal.ownership.owns(source) && this.#context.knowsPastOf(source);
   }
 
   /** What was not opened of it is read again when its lane has its next turn. */

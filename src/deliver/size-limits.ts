@@ -39,6 +39,8 @@ const growth = 1.005;
 /** Larger than every batch that can be configured: nothing is left to learn. */
 const mostEvents = 100_000;
 const messageMemoryMs = 86_400_000;
+/** Endpoints that are in no configuration any more. */
+const mostNoted = 100;
 
 const scaled = ({ events, bytes }: Size, factor: number): Size => ({
   events: Math.max(1, events * factor),
@@ -115,16 +117,19 @@ export class SizeLimits {
     return groups;
   }
 
-  /** What the next process is to know, by endpoint. */
-  learnt(): Readonly<Record<string, LearntLimit>> {
+  /** What the next process is to know, by endpoint: what was noted stays for endpoints that only other replicas learnt of. */
+  learnt(noted: readonly (readonly [string, LearntLimit])[] = []): Readonly<Record<string, LearntLimit>> {
+    const others = noted.filter(([endpoint]) => !this.#limits.has(endpoint)).slice(-mostNoted);
     const known = [...this.#limits].filter(([, { most }]) => Number.isFinite(most.events));
     const ceilingOf = ({ ceiling }: Limit): { ceiling?: Size } => (Number.isFinite(ceiling.events) ? { ceiling } : {});
-    return Object.fromEntries(known.map(([endpoint, limit]) => [endpoint, { ...limit.most, ...ceilingOf(limit) }]));
+    const own = known.map(([endpoint, limit]) => [endpoint, { ...limit.most, ...ceilingOf(limit) }] as const);
+    return Object.fromEntries([...others, ...own]);
   }
 
-  /** Takes over what an earlier process learnt. */
+  /** Takes over what another process learnt, where this one knows of no limit. */
   restore(endpoint: string, { events, bytes, ceiling = unlimited }: LearntLimit): void {
-    Object.assign(this.#of(endpoint), { most: { events, bytes }, ceiling });
+    const limit = this.#of(endpoint);
+    if (!Number.isFinite(limit.most.events)) Object.assign(limit, { most: { events, bytes }, ceiling });
   }
 
   #of(endpoint: string): Limit {

@@ -84,10 +84,10 @@ export class Suspects {
   }
 
   /** Reads what earlier processes noted of what is this one's to send, or is by now: another replica may have noted more. */
-  async recall({ isFirst = true } = {}): Promise<void> {
+  async recall(): Promise<void> {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
-    if (isFirst) for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
+    for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
     for (const [uid, copies] of entriesOf(note, 'copies', isCount))
       if (!this.#copies.has(uid)) this.#before.set(uid, Math.max(copies, this.copiesBefore(uid)));
     for (const [uid, known] of entriesOf(note, 'givenUp', isGivenUp))
@@ -247,7 +247,7 @@ export class Suspects {
     return {
       copies: Object.fromEntries(copies),
       givenUp: Object.fromEntries(givenUp),
-      limits: this.#limits.learnt(),
+      limits: this.#limits.learnt(entriesOf(note, 'limits', isLearnt)),
     };
   }
 }

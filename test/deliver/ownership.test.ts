@@ -196,7 +196,7 @@ it('sends again what was given up only from the replica that has its source, als
   ofOther.add('a');
   ofOne.clear();
   one.lose(['a']);
-  await third.recall({ isFirst: false });
+  await third.recall();
 
   expect([one, other, third].map((replica) => [...replica.taken(nothing, 1).keys()])).toEqual([[], ['y'], ['y', 'x']]);
 });
@@ -255,6 +255,74 @@ it('keeps what two replicas note at the same moment: what is under way, and what
 
   expect(await journal.note('', 'under_way:out')).toEqual({ 'live\none': 7, 'live\nother': 7 });
   expect(await journal.note('', 'suspects:out')).toMatchObject({ copies: { 'event 0': 2, 'event 1': 2 } });
+});
+
+it('sends nothing of a source that it gained before it has read what was under way and given up of it', async () => {
+  const { memory, journal, gain } = sharedJournal();
+  memory.put(live, records('a', 3));
+  memory.put({ kind: 'live', source: 'own' }, records('b', 3));
+  gain('own');
+  const { loop, clock, sent } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(1_000);
+  const isTold = Promise.withResolvers<void>();
+  const note = memory.note.bind(memory);
+  memory.note = async (...of) => {
+    await isTold.promise;
+    return note(...of);
+  };
+
+  gain('acme');
+  memory.put({ kind: 'live', source: 'own' }, records('c', 1));
+  await clock.advance(30_000);
+  const before = uidsOf(sent);
+  isTold.resolve();
+  await clock.advance(1_000);
+
+  expect(before).toEqual(['b0', 'b1', 'b2', 'c0']);
+  expect(uidsOf(sent).slice(4)).toEqual(['a0', 'a1', 'a2']);
+  await clock.until(loop.stop(0));
+});
+
+it('sends nothing at its start before it has read what was under way and given up, and asks until it is told', async () => {
+  const memory = memoryJournal();
+  memory.put(live, records('a', 3));
+  const note = memory.note.bind(memory);
+  let isAway = true;
+  memory.note = (...of) => (isAway ? Promise.reject(new Error('the database is away')) : note(...of));
+  const { loop, clock, sent } = setUp({ journal: memory, answer: () => accepted });
+  loop.start();
+
+  await clock.advance(30_000);
+  const before = uidsOf(sent);
+  isAway = false;
+  await clock.advance(10_000);
+
+  expect([before, uidsOf(sent)]).toEqual([[], ['a0', 'a1', 'a2']]);
+  await clock.until(loop.stop(0));
+});
+
+it('takes over what another replica learnt of the size of batches, and writes over none of it', async () => {
+  const journal = memoryJournal();
+  const { clock } = setUp({ journal, answer: () => accepted });
+  const events = Array.from({ length: 4 }, () => ({ bytes: 100 }));
+  const [one, other] = [new SizeLimits(clock), new SizeLimits(clock)];
+  const [ofOne, ofOther] = [one, other].map((limits) => new Suspects(journal, silentLog(), 'out', limits));
+  other.failed('second', { events: 2, bytes: 200 }, 0.5);
+  one.failed('first', { events: 4, bytes: 400 }, 0.5);
+  ofOne?.learnt();
+  await clock.advance(10);
+
+  ofOther?.learnt();
+  await clock.advance(10);
+  await ofOther?.recall();
+  await ofOne?.recall();
+
+  const groups = [one, other].map((limits) => ['first', 'second'].map((endpoint) => limits.groups(endpoint, events).length));
+  expect(groups).toEqual([
+    [2, 4],
+    [2, 4],
+  ]);
 });
 
 it('holds up no other lane for one that cannot be settled', async () => {

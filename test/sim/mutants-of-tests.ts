@@ -549,7 +549,7 @@ const sinks: readonly Mutant[] = [
     name: 'limits are forgotten by a restart',
     file: 'src/deliver/suspects.ts',
     caughtBy: 'test/deliver/copies.test.ts',
-    edits: [["entriesOf(note, 'limits', isLearnt)", "entriesOf({}, 'limits', isLearnt)"]],
+    edits: [["of entriesOf(note, 'limits', isLearnt)", "of entriesOf({}, 'limits', isLearnt)"]],
   },
   {
     name: 'polls for acknowledgements do not rest',
