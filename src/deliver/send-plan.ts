@@ -46,9 +46,13 @@ export class SendPlan {
   async note(batch: { readonly prepared: Prepared }): Promise<Verdicts | undefined> {
     if (this.#noted === batch) return undefined;
     const positions: Record<string, number> = {};
-    for (const { open } of batch.prepared) positions[laneOf(open)] = open.place.position;
+    for (const { open } of batch.prepared) {
+      const { position } = open.place;
+      positions[laneOf(open)] = position;
+      if (position > (this.#earlier.get(laneOf(open)) ?? -1)) this.#earlier.delete(laneOf(open));
+    }
     try {
-      await this.#journal.changeNote('', this.#name, (note) => ({ ...this.#ofOthers(note), ...positions }));
+      await this.#journal.changeNote('', this.#name, (note) => ({ ...this.#kept(note), ...positions }));
     } catch (error) {
       return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explainInLine(error)}` } };
     }
@@ -56,9 +60,10 @@ export class SendPlan {
     return undefined;
   }
 
-  /** What the note says of lanes that other replicas send from. */
-  #ofOthers(note: Json): Readonly<Record<string, unknown>> {
+  /** What stays in the note: lanes that other replicas send from, and what an earlier process had under way and this one did not send yet. */
+  #kept(note: Json): Readonly<Record<string, unknown>> {
     const lanes = Object.entries(isObject(note) ? note : {});
-    return Object.fromEntries(lanes.filter(([lane]) => !this.#journal.ownership.owns(sourceOf(lane))));
+    const isKept = (lane: string): boolean => this.#earlier.has(lane) || !this.#journal.ownership.owns(sourceOf(lane));
+    return Object.fromEntries(lanes.filter(([lane]) => isKept(lane)));
   }
 }

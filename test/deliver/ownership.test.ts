@@ -238,6 +238,22 @@ it('sends first what another replica had under way of a source that comes from i
   expect(other.groups(batchOf('a', 1, 2, 3).prepared)).toEqual([[0, 1], [2]]);
 });
 
+it('keeps in its note what an earlier process had under way in a lane until it goes beyond that', async () => {
+  const journal = memoryJournal();
+  const noted = () => journal.note('', 'under_way:out');
+  await new SendPlan(journal, 'out').note({ prepared: [...batchOf('a', 5).prepared, ...batchOf('b', 9).prepared] });
+  const plan = new SendPlan(journal, 'out');
+  await plan.recall();
+
+  await plan.note(batchOf('b', 8, 9));
+  const first = await noted();
+  await plan.note(batchOf('a', 5));
+  await plan.note(batchOf('a', 6));
+  await plan.note(batchOf('b', 10));
+
+  expect([first, await noted()]).toEqual([{ 'live\na': 5, 'live\nb': 9 }, { 'live\nb': 10 }]);
+});
+
 it('keeps what two replicas note at the same moment: what is under way, and what failed alone', async () => {
   const journal = memoryJournal();
   const { clock } = setUp({ journal, answer: () => accepted });
