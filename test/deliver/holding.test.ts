@@ -322,6 +322,54 @@ it('holds instead of draining the journal into dead letters when many events are
   await clock.until(loop.stop(0));
 });
 
+/** Letters of `uids`, and the lane in which they go again. */
+function retry(journal: ReturnType<typeof memoryJournal>, uids: readonly string[]): void {
+  const letters = uids.map((uid, index) => ({
+    id: 101 + index,
+    sink: 'out',
+    record: record(uid),
+    source: 'acme',
+    connector: { name: 'demo', hash: 'h' },
+    tenant: undefined,
+    labels: [],
+    eventTime: 1,
+    action: undefined,
+    code: '7',
+    text: '',
+    attempts: 1,
+    first: 1,
+    last: 1,
+  }));
+  journal.letters.push(...letters);
+  const lane: Lane = { kind: 'replay', source: 'acme', job: 1 };
+  journal.put(
+    lane,
+    uids.map((uid) => record(uid)),
+    { letters: letters.map(({ id }) => id) },
+  );
+}
+
+it('keeps a hold for many refused events when letters of such are refused once more, and ends one for the receiver', async () => {
+  const eventRefused = { kind: 'event', code: '7', reason: 'Incorrect index' } as const;
+  const stateAfterRetry = async (cause: 'refused' | 'systematic') => {
+    const journal = memoryJournal();
+    const { loop, clock, sent } = setUp({ journal, answer: ({ events }) => ({ each: events.map(() => eventRefused) }) });
+    const reason = cause === 'refused' ? '403' : 'many different events are refused with one code, "7": Incorrect index';
+    journal.holdNotes.set('out', { since: clock.now(), reason, fix: 'create the index' });
+    retry(journal, ['a', 'b']);
+    loop.start();
+    await clock.advance(60_000);
+    const { state } = loop.status();
+    await clock.until(loop.stop(0));
+    return { state, requests: sent.length, letters: journal.letters.length };
+  };
+
+  expect([await stateAfterRetry('systematic'), await stateAfterRetry('refused')]).toEqual([
+    { state: 'hold', requests: 1, letters: 2 },
+    { state: 'idle', requests: 1, letters: 2 },
+  ]);
+});
+
 it('queues no second retry of the same letters while one has not begun', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 400));

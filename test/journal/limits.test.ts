@@ -98,6 +98,41 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     ]);
   });
 
+  it('skips nothing that a sink has not had which might skip and is not configured any more', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a'), sink('gone', 'now', 'skip')]);
+    const pages = await fill(journal);
+    await settleAll(journal, 'a');
+    await journal.register([source('s')], [sink('a')]);
+
+    const more = await fill(journal);
+
+    const { rows } = await journal.ledger();
+    const gone = rows.find(({ sink: name }) => name === 'gone');
+    expect(more).toBe(0);
+    expect(gone?.totals).toMatchObject({ pending: pages, skipped: 0, abandoned: 0 });
+    expect(new Set(rows.map(isBalanced))).toEqual(new Set([true]));
+  });
+
+  it('has room again only once a tenth of it is free, and then until the largest page would not fit', async () => {
+    await using journal = await (await place(undefined, { maxBytes: smallest }))();
+    await journal.register([source('s')], [sink('a')]);
+    let pages = 0;
+    for (; journal.hasRoom(); pages += 1) await journal.append(commitOf('s', heavy(200)));
+
+    let settled = 0;
+    for (; !journal.hasRoom(); settled += 1) {
+      await journal.settle('a', live, (settled + 1) as Position, [], { acknowledged: 1 });
+      // Whoever asks for room has what was delivered deleted.
+      await expect.poll(() => journal.hasRoom() || journal.usage().pages === pages - settled - 1).toBe(true);
+    }
+    const { usedBytes } = journal.usage();
+    await journal.append(commitOf('s', heavy(200)));
+
+    expect(usedBytes).toBeLessThanOrEqual(smallest - mebibyte - smallest / 10);
+    expect(journal.hasRoom()).toBe(true);
+  });
+
   it('counts a record that was skipped in flight and delivered after all as delivered', async () => {
     await using journal = await (await place(undefined, { maxBytes: smallest }))();
     await journal.register([source('s')], [sink('a'), sink('lake', 'now', 'skip')]);

@@ -115,6 +115,29 @@ it('saves what a truncated file still holds', async () => {
   expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
 });
 
+it('saves the rows of a table on both sides of a damaged place', async () => {
+  const dataDir = await temporaryDirectory();
+  const first = await openJournal(journalOptions(dataDir));
+  const ids: number[] = [];
+  for (let job = 0; job < 60; job++) ids.push((await first.insertJob('replay', { note: `job-${job} `.padEnd(600, '.') })).id);
+  await first[Symbol.asyncDispose]();
+  const path = join(dataDir, 'journal.db');
+  const bytes = await readFile(path);
+  const pageBytes = 4096;
+  const damaged = Math.floor(bytes.indexOf('job-30 ') / pageBytes) * pageBytes;
+  await writeFile(path, bytes.fill(0xff, damaged, damaged + pageBytes));
+
+  const { notes } = await repairJournal(dataDir, { seams });
+
+  await using journal = await openJournal(journalOptions(dataDir));
+  const kept = (await journal.jobs({})).map(({ id }) => id).sort((a, b) => a - b);
+  expect(notes).toContainEqual(expect.stringContaining('part of the table "jobs" could not be read'));
+  expect([kept.at(0), kept.at(-1)]).toEqual([ids.at(0), ids.at(-1)]);
+  // A page holds six of them.
+  expect(kept.length).toBeGreaterThanOrEqual(ids.length - 7);
+  expect(kept.length).toBeLessThan(ids.length);
+});
+
 it('begins anew, and says so, when nothing can be read', async () => {
   const dataDir = await temporaryDirectory();
   await writeFile(join(dataDir, 'journal.db'), Buffer.alloc(8192, 1));

@@ -104,6 +104,18 @@ const collect: readonly Mutant[] = [
     caughtBy: 'test/collect/budgets.test.ts',
     edits: [['Math.max(this.#pausedUntil, now + waitMs)', 'now + waitMs']],
   },
+  {
+    name: 'a record of the future moves how far a log was read',
+    file: 'src/collect/cursor/step.ts',
+    caughtBy: 'test/collect/cursor/poll.test.ts',
+    edits: [['time > latest && time <= now) latest', 'time > latest) latest']],
+  },
+  {
+    name: 'what was read before our clock fell behind is read again',
+    file: 'src/collect/windows/begin.ts',
+    caughtBy: 'test/collect/windows/clock-behind.test.ts',
+    edits: [[' || isPastForVendor(context, live.until)) return live;', ') return live;']],
+  },
 ];
 
 const deliver: readonly Mutant[] = [
@@ -272,6 +284,18 @@ const deliver: readonly Mutant[] = [
     caughtBy: 'test/deliver/prepare.test.ts',
     edits: [['    if (actionKey === undefined || failed !== undefined) return true;\n', '']],
   },
+  {
+    name: 'letters that are refused once more end a hold for many refused events',
+    file: 'src/deliver/probe.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [['(isRefusedAgain && applied.letters > 0)', 'false']],
+  },
+  {
+    name: 'letters that are refused once more keep any hold',
+    file: 'src/deliver/probe.ts',
+    caughtBy: 'test/deliver/holding.test.ts',
+    edits: [["hold.cause?.kind === 'systematic' && applied.delivered === 0", 'applied.delivered === 0']],
+  },
 ];
 
 const below: readonly Mutant[] = [
@@ -382,6 +406,30 @@ const below: readonly Mutant[] = [
     file: 'src/base/quantity.ts',
     caughtBy: 'test/base/timestamp.test.ts',
     edits: [['/^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d|w)$/', '/^(\\d+(?:\\.\\d+)?)(ms|s|m|h|d|w)/']],
+  },
+  {
+    name: 'what a sink without configuration has not had is deleted, for it might skip',
+    file: 'src/journal/sqlite/upkeep/trim.ts',
+    caughtBy: 'test/journal/limits.test.ts',
+    edits: [["k.when_full = 'wait' OR k.configured = 0", "k.when_full = 'wait'"]],
+  },
+  {
+    name: 'a full journal has room again with each page that goes',
+    file: 'src/journal/sqlite/upkeep/room.ts',
+    caughtBy: 'test/journal/limits.test.ts',
+    edits: [['fits(room ? worstPage : worstPage + maxBytes / 10)', 'fits(worstPage)']],
+  },
+  {
+    name: 'a damaged table is saved up to the damage alone',
+    file: 'src/journal/sqlite/repair/salvage.ts',
+    caughtBy: 'test/journal/repair.test.ts',
+    edits: [['  copyRun(from, table, descending, columns, insert);\n', '']],
+  },
+  {
+    name: 'a plain request goes to its proxy without the credentials',
+    file: 'src/http/open-http-client.ts',
+    caughtBy: 'test/http/tls.test.ts',
+    edits: [['{ host: url.host, ...proxyHeaders(proxy) }', '{ host: url.host }']],
   },
 ];
 

@@ -520,6 +520,19 @@ it('takes over a source whose windows lie in the future, from its last record on
   expect([vendor.ids(), status.state]).toEqual([[...names(6), 'mid', 'new'], 'idle']);
 });
 
+it('takes no record of the future for how far the log was read', async () => {
+  const vendor = logVendor('polling_link');
+  vendor.entries.push(entry('a', noon - 30 * minute), entry('future', noon + 6 * hour, noon - 29 * minute));
+  const { warnings } = await runFor(vendor, 180);
+  vendor.entries.push(entry('late', noon + 10 * minute, noon + 181 * minute));
+  const refused = vendor.asks.at(-1)?.cursor;
+  vendor.onAsk = ({ cursor }) => (cursor !== undefined && cursor === refused ? { status: 410 } : undefined);
+
+  await runFor(vendor, 10);
+
+  expect([warnings, vendor.ids()]).toEqual([[], ['a', 'future', 'late']]);
+});
+
 it('goes on within a page of which a part was committed when the journal failed', async () => {
   const vendor = logVendor('position');
   const large = names(6_000).map((id) => ({ id, time: new Date(noon - 30 * minute).toISOString(), action: 'read' }));

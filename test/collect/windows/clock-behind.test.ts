@@ -129,6 +129,34 @@ it.each([true, false])(
   },
 );
 
+it('asks again for the overlap alone after a start with a clock that is behind what was read, hours after the last record', async () => {
+  const clock = at(noon);
+  const memory = memoryJournal();
+  const api = vendor([row('a', noon + minute)], { clock });
+  let behind = 0;
+  api.onRequest = ({ from, to }) => {
+    const rows = api.rows.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+    return { records: rows.map((value) => ({ value })), next: null, serverTime: clock.now() + behind };
+  };
+  const life = async (minutes: number) => {
+    const loop = startSource(settings(), bench(clock, memory.journal, api.open).deps);
+    loop.start();
+    await clock.advance(minutes * minute);
+    await clock.until(loop[Symbol.asyncDispose]());
+    forgetMemory(memory.journal, 's');
+  };
+  await life(200);
+  const asked = api.requests.length;
+  clock.step(-2 * day);
+  behind = 2 * day;
+
+  await life(5);
+
+  const froms = api.requests.slice(asked).map(({ from }) => from);
+  expect(froms.length).toBeGreaterThan(3);
+  expect(Math.min(...froms)).toBeGreaterThan(noon + 190 * minute);
+});
+
 it('takes a clock that was ahead and is set right for right, with a Date that agrees', async () => {
   const { counts } = await collected({ step: 2 * day, hasDate: true });
 
