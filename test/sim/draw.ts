@@ -2,6 +2,8 @@
 import { spread } from './calm.ts';
 import { type Dice, diceOf } from './dice.ts';
 import {
+  type CrewFault,
+  crewFrom,
   day,
   type EndPlan,
   type EventPlan,
@@ -326,9 +328,63 @@ function withOperators(scenario: Scenario): Scenario {
 
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
+  if (seed >= crewFrom) return drawCrew(seed, hours);
   if (seed >= restingFrom) return drawResting(seed, hours);
   const scenario = drawEarly(seed, hours);
   return seed < wideFrom ? scenario : widened(scenario);
+}
+
+const crewFaults: readonly CrewFault['kind'][] = [
+  'kill',
+  'kill',
+  'kill',
+  'stop',
+  'stop',
+  'stall',
+  'stall',
+  'refused',
+  'silent',
+  'late',
+  'lost',
+  'lost',
+  'step',
+  'outage',
+];
+
+/** Two to four replicas, hours apart by their clocks, on one journal. */
+function drawCrew(seed: number, hours: number): Scenario {
+  const dice = diceOf(Math.imul(seed, 0x2545f491) ^ 0x6c078965);
+  // Rows of a page are compressed in the turn of the event loop that asks for it only where they are few.
+  const sources = drawSources(dice, 0).map((source) => ({ ...source, pageSize: Math.min(20, source.pageSize) }));
+  const sinks = drawSinks(dice);
+  const events = drawEvents(dice, hours, sources, sinks, 0);
+  const leaseMs = dice.pick([3_000, 5_000, 10_000, 30_000]);
+  const replicas = dice.between(2, 4);
+  const number = Math.max(2, Math.round(hours * dice.pick([1, 3, 6])));
+  const faults = Array.from({ length: number }, (): CrewFault => {
+    const ms = dice.pick([leaseMs / 2, leaseMs + 2_000, 3 * leaseMs, minute, 10 * minute]);
+    return { at: drawMoment(dice, hours, events), ms, replica: dice.between(0, replicas - 1), kind: dice.pick(crewFaults) };
+  });
+  return {
+    seed,
+    hours,
+    maxBytes: 16 * 1_048_576,
+    sources,
+    sinks,
+    events,
+    faults: dice.chance(0.5) ? drawFaults(dice, hours, sources, sinks) : [],
+    ends: [],
+    clock: [],
+    diskErrors: [],
+    lostAnswers: [],
+    replays: [],
+    jobs: [],
+    crew: {
+      leaseMs,
+      clocks: Array.from({ length: replicas }, () => dice.pick([0, 0, hour, -hour, 3 * hour, -20 * minute])),
+      faults: faults.sort((a, b) => a.at - b.at),
+    },
+  };
 }
 
 function drawEarly(seed: number, hours: number): Scenario {

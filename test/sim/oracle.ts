@@ -2,10 +2,10 @@
 import { readLedger } from '../../src/operate/report/ledger.ts';
 import type { Entry } from './feed.ts';
 import type { Life } from './life.ts';
-import type { World } from './play.ts';
 import { badContent } from './receivers.ts';
 import type { Feed } from './runtime.ts';
 import { contentKey } from './witness.ts';
+import type { World } from './world.ts';
 
 const most = 1_000_000;
 

@@ -48,7 +48,7 @@ export function settingsOf({ plan, connector, options }: Feed): SourceSettings {
   };
 }
 
-function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
+export function deliveryOf({ name, inFlight, batchEvents }: SinkPlan): SinkSettings {
   const batch = { events: batchEvents, bytes: 1_000_000, waitMs: 1_000 };
   return deliverySettings({ name, type: 'sim', inFlight, batch, maxDeadLetters: 100_000 });
 }

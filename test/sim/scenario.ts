@@ -122,7 +122,38 @@ export interface Scenario {
   readonly offline?: readonly OfflinePlan[];
   /** True where time may leap while nothing happens. */
   readonly leaps?: boolean;
+  /** Replicas that share a journal; without them one process runs after the other on files of its own. */
+  readonly crew?: CrewPlan;
 }
+
+/** Several replicas. What happens to processes and disks otherwise (`ends`, `clock`, `diskErrors`, `lostAnswers`, `jobs`) is not played beside it. */
+export interface CrewPlan {
+  readonly leaseMs: number;
+  /** How far the wall clock of each replica is off, milliseconds: as many as there are replicas. */
+  readonly clocks: readonly number[];
+  readonly faults: readonly CrewFault[];
+}
+
+/**
+ * What happens to a replica, from a time on and for so long:
+ *
+ * - `kill`: it is gone at once, and started anew at the end. `stop`: the same in good order.
+ * - `stall`: it does nothing and wakes at the end; what it had asked for is done meanwhile.
+ * - `refused`, `silent`, `late`: it cannot reach the database: is told so at once, hears nothing, or what it asks for arrives at the end.
+ * - `lost`: a third of the answers of the database get lost on their way to it.
+ * - `step`: its wall clock is two hours slow.
+ *
+ * `outage`: nobody reaches the database, whatever `replica` says.
+ */
+export interface CrewFault {
+  readonly at: number;
+  readonly ms: number;
+  readonly replica: number;
+  readonly kind: CrewFaultKind;
+}
+
+export const cuts = ['refused', 'silent', 'late'] as const;
+export type CrewFaultKind = 'kill' | 'stop' | 'stall' | (typeof cuts)[number] | 'lost' | 'step' | 'outage';
 
 /** Times are milliseconds after the start of the run. */
 export type JobPlan =
@@ -151,6 +182,9 @@ export const wideFrom = 40_000_000;
 
 /** Seeds from here on stand for histories that mostly rest where they are long. */
 export const restingFrom = 50_000_000;
+
+/** Seeds from here on stand for histories of several replicas that share a journal. */
+export const crewFrom = 70_000_000;
 
 /** A quiet quarter of an hour: one source, one sink, six records of which the sink refuses one. */
 const quiet: Scenario = {

@@ -5,6 +5,9 @@ import type { Clock } from '../../src/base/clock.ts';
 /** The clock of one simulated process: dies with it, and takes its timers along. */
 export interface ProcessClock extends Clock {
   kill(): void;
+  /** No timer fires until `resume`; those that were due fire then, late and in their order. */
+  pause(): void;
+  resume(): void;
 }
 
 export interface SimTime {
@@ -17,8 +20,8 @@ export interface SimTime {
   /** Waits on the world's own account: no crash of a process ends it. */
   wait(ms: number): Promise<void>;
   at(ms: number, callback: () => void): void;
-  /** Opens the clock of a process. */
-  process(): ProcessClock;
+  /** Opens the clock of a process; `offMs` says how far its wall clock is off besides, milliseconds. */
+  process(offMs?: () => number): ProcessClock;
   /** Time stands still until the promise settles. */
   track<T>(promise: Promise<T>): Promise<T>;
   /** Goes on until the run is `elapsed` milliseconds old, or `stop` says so. */
@@ -119,25 +122,39 @@ export function simTime(startMs: number): SimTime {
     },
     wait: (ms) => new Promise((resolve) => void add(ms, resolve)),
     at: (ms, callback) => void add(ms - elapsed, callback),
-    process() {
+    process(offMs = () => 0) {
       const own = new Set<Timer>();
       let dead = false;
+      let late: (() => void)[] | undefined;
       return {
-        now: () => Math.floor(startMs + elapsed + time.wallOffMs),
+        now: () => Math.floor(startMs + elapsed + time.wallOffMs + offMs()),
         monotonic: () => elapsed,
         timer(ms, callback) {
           if (dead) return { [Symbol.dispose]: () => undefined };
+          let isDropped = false;
           const timer = add(ms, () => {
             own.delete(timer);
-            callback();
+            const fire = (): void => {
+              if (!dead && !isDropped) callback();
+            };
+            if (late === undefined) fire();
+            else late.push(fire);
           });
           own.add(timer);
           return {
             [Symbol.dispose]() {
+              isDropped = true;
               own.delete(timer);
               drop(timer);
             },
           };
+        },
+        pause() {
+          late ??= [];
+        },
+        resume() {
+          for (const fire of late ?? []) add(0, fire);
+          late = undefined;
         },
         kill() {
           dead = true;

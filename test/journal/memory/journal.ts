@@ -54,7 +54,7 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
       const run = async (): Promise<void> => {
         if (earlier !== undefined) await earlier;
         await changing('append', () => {
-          if (!isMade(disk, `append ${commit.source}`, commit.attempt)) append(disk, structuredClone(plainCommit(commit)));
+          if (!isMade(disk, `append ${commit.source}`, commit.attempt)) store(disk, commit);
         });
       };
       const done = run();
@@ -207,6 +207,9 @@ function isMade(disk: MemoryDisk, key: string, attempt: string | undefined): boo
 /** Records may be of classes, which have what they hold behind getters. */
 const plainCommit = ({ page, ...rest }: Commit): Commit =>
   page === undefined ? rest : { ...rest, page: { ...page, records: page.records.map(plain) } };
+
+/** Stores a commit as if it had never been asked for. */
+export const store = (disk: MemoryDisk, commit: Commit): void => append(disk, structuredClone(plainCommit(commit)));
 
 function append(disk: MemoryDisk, commit: Commit): void {
   const { source, page, checkpoint, seen = [], window, notes = {} } = commit;

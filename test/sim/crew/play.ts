@@ -1,0 +1,285 @@
+// Plays a history of replicas that share a journal: all in one virtual time, each with its own wall clock, until the time of troubles is over.
+import { hash } from 'node:crypto';
+import { type Log, silentLog } from '../../../src/base/log.ts';
+import { diceAt } from '../dice.ts';
+import { entryOf } from '../feed.ts';
+import type { Life } from '../life.ts';
+import { judge, missing } from '../oracle.ts';
+import { type CrewFault, type CrewPlan, cuts, hour, minute, type Scenario } from '../scenario.ts';
+import { build, type Outcome, type PlayOptions, startMs, type World } from '../world.ts';
+import type { LineState } from './line.ts';
+import { Replica } from './replica.ts';
+import { SharedServer } from './server.ts';
+import { Watch } from './watch.ts';
+
+/** One place among the replicas, in which lives follow each other. */
+interface Post {
+  readonly index: number;
+  offMs: number;
+  replica: Replica | undefined;
+  cut: { readonly kind: (typeof cuts)[number]; readonly until: number } | undefined;
+  losesUntil: number;
+  /** When it was last able to work without a break, true time in milliseconds; undefined: it is not. */
+  ableSince: number | undefined;
+}
+
+const stopMs = 60_000;
+const lostShare = 0.33;
+const isCut = (kind: CrewFault['kind']): kind is (typeof cuts)[number] => (cuts as readonly string[]).includes(kind);
+
+class Crew {
+  readonly world: World;
+  readonly #watch: Watch;
+  readonly #server: SharedServer;
+  readonly #plan: CrewPlan;
+  readonly #log: Log;
+  readonly #posts: Post[];
+  readonly #owned = new Map<string, number>();
+  #outage: Post['cut'];
+  #asked = 0;
+  #isCalm = false;
+  processes = 0;
+
+  constructor(world: World, watch: Watch, plan: CrewPlan, log: Log) {
+    this.world = world;
+    this.#watch = watch;
+    this.#plan = plan;
+    this.#log = log;
+    const { time } = world;
+    this.#server = new SharedServer(() => time.now(), watch);
+    watch.server = this.#server;
+    watch.entries = new Map(world.feeds.map(({ plan: { name }, vendor }) => [name, vendor.entries]));
+    this.#posts = plan.clocks.map((offMs, index) => ({
+      index,
+      offMs,
+      replica: undefined,
+      cut: undefined,
+      losesUntil: 0,
+      ableSince: undefined,
+    }));
+  }
+
+  start(): void {
+    const { time } = this.world;
+    for (const post of this.#posts) this.#begin(post);
+    for (const fault of this.#plan.faults) time.at(fault.at, () => this.#strike(fault));
+    time.at(1_000, () => this.#sample());
+  }
+
+  /** As a life of one process, for who judges. */
+  get life(): Life {
+    return { journal: this.#server.journal } as unknown as Life;
+  }
+
+  /** From here on nothing happens to anybody any more. */
+  calm(): void {
+    this.#isCalm = true;
+    this.#outage = undefined;
+    for (const post of this.#posts) {
+      post.cut = undefined;
+      post.losesUntil = 0;
+      if (post.replica?.isStalled === true) post.replica.goOn();
+      if (post.replica === undefined) this.#begin(post);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const post of this.#posts) await this.#stop(post);
+  }
+
+  #begin(post: Post): void {
+    if (post.replica !== undefined) return;
+    const { scenario, time, feeds, receivers } = this.world;
+    this.processes += 1;
+    const number = this.processes;
+    const replica = new Replica({
+      name: `replica${post.index + 1}`,
+      number,
+      scenario,
+      leaseMs: this.#plan.leaseMs,
+      offMs: () => post.offMs,
+      time,
+      dice: diceAt(scenario.seed, `line ${post.index}`, () => time.elapsed),
+      server: this.#server,
+      line: () => this.#lineOf(post),
+      feeds,
+      receivers,
+      log: this.#log.child({ replica: post.index + 1, life: number }),
+      problem: (text) => this.#watch.problem(text),
+    });
+    post.replica = replica;
+    replica.opened.catch((error: unknown) =>
+      this.#watch.problem(`process ${number} could not start: ${String((error as Error).stack)}`),
+    );
+  }
+
+  #lineOf(post: Post): LineState {
+    const { elapsed } = this.world.time;
+    const isNow = (cut: Post['cut']): boolean => cut !== undefined && elapsed < cut.until;
+    const cut = isNow(this.#outage) ? this.#outage : isNow(post.cut) ? post.cut : undefined;
+    const losesAnswer = (): boolean =>
+      elapsed < post.losesUntil && diceAt(this.world.scenario.seed, 'answers', () => this.#asked++).chance(lostShare);
+    return { cut, losesAnswer };
+  }
+
+  #strike({ kind, replica: index, ms, at }: CrewFault): void {
+    const post = this.#posts[index % this.#posts.length];
+    const { time } = this.world;
+    if (post === undefined || this.#isCalm) return;
+    const { replica } = post;
+    if (kind === 'outage') {
+      this.#outage = { kind: cuts[Math.floor(at) % cuts.length] ?? 'refused', until: time.elapsed + ms };
+      this.#watch.incident('outage', undefined, time.now() + ms);
+    } else if (isCut(kind)) {
+      post.cut = { kind, until: time.elapsed + ms };
+      if (replica !== undefined) this.#watch.incident('cut', replica.number, time.now() + ms);
+    } else if (kind === 'lost') post.losesUntil = time.elapsed + ms;
+    else if (kind === 'step') this.#step(post, ms);
+    else if (replica === undefined || replica.isStalled) return;
+    else if (kind === 'kill') this.#kill(post, ms);
+    else if (kind === 'stall') this.#stall(replica, ms);
+    else void this.#stop(post).then(() => this.#beginLater(post, ms));
+  }
+
+  #step(post: Post, ms: number): void {
+    post.offMs -= 2 * hour;
+    this.world.time.at(this.world.time.elapsed + ms, () => (post.offMs += 2 * hour));
+  }
+
+  #kill(post: Post, ms: number): void {
+    if (post.replica === undefined) return;
+    this.#watch.incident('kill', post.replica.number, this.world.time.now());
+    post.replica.kill();
+    post.replica = undefined;
+    this.#beginLater(post, ms);
+  }
+
+  #beginLater(post: Post, ms: number): void {
+    const { time } = this.world;
+    time.at(time.elapsed + ms, () => this.#begin(post));
+  }
+
+  #stall(replica: Replica, ms: number): void {
+    const { time } = this.world;
+    this.#watch.incident('stall', replica.number, time.now() + ms);
+    replica.stall();
+    time.at(time.elapsed + ms, () => {
+      if (replica.isStalled) replica.goOn();
+    });
+  }
+
+  /** A supervisor waits a minute for a process that is to end. */
+  async #stop(post: Post): Promise<void> {
+    const { replica } = post;
+    const { time } = this.world;
+    if (replica === undefined) return;
+    let isOver = false;
+    const stopping = replica.stop().finally(() => (isOver = true));
+    stopping.catch((error: unknown) => this.#watch.problem(`process ${replica.number} did not stop: ${String(error)}`));
+    await Promise.race([stopping, time.wait(stopMs)]);
+    if (post.replica === replica) post.replica = undefined;
+    if (isOver) return;
+    this.#watch.incident('kill', replica.number, time.now());
+    replica.kill();
+  }
+
+  #isAble({ replica }: Post, line: LineState): boolean {
+    return replica !== undefined && !replica.isDead && !replica.isStalled && line.cut === undefined;
+  }
+
+  /** Once a second: no source stays without an owner that lives, and the ledger balances. */
+  #sample(): void {
+    const { time } = this.world;
+    const now = time.now();
+    for (const post of this.#posts) {
+      const isAble = this.#isAble(post, this.#lineOf(post));
+      post.ableSince = isAble ? (post.ableSince ?? now) : undefined;
+    }
+    const able = this.#posts.flatMap(({ ableSince }) => (ableSince === undefined ? [] : [ableSince]));
+    for (const { source, owner } of this.#server.units) this.#checkOwner(source, owner, Math.min(...able), now);
+    if (Math.round(time.elapsed / 1000) % 60 === 0) this.#watch.checkBalance();
+    time.at(time.elapsed + 1_000, () => this.#sample());
+  }
+
+  #checkOwner(source: string, owner: string | null, ableSince: number, now: number): void {
+    const process = this.#watch.processOf(owner);
+    const isOwned = this.#posts.some(({ replica, ableSince: since }) => since !== undefined && replica?.number === process);
+    if (isOwned || ableSince === Number.POSITIVE_INFINITY) {
+      this.#owned.set(source, now);
+      return;
+    }
+    const since = Math.max(this.#owned.get(source) ?? now, ableSince);
+    const mostMs = this.#plan.leaseMs + 10_000 + reachMs;
+    if (now - since <= mostMs || now - since > mostMs + 1_000) return;
+    this.#watch.problem(`source ${source}: nobody who could work has owned it for ${mostMs} ms`);
+  }
+}
+
+/** What was asked for shortly before the database could be reached again is waited for so long. */
+const reachMs = 20_000;
+const stepMs = minute;
+
+async function settleDown(crew: Crew, calmMs: number): Promise<void> {
+  const { time, witness } = crew.world;
+  const limit = time.elapsed + calmMs;
+  while (time.elapsed < limit && witness.problems.length === 0) {
+    await time.until(Math.min(limit, time.elapsed + 5 * stepMs));
+    if ((await time.track(missing(crew.world, crew.life))).length === 0) return;
+  }
+}
+
+function addFresh({ time, feeds }: World): void {
+  for (const { plan, vendor, connector, options } of feeds)
+    vendor.entries.push(
+      entryOf(
+        plan.kind,
+        connector,
+        connector.tenant(options),
+        { source: plan.name, n: 900_000, at: time.elapsed, late: 0 },
+        startMs,
+      ),
+    );
+}
+
+/** Plays a history of several replicas and judges it. */
+export async function playCrew(
+  scenario: Scenario,
+  plan: CrewPlan,
+  log: Log = silentLog(),
+  { calmMs = 6 * hour }: PlayOptions = {},
+): Promise<Outcome> {
+  const began = process.cpuUsage();
+  let now = (): number => startMs;
+  const watch = new Watch(() => now(), plan.leaseMs, scenario.sinks);
+  const world = await build(scenario, (own) => watch.around(own));
+  const { time, witness, receivers, feeds } = world;
+  now = () => time.now();
+  const crew = new Crew(world, watch, plan, log);
+  try {
+    crew.start();
+    await time.until(scenario.hours * hour);
+    crew.calm();
+    await settleDown(crew, calmMs);
+    if (witness.problems.length === 0) addFresh(world);
+    await settleDown(crew, calmMs);
+    await judge(world, crew.life);
+    watch.checkBalance();
+    const stopping = crew.stop();
+    await time.until(time.elapsed + 2 * stepMs);
+    await stopping;
+  } catch (error) {
+    witness.problem(`the run broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+  const used = process.cpuUsage(began);
+  const arrivals = receivers.reduce((sum, { copies }) => sum + copies.length, 0);
+  return {
+    scenario,
+    problems: witness.problems,
+    virtualMs: time.elapsed,
+    cpuMs: (used.user + used.system) / 1000,
+    lives: crew.processes,
+    records: feeds.reduce((sum, { plan: { name } }) => sum + (witness.committed.get(name)?.size ?? 0), 0),
+    arrivals,
+    fingerprint: hash('sha256', `${time.fired} ${arrivals} ${crew.processes} ${time.elapsed}`).slice(0, 12),
+  };
+}

@@ -1,0 +1,444 @@
+// A model of the database that replicas share: rows of members, units and registrations, attempts, and a disk in memory that passes the contract
+// suite of the journal.
+//
+// What runs over it is the real code of src/journal/postgres wherever an order of events matters: Membership with its lease, the names with what
+// is remembered of owned sources, append, settle, the look for changes. The model knows their statements by what is special in each, takes
+// their values from where the text puts them, and honours a fence exactly as far as the text says it: a statement that lacks the owner or the
+// epoch is not held back by it here either. A statement that the model does not know is a problem of the run, never an answer.
+//
+// Left out, because no order of events is in it: tables of pages and ids (the disk in memory has them), upkeep, replays, jobs. A transaction happens at
+// one moment of the server, as its locks make it look to everybody else.
+import type { Commit, Lane, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
+import { lanesOf, settle as settleOnDisk } from '../../journal/memory/delivery.ts';
+import { emptyDisk, laneKey, type MemoryDisk } from '../../journal/memory/disk.ts';
+import { openMemoryJournal, store } from '../../journal/memory/journal.ts';
+import { register as registerOnDisk } from '../../journal/memory/names.ts';
+
+export interface Unit {
+  readonly id: number;
+  readonly source: string;
+  owner: string | null;
+  epoch: number;
+}
+
+interface Member {
+  readonly id: string;
+  /** How often one of its name joined before: ids are random, and what follows from them is not to be. */
+  readonly order: string;
+  expires: number;
+  /** `source name`, `sink name`. */
+  registered: ReadonlySet<string>;
+}
+
+/** What a settle says that its statements only repeat. */
+export type Settlement = Parameters<typeof settleOnDisk>[1];
+
+/** What a replica is about to have stored: statements carry its columns, the model takes it whole. */
+export interface Offered {
+  commit(source: string): Commit | undefined;
+  settlement(sink: string, source: string, kind: Lane['kind']): Settlement | undefined;
+}
+
+/** Who asks: a process, with what it offers in the moment in which it asks. */
+export interface Asker {
+  readonly process: number;
+  readonly offered: Offered;
+}
+
+/** Told of everything that becomes durable, in the moment in which it does. */
+export interface Auditor {
+  onJoined(member: string, process: number): void;
+  onHeard(process: number): void;
+  onOwner(source: string, owner: string | null): void;
+  onStored(process: number, owner: string | null, commit: Commit, before: number): void;
+  onSettled(process: number, owner: string | null, settlement: Settlement, from: number): void;
+  problem(text: string): void;
+}
+
+type Values = readonly unknown[];
+type Row = Readonly<Record<string, unknown>>;
+type Handler = (values: Values, text: string, asker: Asker) => readonly Row[];
+
+/** What stands in a statement in a place: the value of the parameter that the pattern captures. */
+function valueIn(text: string, values: Values, pattern: RegExp): unknown {
+  const number = pattern.exec(text)?.[1];
+  return number === undefined ? undefined : values[Number(number) - 1];
+}
+
+const done = (count: number): Row[] => Array.from({ length: count }, () => ({}));
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+const kinds = ['live', 'backfill'] as const;
+
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+  return hash >>> 0;
+}
+
+export class SharedServer {
+  readonly disk: MemoryDisk;
+  /** The journal as somebody beside it sees it, without a network between. */
+  readonly journal: ReturnType<typeof openMemoryJournal>;
+  readonly units: Unit[] = [];
+  readonly #members = new Map<string, Member>();
+  readonly #joined = new Map<string, number>();
+  readonly #attempts = new Map<string, string[]>();
+  readonly #now: () => number;
+  readonly #auditor: Auditor;
+  #changes = 0;
+  #names = 0;
+
+  constructor(now: () => number, auditor: Auditor) {
+    this.#now = now;
+    this.#auditor = auditor;
+    this.disk = emptyDisk({ strict: true, now });
+    this.journal = openMemoryJournal(this.disk);
+  }
+
+  now(): number {
+    return this.#now();
+  }
+
+  ownerOf(source: string): string | null {
+    return this.units.find((unit) => unit.source === source)?.owner ?? null;
+  }
+
+  register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]) {
+    for (const { name } of sources)
+      if (!this.units.some(({ source }) => source === name))
+        this.units.push({ id: this.units.length + 101, source: name, owner: null, epoch: 0 });
+    this.#changes += 1;
+    this.#names += 1;
+    return registerOnDisk(this.disk, sources, sinks);
+  }
+
+  /** Does what a statement says. */
+  answer(text: string, values: Values, asker: Asker): readonly Row[] {
+    const handler = this.#statements.find(([mark]) => text.includes(mark))?.[1];
+    if (handler === undefined) {
+      this.#auditor.problem(`the model of the database does not know the statement ${text.slice(0, 300)}`);
+      throw new TypeError('unknown statement');
+    }
+    return handler(values, text, asker);
+  }
+
+  /** By what stands in no statement before it. */
+  readonly #statements: readonly (readonly [mark: string, handler: Handler])[] = [
+    ['WITH beat AS (UPDATE', (values, _text, asker) => [this.#beat(values, asker)]],
+    ['counted AS (UPDATE', (values, text, asker) => [this.#append(values, text, asker)]],
+    ['moved AS (UPDATE', (values, text, asker) => this.#settleSimply(values, text, asker)],
+    ['SELECT id FROM fence', (values, text) => (this.#isFenced(values, text) ? [] : [{ id: 1 }])],
+    ['UPDATE p.units u SET owner = $1, epoch = u.epoch + 1', (values) => this.#claim(values)],
+    ['AS units, (SELECT count(*) FROM working)', ([id]) => [this.#share(String(id))]],
+    ['SELECT o.name AS source, u.id AS unit', ([id]) => this.#owned(String(id))],
+    ['SELECT (SELECT count(*) FROM live l WHERE', ([id]) => [this.#glance(String(id))]],
+    ['UPDATE p.units SET owner = NULL, since = now() WHERE id IN', ([ids, id]) => this.#giveBack(ids as number[], String(id))],
+    ['UPDATE p.units SET owner = NULL, since = now() WHERE owner = $1', ([id]) => this.#giveBack(undefined, String(id))],
+    ['UPDATE p.units SET epoch = epoch + 1 WHERE id = $1', (values) => this.#renew(values)],
+    ['DELETE FROM p.registrations r WHERE NOT EXISTS', () => []],
+    ['DELETE FROM p.registrations WHERE member', ([id]) => this.#registers(String(id), [])],
+    ['INSERT INTO p.registrations', ([id, of, names]) => this.#registers(String(id), named(of as string[], names as string[]))],
+    ['DELETE FROM p.members WHERE expires', () => this.#forgetDead()],
+    ['DELETE FROM p.members WHERE id', ([id]) => done(Number(this.#members.delete(String(id))))],
+    ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
+    ['SELECT version, min_reader, moved FROM p.meta', () => []],
+    ['SELECT changes, names FROM p.meta', () => [{ changes: this.#changes, names: this.#names }]],
+    ['SELECT id, name FROM p.sources WHERE name', ([names]) => this.#sourceIds(names as string[])],
+    ['SELECT id, name FROM p.sinks WHERE name', ([names]) => this.#sinkIds(names as string[])],
+    ['SELECT o.name, o.id, u.id AS unit', ([names, owner]) => this.#places(names as string[], String(owner))],
+    ['SELECT id FROM p.sources WHERE name', ([name]) => this.#sourceIds([String(name)])],
+    ['SET owner = $2, epoch = epoch + 1, since = now() FROM p.sources o', (values) => this.#take(values)],
+    ['SELECT u.id AS unit, u.epoch FROM p.sources', ([id, owner]) => this.#unitsOf(id as number, String(owner))],
+    [
+      'SELECT kind, appended FROM p.lanes',
+      ([id]) => kinds.map((of, kind) => ({ kind, appended: this.#end(this.#sourceOf(id), of) })),
+    ],
+    [
+      'SELECT $2::uuid = ANY(attempts) AS done',
+      ([id, attempt]) => [{ done: this.#isDone(`append ${this.#sourceOf(id)}`, attempt) }],
+    ],
+    ['SELECT k.name AS sink, EXISTS', ([sinks, owner]) => this.#lanes(sinks as string[], owner)],
+    ['INSERT INTO p.offsets (sink, source, kind) VALUES', () => []],
+    ['SELECT o.position AS at, o.passed', (values) => [this.#offset(values)]],
+    ['UPDATE p.offsets o SET position = greatest', (values, _text, asker) => this.#settle(values, asker)],
+    // The disk in memory did these with the offset.
+    ['INSERT INTO p.totals AS t', () => []],
+    ['p.dead_letters', () => []],
+  ];
+
+  #isAlive(id: string | null): boolean {
+    const member = id === null ? undefined : this.#members.get(id);
+    return member !== undefined && member.expires > this.#now();
+  }
+
+  #working(): Member[] {
+    return [...this.#members.values()].filter(({ id, registered }) => this.#isAlive(id) && registered.size > 0);
+  }
+
+  #owns(unit: Unit, owner: string | null, isMore = true): void {
+    unit.owner = owner;
+    if (isMore && owner !== null) unit.epoch += 1;
+    this.#auditor.onOwner(unit.source, owner);
+  }
+
+  #beat([id, lease]: Values, { process }: Asker): Row {
+    const seen = this.#glance(String(id));
+    const member = this.#members.get(String(id));
+    const alive = this.#isAlive(String(id));
+    if (alive && member !== undefined) {
+      member.expires = this.#now() + Number.parseInt(String(lease), 10);
+      this.#auditor.onHeard(process);
+    }
+    return { alive, now: Math.floor(this.#now()), changes: this.#changes, ...seen };
+  }
+
+  #glance(id: string): Row {
+    const mine = this.units.filter(({ owner }) => owner === id);
+    return {
+      members: this.#working().length,
+      names: this.#names,
+      free: this.units.some(({ owner }) => !this.#isAlive(owner)),
+      have: mine.length,
+      epochs: sum(mine.map(({ epoch }) => epoch)),
+    };
+  }
+
+  /** Members that work and could have the unit. */
+  #namers({ source }: Unit): Member[] {
+    return this.#working().filter(({ registered }) => registered.has(`source ${source}`));
+  }
+
+  #wantOf(member: Member): number {
+    const parts = this.units.map((unit) => {
+      const namers = this.#namers(unit);
+      if (namers.length === 0) return 1 / Math.max(1, this.#working().length);
+      return namers.includes(member) ? 1 / namers.length : 0;
+    });
+    return Math.ceil(Math.round(sum(parts) * 1e6) / 1e6);
+  }
+
+  #roomOf(member: Member): number {
+    return this.#wantOf(member) - this.units.filter(({ owner }) => owner === member.id).length;
+  }
+
+  #isWantedByOthers(unit: Unit, id: string): boolean {
+    const namers = this.#namers(unit);
+    const could = namers.length === 0 ? this.#working() : namers;
+    return could.some((member) => member.id !== id && this.#roomOf(member) > 0);
+  }
+
+  #couldTake(unit: Unit, id: string): boolean {
+    const namers = this.#namers(unit);
+    return namers.length === 0 || namers.some((member) => member.id === id);
+  }
+
+  #share(id: string): Row {
+    const me = this.#working().find((member) => member.id === id);
+    const mine = this.units.filter((unit) => this.#couldTake(unit, id));
+    return {
+      units: mine.length,
+      members: this.#working().length,
+      want: me === undefined ? 0 : this.#wantOf(me),
+      room: me === undefined ? 0 : this.#roomOf(me),
+      free: mine.filter(({ owner }) => !this.#isAlive(owner)).length,
+    };
+  }
+
+  #claim([id, limit, justLeft]: Values): Row[] {
+    const me = String(id);
+    const { room } = this.#share(me) as { room: number };
+    const isMeant = (unit: Unit): boolean => room > 0 || (this.#namers(unit).length > 0 && !this.#isWantedByOthers(unit, me));
+    const free = this.units
+      .filter((unit) => !this.#isAlive(unit.owner) && this.#couldTake(unit, me) && isMeant(unit))
+      .filter((unit) => !(justLeft as number[]).includes(unit.id));
+    const own = this.#members.get(me)?.order ?? me;
+    const places = new Map(free.map((unit) => [unit, hashOf(`${unit.source}${own}`)]));
+    const taken = free.sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0)).slice(0, Number(limit));
+    for (const unit of taken) this.#owns(unit, me);
+    return done(taken.length);
+  }
+
+  #owned(id: string): Row[] {
+    return this.units
+      .filter(({ owner }) => owner === id)
+      .map((unit) => {
+        const namers = this.#namers(unit);
+        return {
+          source: unit.source,
+          unit: unit.id,
+          epoch: unit.epoch,
+          isOthers: namers.length > 0 && !namers.some((member) => member.id === id),
+          replicas: namers.length === 0 ? null : namers.length,
+          isWanted: this.#isWantedByOthers(unit, id),
+        };
+      });
+  }
+
+  #giveBack(ids: readonly number[] | undefined, id: string): Row[] {
+    const given = this.units.filter((unit) => unit.owner === id && ids?.includes(unit.id) !== false);
+    for (const unit of given) this.#owns(unit, null);
+    return done(given.length);
+  }
+
+  #renew([id, owner, epoch]: Values): Row[] {
+    const unit = this.units.find((one) => one.id === id && one.owner === owner && one.epoch === epoch);
+    if (unit !== undefined) unit.epoch += 1;
+    return done(unit === undefined ? 0 : 1);
+  }
+
+  #registers(id: string, registered: readonly string[]): Row[] {
+    const member = this.#members.get(id);
+    if (member !== undefined) member.registered = new Set(registered);
+    return [];
+  }
+
+  #forgetDead(): Row[] {
+    for (const id of this.#members.keys()) if (!this.#isAlive(id)) this.#members.delete(id);
+    return [];
+  }
+
+  #join([id, name, lease]: Values, { process }: Asker): Row[] {
+    const times = (this.#joined.get(String(name)) ?? 0) + 1;
+    this.#joined.set(String(name), times);
+    const expires = this.#now() + Number.parseInt(String(lease), 10);
+    this.#members.set(String(id), { id: String(id), order: `${String(name)} ${times}`, expires, registered: new Set() });
+    this.#auditor.onJoined(String(id), process);
+    this.#auditor.onHeard(process);
+    return done(1);
+  }
+
+  /** Sources have the id of their unit, sinks their place. */
+  #sourceIds(names: readonly string[]): Row[] {
+    return this.units.filter(({ source }) => names.includes(source)).map(({ id, source }) => ({ id, name: source }));
+  }
+
+  #sinkIds(names: readonly string[]): Row[] {
+    return [...this.disk.sinks.keys()].flatMap((name, index) => (names.includes(name) ? [{ id: index + 1, name }] : []));
+  }
+
+  #sourceOf(id: unknown): string {
+    return this.units.find((unit) => unit.id === id)?.source ?? '';
+  }
+
+  #sinkOf(id: unknown): string {
+    return [...this.disk.sinks.keys()][Number(id) - 1] ?? '';
+  }
+
+  #end(source: string, kind: 'live' | 'backfill'): number {
+    return this.disk.lanes.get(laneKey({ kind, source }))?.length ?? 0;
+  }
+
+  #places(names: readonly string[], owner: string): Row[] {
+    return this.units
+      .filter((unit) => names.includes(unit.source) && unit.owner === owner)
+      .flatMap(({ id, source, epoch }) =>
+        kinds.map((of, kind) => ({ name: source, id, unit: id, epoch, kind, appended: this.#end(source, of) })),
+      );
+  }
+
+  #unitsOf(id: number, owner: string): Row[] {
+    return this.units.filter((unit) => unit.id === id && unit.owner === owner).map(({ epoch }) => ({ unit: id, epoch }));
+  }
+
+  #take([id, owner]: Values): Row[] {
+    const unit = this.units.find((one) => one.id === id);
+    if (unit === undefined || unit.owner === owner || this.#isAlive(unit.owner) || !this.#isAlive(String(owner))) return [];
+    this.#owns(unit, String(owner));
+    return done(1);
+  }
+
+  #lanes(sinks: readonly string[], owner: unknown): Row[] {
+    return sinks
+      .filter((sink) => this.disk.sinks.has(sink))
+      .flatMap((sink) => {
+        const rows = lanesOf(this.disk, sink)
+          .filter(({ lane }) => owner === null || this.ownerOf(lane.source) === owner)
+          .map(({ lane, offset, pending, oldestReceived }) => ({
+            name: lane.source,
+            kind: kinds.indexOf(lane.kind as 'live'),
+            appended: offset + pending,
+            offset,
+            oldest: oldestReceived ?? null,
+          }));
+        const none = { name: null, kind: 0, appended: 0, offset: 0, oldest: null };
+        return (rows.length === 0 ? [none] : rows).map((row) => ({ sink, replays: false, ...row }));
+      });
+  }
+
+  /** True where the fence of a statement holds it back; one without a fence is held back by nothing. */
+  #isFenced(values: Values, text: string): boolean {
+    const id = valueIn(text, values, /u\.id = \$(\d+)/);
+    if (id === undefined) return false;
+    const owner = valueIn(text, values, /u\.owner = \$(\d+)/);
+    const epoch = valueIn(text, values, /u\.epoch = \$(\d+)/);
+    const isHeld = (unit: Unit): boolean =>
+      unit.id === id && (owner === undefined || unit.owner === owner) && (epoch === undefined || unit.epoch === epoch);
+    return !this.units.some(isHeld);
+  }
+
+  #isDone(key: string, attempt: unknown): boolean {
+    return this.#attempts.get(key)?.includes(String(attempt)) === true;
+  }
+
+  #noteAttempt(key: string, attempt: unknown): void {
+    this.#attempts.set(key, [...(this.#attempts.get(key) ?? []), String(attempt)].slice(-7));
+  }
+
+  #append(values: Values, text: string, { process, offered }: Asker): Row {
+    if (this.#isFenced(values, text)) return { fence: 0, counted: 0 };
+    const source = this.#sourceOf(valueIn(text, values, /l\.source = \$(\d+)/));
+    const kind = kinds[Number(valueIn(text, values, /l\.kind = \$(\d+)/))] ?? 'live';
+    const attempt = valueIn(text, values, /NOT \$(\d+)\S* = ANY\(c\.attempts\)/);
+    const before = this.#end(source, kind);
+    const isElsewhere = valueIn(text, values, /l\.appended = \$(\d+)/) !== before;
+    const commit = offered.commit(source);
+    if (isElsewhere || this.#isDone(`append ${source}`, attempt) || commit === undefined) return { fence: 1, counted: 0 };
+    this.#noteAttempt(`append ${source}`, attempt);
+    store(this.disk, commit);
+    this.#auditor.onStored(process, this.ownerOf(source), commit, before);
+    return { fence: 1, counted: 1 };
+  }
+
+  #settleSimply(values: Values, text: string, asker: Asker): Row[] {
+    if (this.#isFenced(values, text)) return [];
+    const sink = this.#sinkOf(valueIn(text, values, /o\.sink = \$(\d+)/));
+    const source = this.#sourceOf(valueIn(text, values, /o\.source = \$(\d+)/));
+    const kind = kinds[Number(valueIn(text, values, /o\.kind = \$(\d+)/))] ?? 'live';
+    const end = Number(valueIn(text, values, /SET position = \$(\d+)/));
+    const covered = Number(valueIn(text, values, /o\.position \+ \$(\d+)/));
+    const attempt = valueIn(text, values, /NOT \$(\d+)\S* = ANY\(o\.attempts\)/);
+    const at = this.#at(sink, source, kind);
+    const key = `settle ${sink} ${source} ${kind}`;
+    // Where there is no row, registration has not set one: the transaction makes it.
+    const isKnown = this.disk.offsets.has(`${sink} ${laneKey({ kind, source })}`);
+    if (!isKnown || at + covered !== end || at >= end || this.#isDone(key, attempt) || end > this.#end(source, kind)) return [];
+    return this.#settleAs(sink, source, kind, attempt, asker);
+  }
+
+  #at(sink: string, source: string, kind: 'live' | 'backfill'): number {
+    return this.disk.offsets.get(`${sink} ${laneKey({ kind, source })}`) ?? 0;
+  }
+
+  #offset([sinkId, sourceId, kindId, attempt]: Values): Row {
+    const [sink, source, kind] = [this.#sinkOf(sinkId), this.#sourceOf(sourceId), kinds[Number(kindId)] ?? 'live'];
+    const isDone = this.#isDone(`settle ${sink} ${source} ${kind}`, attempt);
+    return { at: this.#at(sink, source, kind), passed: 0, done: isDone, appended: this.#end(source, kind) };
+  }
+
+  #settle([sinkId, sourceId, kindId, _upTo, _late, attempt]: Values, asker: Asker): Row[] {
+    return this.#settleAs(this.#sinkOf(sinkId), this.#sourceOf(sourceId), kinds[Number(kindId)] ?? 'live', attempt, asker);
+  }
+
+  #settleAs(sink: string, source: string, kind: 'live' | 'backfill', attempt: unknown, { process, offered }: Asker): Row[] {
+    const settlement = offered.settlement(sink, source, kind);
+    if (settlement === undefined) return [];
+    const from = this.#at(sink, source, kind);
+    settleOnDisk(this.disk, settlement);
+    this.#noteAttempt(`settle ${sink} ${source} ${kind}`, attempt);
+    this.#auditor.onSettled(process, this.ownerOf(source), settlement, from);
+    return done(1);
+  }
+}
+
+const named = (of: readonly string[], names: readonly string[]): string[] =>
+  of.map((kind, index) => `${kind} ${names[index] ?? ''}`);

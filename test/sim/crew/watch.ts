@@ -1,0 +1,178 @@
+// What must hold at every moment where replicas share a journal, seen from beside it: the database says what became durable and whose it was then,
+// receivers say what arrived and from whom.
+import { isBalanced } from '../../../src/journal/counts.ts';
+import type { Commit, StoredPage } from '../../../src/journal/journal.ts';
+import { laneKey } from '../../journal/memory/disk.ts';
+import { ledgerRows } from '../../journal/memory/names.ts';
+import type { Entry } from '../feed.ts';
+import type { Copy } from '../receivers.ts';
+import type { SinkPlan } from '../scenario.ts';
+import { contentKey, type Witness } from '../witness.ts';
+import type { Auditor, Settlement, SharedServer } from './server.ts';
+
+/** Something that happened to a process, true times in milliseconds since the epoch; `to` is open while it lasts. */
+export interface Incident {
+  readonly what: 'kill' | 'stall' | 'cut' | 'outage';
+  /** undefined: to all. */
+  readonly process: number | undefined;
+  readonly from: number;
+  to: number;
+  /** Copies that it excuses, by sink. */
+  readonly copies: Map<string, number>;
+}
+
+/** A stall or a cut has its consequences when it ends: until then what is under way may still be lost. */
+const afterwardsMs = 60_000;
+
+interface Owning {
+  readonly at: number;
+  readonly process: number | undefined;
+}
+
+export class Watch implements Auditor {
+  readonly incidents: Incident[] = [];
+  readonly #now: () => number;
+  readonly #leaseMs: number;
+  readonly #sinks: ReadonlyMap<string, SinkPlan>;
+  readonly #processes = new Map<string, number>();
+  readonly #owners = new Map<string, Owning[]>();
+  readonly #heard = new Map<number, number>();
+  readonly #copies = new Map<string, Copy[]>();
+  readonly #settled = new Map<string, number>();
+  readonly #stored = new Map<string, number>();
+  witness: Witness | undefined;
+  /** By source. */
+  entries: ReadonlyMap<string, readonly Entry[]> = new Map();
+  server: SharedServer | undefined;
+
+  constructor(now: () => number, leaseMs: number, sinks: readonly SinkPlan[]) {
+    this.#now = now;
+    this.#leaseMs = leaseMs;
+    this.#sinks = new Map(sinks.map((plan) => [plan.name, plan]));
+  }
+
+  problem(text: string): void {
+    this.witness?.problem(text);
+  }
+
+  /** What is told of arrivals passes here. */
+  around(own: Witness): Witness {
+    this.witness = own;
+    const watched: Witness = Object.create(own, {
+      problems: { value: own.problems },
+      committed: { value: own.committed },
+      ...Object.fromEntries(
+        (['arrived', 'contentOf', 'placeOf', 'onForgotten', 'problem'] as const).map((name) => [
+          name,
+          { value: own[name].bind(own) },
+        ]),
+      ),
+      onArrival: {
+        value: (sink: string, copy: Copy, encoded: string) => {
+          this.#arrives(sink, copy);
+          // One process after the other knows what it sent; here copies are judged by what happened to their senders.
+          own.onArrival(sink, { ...copy, doubt: true }, encoded);
+        },
+      },
+    }) as Witness;
+    return watched;
+  }
+
+  incident(what: Incident['what'], process: number | undefined, to = Number.POSITIVE_INFINITY): Incident {
+    const incident: Incident = { what, process, from: this.#now(), to, copies: new Map() };
+    this.incidents.push(incident);
+    return incident;
+  }
+
+  processOf(member: string | null): number | undefined {
+    return member === null ? undefined : this.#processes.get(member);
+  }
+
+  onJoined(member: string, process: number): void {
+    this.#processes.set(member, process);
+  }
+
+  onHeard(process: number): void {
+    this.#heard.set(process, this.#now());
+  }
+
+  onOwner(source: string, owner: string | null): void {
+    const own = this.#owners.get(source) ?? [];
+    this.#owners.set(source, own);
+    own.push({ at: this.#now(), process: this.processOf(owner) });
+  }
+
+  onStored(process: number, owner: string | null, { source, page }: Commit, before: number): void {
+    if (this.processOf(owner) !== process)
+      this.problem(`source ${source}: process ${process} appended, though it was process ${this.processOf(owner)}'s`);
+    if (page === undefined) return;
+    for (const { uid, record } of page.records) {
+      if (this.#stored.has(`${source}\n${uid}`)) this.problem(`record ${uid} of ${source} was stored twice`);
+      this.#stored.set(`${source}\n${uid}`, this.#now());
+      const key = this.witness?.contentOf(source, uid, record);
+      const entry = this.entries.get(source)?.find(({ facts }) => contentKey(facts) === key);
+      if (entry === undefined) this.problem(`record ${uid} of ${source} was stored, which no vendor has`);
+      else (this.witness?.committed.get(source) as Map<string, Entry> | undefined)?.set(contentKey(entry.facts), entry);
+    }
+    const positions = page.records.map((_record, index) => before + index + 1) as unknown as StoredPage['positions'];
+    const stored = { source, records: page.records, positions } as unknown as StoredPage;
+    this.witness?.onStored({ lane: { kind: page.lane, source }, before: before as never, page: stored, textBytes: 0 });
+  }
+
+  onSettled(process: number, owner: string | null, { sink, lane, upTo }: Settlement, from: number): void {
+    if (this.processOf(owner) !== process)
+      this.problem(`sink ${sink}: process ${process} settled ${lane.source}, though it was process ${this.processOf(owner)}'s`);
+    const entries = this.server?.disk.lanes.get(laneKey(lane)) ?? [];
+    for (const { record } of entries.slice(from, upTo)) this.#settled.set(`${sink}\n${lane.source}\n${record.uid}`, this.#now());
+  }
+
+  /** Whose a source was around a time: clocks of receivers are read in whole milliseconds. */
+  #ownersAt(source: string, at: number): (number | undefined)[] {
+    const own = this.#owners.get(source) ?? [];
+    const last = own.findLastIndex((owning) => owning.at < at - 1);
+    return own.slice(Math.max(0, last)).flatMap((owning) => (owning.at <= at + 1 ? [owning.process] : []));
+  }
+
+  #arrives(sink: string, copy: Copy): void {
+    const { source, uid, process, leftAt } = copy;
+    if (!this.#ownersAt(source, leftAt).includes(process))
+      this.problem(`sink ${sink}: process ${process} sent ${uid} of ${source}, which was not its own`);
+    const unheardMs = leftAt - (this.#heard.get(process) ?? 0);
+    if (unheardMs > this.#leaseMs + 2_000)
+      this.problem(`sink ${sink}: process ${process} sent ${uid} of ${source} ${unheardMs} ms after it was last heard of`);
+    const key = `${sink}\n${source}\n${uid}`;
+    const before = this.#copies.get(key) ?? [];
+    this.#copies.set(key, [...before, copy]);
+    if (copy.replay) return;
+    if ((this.#settled.get(key) ?? Number.POSITIVE_INFINITY) < leftAt)
+      this.problem(`sink ${sink}: ${uid} of ${source} was sent again after its offset was durable`);
+    const sure = before.filter(({ doubt, replay }) => !doubt && !replay);
+    if (sure.length > 0) this.#excuse(sink, copy, sure);
+  }
+
+  /** A living process was told that it was taken: only what happened to that one lets it be sent again. */
+  #excuse(sink: string, { uid, source, leftAt }: Copy, sure: readonly Copy[]): void {
+    const hits = (of: Copy) =>
+      this.incidents.find(
+        ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
+      );
+    const incidents = sure.map(hits);
+    const [incident] = incidents;
+    if (incident === undefined || incidents.includes(undefined)) {
+      this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
+      return;
+    }
+    const copies = (incident.copies.get(sink) ?? 0) + 1;
+    incident.copies.set(sink, copies);
+    const { inFlight = 1, batchEvents = 1 } = this.#sinks.get(sink) ?? {};
+    const most = (inFlight + 2) * batchEvents * (incident.what === 'outage' ? 3 : 1);
+    if (copies === most + 1) this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
+  }
+
+  /** The ledger of a moment. */
+  checkBalance(): void {
+    if (this.server === undefined) return;
+    for (const row of ledgerRows(this.server.disk))
+      if (!isBalanced(row)) this.problem(`the ledger of ${row.sink} and ${row.source} does not balance`);
+  }
+}
