@@ -13,6 +13,12 @@ interface ByteProxy extends AsyncDisposable {
   count(): void;
   /** Counts anew; once `bytes` have passed that way, both ends of the connection break, and what came with them is lost. */
   cutAfter(way: Way, bytes: number): void;
+  /** Once a client has sent what matches the first, then over the same connection the next and so on, nothing comes back to any client. */
+  holdFrom(...sent: readonly RegExp[]): void;
+  /** True while answers are held back. */
+  readonly isHolding: boolean;
+  /** Hands over what was held back. */
+  letGo(): void;
   /** Called with everything that a client has sent, after it was passed on. */
   onSent(look: (sent: Buffer) => void): void;
 }
@@ -25,10 +31,23 @@ export async function openByteProxy(url: string): Promise<ByteProxy> {
   let cut: { readonly way: Way; readonly bytes: number } | undefined;
   let cuts = 0;
   let look: (sent: Buffer) => void = () => undefined;
+  let holdsFrom: readonly RegExp[] = [];
+  let matched = new WeakMap<Socket, number>();
+  let held: (() => void)[] | undefined;
 
+  const hold = (way: Way, data: Buffer, to: Socket): boolean => {
+    const done = matched.get(to) ?? 0;
+    if (way === 'up' && held === undefined && holdsFrom[done]?.test(data.toString('latin1')) === true) {
+      matched.set(to, done + 1);
+      if (done + 1 === holdsFrom.length) held = [];
+    }
+    if (way === 'down') held?.push(() => void to.write(data));
+    return way === 'down' && held !== undefined;
+  };
   const pass = (way: Way, data: Buffer, from: Socket, to: Socket): void => {
     const left = cut?.way === way ? cut.bytes - passed[way] : Number.POSITIVE_INFINITY;
     passed[way] += data.length;
+    if (hold(way, data, to)) return;
     if (data.length < left) {
       to.write(data);
     } else {
@@ -69,6 +88,19 @@ export async function openByteProxy(url: string): Promise<ByteProxy> {
     cutAfter(way, bytes) {
       passed = { up: 0, down: 0 };
       cut = { way, bytes };
+    },
+    holdFrom(...sent) {
+      holdsFrom = sent;
+      matched = new WeakMap();
+    },
+    get isHolding() {
+      return held !== undefined;
+    },
+    letGo() {
+      const answers = held ?? [];
+      holdsFrom = [];
+      held = undefined;
+      for (const answer of answers) answer();
     },
     onSent(next) {
       look = next;
