@@ -11,11 +11,13 @@ import { systemSeams } from '../src/base/seams.ts';
 import type { JournalOptions, PostgresEngine } from '../src/journal/contract/open.ts';
 import { type Commit, type Journal, openJournal, type Position, type Seen } from '../src/journal/index.ts';
 import { runAsServer, startServer } from '../test/postgres.ts';
+import { measureJournal } from './bench-peers.ts';
 import { inNewDir } from './bench-start.ts';
 
 const sources = ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7'];
 const perPage = 500;
 const restMs = 20_000;
+const mostReplicaRounds = 3;
 
 interface Cost {
   readonly ms: number;
@@ -143,7 +145,7 @@ function linesOf(rounds: readonly (readonly [file: Costs, database: Costs])[], p
     `append, speed of the database to the file: ${ratio('append', 'ms')} (at least 0.5)`,
     `read: ${ratio('read', 'ms')} (at least 0.5)`,
     `settle, one per page: ${ratio('settle', 'ms')}`,
-    `CPU of the replica per event, to the file: ${cpu(whole)} (at most 1.1)`,
+    `CPU of the journal in the replica per event, to the file: ${cpu(whole)}`,
     `an idle replica: ${perSecond.toFixed(1)} queries/s (at most 5)`,
   ];
 }
@@ -173,15 +175,30 @@ async function compare(dir: string, url: string, pages: number, roundCount: numb
   return linesOf(rounds, queries() / (restMs / 1000));
 }
 
+/** CPU of a whole replica that collects, maps and delivers, to that of a daemon with a file, by turns. */
+async function compareReplicas(dir: string, url: string, rounds: number): Promise<string> {
+  const ratios: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const file = await measureJournal(join(dir, `file-${round}`), '');
+    const line = `journal: { url: ${url}, schema: replica_${process.pid}_${round} }\n`;
+    ratios.push((await measureJournal(join(dir, `database-${round}`), line)).cpuS / file.cpuS);
+  }
+  return `CPU of a whole replica per event, to a daemon with a file: ${median(ratios).toFixed(2)} (at most 1.1)`;
+}
+
 /** Gives a line for each ratio; `pages` per source and round, of 500 records. */
 export function measureEngine(pages: number, rounds: number): Promise<string[]> {
   return inNewDir(async (dir) => {
     const given = process.env['PENSTOCK_TEST_PG'] ?? '';
-    if (given !== '') return compare(dir, given, pages, rounds);
+    const all = async (url: string): Promise<string[]> => [
+      ...(await compare(dir, url, pages, rounds)),
+      await compareReplicas(dir, url, Math.min(rounds, mostReplicaRounds)),
+    ];
+    if (given !== '') return all(given);
     await chmod(dir, 0o755);
     const { data, url } = await startServer(join(dir, 'server'));
     try {
-      return await compare(dir, url, pages, rounds);
+      return await all(url);
     } finally {
       runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
       if (process.getuid?.() === 0) execFileSync('chown', ['-R', 'root', join(dir, 'server')]);

@@ -59,7 +59,8 @@ async function installBenthos(folder: string): Promise<void> {
     await run('go', args, { cwd: dir, env, timeout: longestInstallMs });
 }
 
-const penstock: Peer = {
+/** `journal`: a line of its file, for one that is elsewhere. */
+const penstockWith = (journal: string): Peer => ({
   name: 'Penstock',
   lacks: '',
   async prepare(_folder, dir, base) {
@@ -68,12 +69,13 @@ const penstock: Peer = {
     const source = `{ connector: okta, start: 7d, options: { org_url: ${base}, token: api-token-of-the-vendor } }`;
     await writeFile(
       config,
-      `data_dir: ${dir}/data\nadmin: { listen: off }\nlog: { level: warn }\nsources: { bench: ${source} }\nsinks: { bench: ${sink} }\n`,
+      `data_dir: ${dir}/data\nadmin: { listen: off }\nlog: { level: warn }\n${journal}sources: { bench: ${source} }\nsinks: { bench: ${sink} }\n`,
     );
     const flags = [heapFlag, '--disable-warning=ExperimentalWarning'];
     return { command: process.execPath, args: [...flags, bundlePath, 'run', '-c', config], env: { MALLOC_ARENA_MAX: '1' } };
   },
-};
+});
+const penstock = penstockWith('');
 
 const benthosMapping = `root = {
   "class_uid": 3002, "category_uid": 3, "time": this.published.ts_unix_milli(), "activity_name": this.eventType, "message": this.displayMessage,
@@ -218,7 +220,7 @@ class World implements AsyncDisposable {
   }
 }
 
-interface Cost {
+export interface Cost {
   readonly cpuS: number;
   readonly peakMb: number;
 }
@@ -267,6 +269,9 @@ async function runOnce(peer: Peer, folder: string, dir: string): Promise<Cost> {
     await ended;
   }
 }
+
+/** What the whole of Penstock costs for the same work, in a folder of its own. */
+export const measureJournal = (dir: string, journal: string): Promise<Cost> => runOnce(penstockWith(journal), dir, dir);
 
 const reason = (error: unknown): string => (error as Error).message.trim().replaceAll(/\s*\n\s*/g, ' ');
 

@@ -139,9 +139,9 @@ async function benchPeers(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  if (flags.engine !== undefined) return benchEngine();
   // A bundle that was built before the last change would be measured in its place.
   await run(process.execPath, [join(import.meta.dirname, 'build.ts')], { cwd: root });
+  if (flags.engine !== undefined) return benchEngine();
   if (flags.peers) return benchPeers();
   const { child, base } = await startPeer();
   try {
