@@ -5,7 +5,8 @@ import { clip, longestMessage, tame } from './foreign.ts';
 import { setOwn } from './json.ts';
 import { formsOf, partsOf, type Range, SecretIndex, shortestSecret } from './secret-index.ts';
 
-const redacted = '[REDACTED]';
+/** Stands in the place of a secret. */
+export const redacted = '[REDACTED]';
 /** Texts without layers of what they are wrapped in that are looked at: each way of writing alone, then pairs of them, then more. */
 const mostLayers = 64;
 /** Pieces of a text for which that holds: in a longer one, which is a record of somebody who means it, each has fewer layers. */

@@ -94,7 +94,7 @@ export async function openReader(
   const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, seams) };
   const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };
   const reader = source.connector.open(options, deps);
-  return withClient(tellingErrors(reader, context.secrets), http);
+  return withClient(tellingErrors(reader, context.secrets, seams.random), http);
 }
 
 /** Opens a sink with secrets and certificates as they are now; `sources` are all that are configured, for its probe. */

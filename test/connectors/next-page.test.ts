@@ -181,20 +181,51 @@ describe.each(linkKinds)('a link, found as %j says', (kind) => {
   });
 });
 
-it('stores no secret that stands in a page token, and sends the token as it came', async () => {
-  const secret = 's3cret/of the vendor';
+const writings: readonly (readonly [string, (text: string) => string])[] = [
+  ['as it is', String],
+  ['in percents', encodeURIComponent],
+  ['in base64', (text) => Buffer.from(text).toString('base64')],
+  ['in base64 without padding', (text) => Buffer.from(text).toString('base64').replace(/=+$/, '')],
+  ['in base64url', (text) => Buffer.from(text).toString('base64url')],
+  ['in hex', (text) => Buffer.from(text).toString('hex')],
+];
+
+it.each(writings)('stores no secret that stands in a page token %s, and sends the token as it came', async (_, write) => {
+  const secret = 's3cret/of the vendör>';
   const vendor = openVendor(
     vendorConnector(token),
-    (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}:${secret}:end` } : {}) } }),
+    (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}:${write(secret)}:end` } : {}) } }),
     { token: secret },
   );
 
   const { next } = await pageOf(vendor);
   await walk(vendor);
 
-  expect(JSON.stringify(next)).not.toContain('s3cret');
-  expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1:${secret}:end`);
+  expect(JSON.stringify(next)).not.toContain(write(secret));
+  expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1:${write(secret)}:end`);
 });
+
+it.each(writings)(
+  'stores no secret that stands in a parameter of a link %s, and asks for the link as it came',
+  async (_, write) => {
+    const secret = 's3cret/of the vendör>';
+    const link = `/v1/logs?after=${encodeURIComponent(`1:${write(secret)}:end`)}&page=2`;
+    const vendor = openVendor(
+      vendorConnector({ 'page.kind': 'link', 'page.link': 'next' }),
+      (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: link } : {}) } }),
+      { token: secret },
+    );
+
+    const { next } = await pageOf(vendor);
+    await walk(vendor);
+
+    const asked = new URL(vendor.asked.at(-1)?.url ?? '').searchParams;
+    const isHidden = write(secret) === secret;
+    expect(decodeURIComponent(JSON.stringify(next))).not.toContain(write(secret));
+    // One that holds the secret itself is taken for ours, which goes along by itself.
+    expect([asked.get('after'), asked.get('page')]).toEqual([isHidden ? null : `1:${write(secret)}:end`, '2']);
+  },
+);
 
 it.each(['{secret 0}', 'a{secret 0 encoded}b', '{secret-text 0}', '{secret-text-text 0}', '{secret{secret 0}', '{secret 9}'])(
   'sends no secret for a page token that is written like the place of one: %s',

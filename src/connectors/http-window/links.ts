@@ -50,7 +50,8 @@ export function linkState(target: string, page: PageSpec, { url, secrets }: Plac
     page.link_query === 'kept' ? pairsOf(url).filter((pair) => !own.some((other) => nameOf(other) === nameOf(pair))) : [];
   const hidden = new Set([...secrets, ...secretPairs(url, secrets).map(valueOf)]);
   const pairs = [...kept, ...own].filter((pair) => !hidden.has(valueOf(pair)) && !holdsOne(valueOf(pair), secrets));
-  return { kind: 'link', path: `${withoutSecrets(next.pathname, secrets)}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}` };
+  const query = pairs.map((pair) => withoutSecrets(pair, secrets)).join('&');
+  return { kind: 'link', path: `${withoutSecrets(next.pathname, secrets)}${query === '' ? '' : `?${query}`}` };
 }
 
 /** The address of a stored link at the origin of a request; parameters of the request that hold a secret come back. */
@@ -59,15 +60,31 @@ export function linkUrl(path: string, request: URL, secrets: readonly string[]):
   const url = new URL(request.origin);
   const [place = '/', ...query] = path.split('?');
   url.pathname = withSecrets(place, secrets);
-  url.search = query.join('?');
+  url.search = withSecrets(query.join('?'), secrets);
   const names = new Set(pairsOf(url).map(nameOf));
   for (const pair of secretPairs(request, secrets))
     if (!names.has(nameOf(pair))) url.search += `${url.search === '' ? '' : '&'}${pair}`;
   return url;
 }
 
+const percents = (text: string): string => encodeURIComponent(text.toWellFormed());
+const single: Readonly<Record<string, (secret: string) => string>> = {
+  plain: (secret) => secret,
+  encoded: percents,
+  base64: (secret) => Buffer.from(secret).toString('base64'),
+  unpadded: (secret) => Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  base64url: (secret) => Buffer.from(secret).toString('base64url'),
+  hex: (secret) => Buffer.from(secret).toString('hex'),
+};
+
+/** How a secret may be written in a place, by the words with which the place tells it; in a parameter each of them may be encoded once more. */
+const writings = new Map([
+  ...Object.entries(single),
+  ...Object.entries(single).map(([name, write]) => [`${name}-encoded`, (secret: string) => percents(write(secret))] as const),
+]);
+
 /** In a URL it would be escaped. */
-const placeOf = (index: number, isEncoded: boolean): string => `{secret ${index}${isEncoded ? ' encoded' : ''}}`;
+const placeOf = (index: number, writing: string): string => `{secret ${index}${writing === 'plain' ? '' : ` ${writing}`}}`;
 
 /** A place that the vendor gave us, as it may be stored: with the number of each secret in it, for what it is when it is asked for. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
@@ -75,23 +92,20 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   let clean = text.replaceAll(/\{secret((?:-text)*) /g, '{secret$1-text ');
   for (const [index, secret] of secrets.entries()) {
     if (secret.length < shortestHidden) continue;
-    clean = clean
-      .replaceAll(secret, () => placeOf(index, false))
-      .replaceAll(encodeURIComponent(secret.toWellFormed()), () => placeOf(index, true));
+    for (const [name, write] of writings) clean = clean.replaceAll(write(secret), () => placeOf(index, name));
   }
   return clean;
 }
 
 /** Places of secrets, and what the vendor wrote like one. */
-const places = /\{secret (\d+)( encoded)?\}|\{secret((?:-text)*)-text /g;
+const places = /\{secret (\d+)(?: ([\w-]+))?\}|\{secret((?:-text)*)-text /g;
 
 /** The same place with the secrets of now. */
 export function withSecrets(text: string, secrets: readonly string[]): string {
-  return text.replaceAll(places, (found, index?: string, isEncoded?: string, written?: string) => {
+  return text.replaceAll(places, (found, index?: string, writing = 'plain', written?: string) => {
     if (written !== undefined) return `{secret${written} `;
     const secret = secrets[Number(index)];
-    if (secret === undefined) return found;
-    return isEncoded === undefined ? secret : encodeURIComponent(secret.toWellFormed());
+    return secret === undefined ? found : (writings.get(writing)?.(secret) ?? found);
   });
 }
 
