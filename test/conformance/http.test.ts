@@ -258,6 +258,16 @@ it('Documents are created under the id of the event, so that a resend is a confl
   expect(replay?.slice(1)).toEqual(first?.slice(1));
 });
 
+it('A replay that somebody else writes at the same time goes again, for what is stored may be the older event', async () => {
+  await using receiver = await openReceiver(() => items('index', 409, 201));
+  await using context = await openContext();
+  await using sink = openHttp(httpOptions(`${receiver.url}/`, { ...bulk, index: 'audit' }), context);
+
+  const verdicts = settled(await sink.send(batchOf(sink, numbered(2), { replay: true }), signal));
+
+  expect(kinds(verdicts)).toEqual(['retry', 'accept']);
+});
+
 it('A data stream, which takes no overwriting, gets a replay as creations', async () => {
   const refusal = {
     type: 'illegal_argument_exception',

@@ -102,6 +102,14 @@ describe('TLS', () => {
       });
   });
 
+  it('holds a pinned certificate to its authority and its name, too, where an authority is named', async () => {
+    const tls = { ca_file, pin_sha256: fingerprint('other.pem') };
+
+    const fault = await faultOf((await client({ tls })).request(get(await secureServer('other'))));
+
+    expect(fault).toMatchObject({ code: 'PEN_HTTP_TLS', sent: false, fix: expect.stringContaining('tls.server_name') as string });
+  });
+
   it('shows a client certificate', async () => {
     const url = await secureServer('localhost', { requestCert: true, rejectUnauthorized: true, ca: certificates.read('ca.pem') });
     const http = await client({
@@ -239,6 +247,26 @@ describe('TLS', () => {
 
       expect([answer.status, through.seen]).toEqual([200, [`GET http://127.0.0.1:${target.port}/a?b=1`]]);
       expect(http.describeRoute(new URL('https://example.com'))).toBe(`proxy http://127.0.0.1:${through.port} (proxy)`);
+    });
+
+    it('shows its password to no proxy whose certificate it does not know, whatever is pinned', async () => {
+      const asked: (string | undefined)[] = [];
+      const tls = { cert: certificates.read('localhost.pem'), key: certificates.read('localhost.key') };
+      const proxyServer = https.createServer(tls);
+      for (const event of ['request', 'connect'] as const)
+        proxyServer.on(event, ({ headers }) => void asked.push(headers['proxy-authorization']));
+      const stranger = await listen(proxyServer);
+      disposables.push(stranger);
+      const settings = { proxy: `https://user:proxy-secret@localhost:${stranger.port}` };
+
+      for (const own of [{}, { tls: { pin_sha256: fingerprint('localhost.pem') } }])
+        for (const url of ['https://example.com/', 'http://example.com/'])
+          expect(await faultOf((await client({ ...settings, ...own })).request(get(url)))).toMatchObject({
+            code: 'PEN_HTTP_TLS',
+            sent: false,
+          });
+
+      expect(asked).toEqual([]);
     });
 
     it('is unreachable and unsent when the proxy is not there', async () => {

@@ -96,6 +96,32 @@ it('accepts only after the data is synced', async () => {
   expect(order).toEqual(['write', 'datasync']);
 });
 
+it('syncs the folder of a new file, and a compressed one before the file that it stands for goes', async () => {
+  const steps: string[] = [];
+  const nameOf = (opened: unknown): string =>
+    String(opened) === join(folder, 'out') ? 'folder' : String(opened).replace(/.*\./, '');
+  const own = systemSeams().files;
+  const files: Files = {
+    ...own,
+    open: async (...args: Parameters<Files['open']>) => {
+      const handle = await own.open(...args);
+      const sync = handle.sync.bind(handle);
+      return Object.assign(handle, { sync: () => (steps.push(`sync ${nameOf(args[0])}`), sync()) });
+    },
+    unlink: (...args) => (steps.push(`delete ${nameOf(args[0])}`), own.unlink(...args)),
+  };
+  const seams = { ...systemSeams(), files };
+  await using sink = await openSink(file, { path, rotate: { size: '60B' }, compress_rotated: true }, { seams });
+
+  await sink.send(batchOf(sink, numbered(1)), never());
+  const made = steps.splice(0);
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+  await sink[Symbol.asyncDispose]();
+
+  expect(made).toEqual(['sync folder']);
+  expect(steps.slice(steps.indexOf('sync part'))).toEqual(['sync part', 'sync folder', 'delete ndjson']);
+});
+
 it.each([
   ['{"whole":1}\n{"torn', '{"whole":1}\n'],
   ['{"torn', ''],

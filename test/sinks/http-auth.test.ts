@@ -116,6 +116,27 @@ it.each([
   expect(receiver.seen.map(({ path }) => path)).toEqual(['/token']);
 });
 
+it('asks once more with a new token where one is refused, and then holds', async () => {
+  let minted = 0;
+  await using receiver = await openReceiver(({ path }) =>
+    path === '/token' ? { status: 200, body: { access_token: `t${++minted}`, expires_in: 3600 } } : { status: 401 },
+  );
+  await using context = await openContext();
+  const oauth2 = { token_url: `${receiver.url}/token`, client_id: 'id', client_secret: 'very-secret' };
+  await using sink = openHttp(httpOptions(receiver.url, { auth: { oauth2 } }), context);
+  using limit = deadline(context.seams.clock, 10_000);
+
+  const result = settled(await sink.send(batchOf(sink, numbered(1)), limit.signal));
+
+  expect(kinds(result)).toBe('hold');
+  expect(receiver.seen.map(({ path, headers }) => [path, headers.authorization])).toEqual([
+    ['/token', undefined],
+    ['/', 'Bearer t1'],
+    ['/token', undefined],
+    ['/', 'Bearer t2'],
+  ]);
+});
+
 it('does not wait for a token longer than for an answer, and calls nothing sent', async () => {
   await using receiver = await openReceiver(() => () => undefined);
   await using context = await openContext({ timeoutMs: 100 });

@@ -104,6 +104,22 @@ describe('the objects of a batch', () => {
   });
 });
 
+it('waits for a person when one object of a batch needs one, whatever becomes of the others', async () => {
+  await using store = await openStore(({ path }) =>
+    path.includes('hour%3D12') ? storeError(503, 'SlowDown') : storeError(403, 'AccessDenied'),
+  );
+  await using context = await openContext();
+  for (const hours of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    await using sink = openS3(s3Options({ endpoint: store.url }), context);
+    const events = hours.map((after, index) => at(`e${after}`, noon + after * hour, index + 1));
+
+    expect(await send(sink, events)).toMatchObject({ all: { kind: 'hold', reason: 'answered 403 AccessDenied: Words & more' } });
+  }
+});
+
 describe('a request', () => {
   it.each([
     ['crc32', 'x-amz-checksum-crc32', /^[A-Za-z0-9+/]{6}==$/],
@@ -283,6 +299,22 @@ describe('a large object', () => {
     expect(await send(sink, big)).toMatchObject({ all: verdict });
     expect([store.objects.size, store.uploads.size]).toEqual([0, 0]);
   });
+});
+
+it('takes the parts of a large object back when its batch is given up meanwhile', async () => {
+  const givenUp = new AbortController();
+  await using store = await openStore(({ path }) => {
+    if (path.includes('partNumber=2')) givenUp.abort(new Error('the time of the batch is over'));
+    return undefined;
+  });
+  await using context = await openContext();
+  await using sink = openS3(s3Options({ endpoint: store.url, compression: 'none', multipart_above: '5MiB' }), context);
+  const big = numbered(7).map((event) => ({ ...event, body: JSON.stringify({ uid: event.uid, text: 'x'.repeat(1_000_000) }) }));
+
+  await expect(sink.send(batchOf(sink, big), givenUp.signal)).rejects.toThrow('the time of the batch is over');
+
+  expect(store.seen.map(({ method }) => method)).toEqual(['POST', 'PUT', 'PUT', 'DELETE']);
+  expect([store.objects.size, store.uploads.size]).toEqual([0, 0]);
 });
 
 describe('a probe', () => {
