@@ -7,7 +7,6 @@ import {
   Columns,
   CursorPageSpec,
   closed,
-  DetailsSpec,
   duration,
   Failures,
   GroupsSpec,
@@ -22,6 +21,32 @@ import {
   Variant,
   WindowSpec,
 } from './request-section.ts';
+
+/** `read.details` */
+export const DetailsSpec = Type.Object(
+  {
+    url: Type.Optional(template('The address of a detail, such as {{ options.api_url }}/v1/events/{{ record.id }}.')),
+    link: Type.Optional(PathsSpec),
+    headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Headers.' })),
+    record: Type.Optional(PathsSpec),
+    into: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Member of the record that the detail becomes; by default its members become members of the record.',
+      }),
+    ),
+    rate: Type.Optional(
+      Type.String({
+        pattern: '^[1-9]\\d*/(\\d+(\\.\\d+)?)?(ms|s|m|h|d|w)$',
+        description: 'Most requests for details per time, such as 10/1s.',
+      }),
+    ),
+    timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
+    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 4MiB by default.' })),
+  },
+  { ...closed, description: 'A request for the detail of each new record, by address or by a link in the record.' },
+);
+export type DetailsSpec = Static<typeof DetailsSpec>;
 
 const schedule = duration('How often to read when the source does not say.');
 const seenDays = Type.Optional(

@@ -68,6 +68,12 @@ const size = Type.Optional(
 /** What a place in a vendor's log is read from, be it a page's or a cursor. */
 const placeParts = {
   token: Type.Optional(PathsSpec),
+  token_is: Type.Optional(
+    oneOf(
+      ['text', 'json'],
+      'How the token is sent: as text by default; json where a member of the body is the number, list or object that the vendor told.',
+    ),
+  ),
   link: Type.Optional(PathsSpec),
   header: Type.Optional(
     Type.String({
@@ -254,32 +260,6 @@ export const recordParts = {
     ),
   ),
 };
-
-/** `read.details` */
-export const DetailsSpec = Type.Object(
-  {
-    url: Type.Optional(template('The address of a detail, such as {{ options.api_url }}/v1/events/{{ record.id }}.')),
-    link: Type.Optional(PathsSpec),
-    headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Headers.' })),
-    record: Type.Optional(PathsSpec),
-    into: Type.Optional(
-      Type.String({
-        minLength: 1,
-        description: 'Member of the record that the detail becomes; by default its members become members of the record.',
-      }),
-    ),
-    rate: Type.Optional(
-      Type.String({
-        pattern: '^[1-9]\\d*/(\\d+(\\.\\d+)?)?(ms|s|m|h|d|w)$',
-        description: 'Most requests for details per time, such as 10/1s.',
-      }),
-    ),
-    timeout: Type.Optional(duration('Time for one answer, 30s by default.')),
-    max_bytes: Type.Optional(Type.String({ pattern: sizePattern, description: 'Largest answer, 4MiB by default.' })),
-  },
-  { ...closed, description: 'A request for the detail of each new record, by address or by a link in the record.' },
-);
-export type DetailsSpec = Static<typeof DetailsSpec>;
 
 /** `read.groups` */
 export const GroupsSpec = Type.Object(

@@ -294,3 +294,49 @@ it.each([
   expect(await walk(vendor)).toEqual([1, 2]);
   expect(vendor.asked[1]?.url.searchParams.get('next')).toBe(sent);
 });
+
+it.each([
+  ['a list', [1532951895000, 'af0ba235'], '[1532951895000,"af0ba235"]'],
+  ['a number', 12, '12'],
+  ['a number of many digits', { rawDigits: '12345678901234567890' }, '12345678901234567890'],
+  ['an object', { pk: { S: 'a' } }, '{"pk":{"S":"a"}}'],
+  ['a text of digits', '12', '"12"'],
+])('sends back %s in a body as the vendor told it, where the connector says so', async (_name, told, sent) => {
+  const settings = {
+    'page.kind': 'token',
+    'page.token': 'next',
+    'page.token_is': 'json',
+    'request.method': 'POST',
+    'request.body': { from: '{{ window.from }}', after: '{{ page.token }}' },
+  };
+  const next = typeof told === 'object' && 'rawDigits' in told ? told.rawDigits : JSON.stringify(told);
+  const vendor = openVendor(vendorConnector(settings), (_request, count) => ({
+    body: count === 0 ? `{"data":[{"id":1}],"next":${next}}` : '{"data":[{"id":2}],"next":[]}',
+  }));
+
+  expect(await walk(vendor)).toEqual([1, 2]);
+  expect(vendor.asked.map(({ body }) => body)).toEqual([`{"from":"${from}"}`, `{"from":"${from}","after":${sent}}`]);
+});
+
+it.each([
+  ['["2026-11-21T09:30:00Z",7]', '["2026-11-21T09:30:00Z",7]'],
+  ['plain', '"plain"'],
+])('sends back the token %s of a header as JSON, where the connector says so', async (told, sent) => {
+  const settings = {
+    'page.kind': 'token',
+    'page.header': 'x-search_after',
+    'page.token_is': 'json',
+    'request.method': 'POST',
+    'request.body': { from: '{{ window.from }}', kinds: ['all', '{{ page.token }}'], search_after: '{{ page.token }}' },
+  };
+  const vendor = openVendor(vendorConnector(settings), (_request, count) => ({
+    body: { data: [{ id: count }] },
+    ...(count === 0 && { headers: { 'x-search_after': told } }),
+  }));
+
+  expect(await walk(vendor)).toEqual([0, 1]);
+  expect(vendor.asked.map(({ body }) => body)).toEqual([
+    `{"from":"${from}","kinds":["all"]}`,
+    `{"from":"${from}","kinds":["all",${sent}],"search_after":${sent}}`,
+  ]);
+});

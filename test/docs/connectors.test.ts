@@ -194,6 +194,23 @@ it('sends the form of the page, field by field', async () => {
   ]);
 });
 
+it('goes on behind the values of the last row as the page shows it', async () => {
+  const vendor = openVendor(vendorConnector(exampleOf('token-json')), (_, count) => ({
+    body: [{ id: 1 }],
+    ...(count === 0 && { headers: { 'x-search_after': '[1795168830, "a-1"]' } }),
+  }));
+
+  const first = await pageOf(vendor);
+  const second = await pageOf(vendor, first.next);
+
+  const bounds = { start_time: '2026-11-21T09:00:00.000Z', end_time: '2026-11-21T10:00:00.000Z', limit: 100 };
+  expect(vendor.asked.map(({ body }) => JSON.parse(String(body)) as unknown)).toEqual([
+    bounds,
+    { ...bounds, search_after: [1_795_168_830, 'a-1'] },
+  ]);
+  expect(second.next).toBeNull();
+});
+
 it.each([
   [{ method: 'POST', body: { filter: { a: 1 } } }, 'a form has no members below "filter"'],
   [{ method: 'POST', body: { filter: [{ a: 1 }] } }, 'a form has no members below "filter"'],

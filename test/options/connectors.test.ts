@@ -53,6 +53,13 @@ const byToken = {
   'read.page.token': 'next',
   'read.request.query': query({ after: '{{ page.token }}' }),
 };
+/** A token in the body of a POST. */
+const inBody = (at: string): Values => ({
+  [`${at}page.kind`]: 'token',
+  [`${at}page.token`]: 'next',
+  [`${at}request.method`]: 'POST',
+  [`${at}request.body`]: { from: '{{ window.from }}', after: '{{ page.token }}' },
+});
 const byLink = { 'read.page.kind': 'link', 'read.page.link': 'self' };
 const byNumber = {
   'read.page.kind': 'page_number',
@@ -285,6 +292,7 @@ const languages: readonly Language[] = [
       'page.size': [7],
       'page.total': ['count'],
       'page.token': ['more', byToken],
+      'page.token_is': ['json', inBody('read.')],
       'page.link': ['href', byLink],
       'page.header': ['x-other', { ...byLink, 'read.page.header': 'x-next' }],
       'page.link_query': ['kept', { ...byLink, 'read.page.link': 'bare' }],
@@ -336,6 +344,10 @@ const languages: readonly Language[] = [
       'groups.page.whole': [true, { ...grouped, 'read.groups.page.size': 1 }],
       'groups.page.total': ['one', groupedByNumber],
       'groups.page.token': ['more', groupedByToken],
+      'groups.page.token_is': [
+        'json',
+        { ...groupedByToken, ...inBody('read.groups.'), 'read.groups.request.body': { after: '{{ page.token }}' } },
+      ],
       'groups.page.link': ['href', groupedByLink],
       'groups.page.header': ['x-next', groupedByLink],
       'groups.page.link_query': ['kept', { ...groupedByLink, 'read.groups.page.link': 'bare' }],
@@ -391,6 +403,7 @@ const languages: readonly Language[] = [
       'page.kind': ['link', { 'read.page.link': 'self' }],
       'page.size': [7],
       'page.token': ['more'],
+      'page.token_is': ['json', inBody('read.')],
       'page.link': ['href', cursorByLink],
       'page.header': ['x-next', cursorByLink],
       'page.link_query': ['kept', { ...cursorByLink, 'read.page.link': 'bare' }],
@@ -428,6 +441,7 @@ const languages: readonly Language[] = [
       'range.page.kind': ['none'],
       'range.page.size': [7, rangeBy('none')],
       'range.page.total': ['count', rangeBy('none')],
+      'range.page.token_is': ['json', inBody('read.range.')],
       'range.page.token': ['more', { 'read.range.page.kind': 'token', 'read.range.page.token': 'next' }],
       'range.page.link': ['href', rangeByLink],
       'range.page.header': ['x-next', rangeByLink],

@@ -8,7 +8,7 @@ import { compilePath } from '../../event/index.ts';
 import type { HttpRequest } from '../../http/client.ts';
 import type { Detail, DetailReader } from '../connector.ts';
 import { compileUrl } from '../origin.ts';
-import type { DetailsSpec } from '../request-section.ts';
+import type { DetailsSpec } from '../read-section.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { linkState, linkUrl } from './links.ts';
 import { compileStorage, type StoredRequest, storedRequest } from './storage.ts';

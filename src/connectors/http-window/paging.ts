@@ -245,11 +245,17 @@ function compileTold(page: HttpWindowSpec['page']): (reply: unknown, context: Pa
   if (page.kind === 'link_header') return (_reply, { headers }) => nextLink(headers[header ?? 'link'] ?? '');
   if (header !== undefined) return (_reply, { headers }) => textOf(headers[header]?.trim());
   const path = compilePath((page.kind === 'link' ? page.link : page.token) ?? []);
+  if (page.kind === 'token' && page.token_is === 'json') return (reply) => jsonOf(path(reply));
   // A place of several parts is asked for as they are written in a query: with commas between them.
   return (reply) => {
     const told = path(reply);
     return Array.isArray(told) && page.kind === 'token' ? textOf(told.map((part) => textOf(part) ?? '').join(',')) : textOf(told);
   };
+}
+
+/** What the vendor told, as JSON; nothing where that is empty. */
+function jsonOf(told: unknown): string | undefined {
+  return /^(""|\[\]|\{\})$/.test(JSON.stringify(told ?? '')) ? undefined : JSON.stringify(told);
 }
 
 function nextOffset({ state, count, total, limit }: Parameters<Follow>[1]): PageState | null {

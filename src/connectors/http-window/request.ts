@@ -1,4 +1,4 @@
-import { exactNumber } from '../../base/json.ts';
+import { exactNumber, parseJson } from '../../base/json.ts';
 import { durationMs, sizeBytes } from '../../base/quantity.ts';
 import { openZone } from '../../event/index.ts';
 import type { HttpRequest } from '../../http/client.ts';
@@ -19,14 +19,14 @@ type Part = readonly [name: string, values: readonly Template[]];
 
 /** Compiles `read.request` once per connector; `query` takes the place of its query. */
 export function compileRequest(
-  { request, window, reply }: HttpWindowSpec,
+  { request, window, reply, page }: HttpWindowSpec,
   query: QuerySpec = request.query ?? {},
 ): RequestTemplate {
   const main = compileUrl(request.url);
   const headers = Object.entries(request.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const,
   );
-  const content = (variant: Variant = {}): Content => compileContent({ ...request, query }, variant, numbersOf(window));
+  const content = (variant: Variant = {}): Content => compileContent({ ...request, query }, variant, typesOf({ window, page }));
   const [first, later] = [content(request.first), content(request.later)];
   const timeoutMs = durationMs(request.timeout ?? '30s');
   const maxBytes = sizeBytes(request.max_bytes ?? '16MiB');
@@ -84,7 +84,7 @@ type Variant = Partial<Record<'query' | 'body', QuerySpec | undefined>> & {
 function compileContent(
   all: Variant & Pick<HttpWindowSpec['request'], 'url' | 'body_format'>,
   variant: Variant,
-  numbers: ReadonlySet<string>,
+  types: BodyTypes,
 ): Content {
   const merged = (name: 'query' | 'body'): QuerySpec =>
     Object.fromEntries(
@@ -98,20 +98,16 @@ function compileContent(
     url: compileUrl(variant.url ?? all.url),
     parts: partsOf(merged('query')),
     method,
-    body: hasBody ? compileBody(merged('body'), all.body_format, numbers) : undefined,
+    body: hasBody ? compileBody(merged('body'), all.body_format, types) : undefined,
   };
 }
 
-function compileBody(
-  body: QuerySpec,
-  format: HttpWindowSpec['request']['body_format'],
-  numbers: ReadonlySet<string>,
-): BodyTemplate {
+function compileBody(body: QuerySpec, format: HttpWindowSpec['request']['body_format'], types: BodyTypes): BodyTemplate {
   if (format === 'form') {
     const parts = partsOf(body);
     return { type: 'application/x-www-form-urlencoded', write: (scope) => fieldsOf(parts, scope) };
   }
-  const json = compileJson(body, numbers);
+  const json = compileJson(body, types);
   return { type: 'application/json', write: (scope) => JSON.stringify(json(scope)) };
 }
 
@@ -144,30 +140,47 @@ function fieldsOf(parts: readonly Part[], scope: Scope): string {
 
 type JsonTemplate = (scope: Scope) => unknown;
 
-function compileJson(value: unknown, numbers: ReadonlySet<string>): JsonTemplate {
-  if (typeof value === 'string') return compileText(value, numbers);
+function compileJson(value: unknown, types: BodyTypes): JsonTemplate {
+  if (typeof value === 'string') return compileText(value, types);
   if (Array.isArray(value)) {
-    const items = value.map((item) => compileJson(item, numbers));
-    return (scope) => items.map((item) => item(scope));
+    const items = value.map((item) => compileJson(item, types));
+    return (scope) => items.map((item) => item(scope)).filter((item) => item !== undefined);
   }
   if (typeof value !== 'object' || value === null) return () => value;
-  const members = Object.entries(value).map(([key, inner]) => [key, compileJson(inner, numbers)] as const);
+  const members = Object.entries(value).map(([key, inner]) => [key, compileJson(inner, types)] as const);
   return (scope) => Object.fromEntries(members.map(([key, inner]) => [key, inner(scope)]));
 }
 
-/** Names whose values are numbers: vendors that take a JSON body refuse them as text. */
-function numbersOf({ format = 'rfc3339' }: HttpWindowSpec['window']): ReadonlySet<string> {
+/** How a value is written in JSON, by its name: vendors that take a JSON body refuse as text what is a number or a list. Others are texts. */
+type BodyTypes = ReadonlyMap<string, (rendered: string) => unknown>;
+
+function typesOf({ window: { format = 'rfc3339' }, page }: Pick<HttpWindowSpec, 'window' | 'page'>): BodyTypes {
   const bounds = format.startsWith('epoch_') ? ['window.from', 'window.to'] : [];
-  return new Set(['page.offset', 'page.limit', 'page.number', ...bounds]);
+  const numbers = ['page.offset', 'page.limit', 'page.number', ...bounds];
+  const isJson = page.token_is === 'json';
+  return new Map([
+    ...numbers.map((name) => [name, exactNumber] as const),
+    ...(isJson ? [['page.token', readTold] as const] : []),
+  ]);
 }
 
-// A text that is nothing but the place of a number stays a number in JSON.
-function compileText(text: string, numbers: ReadonlySet<string>): JsonTemplate {
+/** A token that a header told may be no JSON: then it is a text. */
+function readTold(token: string): unknown {
+  try {
+    return parseJson(token);
+  } catch (error) {
+    if (error instanceof SyntaxError) return token;
+    throw error;
+  }
+}
+
+// A text that is nothing but the place of such a value has its type.
+function compileText(text: string, types: BodyTypes): JsonTemplate {
   const template = compileTemplate(text);
-  const isNumber = template.parts.length === 1 && numbers.has(template.names[0] ?? '');
+  const type = template.parts.length === 1 ? types.get(template.names[0] ?? '') : undefined;
   return (scope) => {
     const rendered = template.render(scope);
-    return isNumber && rendered !== undefined ? exactNumber(rendered) : rendered;
+    return type === undefined || rendered === undefined ? rendered : type(rendered);
   };
 }
 
