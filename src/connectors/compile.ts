@@ -12,12 +12,12 @@ import { openDirectoryReader } from './csv-directory/directory-reader.ts';
 import { compileCursorPlan, openCursorReader, windowOfCursor } from './http-cursor/cursor-reader.ts';
 import { isOfWindow } from './http-window/groups.ts';
 import { compileWindowPlan } from './http-window/plan.ts';
-import { precisionMs } from './http-window/request.ts';
+import { boundStepMs, precisionMs } from './http-window/request.ts';
 import { openWindowReader } from './http-window/window-reader.ts';
 import { identityOf, optionScope, optionsSchema, secretsOf } from './options.ts';
 import { compileUrl } from './origin.ts';
 import { openStreamReader } from './pulsar-websocket/stream-reader.ts';
-import { readKinds } from './read-section.ts';
+import { type HttpWindowSpec, readKinds } from './read-section.ts';
 import { compileRecordRules, compileSplit } from './record-rules.ts';
 import { compileTemplate } from './template.ts';
 
@@ -134,11 +134,16 @@ function readDefaults({ read }: ConnectorSpec): ReadDefaults {
     precisionMs: window === undefined ? 1 : precisionMs(window),
     retentionMs: retentionText === undefined ? undefined : durationMs(retentionText),
     ascending: read.kind === 'http_window' && read.ascending === true,
-    ...(read.kind === 'http_window' && read.groups !== undefined && isOfWindow(read.groups) ? { isOfFiles: true } : {}),
+    ...(read.kind === 'http_window' ? { strayMs: strayMs(read) } : {}),
     cap: read.kind === 'http_window' ? read.page.cap : read.kind === 'http_cursor' ? read.range?.page?.cap : undefined,
     maxPages: ('max_pages' in read ? read.max_pages : undefined) ?? 10_000,
     seenDays: read.seen_days ?? 10,
   };
+}
+
+/** Records of files are as old as they are. Bounds that are days take all of their days in, also that of the end. */
+function strayMs({ groups, window }: HttpWindowSpec): number {
+  return groups !== undefined && isOfWindow(groups) ? Number.POSITIVE_INFINITY : 2 * boundStepMs(window);
 }
 
 type Options = Readonly<Record<string, unknown>>;

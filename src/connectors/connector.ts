@@ -47,8 +47,8 @@ export interface ReadDefaults {
   /** True when pages are proven to come in ascending time order, so that an offset walk may restart after the last committed time when it crashed. */
   readonly ascending: boolean;
   readonly maxPages: number;
-  /** True where a window is that in which files came up: their records may be older. */
-  readonly isOfFiles?: boolean;
+  /** How far beside a window its records may lie, milliseconds: 0 by default, more where bounds are days, infinite for what files came up in it. */
+  readonly strayMs?: number;
   /** Most records that the vendor returns for one window, over all pages; undefined when unlimited or unknown. */
   readonly cap?: number | undefined;
   /** Days that a duplicate's memory is kept beyond overlap, sweep and retention. */

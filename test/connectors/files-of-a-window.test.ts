@@ -55,7 +55,10 @@ it.each([100, 1_000])('a file of %d records is whole where the connector says so
 });
 
 it('windows of files take records of any age', () => {
-  expect([vendorConnector(files), vendorConnector({})].map(({ defaults }) => defaults.isOfFiles)).toEqual([true, undefined]);
+  expect([vendorConnector(files), vendorConnector({})].map(({ defaults }) => defaults.strayMs)).toEqual([
+    Number.POSITIVE_INFINITY,
+    0,
+  ]);
 });
 
 it.each([

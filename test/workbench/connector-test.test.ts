@@ -134,6 +134,19 @@ it('finds a page that was not recorded', async () => {
   expect(faults).toEqual([expect.stringContaining('page-3.json is missing')]);
 });
 
+it('takes the records of all days that a window of days names', async () => {
+  const faults = await faultsAfter(async (first, folder) => {
+    await edit(
+      join(first, 'case.yaml'),
+      'from: 2026-11-20T10:00:00Z\nto: 2026-11-20T11:00:00Z',
+      'from: 2026-11-20T12:00:00Z\nto: 2026-11-20T13:00:00Z',
+    );
+    await edit(join(folder, 'connector.yaml'), 'precision: ms', 'format: date');
+  });
+
+  expect(faults.filter((fault) => fault.includes('lies outside'))).toEqual([]);
+});
+
 it('finds records outside of the window that was asked for', async () => {
   const faults = await faultsAfter((first) =>
     edit(join(first, 'case.yaml'), 'to: 2026-11-20T11:00:00Z', 'to: 2026-11-20T10:06:00Z'),

@@ -83,7 +83,7 @@ function placeOf(
     row: isNotThereYet(next, page) ? undefined : sharedRow(context, live.row, page),
     checkpoint: { name: 'live', value: next },
     // A record of a file is as old as it is; the file itself is not late.
-    closedUntil: context.settings.connector.defaults.isOfFiles === true ? undefined : closedUntil,
+    closedUntil: context.settings.connector.defaults.strayMs === Number.POSITIVE_INFINITY ? undefined : closedUntil,
     read: page.read,
     ownRecords: page.ownRecords,
   };
@@ -119,8 +119,7 @@ function newestOf({ newest }: LiveCheckpoint, { facts, walk }: WalkedPage): Pick
 
 /** How many records of a page lie so far from its window that no rounding explains it: the vendor did not filter, or a next link lost the window. */
 function outside(context: SourceContext, { facts, walk: { from, to } }: WalkedPage): number {
-  if (context.settings.connector.defaults.isOfFiles === true) return 0;
-  const marginMs = Math.max(leastMarginMs, overlapOf(context));
+  const marginMs = Math.max(leastMarginMs, overlapOf(context)) + (context.settings.connector.defaults.strayMs ?? 0);
   return facts.filter(({ time }) => time !== undefined && (time < from - marginMs || time > to + marginMs)).length;
 }
 

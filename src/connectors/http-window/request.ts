@@ -233,10 +233,19 @@ const patternSteps = [
   ['HH', 3_600_000],
 ] as const;
 
+const piecesOf = (pattern: string): readonly string[] => pattern.match(/'[^']*'|EEE|MMM|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
+const stepOf = (pieces: readonly string[]): number => patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
+
+/** How far apart bounds are that a date or pattern can tell, in milliseconds; 0 for formats that tell them as they are. */
+export function boundStepMs({ format = 'rfc3339' }: Pick<WindowSpec, 'format'>): number {
+  if (format === 'date') return dayMs;
+  return format === 'rfc3339' || format.startsWith('epoch_') ? 0 : stepOf(piecesOf(format));
+}
+
 function compilePattern(pattern: string, zoneName = '+00:00'): BoundFormat {
   const zone = openZone(zoneName);
-  const pieces: readonly string[] = pattern.match(/'[^']*'|EEE|MMM|yyyy|MM|dd|HH|mm|ss|SSS|[\s\S]/g) ?? [];
-  const step = patternSteps.find(([part]) => pieces.includes(part))?.[1] ?? dayMs;
+  const pieces = piecesOf(pattern);
+  const step = stepOf(pieces);
   return (ms, edge) => {
     // Where clocks are put back an hour comes twice, and the vendor may take it for the other one.
     const around = [ms - hourMs, ms, ms + hourMs].map((at) => zone.toWall(at) - at);

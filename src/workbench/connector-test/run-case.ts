@@ -112,12 +112,12 @@ function windowFaults(connector: Connector, { window }: TestCase, records: reado
   if (connector.kind !== 'http_window') return [];
   if (window === undefined)
     return ['case.yaml does not say which window was asked for: add from: and to:, or let --update do it'];
-  const { precisionMs, isOfFiles = false } = connector.defaults;
-  if (isOfFiles) return [];
-  const from = Math.floor(window.from / precisionMs) * precisionMs;
-  const to = Math.floor(window.to / precisionMs) * precisionMs + precisionMs;
+  const { precisionMs, strayMs = 0 } = connector.defaults;
+  const from = Math.floor(window.from / precisionMs) * precisionMs - strayMs;
+  const to = Math.floor(window.to / precisionMs) * precisionMs + precisionMs + strayMs;
   return records.flatMap(({ at, facts }) => {
-    if (facts.time === undefined) return [`${at}: has no time at record.time that can be read`];
+    if (facts.time === undefined)
+      return strayMs === Number.POSITIVE_INFINITY ? [] : [`${at}: has no time at record.time that can be read`];
     if (facts.time >= from && facts.time <= to) return [];
     return [
       `${at}: its time ${new Date(facts.time).toISOString()} lies outside of the window that was asked for, ${new Date(window.from).toISOString()} to ${new Date(window.to).toISOString()}`,

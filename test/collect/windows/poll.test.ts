@@ -483,13 +483,16 @@ it('cuts a page that is larger than the free space of the journal, and is done w
 });
 
 it.each([
+  { what: 'where bounds are days, of the whole day of the end', told: noon + 1.9 * day, strayMs: 2 * day, said: 0 },
+  { what: 'where bounds are days, by weeks', told: noon - 40 * day, strayMs: 2 * day, said: 1 },
+  { what: 'where files came up in it, by weeks', told: noon - 40 * day, strayMs: Number.POSITIVE_INFINITY, said: 0 },
   { what: 'as the window says', told: noon - 30 * minute, said: 0 },
   { what: 'by hours, as another clock or a zone may have it', told: noon - 20 * hour, said: 0 },
   { what: 'by weeks', told: noon - 40 * day, said: 1 },
   { what: 'by weeks, ahead', told: noon + 40 * day, said: 1 },
-])('warns of records that lie outside of the window that was asked for: $what', async ({ told, said: count }) => {
+])('warns of records that lie outside of the window that was asked for: $what', async ({ told, strayMs = 0, said: count }) => {
   const { clock, journal, api } = await atNoon([row('a', noon - 30 * minute, { told })]);
-  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  await using loop = startSource(settings({}, { strayMs }), bench(clock, journal, api.open).deps);
 
   await loop.pollOnce(never);
 
