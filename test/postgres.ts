@@ -1,6 +1,6 @@
 // A PostgreSQL server for the tests of a run: the first that asks starts it, in a folder of the run, and the run stops it at its end.
 // PENSTOCK_TEST_PG names another one, for example of another version. Where there is neither, the tests say that they were skipped.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -135,6 +135,34 @@ export async function onServer<T>(url: string, use: (client: pg.Client) => Promi
   } finally {
     await client.end();
   }
+}
+
+/** Where PgBouncer is; undefined where there is none. */
+export const pooler = (): string | undefined =>
+  ['/usr/sbin', ...(process.env['PATH'] ?? '').split(':')]
+    .map((folder) => join(folder, 'pgbouncer'))
+    .find((file) => existsSync(file));
+
+/** Starts PgBouncer before a server until the test ends; every transaction may get another connection. Returns its address. */
+export async function startPooler(folder: string, of: string, settings: Readonly<Record<string, number>>): Promise<string> {
+  const { port, username } = new URL(of);
+  const listen = await freePort();
+  await mkdir(folder);
+  const all = {
+    listen_addr: '127.0.0.1',
+    listen_port: listen,
+    unix_socket_dir: '',
+    auth_type: 'any',
+    pool_mode: 'transaction',
+    ignore_startup_parameters: 'extra_float_digits',
+    ...settings,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
+  const file = join(folder, 'pgbouncer.ini');
+  await writeFile(file, `[databases]\npostgres = host=127.0.0.1 port=${port} user=${username}\n[pgbouncer]\n${lines.join('')}`);
+  const running = spawn(pooler() ?? '', [...(isRoot() ? ['-u', 'postgres'] : []), file], { stdio: 'ignore' });
+  onTestFinished(() => void running.kill('SIGKILL'));
+  return of.replace(`:${port}/`, `:${listen}/`);
 }
 
 /** The name of a schema of the test's own, which is dropped when the test ends. */

@@ -1,8 +1,7 @@
 // A journal in PostgreSQL while its server crashes, its connections are cut, and a pooler stands between: every commit that was answered is
 // there, none is there twice, and nothing has a hole.
-import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -14,7 +13,7 @@ import { isBalanced } from '../../src/journal/counts.ts';
 import { type Journal, type LaneState, openJournal, type Position } from '../../src/journal/index.ts';
 import { checkPostgres } from '../../src/journal/postgres/check.ts';
 import { untilAnswered } from '../../src/journal/until-answered.ts';
-import { hasPostgres, onServer, runAsServer, startServer } from '../postgres.ts';
+import { hasPostgres, onServer, pooler, runAsServer, startPooler, startServer } from '../postgres.ts';
 import { commitOf, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
@@ -103,14 +102,6 @@ async function server() {
   return { folder, data, url, engine: { ...postgresEngine(url, 'penstock'), leaseMs: 3000 } };
 }
 
-const commandOf = (name: string): string | undefined => {
-  try {
-    return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
-  } catch {
-    return undefined;
-  }
-};
-
 describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
   it('keeps every promise while the server crashes again and again', async () => {
     const { folder, data, engine } = await server();
@@ -177,26 +168,9 @@ describe.runIf(hasPostgres())('a journal in PostgreSQL', () => {
   });
 
   it('works through PgBouncer that hands every transaction to another connection', async ({ skip }) => {
-    const pooler = commandOf('pgbouncer') ?? commandOf('/usr/sbin/pgbouncer');
-    skip(pooler === undefined, 'there is no PgBouncer on this machine');
+    skip(pooler() === undefined, 'there is no PgBouncer on this machine');
     const { folder, url, engine } = await server();
-    const { port } = new URL(url);
-    const own = join(folder, 'pooler');
-    await mkdir(own);
-    const listen = Number(port) > 60_000 ? Number(port) - 1 : Number(port) + 1;
-    const settings = [
-      '[databases]',
-      `postgres = host=127.0.0.1 port=${port}`,
-      '[pgbouncer]',
-      `listen_addr = 127.0.0.1\nlisten_port = ${listen}\nunix_socket_dir =`,
-      'auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100',
-      'ignore_startup_parameters = extra_float_digits',
-    ];
-    await writeFile(join(own, 'pgbouncer.ini'), settings.join('\n').replace('postgres = host', 'postgres = user=penstock host'));
-    const asUser = process.getuid?.() === 0 ? ['-u', 'postgres'] : [];
-    const process_ = spawn(pooler ?? '', [...asUser, join(own, 'pgbouncer.ini')], { stdio: 'ignore' });
-    onTestFinished(() => void process_.kill('SIGKILL'));
-    const pooled = { ...engine, url: `postgres://penstock@127.0.0.1:${listen}/postgres` };
+    const pooled = { ...engine, url: await startPooler(join(folder, 'pooler'), url, { default_pool_size: 3 }) };
     const journal = await open(pooled);
     const stop = new AbortController();
     const loading = load(journal, stop.signal);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freePort, hasPostgres, onServer, runAsServer, startServer } from '../../postgres.ts';
+import { freePort, hasPostgres, onServer, pooler, runAsServer, startPooler, startServer } from '../../postgres.ts';
 import { until } from '../conditions.ts';
 import { command } from '../penstock.ts';
 import { copies, imbalances, openScene, type Replica, untilShared } from './scene.ts';
@@ -175,6 +175,24 @@ describe.runIf(hasPostgres())('replicas', () => {
     await all.shared();
 
     await expectWhole(all, mostUnderWay);
+  });
+
+  it.runIf(pooler() !== undefined).each([
+    ['has a connection of the server for few of theirs', { default_pool_size: 4 }],
+    ['has one connection of the server for all', { default_pool_size: 1 }],
+    ['takes fewer of them than they want', { default_pool_size: 4, max_client_conn: 10 }],
+  ])('share and hand over, and send nothing twice, behind a pooler that %s', async (_what, settings) => {
+    const { folder, url } = await server();
+    const pooled = await startPooler(join(folder, 'pooler'), url, settings);
+    const all = await twoReplicas({ sources, url: pooled, lease: '60s', journal: { connections: 4 } });
+    const three = all.scene.run('three', await all.scene.configure('three'));
+    await untilShared(three, [...names, 'three'], sources, 2);
+
+    three.process.child.kill('SIGTERM');
+    expect(await three.process.exited).toBe(0);
+    await all.shared();
+
+    await expectWhole(all, 0, await all.scene.configure('looks', { url }));
   });
 
   it('wait while the disk of the database is full', async ({ skip }) => {
