@@ -21,6 +21,8 @@ export interface Replica {
   /** How many sources it collects and delivers. */
   readonly sources: number;
   readonly lastSeen: number;
+  /** Names of the sinks that it is configured with. */
+  readonly sinks: readonly string[];
   /** It is the one that asks. */
   readonly isSelf: boolean;
   /** What it last said of itself, where that was asked for and it is another one that has said something. */

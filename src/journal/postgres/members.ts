@@ -28,6 +28,7 @@ interface ReplicaRow {
   readonly sources: number;
   readonly seen: number;
   readonly self: boolean;
+  readonly sinks: readonly string[];
   readonly report: string | null;
 }
 
@@ -37,16 +38,18 @@ export async function readReplicas(db: Database, id: string, { reports = false }
   const rows = await db.query<ReplicaRow>(
     `SELECT m.name, m.version, (extract(epoch FROM m.joined) * 1000)::bigint AS since, (extract(epoch FROM m.seen) * 1000)::bigint AS seen,
      m.id = $1 AS self, CASE WHEN $2 AND m.id <> $1 THEN m.report END AS report,
-     (SELECT count(*) FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = m.id) AS sources
+     (SELECT count(*) FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id WHERE u.owner = m.id) AS sources,
+     ARRAY(SELECT r.name FROM ${s}.registrations r WHERE r.member = m.id AND r.kind = 'sink' ORDER BY r.name COLLATE "C") AS sinks
      FROM ${s}.members m WHERE m.expires > now() AND EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = m.id) ORDER BY m.name COLLATE "C", m.joined`,
     [id, reports],
   );
-  return rows.map(({ name, version, since, sources, seen, self, report }) => ({
+  return rows.map(({ name, version, since, sources, sinks, seen, self, report }) => ({
     name,
     version,
     since,
     sources,
     lastSeen: seen,
+    sinks,
     isSelf: self,
     ...(report !== null && { report: JSON.parse(report) as unknown }),
   }));

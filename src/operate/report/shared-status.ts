@@ -108,8 +108,11 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
   );
   // On a full disk no word may get through: who is asked knows it from its own.
   const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
+  const named = new Set(replicas.flatMap((replica) => replica.sinks));
   const report = {
     ...stored,
+    // The asked file may be the one that is about to be replaced.
+    orphan_sinks: stored.orphan_sinks.filter((name) => !named.has(name)),
     running: replicas.length > 0,
     version: replicas[0]?.version ?? stored.version,
     journal: {

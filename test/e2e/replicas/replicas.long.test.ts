@@ -166,16 +166,17 @@ describe.runIf(hasPostgres())('three replicas', () => {
       const name = `new-${old.name}`;
       old.process.child.kill('SIGTERM');
       expect(await old.process.exited).toBe(0);
-      replicas.push(scene.run(name, await scene.configure(name, { knows: scene.orgs.slice(1) })));
+      replicas.push(scene.run(name, await scene.configure(name, { knows: scene.orgs.slice(1), files: ['extra'] })));
       const living = replicas.slice(index + 1);
       await untilShared(
         replicas.at(-1) as Replica,
         living.map((each) => each.name),
         sources,
       );
-      const { stdout } = await command(['status', '--json', '-c', (living.at(-1) as Replica).file]);
-      const status = JSON.parse(stdout) as { orphan_sinks: readonly string[] };
-      orphans.push(...status.orphan_sinks);
+      for (const { file } of living) {
+        const { stdout } = await command(['status', '--json', '-c', file]);
+        orphans.push(...(JSON.parse(stdout) as { orphan_sinks: readonly string[] }).orphan_sinks);
+      }
       if (index < 2) expect(living.some(({ process }) => process.stderr().includes('no longer configured'))).toBe(false);
     }
 

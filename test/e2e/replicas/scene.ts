@@ -30,6 +30,8 @@ interface ReplicaOptions {
   /** Organizations that it is configured with; all when absent. */
   readonly knows?: readonly string[];
   readonly listen?: string | undefined;
+  /** Names of further sinks, which write files. */
+  readonly files?: readonly string[];
 }
 
 export interface Replica {
@@ -66,7 +68,10 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url, jou
   const logging = setInterval(log, 1_000 / perSecond);
   stack.defer(() => clearInterval(logging));
 
-  async function configure(name: string, { url = server, knows = orgs, listen = 'off' }: ReplicaOptions = {}): Promise<string> {
+  async function configure(
+    name: string,
+    { url = server, knows = orgs, listen = 'off', files = [] }: ReplicaOptions = {},
+  ): Promise<string> {
     const file = await configFile({
       connectors_dir: './connectors',
       admin: { listen },
@@ -84,7 +89,11 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url, jou
           },
         ]),
       ),
-      sinks: { lake: { type: 'http', url: receiver.url, batch: { wait: '200ms' } } },
+      sinks: {
+        lake: { type: 'http', url: receiver.url, batch: { wait: '200ms' } },
+        // oxlint-disable-next-line no-template-curly-in-string -- the configuration's own
+        ...Object.fromEntries(files.map((file) => [file, { type: 'file', path: `./${file}-\${replica}.ndjson` }])),
+      },
     });
     await newConnector('acme', join(file, '../connectors'), systemSeams());
     return file;
