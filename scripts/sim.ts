@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { smallCrewHistories } from '../test/sim/crew/histories.ts';
 import { drawScenario } from '../test/sim/draw.ts';
 import { fixedHistories } from '../test/sim/histories.ts';
 import { mutants } from '../test/sim/mutants.ts';
@@ -17,6 +18,7 @@ interface Options {
   readonly hours: string;
   readonly scenario?: string;
   readonly small?: boolean;
+  readonly replicas?: boolean;
   readonly fixed?: boolean;
   readonly log?: boolean;
   readonly shrink: boolean;
@@ -80,6 +82,7 @@ function scenariosOf(options: Options, hours: number): Scenario[] {
   const named = [
     ...(options.fixed === true ? Object.values(fixedHistories) : []),
     ...(options.small === true ? smallHistories() : []),
+    ...(options.replicas === true ? smallCrewHistories() : []),
   ];
   const isDrawn = named.length === 0 || options.seeds !== undefined || options.seed !== undefined;
   return isDrawn ? [...named, ...seedsOf(options).map((seed) => drawScenario(seed, hours))] : named;
@@ -116,6 +119,7 @@ const command = new Command('sim')
   .option('--seeds <from-to>', 'several histories, default 1-20')
   .option('--hours <h>', 'virtual hours of trouble in each history', '6')
   .option('--small', 'small histories with an end at each step and around each commit')
+  .option('--replicas', 'small histories of two replicas, with something that happens to one at each of its statements')
   .option('--fixed', 'the histories that once broke a promise')
   .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
   .option('--log', 'the log of every life, JSON on stderr')

@@ -2,6 +2,7 @@
 // see it. A mutant that nothing notices is a hole in the oracle or in a test; one that cannot be applied any more has to follow the code.
 
 import { mutantsOfLoops } from './mutants-of-loops.ts';
+import { mutantsOfReplicas } from './mutants-of-replicas.ts';
 import { mutantsOfTests } from './mutants-of-tests.ts';
 import type { Mutant } from './mutate.ts';
 
@@ -290,4 +291,4 @@ const mutantsOfHistories: readonly Mutant[] = [
 ];
 
 /** All of them. */
-export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfTests, ...mutantsOfLoops];
+export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfReplicas, ...mutantsOfTests, ...mutantsOfLoops];

@@ -22,7 +22,7 @@ type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
  * What notices a mutant soonest. A history is a hint: seeds change their meaning with what `scenario.ts` draws, and where the hint notices
  * nothing, all histories are played. A test file is the only one that is asked.
  */
-export type Catcher = 'fixed' | 'small' | `seed ${number}` | `test/${string}.test.ts`;
+export type Catcher = 'fixed' | 'small' | 'replicas' | `seed ${number}` | `test/${string}.test.ts`;
 
 /** What was said of a mutant. */
 export interface MutantVerdict {

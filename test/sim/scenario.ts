@@ -150,7 +150,11 @@ export interface CrewFault {
   readonly ms: number;
   readonly replica: number;
   readonly kind: CrewFaultKind;
+  /** Not at the time, but at one of the next statements of a kind, counted from 1: when it is about to leave the replica, or when it was done. */
+  readonly statement?: { readonly of: StatementKind; readonly nth: number; readonly when: 'asked' | 'done' };
 }
+
+export type StatementKind = 'append' | 'settle' | 'beat' | 'other';
 
 export const cuts = ['refused', 'silent', 'late'] as const;
 export type CrewFaultKind = 'kill' | 'stop' | 'stall' | (typeof cuts)[number] | 'lost' | 'step' | 'outage';

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { smallCrewHistories } from './crew/histories.ts';
 import { drawScenario } from './draw.ts';
 import { play } from './play.ts';
 import { crewFrom, smallHistories, wideFrom } from './scenario.ts';
@@ -45,3 +46,13 @@ it('keeps every promise wherever a small history ends, and whenever its disk fai
 
   expect(broken).toEqual([]);
 });
+
+it('keeps every promise whatever happens to one of two replicas at any of its statements', async () => {
+  const broken: string[] = [];
+  for (const scenario of smallCrewHistories()) {
+    const { problems } = await play(scenario);
+    if (problems.length > 0) broken.push(JSON.stringify([scenario.crew?.faults, problems]));
+  }
+
+  expect(broken).toEqual([]);
+}, 600_000);

@@ -6,7 +6,7 @@ import { type Database, lockMs, type Sql } from '../../../src/journal/postgres/d
 import { databaseError } from '../../../src/journal/postgres/faults.ts';
 import type { Dice } from '../dice.ts';
 import type { Fate } from '../fate.ts';
-import type { cuts } from '../scenario.ts';
+import type { cuts, StatementKind } from '../scenario.ts';
 import type { ProcessClock, SimTime } from '../time.ts';
 import type { Asker, SharedServer } from './server.ts';
 
@@ -23,6 +23,8 @@ export interface LineParts {
   readonly fate: Fate;
   readonly dice: Dice;
   readonly state: () => LineState;
+  /** Told of each statement when it is about to leave, and when it was done. */
+  readonly onStatement: (of: StatementKind, when: 'asked' | 'done') => void;
   readonly problem: (text: string) => void;
 }
 
@@ -37,11 +39,12 @@ export class Line {
   }
 
   /** Has work done on the other side. Rejects as the engine does, after `withinMs` at the latest. */
-  async ask<T>(work: () => T | Promise<T>, withinMs: number = answerMs): Promise<T> {
+  async ask<T>(work: () => T | Promise<T>, of: StatementKind = 'other', withinMs: number = answerMs): Promise<T> {
     const { fate } = this.#parts;
+    this.#parts.onStatement(of, 'asked');
     await fate.step();
     try {
-      const answer = await this.#orGivenUp(this.#travel(work), withinMs);
+      const answer = await this.#orGivenUp(this.#travel(work, of), withinMs);
       await fate.step();
       return answer;
     } catch (error) {
@@ -55,7 +58,7 @@ export class Line {
     for (const giveUp of this.#waiting) giveUp(new Error('the connection was closed'));
   }
 
-  async #travel<T>(work: () => T | Promise<T>): Promise<T> {
+  async #travel<T>(work: () => T | Promise<T>, of: StatementKind): Promise<T> {
     const { time, dice, state } = this.#parts;
     const ms = dice.between(1, 20);
     if (state().cut?.kind === 'refused') {
@@ -69,6 +72,7 @@ export class Line {
     // The network comes to itself, and delivers what it held.
     if (cut?.kind === 'late') await time.wait(cut.until - time.elapsed + ms);
     const result = await this.#done(work);
+    this.#parts.onStatement(of, 'done');
     await time.wait(ms / 2);
     const after = state();
     if (after.cut?.kind === 'refused' || after.losesAnswer()) throw new Error('read ECONNRESET');
@@ -115,25 +119,31 @@ export function databaseOver(line: Line, server: SharedServer, asker: () => Aske
     run: (text, values) => Promise.resolve(rows(from, text, values).length),
   });
   /** What is offered is what was when it was asked, however late that arrives. */
-  const ask = <T>(work: (from: Asker) => T | Promise<T>, withinMs?: number): Promise<T> => {
+  const ask = <T>(of: StatementKind, work: (from: Asker) => T | Promise<T>, withinMs?: number): Promise<T> => {
     const from = asker();
-    return line.ask(() => work(from), withinMs);
+    return line.ask(() => work(from), of, withinMs);
   };
   const model: Partial<Database> = {
     s: 'p',
     where: 'the model',
-    query: <Row>(text: string, values?: readonly unknown[]) => ask((from) => rows(from, text, values) as Row[]),
-    run: (text, values) => ask((from) => rows(from, text, values).length),
-    transaction: (work) => ask((from) => work(sqlOf(from))),
-    snapshot: (work) => ask((from) => work(sqlOf(from))),
+    query: <Row>(text: string, values?: readonly unknown[]) => ask(kindOf(text), (from) => rows(from, text, values) as Row[]),
+    run: (text, values) => ask(kindOf(text), (from) => rows(from, text, values).length),
+    transaction: (work) => ask('settle', (from) => work(sqlOf(from))),
+    snapshot: (work) => ask('other', (from) => work(sqlOf(from))),
     queryAsMember: <Row>(text: string, values: readonly unknown[]) =>
-      ask((from) => rows(from, text, values) as Row[], heartbeatMs),
-    asMember: (work) => ask((from) => work(sqlOf(from)), heartbeatMs),
+      ask('beat', (from) => rows(from, text, values) as Row[], heartbeatMs),
+    asMember: (work) => ask('beat', (from) => work(sqlOf(from)), heartbeatMs),
     dropWaiting: () => undefined,
     reconnect: () => line.reconnect(),
     takeRefusal: () => undefined,
   };
   return model as Database;
+}
+
+/** All transactions but those of the membership are settles, as soon as a replica has registered. */
+function kindOf(text: string): StatementKind {
+  if (text.includes('counted AS')) return 'append';
+  return text.includes('fence AS') ? 'settle' : 'other';
 }
 
 type Row = Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@ import { diceAt } from '../dice.ts';
 import { entryOf } from '../feed.ts';
 import type { Life } from '../life.ts';
 import { judge, missing } from '../oracle.ts';
-import { type CrewFault, type CrewPlan, cuts, hour, minute, type Scenario } from '../scenario.ts';
+import { type CrewFault, type CrewPlan, cuts, hour, minute, type Scenario, type StatementKind } from '../scenario.ts';
 import { build, type Outcome, type PlayOptions, startMs, type World } from '../world.ts';
 import type { LineState } from './line.ts';
 import { Replica } from './replica.ts';
@@ -19,6 +19,9 @@ interface Post {
   replica: Replica | undefined;
   cut: { readonly kind: (typeof cuts)[number]; readonly until: number } | undefined;
   losesUntil: number;
+  lostShare: number;
+  /** Faults that wait for one of its statements. */
+  armed: { readonly fault: CrewFault; left: number }[];
   /** When it was last able to work without a break, true time in milliseconds; undefined: it is not. */
   ableSince: number | undefined;
 }
@@ -55,6 +58,8 @@ class Crew {
       replica: undefined,
       cut: undefined,
       losesUntil: 0,
+      lostShare: 0,
+      armed: [],
       ableSince: undefined,
     }));
   }
@@ -62,7 +67,7 @@ class Crew {
   start(): void {
     const { time } = this.world;
     for (const post of this.#posts) this.#begin(post);
-    for (const fault of this.#plan.faults) time.at(fault.at, () => this.#strike(fault));
+    for (const fault of this.#plan.faults) time.at(fault.at, () => this.#arm(fault));
     time.at(1_000, () => this.#sample());
   }
 
@@ -102,6 +107,7 @@ class Crew {
       dice: diceAt(scenario.seed, `line ${post.index}`, () => time.elapsed),
       server: this.#server,
       line: () => this.#lineOf(post),
+      onStatement: (of, when) => this.#onStatement(post, of, when),
       feeds,
       receivers,
       log: this.#log.child({ replica: post.index + 1, life: number }),
@@ -118,11 +124,27 @@ class Crew {
     const isNow = (cut: Post['cut']): boolean => cut !== undefined && elapsed < cut.until;
     const cut = isNow(this.#outage) ? this.#outage : isNow(post.cut) ? post.cut : undefined;
     const losesAnswer = (): boolean =>
-      elapsed < post.losesUntil && diceAt(this.world.scenario.seed, 'answers', () => this.#asked++).chance(lostShare);
+      elapsed < post.losesUntil && diceAt(this.world.scenario.seed, 'answers', () => this.#asked++).chance(post.lostShare);
     return { cut, losesAnswer };
   }
 
-  #strike({ kind, replica: index, ms, at }: CrewFault): void {
+  #arm(fault: CrewFault): void {
+    const post = this.#posts[fault.replica % this.#posts.length];
+    if (fault.statement === undefined) this.#strike(fault);
+    else post?.armed.push({ fault, left: fault.statement.nth });
+  }
+
+  #onStatement({ armed }: Post, of: StatementKind, when: 'asked' | 'done'): void {
+    for (const one of armed.slice()) {
+      if (one.fault.statement?.when !== when || one.fault.statement.of !== of) continue;
+      one.left -= 1;
+      if (one.left > 0) continue;
+      armed.splice(armed.indexOf(one), 1);
+      this.#strike(one.fault);
+    }
+  }
+
+  #strike({ kind, replica: index, ms, at, statement }: CrewFault): void {
     const post = this.#posts[index % this.#posts.length];
     const { time } = this.world;
     if (post === undefined || this.#isCalm) return;
@@ -133,7 +155,7 @@ class Crew {
     } else if (isCut(kind)) {
       post.cut = { kind, until: time.elapsed + ms };
       if (replica !== undefined) this.#watch.incident('cut', replica.number, time.now() + ms);
-    } else if (kind === 'lost') post.losesUntil = time.elapsed + ms;
+    } else if (kind === 'lost') [post.losesUntil, post.lostShare] = [time.elapsed + ms, statement === undefined ? lostShare : 1];
     else if (kind === 'step') this.#step(post, ms);
     else if (replica === undefined || replica.isStalled) return;
     else if (kind === 'kill') this.#kill(post, ms);

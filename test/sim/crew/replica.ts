@@ -19,7 +19,7 @@ import type { Receiver } from '../receivers.ts';
 import { deliveryOf, type Feed, settingsOf } from '../runtime.ts';
 import type { Scenario } from '../scenario.ts';
 import type { ProcessClock, SimTime } from '../time.ts';
-import { databaseOver, Line, type LineState } from './line.ts';
+import { databaseOver, Line, type LineParts, type LineState } from './line.ts';
 import type { Offered, Settlement, SharedServer } from './server.ts';
 
 export interface ReplicaParts {
@@ -34,6 +34,7 @@ export interface ReplicaParts {
   readonly dice: Dice;
   readonly server: SharedServer;
   readonly line: () => LineState;
+  readonly onStatement: LineParts['onStatement'];
   readonly feeds: readonly Feed[];
   readonly receivers: readonly Receiver[];
   readonly log: Log;
@@ -89,11 +90,11 @@ export class Replica {
   readonly opened: Promise<void>;
 
   constructor(parts: ReplicaParts) {
-    const { time, dice, line: state, problem } = parts;
+    const { time, dice, line: state, onStatement, problem } = parts;
     this.#parts = parts;
     this.number = parts.number;
     this.#clock = time.process(parts.offMs);
-    this.#line = new Line({ time, clock: this.#clock, fate: this.#fate, dice, state, problem });
+    this.#line = new Line({ time, clock: this.#clock, fate: this.#fate, dice, state, onStatement, problem });
     this.opened = this.#open();
   }
 

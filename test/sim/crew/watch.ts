@@ -36,9 +36,13 @@ export class Watch implements Auditor {
   readonly #sinks: ReadonlyMap<string, SinkPlan>;
   readonly #processes = new Map<string, number>();
   readonly #owners = new Map<string, Owning[]>();
-  readonly #heard = new Map<number, number>();
+  /** When the database heard of each process. */
+  readonly #heard = new Map<number, number[]>();
   readonly #copies = new Map<string, Copy[]>();
-  readonly #settled = new Map<string, number>();
+  /** By sink and source. */
+  readonly #sent = new Map<string, Copy[]>();
+  /** When the offset behind an event became durable, and who wrote it. */
+  readonly #settled = new Map<string, { readonly at: number; readonly by: number }>();
   readonly #stored = new Map<string, number>();
   witness: Witness | undefined;
   /** By source. */
@@ -93,7 +97,9 @@ export class Watch implements Auditor {
   }
 
   onHeard(process: number): void {
-    this.#heard.set(process, this.#now());
+    const own = this.#heard.get(process) ?? [];
+    this.#heard.set(process, own);
+    own.push(this.#now());
   }
 
   onOwner(source: string, owner: string | null): void {
@@ -123,7 +129,8 @@ export class Watch implements Auditor {
     if (this.processOf(owner) !== process)
       this.problem(`sink ${sink}: process ${process} settled ${lane.source}, though it was process ${this.processOf(owner)}'s`);
     const entries = this.server?.disk.lanes.get(laneKey(lane)) ?? [];
-    for (const { record } of entries.slice(from, upTo)) this.#settled.set(`${sink}\n${lane.source}\n${record.uid}`, this.#now());
+    for (const { record } of entries.slice(from, upTo))
+      this.#settled.set(`${sink}\n${lane.source}\n${record.uid}`, { at: this.#now(), by: process });
   }
 
   /** Whose a source was around a time: clocks of receivers are read in whole milliseconds. */
@@ -133,20 +140,32 @@ export class Watch implements Auditor {
     return own.slice(Math.max(0, last)).flatMap((owning) => (owning.at <= at + 1 ? [owning.process] : []));
   }
 
+  /** When it was decided that a copy is sent: what a process was about to send when it stalled leaves when it wakes, and nothing can stop it. */
+  #decidedAt({ process, leftAt }: Copy): number {
+    const isWaking = ({ what, process: of, to }: Incident): boolean =>
+      what === 'stall' && of === process && Math.abs(to - leftAt) <= 1;
+    return this.incidents.find(isWaking)?.from ?? leftAt;
+  }
+
   #arrives(sink: string, copy: Copy): void {
-    const { source, uid, process, leftAt } = copy;
-    if (!this.#ownersAt(source, leftAt).includes(process))
+    const { source, uid, process } = copy;
+    const sentAt = this.#decidedAt(copy);
+    if (!this.#ownersAt(source, sentAt).includes(process))
       this.problem(`sink ${sink}: process ${process} sent ${uid} of ${source}, which was not its own`);
-    const unheardMs = leftAt - (this.#heard.get(process) ?? 0);
+    const unheardMs = sentAt - (this.#heard.get(process)?.findLast((at) => at <= sentAt) ?? 0);
     if (unheardMs > this.#leaseMs + 2_000)
       this.problem(`sink ${sink}: process ${process} sent ${uid} of ${source} ${unheardMs} ms after it was last heard of`);
     const key = `${sink}\n${source}\n${uid}`;
-    const before = this.#copies.get(key) ?? [];
-    this.#copies.set(key, [...before, copy]);
+    const others = this.#copies.get(key) ?? [];
+    this.#copies.set(key, [...others, copy]);
     if (copy.replay) return;
-    if ((this.#settled.get(key) ?? Number.POSITIVE_INFINITY) < leftAt)
+    const sent = this.#sent.get(`${sink}\n${source}`) ?? [];
+    this.#sent.set(`${sink}\n${source}`, sent);
+    sent.push(copy);
+    if ((this.#settled.get(key)?.at ?? Number.POSITIVE_INFINITY) < sentAt)
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again after its offset was durable`);
-    const sure = before.filter(({ doubt, replay }) => !doubt && !replay);
+    // A slow request of the dead may arrive behind that of its successor.
+    const sure = others.filter((other) => !other.doubt && !other.replay && this.#decidedAt(other) < sentAt);
     if (sure.length > 0) this.#excuse(sink, copy, sure);
   }
 
@@ -156,17 +175,31 @@ export class Watch implements Auditor {
       this.incidents.find(
         ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
       );
-    const incidents = sure.map(hits);
-    const [incident] = incidents;
-    if (incident === undefined || incidents.includes(undefined)) {
+    const unexcused = sure.filter((of) => hits(of) === undefined && !this.#isBehindGap(sink, of));
+    const incident = sure.map(hits).find((one) => one !== undefined);
+    if (unexcused.length > 0) {
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
       return;
     }
+    if (incident === undefined) return;
     const copies = (incident.copies.get(sink) ?? 0) + 1;
     incident.copies.set(sink, copies);
     const { inFlight = 1, batchEvents = 1 } = this.#sinks.get(sink) ?? {};
     const most = (inFlight + 2) * batchEvents * (incident.what === 'outage' ? 3 : 1);
     if (copies === most + 1) this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
+  }
+
+  /** An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves. */
+  #isBehindGap(sink: string, { source, uid, process, leftAt }: Copy): boolean {
+    const place = this.witness?.placeOf(source, uid);
+    const lane = this.server?.disk.lanes.get(place?.lane.split('/').reverse().join(' ') ?? '') ?? [];
+    const sent = this.#sent.get(`${sink}\n${source}`) ?? [];
+    const known = new Set(sent.flatMap((other) => (other.doubt || other.process !== process ? [] : [other.uid])));
+    const isDone = (other: string): boolean => {
+      const settled = this.#settled.get(`${sink}\n${source}\n${other}`);
+      return known.has(other) || (settled !== undefined && (settled.by === process || settled.at <= leftAt));
+    };
+    return lane.slice(0, (place?.position ?? 1) - 1).some(({ record }) => !isDone(record.uid));
   }
 
   /** The ledger of a moment. */

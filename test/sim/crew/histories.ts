@@ -1,0 +1,64 @@
+// Histories of two replicas on one journal.
+import { type CrewFault, crewFrom, hour, minute, type Scenario, type StatementKind } from '../scenario.ts';
+
+const leaseMs = 3_000;
+
+/** Seven minutes of two sources, one for each replica, and a sink that refuses one event of each; the clock of one replica is an hour ahead. */
+const quiet: Scenario = {
+  seed: crewFrom,
+  hours: 0.12,
+  maxBytes: 16 * 1_048_576,
+  sources: [
+    { name: 'stream', kind: 'stream', pageSize: 2, backMs: 0 },
+    { name: 'offset', kind: 'offset', pageSize: 2, backMs: 0, everyMs: minute },
+  ],
+  sinks: [{ name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 2 }],
+  events: ['stream', 'offset'].flatMap((source) =>
+    [1, 2, 3, 4, 5, 6].map((n) => ({
+      source,
+      n,
+      at: minute + n * 1_000,
+      late: 0,
+      ...(n === 3 ? { refusedBy: ['sink1'] } : {}),
+    })),
+  ),
+  // Who takes over is still sending when the one before wakes.
+  faults: [{ on: 'sink1', kind: 'slow', share: 0.7, from: minute, to: 2 * minute }],
+  ends: [],
+  clock: [],
+  diskErrors: [],
+  lostAnswers: [],
+  replays: [],
+  jobs: [],
+  crew: { leaseMs, clocks: [0, hour], faults: [] },
+};
+
+export const amongReplicas = (faults: readonly CrewFault[]): Scenario => ({
+  ...quiet,
+  crew: { leaseMs, clocks: [0, hour], faults },
+});
+
+const happenings: readonly (readonly [kind: CrewFault['kind'], ms: number])[] = [
+  ['kill', 20_000],
+  ['stall', 3 * leaseMs],
+  ['late', 3 * leaseMs],
+  ['lost', 400],
+];
+
+/** How many of each kind of statement a replica is struck at. */
+const statements = { append: 3, settle: 6, beat: 2 } as const;
+
+/** Something happens to a replica at each of its statements from a time on, when it is about to leave and when it was done. */
+export function smallCrewHistories(): Scenario[] {
+  const places = Object.entries(statements).flatMap(([of, count]) =>
+    Array.from({ length: 4 * count }, (_none, index) => ({
+      replica: index % 2,
+      statement: {
+        of: of as StatementKind,
+        when: index % 4 < 2 ? ('asked' as const) : ('done' as const),
+        nth: 1 + Math.floor(index / 4),
+      },
+    })),
+  );
+  return happenings.flatMap(([kind, ms]) => places.map((place) => amongReplicas([{ at: minute, ms, kind, ...place }])));
+}
