@@ -3,8 +3,19 @@ import { type Static, type TProperties, Type } from 'typebox';
 import { PathsSpec } from '../event/index.ts';
 import { closed, duration, oneOf, template } from './request-section.ts';
 
+const headerName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' });
+
+/** Of whatever gets a token: how requests carry it. */
+const carried = {
+  header: Type.Optional(
+    Type.Object(
+      { name: headerName, value: template('Its value, with {{ token }}.') },
+      { ...closed, description: 'The header that carries the token; Authorization: Bearer by default.' },
+    ),
+  ),
+};
 /** Of every grant: what its token is called. */
-const reply = { token: Type.Optional(PathsSpec), expires: Type.Optional(PathsSpec) };
+const reply = { token: Type.Optional(PathsSpec), expires: Type.Optional(PathsSpec), ...carried };
 const tokenUrl = template('URL of the token endpoint.');
 const scope = Type.Optional(template('Scopes, separated by blanks.'));
 const keyId = Type.Optional(template('Id of the key, the kid of its JWTs.'));
@@ -47,7 +58,29 @@ const signed = (audience: string, lifetime: string) => ({
 const grant = <T extends TProperties>(description: string, properties: T) =>
   Type.Optional(Type.Object({ ...properties, ...reply }, { ...closed, description }));
 
-const headerName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' });
+/** `auth.login` */
+const LoginSpec = Type.Object(
+  {
+    url: template('The address that answers with a token.'),
+    headers: Type.Optional(Type.Record(headerName, Type.String(), { description: 'Headers, templates.' })),
+    basic: Type.Optional(
+      Type.Object(
+        { username: template('User name.'), password: template('Password.') },
+        { ...closed, description: 'HTTP Basic.' },
+      ),
+    ),
+    body: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'What is sent, as JSON; texts in it are templates.' }),
+    ),
+    body_format: Type.Optional(oneOf(['json', 'form'], 'How the body is written; json by default.')),
+    token: Type.Optional(PathsSpec),
+    token_header: Type.Optional(headerName),
+    expires: Type.Optional(PathsSpec),
+    lifetime: Type.Optional(duration('How long a token lives, where the answer does not say; 5m by default.')),
+    ...carried,
+  },
+  { ...closed, description: "A POST of the vendor's own that answers with a token; it is cached and renewed." },
+);
 
 /** A value of `auth.signature`: the time, something random, or a text, which may be digested or signed. */
 const SignatureValue = Type.Object(
@@ -143,18 +176,19 @@ export const AuthSpec = Type.Object(
       form,
     }),
     jwt: Type.Optional(
-      Type.Object(signed('Whom the JWT is for.', '10m'), {
-        ...closed,
-        description: 'A JWT that the connector signs, as `Authorization: Bearer`; nothing is exchanged.',
-      }),
+      Type.Object(
+        { ...signed('Whom the JWT is for.', '10m'), ...carried },
+        { ...closed, description: 'A JWT that the connector signs, as `Authorization: Bearer`; nothing is exchanged.' },
+      ),
     ),
+    login: Type.Optional(LoginSpec),
     signature: Type.Optional(SignatureSpec),
   },
   {
     ...closed,
     maxProperties: 1,
     description:
-      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer, jwt, signature.',
+      'How requests authenticate: one of basic, bearer, header, oauth2_client_credentials, oauth2_refresh_token, oauth2_jwt_bearer, jwt, login, signature.',
   },
 );
 export type AuthSpec = Static<typeof AuthSpec>;

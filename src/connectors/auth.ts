@@ -3,6 +3,7 @@ import type { Seams } from '../base/seams.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import { aheadMs } from '../http/index.ts';
 import type { AuthSpec } from './auth-section.ts';
+import { login } from './login.ts';
 import { clientCredentials, type Granted, jwtBearer, refreshToken, signedJwt, type TokenStore } from './oauth.ts';
 import { openSigner } from './signature.ts';
 import { compileTemplate, type Scope } from './template.ts';
@@ -42,10 +43,29 @@ export function openAuth(
   }
   if (spec?.signature !== undefined) return bySignature(openSigner(spec.signature, scope, seams), seams);
   const granting = { http, seams, value, tokens };
-  if (spec?.oauth2_client_credentials !== undefined) return byToken(clientCredentials(spec.oauth2_client_credentials, granting));
-  if (spec?.oauth2_refresh_token !== undefined) return byToken(refreshToken(spec.oauth2_refresh_token, granting));
-  if (spec?.jwt !== undefined) return byToken(signedJwt(spec.jwt, granting));
-  return spec?.oauth2_jwt_bearer === undefined ? fixed({}, []) : byToken(jwtBearer(spec.oauth2_jwt_bearer, granting));
+  const {
+    oauth2_client_credentials: client,
+    oauth2_refresh_token: refresh,
+    oauth2_jwt_bearer: bearer,
+    jwt,
+    login: own,
+  } = spec ?? {};
+  if (client !== undefined) return byToken(clientCredentials(client, granting), carrier(client.header, scope));
+  if (refresh !== undefined) return byToken(refreshToken(refresh, granting), carrier(refresh.header, scope));
+  if (bearer !== undefined) return byToken(jwtBearer(bearer, granting), carrier(bearer.header, scope));
+  if (jwt !== undefined) return byToken(signedJwt(jwt, granting), carrier(jwt.header, scope));
+  return own === undefined ? fixed({}, []) : byToken(login(own, granting), carrier(own.header, scope));
+}
+
+/** The header that a token goes into. */
+type Carrier = (token: string) => Readonly<Record<string, string>>;
+
+function carrier(header: NonNullable<NonNullable<AuthSpec['login']>['header']> | undefined, scope: Scope): Carrier {
+  if (header === undefined) return (token) => ({ authorization: `Bearer ${token}` });
+  const value = compileTemplate(header.value);
+  return (token) => ({
+    [header.name.toLowerCase()]: value.render((name) => (name === 'token' ? token : scope(name))) ?? '',
+  });
 }
 
 function fixed(headers: Readonly<Record<string, string>>, secrets: readonly string[]): Authenticator {
@@ -94,12 +114,12 @@ function fingerprint(parts: readonly string[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 12);
 }
 
-function byToken({ source, identity, secrets, refused, close }: Granted): Authenticator {
+function byToken({ source, identity, secrets, refused, close }: Granted, carry: Carrier): Authenticator {
   let last: string | undefined;
   return {
     async prove(request, signal) {
       last = await source.token(signal);
-      return withHeaders(request, { authorization: `Bearer ${last}` });
+      return withHeaders(request, carry(last));
     },
     renew(answer) {
       refused?.(answer);

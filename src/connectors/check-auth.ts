@@ -2,13 +2,52 @@
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { optionNames } from './options.ts';
-import { compileTemplate, templateFaults, textsBelow } from './template.ts';
+import { compileTemplate, type Place, templateFaults, textsBelow } from './template.ts';
 
 const grants = ['oauth2_client_credentials', 'oauth2_refresh_token'] as const;
 
 /** How a client proves itself must be said, and said in one piece. */
 export function checkAuth(spec: ConnectorSpec, doc: YamlText): Fault[] {
-  return [...checkGrants(spec.auth, doc), ...checkSignature(spec, doc)];
+  return [
+    ...checkGrants(spec.auth, doc),
+    ...checkSignature(spec, doc),
+    ...checkLogin(spec.auth, doc),
+    ...checkCarried(spec, doc),
+  ];
+}
+
+/** The texts of `auth:` that know nothing but options. */
+export function authTexts(auth: ConnectorSpec['auth'] = {}): Place[] {
+  const places = textsBelow({ ...auth, signature: undefined }, ['auth']);
+  return places.filter(([[, kind, part]]) => kind === 'header' || part !== 'header');
+}
+
+function checkLogin({ login }: NonNullable<ConnectorSpec['auth']> = {}, doc: YamlText): Fault[] {
+  if (login === undefined) return [];
+  const fault = (path: YamlPath, what: string, fix: string): Fault => doc.fault(['auth', 'login', ...path], what, fix, 'key');
+  const nested =
+    login.body_format === 'form' ? Object.entries(login.body ?? {}).filter(([, value]) => typeof value === 'object') : [];
+  return [
+    ...((login.token === undefined) === (login.token_header === undefined)
+      ? [fault([], 'the token is in the body or in a header', 'set one of token: path and token_header: name')]
+      : []),
+    ...nested.map(([name]) => fault(['body', name], `a form has no members below "${name}"`, 'give each field a text')),
+  ];
+}
+
+/** A header that is to carry the token has a place for it. */
+function checkCarried({ auth = {}, options }: ConnectorSpec, doc: YamlText): Fault[] {
+  const { oauth2_client_credentials: client, oauth2_refresh_token: refresh, oauth2_jwt_bearer: bearer, jwt, login } = auth;
+  const carrying = { oauth2_client_credentials: client, oauth2_refresh_token: refresh, oauth2_jwt_bearer: bearer, jwt, login };
+  return Object.entries(carrying).flatMap(([kind, { header } = {}]) => {
+    if (header === undefined) return [];
+    const path = ['auth', kind, 'header', 'value'];
+    const isCarried = compileTemplate(header.value).names.includes('token');
+    return [
+      ...templateFaults([[path, header.value]], [...optionNames(options), 'token'], doc),
+      ...(isCarried ? [] : [doc.fault(path, 'the header does not carry the token', 'write {{ token }} where it goes')]),
+    ];
+  });
 }
 
 function checkGrants(auth: ConnectorSpec['auth'] = {}, doc: YamlText): Fault[] {

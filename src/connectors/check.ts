@@ -1,7 +1,7 @@
 import { isObject } from '../base/json.ts';
 import type { Fault, YamlPath, YamlText } from '../base/yaml-faults.ts';
 import { actionNamePaths, checkMap, openZone, parsePath } from '../event/index.ts';
-import { checkAuth } from './check-auth.ts';
+import { authTexts, checkAuth } from './check-auth.ts';
 import type { ConnectorSpec } from './connector-schema.ts';
 import { isOfWindow } from './http-window/groups.ts';
 import { checkOptions, optionNames } from './options.ts';
@@ -39,12 +39,7 @@ function checkTemplates({ options, auth, read, tenant }: ConnectorSpec, doc: Yam
   const pending = isHttp ? textsBelow(read.pending?.url, ['read', 'pending', 'url']) : [];
   const address = isHttp ? [] : textsBelow(read, ['read']).filter(([, text]) => text.includes('{{'));
   const storage = isHttp ? textsBelow(read.storage, ['read', 'storage']) : [];
-  const places = [
-    ...storage,
-    ...textsBelow({ ...auth, signature: undefined }, ['auth']),
-    ...textsBelow(tenant, ['tenant']),
-    ...address,
-  ];
+  const places = [...storage, ...authTexts(auth), ...textsBelow(tenant, ['tenant']), ...address];
   return [
     ...templateFaults(places, fromOptions, doc),
     ...templateFaults(details, [...fromOptions, ...heldNames(details, 'record')], doc),

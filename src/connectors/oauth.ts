@@ -7,7 +7,7 @@ import { durationMs } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import { compilePath } from '../event/index.ts';
-import type { HttpClient, HttpResponse } from '../http/client.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.ts';
 import {
   aheadMs,
   askAtTime,
@@ -40,7 +40,7 @@ export interface TokenStore {
   update<T>(credential: string, change: (kept: string | undefined) => Promise<TokenChange<T>>, signal?: AbortSignal): Promise<T>;
 }
 
-interface Granting {
+export interface Granting {
   readonly http: HttpClient;
   readonly seams: Seams;
   /** Renders a template; empty when it has no value now. */
@@ -60,12 +60,12 @@ export interface Granted {
   readonly close?: () => Promise<void>;
 }
 
-type Grants = { [K in keyof AuthSpec]-?: NonNullable<AuthSpec[K]> };
+export type Grants = { [K in keyof AuthSpec]-?: NonNullable<AuthSpec[K]> };
 
-const given = (fields: Readonly<Record<string, string>>): Record<string, string> =>
+export const given = (fields: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(fields).filter(([, text]) => text !== ''));
 
-const rendered = (form: Readonly<Record<string, string>> = {}, value: Granting['value']): Record<string, string> =>
+export const rendered = (form: Readonly<Record<string, string>> = {}, value: Granting['value']): Record<string, string> =>
   Object.fromEntries(Object.entries(form).map(([name, text]) => [name, value(text)]));
 
 function shapeOf({
@@ -74,6 +74,12 @@ function shapeOf({
 }: Pick<Grants['oauth2_jwt_bearer'], 'token' | 'expires'>): TokenShape {
   return { token: compilePath(token), expires: compilePath(expires) };
 }
+
+/** Where a token stands that has another name than usual. */
+export const tokenAt = ({ token }: Pick<Grants['login'], 'token'>): Pick<HttpRequest, 'tokenAt'> => {
+  const path = Array.isArray(token) ? token[0] : token;
+  return path === undefined ? {} : { tokenAt: { path } };
+};
 
 const assertionSeconds = 300;
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -116,7 +122,9 @@ export function clientCredentials(spec: Grants['oauth2_client_credentials'], gra
   const named = { scope: value(spec.scope), audience: value(spec.audience) };
   const grant = { grant_type: 'client_credentials', ...given({ ...named, ...rendered(spec.form, value) }) };
   const mint = async (): Promise<MintedToken> => {
-    const answer = await ask(seams.clock, async (nowMs) => askForToken({ url, grant, proof: await prove(nowMs) }, http));
+    const answer = await ask(seams.clock, async (nowMs) =>
+      askForToken({ url, grant, proof: await prove(nowMs), ...tokenAt(spec) }, http),
+    );
     return readToken(answer, url.origin, seams, shapeOf(spec));
   };
   return { source: cacheToken(mint, seams.clock), identity: [id, ...secrets], secrets: () => secrets.filter(Boolean) };
@@ -141,7 +149,7 @@ export function jwtBearer(spec: Grants['oauth2_jwt_bearer'], granting: Granting)
     const answer = await askAtTime(seams.clock, async (nowMs) => {
       const { token: assertion } = await sign(nowMs);
       const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion, ...more };
-      return askForToken({ url, grant, proof: { form: {}, headers: {} } }, http);
+      return askForToken({ url, grant, proof: { form: {}, headers: {} }, ...tokenAt(spec) }, http);
     });
     return readToken(answer, url.origin, seams, shapeOf(spec));
   };
@@ -230,7 +238,9 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Gra
     const spent = kept ?? configured;
     last = spent;
     const grant = { grant_type: 'refresh_token', refresh_token: spent, ...given({ scope: value(spec.scope), ...more }) };
-    const result = await ask(seams.clock, async (nowMs) => askForToken({ url, grant, proof: await prove(nowMs) }, http));
+    const result = await ask(seams.clock, async (nowMs) =>
+      askForToken({ url, grant, proof: await prove(nowMs), ...tokenAt(spec) }, http),
+    );
     last = refreshTokenIn(result) ?? spent;
     return { keep: last === spent ? undefined : last, result };
   };
@@ -240,7 +250,7 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Gra
         fix: 'run this with the configuration of the daemon, whose data_dir keeps it',
       });
     const answer = await tokens.update(credential, spend, closing.signal);
-    return withFix(() => readToken(answer, url.origin, seams, shapeOf(spec)));
+    return withFix(() => readToken(answer, url.origin, seams, shapeOf(spec)), authorizeAnew);
   };
   const source = cacheToken(mint, seams.clock);
   return {
@@ -254,14 +264,17 @@ export function refreshToken(spec: Grants['oauth2_refresh_token'], granting: Gra
   };
 }
 
-function withFix<T>(read: () => T): T {
+const authorizeAnew =
+  'authorize the application once more and set the new refresh token; collection resumes from the last checkpoint by itself';
+
+export function withFix<T>(read: () => T, fix: string): T {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof PenstockError) || error.code !== 'PEN_SOURCE_REFUSED') throw error;
     throw new PenstockError('PEN_SOURCE_REFUSED', error.message, {
       cause: error,
-      fix: 'authorize the application once more and set the new refresh token; collection resumes from the last checkpoint by itself',
+      fix,
       ...(error.status === undefined ? {} : { status: error.status }),
     });
   }

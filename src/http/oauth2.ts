@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import { foreignNumber, isObject, parseJson } from '../base/json.ts';
 import type { Seams } from '../base/seams.ts';
-import type { HttpClient, HttpResponse } from './client.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from './client.ts';
 import { answeredAt, retryAfterMs } from './retry-after.ts';
 
 /** The client credentials grant. Source: https://www.rfc-editor.org/rfc/rfc6749#section-4.4 */
@@ -118,12 +118,15 @@ interface TokenRequest {
   readonly grant: Readonly<Record<string, string>>;
   readonly proof: ClientProof;
   readonly shape?: TokenShape;
+  readonly tokenAt?: HttpRequest['tokenAt'];
 }
 
 /** Where a token and its end stand in an answer; by default `access_token` and `expires_in`. */
 export interface TokenShape {
   readonly token: (reply: Readonly<Record<string, unknown>>) => unknown;
   readonly expires: (reply: Readonly<Record<string, unknown>>) => unknown;
+  /** How long a token lives of which the answer does not say it; five minutes by default. */
+  readonly unknownMs?: number;
 }
 
 /** Asks a token endpoint; rejects as {@link oauth2ClientCredentials} says. */
@@ -149,7 +152,7 @@ export async function askAtTime(clock: Clock, ask: (nowMs: number) => Promise<Ht
 
 /** What a token endpoint answers, whatever that is. */
 export function askForToken(
-  { url, grant, proof }: Omit<TokenRequest, 'shape'>,
+  { url, grant, proof, tokenAt }: Omit<TokenRequest, 'shape'>,
   http: HttpClient,
   timeoutMs = 30_000,
 ): Promise<HttpResponse> {
@@ -160,6 +163,7 @@ export function askForToken(
     body: new URLSearchParams({ ...grant, ...proof.form }).toString(),
     timeoutMs,
     maxBytes: 65_536,
+    ...(tokenAt === undefined ? {} : { tokenAt }),
   });
 }
 
@@ -186,7 +190,7 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
       },
     );
   }
-  if (answer.status !== 200 && answer.status !== 201) {
+  if (![200, 201, 204].includes(answer.status)) {
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
       retryAfterMs: wait,
@@ -203,16 +207,17 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
       { fix: reason === '' ? 'check token_url' : 'check the credential', status: answer.status, retryAfterMs: wait },
     );
   }
-  return { token, lifetimeMs: lifetimeOf(shape.expires(reply), answeredAt(answer.headers) ?? seams.clock.now()) };
+  return { token, lifetimeMs: lifetimeOf(shape, reply, answeredAt(answer.headers) ?? seams.clock.now()) };
 }
 
 /** So many seconds, a time since 1970 in seconds or milliseconds, or a date; five minutes where it says nothing of the kind. */
-function lifetimeOf(expires: unknown, nowMs: number): number {
+function lifetimeOf({ expires: find, unknownMs }: TokenShape, reply: Readonly<Record<string, unknown>>, nowMs: number): number {
+  const expires = find(reply);
   const number = foreignNumber(expires);
   const date = typeof expires === 'string' && !Number.isFinite(number) ? Date.parse(expires) : Number.NaN;
   const until = number > 100_000_000_000 ? number : number > 1_000_000_000 ? number * 1000 : date;
   const ms = Number.isFinite(until) ? until - nowMs : number * 1000;
-  return ms > 0 && ms < longestLifetimeMs ? ms : unknownLifetimeMs;
+  return ms > 0 && ms < longestLifetimeMs ? ms : (unknownMs ?? unknownLifetimeMs);
 }
 
 // The standard's `error` is one of a few words; its free text may repeat the credential and stays out.

@@ -543,3 +543,69 @@ describe('what is signed for a time', () => {
     expect(vendor.forms.length).toBe(1);
   });
 });
+
+describe("a login of the vendor's own", () => {
+  const login = { url: tokenUrl, body: { user: 'u', more: { code: 7 } }, token: 'data.key' };
+
+  it('is made once, and again when its token is refused', async () => {
+    const valid = ['k1'];
+    const api = (proof: string): Reply =>
+      valid.includes(proof.replace('Bearer ', '')) ? { body: { data: [] } } : { status: 401, body: {} };
+    const vendor = opened({ login }, (_, count) => ({ body: { data: { key: `k${count}` } } }), undefined, {}, api);
+
+    await vendor.read();
+    await vendor.read();
+    valid[0] = 'k2';
+    await vendor.read();
+
+    expect(vendor.proofs).toEqual(['Bearer k1', 'Bearer k1', 'Bearer k1', 'Bearer k2']);
+  });
+
+  it('is made anew when the life that the connector says has passed', async () => {
+    const vendor = opened({ login: { ...login, lifetime: '30m' } }, (_, count) => ({ body: { data: { key: `k${count}` } } }));
+    let ms = 0;
+    lateBy(vendor.clock, () => ms);
+
+    await vendor.read();
+    ms = 28 * 60_000;
+    await vendor.read();
+    ms = 30 * 60_000;
+    await vendor.read();
+
+    expect(vendor.proofs).toEqual(['Bearer k1', 'Bearer k1', 'Bearer k2']);
+  });
+
+  it.each([200, 204])('finds its token in a header of an answer %i', async (status) => {
+    const spec = { url: tokenUrl, basic: { username: 'u', password: 'p' }, token_header: 'X-Auth-Token' };
+    const vendor = opened({ login: spec }, () => ({ status, headers: { 'x-auth-token': 'k1' }, body: {} }));
+
+    await vendor.read();
+
+    expect(vendor.proofs).toEqual(['Bearer k1']);
+  });
+
+  it('that is refused holds the source and says what to look at', async () => {
+    const vendor = opened({ login }, () => ({ status: 401, body: { message: 'wrong' } }));
+
+    const fault = await faultOf(vendor.read());
+
+    expect([fault.code, fault.status, fault.fix]).toEqual([
+      'PEN_SOURCE_REFUSED',
+      401,
+      'check what the source sends to log in; collection resumes by itself once that is right',
+    ]);
+  });
+});
+
+it.each([
+  ['oauth2_client_credentials', { token_url: tokenUrl, client_id: 'c', client_secret: 's' }],
+  ['oauth2_refresh_token', { token_url: tokenUrl, client_id: 'c', refresh_token: 'r' }],
+  ['oauth2_jwt_bearer', { key: account }],
+])('the token of %s goes into the header that the connector names', async (kind, grant) => {
+  const header = { name: 'Authorization', value: 'Zoho-oauthtoken {{ token }}' };
+  const vendor = opened({ [kind]: { ...grant, header } }, () => ({ body: { access_token: 'a' } }), memoryStore());
+
+  await vendor.read();
+
+  expect(vendor.proofs).toEqual(['Zoho-oauthtoken a']);
+});

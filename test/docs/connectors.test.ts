@@ -271,6 +271,34 @@ it('asks for the details that the page shows', async () => {
   expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } }, bytes: 24 });
 });
 
+it('logs in as the page shows it', async () => {
+  const text = { type: 'string' };
+  const options = { api_url: { ...text, format: 'uri' }, access_key: text, secret_key: { ...text, secret: true } };
+  const connector = vendorConnector({}, { options, ...exampleOf('login') });
+  const vendor = openVendor(connector, () => ({ body: { token: 't1', data: [] } }), {
+    api_url: 'https://api.example.com',
+    access_key: 'a',
+    secret_key: 's',
+  });
+
+  await pageOf(vendor);
+
+  expect(vendor.asked.map(({ url, body, headers }) => [url.pathname, body, headers?.['x-redlock-auth']])).toEqual([
+    ['/login', '{"username":"a","password":"s"}', undefined],
+    ['/v1/logs', undefined, 't1'],
+  ]);
+});
+
+it.each([
+  [{ url: 'https://a.example/l' }, 'the token is in the body or in a header'],
+  [{ url: 'https://a.example/l', token: 't', token_header: 'x-t' }, 'the token is in the body or in a header'],
+  [{ url: 'https://a.example/l', token: 't', header: { name: 'x-a', value: 'T' } }, 'the header does not carry the token'],
+  [{ url: 'https://a.example/l', token: 't', header: { name: 'x-a', value: '{{ tokn }}' } }, 'did you mean "token"'],
+  [{ url: 'https://a.example/l', token: 't', body_format: 'form', body: { a: { b: 'c' } } }, 'a form has no members below "a"'],
+])('refuses a login that is none: %j', (login, says) => {
+  expect(() => vendorConnector({}, { auth: { login } })).toThrow(says);
+});
+
 it('takes the service account of the page', async () => {
   const key = { type: 'string', secret: true };
   const options = { key, admin: { type: 'string' } };

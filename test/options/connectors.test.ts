@@ -44,6 +44,20 @@ const header = { 'auth.header.name': 'x-a', 'auth.header.value': 'v' };
 const proven = { 'auth.signature.values': { proof: { text: '{{ request.path }}', algorithm: 'sha256' } } };
 const inHeader = { ...proven, 'auth.signature.headers': { 'x-proof': '{{ value.proof }}' } };
 const inBasic = { ...proven, 'auth.signature.basic.username': 'u', 'auth.signature.basic.password': '{{ value.proof }}' };
+const loggingIn = {
+  'auth.login.url': 'https://token.example.com/login',
+  'auth.login.body': { user: 'u' },
+  'auth.login.token': 'access_token',
+};
+const loginBasic = { ...loggingIn, 'auth.login.basic.username': 'u', 'auth.login.basic.password': 'p' };
+const carried = (kind: string): Values => ({
+  [`auth.${kind}.header.name`]: 'x-a',
+  [`auth.${kind}.header.value`]: 'T {{ token }}',
+});
+const carriedCases = (kind: string, beside: Values): Record<string, Case> => ({
+  [`${kind}.header.name`]: ['x-b', { ...beside, ...carried(kind) }],
+  [`${kind}.header.value`]: ['{{ token }}', { ...beside, ...carried(kind) }],
+});
 const self = { 'record.self.actions': ['read'], 'record.self.user_agent': 'agent' };
 const joined = { 'record.action': undefined, 'record.action.join': ['action', 'kind'], 'record.action.with': '.' };
 const post = { 'read.request.method': 'POST' };
@@ -238,6 +252,21 @@ const languages: readonly Language[] = [
       'jwt.lifetime': ['45s', jwt],
       'jwt.key_id': ['k2', jwt],
       'jwt.algorithm': ['RS512', jwt],
+      ...carriedCases('oauth2_client_credentials', clientCredentials),
+      ...carriedCases('oauth2_refresh_token', refreshing),
+      ...carriedCases('oauth2_jwt_bearer', signing),
+      ...carriedCases('jwt', jwt),
+      ...carriedCases('login', loggingIn),
+      'login.url': ['https://token.example.com/other', loggingIn],
+      'login.headers': [{ 'x-a': 'b' }, loggingIn],
+      'login.basic.username': ['u2', loginBasic],
+      'login.basic.password': ['p2', loginBasic],
+      'login.body': [{ user: 'u2' }, loggingIn],
+      'login.body_format': ['form', loggingIn],
+      'login.token': ['next', loggingIn],
+      'login.token_header': ['x-next', { ...loggingIn, 'auth.login.token': undefined, 'auth.login.token_header': 'x-other' }],
+      'login.expires': ['soon', loggingIn],
+      'login.lifetime': ['1s', loggingIn],
       'signature.values': [{ proof: { text: '{{ request.host }}' } }, inHeader],
       'signature.headers': [{ 'x-other': '{{ value.proof }}' }, inHeader],
       'signature.query': [{ proof: '{{ value.proof }}' }, inHeader],
@@ -540,6 +569,7 @@ const reply = {
   no: false,
   access_token: 'at-1',
   expires_in: 3600,
+  soon: 10,
 };
 
 /** What a source with this connector does by default, asks, gets, and makes of a record; or why not. */

@@ -29,7 +29,12 @@ async function vendor(answer: (url: URL, count: number) => { body: string; heade
 }
 
 /** A configuration with one source of a connector of its own. */
-async function configured(url: string, page: string, replies = ''): Promise<{ readonly dir: string; readonly args: string[] }> {
+async function configured(
+  url: string,
+  page: string,
+  replies = '',
+  auth = "header: { name: x-key, value: '{{ options.key }}' }",
+): Promise<{ readonly dir: string; readonly args: string[] }> {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-record-'));
   await mkdir(join(dir, 'own/harbor'), { recursive: true });
   await writeFile(
@@ -37,7 +42,7 @@ async function configured(url: string, page: string, replies = ''): Promise<{ re
     `name: harbor
 title: Harbor
 ${options}
-auth: { header: { name: x-key, value: '{{ options.key }}' } }
+auth: { ${auth} }
 read:
   kind: http_window
   schedule: 1m
@@ -129,6 +134,28 @@ it('saves a range of a live source without secrets as a case that passes its tes
     expect(texts).not.toContain(hidden);
   expect(texts).toContain('12345678901234567890');
   expect(texts).toContain('key: made-up');
+});
+
+it.each([
+  ['a login', "login: { url: '{{ options.url }}/login', body: { key: '{{ options.key }}' }, token: 'data.keys[0].text' }"],
+  ['a login that answers in a header', "login: { url: '{{ options.url }}/login', token_header: x-told }"],
+  [
+    'a grant whose token has another name',
+    "oauth2_client_credentials: { token_url: '{{ options.url }}/login', client_id: c, client_secret: '{{ options.key }}', token: 'data.keys[0].text' }",
+  ],
+])('saves no answer of %s, and its case passes without it', async (_name, auth) => {
+  const told = { body: '{"data":{"keys":[{"text":"t0k3n-of-acme"}]}}', headers: { 'x-told': 't0k3n-of-acme' } };
+  const api = await vendor((url) => (url.pathname === '/login' ? told : { body: JSON.stringify({ items: [row(url, 'a')] }) }));
+  const { dir, args } = await configured(api.url, '{ kind: none }', '', auth);
+
+  const { code, out, err } = await penstock([...args, '--case', 'first']);
+  const again = await penstock(['connector', 'test', join(dir, 'own/harbor')]);
+
+  const files = await readdir(join(dir, 'own/harbor/tests/first'));
+  const texts = await Promise.all(files.map((file) => readFile(join(dir, 'own/harbor/tests/first', file), 'utf8')));
+  expect([code, again.code, out + err]).toEqual([0, 0, expect.any(String)]);
+  expect(files.filter((file) => file.startsWith('page-') && file.endsWith('.json'))).toEqual(['page-1.json']);
+  expect(texts.join()).not.toContain('t0k3n');
 });
 
 it('overwrites nothing, and asks nothing where a case of that name is', async () => {

@@ -160,8 +160,22 @@ function parseHead(text: string): Pick<RecordedReply, 'status' | 'headers'> {
 }
 
 /** True for a request for a token: its answer is a secret, and no page. */
-export const isTokenRequest = ({ method, body }: HttpRequest): boolean =>
-  method === 'POST' && typeof body === 'string' && /(^|&)grant_type=/.test(body);
+export const isTokenRequest = ({ method, body, tokenAt }: HttpRequest): boolean =>
+  tokenAt !== undefined || (method === 'POST' && typeof body === 'string' && /(^|&)grant_type=/.test(body));
+
+/** A token, where the one who asks looks for it. */
+function tokenReply({ tokenAt }: HttpRequest): HttpResponse {
+  if (tokenAt === undefined) return json({ access_token: 'recorded', token_type: 'Bearer', expires_in: 3600 });
+  if ('header' in tokenAt) return { ...json({}), headers: { [tokenAt.header]: 'recorded' } };
+  const steps =
+    tokenAt.path === '$'
+      ? []
+      : tokenAt.path
+          .replaceAll(/\["?|"?\]/g, '.')
+          .split('.')
+          .filter(Boolean);
+  return json(steps.reduceRight<unknown>((inner, step) => (/^-?\d+$/.test(step) ? [inner] : { [step]: inner }), 'recorded'));
+}
 
 const json = (value: unknown): HttpResponse => ({
   status: 200,
@@ -175,8 +189,7 @@ export function openRecordedClient(replies: readonly RecordedReply[]): RecordedC
   return {
     asked,
     request(request) {
-      if (isTokenRequest(request))
-        return Promise.resolve(json({ access_token: 'recorded', token_type: 'Bearer', expires_in: 3600 }));
+      if (isTokenRequest(request)) return Promise.resolve(tokenReply(request));
       const body = typeof request.body === 'string' ? ` ${request.body}` : '';
       asked.push(`${request.method} ${request.url.href}${body}`);
       const reply = replies[asked.length - 1];
