@@ -1,5 +1,6 @@
 // Replicas of the real process while their database refuses, hangs, or has nothing to spare: nothing is lost, nothing exits, and work resumes by itself.
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,9 +15,9 @@ import { copies, imbalances, openScene, type Replica, untilShared } from './scen
 const sources = 6;
 const names = ['one', 'two'];
 
-/** A server of the test's own. */
-async function server(settings: Readonly<Record<string, string>> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'penstock-server-'));
+/** A server of the test's own, in a new folder or, where that is a small disk, in this one. */
+async function server(settings: Readonly<Record<string, string>> = {}, disk?: string) {
+  const folder = disk ?? (await mkdtemp(join(tmpdir(), 'penstock-server-')));
   await chmod(folder, 0o755);
   const { data, url } = await startServer(join(folder, 'server'), settings);
   const log = join(folder, 'server', 'log');
@@ -47,6 +48,24 @@ async function expectWhole(
   expect(await imbalances({ ...one, file: looks })).toEqual([]);
   expect(copies(scene.receiver)).toBeLessThanOrEqual(mostCopies);
 }
+
+/** A disk of so many MiB until the test ends; false where none can be had. */
+async function mountDisk(folder: string, mebibytes: number): Promise<boolean> {
+  await mkdir(folder);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return false;
+  }
+  onTestFinished(() => void execFileSync('umount', ['-l', folder]));
+  return true;
+}
+
+const fill = (filler: string): void =>
+  void execFileSync('sh', [
+    '-c',
+    `dd if=/dev/zero of=${filler} bs=64k 2>/dev/null || dd if=/dev/zero of=${filler}-too bs=1k 2>/dev/null || true`,
+  ]);
 
 const mostUnderWay = 2 * 6 * 500;
 
@@ -198,13 +217,7 @@ describe.runIf(hasPostgres())('replicas', () => {
   it('wait while the disk of the database is full', async ({ skip }) => {
     const { folder, url, sql } = await server();
     const disk = join(folder, 'disk');
-    await mkdir(disk);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      skip('no file system can be mounted here');
-    }
-    onTestFinished(() => void execFileSync('umount', ['-l', disk]));
+    skip(!(await mountDisk(disk, 24)), 'no file system can be mounted here');
     await mkdir(join(disk, 'space'));
     execFileSync('chown', ['postgres', join(disk, 'space')]);
     await sql(`CREATE TABLESPACE small LOCATION '${join(disk, 'space')}'`);
@@ -212,7 +225,7 @@ describe.runIf(hasPostgres())('replicas', () => {
     const all = await twoReplicas({ sources, url, perSecond: 20, listen: `127.0.0.1:${await freePort()}` });
     const filler = join(disk, 'filler');
 
-    execFileSync('sh', ['-c', `dd if=/dev/zero of=${filler} bs=64k 2>/dev/null || true`]);
+    fill(filler);
     const full = (): boolean =>
       [all.one, all.two].some(({ process }) => (process.stdout() + process.stderr()).includes('PEN_JOURNAL_FULL'));
     await until('a replica met the full disk', full);
@@ -225,7 +238,36 @@ describe.runIf(hasPostgres())('replicas', () => {
       },
       { seen: () => status },
     );
-    await rm(filler);
+    for (const file of [filler, `${filler}-too`]) await rm(file);
+    await all.shared();
+
+    await expectWhole(all, 2 * mostUnderWay);
+  });
+
+  it('wait while a full disk has stopped the server, and go on when that has room and was started', async ({ skip }) => {
+    const disk = await mkdtemp(join(tmpdir(), 'penstock-disk-'));
+    await chmod(disk, 0o755);
+    const small = join(disk, 'small');
+    skip(!(await mountDisk(small, 160)), 'no file system can be mounted here');
+    const { url, data, log, sql } = await server({ max_wal_size: '32MB', min_wal_size: '32MB' }, small);
+    const all = await twoReplicas({ sources, url, perSecond: 40, listen: `127.0.0.1:${await freePort()}` });
+    const filler = join(small, 'filler');
+
+    fill(filler);
+    // What it writes ahead has no room either.
+    const hasStopped = async (): Promise<boolean> => {
+      await sql("SELECT pg_logical_emit_message(true, 'a', 'b'), pg_switch_wal()").catch(() => undefined);
+      return !existsSync(join(data, 'postmaster.pid'));
+    };
+    await until('the server has stopped', hasStopped, { seen: () => execFileSync('tail', ['-n', '20', log]).toString() });
+    let status = '';
+    const saysSo = async (): Promise<boolean> => {
+      ({ stdout: status } = await command(['status', '--json', '-c', all.one.file]));
+      return status.includes('see that the database runs and can be reached');
+    };
+    await until('the status says that the database is away, and what to do', saysSo, { seen: () => status });
+    for (const file of [filler, `${filler}-too`]) await rm(file);
+    runAsServer('pg_ctl', ['-D', data, '-l', log, '-w', 'start']);
     await all.shared();
 
     await expectWhole(all, 2 * mostUnderWay);
