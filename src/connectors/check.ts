@@ -114,15 +114,11 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
 }
 
 function checkDetails(read: ReadSpec, doc: YamlText): Fault[] {
-  if (
-    !('details' in read) ||
-    read.details === undefined ||
-    (read.details.url === undefined) !== (read.details.link === undefined)
-  )
-    return [];
-  return [
-    doc.fault(['read', 'details'], 'details need one address', 'set url, or link: the path of an address in the record', 'key'),
-  ];
+  const { url, link, method, body } = ('details' in read && read.details) || { url: '' };
+  const fault = (what: string, fix: string): Fault[] => [doc.fault(['read', 'details'], what, fix, 'key')];
+  if (body !== undefined && method !== 'POST') return fault('a GET request has no body', 'set method: POST');
+  if ((url === undefined) !== (link === undefined)) return [];
+  return fault('details need one address', 'set url, or link: the path of an address in the record');
 }
 
 /** A pattern must say whose hosts they are: one that anybody's fit is none. */

@@ -11,6 +11,7 @@ import {
   Failures,
   GroupsSpec,
   Hints,
+  oneOf,
   PageSpec,
   Request,
   recordParts,
@@ -27,7 +28,11 @@ export const DetailsSpec = Type.Object(
   {
     url: Type.Optional(template('The address of a detail, such as {{ options.api_url }}/v1/events/{{ record.id }}.')),
     link: Type.Optional(PathsSpec),
+    method: Type.Optional(oneOf(['GET', 'POST'], 'GET by default.')),
     headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Headers.' })),
+    body: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'Body of a POST, as JSON; texts in it may be templates.' }),
+    ),
     record: Type.Optional(PathsSpec),
     into: Type.Optional(
       Type.String({

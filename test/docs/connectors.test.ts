@@ -271,6 +271,29 @@ it('asks for the details that the page shows', async () => {
   expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } }, bytes: 24 });
 });
 
+it('asks for the details of bare ids as the page shows it', async () => {
+  const vendor = openVendor(vendorConnector(exampleOf('details-of-ids')), ({ method }) => ({
+    body: method === 'POST' ? { resources: [{ name: 'x' }] } : { resources: ['a-1', 7], meta: { total: 2 } },
+  }));
+
+  const { records } = await pageOf(vendor);
+  const detail = await vendor.reader.details?.ask([...records][0]?.value, 'u', signal);
+
+  expect([...records].map(({ value }) => value)).toEqual([{ id: 'a-1' }, { id: 7 }]);
+  expect(detail).toMatchObject({ record: { id: 'a-1', name: 'x' } });
+  expect(vendor.asked.at(-1)).toMatchObject({
+    method: 'POST',
+    body: '{"ids":["a-1"]}',
+    headers: { 'content-type': 'application/json' },
+  });
+});
+
+it('refuses a body of a detail that is not posted', () => {
+  const details = { url: 'https://api.example.com/v1/logs/{{ record.id }}', body: { a: 'b' } };
+
+  expect(() => vendorConnector({ details })).toThrow('a GET request has no body');
+});
+
 it('logs in as the page shows it', async () => {
   const text = { type: 'string' };
   const options = { api_url: { ...text, format: 'uri' }, access_key: text, secret_key: { ...text, secret: true } };

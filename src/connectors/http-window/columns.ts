@@ -1,6 +1,6 @@
 // Records that are lists of values, as of SQL APIs: their names stand elsewhere in the reply, or in the connector.
 import { PenstockError } from '../../base/errors.ts';
-import { setOwn } from '../../base/json.ts';
+import { isRawNumber, setOwn } from '../../base/json.ts';
 import { boundDepth, compilePath } from '../../event/index.ts';
 import type { ColumnsSpec } from '../request-section.ts';
 import { UnreadableRow } from './reply.ts';
@@ -45,6 +45,9 @@ function distinct(names: readonly string[]): readonly string[] {
   });
 }
 
+/** A list of ids: each is a row of one value. */
+const isBare = (row: unknown): boolean => typeof row === 'string' || typeof row === 'number' || isRawNumber(row);
+
 function nameAll(rows: readonly unknown[], names: readonly string[]): readonly unknown[] {
   const isFitting = (row: unknown): boolean => !Array.isArray(row) || row.length === names.length;
   const [first] = rows;
@@ -55,6 +58,7 @@ function nameAll(rows: readonly unknown[], names: readonly string[]): readonly u
     });
   }
   return rows.map((row) => {
+    if (names.length === 1 && isBare(row)) return nameAll([[row]], names)[0];
     if (!Array.isArray(row)) return row;
     if (row.length !== names.length)
       return new UnreadableRow(JSON.stringify(boundDepth(row)), `the row has ${row.length} values, but ${names.length} names`);

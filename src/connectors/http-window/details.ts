@@ -11,6 +11,7 @@ import { compileUrl } from '../origin.ts';
 import type { DetailsSpec } from '../read-section.ts';
 import { compileTemplate, type Scope } from '../template.ts';
 import { linkState, linkUrl } from './links.ts';
+import { compileJson } from './request.ts';
 import { compileStorage, type StoredRequest, storedRequest } from './storage.ts';
 
 /** Makes the request for the detail of a record, or says why it cannot be asked for. */
@@ -23,10 +24,10 @@ interface DetailsPlan {
 
 /** Compiles `read.details`; `hosts` are those of `read.storage`. */
 export function compileDetails(spec: DetailsSpec, hosts?: readonly string[]): DetailsPlan {
-  const { url, link, headers: fixedHeaders = {}, timeout = '30s', max_bytes: maxBytes = '4MiB', record: at, into } = spec;
+  const { url, link, timeout = '30s', max_bytes: maxBytes = '4MiB', record: at, into } = spec;
   const address = url === undefined ? undefined : compileUrl(url);
   const readLink = link === undefined ? undefined : compilePath(link);
-  const fixed = Object.entries(fixedHeaders).map(([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const);
+  const content = compileContent(spec);
   const storage = compileStorage(hosts);
   const readDetail = at === undefined ? (reply: unknown): unknown => reply : compilePath(at);
   return {
@@ -38,11 +39,7 @@ export function compileDetails(spec: DetailsSpec, hosts?: readonly string[]): De
         const stored = readLink && storage(options).at(readLink(record), list());
         if (stored !== undefined) return storedRequest({ ...asked, url: stored }, stored);
         const target = address === undefined ? linked(readLink?.(record), list(), secrets) : address.render(scope);
-        const rendered = fixed.flatMap(([name, value]) =>
-          [[name, value.render(scope)] as const].filter((pair) => pair[1] !== undefined),
-        );
-        const headers = { accept: 'application/json', ...(Object.fromEntries(rendered) as Record<string, string>) };
-        return { ...asked, url: target, headers };
+        return { ...asked, url: target, ...content(scope) };
       } catch (error) {
         if (!(error instanceof PenstockError)) throw error;
         return { lack: error.message, isAnswer: false };
@@ -54,6 +51,27 @@ export function compileDetails(spec: DetailsSpec, hosts?: readonly string[]): De
       if (into !== undefined) return { ...record, [into]: detail };
       return isObject(detail) ? { ...record, ...detail } : undefined;
     },
+  };
+}
+
+/** What the request for a detail sends beside its address. */
+function compileContent({
+  method = 'GET',
+  headers = {},
+  body,
+}: DetailsSpec): (scope: Scope) => Pick<HttpRequest, 'method' | 'headers' | 'body'> {
+  const fixed = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), compileTemplate(value)] as const);
+  const json = body === undefined ? undefined : compileJson(body);
+  return (scope) => {
+    const rendered = fixed.flatMap(([name, value]) =>
+      [[name, value.render(scope)] as const].filter((pair) => pair[1] !== undefined),
+    );
+    const own = { accept: 'application/json', ...(json && { 'content-type': 'application/json' }) };
+    return {
+      method,
+      headers: { ...own, ...(Object.fromEntries(rendered) as Record<string, string>) },
+      ...(json && { body: JSON.stringify(json(scope)) }),
+    };
   };
 }
 

@@ -140,7 +140,8 @@ function fieldsOf(parts: readonly Part[], scope: Scope): string {
 
 type JsonTemplate = (scope: Scope) => unknown;
 
-function compileJson(value: unknown, types: BodyTypes): JsonTemplate {
+/** Compiles a body of JSON: at any depth texts are templates, and what has no value now is left out. */
+export function compileJson(value: unknown, types: BodyTypes = new Map()): JsonTemplate {
   if (typeof value === 'string') return compileText(value, types);
   if (Array.isArray(value)) {
     const items = value.map((item) => compileJson(item, types));
