@@ -4,7 +4,20 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
+import type { OpenLane } from './lane.ts';
 import type { SinkUse } from './open-sink.ts';
+
+/** False for a lane that another process may deliver by now. */
+export const isOurs = ({ journal }: LoopContext, lane: OpenLane): boolean =>
+  !lane.isLost && journal.ownership.owns(lane.lane.source);
+
+/** Asked before every send: bytes that have left are not called back. */
+export function isOwned(context: LoopContext, { lanes }: Batch): boolean {
+  for (const lane of lanes) if (!isOurs(context, lane)) return false;
+  return true;
+}
+
+const lost: Verdicts = { all: { kind: 'retry', reason: 'another replica may have the source by now' } };
 
 /** Sends a batch once, and gives the endpoint back. On a stream a probe, and what is under suspicion, goes alone and is followed by a clean close. */
 export async function attempt(
@@ -17,19 +30,21 @@ export async function attempt(
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
   batch.underWay(1);
+  const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
+  // What went before it on a stream is not to share its fate.
+  if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
   const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
-  if (unnoted !== undefined) {
+  // The answer of the journal, or of the receiver, may have come after the lease.
+  const unsent = unnoted ?? (isOwned(context, batch) ? undefined : lost);
+  if (unsent !== undefined) {
     endpoints.release(endpoint);
-    return unnoted;
+    return unsent;
   }
   const given = batch.forAttempt(endpoint.endpoint);
   batch.attempts += 1;
   tally.inFlight += 1;
   const since = clock.monotonic();
   try {
-    const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
-    // What went before it on a stream is not to share its fate.
-    if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
     const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
     return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
   } finally {

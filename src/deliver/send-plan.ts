@@ -52,12 +52,17 @@ export class SendPlan {
       if (position > (this.#earlier.get(laneOf(open)) ?? -1)) this.#earlier.delete(laneOf(open));
     }
     try {
-      await this.#journal.changeNote('', this.#name, (note) => ({ ...this.#kept(note), ...positions }));
+      await this.#journal.changeNote('', this.#name, (note) => ({ ...this.#kept(note), ...this.#own(positions) }));
     } catch (error) {
       return { all: { kind: 'retry', reason: `the journal could not note what is sent: ${explainInLine(error)}` } };
     }
     this.#noted = batch;
     return undefined;
+  }
+
+  /** Without what another replica may send by now, and has noted. */
+  #own(positions: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+    return Object.fromEntries(Object.entries(positions).filter(([lane]) => this.#journal.ownership.owns(sourceOf(lane))));
   }
 
   /** What stays in the note: lanes that other replicas send from, and what an earlier process had under way and this one did not send yet. */

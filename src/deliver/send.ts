@@ -2,13 +2,12 @@
 // held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
 import type { Pending, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
-import { attempt } from './attempt.ts';
+import { attempt, isOurs, isOwned } from './attempt.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import type { Pass } from './hold.ts';
-import type { OpenLane } from './lane.ts';
 import { learn } from './learn.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
@@ -130,14 +129,6 @@ function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, is
 }
 
 const firstAlone = ({ prepared }: Batch): number[][] => [[0], [...prepared.keys()].slice(1)];
-
-const isOurs = ({ journal }: LoopContext, lane: OpenLane): boolean => !lane.isLost && journal.ownership.owns(lane.lane.source);
-
-/** Asked before every send: bytes that have left are not called back. */
-function isOwned(context: LoopContext, { lanes }: Batch): boolean {
-  for (const lane of lanes) if (!isOurs(context, lane)) return false;
-  return true;
-}
 
 /** The batch without events that another process delivers now; nothing where all of them are such. */
 function ownedPart(context: LoopContext, batch: Batch): Batch[] {

@@ -80,6 +80,33 @@ it('sends nothing more of a source that it lost, and goes on at the offset of th
   await clock.until(loop.stop(0));
 });
 
+it('sends nothing of a source that went to another replica while the journal noted what is under way, and leaves that one’s note', async () => {
+  const { memory, journal, gain, lose } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 3));
+  const isAnswered = Promise.withResolvers<void>();
+  const changeNote = memory.changeNote.bind(memory);
+  memory.changeNote = async (...asked) => {
+    await isAnswered.promise;
+    return changeNote(...asked);
+  };
+  const { loop, clock, sent } = setUp({ journal, sink: { settlesFirst: true }, answer: () => accepted });
+  loop.start();
+  await clock.advance(1_000);
+
+  lose('acme');
+  await memory.setNote('', 'under_way:out', { 'live\nacme': 9 });
+  isAnswered.resolve();
+  await clock.advance(60_000);
+  const noted = await memory.note('', 'under_way:out');
+  gain('acme');
+  await clock.advance(60_000);
+
+  expect(noted).toEqual({ 'live\nacme': 9 });
+  expect(uidsOf(sent)).toEqual(['a0', 'a1', 'a2']);
+  await clock.until(loop.stop(0));
+});
+
 it('lets go of a lane whose settlement is refused because another process owns it', async () => {
   const { memory, journal, gain } = sharedJournal();
   gain('acme');

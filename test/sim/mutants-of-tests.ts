@@ -714,7 +714,7 @@ const replicas: readonly Mutant[] = [
   },
   {
     name: 'a sink goes on with a source that another process owns',
-    file: 'src/deliver/send.ts',
+    file: 'src/deliver/attempt.ts',
     caughtBy: 'test/deliver/ownership.test.ts',
     edits: [['for (const lane of lanes) if (!isOurs(context, lane)) return false;', '']],
   },
