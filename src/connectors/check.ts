@@ -22,6 +22,7 @@ export function checkConnector(spec: ConnectorSpec, doc: YamlText): Fault[] {
     ...checkPaths(spec, doc),
     ...checkPaging(spec.read, doc),
     ...checkDetails(spec.read, doc),
+    ...checkRecordsInto(spec.read, doc),
     ...checkStorage(spec.read, doc),
     ...checkPending(spec.read, doc),
     ...checkReply(spec.read, doc),
@@ -111,6 +112,14 @@ function checkPaths({ read, record, map }: ConnectorSpec, doc: YamlText): Fault[
     return [doc.fault(path, `"${text}" is not a path`, 'write a path such as actor.ip, target[0].id or target[type=User].id')];
   });
   return [...texts, ...attributes];
+}
+
+function checkRecordsInto(read: ReadSpec, doc: YamlText): Fault[] {
+  if (!('records_into' in read) || !('columns' in read) || read.records_into === undefined || read.columns === undefined)
+    return [];
+  return [
+    doc.fault(['read', 'records_into'], 'lists of values have no member of their own', 'leave this out, or columns', 'key'),
+  ];
 }
 
 function checkDetails(read: ReadSpec, doc: YamlText): Fault[] {

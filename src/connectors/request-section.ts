@@ -251,6 +251,12 @@ export const recordParts = {
   records_are: Type.Optional(
     oneOf(['list', 'map'], 'map where records are the values of an object, by names of their own; list by default.'),
   ),
+  records_into: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'Member of each record that becomes the path of its list, where all lists of records are read.',
+    }),
+  ),
   columns: Type.Optional(ColumnsSpec),
   pending: Type.Optional(PendingSpec),
   records_missing: Type.Optional(

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
+import { openVendor, pageOf, vendorConnector } from './vendor.ts';
 
 async function faultsOf(setting: string, reply: string): Promise<readonly string[]> {
   const seams = systemSeams();
@@ -30,4 +31,43 @@ it.each(['[]', '"text"', '{"data":{}}', '{"data":"none"}'])('never takes %s for 
   expect(await faultsOf('  records_missing: empty\n', reply)).toEqual([
     expect.stringContaining('the reply has no list of records'),
   ]);
+});
+
+const lists = { records: ['a', 'b'], records_into: 'kind' };
+
+it.each([
+  ['two lists with records', { records: ['a', 'b'] }, { a: [{ id: 1 }], b: [{ id: 2 }] }, 'the reply has records at a and at b'],
+  ['a list that is missing', lists, { a: [{ id: 1 }] }, 'the reply has no list of records at b'],
+  [
+    'a list that is something else',
+    { ...lists, records_missing: 'empty' },
+    { a: [{ id: 1 }], b: 'x' },
+    'the reply has no list of records at b',
+  ],
+])('loses no records of several lists: %s', async (_name, read, body, says) => {
+  await expect(pageOf(openVendor(vendorConnector(read), () => ({ body })))).rejects.toThrow(says);
+});
+
+it.each([
+  ['the one of several lists that has records', { records: ['a', 'b'] }, { a: [], b: [{ id: 2 }] }, [{ id: 2 }]],
+  ['an empty list of several', { records: ['a', 'b'] }, { a: [], b: [] }, []],
+  ['what is there', { ...lists, records_missing: 'empty' }, { b: [{ id: 2 }] }, [{ id: 2, kind: 'b' }]],
+  ['nothing', { ...lists, records_missing: 'empty' }, {}, []],
+  [
+    'maps',
+    { ...lists, records_are: 'map' },
+    { a: { x: { id: 1 } }, b: { x: { id: 1 } } },
+    [
+      { id: 1, kind: 'a' },
+      { id: 1, kind: 'b' },
+    ],
+  ],
+])('reads %s', async (_name, read, body, values) => {
+  const { records } = await pageOf(openVendor(vendorConnector(read), () => ({ body })));
+
+  expect([...records].map(({ value }) => value)).toEqual(values);
+});
+
+it('refuses a member of its own for lists of values', () => {
+  expect(() => vendorConnector({ ...lists, columns: ['id'] })).toThrow('lists of values have no member of their own');
 });

@@ -271,6 +271,19 @@ it('asks for the details that the page shows', async () => {
   expect(detail).toEqual({ record: { uid: 'a/1', entry: { who: 'dana' } }, bytes: 24 });
 });
 
+it('reads all lists of a reply as the page shows it', async () => {
+  const body = { messagesBlocked: [{ GUID: 'a' }], clicksBlocked: [], clicksPermitted: [{ GUID: 'b' }, { GUID: 'c' }] };
+  const vendor = openVendor(vendorConnector(exampleOf('several-lists')), () => ({ body }));
+
+  const { records } = await pageOf(vendor);
+
+  expect([...records].map(({ value }) => value)).toEqual([
+    { GUID: 'a', kind: 'messagesBlocked' },
+    { GUID: 'b', kind: 'clicksPermitted' },
+    { GUID: 'c', kind: 'clicksPermitted' },
+  ]);
+});
+
 it('asks for the details of bare ids as the page shows it', async () => {
   const vendor = openVendor(vendorConnector(exampleOf('details-of-ids')), ({ method }) => ({
     body: method === 'POST' ? { resources: [{ name: 'x' }] } : { resources: ['a-1', 7], meta: { total: 2 } },

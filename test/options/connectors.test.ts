@@ -172,6 +172,7 @@ const waiting: Values = {
 const linked: Values = { ...waiting, 'read.pending.link': 'self' };
 /** Of both kinds that ask an API. */
 const replies: Readonly<Record<string, Case>> = {
+  records_into: ['kind'],
   records_are: ['map', { 'read.records': 'named' }],
   'columns.at': ['others', sql],
   'columns.name': ['title', sql],

@@ -1,11 +1,11 @@
 import { PenstockError } from '../../base/errors.ts';
-import { shortened } from '../../base/foreign.ts';
 import { isObject, isRawNumber } from '../../base/json.ts';
 import { boundDepth, compilePath, type PathsSpec } from '../../event/index.ts';
 import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
 import { linkState, nextLink, withoutSecrets } from './links.ts';
+import { compileList } from './record-list.ts';
 import { answerOf, mostRecords, UnreadableRow } from './reply.ts';
 import { ReplyRecord } from './reply-records.ts';
 
@@ -109,11 +109,9 @@ type ReadRecords = (
 ) => { readonly found: readonly RawRecord[] } & Pick<PageContent, 'names'>;
 
 /** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
-function compileRecords(
-  { records, records_are: form = 'list', records_missing: missing = 'error', columns, reply: { trailer } = {} }: HttpWindowSpec,
-  { most = mostRecords, takesOne = false }: Taking,
-): ReadRecords {
-  const listOf = compileList(records, takesOne ? 'one' : form, missing === 'empty', most);
+function compileRecords(spec: HttpWindowSpec, { most = mostRecords, takesOne = false }: Taking): ReadRecords {
+  const { columns, reply: { trailer } = {} } = spec;
+  const listOf = compileList(takesOne ? { ...spec, records_are: 'one' } : spec, most);
   const isTrailer = trailer === undefined ? undefined : compileHas(trailer);
   const naming = columns === undefined ? undefined : compileColumns(columns);
   return (reply, { marked, names: before, state }) => {
@@ -150,58 +148,11 @@ function nameless(state: PageState | null): PenstockError {
   });
 }
 
-function compileList(
-  paths: PathsSpec,
-  form: ListForm,
-  mayBeMissing: boolean,
-  most: number,
-): (reply: unknown) => readonly unknown[] {
-  const candidates = typeof paths === 'string' ? [paths] : paths;
-  const getters = candidates.map((path) => compilePath(path));
-  return (reply) => {
-    const found = getters.map((getter) => listIn(getter(reply), form)).find((list) => list !== undefined);
-    if (found !== undefined) return withinCap(found, most);
-    // A value of another kind at the path is never an empty list.
-    if (mayBeMissing && isObject(reply) && getters.every((getter) => getter(reply) === undefined)) return [];
-    const keys = isObject(reply)
-      ? Object.keys(reply)
-          .slice(0, 8)
-          .map((key) => shortened(key, 'a name'))
-          .join(', ')
-      : Array.isArray(reply)
-        ? 'a list'
-        : typeof reply;
-    throw new PenstockError(
-      'PEN_SOURCE_BAD_REPLY',
-      `the reply has no list of records at ${candidates.join(' or ')}; it has ${keys || 'nothing'}`,
-      {
-        fix: 'the API may have changed: add the path to read.records of the connector',
-      },
-    );
-  };
-}
-
-type ListForm = 'list' | 'map' | 'one';
-
-/** An empty map is an empty list in what PHP writes. */
-function listIn(value: unknown, form: ListForm): readonly unknown[] | undefined {
-  if (Array.isArray(value)) return value;
-  if (form === 'one' && isObject(value)) return [value];
-  return form === 'map' && isObject(value) ? Object.values(value) : undefined;
-}
-
 /** Labels the records that differ from their marked form: they were mended. */
 function labelled(records: readonly RawRecord[], marked: readonly RawRecord[] | undefined): readonly RawRecord[] {
   if (marked === undefined) return records;
   const textOf = (record: RawRecord | undefined): string => JSON.stringify(boundDepth(record?.value));
   return records.map((record, index) => (textOf(record) === textOf(marked[index]) ? record : { ...record, labels: ['mended'] }));
-}
-
-function withinCap(found: readonly unknown[], most: number): readonly unknown[] {
-  if (found.length <= most) return found;
-  throw new PenstockError('PEN_WINDOW_TOO_LARGE', `the reply has ${found.length} records, more than ${most}`, {
-    fix: 'set window.max of the source to less, or read.page.size of the connector',
-  });
 }
 
 function rawRecord(value: unknown): RawRecord {

@@ -71,7 +71,16 @@ export function compileWindowPlan(
 
 /** The list of groups as a reading of its own. */
 function listOf(
-  { details: _details, groups: _groups, sweep: _sweep, columns: _columns, records_are: _form, reply, ...spec }: HttpWindowSpec,
+  {
+    details: _details,
+    groups: _groups,
+    sweep: _sweep,
+    columns: _columns,
+    records_are: _form,
+    records_into: _into,
+    reply,
+    ...spec
+  }: HttpWindowSpec,
   list: GroupsSpec,
 ): HttpWindowSpec {
   const parsed = list.reply ?? reply;

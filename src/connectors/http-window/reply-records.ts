@@ -57,12 +57,13 @@ export type FindRecords = (body: Buffer) => Steps<{ readonly value: unknown } | 
  * Compiles the search for records that stand at the top or below one key; undefined for a connector that reads something else out of its list of
  * records. What is found gives undefined for a reply that has to be read at once.
  */
-export function compileFindRecords({ records, page, failures = {}, pending, columns }: HttpWindowSpec): FindRecords | undefined {
+export function compileFindRecords({ records, page, failures = {}, pending, ...spec }: HttpWindowSpec): FindRecords | undefined {
   const path = typeof records === 'string' ? parsePath(records) : undefined;
   const [key] = path ?? [];
   if (
     pending !== undefined ||
-    columns !== undefined ||
+    spec.columns !== undefined ||
+    spec.records_into !== undefined ||
     path === undefined ||
     path.length > 1 ||
     (key !== undefined && typeof key !== 'string')
