@@ -21,9 +21,45 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     edits: [['const [held] = await sql.query(', 'const [held] = await core.db.query(']],
   },
   {
+    name: 'the lease goes by the wall clock of the replica',
+    file: 'src/journal/postgres/journal-time.ts',
+    caughtBy: 'replicas',
+    edits: [
+      ['return this.#clock.monotonic() < this.#until;', 'return this.#clock.now() < this.#until;'],
+      ['this.#until = heardAt + this.#ms;', 'this.#until = this.#clock.now() - this.#clock.monotonic() + heardAt + this.#ms;'],
+      ['Math.max(0, this.#until - this.#clock.monotonic())', 'Math.max(0, this.#until - this.#clock.now())'],
+    ],
+  },
+  {
+    name: 'a replica tells the server until when it lives, by its own clock',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'replicas',
+    edits: [
+      ['SET expires = now() + $2::interval, seen', 'SET expires = to_timestamp(${Date.now() / 1000}) + $2::interval, seen'],
+    ],
+  },
+  {
     name: 'the engine makes the attempt of an append anew when the answer was lost',
     file: 'src/journal/postgres/append.ts',
     caughtBy: 'replicas',
     edits: [['source, before, attempt, days:', 'source, before, attempt: newAttempt(), days:']],
+  },
+  {
+    name: 'loops of a source that another replica owns go on',
+    file: 'src/runtime/live-runtime.ts',
+    caughtBy: 'replicas',
+    edits: [['lost: (names) => void this.#give(names),', 'lost: () => undefined,']],
+  },
+  {
+    name: 'a replica sends on when its lease has run out',
+    file: 'src/journal/postgres/membership.ts',
+    caughtBy: 'replicas',
+    edits: [['return unit !== undefined && this.lease.isValid &&', 'return unit !== undefined &&']],
+  },
+  {
+    name: 'sources of a replica that died are left to it',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'replicas',
+    edits: [['return free || !isSame || this.#looks % closeLookEvery === 0;', 'return !isSame;']],
   },
 ];

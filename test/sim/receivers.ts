@@ -16,6 +16,8 @@ export interface Copy {
   readonly source: string;
   /** When the request that brought it left its process, and when it arrived: true times, milliseconds since the epoch. */
   readonly leftAt: number;
+  /** When its process was about to send it: earlier where it stalled in that moment. */
+  readonly decidedAt: number;
   readonly at: number;
   /** Number of the process that sent it. A slow request arrives even when that process has ended meanwhile. */
   readonly process: number;
@@ -70,6 +72,7 @@ export interface Letter {
 export interface Sender {
   readonly process: number;
   readonly leftAt: number;
+  readonly decidedAt?: number;
 }
 
 /** The code with which everything is refused while the receiver's configuration is wrong. */
@@ -100,8 +103,8 @@ export function receiver(parts: ReceiverParts): Receiver {
     texts.set(id, text);
   }
 
-  function keep({ uid, source, batch, replay, text }: Letter, { process, leftAt }: Sender): Copy {
-    const copy: Copy = { uid, source, leftAt, at: time.now(), process, batch, replay, doubt: true };
+  function keep({ uid, source, batch, replay, text }: Letter, { process, leftAt, decidedAt = leftAt }: Sender): Copy {
+    const copy: Copy = { uid, source, leftAt, decidedAt, at: time.now(), process, batch, replay, doubt: true };
     parts.onArrival(copy, text);
     copies.push(copy);
     byUid.set(uid, [...(byUid.get(uid) ?? []), copy]);
@@ -166,8 +169,9 @@ export function receiver(parts: ReceiverParts): Receiver {
     signal: AbortSignal | undefined,
     take: (sender: Sender) => T,
   ): Promise<T> {
+    const decidedAt = time.now();
     await fate.step();
-    const sender = { process: number, leftAt: time.now() };
+    const sender = { process: number, leftAt: time.now(), decidedAt };
     const ms = strikes('slow') ? dice.between(5_000, minute) : dice.between(5, 300);
     await time.wait(ms / 2);
     let reply: T;

@@ -77,6 +77,12 @@ const simpler: readonly ((scenario: Scenario) => Scenario)[] = [
   (s) => ({ ...s, ends: s.ends.map((end) => ({ ...end, downMs: 1_000 })) }),
 ];
 
+/** The history without one of the things that happen to replicas. */
+const calmer = (scenario: Scenario, index: number): Scenario | undefined =>
+  scenario.crew === undefined
+    ? undefined
+    : { ...scenario, crew: { ...scenario.crew, faults: scenario.crew.faults.filter((_fault, at) => at !== index) } };
+
 /** Kind of a problem: its words without the names, ids and numbers. */
 const kindOf = (problem: string): string =>
   problem
@@ -136,6 +142,8 @@ export async function shrink(failing: Outcome, play: Play, startMs: number, limi
   for (let size = Number.POSITIVE_INFINITY; sizeOf(search.best.scenario) < size; ) {
     size = sizeOf(search.best.scenario);
     for (const name of lists) await search.thin(name);
+    for (let at = 0; at < (search.best.scenario.crew?.faults.length ?? 0); )
+      if (!(await search.try(calmer(search.best.scenario, at)))) at += 1;
     for (const change of simpler) {
       const next = change(search.best.scenario);
       if (JSON.stringify(next) !== JSON.stringify(search.best.scenario)) await search.try(next);
@@ -144,4 +152,5 @@ export async function shrink(failing: Outcome, play: Play, startMs: number, limi
   return search.best;
 }
 
-const sizeOf = (scenario: Scenario): number => lists.reduce((sum, name) => sum + scenario[name].length, 0);
+const sizeOf = (scenario: Scenario): number =>
+  lists.reduce((sum, name) => sum + scenario[name].length, scenario.crew?.faults.length ?? 0);

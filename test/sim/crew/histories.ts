@@ -38,11 +38,11 @@ export const amongReplicas = (faults: readonly CrewFault[]): Scenario => ({
   crew: { leaseMs, clocks: [0, hour], faults },
 });
 
-const happenings: readonly (readonly [kind: CrewFault['kind'], ms: number])[] = [
-  ['kill', 20_000],
-  ['stall', 3 * leaseMs],
-  ['late', 3 * leaseMs],
-  ['lost', 400],
+const happenings: readonly (readonly [ms: number, ...kinds: CrewFault['kind'][]])[] = [
+  [20_000, 'kill'],
+  [3 * leaseMs, 'stall', 'step'],
+  [3 * leaseMs, 'late'],
+  [400, 'lost'],
 ];
 
 /** How many of each kind of statement a replica is struck at. */
@@ -60,5 +60,7 @@ export function smallCrewHistories(): Scenario[] {
       },
     })),
   );
-  return happenings.flatMap(([kind, ms]) => places.map((place) => amongReplicas([{ at: minute, ms, kind, ...place }])));
+  return happenings.flatMap(([ms, ...kinds]) =>
+    places.map((place) => amongReplicas(kinds.map((kind) => ({ at: minute, ms, kind, ...place })))),
+  );
 }

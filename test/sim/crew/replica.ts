@@ -131,7 +131,12 @@ export class Replica {
   async #open(): Promise<void> {
     const { name, server, log, leaseMs, scenario, time, number } = this.#parts;
     const offered = new Offering();
-    const db = databaseOver(this.#line, server, () => ({ process: number, offered: offered.asOfNow() }), leaseMs);
+    const db = databaseOver(
+      this.#line,
+      server,
+      () => ({ process: number, wall: this.#clock.now(), offered: offered.asOfNow() }),
+      leaseMs,
+    );
     const clock = this.#clock;
     const changes: Changes = new Changes(db, clock, () => names.forget());
     const names: Names = new Names(db, () => member.id);

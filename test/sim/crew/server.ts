@@ -42,6 +42,8 @@ export interface Offered {
 /** Who asks: a process, with what it offers in the moment in which it asks. */
 export interface Asker {
   readonly process: number;
+  /** What its wall clock said when it asked, milliseconds. */
+  readonly wall: number;
   readonly offered: Offered;
 }
 
@@ -124,7 +126,7 @@ export class SharedServer {
 
   /** By what stands in no statement before it. */
   readonly #statements: readonly (readonly [mark: string, handler: Handler])[] = [
-    ['WITH beat AS (UPDATE', (values, _text, asker) => [this.#beat(values, asker)]],
+    ['WITH beat AS (UPDATE', (values, text, asker) => [this.#beat(values, text, asker)]],
     ['counted AS (UPDATE', (values, text, asker) => [this.#append(values, text, asker)]],
     ['moved AS (UPDATE', (values, text, asker) => this.#settleSimply(values, text, asker)],
     ['SELECT id FROM fence', (values, text) => (this.#isFenced(values, text) ? [] : [{ id: 1 }])],
@@ -181,12 +183,13 @@ export class SharedServer {
     this.#auditor.onOwner(unit.source, owner);
   }
 
-  #beat([id, lease]: Values, { process }: Asker): Row {
+  #beat([id, lease]: Values, text: string, { process, wall }: Asker): Row {
     const seen = this.#glance(String(id));
     const member = this.#members.get(String(id));
     const alive = this.#isAlive(String(id));
     if (alive && member !== undefined) {
-      member.expires = this.#now() + Number.parseInt(String(lease), 10);
+      const from = text.includes('SET expires = now() +') ? this.#now() : wall;
+      member.expires = from + Number.parseInt(String(lease), 10);
       this.#auditor.onHeard(process);
     }
     return { alive, now: Math.floor(this.#now()), changes: this.#changes, ...seen };

@@ -140,16 +140,9 @@ export class Watch implements Auditor {
     return own.slice(Math.max(0, last)).flatMap((owning) => (owning.at <= at + 1 ? [owning.process] : []));
   }
 
-  /** When it was decided that a copy is sent: what a process was about to send when it stalled leaves when it wakes, and nothing can stop it. */
-  #decidedAt({ process, leftAt }: Copy): number {
-    const isWaking = ({ what, process: of, to }: Incident): boolean =>
-      what === 'stall' && of === process && Math.abs(to - leftAt) <= 1;
-    return this.incidents.find(isWaking)?.from ?? leftAt;
-  }
-
   #arrives(sink: string, copy: Copy): void {
-    const { source, uid, process } = copy;
-    const sentAt = this.#decidedAt(copy);
+    // What a process was about to send when it stalled leaves when it wakes, and nothing can stop it.
+    const { source, uid, process, decidedAt: sentAt } = copy;
     if (!this.#ownersAt(source, sentAt).includes(process))
       this.problem(`sink ${sink}: process ${process} sent ${uid} of ${source}, which was not its own`);
     const unheardMs = sentAt - (this.#heard.get(process)?.findLast((at) => at <= sentAt) ?? 0);
@@ -165,12 +158,12 @@ export class Watch implements Auditor {
     if ((this.#settled.get(key)?.at ?? Number.POSITIVE_INFINITY) < sentAt)
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again after its offset was durable`);
     // A slow request of the dead may arrive behind that of its successor.
-    const sure = others.filter((other) => !other.doubt && !other.replay && this.#decidedAt(other) < sentAt);
+    const sure = others.filter((other) => !other.doubt && !other.replay && other.decidedAt < sentAt);
     if (sure.length > 0) this.#excuse(sink, copy, sure);
   }
 
   /** A living process was told that it was taken: only what happened to that one lets it be sent again. */
-  #excuse(sink: string, { uid, source, leftAt }: Copy, sure: readonly Copy[]): void {
+  #excuse(sink: string, { uid, source, decidedAt: leftAt }: Copy, sure: readonly Copy[]): void {
     const hits = (of: Copy) =>
       this.incidents.find(
         ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
