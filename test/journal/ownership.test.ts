@@ -348,6 +348,27 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(await first.claimJob(id)).toBe(true);
   });
 
+  it('takes no word on a job from a replica that was away so long that another has it', async () => {
+    const { open, sql } = await shared();
+    await using late = await open('late');
+    await using other = await open('other');
+    const { id } = await late.insertJob('replay', {});
+    await late.claimJob(id);
+    await late.updateJob(id, { state: 'running', progress: 1 });
+    const beaten = await other.claimJob(id);
+    await sql(`UPDATE {s}.members SET expires = now() - interval '1 s' WHERE name = 'late'`);
+
+    const taken = await other.claimJob(id);
+    await other.updateJob(id, { state: 'running', progress: 2 });
+    const words = [{ progress: 9 }, { state: 'failed', error: 'late' }, { state: 'done' }] as const;
+    const answers = await Promise.allSettled(words.map((word) => late.updateJob(id, word)));
+
+    expect([beaten, taken]).toEqual([false, true]);
+    expect(answers).toMatchObject(words.map(() => ({ reason: { code: 'PEN_JOURNAL_FENCED' } })));
+    expect(await other.jobs()).toMatchObject([{ id, state: 'running', progress: 2 }]);
+    await other.updateJob(id, { state: 'done', progress: 3 });
+  });
+
   it('does no job again that a replica which is gone has ended', async () => {
     const { open } = await shared();
     await using first = await open('one');

@@ -202,7 +202,7 @@ async function whyNotUpdated({ db }: Core, id: number): Promise<PenstockError> {
   const known = await db.query(`SELECT 1 FROM ${db.s}.jobs WHERE id = $1`, [id]);
   const fix = 'see "penstock status" for the jobs';
   return known.length > 0
-    ? new PenstockError('PEN_JOURNAL_FENCED', `another replica has ended job ${id}`, { fix })
+    ? new PenstockError('PEN_JOURNAL_FENCED', `another replica has job ${id}, or has ended it`, { fix })
     : new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix });
 }
 
@@ -226,7 +226,7 @@ async function insertJob(
 }
 
 async function updateJob(
-  { db: { s }, clock }: Core,
+  { db: { s }, clock, member }: Core,
   sql: Sql,
   id: number,
   { state, progress, error }: Parameters<Jobs['updateJob']>[1],
@@ -235,8 +235,9 @@ async function updateJob(
     `UPDATE ${s}.jobs SET state = coalesce($2, state), progress = coalesce($3, progress), error = coalesce($4, error),
      started = CASE WHEN $2 = 'running' THEN coalesce(started, $5) ELSE started END,
      finished = CASE WHEN $2 IN ${ended} THEN $5 WHEN $2 IN ('queued', 'running') THEN NULL ELSE finished END
-     WHERE id = $1 AND NOT (coalesce($2, '') = 'running' AND state IN ${ended})`,
-    [id, state ?? null, progress === undefined ? null : JSON.stringify(progress), error ?? null, clock.now()],
+     WHERE id = $1 AND NOT (coalesce($2, '') = 'running' AND state IN ${ended})
+     AND (owner IS NULL OR owner = $6 OR NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = owner AND m.expires > now()))`,
+    [id, state ?? null, progress === undefined ? null : JSON.stringify(progress), error ?? null, clock.now(), member?.id ?? ''],
   );
   await Changes.tell(sql, s);
   return updated;
