@@ -3,6 +3,7 @@
 
 import { mutantsOfLoops } from './mutants-of-loops.ts';
 import { mutantsOfReplicas } from './mutants-of-replicas.ts';
+import { mutantsOfSinks } from './mutants-of-sinks.ts';
 import { mutantsOfTests } from './mutants-of-tests.ts';
 import type { Mutant } from './mutate.ts';
 
@@ -291,4 +292,10 @@ const mutantsOfHistories: readonly Mutant[] = [
 ];
 
 /** All of them. */
-export const mutants: readonly Mutant[] = [...mutantsOfHistories, ...mutantsOfReplicas, ...mutantsOfTests, ...mutantsOfLoops];
+export const mutants: readonly Mutant[] = [
+  ...mutantsOfHistories,
+  ...mutantsOfReplicas,
+  ...mutantsOfTests,
+  ...mutantsOfLoops,
+  ...mutantsOfSinks,
+];

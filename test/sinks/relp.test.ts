@@ -116,6 +116,43 @@ it('says per event what became of it when the session breaks', async () => {
   expect(retried).toBeGreaterThanOrEqual(162);
 });
 
+it('has one frame under way where a batch is sent with care, so that the one that breaks the session is known', async () => {
+  await using receiver = await listenRelp(({ command, data }, socket) => {
+    if (command === 'open') return opened;
+    if (data.includes('e000001')) socket.destroy();
+    return '200 OK';
+  });
+  await using sink = await openSink(syslog, { address: `relp://127.0.0.1:${receiver.port}` });
+
+  const verdicts = (await sink.send({ ...batchOf(sink, numbered(4)), careful: true }, never())) as Verdicts;
+
+  expect(kindsOf(verdicts, 4)).toEqual(['accept', 'uncertain', 'retry', 'retry']);
+  expect('each' in verdicts && verdicts.each[1]).toMatchObject({ suspect: true });
+});
+
+it('waits as long as a receiver goes on answering, however slowly', async () => {
+  const answers: (() => void)[] = [];
+  await using receiver = await listenRelp(({ command, txnr }, socket) => {
+    if (command !== 'syslog') return command === 'open' ? opened : '200 OK';
+    answers.push(() => void socket.write(`${txnr} rsp 6 200 OK\n`));
+    return undefined;
+  });
+  const { seams, advance } = manualClock();
+  await using sink = await openSink(syslog, { address: `relp://127.0.0.1:${receiver.port}` }, { seams });
+  let isOver = false;
+  const sending = sink.send({ ...batchOf(sink, numbered(4)), careful: true }, never()).finally(() => {
+    isOver = true;
+  });
+
+  for (let count = 1; count <= 4; count += 1) {
+    await until(() => isOver || answers.length === count);
+    advance(20_000);
+    answers[count - 1]?.();
+  }
+
+  expect(kindsOf((await sending) as Verdicts, 4)).toEqual(['accept', 'accept', 'accept', 'accept']);
+});
+
 it('holds when the receiver refuses the session', async () => {
   await using receiver = await listenRelp(() => '500 no syslog here');
   await using sink = await openSink(syslog, { address: `relp://127.0.0.1:${receiver.port}` });

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
+import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
-import { hecOptions, hecToken } from './hec.ts';
-import { openReceiver } from './http-receiver.ts';
+import { hecOptions, hecToken, ok } from './hec.ts';
+import { openReceiver, type Reply } from './http-receiver.ts';
 
 const { signal } = new AbortController();
 
@@ -51,4 +52,58 @@ it('settles by id once a poll says true', async () => {
   expect('pending' in result && (await result.pending)).toEqual({ all: { kind: 'accept' } });
   expect(hec.seen.map(({ path }) => path)).toEqual(['/services/collector/event', '/services/collector/ack']);
   expect(kinds(settled({ all: { kind: 'accept' } }))).toBe('accept');
+});
+
+const eventPath = '/services/collector/event';
+const acknowledging = { acknowledge: 'require', ack_poll: '15ms', ack_timeout: '5m' } as const;
+const atLast = async (result: Verdicts | Pending): Promise<Verdicts> => ('pending' in result ? await result.pending : result);
+const queued = (ackId: number, cookie: string): Reply => ({
+  status: 200,
+  headers: { 'set-cookie': cookie },
+  body: { text: 'Success', code: 0, ackId },
+});
+
+it('gives up what is outstanding when the answer to a poll comes from another indexer, but for what that one has', async () => {
+  let posts = 0;
+  await using receiver = await openReceiver(({ path }) =>
+    path === eventPath
+      ? queued(posts++, 'LB=one')
+      : { status: 200, headers: { 'set-cookie': 'LB=two' }, body: { acks: { 0: true, 1: false } } },
+  );
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(receiver.url, { ...acknowledging, ack_poll: '200ms', ack_timeout: '5s' }), context);
+  const batches = [await sink.send(batchOf(sink, numbered(1)), signal), await sink.send(batchOf(sink, numbered(1)), signal)];
+
+  const results = await Promise.all(batches.map(atLast));
+
+  expect(results).toEqual([
+    { all: { kind: 'accept' } },
+    { all: { kind: 'uncertain', reason: 'the load balancer changed its cookie: later answers come from another indexer' } },
+  ]);
+});
+
+it('sends the second batch of a channel only with the cookie that the first was answered with', async () => {
+  let posts = 0;
+  const idsIn = (text: string) => (JSON.parse(text) as { acks: number[] }).acks.map((id) => [id, true] as const);
+  await using receiver = await openReceiver(({ path, text }) =>
+    path === eventPath ? queued(posts++, 'LB=one') : { status: 200, body: { acks: Object.fromEntries(idsIn(text)) } },
+  );
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(receiver.url, acknowledging), context);
+
+  const sent = await Promise.all([1, 2, 3].map(() => sink.send(batchOf(sink, numbered(1)), signal)));
+  await Promise.all(sent.map(atLast));
+
+  const cookies = receiver.seen.filter(({ path }) => path === eventPath).map(({ headers }) => headers['cookie']);
+  expect(cookies).toEqual([undefined, 'LB=one', 'LB=one']);
+});
+
+it('compresses no more once a receiver takes nothing compressed', async () => {
+  await using receiver = await openReceiver(({ headers }) => (headers['content-encoding'] === 'gzip' ? { status: 415 } : ok));
+  await using context = await openContext();
+  await using sink = openSplunkHec(hecOptions(receiver.url), context);
+
+  for (let count = 0; count < 2; count += 1) await sink.send(batchOf(sink, numbered(1)), signal);
+
+  expect(receiver.seen.map(({ headers }) => headers['content-encoding'])).toEqual(['gzip', undefined, undefined]);
 });

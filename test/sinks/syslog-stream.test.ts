@@ -79,6 +79,88 @@ it('calls a message sent when the receiver closes a connection that was idle for
   await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
 });
 
+it('does not call a message sent when the receiver closes an idle connection and has not taken it', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  const files = { ...seams.files, readFile: (async () => kernelTable(receiver, 40)) as never };
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` }, { seams: { ...seams, files } });
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  await until(() => receiver.connections[0]?.bytes().length ?? 0);
+
+  advance(6000);
+  receiver.connections[0]?.socket.end();
+
+  await expect(answer.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+});
+
+it('does not call a message sent after a minute while the receiver has not taken it, however it goes on with others', async () => {
+  await using receiver = await listen();
+  const { seams, advance } = manualClock();
+  let outstanding = 50_000;
+  let looks = 0;
+  const readFile = (async () => {
+    looks += 1;
+    // It takes an octet from time to time, so that it counts as alive.
+    return kernelTable(receiver, Math.max(0, outstanding--));
+  }) as never;
+  await using sink = await openSink(
+    syslog,
+    { address: `tcp://127.0.0.1:${receiver.port}` },
+    { seams: { ...seams, files: { ...seams.files, readFile } } },
+  );
+  const answer = (await sink.send(batchOf(sink, numbered(2)), never())) as Pending;
+  let isSettled = false;
+  void answer.pending.then(() => {
+    isSettled = true;
+  });
+  // Ten seconds lie between two looks, and later one.
+  await until(() => {
+    advance(2000);
+    return looks >= 15 || isSettled;
+  });
+  const before = isSettled;
+
+  outstanding = 0;
+  await until(() => {
+    advance(1000);
+    return isSettled;
+  });
+
+  expect(before).toBe(false);
+  await expect(answer.pending).resolves.toEqual({ all: { kind: 'sent' } });
+});
+
+it('does not call a message sent because many small ones followed, which the receiver may still have in its buffer', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}`, resend_window: 10 });
+  const first = (await sink.send(batchOf(sink, numbered(5)), never())) as Pending;
+  for (let count = 0; count < 4; count += 1) await sink.send(batchOf(sink, numbered(5)), never());
+  await until(() => (receiver.connections[0]?.bytes().length ?? 0) > 2_000);
+
+  receiver.connections[0]?.socket.resetAndDestroy();
+
+  await expect(first.pending).resolves.toMatchObject({ all: { kind: 'uncertain' } });
+});
+
+it('leaves out a message that is too large, and says which', async () => {
+  await using receiver = await listen();
+  await using sink = await openSink(syslog, {
+    address: `tcp://127.0.0.1:${receiver.port}`,
+    max_message: '1KiB',
+    framing: 'octet_counting',
+  });
+  const events = numbered(3).map((event, at) => (at === 1 ? { ...event, body: 'x'.repeat(2000) } : event));
+
+  const answer = (await sink.send(batchOf(sink, events), never())) as Pending;
+  await sink.flush?.(never());
+
+  expect(await answer.pending).toMatchObject({
+    each: [{ kind: 'sent' }, { kind: 'event', code: 'too_large' }, { kind: 'sent' }],
+  });
+  const bytes = receiver.connections[0]?.bytes() ?? Buffer.alloc(0);
+  expect(uncount(bytes).map((message) => /"uid":"(e\d+)"/.exec(message)?.[1])).toEqual(['e000000', 'e000002']);
+});
+
 it('does not call a message sent when the receiver closes right after it', async () => {
   await using receiver = await listen();
   await using sink = await openSink(syslog, { address: `tcp://127.0.0.1:${receiver.port}` });
