@@ -5,6 +5,16 @@ import { closed, duration, oneOf, template } from './request-section.ts';
 
 const headerName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: 'Header name.' });
 
+/** One of both may be empty: a key is often the name, or the password, of nobody. */
+const basic = Type.Optional(
+  Type.Object(
+    {
+      username: Type.String({ description: 'User name; may be empty.' }),
+      password: Type.String({ description: 'Password; may be empty.' }),
+    },
+    { ...closed, description: 'HTTP Basic.' },
+  ),
+);
 /** Of whatever gets a token: how requests carry it. */
 const carried = {
   header: Type.Optional(
@@ -63,12 +73,7 @@ const LoginSpec = Type.Object(
   {
     url: template('The address that answers with a token.'),
     headers: Type.Optional(Type.Record(headerName, Type.String(), { description: 'Headers, templates.' })),
-    basic: Type.Optional(
-      Type.Object(
-        { username: template('User name.'), password: template('Password.') },
-        { ...closed, description: 'HTTP Basic.' },
-      ),
-    ),
+    basic,
     body: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: 'What is sent, as JSON; texts in it are templates.' }),
     ),
@@ -123,12 +128,7 @@ const SignatureSpec = Type.Object(
     headers: Type.Optional(
       Type.Record(headerName, Type.String(), { minProperties: 1, description: 'Headers, templates as text is.' }),
     ),
-    basic: Type.Optional(
-      Type.Object(
-        { username: template('User name.'), password: template('Password.') },
-        { ...closed, description: 'HTTP Basic.' },
-      ),
-    ),
+    basic,
     query: Type.Optional(
       Type.Record(Type.String(), Type.String(), { minProperties: 1, description: 'Query parameters, templates as text is.' }),
     ),
@@ -140,12 +140,7 @@ export type SignatureSpec = Static<typeof SignatureSpec>;
 /** `auth:` */
 export const AuthSpec = Type.Object(
   {
-    basic: Type.Optional(
-      Type.Object(
-        { username: template('User name.'), password: template('Password.') },
-        { ...closed, description: 'HTTP Basic.' },
-      ),
-    ),
+    basic,
     bearer: Type.Optional(template('The token of `Authorization: Bearer`.')),
     header: Type.Optional(
       Type.Object(

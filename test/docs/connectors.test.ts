@@ -307,6 +307,17 @@ it('refuses a body of a detail that is not posted', () => {
   expect(() => vendorConnector({ details })).toThrow('a GET request has no body');
 });
 
+it.each([
+  ['s3cret', ''],
+  ['', 's3cret'],
+])('takes a key as one half of HTTP Basic: %j, %j', async (username, password) => {
+  const vendor = openVendor(vendorConnector({}, { auth: { basic: { username, password } } }), () => ({ body: { data: [] } }));
+
+  await pageOf(vendor);
+
+  expect(vendor.asked[0]?.headers?.['authorization']).toBe(`Basic ${btoa(`${username}:${password}`)}`);
+});
+
 it('logs in as the page shows it', async () => {
   const text = { type: 'string' };
   const options = { api_url: { ...text, format: 'uri' }, access_key: text, secret_key: { ...text, secret: true } };
