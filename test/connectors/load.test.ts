@@ -189,7 +189,7 @@ describe('a fault', () => {
       'shedule: 1m',
       [
         'connector.yaml:7:1 (read): "schedule" is missing\n  fix: add "schedule": How often to read when the source does not say. A duration such as 30s, 5m, 24h, 30d.',
-        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, storage, reply, records, records_are, columns, pending, records_missing, window, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
+        'connector.yaml:9:3 (read.shedule): unknown option "shedule"\n  fix: did you mean "schedule"? possible here: kind, schedule, request, page, storage, reply, records, records_are, records_into, columns, pending, records_missing, window, ascending, max_pages, sweep, groups, details, failures, statuses, hints, seen_days',
       ],
     ],
     [
