@@ -356,14 +356,20 @@ function drawCrew(seed: number, hours: number): Scenario {
   const dice = diceOf(Math.imul(seed, 0x2545f491) ^ 0x6c078965);
   // Rows of a page are compressed in the turn of the event loop that asks for it only where they are few.
   const sources = drawSources(dice, 0).map((source) => ({ ...source, pageSize: Math.min(20, source.pageSize) }));
-  const sinks = drawSinks(dice);
+  const sinks = drawSinks(dice).map((sink): SinkPlan => {
+    const wire = dice.pick(earlyWires);
+    return wire === undefined ? sink : { ...sink, wire, acknowledges: acknowledges[wire] };
+  });
   const events = drawEvents(dice, hours, sources, sinks, 0);
   const leaseMs = dice.pick([3_000, 5_000, 10_000, 30_000]);
   const replicas = dice.between(2, 4);
-  const number = Math.max(2, Math.round(hours * dice.pick([1, 3, 6])));
+  const number = Math.max(2, Math.round(hours * dice.pick([3, 8, 16])));
   const faults = Array.from({ length: number }, (): CrewFault => {
     const ms = dice.pick([leaseMs / 2, leaseMs + 2_000, 3 * leaseMs, minute, 10 * minute]);
-    return { at: drawMoment(dice, hours, events), ms, replica: dice.between(0, replicas - 1), kind: dice.pick(crewFaults) };
+    const fault = { at: drawMoment(dice, hours, events), ms, replica: dice.between(0, replicas - 1), kind: dice.pick(crewFaults) };
+    if (!dice.chance(0.5)) return fault;
+    const of = dice.pick(['append', 'settle', 'settle', 'beat', 'other'] as const);
+    return { ...fault, statement: { of, nth: dice.between(1, 6), when: dice.pick(['asked', 'done'] as const) } };
   });
   return {
     seed,
