@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
 import type { Journal, Lane, LaneState, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
 import { commitOf, connector, letterOf, pageOf, plain, seamsAt, sink, someRecords, source } from './fixture.ts';
-import { engines, inMemory, type Place } from './places.ts';
+import { engines, inMemory, inModel, type Place } from './places.ts';
 
 const none = zeroTotals();
 const live: Lane = { kind: 'live', source: 's' };
@@ -50,7 +50,12 @@ async function settleStored(journal: Journal): Promise<void> {
   await journal.settle('a', lane, last, [], { replayed: 2 }, letters);
 }
 
-describe.each([...engines, { kind: 'in memory', place: inMemory }])('a journal $kind', ({ place }) => {
+const models = [
+  { kind: 'in memory', place: inMemory },
+  { kind: 'in the model of a database', place: inModel },
+];
+
+describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
   it('makes a commit once that is asked for again because its answer was lost', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a')]);

@@ -5,6 +5,8 @@ import { checkJournal, type Journal, type JournalOptions, openJournal } from '..
 import { checkPostgres } from '../../src/journal/postgres/check.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
+import { shareJournal } from '../sim/crew/replica.ts';
+import { SharedServer } from '../sim/crew/server.ts';
 import { fewOrMany } from '../thorough.ts';
 import { journalOptions, temporaryDirectory } from './fixture.ts';
 import { emptyDisk } from './memory/disk.ts';
@@ -28,6 +30,23 @@ export const onDisk: Place = async (seams = systemSeams(), limits = {}) => {
 export const inMemory: Place = async (seams = systemSeams()) => {
   const disk = emptyDisk({ strict: true, now: () => seams.clock.now() });
   return Object.assign(async () => openMemoryJournal(disk), { problems: async () => [] });
+};
+
+/** The code of the engine for PostgreSQL over the model of the database that the simulation of replicas plays on. */
+export const inModel: Place = async (seams = systemSeams()) => {
+  const problems: string[] = [];
+  const unheard = () => undefined;
+  const auditor = { onJoined: unheard, onHeard: unheard, onOwner: unheard, onStored: unheard, onSettled: unheard };
+  const server = new SharedServer(() => Date.now(), { ...auditor, problem: (text) => void problems.push(text) });
+  server.disk.now = () => seams.clock.now();
+  const line = { ask: async <T>(work: () => T | Promise<T>) => work(), reconnect: unheard };
+  const open = async (): Promise<Journal> => {
+    const sharing = { name: 'one', number: 1, leaseMs: 60_000, server, line, clock: systemSeams().clock, log: silentLog() };
+    const { member, journal } = shareJournal(sharing);
+    await member.join();
+    return { ...journal, [Symbol.asyncDispose]: () => member.leave() };
+  };
+  return Object.assign(open, { problems: async () => problems });
 };
 
 export const postgresEngine = (url: string, schema: string, name = 'one'): PostgresEngine => ({

@@ -366,7 +366,12 @@ function drawCrew(seed: number, hours: number): Scenario {
   const number = Math.max(2, Math.round(hours * dice.pick([3, 8, 16])));
   const faults = Array.from({ length: number }, (): CrewFault => {
     const ms = dice.pick([leaseMs / 2, leaseMs + 2_000, 3 * leaseMs, minute, 10 * minute]);
-    const fault = { at: drawMoment(dice, hours, events), ms, replica: dice.between(0, replicas - 1), kind: dice.pick(crewFaults) };
+    const fault = {
+      at: drawMoment(dice, hours, events),
+      ms,
+      replica: dice.between(0, replicas - 1),
+      kind: dice.pick(crewFaults),
+    };
     if (!dice.chance(0.5)) return fault;
     const of = dice.pick(['append', 'settle', 'settle', 'beat', 'other'] as const);
     return { ...fault, statement: { of, nth: dice.between(1, 6), when: dice.pick(['asked', 'done'] as const) } };

@@ -111,7 +111,12 @@ export class Line {
 }
 
 /** The database as the real engine has it, with the model at the other end. */
-export function databaseOver(line: Line, server: SharedServer, asker: () => Asker, leaseMs: number): Database {
+export function databaseOver(
+  line: Pick<Line, 'ask' | 'reconnect'>,
+  server: SharedServer,
+  asker: () => Asker,
+  leaseMs: number,
+): Database {
   const rows = (from: Asker, text: string, values: readonly unknown[] = []): Row[] => [...server.answer(text, values, from)];
   const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
   const sqlOf = (from: Asker): Sql => ({

@@ -130,30 +130,16 @@ export class Replica {
 
   async #open(): Promise<void> {
     const { name, server, log, leaseMs, scenario, time, number } = this.#parts;
-    const offered = new Offering();
-    const db = databaseOver(
-      this.#line,
-      server,
-      () => ({ process: number, wall: this.#clock.now(), offered: offered.asOfNow() }),
-      leaseMs,
-    );
     const clock = this.#clock;
-    const changes: Changes = new Changes(db, clock, () => names.forget());
-    const names: Names = new Names(db, () => member.id);
-    const member = new Membership(db, clock, log, { name, labels: [], version: 'sim', leaseMs, changes });
+    const line = this.#line;
+    const { member, journal: shared } = shareJournal({ name, number, leaseMs, server, line, clock, log });
     this.#member = member;
     await this.#untilDone(() => member.join());
-    const core: Core = { db, clock, time: { now: () => server.now() } as Core['time'], log, changes, names, member };
-    const forget = (sources: readonly string[]): void => {
-      for (const source of sources) names.forgetOwned(source);
-      changes.notify();
-    };
-    member.watch({ gained: forget, lost: forget });
-    const journal = withPageCache(journalOver(core, this.#line, server, offered), cacheBytes);
+    const journal = withPageCache(shared, cacheBytes);
     const now = (): number => clock.now() + member.skew.ms;
-    const shared: Clock = { now, monotonic: () => clock.monotonic(), timer: (ms, callback) => clock.timer(ms, callback) };
+    const skewed: Clock = { now, monotonic: () => clock.monotonic(), timer: (ms, callback) => clock.timer(ms, callback) };
     const seams: Seams = {
-      clock: shared,
+      clock: skewed,
       random: randomAt(scenario.seed + number, () => time.elapsed),
       files: systemSeams().files,
     };
@@ -232,8 +218,30 @@ const asked = [
   'ledger',
 ] as const;
 
+interface Sharing extends Pick<ReplicaParts, 'name' | 'number' | 'leaseMs' | 'server' | 'log'> {
+  readonly line: Pick<Line, 'ask' | 'reconnect'>;
+  readonly clock: Clock;
+}
+
+/** The journal of one replica, which has to join before it is used. */
+export function shareJournal({ name, number, leaseMs, server, line, clock, log }: Sharing) {
+  const offered = new Offering();
+  const asker = () => ({ process: number, wall: clock.now(), offered: offered.asOfNow() });
+  const db = databaseOver(line, server, asker, leaseMs);
+  const changes: Changes = new Changes(db, clock, () => names.forget());
+  const names: Names = new Names(db, () => member.id);
+  const member = new Membership(db, clock, log, { name, labels: [], version: 'sim', leaseMs, changes });
+  const core: Core = { db, clock, time: { now: () => server.now() } as Core['time'], log, changes, names, member };
+  const forget = (sources: readonly string[]): void => {
+    for (const source of sources) names.forgetOwned(source);
+    changes.notify();
+  };
+  member.watch({ gained: forget, lost: forget });
+  return { member, journal: journalOver(core, line, server, offered) };
+}
+
 /** The journal of one replica, as `journalOf` of the engine puts it together. */
-function journalOver(core: Core, line: Line, server: SharedServer, offered: Offering): Journal {
+function journalOver(core: Core, line: Pick<Line, 'ask'>, server: SharedServer, offered: Offering): Journal {
   const { member, names, changes } = core as Core & { member: Membership };
   const raw = server.journal;
   const over = Object.fromEntries(
@@ -254,11 +262,14 @@ function journalOver(core: Core, line: Line, server: SharedServer, offered: Offe
     ownership: member,
     onAppend,
     append: (commit) => offered.withCommit(commit, () => append(commit)),
-    lanes: (sink) => readLanes(sink),
+    // Of replays the model has no table: the disk in memory has them.
+    lanes: async (sink) => [...(await readLanes(sink)), ...(await line.ask(() => server.replays(sink)))],
     settle: (sink, lane, upTo, letters, counts, resolved = [], attempt) =>
-      offered.withSettlement({ sink, lane, upTo, letters, counts, resolved }, () =>
-        settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
-      ),
+      lane.kind === 'replay'
+        ? line.ask(() => raw.settle(sink, lane, upTo, letters, counts, resolved, attempt))
+        : offered.withSettlement({ sink, lane, upTo, letters, counts, resolved }, () =>
+            settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
+          ),
     hasRoom: () => member.lease.isValid,
     skewMs: () => member.skew.ms,
     changed: (signal) => changes.wait(signal),

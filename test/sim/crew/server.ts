@@ -1,5 +1,5 @@
 // A model of the database that replicas share: rows of members, units and registrations, attempts, and a disk in memory that passes the contract
-// suite of the journal.
+// suite of the journal, as the engine over the model does.
 //
 // What runs over it is the real code of src/journal/postgres wherever an order of events matters: Membership with its lease, the names with what
 // is remembered of owned sources, append, settle, the look for changes. The model knows their statements by what is special in each, takes
@@ -8,7 +8,7 @@
 //
 // Left out, because no order of events is in it: tables of pages and ids (the disk in memory has them), upkeep, replays, jobs. A transaction happens at
 // one moment of the server, as its locks make it look to everybody else.
-import type { Commit, Lane, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
+import type { Commit, Lane, LaneState, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
 import { lanesOf, settle as settleOnDisk } from '../../journal/memory/delivery.ts';
 import { emptyDisk, laneKey, type MemoryDisk } from '../../journal/memory/disk.ts';
 import { openMemoryJournal, store } from '../../journal/memory/journal.ts';
@@ -101,17 +101,26 @@ export class SharedServer {
     return this.#now();
   }
 
+  /** Lanes of replays. */
+  replays(sink: string): LaneState[] {
+    return lanesOf(this.disk, sink).filter(({ lane }) => lane.kind === 'replay');
+  }
+
   ownerOf(source: string): string | null {
     return this.units.find((unit) => unit.source === source)?.owner ?? null;
   }
 
   register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]) {
-    for (const { name } of sources)
-      if (!this.units.some(({ source }) => source === name))
-        this.units.push({ id: this.units.length + 101, source: name, owner: null, epoch: 0 });
+    for (const { name } of sources) this.#addUnit(name);
     this.#changes += 1;
     this.#names += 1;
     return registerOnDisk(this.disk, sources, sinks);
+  }
+
+  #addUnit(source: string): Row[] {
+    const isKnown = this.units.some((unit) => unit.source === source);
+    if (!isKnown) this.units.push({ id: this.units.length + 101, source, owner: null, epoch: 0 });
+    return done(isKnown ? 0 : 1);
   }
 
   /** Does what a statement says. */
@@ -149,6 +158,10 @@ export class SharedServer {
     ['SELECT id, name FROM p.sinks WHERE name', ([names]) => this.#sinkIds(names as string[])],
     ['SELECT o.name, o.id, u.id AS unit', ([names, owner]) => this.#places(names as string[], String(owner))],
     ['SELECT id FROM p.sources WHERE name', ([name]) => this.#sourceIds([String(name)])],
+    ["INSERT INTO p.units (kind, name) VALUES ('source'", ([name]) => this.#addUnit(String(name))],
+    ['INSERT INTO p.sources (name, unit)', () => []],
+    ['INSERT INTO p.counters (source)', () => []],
+    ['INSERT INTO p.lanes (source, kind)', () => []],
     ['SET owner = $2, epoch = epoch + 1, since = now() FROM p.sources o', (values) => this.#take(values)],
     ['SELECT u.id AS unit, u.epoch FROM p.sources', ([id, owner]) => this.#unitsOf(id as number, String(owner))],
     [
@@ -355,7 +368,7 @@ export class SharedServer {
       .filter((sink) => this.disk.sinks.has(sink))
       .flatMap((sink) => {
         const rows = lanesOf(this.disk, sink)
-          .filter(({ lane }) => owner === null || this.ownerOf(lane.source) === owner)
+          .filter(({ lane }) => lane.kind !== 'replay' && (owner === null || this.ownerOf(lane.source) === owner))
           .map(({ lane, offset, pending, oldestReceived }) => ({
             name: lane.source,
             kind: kinds.indexOf(lane.kind as 'live'),
