@@ -115,11 +115,14 @@ interface Due {
 const beginsOld = (s: string): string =>
   `(SELECT received_last < $1 OR received_last > $2::bigint FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT 1)`;
 
-/** What there is to do; each replica asks in every round, and mostly there is nothing. */
+/**
+ * What there is to do; each replica asks in every round, and mostly there is nothing. Whether sources are configured is asked only by who
+ * registers, and thousands of them would be gone through.
+ */
 async function whatIsDue({ db, time }: Core, before: number): Promise<Due> {
   const { s } = db;
   const [due] = await db.query<Due>(
-    `SELECT EXISTS (SELECT 1 FROM ${s}.sources t WHERE ${isMismarked(s, 'source')}) OR EXISTS (SELECT 1 FROM ${s}.sinks t WHERE NOT configured OR ${isMismarked(s, 'sink')}) AS orphans,
+    `SELECT EXISTS (SELECT 1 FROM ${s}.sinks t WHERE NOT configured OR ${isMismarked(s, 'sink')}) AS orphans,
      EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
      EXISTS (SELECT 1 FROM ${s}.seen_days d JOIN ${s}.sources o ON o.id = d.source WHERE d.touched < $2::bigint - o.seen_ttl_ms) AS ids,
      EXISTS (SELECT 1 FROM ${s}.windows WHERE stamp < $2::bigint - ${windowsKeptMs}) OR EXISTS (${endedReplays(s)}) OR EXISTS (SELECT 1 FROM ${s}.letter_counts WHERE letters <= 0) OR EXISTS (${holdsOfNobody(s)}) AS ended`,
