@@ -1,15 +1,13 @@
 // Vendors, receivers and proxies that repeat what proves who we are, in whichever encoding: none of it is written down or shown.
 
-import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { answer, mint, startOddVendor } from './odd-vendor.ts';
 import { configFile, penstock, run } from './penstock.ts';
+import { writtenIn } from './written.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -59,27 +57,6 @@ async function startEcho() {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { origin, [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) };
-}
-
-const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-
-function textOf(value: unknown): string {
-  if (!(value instanceof Uint8Array)) return String(value);
-  const bytes = Buffer.from(value);
-  const at = bytes.indexOf(zstdMagic);
-  return bytes.toString('latin1') + (at === -1 ? '' : zstdDecompressSync(bytes.subarray(at)).toString('utf8'));
-}
-
-async function writtenIn(folder: string): Promise<string> {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const texts = await Promise.all(files.map((file) => readFile(file, 'latin1')));
-  for (const file of files.filter((one) => one.endsWith('journal.db'))) {
-    using database = new DatabaseSync(file, { readOnly: true });
-    for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
-      for (const row of database.prepare(`SELECT * FROM "${String(name)}"`).all()) texts.push(...Object.values(row).map(textOf));
-  }
-  return texts.join('\n');
 }
 
 it('shows and stores no credential that a peer repeats, whatever its encoding', async () => {

@@ -1,48 +1,16 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { zstdDecompressSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/event/event.ts';
 import { untilStatus } from './conditions.ts';
 import { answer, mint, startOddVendor } from './odd-vendor.ts';
 import { configFile, penstock, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
+import { writtenIn } from './written.ts';
 
 const marks = { HEC: 'marked-hec-token-7f3a91', BEARER: 'marked-bearer-55e0cc', HEADER: 'marked-header-2b8d40' };
-
-const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-
-/** Every value of a journal as text, compressed ones unpacked. */
-function everyValueIn(file: string): string {
-  const database = new DatabaseSync(file, { readOnly: true });
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
-  const values = tables.flatMap(({ name }) =>
-    database
-      .prepare(`SELECT * FROM "${String(name)}"`)
-      .all()
-      .flatMap((row) => Object.values(row)),
-  );
-  database.close();
-  return values.map(textOf).join('\n');
-}
-
-function textOf(value: unknown): string {
-  if (!(value instanceof Uint8Array)) return String(value);
-  const bytes = Buffer.from(value);
-  const at = bytes.indexOf(zstdMagic);
-  return bytes.toString('latin1') + (at === -1 ? '' : zstdDecompressSync(bytes.subarray(at)).toString('utf8'));
-}
-
-async function everyByteBelow(folder: string): Promise<string> {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const texts = await Promise.all(files.map((file) => readFile(file, 'latin1')));
-  return [...texts, ...files.filter((file) => file.endsWith('.db') && !file.includes('lock')).map(everyValueIn)].join('\n');
-}
 
 /** A secret as it may stand in a text. */
 function formsOf(secret: string): string[] {
@@ -92,7 +60,7 @@ it('writes no secret anywhere: not in logs, status, dead letters, journal or err
   const check = await run(['check', '-c', file], { env });
   daemon.child.kill('SIGTERM');
   await daemon.exited;
-  const written = await everyByteBelow(join(dirname(file), 'data'));
+  const written = await writtenIn(join(dirname(file), 'data'));
 
   echo.close();
   const simulated = ['simulated-client-secret', 'simulated-workspace-secret', 'simulated-workspace-token'];
@@ -169,7 +137,7 @@ it("takes the secrets out of a vendor's record, in every output and in the journ
   daemon.child.kill('SIGTERM');
   await daemon.exited;
 
-  const written = await everyByteBelow(join(dirname(file), 'data'));
+  const written = await writtenIn(join(dirname(file), 'data'));
   const said = [daemon.stdout(), daemon.stderr(), ...[preview, shown, unknown].flatMap(({ stdout, stderr }) => [stdout, stderr])];
   const all = [written, ...said].join('\n');
   expect(secrets.flatMap(formsOf).filter((form) => all.includes(form))).toEqual([]);
@@ -228,7 +196,7 @@ it('writes no secret when credentials are echoed, a proxy refuses, or TLS fails'
   daemon.child.kill('SIGTERM');
   await daemon.exited;
 
-  const written = await everyByteBelow(join(dirname(file), 'data'));
+  const written = await writtenIn(join(dirname(file), 'data'));
   const all = [written, daemon.stdout(), daemon.stderr(), ...results.flatMap(({ stdout, stderr }) => [stdout, stderr])].join(
     '\n',
   );

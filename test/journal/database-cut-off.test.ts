@@ -67,6 +67,27 @@ it.each([
   expect(message).not.toMatch(/marked|[\u0000-\u001f\u202e]/);
 });
 
+it('shows no password that the database repeats before it has asked for one', async () => {
+  const said = 'SFATAL\0C28P01\0Mnot marked/pass+word-0001 again\0\0';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () =>
+      socket.end(Buffer.concat([Buffer.from('E'), int32(4 + Buffer.byteLength(said)), Buffer.from(said)])),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const url = `postgres://penstock@127.0.0.1:${(server.address() as AddressInfo).port}/penstock`;
+  const db = new Database({ ...postgresEngine(url, 'x'), password: () => Promise.resolve('marked/pass+word-0001') });
+
+  const [result] = await Promise.allSettled([db.query('SELECT 1')]);
+  await db.close();
+
+  expect(result).toMatchObject({
+    reason: { message: 'the database refused the role or its password (28P01: not [REDACTED] again)' },
+  });
+});
+
 const unavailable = { status: 'rejected', reason: { code: 'PEN_JOURNAL_UNAVAILABLE' } };
 
 it('ends what waits for a database that is silent, and asks it no more', async () => {

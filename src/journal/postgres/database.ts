@@ -51,12 +51,16 @@ export class Database implements Sql {
   readonly #sockets = new Set<Socket>();
   /** The server's words may repeat what it was told. */
   readonly #secrets = createSecrets();
+  /** Knows the password of the next connection: a server may repeat one before it has asked for it. */
+  readonly #learnPassword: () => Promise<unknown>;
   #isCut = false;
   #refusal: Refusal | undefined;
 
   constructor(options: DatabaseOptions) {
     const { schema, connections, leaseMs, ca } = options;
     const config = this.#learning({ ...clientConfig(options), stream: () => this.#newSocket() });
+    const { password } = config;
+    this.#learnPassword = typeof password === 'function' ? async () => password() : async () => undefined;
     this.s = `"${schema.replaceAll('"', '""')}"`;
     this.where = `${config.host}:${config.port}/${config.database}`;
     this.#pool = openPool(config, connections);
@@ -207,6 +211,7 @@ export class Database implements Sql {
 
   async #with<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     // A connection is about to be made.
+    if (pool.idleCount === 0) await this.#learnPassword();
     if (this.#ca !== undefined && pool.idleCount === 0 && typeof this.#tls === 'object') this.#tls.ca = await this.#ca();
     const client = await this.#connect(pool);
     let broken = true;
