@@ -155,12 +155,20 @@ class Crew {
     } else if (isCut(kind)) {
       post.cut = { kind, until: time.elapsed + ms };
       if (replica !== undefined) this.#watch.incident('cut', replica.number, time.now() + ms);
-    } else if (kind === 'lost') [post.losesUntil, post.lostShare] = [time.elapsed + ms, statement === undefined ? lostShare : 1];
+    } else if (kind === 'lost') this.#lose(post, ms, statement === undefined ? lostShare : 1);
     else if (kind === 'step') this.#step(post, ms);
     else if (replica === undefined || replica.isStalled) return;
     else if (kind === 'kill') this.#kill(post, ms);
     else if (kind === 'stall') this.#stall(replica, ms);
     else void this.#stop(post).then(() => this.#beginLater(post, ms));
+  }
+
+  /** Whose every heartbeat may get lost for as long as its lease is as good as cut off. */
+  #lose(post: Post, ms: number, share: number): void {
+    const { time } = this.world;
+    post.losesUntil = time.elapsed + ms;
+    post.lostShare = share;
+    if (post.replica !== undefined && ms > this.#plan.leaseMs) this.#watch.incident('cut', post.replica.number, time.now() + ms);
   }
 
   #step(post: Post, ms: number): void {
@@ -205,8 +213,9 @@ class Crew {
     replica.kill();
   }
 
-  #isAble({ replica }: Post, line: LineState): boolean {
-    return replica !== undefined && !replica.isDead && !replica.isStalled && line.cut === undefined;
+  #isAble({ replica, losesUntil }: Post, line: LineState): boolean {
+    const isReached = line.cut === undefined && losesUntil < this.world.time.elapsed;
+    return replica !== undefined && !replica.isDead && !replica.isStalled && isReached;
   }
 
   /** Once a second: no source stays without an owner that lives, and the ledger balances. */
