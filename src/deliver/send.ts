@@ -164,9 +164,10 @@ function groupsOf({ sink, plan, limits, suspects }: LoopContext, { endpoint }: E
   return limits.groups(endpoint, prepared, ({ uid }) => suspects.copiesBefore(uid) > 0);
 }
 
-/** Waits, for a sink that asks for it, until the journal has what was taken, or the loop stops. */
-async function offsetWritten({ sink, settler, changed, stopping }: LoopContext): Promise<void> {
+/** Waits, for a sink that asks for it, until the journal has what was taken, and for a shared journal until it takes offsets; or the loop stops. */
+async function offsetWritten({ sink, settler, changed, clock, stopping }: LoopContext): Promise<void> {
   while (sink.sink?.settlesFirst === true && !settler.isIdle && !stopping.signal.aborted) await changed.wait(stopping.signal);
+  while (settler.isCutOff && !stopping.signal.aborted) await changed.waitAtMost(clock, lookAgainMs, stopping.signal);
 }
 
 // Where no endpoint says how long: one batch probes it at the moment.

@@ -15,6 +15,8 @@ const retryMaxMs = 30_000;
 // At most a fifth of the time goes into settling on a slow disk; on a fast one nothing waits.
 const restFactor = 4;
 const longestRestMs = 250;
+/** A shared journal that takes longer may not be there any more. */
+const longestAnswerMs = 250;
 /** A batch may hold records of hundreds of lanes: one after the other, each with its rest, would take half a minute. */
 const mostAtOnce = 100;
 
@@ -42,6 +44,10 @@ export class Settler {
   readonly #running: Promise<void>;
   #isBusy = false;
   #failures = 0;
+  /** When what is being settled was asked for. */
+  #askedAt: number | undefined;
+  /** The journal was asked, and did not answer. */
+  #isAway = false;
 
   /** Starts settling; `changed` is notified of all that was settled. */
   constructor(
@@ -79,6 +85,13 @@ export class Settler {
     return !this.#isBusy && this.#waiting.size === 0;
   }
 
+  /** True where the journal is shared and does not take offsets: what is sent meanwhile is sent again by who takes over. */
+  get isCutOff(): boolean {
+    const { journal, seams } = this.#deps;
+    if (journal.skewMs === undefined) return false;
+    return this.#isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > longestAnswerMs);
+  }
+
   /** Ends after everything that can be settled was tried once more. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -109,7 +122,9 @@ export class Settler {
   async #settleTimed(lanes: readonly OpenLane[]): Promise<number> {
     const { clock, random } = this.#deps.seams;
     const [began, failures] = [clock.monotonic(), this.#failures];
+    this.#askedAt = began;
     const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
+    this.#askedAt = undefined;
     if (isDone.includes(false)) {
       // Where others were written the journal answers: a lane that is refused holds them up no longer than a first failure does.
       const before = isDone.includes(true) ? 0 : failures;
@@ -122,7 +137,11 @@ export class Settler {
 
   async #settle(lane: OpenLane): Promise<boolean> {
     const settlement = lane.isLost ? undefined : lane.take();
-    if (settlement === undefined) return true;
+    if (settlement === undefined) {
+      // What could not be written is another's by now.
+      this.#isAway = false;
+      return true;
+    }
     const { upTo, letters, resolved } = settlement;
     try {
       const attempt = this.#attemptOf(settlement);
@@ -130,6 +149,7 @@ export class Settler {
     } catch (error) {
       return this.#onFailed(lane, error);
     }
+    this.#isAway = false;
     lane.committed();
     this.#onSettled(settlement);
     // What gathered while a settlement had to be tried again.
@@ -158,6 +178,7 @@ export class Settler {
   }
 
   #onFailed(lane: OpenLane, error: unknown): boolean {
+    this.#isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
     if (consequenceOf(error).source === 'end') {
       this.#lanes.lose([lane.lane.source]);
       this.#changed.notify();

@@ -62,4 +62,10 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     caughtBy: 'replicas',
     edits: [['return free || !isSame || this.#looks % closeLookEvery === 0;', 'return !isSame;']],
   },
+  {
+    name: 'a sink sends on while a shared journal takes no offsets',
+    file: 'src/deliver/settle.ts',
+    caughtBy: 'test/sim/crew/crew.test.ts',
+    edits: [['    if (journal.skewMs === undefined) return false;\n', '    if (journal !== undefined) return false;\n']],
+  },
 ];

@@ -33,6 +33,31 @@ it.each([
   expect({ problems, records, arrivals, lives: outcome.lives }).toEqual({ problems: [], records: 11, arrivals: 11, lives });
 });
 
+/** Three hundred records at once, of which the owner has settled a few when it cannot reach the database any more. */
+const burst = (kind: CrewFault['kind']): Scenario => ({
+  ...calm,
+  sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+  sinks: [{ name: 'sink1', acknowledges: 'now', inFlight: 2, batchEvents: 5 }],
+  events: Array.from({ length: 300 }, (_none, n) => ({ source: 'stream', n, at: minute + n, late: 0 })),
+  crew: {
+    leaseMs: 30_000,
+    clocks: [0, hour],
+    faults: [0, 1].map((replica) => ({
+      kind,
+      at: minute,
+      ms: minute,
+      replica,
+      statement: { of: 'settle', nth: 3, when: 'asked' },
+    })),
+  },
+});
+
+it('sends no more than four batches in vain while it cannot write what was taken', async () => {
+  const { problems, records } = await play(burst('refused'));
+
+  expect({ problems, records }).toEqual({ problems: [], records: 301 });
+});
+
 it('plays a history of several replicas the same way every time', async () => {
   const [first, second] = [await play(among(each('stall', 100_000, 20_000))), await play(among(each('stall', 100_000, 20_000)))];
 

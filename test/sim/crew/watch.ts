@@ -17,8 +17,8 @@ export interface Incident {
   readonly process: number | undefined;
   readonly from: number;
   to: number;
-  /** Copies that it excuses, by sink. */
-  readonly copies: Map<string, number>;
+  /** Events whose copies it excuses, by sink. */
+  readonly copies: Map<string, Set<string>>;
 }
 
 /** A stall or a cut has its consequences when it ends: until then what is under way may still be lost. */
@@ -175,11 +175,14 @@ export class Watch implements Auditor {
       return;
     }
     if (incident === undefined) return;
-    const copies = (incident.copies.get(sink) ?? 0) + 1;
-    incident.copies.set(sink, copies);
+    const events = incident.copies.get(sink) ?? new Set();
+    incident.copies.set(sink, events);
+    if (events.has(`${source}\n${uid}`)) return;
+    events.add(`${source}\n${uid}`);
     const { inFlight = 1, batchEvents = 1 } = this.#sinks.get(sink) ?? {};
     const most = (inFlight + 2) * batchEvents * (incident.what === 'outage' ? 3 : 1);
-    if (copies === most + 1) this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
+    if (events.size === most + 1)
+      this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
   }
 
   /** An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves. */
