@@ -234,7 +234,10 @@ class Crew {
 
   #checkOwner(source: string, owner: string | null, ableSince: number, now: number): void {
     const process = this.#watch.processOf(owner);
-    const isOwned = this.#posts.some(({ replica, ableSince: since }) => since !== undefined && replica?.number === process);
+    // The database hears of who only misses some of the answers.
+    const isOwned = this.#posts.some(
+      (post) => post.replica?.number === process && post.replica?.isStalled === false && this.#lineOf(post).cut === undefined,
+    );
     if (isOwned || ableSince === Number.POSITIVE_INFINITY) {
       this.#owned.set(source, now);
       return;
