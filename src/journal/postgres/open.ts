@@ -76,7 +76,8 @@ async function assemble(
     const upkeep = member === undefined ? undefined : new Upkeep({ core, room, seen, keepMs });
     return journalOf(core, room, seen, upkeep);
   } catch (error) {
-    await member?.leave();
+    // What is wrong has been said already.
+    await member?.leave().catch(() => undefined);
     throw error;
   }
 }
