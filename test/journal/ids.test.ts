@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
-import { expect, it, onTestFinished } from 'vitest';
+import pg from 'pg';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
 import { checkJournal, openJournal, repairJournal } from '../../src/journal/index.ts';
 import type { Seen } from '../../src/journal/journal.ts';
 import { type Core, openNames } from '../../src/journal/sqlite/core.ts';
@@ -11,8 +13,10 @@ import { migrate } from '../../src/journal/sqlite/file/schema.ts';
 import { openWriter } from '../../src/journal/sqlite/file/writer.ts';
 import { IdTable } from '../../src/journal/sqlite/records/id-table.ts';
 import { openSeen } from '../../src/journal/sqlite/records/seen.ts';
+import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
 import { fewOrMany } from '../thorough.ts';
 import { commitOf, journalOptions, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
+import { postgresEngine } from './places.ts';
 
 const hexId = (n: number): string => `${n.toString(16).padStart(4, '0')}${'ab'.repeat(10)}${n.toString(16).padStart(8, '0')}`;
 const print = (n: number): string => n.toString(16).padStart(16, '0');
@@ -333,3 +337,53 @@ it.each([
     expect(knows()).toEqual(given.known);
   },
 );
+
+it.runIf(hasPostgres())(
+  'looks each id up by the index of the database, however little the server knows of the table',
+  async () => {
+    const url = (await postgresUrl()) ?? '';
+    const schema = temporarySchema(url);
+    const engine = postgresEngine(url, schema);
+    await using journal = await openJournal({ engine, maxBytes: 2 ** 30, keepMs: 1e9, seams: systemSeams(), log: silentLog() });
+    await journal.register([source('s')], [sink('a')]);
+    const asked = vi.spyOn(pg.Client.prototype, 'query');
+    onTestFinished(() => asked.mockRestore());
+    await journal.seen(
+      's',
+      Array.from({ length: 100 }, (_none, index) => seenAs(index % 3, index)),
+    );
+    const questions = asked.mock.calls.map((call) => call as unknown as [string | pg.QueryConfig, unknown[]?]);
+    const [lookup] = questions.flatMap(([text, values]) =>
+      [typeof text === 'string' ? { text, values } : text].filter((one) => one.text?.includes('.seen ')),
+    );
+    asked.mockRestore();
+
+    const rowsRead = await onServer(url, async (client) => {
+      // In one transaction with the question, so that nothing counts the rows before.
+      await client.query('BEGIN');
+      await client.query(
+        `INSERT INTO ${schema}.seen SELECT (SELECT id FROM ${schema}.sources WHERE name = 's'), n % 3, md5(n::text)::uuid, n FROM generate_series(1, 20000) AS n`,
+      );
+      const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${lookup?.text}`, lookup?.values);
+      await client.query('ROLLBACK');
+      return mostRows((rows as { 'QUERY PLAN': { Plan: PlanNode }[] }[])[0]?.['QUERY PLAN'][0]?.Plan);
+    });
+
+    expect(rowsRead).toBe(100);
+  },
+);
+
+interface PlanNode {
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly 'Rows Removed by Index Recheck'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** The most rows that any part of a plan went through. */
+function mostRows(plan: PlanNode | undefined): number {
+  if (plan === undefined) return 0;
+  const { 'Rows Removed by Filter': filtered = 0, 'Rows Removed by Index Recheck': rechecked = 0, Plans = [] } = plan;
+  return Math.max((plan['Actual Rows'] + filtered + rechecked) * plan['Actual Loops'], ...Plans.map(mostRows));
+}

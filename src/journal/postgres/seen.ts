@@ -64,10 +64,12 @@ function find(
 ): Promise<Found[]> {
   const wanted = `unnest($2::int[], $3::uuid[]) WITH ORDINALITY AS w(day, id, n)`;
   const columns = `w.n::int AS n, e.day, lpad(to_hex(e.fingerprint), 16, '0') AS fingerprint`;
-  const byDay = `SELECT ${columns} FROM ${wanted} JOIN ${s}.seen e ON e.source = $1 AND e.day = w.day AND e.id = w.id`;
+  // Each id by the index: where statistics are old, the server would go through all ids of the source. OFFSET 0 keeps this apart from the rest.
+  const known = (day: string): string =>
+    `CROSS JOIN LATERAL (SELECT day, fingerprint FROM ${s}.seen WHERE source = $1 AND day = ${day} AND id = w.id OFFSET 0) e`;
+  const byDay = `SELECT ${columns} FROM ${wanted} ${known('w.day')}`;
   // A record without a time may have come on any day.
-  const withoutTime = `SELECT ${columns} FROM ${wanted} JOIN ${s}.seen_days d ON d.source = $1 AND d.day < 0 AND w.day = ${noTime}
-    JOIN ${s}.seen e ON e.source = $1 AND e.day = d.day AND e.id = w.id`;
+  const withoutTime = `SELECT ${columns} FROM ${wanted} JOIN ${s}.seen_days d ON d.source = $1 AND d.day < 0 AND w.day = ${noTime} ${known('d.day')}`;
   const values = [source, listOf(entries.map(({ day }) => day)), listOf(entries.map(({ id }) => id))];
   return db.query<Found>(entries.some(({ day }) => day === noTime) ? `${byDay} UNION ALL ${withoutTime}` : byDay, values);
 }
