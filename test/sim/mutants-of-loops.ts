@@ -264,7 +264,7 @@ const deliver: readonly Mutant[] = [
     name: 'attempts that a Kafka client repeated are forgotten where leaders moved',
     file: 'src/sinks/kafka/client.ts',
     caughtBy: 'test/sinks/kafka.test.ts',
-    edits: [['hasDoubt: () => isDoubtful', 'hasDoubt: () => false']],
+    edits: [['doubts: () => doubts', 'doubts: () => 0']],
   },
   {
     name: 'records that a Kafka client sent again under another id are not counted as copies',

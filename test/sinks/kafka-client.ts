@@ -63,7 +63,7 @@ function fakeClient(opened: Opened, { send, metadata, partitions = 3 }: Answers)
       return { offsets: messages.map(({ topic, partition }) => ({ topic, partition, offset: 0n })) };
     },
     takeFault: () => undefined,
-    hasDoubt: () => false,
+    doubts: () => 0,
     renewals: () => 0,
     hash: (key: Buffer) => key.reduce((sum, byte) => sum + byte, 0),
     destroy() {

@@ -482,6 +482,16 @@ describe('attempts within one request', () => {
   });
 });
 
+it('holds no repeated attempt of one request against the next', async () => {
+  await using broker = await startWireBroker('audit', ['close', 0, 19]);
+  await using sink: Sink = await openSink(kafka, { brokers: [broker.address], topic: 'audit' });
+
+  const first = await sink.send(batchOf(sink, events), never());
+  const second = await sink.send(batchOf(sink, events), never());
+
+  expect([first, second]).toEqual([{ all: { kind: 'accept' } }, { all: expect.objectContaining({ kind: 'retry' }) }]);
+});
+
 describe('a peer that is no broker', () => {
   /** What the sink says of a server that answers every request so, and how often it connected. */
   async function answeredWith(

@@ -14,8 +14,8 @@ type Calls = Pick<Producer, 'metadata' | 'initIdempotentProducer' | 'send' | 'pr
 export interface KafkaClient extends Calls {
   /** What broke a connection since the last call, where a request says no more than that it was closed. */
   takeFault(): unknown;
-  /** True once it repeated an attempt by which records may be stored: where leaders moved meanwhile, the request's error says nothing of that. */
-  hasDoubt(): boolean;
+  /** How often it repeated an attempt by which records may be stored: where leaders moved meanwhile, the request's error says nothing of that. */
+  doubts(): number;
   /** How often it began a request anew under another producer id: what it had sent of it may be stored twice, and the answer says nothing of that. */
   renewals(): number;
   /** The hash by which Java's producer chooses a partition, from 0 to 2^31-1. */
@@ -67,11 +67,11 @@ export async function openClient(settings: ClientSettings, trust: BrokerTrust): 
 
 /** What the library repeats by itself within a request, and what its errors and answers do not say of that. */
 function attemptsOf({ retryDelay: pause = 0 }: Pick<ClientSettings, 'retryDelay'>) {
-  let isDoubtful = false;
+  let doubts = 0;
   let renewals = 0;
   return {
     retryDelay: (client: object, operation: string, attempt: number, retries: number, error: Error): number => {
-      isDoubtful ||= operation === 'produce' && mayHaveStored(error);
+      if (operation === 'produce' && mayHaveStored(error)) doubts += 1;
       return typeof pause === 'number' ? pause : pause(client, operation, attempt, retries, error);
     },
     /** The library asks for an id without options when, within a request, a broker no longer knows what came before its records. */
@@ -80,13 +80,13 @@ function attemptsOf({ retryDelay: pause = 0 }: Pick<ClientSettings, 'retryDelay'
       const asked = (options: object, callback?: unknown): unknown => {
         if (callback !== undefined && Object.keys(options).length === 0) {
           renewals += 1;
-          isDoubtful = true;
+          doubts += 1;
         }
         return ask(options, callback);
       };
       Object.assign(producer, { initIdempotentProducer: asked });
     },
-    hasDoubt: () => isDoubtful,
+    doubts: () => doubts,
     renewals: () => renewals,
   };
 }

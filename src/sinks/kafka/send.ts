@@ -48,7 +48,7 @@ export class Sender {
     const opening = this.#connect();
     const client = await opening;
     client.takeFault();
-    const renewals = client.renewals();
+    const [doubts, renewals] = [client.doubts(), client.renewals()];
     const noted = (verdicts: readonly Verdict[]): readonly Verdict[] =>
       client.renewals() === renewals ? verdicts : verdicts.map((verdict) => (verdict.kind === 'accept' ? repeatedly : verdict));
     let partitions: readonly TopicPartition[] | undefined;
@@ -67,7 +67,7 @@ export class Sender {
       const verdicts =
         partitions === undefined
           ? repeated(verdictOf(errors, false), records.length)
-          : verdictsOf(errors, partitions, client.hasDoubt());
+          : verdictsOf(errors, partitions, client.doubts() > doubts);
       // What is known of brokers and leaders may be what was wrong; a refused record says nothing about them.
       if (!isCutOff && verdicts.some(({ kind }) => !judged.has(kind))) this.close();
       return noted(isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts);
