@@ -188,6 +188,8 @@ const writings: readonly (readonly [string, (text: string) => string])[] = [
   ['in base64 without padding', (text) => Buffer.from(text).toString('base64').replace(/=+$/, '')],
   ['in base64url', (text) => Buffer.from(text).toString('base64url')],
   ['in hex', (text) => Buffer.from(text).toString('hex')],
+  ['in hex of capitals', (text) => Buffer.from(text).toString('hex').toUpperCase()],
+  ['in small percents', (text) => encodeURIComponent(text).replaceAll(/%../g, (escaped) => escaped.toLowerCase())],
 ];
 
 it.each(writings)('stores no secret that stands in a page token %s, and sends the token as it came', async (_, write) => {
@@ -227,20 +229,26 @@ it.each(writings)(
   },
 );
 
-it.each(['{secret 0}', 'a{secret 0 encoded}b', '{secret-text 0}', '{secret-text-text 0}', '{secret{secret 0}', '{secret 9}'])(
-  'sends no secret for a page token that is written like the place of one: %s',
-  async (written) => {
-    const vendor = openVendor(
-      vendorConnector(token),
-      (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}${written}` } : {}) } }),
-      { token: 's3cret/of the vendor' },
-    );
+it.each([
+  '{secret 0}',
+  'a{secret 0 encoded}b',
+  '{secret 0 base64}',
+  '{secret 0 hex-encoded}',
+  '{secret-text 0}',
+  '{secret-text-text 0}',
+  '{secret{secret 0}',
+  '{secret 9}',
+])('sends no secret for a page token that is written like the place of one: %s', async (written) => {
+  const vendor = openVendor(
+    vendorConnector(token),
+    (_request, count) => ({ body: { data: [{ id: count }], ...(count < 2 ? { next: `${count}${written}` } : {}) } }),
+    { token: 's3cret/of the vendor' },
+  );
 
-    await walk(vendor);
+  await walk(vendor);
 
-    expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1${written}`);
-  },
-);
+  expect(vendor.asked.at(-1)?.url.searchParams.get('after')).toBe(`1${written}`);
+});
 
 it.each([
   '/v1/logs/{secret 0}?cursor=1',

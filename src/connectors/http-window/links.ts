@@ -71,10 +71,12 @@ const percents = (text: string): string => encodeURIComponent(text.toWellFormed(
 const single: Readonly<Record<string, (secret: string) => string>> = {
   plain: (secret) => secret,
   encoded: percents,
+  lower: (secret) => percents(secret).replaceAll(/%../g, (escaped) => escaped.toLowerCase()),
   base64: (secret) => Buffer.from(secret).toString('base64'),
   unpadded: (secret) => Buffer.from(secret).toString('base64').replace(/=+$/, ''),
   base64url: (secret) => Buffer.from(secret).toString('base64url'),
   hex: (secret) => Buffer.from(secret).toString('hex'),
+  upper: (secret) => Buffer.from(secret).toString('hex').toUpperCase(),
 };
 
 /** How a secret may be written in a place, by the words with which the place tells it; in a parameter each of them may be encoded once more. */
