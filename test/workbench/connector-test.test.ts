@@ -5,8 +5,10 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
+import { compilePath } from '../../src/event/index.ts';
 import { printSchema } from '../../src/workbench/catalog.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
+import { openRecordedClient } from '../../src/workbench/connector-test/test-case.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
 import { penstock } from '../cli/terminal.ts';
 
@@ -252,3 +254,16 @@ it.each(shipped)('the schemas for editors accept the files of %s', async (name) 
   const hasTable = (await readdir(folder)).includes('actions.yaml');
   expect([await faultsOf('connector'), hasTable ? await faultsOf('actions') : []]).toEqual([[], []]);
 });
+
+it.each(['access_token', 'data.tokens[1].value', 'result["access.token"]', 'items[kind=access].token', '$[0].token', 'list[-1]'])(
+  'answers a request for a token where the connector looks for it: %s',
+  async (path) => {
+    const client = openRecordedClient([]);
+    const url = new URL('https://api.example.com/login');
+
+    const { body } = await client.request({ method: 'POST', url, headers: {}, timeoutMs: 1, maxBytes: 1, tokenAt: { path } });
+
+    expect(compilePath(path)(JSON.parse(body.toString()))).toBe('recorded');
+    expect(client.asked).toEqual([]);
+  },
+);

@@ -8,6 +8,7 @@ import { compileSchema } from '../../base/schema.ts';
 import type { Files } from '../../base/seams.ts';
 import { faultsError, parseYaml, schemaFaults, type YamlText } from '../../base/yaml-faults.ts';
 import type { Connector } from '../../connectors/connector.ts';
+import { parsePath, type Step } from '../../event/index.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../http/client.ts';
 
 /** `case.yaml` of a recorded case. */
@@ -163,18 +164,19 @@ function parseHead(text: string): Pick<RecordedReply, 'status' | 'headers'> {
 export const isTokenRequest = ({ method, body, tokenAt }: HttpRequest): boolean =>
   tokenAt !== undefined || (method === 'POST' && typeof body === 'string' && /(^|&)grant_type=/.test(body));
 
+/** What holds a value where a step of a path looks for it. */
+function heldAt(inner: unknown, step: Step): unknown {
+  if (typeof step === 'string') return { [step]: inner };
+  if (typeof step === 'number') return Array.from({ length: step < 0 ? 1 : step + 1 }, () => inner);
+  return [{ ...(isObject(inner) ? inner : {}), [step.key]: step.value }];
+}
+
 /** A token, where the one who asks looks for it. */
 function tokenReply({ tokenAt }: HttpRequest): HttpResponse {
   if (tokenAt === undefined) return json({ access_token: 'recorded', token_type: 'Bearer', expires_in: 3600 });
   if ('header' in tokenAt) return { ...json({}), headers: { [tokenAt.header]: 'recorded' } };
-  const steps =
-    tokenAt.path === '$'
-      ? []
-      : tokenAt.path
-          .replaceAll(/\["?|"?\]/g, '.')
-          .split('.')
-          .filter(Boolean);
-  return json(steps.reduceRight<unknown>((inner, step) => (/^-?\d+$/.test(step) ? [inner] : { [step]: inner }), 'recorded'));
+  const steps = parsePath(tokenAt.path) ?? [];
+  return json(steps.reduceRight<unknown>(heldAt, 'recorded'));
 }
 
 const json = (value: unknown): HttpResponse => ({
