@@ -18,6 +18,7 @@ import {
   type SinkPlan,
   type SourceKind,
   type SourcePlan,
+  uneventful,
   type VendorFault,
   wideFrom,
 } from './scenario.ts';
@@ -377,6 +378,7 @@ function drawCrew(seed: number, hours: number): Scenario {
     return { ...fault, statement: { of, nth: dice.between(1, 6), when: dice.pick(['asked', 'done'] as const) } };
   });
   return {
+    ...uneventful,
     seed,
     hours,
     maxBytes: 16 * 1_048_576,
@@ -384,12 +386,6 @@ function drawCrew(seed: number, hours: number): Scenario {
     sinks,
     events,
     faults: dice.chance(0.5) ? drawFaults(dice, hours, sources, sinks) : [],
-    ends: [],
-    clock: [],
-    diskErrors: [],
-    lostAnswers: [],
-    replays: [],
-    jobs: [],
     crew: {
       leaseMs,
       clocks: Array.from({ length: replicas }, () => dice.pick([0, 0, hour, -hour, 3 * hour, -20 * minute])),

@@ -1,17 +1,11 @@
 // Histories that once broke a promise, as short as they could be made; they are played by the tests and before every mutant.
-import { hour, minute, type Scenario } from './scenario.ts';
+import { hour, minute, type Scenario, uneventful } from './scenario.ts';
 
 const nothing: Omit<Scenario, 'sources' | 'sinks' | 'events'> = {
   seed: 1,
   hours: 6,
   maxBytes: 16 * 1_048_576,
-  faults: [],
-  ends: [],
-  clock: [],
-  diskErrors: [],
-  lostAnswers: [],
-  replays: [],
-  jobs: [],
+  ...uneventful,
 };
 const sink = { name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 1 } as const;
 

@@ -181,6 +181,17 @@ export const minute = 60_000;
 export const hour = 60 * minute;
 export const day = 24 * hour;
 
+/** Nothing happens: what a history adds to is its own. */
+export const uneventful = {
+  faults: [],
+  ends: [],
+  clock: [],
+  diskErrors: [],
+  lostAnswers: [],
+  replays: [],
+  jobs: [],
+} satisfies Partial<Scenario>;
+
 /** Seeds from here on draw more. The earlier ones keep their meaning, because tests and mutants name some of them. */
 export const wideFrom = 40_000_000;
 
@@ -204,13 +215,7 @@ const quiet: Scenario = {
     late: 0,
     ...(n === 3 ? { refusedBy: ['sink1'] } : {}),
   })),
-  faults: [],
-  ends: [],
-  clock: [],
-  diskErrors: [],
-  lostAnswers: [],
-  replays: [],
-  jobs: [],
+  ...uneventful,
 };
 
 /** Small histories that leave no place out: an end at each step and around each commit, and a disk that fails, or an answer of

@@ -3,7 +3,7 @@ import { fewOrAll, fewOrMany } from '../thorough.ts';
 import { drawScenario } from './draw.ts';
 import { fixedHistories } from './histories.ts';
 import { play, startMs } from './play.ts';
-import { hour, minute, type Scenario } from './scenario.ts';
+import { hour, minute, type Scenario, uneventful } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
 const calm: Scenario = {
@@ -11,13 +11,7 @@ const calm: Scenario = {
   sources: [{ name: 'offset', kind: 'offset', pageSize: 3, backMs: 0 }],
   sinks: [{ name: 'sink1', acknowledges: 'now', inFlight: 1, batchEvents: 10 }],
   events: [1, 2, 3, 4, 5].map((n) => ({ source: 'offset', n, at: n * minute, late: 0 })),
-  faults: [],
-  ends: [],
-  clock: [],
-  diskErrors: [],
-  lostAnswers: [],
-  replays: [],
-  jobs: [],
+  ...uneventful,
 };
 
 it.each(fewOrAll(1, [1000, 1001]))('keeps every promise through the history of seed %i', async (seed) => {

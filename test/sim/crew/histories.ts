@@ -1,10 +1,11 @@
 // Histories of two replicas on one journal.
-import { type CrewFault, crewFrom, hour, minute, type Scenario, type StatementKind } from '../scenario.ts';
+import { type CrewFault, crewFrom, hour, minute, type Scenario, type StatementKind, uneventful } from '../scenario.ts';
 
 const leaseMs = 3_000;
 
 /** Seven minutes of two sources, one for each replica, and a sink that refuses one event of each; the clock of one replica is an hour ahead. */
 const quiet: Scenario = {
+  ...uneventful,
   seed: crewFrom,
   hours: 0.12,
   maxBytes: 16 * 1_048_576,
@@ -24,12 +25,6 @@ const quiet: Scenario = {
   ),
   // Who takes over is still sending when the one before wakes.
   faults: [{ on: 'sink1', kind: 'slow', share: 0.7, from: minute, to: 2 * minute }],
-  ends: [],
-  clock: [],
-  diskErrors: [],
-  lostAnswers: [],
-  replays: [],
-  jobs: [],
   crew: { leaseMs, clocks: [0, hour], faults: [] },
 };
 
