@@ -5,20 +5,13 @@ import { createServer } from 'node:http';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../postgres.ts';
 import { untilStatus } from './conditions.ts';
 import { configFile, penstock, type RunningPenstock, run } from './penstock.ts';
 import { startVendors } from './vendors.ts';
 
 const isRoot = process.getuid?.() === 0;
 const [daemonUser, someUser] = [64_321, 64_322];
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 /** A configuration that needs no network; its secret is in the daemon's environment only. */
 async function quietConfig(config: Readonly<Record<string, unknown>> = {}): Promise<string> {

@@ -97,6 +97,8 @@ describe.runIf(hasPostgres())('replicas', () => {
       return `${statusCode} ${await body.text()}`;
     };
     await untilShared(one, ['one'], 2);
+    // A replica holds its sources before its admin server listens.
+    await one.process.said('admin server is listening');
     const before = await ask('/metrics');
 
     runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
