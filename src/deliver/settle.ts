@@ -15,8 +15,9 @@ const retryMaxMs = 30_000;
 // At most a fifth of the time goes into settling on a slow disk; on a fast one nothing waits.
 const restFactor = 4;
 const longestRestMs = 250;
-/** A shared journal that takes longer may not be there any more. */
-const longestAnswerMs = 250;
+/** A shared journal that takes longer than this, and than twice as long as it did lately, may not be there any more; or than the second. */
+const answerMs = 250;
+const longestAnswerMs = 2000;
 /** A batch may hold records of hundreds of lanes: one after the other, each with its rest, would take half a minute. */
 const mostAtOnce = 100;
 
@@ -46,6 +47,8 @@ export class Settler {
   #failures = 0;
   /** When what is being settled was asked for. */
   #askedAt: number | undefined;
+  /** How long the last two took, where they were written. */
+  #took: readonly [before: number, last: number] = [0, 0];
   /** The journal was asked, and did not answer. */
   #isAway = false;
 
@@ -89,7 +92,9 @@ export class Settler {
   get isCutOff(): boolean {
     const { journal, seams } = this.#deps;
     if (journal.skewMs === undefined) return false;
-    return this.#isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > longestAnswerMs);
+    // One that is far away, or slow, is no reason to send less: twice as long as it takes.
+    const patienceMs = Math.min(longestAnswerMs, Math.max(answerMs, 2 * Math.min(...this.#took)));
+    return this.#isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > patienceMs);
   }
 
   /** Ends after everything that can be settled was tried once more. */
@@ -125,13 +130,16 @@ export class Settler {
     this.#askedAt = began;
     const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
     this.#askedAt = undefined;
+    const tookMs = clock.monotonic() - began;
+    // Who waits for the answer looked before it was here as a whole.
+    if (tookMs > answerMs) this.#changed.notify();
     if (isDone.includes(false)) {
       // Where others were written the journal answers: a lane that is refused holds them up no longer than a first failure does.
       const before = isDone.includes(true) ? 0 : failures;
       this.#failures = before + 1;
       return 1 + fullJitterMs(random, before, retryBaseMs, retryMaxMs);
     }
-    const tookMs = clock.monotonic() - began;
+    this.#took = [this.#took[1], tookMs];
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
   }
 

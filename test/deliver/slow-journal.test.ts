@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { sleep } from '../../src/base/clock.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import { memoryJournal } from '../journal/memory-journal.ts';
+import { virtualClock } from '../virtual-clock.ts';
+import { records, setUp } from './harness.ts';
+
+const lanes = 20;
+const inFlight = 4;
+const receiverMs = 20;
+
+/** A sink whose receiver answers soon, and a shared journal that takes `settleMs` for what it is asked to settle at a time, the first, the second ... */
+function world(settleMs: (nth: number) => number) {
+  const memory = memoryJournal();
+  for (let lane = 0; lane < lanes; lane += 1) memory.put({ kind: 'live', source: `acme${lane}` }, records(`r${lane}-`, 6_500));
+  const clock = virtualClock(1_000_000);
+  const never = new AbortController().signal;
+  const asked = new Set<number>();
+  const settle: Journal['settle'] = async (...of) => {
+    asked.add(clock.monotonic());
+    await sleep(clock, settleMs(asked.size), never);
+    return memory.settle(...of);
+  };
+  const journal = new Proxy(memory, {
+    get: (target, key) => (key === 'settle' ? settle : key === 'skewMs' ? () => 0 : (Reflect.get(target, key) as unknown)),
+  });
+  const answer = async () => {
+    await sleep(clock, receiverMs, never);
+    return { all: { kind: 'accept' as const } };
+  };
+  return { ...setUp({ journal, clock, settings: { inFlight }, answer }), asked };
+}
+
+it.each([0, 300, 1_000])('sends as much while a shared journal takes %s ms for each settle', async (settleMs) => {
+  const { loop, clock, sent } = world(() => settleMs);
+
+  loop.start();
+  await clock.advance(30_000);
+
+  const most = (30_000 / receiverMs) * inFlight;
+  expect(sent.length).toBeGreaterThan(0.95 * most);
+  void clock.until(loop.stop(0));
+});
+
+it.each([
+  ['at once', [10]],
+  ['at once, and once late', [10, 3_000, 10]],
+  ['late, and then at once', [3_000, 3_000, 10]],
+])('sends no more soon after a shared journal does not answer that answered %s', async (_how, took) => {
+  const { loop, clock, sent, asked } = world((nth) => took[nth - 1] ?? 600_000);
+
+  loop.start();
+  await clock.advance(30_000);
+
+  const silentFrom = [...asked][took.length] ?? Number.NaN;
+  expect(sent.filter(({ at }) => at >= silentFrom + 250 + receiverMs)).toEqual([]);
+  expect(sent.filter(({ at }) => at >= silentFrom).length).toBeGreaterThan(0);
+  void clock.until(loop.stop(0));
+});
