@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../src/journal/postgres/database.ts';
 import { arrive, putRegistered } from '../../src/journal/postgres/members.ts';
 import { migrate } from '../../src/journal/postgres/schema.ts';
-import { claim, excess, giveBack, readOwned } from '../../src/journal/postgres/shares.ts';
+import { beat, claim, excess, giveBack, readOwned } from '../../src/journal/postgres/shares.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { fewOrMany } from '../thorough.ts';
 import { postgresEngine } from './places.ts';
@@ -21,12 +21,14 @@ async function crew() {
   for (const name of members)
     await db.transaction((sql) => arrive(sql, s, name, { name, labels: [], version: '1', leaseMs: 600_000 }));
   /** One member's tick, as the membership does it. */
-  const tick = (id: string, justLeft: readonly number[]) =>
-    db.transaction(async (sql) => {
+  const tick = async (id: string, justLeft: readonly number[]) => {
+    await beat(db, id, 600_000, true);
+    return db.transaction(async (sql) => {
       await giveBack(sql, s, id, justLeft);
       const { want } = await claim(sql, s, id, justLeft);
       return excess(await readOwned(sql, s, id), want, () => false);
     });
+  };
   return { db, s, tick };
 }
 
@@ -98,5 +100,34 @@ describe.runIf(hasPostgres())('replicas with different lists of sources', () => 
     const owners = Object.values(after.at(-1) ?? {});
     expect(members.map((id) => owners.filter((owner) => owner === id).length).every((count) => count <= 3)).toBe(true);
     expect(owners).not.toContain(null);
+  });
+
+  it('take what a dead one had beyond their share where who has room does not come, and give it when it comes again', async () => {
+    await using of = Object.assign(await crew(), { [Symbol.asyncDispose]: () => of.db.close() });
+    const { db, s } = of;
+    const knownByAll = names.slice(0, 6).map((name) => ['source', name] as const);
+    await db.transaction(async (sql) => {
+      for (const id of members) await putRegistered(sql, s, id, knownByAll);
+    });
+    // `s6` is of a configuration that nobody has any more.
+    await settle(of, [members, members, members]);
+    await db.run(`UPDATE ${s}.members SET expires = now() WHERE id = 'one'`);
+    await db.run(`UPDATE ${s}.units SET owner = 'one' WHERE owner = 'two' OR name = 's6'`);
+    await db.run(`UPDATE ${s}.members SET seen = now() - interval '1 minute' WHERE id = 'two'`);
+
+    // It lives and hears of nothing.
+    for (let turn = 0; turn < 3; turn += 1) await beat(db, 'two', 600_000, false);
+    const [alone] = (await settle(of, [['three'], ['three'], ['three']])).slice(-1);
+    const [shared] = (
+      await settle(of, [
+        ['two', 'three'],
+        ['two', 'three'],
+        ['two', 'three'],
+      ])
+    ).slice(-1);
+
+    const count = (owners: Record<string, string | null> | undefined, id: string): number =>
+      Object.values(owners ?? {}).filter((owner) => owner === id).length;
+    expect([count(alone, 'three'), count(shared, 'two'), count(shared, 'three')]).toEqual([7, 3, 4]);
   });
 });

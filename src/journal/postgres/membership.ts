@@ -8,6 +8,7 @@ import type { Log } from '../../base/log.ts';
 import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { isLost } from './faults.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { Lease, Skew } from './journal-time.ts';
 import * as members from './members.ts';
 import { keepInUse } from './schema.ts';
@@ -42,7 +43,7 @@ export class Membership implements Ownership {
   #taken: readonly shares.UnitRow[] | undefined;
   /** Ticks under way or to come. */
   #ticks = 0;
-  #isBeating = false;
+  readonly #heartbeat: Heartbeat;
 
   constructor(db: Database, clock: Clock, log: Log, options: members.MembershipOptions) {
     this.#db = db;
@@ -51,6 +52,7 @@ export class Membership implements Ownership {
     this.#log = log;
     this.#options = options;
     this.skew = new Skew(clock, log);
+    this.#heartbeat = new Heartbeat(db, clock, options.leaseMs);
     this.lease = new Lease(clock, options.leaseMs, () => this.#lose());
   }
 
@@ -90,7 +92,7 @@ export class Membership implements Ownership {
   /** Tells the server that this process lives, and takes and gives what is its share. */
   tick(): Promise<void> {
     this.#ticks += 1;
-    const ticking = this.#ticking.then(() => (this.#closed ? undefined : this.#tick()));
+    const ticking = this.#ticking.then(() => (this.#closed ? undefined : this.#heartbeat.around(() => this.#tick())));
     // A tick that failed is no reason for the next not to run.
     this.#ticking = ticking.catch(() => undefined).finally(() => (this.#ticks -= 1));
     return ticking;
@@ -164,36 +166,27 @@ export class Membership implements Ownership {
 
   /** While a tick takes long, as on a busy server: what is owned is kept meanwhile. */
   async #beatBeside(): Promise<void> {
-    if (this.#isBeating) return;
-    this.#isBeating = true;
-    try {
-      const [asked, id] = [this.#clock.monotonic(), this.#id];
-      const { alive } = await shares.beat(this.#db, id, this.#options.leaseMs);
-      if (alive && id === this.#id && this.lease.isValid) this.lease.extend(asked);
-    } finally {
-      this.#isBeating = false;
-    }
+    const [asked, id] = [this.#clock.monotonic(), this.#id];
+    const seen = await this.#heartbeat.sendBeside(id);
+    if (seen?.alive === true && id === this.#id && this.lease.isValid) this.lease.extend(asked);
   }
 
   async #enter(): Promise<void> {
     const asked = this.#clock.monotonic();
     const id = `${this.#options.name}~${randomBytes(8).toString('hex')}`;
-    const { s } = this.#db;
-    const registered = this.#registered;
     await this.#db.asMember(async (sql) => {
       await keepInUse(sql, this.#db);
-      await members.arrive(sql, s, id, this.#options);
-      await members.putRegistered(sql, s, id, registered);
+      await members.arrive(sql, this.#db.s, id, this.#options);
     });
+    // What it is configured with it says with its first claims: until then nothing is left to it.
     this.#id = id;
-    if (registered === this.#registered) this.#registeredAs = id;
     this.#heard(asked);
   }
 
   async #tick(): Promise<void> {
     const asked = this.#clock.monotonic();
     const id = this.#id;
-    const seen = await shares.beat(this.#db, id, this.#options.leaseMs).catch((error: unknown) => this.#unheard(error));
+    const seen = await this.#heartbeat.send(id).catch((error: unknown) => this.#unheard(error));
     if (!seen.alive) {
       this.#lose();
       await this.#enter();

@@ -5,20 +5,31 @@ import type { Database, Sql } from './database.ts';
 const fewestClaimed = 20;
 const claimedPart = 0.1;
 
+/** Who has not come to claim for longer than that is not waited for. */
+const longestPause = '5 seconds';
+
+/** SQL: who lives, and who of them comes to claim what is free. */
+const whoLives = (s: string): string =>
+  `live AS MATERIALIZED (SELECT id, seen > now() - interval '${longestPause}' AS comes FROM ${s}.members WHERE expires > now())`;
+
 /** SQL: who lives, who of them works, and for each unit whether this member ($1) is configured with it; no row where nobody is. */
-const whoIsNamed = (s: string): string => `live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()),
-  working AS MATERIALIZED (SELECT l.id FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)),
+const whoIsNamed = (s: string): string => `${whoLives(s)},
+  working AS MATERIALIZED (SELECT l.id, l.comes FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)),
   naming AS MATERIALIZED (SELECT r.member, o.unit FROM ${s}.registrations r JOIN working w ON w.id = r.member JOIN ${s}.sources o ON o.name = r.name WHERE r.kind = 'source' GROUP BY 1, 2),
   named AS MATERIALIZED (SELECT unit, bool_or(member = $1) AS mine, count(*) AS replicas FROM naming GROUP BY unit)`;
 
-/** SQL, after `whoIsNamed`: what each replica is to own, and how many more that is than it does. A unit counts for a part where several could take it. */
+/**
+ * SQL, after `whoIsNamed`: what each replica is to own, and how many more that is than it does; which others come to take more, and what of it. A
+ * unit counts for a part where several could take it.
+ */
 const shares = (
   s: string,
-): string => `shares AS MATERIALIZED (SELECT w.id, coalesce(ceil(round(n.parts + o.parts, 6)), 0) AS want, coalesce(ceil(round(n.parts + o.parts, 6)), 0) - h.have AS room
+): string => `shares AS MATERIALIZED (SELECT w.id, w.comes, coalesce(ceil(round(n.parts + o.parts, 6)), 0) AS want, coalesce(ceil(round(n.parts + o.parts, 6)), 0) - h.have AS room
   FROM working w CROSS JOIN LATERAL (SELECT coalesce(sum(1.0 / d.replicas), 0) AS parts FROM naming g JOIN named d ON d.unit = g.unit WHERE g.member = w.id) n
   CROSS JOIN LATERAL (SELECT count(*) AS have FROM ${s}.units u WHERE u.owner = w.id AND u.kind = 'source') h
   CROSS JOIN (SELECT count(*)::numeric / greatest(1, (SELECT count(*) FROM working)) AS parts FROM ${s}.units u WHERE u.kind = 'source' AND NOT EXISTS (SELECT 1 FROM named d WHERE d.unit = u.id)) o),
-  taking AS MATERIALIZED (SELECT DISTINCT g.unit FROM naming g JOIN shares h ON h.id = g.member WHERE h.room > 0 AND h.id <> $1)`;
+  others AS MATERIALIZED (SELECT id FROM shares WHERE room > 0 AND comes AND id <> $1),
+  taking AS MATERIALIZED (SELECT DISTINCT g.unit FROM naming g JOIN others h ON h.id = g.member)`;
 
 /** How many units change hands with one heartbeat: few enough that none of those who begin or end them is overrun. */
 const atOnce = (units: number): number => Math.max(fewestClaimed, Math.ceil(units * claimedPart));
@@ -29,7 +40,7 @@ const isFree = '(u.owner IS NULL OR u.owner NOT IN (SELECT id FROM live))';
 
 /** What a member sees in a glance: whether it has to look closer. */
 export interface Glance {
-  /** How many replicas work, and how often anybody was configured anew. */
+  /** How many replicas work and come to claim, and how often anybody was configured anew. */
   readonly members: number;
   readonly names: number;
   /** Whether any unit is nobody's. */
@@ -40,7 +51,7 @@ export interface Glance {
 }
 
 /** What the server answers to a heartbeat: a glance, and its clock, milliseconds. `alive`: it had heard of the member in time. */
-interface Beat extends Glance {
+export interface Beat extends Glance {
   readonly alive: boolean;
   readonly now: number;
   /** How often anything was changed, as `Changes` counts it. */
@@ -50,27 +61,31 @@ interface Beat extends Glance {
 const nothing: Glance = { members: 1, names: 0, free: true, have: 0, epochs: 0 };
 
 const glanceColumns = (s: string): string =>
-  `(SELECT count(*) FROM live l WHERE EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members, (SELECT names FROM ${s}.meta) AS names,
+  `(SELECT count(*) FROM live l WHERE (l.comes OR l.id = $1) AND EXISTS (SELECT 1 FROM ${s}.registrations r WHERE r.member = l.id)) AS members, (SELECT names FROM ${s}.meta) AS names,
    coalesce(bool_or(${isFree}), false) AS free, count(*) FILTER (WHERE u.owner = $1) AS have, coalesce(sum(u.epoch) FILTER (WHERE u.owner = $1), 0) AS epochs
    FROM ${s}.units u WHERE u.kind = 'source'`;
 
-/** Tells the server that a member lives: one statement, so that it takes one turn of a busy event loop. */
-export async function beat(db: Database, id: string, leaseMs: number): Promise<Beat> {
+/**
+ * Tells the server that a member lives: one statement, so that it takes one turn of a busy event loop. `comes`: others leave it what it could
+ * take; who does not, lives and keeps what it has.
+ */
+export async function beat(db: Database, id: string, leaseMs: number, comes: boolean): Promise<Beat> {
   const { s } = db;
   const [row] = await db.queryAsMember<Beat>(
-    `WITH beat AS (UPDATE ${s}.members SET expires = now() + $2::interval, seen = now() WHERE id = $1 AND expires > now() RETURNING id),
-     live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now())
+    `WITH beat AS (UPDATE ${s}.members SET expires = now() + $2::interval, seen = CASE WHEN $3 THEN now() ELSE seen END
+       WHERE id = $1 AND expires > now() RETURNING id),
+     ${whoLives(s)}
      SELECT (SELECT count(*) FROM beat) > 0 AS alive, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, (SELECT changes FROM ${s}.meta) AS changes, ${glanceColumns(s)}`,
-    [id, `${leaseMs} milliseconds`],
+    [id, `${leaseMs} milliseconds`, comes],
   );
   return row ?? { alive: false, now: 0, changes: 0, ...nothing };
 }
 
+/** Asks for an answer, and does nothing. */
+export const knock = (db: Database): Promise<unknown> => db.queryAsMember('SELECT 1 AS heard', []);
+
 export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
-  const [row] = await sql.query<Glance>(
-    `WITH live AS MATERIALIZED (SELECT id FROM ${s}.members WHERE expires > now()) SELECT ${glanceColumns(s)}`,
-    [id],
-  );
+  const [row] = await sql.query<Glance>(`WITH ${whoLives(s)} SELECT ${glanceColumns(s)}`, [id]);
   return row ?? nothing;
 }
 
@@ -82,7 +97,7 @@ interface Claimed {
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
- * First come those that few others could take; beyond its share a member takes what nobody with room could. Returns the share, and whether there may be more to take.
+ * First come those that few others could take; beyond its share a member takes what nobody with room comes to take. Returns the share, and whether there may be more to take.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<Claimed> {
   const [share] = await sql.query<{ units: number; want: number; members: number; room: number; free: number }>(
@@ -95,7 +110,8 @@ export async function claim(sql: Sql, s: string, id: string, justLeft: readonly 
   const { units, want, members, room, free } = share ?? { units: 0, want: 0, members: 1, room: 0, free: 0 };
   if (free === 0) return { want, isMore: false };
   const most = members <= 1 ? units : atOnce(units);
-  const nobodyElse = room > 0 ? '' : 'AND n.mine AND NOT EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id)';
+  const othersCome = 'EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id) OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others)';
+  const nobodyElse = room > 0 ? '' : `AND NOT (${othersCome})`;
   const taken = await sql.run(
     `WITH ${whoIsNamed(s)}, ${shares(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
        AND n.mine IS NOT FALSE ${nobodyElse} AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
@@ -181,7 +197,7 @@ export class Outlook {
 export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   return sql.query<UnitRow>(
     `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas,
-     CASE WHEN n.unit IS NULL THEN (SELECT count(*) FROM shares WHERE room > 0 AND id <> $1) > 0 ELSE t.unit IS NOT NULL END AS "isWanted"
+     CASE WHEN n.unit IS NULL THEN EXISTS (SELECT 1 FROM others) ELSE t.unit IS NOT NULL END AS "isWanted"
      FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id LEFT JOIN taking t ON t.unit = u.id WHERE u.owner = $1`,
     [id],
   );

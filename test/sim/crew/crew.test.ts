@@ -33,6 +33,25 @@ it.each([
   expect({ problems, records, arrivals, lives: outcome.lives }).toEqual({ problems: [], records: 11, arrivals: 11, lives });
 });
 
+/** From one of its heartbeats on a replica hears no answer any more, though all that it asks for is done; later the other dies as well. */
+const deafness = (replica: number): CrewFault[] => [
+  { kind: 'lost', at: 3 * minute, ms: hour, replica, statement: { of: 'beat', nth: 1, when: 'asked' } },
+  { kind: 'kill', at: 6 * minute, ms: 10_000, replica: 1 - replica },
+];
+
+it.each([
+  ['first', 0],
+  ['second', 1],
+])('leaves nothing to a replica that is heard and hears nothing, the %s', async (_which, replica) => {
+  const { problems, records, arrivals } = await play({
+    ...calm,
+    sources: ['offset', 'token'].map((name) => ({ name, kind: name as 'offset', pageSize: 3, backMs: 0 })),
+    crew: { leaseMs: 5_000, clocks: [0, hour], faults: deafness(replica) },
+  });
+
+  expect({ problems, records, arrivals }).toEqual({ problems: [], records: 12, arrivals: 12 });
+});
+
 /** Three hundred records at once, of which the owner has settled a few when it cannot reach the database any more. */
 const burst = (kind: CrewFault['kind']): Scenario => ({
   ...calm,

@@ -218,6 +218,12 @@ class Crew {
     return replica !== undefined && !replica.isDead && !replica.isStalled && isReached;
   }
 
+  /** The database hears of who misses some of the answers; who misses all works no more. */
+  #isHeard(post: Post): boolean {
+    const isDeaf = post.lostShare === 1 && this.world.time.elapsed < post.losesUntil;
+    return !isDeaf && this.#lineOf(post).cut === undefined;
+  }
+
   /** Once a second: no source stays without an owner that lives, and the ledger balances. */
   #sample(): void {
     const { time } = this.world;
@@ -234,9 +240,8 @@ class Crew {
 
   #checkOwner(source: string, owner: string | null, ableSince: number, now: number): void {
     const process = this.#watch.processOf(owner);
-    // The database hears of who only misses some of the answers.
     const isOwned = this.#posts.some(
-      (post) => post.replica?.number === process && post.replica?.isStalled === false && this.#lineOf(post).cut === undefined,
+      (post) => post.replica?.number === process && post.replica?.isStalled === false && this.#isHeard(post),
     );
     if (isOwned || ableSince === Number.POSITIVE_INFINITY) {
       this.#owned.set(source, now);

@@ -26,6 +26,8 @@ interface Member {
   /** How often one of its name joined before: ids are random, and what follows from them is not to be. */
   readonly order: string;
   expires: number;
+  /** When it was last heard of as one who comes to claim. */
+  seen: number;
   /** `source name`, `sink name`. */
   registered: ReadonlySet<string>;
 }
@@ -66,6 +68,9 @@ function valueIn(text: string, values: Values, pattern: RegExp): unknown {
   const number = pattern.exec(text)?.[1];
   return number === undefined ? undefined : values[Number(number) - 1];
 }
+
+/** As the statements have it. */
+const longestPauseMs = 5_000;
 
 const done = (count: number): Row[] => Array.from({ length: count }, () => ({}));
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
@@ -139,6 +144,7 @@ export class SharedServer {
     ['counted AS (UPDATE', (values, text, asker) => [this.#append(values, text, asker)]],
     ['moved AS (UPDATE', (values, text, asker) => this.#settleSimply(values, text, asker)],
     ['SELECT id FROM fence', (values, text) => (this.#isFenced(values, text) ? [] : [{ id: 1 }])],
+    ['SELECT 1 AS heard', () => [{ heard: 1 }]],
     ['UPDATE p.units u SET owner = $1, epoch = u.epoch + 1', (values) => this.#claim(values)],
     ['AS units, (SELECT count(*) FROM working)', ([id]) => [this.#share(String(id))]],
     ['SELECT o.name AS source, u.id AS unit', ([id]) => this.#owned(String(id))],
@@ -190,19 +196,25 @@ export class SharedServer {
     return [...this.#members.values()].filter(({ id, registered }) => this.#isAlive(id) && registered.size > 0);
   }
 
+  /** Those of the others who come to claim. */
+  #coming(id: string): Member[] {
+    return this.#working().filter((member) => member.id !== id && member.seen > this.#now() - longestPauseMs);
+  }
+
   #owns(unit: Unit, owner: string | null, isMore = true): void {
     unit.owner = owner;
     if (isMore && owner !== null) unit.epoch += 1;
     this.#auditor.onOwner(unit.source, owner);
   }
 
-  #beat([id, lease]: Values, text: string, { process, wall }: Asker): Row {
+  #beat([id, lease, comes]: Values, text: string, { process, wall }: Asker): Row {
     const seen = this.#glance(String(id));
     const member = this.#members.get(String(id));
     const alive = this.#isAlive(String(id));
     if (alive && member !== undefined) {
       const from = text.includes('SET expires = now() +') ? this.#now() : wall;
       member.expires = from + Number.parseInt(String(lease), 10);
+      if (comes === true) member.seen = this.#now();
       this.#auditor.onHeard(process);
     }
     return { alive, now: Math.floor(this.#now()), changes: this.#changes, ...seen };
@@ -211,7 +223,7 @@ export class SharedServer {
   #glance(id: string): Row {
     const mine = this.units.filter(({ owner }) => owner === id);
     return {
-      members: this.#working().length,
+      members: this.#coming(id).length + Number(this.#working().some((member) => member.id === id)),
       names: this.#names,
       free: this.units.some(({ owner }) => !this.#isAlive(owner)),
       have: mine.length,
@@ -239,8 +251,7 @@ export class SharedServer {
 
   #isWantedByOthers(unit: Unit, id: string): boolean {
     const namers = this.#namers(unit);
-    const could = namers.length === 0 ? this.#working() : namers;
-    return could.some((member) => member.id !== id && this.#roomOf(member) > 0);
+    return this.#coming(id).some((member) => (namers.length === 0 || namers.includes(member)) && this.#roomOf(member) > 0);
   }
 
   #couldTake(unit: Unit, id: string): boolean {
@@ -263,7 +274,7 @@ export class SharedServer {
   #claim([id, limit, justLeft]: Values): Row[] {
     const me = String(id);
     const { room } = this.#share(me) as { room: number };
-    const isMeant = (unit: Unit): boolean => room > 0 || (this.#namers(unit).length > 0 && !this.#isWantedByOthers(unit, me));
+    const isMeant = (unit: Unit): boolean => room > 0 || !this.#isWantedByOthers(unit, me);
     const free = this.units
       .filter((unit) => !this.#isAlive(unit.owner) && this.#couldTake(unit, me) && isMeant(unit))
       .filter((unit) => !(justLeft as number[]).includes(unit.id));
@@ -317,7 +328,13 @@ export class SharedServer {
     const times = (this.#joined.get(String(name)) ?? 0) + 1;
     this.#joined.set(String(name), times);
     const expires = this.#now() + Number.parseInt(String(lease), 10);
-    this.#members.set(String(id), { id: String(id), order: `${String(name)} ${times}`, expires, registered: new Set() });
+    this.#members.set(String(id), {
+      id: String(id),
+      order: `${String(name)} ${times}`,
+      expires,
+      seen: this.#now(),
+      registered: new Set(),
+    });
     this.#auditor.onJoined(String(id), process);
     this.#auditor.onHeard(process);
     return done(1);

@@ -1,0 +1,56 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Database } from './database.ts';
+import { type Beat, beat, knock } from './shares.ts';
+
+/** Whose claims have taken that long by now, milliseconds, may not get through with them. */
+const longestTickMs = 5_000;
+
+/** How a member is heard of. A heartbeat says more than that it could be sent: what a member cannot do must not be left to it. */
+export class Heartbeat {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #leaseMs: number;
+  #isAnswered = true;
+  #isBeside = false;
+  #hasFailed = false;
+  #doneAt = 0;
+
+  constructor(db: Database, clock: Clock, leaseMs: number) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#leaseMs = leaseMs;
+  }
+
+  /** Tells the server that the member lives. One whose answer did not come is followed by another only after something that did: who hears nothing is dead to the others. */
+  async send(id: string): Promise<Beat> {
+    if (!this.#isAnswered) await knock(this.#db);
+    this.#isAnswered = false;
+    const comes = !this.#hasFailed && this.#clock.monotonic() - this.#doneAt <= longestTickMs;
+    const seen = await beat(this.#db, id, this.#leaseMs, comes);
+    this.#isAnswered = true;
+    return seen;
+  }
+
+  /** As `send`, while a tick takes long: nothing where one is under way. */
+  async sendBeside(id: string): Promise<Beat | undefined> {
+    if (this.#isBeside) return undefined;
+    this.#isBeside = true;
+    try {
+      return await this.send(id);
+    } finally {
+      this.#isBeside = false;
+    }
+  }
+
+  /** Runs what follows from a heartbeat, and remembers whether the member got through with it. */
+  async around(tick: () => Promise<void>): Promise<void> {
+    try {
+      await tick();
+      this.#hasFailed = false;
+      this.#doneAt = this.#clock.monotonic();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+}
