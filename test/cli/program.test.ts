@@ -57,6 +57,16 @@ it.each([
   { argv: ['validate', '--jsn'], said: "unknown option '--jsn'\n(Did you mean --json?)" },
   { argv: ['sample'], said: "missing required argument 'connector'" },
   { argv: ['sample', 'anaconda', '--format', 'xml'], said: 'Allowed choices are ocsf, cim, ecs, cef, leef, raw' },
+  { argv: ['journal', 'move', '--to', 'mysql://db/x'], said: '"mysql://db/x" is neither a database' },
+  {
+    argv: ['journal', 'move', '--to', 'postgres://u:p@db/x'],
+    said: 'the address holds a password\n  fix: take it out, and name a file',
+  },
+  { argv: ['journal', 'move', '--to', './data', '--from', 'postgres://u:p@db/x'], said: 'the address holds a password' },
+  {
+    argv: ['journal', 'move', '--to', 'postgres://u@db/x', '--schema', 'A b'],
+    said: '"A b" is not a name that journal.schema takes',
+  },
   { argv: ['schema', 'cat'], said: 'Allowed choices are config, connector, actions' },
 ])('answers $argv with exit code 2 and what is wrong', async ({ argv, said }) => {
   const { code, out, err } = await penstock(argv);

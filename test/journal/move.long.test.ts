@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
@@ -162,5 +162,66 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     await expect(moveToDatabase({ dataDir, ...options })).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED' });
     await daemon[Symbol.asyncDispose]();
     await rm(dataDir, { recursive: true });
+  });
+
+  it('leaves nothing behind in the directory that it was refused for', async () => {
+    const { engine, options, open } = await prepared();
+    const replica = await open(engine);
+    await replica.register([source('s')], [sink('a')]);
+    const dataDir = await temporaryDirectory();
+
+    const beside = moveToFile({ dataDir, ...options });
+    await expect(beside).rejects.toMatchObject({ code: 'PEN_JOURNAL_LOCKED', fix: expect.stringContaining('stop all replicas') });
+    expect(await readdir(dataDir)).toEqual([]);
+    await replica[Symbol.asyncDispose]();
+    const nowhere = moveToFile({ dataDir, ...options, engine: { ...engine, schema: `${engine.schema}_none` } });
+    await expect(nowhere).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+    expect(await readdir(dataDir)).toEqual([]);
+  });
+
+  it('leaves no draft behind that was not finished, and the database in use', async () => {
+    const { dataDir, engine, options, open, sql, before } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    await sql('ALTER TABLE {s}.skips RENAME TO hidden');
+    const back = await temporaryDirectory();
+
+    await expect(moveToFile({ dataDir: back, ...options })).rejects.toMatchObject({ code: 'PEN_JOURNAL_CORRUPT' });
+    await sql('ALTER TABLE {s}.hidden RENAME TO skips');
+
+    expect((await readdir(back)).filter((name) => name.startsWith('journal.db'))).toEqual([]);
+    await using journal = await open(engine);
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('is over once the file has its name, also for who asks again', async () => {
+    const { dataDir, options, open, before } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    const back = await temporaryDirectory();
+    await moveToFile({ dataDir: back, ...options });
+
+    await expect(moveToFile({ dataDir: back, ...options })).resolves.toEqual([]);
+    const elsewhere = moveToFile({ dataDir: await temporaryDirectory(), ...options });
+
+    await expect(elsewhere).rejects.toMatchObject({ code: 'PEN_OPERATION_FAILED', message: expect.stringContaining(back) });
+    await using journal = await open({ kind: 'sqlite', dataDir: back });
+    expect(await seenOf(journal)).toEqual(before);
+  });
+
+  it('takes all of the file out of use, and gives the reserve of its disk back', async () => {
+    const { dataDir, options, sql } = await prepared();
+    await moveToDatabase({ dataDir, ...options });
+    const names = async () => (await readdir(dataDir)).filter((name) => name !== 'journal.lock' && !name.endsWith('-shm'));
+    const whole = await names();
+    // As if it had been cut off between one file and the next.
+    await sql("UPDATE {s}.meta SET moved = 'filled'");
+    await rename(join(dataDir, 'journal.db.moved-wal'), join(dataDir, 'journal.db-wal'));
+    await writeFile(join(dataDir, 'journal.ballast'), 'room');
+
+    await moveToDatabase({ dataDir, ...options });
+
+    expect(whole.sort()).toEqual(['journal.db.moved', 'journal.db.moved-wal']);
+    expect((await names()).sort()).toEqual(whole);
+    const again = moveToDatabase({ dataDir, ...options });
+    await expect(again).rejects.toMatchObject({ code: 'PEN_NOT_FOUND', message: expect.stringContaining('was moved before') });
   });
 });

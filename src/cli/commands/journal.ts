@@ -55,7 +55,8 @@ async function check({ config, json }: Options, context: CommandContext): Promis
   output.line(`${found.path}: ${found.pages} pages, ${found.records} records, ${formatSize(found.bytes)}`);
   for (const problem of found.problems) output.line(output.color.red(problem));
   if (found.problems.length === 0) output.line(output.color.green('Nothing is damaged.'));
-  else output.line('fix: stop the daemon, then run "penstock journal repair"');
+  else if (found.path.endsWith('.db')) output.line('fix: stop the daemon, then run "penstock journal repair"');
+  else output.line('fix: see to the server and its disks, and restore the database from its backup');
 }
 
 async function repair({ config }: Options, context: CommandContext): Promise<void> {
@@ -80,7 +81,21 @@ interface MoveOptions extends Options {
   readonly caFile?: string;
 }
 
-const isDatabase = (place: string): boolean => /^postgres(ql)?:/.test(place);
+/** A database, or a directory. Throws PEN_USAGE for the address of something else, and for one that would show a password to who lists processes. */
+function placeOf(place: string): { readonly isDatabase: boolean } {
+  const isDatabase = isDatabaseUrl(place);
+  if (!isDatabase && /^[a-z][a-z0-9+.-]*:\/\//i.test(place))
+    throw new PenstockError('PEN_USAGE', `"${place}" is neither a database that penstock works with nor a directory`, {
+      fix: 'write postgres://USER@HOST:5432/DATABASE, or the path of a directory',
+    });
+  if (isDatabase && (URL.parse(place)?.password ?? '') !== '')
+    throw new PenstockError('PEN_USAGE', 'the address holds a password', {
+      fix: 'take it out, and name a file that holds it: --password-file FILE',
+    });
+  return { isDatabase };
+}
+
+const isDatabaseUrl = (place: string): boolean => /^postgres(ql)?:/.test(place);
 
 /** The database that a move names, or that of the configuration, with the password that is at hand for it. */
 async function databaseOf(
@@ -115,14 +130,19 @@ async function databaseOf(
 async function move(options: MoveOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const { moveToDatabase, moveToFile } = await import('../../journal/move/move.ts');
-  const toDatabase = isDatabase(options.to);
+  const toDatabase = placeOf(options.to).isDatabase;
+  if (options.from !== undefined) placeOf(options.from);
+  if (options.schema !== undefined && !/^[a-z_][a-z0-9_]{0,62}$/.test(options.schema))
+    throw new PenstockError('PEN_USAGE', `"${options.schema}" is not a name that journal.schema takes`, {
+      fix: 'use lower-case letters, digits and underscores',
+    });
   const engine = await databaseOf(toDatabase ? options.to : options.from, options, context);
   const dataDir = toDatabase ? await dataDirOf(options.config, seams) : resolve(options.to);
   const moved = await (toDatabase ? moveToDatabase : moveToFile)({ dataDir, engine, seams, log: silentLog() });
   for (const { table, rows } of moved) if (rows > 0) output.line(`${table}: ${rows}`);
   output.line(
     toDatabase
-      ? `moved, and compared with what was there; set journal.url to go on, ${dataDir} is out of use`
+      ? `moved, and compared with what was there; set journal.url to go on: the file in ${dataDir} is out of use, as journal.db.moved`
       : `moved, and compared with what was there; set data_dir to ${dataDir} and take journal.url out to go on`,
   );
 }

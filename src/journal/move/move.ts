@@ -8,7 +8,8 @@ import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 import { checkPages } from '../postgres/check.ts';
 import { Database } from '../postgres/database.ts';
-import { checkServer, dropSchema, migrate, readMoved, setAside, writeMoved } from '../postgres/schema.ts';
+import { dropSchema, inspectLeaving, readMoved, setAside, writeMoved } from '../postgres/moved.ts';
+import { checkServer, migrate } from '../postgres/schema.ts';
 import { openDatabase } from '../sqlite/file/database.ts';
 import {
   besideDatabase,
@@ -39,16 +40,14 @@ export async function moveToDatabase(options: MoveOptions): Promise<readonly Mov
     await checkServer(db);
     const stands = await readMoved(db);
     const isHere = await fileExists(paths.journal, seams.files);
+    const wasHere = !isHere && (await fileExists(movedName(paths.journal), seams.files));
     // It ended between the last two steps.
-    if (!isHere && stands === 'filled' && (await fileExists(movedName(paths.journal), seams.files))) {
+    if (wasHere && stands === 'filled') {
+      await retire(dataDir, seams);
       await writeMoved(db, null);
       return [];
     }
-    if (!isHere)
-      throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to move', {
-        where: paths.journal,
-        fix: 'see data_dir in the configuration',
-      });
+    if (!isHere) throw nothingToMove(wasHere ? movedName(paths.journal) : paths.journal, wasHere);
     // What a start of the daemon would set right is set right before.
     await (await openSqlite({ kind: 'sqlite', dataDir }, { ...limits, ...options, engine: { kind: 'sqlite', dataDir } }))[
       Symbol.asyncDispose
@@ -57,15 +56,31 @@ export async function moveToDatabase(options: MoveOptions): Promise<readonly Mov
     if (stands === 'unfinished' || stands === 'filled') await dropSchema(db);
     const moved = await fill(db, paths.journal);
     await writeMoved(db, 'filled');
-    for (const suffix of besideDatabase)
-      if (await fileExists(`${paths.journal}${suffix}`, seams.files))
-        await seams.files.rename(`${paths.journal}${suffix}`, `${movedName(paths.journal)}${suffix}`);
-    await syncDirectory(dataDir, seams.files);
+    await retire(dataDir, seams);
     await writeMoved(db, null);
     return moved;
   } finally {
     await db.close();
   }
+}
+
+/** Puts a file out of use that is in a database by now, and gives back the room that was kept for it. */
+async function retire(dataDir: string, { files }: Seams): Promise<void> {
+  const { journal, ballast } = journalPaths(dataDir);
+  for (const suffix of besideDatabase)
+    if (await fileExists(`${journal}${suffix}`, files))
+      await files.rename(`${journal}${suffix}`, `${movedName(journal)}${suffix}`);
+  await files.rm(ballast, { force: true });
+  await syncDirectory(dataDir, files);
+}
+
+function nothingToMove(where: string, wasHere: boolean): PenstockError {
+  return wasHere
+    ? new PenstockError('PEN_NOT_FOUND', 'the journal of this data_dir was moved before', {
+        where,
+        fix: 'set journal.url to where it went; to move it again, name the file journal.db',
+      })
+    : new PenstockError('PEN_NOT_FOUND', 'there is no journal to move', { where, fix: 'see data_dir in the configuration' });
 }
 
 // Nothing is appended, so no limit is met.
@@ -104,37 +119,56 @@ function differs(what: string, where: string): PenstockError {
   });
 }
 
-/** Moves the journal of a database into a data_dir that has none. Throws PEN_JOURNAL_LOCKED while a replica runs. */
+/**
+ * Moves the journal of a database into a data_dir that has none. Throws PEN_JOURNAL_LOCKED while a replica runs; what is refused leaves nothing
+ * behind.
+ */
 export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): Promise<readonly Moved[]> {
   const { files, clock } = seams;
   const paths = journalPaths(dataDir);
-  const draft = `${paths.journal}.new`;
-  await prepareDirectory(dataDir, files, log);
   const db = new Database({ ...engine, connections: 2 });
   try {
     await checkServer(db);
-    const stands = await readMoved(db);
-    await using _lock = await takeLock(paths, { clock, files, waitMs: 0 });
+    const stands = await inspectLeaving(db);
+    if (stands !== null && stands !== dataDir) throw notWhole(stands, db.where);
     if (await fileExists(paths.journal, files)) {
+      // It ended after the last step.
+      if (stands === dataDir) return [];
       throw new PenstockError('PEN_OPERATION_FAILED', 'there is a journal in this directory already', {
         where: paths.journal,
         fix: 'name a directory without one',
       });
     }
-    if (stands !== null && stands !== dataDir) throw notWhole(stands, db.where);
-    for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
-    await (await files.open(draft, 'wx', 0o600)).close();
+    await prepareDirectory(dataDir, files, log);
+    await using _lock = await takeLock(paths, { clock, files, waitMs: 0 });
     // Before anything is read: a replica that comes back late would write where nobody looks any more.
     await setAside(db, dataDir);
-    const moved = await draftFrom(db, draft).catch(async (error: unknown) => {
+    const moved = await newFile(db, paths.journal, seams).catch(async (error: unknown) => {
       await writeMoved(db, stands);
       throw error;
     });
-    await files.rename(draft, paths.journal);
     await syncDirectory(dataDir, files);
     return moved;
   } finally {
     await db.close();
+  }
+}
+
+/** The journal's file, which has its name only once it is whole; what came of a draft that failed goes. */
+async function newFile(db: Database, journal: string, { files }: Seams): Promise<readonly Moved[]> {
+  const draft = `${journal}.new`;
+  const clear = async (): Promise<void> => {
+    for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
+  };
+  await clear();
+  try {
+    await (await files.open(draft, 'wx', 0o600)).close();
+    const moved = await draftFrom(db, draft);
+    await files.rename(draft, journal);
+    return moved;
+  } catch (error) {
+    await clear();
+    throw error;
   }
 }
 

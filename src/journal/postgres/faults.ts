@@ -17,6 +17,16 @@ const untrusted: Fault = [
   'the certificate of the database server is not trusted for the name in journal.url',
   'let journal.tls.ca_file name the authority that signed it, and journal.url the host as the certificate does',
 ];
+const unreadable: Fault = [
+  'PEN_JOURNAL_UNAVAILABLE',
+  'the password of the database, or the certificate authority, could not be read',
+  'see that the file is there, and that the user who runs penstock may read it',
+];
+const lacksPassword: Fault = [
+  'PEN_JOURNAL_UNWRITABLE',
+  'the database asks for a password, and there is none',
+  'set journal.password, or --password-file where a command names the database',
+];
 const certificate = /^(ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_)/;
 
 /** By SQLSTATE, or its first two characters. Source: https://www.postgresql.org/docs/15/errcodes-appendix.html */
@@ -50,6 +60,13 @@ const isOurs = (error: unknown): boolean =>
 const isUntrusted = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' && certificate.test(error.code);
 
+/** What kept a connection from being made was a file of this machine, or that there is no password. */
+function ownFault(error: unknown): Fault | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('syscall' in error && 'path' in error && (error.syscall === 'open' || error.syscall === 'read')) return unreadable;
+  return /client password must be a (non-empty )?string/.test(error.message) ? lacksPassword : undefined;
+}
+
 /** True where it is not known whether the statement was done: the connection broke, or no answer came in time. */
 export function isLost(error: unknown): boolean {
   if (error instanceof PenstockError) return error.cause !== undefined && isLost(error.cause);
@@ -72,7 +89,7 @@ export function isCrowded(error: unknown): boolean {
 /** What a failed statement means to who reads of it. */
 export function faultOf(error: unknown): Fault {
   const state = sqlState(error);
-  if (state === undefined) return isUntrusted(error) ? untrusted : unavailable;
+  if (state === undefined) return ownFault(error) ?? (isUntrusted(error) ? untrusted : unavailable);
   return (
     faults[state] ?? faults[state.slice(0, 2)] ?? ['PEN_INTERNAL', 'the database refused a statement', 'report this with the log']
   );

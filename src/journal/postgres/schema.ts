@@ -100,7 +100,8 @@ const migrations: readonly string[] = [version1, version2];
 /** The shape that this program reads and writes. */
 export const schemaVersion = migrations.length;
 
-interface Meta {
+/** What a schema says of itself. */
+export interface Meta {
   readonly version: number;
   readonly min_reader: number;
   readonly moved: string | null;
@@ -141,20 +142,15 @@ async function migrateIn(sql: Sql, { s, where }: Database): Promise<void> {
   if (version < schemaVersion) await sql.run(`UPDATE ${s}.meta SET version = $1`, [schemaVersion]);
 }
 
-async function hasMeta(sql: Sql, s: string): Promise<boolean> {
+/** True where a journal was made. */
+export async function hasMeta(sql: Sql, s: string): Promise<boolean> {
   const [row] = await sql.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [`${s}.meta`]);
   return row?.found === true;
 }
 
 function assertReadable(meta: Meta | undefined, where: string): void {
   if (meta === undefined) return;
-  if (meta.min_reader > schemaVersion) {
-    throw new PenstockError(
-      'PEN_JOURNAL_FOREIGN',
-      `the journal was written by a newer penstock (version ${meta.version}, this one reads up to ${schemaVersion})`,
-      { where, fix: 'run the newer penstock' },
-    );
-  }
+  assertNotNewer(meta, where);
   if (meta.moved === null) return;
   const isOnItsWay = meta.moved === 'unfinished' || meta.moved === 'filled';
   const what = isOnItsWay
@@ -162,8 +158,28 @@ function assertReadable(meta: Meta | undefined, where: string): void {
     : `the journal was moved to ${meta.moved}`;
   const fix = isOnItsWay
     ? 'run the same "penstock journal move" again; it goes on from there'
-    : 'take journal.url out of the configuration, or drop the schema to begin anew';
+    : 'take journal.url out of the configuration, or drop the schema to begin anew; where that move was cut off, run it again';
   throw new PenstockError('PEN_JOURNAL_FOREIGN', what, { where, fix });
+}
+
+/** Throws PEN_JOURNAL_FOREIGN for a journal that only a newer program reads. */
+export function assertNotNewer(meta: Meta, where: string): void {
+  if (meta.min_reader > schemaVersion) {
+    throw new PenstockError(
+      'PEN_JOURNAL_FOREIGN',
+      `the journal was written by a newer penstock (version ${meta.version}, this one reads up to ${schemaVersion})`,
+      { where, fix: 'run the newer penstock' },
+    );
+  }
+}
+
+/** Throws PEN_JOURNAL_FOREIGN for a journal that this program would have to migrate first. */
+export function assertMigrated({ version }: Meta, where: string): void {
+  if (version >= schemaVersion) return;
+  throw new PenstockError('PEN_JOURNAL_FOREIGN', `the journal is of version ${version}, older than this penstock reads`, {
+    where,
+    fix: 'start the daemon of this version once; it migrates the journal',
+  });
 }
 
 /** For a command that makes nothing: throws PEN_NOT_FOUND where there is no journal yet. */
@@ -176,58 +192,13 @@ export async function inspectSchema(db: Database): Promise<void> {
   }
   const [meta] = await db.query<Meta>(`SELECT version, min_reader, moved FROM ${db.s}.meta`);
   assertReadable(meta, db.where);
-  if ((meta?.version ?? 0) >= schemaVersion) return;
-  throw new PenstockError(
-    'PEN_JOURNAL_FOREIGN',
-    `the journal is of version ${meta?.version ?? 0}, older than this penstock reads`,
-    {
-      where: db.where,
-      fix: 'start the daemon of this version once; it migrates the journal',
-    },
-  );
-}
-
-/** Where the journal was moved to, or how far a move to here has come: `unfinished`, `filled`. null: it is here, or nothing is. */
-export async function readMoved(db: Database): Promise<string | null> {
-  if (!(await hasMeta(db, db.s))) return null;
-  const [meta] = await db.query<Meta>(`SELECT version, min_reader, moved FROM ${db.s}.meta`);
-  return meta?.moved ?? null;
-}
-
-export async function writeMoved(db: Database, moved: string | null): Promise<void> {
-  await db.run(`UPDATE ${db.s}.meta SET moved = $1`, [moved]);
-}
-
-/**
- * Takes a journal out of use for what is to hold it from now on: nobody can join any more, and whoever comes back late owns nothing. Throws
- * PEN_JOURNAL_LOCKED while a member lives.
- */
-export function setAside(db: Database, to: string): Promise<void> {
-  const { s, where } = db;
-  return db.transaction(async (sql) => {
-    // Whoever joins reads it first, and waits for this or this for them.
-    await sql.query(`SELECT 1 FROM ${s}.meta FOR UPDATE`);
-    const [living] = await sql.query<{ name: string }>(`SELECT name FROM ${s}.members WHERE expires > clock_timestamp() LIMIT 1`);
-    if (living !== undefined)
-      throw new PenstockError('PEN_JOURNAL_LOCKED', `the replica "${living.name}" works on this journal`, {
-        where,
-        fix: 'stop all replicas, and try again',
-      });
-    await sql.run(`UPDATE ${s}.units SET owner = NULL, epoch = epoch + 1`);
-    await sql.run(`DELETE FROM ${s}.registrations`);
-    await sql.run(`DELETE FROM ${s}.members`);
-    await sql.run(`UPDATE ${s}.meta SET moved = $1`, [to]);
-  });
+  if (meta !== undefined) assertMigrated(meta, db.where);
 }
 
 /** Who joins sees the journal in use, and keeps it so until the end of the transaction. Throws PEN_JOURNAL_FOREIGN where it is not. */
 export async function keepInUse(sql: Sql, { s, where }: Database): Promise<void> {
   const [meta] = await sql.query<Meta>(`SELECT version, min_reader, moved FROM ${s}.meta FOR SHARE`);
   assertReadable(meta, where);
-}
-
-export async function dropSchema(db: Database): Promise<void> {
-  await db.run(`DROP SCHEMA ${db.s} CASCADE`);
 }
 
 interface Settings {
