@@ -1,6 +1,8 @@
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
+import { byteLengthOf } from '../sinks/encoded.ts';
+import type { OutgoingEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 
 // Written again only where it says something new.
@@ -12,6 +14,11 @@ type Noted = Pick<SinkSettings, 'name' | 'format'>;
 /** Bytes of the largest event that was ever encoded for a sink in its present format; undefined where none was. */
 export async function largestEvent(journal: Pick<Journal, 'note'>, sink: Noted): Promise<number | undefined> {
   return bytesIn(await journal.note('', noteOf(sink.name)), sink);
+}
+
+/** Bytes that an event has with what the protocol adds to it. */
+export function bytesOf(sink: Pick<Sink, 'encode' | 'bytesAround'>, event: OutgoingEvent): number {
+  return byteLengthOf(sink.encode(event)) + (sink.bytesAround?.(event) ?? 0);
 }
 
 function bytesIn(note: Json, { format }: Noted): number | undefined {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { PenstockError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
-import { largestEvent } from '../deliver/index.ts';
+import { bytesOf, largestEvent } from '../deliver/index.ts';
 import { compileDrop, encodeBody } from '../event/index.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import type { OpenContext, openSink } from '../runtime/open-runtime.ts';
@@ -61,7 +61,7 @@ async function largestSample(
       const body = encodeBody(format, mapped, { includeRaw, drop: compileDrop(drop) });
       const place = { lane: 'live', position: 1, received: mapping.processedTime };
       const outgoing = { uid, source: name, table: connector.mapper.table, place, event, action, actionKey, body };
-      return Buffer.byteLength(sink.encode(outgoing)) + (sink.bytesAround?.(outgoing) ?? 0);
+      return bytesOf(sink, outgoing);
     });
   return Math.max(0, ...sizes);
 }

@@ -1,8 +1,22 @@
+/** An encoded event, whole or in parts that belong behind each other: to join a long one first would copy it once more. */
+export type EncodedText = string | readonly string[];
+
 /** An encoded event where it lies among others; `end` is exclusive. */
 export interface Piece {
   readonly slab: Buffer;
   readonly start: number;
   readonly end: number;
+}
+
+const partsOf = (text: EncodedText): readonly string[] => (typeof text === 'string' ? [text] : text);
+
+export const joined = (text: EncodedText): string => partsOf(text).join('');
+
+/** UTF-8 length. */
+export function byteLengthOf(text: EncodedText): number {
+  let length = 0;
+  for (const part of partsOf(text)) length += Buffer.byteLength(part);
+  return length;
 }
 
 const smallestSlab = 65_536;
@@ -27,12 +41,15 @@ export class Slabs {
     if (this.#slab.length - this.#end < this.#usual) this.#slab = Buffer.alloc(0);
   }
 
-  write(text: string): Piece {
+  write(text: EncodedText): Piece {
+    const parts = partsOf(text);
     const room = this.#slab.length - this.#end;
+    let length = 0;
+    for (const part of parts) length += part.length;
     // How many bytes it has costs as much as writing them, and is asked only where three for each character may not fit.
-    if (room < text.length * 3) this.#makeRoom(Buffer.byteLength(text), room);
+    if (room < length * 3) this.#makeRoom(byteLengthOf(parts), room);
     const start = this.#end;
-    this.#end = start + this.#slab.write(text, start);
+    for (const part of parts) this.#end += this.#slab.write(part, this.#end);
     this.#batch += this.#end - start;
     return { slab: this.#slab, start, end: this.#end };
   }
@@ -61,7 +78,7 @@ export class Encoded {
     this.#pieces = pieces;
   }
 
-  static of(texts: readonly string[]): Encoded {
+  static of(texts: readonly EncodedText[]): Encoded {
     const slabs = new Slabs();
     return new Encoded(texts.map((text) => slabs.write(text)));
   }

@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
-import type { Encoded } from './encoded.ts';
+import type { Encoded, EncodedText } from './encoded.ts';
 
 /** What a sink says of a batch or of one event in it. `reason` is scrubbed by `deliver` before it is shown. */
 export type Verdict =
@@ -145,7 +145,7 @@ export interface Sink extends AsyncDisposable {
    */
   readonly settlesFirst?: boolean;
   /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
-  encode(event: OutgoingEvent): string;
+  encode(event: OutgoingEvent): EncodedText;
   /** Bytes that the protocol adds to it. */
   bytesAround?(event: OutgoingEvent): number;
   /** Sends one batch. An exception counts as `uncertain`. */

@@ -1,6 +1,7 @@
 // What Splunk CIM asks of an event, one test per statement, over every action of the shipped connectors.
 import { expect, it } from 'vitest';
 import { encodeBody } from '../../src/event/index.ts';
+import { joined } from '../../src/sinks/encoded.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { connectorNames, envelopeOf, loadConnector } from '../event/load-connector.ts';
 import { openContext, outgoing } from '../sinks/batches.ts';
@@ -23,7 +24,7 @@ async function indexed(): Promise<Indexed[]> {
       const page = { source: 'acme', tenant: 'acme', labels: [], processedTime: 1_762_161_400_000 };
       const mapped = loaded.mapper.map(envelopeOf(loaded, sample, 'acme'), page);
       const body = encodeBody('cim', mapped, { includeRaw: false });
-      const [envelope] = envelopes(sink.encode(outgoing('e0', { event: mapped.event, body })));
+      const [envelope] = envelopes(joined(sink.encode(outgoing('e0', { event: mapped.event, body }))));
       const fields = envelope?.['event'] as Record<string, unknown>;
       return {
         model: mapped.action?.cim.model ?? null,

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileSchema } from '../../src/base/schema.ts';
 import type { Format } from '../../src/event/event.ts';
+import { joined } from '../../src/sinks/encoded.ts';
 import { hecTime } from '../../src/sinks/splunk-hec/encode.ts';
 import { openSplunkHec, splunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { type Certificates, makeCertificates } from '../http/certificates.ts';
@@ -32,7 +33,7 @@ async function propertyOfEnvelopes(holds: (envelope: Record<string, unknown>, bo
     fc.property(bodies, names, names, names, fc.option(names), ({ format, body }, source, table, uid, index) => {
       const options = hecOptions('http://127.0.0.1:1', index === null ? {} : { index });
       const sink = openSplunkHec(options, { ...context, format });
-      const [envelope, ...more] = envelopes(sink.encode(outgoing(uid, { source, table, body })));
+      const [envelope, ...more] = envelopes(joined(sink.encode(outgoing(uid, { source, table, body }))));
 
       expect(more).toEqual([]);
       holds(envelope ?? {}, body, uid);
@@ -73,7 +74,7 @@ it('event is never null, false, blank or absent', async () => {
   });
   await using context = await openContext({ format: 'raw' });
   const sink = openSplunkHec(hecOptions('http://127.0.0.1:1'), context);
-  expect(envelopes(sink.encode(outgoing('e0', { body: ' ' })))[0]?.['event']).toEqual({ raw_data: ' ' });
+  expect(envelopes(joined(sink.encode(outgoing('e0', { body: ' ' }))))[0]?.['event']).toEqual({ raw_data: ' ' });
 });
 
 it('Every envelope of a batch carries its own metadata', async () => {
@@ -118,7 +119,7 @@ it('The uncompressed body is exactly the bytes of its encoded events', async () 
 it('An event above max_event_bytes is told to the loop before it is sent', async () => {
   await using context = await openContext();
   await using sink = openSplunkHec(hecOptions('http://127.0.0.1:1'), context);
-  const huge = sink.encode(outgoing('e0', { body: JSON.stringify({ text: 'x'.repeat(6_000_000) }) }));
+  const huge = joined(sink.encode(outgoing('e0', { body: JSON.stringify({ text: 'x'.repeat(6_000_000) }) })));
 
   expect(sink.maxEventBytes).toBe(5_000_000);
   expect(Buffer.byteLength(huge) > sink.maxEventBytes).toBe(true);

@@ -4,6 +4,7 @@ import { canonicalJson, isObject, parseJson } from '../../src/base/json.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type Format, formats } from '../../src/event/event.ts';
 import { encodeBody, isJsonFormat, redact } from '../../src/event/index.ts';
+import { joined } from '../../src/sinks/encoded.ts';
 import type { EntryContext } from '../../src/sinks/http/preset.ts';
 import { presetOf } from '../../src/sinks/http/presets/index.ts';
 import { envelopeEncoder } from '../../src/sinks/splunk-hec/encode.ts';
@@ -67,7 +68,7 @@ it('an event in the envelope of HEC is one JSON object with the keys that HEC kn
     fc.tuple(inFormat, anyText),
     ([[found, format, includeRaw], source]) => {
       const event = outgoing({ source, body: bodyOf(found, format, includeRaw) });
-      const envelope = envelopeEncoder({}, 'host', format)(event);
+      const envelope = joined(envelopeEncoder({}, 'host', format)(event));
 
       expect([envelope.endsWith('}\n'), envelope.indexOf('\n')]).toEqual([true, envelope.length - 1]);
       expect(Object.keys(parseJson(envelope) as object)).toEqual(['time', 'host', 'source', 'sourcetype', 'event', 'fields']);
@@ -91,7 +92,7 @@ it('events in the body of an HTTP receiver are as many JSON documents as there a
       const preset = presetOf(context.options, context.isJson);
       const write = preset.entry(context);
       const { head, tail, cut } = preset.frame(context);
-      const entries = records.map((one) => write(outgoing({ body: bodyOf(one, format, false) }))).join('');
+      const entries = records.map((one) => joined(write(outgoing({ body: bodyOf(one, format, false) })))).join('');
       const body = `${head}${entries.slice(0, entries.length - cut)}${tail}`;
 
       const documents =

@@ -187,8 +187,8 @@ export const mutantsOfSinks: readonly Mutant[] = [
     caughtBy: 'test/sinks/encoded.test.ts',
     edits: [
       [
-        'if (room < text.length * 3) this.#makeRoom(Buffer.byteLength(text), room);',
-        'if (room < text.length * 3) this.#makeRoom(text.length, room);',
+        'if (room < length * 3) this.#makeRoom(byteLengthOf(parts), room);',
+        'if (room < length * 3) this.#makeRoom(length, room);',
       ],
     ],
   },

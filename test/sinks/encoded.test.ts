@@ -1,26 +1,27 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Encoded, Slabs } from '../../src/sinks/encoded.ts';
+import { Encoded, joined, Slabs } from '../../src/sinks/encoded.ts';
 import { fewOrMany } from '../thorough.ts';
 
 const texts = fc.array(
   fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.nat({ max: 300_000 }).map((size) => 'ü'.repeat(size)),
+    fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 4 }),
   ),
   {
     maxLength: 8,
   },
 );
 
-it('gives back every text, alone and behind each other, wherever the slabs end', () => {
+it('gives back every text, whole or in parts, alone and behind each other, wherever the slabs end', () => {
   fc.assert(
     fc.property(texts, texts, (some, more) => {
       const slabs = new Slabs();
       const pieces = some.map((text) => slabs.write(text));
       const others = more.map((text) => slabs.write(text));
       const encoded = new Encoded([...pieces, ...others]);
-      const all = [...some, ...more].map((text) => text.toWellFormed());
+      const all = [...some, ...more].map((text) => joined(text).toWellFormed());
       const bytes = Buffer.alloc(encoded.byteLength + 2);
 
       const end = encoded.copyTo(bytes, 1);

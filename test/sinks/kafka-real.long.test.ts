@@ -3,8 +3,9 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesOf } from '../../src/deliver/index.ts';
 import { kafka } from '../../src/sinks/kafka/index.ts';
-import type { OutgoingEvent, Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
+import type { Sink, SinkContext, Verdicts } from '../../src/sinks/sink.ts';
 import { records } from '../deliver/harness.ts';
 import { penstock } from '../e2e/penstock.ts';
 import { makeCertificates } from '../http/certificates.ts';
@@ -224,15 +225,14 @@ describe.skipIf(!hasKafka)(`a real broker${skipped}`, () => {
     await broker.createTopic('tight', { 'max.message.bytes': '100000' }, 1);
     await using sink = await open(plain({ topic: 'tight', compression: 'none', max_message_bytes: '100000B' }));
     const events: ReturnType<typeof outgoing>[] = [];
-    const sizeOf = (event: OutgoingEvent): number => Buffer.byteLength(sink.encode(event)) + (sink.bytesAround?.(event) ?? 0);
     for (let bytes = 0; ; ) {
       const event = outgoing({ uid: `e${events.length}`, body: JSON.stringify({ n: events.length }) });
-      bytes += sizeOf(event);
+      bytes += bytesOf(sink, event);
       if (bytes > (sink.maxBatchBytes ?? 0)) break;
       events.push(event);
     }
     const [small] = events;
-    const rest = sink.maxEventBytes - sizeOf({ ...(small ?? outgoing()), body: '' });
+    const rest = sink.maxEventBytes - bytesOf(sink, { ...(small ?? outgoing()), body: '' });
 
     expect(events.length).toBeGreaterThan(700);
     expect(await sink.send(batchOf(sink, events), never())).toEqual({ all: { kind: 'accept' } });

@@ -1,6 +1,7 @@
 // Whatever the header and the format: a message carries the id by which its copies are found.
 import { expect, it } from 'vitest';
 import { encodeBody } from '../../src/event/index.ts';
+import { joined } from '../../src/sinks/encoded.ts';
 import { syslog } from '../../src/sinks/syslog/index.ts';
 import { envelopeOf, loadConnector } from '../event/load-connector.ts';
 import { openSink, outgoing } from './sink-bench.ts';
@@ -24,7 +25,7 @@ it.each(
   await using sink = await openSink(syslog, { address: 'tcp://127.0.0.1:1', rfc, oversize, max_message: '480B' }, { format });
   const body = encodeBody(format, mapped, { includeRaw: false });
 
-  const message = sink.encode({ ...outgoing({ uid: envelope.uid, body }), event: mapped.event });
+  const message = joined(sink.encode({ ...outgoing({ uid: envelope.uid, body }), event: mapped.event }));
 
   expect(message).toContain(envelope.uid);
   if (oversize === 'truncate') expect(Buffer.byteLength(message)).toBeLessThanOrEqual(480);

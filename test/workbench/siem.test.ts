@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { Format } from '../../src/event/event.ts';
+import { joined } from '../../src/sinks/encoded.ts';
 import { presetOf } from '../../src/sinks/http/presets/index.ts';
 import { renderSamples } from '../../src/workbench/catalog.ts';
 import { knownTables } from '../../src/workbench/known-actions.ts';
@@ -187,7 +188,7 @@ describe('the Sentinel table', () => {
     const encode = sentinel.entry({ format: 'ocsf', isJson: true } as Parameters<typeof sentinel.entry>[0]);
     const wrong = (await samplesAs('ocsf')).flatMap(({ event }) => {
       const body = JSON.stringify(event);
-      const sent = JSON.parse(encode({ event, body } as unknown as Parameters<typeof encode>[0]).slice(0, -1)) as Tree;
+      const sent = JSON.parse(joined(encode({ event, body } as unknown as Parameters<typeof encode>[0])).slice(0, -1)) as Tree;
       return Object.entries(sent)
         .filter(([name, value]) => fits[declared.find((column) => column.name === name)?.type ?? '']?.(value) !== true)
         .map(([name]) => name);

@@ -29,7 +29,7 @@ function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Si
     maxInFlight: 1,
     isStream: true,
     maxEventBytes: longestLineBytes,
-    encode: ({ body }) => `${body}\n`,
+    encode: ({ body }) => [body, '\n'],
     send: (batch) => append(target, batch.encoded, path),
     probe: () => probe(path, seams.files),
     [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),

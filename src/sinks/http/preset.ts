@@ -1,6 +1,6 @@
 import type { Format } from '../../event/event.ts';
 import type { Frame } from '../body.ts';
-import type { Encoded } from '../encoded.ts';
+import type { Encoded, EncodedText } from '../encoded.ts';
 import type { OutgoingEvent, ReceiverLimit, Verdicts } from '../sink.ts';
 import type { HttpOptions } from './options.ts';
 
@@ -43,7 +43,7 @@ export interface Preset {
   /** What stands around the entries of one request. */
   readonly frame: (context: EntryContext) => Frame;
   /** Makes the writer of one event's share, its separator after it. */
-  readonly entry: (context: EntryContext) => (event: OutgoingEvent) => string;
+  readonly entry: (context: EntryContext) => (event: OutgoingEvent) => EncodedText;
   /** Rewrites an entry so that a replayed event overwrites, where the receiver would swallow a known id. */
   readonly overwrite?: {
     readonly rewrite: (entry: string) => string;

@@ -29,7 +29,7 @@ export function openS3(options: S3Options, context: SinkContext): Sink {
     maxInFlight: 1,
     settlesFirst: true,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
-    encode: ({ body }) => `${body}\n`,
+    encode: ({ body }) => [body, '\n'],
     send: s3Send(uploading, context.name),
     probe: (signal) => probeS3(uploading, context.seams.random.hex(4), signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),

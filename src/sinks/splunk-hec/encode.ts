@@ -25,7 +25,7 @@ export function envelopeEncoder(
   options: Pick<SplunkHecOptions, 'host' | 'index' | 'source' | 'sourcetype'>,
   hostname: string,
   format: Format,
-): (event: OutgoingEvent) => string {
+): (event: OutgoingEvent) => readonly string[] {
   // A raw record may be any JSON, null included, which HEC refuses; as a string every one is indexed, and Splunk shows the same text.
   const asIs = isJsonFormat(format) && format !== 'raw';
   const index = options.index === undefined ? '' : `,"index":${JSON.stringify(options.index)}`;
@@ -40,8 +40,11 @@ export function envelopeEncoder(
     middles.set(key, middle);
     return middle;
   };
-  return ({ event, source, table, body, uid }) =>
-    `{"time":${hecTime(event.time)}${middleOf(source, table)}${asIs ? body : textEvent(body)},"fields":{"penstock_id":${JSON.stringify(uid)}}}\n`;
+  return ({ event, source, table, body, uid }) => [
+    `{"time":${hecTime(event.time)}${middleOf(source, table)}`,
+    asIs ? body : textEvent(body),
+    `,"fields":{"penstock_id":${JSON.stringify(uid)}}}\n`,
+  ];
 }
 
 /** A line of text as HEC's `event`; a blank one would be refused (code 13), so it becomes an object that says so. */

@@ -17,7 +17,7 @@ const bulk: Preset = {
     ({ format, isJson }) =>
     (event) => {
       const document = format === 'ecs' ? event.body : jsonObject(event, isJson, `"@timestamp":"${isoTime(event.event.time)}"`);
-      return `${create}{"_id":${JSON.stringify(event.uid)}}}\n${document}\n`;
+      return [`${create}{"_id":${JSON.stringify(event.uid)}}}\n`, document, '\n'];
     },
   overwrite: { rewrite: (entry) => `{"index":${entry.slice(create.length)}`, refusedBy: /op_type of create/ },
   limits: { batchBytes: 15_000_000, answerBytes: 16 * 2 ** 20 },

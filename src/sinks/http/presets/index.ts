@@ -110,7 +110,7 @@ const plainBodies: Readonly<Record<'ndjson' | 'json_array' | 'single', (isJson: 
     ...ofPlain,
     contentType: isJson ? 'application/x-ndjson' : plainText,
     frame: () => noFrame,
-    entry: () => (event) => `${event.body}\n`,
+    entry: () => (event) => [event.body, '\n'],
   }),
   json_array: () => ({
     ...ofPlain,
