@@ -1,4 +1,5 @@
-import { sleep } from '../base/clock.ts';
+import { deadline, sleep } from '../base/clock.ts';
+import { explainInLine } from '../base/errors.ts';
 import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
@@ -33,7 +34,7 @@ export async function attempt(
   const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
   // What went before it on a stream is not to share its fate.
   if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
-  const unnoted = sink.settlesFirst === true ? await context.plan.note(batch) : undefined;
+  const unnoted = sink.settlesFirst === true ? await prepared(context, batch, sink) : undefined;
   // The answer of the journal, or of the receiver, may have come after the lease.
   const unsent = unnoted ?? (isOwned(context, batch) ? undefined : lost);
   if (unsent !== undefined) {
@@ -51,6 +52,17 @@ export async function attempt(
     tally.inFlight -= 1;
     context.requests.observe((clock.monotonic() - since) / 1000);
     endpoints.release(endpoint);
+  }
+}
+
+/** What has to be done before a sink with {@link Sink.settlesFirst} is given a batch; gives the verdicts in place of an answer where that fails. */
+async function prepared(context: LoopContext, batch: Batch, sink: Sink): Promise<Verdicts | undefined> {
+  const { withdrawals, plan, clock, settings, cutOff } = context;
+  try {
+    using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
+    return (await withdrawals.before(batch, sink, limit.signal)) ?? (await plan.note(batch));
+  } catch (error) {
+    return { all: { kind: 'retry', reason: explainInLine(error) } };
   }
 }
 

@@ -23,6 +23,7 @@ import { Stall } from './stall.ts';
 import { Suspects, untilOthersCode } from './suspects.ts';
 import { Tally } from './tally.ts';
 import { UnknownActions } from './unknown-actions.ts';
+import { Withdrawals } from './withdrawals.ts';
 
 // As many as a note names.
 const mostAdopted = 500;
@@ -53,6 +54,7 @@ export class LoopContext {
   readonly limits: SizeLimits;
   readonly plan: SendPlan;
   readonly suspects: Suspects;
+  readonly withdrawals: Withdrawals;
   readonly sink: OpenSink;
   readonly refusals = new RefusalRate();
   readonly deadLetters: DeadLetters;
@@ -89,6 +91,7 @@ export class LoopContext {
     this.limits = new SizeLimits(clock);
     this.plan = new SendPlan(journal, name);
     this.suspects = new Suspects(journal, log, name, this.limits);
+    this.withdrawals = new Withdrawals(journal, name);
     this.limit = new SendLimit(settings.inFlight);
     this.sink = new OpenSink(settings, deps, this.endpoints, this.limit, this.changed);
     this.deadLetters = new DeadLetters(journal, log, name, settings.maxDeadLetters);
@@ -128,8 +131,9 @@ export class LoopContext {
   }
 
   async #readNoted(): Promise<void> {
-    const { suspects, plan, journal, settings } = this;
+    const { suspects, plan, withdrawals, journal, settings } = this;
     await plan.recall();
+    await withdrawals.recall();
     await suspects.recall();
     const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
     for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);

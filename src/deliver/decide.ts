@@ -21,6 +21,8 @@ export interface Failure {
   readonly retryAfterMs: number | undefined;
   /** Neither the batch's size nor an event in it can be the cause. */
   readonly isBlameless: boolean;
+  /** The receiver took something else, no event, since the failure before. */
+  readonly othersTaken?: boolean | undefined;
   /** What to change when it does not stop. */
   readonly fix: string | undefined;
 }
@@ -81,8 +83,9 @@ function halves(indexes: readonly number[]): number[][] {
 }
 
 function asFailure(verdict: Verdict & { kind: 'retry' | 'uncertain' }): Failure {
-  const { kind, reason, retryAfterMs, fix } = verdict;
-  return { kind, reason, retryAfterMs, isBlameless: kind === 'retry' || verdict.blameless === true, fix };
+  const { kind, reason, retryAfterMs, fix, othersTaken } = verdict;
+  const isBlameless = kind === 'retry' ? othersTaken !== true : verdict.blameless === true;
+  return { kind, reason, retryAfterMs, isBlameless, othersTaken, fix };
 }
 
 function asHold({ reason, fix, untilReleased = false, retryAfterMs }: Verdict & { kind: 'hold' }): HoldOrder {

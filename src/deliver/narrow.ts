@@ -37,6 +37,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
     batch.hastyCopies += 1;
     return decision;
   }
+  if (failure.othersTaken === true) context.endpoints.took(use, 1, 1);
   batch.failures += 1;
   const named = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
   // The receiver was there, and may take nothing.
@@ -98,13 +99,15 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
   const counts = wasReached || isAllThereIs || isNearlyProven(context, batch);
   if (batch.lonelyFailures > 0 && !counts) return decision;
   batch.lonelyFailures += 1;
-  const isProven = batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);
+  const isLikely = batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);
+  // What is no event may fare better than all that are: such a one goes again once before it is given up for good.
+  const isProven = isLikely && failure.othersTaken !== true;
   const isAccused = batch.prepared.some(({ uid }) => context.suspects.isAccused(uid));
-  const isTried = (wasReached || isAllThereIs) && (isAccused || isExhausted(context, batch));
+  const isTried = (wasReached || isAllThereIs) && (isLikely || isAccused || isExhausted(context, batch));
   if (!isProven && wasReached && takesNothing(context, batch, failure, isTried))
     return heldBack(context, batch, decision, failure);
   if (!isProven && !isTried) return decision;
-  if (isProven) {
+  if (isProven || failure.othersTaken === true) {
     context.limits.blame(use.endpoint, batch.bytes);
     context.suspects.learnt();
   }
@@ -119,11 +122,15 @@ function judgeLonely(context: LoopContext, batch: Batch, use: EndpointUse, decis
 
 // So many that failed alone, the receiver being there and taking nothing meanwhile, are nobody's fault but its own.
 const fewestUntaken = 3;
+// So many in a row, though it takes what is no event.
+const fewestUntakenBesideOthers = 10;
 
 /** True when no event is taken, this one and others before it, or something else answers in the receiver's place: none of them is the cause. */
-function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTried: boolean): boolean {
+function takesNothing(context: LoopContext, batch: Batch, { fix, othersTaken }: Failure, isTried: boolean): boolean {
   if (isTried && fix !== undefined) return true;
   const [event] = batch.prepared;
+  if (othersTaken === true && isTried && event?.open.isLetter === false && !context.suspects.isAccused(event.uid))
+    return context.suspects.untaken(event.uid) > fewestUntakenBesideOthers;
   if (event === undefined || event.open.isLetter || batch.turns > 0 || othersSince(context, batch).passed > 0) return false;
   if (context.suspects.isAccused(event.uid)) return false;
   const untaken = context.suspects.untaken(event.uid);
@@ -133,6 +140,9 @@ function takesNothing(context: LoopContext, batch: Batch, { fix }: Failure, isTr
 /** What to do about a receiver that is there and takes no event. */
 export const takesNothingFix =
   'look at the receiver, and at what is before it, for why it breaks off when an event comes: its log, its limits, a firewall that reads along; a new event tries it at once, and penstock sinks release sends these once more: what fails again is a dead letter, which goes again by itself once others are taken';
+
+/** True for a batch that failed at least once for a reason that may lie in it: it may have been stored. */
+export const wasInDoubt = (batch: Batch): boolean => copiesOf(batch) > 0;
 
 /** True for an event that was sent as often as may be without anybody knowing whether it is the cause. */
 export const wasSentOften = (context: LoopContext, batch: Batch): boolean => hasLeft(context, batch, spared);
@@ -148,14 +158,15 @@ function heldBack(context: LoopContext, batch: Batch, decision: Decision, failur
 }
 
 /** Why a single event is given up: for good only where it shows to be the cause, or fails once more after others were taken for long. */
-function refusalOf(context: LoopContext, batch: Batch, { reason }: Failure, isProven: boolean): Refusal {
+function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken }: Failure, isProven: boolean): Refusal {
   const { suspects, endpoints, clock } = context;
   // RELP's first failure alone may have been among others, one of which was under way at a time.
   const times = copiesBefore(context, batch) + Math.max(batch.failures, batch.lonelyFailures);
   const [{ uid, source } = { uid: '', source: '' }] = batch.prepared;
   const isForGood = isProven || suspects.wentRested(uid);
   if (!isForGood) suspects.giveUp(uid, copiesOf(batch), mostCopiesOf(batch), endpoints.total, clock.now(), source);
-  const meanwhile = batch.turns > 0 || isForGood ? 'other events were taken' : 'the receiver answered everything else';
+  const meanwhile =
+    (batch.turns > 0 && othersTaken !== true) || isForGood ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
   return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
 }

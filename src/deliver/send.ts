@@ -13,6 +13,7 @@ import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
 import { areOvertaken, goesByParts, isOvertaken, takeOvertaken, takesTurns, worthOf } from './reach.ts';
+import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
 export interface PendingBatch {
@@ -234,9 +235,14 @@ interface Answer {
 async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answer: Answer): Promise<boolean> {
   const { endpoint, verdicts, isProbe } = answer;
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
+  const withdrawn = await toWithdraw(context, batch, decision);
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
   await doubt(context, endpoint, decision.failure);
+  if (withdrawn !== undefined && applied.letters > 0) {
+    await offsetWritten(context);
+    await withdraw(context, withdrawn);
+  }
   batch.isInDoubt = decision.uncertain.length > 0 && (decision.hold ?? decision.failure)?.fix !== undefined;
   if (batch.isInDoubt && isProbe) batch.doubts += 1;
   stack.pop();

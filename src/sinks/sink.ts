@@ -21,12 +21,22 @@ export type Verdict =
     }
   /** Handed to a transport that knows no acknowledgement. */
   | { readonly kind: 'sent' }
-  /** Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. `fix` as below. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number; readonly fix?: string }
+  /**
+   * Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. `fix` and `othersTaken` as below;
+   * only with `othersTaken` the cause may lie in the batch.
+   */
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly retryAfterMs?: number;
+      readonly fix?: string;
+      readonly othersTaken?: boolean;
+    }
   /**
    * May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. `suspect`: this event may be the cause,
-   * so it is sent apart from the others. `blameless`: neither the batch's size nor an event in it can be the cause. `fix`: what to change
-   * when it does not stop; then the sink holds.
+   * so it is sent apart from the others. `blameless`: neither the batch's size nor an event in it can be the cause. `othersTaken`: since the
+   * last failure the receiver took something that is no event, so the batch may well be the cause. `fix`: what to change when it does not
+   * stop; then the sink holds.
    */
   | {
       readonly kind: 'uncertain';
@@ -34,6 +44,7 @@ export type Verdict =
       readonly retryAfterMs?: number;
       readonly suspect?: boolean;
       readonly blameless?: boolean;
+      readonly othersTaken?: boolean;
       readonly fix?: string;
     }
   /**
@@ -144,6 +155,11 @@ export interface Sink extends AsyncDisposable {
    * sends at most one batch again, and begins with the same events. No event is overtaken. For a sink that names what it writes after that.
    */
   readonly settlesFirst?: boolean;
+  /**
+   * Takes back what may be stored under the name of an event that became a dead letter after it was sent. Only for a sink that names what it
+   * writes, and only once the journal has the letter: the name is never used for that event again.
+   */
+  withdraw?(event: SentEvent, signal: AbortSignal): Promise<Verdict>;
   /** The event's share of a request; its UTF-8 length counts towards the batch's bytes. Pure. */
   encode(event: OutgoingEvent): EncodedText;
   /** Bytes that the protocol adds to it. */

@@ -164,6 +164,30 @@ export const mutantsOfSinks: readonly Mutant[] = [
     edits: [["['hold', 'split', 'uncertain', 'retry']", "['retry', 'uncertain', 'split', 'hold']"]],
   },
   {
+    name: 'in an outage of the store batches are uploaded again and again',
+    file: 'src/sinks/s3/send.ts',
+    caughtBy: 'test/sinks/s3-delivery.test.ts',
+    edits: [['if (isAway(control)) return notSent(control);', "if (control.kind === 'hold') return notSent(control);"]],
+  },
+  {
+    name: 'a refusal of an object is meant for all, though the store takes others',
+    file: 'src/sinks/s3/send.ts',
+    caughtBy: 'test/sinks/s3.test.ts',
+    edits: [["if (control.kind === 'accept') return byObject;", "if (control.kind === 'split') return byObject;"]],
+  },
+  {
+    name: 'what begins with an event that became a dead letter stays in the store',
+    file: 'src/deliver/withdrawals.ts',
+    caughtBy: 'test/sinks/s3-delivery.test.ts',
+    edits: [['(await sink.withdraw?.(event, signal)) ??', 'await Promise.resolve(signal) && ']],
+  },
+  {
+    name: 'a process knows nothing of what the last one had to take back from the store',
+    file: 'src/deliver/context.ts',
+    caughtBy: 'test/sinks/s3-delivery.test.ts',
+    edits: [['    await withdrawals.recall();\n', '']],
+  },
+  {
     name: 'a request carries no key by which its repeats are known',
     file: 'src/sinks/http/send.ts',
     caughtBy: 'test/conformance/http.test.ts',

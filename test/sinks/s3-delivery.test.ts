@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
 import { sinkTypes } from '../../src/sinks/index.ts';
 import { openS3 } from '../../src/sinks/s3/index.ts';
 import type { SinkContext } from '../../src/sinks/sink.ts';
@@ -7,8 +8,9 @@ import { load } from '../config/load.ts';
 import { record } from '../deliver/harness.ts';
 import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { deliver, live, until } from './delivering.ts';
+import type { Reply, Seen } from './http-receiver.ts';
 import type { FakeStore } from './s3-store.ts';
-import { openStore, s3Options } from './s3-store.ts';
+import { openStore, s3Options, storeError, uidsOf } from './s3-store.ts';
 
 const noon = Date.UTC(2026, 10, 29, 12);
 const hour = 3_600_000;
@@ -26,6 +28,12 @@ const sinkTo =
 function settings(events: number): { readonly settings: Partial<SinkSettings> } {
   return { settings: { batch: { events, bytes: 1_000_000, waitMs: 0 } } };
 }
+
+const holds = ({ method, bytes }: Seen, ...uids: readonly string[]): boolean =>
+  method === 'PUT' && uidsOf(gunzipSync(bytes).toString('utf8')).some((uid) => uids.includes(uid));
+const isControl = ({ path }: Seen): boolean => path.includes('_penstock-control-');
+const reset: Reply = (response) => void response.destroy();
+const page = '<!doctype html><title>Blocked</title><p>Request blocked by policy</p>';
 
 const uidsIn = (store: FakeStore): string[] => [...store.objects.keys()].flatMap((key) => store.uids(key)).sort();
 
@@ -194,3 +202,138 @@ it('a replay has objects of its own, and leaves those of the first delivery alon
   expect(replayed.map(([key]) => key.replace(/.*\/|-\d{12}-.*/g, ''))).toEqual(['replay-7', 'replay-7', 'replay-7']);
   expect(new Map([...store.objects].filter(([key]) => before.has(key)))).toEqual(before);
 });
+
+describe('an event that breaks the store becomes a dead letter, the others are stored once', () => {
+  it.each<[string, Reply, boolean, object]>([
+    [
+      'a reset',
+      reset,
+      false,
+      { code: 'not_taken_alone', text: expect.stringContaining('while the receiver answered everything else') },
+    ],
+    ['a reset after it was stored', reset, true, { code: 'not_taken_alone' }],
+    ['a 500', storeError(500, 'InternalError'), false, { code: 'not_taken_alone' }],
+    ["a gateway's 502", { status: 502, body: 'bad gateway' }, false, { code: 'not_taken_alone' }],
+    ['a body that was changed on the way', storeError(400, 'BadDigest'), false, { code: 'not_taken_alone' }],
+    ['a page behind a 200', { status: 200, body: page }, false, { code: 'not_taken_alone' }],
+    [
+      'a 400 of the store',
+      storeError(400, 'InvalidRequest'),
+      false,
+      { code: 's3_400', text: 'answered 400 InvalidRequest: Words & more' },
+    ],
+    [
+      "a firewall's 403",
+      { status: 403, body: page },
+      false,
+      { code: 's3_403', text: 'answered 403 "Blocked Request blocked by policy"' },
+    ],
+    ["a firewall's 406 without words", { status: 406 }, false, { code: 's3_406' }],
+    ['an object that is too large', storeError(400, 'EntityTooLarge'), false, { code: 'too_large' }],
+  ])('%s', async (_, reply, isStored, letter) => {
+    const journal = memoryJournal();
+    journal.put(live, events);
+    // The first of its hour and of the batch, one in the middle, and the last.
+    const bad = ['e0', 'e137', 'e299'];
+    await using store = await openStore((request) => (holds(request, ...bad) ? reply : undefined), isStored);
+    await using delivering = deliver(journal, sinkTo(store), settings(300));
+
+    expect(await delivering.drained()).toBe(true);
+
+    expect(journal.letters.map(({ record: { uid }, code, text }) => ({ uid, code, text }))).toEqual(
+      bad.map((uid) => expect.objectContaining({ uid, ...letter })),
+    );
+    expect(uidsIn(store)).toEqual(
+      events
+        .map(({ uid }) => uid)
+        .filter((uid) => !bad.includes(uid))
+        .sort(),
+    );
+    expect(journal.settled).toMatchObject({ acknowledged: 297, dead_lettered: 3 });
+    expect(delivering.loop.status().state).toBe('idle');
+  });
+
+  it('no answer at all', async () => {
+    const journal = memoryJournal();
+    journal.put(live, events.slice(0, 9));
+    await using store = await openStore((request) => (holds(request, 'e4') ? () => undefined : undefined));
+    const own = { ...settings(9).settings, timeoutMs: 300 };
+    await using delivering = deliver(journal, sinkTo(store), { settings: own });
+
+    expect(await delivering.drained()).toBe(true);
+
+    expect(journal.letters.map(({ record: { uid }, code }) => [uid, code])).toEqual([['e4', 'not_taken_alone']]);
+    expect(uidsIn(store)).toEqual(['e0', 'e1', 'e2', 'e3', 'e5', 'e6', 'e7', 'e8']);
+  });
+});
+
+it('in an outage nothing is cut or given up, and only a small object is sent again and again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events);
+  let isAway = true;
+  await using store = await openStore(() => (isAway ? reset : undefined));
+  await using delivering = deliver(journal, sinkTo(store), settings(300));
+  await until(() => store.seen.filter(isControl).length >= 20);
+  const batches = store.seen.filter((request) => !isControl(request)).length;
+  isAway = false;
+
+  expect(await delivering.drained()).toBe(true);
+
+  expect(batches).toBeLessThanOrEqual(4);
+  expect(store.objects.size).toBe(4);
+  expect(journal.letters).toEqual([]);
+});
+
+it('a store that takes no event, though it takes what is none, is held after ten of them, until it takes them again', async () => {
+  const journal = memoryJournal();
+  journal.put(live, events.slice(0, 60));
+  let isAway = true;
+  await using store = await openStore((request) =>
+    isAway && !isControl(request) && uidsOf(gunzipSync(request.bytes).toString()).length > 0 ? reset : undefined,
+  );
+  await using delivering = deliver(journal, sinkTo(store), settings(60));
+  await until(() => delivering.loop.status().state === 'hold');
+  const letters = journal.letters.length;
+  isAway = false;
+
+  expect(await delivering.drained()).toBe(true);
+  expect(letters).toBe(10);
+  expect(uidsIn(store)).toHaveLength(50);
+});
+
+it.each(['before', 'after'])(
+  'a process that ends just %s a dead letter was written leaves no event in two objects',
+  async (moment) => {
+    const disk = emptyDisk();
+    const isBad = (request: Seen): boolean => holds(request, 'e0');
+    await using store = await openStore((request) => (isBad(request) ? reset : undefined), true);
+    const first = memoryJournal(disk);
+    first.put(live, events);
+    if (moment === 'before') first.failing.settle = () => new Error('disk full');
+    await using dying = deliver(
+      first,
+      (context) => {
+        // The process ends before it takes anything back.
+        const sink = sinkTo(store)(context);
+        return { ...sink, withdraw: () => Promise.reject(new Error('the process ends')) };
+      },
+      settings(300),
+    );
+    await until(() =>
+      moment === 'before'
+        ? dying.loop.status().warnings.some((warning) => warning.includes('disk full'))
+        : first.letters.length === 1,
+    );
+    await dying.loop.stop(0);
+
+    await using next = deliver(memoryJournal(disk), sinkTo(store), settings(300));
+    expect(await next.drained()).toBe(true);
+
+    expect(uidsIn(store)).toEqual(
+      events
+        .map(({ uid }) => uid)
+        .filter((uid) => uid !== 'e0')
+        .sort(),
+    );
+  },
+);

@@ -1,3 +1,5 @@
+import { gunzipSync } from 'node:zlib';
+import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { openS3 } from '../../src/sinks/s3/index.ts';
 import type { SinkContext } from '../../src/sinks/sink.ts';
@@ -5,6 +7,7 @@ import { record } from '../deliver/harness.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { batchOf, numbered, openContext, settled } from './batches.ts';
 import { deliver, live, until } from './delivering.ts';
+import { openReceiver, type Receiver } from './http-receiver.ts';
 import { howToInstall } from './real-receivers.ts';
 import { type RealStore, startStore, versitygw } from './real-store.ts';
 import { s3Options } from './s3-store.ts';
@@ -13,7 +16,7 @@ const { signal } = new AbortController();
 const noon = Date.UTC(2026, 10, 29, 12);
 const hour = 3_600_000;
 const sinkTo =
-  (store: RealStore, options: Readonly<Record<string, unknown>> = {}) =>
+  (store: Pick<RealStore, 'url' | 'key'>, options: Readonly<Record<string, unknown>> = {}) =>
   (context: SinkContext): ReturnType<typeof openS3> =>
     openS3(s3Options({ endpoint: store.url, ...store.key, ...options }), context);
 
@@ -75,6 +78,28 @@ describe.skipIf(versitygw === undefined)(`a store that verifies signatures (skip
     expect(store.keys()).toEqual([]);
   });
 
+  it('behind a firewall that breaks off at some events has all others once, and nothing of those', async () => {
+    await using store = await startStore();
+    await using firewall = await openFirewall(store.url, ({ text }) => /"uid":"e(0|77|78|199)"/.test(text));
+    const journal = memoryJournal();
+    const events = Array.from({ length: 200 }, (_none, index) => record(`e${index}`, {}, noon + (index % 2) * hour));
+    journal.put(live, events);
+    const batch = { events: 200, bytes: 50_000_000, waitMs: 0 };
+    await using delivering = deliver(journal, sinkTo({ ...store, url: firewall.url }), { settings: { batch } });
+
+    expect(await delivering.drained()).toBe(true);
+
+    const bad = ['e0', 'e77', 'e78', 'e199'];
+    expect(journal.letters.map(({ record: { uid } }) => uid)).toEqual(bad);
+    const others = events.map(({ uid }) => uid).filter((uid) => !bad.includes(uid));
+    expect(
+      store
+        .keys()
+        .flatMap((key) => store.uids(key))
+        .sort(),
+    ).toEqual(others.sort());
+  });
+
   it.each([
     ['whole objects', { compression: 'zstd' }, 30],
     ['objects in parts', { compression: 'none', multipart_above: '5MiB' }, 2],
@@ -106,3 +131,20 @@ describe.skipIf(versitygw === undefined)(`a store that verifies signatures (skip
     expect(kills).toBeGreaterThan(0);
   });
 });
+
+/** In front of a store: breaks off at objects with such a text, after the store took them. */
+async function openFirewall(store: string, breaksAt: (object: { readonly text: string }) => boolean): Promise<Receiver> {
+  return await openReceiver(({ method, path, headers, bytes }) => async (response) => {
+    const { 'content-length': _length, connection: _connection, ...kept } = headers;
+    const answer = await request(`${store}${path}`, {
+      method: method as 'PUT',
+      headers: kept as Record<string, string>,
+      body: bytes,
+    });
+    const body = Buffer.from(await answer.body.arrayBuffer());
+    const isBad = method === 'PUT' && breaksAt({ text: gunzipSync(bytes).toString('utf8') });
+    const { etag } = answer.headers;
+    if (isBad) response.destroy();
+    else response.writeHead(answer.statusCode, typeof etag === 'string' ? { etag } : {}).end(body);
+  });
+}

@@ -3,7 +3,7 @@ import { openS3, s3 } from '../../src/sinks/s3/index.ts';
 import type { Place, Sink } from '../../src/sinks/sink.ts';
 import { batchOf, numbered, openContext, outgoing, settled } from './batches.ts';
 import type { Reply, Seen } from './http-receiver.ts';
-import { openStore, s3Options, storeError } from './s3-store.ts';
+import { type FakeStore, openStore, s3Options, storeError } from './s3-store.ts';
 import { manualClock } from './sink-bench.ts';
 
 const { signal } = new AbortController();
@@ -14,6 +14,9 @@ const at = (uid: string, time: number, position: number, source = 'okta') => ({
   ...outgoing(uid, { time, source }),
   place: place(position),
 });
+
+/** Requests for the objects of a batch, without the small one that shows whether the store takes others. */
+const asked = ({ seen }: FakeStore): readonly Seen[] => seen.filter(({ path }) => !path.includes('_penstock-control-'));
 
 async function send(sink: Sink, events = numbered(2)) {
   return settled(await sink.send(batchOf(sink, events), signal));
@@ -99,7 +102,7 @@ describe('the objects of a batch', () => {
 
     // Objects are sent side by side.
     const [first, second] = store.seen.filter(({ path }) => path.includes('hour%3D13'));
-    expect(store.seen).toHaveLength(3);
+    expect(asked(store)).toHaveLength(3);
     expect([second?.path, second?.bytes]).toEqual([first?.path, first?.bytes]);
   });
 });
@@ -227,7 +230,7 @@ it.each<[string, Reply, object]>([
   ['an object that is too large', storeError(400, 'EntityTooLarge'), { kind: 'split' }],
   ['a proxy that takes no large body', { status: 413 }, { kind: 'split' }],
   ['a body that took too long', storeError(400, 'RequestTimeout'), { kind: 'uncertain' }],
-  ['a fault of its own', storeError(500, 'InternalError'), { kind: 'uncertain', blameless: true }],
+  ['a fault of its own', storeError(500, 'InternalError'), { kind: 'uncertain' }],
   [
     'a gateway without a store',
     { status: 502, body: 'bad gateway' },
@@ -245,7 +248,37 @@ it.each<[string, Reply, object]>([
   await using sink = openS3(s3Options({ endpoint: store.url }), context);
 
   expect(await send(sink)).toMatchObject({ all: verdict });
-  expect([store.seen.length, store.objects.size]).toEqual([1, 0]);
+  expect([asked(store).length, store.objects.size]).toEqual([1, 0]);
+});
+
+it.each<[string, Reply, object]>([
+  ['a 400', storeError(400, 'InvalidRequest'), { kind: 'event', code: 's3_400', cause: 'InvalidRequest' }],
+  ["a firewall's 403", { status: 403, body: page }, { kind: 'event', code: 's3_403' }],
+  ["a firewall's 422", { status: 422, body: page }, { kind: 'event', code: 's3_422' }],
+  ['a 501', storeError(501, 'NotImplemented'), { kind: 'event', code: 's3_501' }],
+  ['a page behind a 200', { status: 200, body: page }, { kind: 'uncertain', othersTaken: true }],
+  ['a refused key', storeError(403, 'AccessDenied'), { kind: 'hold' }],
+  ['a missing bucket', storeError(404, 'NoSuchBucket'), { kind: 'hold' }],
+])(
+  'knows that %s is meant for one object when the store takes another, unless it can only be meant for all',
+  async (_, reply, verdict) => {
+    await using store = await openStore(({ path }) => (path.includes('_penstock-control-') ? undefined : reply));
+    await using context = await openContext();
+    await using sink = openS3(s3Options({ endpoint: store.url }), context);
+
+    expect(await send(sink)).toMatchObject({ all: verdict });
+  },
+);
+
+it('sends a batch no second time while not even an object without events is taken', async () => {
+  await using store = await openStore(() => storeError(500, 'InternalError', '', { 'retry-after': '7' }));
+  await using context = await openContext();
+  await using sink = openS3(s3Options({ endpoint: store.url }), context);
+
+  const verdicts = settled(await sink.send(batchOf(sink, numbered(2), { attempt: 1 }), signal));
+
+  expect(verdicts).toEqual({ all: { kind: 'retry', reason: 'answered 500 InternalError: Words & more', retryAfterMs: 7000 } });
+  expect([store.seen.length, asked(store).length]).toEqual([1, 0]);
 });
 
 describe('a large object', () => {
@@ -278,7 +311,7 @@ describe('a large object', () => {
     [
       'a page with a tag answers a part',
       (request) => (isPart(request, 2) ? { status: 200, body: page, headers: { etag: '"5f1"' } } : undefined),
-      { kind: 'hold' },
+      { kind: 'uncertain', othersTaken: true },
     ],
     ['a part is lost', (request) => (isPart(request, 2) ? storeError(500, 'InternalError') : undefined), { kind: 'retry' }],
     [
@@ -297,7 +330,8 @@ describe('a large object', () => {
     await using sink = openS3(s3Options({ endpoint: store.url, ...options }), context);
 
     expect(await send(sink, big)).toMatchObject({ all: verdict });
-    expect([store.objects.size, store.uploads.size]).toEqual([0, 0]);
+    const objects = [...store.objects.keys()].filter((key) => !key.includes('_penstock-control-'));
+    expect([objects.length, store.uploads.size]).toEqual([0, 0]);
   });
 });
 

@@ -2,8 +2,8 @@ import { PenstockError } from '../../base/errors.ts';
 import { durationMs, formatSize, sizeBytes } from '../../base/quantity.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict } from '../sink.ts';
 import { S3Options } from './options.ts';
-import { s3Send } from './send.ts';
-import { Store } from './store.ts';
+import { Sender } from './send.ts';
+import { defaultTimeoutMs, Store } from './store.ts';
 import { type Uploading, upload } from './upload.ts';
 import { verdictOfFault, wordsOf } from './verdicts.ts';
 
@@ -23,6 +23,7 @@ export const s3: SinkType = {
 export function openS3(options: S3Options, context: SinkContext): Sink {
   const store = new Store(options, context);
   const uploading = { store, options, clock: context.seams.clock };
+  const sender = new Sender(uploading, context.name, context.timeoutMs ?? defaultTimeoutMs);
   return {
     endpoints: [store.origin],
     // Of two batches that the next process sends again the second may begin elsewhere: it would have another name.
@@ -30,7 +31,8 @@ export function openS3(options: S3Options, context: SinkContext): Sink {
     settlesFirst: true,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: ({ body }) => [body, '\n'],
-    send: s3Send(uploading, context.name),
+    send: async (batch, signal) => ({ all: await sender.send(batch, signal) }),
+    withdraw: (event, signal) => sender.withdraw(event, signal),
     probe: (signal) => probeS3(uploading, context.seams.random.hex(4), signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -2,42 +2,135 @@
 // names that this one used, and writes over them. A name says where its object begins and not where it ends: whatever begins there is written
 // over what an earlier attempt left, be it cut off sooner or later, by this process or by the next.
 import { createHash } from 'node:crypto';
-import { PenstockError } from '../../base/errors.ts';
-import { openBodies } from '../body.ts';
-import type { Encoded } from '../encoded.ts';
-import type { Batch, SentEvent, Verdict, Verdicts } from '../sink.ts';
+import { deadline } from '../../base/clock.ts';
+import { explainInLine, PenstockError } from '../../base/errors.ts';
+import { type Bodies, openBodies } from '../body.ts';
+import { Encoded } from '../encoded.ts';
+import type { Batch, SentEvent, Verdict } from '../sink.ts';
 import type { S3Options } from './options.ts';
 import { type Uploading, upload } from './upload.ts';
-import { verdictOfFault } from './verdicts.ts';
+import { type ObjectVerdict, verdictOfFault } from './verdicts.ts';
 
 const atOnce = 4;
+// Of the time for a batch, for what is asked beside it.
+const share = 1 / 4;
 
-/** Makes the `send` of a sink. */
-export function s3Send(uploading: Uploading, sink: string): (batch: Batch, signal: AbortSignal) => Promise<Verdicts> {
-  const { options } = uploading;
-  const bodies = openBodies({ head: '', tail: '', cut: 0 }, options.compression);
-  // Objects of a batch that are not stored yet; a retry has the same encoded events.
-  const plans = new WeakMap<Batch['encoded'], Set<PlannedObject>>();
+/** Sends batches of one sink. */
+export class Sender {
+  readonly #uploading: Uploading;
+  readonly #sink: string;
+  readonly #timeoutMs: number;
+  readonly #bodies: Bodies;
+  /** Objects of a batch that are not stored yet; a retry has the same encoded events. */
+  readonly #plans = new WeakMap<Batch['encoded'], Set<PlannedObject>>();
 
-  return async (batch, signal) => {
-    const plan = plans.get(batch.encoded) ?? new Set(planObjects(batch, sink, options));
-    plans.set(batch.encoded, plan);
+  constructor(uploading: Uploading, sink: string, timeoutMs: number) {
+    this.#uploading = uploading;
+    this.#sink = sink;
+    this.#timeoutMs = timeoutMs;
+    this.#bodies = openBodies({ head: '', tail: '', cut: 0 }, uploading.options.compression);
+  }
+
+  /** In an outage only an object without events is sent again and again: no batch is cut or blamed. */
+  async send(batch: Batch, signal: AbortSignal): Promise<Verdict> {
+    if (batch.attempt === 0) return await this.#sendFirst(batch, signal);
+    const control = await this.#takesOthers(batch, signal);
+    if (isAway(control)) return notSent(control);
+    const areTaken = control.kind === 'accept';
+    try {
+      const verdict = await this.#put(batch, signal);
+      return areTaken ? besideOthers(verdict) : asWhole(verdict);
+    } catch (error) {
+      if (!areTaken || !signal.aborted) throw error;
+      return { kind: 'uncertain', reason: explainInLine(error), othersTaken: true };
+    }
+  }
+
+  /** Empties the object that begins with the event: nothing is missing whichever of the two is carried out last. */
+  withdraw(event: SentEvent, signal: AbortSignal): Promise<Verdict> {
+    const { options } = this.#uploading;
+    return this.#putEmpty(`${folderOf(event, options)}${nameOf(event, this.#sink, options)}`, signal);
+  }
+
+  async #sendFirst(batch: Batch, signal: AbortSignal): Promise<Verdict> {
+    const verdict = await this.#put(batch, signal);
+    const { byObject } = verdict;
+    if (byObject === undefined || byObject.kind === 'retry') return asWhole(verdict);
+    const control = await this.#takesOthers(batch, signal);
+    if (control.kind === 'accept') return byObject;
+    return isAway(control) ? blameless(byObject) : asWhole(verdict);
+  }
+
+  async #put(batch: Batch, signal: AbortSignal): Promise<ObjectVerdict> {
+    const plan = this.#plans.get(batch.encoded) ?? new Set(planObjects(batch, this.#sink, this.#uploading.options));
+    this.#plans.set(batch.encoded, plan);
     const left = [...plan];
-    let failed: Verdict | undefined;
+    let failed: ObjectVerdict | undefined;
     const work = async (): Promise<void> => {
       for (let next = left.shift(); next !== undefined && failed === undefined; next = left.shift()) {
-        const { bytes } = await bodies.of(next);
-        const verdict = await uploadOnce(uploading, { key: next.key, body: bytes }, signal);
+        const { bytes } = await this.#bodies.of(next);
+        const verdict = await uploadOnce(this.#uploading, { key: next.key, body: bytes }, signal);
         if (verdict.kind === 'accept') plan.delete(next);
         else failed = worse(failed, verdict);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, work));
-    return { all: failed === undefined ? { kind: 'accept' } : ofEvents(failed, batch.events.length) };
-  };
+    return failed ?? { kind: 'accept' };
+  }
+
+  /** Whether the store takes an object without events, beside those of the batch and with the same headers, now. */
+  async #takesOthers({ events }: Batch, signal: AbortSignal): Promise<ObjectVerdict> {
+    const { options, clock } = this.#uploading;
+    const [first] = events;
+    const key = `${first === undefined ? '' : folderOf(first, options)}${controlName(this.#sink, options)}`;
+    using limit = deadline(clock, this.#timeoutMs * share, signal);
+    try {
+      return await this.#putEmpty(key, limit.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: 'uncertain', reason: explainInLine(error) };
+    }
+  }
+
+  async #putEmpty(key: string, signal: AbortSignal): Promise<ObjectVerdict> {
+    const { bytes } = await this.#bodies.of({ encoded: Encoded.of([]) });
+    return await uploadOnce(this.#uploading, { key, body: bytes }, signal);
+  }
 }
 
-async function uploadOnce(uploading: Uploading, object: Parameters<typeof upload>[1], signal: AbortSignal): Promise<Verdict> {
+const isAway = ({ kind }: Verdict): boolean => kind === 'retry' || kind === 'uncertain';
+
+function asWhole({ byObject: _byObject, ...verdict }: ObjectVerdict): Verdict {
+  return verdict;
+}
+
+/** Nothing of the batch was sent. */
+function notSent(control: ObjectVerdict): Verdict {
+  const verdict = asWhole(control);
+  if (verdict.kind !== 'uncertain') return verdict;
+  const { reason, retryAfterMs, fix } = verdict;
+  return { kind: 'retry', reason, ...(retryAfterMs !== undefined && { retryAfterMs }), ...(fix !== undefined && { fix }) };
+}
+
+/** What a failure says of a batch when the store took another object just before. */
+function besideOthers({ byObject, ...verdict }: ObjectVerdict): Verdict {
+  if (byObject !== undefined) return byObject;
+  if (verdict.kind !== 'uncertain') return verdict;
+  const { reason, retryAfterMs } = verdict;
+  return { kind: 'uncertain', reason, othersTaken: true, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+/** Nobody knows whether the object is refused, or everything is. */
+function blameless(byObject: Verdict): Verdict {
+  const reason = 'reason' in byObject && byObject.reason !== undefined ? byObject.reason : byObject.kind;
+  return byObject.kind === 'uncertain' ? { kind: 'uncertain', reason, blameless: true } : { kind: 'retry', reason };
+}
+
+async function uploadOnce(
+  uploading: Uploading,
+  object: Parameters<typeof upload>[1],
+  signal: AbortSignal,
+): Promise<ObjectVerdict> {
   try {
     return await upload(uploading, object, signal);
   } catch (error) {
@@ -46,13 +139,8 @@ async function uploadOnce(uploading: Uploading, object: Parameters<typeof upload
   }
 }
 
-/** A batch may be too large for the way to the store; an event alone is never why it does not answer. */
-function ofEvents(failed: Verdict, events: number): Verdict {
-  return failed.kind === 'uncertain' && events === 1 ? { ...failed, blameless: true } : failed;
-}
-
 /** Of objects that fail together: what waits for a person, then what may be stored. */
-function worse(known: Verdict | undefined, next: Verdict): Verdict {
+function worse(known: ObjectVerdict | undefined, next: ObjectVerdict): ObjectVerdict {
   const order: readonly Verdict['kind'][] = ['hold', 'split', 'uncertain', 'retry'];
   return known === undefined || order.indexOf(next.kind) < order.indexOf(known.kind) ? next : known;
 }
@@ -105,4 +193,10 @@ function nameOf({ uid, source, place }: SentEvent, sink: string, { compression }
     .update(JSON.stringify([sink, source, lane, position, uid, received]))
     .digest('hex');
   return `${lane}-${String(position).padStart(positionDigits, '0')}-${hash.slice(0, hashDigits)}${extensions[compression]}`;
+}
+
+/** What begins with an underscore is no data to Athena, Spark and Hive. One per folder in which something failed: it is written over. */
+function controlName(sink: string, { compression }: S3Options): string {
+  const hash = createHash('sha256').update(sink).digest('hex').slice(0, hashDigits);
+  return `_penstock-control-${hash}${extensions[compression]}`;
 }

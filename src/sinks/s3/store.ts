@@ -22,6 +22,8 @@ interface StoreRequest {
 type Checksum = S3Options['checksum'];
 
 const emptyBody = Buffer.alloc(0);
+/** For one exchange, unless it is configured. */
+export const defaultTimeoutMs = 120_000;
 /** Answers are short: an object is never read back. */
 const maxAnswerBytes = 65_536;
 
@@ -72,7 +74,7 @@ export class Store {
       url,
       headers: await sign(signable, credentials, this.#region, this.#context.seams.clock.now() + this.#aheadMs),
       ...(method === 'PUT' || method === 'POST' ? { body } : {}),
-      timeoutMs: this.#context.timeoutMs ?? 120_000,
+      timeoutMs: this.#context.timeoutMs ?? defaultTimeoutMs,
       maxBytes: maxAnswerBytes,
       signal,
     });

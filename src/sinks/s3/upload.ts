@@ -6,7 +6,7 @@ import { afterPause, describeAnswer, strangersVerdict } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 import type { S3Options } from './options.ts';
 import { checksumHeader, checksumOf, type Store } from './store.ts';
-import { codeOf, element, verdictOf, wordsOf } from './verdicts.ts';
+import { codeOf, element, type ObjectVerdict, refusedObject, verdictOf, wordsOf } from './verdicts.ts';
 
 /** What uploading to one bucket needs. */
 export interface Uploading {
@@ -29,7 +29,7 @@ const abortTimeoutMs = 5000;
 const longestId = 4096;
 
 /** Writes an object, over what is there under its name. `accept`: the store said that it has all of it. */
-export function upload(uploading: Uploading, object: StoredObject, signal: AbortSignal): Promise<Verdict> {
+export function upload(uploading: Uploading, object: StoredObject, signal: AbortSignal): Promise<ObjectVerdict> {
   const { multipart_above: most } = uploading.options;
   return object.body.length > sizeBytes(most) ? putInParts(uploading, object, signal) : putWhole(uploading, object, signal);
 }
@@ -38,7 +38,7 @@ async function putWhole(
   { store, options, clock }: Uploading,
   { key, body }: StoredObject,
   signal: AbortSignal,
-): Promise<Verdict> {
+): Promise<ObjectVerdict> {
   const headers = { ...objectHeaders(options), ...checksumHeader(body, options.checksum) };
   const sent = await store.ask({ method: 'PUT', key, headers, body, signal });
   if ('failed' in sent) return sent.failed;
@@ -46,7 +46,7 @@ async function putWhole(
 }
 
 /** An upload in parts; what was begun is taken back when it fails, so that the store keeps no parts that nobody sees. */
-async function putInParts(uploading: Uploading, object: StoredObject, signal: AbortSignal): Promise<Verdict> {
+async function putInParts(uploading: Uploading, object: StoredObject, signal: AbortSignal): Promise<ObjectVerdict> {
   const { store, options, clock } = uploading;
   const { key } = object;
   const { checksum } = options;
@@ -69,7 +69,7 @@ async function sendParts(
   { key, body }: StoredObject,
   uploadId: string,
   signal: AbortSignal,
-): Promise<Verdict> {
+): Promise<ObjectVerdict> {
   const partBytes = sizeBytes(options.multipart_above);
   const parts: string[] = [];
   for (let start = 0; start < body.length; start += partBytes) {
@@ -105,7 +105,7 @@ function escape(text: string): string {
 }
 
 /** A 200 may come before the work is done, with the outcome in the body: only the result's own element is a success. */
-function completion(response: HttpResponse, clock: Clock): Verdict {
+function completion(response: HttpResponse, clock: Clock): ObjectVerdict {
   const text = response.body.toString('utf8');
   if (response.status !== 200) return refusal(response, clock);
   if (/<CompleteMultipartUploadResult[\s>]/.test(text) && !/<Error[\s>]/.test(text)) return accepted;
@@ -117,7 +117,7 @@ function completion(response: HttpResponse, clock: Clock): Verdict {
 }
 
 /** Parts alone are no object: whatever became of one, nothing is stored yet. */
-function unsent(verdict: Verdict): Verdict {
+function unsent(verdict: ObjectVerdict): ObjectVerdict {
   if (verdict.kind !== 'uncertain') return verdict;
   const { reason, retryAfterMs, fix } = verdict;
   return {
@@ -143,12 +143,18 @@ function hasTaken({ status, headers, body }: HttpResponse): boolean {
   return status === 200 && body.length === 0 && /^(?!W\/)./.test(headers['etag'] ?? '');
 }
 
-function refusal(response: HttpResponse, clock: Clock): Verdict {
+function refusal(response: HttpResponse, clock: Clock): ObjectVerdict {
   const waitMs = retryAfterMs(response.headers, clock);
   const strange = codeOf(response) === undefined ? strangersVerdict(response) : undefined;
-  // A store never looks into an object.
-  if (strange !== undefined) return afterPause(strange.kind === 'uncertain' ? { ...strange, blameless: true } : strange, waitMs);
+  if (strange?.kind === 'hold') {
+    const byObject = response.status >= 300 ? refusedObject(response) : unclear(strange.reason);
+    return { ...afterPause(strange, waitMs), byObject };
+  }
+  if (strange !== undefined) return afterPause(strange, waitMs);
   if (response.status >= 300) return verdictOf(response, waitMs);
   const fix = 'check "endpoint" of the sink: something other than an S3 store answers';
-  return { kind: 'hold', reason: `${describeAnswer(response)}, which is no store's answer`, fix, maybeStored: true };
+  const reason = `${describeAnswer(response)}, which is no store's answer`;
+  return { kind: 'hold', reason, fix, maybeStored: true, byObject: unclear(reason) };
 }
+
+const unclear = (reason: string): Verdict => ({ kind: 'uncertain', reason, othersTaken: true });

@@ -43,17 +43,19 @@ const quotaFix = 'raise the quota of the bucket, or delete from it';
 const cipherFix = 'check the KMS key of "headers" or of the bucket: that it is enabled, and that the credentials may use it';
 const clockFix = "set this machine's clock: it is more than 15 minutes off, and the store gives no usable time of its own";
 
-type Meaning = 'hold' | 'retry' | 'uncertain' | 'split';
+/** `object`: refused for what it is, or everything is; only another object shows which. `damaged`: what arrived is not what was sent. */
+type Meaning = 'hold' | 'retry' | 'uncertain' | 'split' | 'object' | 'damaged';
 
 /** What the store's own codes mean, where they say more than the status. */
 const codes: Readonly<Record<string, readonly [Meaning, string?]>> = {
   EntityTooLarge: ['split'],
+  MaxMessageLengthExceeded: ['split'],
   RequestTimeout: ['uncertain'],
-  BadDigest: ['retry'],
-  InvalidDigest: ['retry'],
-  IncompleteBody: ['retry'],
-  XAmzContentSHA256Mismatch: ['retry'],
-  XAmzContentChecksumMismatch: ['retry'],
+  BadDigest: ['damaged'],
+  InvalidDigest: ['damaged'],
+  IncompleteBody: ['damaged'],
+  XAmzContentSHA256Mismatch: ['damaged'],
+  XAmzContentChecksumMismatch: ['damaged'],
   NoSuchUpload: ['uncertain'],
   InvalidPart: ['uncertain'],
   OperationAborted: ['retry'],
@@ -75,7 +77,8 @@ const codes: Readonly<Record<string, readonly [Meaning, string?]>> = {
 };
 
 const statuses: readonly (readonly [from: number, to: number, Meaning, string?])[] = [
-  [401, 403, 'hold', keyFix],
+  [401, 402, 'hold', keyFix],
+  [403, 403, 'object', keyFix],
   [404, 405, 'hold', bucketFix],
   [407, 407, 'hold', 'put user and password into "proxy" of the sink'],
   [408, 408, 'uncertain'],
@@ -83,15 +86,18 @@ const statuses: readonly (readonly [from: number, to: number, Meaning, string?])
   [413, 413, 'split'],
   [425, 425, 'retry'],
   [429, 429, 'retry'],
-  [400, 499, 'hold', headersFix],
-  [501, 501, 'hold', headersFix],
+  [400, 499, 'object', headersFix],
+  [501, 501, 'object', headersFix],
   [503, 503, 'retry'],
   [507, 507, 'retry'],
   [500, 599, 'uncertain'],
 ];
 
+/** A verdict on one object. `byObject`: how it is meant if the store takes others. */
+export type ObjectVerdict = Verdict & { readonly byObject?: Verdict };
+
 /** What an answer means that is no success. */
-export function verdictOf(response: HttpResponse, waitMs: number | undefined): Verdict {
+export function verdictOf(response: HttpResponse, waitMs: number | undefined): ObjectVerdict {
   const reason = wordsOf(response);
   const region = regionOf(response);
   if (region !== undefined)
@@ -100,11 +106,23 @@ export function verdictOf(response: HttpResponse, waitMs: number | undefined): V
   const known = codes[codeOf(response) ?? ''];
   const [, , ...byStatus] = statuses.find(([from, to]) => status >= from && status <= to) ?? [0, 0, 'hold', bucketFix];
   const [meaning, fix = bucketFix] = known ?? byStatus;
-  if (meaning === 'hold') return afterPause({ kind: 'hold', reason, fix }, waitMs);
+  if (meaning === 'hold' || meaning === 'object') {
+    const hold = afterPause({ kind: 'hold', reason, fix }, waitMs);
+    // What the credentials may not do is no matter of one object, unless something before the store says so.
+    const isAll = meaning === 'hold' || (status === 403 && codeOf(response) !== undefined);
+    return isAll ? hold : { ...hold, byObject: refusedObject(response) };
+  }
   if (meaning === 'split') return { kind: 'split', code: 'too_large', reason };
-  if (meaning === 'retry') return afterPause({ kind: 'retry', reason }, waitMs);
-  // A store never looks into an object.
-  return afterPause({ kind: 'uncertain', reason, blameless: true }, waitMs);
+  if (meaning === 'uncertain') return afterPause({ kind: 'uncertain', reason }, waitMs);
+  const retry = afterPause({ kind: 'retry', reason }, waitMs);
+  return meaning === 'damaged' ? { ...retry, byObject: { kind: 'retry', reason, othersTaken: true } } : retry;
+}
+
+/** The verdict on an object that is refused for what is in it: by a firewall that reads along, for example. */
+export function refusedObject(response: HttpResponse): Verdict {
+  const code = `s3_${response.status}`;
+  const reason = wordsOf(response);
+  return { kind: 'event', code, reason, ...(codeOf(response) !== undefined && { cause: codeOf(response) }) };
 }
 
 /** Where the bucket is, when the answer says that it is not here. Redirects are not followed: what they name is the store's word only. */
