@@ -237,7 +237,7 @@ function windowOf({ lane, row }: Place, counts: SourceTotals, isLast: boolean): 
 }
 
 function notesOf(
-  { memory }: SourceContext,
+  { memory, settings }: SourceContext,
   { counts, maxTime }: Sorted,
   received: number,
   isLast: boolean,
@@ -246,7 +246,8 @@ function notesOf(
   const notes: Record<string, unknown> = { ...unknown };
   const lateness = memory.lateness.report();
   if (counts.new > 0) notes['activity'] = [received, Math.max(memory.newestTime ?? maxTime, maxTime)];
-  if (isLast && memory.meetsOwnRecords) notes['requests'] = memory.requests.toJson();
+  // With each page, from the first on: the vendor shows what these requests left behind later, maybe to a process after this one.
+  if (settings.connector.records.tellSelfMade === true) notes['requests'] = memory.requests.toJson();
   if (isLast && lateness !== undefined) notes['lateness'] = lateness;
   return Object.keys(notes).length === 0 ? {} : { notes };
 }

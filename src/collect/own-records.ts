@@ -23,7 +23,6 @@ export class OwnRecords {
   leavesOut(facts: RecordFacts): boolean {
     const { settings, userAgent, memory } = this.#context;
     if (!facts.isSelfMade(userAgent)) return false;
-    memory.meetsOwnRecords = true;
     if (settings.selfEvents === 'forward') return false;
     if (this.#left.has(facts.uid)) return true;
     const made = memory.requests.count(this.#from - settings.window.overlapMs, this.#to + settings.window.overlapMs);

@@ -95,6 +95,8 @@ export interface RawRecord {
 export interface RecordRules {
   /** True when all records are named by their content. */
   readonly areNamedByContent?: boolean;
+  /** True where a record can tell that a request of our own made it. */
+  readonly tellSelfMade?: boolean;
   /** The record, or the events in it one by one. */
   split(raw: RawRecord): readonly RawRecord[];
   /** `scrub` takes out of the record what is secret by its value. */
@@ -160,10 +162,8 @@ export interface Page {
 }
 
 /**
- * An API that is asked for a time range, page by page.
- *
- * `page` retries passing faults itself (429, 5xx, network), renews tokens and obeys the limits; it rejects with a PenstockError whose
- * code's consequence says what the loop does.
+ * An API that is asked for a time range, page by page. `page` retries passing faults itself (429, 5xx, network), renews tokens and obeys
+ * the limits; it rejects with a PenstockError whose code's consequence says what the loop does.
  */
 export interface WindowReader extends AsyncDisposable {
   readonly kind: 'http_window';

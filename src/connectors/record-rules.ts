@@ -30,6 +30,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
   const selfAgentOf = compileSelf(spec);
   const take = compileFingerprint(spec.volatile);
   return {
+    tellSelfMade: spec.self !== undefined,
     areNamedByContent: spec.id === undefined && spec.hash_is_id !== true,
     split: compileSplit(spec),
     examine(raw, configuredTenant, scrub) {

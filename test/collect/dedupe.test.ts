@@ -201,6 +201,38 @@ it('knows after a restart which requests it made', async () => {
   expect(await storedIds(journal)).toEqual(['other']);
 });
 
+it('knows after a kill which requests it made, also before it met a record of one and in the middle of a range', async () => {
+  const rows = Array.from({ length: 12 }, (_none, i) => row(`r${i}`, then + i));
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor(rows, { clock });
+  let commits = 0;
+  // It dies after its third page.
+  const dying = new Proxy(journal, {
+    get: (target, name) =>
+      name === 'append'
+        ? (commit: Parameters<typeof journal.append>[0]) =>
+            commits++ < 3 ? target.append(commit) : Promise.reject(new Error('killed'))
+        : Reflect.get(target, name),
+  });
+  const own = settings({ window: { overlapMs: hour, settleMs: minute, maxMs: 24 * hour, minMs: minute } });
+  const killed = startSource(own, bench(clock, dying, api.open).deps);
+  await killed.pollOnce(never).catch(() => undefined);
+  await killed[Symbol.asyncDispose]();
+  api.rows.push(...['1', '2', '3', '4'].map((n) => row(`mine ${n}`, noon + Number(n), self)));
+  // Nothing else is read again: what the successor asks for is as little as can be.
+  const successor = vendor(api.rows, { clock, pageSize: 100 });
+  await clock.advance(10 * minute);
+  const { deps, lines } = bench(clock, new Proxy(journal, {}), successor.open);
+  await using next = startSource(own, deps);
+
+  await next.pollOnce(never);
+
+  // Three pages were written, with the requests for them; the fourth is one more than was noted, and this poll makes it up.
+  expect(said(lines, 'more records claim to be made by our own requests than we made; the excess is forwarded')).toEqual([]);
+  expect((await storedIds(journal)).filter((id) => id.startsWith('mine'))).toEqual([]);
+});
+
 it('forwards self-made records when configured to', async () => {
   const { journal } = await polled([row('mine', then, self)], { selfEvents: 'forward' });
 

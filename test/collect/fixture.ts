@@ -92,7 +92,7 @@ export function connector(kind: Reader['kind'], change: Partial<ReadDefaults> = 
     options: {},
     kind,
     defaults: { ...defaults, ...change },
-    records: { split: (raw) => [raw], examine },
+    records: { tellSelfMade: true, split: (raw) => [raw], examine },
     mapper: {
       table: 'example',
       map: () => {

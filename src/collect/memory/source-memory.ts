@@ -22,8 +22,6 @@ export class SourceMemory {
   withoutDetail = 0;
   /** Most records of one reply since the start of this process. */
   largestReply = 0;
-  /** True once a record of our own making was met: from then on the own requests are kept in the journal. */
-  meetsOwnRecords = false;
   readonly vendorClock = new VendorClock();
   /** When the newest new record was received, on the monotonic clock of this process. */
   lastEvent: number | undefined;
@@ -49,7 +47,6 @@ export class SourceMemory {
     const [requests, lateness, unknown, shortfalls, activity] = await Promise.all(
       names.map((name) => journal.note(source, name)),
     );
-    this.meetsOwnRecords = requests !== undefined;
     this.requests.load(requests);
     this.lateness.load(lateness);
     this.unknown.load(unknown);
