@@ -5,16 +5,23 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
-import type { OpenLane } from './lane.ts';
+import type { OpenLane, OpenRecord } from './lane.ts';
 import type { SinkUse } from './open-sink.ts';
 
-/** False for a lane that another process may deliver by now. */
-export const isOurs = ({ journal }: LoopContext, lane: OpenLane): boolean =>
-  !lane.isLost && journal.ownership.owns(lane.lane.source);
+const isLaneOurs = ({ journal, ending }: LoopContext, lane: OpenLane): boolean =>
+  !lane.isLost && !ending.signal.aborted && journal.ownership.owns(lane.lane.source);
+
+/**
+ * False for a record that another process may deliver by now, or is to deliver. What is given back, or ends, is sent as far as more that came
+ * after it was taken: the offset stands before the first that was not, and all behind it would be sent again.
+ */
+export const isOurs = (context: LoopContext, open: OpenRecord): boolean =>
+  isLaneOurs(context, open.lane) ||
+  (!open.lane.isLost && open.isOvertaken && context.journal.ownership.mayFinish(open.lane.lane.source));
 
 /** Asked before every send: bytes that have left are not called back. */
-export function isOwned(context: LoopContext, { lanes }: Batch): boolean {
-  for (const lane of lanes) if (!isOurs(context, lane)) return false;
+export function isOwned(context: LoopContext, { lanes, prepared }: Batch): boolean {
+  for (const lane of lanes.keys()) if (!isLaneOurs(context, lane)) return prepared.every(({ open }) => isOurs(context, open));
   return true;
 }
 
@@ -30,7 +37,7 @@ export async function attempt(
 ): Promise<Verdicts | Pending> {
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
-  batch.underWay(1);
+  batch.underWay(true);
   const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
   // What went before it on a stream is not to share its fate.
   if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);

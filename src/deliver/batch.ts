@@ -12,7 +12,7 @@ export class Batch {
   readonly bytes: number;
   readonly isReplay: boolean;
   readonly #encoded: Encoded;
-  #lanes: ReadonlySet<OpenLane> | undefined;
+  #lanes: ReadonlyMap<OpenLane, number> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
   /** First attempt, milliseconds; undefined before it. */
@@ -99,14 +99,15 @@ export class Batch {
     return this.isPart || this.failures > 0;
   }
 
-  get lanes(): ReadonlySet<OpenLane> {
-    this.#lanes ??= new Set(this.prepared.map(({ open }) => open.lane));
+  /** With the position of the last record of each. */
+  get lanes(): ReadonlyMap<OpenLane, number> {
+    this.#lanes ??= new Map(this.prepared.map(({ open }) => [open.lane, open.position]));
     return this.#lanes;
   }
 
-  /** It begins (1) or ends (-1) to be sent, or to wait for a late verdict. */
-  underWay(by: 1 | -1): void {
-    for (const lane of this.lanes) lane.sending(by);
+  /** It begins or ends to be sent, or to wait for a late verdict. */
+  underWay(isBegun: boolean): void {
+    for (const [lane, last] of this.lanes) lane.sending(this, isBegun ? last : undefined);
   }
 
   /** What the sink is given for the next attempt: the same events and bytes each time. */

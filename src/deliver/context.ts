@@ -11,6 +11,7 @@ import type { DeliverDeps } from './deps.ts';
 import { Endpoints } from './endpoints.ts';
 import { SinkHold } from './hold.ts';
 import { InvalidEventCounts } from './invalid-events.ts';
+import type { OpenLane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { LargestEvent } from './largest-event.ts';
 import { OpenSink } from './open-sink.ts';
@@ -45,7 +46,9 @@ export class LoopContext {
   /** How long sends took until their answer, and batches from their receipt until they were taken. */
   readonly requests: Histogram;
   readonly deliveries: Histogram;
-  /** Aborts when nothing new is to begin. */
+  /** Aborts when nothing more is read, and sent only what others overtook. */
+  readonly ending = new AbortController();
+  /** Aborts when nothing is to be sent any more. */
   readonly stopping = new AbortController();
   /** Aborts when requests under way are cut off. */
   readonly cutOff = new AbortController();
@@ -161,10 +164,12 @@ export class LoopContext {
     });
   }
 
-  /** Waits until nothing of the sources is under way, and what was answered is settled; the next owner repeats what was taken behind a gap. */
+  /** Waits until nothing of the sources is under way, and what was taken is settled; the next owner repeats what is behind a gap then. */
   async #finish(sources: readonly string[], signal: AbortSignal): Promise<void> {
-    const { lanes, settler, changed } = this;
-    const isBusy = (): boolean => lanes.ofSources(sources).some((lane) => lane.underWay > 0 || settler.hasToWrite(lane));
+    const { lanes, settler, changed, stopping } = this;
+    const isOpen = (lane: OpenLane): boolean => lane.hasGap && !stopping.signal.aborted;
+    const isBusy = (): boolean =>
+      lanes.ofSources(sources).some((lane) => lane.underWay > 0 || settler.hasToWrite(lane) || isOpen(lane));
     const end = async (): Promise<void> => {
       while (isBusy() && !signal.aborted) await changed.wait(signal);
     };

@@ -158,7 +158,7 @@ export class Dispatcher {
       pending.use[Symbol.dispose]();
       this.#pending.delete(pending);
       tally.waitingSince.delete(sent);
-      pending.batch.underWay(-1);
+      pending.batch.underWay(false);
       this.#pendingBytes -= bytes;
       this.#startWaiting();
     });

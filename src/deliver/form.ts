@@ -23,7 +23,7 @@ const pauseMs = 1000;
 /** The batches of a sink, by turn over the kinds of lanes, up to the limits of events, bytes and time; ends when the loop stops. */
 export async function* batches(context: LoopContext): AsyncGenerator<Batch> {
   const reader = new LaneReader(context);
-  const { signal } = context.stopping;
+  const { signal } = context.ending;
   for (let turn = 0; !signal.aborted; turn += 1) {
     const filling: Filling = { prepared: [], bytes: 0, isReplay: false, isFull: false };
     const order = turnOrder(turn);
@@ -36,7 +36,7 @@ export async function* batches(context: LoopContext): AsyncGenerator<Batch> {
 /** Fills until it is full, its time is over, or somebody waits for all to be delivered. */
 async function gather(context: LoopContext, reader: LaneReader, filling: Filling, order: readonly LaneKind[]): Promise<void> {
   const { clock, changed, settings } = context;
-  const { signal } = context.stopping;
+  const { signal } = context.ending;
   let since = clock.monotonic();
   while (!signal.aborted) {
     await fill(context, reader, filling, order);
@@ -66,7 +66,7 @@ async function fill(context: LoopContext, reader: LaneReader, filling: Filling, 
 }
 
 async function fillFrom(context: LoopContext, reader: LaneReader, filling: Filling, kind: LaneKind, sink: Sink): Promise<void> {
-  const { signal } = context.stopping;
+  const { signal } = context.ending;
   const { batch } = context.settings;
   const mostBytes = Math.min(batch.bytes, sink.maxBatchBytes ?? Number.POSITIVE_INFINITY);
   const mostEvents = Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY);

@@ -40,6 +40,7 @@ class OpenPage {
   /** Sets a record's outcome, once. */
   settle(index: number, outcome: Outcome): void {
     this.#outcomes[index] ??= outcome;
+    if (outcome === 'acknowledged' || outcome === 'unconfirmed') this.lane.taken(this.page.positions[index]);
   }
 
   /** The sink takes nothing of the page. */
@@ -70,7 +71,16 @@ export class OpenRecord {
 
   get place(): Place {
     const { name } = this.#page.lane;
-    return { lane: name, position: this.page.positions[this.#index] ?? 0, received: this.record.received };
+    return { lane: name, position: this.position, received: this.record.received };
+  }
+
+  get position(): number {
+    return this.page.positions[this.#index] ?? 0;
+  }
+
+  /** What came after it was taken, or may be at this moment: until it has an outcome no offset covers that. */
+  get isOvertaken(): boolean {
+    return this.lane.isOvertaken(this.position);
   }
 
   /** True for a record that is a dead letter already and is tried again. */
@@ -116,7 +126,9 @@ export class OpenLane {
   #after: Position;
   #settledUpTo: Position;
   #open = 0;
-  #underWay = 0;
+  /** Where that ends, by batch. */
+  readonly #underWay = new Map<object, number>();
+  #takenUpTo = 0;
   #isLost = false;
   #duplicates = 0;
   #current: Settlement | undefined;
@@ -139,12 +151,30 @@ export class OpenLane {
 
   /** Batches with records of it that are being sent, or wait for a late verdict. */
   get underWay(): number {
-    return this.#underWay;
+    return this.#underWay.size;
   }
 
-  /** A batch with records of it begins (1) or ends (-1) to be under way. */
-  sending(by: 1 | -1): void {
-    this.#underWay += by;
+  /** A batch begins to be under way, its last record of the lane at this position; or ends to be. */
+  sending(batch: object, last: number | undefined): void {
+    if (last === undefined) this.#underWay.delete(batch);
+    else this.#underWay.set(batch, last);
+  }
+
+  /** The receiver has the record at this position. */
+  taken(position: number | undefined): void {
+    this.#takenUpTo = Math.max(this.#takenUpTo, position ?? 0);
+  }
+
+  isOvertaken(position: number): boolean {
+    return position < Math.max(this.#takenUpTo, ...this.#underWay.values());
+  }
+
+  /** Something was taken behind a record without an outcome: no offset covers it. */
+  get hasGap(): boolean {
+    for (const [at, open] of this.#pages.entries())
+      for (let index = at === 0 ? this.#settledInFront : 0; index < open.page.records.length; index += 1)
+        if (open.outcome(index) === undefined) return (open.page.positions[index] ?? 0) < this.#takenUpTo;
+    return false;
   }
 
   /** Another process may deliver it by now: nothing of it is sent or settled here any more. */

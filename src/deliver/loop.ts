@@ -134,8 +134,8 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   #keepFresh(): void {
-    const { clock, stopping } = this.#context;
-    if (stopping.signal.aborted) return;
+    const { clock, ending } = this.#context;
+    if (ending.signal.aborted) return;
     // All sinks at the same moment: a journal in a database answers them together.
     this.#nextRefresh = clock.timer(refreshEveryMs - (clock.monotonic() % refreshEveryMs), () => {
       void this.#refresh().finally(() => this.#keepFresh());
@@ -173,11 +173,22 @@ export class SinkLoop implements AsyncDisposable {
     }
   }
 
+  /** What others overtook goes on: the offset stands before it, and the next process would send all that was taken behind it again. */
+  async #closeGaps(signal: AbortSignal): Promise<void> {
+    const { lanes, changed, clock } = this.#context;
+    while (!signal.aborted && lanes.all().some(({ hasGap }) => hasGap)) {
+      if (this.#dispatcher.busy === 0) await this.#flush(signal);
+      await changed.waitAtMost(clock, drainLookMs, signal);
+    }
+  }
+
   async #stop(graceMs: number): Promise<void> {
-    const { stopping, cutOff, clock, settler, sink, changed, lanes } = this.#context;
-    stopping.abort(new DOMException('the sink loop stops', 'AbortError'));
-    this.#nextRefresh?.[Symbol.dispose]();
+    const { ending, stopping, cutOff, clock, settler, sink, changed, lanes } = this.#context;
     using grace = deadline(clock, graceMs);
+    ending.abort(new DOMException('the sink loop stops', 'AbortError'));
+    this.#nextRefresh?.[Symbol.dispose]();
+    await this.#closeGaps(grace.signal);
+    stopping.abort(new DOMException('the sink loop stops', 'AbortError'));
     const cut = (): void => cutOff.abort(new DOMException('the sink loop stops', 'AbortError'));
     if (grace.signal.aborted) cut();
     else grace.signal.addEventListener('abort', cut, { once: true });

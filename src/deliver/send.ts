@@ -131,12 +131,12 @@ function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, is
 
 const firstAlone = ({ prepared }: Batch): number[][] => [[0], [...prepared.keys()].slice(1)];
 
-/** The batch without events that another process delivers now; nothing where all of them are such. */
+/** The batch without events that another process delivers, now or soon; nothing where all of them are such. */
 function ownedPart(context: LoopContext, batch: Batch): Batch[] {
   const indexes = [...batch.prepared.keys()];
   const owned = indexes.filter((index) => {
-    const lane = batch.prepared[index]?.open.lane;
-    return lane !== undefined && isOurs(context, lane);
+    const open = batch.prepared[index]?.open;
+    return open !== undefined && isOurs(context, open);
   });
   return owned.length === 0 ? [] : batch.cut(context.random, [owned]);
 }
@@ -246,7 +246,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   batch.isInDoubt = decision.uncertain.length > 0 && (decision.hold ?? decision.failure)?.fix !== undefined;
   if (batch.isInDoubt && isProbe) batch.doubts += 1;
   stack.pop();
-  batch.underWay(-1);
+  batch.underWay(false);
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
   const later = applied.again.filter((one) => isOvertaken(context, one));

@@ -150,8 +150,8 @@ it('settles what is under way before a source is given back, and begins nothing 
   await clock.until(loop.stop(0));
 });
 
-it('counts what was taken behind an event that was not when a source is given back, for its next owner sends that again', async () => {
-  const { memory, journal, gain, release } = sharedJournal();
+it('counts what was taken behind an event that is not taken in time when a source is given back, for its next owner sends that again', async () => {
+  const { memory, journal, gain, release, stopWaiting } = sharedJournal();
   gain('acme');
   memory.put(live, records('a', 6));
   let taken = 0;
@@ -167,7 +167,10 @@ it('counts what was taken behind an event that was not when a source is given ba
   loop.start();
   await clock.advance(1_000);
 
-  await clock.until(release('acme'));
+  const giving = release('acme');
+  await clock.advance(30_000);
+  stopWaiting();
+  await clock.until(giving);
 
   expect(taken).toBeGreaterThan(0);
   expect({ offset: memory.offsetOf(live), counted: memory.settled.possible_duplicates }).toEqual({ offset: 0, counted: taken });

@@ -5,16 +5,22 @@ export interface HandOver {
   readonly ownership: Ownership;
   readonly gain: (...sources: string[]) => void;
   readonly lose: (...sources: string[]) => void;
-  /** Begins to give sources back; resolves when nothing of them is under way. */
+  /** Begins to give sources back; resolves when nothing of them is under way, and all that is taken of them is settled. */
   readonly release: (...sources: string[]) => Promise<void>;
+  /** The time for that is over. */
+  readonly stopWaiting: () => void;
 }
 
 export function handOver(): HandOver {
   const owned = new Set<string>();
+  const ending = new Set<string>();
   const listeners = new Set<OwnershipListener>();
+  const waiting = new AbortController();
   return {
+    stopWaiting: () => waiting.abort(),
     ownership: {
       owns: (source) => owned.has(source),
+      mayFinish: (source) => owned.has(source) || ending.has(source),
       watch(listener) {
         listeners.add(listener);
         return { [Symbol.dispose]: () => void listeners.delete(listener) };
@@ -32,9 +38,12 @@ export function handOver(): HandOver {
       for (const listener of listeners) listener.lost(sources);
     },
     async release(...sources) {
-      for (const source of sources) owned.delete(source);
-      const { signal } = new AbortController();
-      await Promise.all([...listeners].map((listener) => listener.releasing?.(sources, signal) ?? Promise.resolve()));
+      for (const source of sources) {
+        owned.delete(source);
+        ending.add(source);
+      }
+      await Promise.all([...listeners].map((listener) => listener.releasing?.(sources, waiting.signal) ?? Promise.resolve()));
+      for (const source of sources) ending.delete(source);
       for (const listener of listeners) listener.lost(sources);
     },
   };

@@ -647,6 +647,36 @@ const replicas: readonly Mutant[] = [
     edits: [['if (free === 0) return {', 'if (free === 0 || room <= 0) return {']],
   },
   {
+    name: 'what others overtook of a source that is given back is not sent any more',
+    file: 'src/deliver/attempt.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [['  (!open.lane.isLost && open.isOvertaken && context', '  (context.random === undefined && context']],
+  },
+  {
+    name: 'what others may overtake at this moment of a source that is given back is not sent any more',
+    file: 'src/deliver/lane.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [['Math.max(this.#takenUpTo, ...this.#underWay.values())', 'this.#takenUpTo']],
+  },
+  {
+    name: 'all that was read of a source that is given back is sent first',
+    file: 'src/deliver/attempt.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [['!open.lane.isLost && open.isOvertaken &&', '!open.lane.isLost &&']],
+  },
+  {
+    name: 'a source is given back though something was taken behind what was not',
+    file: 'src/deliver/context.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [[' || isOpen(lane));', ');']],
+  },
+  {
+    name: 'a sink stops though something was taken behind what was not',
+    file: 'src/deliver/loop.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [['lanes.all().some(({ hasGap }) => hasGap)', 'lanes.all().length < 0']],
+  },
+  {
     name: 'a sink waits for a shared journal that is slow as if it was away',
     file: 'src/deliver/settle.ts',
     caughtBy: 'test/deliver/slow-journal.test.ts',

@@ -36,6 +36,8 @@ export interface Replica {
 export interface Ownership {
   /** False as soon as another process may own the source, by a clock that only goes forward; then `lost` is called, if it was not yet. */
   owns(source: string): boolean;
+  /** True also for a source that is about to be given back: what is under way of it may be ended, and nothing is begun. */
+  mayFinish(source: string): boolean;
   watch(listener: OwnershipListener): Disposable;
   /** Gives back everything at once, in good order, and takes nothing any more. Loops have ended before. */
   leave(): Promise<void>;
@@ -48,6 +50,7 @@ export interface Ownership {
 /** A journal that is one process's alone. */
 export const ownsEverything: Ownership = {
   owns: () => true,
+  mayFinish: () => true,
   watch: () => ({ [Symbol.dispose]: () => undefined }),
   leave: () => Promise.resolve(),
   replicas: () => Promise.resolve(undefined),

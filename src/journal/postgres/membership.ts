@@ -72,6 +72,11 @@ export class Membership implements Ownership {
     return unit !== undefined && this.lease.isValid && !this.#leaving.has(unit.unit);
   }
 
+  mayFinish(source: string): boolean {
+    const unit = this.#owned.get(source);
+    return unit !== undefined && this.lease.isValid && this.#leaving.get(unit.unit) !== 'ended';
+  }
+
   watch(listener: OwnershipListener): Disposable {
     return this.#listeners.add(listener, [...this.#owned.keys()]);
   }

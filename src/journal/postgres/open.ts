@@ -85,6 +85,7 @@ async function assemble(
 /** Who only looks owns nothing, and sees who does. */
 const ownsNothing = (db: Database): Ownership => ({
   owns: () => false,
+  mayFinish: () => false,
   watch: () => ({ [Symbol.dispose]: () => undefined }),
   leave: () => Promise.resolve(),
   replicas: (how) => readReplicas(db, '', how),
