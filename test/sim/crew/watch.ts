@@ -24,6 +24,9 @@ export interface Incident {
 /** A stall or a cut has its consequences when it ends: until then what is under way may still be lost. */
 const afterwardsMs = 60_000;
 
+/** Whoever hands over or leaves waits longer for what is not taken; what was overtaken may leave in the end of that. */
+const handingOverMs = 2_000;
+
 interface Owning {
   readonly at: number;
   readonly process: number | undefined;
@@ -185,8 +188,13 @@ export class Watch implements Auditor {
       this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
   }
 
-  /** An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves. */
+  /**
+   * An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves.
+   * That takes its time, in which the event is sent on.
+   */
   #isBehindGap(sink: string, { source, uid, process, leftAt }: Copy): boolean {
+    const given = this.#owners.get(source)?.find((owning) => owning.at > leftAt && owning.process !== process);
+    if (given !== undefined && given.at - leftAt < handingOverMs) return false;
     const place = this.witness?.placeOf(source, uid);
     const lane = this.server?.disk.lanes.get(place?.lane.split('/').reverse().join(' ') ?? '') ?? [];
     const sent = this.#sent.get(`${sink}\n${source}`) ?? [];
