@@ -8,6 +8,10 @@ import { exchange } from './exchange.ts';
 import type { OpenLane, OpenRecord } from './lane.ts';
 import type { SinkUse } from './open-sink.ts';
 
+/** False for a lane that another process may deliver by now. */
+export const mayFinish = ({ journal }: LoopContext, lane: OpenLane): boolean =>
+  !lane.isLost && journal.ownership.mayFinish(lane.lane.source);
+
 const isLaneOurs = ({ journal, ending }: LoopContext, lane: OpenLane): boolean =>
   !lane.isLost && !ending.signal.aborted && journal.ownership.owns(lane.lane.source);
 
@@ -16,8 +20,7 @@ const isLaneOurs = ({ journal, ending }: LoopContext, lane: OpenLane): boolean =
  * after it was taken: the offset stands before the first that was not, and all behind it would be sent again.
  */
 export const isOurs = (context: LoopContext, open: OpenRecord): boolean =>
-  isLaneOurs(context, open.lane) ||
-  (!open.lane.isLost && open.isOvertaken && context.journal.ownership.mayFinish(open.lane.lane.source));
+  isLaneOurs(context, open.lane) || (open.isOvertaken && mayFinish(context, open.lane));
 
 /** Asked before every send: bytes that have left are not called back. */
 export function isOwned(context: LoopContext, { lanes, prepared }: Batch): boolean {

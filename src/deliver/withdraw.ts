@@ -1,5 +1,5 @@
 import { deadline } from '../base/clock.ts';
-import { isOurs } from './attempt.ts';
+import { mayFinish } from './attempt.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision } from './decide.ts';
@@ -22,7 +22,7 @@ export async function toWithdraw(context: LoopContext, batch: Batch, { refused }
 export async function withdraw(context: LoopContext, event: PreparedEvent): Promise<void> {
   const { withdrawals, clock, settings, cutOff, stopping } = context;
   using use = context.sink.use();
-  if (use === undefined || stopping.signal.aborted || !isOurs(context, event.open.lane)) return;
+  if (use === undefined || stopping.signal.aborted || !mayFinish(context, event.open.lane)) return;
   using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
   await withdrawals.written(event, use.sink, limit.signal);
 }

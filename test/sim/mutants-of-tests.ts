@@ -650,7 +650,7 @@ const replicas: readonly Mutant[] = [
     name: 'what others overtook of a source that is given back is not sent any more',
     file: 'src/deliver/attempt.ts',
     caughtBy: 'test/deliver/gaps.test.ts',
-    edits: [['  (!open.lane.isLost && open.isOvertaken && context', '  (context.random === undefined && context']],
+    edits: [[' || (open.isOvertaken && mayFinish(context, open.lane))', '']],
   },
   {
     name: 'what others may overtake at this moment of a source that is given back is not sent any more',
@@ -662,7 +662,7 @@ const replicas: readonly Mutant[] = [
     name: 'all that was read of a source that is given back is sent first',
     file: 'src/deliver/attempt.ts',
     caughtBy: 'test/deliver/gaps.test.ts',
-    edits: [['!open.lane.isLost && open.isOvertaken &&', '!open.lane.isLost &&']],
+    edits: [['(open.isOvertaken && mayFinish(context, open.lane))', 'mayFinish(context, open.lane)']],
   },
   {
     name: 'a source is given back though something was taken behind what was not',
