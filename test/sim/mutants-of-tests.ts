@@ -790,7 +790,12 @@ const replicas: readonly Mutant[] = [
     name: 'a sink goes on with a source that another process owns',
     file: 'src/deliver/attempt.ts',
     caughtBy: 'test/deliver/ownership.test.ts',
-    edits: [['for (const lane of lanes) if (!isOurs(context, lane)) return false;', '']],
+    edits: [
+      [
+        'if (!isLaneOurs(context, lane)) return prepared.every(({ open }) => isOurs(context, open));',
+        'if (lane.isLost) return prepared.length < 0;',
+      ],
+    ],
   },
   {
     name: 'a source is given back while it is being delivered',

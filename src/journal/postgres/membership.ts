@@ -68,8 +68,7 @@ export class Membership implements Ownership {
   }
 
   owns(source: string): boolean {
-    const unit = this.#owned.get(source);
-    return unit !== undefined && this.lease.isValid && !this.#leaving.has(unit.unit);
+    return this.mayFinish(source) && !this.#leaving.has(this.#owned.get(source)?.unit ?? 0);
   }
 
   mayFinish(source: string): boolean {
