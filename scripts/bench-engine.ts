@@ -5,13 +5,13 @@ import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
 import { silentLog } from '../src/base/log.ts';
 import { systemSeams } from '../src/base/seams.ts';
 import type { JournalOptions, PostgresEngine } from '../src/journal/contract/open.ts';
 import { type Commit, type Journal, openJournal, type Position, type Seen } from '../src/journal/index.ts';
 import { runAsServer, startServer } from '../test/postgres.ts';
 import { measureJournal } from './bench-peers.ts';
+import { countQueries, measureQuiet } from './bench-quiet.ts';
 import { inNewDir } from './bench-start.ts';
 
 const sources = ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7'];
@@ -123,18 +123,6 @@ async function open(engine: JournalOptions['engine']): Promise<Journal> {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Counts what this process asks the server from here on. */
-function countQueries(): () => number {
-  // oxlint-disable-next-line typescript/unbound-method -- it is called on each client again
-  const { query } = pg.Client.prototype;
-  let count = 0;
-  pg.Client.prototype.query = function counted(this: pg.Client, ...asked: unknown[]): unknown {
-    count += 1;
-    return Reflect.apply(query, this, asked);
-  } as typeof query;
-  return () => count;
-}
-
 function linesOf(rounds: readonly (readonly [file: Costs, database: Costs])[], perSecond: number): string[] {
   const ratio = (what: keyof Costs, of: keyof Cost): string =>
     median(rounds.map(([file, database]) => file[what][of] / database[what][of])).toFixed(2);
@@ -198,7 +186,7 @@ export function measureEngine(pages: number, rounds: number): Promise<string[]> 
     await chmod(dir, 0o755);
     const { data, url } = await startServer(join(dir, 'server'));
     try {
-      return await all(url);
+      return [...(await all(url)), await measureQuiet(url, data)];
     } finally {
       runAsServer('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']);
       if (process.getuid?.() === 0) execFileSync('chown', ['-R', 'root', join(dir, 'server')]);

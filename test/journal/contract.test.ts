@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isBalanced, zeroTotals } from '../../src/journal/counts.ts';
 import type { Journal, Lane, LaneState, Position, ReplayRequest, StoredRecord } from '../../src/journal/index.ts';
-import { commitOf, connector, letterOf, pageOf, plain, seamsAt, sink, someRecords, source } from './fixture.ts';
+import { commitOf, connector, letterOf, pageOf, plain, quietCommit, seamsAt, sink, someRecords, source } from './fixture.ts';
 import { engines, inMemory, inModel, type Place } from './places.ts';
 
 const none = zeroTotals();
@@ -67,6 +67,20 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
 
     expect((await journal.lanes('a'))[0]?.pending).toBe(5);
     expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 5, new: 5 });
+  });
+
+  it('makes a commit without records once that is asked for again because its answer was lost', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const commit = { ...quietCommit('s', 2), attempt };
+
+    await journal.append(commit);
+    await journal.append(commit);
+    await journal.append({ ...quietCommit('s', 1), attempt: anotherAttempt });
+
+    expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 3, duplicate: 3 });
+    expect(await journal.windows('s', 0, 5000)).toMatchObject([{ key: 'w1', fetched: 3, complete: true }]);
+    expect(await journal.checkpoint('s', 'live')).toEqual({ met: 1 });
   });
 
   it('settles once what is asked for again because its answer was lost', async () => {

@@ -1,5 +1,6 @@
 import { silentLog } from '../../src/base/log.ts';
 import { type Seams, systemSeams } from '../../src/base/seams.ts';
+import { zeroCounts } from '../../src/journal/counts.ts';
 import type { Commit, JournalOptions, NewDeadLetter, NewPage, Seen, StoredRecord } from '../../src/journal/index.ts';
 
 /** Options of a journal with small limits and the real machine behind it. */
@@ -53,6 +54,13 @@ export function commitOf(source: string, records: readonly StoredRecord[], chang
     checkpoint: { name: 'live', value: { after: records.at(-1)?.uid } },
   };
 }
+
+/** What a poll leaves that met so many records, all of them known. */
+export const quietCommit = (source: string, met = 0): Commit => ({
+  source,
+  window: { key: 'w1', lane: 'live', from: 0, to: 1000, ...zeroCounts(), fetched: met, duplicate: met, complete: true },
+  checkpoint: { name: 'live', value: { met } },
+});
 
 export const sink = (name: string, start: 'now' | 'oldest' | number = 'now', whenFull: 'wait' | 'skip' = 'wait') => ({
   name,

@@ -6,10 +6,12 @@ import type { Commit, RecordLog } from '../journal.ts';
 import { AppendListeners, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
+import { onCheckpoint, onDay, onNote, onWindow } from './commit-rows.ts';
 import { type Core, fencePart, withAttempt } from './core.ts';
 import { newAttempt, Values } from './database.ts';
 import { fencedError, isLost, sqlState } from './faults.ts';
 import { isSameOwnership, type OwnedSource } from './names.ts';
+import { isQuiet, openQuiet } from './quiet.ts';
 import { bytesPerId, bytesPerRow, type Room } from './room.ts';
 import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } from './seen.ts';
 
@@ -48,6 +50,7 @@ const mostTries = 4;
 /** Stores a commit, asking again where the answer was lost. Returns the position before its first record; undefined where it was stored before. */
 function openStore(core: Core, seen: SeenIndex) {
   const { names, member } = core;
+  const store = openStatements(core);
   // Texts of connectors that stand in the database: they are large, and nearly always known.
   const knownConnectors = new Set<string>();
   return async (
@@ -64,7 +67,7 @@ function openStore(core: Core, seen: SeenIndex) {
         const first = ownerships.get(commit) ?? source;
         ownerships.set(commit, first);
         const isOurs = isSameOwnership(first, source);
-        const { fence, counted } = isOurs ? await runCommit(statement) : { fence: 1, counted: 0 };
+        const { fence, counted } = isOurs ? await store(statement) : { fence: 1, counted: 0 };
         if (fence === 0) throw fencedError(commit.source);
         if (counted > 0) {
           seen.stored(source.id);
@@ -118,6 +121,21 @@ async function wasStored({ db }: Core, { source, attempt }: Statement): Promise<
     [source.id, attempt],
   );
   return row?.done === true;
+}
+
+/** Runs a commit in a statement of its own, or with others where it has no records. */
+function openStatements(core: Core): (statement: Statement) => Promise<Outcome> {
+  const storeQuietly = openQuiet(core);
+  return async (statement) => {
+    if (!isQuiet(statement.commit)) return runCommit(statement);
+    try {
+      if (await storeQuietly(statement)) return { fence: 1, counted: 1 };
+    } catch (error) {
+      if (isLost(error)) throw error;
+      // What the database has against one of them is no fault of the others.
+    }
+    return runCommit(statement);
+  };
 }
 
 const laneOf = ({ page, window }: Commit): 0 | 1 => ((page ?? window)?.lane === 'backfill' ? 1 : 0);
@@ -217,7 +235,7 @@ function idParts({ core, commit, days }: Statement, values: Values): string[] {
   if (days.length > 0) {
     const touched = values.add(listOf(days), 'int[]');
     parts.push(`days AS (INSERT INTO ${s}.seen_days AS d (source, day, touched) SELECT counted.source, e.day, ${now} FROM counted, unnest(${touched}) AS e(day)
-      ON CONFLICT (source, day) DO UPDATE SET touched = excluded.touched WHERE d.touched < excluded.touched - ${touchEveryMs} OR d.touched > excluded.touched RETURNING 1)`);
+      ${onDay} RETURNING 1)`);
   }
   const { from, to } = commit.window ?? { from: null, to: null };
   if (typeof from !== 'number' || typeof to !== 'number') return parts;
@@ -243,11 +261,9 @@ function windowPart({ core, commit }: Statement, values: Values): string {
     values.add(core.clock.now(), 'bigint'),
     values.add(core.time.now(), 'bigint'),
   ];
-  const added = sourceCounters.map((name) => `${name} = w.${name} + excluded.${name}`).join(', ');
   return `windowed AS (INSERT INTO ${s}.windows AS w (source, key, kind, from_time, to_time, ${sourceCounters.join(', ')}, complete, updated, stamp)
     SELECT counted.source, ${[...place, ...numbers, ...stamps].join(', ')} FROM counted
-    ON CONFLICT (source, key, kind) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time, ${added},
-    complete = greatest(w.complete, excluded.complete), updated = excluded.updated, stamp = excluded.stamp RETURNING 1)`;
+    ${onWindow} RETURNING 1)`;
 }
 
 function checkpointPart(s: string, { name, value }: NonNullable<Commit['checkpoint']>, values: Values): string {
@@ -256,7 +272,7 @@ function checkpointPart(s: string, { name, value }: NonNullable<Commit['checkpoi
     return `checkpoint AS (DELETE FROM ${s}.checkpoints c USING counted WHERE c.source = counted.source AND c.name = ${nameValue} RETURNING 1)`;
   const text = JSON.stringify(value);
   return `checkpoint AS (INSERT INTO ${s}.checkpoints (source, name, value, crc) SELECT counted.source, ${nameValue}, ${values.add(text, 'text')}, ${values.add(textChecksum(text), 'bigint')} FROM counted
-    ON CONFLICT (source, name) DO UPDATE SET value = excluded.value, crc = excluded.crc RETURNING 1)`;
+    ${onCheckpoint} RETURNING 1)`;
 }
 
 function notesPart(s: string, notes: readonly [string, unknown][], values: Values): string {
@@ -269,5 +285,5 @@ function notesPart(s: string, notes: readonly [string, unknown][], values: Value
     'text[]',
   );
   return `noted AS (INSERT INTO ${s}.notes (source, name, value) SELECT counted.source, e.name, e.value FROM counted, unnest(${names}, ${texts}) AS e(name, value)
-    ON CONFLICT (source, name) DO UPDATE SET value = excluded.value RETURNING 1)`;
+    ${onNote} RETURNING 1)`;
 }

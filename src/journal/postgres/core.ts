@@ -92,12 +92,14 @@ export class Changes {
   }
 }
 
+/** The first part of a statement that locks rows: it waits for them as long as a transaction does, and the setting goes with the statement. */
+export const waitsPart = `waits AS MATERIALIZED (SELECT set_config('lock_timeout', '${lockMs}', true))`;
+
 /**
- * Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them. The statement
- * waits for rows as long as a transaction does: what it is set comes before the first row is locked, and goes with it.
+ * Nothing is written unless the member still owns the unit; whoever takes it over waits for this statement, or this for them.
  */
 export function fencePart(s: string, values: Values, source: OwnedSource): string {
-  return `waits AS MATERIALIZED (SELECT set_config('lock_timeout', '${lockMs}', true)),
+  return `${waitsPart},
     fence AS (SELECT u.id FROM waits, ${s}.units u WHERE u.id = ${values.add(source.unit)} AND u.owner = ${values.add(source.owner)} AND u.epoch = ${values.add(source.epoch)} FOR SHARE OF u)`;
 }
 

@@ -23,18 +23,17 @@ interface Text {
 const noText: Text = { value: null, crc: 0 };
 
 /** Checkpoints and notes by the name of their source: those that are asked for at the same time are read together. */
-export function openMemos({ db }: Core): Pick<RecordLog, 'checkpoint' | 'note'> {
+export function openMemos({ db, clock }: Core): Pick<RecordLog, 'checkpoint' | 'note'> {
   const { s } = db;
-  const readIn = (table: string, columns: string) =>
-    new Gathered<Named, Text>((asked) =>
-      db.query<Text>(
-        `SELECT ${columns} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(source, name, n) LEFT JOIN ${s}.sources o ON o.name = w.source
-         LEFT JOIN ${s}.${table} t ON t.source = coalesce(o.id, CASE w.source WHEN '' THEN ${noSource} END) AND t.name = w.name ORDER BY w.n`,
-        [asked.map(({ source }) => source), asked.map(({ name }) => name)],
-      ),
+  const readIn = (table: string, columns: string) => (asked: readonly Named[]) =>
+    db.query<Text>(
+      `SELECT ${columns} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(source, name, n) LEFT JOIN ${s}.sources o ON o.name = w.source
+       LEFT JOIN ${s}.${table} t ON t.source = coalesce(o.id, CASE w.source WHEN '' THEN ${noSource} END) AND t.name = w.name ORDER BY w.n`,
+      [asked.map(({ source }) => source), asked.map(({ name }) => name)],
     );
-  const checkpoints = readIn('checkpoints', 't.value, t.crc');
-  const notes = readIn('notes', 't.value, 0 AS crc');
+  // Each poll begins with its checkpoint.
+  const checkpoints = new Gathered<Named, Text>(readIn('checkpoints', 't.value, t.crc'), clock);
+  const notes = new Gathered<Named, Text>(readIn('notes', 't.value, 0 AS crc'));
   return {
     async checkpoint(source, name) {
       const { value, crc } = (await checkpoints.ask({ source, name })) ?? noText;

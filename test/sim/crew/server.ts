@@ -141,6 +141,7 @@ export class SharedServer {
   /** By what stands in no statement before it. */
   readonly #statements: readonly (readonly [mark: string, handler: Handler])[] = [
     ['WITH beat AS (UPDATE', (values, text, asker) => [this.#beat(values, text, asker)]],
+    ['asked AS MATERIALIZED', (values, text, asker) => this.#appendAll(values, text, asker)],
     ['counted AS (UPDATE', (values, text, asker) => [this.#append(values, text, asker)]],
     ['moved AS (UPDATE', (values, text, asker) => this.#settleSimply(values, text, asker)],
     ['SELECT id FROM fence', (values, text) => (this.#isFenced(values, text) ? [] : [{ id: 1 }])],
@@ -417,19 +418,50 @@ export class SharedServer {
     this.#attempts.set(key, [...(this.#attempts.get(key) ?? []), String(attempt)].slice(-7));
   }
 
-  #append(values: Values, text: string, { process, offered }: Asker): Row {
+  #append(values: Values, text: string, asker: Asker): Row {
     if (this.#isFenced(values, text)) return { fence: 0, counted: 0 };
     const source = this.#sourceOf(valueIn(text, values, /l\.source = \$(\d+)/));
     const kind = kinds[Number(valueIn(text, values, /l\.kind = \$(\d+)/))] ?? 'live';
     const attempt = valueIn(text, values, /NOT \$(\d+)\S* = ANY\(c\.attempts\)/);
-    const before = this.#end(source, kind);
-    const isElsewhere = valueIn(text, values, /l\.appended = \$(\d+)/) !== before;
+    const before = valueIn(text, values, /l\.appended = \$(\d+)/);
+    return { fence: 1, counted: this.#store(source, { kind, attempt, before }, asker) };
+  }
+
+  /** Commits of many sources: each is held back by as much as the text says. */
+  #appendAll(values: Values, text: string, asker: Asker): Row[] {
+    const names = / AS a\(([^)]*)\)/.exec(text)?.[1]?.split(', ') ?? [];
+    const lists = /unnest\(([^)]*)\) AS a\(/.exec(text)?.[1]?.split(', ') ?? [];
+    const column = (name: string): Values => {
+      const number = /\$(\d+)/.exec(lists[names.indexOf(name)] ?? '')?.[1];
+      return values[Number(number) - 1] as Values;
+    };
+    const [ids, units, owners, epochs] = ['source', 'unit', 'owner', 'epoch'].map(column) as [Values, Values, Values, Values];
+    return ids.flatMap((id, index) => {
+      const isHeld = (unit: Unit): boolean =>
+        unit.id === units[index] &&
+        (!text.includes('u.owner = a.owner') || unit.owner === owners[index]) &&
+        (!text.includes('u.epoch = a.epoch') || unit.epoch === epochs[index]);
+      if (!this.units.some(isHeld)) return [];
+      const attempt = column('attempt')[index];
+      const kind = kinds[Number(column('kind')[index])] ?? 'live';
+      const said = { kind, attempt, before: column('before')[index] };
+      return this.#store(this.#sourceOf(id), said, asker) === 0 ? [] : [{ attempt }];
+    });
+  }
+
+  /** How many commits were stored: none where the lane is elsewhere, or the attempt was done before. */
+  #store(
+    source: string,
+    said: { readonly kind: 'live' | 'backfill'; readonly attempt: unknown; readonly before: unknown },
+    { process, offered }: Asker,
+  ): 0 | 1 {
+    const before = this.#end(source, said.kind);
     const commit = offered.commit(source);
-    if (isElsewhere || this.#isDone(`append ${source}`, attempt) || commit === undefined) return { fence: 1, counted: 0 };
-    this.#noteAttempt(`append ${source}`, attempt);
+    if (said.before !== before || this.#isDone(`append ${source}`, said.attempt) || commit === undefined) return 0;
+    this.#noteAttempt(`append ${source}`, said.attempt);
     store(this.disk, commit);
     this.#auditor.onStored(process, this.ownerOf(source), commit, before);
-    return { fence: 1, counted: 1 };
+    return 1;
   }
 
   #settleSimply(values: Values, text: string, asker: Asker): Row[] {
