@@ -137,7 +137,7 @@ export class LoopContext {
     const { suspects, plan, withdrawals, journal, settings } = this;
     await plan.recall();
     await withdrawals.recall();
-    await suspects.recall();
+    await suspects.recall(this.clock);
     const letters = await journal.deadLetters({ sink: settings.name, code: untilOthersCode }, mostAdopted);
     for (const { record, last, source } of letters) suspects.adopt(record.uid, last, source);
   }

@@ -33,7 +33,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
   // What was cut off by us says nothing.
   if (failure === undefined || context.cutOff.signal.aborted || failure.isBlameless) return decision;
   // Closed by the peer just as the request left: asked for once more at once.
-  if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect) {
+  if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect && copiesBefore(context, batch) === 0) {
     batch.hastyCopies += 1;
     return decision;
   }
@@ -150,7 +150,7 @@ export const wasSentOften = (context: LoopContext, batch: Batch): boolean => has
 /** A hold, in which those that were sent often enough rest longer and longer: new ones go before them. */
 function heldBack(context: LoopContext, batch: Batch, decision: Decision, failure: Failure): Decision {
   // Where something answers in its place, the probes of the hold bound how many go, each in its turn.
-  if (failure.fix === undefined && wasSentOften(context, batch)) context.suspects.rest(context.clock.monotonic());
+  if (failure.fix === undefined && wasSentOften(context, batch)) context.suspects.rest(context.clock);
   const { holdProbeMs: retryAfterMs } = context.settings;
   const { fix = takesNothingFix, reason: said } = failure;
   const reason = failure.fix === undefined ? `the receiver is there, but takes no event: ${said}` : said;

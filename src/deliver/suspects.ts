@@ -1,9 +1,11 @@
+import type { Clock } from '../base/clock.ts';
 import { explainInLine } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { EndpointRecord } from './endpoints.ts';
 import { isLearnt, type SizeLimits } from './size-limits.ts';
+import { Untaken } from './untaken.ts';
 
 /** Code of a dead letter that goes again by itself once the receiver took another event. */
 export const untilOthersCode = 'not_taken_alone';
@@ -12,7 +14,6 @@ const most = 50;
 const mostNoted = 500;
 // Before its last copy an event rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
 const restMs = 3_600_000;
-const longestRestMs = 14_400_000;
 const fewestPasses = 8;
 
 type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
@@ -63,11 +64,9 @@ export class Suspects {
   readonly #givenUp = new Map<string, GivenUp>();
   /** Since the last write: those that have their outcome. */
   readonly #forgotten = new Set<string>();
-  readonly #untaken = new Set<string>();
+  readonly #untaken = new Untaken();
   readonly #accused = new Set<string>();
   #inARow = 0;
-  #rests = 0;
-  #restsUntil = 0;
   #isWriting = false;
   #isStale = false;
 
@@ -84,9 +83,10 @@ export class Suspects {
   }
 
   /** Reads what earlier processes noted of what is this one's to send, or is by now: another replica may have noted more. */
-  async recall(): Promise<void> {
+  async recall(clock: Clock): Promise<void> {
     const note = await this.#journal.note('', this.#name);
     if (!isObject(note)) return;
+    this.#untaken.restore(note['untaken'], clock);
     for (const [endpoint, learnt] of entriesOf(note, 'limits', isLearnt)) this.#limits.restore(endpoint, learnt);
     for (const [uid, copies] of entriesOf(note, 'copies', isCount))
       if (!this.#copies.has(uid)) this.#before.set(uid, Math.max(copies, this.copiesBefore(uid)));
@@ -135,9 +135,9 @@ export class Suspects {
 
   /** It failed alone while the receiver was there; gives how many did since it took any: those that were given up count as one. */
   untaken(uid: string): number {
-    if (this.#untaken.size < most) this.#untaken.add(uid);
-    const isKnown = this.#untaken.size === 1 && [...this.#givenUp.values()].some(({ rests, goes }) => !rests && !goes);
-    return this.#untaken.size + (isKnown ? 1 : 0);
+    if (this.#untaken.add(uid)) this.#save();
+    const isKnown = this.#untaken.count === 1 && [...this.#givenUp.values()].some(({ rests, goes }) => !rests && !goes);
+    return this.#untaken.count + (isKnown ? 1 : 0);
   }
 
   /** A letter that no note names, written at that time: the process ended between the two, or the journal failed. */
@@ -148,8 +148,7 @@ export class Suspects {
 
   /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
   accuse(): void {
-    for (const uid of this.#untaken) this.#accused.add(uid);
-    this.#untaken.clear();
+    for (const uid of this.#untaken.take()) this.#accused.add(uid);
   }
 
   isAccused(uid: string): boolean {
@@ -158,17 +157,15 @@ export class Suspects {
 
   /**
    * An event that was sent often enough failed once more while nothing is taken: none of those goes again for an hour, then twice as long each
-   * time up to four, for one of them shows as well as all. Another that fails meanwhile, sent before the rest began, adds nothing to it. `now`:
-   * monotonic milliseconds.
+   * time up to four, in the next process too, for one of them shows as well as all. Another that fails meanwhile, sent before the rest began,
+   * adds nothing to it.
    */
-  rest(now: number): void {
-    if (this.isResting(now)) return;
-    this.#restsUntil = now + Math.min(longestRestMs, restMs * 2 ** Math.min(this.#rests, 10));
-    this.#rests += 1;
+  rest(clock: Clock): void {
+    if (this.#untaken.rest(clock)) this.#save();
   }
 
   isResting(now: number): boolean {
-    return now < this.#restsUntil;
+    return this.#untaken.isResting(now);
   }
 
   /** True for an event that was given up before. */
@@ -197,9 +194,7 @@ export class Suspects {
   /** The receiver took events. Gives those that go again now; true for those that went before and came to no outcome. */
   taken(receiver: Passes, now: number): ReadonlyMap<string, boolean> {
     this.#inARow = 0;
-    this.#rests = 0;
-    this.#restsUntil = 0;
-    this.#untaken.clear();
+    if (this.#untaken.clear()) this.#save();
     if (this.#givenUp.size === 0) return new Map();
     const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now) && this.#isOwn(known));
     for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
@@ -247,6 +242,7 @@ export class Suspects {
     return {
       copies: Object.fromEntries(copies),
       givenUp: Object.fromEntries(givenUp),
+      untaken: this.#untaken.noted(),
       limits: this.#limits.learnt(entriesOf(note, 'limits', isLearnt)),
     };
   }

@@ -733,7 +733,7 @@ it('neither begins anew after a restart with what was given up, nor forgets it',
   const disk = emptyDisk();
   const life = async (use: (suspects: Suspects) => unknown): Promise<unknown> => {
     const suspects = new Suspects(memoryJournal(disk), silentLog(), 'out', new SizeLimits(clock));
-    await suspects.recall();
+    await suspects.recall(clock);
     const result = use(suspects);
     await clock.settle();
     return result;
@@ -757,6 +757,39 @@ it('neither begins anew after a restart with what was given up, nor forgets it',
     last: [3, true],
   });
 });
+
+it.each([undefined, 0])(
+  'gives up one of ten events at most that a receiver takes none of, and rests with them, also where the process is started anew every two hours (%s)',
+  async (retryAfterMs) => {
+    const disk = emptyDisk();
+    memoryJournal(disk).put(live, records('e', 10));
+    const copies = new Map<string, number>();
+    let letters = 0;
+    let time = 1_000_000;
+    for (let life = 0; life < 12; life += 1) {
+      const journal = memoryJournal(disk);
+      const clock = virtualClock(time);
+      const { loop } = setUp({
+        journal,
+        clock,
+        sink: { reaches: () => Promise.resolve(true) },
+        answer({ events }) {
+          for (const { uid } of events) copies.set(uid, (copies.get(uid) ?? 0) + 1);
+          return { all: { kind: 'uncertain', reason: 'the connection was lost', ...(retryAfterMs === 0 && { retryAfterMs }) } };
+        },
+      });
+      loop.start();
+      await clock.advance(2 * hour);
+      await clock.until(loop.stop(0));
+      letters = journal.letters.length;
+      time += 2 * hour;
+    }
+
+    expect(letters).toBeLessThanOrEqual(1);
+    expect([...copies.values()].reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10 * 8 + 40);
+    expect(Math.max(...copies.values())).toBeLessThanOrEqual(14);
+  },
+);
 
 it('gives no event up for good that an operator sends again too soon', () => {
   const few = { failed: 0, passed: 0 };

@@ -182,7 +182,7 @@ it('keeps what each replica noted of events that failed alone, until that one ha
   const { clock } = setUp({ journal, answer: () => accepted });
   const replica = async (): Promise<Suspects> => {
     const suspects = new Suspects(journal, silentLog(), 'out', new SizeLimits(clock));
-    await suspects.recall();
+    await suspects.recall(clock);
     return suspects;
   };
   const [one, other] = [await replica(), await replica()];
@@ -212,7 +212,7 @@ it('sends again what was given up only from the replica that has its source, als
   const replica = async (owned: Set<string>): Promise<Suspects> => {
     const ownership = { ...journal.ownership, owns: (source: string) => owned.has(source) };
     const suspects = new Suspects({ ...journal, ownership }, silentLog(), 'out', new SizeLimits(clock));
-    await suspects.recall();
+    await suspects.recall(clock);
     return suspects;
   };
   const [ofOne, ofOther] = [new Set(['a']), new Set(['b'])];
@@ -226,7 +226,7 @@ it('sends again what was given up only from the replica that has its source, als
   ofOther.add('a');
   ofOne.clear();
   one.lose(['a']);
-  await third.recall();
+  await third.recall(clock);
 
   expect([one, other, third].map((replica) => [...replica.taken(nothing, 1).keys()])).toEqual([[], ['y'], ['y', 'x']]);
 });
@@ -361,8 +361,8 @@ it('takes over what another replica learnt of the size of batches, and writes ov
 
   ofOther?.learnt();
   await clock.advance(10);
-  await ofOther?.recall();
-  await ofOne?.recall();
+  await ofOther?.recall(clock);
+  await ofOne?.recall(clock);
 
   const groups = [one, other].map((limits) => ['first', 'second'].map((endpoint) => limits.groups(endpoint, events).length));
   expect(groups).toEqual([

@@ -131,8 +131,8 @@ const deliver: readonly Mutant[] = [
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [
       [
-        'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect) {',
-        'if (failure.retryAfterMs === 0 && batch.hasty < 0 && !batch.isSuspect) {',
+        'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect',
+        'if (failure.retryAfterMs === 0 && batch.hasty < 0 && !batch.isSuspect',
       ],
     ],
   },
