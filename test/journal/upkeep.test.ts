@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { systemSeams } from '../../src/base/seams.ts';
+import { openPostgres } from '../../src/journal/postgres/open.ts';
+import { hastyClock } from '../hasty-clock.ts';
+import { hasPostgres, onServer, postgresUrl, temporarySchema } from '../postgres.ts';
+import { journalOptions, sink, source } from './fixture.ts';
+import { postgresEngine } from './places.ts';
+
+it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and through no list of sources', async () => {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const engine = postgresEngine(url, schema);
+  const seams = { ...systemSeams(), clock: hastyClock(5) };
+  await using journal = await openPostgres(engine, { ...journalOptions(''), engine, seams, log: silentLog() });
+  await journal.register([source('s')], [sink('a')]);
+  const sql = (text: string) =>
+    onServer(url, async (client) => (await client.query(text.replaceAll('{s}', schema))).rows as Record<string, unknown>[]);
+  const marks = async (kind: string) => (await sql(`SELECT configured FROM {s}.${kind}`))[0]?.['configured'];
+
+  // A count that is used up is swept in the next round, after that round has looked at the marks.
+  await sql(`BEGIN; UPDATE {s}.sources SET configured = false;
+    INSERT INTO {s}.letter_counts (sink, source, code, action, letters) VALUES (1, 1, 'x', '', 0); COMMIT`);
+  await expect.poll(() => sql('SELECT 1 FROM {s}.letter_counts')).toEqual([]);
+  const ofSource = await marks('sources');
+  await sql('UPDATE {s}.sinks SET configured = false');
+
+  await expect.poll(() => marks('sinks')).toBe(true);
+  expect(ofSource).toBe(false);
+});
