@@ -4,7 +4,7 @@ import { makeFolder } from '../base/make-folder.ts';
 import { claimFolder } from '../base/own-folder.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
-import { pageCacheBytes, withPageCache } from '../journal/index.ts';
+import { pageCacheBytes, takeDataDir, withPageCache } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { LiveRuntime } from '../runtime/live-runtime.ts';
@@ -25,17 +25,21 @@ interface DaemonSettings {
 
 const logWaitingMs = 1000;
 
-/** Where the journal is elsewhere, data_dir has only the socket and the token of the admin server: it may be made anew at each start. */
-async function prepareDataDir({ data_dir }: Config, { files }: Seams, log: Log): Promise<void> {
+/**
+ * Where the journal is elsewhere, data_dir has only the socket and the token of the admin server: it may be made anew at each start, and is one
+ * process's alone.
+ */
+async function claimDataDir({ config: { data_dir }, seams, log, lockWaitMs: waitMs, signal }: DaemonSettings) {
+  const { files, clock } = seams;
   await makeFolder(data_dir, files, 0o700);
   const { repaired, warnings } = await claimFolder(data_dir, files, () => false);
   for (const what of [repaired, ...warnings]) if (what !== undefined) log.warn({ data_dir }, what);
+  return takeDataDir(data_dir, { clock, files, waitMs, log, signal });
 }
 
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings, cutOff: AbortSignal): Promise<Journal> {
   if (config.journal.database === undefined)
     return withPageCache(await openConfiguredJournal(config, { seams, log, lockWaitMs }), pageCacheBytes);
-  await prepareDataDir(config, seams, log);
   using _waiting = seams.clock.timer(logWaitingMs, () =>
     log.warn({ waitMs: lockWaitMs }, 'waiting for the database of the journal to answer'),
   );
@@ -76,6 +80,7 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   using _opening = cutOffAtStop(settings, cutOff);
   await using opening = new AsyncDisposableStack();
   const measures = new Measures(settings.seams.clock);
+  if (config.journal.database !== undefined) opening.use(await claimDataDir(settings));
   const journal = measures.timed(opening.use(await openOwnJournal(settings, cutOff.signal)));
   const seams = seamsOf(journal, settings.seams);
   await cancelOldReloads(journal, config.replica.name);

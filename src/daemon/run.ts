@@ -99,8 +99,8 @@ export interface OnceReport {
 
 /** What is pending would never end while others collect. */
 async function refuseBesideOthers({ runtime }: Daemon): Promise<void> {
-  const others = (await runtime.journal.ownership.replicas()) ?? [];
-  if (others.length < 2) return;
+  const others = ((await runtime.journal.ownership.replicas()) ?? []).filter(({ isSelf }) => !isSelf);
+  if (others.length === 0) return;
   const names = others.map(({ name }) => name).join(', ');
   throw new PenstockError('PEN_JOURNAL_LOCKED', `replicas work on this journal (${names}); --once works on it alone`, {
     fix: 'stop them, or leave the work to them',

@@ -8,7 +8,7 @@ import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
 import type { Job, Journal } from '../journal/journal.ts';
 import { untilAnswered } from '../journal/until-answered.ts';
-import type { JobKind } from '../operate/jobs/runner.ts';
+import { type JobKind, targetOf } from '../operate/jobs/runner.ts';
 import { type JournalPlace, journalPlace, openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
 import { openDaemon } from './open-daemon.ts';
@@ -64,8 +64,18 @@ function insertJob(
 
 async function submitToDaemon(config: JournalPlace, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
+  await refuseUnknown(journal, request.args);
   const { id } = await insertJob(journal, seams, request);
   return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
+}
+
+/** A job for what no replica is configured with would wait for ever. */
+async function refuseUnknown({ ownership }: Journal, args: Json): Promise<void> {
+  const target = targetOf(args);
+  if (target === undefined || (await ownership.isNamed?.(target.kind, target.name)) !== false) return;
+  throw new PenstockError('PEN_NOT_FOUND', `no replica is configured with a ${target.kind} called "${target.name}"`, {
+    fix: `see "penstock ${target.kind}s" for the names`,
+  });
 }
 
 async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
@@ -84,7 +94,17 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
 /** Leaves the job to the replicas, or does it here where none lives. */
 async function submitToReplicas(config: JournalPlace, place: Place, request: JobRequest): Promise<JobOutcome> {
   if (await hasReplicas(config, place)) return submitToDaemon(config, place, request);
-  return executeHere(await readConfig(place.file, place.seams), place, request);
+  return hereOrElsewhere(await readConfig(place.file, place.seams), config, place, request);
+}
+
+/** Does it here; where a daemon is starting meanwhile, or a command works as one, it is left to that. */
+async function hereOrElsewhere(config: Config, observed: JournalPlace, place: Place, request: JobRequest): Promise<JobOutcome> {
+  try {
+    return await executeHere(config, place, request);
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
+    return submitToDaemon(observed, place, request);
+  }
 }
 
 async function hasReplicas(config: JournalPlace, { seams, log }: Place): Promise<boolean> {
@@ -107,13 +127,7 @@ export async function submitJob(place: Place, request: JobRequest): Promise<JobO
   if (withoutSecrets.journal.database !== undefined) return submitToReplicas(withoutSecrets, place, request);
   const daemon = await findDaemon({ dataDir: withoutSecrets.data_dir, files: seams.files });
   if (daemon !== undefined) return submitToDaemon(withoutSecrets, place, request);
-  try {
-    return await executeHere(await readConfig(file, seams), place, request);
-  } catch (error) {
-    // A daemon that is starting, or a command that works as one.
-    if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
-    return submitToDaemon(withoutSecrets, place, request);
-  }
+  return hereOrElsewhere(await readConfig(file, seams), withoutSecrets, place, request);
 }
 
 /** The same where a daemon runs; undefined, and nothing is done, where none does. */

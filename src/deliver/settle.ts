@@ -148,6 +148,7 @@ export class Settler {
     if (settlement === undefined) {
       // What could not be written is another's by now.
       this.#isAway = false;
+      if (lane.isLost) this.#tally.journalTrouble = undefined;
       return true;
     }
     const { upTo, letters, resolved } = settlement;

@@ -12,7 +12,9 @@ import { configuredSource } from '../runtime/runtime.ts';
 async function refuseBesideReplicas(journal: Journal): Promise<void> {
   const living = (await journal.ownership.replicas()) ?? [];
   if (living.length > 0)
-    throw new PenstockError('PEN_JOURNAL_LOCKED', `replicas use this journal: ${living.map(({ name }) => name).join(', ')}`);
+    throw new PenstockError('PEN_JOURNAL_LOCKED', `replicas work on this journal: ${living.map(({ name }) => name).join(', ')}`, {
+      fix: 'stop all of them, run this command, and start them again; one that was killed counts until its lease is over',
+    });
 }
 
 /** Names in the journal change only while no daemon uses it. */
@@ -28,6 +30,7 @@ async function alone<T>(configFile: string, seams: Seams, change: (journal: Jour
     return await change(journal, config);
   } catch (error) {
     if (!(error instanceof PenstockError && error.code === 'PEN_JOURNAL_LOCKED')) throw error;
+    if (config.journal.database !== undefined) throw error;
     throw new PenstockError('PEN_JOURNAL_LOCKED', 'a daemon is using this journal', {
       fix: 'stop it, run this command, and start it again',
       cause: error,

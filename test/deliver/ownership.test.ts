@@ -371,6 +371,27 @@ it('takes over what another replica learnt of the size of batches, and writes ov
   ]);
 });
 
+it('warns of offsets that cannot be written no longer than it has something to write', async () => {
+  const { memory, journal, gain, lose } = sharedJournal();
+  gain('acme');
+  memory.put(live, records('a', 3));
+  memory.failing.settle = () => new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'the database did not answer');
+  const { loop, clock } = setUp({ journal, answer: () => accepted });
+  loop.start();
+  await clock.advance(10_000);
+  const during = loop.status().warnings;
+
+  // The database is back, and what was not written is another replica's by then.
+  lose('acme');
+  await clock.advance(60_000);
+
+  expect({ during, after: loop.status().warnings }).toEqual({
+    during: ['offsets cannot be written: the database did not answer'],
+    after: [],
+  });
+  await clock.until(loop.stop(0));
+});
+
 it('holds up no other lane for one that cannot be settled', async () => {
   const memory = memoryJournal();
   const at: number[] = [];

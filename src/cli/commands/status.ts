@@ -33,8 +33,10 @@ function worstFirst<T extends { readonly state: string }>(all: readonly T[]): re
 /** The table of sources. */
 export function showSources({ sources, at }: StatusReport, output: Output): void {
   const rows = worstFirst(sources).slice(0, longestTable);
+  const isShared = sources.some(({ replica }) => replica !== undefined);
+  const head = ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'read again', 'unreadable'];
   output.table(
-    ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'read again', 'unreadable'],
+    isShared ? [...head, 'replica'] : head,
     rows.map((source) => [
       source.name,
       stateIn(output, source.state),
@@ -44,6 +46,7 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
       source.records.new,
       source.records.duplicate,
       source.records.unreadable,
+      ...(isShared ? [source.replica ?? '-'] : []),
     ]),
   );
   if (sources.length > rows.length)
@@ -115,6 +118,22 @@ export function showSinks({ sinks, at }: StatusReport, output: Output): void {
   );
 }
 
+/** Who works on the journal; nothing where it is one daemon's alone. */
+function showReplicas({ replicas = [], at }: StatusReport, output: Output): void {
+  if (replicas.length === 0) return;
+  output.line();
+  output.table(
+    ['replica', 'version', 'sources', 'up', 'last heard of'],
+    replicas.map(({ name, version, sources, since, last_seen }) => [
+      name,
+      version,
+      sources,
+      formatDuration(Math.max(0, at - since)),
+      ago(Math.min(last_seen, at), at),
+    ]),
+  );
+}
+
 function showProblems(problems: readonly Problem[], output: Output): void {
   for (const { level, where, what, fix } of problems) {
     const mark = level === 'error' ? output.color.red('error  ') : output.color.yellow('warning');
@@ -125,10 +144,10 @@ function showProblems(problems: readonly Problem[], output: Output): void {
 
 function show(report: StatusReport, output: Output): void {
   const { journal } = report;
-  const uptime =
-    report.uptime_seconds === undefined
-      ? 'not running; as last recorded in the journal'
-      : `up ${formatDuration(report.uptime_seconds * 1000)}`;
+  const absent = report.running
+    ? 'the replica of this configuration is not running; as the others last said'
+    : 'not running; as last recorded in the journal';
+  const uptime = report.uptime_seconds === undefined ? absent : `up ${formatDuration(report.uptime_seconds * 1000)}`;
   output.line(`penstock ${report.version}, ${uptime}`);
   if (report.config !== undefined) {
     const differs = report.config.differs_from_file ? output.color.yellow('; its files say something else now') : '';
@@ -139,6 +158,7 @@ function show(report: StatusReport, output: Output): void {
   showTopics(report, output);
   output.line();
   showSinks(report, output);
+  showReplicas(report, output);
   const running = report.jobs.filter(({ state }) => state === 'running' || state === 'queued');
   if (running.length > 0) {
     output.line();

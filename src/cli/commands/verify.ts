@@ -55,25 +55,40 @@ function show(report: VerifyReport, context: CommandContext): void {
   for (const { level, text } of conclusionsOf(report)) output.line(paint[level](text));
 }
 
+/** undefined where it was interrupted. */
+async function compared(name: string, options: VerifyOptions, context: CommandContext): Promise<VerifyReport | undefined> {
+  using signals = catchSignals(silentLog());
+  try {
+    return await compare(name, options, context, signals.stop);
+  } catch (error) {
+    if (!signals.stop.aborted) throw error;
+    return undefined;
+  }
+}
+
 /** The running daemon compares, with its own secrets; where none runs, this process does. */
-async function compared(name: string, options: VerifyOptions, context: CommandContext): Promise<VerifyReport> {
+async function compare(
+  name: string,
+  options: VerifyOptions,
+  context: CommandContext,
+  signal: AbortSignal,
+): Promise<VerifyReport> {
   const { seams } = context;
   const { config: file } = options;
   const range = { source: name, from: options.from, to: Math.min(options.to, seams.clock.now()) };
-  using signals = catchSignals(silentLog());
   const told = showProgress('verify', context);
   const job = await submitToRunning(
     { file, seams, log: silentLog() },
-    { kind: 'verify', args: range, onProgress: told, signal: signals.stop, drainMs: 0 },
+    { kind: 'verify', args: range, onProgress: told, signal, drainMs: 0 },
   );
   if (job !== undefined) return (job.progress as unknown as { readonly report: VerifyReport }).report;
   const onProgress = (fetched: number, at: number | undefined): void =>
     told({ progress: { fetched, at: at ?? range.from, from: range.from, to: range.to } });
-  const compare = async (journal: Journal, config: Config): Promise<VerifyReport> => {
+  const compareHere = async (journal: Journal, config: Config): Promise<VerifyReport> => {
     const verified = await configuredForVerify(config, configuredSource(config, name), journal, seams);
-    return await verify({ ...verified, from: range.from, to: range.to, onProgress, signal: signals.stop });
+    return await verify({ ...verified, from: range.from, to: range.to, onProgress, signal });
   };
-  return await withStoredJournal(file, seams, compare, { withSecrets: true });
+  return await withStoredJournal(file, seams, compareHere, { withSecrets: true });
 }
 
 async function run(name: string, options: VerifyOptions, context: CommandContext): Promise<void> {
@@ -81,6 +96,11 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
   refuseSwapped(options);
   const found = await compared(name, options, context);
   output.progressDone();
+  if (found === undefined) {
+    output.note('interrupted; nothing was compared to the end');
+    context.exit(1);
+    return;
+  }
   if (options.json === true) output.json(found);
   else show(found, context);
   if (options.html !== undefined) {

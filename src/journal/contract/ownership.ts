@@ -43,6 +43,8 @@ export interface Ownership {
   leave(): Promise<void>;
   /** Who lives, this process among them, with what they said of themselves or without; undefined where the journal is one process's alone. */
   replicas(how?: { readonly reports: true }): Promise<readonly Replica[] | undefined>;
+  /** True where a living process is configured with it; absent where the journal is one process's alone, or this one works on it itself. */
+  isNamed?(kind: 'source' | 'sink', name: string): Promise<boolean>;
   /** Leaves word of this process for the others; nothing where it is alone. */
   report(report: unknown): Promise<void>;
 }

@@ -55,6 +55,15 @@ export async function readReplicas(db: Database, id: string, { reports = false }
   }));
 }
 
+/** True where somebody who lives is configured with it. */
+export async function isNamed(db: Database, kind: 'source' | 'sink', name: string): Promise<boolean> {
+  const [row] = await db.query<{ named: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM ${db.s}.registrations r JOIN ${db.s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = $1 AND r.name = $2) AS named`,
+    [kind, name],
+  );
+  return row?.named === true;
+}
+
 export interface MembershipOptions {
   /** How people know this process. */
   readonly name: string;

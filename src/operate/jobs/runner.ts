@@ -76,20 +76,23 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
   }
 }
 
-/** The source that a job collects. Lanes of a replay are opened by one process, and delivered by whoever owns their source. */
-function sourceOf(args: Json): string | undefined {
+/**
+ * The source that a job collects, or the sink that it is for. Lanes of a replay are opened by one process, and delivered by whoever owns their
+ * source.
+ */
+export function targetOf(args: Json): { readonly kind: 'source' | 'sink'; readonly name: string } | undefined {
   const { source, sink, kind, name } = isObject(args) ? args : {};
-  if (sink !== undefined) return undefined;
-  const named = kind === 'source' ? name : source;
-  return typeof named === 'string' ? named : undefined;
+  if ((kind === 'source' || kind === 'sink') && typeof name === 'string') return { kind, name };
+  if (typeof sink === 'string') return { kind: 'sink', name: sink };
+  return typeof source === 'string' ? { kind: 'source', name: source } : undefined;
 }
 
-/** The sink that a job is for. */
-function sinkNamedBy(args: Json): string | undefined {
-  const { sink, kind, name } = isObject(args) ? args : {};
-  const named = kind === 'sink' ? name : sink;
-  return typeof named === 'string' ? named : undefined;
-}
+const named = (args: Json, kind: 'source' | 'sink'): string | undefined => {
+  const target = targetOf(args);
+  return target?.kind === kind ? target.name : undefined;
+};
+const sourceOf = (args: Json): string | undefined => named(args, 'source');
+const sinkNamedBy = (args: Json): string | undefined => named(args, 'sink');
 
 /** True while another retry of this sink's dead letters is before it: two at once would send the same letters. */
 function waitsForTurn(job: Job, all: readonly Job[]): boolean {
@@ -163,12 +166,21 @@ export class JobRunner implements AsyncDisposable {
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
     const { seams, journal, log } = this.#runtime;
+    let isUnreadable = false;
     while (!signal.aborted) {
       const turn = new AbortController();
       using rest = deadline(seams.clock, idleLookMs, AbortSignal.any([signal, turn.signal]));
       // Asked before the look, so that nothing which comes after it is slept through.
       const changed = this.#replica === undefined ? undefined : journal.changed(rest.signal);
-      const isIdle = await this.#look().catch((error: unknown) => log.warn({ err: error }, 'jobs could not be read'));
+      const isIdle = await this.#look().catch((error: unknown) => {
+        if (!isUnreadable) log.warn({ err: error }, 'jobs could not be read, retrying');
+        isUnreadable = true;
+        return undefined;
+      });
+      if (isUnreadable && isIdle !== undefined) {
+        isUnreadable = false;
+        log.info('jobs are read again');
+      }
       await sleep(seams.clock, lookEveryMs, signal).catch(() => undefined);
       if (isIdle === true) await changed;
       turn.abort();

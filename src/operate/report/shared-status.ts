@@ -65,12 +65,36 @@ function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkStatus {
   };
 }
 
+/** A sink that the asked file does not name, as those say that have it. */
+function foreign(live: readonly SinkStatus[], { sinks }: LedgerReport): SinkStatus[] {
+  const [first] = live;
+  if (first === undefined) return [];
+  const { pending = 0, dead_lettered = 0, acknowledged = 0, unconfirmed = 0 } = sinks[first.name] ?? {};
+  const lag = Math.max(...live.map(({ lag_seconds }) => lag_seconds));
+  return [folded({ ...first, lag_seconds: lag, pending, dead_letters: dead_lettered, acknowledged, unconfirmed }, live)];
+}
+
+/** Names of processes that live at the same time: one that took the place of another came when that was not heard of any more. */
+function sharedNames(replicas: readonly Replica[]): string[] {
+  const isTwin = (one: Replica, other: Replica): boolean =>
+    other.name === one.name && other.since > one.since && one.lastSeen > other.since;
+  return [...new Set(replicas.filter((one) => replicas.some((other) => isTwin(one, other))).map(({ name }) => name))];
+}
+
 function replicaProblems(replicas: readonly Replica[], sources: readonly SourceStatus[]): Problem[] {
   const versions = [...new Set(replicas.map(({ version }) => version))];
   const mixed: Problem[] =
     versions.length < 2
       ? []
       : [{ level: 'warning', where: 'replicas', what: `replicas run versions ${versions.join(', ')}`, fix: 'finish the update' }];
+  const twins = sharedNames(replicas).map(
+    (name): Problem => ({
+      level: 'error',
+      where: 'replicas',
+      what: `two replicas are called "${name}", and write to the same files`,
+      fix: 'give each a replica.name of its own; unset, it is the name of the host',
+    }),
+  );
   const idle = sources.filter(({ state }) => state === 'stopped');
   const free: Problem[] =
     idle.length === 0
@@ -82,7 +106,7 @@ function replicaProblems(replicas: readonly Replica[], sources: readonly SourceS
             what: `no replica has said yet that it collects it${idle.length === 1 ? '' : `, nor ${idle.length - 1} others`}`,
           },
         ];
-  return [...mixed, ...free];
+  return [...mixed, ...twins, ...free];
 }
 
 /** What a replica that is asked knows itself. */
@@ -92,20 +116,26 @@ interface Known {
 }
 
 /** The same for each replica's file: what the database knows, with what each replica last said of its part. */
-export async function sharedStatus(config: Config, journal: Journal, seams: Seams, known?: Known): Promise<StatusReport> {
-  const ledger = known?.ledger ?? (await readLedger(journal));
+export async function sharedStatus(config: Config, journal: Journal, seams: Seams, own?: Known): Promise<StatusReport> {
+  const ledger = own?.ledger ?? (await readLedger(journal));
   const replicas = (await journal.ownership.replicas({ reports: true })) ?? [];
-  const reports = replicas.map((one) => (one.isSelf && known !== undefined ? known.own : reportOf(one)));
-  const told = new Map(reports.flatMap(({ sources }) => sources).map((one) => [one.name, counted(one, ledger)]));
-  const stored = await storedReport(config, journal, seams, ledger, told);
-  const sinks = stored.sinks.map((one) =>
-    one.state === 'disabled'
-      ? one
-      : folded(
-          one,
-          reports.flatMap((report) => report.sinks.filter(({ name }) => name === one.name)),
-        ),
+  const reports = replicas.map((one) => (one.isSelf && own !== undefined ? own.own : reportOf(one)));
+  const told = new Map(
+    reports.flatMap(({ sources }, index) =>
+      sources.map((one) => [one.name, { ...counted(one, ledger), replica: replicas[index]?.name }] as const),
+    ),
   );
+  const stored = await storedReport(config, journal, seams, ledger, told);
+  const liveOf = (sink: string) => reports.flatMap((report) => report.sinks.filter(({ name }) => name === sink));
+  const sinks = stored.sinks.map((one) => (one.state === 'disabled' ? one : folded(one, liveOf(one.name))));
+  // What only others are configured with is a part of the whole as well.
+  const known = { sources: new Set(stored.sources.map(({ name }) => name)), sinks: new Set(sinks.map(({ name }) => name)) };
+  const others = {
+    sources: [...told.values()].filter(({ name }) => !known.sources.has(name)),
+    sinks: [...new Set(reports.flatMap((report) => report.sinks.map(({ name }) => name)))]
+      .filter((name) => !known.sinks.has(name))
+      .flatMap((name) => foreign(liveOf(name), ledger)),
+  };
   // On a full disk no word may get through: who is asked knows it from its own.
   const refusal = stored.journal.server?.refusal ?? reports.find((told) => told.refusal !== undefined)?.refusal;
   const named = new Set(replicas.flatMap((replica) => replica.sinks));
@@ -119,7 +149,8 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
       ...stored.journal,
       server: { answers: true, refusal },
     },
-    sinks,
+    sources: [...stored.sources, ...others.sources],
+    sinks: [...sinks, ...others.sinks],
     replicas: replicas.map(shownReplica),
   };
   const problems = replicas.length === 0 ? [] : replicaProblems(replicas, stored.sources);

@@ -41,7 +41,8 @@ export interface StatusReport {
   readonly journal: JournalStatus;
   /** Who works on the journal, where replicas share it; one that left, or that nothing was heard of for its lease, is not listed. */
   readonly replicas?: readonly ReplicaStatus[];
-  readonly sources: readonly SourceStatus[];
+  /** With the name of the replica that has it, where replicas share the journal. */
+  readonly sources: readonly (SourceStatus & { readonly replica?: string })[];
   readonly sinks: readonly SinkStatus[];
   readonly jobs: readonly Job[];
   readonly orphan_sinks: readonly string[];

@@ -176,6 +176,29 @@ it.each(['PEN_JOURNAL_UNWRITABLE', 'PEN_JOURNAL_FULL', 'PEN_JOURNAL_UNAVAILABLE'
   },
 );
 
+it('says once that the jobs cannot be read, and once that they can again', async () => {
+  await using journal = await temporaryJournal();
+  const clock = virtualClock(0);
+  let looks = 0;
+  const jobs: typeof journal.jobs = (which) => {
+    looks += 1;
+    return looks <= 50 ? Promise.reject(new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'no answer')) : journal.jobs(which);
+  };
+  const said: unknown[] = [];
+  const log = {
+    ...silentLog(),
+    warn: (...words: unknown[]) => said.push(words.at(-1)),
+    info: (...words: unknown[]) => said.push(words.at(-1)),
+  };
+  const runtime = { journal: { ...journal, jobs }, seams: { ...systemSeams(), clock }, log } as unknown as Runtime;
+
+  await using _runner = new JobRunner(runtime);
+  await clock.advance(100_000);
+
+  expect(looks).toBeGreaterThan(60);
+  expect(said).toEqual(['jobs could not be read, retrying', 'jobs are read again']);
+});
+
 it('runs a job again whose failure could not be saved', async () => {
   await using journal = await temporaryJournal();
   const clock = virtualClock(0);

@@ -7,17 +7,24 @@ import type { Log } from '../../../base/log.ts';
 import { openOwnFile, writeOwnFile } from '../../../base/own-file.ts';
 import type { Files } from '../../../base/seams.ts';
 import { storageError } from './database.ts';
-import type { JournalPaths } from './directory.ts';
+import { type JournalPaths, journalPaths } from './directory.ts';
 
 const retryMs = 250;
 const tellAfterMs = 1000;
 const mostHolderBytes = 4096;
+
+const words = {
+  journal: ['another penstock uses this journal', 'waiting for another daemon to release the journal'],
+  data_dir: ['another penstock uses this data_dir', 'waiting for another daemon to release the data_dir'],
+} as const;
 
 interface LockOptions {
   readonly clock: Clock;
   readonly files: Files;
   /** How long to wait for another holder, milliseconds. */
   readonly waitMs: number;
+  /** What there is to be had; the journal when absent. */
+  readonly what?: keyof typeof words;
   /** Told once of a wait that lasts. */
   readonly log?: Log;
   readonly signal?: AbortSignal | undefined;
@@ -29,13 +36,11 @@ interface LockOptions {
  */
 export async function takeLock(
   paths: JournalPaths,
-  { clock, files, waitMs, log, signal }: LockOptions,
+  { clock, files, waitMs, what = 'journal', log, signal }: LockOptions,
 ): Promise<AsyncDisposable> {
   await touch(paths.lock, files);
   const end = clock.monotonic() + waitMs;
-  using _waiting = clock.timer(tellAfterMs, () =>
-    log?.warn({ data_dir: dirname(paths.lock), waitMs }, 'waiting for another daemon to release the journal'),
-  );
+  using _waiting = clock.timer(tellAfterMs, () => log?.warn({ data_dir: dirname(paths.lock), waitMs }, words[what][1]));
   for (;;) {
     const db = tryLock(paths.lock);
     if (db !== undefined) {
@@ -47,9 +52,14 @@ export async function takeLock(
         },
       };
     }
-    if (clock.monotonic() >= end) throw await lockedError(paths, files);
+    if (clock.monotonic() >= end) throw await lockedError(paths, files, words[what][0]);
     await sleep(clock, Math.min(retryMs, Math.max(1, end - clock.monotonic())), signal);
   }
+}
+
+/** The same for a replica, whose journal is elsewhere: data_dir has its socket and its token, which two processes would take from each other. */
+export function takeDataDir(dataDir: string, options: Omit<LockOptions, 'what'>): Promise<AsyncDisposable> {
+  return takeLock(journalPaths(dataDir), { ...options, what: 'data_dir' });
 }
 
 async function nameHolder(path: string, clock: Clock, files: Files): Promise<void> {
@@ -92,9 +102,9 @@ function isBusy(error: unknown): boolean {
   );
 }
 
-async function lockedError(paths: JournalPaths, files: Files): Promise<PenstockError> {
+async function lockedError(paths: JournalPaths, files: Files, what: string): Promise<PenstockError> {
   const holder = await describeHolder(paths.holder, files);
-  return new PenstockError('PEN_JOURNAL_LOCKED', `another penstock uses this journal${holder}`, {
+  return new PenstockError('PEN_JOURNAL_LOCKED', `${what}${holder}`, {
     where: paths.lock,
     fix: 'stop it, or give this one a data_dir of its own',
   });

@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { systemSeams } from '../../../src/base/seams.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
+import type { Replica } from '../../../src/journal/journal.ts';
+import { sharedStatus } from '../../../src/operate/report/shared-status.ts';
+import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
+import { quietSink } from './quiet-sink.ts';
+
+const idle = {
+  connector: 'acme',
+  state: 'idle',
+  consecutive_failures: 0,
+  records: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0 },
+  warnings: [],
+};
+const hold = { since: 1, reason: 'answered 403', fix: 'renew the token' };
+
+const replica = (name: string, times: Partial<Replica>, sources: readonly object[], sinks: readonly object[]): Replica => ({
+  name,
+  version: '1',
+  since: 1_000,
+  sources: sources.length,
+  lastSeen: 9_000,
+  sinks: [],
+  isSelf: false,
+  ...times,
+  report: { sources, sinks },
+});
+
+/** What is shown of these replicas to who asks with a file that names nothing. */
+async function shown(replicas: readonly Replica[]) {
+  await using journal = await temporaryJournal();
+  await journal.register([source('t')], [sink('extra')]);
+  await journal.append(commitOf('t', someRecords(3)));
+  const shared = { ...journal, ownership: { ...ownsEverything, replicas: () => Promise.resolve(replicas) } };
+  return sharedStatus({ sources: [], sinks: [] } as unknown as Config, shared, systemSeams());
+}
+
+it('shows what only other replicas are configured with, who has it, and what it waits for', async () => {
+  const { sources, sinks, problems } = await shown([
+    replica('one', {}, [{ ...idle, name: 's' }], [{ ...quietSink, name: 'extra', state: 'idle' }]),
+    replica('two', {}, [{ ...idle, name: 't', state: 'hold', hold }], []),
+  ]);
+
+  expect(sources.map(({ name, state, replica: at, records }) => [name, state, at, records.new])).toEqual([
+    ['s', 'idle', 'one', 0],
+    ['t', 'hold', 'two', 3],
+  ]);
+  expect(sinks.map(({ name, pending }) => [name, pending])).toEqual([['extra', 3]]);
+  expect(problems).toContainEqual({
+    level: 'error',
+    where: 'source t',
+    what: expect.stringContaining('answered 403'),
+    fix: 'renew the token',
+  });
+});
+
+it.each([
+  { before: { since: 1_000, lastSeen: 9_000 }, said: 1 },
+  // It was killed, and is not forgotten yet.
+  { before: { since: 1_000, lastSeen: 4_900 }, said: 0 },
+])('tells two replicas of one name from one that took the place of another ($said)', async ({ before, said }) => {
+  const { problems } = await shown([
+    replica('one', before, [], []),
+    replica('one', { since: 5_000 }, [], []),
+    replica('two', {}, [], []),
+  ]);
+
+  expect(problems.filter(({ what }) => what.includes('two replicas are called "one"'))).toHaveLength(said);
+});
