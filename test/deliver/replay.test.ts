@@ -100,3 +100,61 @@ it('delivers stored events again with the same ids, counted apart', async () => 
   expect(await totals(journal)).toEqual({ acknowledged: 5, unconfirmed: 0, dead_lettered: 0, replayed: 5, pending: 0 });
   await clock.until(setup.loop.stop(0));
 });
+
+it.each([
+  ['Kafka, one answer per event', false],
+  ['S3, one answer for all', true],
+])(
+  'sends dead letters again in the order of their records, source by source, also those refused once more: %s',
+  async (_, isOne) => {
+    const clock = virtualClock(1_000_000);
+    await using journal = await openJournal(journalOptions(await temporaryDirectory(), { seams: { ...systemSeams(), clock } }));
+    await journal.register([source('acme'), source('globex')], [sink('out', 'oldest')]);
+    for (const from of [0, 20, 40])
+      for (const name of ['acme', 'globex']) await journal.append(commitOf(name, records(`${name}-${from}-`, 20)));
+    const refused: Verdict = { kind: 'event', code: '6', reason: 'bad data' };
+    let isBad = (uid: string): boolean => uid.endsWith('1');
+    const answer = ({ events }: { readonly events: readonly { readonly uid: string }[] }): Verdicts => {
+      const each = events.map(({ uid }): Verdict => (isBad(uid) ? refused : { kind: 'accept' }));
+      return isOne ? { all: each.every(({ kind }) => kind === 'accept') ? { kind: 'accept' } : refused } : { each };
+    };
+    const taken: string[] = [];
+    const { loop } = setUp({
+      journal,
+      clock,
+      settings: { batch: { events: 7, bytes: 1_000_000, waitMs: 0 } },
+      sink: { maxInFlight: 1, ...(isOne && { settlesFirst: true }) },
+      answer(batch) {
+        const verdicts = answer(batch);
+        const verdictOf = (index: number): string | undefined => ('all' in verdicts ? verdicts.all : verdicts.each[index])?.kind;
+        taken.push(...batch.events.filter((_event, index) => verdictOf(index) === 'accept').map(({ uid }) => uid));
+        return verdicts;
+      },
+    });
+    loop.start();
+    await clock.until(loop.drained(never));
+    const letters = await journal.countDeadLetters({ sink: 'out' });
+    const retried: string[][] = [];
+    for (const stillBad of [/-0-|-40-1$/, /^$/]) {
+      isBad = (uid) => stillBad.test(uid);
+      taken.length = 0;
+      const job = await journal.insertJob('retry_dead_letters', { sink: 'out' });
+      await journal.openReplay(job.id, 'out', { kind: 'dead_letters', letters: { sink: 'out' } });
+      await clock.until(loop.drained(never));
+      await journal.closeReplay(job.id);
+      retried.push([...taken]);
+    }
+    await clock.until(loop.stop(0));
+
+    const ofRound = (name: string, uids: readonly string[]): string[] => uids.map((uid) => `${name}-${uid}`);
+    const first = ['20-1', '20-11', '40-11'];
+    const second = ['0-1', '0-11', '40-1'];
+    expect({
+      letters,
+      rounds: retried.map((uids) => ['acme', 'globex'].map((name) => uids.filter((uid) => uid.startsWith(name)))),
+    }).toEqual({
+      letters: 12,
+      rounds: [first, second].map((uids) => [ofRound('acme', uids), ofRound('globex', uids)]),
+    });
+  },
+);
