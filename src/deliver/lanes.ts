@@ -43,6 +43,9 @@ export class Lanes {
   readonly #least = new Map<LaneKind, number>();
   #isStale = true;
   #asking: Promise<void> | undefined;
+  /** Listings that the journal was asked for, and which of them was answered last. */
+  asked = 0;
+  answered = 0;
   /** Keys of lanes that were forgotten since the listing under way was asked for: it may still have them. */
   readonly #forgotten = new Set<string>();
 
@@ -160,8 +163,11 @@ export class Lanes {
   async #ask(): Promise<void> {
     this.#isStale = false;
     this.#forgotten.clear();
+    this.asked += 1;
+    const listing = this.asked;
     try {
       this.#adopt(await this.#journal.lanes(this.#sink));
+      this.answered = listing;
     } catch (error) {
       this.#isStale = true;
       throw error;

@@ -141,7 +141,8 @@ export class LaneReader {
   #isReadable({ isDry, isReading, isResting, progress }: KnownLane): boolean {
     if (isDry || isReading || isResting || progress.open >= this.#mostOpen) return false;
     const { source } = progress.lane;
-    return this.#context.journal.ownership.owns(source) && this.#context.knowsPastOf(source);
+    const { journal, settler } = this.#context;
+    return journal.ownership.owns(source) && this.#context.knowsPastOf(source) && !settler.isHeldUp(progress);
   }
 
   /** What was not opened of it is read again when its lane has its next turn. */

@@ -41,16 +41,18 @@ export class Settler {
   readonly #settleable = new Signal();
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<OpenLane>();
+  /** Lanes that were not written when it was tried last: they are tried apart, so that those of others do not wait for them. */
+  readonly #failed = new Set<OpenLane>();
   readonly #attempts = new WeakMap<Settlement, string>();
-  readonly #running: Promise<void>;
+  readonly #running: Promise<unknown>;
   #isBusy = false;
   #failures = 0;
   /** When what is being settled was asked for. */
   #askedAt: number | undefined;
   /** How long the last two took, where they were written. */
   #took: readonly [before: number, last: number] = [0, 0];
-  /** The journal was asked, and did not answer. */
-  #isAway = false;
+  /** The journal was asked, and did not answer; as many listings of lanes had been asked for by then. */
+  #awaySince: number | undefined;
 
   /** Starts settling; `changed` is notified of all that was settled. */
   constructor(
@@ -69,13 +71,18 @@ export class Settler {
     this.#deadLetters = deadLetters;
     this.#lanes = lanes;
     this.#stall = stall;
-    this.#running = this.#run();
+    this.#running = Promise.all([this.#run(), this.#runFailed()]);
   }
 
   /** Records of the lane have an outcome. */
   add(lane: OpenLane): void {
-    this.#waiting.add(lane);
+    if (!this.#failed.has(lane)) this.#waiting.add(lane);
     this.#settleable.notify();
+  }
+
+  /** True where the journal is shared and does not take what was sent of the lane: nothing more of it is sent meanwhile. */
+  isHeldUp(lane: OpenLane): boolean {
+    return this.#deps.journal.skewMs !== undefined && this.#failed.has(lane);
   }
 
   /** True while something of the lane that has an outcome is not written. */
@@ -85,7 +92,7 @@ export class Settler {
 
   /** True when nothing that has an outcome waits to be written. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#waiting.size === 0;
+    return !this.#isBusy && this.#waiting.size + this.#failed.size === 0;
   }
 
   /** True where the journal is shared and does not take offsets: what is sent meanwhile is sent again by who takes over. */
@@ -94,14 +101,16 @@ export class Settler {
     if (journal.skewMs === undefined) return false;
     // One that is far away, or slow, is no reason to send less: twice as long as it takes.
     const patienceMs = Math.min(longestAnswerMs, Math.max(answerMs, 2 * Math.min(...this.#took)));
-    return this.#isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > patienceMs);
+    // Where it told of lanes since, it is there, and another only holds what was to be written.
+    const isAway = this.#awaySince !== undefined && this.#lanes.answered <= this.#awaySince;
+    return isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > patienceMs);
   }
 
   /** Ends after everything that can be settled was tried once more. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    const left = Array.from(this.#waiting);
+    const left = [...this.#waiting, ...this.#failed];
     const settleAll = async (lane: OpenLane): Promise<void> => {
       while (!lane.isLost && lane.take() !== undefined && (await this.#settle(lane)));
     };
@@ -123,9 +132,26 @@ export class Settler {
     }
   }
 
+  async #runFailed(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const lanes = [...this.#failed].slice(0, mostAtOnce);
+      const areDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
+      if (lanes.length === 0) await this.#settleable.wait(this.#stopping.signal);
+      else await this.#rest(this.#restAfter(areDone, this.#failures));
+    }
+  }
+
+  /** How long to rest after some lanes were not written, milliseconds. */
+  #restAfter(areDone: readonly boolean[], failures: number): number {
+    // Where others were written the journal answers: a lane that is refused holds them up no longer than a first failure does.
+    const before = areDone.includes(true) ? 0 : failures;
+    this.#failures = before + 1;
+    return 1 + fullJitterMs(this.#deps.seams.random, before, retryBaseMs, retryMaxMs);
+  }
+
   /** Settles lanes together, which the journal writes together, then says how long to rest. */
   async #settleTimed(lanes: readonly OpenLane[]): Promise<number> {
-    const { clock, random } = this.#deps.seams;
+    const { clock } = this.#deps.seams;
     const [began, failures] = [clock.monotonic(), this.#failures];
     this.#askedAt = began;
     const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
@@ -133,12 +159,7 @@ export class Settler {
     const tookMs = clock.monotonic() - began;
     // Who waits for the answer looked before it was here as a whole.
     if (tookMs > answerMs) this.#changed.notify();
-    if (isDone.includes(false)) {
-      // Where others were written the journal answers: a lane that is refused holds them up no longer than a first failure does.
-      const before = isDone.includes(true) ? 0 : failures;
-      this.#failures = before + 1;
-      return 1 + fullJitterMs(random, before, retryBaseMs, retryMaxMs);
-    }
+    if (isDone.includes(false)) return this.#restAfter(isDone, failures);
     this.#took = [this.#took[1], tookMs];
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
   }
@@ -147,8 +168,8 @@ export class Settler {
     const settlement = lane.isLost ? undefined : lane.take();
     if (settlement === undefined) {
       // What could not be written is another's by now.
-      this.#isAway = false;
       if (lane.isLost) this.#tally.journalTrouble = undefined;
+      this.#failed.delete(lane);
       return true;
     }
     const { upTo, letters, resolved } = settlement;
@@ -158,11 +179,12 @@ export class Settler {
     } catch (error) {
       return this.#onFailed(lane, error);
     }
-    this.#isAway = false;
+    this.#awaySince = undefined;
+    this.#failed.delete(lane);
     lane.committed();
     this.#onSettled(settlement);
     // What gathered while a settlement had to be tried again.
-    this.#waiting.add(lane);
+    this.add(lane);
     return true;
   }
 
@@ -187,21 +209,26 @@ export class Settler {
   }
 
   #onFailed(lane: OpenLane, error: unknown): boolean {
-    this.#isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
+    const isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
+    this.#awaySince = isAway ? this.#lanes.asked : undefined;
     if (consequenceOf(error).source === 'end') {
       this.#lanes.lose([lane.lane.source]);
+      this.#failed.delete(lane);
       this.#changed.notify();
       return true;
     }
     if (lane.kind === 'replay' && error instanceof PenstockError && error.code === 'PEN_NOT_FOUND') {
       this.#lanes.forget(lane);
+      this.#failed.delete(lane);
       return true;
     }
     if (this.#failures === 0)
       this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
     this.#failures += 1;
     this.#tally.journalTrouble = this.#deps.secrets.tell(explainInLine(error));
-    this.#waiting.add(lane);
+    this.#waiting.delete(lane);
+    this.#failed.add(lane);
+    this.#settleable.notify();
     return false;
   }
 

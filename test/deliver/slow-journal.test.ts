@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/base/clock.ts';
+import { PenstockError } from '../../src/base/errors.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
@@ -55,5 +56,37 @@ it.each([
   const silentFrom = [...asked][took.length] ?? Number.NaN;
   expect(sent.filter(({ at }) => at >= silentFrom + 250 + receiverMs)).toEqual([]);
   expect(sent.filter(({ at }) => at >= silentFrom).length).toBeGreaterThan(0);
+  void clock.until(loop.stop(0));
+});
+
+it('sends on for other sources where a row of one is held by another connection of a shared journal', async () => {
+  const memory = memoryJournal();
+  const clock = virtualClock(1_000_000);
+  const never = new AbortController().signal;
+  const settle: Journal['settle'] = async (...of) => {
+    const isHeld = of[1].source === 'held';
+    await sleep(clock, isHeld ? 5_000 : 10, never);
+    if (isHeld) throw new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'another connection holds a row of the journal');
+    return memory.settle(...of);
+  };
+  const journal = new Proxy(memory, {
+    get: (target, key) => (key === 'settle' ? settle : key === 'skewMs' ? () => 0 : (Reflect.get(target, key) as unknown)),
+  });
+  const { loop, sent } = setUp({ journal, clock, answer: () => ({ all: { kind: 'accept' } }) });
+  memory.put({ kind: 'live', source: 'held' }, records('held', 1));
+  loop.start();
+  await clock.advance(20_000);
+  memory.put({ kind: 'live', source: 'held' }, records('later', 1));
+
+  for (let minute = 0; minute < 20; minute += 1) {
+    memory.put({ kind: 'live', source: 'free' }, records(`free${minute}-`, 1));
+    await clock.advance(60_000);
+  }
+
+  const minutes = new Set(
+    sent.filter(({ uids }) => uids.some((uid) => uid.startsWith('free'))).map(({ at }) => Math.floor(at / 60_000)),
+  );
+  expect(minutes.size).toBe(20);
+  expect(sent.flatMap(({ uids }) => uids).filter((uid) => !uid.startsWith('free'))).toEqual(['held0']);
   void clock.until(loop.stop(0));
 });

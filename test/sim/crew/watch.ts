@@ -46,6 +46,8 @@ export class Watch implements Auditor {
   readonly #sent = new Map<string, Copy[]>();
   /** When the offset behind an event became durable, and who wrote it. */
   readonly #settled = new Map<string, { readonly at: number; readonly by: number }>();
+  /** What was not answered, or behind a gap, when its source changed hands: the answer may come later. */
+  readonly #leftOpen = new WeakSet<Copy>();
   readonly #stored = new Map<string, number>();
   witness: Witness | undefined;
   /** By source. */
@@ -108,6 +110,10 @@ export class Watch implements Auditor {
   onOwner(source: string, owner: string | null): void {
     const own = this.#owners.get(source) ?? [];
     this.#owners.set(source, own);
+    for (const sink of this.#sinks.keys())
+      for (const copy of this.#sent.get(`${sink}\n${source}`) ?? [])
+        if (!this.#settled.has(`${sink}\n${source}\n${copy.uid}`) && (copy.doubt || this.#isBehindGap(sink, copy)))
+          this.#leftOpen.add(copy);
     own.push({ at: this.#now(), process: this.processOf(owner) });
   }
 
@@ -171,7 +177,7 @@ export class Watch implements Auditor {
       this.incidents.find(
         ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
       );
-    const unexcused = sure.filter((of) => hits(of) === undefined && !this.#isBehindGap(sink, of));
+    const unexcused = sure.filter((of) => hits(of) === undefined && !this.#isLeft(sink, of));
     const incident = sure.map(hits).find((one) => one !== undefined);
     if (unexcused.length > 0) {
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
@@ -188,13 +194,17 @@ export class Watch implements Auditor {
       this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
   }
 
-  /**
-   * An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves.
-   * That takes its time, in which the event is sent on.
-   */
-  #isBehindGap(sink: string, { source, uid, process, leftAt }: Copy): boolean {
+  /** Its sender handed over or left, and waited in vain for what was not taken before it. */
+  #isLeft(sink: string, copy: Copy): boolean {
+    const { source, process, leftAt, at: arrivedAt } = copy;
     const given = this.#owners.get(source)?.find((owning) => owning.at > leftAt && owning.process !== process);
     if (given !== undefined && given.at - leftAt < handingOverMs) return false;
+    if (given !== undefined && given.at < arrivedAt) return true;
+    return this.#leftOpen.has(copy) || this.#isBehindGap(sink, copy);
+  }
+
+  /** An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves. */
+  #isBehindGap(sink: string, { source, uid, process, leftAt }: Copy): boolean {
     const place = this.witness?.placeOf(source, uid);
     const lane = this.server?.disk.lanes.get(place?.lane.split('/').reverse().join(' ') ?? '') ?? [];
     const sent = this.#sent.get(`${sink}\n${source}`) ?? [];
