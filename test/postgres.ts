@@ -143,8 +143,20 @@ export const pooler = (): string | undefined =>
     .map((folder) => join(folder, 'pgbouncer'))
     .find((file) => existsSync(file));
 
+export interface Pooler {
+  readonly url: string;
+  /** Ends it by a signal; resolves when it is gone. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  start(): void;
+}
+
 /** Starts PgBouncer before a server until the test ends; every transaction may get another connection. Returns its address. */
 export async function startPooler(folder: string, of: string, settings: Readonly<Record<string, number>>): Promise<string> {
+  return (await openPooler(folder, of, settings)).url;
+}
+
+/** The same, for a test that ends it and starts it again. */
+export async function openPooler(folder: string, of: string, settings: Readonly<Record<string, number>>): Promise<Pooler> {
   const { port, username } = new URL(of);
   const listen = await freePort();
   await mkdir(folder);
@@ -160,9 +172,20 @@ export async function startPooler(folder: string, of: string, settings: Readonly
   const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
   const file = join(folder, 'pgbouncer.ini');
   await writeFile(file, `[databases]\npostgres = host=127.0.0.1 port=${port} user=${username}\n[pgbouncer]\n${lines.join('')}`);
-  const running = spawn(pooler() ?? '', [...(isRoot() ? ['-u', 'postgres'] : []), file], { stdio: 'ignore' });
+  const begin = () => spawn(pooler() ?? '', [...(isRoot() ? ['-u', 'postgres'] : []), file], { stdio: 'ignore' });
+  let running = begin();
   onTestFinished(() => void running.kill('SIGKILL'));
-  return of.replace(`:${port}/`, `:${listen}/`);
+  return {
+    url: of.replace(`:${port}/`, `:${listen}/`),
+    async end(signal) {
+      const gone = new Promise((resolve) => running.once('exit', resolve));
+      running.kill(signal);
+      await gone;
+    },
+    start() {
+      running = begin();
+    },
+  };
 }
 
 /** The name of a schema of the test's own, which is dropped when the test ends. */

@@ -90,12 +90,33 @@ describe('the manifests of several replicas', () => {
     expect(ofShared('Deployment')).toMatchObject({
       spec: {
         replicas: 3,
+        minReadySeconds: 15,
         strategy: { rollingUpdate: { maxUnavailable: 1 } },
         template: { spec: { topologySpreadConstraints: [{}, {}], containers: [{ image: `penstock:${packageVersion}` }] } },
       },
     });
-    expect(ofShared('PodDisruptionBudget')).toMatchObject({ spec: { maxUnavailable: 1 } });
+    expect(ofShared('PodDisruptionBudget')).toMatchObject({
+      spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+    });
   });
+});
+
+it('mounts what the configuration of several replicas reads', () => {
+  const { 'penstock.yaml': text } = ofShared('ConfigMap')['data'] as { 'penstock.yaml': string };
+  const { spec } = (ofShared('Deployment')['spec'] as { template: { spec: Tree } }).template as unknown as {
+    readonly spec: {
+      readonly volumes: readonly Tree[];
+      readonly containers: readonly { readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[] }[];
+    };
+  };
+  const mounts = spec.containers[0]?.volumeMounts ?? [];
+
+  const read = [...text.matchAll(/(?:\$\{file:|ca_file: )(\/[^ }]+)/g)].map(([, path]) => path ?? '');
+  expect(read.map((path) => mounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`))?.name)).toEqual([
+    'secrets',
+    'db-ca',
+  ]);
+  expect(new Set(spec.volumes.map(({ name }) => name))).toEqual(new Set(mounts.map(({ name }) => name)));
 });
 
 describe.each([
@@ -133,7 +154,7 @@ describe('the Helm chart', () => {
         },
       },
       persistence: { enabled: false, size: '64Mi' },
-      podDisruptionBudget: { enabled: true, minAvailable: 2 },
+      podDisruptionBudget: { enabled: true, maxUnavailable: 1 },
       topologySpread: { enabled: true },
     });
   });

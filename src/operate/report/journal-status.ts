@@ -43,11 +43,12 @@ export function journalStatus(usage: JournalUsage): JournalStatus {
 /** Why nothing is collected while the journal has no room, and what ends that. */
 export interface Pause {
   readonly what: string;
-  readonly fix: string;
+  /** Absent where it ends by itself. */
+  readonly fix?: string;
 }
 
 /** Of a status whose journal has no room. */
-export function pauseOf({ disk, server }: JournalStatus): Pause {
+export function pauseOf({ disk, server, has_room: hasRoom }: JournalStatus): Pause {
   // A replica whose heartbeat found no room is not heard of either.
   if (server?.refusal !== undefined)
     return { what: `collection is paused because ${server.refusal.what}`, fix: server.refusal.fix };
@@ -56,6 +57,8 @@ export function pauseOf({ disk, server }: JournalStatus): Pause {
       what: 'collection is paused because the database does not answer',
       fix: 'see that the database runs and can be reached; collection resumes by itself within seconds',
     };
+  // The source looks again within seconds, and another replica's word of it is some seconds old.
+  if (hasRoom) return { what: 'collection was paused, and goes on within seconds: the journal takes events again' };
   if (disk?.is_full !== true)
     return {
       what: 'collection is paused because the journal is full',

@@ -94,7 +94,14 @@ function sourceProblems(status: SourceStatus, now: number, pause: Pause): Proble
       : [];
   const waiting: Problem[] =
     status.state === 'waiting_for_room'
-      ? [{ level: 'error', where, what: `${pause.what}${pauseFacts(status, now)}`, fix: pause.fix }]
+      ? [
+          {
+            level: pause.fix === undefined ? 'warning' : 'error',
+            where,
+            what: `${pause.what}${pauseFacts(status, now)}`,
+            fix: pause.fix,
+          },
+        ]
       : [];
   const errors = new Set(status.errors);
   const watched = status.warnings.map((what): Problem => ({ level: errors.has(what) ? 'error' : 'warning', where, what }));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freePort, hasPostgres, onServer, pooler, runAsServer, startPooler, startServer } from '../../postgres.ts';
+import { freePort, hasPostgres, onServer, openPooler, pooler, runAsServer, startPooler, startServer } from '../../postgres.ts';
 import { until } from '../conditions.ts';
 import { command } from '../penstock.ts';
 import { copies, imbalances, openScene, type Replica, untilShared } from './scene.ts';
@@ -196,6 +196,24 @@ describe.runIf(hasPostgres())('replicas', () => {
     await all.shared();
 
     await expectWhole(all, mostUnderWay);
+  });
+
+  it.runIf(pooler() !== undefined)('go on when the pooler before the database was killed, or is started anew', async () => {
+    const { folder, url } = await server();
+    const between = await openPooler(join(folder, 'pooler'), url, { default_pool_size: 4 });
+    const all = await twoReplicas({ sources, url: between.url });
+
+    // Longer than the lease, then hardly at all.
+    await between.end('SIGKILL');
+    await pause(8_000);
+    between.start();
+    await all.shared();
+    await between.end('SIGTERM');
+    between.start();
+    await pause(8_000);
+    await all.shared();
+
+    await expectWhole(all, mostUnderWay, await all.scene.configure('looks', { url }));
   });
 
   it.runIf(pooler() !== undefined).each([

@@ -71,6 +71,19 @@ it('says that the journal is full where the disk is not', () => {
   ]);
 });
 
+it('calls no journal full that takes events again: the source looks within seconds', () => {
+  const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
+  const journal = { ...report.journal, has_room: true, server: { answers: true } };
+
+  expect(problemsOf({ ...report, journal, sources: [waiting] }, ledger)).toEqual([
+    {
+      level: 'warning',
+      where: 'source acme',
+      what: 'collection was paused, and goes on within seconds: the journal takes events again; no poll has succeeded yet',
+    },
+  ]);
+});
+
 it.each([
   {
     server: { answers: true, refusal: { what: 'the disk of the database server is full', fix: 'free space there' } },
