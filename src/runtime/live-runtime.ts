@@ -17,6 +17,8 @@ import type { RunningSink, RunningSource, Runtime } from './runtime.ts';
 const startJitterMs = (sources: number): number => 10 * sources;
 /** So many sources begin at the same time, however slow the machine or the database is: between them there is time for everything else. */
 const mostBeginning = 40;
+/** Thousands may change hands at once: the log names some. */
+const mostNamed = 20;
 
 function buildSource(
   source: SourceConfig,
@@ -150,8 +152,13 @@ export class LiveRuntime implements Runtime {
 
   /** These sources are this process's from now on; where their loops still end here, they begin after that. */
   #gain(names: readonly string[]): void {
+    this.#tell(names, 'sources came to this replica');
     for (const name of names) void this.#ending.get(name)?.then(() => this.#beginSoon());
     this.#begin();
+  }
+
+  #tell(names: readonly string[], what: string): void {
+    if (names.length > 0) this.log.info({ count: names.length, sources: [...names].sort().slice(0, mostNamed) }, what);
   }
 
   /** Thousands of loops that end together are followed together. */
@@ -178,6 +185,10 @@ export class LiveRuntime implements Runtime {
 
   /** These sources are another's, or about to be. Resolves when their loops have ended here. */
   async #give(names: readonly string[]): Promise<void> {
+    this.#tell(
+      names.filter((name) => this.sources.has(name)),
+      'sources left this replica',
+    );
     for (const name of names) {
       const source = this.sources.get(name);
       if (source === undefined) continue;

@@ -9,10 +9,10 @@ import { handOver } from '../journal/ownership.ts';
 
 const stdout = { type: 'stdout' };
 
-function runtimeOf(config: Config, journal: Awaited<ReturnType<typeof temporaryJournal>>): LiveRuntime {
+function runtimeOf(config: Config, journal: Awaited<ReturnType<typeof temporaryJournal>>, log = silentLog()): LiveRuntime {
   return new LiveRuntime(config, journal, {
     seams: systemSeams(),
-    log: silentLog(),
+    log,
     userAgent: 'penstock/0',
     secrets: config.secrets,
   });
@@ -64,7 +64,10 @@ it('has the loops of the sources that this process owns, as they come and go', a
   const source = { connector: 'vendor', options: { org_id: 'acme' } };
   const config = await load(JSON.stringify({ sources: { a: source, b: source }, sinks: { out: stdout } }), { folder });
   const { ownership, gain, lose, release } = handOver();
-  const runtime = runtimeOf(config, { ...journal, ownership });
+  const said: unknown[] = [];
+  const log = silentLog();
+  log.info = (facts: unknown, what?: unknown) => void said.push([what, facts]);
+  const runtime = runtimeOf(config, { ...journal, ownership }, log);
   const names = (): string[] => [...runtime.sources.keys()];
   const before = names();
 
@@ -77,5 +80,11 @@ it('has the loops of the sources that this process owns, as they come and go', a
   gain('b');
 
   expect([before, gained, left, none, names()]).toEqual([[], ['a', 'b'], ['b'], [], ['b']]);
+  expect(said).toEqual([
+    ['sources came to this replica', { count: 2, sources: ['a', 'b'] }],
+    ['sources left this replica', { count: 1, sources: ['a'] }],
+    ['sources left this replica', { count: 1, sources: ['b'] }],
+    ['sources came to this replica', { count: 1, sources: ['b'] }],
+  ]);
   await stopped(runtime);
 });
