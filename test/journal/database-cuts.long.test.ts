@@ -11,11 +11,13 @@ import { checkPostgres } from '../../src/journal/postgres/check.ts';
 import { untilAnswered } from '../../src/journal/until-answered.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { openByteProxy, type Way } from './byte-proxy.ts';
-import { commitOf, letterOf, sink, someRecords, source } from './fixture.ts';
+import { commitOf, letterOf, quietCommit, sink, someRecords, source } from './fixture.ts';
 import { postgresEngine } from './places.ts';
 
 const seams = systemSeams();
 const perPage = 10;
+/** Sources with nothing new. */
+const quiet = ['beta', 'gamma', 'delta'];
 const patienceMs = 60_000;
 
 /** Cuts at both ends of what passes, and at `count` places between them. */
@@ -32,8 +34,12 @@ async function openScene() {
   onTestFinished(() => proxy[Symbol.asyncDispose]());
   const engine = { ...postgresEngine(proxy.url, schema), leaseMs: 60_000 };
   const journal = await openJournal({ engine, maxBytes: 2 ** 30, keepMs: 7 * 86_400_000, seams, log: silentLog() });
-  await journal.register([source('acme')], [sink('lake')]);
+  await journal.register(
+    ['acme', ...quiet].map((name) => source(name)),
+    [sink('lake')],
+  );
   let pages = 0;
+  let polls = 0;
   let settled = 0;
   let letters = 0;
   return {
@@ -49,6 +55,12 @@ async function openScene() {
       const records = someRecords(perPage, { prefix: `page-${pages}-` });
       const commit = { ...commitOf('acme', records), seen, checkpoint: { name: 'live', value: pages }, attempt: randomUUID() };
       await untilAnswered(() => journal.append(commit), seams, patienceMs);
+    },
+    /** Ends a poll of each other source that met one record, a known one. */
+    async endPolls(): Promise<void> {
+      polls += 1;
+      const commits = quiet.map((name) => ({ ...quietCommit(name, 1), attempt: randomUUID() }));
+      await Promise.all(commits.map((commit) => untilAnswered(() => journal.append(commit), seams, patienceMs)));
     },
     /** Settles one record more, alone or as a dead letter. */
     async settle(refused: boolean): Promise<void> {
@@ -68,6 +80,7 @@ async function openScene() {
       const lettersThere = await journal.countDeadLetters({});
       expect(lane).toMatchObject({ offset: settled, pending: pages * perPage - settled });
       expect(sources['acme']).toMatchObject({ new: pages * perPage });
+      expect(quiet.map((name) => sources[name]?.duplicate)).toEqual(quiet.map(() => polls));
       expect([await journal.checkpoint('acme', 'live'), lettersThere]).toEqual([pages, letters]);
       expect(rows.every(isBalanced)).toBe(true);
       await journal[Symbol.asyncDispose]();
@@ -79,7 +92,7 @@ async function openScene() {
 it.runIf(hasPostgres())('does once what it was asked for, wherever the connection breaks', async () => {
   const scene = await openScene();
   const { proxy } = scene;
-  const asked = [() => scene.append(), () => scene.settle(false), () => scene.settle(true)];
+  const asked = [() => scene.append(), () => scene.settle(false), () => scene.settle(true), () => scene.endPolls()];
   let asks = 0;
   // What these need the first time only.
   for (let page = 0; page < 40; page += 1) await scene.append();
