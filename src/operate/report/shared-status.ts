@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { Journal, Replica, ServerState } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { folded, foreign } from './folded-sink.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { type Problem, problemsOf, type ReplicaStatus, type StatusReport } from './status.ts';
 import { storedReport } from './stored-status.ts';
@@ -35,43 +36,6 @@ function reportOf({ report }: Replica): ReplicaReport {
 
 function shownReplica({ name, version, since, sources, lastSeen }: Replica): ReplicaStatus {
   return { name, version, since, sources, last_seen: lastSeen };
-}
-
-/** States of a sink, the worst first: the sink of one replica that holds needs a person, whatever the others do. */
-const states: readonly SinkStatus['state'][] = ['hold', 'retrying', 'starting', 'delivering', 'idle', 'stopped', 'disabled'];
-
-function worst(all: readonly SinkStatus[]): SinkStatus['state'] {
-  return states.find((state) => all.some((one) => one.state === state)) ?? 'idle';
-}
-
-const latest = (times: readonly (number | undefined)[]): number | undefined =>
-  times.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
-
-/** One sink over the loops that all replicas have of it; counts are the ledger's. */
-function folded(stored: SinkStatus, live: readonly SinkStatus[]): SinkStatus {
-  if (live.length === 0) return stored;
-  const hold = live.find((one) => one.hold !== undefined)?.hold;
-  const error = live.flatMap(({ last_error }) => last_error ?? []).sort((a, b) => b.at - a.at)[0];
-  const taken = latest(live.map(({ last_acknowledged }) => last_acknowledged));
-  return {
-    ...stored,
-    state: worst(live),
-    hold,
-    in_flight: live.reduce((sum, { in_flight }) => sum + in_flight, 0),
-    ...(taken === undefined ? {} : { last_acknowledged: taken }),
-    ...(error === undefined ? {} : { last_error: error }),
-    endpoints: live.flatMap(({ endpoints }) => endpoints),
-    warnings: [...new Set(live.flatMap(({ warnings }) => warnings))],
-  };
-}
-
-/** A sink that the asked file does not name, as those say that have it. */
-function foreign(live: readonly SinkStatus[], { sinks }: LedgerReport): SinkStatus[] {
-  const [first] = live;
-  if (first === undefined) return [];
-  const { pending = 0, dead_lettered = 0, acknowledged = 0, unconfirmed = 0 } = sinks[first.name] ?? {};
-  const lag = Math.max(...live.map(({ lag_seconds }) => lag_seconds));
-  return [folded({ ...first, lag_seconds: lag, pending, dead_letters: dead_lettered, acknowledged, unconfirmed }, live)];
 }
 
 /** Names of processes that live at the same time: one that took the place of another came when that was not heard of any more. */

@@ -56,6 +56,37 @@ it('shows what only other replicas are configured with, who has it, and what it 
   });
 });
 
+it('adds up what each replica counted of a sink, and says what is wrong with its events', async () => {
+  const invalid = { source: 's', action: 'login', count: 2, fault: 'no user' };
+  const endpoint = { endpoint: 'http://soc', failures: 0 };
+  const here = {
+    ...quietSink,
+    name: 'extra',
+    map_failed: 1,
+    unknown_actions: { a: 1 },
+    classes: { Login: 2 },
+    counters: { truncated: 1 },
+  };
+  const there = { ...here, unknown_actions: { a: 2, b: 1 }, invalid_events: [invalid] };
+
+  const { sinks, problems } = await shown([
+    replica('one', {}, [], [{ ...here, endpoints: [{ ...endpoint, failures: 3 }], invalid_events: [invalid] }]),
+    replica('two', {}, [], [{ ...there, endpoints: [endpoint] }]),
+  ]);
+
+  expect(sinks[0]).toMatchObject({
+    map_failed: 2,
+    unknown_actions: { a: 3, b: 1 },
+    classes: { Login: 4 },
+    counters: { truncated: 2 },
+    invalid_events: [{ ...invalid, count: 4 }],
+    endpoints: [{ endpoint: 'http://soc', failures: 3 }],
+  });
+  expect(problems.map(({ what }) => what)).toContainEqual(
+    expect.stringContaining('4 events of action "login" are not valid OCSF'),
+  );
+});
+
 it.each([
   { before: { since: 1_000, lastSeen: 9_000 }, said: 1 },
   // It was killed, and is not forgotten yet.
