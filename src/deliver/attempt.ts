@@ -7,6 +7,7 @@ import type { EndpointUse } from './endpoints.ts';
 import { exchange } from './exchange.ts';
 import type { OpenLane, OpenRecord } from './lane.ts';
 import type { SinkUse } from './open-sink.ts';
+import { ofContent } from './reach.ts';
 
 /** False for a lane that another process may deliver by now. */
 export const mayFinish = ({ journal }: LoopContext, lane: OpenLane): boolean =>
@@ -56,7 +57,8 @@ export async function attempt(
   tally.inFlight += 1;
   const since = clock.monotonic();
   try {
-    const answer = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+    const said = await exchange(sink, given, clock, settings.timeoutMs, cutOff.signal);
+    const answer = await ofContent(context, endpoint, sink, said);
     return isAlone && 'pending' in answer ? await closeAfter(context, sink, answer) : answer;
   } finally {
     tally.inFlight -= 1;

@@ -2,7 +2,7 @@
 // receiver for something that delivers nothing: while that fails, too, the event is not sent again. What fails again and again between two such
 // answers becomes a dead letter; without any other event taken in the meantime it is one that goes again with the next event that is.
 import { deadline } from '../base/clock.ts';
-import type { Sink } from '../sinks/sink.ts';
+import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
@@ -93,6 +93,21 @@ async function reaches({ clock, settings, cutOff }: LoopContext, use: EndpointUs
   using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
   const isReached = await sink.reaches?.(use.endpoint, limit.signal).catch(() => undefined);
   return isReached === undefined && limit.signal.aborted ? false : isReached;
+}
+
+/**
+ * What an answer means where it may be a firewall's, to one event in the batch: if the receiver itself answers at that moment, by the same way,
+ * halves are sent until the event is alone. Otherwise the sink holds.
+ */
+export async function ofContent(
+  context: LoopContext,
+  use: EndpointUse,
+  sink: Sink,
+  answer: Verdicts | Pending,
+): Promise<Verdicts | Pending> {
+  if (!('all' in answer) || answer.all.kind !== 'hold' || answer.all.ifReached === undefined) return answer;
+  const { ifReached: code, reason } = answer.all;
+  return (await reaches(context, use, sink)) === true ? { all: { kind: 'split', code, reason } } : answer;
 }
 
 /** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */

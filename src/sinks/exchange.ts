@@ -166,7 +166,7 @@ const tagsOfPages =
   /^\s*<(?:!doctype html|html|head|title|meta|link|script|style|body|center|h[1-6]|div|p|form|table|noscript|iframe|font|pre|br)\b/i;
 
 /** True for a page for people: a login form, a proxy's own error, a firewall's notice. */
-function isPage({ body, headers }: HttpResponse): boolean {
+export function isPage({ body, headers }: HttpResponse): boolean {
   const start = body
     .subarray(0, 4000)
     .toString('latin1')
@@ -212,6 +212,9 @@ export function afterPause(verdict: Verdict, waitMs: number | undefined): Verdic
   if ((verdict.kind === 'uncertain' || verdict.kind === 'hold') && waitMs > 0) return { retryAfterMs: waitMs, ...verdict };
   return verdict;
 }
+
+/** True of a status by which firewalls refuse what is in a request; others speak of the address, of credentials, or of how it is sent. */
+export const refusesContent = (status: number): boolean => [400, 403, 406, 418, 422, 451, 501].includes(status);
 
 const strangerFix =
   'something else answers in place of the receiver (a proxy, a login page, a firewall, another service): check the address of the sink, and let its requests through';

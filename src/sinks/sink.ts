@@ -66,7 +66,8 @@ export type Verdict =
   /**
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
    * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again. `retryAfterMs`: no probe
-   * before that.
+   * before that. `ifReached`: something else refuses the request; where the receiver itself answers {@link Sink.reaches} meanwhile, it refuses
+   * what is in the batch, by this code.
    */
   | {
       readonly kind: 'hold';
@@ -75,6 +76,7 @@ export type Verdict =
       readonly untilReleased?: boolean;
       readonly maybeStored?: boolean;
       readonly retryAfterMs?: number;
+      readonly ifReached?: string;
     };
 
 /** One verdict for all events, or one per event in order. */

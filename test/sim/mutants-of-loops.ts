@@ -120,6 +120,12 @@ const collect: readonly Mutant[] = [
 
 const deliver: readonly Mutant[] = [
   {
+    name: 'a page at everything is taken for a refusal of each event',
+    file: 'src/deliver/reach.ts',
+    caughtBy: 'test/sinks/firewalls.test.ts',
+    edits: [['(await reaches(context, use, sink)) === true ?', '(await reaches(context, use, sink)) !== undefined ?']],
+  },
+  {
     name: 'a release accuses events, whatever the hold is for',
     file: 'src/deliver/loop.ts',
     caughtBy: 'test/deliver/narrow.test.ts',

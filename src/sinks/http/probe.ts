@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from '../../http/client.ts';
-import { answerOf, describeAnswer, type Exchange, exchange, namesDestination, strangersVerdict } from '../exchange.ts';
+import { answerOf, describeAnswer, type Exchange, exchange, isPage, namesDestination, strangersVerdict } from '../exchange.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { fill } from './preset.ts';
 import type { Sending } from './send.ts';
@@ -57,7 +57,7 @@ async function sizeFindings(
 export async function reachesHttp(sending: Sending, signal: AbortSignal): Promise<boolean> {
   const authorization = await sending.authorizer.authorize(signal);
   const answer = answerOf('failed' in authorization ? authorization : await ask(sending, authorization.headers, signal));
-  return answer !== false && answer.status < 500 && strangersVerdict(answer) === undefined;
+  return answer !== false && answer.status < 500 && strangersVerdict(answer) === undefined && !isPage(answer);
 }
 
 function targetOf({ preset: { probe }, options, url }: Sending): URL {

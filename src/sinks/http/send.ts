@@ -6,7 +6,9 @@ import {
   describeAnswer,
   type Exchange,
   exchange,
+  isPage,
   namesDestination,
+  refusesContent,
   strangersVerdict,
   wordsOfEvents,
 } from '../exchange.ts';
@@ -110,7 +112,8 @@ function judge({ preset, options, context }: Sending, { events, encoded, replay 
   const waitMs = retryAfterMs(response.headers, context.seams.clock);
   const isSuccess = response.status >= 200 && response.status < 300;
   const strange = strangersVerdict(response);
-  if (strange !== undefined) return { all: afterPause(strange, waitMs ?? ruleOf(response.status, preset.statuses).waitMs) };
+  if (strange !== undefined)
+    return { all: firewalls(preset, response, afterPause(strange, waitMs ?? ruleOf(response.status, preset.statuses).waitMs)) };
   const said = wordsOfEvents(() => encoded.texts());
   const isElsewhere = (): boolean => namesDestination(response.body.toString('utf8'), said);
   if ((isUnheardOf(response.status) || isAboutContent(response.status, preset)) && isElsewhere())
@@ -120,7 +123,15 @@ function judge({ preset, options, context }: Sending, { events, encoded, replay 
       preset.success?.(response.body, size, replay, encoded) ?? countRefused(response, options.refused_count, size),
       waitMs,
     );
-  return forEvery(verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses), size);
+  const verdict = verdictOfStatus(response.status, describeAnswer(response), waitMs, preset.statuses);
+  return forEvery(firewalls(preset, response, verdict), size);
+}
+
+/** A page that refuses a request may mean what is in it; only a request of the same kind without events can show that. */
+function firewalls({ probe }: Preset, response: HttpResponse, verdict: Verdict): Verdict {
+  const { status } = response;
+  if (verdict.kind !== 'hold' || probe?.method !== 'POST' || !refusesContent(status) || !isPage(response)) return verdict;
+  return { ...verdict, ifReached: `http_${status}` };
 }
 
 /** Events of a success that are sent again wait as long as its answer asks. */

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/json.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { afterPause, describeAnswer, stranger, strangersVerdict } from '../exchange.ts';
+import { afterPause, describeAnswer, refusesContent, stranger, strangersVerdict } from '../exchange.ts';
 import type { Verdict, Verdicts } from '../sink.ts';
 
 /** An answer as HEC gives it, or as something in front of HEC does. */
@@ -148,7 +148,8 @@ export function asksSlower(answer: HecAnswer): boolean {
  */
 export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: boolean): Verdicts {
   const meaning = answer.code === undefined ? undefined : codes[answer.code];
-  if (meaning === undefined) return { all: afterPause(answer.strange ?? classifyStatus(answer), answer.retryAfterMs) };
+  if (meaning === undefined)
+    return { all: firewalls(answer, afterPause(answer.strange ?? classifyStatus(answer), answer.retryAfterMs)) };
   if (meaning.kind === 'hold')
     return { all: afterPause({ kind: 'hold', reason: answer.said, fix: meaning.fix }, answer.retryAfterMs) };
   if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
@@ -166,6 +167,11 @@ function locate(answer: HecAnswer, size: number, acknowledged: boolean): Verdict
   const refused: Verdict = { kind: 'event', code: `hec_${answer.code}`, reason: answer.said };
   const after: Verdict = { kind: 'retry', reason: 'not read: an event before it in the batch was refused', retryAfterMs: 0 };
   return { each: Array.from({ length: size }, (_, at) => (at < bad ? before : at === bad ? refused : after)) };
+}
+
+/** A refusal that a firewall may mean for what is in the batch. */
+function firewalls({ status }: HecAnswer, verdict: Verdict): Verdict {
+  return verdict.kind === 'hold' && refusesContent(status) ? { ...verdict, ifReached: `http_${status}` } : verdict;
 }
 
 /** An answer without a code of HEC's: a proxy's, a balancer's, a firewall's, or splunkd's own 404. */
