@@ -224,4 +224,15 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
     const again = moveToDatabase({ dataDir, ...options });
     await expect(again).rejects.toMatchObject({ code: 'PEN_NOT_FOUND', message: expect.stringContaining('was moved before') });
   });
+
+  it('is refused a schema that holds tables of something else', async () => {
+    const { dataDir, options, engine, sql } = await prepared();
+    await sql('CREATE SCHEMA {s}; CREATE TABLE {s}.pages (of int)');
+
+    await expect(moveToDatabase({ dataDir, ...options })).rejects.toMatchObject({
+      code: 'PEN_JOURNAL_FOREIGN',
+      message: `the schema "${engine.schema}" holds tables of something else`,
+      fix: expect.stringContaining('an empty schema'),
+    });
+  });
 });

@@ -108,7 +108,8 @@ export interface Meta {
 }
 
 // Two replicas that start at once both make what neither found.
-const raced = new Set(['23505', '42P06', '42P07', '42710', 'XX000', '40001']);
+const alreadyThere = '42P07';
+const raced = new Set(['23505', '42P06', alreadyThere, '42710', 'XX000', '40001']);
 
 /** Brings the schema to the newest shape, in one transaction; makes it where there is none. */
 export async function migrate(db: Database): Promise<void> {
@@ -118,7 +119,14 @@ export async function migrate(db: Database): Promise<void> {
       return;
     } catch (error) {
       const cause = error instanceof PenstockError ? error.cause : error;
-      if (tries >= 5 || !raced.has(sqlState(cause) ?? '')) throw error;
+      const state = sqlState(cause) ?? '';
+      if (tries < 5 && raced.has(state)) continue;
+      if (state !== alreadyThere) throw error;
+      throw new PenstockError('PEN_JOURNAL_FOREIGN', `the schema ${db.s} holds tables of something else`, {
+        where: db.where,
+        cause: error,
+        fix: 'let journal.schema name an empty schema, or one that is not there yet',
+      });
     }
   }
 }
