@@ -73,18 +73,29 @@ describe.runIf(hasPostgres())('a journal that is moved', () => {
   it('is the same in the database, and the same again back in a file', async () => {
     const { dataDir, engine, options, open, before } = await prepared();
 
-    const moved = await moveToDatabase({ dataDir, ...options });
+    const told: (readonly [string, number, number])[] = [];
+    const onProgress = {
+      copied: (...pages: [number, number]) => void told.push(['copied', ...pages]),
+      read: (...pages: [number, number]) => void told.push(['read', ...pages]),
+    };
+
+    const moved = await moveToDatabase({ dataDir, ...options, onProgress });
     const there = await open(engine);
     const inDatabase = await seenOf(there);
     await there.append(commitOf('t', someRecords(2, { prefix: 'later' })));
     await there.append({ ...commitOf('s', []), page: undefined as never, window: undefined as never, seen: seen.slice(0, 1) });
     await there[Symbol.asyncDispose]();
     const back = await temporaryDirectory();
-    await moveToFile({ dataDir: back, ...options });
+    await moveToFile({ dataDir: back, ...options, onProgress });
     await using here = await open({ kind: 'sqlite', dataDir: back });
 
     expect(inDatabase).toEqual(before);
     expect(moved).toContainEqual({ table: 'pages', rows: 5 });
+    expect(told).toEqual([
+      ['copied', 5, 5],
+      ['read', 5, 5],
+      ['copied', 6, 6],
+    ]);
     expect(moved).toContainEqual({ table: 'seen', rows: 40 });
     const later = await seenOf(here);
     expect(later).toMatchObject({ letters: before.letters, jobs: before.jobs, seen: before.seen, holds: before.holds });

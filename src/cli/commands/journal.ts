@@ -40,7 +40,7 @@ async function checkConfigured(config: string, context: CommandContext) {
   const { journal, data_dir } = await readConfig(config, context.seams, { withoutSecrets: true });
   if (journal.database === undefined) return checkJournal(data_dir, showPages('check', context));
   const { checkPostgres } = await import('../../journal/postgres/check.ts');
-  return checkPostgres(await databaseOf(undefined, { config }, context));
+  return checkPostgres(await databaseOf(undefined, { config }, context), showPages('check', context));
 }
 
 async function check({ config, json }: Options, context: CommandContext): Promise<void> {
@@ -138,7 +138,9 @@ async function move(options: MoveOptions, context: CommandContext): Promise<void
     });
   const engine = await databaseOf(toDatabase ? options.to : options.from, options, context);
   const dataDir = toDatabase ? await dataDirOf(options.config, seams) : resolve(options.to);
-  const moved = await (toDatabase ? moveToDatabase : moveToFile)({ dataDir, engine, seams, log: silentLog() });
+  const onProgress = { copied: showPages('copy', context), read: showPages('read back', context) };
+  const moved = await (toDatabase ? moveToDatabase : moveToFile)({ dataDir, engine, seams, log: silentLog(), onProgress });
+  output.progressDone();
   for (const { table, rows } of moved) if (rows > 0) output.line(`${table}: ${rows}`);
   output.line(
     toDatabase

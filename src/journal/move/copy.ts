@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { sourceCounters } from '../counts.ts';
+import { countPages, type PagesDone } from '../postgres/check.ts';
 import { type Database, type Sql, Values } from '../postgres/database.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import { openNames } from '../sqlite/core.ts';
@@ -30,11 +31,12 @@ const derived = new Set([
 ]);
 
 /** Copies every row of a file into an empty schema. Rejects for a file that holds what this program does not know. */
-export async function copyToDatabase(file: DatabaseSync, db: Database): Promise<void> {
+export async function copyToDatabase(file: DatabaseSync, db: Database, onProgress?: PagesDone): Promise<void> {
   for (const { name } of all<{ name: string }>(file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")))
     if (!derived.has(name)) throw new Error(`the table ${name} is of a newer version`);
   await copySources(file, db);
-  for (const table of tables) await copyTable(file, db, table);
+  const told = pagesTold(one<{ n: number }>(file.prepare('SELECT count(*) AS n FROM pages'))?.n ?? 0, onProgress);
+  for (const table of tables) await copyTable(file, db, table, told);
   await copySeen(file, db);
   for (const { kind, name, since, reason, fix } of all<Row>(file.prepare('SELECT * FROM holds')))
     await insert(db, db.s, 'holds', [{ kind, name, since, reason, fix }]);
@@ -55,7 +57,22 @@ async function copySources(file: DatabaseSync, db: Database): Promise<void> {
   }
 }
 
-async function copyTable(file: DatabaseSync, db: Database, { name, columns, key, toDatabase }: Table): Promise<void> {
+/** Says how many pages are copied, among the rows of all tables. */
+function pagesTold(total: number, onProgress?: PagesDone): (table: string, rows: number) => void {
+  let done = 0;
+  return (table, rows) => {
+    if (table !== 'pages') return;
+    done += rows;
+    onProgress?.(done, total);
+  };
+}
+
+async function copyTable(
+  file: DatabaseSync,
+  db: Database,
+  { name, columns, key, toDatabase }: Table,
+  told: (table: string, rows: number) => void,
+): Promise<void> {
   const size = name === 'pages' ? batchPages : batchRows;
   const order = key.join(', ');
   const first = file.prepare(`SELECT * FROM ${name} ORDER BY ${order} LIMIT ${size}`);
@@ -68,6 +85,7 @@ async function copyTable(file: DatabaseSync, db: Database, { name, columns, key,
       ...toDatabase?.(row),
     }));
     await insert(db, db.s, name, kept);
+    told(name, rows.length);
     const last = rows.at(-1);
     rows = all<Row>(next, ...key.map((column) => last?.[column] as SQLInputValue));
   }
@@ -139,7 +157,7 @@ async function complete(file: DatabaseSync, db: Database): Promise<void> {
 }
 
 /** Copies every row of a schema into an empty file. */
-export async function copyToFile(db: Database, file: DatabaseSync): Promise<void> {
+export async function copyToFile(db: Database, file: DatabaseSync, onProgress?: PagesDone): Promise<void> {
   const { s } = db;
   const sources = await db.query<Row>(`SELECT * FROM ${s}.sources o JOIN ${s}.counters c ON c.source = o.id ORDER BY o.id`);
   write(
@@ -151,7 +169,8 @@ export async function copyToFile(db: Database, file: DatabaseSync): Promise<void
       attempt: (row['attempts'] as readonly string[]).at(-1) ?? null,
     })),
   );
-  for (const table of tables) await copyBack(db, file, table);
+  const told = pagesTold(await countPages(db), onProgress);
+  for (const table of tables) await copyBack(db, file, table, told);
   await readAll(db, 'seen', ['source', 'day', 'id', 'fingerprint'], 'source, day, id, fingerprint::text AS fingerprint', (rows) =>
     write(file, 'seen', rows.map(seenToFile)),
   );
@@ -178,14 +197,20 @@ export async function copyToFile(db: Database, file: DatabaseSync): Promise<void
 
 const pick = (row: Row, columns: readonly string[]): Row => Object.fromEntries(columns.map((column) => [column, row[column]]));
 
-function copyBack(db: Database, file: DatabaseSync, { name, columns, key, toFile }: Table): Promise<void> {
-  return readAll(db, name, key, '*', (rows) =>
+function copyBack(
+  db: Database,
+  file: DatabaseSync,
+  { name, columns, key, toFile }: Table,
+  told: (table: string, rows: number) => void,
+): Promise<void> {
+  return readAll(db, name, key, '*', (rows) => {
     write(
       file,
       name,
       rows.map((row) => ({ ...pick(row, columns), ...toFile?.(row) })),
-    ),
-  );
+    );
+    told(name, rows.length);
+  });
 }
 
 /** Hands every row of a table to `use`, some at a time, in the order of its key. */

@@ -6,7 +6,7 @@ import type { Log } from '../../base/log.ts';
 import { clearPlace } from '../../base/own-file.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { PostgresEngine } from '../contract/open.ts';
-import { checkPages } from '../postgres/check.ts';
+import { checkPages, type PagesDone } from '../postgres/check.ts';
 import { Database } from '../postgres/database.ts';
 import { dropSchema, inspectLeaving, readMoved, setAside, writeMoved } from '../postgres/moved.ts';
 import { checkServer, migrate } from '../postgres/schema.ts';
@@ -29,6 +29,8 @@ interface MoveOptions {
   readonly engine: PostgresEngine;
   readonly seams: Seams;
   readonly log: Log;
+  /** Pages that were copied, and of a database that were read back. */
+  readonly onProgress?: { readonly copied: PagesDone; readonly read: PagesDone };
 }
 
 /** Moves the journal of a data_dir into an empty schema of a database. Throws PEN_JOURNAL_LOCKED while a daemon runs. */
@@ -54,7 +56,7 @@ export async function moveToDatabase(options: MoveOptions): Promise<readonly Mov
     ]();
     await using _lock = await takeLock(paths, { clock: seams.clock, files: seams.files, waitMs: 0 });
     if (stands === 'unfinished' || stands === 'filled') await dropSchema(db);
-    const moved = await fill(db, paths.journal);
+    const moved = await fill(db, paths.journal, options.onProgress);
     await writeMoved(db, 'filled');
     await retire(dataDir, seams);
     await writeMoved(db, null);
@@ -86,7 +88,7 @@ function nothingToMove(where: string, wasHere: boolean): PenstockError {
 // Nothing is appended, so no limit is met.
 const limits = { maxBytes: Number.MAX_SAFE_INTEGER, keepMs: Number.MAX_SAFE_INTEGER / 2, lockWaitMs: 0 };
 
-async function fill(db: Database, path: string): Promise<readonly Moved[]> {
+async function fill(db: Database, path: string, onProgress: MoveOptions['onProgress']): Promise<readonly Moved[]> {
   await migrate(db);
   const [used] = await db.query<{ n: number }>(
     `SELECT (SELECT count(*) FROM ${db.s}.sources) + (SELECT count(*) FROM ${db.s}.pages) AS n`,
@@ -100,8 +102,8 @@ async function fill(db: Database, path: string): Promise<readonly Moved[]> {
   await writeMoved(db, 'unfinished');
   const file = openDatabase(path, { readOnly: true });
   try {
-    await copyToDatabase(file, db);
-    const { problems } = await checkPages(db);
+    await copyToDatabase(file, db, onProgress?.copied);
+    const { problems } = await checkPages(db, onProgress?.read);
     const [problem] = problems;
     if (problem !== undefined) throw differs(problem, db.where);
     return await compare(file, db).catch((error: unknown) =>
@@ -123,7 +125,7 @@ function differs(what: string, where: string): PenstockError {
  * Moves the journal of a database into a data_dir that has none. Throws PEN_JOURNAL_LOCKED while a replica runs; what is refused leaves nothing
  * behind.
  */
-export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): Promise<readonly Moved[]> {
+export async function moveToFile({ dataDir, engine, seams, log, onProgress }: MoveOptions): Promise<readonly Moved[]> {
   const { files, clock } = seams;
   const paths = journalPaths(dataDir);
   const db = new Database({ ...engine, connections: 2 });
@@ -143,7 +145,7 @@ export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): 
     await using _lock = await takeLock(paths, { clock, files, waitMs: 0 });
     // Before anything is read: a replica that comes back late would write where nobody looks any more.
     await setAside(db, dataDir);
-    const moved = await newFile(db, paths.journal, seams).catch(async (error: unknown) => {
+    const moved = await newFile(db, paths.journal, seams, onProgress?.copied).catch(async (error: unknown) => {
       await writeMoved(db, stands);
       throw error;
     });
@@ -155,7 +157,7 @@ export async function moveToFile({ dataDir, engine, seams, log }: MoveOptions): 
 }
 
 /** The journal's file, which has its name only once it is whole; what came of a draft that failed goes. */
-async function newFile(db: Database, journal: string, { files }: Seams): Promise<readonly Moved[]> {
+async function newFile(db: Database, journal: string, { files }: Seams, copied?: PagesDone): Promise<readonly Moved[]> {
   const draft = `${journal}.new`;
   const clear = async (): Promise<void> => {
     for (const suffix of besideDatabase) await clearPlace(`${draft}${suffix}`, files);
@@ -163,7 +165,7 @@ async function newFile(db: Database, journal: string, { files }: Seams): Promise
   await clear();
   try {
     await (await files.open(draft, 'wx', 0o600)).close();
-    const moved = await draftFrom(db, draft);
+    const moved = await draftFrom(db, draft, copied);
     await files.rename(draft, journal);
     return moved;
   } catch (error) {
@@ -172,11 +174,11 @@ async function newFile(db: Database, journal: string, { files }: Seams): Promise
   }
 }
 
-async function draftFrom(db: Database, draft: string): Promise<readonly Moved[]> {
+async function draftFrom(db: Database, draft: string, copied: PagesDone | undefined): Promise<readonly Moved[]> {
   const file = openDatabase(draft);
   try {
     migrateFile(file, draft);
-    await copyToFile(db, file);
+    await copyToFile(db, file, copied);
     return await compare(file, db).catch((error: unknown) =>
       Promise.reject(differs(String(error instanceof Error ? error.message : error), draft)),
     );

@@ -11,11 +11,11 @@ import { inspectSchema, schemaVersion } from './schema.ts';
 const batchPages = 50;
 
 /** Reads a journal from end to end, also beside running replicas, and changes nothing. Throws as an observer's opening does. */
-export async function checkPostgres(engine: PostgresEngine): Promise<JournalCheck> {
+export async function checkPostgres(engine: PostgresEngine, onProgress?: PagesDone): Promise<JournalCheck> {
   const db = new Database({ ...engine, connections: 1 });
   try {
     await inspectSchema(db);
-    const read = await checkPages(db);
+    const read = await checkPages(db, onProgress);
     const small = await db.snapshot(async (sql) => [
       ...(await checkpointProblems(sql, db.s)),
       ...(await laneProblems(sql, db.s)),
@@ -26,9 +26,16 @@ export async function checkPostgres(engine: PostgresEngine): Promise<JournalChec
   }
 }
 
+/** Told of pages that are done, of how many. */
+export type PagesDone = (done: number, total: number) => void;
+
 /** Reads every page, and says what is wrong with any. */
-export async function checkPages(db: Database): Promise<{ pages: number; records: number; bytes: number; problems: string[] }> {
+export async function checkPages(
+  db: Database,
+  onProgress?: PagesDone,
+): Promise<{ pages: number; records: number; bytes: number; problems: string[] }> {
   const found = { pages: 0, records: 0, bytes: 0, problems: [] as string[] };
+  const total = await countPages(db);
   for (let after = 0; ; ) {
     const rows = await db.query<PageRow>(
       `SELECT ${pageColumns} FROM ${db.s}.pages WHERE id > $1 ORDER BY id LIMIT ${batchPages}`,
@@ -44,8 +51,14 @@ export async function checkPages(db: Database): Promise<{ pages: number; records
     }
     const last = rows.at(-1);
     if (last === undefined) return found;
+    onProgress?.(found.pages, total);
     after = last.id;
   }
+}
+
+export async function countPages(db: Database): Promise<number> {
+  const [row] = await db.query<{ n: number }>(`SELECT count(*) AS n FROM ${db.s}.pages`);
+  return row?.n ?? 0;
 }
 
 async function checkpointProblems(sql: Sql, s: string): Promise<string[]> {
