@@ -67,6 +67,21 @@ export function connectFault(error: unknown, origin: string): PenstockError {
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
 
+/** What undici says of answers that came and that it does not take; in its words the connection broke. */
+const refusedAnswers: Readonly<Record<string, string>> = {
+  'bad response': 'begins with "100 Continue", which nobody asked for: let the server, or what is before it, send none',
+  'bad upgrade': 'wants to go on in another protocol (101), which nobody asked for',
+};
+
+function invalidWords(error: unknown, code: string): string | undefined {
+  const words = wordsOf(error);
+  if (refusedAnswers[words] !== undefined) return refusedAnswers[words];
+  if (code === 'ERR_ASSERTION') return 'is not valid HTTP: it has no status that there is';
+  const isInvalid =
+    (error as Error).name === 'HTTPParserError' || /^UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH)$/.test(code);
+  return isInvalid ? `is not valid HTTP: ${words}` : undefined;
+}
+
 /**
  * Why an exchange broke after its request had begun: the peer may have acted on it. `status` is that of an answer that had begun (0: none);
  * a refusal's is kept, for a server that refuses a body unread often cuts its own answer off.
@@ -82,11 +97,9 @@ export function requestFault(error: unknown, origin: string, status = 0): Pensto
       sent: false,
     });
   }
-  if ((error as Error).name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return new PenstockError('PEN_HTTP_BAD_BODY', `the answer of ${origin} is not valid HTTP: ${wordsOf(error)}`, {
-      cause: error,
-    });
-  }
+  const invalid = invalidWords(error, code);
+  if (invalid !== undefined)
+    return new PenstockError('PEN_HTTP_BAD_BODY', `the answer of ${origin} ${invalid}`, { cause: error });
   if (isTlsFault(error)) return connectFault(error, origin);
   // A server that misses a client certificate often says so by hanging up alone.
   const isSilent = origin.startsWith('https:') && (error as { socket?: { bytesRead?: number } }).socket?.bytesRead === 0;

@@ -218,3 +218,21 @@ it('splunk_hec: text with a lone surrogate becomes well-formed', async () => {
 
   expect(envelopes(receiver.seen[0]?.text ?? '')[0]?.['event']).toBe('CEF:0|a\ufffdb');
 });
+
+it.each([
+  [
+    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok',
+    'begins with "100 Continue", which nobody asked for',
+  ],
+  ['HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', 'wants to go on in another protocol (101)'],
+  ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok', 'is not valid HTTP'],
+  ['HTTP/1.1 000 Denied\r\ncontent-length: 2\r\n\r\nok', 'is not valid HTTP: it has no status that there is'],
+])('http: says what is wrong with the answer %j, and does not ask for it once more at once', async (answer, words) => {
+  await using receiver = await openReceiver(() => (response) => void response.socket?.write(answer));
+  await using context = await openContext();
+  await using sink = openHttp(httpOptions(receiver.url), context);
+
+  const verdicts = settled(await sink.send(batchOf(sink, numbered(2)), signal));
+
+  expect(verdicts).toEqual({ all: { kind: 'uncertain', reason: expect.stringContaining(words) } });
+});

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { openHttp } from '../../src/sinks/http/index.ts';
 import type { HttpOptions } from '../../src/sinks/http/options.ts';
-import { batchOf, openContext, outgoing } from './batches.ts';
+import { batchOf, openContext, outgoing, settled } from './batches.ts';
 import { openReceiver } from './http-receiver.ts';
 
 const { signal } = new AbortController();
@@ -39,4 +39,35 @@ it.each([
       'content-encoding': 'gzip',
     },
   });
+});
+
+it.each([
+  { status: 207, body: [{ status: 201 }, { status: 400 }] },
+  { status: 206, body: '' },
+  { status: 200, body: { success: false } },
+  { status: 200, body: { ok: false, message: 'no room' } },
+  { status: 202, body: { status: 'error', message: 'no room' } },
+  { status: 200, body: { errors: [{ index: 3 }] } },
+  { status: 200, body: { error: { code: 7 } } },
+])('acknowledges a success that speaks of failures, and tells it: $status $body', async (reply) => {
+  await using receiver = await openReceiver(() => reply);
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal))).toEqual({
+    all: { kind: 'accept', warning: expect.stringContaining(`may have refused some of it: answered ${reply.status}`) },
+  });
+});
+
+it.each([
+  { status: 200, body: { success: true, errors: [], error: null } },
+  { status: 200, body: { status: 'ok', error: '', errors: 0 } },
+  { status: 200, body: { errors: false, error: 'none' } },
+  { status: 200, body: 'errors: 0' },
+])('takes a success without failures for one: $body', async (reply) => {
+  await using receiver = await openReceiver(() => reply);
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0')]), signal))).toEqual({ all: { kind: 'accept' } });
 });

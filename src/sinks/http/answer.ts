@@ -1,6 +1,7 @@
 import { parseForeignJson } from '../../base/foreign.ts';
 import { isObject } from '../../base/json.ts';
-import { afterPause } from '../exchange.ts';
+import type { HttpResponse } from '../../http/client.ts';
+import { afterPause, describeAnswer } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 import type { StatusRule } from './preset.ts';
 
@@ -21,6 +22,25 @@ export function numberAt(body: Buffer, path: string): number | undefined {
   for (const name of path.split('.')) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** What a success says of failures, in the ways that are usual; which events it means nobody knows, so it is only told. */
+export function doubtOf(response: HttpResponse): string | undefined {
+  const { status, body } = response;
+  const answer = parseAnswer(body);
+  const isFailure = answer['success'] === false || answer['ok'] === false || /^(error|fail)/i.test(wordOf(answer['status']));
+  const namesErrors = [answer['error'], answer['errors']].some(isFilled);
+  if (status !== 206 && status !== 207 && !isFailure && !namesErrors) return undefined;
+  return `it took a batch, and may have refused some of it: ${describeAnswer(response)}; where it says how many, set refused_count`;
+}
+
+const wordOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function isFilled(value: unknown): boolean {
+  if (isObject(value)) return Object.keys(value).length > 0;
+  return Array.isArray(value)
+    ? value.length > 0
+    : !['', 'null', 'false', '0', 'undefined', 'none'].includes(String(value).toLowerCase());
 }
 
 const credentialsFix = 'check "auth" of the sink, and that the receiver lets these credentials write';

@@ -13,7 +13,7 @@ import {
   wordsOfEvents,
 } from '../exchange.ts';
 import type { Batch, SinkContext, Verdict, Verdicts } from '../sink.ts';
-import { numberAt, ruleOf, verdictOfStatus } from './answer.ts';
+import { doubtOf, numberAt, ruleOf, verdictOfStatus } from './answer.ts';
 import type { Authorizer, Sign } from './authorize.ts';
 import type { HttpOptions } from './options.ts';
 import type { EntryContext, Preset } from './preset.ts';
@@ -142,9 +142,10 @@ function eachAfterPause(verdicts: Verdicts, waitMs: number | undefined): Verdict
 }
 
 /** A success that says how many events it refused, but not which. */
-function countRefused({ body, status }: HttpResponse, path: string | undefined, size: number): Verdicts {
+function countRefused(response: HttpResponse, path: string | undefined, size: number): Verdicts {
+  const { body, status } = response;
   const refused = path === undefined ? 0 : (numberAt(body, path) ?? 0);
-  if (refused <= 0) return { all: { kind: 'accept' } };
+  if (refused <= 0) return { all: { kind: 'accept', warning: path === undefined ? doubtOf(response) : undefined } };
   const reason = `answered ${status} but refused ${refused} of ${size} events`;
   return forEvery({ kind: refused >= size ? 'event' : 'split', code: 'refused', reason }, size);
 }
