@@ -173,10 +173,13 @@ export class SinkLoop implements AsyncDisposable {
     }
   }
 
-  /** What others overtook goes on: the offset stands before it, and the next process would send all that was taken behind it again. */
+  /**
+   * Waits for what is under way. What others overtook goes on until it is taken: the offset stands before it, and the next process would send
+   * all that was taken behind it again.
+   */
   async #closeGaps(signal: AbortSignal): Promise<void> {
     const { lanes, changed, clock } = this.#context;
-    while (!signal.aborted && lanes.all().some(({ hasGap }) => hasGap)) {
+    while (!signal.aborted && lanes.all().some(({ hasGap, underWay }) => hasGap || underWay > 0)) {
       if (this.#dispatcher.busy === 0) await this.#flush(signal);
       await changed.waitAtMost(clock, drainLookMs, signal);
     }

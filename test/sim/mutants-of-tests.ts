@@ -674,7 +674,13 @@ const replicas: readonly Mutant[] = [
     name: 'a sink stops though something was taken behind what was not',
     file: 'src/deliver/loop.ts',
     caughtBy: 'test/deliver/gaps.test.ts',
-    edits: [['lanes.all().some(({ hasGap }) => hasGap)', 'lanes.all().length < 0']],
+    edits: [['some(({ hasGap, underWay }) => hasGap || underWay > 0)', 'some(({ underWay }) => underWay > 0)']],
+  },
+  {
+    name: 'a sink that stops looks for gaps before what is under way was answered',
+    file: 'src/deliver/loop.ts',
+    caughtBy: 'test/deliver/gaps.test.ts',
+    edits: [['some(({ hasGap, underWay }) => hasGap || underWay > 0)', 'some(({ hasGap }) => hasGap)']],
   },
   {
     name: 'a sink waits for a shared journal that answers, and holds one source only, as if it was away',

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { drawScenario } from '../draw.ts';
 import { play } from '../play.ts';
-import { type CrewFault, crewFrom, hour, minute, type Scenario } from '../scenario.ts';
+import { type CrewFault, crewFrom, hour, minute, type Scenario, type Wire } from '../scenario.ts';
 
 /** A quarter of an hour of two replicas, the clock of one an hour ahead: one source, one sink, a record each minute. */
 const calm: Scenario = {
@@ -75,6 +75,36 @@ it('sends no more than four batches in vain while it cannot write what was taken
   const { problems, records } = await play(burst('refused'));
 
   expect({ problems, records }).toEqual({ problems: [], records: 301 });
+});
+
+/** Records in plenty, and a receiver that is busy for a quarter of the requests. */
+const changing = (wire: Wire, faults: readonly CrewFault[]): Scenario => ({
+  ...calm,
+  sources: [
+    { name: 'one', kind: 'stream', pageSize: 200, backMs: 0 },
+    { name: 'two', kind: 'offset', pageSize: 20, backMs: 0 },
+  ],
+  sinks: [{ name: 'sink1', acknowledges: wire === 'hec_ack' ? 'later' : 'now', inFlight: 3, batchEvents: 5, wire }],
+  events: ['one', 'two'].flatMap((source, index) =>
+    Array.from({ length: 600 }, (_none, n) => ({ source, n: index * 1_000 + n, at: minute + n * 100, late: 0 })),
+  ),
+  faults: [{ on: 'sink1', kind: 'partial', share: 0.6, from: minute, to: 3 * minute }],
+  crew: { leaseMs: 5_000, clocks: [0, 0], faults },
+});
+
+const leavings = Array.from({ length: 6 }, (_none, n): CrewFault => {
+  return { kind: 'stop', at: minute + 5_000 + n * 12_000, ms: 1_000, replica: n % 2 };
+});
+const joining: CrewFault = { kind: 'stop', at: 10_000, ms: 70_000, replica: 1 };
+
+it.each([
+  ['leave and join again and again', 'bulk', leavings],
+  ['leave and join again and again', 'hec', leavings],
+  ['join late', 'hec_ack', [joining]],
+] as const)('makes no copies where replicas %s while a receiver (%s) is busy', async (_what, wire, faults) => {
+  const { problems, records, arrivals } = await play(changing(wire, faults));
+
+  expect({ problems, records, arrivals }).toEqual({ problems: [], records: 1_202, arrivals: 1_202 });
 });
 
 it('plays a history of several replicas the same way every time', async () => {
