@@ -194,6 +194,12 @@ function configProblems({ file, differsFromFile, refusal }: ConfigStatus): Probl
   ];
 }
 
+/** An error is kept as it is shown: with its fix on a line of its own. */
+function failedJob({ id, kind, error = '' }: Job): Problem {
+  const [what, fix] = error.split('\n  fix: ');
+  return { level: 'warning', where: `job ${id}`, what: `${kind} failed: ${what}`, ...(fix !== undefined && { fix }) };
+}
+
 /** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
@@ -227,9 +233,7 @@ export function problemsOf(
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
-    ...report.jobs
-      .filter(({ state }) => state === 'failed')
-      .map((job): Problem => ({ level: 'warning', where: `job ${job.id}`, what: `${job.kind} failed: ${job.error ?? ''}` })),
+    ...report.jobs.filter(({ state }) => state === 'failed').map(failedJob),
   ];
 }
 
