@@ -188,6 +188,12 @@ export const mutantsOfSinks: readonly Mutant[] = [
     edits: [['    await withdrawals.recall();\n', '']],
   },
   {
+    name: 'a bulk answer without errors as a whole is believed, whatever its items say',
+    file: 'src/sinks/http/presets/bulk.ts',
+    caughtBy: 'test/sinks/http.test.ts',
+    edits: [[' && !items.some(saysFailure)) return', ') return']],
+  },
+  {
     name: 'a request carries no key by which its repeats are known',
     file: 'src/sinks/http/send.ts',
     caughtBy: 'test/conformance/http.test.ts',

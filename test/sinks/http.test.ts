@@ -71,3 +71,34 @@ it.each([
 
   expect(settled(await sink.send(batchOf(sink, [outgoing('e0')]), signal))).toEqual({ all: { kind: 'accept' } });
 });
+
+const created = { create: { _index: 'a', status: 201 } };
+const mapping = { type: 'mapper_parsing_exception', reason: 'failed to parse' };
+
+it.each([
+  ['a failed item', { create: { status: 400, error: mapping } }, { kind: 'event', code: 'mapper_parsing_exception' }],
+  ['a failed item with its status as a text', { create: { status: '400', error: mapping } }, { kind: 'event' }],
+  ['a rejected item', { create: { status: 429, error: { type: 'es_rejected_execution_exception' } } }, { kind: 'retry' }],
+  ['an error beside a success', { create: { status: 201, error: mapping } }, { kind: 'uncertain' }],
+  ['an error without a status', { create: { error: mapping } }, { kind: 'uncertain' }],
+  ['a copy', { create: { status: 409, error: { type: 'version_conflict_engine_exception' } } }, { kind: 'accept' }],
+])('bulk: believes %s although the whole answer says that there are no errors', async (_, item, verdict) => {
+  await using receiver = await openReceiver(() => ({ status: 200, body: { errors: false, items: [created, item] } }));
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url, { preset: 'elasticsearch', index: 'a' }), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal))).toMatchObject({
+    each: [{ kind: 'accept' }, verdict],
+  });
+});
+
+it.each([
+  [{ create: {} }, { create: { status: 201, error: null } }],
+  [{ index: { status: '201' } }, { create: { status: 200, error: {} } }],
+])('bulk: takes items without a failure for a success: %j', async (...items) => {
+  await using receiver = await openReceiver(() => ({ status: 200, body: { errors: false, items } }));
+  await using context = await openContext();
+  await using sink = openHttp(options(receiver.url, { preset: 'opensearch', index: 'a' }), context);
+
+  expect(settled(await sink.send(batchOf(sink, [outgoing('e0'), outgoing('e1')]), signal))).toEqual({ all: { kind: 'accept' } });
+});

@@ -270,6 +270,20 @@ it.each<[string, Reply, object]>([
   },
 );
 
+it.each([
+  [storeError(400, 'InvalidRequest', '', { 'retry-after': '9' }), { kind: 'retry' }],
+  [
+    { status: 200, body: page, headers: { 'retry-after': '9' } },
+    { kind: 'uncertain', blameless: true },
+  ],
+])('blames neither the object nor the configuration where the store is away right after its refusal', async (reply, verdict) => {
+  await using store = await openStore(({ path }) => (path.includes('_penstock-control-') ? { status: 503 } : reply));
+  await using context = await openContext();
+  await using sink = openS3(s3Options({ endpoint: store.url }), context);
+
+  expect(await send(sink)).toMatchObject({ all: { ...verdict, retryAfterMs: 9000 } });
+});
+
 it('sends a batch no second time while not even an object without events is taken', async () => {
   await using store = await openStore(() => storeError(500, 'InternalError', '', { 'retry-after': '7' }));
   await using context = await openContext();

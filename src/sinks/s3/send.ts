@@ -58,7 +58,7 @@ export class Sender {
     if (byObject === undefined || byObject.kind === 'retry') return asWhole(verdict);
     const control = await this.#takesOthers(batch, signal);
     if (control.kind === 'accept') return byObject;
-    return isAway(control) ? blameless(byObject) : asWhole(verdict);
+    return isAway(control) ? blameless(byObject, verdict) : asWhole(verdict);
   }
 
   async #put(batch: Batch, signal: AbortSignal): Promise<ObjectVerdict> {
@@ -121,9 +121,13 @@ function besideOthers({ byObject, ...verdict }: ObjectVerdict): Verdict {
 }
 
 /** Nobody knows whether the object is refused, or everything is. */
-function blameless(byObject: Verdict): Verdict {
-  const reason = 'reason' in byObject && byObject.reason !== undefined ? byObject.reason : byObject.kind;
-  return byObject.kind === 'uncertain' ? { kind: 'uncertain', reason, blameless: true } : { kind: 'retry', reason };
+function blameless(byObject: Verdict, whole: Verdict): Verdict {
+  const reason = 'reason' in whole && whole.reason !== undefined ? whole.reason : whole.kind;
+  const { retryAfterMs } = 'retryAfterMs' in whole ? whole : {};
+  const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return byObject.kind === 'uncertain'
+    ? { kind: 'uncertain', reason, blameless: true, ...pause }
+    : { kind: 'retry', reason, ...pause };
 }
 
 async function uploadOnce(

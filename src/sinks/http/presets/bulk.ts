@@ -47,20 +47,36 @@ function readItems(body: Buffer, size: number, _isReplay: boolean, sent?: Encode
   const items = answer['items'];
   if (!Array.isArray(items) || items.length !== size || typeof answer['errors'] !== 'boolean')
     return { all: stranger(`the answer does not come from the bulk API: ${body.toString('utf8').trim() || 'it is empty'}`) };
-  if (!answer['errors']) return { all: { kind: 'accept' } };
+  // What stands in an item counts, whatever the whole says; engines that only speak like it give items without a status.
+  if (!answer['errors'] && !items.some(saysFailure)) return { all: { kind: 'accept' } };
   return { each: items.map((item, index) => verdictOf(item, () => sent?.textAt(index) ?? '')) };
 }
 
+const resultOf = (item: unknown): readonly unknown[] => (isObject(item) ? (Object.entries(item)[0] ?? []) : []);
+
+/** Some write it as a text. */
+function statusOf({ status }: Readonly<Record<string, unknown>>): number | undefined {
+  const number = typeof status === 'string' && /^\d{3}$/.test(status) ? Number(status) : status;
+  return typeof number === 'number' ? number : undefined;
+}
+
+function saysFailure(item: unknown): boolean {
+  const [, result] = resultOf(item);
+  return isObject(result) && ((statusOf(result) ?? 0) >= 300 || hasError(result));
+}
+
+const hasError = ({ error }: Readonly<Record<string, unknown>>): boolean => isObject(error) && Object.keys(error).length > 0;
+
 function verdictOf(item: unknown, event: () => string): Verdict {
-  const [action, result] = isObject(item) ? (Object.entries(item)[0] ?? []) : [];
-  if (!isObject(result) || typeof result['status'] !== 'number')
-    return { kind: 'uncertain', reason: 'the answer has no status for this event' };
-  const { status } = result;
+  const [action, result] = resultOf(item);
+  const status = isObject(result) ? statusOf(result) : undefined;
+  if (!isObject(result) || status === undefined) return { kind: 'uncertain', reason: 'the answer has no status for this event' };
   const error = isObject(result['error']) ? result['error'] : {};
   const type = typeof error['type'] === 'string' ? error['type'] : `http_${status}`;
   const { words, cause } = explained(error);
   const reason = `${status} ${type}: ${words}`;
-  if (status >= 200 && status < 300) return { kind: 'accept' };
+  if (status >= 200 && status < 300)
+    return hasError(result) ? { kind: 'uncertain', reason: `an error beside a success: ${reason}` } : { kind: 'accept' };
   // The id is there already: an earlier attempt whose answer was lost.
   if (status === 409 && action === 'create') return { kind: 'accept' };
   // A block of 429 is that of a disk which is too full for its index.
