@@ -76,3 +76,17 @@ it.each(kinds)('%s: a page at every event, though not at a question, holds after
 
   expect(journal.letters.length).toBeLessThanOrEqual(2);
 });
+
+it('splunk_hec: a code that nobody knows yet is HEC speaking of itself, and holds', async () => {
+  await using receiver = await openReceiver(({ text }) =>
+    text === '' ? hecNoData : { status: 400, body: { text: 'Tenant is frozen', code: 41 } },
+  );
+  const journal = memoryJournal();
+  journal.put(live, stored);
+  await using delivering = deliver(journal, (context) => openSplunkHec(hecOptions(receiver.url), context));
+
+  await until(() => delivering.loop.status().state === 'hold');
+
+  expect(delivering.loop.status().hold?.reason).toContain('Tenant is frozen');
+  expect([journal.letters.length, receiver.seen.filter(({ text }) => text === '').length]).toEqual([0, 0]);
+});

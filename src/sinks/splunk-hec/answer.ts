@@ -170,8 +170,11 @@ function locate(answer: HecAnswer, size: number, acknowledged: boolean): Verdict
 }
 
 /** A refusal that a firewall may mean for what is in the batch. */
-function firewalls({ status }: HecAnswer, verdict: Verdict): Verdict {
-  return verdict.kind === 'hold' && refusesContent(status) ? { ...verdict, ifReached: `http_${status}` } : verdict;
+function firewalls({ status, code }: HecAnswer, verdict: Verdict): Verdict {
+  // A code that is newer than this table is HEC's own.
+  return verdict.kind === 'hold' && code === undefined && refusesContent(status)
+    ? { ...verdict, ifReached: `http_${status}` }
+    : verdict;
 }
 
 /** An answer without a code of HEC's: a proxy's, a balancer's, a firewall's, or splunkd's own 404. */
