@@ -23,17 +23,17 @@ function world() {
   };
 }
 
-it('says that it lives no more once it has heard no answer, until it hears one', async () => {
+it('says that it lives no more once it has heard no answer twice, until it hears one', async () => {
   const { asked, hears, send } = world();
 
   await send();
   hears(false);
-  for (let times = 0; times < 3; times += 1) await send();
+  for (let times = 0; times < 4; times += 1) await send();
   hears(true);
   await send();
   await send();
 
-  expect(asked).toEqual(['beat true', 'beat true', 'knock', 'knock', 'knock', 'beat true', 'beat true']);
+  expect(asked).toEqual(['beat true', 'beat true', 'beat true', 'knock', 'knock', 'knock', 'beat true', 'beat true']);
 });
 
 it('does not say that it comes to claim where its last tick failed, or has taken long', async () => {

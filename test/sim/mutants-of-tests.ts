@@ -736,7 +736,7 @@ const replicas: readonly Mutant[] = [
     name: 'a replica that hears no answers says on that it lives',
     file: 'src/journal/postgres/heartbeat.ts',
     caughtBy: 'test/journal/heartbeat.test.ts',
-    edits: [['if (!this.#isAnswered) await knock(this.#db);', '']],
+    edits: [['if (this.#unanswered >= mostUnanswered) await knock(this.#db);', '']],
   },
   {
     name: 'a replica whose claims fail says that it comes for more',

@@ -5,12 +5,15 @@ import { type Beat, beat, knock } from './shares.ts';
 /** Whose claims have taken that long by now, milliseconds, may not get through with them. */
 const longestTickMs = 5_000;
 
+/** One answer may get lost. */
+const mostUnanswered = 2;
+
 /** How a member is heard of. A heartbeat says more than that it could be sent: what a member cannot do must not be left to it. */
 export class Heartbeat {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #leaseMs: number;
-  #isAnswered = true;
+  #unanswered = 0;
   #isBeside = false;
   #hasFailed = false;
   #doneAt = 0;
@@ -21,13 +24,13 @@ export class Heartbeat {
     this.#leaseMs = leaseMs;
   }
 
-  /** Tells the server that the member lives. One whose answer did not come is followed by another only after something that did: who hears nothing is dead to the others. */
+  /** Tells the server that the member lives. Two whose answers did not come are followed by another only after one that did: who hears nothing is dead to the others. */
   async send(id: string): Promise<Beat> {
-    if (!this.#isAnswered) await knock(this.#db);
-    this.#isAnswered = false;
+    if (this.#unanswered >= mostUnanswered) await knock(this.#db);
+    this.#unanswered += 1;
     const comes = !this.#hasFailed && this.#clock.monotonic() - this.#doneAt <= longestTickMs;
     const seen = await beat(this.#db, id, this.#leaseMs, comes);
-    this.#isAnswered = true;
+    this.#unanswered = 0;
     return seen;
   }
 

@@ -38,6 +38,7 @@ class Crew {
   readonly #log: Log;
   readonly #posts: Post[];
   readonly #owned = new Map<string, number>();
+  readonly #owners = new Map<string, string | null>();
   #outage: Post['cut'];
   #asked = 0;
   #isCalm = false;
@@ -114,9 +115,17 @@ class Crew {
       problem: (text) => this.#watch.problem(text),
     });
     post.replica = replica;
+    this.#continues(post);
     replica.opened.catch((error: unknown) =>
       this.#watch.problem(`process ${number} could not start: ${String((error as Error).stack)}`),
     );
+  }
+
+  /** What happens to its line happens to who comes after another, too. */
+  #continues({ cut, losesUntil }: Post): void {
+    const { time } = this.world;
+    const untilMs = Math.max(losesUntil, cut?.until ?? 0) - time.elapsed;
+    if (untilMs > 0) this.#watch.incident('cut', this.processes, time.now() + untilMs);
   }
 
   #lineOf(post: Post): LineState {
@@ -243,7 +252,10 @@ class Crew {
     const isOwned = this.#posts.some(
       (post) => post.replica?.number === process && post.replica?.isStalled === false && this.#isHeard(post),
     );
-    if (isOwned || ableSince === Number.POSITIVE_INFINITY) {
+    const isTaken = owner !== null && owner !== this.#owners.get(source);
+    this.#owners.set(source, owner);
+    // One that took it and came to grief at once owned it.
+    if (isOwned || isTaken || ableSince === Number.POSITIVE_INFINITY) {
       this.#owned.set(source, now);
       return;
     }

@@ -1,5 +1,6 @@
 // What must hold at every moment where replicas share a journal, seen from beside it: the database says what became durable and whose it was then,
 // receivers say what arrived and from whom.
+import { mostPending } from '../../../src/deliver/send-limit.ts';
 import { isBalanced } from '../../../src/journal/counts.ts';
 import type { Commit, StoredPage } from '../../../src/journal/journal.ts';
 import { laneKey } from '../../journal/memory/disk.ts';
@@ -188,8 +189,9 @@ export class Watch implements Auditor {
     incident.copies.set(sink, events);
     if (events.has(`${source}\n${uid}`)) return;
     events.add(`${source}\n${uid}`);
-    const { inFlight = 1, batchEvents = 1 } = this.#sinks.get(sink) ?? {};
-    const most = (inFlight + 2) * batchEvents * (incident.what === 'outage' ? 3 : 1);
+    const { inFlight = 1, batchEvents = 1, acknowledges } = this.#sinks.get(sink) ?? {};
+    const waiting = acknowledges === 'later' ? mostPending : 0;
+    const most = (inFlight + 2 + waiting) * batchEvents * (incident.what === 'outage' ? 3 : 1);
     if (events.size === most + 1)
       this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
   }
