@@ -301,6 +301,23 @@ it('a store that takes no event, though it takes what is none, is held after ten
   expect(uidsIn(store)).toHaveLength(50);
 });
 
+it.each([
+  ['resets at every event', reset],
+  ['refuses every event with a 400', storeError(400, 'InvalidRequest')],
+])('a store that %s, though it takes an object without any, is held until a person releases it', async (_, reply) => {
+  const journal = memoryJournal();
+  journal.put(live, events.slice(0, 20));
+  await using store = await openStore((request) => (holds(request, ...events.map(({ uid }) => uid)) ? reply : undefined));
+  await using delivering = deliver(journal, sinkTo(store), settings(20));
+  await until(() => delivering.loop.status().state === 'hold');
+  const before = journal.letters.length;
+
+  delivering.loop.release();
+
+  await until(() => journal.letters.length > before);
+  expect(before).toBeLessThanOrEqual(10);
+});
+
 it.each(['before', 'after'])(
   'a process that ends just %s a dead letter was written leaves no event in two objects',
   async (moment) => {
