@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseError } from 'pg';
 import { expect, it } from 'vitest';
 import { Database } from '../../src/journal/postgres/database.ts';
 import { databaseError } from '../../src/journal/postgres/faults.ts';
@@ -15,6 +16,18 @@ it.each([
     code: 'PEN_JOURNAL_UNWRITABLE',
     message: expect.stringContaining('asks for a password, and there is none'),
     fix: expect.stringContaining('--password-file'),
+  });
+});
+
+it.each([
+  ['53300', 'sorry, too many clients already'],
+  ['53300', 'too many connections for role "penstock"'],
+  ['08P01', 'no more connections allowed (max_client_conn)'],
+])('says who has to take more connections for %s: %s', (code, said) => {
+  expect(databaseError(Object.assign(new DatabaseError(said, 7, 'error'), { code }), 'db')).toMatchObject({
+    code: 'PEN_JOURNAL_UNAVAILABLE',
+    message: expect.stringContaining('takes no further connection'),
+    fix: expect.stringContaining('max_client_conn'),
   });
 });
 

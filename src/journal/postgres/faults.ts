@@ -27,6 +27,11 @@ const lacksPassword: Fault = [
   'the database asks for a password, and there is none',
   'set journal.password, or --password-file where a command names the database',
 ];
+const crowded: Fault = [
+  'PEN_JOURNAL_UNAVAILABLE',
+  'the database, or the pooler before it, takes no further connection',
+  'let it take more (max_connections of PostgreSQL, max_client_conn of PgBouncer), or set journal.connections lower; work resumes by itself',
+];
 const certificate = /^(ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_)/;
 
 /** By SQLSTATE, or its first two characters. Source: https://www.postgresql.org/docs/15/errcodes-appendix.html */
@@ -88,6 +93,7 @@ export function isCrowded(error: unknown): boolean {
 
 /** What a failed statement means to who reads of it. */
 export function faultOf(error: unknown): Fault {
+  if (isCrowded(error)) return crowded;
   const state = sqlState(error);
   if (state === undefined) return ownFault(error) ?? (isUntrusted(error) ? untrusted : unavailable);
   return (

@@ -178,10 +178,10 @@ export async function openProxy(url: string): Promise<DatabaseProxy> {
   };
 }
 
-/** Nobody is listed before the first replica made the journal. */
+/** Nobody is listed before the first replica made the journal, nor while a replica that is only starting leaves no connection for the question. */
 async function replicasOf({ file }: Replica): Promise<readonly ReplicaStatus[]> {
   const { stdout, stderr } = await command(['status', '--json', '-c', file]);
-  if (stdout === '' && stderr.includes('there is no journal yet')) return [];
+  if (stdout === '' && /there is no journal yet|takes no further connection/.test(stderr)) return [];
   if (stdout === '') throw new Error(stderr);
   return (JSON.parse(stdout) as { replicas?: readonly ReplicaStatus[] }).replicas ?? [];
 }
