@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { isObject } from '../../src/base/json.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { describeAnswer } from '../../src/sinks/exchange.ts';
 import { numberAt } from '../../src/sinks/http/answer.ts';
@@ -71,16 +72,27 @@ it('acknowledgements are those that an answer calls true', () => {
 });
 
 const item = fc
-  .tuple(fc.constantFrom('create', 'index'), fc.oneof(status, odd), fc.oneof(fc.record({ type: odd, reason: odd }), odd))
+  .tuple(
+    fc.constantFrom('create', 'index'),
+    fc.oneof(status, status.map(String), odd),
+    fc.oneof(fc.record({ type: odd, reason: odd }), odd),
+  )
   .map(([action, code, error]) => ({ [action]: { status: code, error } }));
 
 it('an answer of the bulk API accepts exactly what it says is stored', () => {
   fuzz(fc.tuple(fc.array(item, { minLength: 1, maxLength: 5 }), fc.boolean()), ([items, errors]) => {
     const body = JSON.stringify({ errors, items });
     const kinds = kindsOf(elasticsearch.success?.(Buffer.from(body), items.length, false) ?? { each: [] }, items.length);
-    const stored = items.map((one) => {
-      const [action, { status: code }] = Object.entries(one)[0] ?? ['', { status: 0 }];
-      return !errors || (typeof code === 'number' && ((code >= 200 && code < 300) || (code === 409 && action === 'create')));
+    const said = (JSON.parse(body) as { items: Record<string, { status?: unknown; error?: unknown }>[] }).items.map((one) => {
+      const [action, { status: code, error }] = Object.entries(one)[0] ?? ['', {}];
+      const hasError = isObject(error) && Object.keys(error).length > 0;
+      return { action, hasError, code: typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : code };
+    });
+    const isFailed = said.map(({ code, hasError }) => hasError || (typeof code === 'number' && code >= 300));
+    const stored = said.map(({ action, code }, index) => {
+      if (!errors && !isFailed.includes(true)) return true;
+      if (code === 409 && action === 'create') return true;
+      return typeof code === 'number' && code >= 200 && isFailed[index] === false;
     });
 
     expect(kinds.map((kind) => kind === 'accept')).toEqual(stored);

@@ -9,7 +9,7 @@ interface ByteProxy extends AsyncDisposable {
   readonly passed: Readonly<Record<Way, number>>;
   /** How often a connection was broken. */
   readonly cuts: number;
-  /** Counts anew. */
+  /** Counts anew, and breaks nothing any more. */
   count(): void;
   /** Counts anew; once `bytes` have passed that way, both ends of the connection break, and what came with them is lost. */
   cutAfter(way: Way, bytes: number): void;
@@ -84,6 +84,7 @@ export async function openByteProxy(url: string): Promise<ByteProxy> {
     },
     count() {
       passed = { up: 0, down: 0 };
+      cut = undefined;
     },
     cutAfter(way, bytes) {
       passed = { up: 0, down: 0 };
