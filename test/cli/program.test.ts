@@ -57,7 +57,7 @@ it.each([
   { argv: ['validate', '--jsn'], said: "unknown option '--jsn'\n(Did you mean --json?)" },
   { argv: ['sample'], said: "missing required argument 'connector'" },
   { argv: ['sample', 'anaconda', '--format', 'xml'], said: 'Allowed choices are ocsf, cim, ecs, cef, leef, raw' },
-  { argv: ['journal', 'move', '--to', 'mysql://db/x'], said: '"mysql://db/x" is neither a database' },
+  { argv: ['journal', 'move', '--to', 'mysql://db/x'], said: '"mysql://..." is neither a database' },
   {
     argv: ['journal', 'move', '--to', 'postgres://u:p@db/x'],
     said: 'the address holds a password\n  fix: take it out, and name a file',
@@ -73,6 +73,24 @@ it.each([
 
   expect([code, out]).toEqual([2, '']);
   expect(err).toContain(said);
+});
+
+it.each([
+  'mysql://u:hunter2@db/x',
+  'POSTGRES://u:hunter2@db/x',
+  'postgresql+asyncpg://u:hunter2@db/x',
+  'postgres://u:hunter2@db:port/x',
+  'postgres://db/x?password=hunter2',
+])('shows no password of an address that it does not take: %s', async (place) => {
+  for (const argv of [
+    ['journal', 'move', '--to', place],
+    ['journal', 'move', '--to', './data', '--from', place],
+  ]) {
+    const { code, out, err } = await penstock(argv);
+
+    expect([code === 0, out, err.includes('hunter2')]).toEqual([false, '', false]);
+    expect(err).toContain('fix: ');
+  }
 });
 
 it.each([[['version']], [['--version']], [['-V']]])('says its version to %j', async (argv) => {

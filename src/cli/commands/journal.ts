@@ -84,8 +84,10 @@ interface MoveOptions extends Options {
 /** A database, or a directory. Throws PEN_USAGE for the address of something else, and for one that would show a password to who lists processes. */
 function placeOf(place: string): { readonly isDatabase: boolean } {
   const isDatabase = isDatabaseUrl(place);
-  if (!isDatabase && /^[a-z][a-z0-9+.-]*:\/\//i.test(place))
-    throw new PenstockError('PEN_USAGE', `"${place}" is neither a database that penstock works with nor a directory`, {
+  const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(place) ?? [];
+  // The rest of the address may hold a password.
+  if (!isDatabase && scheme !== undefined)
+    throw new PenstockError('PEN_USAGE', `"${scheme}://..." is neither a database that penstock works with nor a directory`, {
       fix: 'write postgres://USER@HOST:5432/DATABASE, or the path of a directory',
     });
   if (isDatabase && (URL.parse(place)?.password ?? '') !== '')
