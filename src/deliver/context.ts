@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Durations, type Histogram } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
+import { Outage } from '../base/outage.ts';
 import type { Random } from '../base/random.ts';
 import type { Secrets } from '../base/secrets.ts';
 import { Signal } from '../base/signal.ts';
@@ -76,6 +77,7 @@ export class LoopContext {
   #gained: ReadonlySet<string> = new Set<string>();
   #reading: ReadonlySet<string> = new Set<string>();
   #isRecalling = false;
+  readonly #recalling: Outage;
 
   constructor(settings: SinkSettings, deps: DeliverDeps) {
     const { journal, log, secrets, durations = new Durations() } = deps;
@@ -105,6 +107,11 @@ export class LoopContext {
     this.unknownActions = new UnknownActions(journal, log, clock);
     this.largest = new LargestEvent(journal, log, settings);
     this.invalidEvents = new InvalidEventCounts(journal, log);
+    this.#recalling = new Outage(log, {
+      begins:
+        'what was under way or given up before cannot be read: nothing of those sources is sent until it was; it is asked for again',
+      ends: 'what was under way or given up before was read',
+    });
   }
 
   /** True when it is known what was under way or given up of the source before: nothing of it is sent until then. */
@@ -123,9 +130,10 @@ export class LoopContext {
         await this.#readNoted();
         this.#hasRecalled = true;
       }
+      this.#recalling.worked();
     } catch (error) {
       this.#gained = new Set([...this.#gained, ...this.#reading]);
-      this.log.warn({ err: error }, 'what was under way or given up before could not be read; it is asked for again');
+      this.#recalling.failed(error);
     } finally {
       this.#reading = new Set();
       this.#isRecalling = false;

@@ -1,5 +1,6 @@
 import { sleep } from '../base/clock.ts';
 import { consequenceOf, explainInLine, PenstockError } from '../base/errors.ts';
+import { Outage } from '../base/outage.ts';
 import { fullJitterMs, uuid } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
 import type { SettleCounts } from '../journal/journal.ts';
@@ -44,6 +45,7 @@ export class Settler {
   /** Lanes that were not written when it was tried last: they are tried apart, so that those of others do not wait for them. */
   readonly #failed = new Set<OpenLane>();
   readonly #attempts = new WeakMap<Settlement, string>();
+  readonly #outage: Outage;
   readonly #running: Promise<unknown>;
   #isBusy = false;
   #failures = 0;
@@ -71,6 +73,10 @@ export class Settler {
     this.#deadLetters = deadLetters;
     this.#lanes = lanes;
     this.#stall = stall;
+    this.#outage = new Outage(deps.log, {
+      begins: 'offsets are not written: what was delivered is kept, and written when the journal takes it',
+      ends: 'offsets are written again',
+    });
     this.#running = Promise.all([this.#run(), this.#runFailed()]);
   }
 
@@ -196,10 +202,13 @@ export class Settler {
   }
 
   #onSettled({ records, acknowledged, unconfirmed, letters, newLetters, resolved }: Settlement): void {
-    if (this.#failures > 0) this.#deps.log.info({ failures: this.#failures }, 'offsets are written again');
     this.#failures = 0;
     const tally = this.#tally;
-    tally.journalTrouble = undefined;
+    // Lanes that are refused while others are written are the same trouble still.
+    if (this.#failed.size === 0) {
+      this.#outage.worked();
+      tally.journalTrouble = undefined;
+    }
     if (records > 0) this.#stall.moved();
     tally.acknowledged += acknowledged;
     tally.unconfirmed += unconfirmed;
@@ -222,8 +231,7 @@ export class Settler {
       this.#failed.delete(lane);
       return true;
     }
-    if (this.#failures === 0)
-      this.#deps.log.error({ err: error }, 'offset not written; what was delivered is kept and written later');
+    this.#outage.failed(error, isAway ? 'warn' : 'error');
     this.#failures += 1;
     this.#tally.journalTrouble = this.#deps.secrets.tell(explainInLine(error));
     this.#waiting.delete(lane);

@@ -3,6 +3,7 @@ import { sleep } from '../../src/base/clock.ts';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
+import { loudLog } from '../loud-log.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { records, setUp } from './harness.ts';
 
@@ -72,7 +73,8 @@ it('sends on for other sources where a row of one is held by another connection 
   const journal = new Proxy(memory, {
     get: (target, key) => (key === 'settle' ? settle : key === 'skewMs' ? () => 0 : (Reflect.get(target, key) as unknown)),
   });
-  const { loop, sent } = setUp({ journal, clock, answer: () => ({ all: { kind: 'accept' } }) });
+  const { log, said } = loudLog();
+  const { loop, sent } = setUp({ journal, clock, answer: () => ({ all: { kind: 'accept' } }), deps: { log } });
   memory.put({ kind: 'live', source: 'held' }, records('held', 1));
   loop.start();
   await clock.advance(20_000);
@@ -88,5 +90,9 @@ it('sends on for other sources where a row of one is held by another connection 
   );
   expect(minutes.size).toBe(20);
   expect(sent.flatMap(({ uids }) => uids).filter((uid) => !uid.startsWith('free'))).toEqual(['held0']);
+  expect(said.filter((line) => line.includes('offsets'))).toEqual([
+    '40 offsets are not written: what was delivered is kept, and written when the journal takes it',
+  ]);
+  expect(loop.status().warnings).toEqual(['offsets cannot be written: another connection holds a row of the journal']);
   void clock.until(loop.stop(0));
 });

@@ -2,9 +2,10 @@ import { expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Database } from '../../src/journal/postgres/database.ts';
 import { Heartbeat } from '../../src/journal/postgres/heartbeat.ts';
+import { loudLog } from '../loud-log.ts';
 
 /** A database that notes what arrives, and answers unless it is told not to. */
-function world() {
+function world({ log } = loudLog()) {
   const asked: string[] = [];
   let now = 0;
   let isDeaf = false;
@@ -13,7 +14,7 @@ function world() {
     asked.push(text.includes('WITH beat AS') ? `beat ${String(values[2])}` : 'knock');
     return isDeaf ? Promise.reject(new Error('no answer')) : Promise.resolve([{ alive: true }]);
   };
-  const heartbeat = new Heartbeat({ s: 'x', queryAsMember } as unknown as Database, clock, 10_000);
+  const heartbeat = new Heartbeat({ s: 'x', queryAsMember } as unknown as Database, clock, log, 10_000);
   return {
     heartbeat,
     asked,
@@ -52,4 +53,17 @@ it('does not say that it comes to claim where its last tick failed, or has taken
   await send();
 
   expect(asked).toEqual(['beat true', 'beat false', 'beat true', 'beat false']);
+});
+
+it('says once that the database does not hear of it, and once that it does again', async () => {
+  const { log, said } = loudLog();
+  const { heartbeat } = world({ log, said });
+
+  for (let times = 0; times < 60; times += 1) heartbeat.unheard(new Error('no answer'));
+  for (let times = 0; times < 3; times += 1) await heartbeat.around(() => Promise.resolve());
+
+  expect(said).toEqual([
+    '40 the database is not told that this replica lives: it is tried again, and after the lease nothing is polled or sent',
+    '30 the database is told again that this replica lives',
+  ]);
 });

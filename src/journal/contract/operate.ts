@@ -57,6 +57,17 @@ export interface JournalUsage {
   readonly disk?: DiskUsage | undefined;
   /** Where the journal is in a database. */
   readonly server?: ServerState;
+  /** Why nothing is deleted at the moment; undefined while upkeep works. */
+  readonly upkeep?: UpkeepTrouble | undefined;
+}
+
+/** What rounds of upkeep fail with. */
+export interface UpkeepTrouble {
+  /** When that began, milliseconds. */
+  readonly since: number;
+  readonly error: string;
+  /** It ends by itself, as an outage does. */
+  readonly passes: boolean;
 }
 
 /** What a database server says to a replica, or does not. */

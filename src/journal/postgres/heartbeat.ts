@@ -1,4 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { Outage } from '../../base/outage.ts';
 import type { Database } from './database.ts';
 import { type Beat, beat, knock } from './shares.ts';
 
@@ -13,15 +15,21 @@ export class Heartbeat {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #leaseMs: number;
+  readonly #outage: Outage;
   #unanswered = 0;
   #isBeside = false;
   #hasFailed = false;
   #doneAt = 0;
 
-  constructor(db: Database, clock: Clock, leaseMs: number) {
+  constructor(db: Database, clock: Clock, log: Log, leaseMs: number) {
     this.#db = db;
     this.#clock = clock;
     this.#leaseMs = leaseMs;
+    this.#outage = new Outage(log, {
+      begins:
+        'the database is not told that this replica lives: it is tried again, and after the lease nothing is polled or sent',
+      ends: 'the database is told again that this replica lives',
+    });
   }
 
   /** Tells the server that the member lives. Two whose answers did not come are followed by another only after one that did: who hears nothing is dead to the others. */
@@ -49,11 +57,17 @@ export class Heartbeat {
   async around(tick: () => Promise<void>): Promise<void> {
     try {
       await tick();
+      this.#outage.worked();
       this.#hasFailed = false;
       this.#doneAt = this.#clock.monotonic();
     } catch (error) {
       this.#hasFailed = true;
       throw error;
     }
+  }
+
+  /** A heartbeat did not get through; the next one is tried in time. */
+  unheard(error: unknown): void {
+    this.#outage.failed(error);
   }
 }

@@ -52,7 +52,7 @@ export class Membership implements Ownership {
     this.#log = log;
     this.#options = options;
     this.skew = new Skew(clock, log);
-    this.#heartbeat = new Heartbeat(db, clock, options.leaseMs);
+    this.#heartbeat = new Heartbeat(db, clock, log, options.leaseMs);
     this.lease = new Lease(clock, options.leaseMs, () => this.#lose());
   }
 
@@ -164,7 +164,7 @@ export class Membership implements Ownership {
       await (this.#ticks > 0 ? this.#beatBeside() : this.tick());
       if (this.#outlook.isMore) this.#schedule();
     } catch (error) {
-      this.#log.warn({ err: error }, 'the database was not told that this replica lives, retrying');
+      this.#heartbeat.unheard(error);
     }
   }
 

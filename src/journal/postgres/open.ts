@@ -121,7 +121,7 @@ function journalOf(core: Core, room: Room, seen: ReturnType<typeof openSeen>, up
     windows: (source, from, to) => windowsOf(core, source, from, to),
     ledger: () => readLedger(core),
     hasRoom: () => room.hasRoom(),
-    usage: () => room.usage(),
+    usage: () => ({ ...room.usage(), upkeep: upkeep?.trouble }),
     skewMs: () => core.member?.skew.ms ?? 0,
     changed: (signal) => core.changes.wait(signal),
     [Symbol.asyncDispose]: () => (closing ??= close(core, room, upkeep)),

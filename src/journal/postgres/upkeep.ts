@@ -1,8 +1,11 @@
 // What the journal does beside its callers: it deletes what is old, and when space is short, more. One replica at a time: whoever holds the
 // row of the unit `upkeep`; a replay that is being opened holds it too, so that no page goes between being counted and being pinned.
 
+import { Outage } from '../../base/outage.ts';
+import type { UpkeepTrouble } from '../contract/operate.ts';
 import { kindName } from '../records/positions.ts';
 import { logSkipped } from '../records/rows.ts';
+import { roomOutage, UpkeepRounds } from '../upkeep-rounds.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
 import { passRecords } from './offsets.ts';
@@ -17,7 +20,6 @@ interface UpkeepOptions {
   readonly keepMs: number;
 }
 
-const everyMs = 10_000;
 /** The journal's time is noted with every so many rounds. */
 const savedEvery = 6;
 const expireIds = 5000;
@@ -30,45 +32,38 @@ const sameSkipMs = 3_600_000;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
-  #closed = false;
+  readonly #rounds: UpkeepRounds;
+  readonly #outage: Outage;
   #registered = false;
-  #rounds = 0;
-  #timer: Disposable | undefined;
-  #running: Promise<void> = Promise.resolve();
+  #done = 0;
   #relieving: Promise<void> | undefined;
 
   constructor(options: UpkeepOptions) {
+    const { clock, log } = options.core;
     this.#options = options;
+    this.#outage = new Outage(log, roomOutage);
     options.room.relieveWith((bytes) => this.#relieve(bytes));
-    this.#schedule();
-    void this.#run();
+    this.#rounds = new UpkeepRounds({ clock, log, round: () => this.#round() });
+  }
+
+  /** Why rounds fail; undefined while they do not. */
+  get trouble(): UpkeepTrouble | undefined {
+    return this.#rounds.trouble;
   }
 
   /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
   registered(): void {
     this.#registered = true;
-    void this.#run();
+    void this.#rounds.run();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.[Symbol.dispose]();
-    await this.#running;
+    await this.#rounds.close();
     await this.#relieving;
   }
 
-  #schedule(): void {
-    if (!this.#closed) this.#timer = this.#options.core.clock.timer(everyMs, () => void this.#run().then(() => this.#schedule()));
-  }
-
-  #run(): Promise<void> {
-    const { log } = this.#options.core;
-    this.#running = this.#running
-      .then(() => (this.#closed ? undefined : this.#round()))
-      .catch((error: unknown) => {
-        if (!this.#closed) log.warn({ err: error }, 'journal upkeep failed, retrying with the next round');
-      });
-    return this.#running;
+  get #closed(): boolean {
+    return this.#rounds.isClosed;
   }
 
   async #round(): Promise<void> {
@@ -79,8 +74,8 @@ export class Upkeep {
     let trimmed = 0;
     for (let pages = due.pages ? 1 : 0; pages > 0 && !this.#closed; trimmed += pages) pages = await trimDelivered(core, before);
     while (due.ids && !this.#closed && (await seen.expire(expireIds, false)) > 0);
-    this.#rounds += 1;
-    if (due.ended || trimmed > 0 || this.#rounds % savedEvery === 1) await sweep(core, trimmed > 0);
+    this.#done += 1;
+    if (due.ended || trimmed > 0 || this.#done % savedEvery === 1) await sweep(core, trimmed > 0);
     if (trimmed > 0) await room.refresh();
   }
 
@@ -92,11 +87,10 @@ export class Upkeep {
       if (this.#registered) await abandon(core, core.time.now() - keepMs);
       await room.refresh();
       for (const step of steps) while (!this.#closed && !room.fits(bytes) && (await step()) > 0) await room.refresh();
+      this.#outage.worked();
     };
     this.#relieving ??= run()
-      .catch((error: unknown) =>
-        core.log.error({ err: error }, 'no room could be made in the journal, retrying when it is asked for again'),
-      )
+      .catch((error: unknown) => this.#outage.failed(error, 'error'))
       .finally(() => {
         this.#relieving = undefined;
       });

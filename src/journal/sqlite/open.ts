@@ -130,9 +130,12 @@ function start(
     db.close();
     await lock?.[Symbol.asyncDispose]();
   });
-  return upkeep === undefined
-    ? journal
-    : { ...journal, register: (sources, sinks) => journal.register(sources, sinks).finally(() => upkeep.registered()) };
+  if (upkeep === undefined) return journal;
+  return {
+    ...journal,
+    register: (sources, sinks) => journal.register(sources, sinks).finally(() => upkeep.registered()),
+    usage: () => ({ ...journal.usage(), upkeep: upkeep.trouble() }),
+  };
 }
 
 // Read-only: the settings of a journal are not for a file that turns out to be somebody else's.

@@ -3,6 +3,7 @@
 import { deadline, sleep } from '../../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
+import { Outage } from '../../base/outage.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { backfill, importFiles, type Operation, release, reload, replay, retryDeadLetters, verifyRange } from './operations.ts';
@@ -37,17 +38,36 @@ const mostAtOnce = 4;
 /** A disk or database that fails is back within minutes mostly, and the job's row still says that it runs. */
 const journalPauseMs = 30_000;
 
-async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: AbortSignal): Promise<void> {
+const readingJobs = { begins: 'jobs cannot be read: those that wait or run go on when they can', ends: 'jobs are read again' };
+const savingProgress = {
+  begins: 'the progress of a job cannot be saved: it goes on, and shows how far it is when the journal takes it',
+  ends: 'the progress of a job is saved again',
+};
+const runningJobs = {
+  begins: 'the journal fails jobs: they are tried again every 30 s, and go on from what they have committed',
+  ends: 'the journal fails no job any more',
+};
+
+interface JobContext {
+  readonly runtime: Runtime;
+  readonly own: OwnOperations;
+  /** Of the journal, for all jobs. */
+  readonly outage: Outage;
+}
+
+async function execute(job: Job, { runtime, own, outage }: JobContext, signal: AbortSignal): Promise<void> {
   const { journal, seams } = runtime;
   const log = runtime.log.child({ job: job.id, kind: job.kind });
   let written = Number.NEGATIVE_INFINITY;
   let writing = Promise.resolve();
+  const saving = new Outage(log, savingProgress);
   const report = (progress: Json): void => {
     if (seams.clock.monotonic() - written < progressEveryMs) return;
     written = seams.clock.monotonic();
     writing = writing
       .then(() => journal.updateJob(job.id, { progress }))
-      .catch((error: unknown) => log.warn({ err: error }, 'job progress could not be saved'));
+      .then(() => saving.worked())
+      .catch((error: unknown) => saving.failed(error));
   };
   try {
     if (!(await journal.claimJob(job.id))) return;
@@ -59,13 +79,14 @@ async function execute(job: Job, runtime: Runtime, own: OwnOperations, signal: A
     // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
     await journal.closeReplay(job.id);
     const { report: _report, ...counts } = isObject(progress) ? progress : {};
+    outage.worked();
     log.info({ progress: counts }, 'job done');
   } catch (error) {
     await writing;
     // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
     if (signal.aborted || isFenced(error)) return;
     if (isJournalTrouble(error)) {
-      log.warn({ err: error, waitMs: journalPauseMs }, 'the journal failed a job, which goes on after a pause');
+      outage.failed(error);
       await sleep(seams.clock, journalPauseMs, signal).catch(() => undefined);
       return;
     }
@@ -123,6 +144,7 @@ export class JobRunner implements AsyncDisposable {
   readonly #running = new Map<number, RunningJob>();
   readonly #owned: Disposable;
   readonly #looping: Promise<void>;
+  readonly #outage: Outage;
   /** What this process is called among replicas; undefined where the journal is its own. */
   readonly #replica: string | undefined;
   #suspended = 0;
@@ -132,6 +154,7 @@ export class JobRunner implements AsyncDisposable {
     this.#replica = replica;
     this.#runtime = runtime;
     this.#own = own;
+    this.#outage = new Outage(runtime.log, runningJobs);
     // Whoever owns a source goes on with the jobs on it.
     const interrupt = (sources: readonly string[]): Promise<void> =>
       this.#interrupt((job) => sources.some((source) => sourceOf(job.args) === source));
@@ -166,21 +189,17 @@ export class JobRunner implements AsyncDisposable {
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
     const { seams, journal, log } = this.#runtime;
-    let isUnreadable = false;
+    const reading = new Outage(log, readingJobs);
     while (!signal.aborted) {
       const turn = new AbortController();
       using rest = deadline(seams.clock, idleLookMs, AbortSignal.any([signal, turn.signal]));
       // Asked before the look, so that nothing which comes after it is slept through.
       const changed = this.#replica === undefined ? undefined : journal.changed(rest.signal);
       const isIdle = await this.#look().catch((error: unknown) => {
-        if (!isUnreadable) log.warn({ err: error }, 'jobs could not be read, retrying');
-        isUnreadable = true;
+        reading.failed(error);
         return undefined;
       });
-      if (isUnreadable && isIdle !== undefined) {
-        isUnreadable = false;
-        log.info('jobs are read again');
-      }
+      if (isIdle !== undefined) reading.worked();
       await sleep(seams.clock, lookEveryMs, signal).catch(() => undefined);
       if (isIdle === true) await changed;
       turn.abort();
@@ -222,7 +241,8 @@ export class JobRunner implements AsyncDisposable {
   #begin(job: Job): void {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, stop.signal]);
-    const done = execute(job, this.#runtime, this.#own, signal).finally(() => this.#running.delete(job.id));
+    const context = { runtime: this.#runtime, own: this.#own, outage: this.#outage };
+    const done = execute(job, context, signal).finally(() => this.#running.delete(job.id));
     this.#running.set(job.id, { job, stop, done });
   }
 }

@@ -1,6 +1,6 @@
 // The journal and its disk, as a status shows them.
 import { formatSize } from '../../base/quantity.ts';
-import type { Correction, JournalUsage, ServerState } from '../../journal/journal.ts';
+import type { Correction, JournalUsage, ServerState, UpkeepTrouble } from '../../journal/journal.ts';
 
 /** Something a person should know. `error`: data is at risk or a person must act; fails `status --check`. */
 export interface Problem {
@@ -28,12 +28,15 @@ export interface JournalStatus {
   };
   /** Where the journal is in a database. */
   readonly server?: ServerState;
+  /** Why nothing is deleted at the moment. */
+  readonly upkeep?: UpkeepTrouble;
 }
 
 /** As the report says it. */
 export function journalStatus(usage: JournalUsage): JournalStatus {
-  const { usedBytes, maxBytes, pages, records, oldestReceived, hasRoom, corrections, disk, server } = usage;
-  const base = { used_bytes: usedBytes, max_bytes: maxBytes, pages, records, oldest_received: oldestReceived, has_room: hasRoom };
+  const { usedBytes, maxBytes, pages, records, oldestReceived, hasRoom, corrections, disk, server, upkeep } = usage;
+  const size = { used_bytes: usedBytes, max_bytes: maxBytes, pages, records, oldest_received: oldestReceived };
+  const base = { ...size, has_room: hasRoom, ...(upkeep !== undefined && { upkeep }) };
   if (disk === undefined) return { ...base, corrections, ...(server !== undefined && { server }) };
   const { isFull, lacksBallast, neededBytes, volumeBytes } = disk;
   const shown = { is_full: isFull, lacks_ballast: lacksBallast, needed_bytes: neededBytes, volume_bytes: volumeBytes };
@@ -70,8 +73,20 @@ export function pauseOf({ disk, server, has_room: hasRoom }: JournalStatus): Pau
   };
 }
 
-/** What is wrong with the disk, or will be. */
-export function diskProblems(journal: JournalStatus): Problem[] {
+/** What is wrong with the journal or its disk, or will be. */
+export function journalProblems(journal: JournalStatus): Problem[] {
+  return [...diskProblems(journal), ...upkeepProblems(journal)];
+}
+
+function upkeepProblems({ upkeep, disk, server }: JournalStatus): Problem[] {
+  // A full disk or a silent database is the reason, and has a line of its own.
+  if (upkeep === undefined || disk?.is_full === true || server?.answers === false || server?.refusal !== undefined) return [];
+  const { since, error, passes } = upkeep;
+  const what = `upkeep has failed since ${new Date(since).toISOString()}, and nothing is deleted until it works again: ${error}`;
+  return [{ level: passes ? 'warning' : 'error', where: 'journal', what }];
+}
+
+function diskProblems(journal: JournalStatus): Problem[] {
   const { disk, server, max_bytes: maxBytes } = journal;
   if (server?.refusal !== undefined)
     return [{ level: 'error', where: 'journal', what: `${server.refusal.what}; collection waits`, fix: server.refusal.fix }];

@@ -4,7 +4,7 @@ import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { invalidEvents } from './invalid-events.ts';
-import { diskProblems, type JournalStatus, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
+import { type JournalStatus, journalProblems, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
 
 export type { Problem };
 
@@ -225,7 +225,7 @@ export function problemsOf(
       ];
   return [
     ...stopped,
-    ...diskProblems(report.journal),
+    ...journalProblems(report.journal),
     ...report.sources.flatMap((status) => sourceProblems(status, report.at, pauseOf(report.journal))),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
     ...invalidProblems(report.sinks),

@@ -105,7 +105,8 @@ describe.runIf(hasPostgres())('replicas', () => {
     await until('the metrics say that the journal is away', async () =>
       (await ask('/metrics')).includes('penstock_journal_up 0\n'),
     );
-    await pause(6_000);
+    await pause(20_000);
+    const whileAway = one.process.stderr();
     const [health, ready] = [await ask('/healthz'), await ask('/readyz')];
     const token = (await readFile(join(one.file, '../data/admin.token'), 'utf8')).trim();
     const overview = await ask('/overview', { authorization: `Bearer ${token}` });
@@ -115,6 +116,14 @@ describe.runIf(hasPostgres())('replicas', () => {
     await scene.finish();
 
     expect(before).toContain('penstock_journal_up 1\n');
+    // Asked again and again for all that time, and said once.
+    const said = whileAway.split('\n').filter((line) => line.includes('"level":40') || line.includes('"level":50'));
+    const kinds = said.map((line) => {
+      const { msg, source, sink } = JSON.parse(line) as Readonly<Record<string, unknown>>;
+      return JSON.stringify([msg, source, sink]);
+    });
+    expect(kinds.length).toBeGreaterThan(2);
+    expect(kinds).toEqual([...new Set(kinds)]);
     expect([health, ready].map((answer) => answer.slice(0, 3))).toEqual(['200', '200']);
     const report = JSON.parse(status.stdout) as { problems: { level: string; where: string; what: string }[] };
     expect(report).toMatchObject({ running: true, replicas: [] });

@@ -6,6 +6,7 @@ import type { Job, Position } from '../../../src/journal/journal.ts';
 import { JobRunner } from '../../../src/operate/jobs/runner.ts';
 import type { Runtime } from '../../../src/runtime/runtime.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
+import { loudLog } from '../../loud-log.ts';
 import { virtualClock } from '../../virtual-clock.ts';
 
 const letter = {
@@ -184,19 +185,49 @@ it('says once that the jobs cannot be read, and once that they can again', async
     looks += 1;
     return looks <= 50 ? Promise.reject(new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'no answer')) : journal.jobs(which);
   };
-  const said: unknown[] = [];
-  const log = {
-    ...silentLog(),
-    warn: (...words: unknown[]) => said.push(words.at(-1)),
-    info: (...words: unknown[]) => said.push(words.at(-1)),
-  };
+  const { log, said } = loudLog();
   const runtime = { journal: { ...journal, jobs }, seams: { ...systemSeams(), clock }, log } as unknown as Runtime;
 
   await using _runner = new JobRunner(runtime);
   await clock.advance(100_000);
 
   expect(looks).toBeGreaterThan(60);
-  expect(said).toEqual(['jobs could not be read, retrying', 'jobs are read again']);
+  expect(said).toEqual(['40 jobs cannot be read: those that wait or run go on when they can', '30 jobs are read again']);
+});
+
+it('says once that the journal fails jobs, however long, and once that it does not any more', async () => {
+  await using journal = await temporaryJournal();
+  const clock = virtualClock(0);
+  let failed = 0;
+  const updateJob: typeof journal.updateJob = (id, change) => {
+    if (failed === 40) return journal.updateJob(id, change);
+    failed += 1;
+    return Promise.reject(new PenstockError('PEN_JOURNAL_FULL', 'no room'));
+  };
+  const { log, said } = loudLog();
+  const sources = new Map([['feed', { loop: { release: () => undefined } }]]);
+  const seams = { ...systemSeams(), clock };
+  const runtime = { journal: { ...journal, updateJob }, sources, seams, log } as unknown as Runtime;
+  await journal.insertJob('release', { kind: 'source', name: 'feed' });
+
+  await using _runner = new JobRunner(runtime);
+  await expect
+    .poll(
+      async () => {
+        await clock.advance(30_000);
+        return (await journal.jobs())[0]?.state;
+      },
+      { interval: 1 },
+    )
+    .toBe('done');
+
+  expect(failed).toBe(40);
+  expect(said).toEqual([
+    '40 the journal fails jobs: they are tried again every 30 s, and go on from what they have committed',
+    '30 job started',
+    '30 the journal fails no job any more',
+    '30 job done',
+  ]);
 });
 
 it('runs a job again whose failure could not be saved', async () => {

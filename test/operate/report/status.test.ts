@@ -61,6 +61,23 @@ it('says that the disk is full, what goes on meanwhile, and how much to free', (
   ]);
 });
 
+it.each([
+  { passes: true, level: 'warning' },
+  { passes: false, level: 'error' },
+])('says as $level why nothing is deleted, unless another line does', ({ passes, level }) => {
+  const upkeep = { since: 60_000, error: 'a lock was not given', passes };
+  const problems = (more: Partial<StatusReport['journal']>) =>
+    problemsOf({ ...report, journal: { ...report.journal, upkeep, ...more } }, ledger).map(({ what }) => what);
+
+  const [alone] = problemsOf({ ...report, journal: { ...report.journal, upkeep } }, ledger);
+
+  const what =
+    'upkeep has failed since 1970-01-01T00:01:00.000Z, and nothing is deleted until it works again: a lock was not given';
+  expect(alone).toEqual({ level, where: 'journal', what });
+  expect(problems({ disk: { ...disk, is_full: true } })).not.toContain(what);
+  expect(problems({ server: { answers: false } })).not.toContain(what);
+});
+
 it('says that the journal is full where the disk is not', () => {
   const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
 

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
+import { Outage } from '../../../base/outage.ts';
 import { formatSize } from '../../../base/quantity.ts';
 import type { Files } from '../../../base/seams.ts';
 import { diskFullError, pragma } from '../file/database.ts';
@@ -101,6 +102,7 @@ interface BallastOptions {
 export class Ballast {
   readonly #path: string;
   readonly #options: BallastOptions;
+  readonly #outage: Outage;
   #busy: Promise<void> | undefined;
   #isLean = false;
   // Before it was looked for, nothing is missed.
@@ -109,6 +111,10 @@ export class Ballast {
   constructor(path: string, options: BallastOptions) {
     this.#path = path;
     this.#options = options;
+    this.#outage = new Outage(options.log.child({ path }), {
+      begins: 'the ballast cannot be made: a full disk would find no reserve; it is tried again with each upkeep',
+      ends: 'the ballast stands again',
+    });
   }
 
   /** True from the moment the disk was found full until it has space and the ballast stands: what is free until then is for settling. */
@@ -167,23 +173,25 @@ export class Ballast {
     }
     const { bavail, bsize } = await files.statfs(dirname(this.#path));
     // Missed only once it is known that it cannot be made: while it is written nothing is wrong.
-    this.#isMissing = !stands && (bavail * bsize < 2 * bytes || !(await build(this.#path, bytes, files, log)));
+    this.#isMissing = !stands && (bavail * bsize < 2 * bytes || !(await this.#build()));
     if (this.#isMissing || bavail * bsize < bytes) return;
     if (this.#isLean) log.info({ path: this.#path }, 'the disk has space again');
     this.#isLean = false;
   }
-}
 
-async function build(path: string, bytes: number, files: Files, log: Log): Promise<boolean> {
-  try {
-    await fill(path, bytes, files);
-    await syncDirectory(dirname(path), files);
-    return true;
-  } catch (error) {
-    // Until it is made, a full disk finds no reserve.
-    log.warn({ err: error, path }, 'the ballast could not be made, retrying with the next upkeep');
-    await files.rm(path, { force: true });
-    return false;
+  async #build(): Promise<boolean> {
+    const path = this.#path;
+    const { bytes, files } = this.#options;
+    try {
+      await fill(path, bytes, files);
+      await syncDirectory(dirname(path), files);
+      this.#outage.worked();
+      return true;
+    } catch (error) {
+      this.#outage.failed(error);
+      await files.rm(path, { force: true });
+      return false;
+    }
   }
 }
 

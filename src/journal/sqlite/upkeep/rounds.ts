@@ -1,5 +1,7 @@
 import { sleep } from '../../../base/clock.ts';
 import { PenstockError } from '../../../base/errors.ts';
+import { Outage } from '../../../base/outage.ts';
+import { roomOutage, UpkeepRounds } from '../../upkeep-rounds.ts';
 import type { Core } from '../core.ts';
 import { one, truncateWal } from '../file/database.ts';
 import type { SeenIndex } from '../records/seen.ts';
@@ -15,7 +17,6 @@ interface UpkeepOptions {
   readonly keepMs: number;
 }
 
-const everyMs = 10_000;
 const expireIds = 5000;
 // Pages given back to the file system in one step, so that a step stays short, and how many free ones wait for the next round's.
 const vacuumPages = 1024;
@@ -28,47 +29,20 @@ const saveTimeEveryMs = 60_000;
 /** What the journal does beside its callers: it deletes what is old, and when space is short, more. */
 export function startUpkeep(options: UpkeepOptions) {
   const { core, limits } = options;
-  let closed = false;
   let registered = false;
-  const round = openRound(options, { isClosed: () => closed, isRegistered: () => registered });
-  let timer: Disposable | undefined;
-  let running: Promise<void> = Promise.resolve();
-
-  let isFailing = false;
-
-  const run = (): Promise<void> => {
-    running = running
-      .then(round)
-      .then(() => {
-        isFailing = false;
-      })
-      .catch((error: unknown) => {
-        // A full disk has its own line, and what lasts needs none every ten seconds.
-        const level = isFailing || limits.isLean() ? 'debug' : 'error';
-        isFailing = true;
-        if (!closed) core.log[level]({ err: error }, 'journal upkeep failed, retrying with the next round');
-      });
-    return running;
-  };
-  const schedule = (): void => {
-    if (closed) return;
-    timer = core.clock.timer(everyMs, () => void run().then(schedule));
-  };
   limits.relieveWith(openRelieve(options, () => registered));
-  schedule();
-  // Not waited for: a start must not wait for 64 MiB to be written.
-  void run();
+  const round = openRound(options, { isClosed: () => rounds.isClosed, isRegistered: () => registered });
+  // The first is not waited for: a start must not wait for 64 MiB to be written. A full disk has its own line.
+  const rounds = new UpkeepRounds({ clock: core.clock, log: core.log, round, isExplained: limits.isLean });
   return {
     /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
     registered(): void {
       registered = true;
-      void run();
+      void rounds.run();
     },
-    async close(): Promise<void> {
-      closed = true;
-      timer?.[Symbol.dispose]();
-      await running;
-    },
+    /** Why rounds fail; undefined while they do not. */
+    trouble: () => rounds.trouble,
+    close: () => rounds.close(),
   };
 }
 
@@ -137,7 +111,8 @@ function openRelieve(
   { core, limits, seen, trimmer, keepMs }: UpkeepOptions,
   isRegistered: () => boolean,
 ): (bytes: number) => Promise<void> {
-  const { db, writer, time } = core;
+  const { db, writer, time, log } = core;
+  const outage = new Outage(log, roomOutage);
   let running: Promise<void> | undefined;
   const steps: (() => Promise<number>)[] = [
     () => trimmer.delivered(Number.MAX_SAFE_INTEGER),
@@ -154,9 +129,8 @@ function openRelieve(
   }
   return (bytes) => {
     running ??= relieve(bytes)
-      .catch((error: unknown) =>
-        core.log.error({ err: error }, 'no room could be made in the journal, retrying when it is asked for again'),
-      )
+      .then(() => outage.worked())
+      .catch((error: unknown) => outage.failed(error, 'error'))
       .finally(() => {
         running = undefined;
       });
