@@ -58,14 +58,16 @@ export class Answers {
     const { data_dir, replica } = this.#configuration.current;
     const measured = await this.#measures.read(data_dir, this.#runtime.seams.files);
     const read = await this.#unlessSilent(async () => {
-      const [replicas, ledger] = await Promise.all([this.#runtime.journal.ownership.replicas(), this.#readLedger()]);
-      return { replicas, ledger, report: await this.#report(ledger) };
+      const { ownership } = this.#runtime.journal;
+      const [replicas, missing, ledger] = await Promise.all([ownership.replicas(), ownership.missing?.(), this.#readLedger()]);
+      return { replicas, missing, ledger, report: await this.#report(ledger) };
     });
     if (read instanceof PenstockError)
       return renderMetrics(await this.#alone(read), undefined, { ...measured, replicas: 'unknown' });
-    const { replicas, ledger, report } = read;
+    const { replicas, missing = [], ledger, report } = read;
     const tellsAll = replicas === undefined || eldest(replicas) === replica.name;
-    return renderMetrics(report, tellsAll ? ledger : undefined, { ...measured, replicas: replicas?.length });
+    const counts = replicas && { alive: replicas.length, missing: missing.length };
+    return renderMetrics(report, tellsAll ? ledger : undefined, { ...measured, replicas: counts });
   }
 
   async overview(): Promise<unknown> {

@@ -5,7 +5,7 @@ import type { RecordLog } from './contract/records.ts';
 
 export type * from './contract/delivery.ts';
 export type * from './contract/operate.ts';
-export type { Ownership, OwnershipListener, Replica } from './contract/ownership.ts';
+export type { MissingReplica, Ownership, OwnershipListener, Replica } from './contract/ownership.ts';
 export type * from './contract/records.ts';
 export type { SettleCounts, SinkTotals, SourceTotals } from './counts.ts';
 

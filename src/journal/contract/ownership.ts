@@ -29,6 +29,13 @@ export interface Replica {
   readonly report?: unknown;
 }
 
+/** A process that shared the journal, was not heard of any more and did not leave in order; none came back under its name or in its place. */
+export interface MissingReplica {
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly lastSeen: number;
+}
+
 /**
  * Exactly one process owns a source at a time: it collects it and delivers its lanes. Writes of who does not own it are refused with
  * PEN_JOURNAL_FENCED, in the same transaction; `owns` is told from memory and keeps bytes from leaving.
@@ -43,6 +50,8 @@ export interface Ownership {
   leave(): Promise<void>;
   /** Who lives, this process among them, with what they said of themselves or without; undefined where the journal is one process's alone. */
   replicas(how?: { readonly reports: true }): Promise<readonly Replica[] | undefined>;
+  /** Who is missing, for a day at most; absent where the journal is one process's alone. */
+  missing?(): Promise<readonly MissingReplica[]>;
   /** True where a living process is configured with it; absent where the journal is one process's alone, or this one works on it itself. */
   isNamed?(kind: 'source' | 'sink', name: string): Promise<boolean>;
   /** Leaves word of this process for the others; nothing where it is alone. */

@@ -1,6 +1,7 @@
-// Who works on the journal, what they are configured with, and what they say of themselves.
+// Who works on the journal, what they are configured with, and what they say of themselves. The row of a life: alive -> over when its lease
+// ran out (missing, until one of its name, or of a name that is new, joins) or when it left (`expires` is -infinity); forgotten after a day.
 import { hostname } from 'node:os';
-import type { Replica } from '../journal.ts';
+import type { MissingReplica, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 
 export type Registered = readonly [kind: 'source' | 'sink', name: string];
@@ -14,11 +15,11 @@ export async function putRegistered(sql: Sql, s: string, id: string, registered:
   );
 }
 
-/** Gives back what a member owns; it is none any more. */
+/** Gives back what a member owns; it is none any more. Its name is kept: who comes back under it takes nobody's place. */
 export async function depart(sql: Sql, s: string, id: string): Promise<void> {
   await sql.run(`UPDATE ${s}.units SET owner = NULL, since = now() WHERE owner = $1`, [id]);
   await sql.run(`DELETE FROM ${s}.registrations WHERE member = $1`, [id]);
-  await sql.run(`DELETE FROM ${s}.members WHERE id = $1`, [id]);
+  await sql.run(`UPDATE ${s}.members SET expires = '-infinity', seen = now(), report = NULL WHERE id = $1`, [id]);
 }
 
 interface ReplicaRow {
@@ -55,6 +56,21 @@ export async function readReplicas(db: Database, id: string, { reports = false }
   }));
 }
 
+const keptFor = '1 day';
+
+/** SQL, of a member `m`: it was not heard of any more, and nobody of its name was since. */
+const isMissing = (s: string): string =>
+  `m.expires <= now() AND m.expires > '-infinity' AND m.seen > now() - interval '${keptFor}'
+   AND NOT EXISTS (SELECT 1 FROM ${s}.members l WHERE l.name = m.name AND l.expires > now())`;
+
+/** Who is missing, by name. */
+export function readMissing(db: Database): Promise<MissingReplica[]> {
+  const { s } = db;
+  return db.query<MissingReplica>(
+    `SELECT m.name, (extract(epoch FROM max(m.seen)) * 1000)::bigint AS "lastSeen" FROM ${s}.members m WHERE ${isMissing(s)} GROUP BY m.name ORDER BY m.name COLLATE "C"`,
+  );
+}
+
 /** True where somebody who lives is configured with it. */
 export async function isNamed(db: Database, kind: 'source' | 'sink', name: string): Promise<boolean> {
   const [row] = await db.query<{ named: boolean }>(
@@ -74,12 +90,19 @@ export interface MembershipOptions {
   readonly changes?: { heard(counts: { readonly changes: number; readonly names: number }): void };
 }
 
-/** Notes a new life, and forgets those that are over. Only inside a transaction. */
+/** Notes a new life. One of a name that was not there takes the place of who is missing longest. Only inside a transaction. */
 export async function arrive(sql: Sql, s: string, id: string, options: MembershipOptions): Promise<void> {
   await sql.run(
     `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
   );
-  await sql.run(`DELETE FROM ${s}.members WHERE expires <= now()`);
+  const before = await sql.query<{ name: string }>(
+    `DELETE FROM ${s}.members WHERE expires <= now() AND (name = $1 OR seen <= now() - interval '${keptFor}') RETURNING name`,
+    [options.name],
+  );
+  if (!before.some(({ name }) => name === options.name))
+    await sql.run(
+      `DELETE FROM ${s}.members WHERE id = (SELECT m.id FROM ${s}.members m WHERE ${isMissing(s)} ORDER BY m.seen LIMIT 1)`,
+    );
   await sql.run(
     `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
     [id, options.name, `${options.leaseMs} milliseconds`, hostname(), options.version, options.labels],

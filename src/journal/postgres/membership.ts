@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import type { Ownership, OwnershipListener, Replica } from '../journal.ts';
+import type { MissingReplica, Ownership, OwnershipListener, Replica } from '../journal.ts';
 import type { Database, Sql } from './database.ts';
 import { isLost } from './faults.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -113,6 +113,8 @@ export class Membership implements Ownership {
   }
 
   readonly replicas = (how?: { reports: true }): Promise<Replica[]> => members.readReplicas(this.#db, this.#id, how);
+
+  readonly missing = (): Promise<MissingReplica[]> => members.readMissing(this.#db);
 
   async report(report: unknown): Promise<void> {
     await this.#db.run(`UPDATE ${this.#db.s}.members SET report = $2 WHERE id = $1`, [this.#id, JSON.stringify(report)]);

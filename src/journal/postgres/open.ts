@@ -9,7 +9,7 @@ import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
 import { readLedger, windowsOf } from './ledger.ts';
 import { discardLetters, listLetters, openLetterCounts } from './letters.ts';
-import { isNamed, readReplicas } from './members.ts';
+import { isNamed, readMissing, readReplicas } from './members.ts';
 import { Membership } from './membership.ts';
 import { Names } from './names.ts';
 import { openLanes, readLane, settle } from './offsets.ts';
@@ -89,6 +89,7 @@ const ownsNothing = (db: Database): Ownership => ({
   watch: () => ({ [Symbol.dispose]: () => undefined }),
   leave: () => Promise.resolve(),
   replicas: (how) => readReplicas(db, '', how),
+  missing: () => readMissing(db),
   isNamed: (kind, name) => isNamed(db, kind, name),
   report: () => Promise.resolve(),
 });

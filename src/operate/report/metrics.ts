@@ -8,13 +8,18 @@ import type { StatusReport } from './status.ts';
 type Labels = Readonly<Record<string, string>>;
 type Samples = readonly (readonly [Labels, number | undefined])[];
 
+interface ReplicaCounts {
+  readonly alive: number;
+  readonly missing: number;
+}
+
 /** What metrics tell beside the status and the ledger. */
 export interface Measured {
   readonly durations: Durations;
   /** The file system of `data_dir`; undefined where the system does not say. */
   readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
-  /** How many processes share the journal; undefined where it is one's alone, `unknown` where its database does not answer. */
-  readonly replicas: number | 'unknown' | undefined;
+  /** How many processes share the journal, and how many are missing; undefined where it is one's alone, `unknown` where its database does not answer. */
+  readonly replicas: ReplicaCounts | 'unknown' | undefined;
   /** Of the process itself: memory, processor time, garbage collection. */
   readonly process: Pick<Registry, 'metrics'>;
 }
@@ -165,13 +170,16 @@ function ofJournal(registry: Registry, { journal, sinks }: StatusReport, { imbal
   gauge(registry, 'penstock_journal_has_room', '0 while collection is paused', [[{}, journal.has_room ? 1 : 0]]);
 }
 
-function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: number | 'unknown', tellsAll: boolean): void {
+function ofReplicas(registry: Registry, { sources }: StatusReport, replicas: ReplicaCounts | 'unknown', tellsAll: boolean): void {
   gauge(registry, 'penstock_journal_up', '0 while the database of the journal does not answer', [
     [{}, replicas === 'unknown' ? 0 : 1],
   ]);
   gauge(registry, 'penstock_replica_sources', 'Sources that this replica collects and delivers', [[{}, sources.length]]);
-  if (tellsAll && replicas !== 'unknown')
-    gauge(registry, 'penstock_replicas', 'Replicas that share the journal', [[{}, replicas]]);
+  if (!tellsAll || replicas === 'unknown') return;
+  gauge(registry, 'penstock_replicas', 'Replicas that share the journal', [[{}, replicas.alive]]);
+  gauge(registry, 'penstock_replicas_missing', 'Replicas that are not heard of any more and did not leave', [
+    [{}, replicas.missing],
+  ]);
 }
 
 function ofDaemon(registry: Registry, { problems, config, version }: StatusReport, disk: Measured['disk']): void {

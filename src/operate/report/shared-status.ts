@@ -1,10 +1,11 @@
 // The status of a journal that several replicas work on: each leaves word of its own sources and sinks, and whoever asks puts them together.
 import { isObject } from '../../base/json.ts';
+import { formatDuration } from '../../base/quantity.ts';
 import type { Seams } from '../../base/seams.ts';
 import type { SourceStatus } from '../../collect/source.ts';
 import type { Config } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
-import type { Journal, Replica, ServerState } from '../../journal/journal.ts';
+import type { Journal, MissingReplica, Replica, ServerState } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { folded, foreign } from './folded-sink.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
@@ -45,6 +46,15 @@ function sharedNames(replicas: readonly Replica[]): string[] {
   return [...new Set(replicas.filter((one) => replicas.some((other) => isTwin(one, other))).map(({ name }) => name))];
 }
 
+function missingProblem({ name, lastSeen }: MissingReplica, now: number): Problem {
+  return {
+    level: 'warning',
+    where: 'replicas',
+    what: `"${name}" was last heard of ${formatDuration(Math.max(0, now - lastSeen))} ago and did not leave; the others have its sources`,
+    fix: 'start it again, or another in its place; where none is wanted, this goes a day after it was last heard of',
+  };
+}
+
 function replicaProblems(replicas: readonly Replica[], sources: readonly SourceStatus[]): Problem[] {
   const versions = [...new Set(replicas.map(({ version }) => version))];
   const mixed: Problem[] =
@@ -83,6 +93,7 @@ interface Known {
 export async function sharedStatus(config: Config, journal: Journal, seams: Seams, own?: Known): Promise<StatusReport> {
   const ledger = own?.ledger ?? (await readLedger(journal));
   const replicas = (await journal.ownership.replicas({ reports: true })) ?? [];
+  const missing = replicas.length === 0 ? [] : ((await journal.ownership.missing?.()) ?? []);
   const reports = replicas.map((one) => (one.isSelf && own !== undefined ? own.own : reportOf(one)));
   const told = new Map(
     reports.flatMap(({ sources }, index) =>
@@ -116,9 +127,11 @@ export async function sharedStatus(config: Config, journal: Journal, seams: Seam
     sources: [...stored.sources, ...others.sources],
     sinks: [...sinks, ...others.sinks],
     replicas: replicas.map(shownReplica),
+    missing_replicas: missing.map(({ name, lastSeen }) => ({ name, last_seen: lastSeen })),
   };
   const problems = replicas.length === 0 ? [] : replicaProblems(replicas, stored.sources);
-  return { ...report, problems: [...problemsOf(report, ledger), ...problems] };
+  const absent = missing.map((one) => missingProblem(one, report.at));
+  return { ...report, problems: [...problemsOf(report, ledger), ...absent, ...problems] };
 }
 
 /** Counts of the ledger, which go on where another replica takes the source over. */

@@ -41,6 +41,8 @@ export interface StatusReport {
   readonly journal: JournalStatus;
   /** Who works on the journal, where replicas share it; one that left, or that nothing was heard of for its lease, is not listed. */
   readonly replicas?: readonly ReplicaStatus[];
+  /** Who was not heard of any more, and did not leave: there while somebody lives. */
+  readonly missing_replicas?: readonly { readonly name: string; readonly last_seen: number }[];
   /** With the name of the replica that has it, where replicas share the journal. */
   readonly sources: readonly (SourceStatus & { readonly replica?: string })[];
   readonly sinks: readonly SinkStatus[];

@@ -52,9 +52,15 @@ describe.runIf(hasPostgres())('three replicas', () => {
 
     two.process.child.kill('SIGKILL');
     await untilShared(one, ['one', 'three'], sources);
+    const status = await command(['status', '-c', one.file]);
+    const again = scene.run('two', two.file);
+    await untilShared(one, names, sources);
+    const whole = await command(['status', '-c', one.file]);
     await scene.finish();
 
-    expect(await imbalances(one)).toEqual([]);
+    const isMissing = /replicas: "two" was last heard of \d+s ago and did not leave; the others have its sources/;
+    expect([status.stdout, whole.stdout].map((text) => isMissing.test(text))).toEqual([true, false]);
+    expect(await imbalances(again)).toEqual([]);
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
   });
 

@@ -143,14 +143,15 @@ it('tells how long things took in buckets that add up', async () => {
 it('tells what replicas share once: another one than the first tells its own part only', async () => {
   const given = { ...report, sinks: [quietSink] };
 
-  const first = await renderMetrics(given, ledger, { ...measured, replicas: 3 });
-  const other = await renderMetrics(given, undefined, { ...measured, replicas: 3 });
+  const first = await renderMetrics(given, ledger, { ...measured, replicas: { alive: 3, missing: 1 } });
+  const other = await renderMetrics(given, undefined, { ...measured, replicas: { alive: 3, missing: 1 } });
 
   const namesOf = (text: string): string[] => [...text.matchAll(/^# TYPE (penstock_\w+)/gm)].map(([, name = '']) => name);
   const away = await renderMetrics(given, undefined, { ...measured, replicas: 'unknown' });
   expect([first, other, away].map((text) => /^penstock_journal_up (.)$/m.exec(text)?.[1])).toEqual(['1', '1', '0']);
   expect(namesOf(away)).toEqual(namesOf(other));
   expect(first).toContain('penstock_replicas 3\n');
+  expect(first).toContain('penstock_replicas_missing 1\n');
   expect(other).toContain('penstock_replica_sources 1\n');
   expect(namesOf(first).filter((name) => !namesOf(other).includes(name))).toEqual([
     'penstock_source_records_total',
@@ -167,5 +168,6 @@ it('tells what replicas share once: another one than the first tells its own par
     'penstock_journal_records',
     'penstock_journal_has_room',
     'penstock_replicas',
+    'penstock_replicas_missing',
   ]);
 });

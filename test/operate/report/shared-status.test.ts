@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../../src/base/seams.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
-import type { Replica } from '../../../src/journal/journal.ts';
+import type { MissingReplica, Replica } from '../../../src/journal/journal.ts';
 import { sharedStatus } from '../../../src/operate/report/shared-status.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
 import { quietSink } from './quiet-sink.ts';
@@ -29,11 +29,12 @@ const replica = (name: string, times: Partial<Replica>, sources: readonly object
 });
 
 /** What is shown of these replicas to who asks with a file that names nothing. */
-async function shown(replicas: readonly Replica[]) {
+async function shown(replicas: readonly Replica[], missing: readonly MissingReplica[] = []) {
   await using journal = await temporaryJournal();
   await journal.register([source('t')], [sink('extra')]);
   await journal.append(commitOf('t', someRecords(3)));
-  const shared = { ...journal, ownership: { ...ownsEverything, replicas: () => Promise.resolve(replicas) } };
+  const ownership = { ...ownsEverything, replicas: () => Promise.resolve(replicas), missing: () => Promise.resolve(missing) };
+  const shared = { ...journal, ownership };
   return sharedStatus({ sources: [], sinks: [] } as unknown as Config, shared, systemSeams());
 }
 
@@ -54,6 +55,23 @@ it('shows what only other replicas are configured with, who has it, and what it 
     what: expect.stringContaining('answered 403'),
     fix: 'renew the token',
   });
+});
+
+it('names who is missing, as long as somebody lives', async () => {
+  const lastSeen = Date.now() - 12 * 60_000;
+  const missing = [{ name: 'three', lastSeen }];
+
+  const { replicas, missing_replicas, problems } = await shown([replica('one', {}, [], [])], missing);
+  const none = await shown([], missing);
+
+  expect([replicas?.map(({ name }) => name), missing_replicas]).toEqual([['one'], [{ name: 'three', last_seen: lastSeen }]]);
+  expect(problems).toContainEqual({
+    level: 'warning',
+    where: 'replicas',
+    what: '"three" was last heard of 12m ago and did not leave; the others have its sources',
+    fix: 'start it again, or another in its place; where none is wanted, this goes a day after it was last heard of',
+  });
+  expect(none.problems.map(({ where }) => where)).not.toContain('replicas');
 });
 
 it('adds up what each replica counted of a sink, and says what is wrong with its events', async () => {

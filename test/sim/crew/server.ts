@@ -157,7 +157,9 @@ export class SharedServer {
     ['DELETE FROM p.registrations WHERE member', ([id]) => this.#registers(String(id), [])],
     ['INSERT INTO p.registrations', ([id, of, names]) => this.#registers(String(id), named(of as string[], names as string[]))],
     ['DELETE FROM p.members WHERE expires', () => this.#forgetDead()],
-    ['DELETE FROM p.members WHERE id', ([id]) => done(Number(this.#members.delete(String(id))))],
+    // Who is missing is for people.
+    ['DELETE FROM p.members WHERE id = (SELECT', () => []],
+    ["UPDATE p.members SET expires = '-infinity'", ([id]) => done(Number(this.#members.delete(String(id))))],
     ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
     ['SELECT version, min_reader, moved FROM p.meta', () => []],
     ['SELECT changes, names FROM p.meta', () => [{ changes: this.#changes, names: this.#names }]],
