@@ -17,14 +17,20 @@ interface Stage {
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const bounded = (part: number): number => Math.min(1, Math.max(0, part));
 
+/** What is told of a job: its row, or what of it is known here. */
+type Told = Pick<Job, 'progress'> & Partial<Pick<Job, 'kind'>>;
+
 /** How far a job got, by its row. */
-export function stageOf({ progress }: Pick<Job, 'progress'>): Stage {
+export function stageOf({ kind, progress }: Told): Stage {
   if (!isObject(progress)) return { text: 'waiting', count: 0, unit: 'records' };
   const { done, total, at, from, to, fetched, files, files_done } = progress;
   const records = { count: number(fetched), unit: 'records' };
   const soFar = `${records.count} records so far`;
-  if (typeof done === 'number' && typeof total === 'number')
-    return { text: `${done} of ${total} events`, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
+  if (typeof done === 'number' && typeof total === 'number') {
+    // Which of the stored events a replay sends is known only where they are read.
+    const counted = kind === 'replay' ? 'stored events looked through' : 'events';
+    return { text: `${done} of ${total} ${counted}`, part: total === 0 ? 1 : bounded(done / total), count: done, unit: 'events' };
+  }
   if (typeof files === 'number') {
     const text = `${number(files_done)} of ${files} files, ${soFar}, ${number(progress['new'])} of them new`;
     return { text, part: files === 0 ? 1 : bounded(number(files_done) / files), ...records };
@@ -35,7 +41,7 @@ export function stageOf({ progress }: Pick<Job, 'progress'>): Stage {
 }
 
 /** Says in a few words how far a job got. */
-export const describeProgress = (job: Pick<Job, 'progress'>): string => stageOf(job).text;
+export const describeProgress = (job: Told): string => stageOf(job).text;
 
 const shortestPauseMs = 100;
 /** Measured over less it would be chance. */

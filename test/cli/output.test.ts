@@ -76,10 +76,11 @@ it.each([
   [null, 'waiting'],
   [{ at: 1_795_168_800_000, fetched: 75, new: 70, duplicate: 5 }, 'up to 2026-11-20T10:00:00.000Z, 75 records so far'],
   [{ done: 3, total: 9 }, '3 of 9 events'],
+  [{ done: 3, total: 9 }, '3 of 9 stored events looked through', 'replay'],
   [{ files: 2, files_done: 1, file: 'a.csv', fetched: 9, new: 4, duplicate: 5 }, '1 of 2 files, 9 records so far, 4 of them new'],
   [{ steps: 2 }, '{"steps":2}'],
-])('says how far a job got: %j', (progress, words) => {
-  expect(describeProgress({ progress })).toBe(words);
+])('says how far a job got: %j', (progress, words, kind = 'other') => {
+  expect(describeProgress({ kind, progress })).toBe(words);
 });
 
 it('says how fast it goes and how long it will take, once that is more than chance', () => {

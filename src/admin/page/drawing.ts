@@ -165,11 +165,11 @@ function shareOf(progress) {
   return typeof at === 'number' && to > from ? (at - from) / (to - from) : undefined;
 }
 
-function progressCell({ id, state, progress, started, error }) {
+function progressCell({ id, kind, state, progress, started, error }) {
   if (state === 'failed') return { text: error ?? 'failed', mood: 'error' };
   const share = shareOf(progress);
   const { done, total, fetched } = progress ?? {};
-  const parts = [total > 0 ? count(done) + ' of ' + plural(total, 'event', 'events') : '', fetched > 0 ? plural(fetched, 'record', 'records') : ''];
+  const parts = [total > 0 ? count(done) + ' of ' + (kind === 'replay' ? plural(total, 'stored event', 'stored events') + ' looked through' : plural(total, 'event', 'events')) : '', fetched > 0 ? plural(fetched, 'record', 'records') : ''];
   const spent = (lastAt - started) / 1000;
   const left = state === 'running' && share > 0.02 && spent > 5 ? 'about ' + duration((spent * (1 - share)) / share) + ' left' : '';
   const text = parts.filter((part) => part !== '').join(', ');

@@ -18,7 +18,7 @@ export interface JobOptions {
 export function showProgress(
   kind: JobKind,
   { output, seams }: CommandContext,
-): (job: Pick<Job, 'progress'> & { readonly id?: number }) => void {
+): (job: Pick<Job, 'progress'> & Partial<Pick<Job, 'id' | 'kind'>>) => void {
   let show: ReturnType<typeof openProgress> | undefined;
   return (job) => {
     show ??= openProgress(job.id === undefined ? kind : `${kind} (job ${job.id})`, output, () => seams.clock.monotonic());
