@@ -4,7 +4,7 @@
 import type { Clock } from './clock.ts';
 
 /** A slice of work, milliseconds of the machine's clock. */
-const sliceMs = 20;
+const sliceMs = 8;
 
 /** Who queues: each for itself. */
 type Queue = 'delivery' | 'others';

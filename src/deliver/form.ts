@@ -17,6 +17,15 @@ interface Filling {
   isFull: boolean;
 }
 
+/** What a batch is filled from. */
+interface Gathering {
+  readonly context: LoopContext;
+  readonly reader: LaneReader;
+  /** Of all batches together: many small ones, or a sink that answers without I/O, must not keep others waiting. */
+  readonly slices: Slices;
+  readonly order: readonly LaneKind[];
+}
+
 // After the journal could not be asked.
 const pauseMs = 1000;
 
@@ -24,22 +33,24 @@ const pauseMs = 1000;
 export async function* batches(context: LoopContext): AsyncGenerator<Batch> {
   const reader = new LaneReader(context);
   const { signal } = context.ending;
+  const slices = new Slices(context.clock, 'delivery');
   for (let turn = 0; !signal.aborted; turn += 1) {
     const filling: Filling = { prepared: [], bytes: 0, isReplay: false, isFull: false };
     const order = turnOrder(turn);
     reader.beginBatch(order);
-    await gather(context, reader, filling, order);
+    await gather({ context, reader, slices, order }, filling);
     if (!signal.aborted && filling.prepared.length > 0) yield new Batch(context.random, filling.prepared, filling.isReplay);
   }
 }
 
 /** Fills until it is full, its time is over, or somebody waits for all to be delivered. */
-async function gather(context: LoopContext, reader: LaneReader, filling: Filling, order: readonly LaneKind[]): Promise<void> {
+async function gather(from: Gathering, filling: Filling): Promise<void> {
+  const { context } = from;
   const { clock, changed, settings } = context;
   const { signal } = context.ending;
   let since = clock.monotonic();
   while (!signal.aborted) {
-    await fill(context, reader, filling, order);
+    await fill(from, filling);
     if (filling.isFull || signal.aborted) return;
     if (filling.prepared.length === 0) {
       await changed.wait(signal);
@@ -52,11 +63,12 @@ async function gather(context: LoopContext, reader: LaneReader, filling: Filling
   }
 }
 
-async function fill(context: LoopContext, reader: LaneReader, filling: Filling, order: readonly LaneKind[]): Promise<void> {
+async function fill(from: Gathering, filling: Filling): Promise<void> {
+  const { context, order } = from;
   const sink = await openedSink(context);
   if (sink === undefined) return;
   try {
-    for (const kind of order) if (accepts(filling, kind)) await fillFrom(context, reader, filling, kind, sink);
+    for (const kind of order) if (accepts(filling, kind)) await fillFrom(from, filling, kind, sink);
   } catch (error) {
     const known = context.tally.lastError?.reason;
     // Asked again every second: logged once.
@@ -65,12 +77,11 @@ async function fill(context: LoopContext, reader: LaneReader, filling: Filling, 
   }
 }
 
-async function fillFrom(context: LoopContext, reader: LaneReader, filling: Filling, kind: LaneKind, sink: Sink): Promise<void> {
+async function fillFrom({ context, reader, slices }: Gathering, filling: Filling, kind: LaneKind, sink: Sink): Promise<void> {
   const { signal } = context.ending;
   const { batch } = context.settings;
   const mostBytes = Math.min(batch.bytes, sink.maxBatchBytes ?? Number.POSITIVE_INFINITY);
   const mostEvents = Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY);
-  const slices = new Slices(context.clock, 'delivery');
   while (!filling.isFull && !signal.aborted) {
     // Large events are mapped for as long as many small ones.
     const pause = slices.pause();

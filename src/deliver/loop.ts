@@ -2,7 +2,6 @@
 // their grace, what is pending is flushed) -> stopped. A hold is a part of running: see hold.ts.
 import { deadline } from '../base/clock.ts';
 import { explainInLine } from '../base/errors.ts';
-import { nextTurn } from '../base/slices.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
@@ -13,7 +12,6 @@ import { shareEvents } from './prepare.ts';
 import { reopen } from './probe.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
 
-const longestRunMs = 5;
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.
 const refreshEveryMs = 5000;
 const drainLookMs = 250;
@@ -92,16 +90,10 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #deliver(): Promise<void> {
-    const { clock } = this.#context;
-    let since = clock.monotonic();
     for await (const batch of batches(this.#context)) {
       await this.#dispatcher.start(batch);
       // Its batches are large: the next one is filled when this one is gone.
       if (this.#context.sink.sink?.settlesFirst === true) await this.#dispatcher.settledDown();
-      if (clock.monotonic() - since < longestRunMs) continue;
-      // A sink that answers without I/O must not keep timers and sockets of others waiting.
-      await nextTurn('delivery');
-      since = clock.monotonic();
     }
   }
 

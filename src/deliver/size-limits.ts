@@ -95,6 +95,7 @@ export class SizeLimits {
     goesAlone: (event: E) => boolean = () => false,
   ): number[][] {
     const limit = this.#limits.get(endpoint);
+    if (limit === undefined && !prepared.some(goesAlone)) return [[...prepared.keys()]];
     const most = limit?.most ?? unlimited;
     const isKnown = limit !== undefined && this.#clock.monotonic() - limit.messageAt < messageMemoryMs;
     const message = isKnown ? limit.message : Number.POSITIVE_INFINITY;

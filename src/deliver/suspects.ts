@@ -105,9 +105,14 @@ export class Suspects {
     return source === undefined || this.#journal.ownership.owns(source);
   }
 
+  get #isEmpty(): boolean {
+    return [this.#before, this.#copies, this.#givenUp, this.#accused].every(({ size }) => size === 0);
+  }
+
   /** Copies of the event that earlier processes made, or that were made before it was given up. */
   copiesBefore(uid: string): number {
-    return this.#before.get(uid) ?? 0;
+    // Asked of every event; where nothing is known, not even the hash of its text is made.
+    return this.#before.size === 0 ? 0 : (this.#before.get(uid) ?? 0);
   }
 
   /** It failed alone once more; `copies` of this process. */
@@ -126,6 +131,7 @@ export class Suspects {
 
   /** It has its outcome. */
   forget(uid: string): void {
+    if (this.#isEmpty) return;
     this.#accused.delete(uid);
     const isKnown = [this.#before.delete(uid), this.#copies.delete(uid), this.#givenUp.delete(uid)].includes(true);
     if (!isKnown) return;

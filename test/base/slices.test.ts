@@ -63,7 +63,7 @@ it('lets other work come in between once a slice has lasted', async () => {
     other(),
     inTurns(
       steps(4, (step) => seen.push(step)),
-      clockOf(11),
+      clockOf(5),
     ),
   ]);
 
@@ -76,7 +76,7 @@ it('ends between two slices when it is stopped', async () => {
   const stop = new AbortController();
   const work = inTurns(
     steps(4, (step) => seen.push(step)),
-    clockOf(11),
+    clockOf(5),
     stop.signal,
   );
 
