@@ -41,7 +41,7 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   const letters = decision.refused.length - kept.length;
   const isNew = ({ index }: Refusal): boolean => !kept.includes(index) && batch.prepared[index]?.open.isLetter !== true;
   const newLetters = decision.refused.filter(isNew).length;
-  if (delivered + letters > 0) for (const lane of batch.lanes.keys()) context.settler.add(lane);
+  if (delivered + letters > 0) context.settler.answered(batch);
   const counts = { hold, delivered, letters, newLetters };
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
   const again = regroup(context, batch, decision.again, kept);

@@ -74,8 +74,9 @@ export class Dispatcher {
   }
 
   #hasRoom(): boolean {
-    const { stopping, limit } = this.#context;
+    const { stopping, limit, settler, settings } = this.#context;
     if (stopping.signal.aborted || this.#active.size >= limit.current) return false;
+    if (!settler.mayBegin(this.#active.size, settings.inFlight)) return false;
     return this.#pending.size < mostPending && this.#pendingBytes < mostPendingBytes;
   }
 

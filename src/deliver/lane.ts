@@ -186,6 +186,16 @@ export class OpenLane {
     this.#isLost = true;
   }
 
+  /** The journal has the outcomes of all up to it. */
+  get settledUpTo(): Position {
+    return this.#settledUpTo;
+  }
+
+  /** True when the first record that the journal has no outcome of has one. */
+  get isSettleable(): boolean {
+    return this.#current !== undefined || this.#pages[0]?.outcome(this.#settledInFront) !== undefined;
+  }
+
   /** Records read and not yet settled in the journal. */
   get open(): number {
     return this.#open;

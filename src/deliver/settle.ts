@@ -21,6 +21,13 @@ const answerMs = 250;
 const longestAnswerMs = 2000;
 /** A batch may hold records of hundreds of lanes: one after the other, each with its rest, would take half a minute. */
 const mostAtOnce = 100;
+/** Batches that may have been answered, beside as many as may be under way, before a shared journal has the offsets of the first of them. */
+const mostAhead = 2;
+
+/** What is asked of a batch: its lanes, with the position of its last record of each. */
+interface Answered {
+  readonly lanes: ReadonlyMap<OpenLane, number>;
+}
 
 /** What the ledger is given: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
 function countsOf(lane: OpenLane, settlement: Settlement): SettleCounts {
@@ -44,6 +51,10 @@ export class Settler {
   readonly #waiting = new Set<OpenLane>();
   /** Lanes that were not written when it was tried last: they are tried apart, so that those of others do not wait for them. */
   readonly #failed = new Set<OpenLane>();
+  /** Batches with an answer whose offsets are not all written: who takes over now sends them again. */
+  readonly #answered = new Set<Answered>();
+  /** Nothing more is sent before something is written. */
+  readonly #awaited = new Signal();
   readonly #attempts = new WeakMap<Settlement, string>();
   readonly #outage: Outage;
   readonly #running: Promise<unknown>;
@@ -84,6 +95,34 @@ export class Settler {
   add(lane: OpenLane): void {
     if (!this.#failed.has(lane)) this.#waiting.add(lane);
     this.#settleable.notify();
+  }
+
+  /** Records of the batch have an outcome. */
+  answered(batch: Answered): void {
+    for (const lane of batch.lanes.keys()) this.add(lane);
+    if (this.#deps.journal.skewMs !== undefined) this.#answered.add(batch);
+  }
+
+  /**
+   * True where one more batch may be sent beside those that are under way. Not where a shared journal has yet to take the offsets of as many as may
+   * be sent again by who takes over; unless it is far away: then more is sent until it answers.
+   */
+  mayBegin(underWay: number, inFlight: number): boolean {
+    const isSlow = Math.min(...this.#took) > answerMs;
+    const mayBegin = isSlow || underWay + this.#unwritten() < inFlight + mostAhead;
+    if (!mayBegin) this.#awaited.notify();
+    return mayBegin;
+  }
+
+  /** Batches with an answer whose offsets can be written. What stands behind a gap waits for another batch, and what was refused for another try. */
+  #unwritten(): number {
+    let count = 0;
+    for (const batch of this.#answered) {
+      const open = [...batch.lanes].filter(([lane, last]) => !lane.isLost && lane.settledUpTo < last);
+      if (open.length === 0) this.#answered.delete(batch);
+      if (open.some(([lane]) => lane.isSettleable && !this.#failed.has(lane))) count += 1;
+    }
+    return count;
   }
 
   /** True where the journal is shared and does not take what was sent of the lane: nothing more of it is sent meanwhile. */
@@ -134,7 +173,8 @@ export class Settler {
       }
       this.#isBusy = true;
       for (const lane of lanes) this.#waiting.delete(lane);
-      await this.#rest(await this.#settleTimed(lanes));
+      const restMs = await this.#settleTimed(lanes);
+      if (restMs > 0) await this.#awaited.waitAtMost(this.#deps.seams.clock, restMs, this.#stopping.signal);
     }
   }
 
