@@ -11,12 +11,12 @@ import { postgresEngine } from './places.ts';
 const members = ['one', 'two', 'three'];
 const names = Array.from({ length: 7 }, (_none, index) => `s${index}`);
 
-async function crew() {
+async function crew(units: readonly string[] = names) {
   const url = (await postgresUrl()) ?? '';
   const db = new Database({ ...postgresEngine(url, temporarySchema(url)), connections: 1 });
   await migrate(db);
   const { s } = db;
-  await db.run(`INSERT INTO ${s}.units (kind, name) SELECT 'source', n FROM unnest($1::text[]) AS n`, [names]);
+  await db.run(`INSERT INTO ${s}.units (kind, name) SELECT 'source', n FROM unnest($1::text[]) AS n`, [units]);
   await db.run(`INSERT INTO ${s}.sources (name, unit) SELECT name, id FROM ${s}.units WHERE kind = 'source'`);
   for (const name of members)
     await db.transaction((sql) => arrive(sql, s, name, { name, labels: [], version: '1', leaseMs: 600_000 }));
@@ -25,11 +25,18 @@ async function crew() {
     await beat(db, id, 600_000, true);
     return db.transaction(async (sql) => {
       await giveBack(sql, s, id, justLeft);
-      const { want } = await claim(sql, s, id, justLeft);
-      return excess(await readOwned(sql, s, id), want, () => false);
+      const share = await claim(sql, s, id, justLeft);
+      return excess(await readOwned(sql, s, id), share, () => false);
     });
   };
-  return { db, s, tick };
+  /** All know all; who owns each unit. */
+  const assign = async (owners: readonly (string | null)[]) => {
+    const known = units.map((name) => ['source', name] as const);
+    for (const id of members) await db.transaction((sql) => putRegistered(sql, s, id, known));
+    for (const [index, owner] of owners.entries())
+      await db.run(`UPDATE ${s}.units SET owner = $2 WHERE name = $1`, [units[index], owner]);
+  };
+  return { db, s, tick, assign };
 }
 
 /** Who owns what, by name of the source. */
@@ -39,6 +46,10 @@ const ownersOf = async ({ db, s }: Awaited<ReturnType<typeof crew>>): Promise<Re
   );
   return Object.fromEntries(rows.map(({ name, owner }) => [name, owner]));
 };
+
+/** How many the members own, fewest first. */
+const countsOf = (owners: Record<string, string | null> = {}): number[] =>
+  members.map((id) => Object.values(owners).filter((owner) => owner === id).length).toSorted((a, b) => a - b);
 
 /** Lets all have their turn, in any order, again and again; returns who owned what after each time. */
 async function settle(of: Awaited<ReturnType<typeof crew>>, orders: readonly (readonly string[])[]) {
@@ -97,9 +108,35 @@ describe.runIf(hasPostgres())('replicas with different lists of sources', () => 
 
     const after = await settle(of, [['one'], ['one'], ['two', 'one'], members, members, members, members]);
 
-    const owners = Object.values(after.at(-1) ?? {});
-    expect(members.map((id) => owners.filter((owner) => owner === id).length).every((count) => count <= 3)).toBe(true);
-    expect(owners).not.toContain(null);
+    expect(countsOf(after.at(-1))).toEqual([2, 2, 3]);
+  });
+
+  it.each([
+    { owners: ['one', 'one', 'two', 'two'], shared: [1, 1, 2] },
+    { owners: ['one', 'one', 'one', 'one', 'three', 'three'], shared: [2, 2, 2] },
+    { owners: ['one', 'one', 'one', 'two', 'three', 'three', 'three'], shared: [2, 2, 3] },
+  ])(
+    'share what $owners own, so that none has two less than another, and then leave it where it is',
+    async ({ owners, shared }) => {
+      await using of = Object.assign(await crew(names.slice(0, owners.length)), { [Symbol.asyncDispose]: () => of.db.close() });
+      await of.assign(owners);
+
+      const after = await settle(of, [members, ['three', 'two', 'one'], members, members, members, members, members]);
+
+      expect(countsOf(after.at(-1))).toEqual(shared);
+      expect(after.slice(-3)).toEqual(Array.from({ length: 3 }, () => after.at(-1)));
+    },
+  );
+
+  it('leave what is free to one that lacks it, and take it where that one does not come', async () => {
+    await using of = Object.assign(await crew(names.slice(0, 4)), { [Symbol.asyncDispose]: () => of.db.close() });
+    await of.assign(['one', 'one', 'two', null]);
+
+    const [left] = await settle(of, [['two']]);
+    await of.db.run(`UPDATE ${of.s}.members SET seen = now() - interval '1 minute' WHERE id = 'three'`);
+    const [taken] = await settle(of, [['two']]);
+
+    expect([left?.['s3'], taken?.['s3']]).toEqual([null, 'two']);
   });
 
   it('take what a dead one had beyond their share where who has room does not come, and give it when it comes again', async () => {

@@ -719,6 +719,32 @@ const replicas: readonly Mutant[] = [
     edits: [['2 * Math.min(...this.#took)', '2 * Math.max(...this.#took)']],
   },
   {
+    name: 'a replica that has less than others may have is left as it is',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'test/journal/shares.test.ts',
+    needs: 'postgres',
+    edits: [['Math.min(lacking, countOf(own) - least)', 'Math.min(lacking, 0)']],
+  },
+  {
+    name: 'what is free for a replica that lacks it is taken by one that has its least',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'test/journal/shares.test.ts',
+    needs: 'postgres',
+    edits: [["lack <= 0 ? others('AND t.lack > 0') : ''", "''"]],
+  },
+  {
+    name: 'more is sent than a shared journal has the offsets of',
+    file: 'src/deliver/settle.ts',
+    caughtBy: 'test/deliver/slow-journal.test.ts',
+    edits: [['const mayBegin = isSlow || ', 'const mayBegin = underWay < inFlight || ']],
+  },
+  {
+    name: 'a settler rests while nothing more is sent before it has written',
+    file: 'src/deliver/settle.ts',
+    caughtBy: 'test/deliver/slow-journal.test.ts',
+    edits: [['    if (!mayBegin) this.#awaited.notify();\n', '']],
+  },
+  {
     name: 'what is free is left to a replica that does not come to claim it',
     file: 'src/journal/postgres/shares.ts',
     caughtBy: 'test/journal/shares.test.ts',
@@ -730,7 +756,7 @@ const replicas: readonly Mutant[] = [
     file: 'src/journal/postgres/shares.ts',
     caughtBy: 'test/journal/shares.test.ts',
     needs: 'postgres',
-    edits: [['OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others)', 'OR n.unit IS NULL']],
+    edits: [['OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others t WHERE true ${which})', 'OR n.unit IS NULL']],
   },
   {
     name: 'a replica that hears no answers says on that it lives',

@@ -278,8 +278,8 @@ export class Membership implements Ownership {
   }
 
   /** Begins to hand over what only others are configured with, and what is more than this member's share. */
-  #handOver({ mine, want }: shares.Tick): void {
-    const going = this.#registered.length === 0 ? [] : shares.excess(mine, want, (unit) => this.#leaving.has(unit));
+  #handOver({ mine, share }: shares.Tick): void {
+    const going = this.#registered.length === 0 ? [] : shares.excess(mine, share, (unit) => this.#leaving.has(unit));
     if (going.length === 0) return;
     for (const unit of going) this.#leaving.set(unit, 'ending');
     void this.#end(

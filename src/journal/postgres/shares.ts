@@ -19,17 +19,18 @@ const whoIsNamed = (s: string): string => `${whoLives(s)},
   named AS MATERIALIZED (SELECT unit, bool_or(member = $1) AS mine, count(*) AS replicas FROM naming GROUP BY unit)`;
 
 /**
- * SQL, after `whoIsNamed`: what each replica is to own, and how many more that is than it does; which others come to take more, and what of it. A
- * unit counts for a part where several could take it.
+ * SQL, after `whoIsNamed`: what each replica is to own at most and at least, and how many that is more than it does; which others come to take more, and
+ * of what, and how many of these they lack. A unit counts for a part where several could take it.
  */
 const shares = (
   s: string,
-): string => `shares AS MATERIALIZED (SELECT w.id, w.comes, coalesce(ceil(round(n.parts + o.parts, 6)), 0) AS want, coalesce(ceil(round(n.parts + o.parts, 6)), 0) - h.have AS room
+): string => `shares AS MATERIALIZED (SELECT w.id, w.comes, ceil(p.parts) AS want, floor(p.parts) AS least, ceil(p.parts) - h.have AS room, floor(p.parts) - h.have AS lack
   FROM working w CROSS JOIN LATERAL (SELECT coalesce(sum(1.0 / d.replicas), 0) AS parts FROM naming g JOIN named d ON d.unit = g.unit WHERE g.member = w.id) n
   CROSS JOIN LATERAL (SELECT count(*) AS have FROM ${s}.units u WHERE u.owner = w.id AND u.kind = 'source') h
-  CROSS JOIN (SELECT count(*)::numeric / greatest(1, (SELECT count(*) FROM working)) AS parts FROM ${s}.units u WHERE u.kind = 'source' AND NOT EXISTS (SELECT 1 FROM named d WHERE d.unit = u.id)) o),
-  others AS MATERIALIZED (SELECT id FROM shares WHERE room > 0 AND comes AND id <> $1),
-  taking AS MATERIALIZED (SELECT DISTINCT g.unit FROM naming g JOIN others h ON h.id = g.member)`;
+  CROSS JOIN (SELECT count(*)::numeric / greatest(1, (SELECT count(*) FROM working)) AS parts FROM ${s}.units u WHERE u.kind = 'source' AND NOT EXISTS (SELECT 1 FROM named d WHERE d.unit = u.id)) o
+  CROSS JOIN LATERAL (SELECT round(n.parts + o.parts, 6) AS parts) p),
+  others AS MATERIALIZED (SELECT id, greatest(0, lack) AS lack FROM shares WHERE room > 0 AND comes AND id <> $1),
+  taking AS MATERIALIZED (SELECT g.unit, sum(h.lack) AS lack FROM naming g JOIN others h ON h.id = g.member GROUP BY 1)`;
 
 /** How many units change hands with one heartbeat: few enough that none of those who begin or end them is overrun. */
 const atOnce = (units: number): number => Math.max(fewestClaimed, Math.ceil(units * claimedPart));
@@ -89,36 +90,48 @@ export async function glance(sql: Sql, s: string, id: string): Promise<Glance> {
   return row ?? nothing;
 }
 
-interface Claimed {
+/** How many units a member is to own, at most and at least: one apart, where they cannot be shared evenly. */
+export interface Share {
   readonly want: number;
+  readonly least: number;
+}
+
+interface Claimed extends Share {
   readonly isMore: boolean;
 }
+
+const nobody = { units: 0, members: 1, want: 0, least: 0, room: 0, lack: 0, free: 0, othersLack: false };
 
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
- * First come those that few others could take; beyond its share a member takes what nobody with room comes to take. Returns the share, and whether there may be more to take.
+ * First come those that few others could take. Beyond its share a member takes what nobody with room comes to take, and beyond the least of it what nobody
+ * who lacks of that comes to take. Returns the share, and whether there may be more to take.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<Claimed> {
-  const [share] = await sql.query<{ units: number; want: number; members: number; room: number; free: number }>(
+  const [share] = await sql.query<
+    Share & { units: number; members: number; room: number; lack: number; free: number; othersLack: boolean }
+  >(
     `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
-     coalesce((SELECT want FROM shares WHERE id = $1), 0) AS want, coalesce((SELECT room FROM shares WHERE id = $1), 0) AS room,
-     count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free
-     FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source'`,
+     coalesce(max(me.want), 0) AS want, coalesce(max(me.least), 0) AS least, coalesce(max(me.room), 0) AS room, coalesce(max(me.lack), 0) AS lack,
+     count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free, EXISTS (SELECT 1 FROM others WHERE lack > 0) AS "othersLack"
+     FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id LEFT JOIN shares me ON me.id = $1 WHERE u.kind = 'source'`,
     [id],
   );
-  const { units, want, members, room, free } = share ?? { units: 0, want: 0, members: 1, room: 0, free: 0 };
-  if (free === 0) return { want, isMore: false };
+  const { units, members, want, least, room, lack, free, othersLack } = share ?? nobody;
+  if (free === 0) return { want, least, isMore: false };
   const most = members <= 1 ? units : atOnce(units);
-  const othersCome = 'EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id) OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others)';
-  const nobodyElse = room > 0 ? '' : `AND NOT (${othersCome})`;
+  const others = (which: string): string =>
+    `AND NOT (EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id ${which}) OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others t WHERE true ${which}))`;
+  const nobodyElse = room <= 0 ? others('') : lack <= 0 ? others('AND t.lack > 0') : '';
+  const enough = lack > 0 && othersLack ? lack : room;
   const taken = await sql.run(
     `WITH ${whoIsNamed(s)}, ${shares(s)}, free AS (SELECT u.id FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id WHERE u.kind = 'source' AND ${isFree}
        AND n.mine IS NOT FALSE ${nobodyElse} AND NOT u.id = ANY($3::bigint[]) ORDER BY n.replicas, hashtextextended(u.name || $1, 0) LIMIT $2 FOR UPDATE OF u SKIP LOCKED)
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
-    [id, room > 0 ? Math.min(most, room) : most, justLeft],
+    [id, room > 0 ? Math.min(most, enough) : most, justLeft],
   );
-  return { want, isMore: taken === most };
+  return { want, least, isMore: taken === most };
 }
 
 export interface Unit {
@@ -134,13 +147,14 @@ export interface UnitRow extends Unit {
   readonly replicas: number | null;
   /** Another replica could have it, and has less than its share. */
   readonly isWanted: boolean;
+  /** How many units those of them lack of the least that they are to own, beyond what is free. */
+  readonly lacking: number;
 }
 
 /** What a member owns, as of a heartbeat. */
 export interface Tick {
   readonly mine: readonly UnitRow[];
-  /** The member's share. */
-  readonly want: number;
+  readonly share: Share;
 }
 
 /** Nothing asks for a close look that a glance does not show; who is wrong all the same is so no longer than that many heartbeats. */
@@ -188,7 +202,7 @@ export class Outlook {
       seen = await glance(sql, s, id);
     }
     const mine = await readOwned(sql, s, id);
-    this.#known = { have: seen.have, epochs: seen.epochs, mine, want: this.#share?.want ?? 0 };
+    this.#known = { have: seen.have, epochs: seen.epochs, mine, share: this.#share ?? { want: 0, least: 0 } };
     return this.#known;
   }
 }
@@ -197,27 +211,36 @@ export class Outlook {
 export function readOwned(sql: Sql, s: string, id: string): Promise<UnitRow[]> {
   return sql.query<UnitRow>(
     `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT o.name AS source, u.id AS unit, u.epoch, n.mine IS FALSE AS "isOthers", n.replicas,
-     CASE WHEN n.unit IS NULL THEN EXISTS (SELECT 1 FROM others) ELSE t.unit IS NOT NULL END AS "isWanted"
+     CASE WHEN n.unit IS NULL THEN EXISTS (SELECT 1 FROM others) ELSE t.unit IS NOT NULL END AS "isWanted",
+     greatest(0, CASE WHEN n.unit IS NULL THEN (SELECT sum(lack) FROM others) ELSE t.lack END - (SELECT count(*) FROM ${s}.units u WHERE u.kind = 'source' AND ${isFree})) AS lacking
      FROM ${s}.units u JOIN ${s}.sources o ON o.unit = u.id LEFT JOIN named n ON n.unit = u.id LEFT JOIN taking t ON t.unit = u.id WHERE u.owner = $1`,
     [id],
   );
 }
 
 /**
- * Which units to hand over: what only others are configured with, and of what is more than the share what another wants; what few could take
- * stays. Some at a time, as they are taken: what is handed over is nobody's until then.
+ * Which units to hand over: what only others are configured with, and of what is more than the share what another wants; of what is more than the
+ * least of it as many as others lack. What few could take stays. Some at a time, as they are taken: what is handed over is nobody's until then.
  */
-export function excess(mine: readonly UnitRow[], want: number, isLeaving: (unit: number) => boolean): number[] {
+export function excess(mine: readonly UnitRow[], { want, least }: Share, isLeaving: (unit: number) => boolean): number[] {
   const staying = mine.filter(({ unit }) => !isLeaving(unit));
+  const leaving = countOf(mine) - countOf(staying);
   const rank = ({ replicas }: UnitRow): number => replicas ?? Number.MAX_SAFE_INTEGER;
   const own = staying.filter(({ isOthers }) => !isOthers).toSorted((one, other) => rank(one) - rank(other));
   const others = staying.filter(({ isOthers }) => isOthers);
-  const most = new Set(own.map(({ unit }) => unit)).size - want;
-  const wanted = own.filter(({ isWanted }) => isWanted).map(({ unit }) => unit);
-  const going = [...new Set(others.map(({ unit }) => unit)), ...(most > 0 ? [...new Set(wanted)].slice(-most) : [])];
-  const leaving = new Set(mine.map(({ unit }) => unit)).size - new Set(staying.map(({ unit }) => unit)).size;
+  const lacking = Math.max(0, ...own.map((row) => row.lacking)) - leaving;
+  const toLacking = last(
+    own.filter((row) => row.lacking > 0),
+    Math.min(lacking, countOf(own) - least),
+  );
+  const wanted = own.filter(({ isWanted, unit }) => isWanted && !toLacking.includes(unit));
+  const going = [...unitsOf(others), ...last(wanted, countOf(own) - want - toLacking.length), ...toLacking];
   return going.slice(0, Math.max(0, mostLeaving(mine.length) - leaving));
 }
+
+const unitsOf = (rows: readonly UnitRow[]): number[] => [...new Set(rows.map(({ unit }) => unit))];
+const countOf = (rows: readonly UnitRow[]): number => unitsOf(rows).length;
+const last = (rows: readonly UnitRow[], count: number): number[] => (count > 0 ? unitsOf(rows).slice(-count) : []);
 
 /** Gives units back; one that a commit still holds stays for the next time, so that nobody's heartbeat waits for it. */
 export async function giveBack(sql: Sql, s: string, id: string, units: readonly number[]): Promise<void> {

@@ -239,22 +239,36 @@ export class SharedServer {
     return this.#working().filter(({ registered }) => registered.has(`source ${source}`));
   }
 
-  #wantOf(member: Member): number {
+  /** How many units the member is to own; a part of one is one more at most, and none at least. */
+  #partsOf(member: Member): number {
     const parts = this.units.map((unit) => {
       const namers = this.#namers(unit);
       if (namers.length === 0) return 1 / Math.max(1, this.#working().length);
       return namers.includes(member) ? 1 / namers.length : 0;
     });
-    return Math.ceil(Math.round(sum(parts) * 1e6) / 1e6);
+    return Math.round(sum(parts) * 1e6) / 1e6;
+  }
+
+  #haveOf(member: Member): number {
+    return this.units.filter(({ owner }) => owner === member.id).length;
   }
 
   #roomOf(member: Member): number {
-    return this.#wantOf(member) - this.units.filter(({ owner }) => owner === member.id).length;
+    return Math.ceil(this.#partsOf(member)) - this.#haveOf(member);
   }
 
-  #isWantedByOthers(unit: Unit, id: string): boolean {
+  #lackOf(member: Member): number {
+    return Math.floor(this.#partsOf(member)) - this.#haveOf(member);
+  }
+
+  /** Who else comes to take more, and could take the unit. */
+  #takers(unit: Unit, id: string): Member[] {
     const namers = this.#namers(unit);
-    return this.#coming(id).some((member) => (namers.length === 0 || namers.includes(member)) && this.#roomOf(member) > 0);
+    return this.#coming(id).filter((member) => (namers.length === 0 || namers.includes(member)) && this.#roomOf(member) > 0);
+  }
+
+  #lackingOf(unit: Unit, id: string): number {
+    return sum(this.#takers(unit, id).map((member) => Math.max(0, this.#lackOf(member))));
   }
 
   #couldTake(unit: Unit, id: string): boolean {
@@ -268,16 +282,20 @@ export class SharedServer {
     return {
       units: mine.length,
       members: this.#working().length,
-      want: me === undefined ? 0 : this.#wantOf(me),
+      want: me === undefined ? 0 : Math.ceil(this.#partsOf(me)),
+      least: me === undefined ? 0 : Math.floor(this.#partsOf(me)),
       room: me === undefined ? 0 : this.#roomOf(me),
+      lack: me === undefined ? 0 : this.#lackOf(me),
+      othersLack: this.#coming(id).some((member) => this.#roomOf(member) > 0 && this.#lackOf(member) > 0),
       free: mine.filter(({ owner }) => !this.#isAlive(owner)).length,
     };
   }
 
   #claim([id, limit, justLeft]: Values): Row[] {
     const me = String(id);
-    const { room } = this.#share(me) as { room: number };
-    const isMeant = (unit: Unit): boolean => room > 0 || !this.#isWantedByOthers(unit, me);
+    const { room, lack } = this.#share(me) as { room: number; lack: number };
+    const isMeant = (unit: Unit): boolean =>
+      room <= 0 ? this.#takers(unit, me).length === 0 : lack > 0 || this.#lackingOf(unit, me) === 0;
     const free = this.units
       .filter((unit) => !this.#isAlive(unit.owner) && this.#couldTake(unit, me) && isMeant(unit))
       .filter((unit) => !(justLeft as number[]).includes(unit.id));
@@ -289,6 +307,7 @@ export class SharedServer {
   }
 
   #owned(id: string): Row[] {
+    const free = this.units.filter(({ owner }) => !this.#isAlive(owner)).length;
     return this.units
       .filter(({ owner }) => owner === id)
       .map((unit) => {
@@ -299,7 +318,8 @@ export class SharedServer {
           epoch: unit.epoch,
           isOthers: namers.length > 0 && !namers.some((member) => member.id === id),
           replicas: namers.length === 0 ? null : namers.length,
-          isWanted: this.#isWantedByOthers(unit, id),
+          isWanted: this.#takers(unit, id).length > 0,
+          lacking: Math.max(0, this.#lackingOf(unit, id) - free),
         };
       });
   }
