@@ -553,4 +553,18 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
       12, 0, 12,
     ]);
   });
+
+  it('opens nothing anew for a request that is late, when another replica has ended the job', async () => {
+    const { open } = await shared();
+    await using one = await open('one');
+    await register(one);
+    await one.append(commitOf('s1', someRecords(3)));
+    const { id } = await one.insertJob('replay', { sink: 'a' });
+    const ask = () => one.openReplay(id, 'a', { kind: 'stored' });
+    await ask();
+    await one.updateJob(id, { state: 'done' });
+    await one.closeReplay(id);
+
+    expect([await ask(), await one.replayPending(id)]).toEqual([{ total: 0 }, 0]);
+  });
 });

@@ -2,6 +2,7 @@
 import { spread } from './calm.ts';
 import { type Dice, diceOf } from './dice.ts';
 import {
+  busyCrewFrom,
   type CrewFault,
   crewFrom,
   day,
@@ -329,6 +330,7 @@ function withOperators(scenario: Scenario): Scenario {
 
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
+  if (seed >= busyCrewFrom) return withOrders(drawCrew(seed, hours));
   if (seed >= crewFrom) return drawCrew(seed, hours);
   if (seed >= restingFrom) return drawResting(seed, hours);
   const scenario = drawEarly(seed, hours);
@@ -392,6 +394,41 @@ function drawCrew(seed: number, hours: number): Scenario {
       faults: faults.sort((a, b) => a.at - b.at),
     },
   };
+}
+
+const jobFaults: readonly CrewFault['kind'][] = ['kill', 'kill', 'stall', 'stall', 'stop', 'late', 'lost'];
+
+/** Jobs for replicas, and what happens to one of them around a statement of a job. */
+function withOrders(scenario: Scenario): Scenario {
+  const { seed, hours, sources, sinks, crew } = scenario;
+  if (crew === undefined) return scenario;
+  const dice = diceOf(Math.imul(seed, 0x7feb352d) ^ 0x846ca68b);
+  const at = (): number => dice.between(5 * minute, hours * hour);
+  const asked = sources.filter(({ kind }) => kind !== 'stream' && kind !== 'files');
+  const some = <T>(list: readonly T[], share: number): T[] => list.filter(() => dice.chance(share));
+  const ranges = [
+    ...some(asked, 0.5).map((one) => ['backfill', one] as const),
+    ...some(asked, 0.3).map((one) => ['verify', one] as const),
+  ];
+  const jobs: JobPlan[] = [
+    ...ranges.map(([kind, { name: source }]): JobPlan => {
+      const to = dice.between(-day, hours * hour);
+      return { at: at(), kind, source, from: to - dice.between(minute, 12 * hour), to };
+    }),
+    ...some(sinks, 0.5).map(({ name: sink }): JobPlan => ({ at: at(), kind: 'retry_dead_letters', sink })),
+    ...some([...sources, ...sinks], 0.15).map((one): JobPlan => {
+      return { at: at(), kind: 'release', of: 'pageSize' in one ? 'source' : 'sink', name: one.name };
+    }),
+    ...some(sinks, 0.1).map(({ name: sink }): JobPlan => ({ at: at(), kind: 'discard', sink })),
+  ];
+  const replays = some([...sinks, ...sinks], 0.4).map(({ name: sink }) => ({ at: at(), sink, from: -day, to: hours * hour }));
+  const orders = [...jobs, ...replays];
+  const faults = some([...orders, ...orders], 0.5).map((order): CrewFault => {
+    const statement = { of: 'job' as const, nth: dice.between(1, 8), when: dice.pick(['asked', 'done'] as const) };
+    const ms = dice.pick([crew.leaseMs / 2, crew.leaseMs + 2_000, 3 * crew.leaseMs, minute]);
+    return { at: order.at, ms, replica: dice.between(0, crew.clocks.length - 1), kind: dice.pick(jobFaults), statement };
+  });
+  return { ...scenario, jobs, replays, crew: { ...crew, faults: [...crew.faults, ...faults].sort((a, b) => a.at - b.at) } };
 }
 
 function drawEarly(seed: number, hours: number): Scenario {

@@ -63,6 +63,30 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     edits: [['return free || !isSame || this.#looks % closeLookEvery === 0;', 'return !isSame;']],
   },
   {
+    name: 'two replicas run one job',
+    file: 'src/journal/postgres/state.ts',
+    caughtBy: 'replicas',
+    edits: [['NOT state IN ${ended} AND (owner IS NULL OR owner = $2 OR', 'NOT state IN ${ended} AND (true OR']],
+  },
+  {
+    name: 'a job stays with the replica that died',
+    file: 'src/journal/postgres/state.ts',
+    caughtBy: 'replicas',
+    edits: [['NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now())\n         OR', '']],
+  },
+  {
+    name: 'a replica writes to a job that another one has',
+    file: 'src/journal/postgres/state.ts',
+    caughtBy: 'replicas',
+    edits: [['AND (owner IS NULL OR owner = $6 OR', 'AND (true OR']],
+  },
+  {
+    name: 'a request that is late opens a replay anew that has ended',
+    file: 'src/journal/postgres/replays.ts',
+    caughtBy: 'replicas',
+    edits: [['    if (job?.over === true) return 0;\n', '    void job;\n']],
+  },
+  {
     name: 'a sink sends on while a shared journal takes no offsets',
     file: 'src/deliver/settle.ts',
     caughtBy: 'test/sim/crew/crew.test.ts',

@@ -35,7 +35,8 @@ export function ordersOf({ replays, jobs }: Scenario, startMs: number): Order[] 
     const { at } = plan;
     switch (plan.kind) {
       case 'backfill':
-        return job(at, 'backfill', { source: plan.source, ...span(plan) });
+      case 'verify':
+        return job(at, plan.kind, { source: plan.source, ...span(plan) });
       case 'retry_dead_letters':
         return job(at, 'retry_dead_letters', { sink: plan.sink });
       case 'release':

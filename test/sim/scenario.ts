@@ -126,7 +126,7 @@ export interface Scenario {
   readonly crew?: CrewPlan;
 }
 
-/** Several replicas. What happens to processes and disks otherwise (`ends`, `clock`, `diskErrors`, `lostAnswers`, `jobs`) is not played beside it. */
+/** Several replicas. What happens to processes and disks otherwise (`ends`, `clock`, `diskErrors`, `lostAnswers`) is not played beside it. */
 export interface CrewPlan {
   readonly leaseMs: number;
   /** How far the wall clock of each replica is off, milliseconds: as many as there are replicas. */
@@ -154,14 +154,20 @@ export interface CrewFault {
   readonly statement?: { readonly of: StatementKind; readonly nth: number; readonly when: 'asked' | 'done' };
 }
 
-export type StatementKind = 'append' | 'settle' | 'beat' | 'other';
+export type StatementKind = 'append' | 'settle' | 'beat' | 'job' | 'other';
 
 export const cuts = ['refused', 'silent', 'late'] as const;
 export type CrewFaultKind = 'kill' | 'stop' | 'stall' | (typeof cuts)[number] | 'lost' | 'step' | 'outage';
 
 /** Times are milliseconds after the start of the run. */
 export type JobPlan =
-  | { readonly at: number; readonly kind: 'backfill'; readonly source: string; readonly from: number; readonly to: number }
+  | {
+      readonly at: number;
+      readonly kind: 'backfill' | 'verify';
+      readonly source: string;
+      readonly from: number;
+      readonly to: number;
+    }
   | { readonly at: number; readonly kind: 'retry_dead_letters'; readonly sink: string }
   | { readonly at: number; readonly kind: 'release'; readonly of: 'source' | 'sink'; readonly name: string }
   /** The file with the records that showed up around a time is read by hand. */
@@ -200,6 +206,9 @@ export const restingFrom = 50_000_000;
 
 /** Seeds from here on stand for histories of several replicas that share a journal. */
 export const crewFrom = 70_000_000;
+
+/** Seeds from here on: operators leave jobs for the replicas, too. */
+export const busyCrewFrom = 73_000_000;
 
 /** A quiet quarter of an hour: one source, one sink, six records of which the sink refuses one. */
 const quiet: Scenario = {

@@ -10,11 +10,12 @@ import { Changes, type Core, type Place, withAttempt } from './core.ts';
 import { type Sql, Values } from './database.ts';
 import { addTotals } from './ledger.ts';
 import { countLetters, insertLetters, lettersOf, listLetters, refuseAgain } from './letters.ts';
+import { ended } from './state.ts';
 
-/** Opens a job's lanes, or finds them where a job that was cut off goes on. */
+/** Opens a job's lanes, or finds them where a job that was cut off goes on; a job that has ended has none. */
 export async function openReplay(
   core: Core,
-  job: number,
+  id: number,
   sinkName: string,
   what: ReplayRequest,
 ): Promise<{ readonly total: number }> {
@@ -24,14 +25,20 @@ export async function openReplay(
   const total = await db.transaction(async (sql) => {
     // Trimming waits: a page that is counted here is one that is pinned from now on.
     await sql.query(`SELECT id FROM ${db.s}.units WHERE kind = 'upkeep' FOR SHARE`);
+    // Locked, so that it does not end meanwhile. What arrives late, when another replica has ended the job, would send everything once more.
+    const [job] = await sql.query<{ over: boolean }>(
+      `SELECT state IN ${ended} AS over FROM ${db.s}.jobs WHERE id = $1 FOR SHARE`,
+      [id],
+    );
+    if (job?.over === true) return 0;
     const sources = await sql.query<{ id: number; name: string }>(
       `SELECT id, name FROM ${db.s}.sources WHERE $1::bigint IS NULL OR id = $1`,
       [only],
     );
-    for (const source of sources) await begin(core, sql, { job, sink, sinkName, source, what });
+    for (const source of sources) await begin(core, sql, { job: id, sink, sinkName, source, what });
     await Changes.tell(sql, db.s);
     const [row] = await sql.query<{ n: number }>(`SELECT coalesce(sum(remaining), 0) AS n FROM ${db.s}.replays WHERE job = $1`, [
-      job,
+      id,
     ]);
     return row?.n ?? 0;
   });

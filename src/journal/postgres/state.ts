@@ -163,7 +163,7 @@ export function openHolds({ db, member }: Core): Pick<Reports, 'setHold' | 'hold
 
 /** Jobs that have ended are listed as long as they are among so many. */
 const mostEnded = 1000;
-const ended = "('done', 'failed', 'cancelled')";
+export const ended = "('done', 'failed', 'cancelled')";
 
 /** The table of jobs: queued -> running -> done, failed or cancelled. */
 export function openJobs(core: Core): Jobs {

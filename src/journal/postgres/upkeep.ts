@@ -12,6 +12,7 @@ import { passRecords } from './offsets.ts';
 import { isMismarked, markConfigured } from './registration.ts';
 import type { Room } from './room.ts';
 import type { SeenIndex } from './seen.ts';
+import { ended } from './state.ts';
 
 interface UpkeepOptions {
   readonly core: Core;
@@ -126,7 +127,7 @@ async function whatIsDue({ db, time }: Core, before: number): Promise<Due> {
 }
 
 const endedReplays = (s: string): string =>
-  `SELECT job FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ('done', 'failed', 'cancelled'))`;
+  `SELECT job FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ${ended})`;
 
 /** A replica that was replaced by one of another name holds nothing any more. */
 const holdsOfNobody = (s: string): string =>

@@ -52,6 +52,21 @@ it.each([
   expect({ problems, records, arrivals }).toEqual({ problems: [], records: 12, arrivals: 12 });
 });
 
+it.each([
+  ['nothing happens', undefined],
+  ['its replica dies', 'kill'],
+  ['its replica stalls', 'stall'],
+  ['what its replica asked for comes late', 'late'],
+] as const)('delivers each record once more by a replay where %s', async (_what, kind) => {
+  const statement = { of: 'job' as const, nth: 5, when: 'asked' as const };
+  const at = 12 * minute;
+  const faults = kind === undefined ? [] : [0, 1].map((replica) => ({ kind, at, ms: 20_000, replica, statement }));
+  const { problems, arrivals } = await play({ ...among(faults), replays: [{ at, sink: 'sink1', from: 0, to: hour }] });
+
+  // One more of the source comes at the end.
+  expect({ problems, arrivals }).toEqual({ problems: [], arrivals: 11 + 9 });
+});
+
 /** Three hundred records at once, of which the owner has settled a few when it cannot reach the database any more. */
 const burst = (kind: CrewFault['kind']): Scenario => ({
   ...calm,

@@ -43,19 +43,34 @@ const happenings: readonly (readonly [ms: number, ...kinds: CrewFault['kind'][]]
 /** How many of each kind of statement a replica is struck at. */
 const statements = { append: 3, settle: 6, beat: 2 } as const;
 
+/** At each of so many statements of a kind: when it is about to leave either replica, and when it was done. */
+const placesOf = (of: StatementKind, count: number) =>
+  Array.from({ length: 4 * count }, (_none, index) => ({
+    replica: index % 2,
+    statement: { of, when: index % 4 < 2 ? ('asked' as const) : ('done' as const), nth: 1 + Math.floor(index / 4) },
+  }));
+
 /** Something happens to a replica at each of its statements from a time on, when it is about to leave and when it was done. */
 export function smallCrewHistories(): Scenario[] {
-  const places = Object.entries(statements).flatMap(([of, count]) =>
-    Array.from({ length: 4 * count }, (_none, index) => ({
-      replica: index % 2,
-      statement: {
-        of: of as StatementKind,
-        when: index % 4 < 2 ? ('asked' as const) : ('done' as const),
-        nth: 1 + Math.floor(index / 4),
-      },
-    })),
-  );
-  return happenings.flatMap(([ms, ...kinds]) =>
+  const places = Object.entries(statements).flatMap(([of, count]) => placesOf(of as StatementKind, count));
+  const struck = happenings.flatMap(([ms, ...kinds]) =>
     places.map((place) => amongReplicas(kinds.map((kind) => ({ at: minute, ms, kind, ...place })))),
+  );
+  return [...struck, ...smallJobHistories()];
+}
+
+/** How many statements of a job something happens at: it is found, had, begun, its lanes are opened, looked at and closed. */
+const jobStatements = 8;
+
+/** All is delivered again, and a source is read once more: jobs that a replica comes to grief over, so that the other goes on with them. */
+function smallJobHistories(): Scenario[] {
+  const at = 2 * minute;
+  const replays = [{ at, sink: 'sink1', from: 0, to: hour }];
+  const jobs = [{ at, kind: 'backfill' as const, source: 'offset', from: 0, to: hour }];
+  return [[20_000, 'kill'] as const, [20_000, 'stall'] as const, [20_000, 'late'] as const, [400, 'lost'] as const].flatMap(
+    ([ms, kind]) =>
+      placesOf('job', jobStatements).map((place): Scenario => {
+        return { ...amongReplicas([{ at, ms, kind, ...place }]), hours: 0.1, faults: [], replays, jobs };
+      }),
   );
 }

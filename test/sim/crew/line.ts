@@ -8,7 +8,8 @@ import type { Dice } from '../dice.ts';
 import type { Fate } from '../fate.ts';
 import type { cuts, StatementKind } from '../scenario.ts';
 import type { ProcessClock, SimTime } from '../time.ts';
-import type { Asker, SharedServer } from './server.ts';
+import type { SharedServer } from './server.ts';
+import type { Asker, Row } from './tables.ts';
 
 /** How a line is at a moment; `until`: when a cut ends, milliseconds after the start of the run. */
 export interface LineState {
@@ -110,12 +111,13 @@ export class Line {
   }
 }
 
-/** The database as the real engine has it, with the model at the other end. */
+/** The database as the real engine has it, with the model at the other end; `what`: all that is asked for is of that kind. */
 export function databaseOver(
   line: Pick<Line, 'ask' | 'reconnect'>,
   server: SharedServer,
   asker: () => Asker,
   leaseMs: number,
+  what?: StatementKind,
 ): Database {
   const rows = (from: Asker, text: string, values: readonly unknown[] = []): Row[] => [...server.answer(text, values, from)];
   const heartbeatMs = Math.min(answerMs, Math.max(leaseMs, lockMs));
@@ -126,7 +128,7 @@ export function databaseOver(
   /** What is offered is what was when it was asked, however late that arrives. */
   const ask = <T>(of: StatementKind, work: (from: Asker) => T | Promise<T>, withinMs?: number): Promise<T> => {
     const from = asker();
-    return line.ask(() => work(from), of, withinMs);
+    return line.ask(() => work(from), what ?? of, withinMs);
   };
   const model: Partial<Database> = {
     s: 'p',
@@ -150,5 +152,3 @@ function kindOf(text: string): StatementKind {
   if (text.includes('counted AS')) return 'append';
   return text.includes('fence AS') ? 'settle' : 'other';
 }
-
-type Row = Readonly<Record<string, unknown>>;

@@ -1,10 +1,12 @@
 // Plays a history of replicas that share a journal: all in one virtual time, each with its own wall clock, until the time of troubles is over.
 import { hash } from 'node:crypto';
 import { type Log, silentLog } from '../../../src/base/log.ts';
+import type { Job } from '../../../src/journal/journal.ts';
 import { diceAt } from '../dice.ts';
 import { entryOf } from '../feed.ts';
 import type { Life } from '../life.ts';
 import { judge, missing } from '../oracle.ts';
+import { ordersOf } from '../orders.ts';
 import { type CrewFault, type CrewPlan, cuts, hour, minute, type Scenario, type StatementKind } from '../scenario.ts';
 import { build, type Outcome, type PlayOptions, startMs, type World } from '../world.ts';
 import type { LineState } from './line.ts';
@@ -27,6 +29,8 @@ interface Post {
 }
 
 const stopMs = 60_000;
+/** Jobs that ask a vendor. */
+const mayFail: readonly string[] = ['backfill', 'verify'];
 const lostShare = 0.33;
 const isCut = (kind: CrewFault['kind']): kind is (typeof cuts)[number] => (cuts as readonly string[]).includes(kind);
 
@@ -69,12 +73,24 @@ class Crew {
     const { time } = this.world;
     for (const post of this.#posts) this.#begin(post);
     for (const fault of this.#plan.faults) time.at(fault.at, () => this.#arm(fault));
+    for (const order of ordersOf(this.world.scenario, startMs)) time.at(order.at, () => void order.give(this.life));
     time.at(1_000, () => this.#sample());
   }
 
-  /** As a life of one process, for who judges. */
+  /** As a life of one process, for who judges, and for commands that leave an order. */
   get life(): Life {
-    return { journal: this.#server.journal } as unknown as Life;
+    return { journal: this.#server.beside } as unknown as Life;
+  }
+
+  get jobs(): readonly Job[] {
+    return this.#server.disk.jobs;
+  }
+
+  /** Each job comes to its end, whoever had it when; a vendor may fail one, a replay waits for its receiver. */
+  checkJobs(): void {
+    for (const { id, kind, state, error } of this.jobs)
+      if (state !== 'done' && (state !== 'failed' || !mayFail.includes(kind)))
+        this.#watch.problem(`job ${id} (${kind}) is ${state} at the end: ${error ?? 'nobody goes on with it'}`);
   }
 
   /** From here on nothing happens to anybody any more. */
@@ -275,7 +291,8 @@ async function settleDown(crew: Crew, calmMs: number): Promise<void> {
   const limit = time.elapsed + calmMs;
   while (time.elapsed < limit && witness.problems.length === 0) {
     await time.until(Math.min(limit, time.elapsed + 5 * stepMs));
-    if ((await time.track(missing(crew.world, crew.life))).length === 0) return;
+    const isOver = crew.jobs.every(({ finished }) => finished !== undefined);
+    if (isOver && (await time.track(missing(crew.world, crew.life))).length === 0) return;
   }
 }
 
@@ -314,6 +331,7 @@ export async function playCrew(
     if (witness.problems.length === 0) addFresh(world);
     await settleDown(crew, calmMs);
     await judge(world, crew.life);
+    crew.checkJobs();
     watch.checkBalance();
     const stopping = crew.stop();
     await time.until(time.elapsed + 2 * stepMs);

@@ -5,12 +5,15 @@ import { type Seams, systemSeams } from '../../../src/base/seams.ts';
 import { createSecrets } from '../../../src/base/secrets.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../../src/config/config.ts';
 import { withPageCache } from '../../../src/journal/index.ts';
-import type { Commit, Journal } from '../../../src/journal/journal.ts';
+import type { Commit, Journal, Lane } from '../../../src/journal/journal.ts';
 import { openAppend } from '../../../src/journal/postgres/append.ts';
 import { Changes, type Core } from '../../../src/journal/postgres/core.ts';
 import { Membership } from '../../../src/journal/postgres/membership.ts';
 import { Names } from '../../../src/journal/postgres/names.ts';
 import { openLanes, settle } from '../../../src/journal/postgres/offsets.ts';
+import { closeReplay, openReplay, replayPending } from '../../../src/journal/postgres/replays.ts';
+import { openJobs } from '../../../src/journal/postgres/state.ts';
+import { JobRunner } from '../../../src/operate/jobs/runner.ts';
 import { LiveRuntime } from '../../../src/runtime/live-runtime.ts';
 import { userAgentOf } from '../../../src/runtime/open-runtime.ts';
 import { type Dice, randomAt } from '../dice.ts';
@@ -20,7 +23,8 @@ import { deliveryOf, type Feed, settingsOf } from '../runtime.ts';
 import type { Scenario } from '../scenario.ts';
 import type { ProcessClock, SimTime } from '../time.ts';
 import { databaseOver, Line, type LineParts, type LineState } from './line.ts';
-import type { Offered, Settlement, SharedServer } from './server.ts';
+import type { SharedServer } from './server.ts';
+import type { Offered, Settlement } from './tables.ts';
 
 export interface ReplicaParts {
   readonly name: string;
@@ -87,6 +91,7 @@ export class Replica {
   ableSince: number | undefined;
   #member: Membership | undefined;
   #runtime: LiveRuntime | undefined;
+  #jobs: JobRunner | undefined;
   readonly opened: Promise<void>;
 
   constructor(parts: ReplicaParts) {
@@ -123,6 +128,7 @@ export class Replica {
 
   /** Ends in good order, as SIGTERM does. */
   async stop(): Promise<void> {
+    await this.#jobs?.[Symbol.asyncDispose]();
     await this.#runtime?.stop(graceMs);
     // As the engine does: without the database others take over when the lease has run out.
     await this.#member?.leave().catch(() => undefined);
@@ -154,6 +160,8 @@ export class Replica {
     await this.#untilDone(() => runtime.register());
     this.#runtime = runtime;
     runtime.start();
+    const hasJobs = scenario.jobs.length + scenario.replays.length > 0;
+    if (hasJobs) this.#jobs = new JobRunner(runtime, {}, name);
   }
 
   /** A daemon whose database does not answer at its start is started again and again. */
@@ -169,6 +177,8 @@ export class Replica {
   }
 }
 
+const keyOf = (sink: string, { source, kind, job = 0 }: Lane): string => `${sink} ${source} ${kind} ${job}`;
+
 /** What is being stored: the commits of a source in their order, and one settlement for a sink and a lane. */
 class Offering {
   readonly #commits = new Map<string, Commit[]>();
@@ -179,7 +189,7 @@ class Offering {
     const settlements = new Map(this.#settlements);
     return {
       commit: (source) => commits.get(source),
-      settlement: (sink, source, kind) => settlements.get(`${sink} ${source} ${kind}`),
+      settlement: (sink, lane) => settlements.get(keyOf(sink, lane)),
     };
   }
 
@@ -195,8 +205,7 @@ class Offering {
   }
 
   async withSettlement(settlement: Settlement, work: () => Promise<void>): Promise<void> {
-    const { sink, lane } = settlement;
-    this.#settlements.set(`${sink} ${lane.source} ${lane.kind}`, settlement);
+    this.#settlements.set(keyOf(settlement.sink, settlement.lane), settlement);
     await work();
   }
 }
@@ -214,8 +223,6 @@ const asked = [
   'deadLetters',
   'countDeadLetters',
   'discardDeadLetters',
-  'replayPending',
-  'jobs',
   'ledger',
 ] as const;
 
@@ -238,11 +245,17 @@ export function shareJournal({ name, number, leaseMs, server, line, clock, log }
     changes.notify();
   };
   member.watch({ gained: forget, lost: forget });
-  return { member, journal: journalOver(core, line, server, offered) };
+  const stamping: Clock = {
+    now: () => server.disk.now(),
+    monotonic: () => clock.monotonic(),
+    timer: (ms, call) => clock.timer(ms, call),
+  };
+  const working = { ...core, clock: stamping, db: databaseOver(line, server, asker, leaseMs, 'job') };
+  return { member, journal: journalOver(core, working, line, server, offered) };
 }
 
-/** The journal of one replica, as `journalOf` of the engine puts it together. */
-function journalOver(core: Core, line: Pick<Line, 'ask'>, server: SharedServer, offered: Offering): Journal {
+/** The journal of one replica, as `journalOf` of the engine puts it together; `working`: for its jobs. */
+function journalOver(core: Core, working: Core, line: Pick<Line, 'ask'>, server: SharedServer, offered: Offering): Journal {
   const { member, names, changes } = core as Core & { member: Membership };
   const raw = server.journal;
   const over = Object.fromEntries(
@@ -254,7 +267,6 @@ function journalOver(core: Core, line: Pick<Line, 'ask'>, server: SharedServer, 
   const seen = { daysOf: () => [], stored: () => undefined } as unknown as Parameters<typeof openAppend>[1];
   const room = { makeRoom: () => Promise.resolve(), appended: () => undefined } as unknown as Parameters<typeof openAppend>[2];
   const { append, onAppend } = openAppend(core, seen, room);
-  const readLanes = openLanes(core);
   // Each replica has holds of its own for its sinks.
   const heldAs = (kind: 'source' | 'sink', name: string): string => (kind === 'sink' ? `${name}@${member.name}` : name);
   return {
@@ -263,14 +275,15 @@ function journalOver(core: Core, line: Pick<Line, 'ask'>, server: SharedServer, 
     ownership: member,
     onAppend,
     append: (commit) => offered.withCommit(commit, () => append(commit)),
-    // Of replays the model has no table: the disk in memory has them.
-    lanes: async (sink) => [...(await readLanes(sink)), ...(await line.ask(() => server.replays(sink)))],
+    ...openJobs(working),
+    openReplay: (job, sink, what) => openReplay(working, job, sink, what),
+    replayPending: (job) => replayPending(working, job),
+    closeReplay: (job) => closeReplay(working, job),
+    lanes: openLanes(core),
     settle: (sink, lane, upTo, letters, counts, resolved = [], attempt) =>
-      lane.kind === 'replay'
-        ? line.ask(() => raw.settle(sink, lane, upTo, letters, counts, resolved, attempt))
-        : offered.withSettlement({ sink, lane, upTo, letters, counts, resolved }, () =>
-            settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
-          ),
+      offered.withSettlement({ sink, lane, upTo, letters, counts, resolved }, () =>
+        settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
+      ),
     hasRoom: () => member.lease.isValid,
     skewMs: () => member.skew.ms,
     changed: (signal) => changes.wait(signal),

@@ -6,13 +6,15 @@
 // their values from where the text puts them, and honours a fence exactly as far as the text says it: a statement that lacks the owner or the
 // epoch is not held back by it here either. A statement that the model does not know is a problem of the run, never an answer.
 //
-// Left out, because no order of events is in it: tables of pages and ids (the disk in memory has them), upkeep, replays, jobs. A transaction happens at
-// one moment of the server, as its locks make it look to everybody else.
-import type { Commit, Lane, LaneState, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
+// Left out, because no order of events is in it: ids that were seen, and what rows of letters hold (the disk in memory has them). A transaction
+// happens at one moment of the server, as its locks make it look to everybody else.
+import type { Journal, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
 import { lanesOf, settle as settleOnDisk } from '../../journal/memory/delivery.ts';
 import { emptyDisk, laneKey, type MemoryDisk } from '../../journal/memory/disk.ts';
 import { openMemoryJournal, store } from '../../journal/memory/journal.ts';
 import { register as registerOnDisk } from '../../journal/memory/names.ts';
+import { jobStatements } from './jobs.ts';
+import { type Asker, type Auditor, done, kinds, type Row, type Shared, type Statement, type Values, valueIn } from './tables.ts';
 
 export interface Unit {
   readonly id: number;
@@ -32,49 +34,10 @@ interface Member {
   registered: ReadonlySet<string>;
 }
 
-/** What a settle says that its statements only repeat. */
-export type Settlement = Parameters<typeof settleOnDisk>[1];
-
-/** What a replica is about to have stored: statements carry its columns, the model takes it whole. */
-export interface Offered {
-  commit(source: string): Commit | undefined;
-  settlement(sink: string, source: string, kind: Lane['kind']): Settlement | undefined;
-}
-
-/** Who asks: a process, with what it offers in the moment in which it asks. */
-export interface Asker {
-  readonly process: number;
-  /** What its wall clock said when it asked, milliseconds. */
-  readonly wall: number;
-  readonly offered: Offered;
-}
-
-/** Told of everything that becomes durable, in the moment in which it does. */
-export interface Auditor {
-  onJoined(member: string, process: number): void;
-  onHeard(process: number): void;
-  onOwner(source: string, owner: string | null): void;
-  onStored(process: number, owner: string | null, commit: Commit, before: number): void;
-  onSettled(process: number, owner: string | null, settlement: Settlement, from: number): void;
-  problem(text: string): void;
-}
-
-type Values = readonly unknown[];
-type Row = Readonly<Record<string, unknown>>;
-type Handler = (values: Values, text: string, asker: Asker) => readonly Row[];
-
-/** What stands in a statement in a place: the value of the parameter that the pattern captures. */
-function valueIn(text: string, values: Values, pattern: RegExp): unknown {
-  const number = pattern.exec(text)?.[1];
-  return number === undefined ? undefined : values[Number(number) - 1];
-}
-
 /** As the statements have it. */
 const longestPauseMs = 5_000;
 
-const done = (count: number): Row[] => Array.from({ length: count }, () => ({}));
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
-const kinds = ['live', 'backfill'] as const;
 
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
@@ -92,6 +55,7 @@ export class SharedServer {
   readonly #attempts = new Map<string, string[]>();
   readonly #now: () => number;
   readonly #auditor: Auditor;
+  readonly #statements: readonly Statement[];
   #changes = 0;
   #names = 0;
 
@@ -100,15 +64,37 @@ export class SharedServer {
     this.#auditor = auditor;
     this.disk = emptyDisk({ strict: true, now });
     this.journal = openMemoryJournal(this.disk);
+    this.#statements = [...jobStatements(this.#shared()), ...this.#ownStatements];
   }
 
   now(): number {
     return this.#now();
   }
 
-  /** Lanes of replays. */
-  replays(sink: string): LaneState[] {
-    return lanesOf(this.disk, sink).filter(({ lane }) => lane.kind === 'replay');
+  /** The journal for a command beside the replicas: what it leaves, they hear of. */
+  get beside(): Journal {
+    const { journal } = this;
+    const insertJob: Journal['insertJob'] = (...args) => {
+      this.#changes += 1;
+      return journal.insertJob(...args);
+    };
+    return { ...journal, insertJob };
+  }
+
+  #shared(): Shared {
+    return {
+      disk: this.disk,
+      auditor: this.#auditor,
+      now: () => this.#now(),
+      isAlive: (id) => this.#isAlive(id),
+      ownerOf: (source) => this.ownerOf(source),
+      sources: () => this.units,
+      sourceOf: (id) => this.#sourceOf(id),
+      sinkOf: (id) => this.#sinkOf(id),
+      sinkId: (name) => [...this.disk.sinks.keys()].indexOf(name) + 1,
+      isDone: (key, attempt) => this.#isDone(key, attempt),
+      noteAttempt: (key, attempt) => this.#noteAttempt(key, attempt),
+    };
   }
 
   ownerOf(source: string): string | null {
@@ -138,8 +124,8 @@ export class SharedServer {
     return handler(values, text, asker);
   }
 
-  /** By what stands in no statement before it. */
-  readonly #statements: readonly (readonly [mark: string, handler: Handler])[] = [
+  readonly #ownStatements: readonly Statement[] = [
+    ['UPDATE p.meta SET changes', (_values, text) => this.#change(text)],
     ['WITH beat AS (UPDATE', (values, text, asker) => [this.#beat(values, text, asker)]],
     ['asked AS MATERIALIZED', (values, text, asker) => this.#appendAll(values, text, asker)],
     ['counted AS (UPDATE', (values, text, asker) => [this.#append(values, text, asker)]],
@@ -189,6 +175,12 @@ export class SharedServer {
     ['INSERT INTO p.totals AS t', () => []],
     ['p.dead_letters', () => []],
   ];
+
+  #change(text: string): Row[] {
+    this.#changes += 1;
+    if (text.includes('names = names + 1')) this.#names += 1;
+    return done(1);
+  }
 
   #isAlive(id: string | null): boolean {
     const member = id === null ? undefined : this.#members.get(id);
@@ -417,7 +409,8 @@ export class SharedServer {
             oldest: oldestReceived ?? null,
           }));
         const none = { name: null, kind: 0, appended: 0, offset: 0, oldest: null };
-        return (rows.length === 0 ? [none] : rows).map((row) => ({ sink, replays: false, ...row }));
+        const replays = this.disk.replays.some((one) => one.sink === sink && one.offset < one.entries.length);
+        return (rows.length === 0 ? [none] : rows).map((row) => ({ sink, replays, ...row }));
       });
   }
 
@@ -517,7 +510,7 @@ export class SharedServer {
   }
 
   #settleAs(sink: string, source: string, kind: 'live' | 'backfill', attempt: unknown, { process, offered }: Asker): Row[] {
-    const settlement = offered.settlement(sink, source, kind);
+    const settlement = offered.settlement(sink, { kind, source });
     if (settlement === undefined) return [];
     const from = this.#at(sink, source, kind);
     settleOnDisk(this.disk, settlement);

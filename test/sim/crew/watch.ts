@@ -9,7 +9,8 @@ import type { Entry } from '../feed.ts';
 import type { Copy } from '../receivers.ts';
 import type { SinkPlan } from '../scenario.ts';
 import { contentKey, type Witness } from '../witness.ts';
-import type { Auditor, Settlement, SharedServer } from './server.ts';
+import type { SharedServer } from './server.ts';
+import type { Auditor, Settlement } from './tables.ts';
 
 /** Something that happened to a process, true times in milliseconds since the epoch; `to` is open while it lasts. */
 export interface Incident {
@@ -161,7 +162,10 @@ export class Watch implements Auditor {
     const key = `${sink}\n${source}\n${uid}`;
     const others = this.#copies.get(key) ?? [];
     this.#copies.set(key, [...others, copy]);
-    if (copy.replay) return;
+    if (copy.replay) {
+      this.#comesAgain(sink, copy, others);
+      return;
+    }
     const sent = this.#sent.get(`${sink}\n${source}`) ?? [];
     this.#sent.set(`${sink}\n${source}`, sent);
     sent.push(copy);
@@ -172,8 +176,17 @@ export class Watch implements Auditor {
     if (sure.length > 0) this.#excuse(sink, copy, sure);
   }
 
+  /** Each replay brings an event once: what a living process was told of, it is excused for as for any other. */
+  #comesAgain(sink: string, copy: Copy, others: readonly Copy[]): void {
+    const begun = (this.server?.disk.jobs ?? []).filter(
+      ({ args, started }) => started !== undefined && (args as { readonly sink?: string }).sink === sink,
+    );
+    const sure = others.filter((other) => other.replay && !other.doubt && other.decidedAt < copy.decidedAt);
+    if (sure.length >= begun.length) this.#excuse(sink, copy, sure);
+  }
+
   /** A living process was told that it was taken: only what happened to that one lets it be sent again. */
-  #excuse(sink: string, { uid, source, decidedAt: leftAt }: Copy, sure: readonly Copy[]): void {
+  #excuse(sink: string, { uid, source, replay, decidedAt: leftAt }: Copy, sure: readonly Copy[]): void {
     const hits = (of: Copy) =>
       this.incidents.find(
         ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
@@ -187,8 +200,9 @@ export class Watch implements Auditor {
     if (incident === undefined) return;
     const events = incident.copies.get(sink) ?? new Set();
     incident.copies.set(sink, events);
-    if (events.has(`${source}\n${uid}`)) return;
-    events.add(`${source}\n${uid}`);
+    const event = `${source}\n${uid}${replay ? '\nreplay' : ''}`;
+    if (events.has(event)) return;
+    events.add(event);
     const { inFlight = 1, batchEvents = 1, acknowledges } = this.#sinks.get(sink) ?? {};
     const waiting = acknowledges === 'later' ? mostPending : 0;
     const most = (inFlight + 2 + waiting) * batchEvents * (incident.what === 'outage' ? 3 : 1);
@@ -198,11 +212,12 @@ export class Watch implements Auditor {
 
   /** Its sender handed over or left, and waited in vain for what was not taken before it. */
   #isLeft(sink: string, copy: Copy): boolean {
-    const { source, process, leftAt, at: arrivedAt } = copy;
+    const { source, process, leftAt, at: arrivedAt, replay } = copy;
     const given = this.#owners.get(source)?.find((owning) => owning.at > leftAt && owning.process !== process);
     if (given !== undefined && given.at - leftAt < handingOverMs) return false;
     if (given !== undefined && given.at < arrivedAt) return true;
-    return this.#leftOpen.has(copy) || this.#isBehindGap(sink, copy);
+    // A replay has an order of its own.
+    return replay ? given !== undefined : this.#leftOpen.has(copy) || this.#isBehindGap(sink, copy);
   }
 
   /** An offset passes nothing by: what is taken behind an event of which that is not known is not settled when its sender hands over or leaves. */
