@@ -348,6 +348,27 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(await first.claimJob(id)).toBe(true);
   });
 
+  it('lets another replica take a job for a sink that the one which has it is not configured with any more', async () => {
+    const { open } = await shared();
+    await using first = await open('one');
+    await using second = await open('two');
+    for (const one of [first, second]) await one.register([source('s')], [sink('a')]);
+    const { id } = await first.insertJob('replay', { sink: 'a' });
+    await first.claimJob(id);
+    await first.updateJob(id, { state: 'running' });
+
+    const before = await second.claimJob(id);
+    await first.register([source('s')], []);
+    const after = await second.claimJob(id);
+
+    expect([before, after, await first.claimJob(id)]).toEqual([false, true, false]);
+    await expect(first.updateJob(id, { progress: 1 })).rejects.toMatchObject({ code: 'PEN_JOURNAL_FENCED' });
+    for (const { ownership } of [first, second]) {
+      const isNamed = async (kind: 'source' | 'sink', name: string) => await ownership.isNamed?.(kind, name);
+      expect([await isNamed('sink', 'a'), await isNamed('sink', 'b'), await isNamed('source', 's')]).toEqual([true, false, true]);
+    }
+  });
+
   it('takes no word on a job from a replica that was away so long that another has it', async () => {
     const { open, sql } = await shared();
     await using late = await open('late');

@@ -52,7 +52,7 @@ export interface Ownership {
   replicas(how?: { readonly reports: true }): Promise<readonly Replica[] | undefined>;
   /** Who is missing, for a day at most; absent where the journal is one process's alone. */
   missing?(): Promise<readonly MissingReplica[]>;
-  /** True where a living process is configured with it; absent where the journal is one process's alone, or this one works on it itself. */
+  /** True where a living process is configured with it; absent where the journal is one process's alone. */
   isNamed?(kind: 'source' | 'sink', name: string): Promise<boolean>;
   /** Leaves word of this process for the others; nothing where it is alone. */
   report(report: unknown): Promise<void>;

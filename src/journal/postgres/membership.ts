@@ -113,7 +113,7 @@ export class Membership implements Ownership {
   }
 
   readonly replicas = (how?: { reports: true }): Promise<Replica[]> => members.readReplicas(this.#db, this.#id, how);
-
+  readonly isNamed = (kind: 'source' | 'sink', name: string): Promise<boolean> => members.isNamed(this.#db, kind, name);
   readonly missing = (): Promise<MissingReplica[]> => members.readMissing(this.#db);
 
   async report(report: unknown): Promise<void> {

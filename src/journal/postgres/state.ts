@@ -184,6 +184,7 @@ export function openJobs(core: Core): Jobs {
     async claimJob(id) {
       const claimed = await db.run(
         `UPDATE ${db.s}.jobs j SET owner = $2 WHERE id = $1 AND NOT state IN ${ended} AND (owner IS NULL OR owner = $2 OR NOT EXISTS (SELECT 1 FROM ${db.s}.members m WHERE m.id = j.owner AND m.expires > now())
+         OR (j.args::jsonb->>'sink' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${db.s}.registrations r WHERE r.member = j.owner AND r.kind = 'sink' AND r.name = j.args::jsonb->>'sink'))
          OR EXISTS (SELECT 1 FROM ${db.s}.sources o JOIN ${db.s}.units u ON u.id = o.unit WHERE u.owner = $2 AND j.args::jsonb->>'sink' IS NULL AND o.name = j.args::jsonb->>'source'))`,
         [id, core.member?.id ?? ''],
       );

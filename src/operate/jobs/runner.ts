@@ -6,7 +6,9 @@ import { isObject, type Json } from '../../base/json.ts';
 import { Outage } from '../../base/outage.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { Nameless } from './nameless.ts';
 import { backfill, importFiles, type Operation, release, reload, replay, retryDeadLetters, verifyRange } from './operations.ts';
+import { targetOf } from './target.ts';
 
 const operations = {
   backfill,
@@ -97,17 +99,6 @@ async function execute(job: Job, { runtime, own, outage }: JobContext, signal: A
   }
 }
 
-/**
- * The source that a job collects, or the sink that it is for. Lanes of a replay are opened by one process, and delivered by whoever owns their
- * source.
- */
-export function targetOf(args: Json): { readonly kind: 'source' | 'sink'; readonly name: string } | undefined {
-  const { source, sink, kind, name } = isObject(args) ? args : {};
-  if ((kind === 'source' || kind === 'sink') && typeof name === 'string') return { kind, name };
-  if (typeof sink === 'string') return { kind: 'sink', name: sink };
-  return typeof source === 'string' ? { kind: 'source', name: source } : undefined;
-}
-
 const named = (args: Json, kind: 'source' | 'sink'): string | undefined => {
   const target = targetOf(args);
   return target?.kind === kind ? target.name : undefined;
@@ -147,11 +138,13 @@ export class JobRunner implements AsyncDisposable {
   readonly #outage: Outage;
   /** What this process is called among replicas; undefined where the journal is its own. */
   readonly #replica: string | undefined;
+  readonly #nameless: Nameless;
   #suspended = 0;
   #lastRelease: number | undefined;
 
   constructor(runtime: Runtime, own: OwnOperations = {}, replica?: string) {
     this.#replica = replica;
+    this.#nameless = new Nameless(runtime.seams.clock);
     this.#runtime = runtime;
     this.#own = own;
     this.#outage = new Outage(runtime.log, runningJobs);
@@ -210,8 +203,18 @@ export class JobRunner implements AsyncDisposable {
   async #look(): Promise<boolean> {
     const waiting = await this.#runtime.journal.jobs({ states: ['queued', 'running'] });
     for (const job of waiting) if (this.#isToBegin(job) && !waitsForTurn(job, waiting)) this.#begin(job);
-    if (this.#replica !== undefined) await this.#releaseWithOthers();
+    if (this.#replica !== undefined) {
+      await this.#releaseWithOthers();
+      await this.#endNameless(waiting);
+    }
     return waiting.length === 0;
+  }
+
+  async #endNameless(waiting: readonly Job[]): Promise<void> {
+    const { journal, log } = this.#runtime;
+    const idle = waiting.filter(({ id }) => !this.#running.has(id));
+    for (const { id, kind, error } of await this.#nameless.look(journal, idle))
+      log.error({ job: id, kind, error }, 'job failed: no replica can do it');
   }
 
   /** Every replica has a loop of each sink: whichever takes the job, all of them end their hold. */
