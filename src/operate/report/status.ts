@@ -4,6 +4,7 @@ import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { invalidEvents } from './invalid-events.ts';
+import { jobProblems, listedJobs } from './job-status.ts';
 import { type JournalStatus, journalProblems, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
 
 export type { Problem };
@@ -196,12 +197,6 @@ function configProblems({ file, differsFromFile, refusal }: ConfigStatus): Probl
   ];
 }
 
-/** An error is kept as it is shown: with its fix on a line of its own. */
-function failedJob({ id, kind, error = '' }: Job): Problem {
-  const [what, fix] = error.split('\n  fix: ');
-  return { level: 'warning', where: `job ${id}`, what: `${kind} failed: ${what}`, ...(fix !== undefined && { fix }) };
-}
-
 /** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
@@ -235,11 +230,9 @@ export function problemsOf(
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),
     ...imbalances.map((what): Problem => ({ level: 'error', where: 'ledger', what: `does not balance: ${what}` })),
-    ...report.jobs.filter(({ state }) => state === 'failed').map(failedJob),
+    ...jobProblems(report.jobs, report.at),
   ];
 }
-
-const recentJobs = 10;
 
 /** A report with what only the daemon that is asked knows: since when it runs, and with which configuration. */
 export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'seams'>, facts: StatusFacts): StatusReport {
@@ -263,8 +256,7 @@ export function liveStatus(runtime: Runtime, facts: StatusFacts, ledger: LedgerR
     journal: journalStatus(journal.usage()),
     sources: [...runtime.sources.values()].map(({ loop }) => loop.status()),
     sinks: [...runtime.sinks.values()].map(({ loop }) => loop.status()),
-    // What became of a reload shows in the configuration.
-    jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-recentJobs),
+    jobs: listedJobs(jobs, now),
     orphan_sinks: facts.orphanSinks,
   };
   return withOwnFacts({ ...report, problems: problemsOf(report, ledger) }, runtime, facts);

@@ -6,6 +6,7 @@ import type { SourceStatus } from '../../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../config/config.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { HoldNote, Journal } from '../../journal/journal.ts';
+import { listedJobs } from './job-status.ts';
 import { journalStatus } from './journal-status.ts';
 import { type LedgerReport, readLedger } from './ledger.ts';
 import { problemsOf, type StatusReport } from './status.ts';
@@ -98,7 +99,7 @@ export async function storedReport(
     journal: journalStatus(journal.usage()),
     sources,
     sinks,
-    jobs: jobs.filter(({ kind }) => kind !== 'reload').slice(-10),
+    jobs: listedJobs(jobs, now),
     orphan_sinks,
   };
 }

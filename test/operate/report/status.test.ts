@@ -88,17 +88,6 @@ it('says that the journal is full where the disk is not', () => {
   ]);
 });
 
-it('tells the fix of a job that failed from what was wrong', () => {
-  const job = { id: 7, kind: 'backfill', state: 'failed', error: 'answered 403\n  fix: renew the token' };
-
-  expect(problemsOf({ ...report, jobs: [job, { ...job, id: 8, error: 'no' }] as unknown as typeof report.jobs }, ledger)).toEqual(
-    [
-      { level: 'warning', where: 'job 7', what: 'backfill failed: answered 403', fix: 'renew the token' },
-      { level: 'warning', where: 'job 8', what: 'backfill failed: no' },
-    ],
-  );
-});
-
 it('calls no journal full that takes events again: the source looks within seconds', () => {
   const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
   const journal = { ...report.journal, has_room: true, server: { answers: true } };
