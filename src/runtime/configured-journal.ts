@@ -27,14 +27,17 @@ export async function journalPlace(configFile: string, seams: Seams): Promise<Jo
   }
 }
 
+/** What keeps the journal of a configuration. */
+export const engineOf = ({ data_dir, journal: { database }, replica }: JournalPlace): JournalOptions['engine'] =>
+  database === undefined ? { kind: 'sqlite', dataDir: data_dir } : { kind: 'postgres', ...database, replica };
+
 /** Opens the journal of a configuration with its limits. Throws as `openJournal` does. */
 export function openConfiguredJournal(
-  { data_dir, journal: { maxBytes, keepMs, database }, replica }: JournalPlace,
+  place: JournalPlace,
   options: Omit<JournalOptions, 'engine' | 'maxBytes' | 'keepMs'>,
 ): Promise<Journal> {
-  const engine: JournalOptions['engine'] =
-    database === undefined ? { kind: 'sqlite', dataDir: data_dir } : { kind: 'postgres', ...database, replica };
-  return openJournal({ engine, maxBytes, keepMs, ...options });
+  const { maxBytes, keepMs } = place.journal;
+  return openJournal({ engine: engineOf(place), maxBytes, keepMs, ...options });
 }
 
 /** Opens the journal as {@link journalPlace} finds it, beside a running daemon or without one, for as long as `use` takes. */

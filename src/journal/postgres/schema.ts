@@ -133,7 +133,9 @@ export async function migrate(db: Database): Promise<void> {
 
 async function migrateIn(sql: Sql, { s, where }: Database): Promise<void> {
   if (!(await hasMeta(sql, s))) {
-    await sql.run(`CREATE SCHEMA IF NOT EXISTS ${s}`);
+    // One that was made for this role needs no right to make any; the statement asks for it all the same.
+    const [made] = await sql.query<{ found: boolean }>('SELECT to_regnamespace($1) IS NOT NULL AS found', [s]);
+    if (made?.found !== true) await sql.run(`CREATE SCHEMA IF NOT EXISTS ${s}`);
     await sql.run(
       `CREATE TABLE ${s}.meta (one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, min_reader integer NOT NULL,
        instance uuid NOT NULL DEFAULT gen_random_uuid(), changes bigint NOT NULL DEFAULT 0, names bigint NOT NULL DEFAULT 0, moved text)`,
