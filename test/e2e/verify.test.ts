@@ -42,7 +42,7 @@ itInLongTests('finds a record that came after its window was closed, repairs it,
   expect(await readFile(join(dirname(file), 'report.html'), 'utf8')).toContain('1 is missing');
 });
 
-it('says what was never collected and names the backfill', async () => {
+it('exits 1 where records are from before the start of the source, and names the backfill', async () => {
   const vendors = await startVendors(22);
   await using _simulator = vendors.simulator;
   const { 'anaconda-acme': source } = vendors.sources;
@@ -54,8 +54,8 @@ it('says what was never collected and names the backfill', async () => {
 
   const { code, stdout } = await command(['verify', 'anaconda-acme', '--from', minutesAgo(9), '--to', minutesAgo(8), '-c', file]);
 
-  expect(code).toBe(0);
-  expect(stdout).toContain('penstock backfill anaconda-acme');
+  expect(code).toBe(1);
+  expect(stdout).toContain('from before the start of the source; --repair or "penstock backfill anaconda-acme" collects them');
   expect(stdout).not.toContain('Every event');
 });
 

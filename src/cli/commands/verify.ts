@@ -7,7 +7,7 @@ import type { Config } from '../../config/index.ts';
 import { catchSignals } from '../../daemon/run.ts';
 import { submitToRunning } from '../../daemon/submit-job.ts';
 import type { Journal } from '../../journal/journal.ts';
-import { configuredForVerify, type VerifyReport, verify } from '../../operate/report/verify.ts';
+import { configuredForVerify, lackingIn, type VerifyReport, verify } from '../../operate/report/verify.ts';
 import { conclusionsOf, verifyPage } from '../../operate/report/verify-page.ts';
 import { withStoredJournal } from '../../runtime/configured-journal.ts';
 import { configuredSource } from '../../runtime/runtime.ts';
@@ -107,7 +107,7 @@ async function run(name: string, options: VerifyOptions, context: CommandContext
     await writeOwnFile(resolve(options.html), verifyPage(found), context.seams.files, 'PEN_OPERATION_FAILED');
     output.note(`report written to ${resolve(options.html)}`);
   }
-  context.exit(found.missing + found.overdue + found.not_shown > 0 ? 1 : 0);
+  context.exit(lackingIn(found) > 0 ? 1 : 0);
   if (options.repair !== true || found.missing + found.late + found.never_collected === 0) return;
   await runJob(
     'backfill',
@@ -123,7 +123,7 @@ export function add(program: Command, context: CommandContext): void {
     .command('verify')
     .argument('<source>', 'name of a source that can be read again')
     .description(
-      'read a range of a source again and compare it, id by id, with what was collected; exit 1 when something is missing or overdue',
+      'read a range of a source again and compare it, id by id, with what was collected; exit 1 when the vendor has something that was not collected and will not be by itself',
     )
     .requiredOption('--from <time>', 'first event time', startOfTime)
     .requiredOption('--to <time>', 'last event time, inclusive', endOfTime)

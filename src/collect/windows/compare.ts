@@ -30,6 +30,8 @@ export interface ComparedRecord {
   readonly coverage: Coverage;
   /** True for one that was never collected though it is since the start of the source, and some polls ago. */
   readonly isOverdue: boolean;
+  /** True for one that was never collected, and is from before the start of the source, or of one that has not begun: live collection does not bring it. */
+  readonly isBeforeStart: boolean;
   /** False when ids of its day may be forgotten already: then `known` says nothing. */
   readonly withinMemory: boolean;
 }
@@ -215,6 +217,7 @@ async function compare(
     time >= live.start &&
     time <= overdueTo &&
     !(live.isMoving && time > live.until);
+  const isBeforeStart = (time: number): boolean => covers(time) === 'never' && (live === undefined || time < live.start);
   return facts.map((item, i) => ({
     uid: item.uid,
     time: item.time,
@@ -223,6 +226,7 @@ async function compare(
     excluded: isFiltered(context, item) || (settings.selfEvents === 'exclude' && item.isSelfMade(userAgent)),
     coverage: covers(item.time ?? range.from),
     isOverdue: isOverdue(item.time ?? range.from),
+    isBeforeStart: isBeforeStart(item.time ?? range.from),
     withinMemory: (item.time ?? range.from) >= rememberedFrom,
   }));
 }

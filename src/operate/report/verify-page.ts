@@ -9,7 +9,8 @@ interface Conclusion {
 
 /** What the counts mean, and what to do; the last one sums up. Whoever shows a report shows these. */
 export function conclusionsOf(report: VerifyReport): Conclusion[] {
-  const { source, late, never_collected, overdue, not_comparable, not_shown } = report;
+  const { source, late, never_collected, overdue, before_start, not_comparable, not_shown } = report;
+  const toCome = never_collected - overdue - before_start;
   const given = Object.entries(report.given_up)
     .filter(([, events]) => events > 0)
     .map(
@@ -19,11 +20,7 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   const warnings = [
     ...given,
     ...(late > 0 ? [`${are(late, 'late')}; the overlap or the sweep will still collect them`] : []),
-    ...(never_collected > 0
-      ? [
-          `${are(never_collected, 'outside of every collected window')}: live collection brings what is since its start, "penstock backfill ${source}" the rest`,
-        ]
-      : []),
+    ...(toCome > 0 ? [`${are(toCome, 'not collected yet')}; live collection brings them`] : []),
     ...(not_comparable > 0
       ? [
           `${are(not_comparable, 'older than the ids that are kept')}, so they were counted but not compared; a backfill collects any that are missing`,
@@ -32,17 +29,20 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   ].map((text): Conclusion => ({ level: 'warning', text }));
   const behind = `${are(overdue, 'overdue')}: since the start of the source, and no poll has brought them; see why in "penstock status"`;
   const unseen = `at least ${not_shown} were not shown: the vendor counts more than its pages hold, or cuts its replies off, however small the range; ask the vendor`;
-  const errors = [...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
+  const early = `${are(before_start, 'never collected')}: from before the start of the source; --repair or "penstock backfill ${source}" collects them`;
+  const errors = [...(before_start > 0 ? [early] : []), ...(overdue > 0 ? [behind] : []), ...(not_shown > 0 ? [unseen] : [])];
   return [...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
 }
 
 const are = (count: number, what: string): string => `${count} ${count === 1 ? 'is' : 'are'} ${what}`;
 
-function lastOf({ missing, never_collected, not_comparable, not_shown }: VerifyReport): Conclusion {
+function lastOf({ missing, overdue, before_start, never_collected, not_comparable, not_shown }: VerifyReport): Conclusion {
   if (missing > 0) {
     const text = `${are(missing, 'missing')}: the vendor has them, but they were not collected with their window; --repair collects them`;
     return { level: 'error', text };
   }
+  const lacking = overdue + before_start;
+  if (lacking > 0) return { level: 'error', text: `The vendor has ${lacking} that were not collected.` };
   if (never_collected + not_comparable + not_shown > 0)
     return { level: 'plain', text: 'Of what could be compared, nothing is missing.' };
   return { level: 'good', text: 'Every event that the API returned is accounted for.' };

@@ -37,6 +37,8 @@ export interface VerifyReport {
   readonly never_collected: number;
   /** Of these, since the start of the source and some polls ago: live collection should have brought them. */
   readonly overdue: number;
+  /** Of these, before the start of the source: only a backfill brings them. */
+  readonly before_start: number;
   /** At least so many records the vendor has and did not show, however small the range that was asked for. */
   readonly not_shown: number;
   /** Too old to be compared by id; counted only. */
@@ -164,6 +166,7 @@ class Tally {
   };
   readonly days = new Map<string, Record<Outcome, number>>();
   overdue = 0;
+  beforeStart = 0;
   readonly sinks = {
     delivered: {} as Record<string, number>,
     dead_lettered: {} as Record<string, number>,
@@ -193,6 +196,7 @@ class Tally {
     counts[outcome] += 1;
     this.totals[outcome] += 1;
     if (outcome === 'never_collected' && record.isOverdue) this.overdue += 1;
+    if (outcome === 'never_collected' && record.isBeforeStart) this.beforeStart += 1;
     if (outcome !== 'collected') return;
     for (const view of views.filter((sink) => sink.takes(record.actionKey))) {
       const state = view.pending.has(record.uid) ? 'pending' : view.letters.has(record.uid) ? 'dead_lettered' : 'delivered';
@@ -237,11 +241,17 @@ function reportOf(
     vendor: sum(tally.totals),
     ...tally.totals,
     overdue: tally.overdue,
+    before_start: tally.beforeStart,
     not_shown: notShown,
     ...tally.sinks,
     given_up: givenUp,
     days,
   };
+}
+
+/** What the vendor has and was not collected, nor will be by itself. */
+export function lackingIn({ missing, overdue, before_start, not_shown }: VerifyReport): number {
+  return missing + overdue + before_start + not_shown;
 }
 
 /**

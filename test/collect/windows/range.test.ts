@@ -170,6 +170,7 @@ it('compares without writing: what is known, missing, late, never collected or l
     [false, false, 'open', true],
   ]);
   expect(found.map(({ isOverdue }) => isOverdue)).toEqual([false, false, false, false, false, false]);
+  expect(found.map(({ isBeforeStart }) => isBeforeStart)).toEqual([true, false, false, false, false, false]);
   expect(await journal.ledger()).toEqual(before);
 });
 
@@ -189,10 +190,10 @@ it('calls overdue what live collection should have brought some polls ago', asyn
 
   for await (const records of compareRange(settings(), deps, { from: noon - 3 * hour, to: noon }, never)) found.push(...records);
 
-  expect(found.map(({ coverage, isOverdue }) => [coverage, isOverdue])).toEqual([
-    ['never', false],
-    ['never', true],
-    ['never', false],
+  expect(found.map(({ coverage, isOverdue, isBeforeStart }) => [coverage, isOverdue, isBeforeStart])).toEqual([
+    ['never', false, true],
+    ['never', true, false],
+    ['never', false, false],
   ]);
 });
 

@@ -2,7 +2,16 @@ import { expect, it } from 'vitest';
 import type { VerifyReport } from '../../../src/operate/report/verify.ts';
 import { conclusionsOf, verifyPage } from '../../../src/operate/report/verify-page.ts';
 
-const nothing = { late: 0, missing: 0, never_collected: 0, overdue: 0, not_comparable: 0, not_shown: 0, excluded: 0 };
+const nothing = {
+  late: 0,
+  missing: 0,
+  never_collected: 0,
+  overdue: 0,
+  before_start: 0,
+  not_comparable: 0,
+  not_shown: 0,
+  excluded: 0,
+};
 const reportOf = (counts: Partial<VerifyReport>): VerifyReport => ({
   source: 'feed',
   from: 0,
@@ -29,8 +38,13 @@ it.each([
   },
   {
     counts: { never_collected: 6069, overdue: 3 },
-    levels: ['warning', 'error', 'plain'],
-    last: 'Of what could be compared, nothing is missing.',
+    levels: ['warning', 'error', 'error'],
+    last: 'The vendor has 3 that were not collected.',
+  },
+  {
+    counts: { never_collected: 6069, before_start: 6069 },
+    levels: ['error', 'error'],
+    last: 'The vendor has 6069 that were not collected.',
   },
   { counts: { not_comparable: 2 }, levels: ['warning', 'plain'], last: 'Of what could be compared, nothing is missing.' },
   { counts: { not_shown: 2 }, levels: ['error', 'plain'], last: 'Of what could be compared, nothing is missing.' },
