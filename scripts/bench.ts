@@ -8,14 +8,13 @@ import { rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { build } from 'esbuild';
 import { measureEngine } from './bench-engine.ts';
 import type { Measured } from './bench-measure.ts';
 import { measurePeers } from './bench-peers.ts';
 import { budgetLines, type Results, type Round, reportOf, tableOf } from './bench-report.ts';
 import { measureLetters, measureTrim } from './bench-scale.ts';
 import { heapFlag, inNewDir, measureManySources, measureStart } from './bench-start.ts';
-import { partOfUndici } from './bundle.ts';
+import { bundle } from './bundle.ts';
 
 const [shortestSteadyS, longestSteadyS] = [5, 20];
 const longestIdleMs = 10_000;
@@ -23,7 +22,7 @@ const trimmed = 3_000_000;
 const origin = Date.parse('2026-11-20T10:00:00.000Z');
 const root = join(import.meta.dirname, '..');
 // Inside the checkout, where a bundle finds package.json; not in dist, which every build removes.
-const phases = join(root, `node_modules/.cache/penstock/bench-phase-${process.pid}.mjs`);
+const phases = join(root, `node_modules/.cache/penstock/bench-${process.pid}`);
 const run = promisify(execFile);
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -52,23 +51,8 @@ async function startPeer(): Promise<Peer> {
   return { child, base: `http://127.0.0.1:${port}` };
 }
 
-/** Bundles the phases as a release is bundled: types stripped at start would count as memory. */
-async function bundlePhases(): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'bench-phase.ts')],
-    outfile: phases,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    plugins: [partOfUndici],
-    logLevel: 'warning',
-    banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
-  });
-}
-
 async function runPhase(phase: string, events: number, base: string, dataDir: string): Promise<Measured> {
-  const args = [...process.execArgv, heapFlag, phases, phase, String(events), base, dataDir];
+  const args = [...process.execArgv, heapFlag, join(phases, 'phase.js'), phase, String(events), base, dataDir];
   // As the image has it.
   const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
   const { stdout } = await run(process.execPath, args, { cwd: root, env, maxBuffer: 2 ** 20, timeout: 180_000 });
@@ -90,7 +74,8 @@ function machine(): string {
 }
 
 async function measurePath(base: string, events: number, roundCount: number): Promise<Results> {
-  await bundlePhases();
+  // As a release: types stripped at a start would count as memory, and so would comments.
+  await bundle({ phase: join(import.meta.dirname, 'bench-phase.ts') }, phases);
   await fetch(`${base}/feed?first=${origin}&spacing=5&count=${events}&prepare=1`);
   const rounds: Round[] = [];
   for (let round = 0; round < roundCount; round += 1) rounds.push(await runRound(base, events));
@@ -148,7 +133,7 @@ async function main(): Promise<void> {
     await (flags.scale ? benchScale(base) : benchPath(base));
   } finally {
     child.disconnect();
-    await rm(phases, { force: true });
+    await rm(phases, { recursive: true, force: true });
   }
 }
 

@@ -6,7 +6,7 @@ const dispatchers = { Agent: 'dispatcher/agent.js', Pool: 'dispatcher/pool.js', 
  * Of undici what the program uses. Its index reads fetch, mocks, caches, cookies and WebSockets too: half of the text that each start would read, for
  * nothing. A name that is missing here fails the build.
  */
-export const partOfUndici: Plugin = {
+const partOfUndici: Plugin = {
   name: 'part-of-undici',
   setup(made) {
     made.onResolve({ filter: /^undici$/ }, () => ({ path: 'index', namespace: 'part-of-undici' }));
