@@ -1,3 +1,4 @@
+import { PenstockError } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { makeFolder } from '../base/make-folder.ts';
@@ -6,6 +7,7 @@ import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/config.ts';
 import { pageCacheBytes, takeDataDir, withPageCache } from '../journal/index.ts';
 import type { Journal } from '../journal/journal.ts';
+import { untilAnswered } from '../journal/until-answered.ts';
 import { openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { LiveRuntime } from '../runtime/live-runtime.ts';
 import { userAgentOf } from '../runtime/open-runtime.ts';
@@ -40,9 +42,6 @@ async function claimDataDir({ config: { data_dir }, seams, log, lockWaitMs: wait
 async function openOwnJournal({ config, seams, log, lockWaitMs }: DaemonSettings, cutOff: AbortSignal): Promise<Journal> {
   if (config.journal.database === undefined)
     return withPageCache(await openConfiguredJournal(config, { seams, log, lockWaitMs }), pageCacheBytes);
-  using _waiting = seams.clock.timer(logWaitingMs, () =>
-    log.warn({ waitMs: lockWaitMs }, 'waiting for the database of the journal to answer'),
-  );
   return withPageCache(await openConfiguredJournal(config, { seams, log, lockWaitMs, signal: cutOff }), pageCacheBytes);
 }
 
@@ -66,11 +65,18 @@ async function cancelOldReloads(journal: Journal, replica: string): Promise<void
 /** A moment after a stop is asked for while nothing runs yet, whatever the start waits for is cut off. */
 function cutOffAtStop({ seams, signal }: DaemonSettings, cutOff: AbortController): Disposable {
   const stack = new DisposableStack();
-  const onStop = (): void => void stack.use(seams.clock.timer(silentDatabaseMs, () => cutOff.abort()));
+  const given = (): PenstockError => new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'the database did not answer before the stop');
+  const onStop = (): void => void stack.use(seams.clock.timer(silentDatabaseMs, () => cutOff.abort(given())));
   if (signal?.aborted === true) onStop();
   signal?.addEventListener('abort', onStop, { once: true });
   stack.defer(() => signal?.removeEventListener('abort', onStop));
   return stack;
+}
+
+/** Says so while the start waits for a database. */
+function tellWaiting({ config, seams, log, lockWaitMs }: DaemonSettings): Disposable {
+  const tell = (): void => log.warn({ waitMs: lockWaitMs }, 'waiting for the database of the journal to answer');
+  return config.journal.database === undefined ? { [Symbol.dispose]: () => undefined } : seams.clock.timer(logWaitingMs, tell);
 }
 
 /** Opens the journal and everything configured. Throws before anything is polled when the journal is locked, damaged or foreign. */
@@ -81,18 +87,16 @@ export async function openDaemon(settings: DaemonSettings): Promise<Daemon> {
   await using opening = new AsyncDisposableStack();
   const measures = new Measures(settings.seams.clock);
   if (config.journal.database !== undefined) opening.use(await claimDataDir(settings));
+  using _waiting = tellWaiting(settings);
   const journal = measures.timed(opening.use(await openOwnJournal(settings, cutOff.signal)));
   const seams = seamsOf(journal, settings.seams);
-  await cancelOldReloads(journal, config.replica.name);
-  const userAgent = await userAgentOf(journal, seams);
-  const runtime = new LiveRuntime(config, journal, {
-    seams,
-    log,
-    userAgent,
-    secrets: config.secrets,
-    durations: measures.durations,
-  });
-  const report = await runtime.register();
+  // A database that answered a moment ago may crash, or fail over, in the next.
+  const asked = <T>(ask: () => Promise<T>): Promise<T> => untilAnswered(ask, seams, settings.lockWaitMs, cutOff.signal);
+  await asked(() => cancelOldReloads(journal, config.replica.name));
+  const userAgent = await asked(() => userAgentOf(journal, seams));
+  const { secrets } = config;
+  const runtime = new LiveRuntime(config, journal, { seams, log, userAgent, secrets, durations: measures.durations });
+  const report = await asked(() => runtime.register());
   logRegistration(report, log);
   return new Daemon(new Configuration(config, runtime, report), runtime, opening.move(), measures, cutOff);
 }

@@ -1,12 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { openDaemon } from '../../src/daemon/open-daemon.ts';
 import { openConfiguredJournal } from '../../src/runtime/configured-journal.ts';
 import { readConfig } from '../../src/runtime/read-config.ts';
+import { openByteProxy } from '../journal/byte-proxy.ts';
 import { temporaryDirectory } from '../journal/fixture.ts';
+import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 
 it('does not apply a file that an earlier process was asked to reload', async () => {
   const file = join(await temporaryDirectory(), 'penstock.yaml');
@@ -28,4 +30,35 @@ it('does not apply a file that an earlier process was asked to reload', async ()
     ['reload', 'cancelled', 'the daemon was started anew meanwhile, and read its own file'],
     ['reload', 'cancelled', 'the daemon was started anew meanwhile, and read its own file'],
   ]);
+});
+
+it.runIf(hasPostgres())('starts also where the connection to its database breaks while it does, whenever that is', async () => {
+  const url = (await postgresUrl()) ?? '';
+  const schema = temporarySchema(url);
+  const proxy = await openByteProxy(url);
+  onTestFinished(() => proxy[Symbol.asyncDispose]());
+  const file = join(await temporaryDirectory(), 'penstock.yaml');
+  await writeFile(
+    file,
+    `journal: { url: "${proxy.url}", schema: ${schema} }\nreplica: { name: one }\nsinks: { out: { type: stdout } }`,
+  );
+  const seams = systemSeams();
+  const config = await readConfig(file, seams);
+  let started = 0;
+  const start = async (): Promise<void> => {
+    await using _daemon = await openDaemon({ config, seams, log: silentLog(), lockWaitMs: 20_000 });
+    started += 1;
+  };
+  await start();
+  proxy.count();
+  await start();
+  const { up } = proxy.passed;
+
+  const parts = 12;
+  for (let part = 1; part <= parts; part += 1) {
+    proxy.cutAfter('up', Math.ceil((part / (parts + 1)) * up));
+    await start();
+  }
+
+  expect([proxy.cuts, started]).toEqual([parts, parts + 2]);
 });
