@@ -66,6 +66,16 @@ it.skipIf(helm === undefined).each([
   expect(linted).toContain('0 chart(s) failed');
   expect([code, err]).toEqual([0, '']);
   expect(objects.map(({ kind }) => kind)).toEqual(kinds);
+  const [budget] = objects.filter(({ kind }) => kind === 'PodDisruptionBudget');
+  expect(budget?.['spec']).toEqual(
+    replicas === 1
+      ? undefined
+      : {
+          maxUnavailable: 1,
+          unhealthyPodEvictionPolicy: 'AlwaysAllow',
+          selector: { matchLabels: { 'app.kubernetes.io/name': 'penstock', 'app.kubernetes.io/instance': 'audit' } },
+        },
+  );
   const spread = [{ topologyKey: 'topology.kubernetes.io/zone' }, { topologyKey: 'kubernetes.io/hostname' }];
   expect(objects.at(-1)).toMatchObject({
     metadata: { name: 'audit-penstock' },

@@ -12,7 +12,7 @@ const states = { waiting_for_room: 'waits for room' };
 const stateCell = (state, small = '') => ({ text: states[state] ?? state, mood: moods[state] ?? '', kind: 'state', small });
 const path = (kind, name, verb) => '/' + kind + '/' + encodeURIComponent(name) + '/' + verb;
 
-const places = ['daemon', 'journal', 'disk', 'replica', 'configuration', 'ledger', 'sink', 'source'];
+const places = ['daemon', 'journal', 'disk', 'replicas', 'configuration', 'ledger', 'sink', 'source', 'job'];
 const rankOf = ({ level, where }) => (level === 'error' ? 0 : 100) + (places.indexOf(where.split(' ')[0]) + 1 || places.length + 1);
 
 /** What many sources say alike but for their names and numbers is one problem. */
