@@ -533,6 +533,25 @@ describe.runIf(hasPostgres())('replicas on one journal', () => {
     expect(pages.flatMap(({ records }) => records.map(({ uid }) => uid))).toEqual(['new1', 'new2', 'first1', 'first2', 'first3']);
   });
 
+  it('hands out nothing that was read ahead under an earlier ownership', async () => {
+    const { open, sql } = await shared();
+    await using journal = await open('one');
+    await register(journal);
+    for (const prefix of ['first', 'second']) await journal.append(commitOf('s1', someRecords(3, { prefix })));
+    const lane: Lane = { kind: 'live', source: 's1' };
+    const [before] = await journal.read('a', lane, 0 as Position, 3);
+    const lost = Promise.withResolvers<void>();
+    journal.ownership.watch({ gained: () => undefined, lost: () => lost.resolve() });
+
+    await sql(`${standbyBefore(0)}; UPDATE {s}.members SET expires = now()`);
+    await lost.promise;
+    await expect.poll(() => journal.ownership.owns('s1')).toBe(true);
+    for (const prefix of ['other', 'another']) await journal.append(commitOf('s1', someRecords(3, { prefix })));
+
+    const [after] = await journal.read('a', lane, 3 as Position, 3);
+    expect([before, after].map((page) => page?.records[0]?.uid)).toEqual(['first1', 'another1']);
+  });
+
   it('begins retries of two sinks at once with no more connections than they take, and settles beside a registration', async () => {
     const { open } = await shared();
     await using journal = await open('one', { connections: 2 });

@@ -2,8 +2,7 @@
 // record that it passes -> moved by upkeep where a sink may skip or is an orphan; `passed` remembers how many that were.
 import { PenstockError } from '../../base/errors.ts';
 import { type SettleCounts, settledBy, settlingCounters } from '../counts.ts';
-import type { Lane, LaneState, NewDeadLetter, Position, StoredPage } from '../journal.ts';
-import { maxReadBytes, type PageRow, pageColumns, readRows, stepsOver } from '../records/page-rows.ts';
+import type { Lane, LaneState, NewDeadLetter, Position } from '../journal.ts';
 import { kindName, kindNumber, position } from '../records/positions.ts';
 import { type Core, fencePart, type Place, withAttempt } from './core.ts';
 import { newAttempt, type Sql, Values } from './database.ts';
@@ -60,28 +59,6 @@ function lanesOf(rows: readonly LaneRow[]): LaneState[] {
           },
         ],
   );
-}
-
-const mostRows = 200;
-
-/** Pages of a stored lane after a position. */
-export async function readLane({ db, names }: Core, lane: Lane, after: Position, limit: number): Promise<StoredPage[]> {
-  const source = await names.source(lane.source);
-  if (source === undefined) return [];
-  const left = 'first + count - 1 - greatest($3::bigint, first - 1)';
-  const rows = await db.query<PageRow>(
-    `SELECT ${pageColumns} FROM (SELECT *, sum(${left}) OVER w - (${left}) AS before, sum(raw_bytes) OVER w - raw_bytes AS bytes
-       FROM (SELECT * FROM ${db.s}.pages WHERE source = $1 AND kind = $2 AND first + count > $3::bigint + 1
-         AND first >= coalesce((SELECT max(first) FROM ${db.s}.pages WHERE source = $1 AND kind = $2 AND first <= $3::bigint + 1), 0)
-         ORDER BY first LIMIT ${mostRows}) near WINDOW w AS (ORDER BY first)) p
-     WHERE before < $4 AND bytes < ${maxReadBytes} ORDER BY first`,
-    [source, kindNumber(lane.kind), after, limit],
-  );
-  const steps = stepsOver(rows, {
-    positionOf: (row, index) => row.first + index,
-    leaveOut: (row) => Math.max(0, after + 1 - row.first),
-  });
-  return readRows(steps, lane.source, limit, db.where);
 }
 
 /** What one settle says; `attempt` names it, however often it is asked. */

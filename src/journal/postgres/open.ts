@@ -7,12 +7,13 @@ import { openAppend } from './append.ts';
 import { Changes, type Core } from './core.ts';
 import { Database } from './database.ts';
 import { JournalTime } from './journal-time.ts';
+import { LaneReads } from './lane-reads.ts';
 import { readLedger, windowsOf } from './ledger.ts';
 import { discardLetters, listLetters, openLetterCounts } from './letters.ts';
 import { isNamed, readMissing, readReplicas } from './members.ts';
 import { Membership } from './membership.ts';
 import { Names } from './names.ts';
-import { openLanes, readLane, settle } from './offsets.ts';
+import { openLanes, settle } from './offsets.ts';
 import { openRegistration } from './registration.ts';
 import { closeReplay, openReplay, readReplay, replayPending } from './replays.ts';
 import { Room } from './room.ts';
@@ -145,11 +146,12 @@ function delivery(
   | 'closeReplay'
 > {
   const { db, names } = core;
+  const stored = new LaneReads(core);
   return {
     lanes: openLanes(core),
     read: async (sink, lane, after, limit) => {
       await names.requireSink(sink);
-      return lane.kind === 'replay' ? readReplay(core, lane, after, limit) : readLane(core, lane, after, limit);
+      return lane.kind === 'replay' ? readReplay(core, lane, after, limit) : stored.read(sink, lane, after, limit);
     },
     settle: (sink, lane, upTo, letters, counts, resolved = [], attempt) =>
       settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
