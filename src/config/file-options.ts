@@ -67,7 +67,8 @@ const Journal = Type.Object(
     schema: Type.Optional(
       Type.String({
         pattern: '^[a-z_][a-z0-9_]{0,62}$',
-        description: 'Schema of the tables, so that several Penstocks can share a database. Unset: penstock.',
+        description:
+          'Schema of the tables, so that several Penstocks can share a database: lower-case letters, digits and _, no digit first. Unset: penstock.',
       }),
     ),
     lease: Type.Optional(
