@@ -58,6 +58,7 @@ itInLongTests('goes from an unknown action to a row, and replays the event in it
   await receiver.until(() => receiver.received.length === 3);
 
   const beside = await command(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
+  const status = await command(['status', '-c', file]);
   first.child.kill('SIGTERM');
   await first.exited;
   const alone = await command(['actions', 'acme-audit', '--unknown', '-c', file]);
@@ -69,9 +70,13 @@ itInLongTests('goes from an unknown action to a row, and replays the event in it
   const replay = await command(['replay', 'lake', '--from', '1h', '--to', '0s', '--action', 'report_shared', '-c', file]);
   await receiver.until(() => receiver.received.length === 5);
   const after = await command(['actions', 'acme-audit', '--unknown', '--json', '-c', file]);
+  const known = await command(['status', '-c', file]);
   second.child.kill('SIGTERM');
   await second.exited;
 
+  expect(
+    [status, known].map(({ stdout }) => stdout.includes('source acme: no row of acme-audit knows "report.shared" (2)')),
+  ).toEqual([true, false]);
   const report = JSON.parse(beside.stdout) as { actions: Record<string, unknown>[]; others: number };
   expect(report).toEqual({
     actions: [

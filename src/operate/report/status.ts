@@ -3,7 +3,7 @@ import type { SourceStatus } from '../../collect/source.ts';
 import type { SinkStatus } from '../../deliver/status.ts';
 import type { Correction, HoldNote, Job, SkippedRange } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { invalidEvents } from './invalid-events.ts';
+import { eventProblems } from './event-problems.ts';
 import { jobProblems, listedJobs } from './job-status.ts';
 import { type JournalStatus, journalProblems, journalStatus, type Pause, type Problem, pauseOf } from './journal-status.ts';
 
@@ -145,22 +145,6 @@ function sinkProblems(status: SinkStatus, now: number): Problem[] {
   return [...held, ...retrying, ...letters, ...status.warnings.map((what): Problem => ({ level: 'warning', where, what }))];
 }
 
-const mostShown = 20;
-
-/** A line for every action whose events are not valid. */
-function invalidProblems(sinks: readonly SinkStatus[]): Problem[] {
-  const all = invalidEvents(sinks);
-  const shown = all.slice(0, mostShown).map(({ source, action, count, fault }): Problem => {
-    const events = count === 1 ? '1 event' : `${count} events`;
-    const what = `${events} of action "${action}" ${count === 1 ? 'is' : 'are'} not valid OCSF: ${fault}`;
-    return { level: 'warning', where: `source ${source}`, what, fix: 'correct the row of the action, or set validate: off' };
-  });
-  const others = all.length - shown.length;
-  return others === 0
-    ? shown
-    : [...shown, { level: 'warning', where: 'events', what: `${others} more actions have events that are not valid OCSF` }];
-}
-
 // Older ones are in the ledger only.
 const skipShownMs = 86_400_000;
 
@@ -225,7 +209,7 @@ export function problemsOf(
     ...journalProblems(report.journal),
     ...report.sources.flatMap((status) => sourceProblems(status, report.at, pauseOf(report.journal))),
     ...report.sinks.flatMap((status) => sinkProblems(status, report.at)),
-    ...invalidProblems(report.sinks),
+    ...eventProblems(report),
     ...orphans,
     ...skipped.filter(({ lastAt }) => report.at - lastAt < skipShownMs).map(skipProblem),
     ...report.journal.corrections.map(correctionProblem),

@@ -5,6 +5,7 @@ import { ownsEverything } from '../../../src/journal/contract/ownership.ts';
 import type { MissingReplica, Replica } from '../../../src/journal/journal.ts';
 import { sharedStatus } from '../../../src/operate/report/shared-status.ts';
 import { commitOf, sink, someRecords, source, temporaryJournal } from '../../journal/fixture.ts';
+import { virtualClock } from '../../virtual-clock.ts';
 import { quietSink } from './quiet-sink.ts';
 
 const idle = {
@@ -14,6 +15,7 @@ const idle = {
   records: { fetched: 0, new: 0, duplicate: 0, excluded: 0, unreadable: 0 },
   warnings: [],
 };
+const now = 1_800_000_000_000;
 const hold = { since: 1, reason: 'answered 403', fix: 'renew the token' };
 
 const replica = (name: string, times: Partial<Replica>, sources: readonly object[], sinks: readonly object[]): Replica => ({
@@ -35,7 +37,7 @@ async function shown(replicas: readonly Replica[], missing: readonly MissingRepl
   await journal.append(commitOf('t', someRecords(3)));
   const ownership = { ...ownsEverything, replicas: () => Promise.resolve(replicas), missing: () => Promise.resolve(missing) };
   const shared = { ...journal, ownership };
-  return sharedStatus({ sources: [], sinks: [] } as unknown as Config, shared, systemSeams());
+  return sharedStatus({ sources: [], sinks: [] } as unknown as Config, shared, { ...systemSeams(), clock: virtualClock(now) });
 }
 
 it('shows what only other replicas are configured with, who has it, and what it waits for', async () => {
@@ -58,7 +60,7 @@ it('shows what only other replicas are configured with, who has it, and what it 
 });
 
 it('names who is missing, as long as somebody lives', async () => {
-  const lastSeen = Date.now() - 12 * 60_000;
+  const lastSeen = now - 12 * 60_000;
   const missing = [{ name: 'three', lastSeen }];
 
   const { replicas, missing_replicas, problems } = await shown([replica('one', {}, [], [])], missing);

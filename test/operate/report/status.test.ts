@@ -78,6 +78,28 @@ it.each([
   expect(problems({ server: { answers: false } })).not.toContain(what);
 });
 
+it('names actions that no row knows, the most frequent first, and what could not be mapped', () => {
+  const actions = [9, 5, 2, 1].map((count) => ({ action: `made.up.${count}`, count }));
+  const odd: SourceStatus = { ...source, unknown_actions: { records: 0, actions } };
+
+  const problems = problemsOf({ ...report, sources: [odd], sinks: [{ ...quietSink, map_failed: 4 }] }, ledger);
+
+  expect(problems).toEqual([
+    {
+      level: 'warning',
+      where: 'source acme',
+      what: 'no row of x knows "made.up.9" (9), "made.up.5" (5), "made.up.2" (2) and others: such events are delivered as Base Event, which detections by class do not see',
+      fix: 'penstock actions x --unknown prints rows to paste',
+    },
+    {
+      level: 'warning',
+      where: 'sink soc',
+      what: '4 records could not be mapped and went out as Base Event with the whole text, labelled map_failed',
+      fix: 'report it with one of these events; once mended, replay the time',
+    },
+  ]);
+});
+
 it('says that the journal is full where the disk is not', () => {
   const waiting: SourceStatus = { ...source, state: 'waiting_for_room' };
 
