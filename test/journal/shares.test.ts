@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../src/journal/postgres/database.ts';
 import { arrive, putRegistered } from '../../src/journal/postgres/members.ts';
 import { migrate } from '../../src/journal/postgres/schema.ts';
-import { beat, claim, excess, giveBack, readOwned } from '../../src/journal/postgres/shares.ts';
+import { beat, claim, excess, giveBack, Outlook, readOwned } from '../../src/journal/postgres/shares.ts';
 import { hasPostgres, postgresUrl, temporarySchema } from '../postgres.ts';
 import { fewOrMany } from '../thorough.ts';
 import { postgresEngine } from './places.ts';
@@ -137,6 +137,23 @@ describe.runIf(hasPostgres())('replicas with different lists of sources', () => 
     const [taken] = await settle(of, [['two']]);
 
     expect([left?.['s3'], taken?.['s3']]).toEqual([null, 'two']);
+  });
+
+  it('look again when one comes that did not come when what it is to have was counted, though it came a moment before', async () => {
+    await using of = Object.assign(await crew(names.slice(0, 4)), { [Symbol.asyncDispose]: () => of.db.close() });
+    await of.assign(['one', 'one', 'two', 'two']);
+    const { db, s } = of;
+    const outlook = new Outlook();
+    const comes = (ago: string) => db.run(`UPDATE ${s}.members SET seen = now() - $1::interval WHERE id = 'three'`, [ago]);
+
+    const glanced = await beat(db, 'one', 600_000, true);
+    await comes('1 minute');
+    const missed = await db.transaction((sql) => outlook.look(sql, { s, id: 'one' }, glanced, []));
+    await comes('0');
+    const isOld = outlook.isOld(await beat(db, 'one', 600_000, true));
+
+    expect(missed.mine.map(({ isWanted }) => isWanted)).toEqual([false, false]);
+    expect(isOld).toBe(true);
   });
 
   it('take what a dead one had beyond their share where who has room does not come, and give it when it comes again', async () => {

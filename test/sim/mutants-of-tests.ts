@@ -745,6 +745,18 @@ const replicas: readonly Mutant[] = [
     edits: [['    if (!mayBegin) this.#awaited.notify();\n', '']],
   },
   {
+    name: 'who comes between a heartbeat and what follows from it is not waited for',
+    file: 'src/journal/postgres/shares.ts',
+    caughtBy: 'test/journal/shares.test.ts',
+    needs: 'postgres',
+    edits: [
+      [
+        'this.#share = await claim(sql, s, id, justLeft);',
+        'this.#share = { ...(await claim(sql, s, id, justLeft)), members: seen.members };',
+      ],
+    ],
+  },
+  {
     name: 'what is free is left to a replica that does not come to claim it',
     file: 'src/journal/postgres/shares.ts',
     caughtBy: 'test/journal/shares.test.ts',

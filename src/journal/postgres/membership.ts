@@ -239,7 +239,7 @@ export class Membership implements Ownership {
       await members.putRegistered(sql, s, this.#id, this.#registered);
       seen = await shares.glance(sql, s, this.#id);
     }
-    return this.#outlook.look(sql, { s, id: this.#id }, seen, this.#looksClosely(seen, due) ? due : undefined);
+    return this.#outlook.look(sql, { s, id: this.#id }, seen, this.#registered.length > 0 ? due : undefined);
   }
 
   #take(mine: readonly shares.UnitRow[]): void {

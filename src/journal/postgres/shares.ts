@@ -96,31 +96,33 @@ export interface Share {
   readonly least: number;
 }
 
-interface Claimed extends Share {
+interface Claimed extends Share, Pick<Glance, 'members' | 'names'> {
   readonly isMore: boolean;
 }
 
-const nobody = { units: 0, members: 1, want: 0, least: 0, room: 0, lack: 0, free: 0, othersLack: false };
+const nobody = { units: 0, working: 1, members: 0, names: 0, want: 0, least: 0, room: 0, lack: 0, free: 0, othersLack: false };
 
 /**
  * Takes units that nobody alive owns, up to the member's share and, beside others, some at a time; each replica begins elsewhere, so that they
  * seldom run for the same. A member takes what it is configured with, and what nobody alive is: sinks deliver what such a source left.
  * First come those that few others could take. Beyond its share a member takes what nobody with room comes to take, and beyond the least of it what nobody
- * who lacks of that comes to take. Returns the share, and whether there may be more to take.
+ * who lacks of that comes to take. Returns the share, who came
+ * as it was counted, and whether there may be more to take.
  */
 export async function claim(sql: Sql, s: string, id: string, justLeft: readonly number[]): Promise<Claimed> {
   const [share] = await sql.query<
-    Share & { units: number; members: number; room: number; lack: number; free: number; othersLack: boolean }
+    Omit<Claimed, 'isMore'> & { units: number; working: number; room: number; lack: number; free: number; othersLack: boolean }
   >(
-    `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS members,
+    `WITH ${whoIsNamed(s)}, ${shares(s)} SELECT count(*) FILTER (WHERE n.mine IS NOT FALSE) AS units, (SELECT count(*) FROM working) AS working,
+     (SELECT count(*) FROM working WHERE comes OR id = $1) AS members, (SELECT names FROM ${s}.meta) AS names,
      coalesce(max(me.want), 0) AS want, coalesce(max(me.least), 0) AS least, coalesce(max(me.room), 0) AS room, coalesce(max(me.lack), 0) AS lack,
      count(*) FILTER (WHERE n.mine IS NOT FALSE AND ${isFree}) AS free, EXISTS (SELECT 1 FROM others WHERE lack > 0) AS "othersLack"
      FROM ${s}.units u LEFT JOIN named n ON n.unit = u.id LEFT JOIN shares me ON me.id = $1 WHERE u.kind = 'source'`,
     [id],
   );
-  const { units, members, want, least, room, lack, free, othersLack } = share ?? nobody;
-  if (free === 0) return { want, least, isMore: false };
-  const most = members <= 1 ? units : atOnce(units);
+  const { units, working, room, lack, free, othersLack, ...counted } = share ?? nobody;
+  if (free === 0) return { ...counted, isMore: false };
+  const most = working <= 1 ? units : atOnce(units);
   const others = (which: string): string =>
     `AND NOT (EXISTS (SELECT 1 FROM taking t WHERE t.unit = u.id ${which}) OR n.unit IS NULL AND EXISTS (SELECT 1 FROM others t WHERE true ${which}))`;
   const nobodyElse = room <= 0 ? others('') : lack <= 0 ? others('AND t.lack > 0') : '';
@@ -131,7 +133,7 @@ export async function claim(sql: Sql, s: string, id: string, justLeft: readonly 
      UPDATE ${s}.units u SET owner = $1, epoch = u.epoch + 1, since = now() FROM free WHERE u.id = free.id`,
     [id, room > 0 ? Math.min(most, enough) : most, justLeft],
   );
-  return { want, least, isMore: taken === most };
+  return { ...counted, isMore: taken === most };
 }
 
 export interface Unit {
@@ -163,7 +165,7 @@ const closeLookEvery = 60;
 /** What a member remembers from one heartbeat to the next: thousands of rows that are known are not read again each time. */
 export class Outlook {
   #known: (Pick<Glance, 'have' | 'epochs'> & Tick) | undefined;
-  #share: (Claimed & Pick<Glance, 'members' | 'names'>) | undefined;
+  #share: Claimed | undefined;
   #looks = 0;
 
   /** As many units were taken as may be at once, and more may be left: nobody collects them until they are taken. */
@@ -198,7 +200,8 @@ export class Outlook {
     this.#looks += 1;
     let seen = glanced;
     if (justLeft !== undefined) {
-      this.#share = { members: seen.members, names: seen.names, ...(await claim(sql, s, id, justLeft)) };
+      // Who came when it was counted, not when the heartbeat was sent: who comes in between would be waited for by nobody.
+      this.#share = await claim(sql, s, id, justLeft);
       seen = await glance(sql, s, id);
     }
     const mine = await readOwned(sql, s, id);

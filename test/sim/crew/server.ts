@@ -273,7 +273,9 @@ export class SharedServer {
     const mine = this.units.filter((unit) => this.#couldTake(unit, id));
     return {
       units: mine.length,
-      members: this.#working().length,
+      working: this.#working().length,
+      members: this.#glance(id)['members'],
+      names: this.#names,
       want: me === undefined ? 0 : Math.ceil(this.#partsOf(me)),
       least: me === undefined ? 0 : Math.floor(this.#partsOf(me)),
       room: me === undefined ? 0 : this.#roomOf(me),
