@@ -3,6 +3,7 @@ import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import { formatDuration } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Config } from '../config/index.ts';
@@ -40,16 +41,61 @@ interface JobOutcome {
 
 const lookEveryMs = 300;
 const answerWithinMs = 10_000;
+/** An outage of the database ends no job, so it need not end who watches one. */
+const watchOverMs = 600_000;
+const askForWorkerEveryMs = 5_000;
+/** A restart takes less. */
+const mostWithoutWorkerMs = 60_000;
 
-async function watch(journal: Journal, id: number, { onProgress, signal }: JobRequest, clock: Seams['clock']): Promise<Job> {
+/** Who is to do the job is there; not asked where that cannot be told. */
+type IsThere = () => Promise<boolean>;
+
+/** Watches for whoever is to do a job. */
+class Worker {
+  readonly #isThere: IsThere;
+  readonly #clock: Seams['clock'];
+  #askedAt: number;
+  #seenAt: number;
+
+  constructor(isThere: IsThere, clock: Seams['clock']) {
+    this.#isThere = isThere;
+    this.#clock = clock;
+    this.#askedAt = clock.monotonic();
+    this.#seenAt = this.#askedAt;
+  }
+
+  /** Throws where nobody was there for long: without a word the command would wait for ever. */
+  async expectThere(id: number): Promise<void> {
+    const now = this.#clock.monotonic();
+    if (now - this.#askedAt < askForWorkerEveryMs) return;
+    this.#askedAt = now;
+    // One that gives no answer is there.
+    if (await this.#isThere().catch(() => true)) this.#seenAt = now;
+    if (now - this.#seenAt < mostWithoutWorkerMs) return;
+    throw new PenstockError('PEN_OPERATION_FAILED', `no daemon has run for ${formatDuration(mostWithoutWorkerMs)}`, {
+      where: `job ${id}`,
+      fix: 'start it: penstock run; the job goes on where it was, and "penstock status" shows how far it is',
+    });
+  }
+}
+
+async function watch(
+  journal: Journal,
+  id: number,
+  { onProgress, signal }: JobRequest,
+  seams: Seams,
+  isThere: IsThere = () => Promise.resolve(true),
+): Promise<Job> {
+  const worker = new Worker(isThere, seams.clock);
   for (;;) {
-    const [job] = await journal.jobs({ id });
+    const [job] = await untilAnswered(() => journal.jobs({ id }), seams, watchOverMs, signal);
     if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} no longer exists`);
     onProgress(job);
     if (job.state === 'done' || job.state === 'cancelled') return job;
     if (job.state === 'failed')
       throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? 'the job failed', { where: `job ${id}` });
-    await sleep(clock, lookEveryMs, signal);
+    await worker.expectThere(id);
+    await sleep(seams.clock, lookEveryMs, signal);
   }
 }
 
@@ -63,12 +109,24 @@ function insertJob(
   return untilAnswered(() => journal.insertJob(kind, args, token), seams, answerWithinMs, signal);
 }
 
-async function submitToDaemon(config: JournalPlace, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
+async function submitToDaemon(
+  config: JournalPlace,
+  { seams, log }: Place,
+  request: JobRequest,
+  isThere?: IsThere,
+): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
   await refuseUnknown(journal, request.args);
   const { id } = await insertJob(journal, seams, request);
-  return { job: await watch(journal, id, request, seams.clock), by: 'daemon', pending: 0 };
+  const hasReplicas = async (): Promise<boolean> => ((await journal.ownership.replicas()) ?? []).length > 0;
+  const worker = config.journal.database === undefined ? isThere : hasReplicas;
+  return { job: await watch(journal, id, request, seams, worker), by: 'daemon', pending: 0 };
 }
+
+const daemonIn =
+  ({ data_dir: dataDir }: JournalPlace, { files }: Seams): IsThere =>
+  async () =>
+    (await findDaemon({ dataDir, files })) !== undefined;
 
 /** A job for what no replica is configured with would wait for ever. */
 async function refuseUnknown({ ownership }: Journal, args: Json): Promise<void> {
@@ -85,7 +143,7 @@ async function executeHere(config: Config, { seams, log }: Place, request: JobRe
   daemon.runtime.startSinks();
   const { id } = await insertJob(journal, seams, request);
   daemon.startJobs();
-  const job = await watch(journal, id, request, seams.clock);
+  const job = await watch(journal, id, request, seams);
   using limit = deadline(seams.clock, request.drainMs, request.signal);
   await Promise.all([...sinks.values()].map(({ loop }) => loop.drained(limit.signal)));
   const pending = [...sinks.values()].reduce((sum, { loop }) => sum + loop.status().pending, 0);
@@ -126,14 +184,14 @@ export async function submitJob(place: Place, request: JobRequest): Promise<JobO
   const { file, seams } = place;
   const withoutSecrets = await journalPlace(file, seams);
   if (withoutSecrets.journal.database !== undefined) return submitToReplicas(withoutSecrets, place, request);
-  const daemon = await findDaemon({ dataDir: withoutSecrets.data_dir, files: seams.files });
-  if (daemon !== undefined) return submitToDaemon(withoutSecrets, place, request);
+  const runs = daemonIn(withoutSecrets, seams);
+  if (await runs()) return submitToDaemon(withoutSecrets, place, request, runs);
   return hereOrElsewhere(await readConfig(file, seams), withoutSecrets, place, request);
 }
 
 /** The same where a daemon runs; undefined, and nothing is done, where none does. */
 export async function submitToRunning(place: Place, request: JobRequest): Promise<Job | undefined> {
   const config = await journalPlace(place.file, place.seams);
-  const daemon = await findDaemon({ dataDir: config.data_dir, files: place.seams.files });
-  return daemon === undefined ? undefined : (await submitToDaemon(config, place, request)).job;
+  const runs = daemonIn(config, place.seams);
+  return (await runs()) ? (await submitToDaemon(config, place, request, runs)).job : undefined;
 }

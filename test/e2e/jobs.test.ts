@@ -194,6 +194,29 @@ itInLongTests('resumes a replay that was killed in the middle, with the pages th
   expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
 });
 
+itInLongTests('tells who watches a job that no daemon has run for a minute, and leaves the job to the next one', async () => {
+  await using scene = await setUp(96);
+  const { vendors, receiver, file } = scene;
+  const first = penstock(['run', '-c', file]);
+  await missingArrivals(receiver, vendors);
+  const open = throttle(receiver, 0);
+
+  const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file], { haste: 20 });
+  await untilStatus(file, 'a replay under way', ({ jobs }) => jobs.some(({ state }) => state === 'running'));
+  first.child.kill('SIGKILL');
+  const code = await replay.exited;
+  open();
+  const second = penstock(['run', '-c', file]);
+  await untilStatus(file, 'a finished replay', ({ jobs }) => jobs.some(({ state }) => state === 'done'));
+  second.child.kill('SIGTERM');
+  await second.exited;
+
+  expect(code).toBe(1);
+  expect(replay.stderr()).toMatch(
+    /job \d+: no daemon has run for 1m\n {2}fix: start it: penstock run; the job goes on where it was/,
+  );
+});
+
 itInLongTests('backfills beside the daemon, and resumes after a kill, without a gap or a second copy', async () => {
   await using scene = await setUp(94, { start: 'now' });
   const { vendors, receiver, file } = scene;
