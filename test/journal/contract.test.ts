@@ -208,6 +208,30 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect((await journal.lanes('a'))[0]?.pending).toBe(2);
   });
 
+  it('remembers each id with its fingerprints once, and stores a page that brings one of them again', async () => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const seenAs = (id: string, fingerprint: string, day = 3) => ({ day, id: id.repeat(16), fingerprint: fingerprint.repeat(8) });
+    const known = [seenAs('ab', 'cd'), seenAs('00', '00'), seenAs('ff', 'ff'), seenAs('ab', 'ef', 0)];
+    await journal.append({ ...commitOf('s', someRecords(2)), seen: known });
+
+    await journal.append({
+      ...commitOf('s', someRecords(3)),
+      seen: [...known.slice(0, 1), seenAs('ab', '7f'), seenAs('12', '80')],
+    });
+
+    const found = await journal.seen('s', [...known, seenAs('12', '80'), seenAs('13', '80')]);
+    expect(found.map((fingerprints) => fingerprints.map((hex) => hex.slice(0, 2)).toSorted())).toEqual([
+      ['7f', 'cd'],
+      ['00'],
+      ['ff'],
+      ['ef'],
+      ['80'],
+      [],
+    ]);
+    expect(await journal.lanes('a')).toMatchObject([{ pending: 5 }]);
+  });
+
   it('refuses a settle whose counts do not cover what it passes', async () => {
     await using journal = await (await place())();
     await journal.register([source('s')], [sink('a')]);

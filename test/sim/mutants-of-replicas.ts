@@ -42,7 +42,7 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     name: 'the engine makes the attempt of an append anew when the answer was lost',
     file: 'src/journal/postgres/append.ts',
     caughtBy: 'replicas',
-    edits: [['source, before, attempt, days:', 'source, before, attempt: newAttempt(), days:']],
+    edits: [['source, before, attempt, ids,', 'source, before, attempt: newAttempt(), ids,']],
   },
   {
     name: 'loops of a source that another replica owns go on',

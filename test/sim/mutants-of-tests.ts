@@ -836,6 +836,20 @@ const replicas: readonly Mutant[] = [
     edits: [["\n    AND l.appended = ${values.add(before, 'bigint')} FOR UPDATE OF l)`", ' FOR UPDATE OF l)`']],
   },
   {
+    name: 'what was read ahead of a lane is handed out under another ownership',
+    file: 'src/journal/postgres/lane-reads.ts',
+    caughtBy: 'test/journal/ownership.test.ts',
+    needs: 'postgres',
+    edits: [['kept.owned !== owned || ', '']],
+  },
+  {
+    name: 'a large page behind deleted ones is passed over',
+    file: 'src/journal/postgres/lane-reads.ts',
+    caughtBy: 'test/journal/lane-reads.test.ts',
+    needs: 'postgres',
+    edits: [['    if (cut === 0) return this.#fetch(place, after, 1, Number.MAX_SAFE_INTEGER);\n', '']],
+  },
+  {
     name: 'commits without records of several sources are stored past their fences',
     file: 'src/journal/postgres/quiet.ts',
     caughtBy: 'test/journal/quiet.test.ts',

@@ -6,14 +6,14 @@ import type { Commit, RecordLog } from '../journal.ts';
 import { AppendListeners, inOrder } from '../records/commits.ts';
 import { checkPage, type EncodedPage, encodeRecords, pageChecksum, textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
-import { onCheckpoint, onDay, onNote, onWindow } from './commit-rows.ts';
+import { onCheckpoint, onNote, onWindow } from './commit-rows.ts';
 import { type Core, fencePart, withAttempt } from './core.ts';
 import { newAttempt, Values } from './database.ts';
 import { fencedError, isLost, sqlState } from './faults.ts';
 import { isSameOwnership, type OwnedSource } from './names.ts';
 import { isQuiet, openQuiet } from './quiet.ts';
 import { bytesPerId, bytesPerRow, type Room } from './room.ts';
-import { dayMs, listOf, noTimeBucket, type SeenIndex, signed, touchEveryMs } from './seen.ts';
+import { type CommitIds, idParts, type SeenIndex } from './seen.ts';
 
 /** Takes commits: what a source collected and the checkpoint that covers it. */
 export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pick<RecordLog, 'append' | 'onAppend'>> {
@@ -59,11 +59,13 @@ function openStore(core: Core, seen: SeenIndex) {
     ownerships: WeakMap<Commit, OwnedSource>,
   ): Promise<number | undefined> => {
     const { attempt = newAttempt() } = commit;
+    const known = { areKnown: false };
     for (let tries = 1; ; tries += 1) {
       try {
         const source = await names.owned(commit.source, member);
         const before = source.ends[laneOf(commit)];
-        const statement = { core, commit, rows, source, before, attempt, days: seen.daysOf(source.id, commit), knownConnectors };
+        const ids = { days: seen.daysOf(source.id, commit), ...known };
+        const statement = { core, commit, rows, source, before, attempt, ids, knownConnectors };
         const first = ownerships.get(commit) ?? source;
         ownerships.set(commit, first);
         const isOurs = isSameOwnership(first, source);
@@ -82,20 +84,19 @@ function openStore(core: Core, seen: SeenIndex) {
         throw fencedError(commit.source);
       } catch (error) {
         names.doubt(commit.source);
-        if (tries >= mostTries || !isWorthAnother(error, knownConnectors)) throw error;
+        if (tries >= mostTries || !isWorthAnother(error, knownConnectors, known)) throw error;
       }
     }
   };
 }
 
-// The connector's text was deleted between two commits; or the answer was lost.
-function isWorthAnother(error: unknown, knownConnectors: Set<string>): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  if (sqlState(cause) === '23503') {
-    knownConnectors.clear();
-    return true;
-  }
-  return isLost(error);
+// The connector's text was deleted between two commits; an id stands in the index already; or the answer was lost.
+function isWorthAnother(error: unknown, knownConnectors: Set<string>, ids: { areKnown: boolean }): boolean {
+  const state = sqlState(error instanceof Error ? error.cause : undefined);
+  if (state === '23503') knownConnectors.clear();
+  const meetsKnown = state === '23505' && !ids.areKnown;
+  ids.areKnown ||= meetsKnown;
+  return state === '23503' || meetsKnown || isLost(error);
 }
 
 interface Statement {
@@ -105,7 +106,7 @@ interface Statement {
   readonly source: OwnedSource;
   readonly before: number;
   readonly attempt: string;
-  readonly days: readonly number[];
+  readonly ids: CommitIds;
   readonly knownConnectors: ReadonlySet<string>;
 }
 
@@ -129,7 +130,7 @@ function openStatements(core: Core): (statement: Statement) => Promise<Outcome> 
   return async (statement) => {
     if (!isQuiet(statement.commit)) return runCommit(statement);
     try {
-      if (await storeQuietly(statement)) return { fence: 1, counted: 1 };
+      if (await storeQuietly({ ...statement, days: statement.ids.days })) return { fence: 1, counted: 1 };
     } catch (error) {
       if (isLost(error)) throw error;
       // What the database has against one of them is no fault of the others.
@@ -145,7 +146,7 @@ async function runCommit(statement: Statement): Promise<Outcome> {
   const { s } = core.db;
   const values = new Values();
   const parts = [fencePart(s, values, source)];
-  parts.push(...countParts(statement, values), ...pageParts(statement, values), ...idParts(statement, values));
+  parts.push(...countParts(statement, values), ...pageParts(statement, values), ...idParts(core, statement, values));
   if (commit.window !== undefined) parts.push(windowPart(statement, values));
   if (commit.checkpoint !== undefined) parts.push(checkpointPart(s, commit.checkpoint, values));
   const notes = Object.entries(commit.notes ?? {});
@@ -209,41 +210,13 @@ function pageParts(statement: Statement, values: Values): string[] {
   const times = [core.time.now(), page.minTime, page.maxTime].map((value) => values.add(value, 'bigint'));
   const texts = [name, hash, said.tenant, said.labels].map((value) => values.add(value, 'text'));
   const parts = [
-    `moved AS (UPDATE ${s}.lanes l SET appended = ${values.add(first - 1, 'bigint')} FROM counted WHERE l.source = counted.source AND l.kind = ${kindValue} RETURNING 1)`,
+    `moved AS (UPDATE ${s}.lanes l SET appended = ${values.add(first - 1, 'bigint')} FROM counted WHERE l.source = counted.source AND l.kind = ${kindValue})`,
     `page AS (INSERT INTO ${s}.pages (${rowColumns}) SELECT counted.source, ${kindValue}, r.first, r.count, r.received, ${times.join(', ')}, ${texts.join(', ')}, r.raw, r.crc, r.body
-      FROM counted, (VALUES ${tuples.join(', ')}) AS r(first, count, received, raw, crc, body) ORDER BY r.first RETURNING 1)`,
+      FROM counted, (VALUES ${tuples.join(', ')}) AS r(first, count, received, raw, crc, body) ORDER BY r.first)`,
   ];
   if (knownConnectors.has(hash)) return parts;
-  const known = `INSERT INTO ${s}.connectors (hash, text) SELECT ${values.add(hash, 'text')}, ${values.add(text, 'text')} FROM counted ON CONFLICT DO NOTHING RETURNING 1`;
+  const known = `INSERT INTO ${s}.connectors (hash, text) SELECT ${values.add(hash, 'text')}, ${values.add(text, 'text')} FROM counted ON CONFLICT DO NOTHING`;
   return [`connector AS (${known})`, ...parts];
-}
-
-function idParts({ core, commit, days }: Statement, values: Values): string[] {
-  const { s } = core.db;
-  const parts: string[] = [];
-  const entries = commit.seen ?? [];
-  const now = `${core.time.now()}::bigint`;
-  if (entries.length > 0) {
-    const columns = [
-      values.add(listOf(entries.map(({ day }) => (day === 0 ? noTimeBucket(core) : day))), 'int[]'),
-      values.add(listOf(entries.map(({ id }) => id)), 'uuid[]'),
-      values.add(listOf(entries.map(({ fingerprint }) => signed(fingerprint))), 'bigint[]'),
-    ];
-    parts.push(`ids AS (INSERT INTO ${s}.seen (source, day, id, fingerprint) SELECT counted.source, e.day, e.id, e.fingerprint
-      FROM counted, unnest(${columns.join(', ')}) AS e(day, id, fingerprint) ON CONFLICT DO NOTHING RETURNING 1)`);
-  }
-  if (days.length > 0) {
-    const touched = values.add(listOf(days), 'int[]');
-    parts.push(`days AS (INSERT INTO ${s}.seen_days AS d (source, day, touched) SELECT counted.source, e.day, ${now} FROM counted, unnest(${touched}) AS e(day)
-      ${onDay} RETURNING 1)`);
-  }
-  const { from, to } = commit.window ?? { from: null, to: null };
-  if (typeof from !== 'number' || typeof to !== 'number') return parts;
-  // As long as a window is being read, it may be read again from its beginning.
-  const [first, last] = [from, to].map((time) => values.add(Math.floor(time / dayMs), 'bigint'));
-  parts.push(`span AS (UPDATE ${s}.seen_days d SET touched = ${now} FROM counted WHERE d.source = counted.source AND d.day BETWEEN ${first} AND ${last}
-    AND NOT d.day = ANY(${values.add(listOf(days), 'int[]')}) AND d.touched < ${now} - ${touchEveryMs} RETURNING 1)`);
-  return parts;
 }
 
 function windowPart({ core, commit }: Statement, values: Values): string {
@@ -263,16 +236,16 @@ function windowPart({ core, commit }: Statement, values: Values): string {
   ];
   return `windowed AS (INSERT INTO ${s}.windows AS w (source, key, kind, from_time, to_time, ${sourceCounters.join(', ')}, complete, updated, stamp)
     SELECT counted.source, ${[...place, ...numbers, ...stamps].join(', ')} FROM counted
-    ${onWindow} RETURNING 1)`;
+    ${onWindow})`;
 }
 
 function checkpointPart(s: string, { name, value }: NonNullable<Commit['checkpoint']>, values: Values): string {
   const nameValue = values.add(name, 'text');
   if (value === null || value === undefined)
-    return `checkpoint AS (DELETE FROM ${s}.checkpoints c USING counted WHERE c.source = counted.source AND c.name = ${nameValue} RETURNING 1)`;
+    return `checkpoint AS (DELETE FROM ${s}.checkpoints c USING counted WHERE c.source = counted.source AND c.name = ${nameValue})`;
   const text = JSON.stringify(value);
   return `checkpoint AS (INSERT INTO ${s}.checkpoints (source, name, value, crc) SELECT counted.source, ${nameValue}, ${values.add(text, 'text')}, ${values.add(textChecksum(text), 'bigint')} FROM counted
-    ${onCheckpoint} RETURNING 1)`;
+    ${onCheckpoint})`;
 }
 
 function notesPart(s: string, notes: readonly [string, unknown][], values: Values): string {
@@ -285,5 +258,5 @@ function notesPart(s: string, notes: readonly [string, unknown][], values: Value
     'text[]',
   );
   return `noted AS (INSERT INTO ${s}.notes (source, name, value) SELECT counted.source, e.name, e.value FROM counted, unnest(${names}, ${texts}) AS e(name, value)
-    ${onNote} RETURNING 1)`;
+    ${onNote})`;
 }

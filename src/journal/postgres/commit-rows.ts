@@ -1,6 +1,8 @@
 // SQL of what a commit makes of rows that are there already, the same for one commit and for many.
 import { sourceCounters } from '../counts.ts';
-import { touchEveryMs } from './seen.ts';
+
+/** Touching a day with every page would write for nothing; ages are counted in days. */
+export const touchEveryMs = 3_600_000;
 
 /** Of `windows AS w`. */
 export const onWindow = `ON CONFLICT (source, key, kind) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time, ${sourceCounters

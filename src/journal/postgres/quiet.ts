@@ -5,12 +5,12 @@ import { sourceCounters } from '../counts.ts';
 import type { Commit } from '../journal.ts';
 import { textChecksum } from '../records/pages.ts';
 import { kindNumber } from '../records/positions.ts';
-import { onCheckpoint, onDay, onNote, onWindow } from './commit-rows.ts';
+import { onCheckpoint, onDay, onNote, onWindow, touchEveryMs } from './commit-rows.ts';
 import { type Core, waitsPart, withAttempt } from './core.ts';
 import { Values } from './database.ts';
 import { Gathered } from './gathered.ts';
 import type { OwnedSource } from './names.ts';
-import { dayMs, listOf, touchEveryMs } from './seen.ts';
+import { dayMs, listOf } from './seen.ts';
 
 interface QuietCommit {
   readonly commit: Commit;

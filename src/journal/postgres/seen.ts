@@ -1,21 +1,19 @@
 import type { Commit } from '../journal.ts';
+import { intsOf, numbersOf, uuidsOf } from './binary-arrays.ts';
+import { onDay, touchEveryMs } from './commit-rows.ts';
 import type { Core } from './core.ts';
+import type { Values } from './database.ts';
 
 export const dayMs = 86_400_000;
-/** Touching a day with every page would write for nothing; ages are counted in days. */
-export const touchEveryMs = 3_600_000;
 const noTime = 0;
 
 /** Records without a time would share one bucket that is touched for ever: they are kept by the day of receipt, as a negative number. */
-export function noTimeBucket({ clock }: Pick<Core, 'clock'>): number {
+function noTimeBucket({ clock }: Pick<Core, 'clock'>): number {
   return -Math.max(1, Math.floor(clock.now() / dayMs));
 }
 
 /** A list as PostgreSQL writes arrays; for values that hold nothing to quote. */
 export const listOf = (values: readonly (string | number | bigint)[]): string => `{${values.join(',')}}`;
-
-/** 16 hex digits as the signed number that a bigint keeps. */
-export const signed = (hex: string): string => BigInt.asIntN(64, BigInt(`0x${hex}`)).toString();
 
 export type SeenIndex = ReturnType<typeof openSeen>;
 
@@ -70,8 +68,50 @@ function find(
   const byDay = `SELECT ${columns} FROM ${wanted} ${known('w.day')}`;
   // A record without a time may have come on any day.
   const withoutTime = `SELECT ${columns} FROM ${wanted} JOIN ${s}.seen_days d ON d.source = $1 AND d.day < 0 AND w.day = ${noTime} ${known('d.day')}`;
-  const values = [source, listOf(entries.map(({ day }) => day)), listOf(entries.map(({ id }) => id))];
+  const values = [source, intsOf(entries.map(({ day }) => day)), uuidsOf(entries.map(({ id }) => id))];
   return db.query<Found>(entries.some(({ day }) => day === noTime) ? `${byDay} UNION ALL ${withoutTime}` : byDay, values);
+}
+
+/** What a commit does to the index besides its ids. */
+export interface CommitIds {
+  readonly days: readonly number[];
+  /** Some of the ids stand in the index already, which is rare and takes longer to store. */
+  readonly areKnown: boolean;
+}
+
+interface IdStatement {
+  readonly commit: Commit;
+  readonly ids: CommitIds;
+}
+
+/** What a commit stores and touches of the index, as parts of its statement. */
+export function idParts(core: Core, { commit, ids: { days, areKnown } }: IdStatement, values: Values): string[] {
+  const { s } = core.db;
+  const parts: string[] = [];
+  const entries = commit.seen ?? [];
+  const now = `${core.time.now()}::bigint`;
+  if (entries.length > 0) {
+    const bucket = noTimeBucket(core);
+    const columns = [
+      values.add(intsOf(entries.map(({ day }) => (day === noTime ? bucket : day))), 'int[]'),
+      values.add(uuidsOf(entries.map(({ id }) => id)), 'uuid[]'),
+      values.add(numbersOf(entries.map(({ fingerprint }) => fingerprint)), 'bigint[]'),
+    ];
+    parts.push(`ids AS (INSERT INTO ${s}.seen (source, day, id, fingerprint) SELECT counted.source, e.day, e.id, e.fingerprint
+      FROM counted, unnest(${columns.join(', ')}) AS e(day, id, fingerprint)${areKnown ? ' ON CONFLICT DO NOTHING' : ''})`);
+  }
+  if (days.length > 0) {
+    const touched = values.add(listOf(days), 'int[]');
+    parts.push(`days AS (INSERT INTO ${s}.seen_days AS d (source, day, touched) SELECT counted.source, e.day, ${now} FROM counted, unnest(${touched}) AS e(day)
+      ${onDay})`);
+  }
+  const { from, to } = commit.window ?? { from: null, to: null };
+  if (typeof from !== 'number' || typeof to !== 'number') return parts;
+  // As long as a window is being read, it may be read again from its beginning.
+  const [first, last] = [from, to].map((time) => values.add(Math.floor(time / dayMs), 'bigint'));
+  parts.push(`span AS (UPDATE ${s}.seen_days d SET touched = ${now} FROM counted WHERE d.source = counted.source AND d.day BETWEEN ${first} AND ${last}
+    AND NOT d.day = ANY(${values.add(listOf(days), 'int[]')}) AND d.touched < ${now} - ${touchEveryMs})`);
+  return parts;
 }
 
 interface Bucket {
