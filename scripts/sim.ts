@@ -18,7 +18,7 @@ interface Options {
   readonly hours: string;
   readonly scenario?: string;
   readonly small?: boolean;
-  readonly replicas?: boolean;
+  readonly replicas?: string | true;
   readonly fixed?: boolean;
   readonly log?: boolean;
   readonly shrink: boolean;
@@ -55,8 +55,9 @@ function describe({
   lostAnswers,
   replays,
   jobs,
+  crew: { faults: struck = [], files = [] } = { leaseMs: 0, clocks: [], faults: [] },
 }: Scenario): string {
-  const rows = { sources, sinks, faults, ends, clock, diskErrors, lostAnswers, replays, jobs };
+  const rows = { sources, sinks, faults, ends, clock, diskErrors, lostAnswers, replays, jobs, struck, files };
   const shown = Object.entries(rows).flatMap(([name, list]) => list.map((item) => `  ${name}: ${JSON.stringify(item)}`));
   return [
     `  ${hours} h, ${events.length} events`,
@@ -82,7 +83,7 @@ function scenariosOf(options: Options, hours: number): Scenario[] {
   const named = [
     ...(options.fixed === true ? Object.values(fixedHistories) : []),
     ...(options.small === true ? smallHistories() : []),
-    ...(options.replicas === true ? smallCrewHistories() : []),
+    ...(options.replicas === undefined ? [] : smallCrewHistories(options.replicas === true ? undefined : options.replicas)),
   ];
   const isDrawn = named.length === 0 || options.seeds !== undefined || options.seed !== undefined;
   return isDrawn ? [...named, ...seedsOf(options).map((seed) => drawScenario(seed, hours))] : named;
@@ -119,7 +120,10 @@ const command = new Command('sim')
   .option('--seeds <from-to>', 'several histories, default 1-20')
   .option('--hours <h>', 'virtual hours of trouble in each history', '6')
   .option('--small', 'small histories with an end at each step and around each commit')
-  .option('--replicas', 'small histories of two replicas, with something that happens to one at each of its statements')
+  .option(
+    '--replicas [which]',
+    'small histories of two replicas: struck at each of its statements, with jobs, with changes; default all',
+  )
   .option('--fixed', 'the histories that once broke a promise')
   .option('--scenario <file>', 'a history from a file, as a failing run leaves it')
   .option('--log', 'the log of every life, JSON on stderr')

@@ -37,7 +37,8 @@ export const inModel: Place = async (seams = systemSeams()) => {
   const problems: string[] = [];
   const unheard = () => undefined;
   const auditor = { onJoined: unheard, onHeard: unheard, onOwner: unheard, onStored: unheard, onSettled: unheard };
-  const server = new SharedServer(() => Date.now(), { ...auditor, problem: (text) => void problems.push(text) });
+  const unkept = { onDeleted: unheard, onPassed: unheard };
+  const server = new SharedServer(() => Date.now(), { ...auditor, ...unkept, problem: (text) => void problems.push(text) });
   server.disk.now = () => seams.clock.now();
   const line = { ask: async <T>(work: () => T | Promise<T>) => work(), reconnect: unheard };
   const open = async (): Promise<Journal> => {

@@ -4,11 +4,13 @@ import { type Dice, diceOf } from './dice.ts';
 import {
   busyCrewFrom,
   type CrewFault,
+  changingCrewFrom,
   crewFrom,
   day,
   type EndPlan,
   type EventPlan,
   type FaultPlan,
+  type FilePlan,
   hour,
   type JobPlan,
   minute,
@@ -330,6 +332,7 @@ function withOperators(scenario: Scenario): Scenario {
 
 /** The history that a seed stands for. */
 export function drawScenario(seed: number, hours: number): Scenario {
+  if (seed >= changingCrewFrom) return withChanges(withOrders(drawCrew(seed, hours)));
   if (seed >= busyCrewFrom) return withOrders(drawCrew(seed, hours));
   if (seed >= crewFrom) return drawCrew(seed, hours);
   if (seed >= restingFrom) return drawResting(seed, hours);
@@ -429,6 +432,62 @@ function withOrders(scenario: Scenario): Scenario {
     return { at: order.at, ms, replica: dice.between(0, crew.clocks.length - 1), kind: dice.pick(jobFaults), statement };
   });
   return { ...scenario, jobs, replays, crew: { ...crew, faults: [...crew.faults, ...faults].sort((a, b) => a.at - b.at) } };
+}
+
+/** Too small for what comes while a sink holds. */
+const tightBytes = 300_000;
+
+/** What is old is deleted and the journal may be small, while files change from one replica to the next. */
+function withChanges(scenario: Scenario): Scenario {
+  const { seed, hours, crew, sinks, sources } = scenario;
+  if (crew === undefined) return scenario;
+  const dice = diceOf(Math.imul(seed, 0x45d9f3b5) ^ 0x119de1f3);
+  const isTight = dice.chance(0.3);
+  const first = sinks[0]?.name ?? '';
+  const full = { on: first, kind: 'hold' as const, share: 1, from: 0, to: Math.floor(hours * hour * 0.7) };
+  const skips = isTight && dice.chance(0.5);
+  const replicas = crew.clocks.length;
+  const struck = Array.from({ length: dice.between(0, 4) }, (): CrewFault => {
+    const statement = { of: 'upkeep' as const, nth: dice.between(1, 12), when: dice.pick(['asked', 'done'] as const) };
+    const ms = dice.pick([crew.leaseMs + 2_000, 3 * crew.leaseMs, minute]);
+    return {
+      at: dice.between(0, hours * hour),
+      ms,
+      replica: dice.between(0, replicas - 1),
+      kind: dice.pick(jobFaults),
+      statement,
+    };
+  });
+  const changes = Array.from({ length: dice.pick([0, 1, 1, 2]) }, (_none, index) => drawFiles(dice, scenario, index === 0));
+  return {
+    ...scenario,
+    maxBytes: isTight ? tightBytes : scenario.maxBytes,
+    // Large pages are compressed beside the event loop, while time goes on.
+    sources: isTight ? sources.map((source) => ({ ...source, pageSize: Math.min(5, source.pageSize) })) : sources,
+    sinks: sinks.map((sink, index) => (skips && index === 0 ? { ...sink, skipsWhenFull: true } : sink)),
+    events: isTight ? scenario.events.map((event) => ({ ...event, fat: dice.between(4_000, 8_000) })) : scenario.events,
+    faults: isTight ? [full, ...scenario.faults] : scenario.faults,
+    crew: {
+      ...crew,
+      keepMs: dice.pick([10 * minute, 30 * minute, 6 * hour]),
+      files: changes.flat().sort((a, b) => a.at - b.at),
+      faults: [...crew.faults, ...struck].sort((a, b) => a.at - b.at),
+    },
+  };
+}
+
+/** A source or a sink leaves the file of some replicas, or of all, one after the other, and comes back in the same way. */
+function drawFiles(dice: Dice, { hours, sources, sinks, crew }: Scenario, mayBegin: boolean): FilePlan[] {
+  const { name } = dice.pick([...sources, ...sinks]);
+  const replicas = crew?.clocks.length ?? 0;
+  const gapMs = dice.pick([1_000, 20_000, minute, 5 * minute]);
+  const from = mayBegin && dice.chance(0.3) ? 0 : dice.between(minute, hours * hour * 0.7);
+  const to = from + dice.pick([30_000, 5 * minute, 20 * minute]);
+  const some = Array.from({ length: dice.between(1, replicas) }, (_none, index) => index);
+  return some.flatMap((replica) => [
+    { at: from === 0 ? 0 : from + replica * gapMs, replica, without: [name] },
+    { at: to + replica * gapMs, replica, without: [] },
+  ]);
 }
 
 function drawEarly(seed: number, hours: number): Scenario {

@@ -22,7 +22,12 @@ type Edits = readonly (readonly [found: string | RegExp, instead: string])[];
  * What notices a mutant soonest. A history is a hint: seeds change their meaning with what `scenario.ts` draws, and where the hint notices
  * nothing, all histories are played. A test file is the only one that is asked.
  */
-export type Catcher = 'fixed' | 'small' | 'replicas' | `seed ${number}` | `test/${string}.test.ts`;
+export type Catcher =
+  | 'fixed'
+  | 'small'
+  | `replicas ${'struck' | 'jobs' | 'changes'}`
+  | `seed ${number}`
+  | `test/${string}.test.ts`;
 
 /** What was said of a mutant. */
 export interface MutantVerdict {
@@ -110,8 +115,7 @@ async function play(dir: string, histories: readonly string[]): Promise<Noticed>
 }
 
 async function playHint(dir: string, hint: string): Promise<Noticed> {
-  const [kind = '', seed] = hint.split(' ');
-  const first = await play(dir, seed === undefined ? [`--${kind}`] : ['--seed', seed]);
+  const first = await play(dir, `--${hint}`.split(' '));
   if (first.outcome === 'caught') return first;
   const { outcome, how } = await play(dir, allHistories);
   return { outcome, how: outcome === 'caught' ? `not by ${hint}, but by ${how}` : how };

@@ -37,10 +37,12 @@ async function lettersOf({ witness }: World, life: Life, sink: string): Promise<
   );
 }
 
-/** How many records a sink may lack: letters that were discarded, and what was left out for it while the journal was full. */
+/** How many records a sink may lack: letters that were discarded, and what was left out for it while the journal was full, or nobody was configured with it. */
 async function leftOutOf(life: Life, sink: string): Promise<number> {
   const rows = (await life.journal?.ledger())?.rows ?? [];
-  return rows.filter((row) => row.sink === sink).reduce((sum, { totals }) => sum + totals.discarded + totals.skipped, 0);
+  return rows
+    .filter((row) => row.sink === sink)
+    .reduce((sum, { totals }) => sum + totals.discarded + totals.skipped + totals.abandoned, 0);
 }
 
 /** What is promised and not there yet, in words. */

@@ -132,6 +132,17 @@ export interface CrewPlan {
   /** How far the wall clock of each replica is off, milliseconds: as many as there are replicas. */
   readonly clocks: readonly number[];
   readonly faults: readonly CrewFault[];
+  /** How long what is delivered is kept, milliseconds; without it nothing is ever deleted, and the journal has no limit. */
+  readonly keepMs?: number;
+  /** Other files for replicas, as in a change that goes from one to the next: from a time on what is named does not stand in it. */
+  readonly files?: readonly FilePlan[];
+}
+
+export interface FilePlan {
+  readonly at: number;
+  readonly replica: number;
+  /** Sources and sinks. */
+  readonly without: readonly string[];
 }
 
 /**
@@ -154,7 +165,7 @@ export interface CrewFault {
   readonly statement?: { readonly of: StatementKind; readonly nth: number; readonly when: 'asked' | 'done' };
 }
 
-export type StatementKind = 'append' | 'settle' | 'beat' | 'job' | 'other';
+export type StatementKind = 'append' | 'settle' | 'beat' | 'job' | 'upkeep' | 'other';
 
 export const cuts = ['refused', 'silent', 'late'] as const;
 export type CrewFaultKind = 'kill' | 'stop' | 'stall' | (typeof cuts)[number] | 'lost' | 'step' | 'outage';
@@ -209,6 +220,9 @@ export const crewFrom = 70_000_000;
 
 /** Seeds from here on: operators leave jobs for the replicas, too. */
 export const busyCrewFrom = 73_000_000;
+
+/** Seeds from here on: what is old is deleted, the journal may be small, and the replicas' files differ for a while. */
+export const changingCrewFrom = 74_000_000;
 
 /** A quiet quarter of an hour: one source, one sink, six records of which the sink refuses one. */
 const quiet: Scenario = {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { drawScenario } from '../draw.ts';
 import { play } from '../play.ts';
 import { type CrewFault, crewFrom, hour, minute, type Scenario, type Wire } from '../scenario.ts';
+import { changing, keeping } from './histories.ts';
 
 /** A quarter of an hour of two replicas, the clock of one an hour ahead: one source, one sink, a record each minute. */
 const calm: Scenario = {
@@ -93,7 +94,7 @@ it('sends no more than four batches in vain while it cannot write what was taken
 });
 
 /** Records in plenty, and a receiver that is busy for a quarter of the requests. */
-const changing = (wire: Wire, faults: readonly CrewFault[]): Scenario => ({
+const busy = (wire: Wire, faults: readonly CrewFault[]): Scenario => ({
   ...calm,
   sources: [
     { name: 'one', kind: 'stream', pageSize: 200, backMs: 0 },
@@ -117,7 +118,7 @@ it.each([
   ['leave and join again and again', 'hec', leavings],
   ['join late', 'hec_ack', [joining]],
 ] as const)('makes no copies where replicas %s while a receiver (%s) is busy', async (_what, wire, faults) => {
-  const { problems, records, arrivals } = await play(changing(wire, faults));
+  const { problems, records, arrivals } = await play(busy(wire, faults));
 
   expect({ problems, records, arrivals }).toEqual({ problems: [], records: 1_202, arrivals: 1_202 });
 });
@@ -126,4 +127,15 @@ it('plays a history of several replicas the same way every time', async () => {
   const [first, second] = [await play(among(each('stall', 100_000, 20_000))), await play(among(each('stall', 100_000, 20_000)))];
 
   expect([first.problems, second.fingerprint]).toEqual([[], first.fingerprint]);
+});
+
+it.each([
+  ['what is old is deleted before a sink has taken it all', keeping],
+  ['a source leaves the file of one and comes back', changing('stream', [0])],
+  ['a sink leaves the file of one and comes back', changing('sink2', [1])],
+  ['a sink leaves all files, one after the other, and comes back', changing('sink1', [0, 1])],
+])('keeps every promise where %s', async (_what, scenario) => {
+  const { problems } = await play(scenario);
+
+  expect(problems).toEqual([]);
 });

@@ -51,19 +51,18 @@ const placesOf = (of: StatementKind, count: number) =>
   }));
 
 /** Something happens to a replica at each of its statements from a time on, when it is about to leave and when it was done. */
-export function smallCrewHistories(): Scenario[] {
+function struckHistories(): Scenario[] {
   const places = Object.entries(statements).flatMap(([of, count]) => placesOf(of as StatementKind, count));
-  const struck = happenings.flatMap(([ms, ...kinds]) =>
+  return happenings.flatMap(([ms, ...kinds]) =>
     places.map((place) => amongReplicas(kinds.map((kind) => ({ at: minute, ms, kind, ...place })))),
   );
-  return [...struck, ...smallJobHistories()];
 }
 
 /** How many statements of a job something happens at: it is found, had, begun, its lanes are opened, looked at and closed. */
 const jobStatements = 8;
 
 /** All is delivered again, and a source is read once more: jobs that a replica comes to grief over, so that the other goes on with them. */
-function smallJobHistories(): Scenario[] {
+function jobHistories(): Scenario[] {
   const at = 2 * minute;
   const replays = [{ at, sink: 'sink1', from: 0, to: hour }];
   const jobs = [{ at, kind: 'backfill' as const, source: 'offset', from: 0, to: hour }];
@@ -73,4 +72,46 @@ function smallJobHistories(): Scenario[] {
         return { ...amongReplicas([{ at, ms, kind, ...place }]), hours: 0.1, faults: [], replays, jobs };
       }),
   );
+}
+
+/** A sink takes nothing for longer than what is delivered is kept, while replicas come to grief over upkeep, or read another file. */
+export const keeping: Scenario = {
+  ...quiet,
+  hours: 0.2,
+  sinks: [...quiet.sinks, { name: 'sink2', acknowledges: 'now', inFlight: 1, batchEvents: 2 }],
+  // It has taken the first ones.
+  faults: [{ on: 'sink2', kind: 'down', share: 1, from: minute + 6_500, to: 7 * minute }],
+  replays: [{ at: 4 * minute, sink: 'sink2', from: 0, to: hour }],
+  crew: { leaseMs, clocks: [0, hour], faults: [], keepMs: 2 * minute },
+};
+
+/** A name leaves the files of replicas, one a minute after the other, and is back in them four minutes later. */
+export const changing = (name: string, replicas: readonly number[]): Scenario => {
+  const files = replicas.flatMap((replica, index) => {
+    const at = 2 * minute + index * minute;
+    return [
+      { at, replica, without: [name] },
+      { at: at + 4 * minute, replica, without: [] },
+    ];
+  });
+  return { ...keeping, crew: { leaseMs, clocks: [0, hour], faults: [], keepMs: 2 * minute, files } };
+};
+
+function changeHistories(): Scenario[] {
+  const at = 3 * minute;
+  const struck = (['kill', 'stall', 'late'] as const).flatMap((kind) =>
+    placesOf('upkeep', 3).map((place): Scenario => {
+      const faults = [{ at, ms: 20_000, kind, ...place }];
+      return { ...keeping, crew: { leaseMs, clocks: [0, hour], faults, keepMs: 2 * minute } };
+    }),
+  );
+  const changed = ['stream', 'offset', 'sink1', 'sink2'].flatMap((name) => [[0], [1], [0, 1]].map((all) => changing(name, all)));
+  return [...changed, ...struck];
+}
+
+const small = { struck: struckHistories, jobs: jobHistories, changes: changeHistories };
+
+/** Small histories of two replicas: one is struck at each of its statements, jobs change hands, and what is old is deleted while files differ. */
+export function smallCrewHistories(which?: string): Scenario[] {
+  return Object.entries(small).flatMap(([name, make]) => (which === undefined || which === name ? make() : []));
 }

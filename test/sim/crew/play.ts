@@ -19,6 +19,10 @@ interface Post {
   readonly index: number;
   offMs: number;
   replica: Replica | undefined;
+  /** What does not stand in its file. */
+  without: readonly string[];
+  /** When its file was written last, true time in milliseconds. */
+  changedAt: number;
   cut: { readonly kind: (typeof cuts)[number]; readonly until: number } | undefined;
   losesUntil: number;
   lostShare: number;
@@ -61,6 +65,8 @@ class Crew {
       index,
       offMs,
       replica: undefined,
+      without: plan.files?.find(({ at, replica }) => at <= 0 && replica === index)?.without ?? [],
+      changedAt: 0,
       cut: undefined,
       losesUntil: 0,
       lostShare: 0,
@@ -73,6 +79,7 @@ class Crew {
     const { time } = this.world;
     for (const post of this.#posts) this.#begin(post);
     for (const fault of this.#plan.faults) time.at(fault.at, () => this.#arm(fault));
+    for (const { at, replica, without } of this.#plan.files ?? []) if (at > 0) time.at(at, () => this.#write(replica, without));
     for (const order of ordersOf(this.world.scenario, startMs)) time.at(order.at, () => void order.give(this.life));
     time.at(1_000, () => this.#sample());
   }
@@ -101,6 +108,9 @@ class Crew {
       post.cut = undefined;
       post.losesUntil = 0;
       if (post.replica?.isStalled === true) post.replica.goOn();
+      if (post.without.length > 0) post.replica?.read([]);
+      post.without = [];
+      post.changedAt = this.world.time.now();
       if (post.replica === undefined) this.#begin(post);
     }
   }
@@ -129,6 +139,9 @@ class Crew {
       receivers,
       log: this.#log.child({ replica: post.index + 1, life: number }),
       problem: (text) => this.#watch.problem(text),
+      without: post.without,
+      onNames: (names) => this.#watch.onNames(number, names),
+      onDropped: (names) => this.#watch.onDropped(number, names),
     });
     post.replica = replica;
     this.#continues(post);
@@ -157,6 +170,15 @@ class Crew {
     const post = this.#posts[fault.replica % this.#posts.length];
     if (fault.statement === undefined) this.#strike(fault);
     else post?.armed.push({ fault, left: fault.statement.nth });
+  }
+
+  /** The file of a replica is another one, which is read at once by who lives, and at its start by who comes. */
+  #write(index: number, without: readonly string[]): void {
+    const post = this.#posts[index % this.#posts.length];
+    if (post === undefined || this.#isCalm) return;
+    post.without = without;
+    post.changedAt = this.world.time.now();
+    post.replica?.read(without);
   }
 
   #onStatement({ armed }: Post, of: StatementKind, when: 'asked' | 'done'): void {
@@ -257,21 +279,29 @@ class Crew {
       const isAble = this.#isAble(post, this.#lineOf(post));
       post.ableSince = isAble ? (post.ableSince ?? now) : undefined;
     }
-    const able = this.#posts.flatMap(({ ableSince }) => (ableSince === undefined ? [] : [ableSince]));
-    for (const { source, owner } of this.#server.units) this.#checkOwner(source, owner, Math.min(...able), now);
+    for (const { source, owner } of this.#server.units) this.#checkOwner(source, owner, now);
     if (Math.round(time.elapsed / 1000) % 60 === 0) this.#watch.checkBalance();
     time.at(time.elapsed + 1_000, () => this.#sample());
   }
 
-  #checkOwner(source: string, owner: string | null, ableSince: number, now: number): void {
+  /** Those that are to have a source: who is configured with it, and all where nobody is. */
+  #meant(source: string): readonly Post[] {
+    const named = this.#posts.filter(({ without }) => !without.includes(source));
+    return named.length === 0 ? this.#posts : named;
+  }
+
+  #checkOwner(source: string, owner: string | null, now: number): void {
     const process = this.#watch.processOf(owner);
-    const isOwned = this.#posts.some(
+    const meant = this.#meant(source);
+    const ableSince = Math.min(...meant.flatMap((post) => post.ableSince ?? []), Number.POSITIVE_INFINITY);
+    const isOwned = meant.some(
       (post) => post.replica?.number === process && post.replica?.isStalled === false && this.#isHeard(post),
     );
     const isTaken = owner !== null && owner !== this.#owners.get(source);
     this.#owners.set(source, owner);
     // One that took it and came to grief at once owned it.
-    if (isOwned || isTaken || ableSince === Number.POSITIVE_INFINITY) {
+    const isChanging = this.#posts.some(({ changedAt }) => now - changedAt <= changeMs);
+    if (isOwned || isTaken || isChanging || ableSince === Number.POSITIVE_INFINITY) {
       this.#owned.set(source, now);
       return;
     }
@@ -282,6 +312,8 @@ class Crew {
   }
 }
 
+/** A file is read when the loops of what is gone from it have ended, and what is handed over is waited for. */
+const changeMs = minute;
 /** What was asked for shortly before the database could be reached again is waited for so long. */
 const reachMs = 20_000;
 const stepMs = minute;

@@ -5,14 +5,17 @@ import { type Seams, systemSeams } from '../../../src/base/seams.ts';
 import { createSecrets } from '../../../src/base/secrets.ts';
 import type { Config, SinkConfig, SourceConfig } from '../../../src/config/config.ts';
 import { withPageCache } from '../../../src/journal/index.ts';
-import type { Commit, Journal, Lane } from '../../../src/journal/journal.ts';
+import type { Commit, Job, Journal, Lane } from '../../../src/journal/journal.ts';
 import { openAppend } from '../../../src/journal/postgres/append.ts';
 import { Changes, type Core } from '../../../src/journal/postgres/core.ts';
 import { Membership } from '../../../src/journal/postgres/membership.ts';
 import { Names } from '../../../src/journal/postgres/names.ts';
 import { openLanes, settle } from '../../../src/journal/postgres/offsets.ts';
+import { openRegistration } from '../../../src/journal/postgres/registration.ts';
 import { closeReplay, openReplay, replayPending } from '../../../src/journal/postgres/replays.ts';
+import { Room } from '../../../src/journal/postgres/room.ts';
 import { openJobs } from '../../../src/journal/postgres/state.ts';
+import { Upkeep } from '../../../src/journal/postgres/upkeep.ts';
 import { JobRunner } from '../../../src/operate/jobs/runner.ts';
 import { LiveRuntime } from '../../../src/runtime/live-runtime.ts';
 import { userAgentOf } from '../../../src/runtime/open-runtime.ts';
@@ -43,6 +46,12 @@ export interface ReplicaParts {
   readonly receivers: readonly Receiver[];
   readonly log: Log;
   readonly problem: (text: string) => void;
+  /** What does not stand in its file at first. */
+  readonly without: readonly string[];
+  /** Told what it is surely configured with: less as soon as it reads a file that has less, more when the journal knows. */
+  readonly onNames: (names: ReadonlySet<string>) => void;
+  /** Told what it was configured with and is not any more. */
+  readonly onDropped: (names: readonly string[]) => void;
 }
 
 /** Fate of a process that may also be held up: whatever reaches it waits until it goes on. */
@@ -92,11 +101,19 @@ export class Replica {
   #member: Membership | undefined;
   #runtime: LiveRuntime | undefined;
   #jobs: JobRunner | undefined;
+  #close: () => Promise<void> = () => Promise.resolve();
+  #configOf: (without: readonly string[]) => Config = () => ({}) as Config;
+  /** What does not stand in its file, and what did not when it was configured last. */
+  #without: readonly string[];
+  #named: readonly string[] = [];
+  #changing: Promise<void> = Promise.resolve();
+  #isStopping = false;
   readonly opened: Promise<void>;
 
   constructor(parts: ReplicaParts) {
     const { time, dice, line: state, onStatement, problem } = parts;
     this.#parts = parts;
+    this.#without = parts.without;
     this.number = parts.number;
     this.#clock = time.process(parts.offMs);
     this.#line = new Line({ time, clock: this.#clock, fate: this.#fate, dice, state, onStatement, problem });
@@ -126,10 +143,45 @@ export class Replica {
     this.#fate.goOn();
   }
 
+  /** Its file is another one from now on, which it reads until the journal has taken it. */
+  read(without: readonly string[]): void {
+    this.#without = without;
+    this.#changing = this.#changing.then(() => this.opened).then(() => this.#change());
+  }
+
+  async #change(): Promise<void> {
+    while (!this.#isStopping) {
+      const next = this.#without;
+      const gone = next.filter((name) => !this.#named.includes(name));
+      try {
+        const isMeant = ({ args }: Job): boolean => gone.some((name) => Object.values(args as object).includes(name));
+        this.#tellNames([...next, ...this.#named]);
+        using _suspended = await this.#jobs?.suspend(isMeant);
+        await this.#runtime?.change(this.#configOf(next), graceMs);
+        this.#named = next;
+        this.#tellNames(next);
+        this.#parts.onDropped(gone);
+        return;
+      } catch (error) {
+        this.#parts.log.info({ err: error }, 'not configured yet');
+        await new Promise<void>((resolve) => void this.#clock.timer(retryMs, resolve));
+      }
+    }
+  }
+
+  #tellNames(without: readonly string[]): void {
+    const { feeds, receivers, onNames } = this.#parts;
+    onNames(new Set([...feeds, ...receivers].map(({ plan }) => plan.name).filter((name) => !without.includes(name))));
+  }
+
   /** Ends in good order, as SIGTERM does. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#parts.onNames(new Set());
     await this.#jobs?.[Symbol.asyncDispose]();
+    await this.#changing;
     await this.#runtime?.stop(graceMs);
+    await this.#close();
     // As the engine does: without the database others take over when the lease has run out.
     await this.#member?.leave().catch(() => undefined);
     this.kill();
@@ -139,9 +191,14 @@ export class Replica {
     const { name, server, log, leaseMs, scenario, time, number } = this.#parts;
     const clock = this.#clock;
     const line = this.#line;
-    const { member, journal: shared } = shareJournal({ name, number, leaseMs, server, line, clock, log });
+    const { maxBytes, crew: { keepMs } = {} } = scenario;
+    const limits = keepMs === undefined ? undefined : { maxBytes, keepMs };
+    const sharing = shareJournal({ name, number, leaseMs, server, line, clock, log, limits });
+    const { member, journal: shared } = sharing;
     this.#member = member;
+    this.#close = sharing.close;
     await this.#untilDone(() => member.join());
+    await this.#untilDone(() => sharing.start());
     const journal = withPageCache(shared, cacheBytes);
     const now = (): number => clock.now() + member.skew.ms;
     const skewed: Clock = { now, monotonic: () => clock.monotonic(), timer: (ms, callback) => clock.timer(ms, callback) };
@@ -151,13 +208,16 @@ export class Replica {
       files: systemSeams().files,
     };
     const userAgent = await this.#untilDone(() => userAgentOf(journal, seams));
-    const runtime = new LiveRuntime(configOf(this.#parts, this.#fate, seams), journal, {
+    this.#configOf = (without) => configOf(this.#parts, without, this.#fate, seams);
+    const runtime = new LiveRuntime(this.#configOf(this.#without), journal, {
       seams,
       log,
       userAgent,
       secrets: createSecrets(),
     });
     await this.#untilDone(() => runtime.register());
+    this.#named = this.#without;
+    this.#tellNames(this.#named);
     this.#runtime = runtime;
     runtime.start();
     const hasJobs = scenario.jobs.length + scenario.replays.length > 0;
@@ -229,17 +289,27 @@ const asked = [
 interface Sharing extends Pick<ReplicaParts, 'name' | 'number' | 'leaseMs' | 'server' | 'log'> {
   readonly line: Pick<Line, 'ask' | 'reconnect'>;
   readonly clock: Clock;
+  /** Without them nothing is deleted, and there is always room. */
+  readonly limits?: { readonly maxBytes: number; readonly keepMs: number } | undefined;
 }
 
+type OpenRoom = Pick<Room, 'hasRoom' | 'makeRoom' | 'appended'>;
+
+/** What the model leaves out of what is done with ids: the disk in memory knows them for ever. */
+const seen = { daysOf: () => [], stored: () => undefined, expire: () => Promise.resolve(0) } as unknown as Parameters<
+  typeof openAppend
+>[1];
+
 /** The journal of one replica, which has to join before it is used. */
-export function shareJournal({ name, number, leaseMs, server, line, clock, log }: Sharing) {
+export function shareJournal({ name, number, leaseMs, server, line, clock, log, limits }: Sharing) {
   const offered = new Offering();
   const asker = () => ({ process: number, wall: clock.now(), offered: offered.asOfNow() });
   const db = databaseOver(line, server, asker, leaseMs);
   const changes: Changes = new Changes(db, clock, () => names.forget());
   const names: Names = new Names(db, () => member.id);
   const member = new Membership(db, clock, log, { name, labels: [], version: 'sim', leaseMs, changes });
-  const core: Core = { db, clock, time: { now: () => server.now() } as Core['time'], log, changes, names, member };
+  const journalTime = { now: () => server.now(), save: () => Promise.resolve() } as unknown as Core['time'];
+  const core: Core = { db, clock, time: journalTime, log, changes, names, member };
   const forget = (sources: readonly string[]): void => {
     for (const source of sources) names.forgetOwned(source);
     changes.notify();
@@ -251,12 +321,38 @@ export function shareJournal({ name, number, leaseMs, server, line, clock, log }
     timer: (ms, call) => clock.timer(ms, call),
   };
   const working = { ...core, clock: stamping, db: databaseOver(line, server, asker, leaseMs, 'job') };
-  return { member, journal: journalOver(core, working, line, server, offered) };
+  const keeping = { ...core, db: databaseOver(line, server, asker, leaseMs, 'upkeep') };
+  const endless: OpenRoom = { hasRoom: () => member.lease.isValid, makeRoom: () => Promise.resolve(), appended: () => undefined };
+  const room = limits === undefined ? undefined : new Room(keeping, limits.maxBytes);
+  let upkeep: Upkeep | undefined;
+  const start = async (): Promise<void> => {
+    if (room === undefined || limits === undefined) return;
+    await room.start();
+    upkeep = new Upkeep({ core: keeping, room, seen: seen as never, keepMs: limits.keepMs });
+  };
+  const close = async (): Promise<void> => {
+    room?.close();
+    await upkeep?.close();
+  };
+  const registered = (): void => upkeep?.registered();
+  const journal = journalOver({ core, working, line, server, offered, room: room ?? endless, registered });
+  return { member, journal, start, close };
 }
 
-/** The journal of one replica, as `journalOf` of the engine puts it together; `working`: for its jobs. */
-function journalOver(core: Core, working: Core, line: Pick<Line, 'ask'>, server: SharedServer, offered: Offering): Journal {
-  const { member, names, changes } = core as Core & { member: Membership };
+interface Over {
+  readonly core: Core;
+  /** For its jobs. */
+  readonly working: Core;
+  readonly line: Pick<Line, 'ask'>;
+  readonly server: SharedServer;
+  readonly offered: Offering;
+  readonly room: OpenRoom;
+  readonly registered: () => void;
+}
+
+/** The journal of one replica, as `journalOf` of the engine puts it together. */
+function journalOver({ core, working, line, server, offered, room, registered }: Over): Journal {
+  const { member, changes } = core as Core & { member: Membership };
   const raw = server.journal;
   const over = Object.fromEntries(
     asked.map((name) => {
@@ -264,9 +360,8 @@ function journalOver(core: Core, working: Core, line: Pick<Line, 'ask'>, server:
       return [name, (...args: never[]) => line.ask(() => work(...args))];
     }),
   ) as Pick<Journal, (typeof asked)[number]>;
-  const seen = { daysOf: () => [], stored: () => undefined } as unknown as Parameters<typeof openAppend>[1];
-  const room = { makeRoom: () => Promise.resolve(), appended: () => undefined } as unknown as Parameters<typeof openAppend>[2];
-  const { append, onAppend } = openAppend(core, seen, room);
+  const { append, onAppend } = openAppend(core, seen, room as Room);
+  const registration = openRegistration(core);
   // Each replica has holds of its own for its sinks.
   const heldAs = (kind: 'source' | 'sink', name: string): string => (kind === 'sink' ? `${name}@${member.name}` : name);
   return {
@@ -284,18 +379,12 @@ function journalOver(core: Core, working: Core, line: Pick<Line, 'ask'>, server:
       offered.withSettlement({ sink, lane, upTo, letters, counts, resolved }, () =>
         settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
       ),
-    hasRoom: () => member.lease.isValid,
+    hasRoom: () => room.hasRoom(),
     skewMs: () => member.skew.ms,
     changed: (signal) => changes.wait(signal),
     async register(sources, sinks) {
-      const all = [...sources.map(({ name }) => ['source', name] as const), ...sinks.map(({ name }) => ['sink', name] as const)];
-      const { as, ...report } = await core.db.transaction(async (sql) => {
-        const life = await member.noteRegistered(sql, all);
-        return { as: life, ...server.register(sources, sinks) };
-      });
-      member.registers(all, as);
-      names.forget();
-      changes.notify();
+      const report = await registration.register(sources, sinks);
+      registered();
       await member.tick().catch(() => undefined);
       return report;
     },
@@ -309,8 +398,9 @@ function journalOver(core: Core, working: Core, line: Pick<Line, 'ask'>, server:
   };
 }
 
-/** The configuration of a replica: all have the same. */
-function configOf({ feeds, receivers, number, log }: ReplicaParts, fate: Fate, seams: Seams): Config {
+/** The configuration of a replica, without what does not stand in its file. */
+function configOf({ feeds, receivers, number, log }: ReplicaParts, without: readonly string[], fate: Fate, seams: Seams): Config {
+  const stands = ({ plan }: { readonly plan: { readonly name: string } }): boolean => !without.includes(plan.name);
   const refreshable = {
     key: '',
     options: {},
@@ -318,7 +408,7 @@ function configOf({ feeds, receivers, number, log }: ReplicaParts, fate: Fate, s
     resolveOptions: () => Promise.resolve({}),
     resolveHttp: () => Promise.resolve({}),
   };
-  const sources = feeds.map((feed): SourceConfig => {
+  const sources = feeds.filter(stands).map((feed): SourceConfig => {
     const { vendor, connector, options } = feed;
     const opened: typeof connector = Object.create(connector, {
       open: {
@@ -331,11 +421,12 @@ function configOf({ feeds, receivers, number, log }: ReplicaParts, fate: Fate, s
     }) as typeof connector;
     return { ...settingsOf(feed), ...refreshable, connector: opened, enabled: true, validate: 'off', rateLimit: undefined };
   });
-  const sinks = receivers.map((receiver): SinkConfig => {
+  const sinks = receivers.filter(stands).map((receiver): SinkConfig => {
     const sinkType = {
       open: () => receiver.open({ fate, number, seams, log: log.child({ sink: receiver.plan.name }) }),
     } as unknown as SinkConfig['sinkType'];
-    return { ...deliveryOf(receiver.plan), ...refreshable, sinkType, enabled: true, start: 'oldest', whenFull: 'wait' };
+    const whenFull = receiver.plan.skipsWhenFull === true ? 'skip' : 'wait';
+    return { ...deliveryOf(receiver.plan), ...refreshable, sinkType, enabled: true, start: 'oldest', whenFull };
   });
   return { data_dir: '/nowhere', sources, sinks } as unknown as Config;
 }

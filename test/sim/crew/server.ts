@@ -8,12 +8,13 @@
 //
 // Left out, because no order of events is in it: ids that were seen, and what rows of letters hold (the disk in memory has them). A transaction
 // happens at one moment of the server, as its locks make it look to everybody else.
-import type { Journal, SinkRegistration, SourceRegistration } from '../../../src/journal/journal.ts';
+import type { Journal } from '../../../src/journal/journal.ts';
 import { lanesOf, settle as settleOnDisk } from '../../journal/memory/delivery.ts';
 import { emptyDisk, laneKey, type MemoryDisk } from '../../journal/memory/disk.ts';
 import { openMemoryJournal, store } from '../../journal/memory/journal.ts';
-import { register as registerOnDisk } from '../../journal/memory/names.ts';
 import { jobStatements } from './jobs.ts';
+import { Pages } from './pages.ts';
+import { registrationStatements } from './registrations.ts';
 import { type Asker, type Auditor, done, kinds, type Row, type Shared, type Statement, type Values, valueIn } from './tables.ts';
 
 export interface Unit {
@@ -25,6 +26,8 @@ export interface Unit {
 
 interface Member {
   readonly id: string;
+  /** Of its replica. */
+  readonly name: string;
   /** How often one of its name joined before: ids are random, and what follows from them is not to be. */
   readonly order: string;
   expires: number;
@@ -50,6 +53,7 @@ export class SharedServer {
   /** The journal as somebody beside it sees it, without a network between. */
   readonly journal: ReturnType<typeof openMemoryJournal>;
   readonly units: Unit[] = [];
+  readonly pages: Pages;
   readonly #members = new Map<string, Member>();
   readonly #joined = new Map<string, number>();
   readonly #attempts = new Map<string, string[]>();
@@ -64,7 +68,16 @@ export class SharedServer {
     this.#auditor = auditor;
     this.disk = emptyDisk({ strict: true, now });
     this.journal = openMemoryJournal(this.disk);
-    this.#statements = [...jobStatements(this.#shared()), ...this.#ownStatements];
+    const shared = this.#shared();
+    this.pages = new Pages(shared);
+    this.#statements = [
+      ...jobStatements(shared),
+      ...registrationStatements(shared, this.pages),
+      ...this.#ownStatements,
+      ...this.pages.statements,
+      // The disk in memory did these with the offset.
+      ['p.dead_letters', () => []],
+    ];
   }
 
   now(): number {
@@ -94,6 +107,9 @@ export class SharedServer {
       sinkId: (name) => [...this.disk.sinks.keys()].indexOf(name) + 1,
       isDone: (key, attempt) => this.#isDone(key, attempt),
       noteAttempt: (key, attempt) => this.#noteAttempt(key, attempt),
+      addUnit: (source) => this.#addUnit(source),
+      isNamed: (kind, name, text) => this.isNamed(kind, name, text.includes('WHERE m.expires > now() AND r.kind')),
+      lives: (replica) => [...this.#members.values()].some(({ id, name }) => name === replica && this.#isAlive(id)),
     };
   }
 
@@ -101,17 +117,16 @@ export class SharedServer {
     return this.units.find((unit) => unit.source === source)?.owner ?? null;
   }
 
-  register(sources: readonly SourceRegistration[], sinks: readonly SinkRegistration[]) {
-    for (const { name } of sources) this.#addUnit(name);
-    this.#changes += 1;
-    this.#names += 1;
-    return registerOnDisk(this.disk, sources, sinks);
+  /** Whether a member is configured with it, at least one that lives where `isAlive` says so. */
+  isNamed(kind: 'source' | 'sink', name: string, isAlive = true): boolean {
+    const named = [...this.#members.values()].filter(({ registered }) => registered.has(`${kind} ${name}`));
+    return named.some(({ id }) => !isAlive || this.#isAlive(id));
   }
 
-  #addUnit(source: string): Row[] {
+  #addUnit(source: string): boolean {
     const isKnown = this.units.some((unit) => unit.source === source);
     if (!isKnown) this.units.push({ id: this.units.length + 101, source, owner: null, epoch: 0 });
-    return done(isKnown ? 0 : 1);
+    return !isKnown;
   }
 
   /** Does what a statement says. */
@@ -140,7 +155,7 @@ export class SharedServer {
     ['UPDATE p.units SET owner = NULL, since = now() WHERE owner = $1', ([id]) => this.#giveBack(undefined, String(id))],
     ['UPDATE p.units SET epoch = epoch + 1 WHERE id = $1', (values) => this.#renew(values)],
     ['DELETE FROM p.registrations r WHERE NOT EXISTS', () => []],
-    ['DELETE FROM p.registrations WHERE member', ([id]) => this.#registers(String(id), [])],
+    ['DELETE FROM p.registrations WHERE member', ([id], text) => this.#forgetRegistered(String(id), text)],
     ['INSERT INTO p.registrations', ([id, of, names]) => this.#registers(String(id), named(of as string[], names as string[]))],
     ['DELETE FROM p.members WHERE expires', () => this.#forgetDead()],
     // Who is missing is for people.
@@ -148,12 +163,13 @@ export class SharedServer {
     ["UPDATE p.members SET expires = '-infinity'", ([id]) => done(Number(this.#members.delete(String(id))))],
     ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
     ['SELECT version, min_reader, moved FROM p.meta', () => []],
+    [') AS named', ([kind, name]) => [{ named: this.isNamed(kind as 'source' | 'sink', String(name)) }]],
     ['SELECT changes, names FROM p.meta', () => [{ changes: this.#changes, names: this.#names }]],
     ['SELECT id, name FROM p.sources WHERE name', ([names]) => this.#sourceIds(names as string[])],
     ['SELECT id, name FROM p.sinks WHERE name', ([names]) => this.#sinkIds(names as string[])],
     ['SELECT o.name, o.id, u.id AS unit', ([names, owner]) => this.#places(names as string[], String(owner))],
     ['SELECT id FROM p.sources WHERE name', ([name]) => this.#sourceIds([String(name)])],
-    ["INSERT INTO p.units (kind, name) VALUES ('source'", ([name]) => this.#addUnit(String(name))],
+    ["INSERT INTO p.units (kind, name) VALUES ('source'", ([name]) => done(Number(this.#addUnit(String(name))))],
     ['INSERT INTO p.sources (name, unit)', () => []],
     ['INSERT INTO p.counters (source)', () => []],
     ['INSERT INTO p.lanes (source, kind)', () => []],
@@ -171,9 +187,6 @@ export class SharedServer {
     ['INSERT INTO p.offsets (sink, source, kind) VALUES', () => []],
     ['SELECT o.position AS at, o.passed', (values) => [this.#offset(values)]],
     ['UPDATE p.offsets o SET position = greatest', (values, _text, asker) => this.#settle(values, asker)],
-    // The disk in memory did these with the offset.
-    ['INSERT INTO p.totals AS t', () => []],
-    ['p.dead_letters', () => []],
   ];
 
   #change(text: string): Row[] {
@@ -330,6 +343,12 @@ export class SharedServer {
     return done(unit === undefined ? 0 : 1);
   }
 
+  #forgetRegistered(id: string, text: string): Row[] {
+    const isMeant = (member: Member): boolean => !text.endsWith('WHERE member = $1') || member.id === id;
+    for (const member of this.#members.values()) if (isMeant(member)) member.registered = new Set();
+    return [];
+  }
+
   #registers(id: string, registered: readonly string[]): Row[] {
     const member = this.#members.get(id);
     if (member !== undefined) member.registered = new Set(registered);
@@ -347,6 +366,7 @@ export class SharedServer {
     const expires = this.#now() + Number.parseInt(String(lease), 10);
     this.#members.set(String(id), {
       id: String(id),
+      name: String(name),
       order: `${String(name)} ${times}`,
       expires,
       seen: this.#now(),
@@ -441,7 +461,10 @@ export class SharedServer {
     const kind = kinds[Number(valueIn(text, values, /l\.kind = \$(\d+)/))] ?? 'live';
     const attempt = valueIn(text, values, /NOT \$(\d+)\S* = ANY\(c\.attempts\)/);
     const before = valueIn(text, values, /l\.appended = \$(\d+)/);
-    return { fence: 1, counted: this.#store(source, { kind, attempt, before }, asker) };
+    const [bytes, ids] = [/ bytes = c\.bytes \+ \$(\d+)/, / ids = c\.ids \+ \$(\d+)/].map((of) =>
+      Number(valueIn(text, values, of) ?? 0),
+    );
+    return { fence: 1, counted: this.#store(source, { kind, attempt, before, bytes, ids }, asker) };
   }
 
   /** Commits of many sources: each is held back by as much as the text says. */
@@ -469,7 +492,13 @@ export class SharedServer {
   /** How many commits were stored: none where the lane is elsewhere, or the attempt was done before. */
   #store(
     source: string,
-    said: { readonly kind: 'live' | 'backfill'; readonly attempt: unknown; readonly before: unknown },
+    said: {
+      readonly kind: 'live' | 'backfill';
+      readonly attempt: unknown;
+      readonly before: unknown;
+      readonly bytes?: number | undefined;
+      readonly ids?: number | undefined;
+    },
     { process, offered }: Asker,
   ): 0 | 1 {
     const before = this.#end(source, said.kind);
@@ -477,6 +506,7 @@ export class SharedServer {
     if (said.before !== before || this.#isDone(`append ${source}`, said.attempt) || commit === undefined) return 0;
     this.#noteAttempt(`append ${source}`, said.attempt);
     store(this.disk, commit);
+    this.pages.stored(commit, before, said.bytes ?? 0, said.ids ?? 0);
     this.#auditor.onStored(process, this.ownerOf(source), commit, before);
     return 1;
   }
@@ -504,18 +534,34 @@ export class SharedServer {
   #offset([sinkId, sourceId, kindId, attempt]: Values): Row {
     const [sink, source, kind] = [this.#sinkOf(sinkId), this.#sourceOf(sourceId), kinds[Number(kindId)] ?? 'live'];
     const isDone = this.#isDone(`settle ${sink} ${source} ${kind}`, attempt);
-    return { at: this.#at(sink, source, kind), passed: 0, done: isDone, appended: this.#end(source, kind) };
+    const passed = this.pages.passed.get(`${sink} ${laneKey({ kind, source })}`) ?? 0;
+    return { at: this.#at(sink, source, kind), passed, done: isDone, appended: this.#end(source, kind) };
   }
 
-  #settle([sinkId, sourceId, kindId, _upTo, _late, attempt]: Values, asker: Asker): Row[] {
-    return this.#settleAs(this.#sinkOf(sinkId), this.#sourceOf(sourceId), kinds[Number(kindId)] ?? 'live', attempt, asker);
+  #settle([sinkId, sourceId, kindId, _upTo, late, attempt]: Values, asker: Asker): Row[] {
+    const [sink, source, kind] = [this.#sinkOf(sinkId), this.#sourceOf(sourceId), kinds[Number(kindId)] ?? 'live'];
+    return this.#settleAs(sink, source, kind, attempt, asker, Number(late));
   }
 
-  #settleAs(sink: string, source: string, kind: 'live' | 'backfill', attempt: unknown, { process, offered }: Asker): Row[] {
+  /** `late`: so many of the records were passed before for another reason. */
+  #settleAs(
+    sink: string,
+    source: string,
+    kind: 'live' | 'backfill',
+    attempt: unknown,
+    { process, offered }: Asker,
+    late = 0,
+  ): Row[] {
     const settlement = offered.settlement(sink, { kind, source });
     if (settlement === undefined) return [];
     const from = this.#at(sink, source, kind);
+    const key = `${sink} ${laneKey({ kind, source })}`;
+    if (late > 0) this.disk.offsets.set(key, Math.min(from, settlement.upTo) - late);
     settleOnDisk(this.disk, settlement);
+    if (late > 0) {
+      this.disk.offsets.set(key, Math.max(from, settlement.upTo));
+      this.pages.passed.set(key, (this.pages.passed.get(key) ?? 0) - late);
+    }
     this.#noteAttempt(`settle ${sink} ${source} ${kind}`, attempt);
     this.#auditor.onSettled(process, this.ownerOf(source), settlement, from);
     return done(1);

@@ -27,6 +27,9 @@ export interface Auditor {
   onOwner(source: string, owner: string | null): void;
   onStored(process: number, owner: string | null, commit: Commit, before: number): void;
   onSettled(process: number, owner: string | null, settlement: Settlement, from: number): void;
+  /** A page that ended at a position of its lane. */
+  onDeleted(lane: Pick<Lane, 'kind' | 'source'>, last: number): void;
+  onPassed(sink: string, source: string, as: 'skipped' | 'abandoned'): void;
   problem(text: string): void;
 }
 
@@ -47,6 +50,12 @@ export interface Shared {
   sourceOf(id: unknown): string;
   sinkOf(id: unknown): string;
   sinkId(name: string): number;
+  /** False where there is one already. */
+  addUnit(source: string): boolean;
+  /** Whether members are configured with it: those that live, where the text of a statement says so. */
+  isNamed(kind: 'source' | 'sink', name: string, text: string): boolean;
+  /** True while a replica of that name does. */
+  lives(replica: string): boolean;
   isDone(key: string, attempt: unknown): boolean;
   noteAttempt(key: string, attempt: unknown): void;
 }

@@ -2,7 +2,7 @@
 // receivers say what arrived and from whom.
 import { mostPending } from '../../../src/deliver/send-limit.ts';
 import { isBalanced } from '../../../src/journal/counts.ts';
-import type { Commit, StoredPage } from '../../../src/journal/journal.ts';
+import type { Commit, Lane, StoredPage } from '../../../src/journal/journal.ts';
 import { laneKey } from '../../journal/memory/disk.ts';
 import { ledgerRows } from '../../journal/memory/names.ts';
 import type { Entry } from '../feed.ts';
@@ -40,6 +40,8 @@ export class Watch implements Auditor {
   readonly #leaseMs: number;
   readonly #sinks: ReadonlyMap<string, SinkPlan>;
   readonly #processes = new Map<string, number>();
+  /** What each process is configured with. */
+  readonly #names = new Map<number, ReadonlySet<string>>();
   readonly #owners = new Map<string, Owning[]>();
   /** When the database heard of each process. */
   readonly #heard = new Map<number, number[]>();
@@ -51,6 +53,8 @@ export class Watch implements Auditor {
   /** What was not answered, or behind a gap, when its source changed hands: the answer may come later. */
   readonly #leftOpen = new WeakSet<Copy>();
   readonly #stored = new Map<string, number>();
+  /** How often an event was sent once more by replays than there were. */
+  readonly #more = new Map<string, number>();
   witness: Witness | undefined;
   /** By source. */
   entries: ReadonlyMap<string, readonly Entry[]> = new Map();
@@ -112,11 +116,28 @@ export class Watch implements Auditor {
   onOwner(source: string, owner: string | null): void {
     const own = this.#owners.get(source) ?? [];
     this.#owners.set(source, own);
-    for (const sink of this.#sinks.keys())
-      for (const copy of this.#sent.get(`${sink}\n${source}`) ?? [])
-        if (!this.#settled.has(`${sink}\n${source}\n${copy.uid}`) && (copy.doubt || this.#isBehindGap(sink, copy)))
-          this.#leftOpen.add(copy);
+    for (const sink of this.#sinks.keys()) this.#leaveOpen(sink, this.#sent.get(`${sink}\n${source}`) ?? []);
     own.push({ at: this.#now(), process: this.processOf(owner) });
+  }
+
+  /** A process says of itself that it is configured with these; what it may have said already is left out. */
+  onNames(process: number, names: ReadonlySet<string>): void {
+    this.#names.set(process, names);
+  }
+
+  /** A process does not send to these sinks any more, or sends nothing of these sources. */
+  onDropped(process: number, names: readonly string[]): void {
+    for (const [key, sent] of this.#sent) {
+      const [sink = '', source = ''] = key.split('\n');
+      const own = sent.filter((copy) => copy.process === process);
+      if (names.includes(sink) || names.includes(source)) this.#leaveOpen(sink, own);
+    }
+  }
+
+  #leaveOpen(sink: string, sent: readonly Copy[]): void {
+    for (const copy of sent)
+      if (!this.#settled.has(`${sink}\n${copy.source}\n${copy.uid}`) && (copy.doubt || this.#isBehindGap(sink, copy)))
+        this.#leftOpen.add(copy);
   }
 
   onStored(process: number, owner: string | null, { source, page }: Commit, before: number): void {
@@ -140,8 +161,25 @@ export class Watch implements Auditor {
     if (this.processOf(owner) !== process)
       this.problem(`sink ${sink}: process ${process} settled ${lane.source}, though it was process ${this.processOf(owner)}'s`);
     const entries = this.server?.disk.lanes.get(laneKey(lane)) ?? [];
-    for (const { record } of entries.slice(from, upTo))
+    // Without what was deleted.
+    for (const { record } of Object.values(entries.slice(from, upTo)))
       this.#settled.set(`${sink}\n${lane.source}\n${record.uid}`, { at: this.#now(), by: process });
+  }
+
+  onDeleted(lane: Pick<Lane, 'kind' | 'source'>, last: number): void {
+    const { sinks = new Map(), offsets } = this.server?.disk ?? {};
+    for (const sink of sinks.keys())
+      if ((offsets?.get(`${sink} ${laneKey(lane)}`) ?? 0) < last)
+        this.problem(`source ${lane.source}: records up to ${last} (${lane.kind}) were deleted, which ${sink} has not taken`);
+  }
+
+  onPassed(sink: string, source: string, as: 'skipped' | 'abandoned'): void {
+    const isHeard = (process: number): boolean => this.#now() - (this.#heard.get(process)?.at(-1) ?? 0) < this.#leaseMs;
+    const isNamed = [...this.#names].some(([process, names]) => names.has(sink) && isHeard(process));
+    if (as === 'abandoned' && isNamed)
+      this.problem(`sink ${sink}: records of ${source} were abandoned, though a replica that lives is configured with it`);
+    if (as === 'skipped' && this.#sinks.get(sink)?.skipsWhenFull !== true)
+      this.problem(`sink ${sink}: records of ${source} were skipped, though it waits`);
   }
 
   /** Whose a source was around a time: clocks of receivers are read in whole milliseconds. */
@@ -176,31 +214,46 @@ export class Watch implements Auditor {
     if (sure.length > 0) this.#excuse(sink, copy, sure);
   }
 
-  /** Each replay brings an event once: what a living process was told of, it is excused for as for any other. */
+  /** Each replay brings an event once, and once more what a replica came to grief over or handed over. */
   #comesAgain(sink: string, copy: Copy, others: readonly Copy[]): void {
+    const { source, uid, decidedAt } = copy;
     const begun = (this.server?.disk.jobs ?? []).filter(
       ({ args, started }) => started !== undefined && (args as { readonly sink?: string }).sink === sink,
-    );
-    const sure = others.filter((other) => other.replay && !other.doubt && other.decidedAt < copy.decidedAt);
-    if (sure.length >= begun.length) this.#excuse(sink, copy, sure);
+    ).length;
+    const sure = others.filter((other) => other.replay && !other.doubt && other.decidedAt < decidedAt);
+    const event = `${source}\n${uid}\nreplay`;
+    const more = this.#more.get(`${sink}\n${event}`) ?? 0;
+    if (sure.length < begun + more) return;
+    this.#more.set(`${sink}\n${event}`, more + 1);
+    const excused = sure.filter((of) => this.#hit(of, decidedAt) !== undefined || this.#isLeft(sink, of));
+    if (sure.length - excused.length >= begun)
+      this.problem(`sink ${sink}: ${uid} of ${source} was sent ${sure.length + 1} times by ${begun} replays`);
+    const incident = excused.map((of) => this.#hit(of, decidedAt)).findLast((one) => one !== undefined);
+    if (incident !== undefined) this.#charge(sink, incident, event);
   }
 
   /** A living process was told that it was taken: only what happened to that one lets it be sent again. */
-  #excuse(sink: string, { uid, source, replay, decidedAt: leftAt }: Copy, sure: readonly Copy[]): void {
-    const hits = (of: Copy) =>
-      this.incidents.find(
-        ({ process, from, to }) => (process ?? of.process) === of.process && from <= leftAt && to + afterwardsMs >= of.leftAt,
-      );
-    const unexcused = sure.filter((of) => hits(of) === undefined && !this.#isLeft(sink, of));
-    const incident = sure.map(hits).find((one) => one !== undefined);
+  #excuse(sink: string, { uid, source, decidedAt }: Copy, sure: readonly Copy[]): void {
+    const unexcused = sure.filter((of) => this.#hit(of, decidedAt) === undefined && !this.#isLeft(sink, of));
+    const incident = sure.map((of) => this.#hit(of, decidedAt)).find((one) => one !== undefined);
     if (unexcused.length > 0) {
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
       return;
     }
-    if (incident === undefined) return;
+    if (incident !== undefined) this.#charge(sink, incident, `${source}\n${uid}`);
+  }
+
+  /** What happened to the sender of a copy, so that another one leaves at a time. */
+  #hit(of: Copy, decidedAt: number): Incident | undefined {
+    return this.incidents.find(
+      ({ process, from, to }) => (process ?? of.process) === of.process && from <= decidedAt && to + afterwardsMs >= of.leftAt,
+    );
+  }
+
+  /** Only so many copies come of one incident. */
+  #charge(sink: string, incident: Incident, event: string): void {
     const events = incident.copies.get(sink) ?? new Set();
     incident.copies.set(sink, events);
-    const event = `${source}\n${uid}${replay ? '\nreplay' : ''}`;
     if (events.has(event)) return;
     events.add(event);
     const { inFlight = 1, batchEvents = 1, acknowledges } = this.#sinks.get(sink) ?? {};
@@ -238,5 +291,6 @@ export class Watch implements Auditor {
     if (this.server === undefined) return;
     for (const row of ledgerRows(this.server.disk))
       if (!isBalanced(row)) this.problem(`the ledger of ${row.sink} and ${row.source} does not balance`);
+    this.server.pages.check();
   }
 }
