@@ -11,7 +11,7 @@ import { type Journal, type Lane, openJournal, type Position, type StoredRecord 
 import { Ballast } from '../../src/journal/sqlite/upkeep/room.ts';
 import { itInLongTests } from '../thorough.ts';
 import { commitOf, journalOptions, seamsAt, sink, someRecords, source, temporaryDirectory } from './fixture.ts';
-import { enginesWhereThorough } from './places.ts';
+import { enginesWhereThorough, inModel } from './places.ts';
 
 const live: Lane = { kind: 'live', source: 's' };
 const mebibyte = 1024 * 1024;
@@ -39,7 +39,9 @@ async function settleAll(journal: Journal, name: string): Promise<void> {
   }
 }
 
-describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
+const model = { kind: 'in the model of a database', place: inModel };
+
+describe.each([...enginesWhereThorough(), model])('a journal $kind', ({ place }) => {
   it('stops appends at max_bytes, and still settles', async () => {
     await using journal = await (await place(undefined, { maxBytes: smallest }))();
     await journal.register([source('s')], [sink('a')]);
@@ -150,6 +152,68 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
     expect(after !== undefined && isBalanced(after)).toBe(true);
   });
 
+  it('abandons what an orphan left beyond keep, and counts it', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a'), sink('gone')]);
+    await first.append(commitOf('s', someRecords(3)));
+    seams.set(60_000);
+    await first.append(commitOf('s', someRecords(2)));
+    await first.register([source('s')], [sink('a')]);
+    // A minute at once is longer than a lease: the source is taken anew.
+    await expect.poll(() => first.ownership.owns('s')).toBe(true);
+    await settleAll(first, 'a');
+    await first[Symbol.asyncDispose]();
+
+    await using journal = await open();
+    await journal.register([source('s')], [sink('a')]);
+
+    await expect.poll(() => journal.usage().records).toBe(2);
+    const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
+    expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
+    expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
+  });
+
+  it('abandons nothing of a sink that comes back into the configuration at the start', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a'), sink('back')]);
+    await first.append(commitOf('s', someRecords(3)));
+    await first.register([source('s')], [sink('a')]);
+    await first[Symbol.asyncDispose]();
+    seams.set(60_000);
+    const second = await open();
+    await second.register([source('s')], [sink('a'), sink('back')]);
+    await second[Symbol.asyncDispose]();
+
+    await using journal = await open();
+    await journal.register([source('s')], [sink('a'), sink('back')]);
+
+    expect((await journal.lanes('back'))[0]?.pending).toBe(3);
+  });
+
+  it('keeps a page of which a sink has settled only a part', async () => {
+    const seams = seamsAt(1000);
+    const open = await place(seams, { keepMs: 5000 });
+    const first = await open();
+    await first.register([source('s')], [sink('a')]);
+    await first.append(commitOf('s', someRecords(3)));
+    await first.append(commitOf('s', someRecords(3, { prefix: 'second' })));
+    await first.settle('a', live, 4 as Position, [], { acknowledged: 4 });
+    await first[Symbol.asyncDispose]();
+    seams.set(60_000);
+
+    await using journal = await open();
+
+    await expect.poll(() => journal.usage().pages).toBe(1);
+    const [page] = await journal.read('a', live, 4 as Position, 10);
+    expect(page?.records.map(({ uid }) => uid)).toEqual(['second2', 'second3']);
+  });
+});
+
+describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
   it('forgets ids beyond overlap and sweep under pressure, and no others', async () => {
     const day = 86_400_000;
     const seams = seamsAt(10 * day);
@@ -265,66 +329,6 @@ describe.each(enginesWhereThorough())('a journal $kind', ({ place }) => {
 
     expect(kept).toMatchObject({ pages: steps.length + 1, seen: [['cc'.repeat(8)]], windows: [{ new: 2 * (steps.length + 1) }] });
     expect(await open.problems()).toEqual([]);
-  });
-
-  it('abandons what an orphan left beyond keep, and counts it', async () => {
-    const seams = seamsAt(1000);
-    const open = await place(seams, { keepMs: 5000 });
-    const first = await open();
-    await first.register([source('s')], [sink('a'), sink('gone')]);
-    await first.append(commitOf('s', someRecords(3)));
-    seams.set(60_000);
-    await first.append(commitOf('s', someRecords(2)));
-    await first.register([source('s')], [sink('a')]);
-    // A minute at once is longer than a lease: the source is taken anew.
-    await expect.poll(() => first.ownership.owns('s')).toBe(true);
-    await settleAll(first, 'a');
-    await first[Symbol.asyncDispose]();
-
-    await using journal = await open();
-    await journal.register([source('s')], [sink('a')]);
-
-    await expect.poll(() => journal.usage().records).toBe(2);
-    const orphan = (await journal.ledger()).rows.find(({ sink: name }) => name === 'gone');
-    expect(orphan?.totals).toMatchObject({ abandoned: 3, pending: 2 });
-    expect(orphan !== undefined && isBalanced(orphan)).toBe(true);
-  });
-
-  it('abandons nothing of a sink that comes back into the configuration at the start', async () => {
-    const seams = seamsAt(1000);
-    const open = await place(seams, { keepMs: 5000 });
-    const first = await open();
-    await first.register([source('s')], [sink('a'), sink('back')]);
-    await first.append(commitOf('s', someRecords(3)));
-    await first.register([source('s')], [sink('a')]);
-    await first[Symbol.asyncDispose]();
-    seams.set(60_000);
-    const second = await open();
-    await second.register([source('s')], [sink('a'), sink('back')]);
-    await second[Symbol.asyncDispose]();
-
-    await using journal = await open();
-    await journal.register([source('s')], [sink('a'), sink('back')]);
-
-    expect((await journal.lanes('back'))[0]?.pending).toBe(3);
-  });
-
-  it('keeps a page of which a sink has settled only a part', async () => {
-    const seams = seamsAt(1000);
-    const open = await place(seams, { keepMs: 5000 });
-    const first = await open();
-    await first.register([source('s')], [sink('a')]);
-    await first.append(commitOf('s', someRecords(3)));
-    await first.append(commitOf('s', someRecords(3, { prefix: 'second' })));
-    await first.settle('a', live, 4 as Position, [], { acknowledged: 4 });
-    await first[Symbol.asyncDispose]();
-    seams.set(60_000);
-
-    await using journal = await open();
-
-    await expect.poll(() => journal.usage().pages).toBe(1);
-    const [page] = await journal.read('a', live, 4 as Position, 10);
-    expect(page?.records.map(({ uid }) => uid)).toEqual(['second2', 'second3']);
   });
 
   it('keeps connector versions while a page or a letter needs them', async () => {

@@ -32,8 +32,10 @@ export const inMemory: Place = async (seams = systemSeams()) => {
   return Object.assign(async () => openMemoryJournal(disk), { problems: async () => [] });
 };
 
+const roomy = { maxBytes: 16 * 1024 * 1024, keepMs: 7 * 86_400_000 };
+
 /** The code of the engine for PostgreSQL over the model of the database that the simulation of replicas plays on. */
-export const inModel: Place = async (seams = systemSeams()) => {
+export const inModel: Place = async (seams = systemSeams(), limits) => {
   const problems: string[] = [];
   const unheard = () => undefined;
   const auditor = { onJoined: unheard, onHeard: unheard, onOwner: unheard, onStored: unheard, onSettled: unheard };
@@ -43,9 +45,14 @@ export const inModel: Place = async (seams = systemSeams()) => {
   const line = { ask: async <T>(work: () => T | Promise<T>) => work(), reconnect: unheard };
   const open = async (): Promise<Journal> => {
     const sharing = { name: 'one', number: 1, leaseMs: 60_000, server, line, clock: systemSeams().clock, log: silentLog() };
-    const { member, journal } = shareJournal(sharing);
+    const { member, journal, start, close } = shareJournal({ ...sharing, ...(limits && { limits: { ...roomy, ...limits } }) });
     await member.join();
-    return { ...journal, [Symbol.asyncDispose]: () => member.leave() };
+    await start();
+    const dispose = async (): Promise<void> => {
+      await close();
+      await member.leave();
+    };
+    return { ...journal, [Symbol.asyncDispose]: dispose };
   };
   return Object.assign(open, { problems: async () => problems });
 };
@@ -59,7 +66,8 @@ export const postgresEngine = (url: string, schema: string, name = 'one'): Postg
   replica: { name, labels: [] },
 });
 
-export const inPostgres: Place = async (seams = systemSeams(), { maxBytes = 16 * 1024 * 1024, keepMs = 7 * 86_400_000 } = {}) => {
+export const inPostgres: Place = async (seams = systemSeams(), limits = {}) => {
+  const { maxBytes, keepMs } = { ...roomy, ...limits };
   const url = await postgresUrl();
   if (url === undefined) throw new Error('there is no PostgreSQL on this machine');
   const schema = temporarySchema(url);

@@ -1,6 +1,6 @@
 // The model's table of pages, with what upkeep does to them: which may go is decided as far as the text of a statement says it. Records stay in
 // the lanes of the disk in memory until their page is deleted.
-import type { Commit } from '../../../src/journal/journal.ts';
+import type { Commit, SkippedRange } from '../../../src/journal/journal.ts';
 import { type Entry, laneKey, removeFrom, totalsAt } from '../../journal/memory/disk.ts';
 import { done, kinds, type Row, type Shared, type Statement, type Values } from './tables.ts';
 
@@ -25,7 +25,20 @@ interface Counted {
   ids: number;
 }
 
+interface Skip {
+  readonly id: number;
+  readonly sink: string;
+  readonly source: string;
+  readonly kind: (typeof kinds)[number];
+  from: number;
+  to: number;
+  records: number;
+  readonly firstAt: number;
+  lastAt: number;
+}
+
 const batchPages = 64;
+const sameSkipMs = 3_600_000;
 const ended = ['done', 'failed', 'cancelled'];
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
@@ -33,6 +46,7 @@ export class Pages {
   readonly #shared: Shared;
   readonly #pages: Page[] = [];
   readonly #counted = new Map<string, Counted>();
+  readonly #skips: Skip[] = [];
   /** Records that an offset passed for another reason than delivery, and that may still be delivered; by its key. */
   readonly passed = new Map<string, number>();
   /** `wait` or `skip`, by sink. */
@@ -55,9 +69,18 @@ export class Pages {
     ['INSERT INTO p.totals AS t', (values, text) => this.#total(values, text)],
     ['SELECT skipped FROM p.totals', ([sink, source]) => [{ skipped: this.#totals(sink, source).skipped }]],
     ["FROM p.sinks WHERE when_full = 'skip' AND configured", () => this.#skipping()],
-    ['SELECT min(min_time) AS "from"', () => [{ from: 0, to: 0 }]],
-    ['UPDATE p.skips', () => done(1)],
-    ['FROM p.skips', () => []],
+    ['SELECT min(min_time) AS "from"', (values) => [this.#range(values)]],
+    ['UPDATE p.skips SET from_time', (values) => this.#extend(values)],
+    ['INSERT INTO p.skips', (values) => this.#skip(values)],
+    [
+      'SELECT id, records FROM p.skips',
+      (values) =>
+        this.#skipsOf(values)
+          .toReversed()
+          .map(({ id, records }) => ({ id, records })),
+    ],
+    ['UPDATE p.skips SET records', ([id, records]) => this.#giveBack(id, Number(records))],
+    ['DELETE FROM p.skips', ([id]) => done(removeFrom(this.#skips, (one) => one.id === id).length)],
     ['DELETE FROM p.windows WHERE stamp', () => []],
     [
       'DELETE FROM p.replays WHERE job IN',
@@ -79,7 +102,7 @@ export class Pages {
     const entries = (this.#shared.disk.lanes.get(laneKey({ kind, source })) ?? []).slice(before, last);
     this.#last += 1;
     const place = { id: this.#last, source, kind, first: before + 1, last };
-    this.#pages.push({ ...place, bytes, received: this.#shared.now(), minTime, maxTime, entries });
+    this.#pages.push({ ...place, bytes, received: this.#shared.disk.now(), minTime, maxTime, entries });
     counted.bytes += bytes;
     counted.pages += 1;
     counted.records += page.records.length;
@@ -90,6 +113,11 @@ export class Pages {
     const lane = this.#laneOf(source, kind);
     const start = lane.findLastIndex(({ first }, index) => lane[index - 1]?.last !== first - 1);
     return lane.slice(Math.max(0, start));
+  }
+
+  /** What sinks left out, as the ledger says it. */
+  get skipped(): SkippedRange[] {
+    return this.#skips.map(({ id: _id, kind, ...skip }) => ({ ...skip, lane: kind }));
   }
 
   /** What is counted is what is there. */
@@ -245,6 +273,42 @@ export class Pages {
     const key = this.#offset(values);
     this.#shared.disk.offsets.set(key, Number(values[3]));
     this.passed.set(key, (this.passed.get(key) ?? 0) + Number(values[4]));
+    return done(1);
+  }
+
+  #range([source, kind, last, first]: Values): Row {
+    const lane = this.#laneOf(this.#shared.sourceOf(source), kinds[Number(kind)] ?? 'live');
+    const own = lane.filter((page) => page.first <= Number(last) && page.last >= Number(first));
+    return { from: Math.min(...own.map(({ minTime }) => minTime)), to: Math.max(...own.map(({ maxTime }) => maxTime)) };
+  }
+
+  #skipsOf([sink, source, kind]: Values): Skip[] {
+    const of = [this.#shared.sinkOf(sink), this.#shared.sourceOf(source), kinds[Number(kind)]];
+    return this.#skips.filter((one) => one.sink === of[0] && one.source === of[1] && one.kind === of[2]);
+  }
+
+  #extend(values: Values): Row[] {
+    const [from, to, records, now] = values.slice(3).map(Number) as [number, number, number, number];
+    const last = this.#skipsOf(values).at(-1);
+    if (last === undefined || last.lastAt < now - sameSkipMs) return [];
+    last.from = Math.min(last.from, from);
+    last.to = Math.max(last.to, to);
+    last.records += records;
+    last.lastAt = now;
+    return done(1);
+  }
+
+  #skip([sink, source, kind, ...rest]: Values): Row[] {
+    const [from, to, records, now] = rest.map(Number) as [number, number, number, number];
+    this.#last += 1;
+    const place = { id: this.#last, sink: this.#shared.sinkOf(sink), source: this.#shared.sourceOf(source) };
+    this.#skips.push({ ...place, kind: kinds[Number(kind)] ?? 'live', from, to, records, firstAt: now, lastAt: now });
+    return done(1);
+  }
+
+  #giveBack(id: unknown, records: number): Row[] {
+    const skip = this.#skips.find((one) => one.id === id);
+    if (skip !== undefined) skip.records -= records;
     return done(1);
   }
 

@@ -293,7 +293,7 @@ interface Sharing extends Pick<ReplicaParts, 'name' | 'number' | 'leaseMs' | 'se
   readonly limits?: { readonly maxBytes: number; readonly keepMs: number } | undefined;
 }
 
-type OpenRoom = Pick<Room, 'hasRoom' | 'makeRoom' | 'appended'>;
+type OpenRoom = Pick<Room, 'hasRoom' | 'makeRoom' | 'appended'> & Partial<Pick<Room, 'usage'>>;
 
 /** What the model leaves out of what is done with ids: the disk in memory knows them for ever. */
 const seen = { daysOf: () => [], stored: () => undefined, expire: () => Promise.resolve(0) } as unknown as Parameters<
@@ -308,7 +308,7 @@ export function shareJournal({ name, number, leaseMs, server, line, clock, log, 
   const changes: Changes = new Changes(db, clock, () => names.forget());
   const names: Names = new Names(db, () => member.id);
   const member = new Membership(db, clock, log, { name, labels: [], version: 'sim', leaseMs, changes });
-  const journalTime = { now: () => server.now(), save: () => Promise.resolve() } as unknown as Core['time'];
+  const journalTime = { now: () => server.disk.now(), save: () => Promise.resolve() } as unknown as Core['time'];
   const core: Core = { db, clock, time: journalTime, log, changes, names, member };
   const forget = (sources: readonly string[]): void => {
     for (const source of sources) names.forgetOwned(source);
@@ -380,6 +380,8 @@ function journalOver({ core, working, line, server, offered, room, registered }:
         settle(core, sink, { lane, upTo, letters, counts, resolved, attempt }),
       ),
     hasRoom: () => room.hasRoom(),
+    usage: () => room.usage?.() ?? raw.usage(),
+    ledger: async () => ({ ...(await over.ledger()), skipped: server.pages.skipped }),
     skewMs: () => member.skew.ms,
     changed: (signal) => changes.wait(signal),
     async register(sources, sinks) {
