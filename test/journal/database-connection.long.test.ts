@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -100,6 +101,33 @@ describe.runIf(hasPostgres())('a database', () => {
     }
 
     expect(registered).toEqual([1, 2, 3]);
+  });
+
+  it('lets go what a replica holds that was paused inside of a transaction, seconds later and long before a long lease is over', async () => {
+    const url = (await postgresUrl()) ?? '';
+    const db = new Database({ ...postgresEngine(url, 'x'), leaseMs: 60_000 });
+    onTestFinished(() => db.close());
+    const table = `paused_${randomBytes(6).toString('hex')}`;
+    await onServer(url, (client) => client.query(`CREATE TABLE ${table} AS SELECT 1 AS n`));
+    onTestFinished(() => onServer(url, (client) => client.query(`DROP TABLE ${table}`)).then(() => undefined));
+    const locked = Promise.withResolvers<void>();
+    const woken = Promise.withResolvers<void>();
+    const paused = db.transaction(async (sql) => {
+      await sql.query(`SELECT n FROM ${table} FOR UPDATE`);
+      locked.resolve();
+      await woken.promise;
+      return sql.query('SELECT 1');
+    });
+    const ended = paused.catch((error: unknown) => (error instanceof PenstockError ? error.code : error));
+    await locked.promise;
+
+    const began = performance.now();
+    await onServer(url, (client) => client.query(`UPDATE ${table} SET n = 2`));
+    const heldMs = performance.now() - began;
+    woken.resolve();
+
+    expect(heldMs).toBeLessThan(20_000);
+    expect(await ended).toBe('PEN_JOURNAL_UNAVAILABLE');
   });
 
   it('makes those wait for whom it has no connection, and fails none of them', async () => {

@@ -77,7 +77,8 @@ export class Database implements Sql {
     this.#settings = {
       statement_timeout: statementMs,
       lock_timeout: lockMs,
-      idle_in_transaction_session_timeout: leaseMs,
+      // What a replica that was paused holds is another's soon after the lease.
+      idle_in_transaction_session_timeout: Math.min(leaseMs, lockMs),
       jit: 'off',
     };
     this.#ca = ca;
