@@ -95,6 +95,10 @@ export const helpExamples: Readonly<Record<string, readonly string[]>> = {
     'penstock replay SINK --from 2026-11-20T08:00:00Z --to 2026-11-20T09:00:00Z',
     'penstock replay SINK --from 7d --to 0s --action policy_updated   # after fixing an action table',
   ],
+  jobs: [
+    'penstock jobs                              # what a daemon does beside its daily work, and how far it is',
+    'penstock jobs cancel 12                    # a replay of the wrong month',
+  ],
   sources: [
     'penstock sources list',
     'penstock sources release SOURCE            # after renewing the credential: retry at once',

@@ -26,6 +26,7 @@ const families: readonly Family[] = [
   { commands: ['dead-letters'], load: () => import('./commands/dead-letters.ts') },
   { commands: ['verify'], load: () => import('./commands/verify.ts') },
   { commands: ['backfill', 'import', 'replay'], load: () => import('./commands/jobs.ts') },
+  { commands: ['jobs'], load: () => import('./commands/job-list.ts') },
   { commands: ['sources', 'sinks'], load: () => import('./commands/names.ts') },
   { commands: ['journal'], load: () => import('./commands/journal.ts') },
   { commands: ['schema', 'actions', 'sample'], load: () => import('./commands/catalog.ts') },

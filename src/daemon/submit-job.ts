@@ -91,9 +91,11 @@ async function watch(
     const [job] = await untilAnswered(() => journal.jobs({ id }), seams, watchOverMs, signal);
     if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `job ${id} no longer exists`);
     onProgress(job);
-    if (job.state === 'done' || job.state === 'cancelled') return job;
-    if (job.state === 'failed')
-      throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? 'the job failed', { where: `job ${id}` });
+    if (job.state === 'done') return job;
+    if (job.state === 'failed' || job.state === 'cancelled')
+      throw new PenstockError('PEN_OPERATION_FAILED', job.error ?? `it ${job.state === 'failed' ? 'failed' : 'was cancelled'}`, {
+        where: `job ${id}`,
+      });
     await worker.expectThere(id);
     await sleep(seams.clock, lookEveryMs, signal);
   }

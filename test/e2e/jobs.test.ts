@@ -194,6 +194,44 @@ itInLongTests('resumes a replay that was killed in the middle, with the pages th
   expect(done.jobs).toMatchObject([{ kind: 'replay', state: 'done', progress: { done: before.size, total: before.size } }]);
 });
 
+itInLongTests('ends a replay that is cancelled within seconds, keeps what it sent, and says so to who watches', async () => {
+  await using scene = await setUp(97);
+  const { vendors, receiver, file } = scene;
+  const daemon = penstock(['run', '-c', file]);
+  await missingArrivals(receiver, vendors);
+  const open = throttle(receiver, 0);
+  const replay = penstock(['replay', 'lake', '--from', minutesAgo(60), '--to', minutesAgo(0), '-c', file]);
+  const { jobs } = await untilStatus(file, 'a replay under way', ({ jobs }) => jobs.some(({ state }) => state === 'running'));
+  const id = String(jobs[0]?.id);
+
+  const listed = await command(['jobs', '-c', file]);
+  const cancelled = await command(['jobs', 'cancel', id, '-c', file]);
+  const code = await replay.exited;
+  const again = await command(['jobs', 'cancel', id, '-c', file]);
+  const none = await command(['jobs', 'cancel', '99', '-c', file]);
+  await daemon.said('job cancelled');
+  open();
+  const backfill = await command(['backfill', 'anaconda-acme', '--from', minutesAgo(3), '--to', minutesAgo(2), '-c', file]);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+  const ledger = await json<{ imbalances: unknown[] }>(['ledger', '--json', '-c', file]);
+  const after = await json<Job[]>(['jobs', '--json', '-c', file]);
+
+  expect(listed.stdout).toMatch(/replay +sink lake +running .* of \d+ stored events looked through/);
+  expect(cancelled).toMatchObject({
+    code: 0,
+    stdout: `job ${id}, replay of sink lake, is cancelled; what it has done until now stays\n`,
+  });
+  expect([code, replay.stderr()]).toEqual([1, expect.stringContaining(`job ${id}: it was cancelled`)]);
+  expect([again, none].map((answer) => [answer.code, answer.stderr.split('\n')[0]])).toEqual([
+    [1, `penstock: job ${id}: it has ended: cancelled`],
+    [1, 'penstock: there is no job 99'],
+  ]);
+  // What was under way when it was cancelled may arrive, and no more of it.
+  expect(receiver.received.filter(isReplayed).length).toBeLessThanOrEqual(4 * 500);
+  expect([backfill.code, ledger.imbalances, after.map(({ state }) => state)]).toEqual([0, [], ['cancelled', 'done']]);
+});
+
 itInLongTests('tells who watches a job that no daemon has run for a minute, and leaves the job to the next one', async () => {
   await using scene = await setUp(96);
   const { vendors, receiver, file } = scene;

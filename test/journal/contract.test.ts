@@ -561,6 +561,32 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect(await journal.holds()).toEqual([{ kind: 'source', name: 's', hold: { since: 2, reason: 'gone', fix: undefined } }]);
   });
 
+  it('cancels a job that waits or runs, whoever has it, with its replay, and takes no further word on it', async () => {
+    const seams = seamsAt(7);
+    await using journal = await (await place(seams))();
+    await journal.register([source('s')], [sink('a')]);
+    await journal.append(commitOf('s', someRecords(3)));
+    await journal.settle('a', live, at(3), [], { acknowledged: 3 });
+    const { id } = await journal.insertJob('replay', { sink: 'a' });
+    await journal.claimJob(id);
+    await journal.updateJob(id, { state: 'running' });
+    await journal.openReplay(id, 'a', { kind: 'stored' });
+    const { id: ended } = await journal.insertJob('verify', {});
+    await journal.updateJob(ended, { state: 'done' });
+
+    const cancelled = await journal.cancelJob(id);
+    const words = [{ progress: 9 }, { state: 'done' }, { state: 'running' }] as const;
+    const answers = await Promise.allSettled(words.map((word) => journal.updateJob(id, word)));
+
+    expect(cancelled).toMatchObject({ id, state: 'cancelled', finished: 7 });
+    expect(answers).toMatchObject(words.map(() => ({ reason: { code: 'PEN_JOURNAL_FENCED' } })));
+    expect(await journal.replayPending(id)).toBe(0);
+    expect(await journal.lanes('a')).toEqual([]);
+    expect((await journal.jobs()).map(({ state }) => state)).toEqual(['cancelled', 'done']);
+    expect(await journal.cancelJob(ended)).toMatchObject({ id: ended, state: 'done' });
+    expect(await journal.cancelJob(99)).toBeUndefined();
+  });
+
   it('wakes who waits when an append has brought something', async () => {
     await using journal = await (await place())();
     const woken = journal.changed(AbortSignal.timeout(60_000));

@@ -173,5 +173,11 @@ export interface Jobs {
     readonly kind?: string;
     readonly after?: number;
   }): Promise<readonly Job[]>;
+  /**
+   * Ends a job that waits or runs as cancelled, whoever has it, with its replay lanes; returns the job as it is then, also where it had ended,
+   * and undefined where there is none.
+   */
+  cancelJob(id: number): Promise<Job | undefined>;
+  /** Rejects with PEN_JOURNAL_FENCED where another process has the job, or where it was cancelled. */
   updateJob(id: number, change: { readonly state?: JobState; readonly progress?: Json; readonly error?: string }): Promise<void>;
 }

@@ -190,6 +190,11 @@ export function openJobs(core: Core): Jobs {
       );
       return claimed > 0;
     },
+    async cancelJob(id) {
+      const row = await db.transaction((sql) => cancelJob(core, sql, id));
+      changes.notify();
+      return row && jobOf(row);
+    },
     async updateJob(id, change) {
       const updated = await db.transaction((sql) => updateJob(core, sql, id, change));
       if (updated === 0) throw await whyNotUpdated(core, id);
@@ -198,9 +203,20 @@ export function openJobs(core: Core): Jobs {
   };
 }
 
+async function cancelJob({ db: { s }, clock }: Core, sql: Sql, id: number): Promise<JobRow | undefined> {
+  const cancelled = await sql.run(
+    `UPDATE ${s}.jobs SET state = 'cancelled', finished = $2 WHERE id = $1 AND NOT state IN ${ended}`,
+    [id, clock.now()],
+  );
+  if (cancelled > 0) await sql.run(`DELETE FROM ${s}.replays WHERE job = $1`, [id]);
+  await Changes.tell(sql, s);
+  const [row] = await sql.query<JobRow>(`SELECT * FROM ${s}.jobs WHERE id = $1`, [id]);
+  return row;
+}
+
 async function whyNotUpdated({ db }: Core, id: number): Promise<PenstockError> {
   const known = await db.query(`SELECT 1 FROM ${db.s}.jobs WHERE id = $1`, [id]);
-  const fix = 'see "penstock status" for the jobs';
+  const fix = 'see "penstock jobs"';
   return known.length > 0
     ? new PenstockError('PEN_JOURNAL_FENCED', `another replica has job ${id}, or has ended it`, { fix })
     : new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix });
@@ -235,7 +251,7 @@ async function updateJob(
     `UPDATE ${s}.jobs SET state = coalesce($2, state), progress = coalesce($3, progress), error = coalesce($4, error),
      started = CASE WHEN $2 = 'running' THEN coalesce(started, $5) ELSE started END,
      finished = CASE WHEN $2 IN ${ended} THEN $5 WHEN $2 IN ('queued', 'running') THEN NULL ELSE finished END
-     WHERE id = $1 AND NOT (coalesce($2, '') = 'running' AND state IN ${ended})
+     WHERE id = $1 AND state <> 'cancelled' AND NOT (coalesce($2, '') = 'running' AND state IN ${ended})
      AND (owner IS NULL OR owner = $6 OR NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = owner AND m.expires > now()))`,
     [id, state ?? null, progress === undefined ? null : JSON.stringify(progress), error ?? null, clock.now(), member?.id ?? ''],
   );

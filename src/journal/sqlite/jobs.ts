@@ -8,7 +8,8 @@ import { all, one } from './file/database.ts';
 const mostEnded = 1_000;
 
 /** The table of jobs: queued -> running -> done, failed or cancelled. */
-export function openJobs({ db, writer, clock, changes }: Core): Jobs {
+export function openJobs(core: Core): Jobs {
+  const { db, writer, clock, changes } = core;
   const insert = db.prepare(
     "INSERT INTO jobs (kind, args, token, state, progress, created) VALUES (?, ?, ?, 'queued', 'null', ?) RETURNING *",
   );
@@ -19,7 +20,7 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
   const update = db.prepare(
     `UPDATE jobs SET state = ifnull(?2, state), progress = ifnull(?3, progress), error = ifnull(?4, error),
      started = CASE WHEN ?2 = 'running' THEN ifnull(started, ?5) ELSE started END,
-     finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1`,
+     finished = CASE WHEN ?2 IN ('done', 'failed', 'cancelled') THEN ?5 WHEN ?2 IN ('queued', 'running') THEN NULL ELSE finished END WHERE id = ?1 AND state <> 'cancelled'`,
   );
   const prune = db.prepare("DELETE FROM jobs WHERE id <= ? AND state IN ('done', 'failed', 'cancelled')");
   return {
@@ -41,9 +42,30 @@ export function openJobs({ db, writer, clock, changes }: Core): Jobs {
     async updateJob(id, { state, progress, error }) {
       const text = progress === undefined ? null : JSON.stringify(progress);
       const updated = await writer.write(() => update.run(id, state ?? null, text, error ?? null, clock.now()));
-      if (updated.changes === 0)
-        throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix: 'see "penstock status" for the jobs' });
+      if (updated.changes === 0) throw notUpdated(id, all(select, id, null, null, 0).length > 0);
       changes.notify();
     },
+    cancelJob: openCancel(core),
   };
+}
+
+function openCancel({ db, writer, clock, changes }: Core): Jobs['cancelJob'] {
+  const cancel = db.prepare("UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state IN ('queued', 'running')");
+  const endReplays = db.prepare('DELETE FROM replays WHERE job = ?');
+  const find = db.prepare('SELECT * FROM jobs WHERE id = ?');
+  return async (id) => {
+    await writer.write(() => {
+      if (cancel.run(clock.now(), id).changes > 0) endReplays.run(id);
+    });
+    changes.notify();
+    const row = one<JobRow>(find, id);
+    return row && jobOf(row);
+  };
+}
+
+function notUpdated(id: number, isKnown: boolean): PenstockError {
+  const fix = 'see "penstock jobs"';
+  return isKnown
+    ? new PenstockError('PEN_JOURNAL_FENCED', `job ${id} was cancelled`, { fix })
+    : new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`, { fix });
 }

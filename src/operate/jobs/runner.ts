@@ -3,6 +3,7 @@
 import { deadline, sleep } from '../../base/clock.ts';
 import { asPenstockError, explain, PenstockError } from '../../base/errors.ts';
 import { isObject, type Json } from '../../base/json.ts';
+import type { Log } from '../../base/log.ts';
 import { Outage } from '../../base/outage.ts';
 import type { Job } from '../../journal/journal.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -57,26 +58,46 @@ interface JobContext {
   readonly outage: Outage;
 }
 
+/** How far a job is, written twice a second at most. */
+class Progress {
+  readonly #job: Job;
+  readonly #runtime: Runtime;
+  readonly #outage: Outage;
+  #written = Number.NEGATIVE_INFINITY;
+  #writing = Promise.resolve();
+
+  constructor(job: Job, runtime: Runtime, log: Log) {
+    this.#job = job;
+    this.#runtime = runtime;
+    this.#outage = new Outage(log, savingProgress);
+  }
+
+  report(progress: Json): void {
+    const { journal, seams } = this.#runtime;
+    if (seams.clock.monotonic() - this.#written < progressEveryMs) return;
+    this.#written = seams.clock.monotonic();
+    this.#writing = this.#writing
+      .then(() => journal.updateJob(this.#job.id, { progress }))
+      .then(() => this.#outage.worked())
+      // Another has it, or a person has cancelled it: that is no trouble.
+      .catch((error: unknown) => (isFenced(error) ? undefined : this.#outage.failed(error)));
+  }
+
+  saved(): Promise<void> {
+    return this.#writing;
+  }
+}
+
 async function execute(job: Job, { runtime, own, outage }: JobContext, signal: AbortSignal): Promise<void> {
   const { journal, seams } = runtime;
   const log = runtime.log.child({ job: job.id, kind: job.kind });
-  let written = Number.NEGATIVE_INFINITY;
-  let writing = Promise.resolve();
-  const saving = new Outage(log, savingProgress);
-  const report = (progress: Json): void => {
-    if (seams.clock.monotonic() - written < progressEveryMs) return;
-    written = seams.clock.monotonic();
-    writing = writing
-      .then(() => journal.updateJob(job.id, { progress }))
-      .then(() => saving.worked())
-      .catch((error: unknown) => saving.failed(error));
-  };
+  const progressed = new Progress(job, runtime, log);
   try {
     if (!(await journal.claimJob(job.id))) return;
     await journal.updateJob(job.id, { state: 'running' });
     log.info({ args: job.args }, 'job started');
-    const progress = await operationOf(job.kind, own)(job, runtime, report, signal);
-    await writing;
+    const progress = await operationOf(job.kind, own)(job, runtime, (now) => progressed.report(now), signal);
+    await progressed.saved();
     await journal.updateJob(job.id, { state: 'done', progress });
     // Only now: a job that is cut off before it is done would open its lanes anew and send everything once more.
     await journal.closeReplay(job.id);
@@ -84,9 +105,13 @@ async function execute(job: Job, { runtime, own, outage }: JobContext, signal: A
     outage.worked();
     log.info({ progress: counts }, 'job done');
   } catch (error) {
-    await writing;
+    await progressed.saved();
     // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
-    if (signal.aborted || isFenced(error)) return;
+    if (signal.aborted || isFenced(error)) {
+      const [row] = await journal.jobs({ id: job.id }).catch(() => []);
+      if (row?.state === 'cancelled') log.info('job cancelled');
+      return;
+    }
     if (isJournalTrouble(error)) {
       outage.failed(error);
       await sleep(seams.clock, journalPauseMs, signal).catch(() => undefined);
@@ -202,12 +227,19 @@ export class JobRunner implements AsyncDisposable {
   /** True where no job waits or runs. */
   async #look(): Promise<boolean> {
     const waiting = await this.#runtime.journal.jobs({ states: ['queued', 'running'] });
+    this.#stopCancelled(waiting);
     for (const job of waiting) if (this.#isToBegin(job) && !waitsForTurn(job, waiting)) this.#begin(job);
     if (this.#replica !== undefined) {
       await this.#releaseWithOthers();
       await this.#endNameless(waiting);
     }
     return waiting.length === 0;
+  }
+
+  /** What runs here and does not run by its row was cancelled, or has ended at this moment. */
+  #stopCancelled(waiting: readonly Job[]): void {
+    for (const { job, stop } of this.#running.values())
+      if (!waiting.some(({ id }) => id === job.id)) stop.abort(new DOMException('the job was cancelled', 'AbortError'));
   }
 
   async #endNameless(waiting: readonly Job[]): Promise<void> {

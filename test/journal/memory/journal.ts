@@ -161,6 +161,15 @@ export function openMemoryJournal(disk: MemoryDisk, { before, after }: Steps = {
           .filter((job) => job.id > after && (kind === undefined || job.kind === kind))
           .map((job) => ({ ...job })),
       ),
+    cancelJob: (id) =>
+      changing('cancelJob', () => {
+        const job = disk.jobs.find((one) => one.id === id);
+        if (job?.state === 'queued' || job?.state === 'running') {
+          updateJob(disk, id, { state: 'cancelled' });
+          removeFrom(disk.replays, (replay) => replay.job === id);
+        }
+        return job && { ...job };
+      }),
     updateJob: (id, change) => changing('updateJob', () => updateJob(disk, id, change)),
 
     ledger: () =>
@@ -252,6 +261,7 @@ type JobChange = Parameters<Journal['updateJob']>[1];
 function updateJob(disk: MemoryDisk, id: number, { state, progress, error }: JobChange): void {
   const job = disk.jobs.find((one) => one.id === id);
   if (job === undefined) throw new PenstockError('PEN_NOT_FOUND', `there is no job ${id}`);
+  if (job.state === 'cancelled') throw new PenstockError('PEN_JOURNAL_FENCED', `job ${id} was cancelled`);
   if (state !== undefined) {
     const isOver = state !== 'queued' && state !== 'running';
     job.finished = isOver ? disk.now() : undefined;

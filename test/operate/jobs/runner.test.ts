@@ -130,6 +130,32 @@ it('interrupts the jobs that are meant, starts none meanwhile, and resumes them 
   expect(await lanes('a')).toBe(1);
 });
 
+it('stops the work of a job that was cancelled, and begins the next', async () => {
+  await using journal = await temporaryJournal();
+  const clock = virtualClock(0);
+  const { log, said } = loudLog();
+  const begun: number[] = [];
+  const work = (job: Job, _runtime: Runtime, _report: unknown, signal: AbortSignal): Promise<never> => {
+    begun.push(job.id);
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  };
+  const runtime = { journal, seams: { ...systemSeams(), clock }, log } as unknown as Runtime;
+  for (let count = 0; count < 5; count += 1) await journal.insertJob('backfill', { source: 's' });
+  const runner = new JobRunner(runtime, { backfill: work });
+  const states = async () => {
+    await clock.advance(1_000);
+    return statesOf(await journal.jobs());
+  };
+  await expect.poll(states, { interval: 1 }).toEqual(['running', 'running', 'running', 'running', 'queued']);
+
+  await journal.cancelJob(2);
+
+  await expect.poll(states, { interval: 1 }).toEqual(['running', 'cancelled', 'running', 'running', 'running']);
+  expect(begun).toEqual([1, 2, 3, 4, 5]);
+  expect(said.filter((line) => line.includes('cancelled'))).toEqual(['30 job cancelled']);
+  await clock.until(runner[Symbol.asyncDispose]());
+});
+
 it('leaves a reload to the daemon', async () => {
   await using journal = await temporaryJournal();
   await journal.insertJob('reload', { file: '/etc/penstock.yaml' });

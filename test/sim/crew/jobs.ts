@@ -34,6 +34,8 @@ class Jobs {
     ['SELECT * FROM p.jobs WHERE ($1::bigint IS NULL', (values) => this.#list(values)],
     ['UPDATE p.jobs j SET owner = $2', (values, text, asker) => this.#claim(values, text, asker)],
     ['UPDATE p.jobs SET state = coalesce', (values, text, asker) => this.#update(values, text, asker)],
+    ["UPDATE p.jobs SET state = 'cancelled'", ([id, now]) => this.#cancel(id, Number(now))],
+    ['SELECT * FROM p.jobs WHERE id = $1', ([id]) => [this.#job(id)].flatMap((job) => (job === undefined ? [] : [rowOf(job)]))],
     ['SELECT 1 FROM p.jobs WHERE id = $1', ([id]) => done(Number(this.#job(id) !== undefined))],
     ["FROM p.units WHERE kind = 'upkeep' FOR SHARE", () => done(1)],
     ['AS over FROM p.jobs WHERE id = $1', ([id]) => [{ over: ended.includes(this.#job(id)?.state ?? '') }]],
@@ -117,7 +119,7 @@ class Jobs {
 
   #update([id, state, progress, error, now, me]: Values, text: string, { process }: Asker): Row[] {
     const job = this.#job(id);
-    if (job === undefined || (state === 'running' && isEnded(job))) return [];
+    if (job === undefined || job.state === 'cancelled' || (state === 'running' && isEnded(job))) return [];
     const owner = this.#owners.get(job.id);
     const isAnothers = owner !== undefined && owner !== me && this.#shared.isAlive(owner);
     if (isAnothers && text.includes('(owner IS NULL OR owner = $6')) return [];
@@ -130,6 +132,13 @@ class Jobs {
       this.#shared.auditor.problem(
         `job ${job.id} (${job.kind}) was said to be done, and ${this.#pending(id)} of its records were left`,
       );
+    return done(1);
+  }
+
+  #cancel(id: unknown, now: number): Row[] {
+    const job = this.#job(id);
+    if (job === undefined || isEnded(job)) return [];
+    this.#change(job, 'cancelled', now);
     return done(1);
   }
 
