@@ -35,7 +35,9 @@ export function openAppend(core: Core, seen: SeenIndex, room: Room): Required<Pi
       records: commit.page?.records.length ?? 0,
     };
     if (size.bytes > 0) await room.makeRoom(size.bytes);
-    const before = await store(commit, rows, ownerships);
+    const before = await store(commit, rows, ownerships).finally(() => {
+      if (rows.length > 0) core.names.looks.ended(commit.source);
+    });
     if (before !== undefined) room.appended(size);
     listeners.tell(commit, rows, before);
     // A poll that found nothing new gives nobody anything to read.

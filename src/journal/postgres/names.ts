@@ -3,6 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import type { Database, Sql } from './database.ts';
 import { fencedError } from './faults.ts';
 import { Gathered } from './gathered.ts';
+import { LaneLooks } from './lane-looks.ts';
 import type { Membership } from './membership.ts';
 
 /** A source that this process owns, with what its commits need. */
@@ -22,6 +23,7 @@ export const isSameOwnership = (one: OwnedSource, other: OwnedSource): boolean =
 
 /** Names to row ids: everything stored refers to the id, so that a rename touches one row. Known ones are remembered. */
 export class Names {
+  readonly looks = new LaneLooks();
   readonly #db: Database;
   readonly #sources = new Map<string, number>();
   readonly #sinks = new Map<string, number>();
@@ -41,6 +43,7 @@ export class Names {
   }
 
   forget(): void {
+    this.looks.forget();
     this.#sources.clear();
     this.#sinks.clear();
     for (const source of this.#owned.keys()) this.#unsure.add(source);
@@ -53,6 +56,7 @@ export class Names {
 
   /** The source's unit changed hands. */
   forgetOwned(source: string): void {
+    this.looks.forget();
     this.#owned.delete(source);
     this.#reading.delete(source);
   }

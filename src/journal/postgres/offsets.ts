@@ -26,7 +26,12 @@ interface LaneRow {
 /** Lanes with something pending for a sink: of a member those that it owns, else all. Sinks that ask at the same time are answered together. */
 export function openLanes(core: Core): (sink: string) => Promise<LaneState[]> {
   const stored = new Gathered<string, readonly LaneRow[]>(async (sinks) => {
-    const rows = Map.groupBy(await readLanes(core, sinks), ({ sink }) => sink);
+    const look = core.names.looks.begin(sinks, core.clock.monotonic());
+    const rows = Map.groupBy(
+      await readLanes(core, sinks, core.member === undefined ? undefined : look.sources),
+      ({ sink }) => sink,
+    );
+    look.end(new Map([...rows].map(([sink, of]) => [sink, of.flatMap(({ name }) => name ?? [])])));
     return sinks.map((sink) => rows.get(sink));
   });
   return async (sink) => {
@@ -35,14 +40,19 @@ export function openLanes(core: Core): (sink: string) => Promise<LaneState[]> {
   };
 }
 
-function readLanes({ db: { s }, db, member }: Core, sinks: readonly string[]): Promise<LaneRow[]> {
+/** `sources`: others have nothing pending. */
+function readLanes(
+  { db: { s }, db, member }: Core,
+  sinks: readonly string[],
+  sources: readonly string[] | undefined,
+): Promise<LaneRow[]> {
   return db.query<LaneRow>(
     `SELECT k.name AS sink, EXISTS (SELECT 1 FROM ${s}.replays r WHERE r.sink = k.id AND r.remaining > 0) AS replays, l.name, l.kind, l.appended, l.position AS offset, (SELECT received FROM ${s}.pages p WHERE p.source = l.source AND p.kind = l.kind AND p.first <= l.position + 1
        ORDER BY p.first DESC LIMIT 1) AS oldest
      FROM ${s}.sinks k LEFT JOIN LATERAL (SELECT o.name, l.source, l.kind, l.appended, coalesce(f.position, 0) AS position FROM ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
        JOIN ${s}.units u ON u.id = o.unit LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind
-       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2)) l ON true WHERE k.name = ANY($1)`,
-    [sinks, member?.id ?? null],
+       WHERE l.appended > coalesce(f.position, 0) AND ($2::text IS NULL OR u.owner = $2) AND ($3::text[] IS NULL OR o.name = ANY($3))) l ON true WHERE k.name = ANY($1)`,
+    [sinks, member?.id ?? null, sources ?? null],
   );
 }
 

@@ -183,7 +183,10 @@ export class SharedServer {
       'SELECT $2::uuid = ANY(attempts) AS done',
       ([id, attempt]) => [{ done: this.#isDone(`append ${this.#sourceOf(id)}`, attempt) }],
     ],
-    ['SELECT k.name AS sink, EXISTS', ([sinks, owner]) => this.#lanes(sinks as string[], owner)],
+    [
+      'SELECT k.name AS sink, EXISTS',
+      ([sinks, owner, sources]) => this.#lanes(sinks as string[], owner, sources as string[] | null),
+    ],
     ['INSERT INTO p.offsets (sink, source, kind) VALUES', () => []],
     ['SELECT o.position AS at, o.passed', (values) => [this.#offset(values)]],
     ['UPDATE p.offsets o SET position = greatest', (values, _text, asker) => this.#settle(values, asker)],
@@ -417,12 +420,13 @@ export class SharedServer {
     return done(1);
   }
 
-  #lanes(sinks: readonly string[], owner: unknown): Row[] {
+  #lanes(sinks: readonly string[], owner: unknown, sources: readonly string[] | null): Row[] {
     return sinks
       .filter((sink) => this.disk.sinks.has(sink))
       .flatMap((sink) => {
         const rows = lanesOf(this.disk, sink)
           .filter(({ lane }) => lane.kind !== 'replay' && (owner === null || this.ownerOf(lane.source) === owner))
+          .filter(({ lane }) => sources?.includes(lane.source) !== false)
           .map(({ lane, offset, pending, oldestReceived }) => ({
             name: lane.source,
             kind: kinds.indexOf(lane.kind as 'live'),
