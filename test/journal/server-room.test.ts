@@ -1,5 +1,6 @@
 // What a database server lacks, beside how full the journal is.
 import { expect, it } from 'vitest';
+import type { OwnershipListener } from '../../src/journal/journal.ts';
 import type { Core } from '../../src/journal/postgres/core.ts';
 import { Room } from '../../src/journal/postgres/room.ts';
 import { virtualClock } from '../virtual-clock.ts';
@@ -80,4 +81,29 @@ it.each([
   told.push(room.usage().server?.refusal);
 
   expect(told).toEqual(shown);
+});
+
+it('has room from the moment on in which sources come back after an outage, not from the next reading on', async () => {
+  const clock = virtualClock(1_000_000);
+  let isAway = false;
+  const used = { bytes: 0, pages: 0, records: 0, ids: 0, letters: 0, oldest: null };
+  const query = () => (isAway ? Promise.reject(new Error('no answer')) : Promise.resolve([used]));
+  const listeners: OwnershipListener[] = [];
+  const watch = (listener: OwnershipListener) => {
+    listeners.push(listener);
+    return { [Symbol.dispose]: () => undefined };
+  };
+  const db = { s: 'penstock', where: 'postgres://db/penstock', query, takeRefusal: () => undefined };
+  const member = { lease: { isValid: true }, watch };
+  const room = new Room({ clock, db, member } as unknown as Core, maxBytes);
+  await room.start();
+
+  isAway = true;
+  await clock.advance(5_000);
+  const during = room.hasRoom();
+  isAway = false;
+  for (const listener of listeners) listener.gained(['s']);
+
+  expect([during, room.hasRoom()]).toEqual([false, true]);
+  room.close();
 });

@@ -49,6 +49,7 @@ export class Room {
   /** Why the server stored nothing, as it said last. */
   #refusal: Refusal | undefined;
   #timer: Disposable | undefined;
+  #gained: Disposable | undefined;
   #closed = false;
 
   constructor(core: Core, maxBytes: number) {
@@ -60,12 +61,15 @@ export class Room {
   /** Reads how much is stored, now and from here on. */
   async start(): Promise<void> {
     await this.refresh();
+    // Who is given sources was heard: those that begin with them need not wait for the next reading.
+    this.#gained = this.#core.member?.watch({ gained: () => void (this.#answers = true), lost: () => undefined });
     this.#schedule();
   }
 
   close(): void {
     this.#closed = true;
     this.#timer?.[Symbol.dispose]();
+    this.#gained?.[Symbol.dispose]();
   }
 
   async refresh(): Promise<void> {
