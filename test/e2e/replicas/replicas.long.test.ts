@@ -139,6 +139,40 @@ describe.runIf(hasPostgres())('three replicas', () => {
     expect(copies(scene.receiver)).toBeLessThanOrEqual(6 * 500);
   });
 
+  it('send at most in_flight and two batches again where one hears nothing of the database any more, or dies, with much to send', async () => {
+    const [events, inFlight] = [10, 2];
+    const scene = await openScene({ sources: 4, sink: { batch: { events, wait: '100ms' }, in_flight: inFlight } });
+    const proxy = await openByteProxy(scene.server);
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    const one = scene.run('one', await scene.configure('one'));
+    const two = scene.run('two', await scene.configure('two', { url: proxy.url }));
+    const made: number[] = [];
+    const incident = async (strike: () => void, mend: () => void): Promise<void> => {
+      await untilShared(one, ['one', 'two'], 4, 2);
+      const [before, received] = [copies(scene.receiver), scene.receiver.received.length];
+      scene.burst(1_500);
+      await until('much is sent', () => scene.receiver.received.length > received + 1_000);
+      strike();
+      await untilShared(one, ['one'], 4);
+      mend();
+      await untilShared(one, ['one', 'two'], 4, 2);
+      made.push(copies(scene.receiver) - before);
+    };
+
+    await incident(
+      () => proxy.holdFrom(/[^]/),
+      () => proxy.letGo(),
+    );
+    await incident(
+      () => two.process.child.kill('SIGKILL'),
+      () => void scene.run('two', two.file),
+    );
+    await scene.finish();
+
+    expect(made.filter((copies) => copies > (inFlight + 2) * events)).toEqual([]);
+    expect(await imbalances(one)).toEqual([]);
+  });
+
   it('lose nothing while their clocks are hours apart, and take over from each other', async () => {
     const scene = await openScene({ sources });
     const replicas: Replica[] = [];

@@ -22,6 +22,8 @@ interface SceneOptions {
   readonly schema?: string;
   /** Further keys of `journal`. */
   readonly journal?: Readonly<Record<string, unknown>>;
+  /** Further keys of the sink. */
+  readonly sink?: Readonly<Record<string, unknown>>;
 }
 
 interface ReplicaOptions {
@@ -47,7 +49,7 @@ interface ReplicaStatus {
 }
 
 /** Starts the world of some replicas; everything ends with the test. */
-export async function openScene({ sources, lease = '5s', perSecond = 2, url, journal = {}, ...given }: SceneOptions) {
+export async function openScene({ sources, lease = '5s', perSecond = 2, url, journal = {}, sink = {}, ...given }: SceneOptions) {
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
   const server = url ?? (await postgresUrl()) ?? '';
@@ -90,7 +92,7 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url, jou
         ]),
       ),
       sinks: {
-        lake: { type: 'http', url: receiver.url, batch: { wait: '200ms' } },
+        lake: { type: 'http', url: receiver.url, batch: { wait: '200ms' }, ...sink },
         // oxlint-disable-next-line no-template-curly-in-string -- the configuration's own
         ...Object.fromEntries(files.map((file) => [file, { type: 'file', path: `./${file}-\${replica}.ndjson` }])),
       },
@@ -111,6 +113,10 @@ export async function openScene({ sources, lease = '5s', perSecond = 2, url, jou
     vendor,
     receiver,
     orgs,
+    /** Every organization logs so many records at once. */
+    burst(records: number): void {
+      for (let record = 0; record < records; record += 1) log();
+    },
     /** Requests to the vendor so far. */
     polls: () => [...vendor.asked.values()].reduce((sum, asked) => sum + asked, 0),
     configure,
