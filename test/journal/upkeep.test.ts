@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import pg from 'pg';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { openPostgres } from '../../src/journal/postgres/open.ts';
@@ -27,4 +28,24 @@ it.runIf(hasPostgres())('goes through the sinks for what is marked wrongly, and 
 
   await expect.poll(() => marks('sinks')).toBe(true);
   expect(ofSource).toBe(false);
+});
+
+it.runIf(hasPostgres())('goes through lanes and days for what is old with one round in six', async () => {
+  const url = (await postgresUrl()) ?? '';
+  const engine = postgresEngine(url, temporarySchema(url));
+  const asked = vi.spyOn(pg.Client.prototype, 'query');
+  onTestFinished(() => asked.mockRestore());
+  await using journal = await openPostgres(engine, { ...journalOptions(''), engine });
+  const looks = () =>
+    (asked.mock.calls as unknown as [string, unknown[]?][])
+      .filter(([text]) => String(text).includes('AS orphans,'))
+      .map(([, values]) => values?.[2]);
+
+  // There is a round at the start and with each registration.
+  for (let rounds = 1; rounds < 14; rounds += 1) {
+    await expect.poll(() => looks().length).toBeGreaterThanOrEqual(rounds);
+    await journal.register([source('s')], [sink('a')]);
+  }
+
+  expect(looks().slice(0, 13)).toEqual(Array.from({ length: 13 }, (_none, round) => round % 6 === 0));
 });

@@ -21,10 +21,11 @@ interface UpkeepOptions {
   readonly keepMs: number;
 }
 
-/** The journal's time is noted with every so many rounds. */
-const savedEvery = 6;
+/** Rounds of a minute: no more often are lanes and days gone through for what is old, unless there is some, and the journal's time is noted. */
+const minute = 6;
 const expireIds = 5000;
-const batchPages = 64;
+/** What goes because space is short, no more than has to, and what goes because it is old: finding it takes as long as there are lanes. */
+const [batchPages, agedPages] = [64, 1000];
 // How far into a lane the search looks, so that a lane of very many pages holds nobody up.
 const searchPages = 2000;
 const windowsKeptMs = 400 * 86_400_000;
@@ -37,6 +38,8 @@ export class Upkeep {
   readonly #outage: Outage;
   #registered = false;
   #done = 0;
+  /** Something was old in the last round. */
+  #isAged = false;
   #relieving: Promise<void> | undefined;
 
   constructor(options: UpkeepOptions) {
@@ -70,20 +73,26 @@ export class Upkeep {
   async #round(): Promise<void> {
     const { core, room, seen, keepMs } = this.#options;
     const before = core.time.now() - keepMs;
-    const due = await whatIsDue(core, before);
+    const due = await whatIsDue(core, before, this.#isAged || this.#done % minute === 0);
+    this.#isAged = due.pages || due.ids;
     if (this.#registered && due.orphans) await abandon(core, before);
     let trimmed = 0;
-    for (let pages = due.pages ? 1 : 0; pages > 0 && !this.#closed; trimmed += pages) pages = await trimDelivered(core, before);
+    for (let pages = due.pages ? 1 : 0; pages > 0 && !this.#closed; trimmed += pages)
+      pages = await trimDelivered(core, before, agedPages);
     while (due.ids && !this.#closed && (await seen.expire(expireIds, false)) > 0);
     this.#done += 1;
-    if (due.ended || trimmed > 0 || this.#done % savedEvery === 1) await sweep(core, trimmed > 0);
+    if (due.ended || trimmed > 0 || this.#done % minute === 1) await sweep(core, trimmed > 0);
     if (trimmed > 0) await room.refresh();
   }
 
   // Delivered pages go first, then ids beyond overlap and sweep; only then do sinks that may skip pay for it.
   #relieve(bytes: number): Promise<void> {
     const { core, room, seen, keepMs } = this.#options;
-    const steps = [() => trimDelivered(core, Number.MAX_SAFE_INTEGER), () => seen.expire(expireIds, true), () => skip(core)];
+    const steps = [
+      () => trimDelivered(core, Number.MAX_SAFE_INTEGER, batchPages),
+      () => seen.expire(expireIds, true),
+      () => skip(core),
+    ];
     const run = async (): Promise<void> => {
       if (this.#registered) await abandon(core, core.time.now() - keepMs);
       await room.refresh();
@@ -114,14 +123,14 @@ const beginsOld = (s: string): string =>
  * What there is to do; each replica asks in every round, and mostly there is nothing. Whether sources are configured is asked only by who
  * registers, and thousands of them would be gone through.
  */
-async function whatIsDue({ db, time }: Core, before: number): Promise<Due> {
+async function whatIsDue({ db, time }: Core, before: number, looksForOld: boolean): Promise<Due> {
   const { s } = db;
   const [due] = await db.query<Due>(
     `SELECT EXISTS (SELECT 1 FROM ${s}.sinks t WHERE NOT configured OR ${isMismarked(s, 'sink')}) AS orphans,
-     EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
-     EXISTS (SELECT 1 FROM ${s}.seen_days d JOIN ${s}.sources o ON o.id = d.source WHERE d.touched < $2::bigint - o.seen_ttl_ms) AS ids,
+     $3 AND EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
+     $3 AND EXISTS (SELECT 1 FROM ${s}.seen_days d JOIN ${s}.sources o ON o.id = d.source WHERE d.touched < $2::bigint - o.seen_ttl_ms) AS ids,
      EXISTS (SELECT 1 FROM ${s}.windows WHERE stamp < $2::bigint - ${windowsKeptMs}) OR EXISTS (${endedReplays(s)}) OR EXISTS (SELECT 1 FROM ${s}.letter_counts WHERE letters <= 0) OR EXISTS (${holdsOfNobody(s)}) AS ended`,
-    [before, time.now()],
+    [before, time.now(), looksForOld],
   );
   return due ?? { orphans: true, pages: true, ids: true, ended: true };
 }
@@ -155,7 +164,7 @@ interface Candidate {
  * Pages that may go, oldest first: settled by the sinks that `which` selects, appended before a journal time, and not needed by a replay. A
  * page is as old as the oldest-looking page after it in its lane: times of receipt may run backwards, positions never do.
  */
-function findPages(sql: Sql, { db: { s }, time }: Core, which: string, before: number): Promise<Candidate[]> {
+function findPages(sql: Sql, { db: { s }, time }: Core, which: string, before: number, most: number): Promise<Candidate[]> {
   return sql.query<Candidate>(
     `SELECT p.id, l.source, l.name, l.kind, p.last, p.records, p.bytes FROM (
        SELECT l.source, o.name, l.kind, (SELECT min(coalesce(f.position, 0)) FROM ${s}.sinks k LEFT JOIN ${s}.offsets f ON f.sink = k.id AND f.source = l.source AND f.kind = l.kind WHERE ${which}) AS settled
@@ -165,16 +174,16 @@ function findPages(sql: Sql, { db: { s }, time }: Core, which: string, before: n
        FROM (SELECT * FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT ${searchPages}) near) p
      WHERE l.settled > 0 AND p.last <= l.settled AND p.first <= p.old AND NOT EXISTS (SELECT 1 FROM ${s}.replays r WHERE r.kind = 'stored' AND r.remaining > 0
        AND r.source = l.source AND p.id BETWEEN r.after / 131072 AND r.upto AND p.min_time <= r.max_time AND p.max_time >= r.min_time)
-     ORDER BY p.id LIMIT ${batchPages}`,
+     ORDER BY p.id LIMIT ${most}`,
     [before, time.now()],
   );
 }
 
 /** Deletes up to a batch of pages that every sink has settled and that were appended before a journal time. Returns how many. */
-function trimDelivered(core: Core, before: number): Promise<number> {
+function trimDelivered(core: Core, before: number, most: number): Promise<number> {
   const { s } = core.db;
   return alone(core, 0, async (sql) => {
-    const pages = await findPages(sql, core, 'true', before);
+    const pages = await findPages(sql, core, 'true', before, most);
     await deletePages(sql, s, pages);
     return pages.length;
   });
@@ -183,17 +192,13 @@ function trimDelivered(core: Core, before: number): Promise<number> {
 async function deletePages(sql: Sql, s: string, pages: readonly Candidate[]): Promise<void> {
   if (pages.length === 0) return;
   // Always in one order, so that two transactions do not wait for each other.
-  const sources = [...new Set(pages.map(({ source }) => source))].sort((a, b) => a - b);
-  for (const source of sources) {
-    const own = pages.filter((page) => page.source === source);
-    const sum = (of: (page: Candidate) => number): number => own.reduce((total, page) => total + of(page), 0);
-    await sql.run(`UPDATE ${s}.counters SET bytes = bytes - $2, pages = pages - $3, records = records - $4 WHERE source = $1`, [
-      source,
-      sum(({ bytes }) => bytes),
-      own.length,
-      sum(({ records }) => records),
-    ]);
-  }
+  await sql.run(
+    `WITH gone AS (SELECT source, sum(bytes) AS bytes, count(*) AS pages, sum(records) AS records FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS g(source, bytes, records) GROUP BY source),
+     held AS (SELECT c.source FROM ${s}.counters c JOIN gone USING (source) ORDER BY c.source FOR UPDATE OF c)
+     UPDATE ${s}.counters c SET bytes = c.bytes - gone.bytes, pages = c.pages - gone.pages, records = c.records - gone.records
+     FROM gone JOIN held USING (source) WHERE c.source = gone.source`,
+    [pages.map(({ source }) => source), pages.map(({ bytes }) => bytes), pages.map(({ records }) => records)],
+  );
   await sql.run(`DELETE FROM ${s}.pages WHERE id = ANY($1::bigint[])`, [pages.map(({ id }) => id)]);
 }
 
@@ -233,7 +238,7 @@ async function skip(core: Core): Promise<number> {
   const { db, log } = core;
   const { s } = db;
   const { count, skipped } = await alone(core, { count: 0, skipped: [] as object[] }, async (sql) => {
-    const pages = await findPages(sql, core, "k.when_full = 'wait' OR NOT k.configured", Number.MAX_SAFE_INTEGER);
+    const pages = await findPages(sql, core, "k.when_full = 'wait' OR NOT k.configured", Number.MAX_SAFE_INTEGER, batchPages);
     const sinks = await sql.query<{ id: number; name: string }>(
       `SELECT id, name FROM ${s}.sinks WHERE when_full = 'skip' AND configured`,
     );

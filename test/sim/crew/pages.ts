@@ -61,7 +61,7 @@ export class Pages {
     ['AS orphans,', (values, text) => [this.#due(values, text)]],
     ["FROM p.units WHERE kind = 'upkeep' FOR NO KEY UPDATE", () => [{ id: 1 }]],
     ['OVER () AS old', (values, text) => this.#find(values, text)],
-    ['UPDATE p.counters SET bytes = bytes - $2', (values) => this.#uncount(values)],
+    ['UPDATE p.counters c SET bytes = c.bytes - gone.bytes', (values) => this.#uncount(values as readonly number[][])],
     ['DELETE FROM p.pages WHERE id = ANY', ([ids]) => this.#delete(ids as number[])],
     ['SELECT max(first + count - 1) AS upto FROM p.pages', ([before], text) => this.#stale(Number(before), text)],
     ['SELECT position AS at FROM p.offsets', (values) => [{ at: this.#shared.disk.offsets.get(this.#offset(values)) ?? 0 }]],
@@ -225,12 +225,14 @@ export class Pages {
     return this.#shared.sources().find((one) => one.source === source)?.id ?? 0;
   }
 
-  #uncount([source, bytes, pages, records]: Values): Row[] {
-    const counted = this.#countedOf(this.#shared.sourceOf(source));
-    counted.bytes -= Number(bytes);
-    counted.pages -= Number(pages);
-    counted.records -= Number(records);
-    return done(1);
+  #uncount([sources = [], bytes = [], records = []]: readonly (readonly number[])[]): Row[] {
+    for (const [index, source] of sources.entries()) {
+      const counted = this.#countedOf(this.#shared.sourceOf(source));
+      counted.bytes -= bytes[index] ?? 0;
+      counted.pages -= 1;
+      counted.records -= records[index] ?? 0;
+    }
+    return done(new Set(sources).size);
   }
 
   #delete(ids: readonly number[]): Row[] {
