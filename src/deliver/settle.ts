@@ -118,11 +118,22 @@ export class Settler {
   #unwritten(): number {
     let count = 0;
     for (const batch of this.#answered) {
-      const open = [...batch.lanes].filter(([lane, last]) => !lane.isLost && lane.settledUpTo < last);
-      if (open.length === 0) this.#answered.delete(batch);
-      if (open.some(([lane]) => lane.isSettleable && !this.#failed.has(lane))) count += 1;
+      const isWritable = this.#isWritable(batch);
+      if (isWritable === undefined) this.#answered.delete(batch);
+      if (isWritable === true) count += 1;
     }
     return count;
+  }
+
+  /** Undefined where all of it is written. */
+  #isWritable({ lanes }: Answered): boolean | undefined {
+    let isOpen = false;
+    for (const [lane, last] of lanes) {
+      if (lane.isLost || lane.settledUpTo >= last) continue;
+      if (lane.isSettleable && !this.#failed.has(lane)) return true;
+      isOpen = true;
+    }
+    return isOpen ? false : undefined;
   }
 
   /** True where the journal is shared and does not take what was sent of the lane: nothing more of it is sent meanwhile. */
