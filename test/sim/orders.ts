@@ -1,6 +1,6 @@
 // What operators do: jobs and other orders for a process that lives, and changes of the journal while none does.
 import { PenstockError } from '../../src/base/errors.ts';
-import type { Json } from '../../src/base/json.ts';
+import { isObject, type Json } from '../../src/base/json.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { checkpointAt } from '../../src/collect/index.ts';
@@ -45,11 +45,18 @@ export function ordersOf({ replays, jobs }: Scenario, startMs: number): Order[] 
         return job(at, 'import', { source: plan.source, files: [`/imported/${fileName(fileEnd(startMs + plan.shown))}`] });
       case 'discard':
         return { at, name: 'discard', give: async (life) => life.journal?.discardDeadLetters({ sink: plan.sink }) };
+      case 'cancel':
+        return { at, name: 'cancel', give: ({ journal }) => cancelJobs(journal, plan.sink) };
       case 'reload':
         return { at, name: 'reload', give: (life) => life.reload(plan.name, plan.value) };
     }
   };
   return [...replays.map((replay) => job(replay.at, 'replay', { sink: replay.sink, ...span(replay) })), ...jobs.map(orderOf)];
+}
+
+async function cancelJobs(journal: Life['journal'], sink: string): Promise<void> {
+  const waiting = (await journal?.jobs({ states: ['queued', 'running'] })) ?? [];
+  for (const { id, args } of waiting) if (isObject(args) && args['sink'] === sink) await journal?.cancelJob(id);
 }
 
 /** Does what an operator does between two lives, as the command does it: alone with the journal. */

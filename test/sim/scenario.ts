@@ -184,6 +184,8 @@ export type JobPlan =
   /** The file with the records that showed up around a time is read by hand. */
   | { readonly at: number; readonly kind: 'import'; readonly source: string; readonly shown: number }
   | { readonly at: number; readonly kind: 'discard'; readonly sink: string }
+  /** Whatever jobs wait or run for a sink. */
+  | { readonly at: number; readonly kind: 'cancel'; readonly sink: string }
   /** A source polls every `value` minutes from then on, a sink takes batches of `value` events, until the process ends. */
   | { readonly at: number; readonly kind: 'reload'; readonly name: string; readonly value: number };
 

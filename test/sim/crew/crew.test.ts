@@ -68,6 +68,18 @@ it.each([
   expect({ problems, arrivals }).toEqual({ problems: [], arrivals: 11 + 9 });
 });
 
+it('sends nothing of a replay that was cancelled before the request arrived which opens its lanes', async () => {
+  const at = 12 * minute;
+  const statement = { of: 'job' as const, nth: 5, when: 'asked' as const };
+  const faults = [0, 1].map((replica) => ({ kind: 'late' as const, at, ms: 30_000, replica, statement }));
+  const replays = [{ at, sink: 'sink1', from: 0, to: hour }];
+  const jobs = [{ at: at + 20_000, kind: 'cancel' as const, sink: 'sink1' }];
+
+  const { problems, arrivals } = await play({ ...among(faults), replays, jobs });
+
+  expect({ problems, arrivals }).toEqual({ problems: [], arrivals: 11 });
+});
+
 /** Three hundred records at once, of which the owner has settled a few when it cannot reach the database any more. */
 const burst = (kind: CrewFault['kind']): Scenario => ({
   ...calm,

@@ -96,7 +96,7 @@ class Crew {
   /** Each job comes to its end, whoever had it when; a vendor may fail one, a replay waits for its receiver. */
   checkJobs(): void {
     for (const { id, kind, state, error } of this.jobs)
-      if (state !== 'done' && (state !== 'failed' || !mayFail.includes(kind)))
+      if (state !== 'done' && state !== 'cancelled' && (state !== 'failed' || !mayFail.includes(kind)))
         this.#watch.problem(`job ${id} (${kind}) is ${state} at the end: ${error ?? 'nobody goes on with it'}`);
   }
 

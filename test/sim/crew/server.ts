@@ -91,7 +91,11 @@ export class SharedServer {
       this.#changes += 1;
       return journal.insertJob(...args);
     };
-    return { ...journal, insertJob };
+    const cancelJob: Journal['cancelJob'] = (id) => {
+      this.#changes += 1;
+      return journal.cancelJob(id);
+    };
+    return { ...journal, insertJob, cancelJob };
   }
 
   #shared(): Shared {
