@@ -112,8 +112,9 @@ async function checkLedger(world: World, life: Life): Promise<void> {
     const undelivered = [...contents].filter((content) => !delivered.has(content));
     // An event that was settled before and is refused when it is sent once more becomes a letter beside the balance, and says so.
     const counted = letters.filter(({ replayed }) => replayed !== true).length;
-    // One that was discarded and is refused by a replay is a letter again, and stays discarded in the balance.
-    if (totals.dead_lettered !== counted || totals.dead_lettered + totals.discarded < undelivered.length)
+    // One that was discarded or passed by and is refused by a replay is a letter, and stays what it was in the balance.
+    const given = totals.discarded + totals.skipped + totals.abandoned;
+    if (totals.dead_lettered !== counted || totals.dead_lettered + given < undelivered.length)
       witness.problem(
         `the ledger says ${totals.dead_lettered} dead letters of ${plan.name}, there are ${counted}, ${undelivered.length} of them undelivered`,
       );

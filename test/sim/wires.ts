@@ -161,9 +161,12 @@ function bulk(parts: WireParts): Server {
 }
 
 function clientOf(server: Server, { travel }: WireParts, process: SinkProcess): HttpClient {
-  const session: Session = { knowsOfNoAcks: false };
+  // What one endpoint said says nothing of another.
+  const sessions = new Map<string, Session>();
   return {
     async request(request): Promise<HttpResponse> {
+      const session = sessions.get(request.url.origin) ?? { knowsOfNoAcks: false };
+      sessions.set(request.url.origin, session);
       const answer = await travel(process, request.signal, (sender) => server(request, sender, session));
       const { status, headers = {}, body, tells = [], teaches = false } = answer;
       session.knowsOfNoAcks ||= teaches;

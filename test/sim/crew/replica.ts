@@ -220,8 +220,9 @@ export class Replica {
     this.#tellNames(this.#named);
     this.#runtime = runtime;
     runtime.start();
-    const hasJobs = scenario.jobs.length + scenario.replays.length > 0;
-    if (hasJobs) this.#jobs = new JobRunner(runtime, {}, name);
+    // Letters are retried by a job, too, when what refused them was mended.
+    const hasOrders = scenario.jobs.length + scenario.replays.length > 0;
+    if (hasOrders || keepMs !== undefined) this.#jobs = new JobRunner(runtime, {}, name);
   }
 
   /** A daemon whose database does not answer at its start is started again and again. */
