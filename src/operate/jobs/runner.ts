@@ -270,7 +270,10 @@ export class JobRunner implements AsyncDisposable {
     const sink = sinkNamedBy(args);
     if (this.#replica !== undefined && sink !== undefined && !this.#runtime.sinks.has(sink)) return false;
     const source = sourceOf(args);
-    return source === undefined || this.#runtime.journal.ownership.owns(source);
+    if (source === undefined) return true;
+    // Its owner may have it no more in its file, and be about to hand it over.
+    const runsHere = this.#replica === undefined || this.#runtime.sources.has(source);
+    return runsHere && this.#runtime.journal.ownership.owns(source);
   }
 
   #begin(job: Job): void {

@@ -11,7 +11,7 @@ import { virtualClock } from '../../virtual-clock.ts';
 
 const minute = 60_000;
 
-/** A replica that has nothing itself, beside others that name what is in `named`; `isAway` while the database does not answer. */
+/** A replica that has nothing itself and still owns what it had, beside others that name what is in `named`; `isAway` while the database does not answer. */
 async function world() {
   const journal = await temporaryJournal();
   const clock = virtualClock(0);
@@ -21,7 +21,7 @@ async function world() {
     state.isAway ? Promise.reject(new PenstockError('PEN_JOURNAL_UNAVAILABLE', 'no answer')) : journal.jobs(filter);
   const ownership = {
     ...ownsEverything,
-    owns: () => false,
+    owns: () => true,
     isNamed: (kind: string, name: string) => Promise.resolve(named.has(`${kind} ${name}`)),
     replicas: () => Promise.resolve([{ name: 'one' }] as Replica[]),
   };
