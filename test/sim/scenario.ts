@@ -226,6 +226,10 @@ export const busyCrewFrom = 73_000_000;
 /** Seeds from here on: what is old is deleted, the journal may be small, and the replicas' files differ for a while. */
 export const changingCrewFrom = 74_000_000;
 
+/** True where replicas run jobs: those that deliver leaves by itself wait for ever in the histories of before. */
+export const runsJobs = ({ jobs, replays, crew }: Scenario): boolean =>
+  jobs.length + replays.length > 0 || crew?.keepMs !== undefined;
+
 /** A quiet quarter of an hour: one source, one sink, six records of which the sink refuses one. */
 const quiet: Scenario = {
   seed: 1,

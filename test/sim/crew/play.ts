@@ -7,7 +7,7 @@ import { entryOf } from '../feed.ts';
 import type { Life } from '../life.ts';
 import { judge, missing } from '../oracle.ts';
 import { ordersOf } from '../orders.ts';
-import { type CrewFault, type CrewPlan, cuts, hour, minute, type Scenario, type StatementKind } from '../scenario.ts';
+import { type CrewFault, type CrewPlan, cuts, hour, minute, runsJobs, type Scenario, type StatementKind } from '../scenario.ts';
 import { build, type Outcome, type PlayOptions, startMs, type World } from '../world.ts';
 import type { LineState } from './line.ts';
 import { Replica } from './replica.ts';
@@ -95,6 +95,7 @@ class Crew {
 
   /** Each job comes to its end, whoever had it when; a vendor may fail one, a replay waits for its receiver. */
   checkJobs(): void {
+    if (!runsJobs(this.world.scenario)) return;
     for (const { id, kind, state, error } of this.jobs)
       if (state !== 'done' && state !== 'cancelled' && (state !== 'failed' || !mayFail.includes(kind)))
         this.#watch.problem(`job ${id} (${kind}) is ${state} at the end: ${error ?? 'nobody goes on with it'}`);

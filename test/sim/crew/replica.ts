@@ -23,7 +23,7 @@ import { type Dice, randomAt } from '../dice.ts';
 import type { Fate } from '../fate.ts';
 import type { Receiver } from '../receivers.ts';
 import { deliveryOf, type Feed, settingsOf } from '../runtime.ts';
-import type { Scenario } from '../scenario.ts';
+import { runsJobs, type Scenario } from '../scenario.ts';
 import type { ProcessClock, SimTime } from '../time.ts';
 import { databaseOver, Line, type LineParts, type LineState } from './line.ts';
 import type { SharedServer } from './server.ts';
@@ -220,9 +220,7 @@ export class Replica {
     this.#tellNames(this.#named);
     this.#runtime = runtime;
     runtime.start();
-    // Letters are retried by a job, too, when what refused them was mended.
-    const hasOrders = scenario.jobs.length + scenario.replays.length > 0;
-    if (hasOrders || keepMs !== undefined) this.#jobs = new JobRunner(runtime, {}, name);
+    if (runsJobs(scenario)) this.#jobs = new JobRunner(runtime, {}, name);
   }
 
   /** A daemon whose database does not answer at its start is started again and again. */
