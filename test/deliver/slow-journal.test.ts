@@ -69,18 +69,33 @@ it.each([
 });
 
 it.each([
-  ['at once', [10]],
-  ['at once, and once late', [10, 3_000, 10]],
-  ['late, and then at once', [3_000, 3_000, 10]],
-])('sends no more soon after a shared journal does not answer that answered %s', async (_how, took) => {
+  ['at once', [10], 250],
+  ['at once, and once late', [10, 3_000, 10], 250],
+  ['late, and then at once', [3_000, 3_000, 10], 250],
+  ['late, and then much later', [300, 3_000], 600],
+])('sends no more soon after a shared journal does not answer that answered %s', async (_how, took, patienceMs) => {
   const { loop, clock, sent, asked } = world((nth) => took[nth - 1] ?? 600_000);
 
   loop.start();
   await clock.advance(30_000);
 
   const silentFrom = [...asked][took.length] ?? Number.NaN;
-  expect(sent.filter(({ at }) => at >= silentFrom + 250 + receiverMs)).toEqual([]);
+  expect(sent.filter(({ at }) => at >= silentFrom + patienceMs + receiverMs)).toEqual([]);
   expect(sent.filter(({ at }) => at < silentFrom).length).toBeGreaterThan(0);
+  void clock.until(loop.stop(0));
+});
+
+it('sends on as soon as a shared journal answers that was waited for', async () => {
+  const took = [300, 300, 300, 1_500];
+  const { loop, clock, sent, asked } = world((nth) => took[nth - 1] ?? 300);
+
+  loop.start();
+  await clock.advance(10_000);
+
+  const answeredAt = ([...asked][3] ?? Number.NaN) + 1_500;
+  const sentIn = (from: number, to: number) => sent.filter(({ at }) => at >= answeredAt + from && at < answeredAt + to).length;
+  expect(sentIn(-800, 0)).toBe(0);
+  expect(sentIn(0, receiverMs)).toBeGreaterThan(0);
   void clock.until(loop.stop(0));
 });
 
