@@ -51,6 +51,8 @@ const runningJobs = {
   ends: 'the journal fails no job any more',
 };
 
+const cancelled = new DOMException('the job was cancelled', 'AbortError');
+
 interface JobContext {
   readonly runtime: Runtime;
   readonly own: OwnOperations;
@@ -108,6 +110,8 @@ async function execute(job: Job, { runtime, own, outage }: JobContext, signal: A
     await progressed.saved();
     // Interrupted by shutdown or by a reload, or another process goes on with it: the row stays running, and is resumed.
     if (signal.aborted || isFenced(error)) {
+      // Nothing is asked where the process ends: the journal may not answer any more.
+      if (signal.aborted && signal.reason !== cancelled) return;
       const [row] = await journal.jobs({ id: job.id }).catch(() => []);
       if (row?.state === 'cancelled') log.info('job cancelled');
       return;
@@ -238,8 +242,7 @@ export class JobRunner implements AsyncDisposable {
 
   /** What runs here and does not run by its row was cancelled, or has ended at this moment. */
   #stopCancelled(waiting: readonly Job[]): void {
-    for (const { job, stop } of this.#running.values())
-      if (!waiting.some(({ id }) => id === job.id)) stop.abort(new DOMException('the job was cancelled', 'AbortError'));
+    for (const { job, stop } of this.#running.values()) if (!waiting.some(({ id }) => id === job.id)) stop.abort(cancelled);
   }
 
   async #endNameless(waiting: readonly Job[]): Promise<void> {

@@ -156,6 +156,29 @@ it('stops the work of a job that was cancelled, and begins the next', async () =
   await clock.until(runner[Symbol.asyncDispose]());
 });
 
+it('ends at once with its process, whose journal may be silent by then', async () => {
+  await using journal = await temporaryJournal();
+  const clock = virtualClock(0);
+  const { log, said } = loudLog();
+  const work = (_job: Job, _runtime: Runtime, _report: unknown, signal: AbortSignal): Promise<never> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  const silent = new Promise<never>(() => undefined);
+  const jobs: typeof journal.jobs = (which) => (which?.id === undefined ? journal.jobs(which) : silent);
+  const runtime = { journal: { ...journal, jobs }, seams: { ...systemSeams(), clock }, log } as unknown as Runtime;
+  await journal.insertJob('backfill', { source: 's' });
+  const runner = new JobRunner(runtime, { backfill: work });
+  const states = async () => {
+    await clock.advance(1_000);
+    return statesOf(await journal.jobs());
+  };
+  await expect.poll(states, { interval: 1 }).toEqual(['running']);
+
+  await clock.until(runner[Symbol.asyncDispose]());
+
+  expect(statesOf(await journal.jobs())).toEqual(['running']);
+  expect(said).toEqual(['30 job started']);
+});
+
 it('leaves a reload to the daemon', async () => {
   await using journal = await temporaryJournal();
   await journal.insertJob('reload', { file: '/etc/penstock.yaml' });
