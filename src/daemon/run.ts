@@ -1,4 +1,4 @@
-import { deadline } from '../base/clock.ts';
+import { type Clock, deadline, systemClock } from '../base/clock.ts';
 import { explain, PenstockError } from '../base/errors.ts';
 import { collectGarbage } from '../base/heap.ts';
 import type { Log } from '../base/log.ts';
@@ -11,11 +11,17 @@ interface Signals extends Disposable {
   readonly now: AbortSignal;
 }
 
+// systemd and others send it to every process of a service, and who handed over to this one passes it on: that is one wish, told twice.
+const sameWishMs = 1000;
+
 /** Installs the signal handlers; nothing else in the process ends by them. */
-export function catchSignals(log: Log): Signals {
+export function catchSignals(log: Log, clock: Pick<Clock, 'monotonic'> = systemClock()): Signals {
   const stop = new AbortController();
   const now = new AbortController();
+  let askedAt = Number.NEGATIVE_INFINITY;
   const onSignal = (signal: string): void => {
+    if (clock.monotonic() - askedAt < sameWishMs) return;
+    askedAt = clock.monotonic();
     if (stop.signal.aborted) now.abort();
     log.info({ signal }, stop.signal.aborted ? 'stopping at once' : 'stopping');
     stop.abort();
