@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { isObject } from '../../base/json.ts';
 import type { Event, Mapper } from '../event.ts';
 import { isEmail } from '../reads.ts';
+import { isOf } from './recognise.ts';
 import { type Attribute, type ClassShape, classShapes, objectShapes, type Shape } from './shapes.ts';
 
 const scalars: Readonly<Record<string, object>> = {
@@ -67,7 +68,7 @@ function openAjv(): Ajv {
 let ajv: Ajv | undefined;
 const validators = new Map<number, ValidateFunction>();
 
-/** Compiled when the first event of a class comes: a few milliseconds each. */
+/** Compiled when the first event of a class that is not known to be valid comes: a few milliseconds each. */
 function validatorOf(shape: ClassShape): ValidateFunction {
   const known = validators.get(shape.uid);
   if (known !== undefined) return known;
@@ -116,19 +117,21 @@ function faultsIn(errors: readonly ErrorObject[], shape: ClassShape): string[] {
     });
 }
 
-function checkType({ uid }: ClassShape, { activity_id, type_uid }: Event): string[] {
+const none: readonly string[] = [];
+
+function checkType({ uid }: ClassShape, { activity_id, type_uid }: Event): readonly string[] {
   const wanted = typeof activity_id === 'number' ? uid * 100 + activity_id : type_uid;
-  return type_uid === wanted ? [] : [`type_uid is not ${wanted}, class_uid * 100 + activity_id`];
+  return type_uid === wanted ? none : [`type_uid is not ${wanted}, class_uid * 100 + activity_id`];
 }
 
 const hostProfile = 'host';
 
 /** Two classes have an actor only by a profile, which the metadata have to name. */
-function checkProfile({ uid }: ClassShape, event: Event): string[] {
-  if ((uid !== 0 && uid !== 6001) || event['actor'] === undefined || !isObject(event.metadata)) return [];
+function checkProfile({ uid }: ClassShape, event: Event): readonly string[] {
+  if ((uid !== 0 && uid !== 6001) || event['actor'] === undefined || !isObject(event.metadata)) return none;
   const profiles = event.metadata['profiles'];
   return Array.isArray(profiles) && profiles.includes(hostProfile)
-    ? []
+    ? none
     : [`metadata.profiles lacks "${hostProfile}", to which the actor of class ${uid} belongs`];
 }
 
@@ -136,10 +139,10 @@ function checkProfile({ uid }: ClassShape, event: Event): string[] {
 export function validateEvent(event: Event): readonly string[] {
   const shape = classShapes.get(event.class_uid);
   if (shape === undefined) return [`class_uid ${event.class_uid} is no class that Penstock knows`];
+  const [type, profile] = [checkType(shape, event), checkProfile(shape, event)];
+  if (isOf(shape, event)) return type.length + profile.length === 0 ? none : [...type, ...profile];
   const validate = validatorOf(shape);
-  const faults = validate(event) ? [] : faultsIn(validate.errors ?? [], shape);
-  faults.push(...checkType(shape, event), ...checkProfile(shape, event));
-  return faults;
+  return [...(validate(event) ? none : faultsIn(validate.errors ?? [], shape)), ...type, ...profile];
 }
 
 const validating = new WeakMap<Mapper, Mapper>();
