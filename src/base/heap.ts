@@ -1,12 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Clock } from './clock.ts';
 
 // Left alone, V8 lets garbage grow to several times of what is alive, as long as the machine has memory; beside other workloads that memory
 // is theirs. Collecting more often costs CPU, most of it on other threads: docs/performance.md. So how much may grow depends on how much there is to do.
 const [calmPercent, busyPercent] = [100, 200];
 const busyShare = 0.6;
 const lookMs = 500;
+/** First polls are over by then. */
+const startedMs = 2000;
 
 /**
  * Keeps the heap within twice of what is alive after each collection, three times while the event loop is busy most of the time. Called once, where
@@ -28,10 +31,23 @@ export function boundHeap(): void {
 }
 
 /**
- * Collects all garbage once and gives its memory back. After a start most of the heap is what reading and checking the configuration left, and a
- * daemon that has little to do would keep it for hours.
+ * Collects all garbage once and gives its memory back, after a start and as soon as the event loop has little to do: most of the heap is then what
+ * reading and checking the configuration left, and a daemon that is idle would keep it for hours. A busy one would have to compile its code again.
  */
-export function collectGarbage(): void {
+export function collectWhenCalm(clock: Clock): Disposable {
+  let before = performance.eventLoopUtilization();
+  const look = (): void => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    if (utilization > busyShare) timer = clock.timer(lookMs, look);
+    else collectGarbage();
+  };
+  let timer = clock.timer(startedMs, look);
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
+
+function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (how: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void;
   collect({ type: 'major', flavor: 'last-resort' });

@@ -1,6 +1,6 @@
 import { type Clock, deadline, systemClock } from '../base/clock.ts';
 import { explain, PenstockError } from '../base/errors.ts';
-import { collectGarbage } from '../base/heap.ts';
+import { collectWhenCalm } from '../base/heap.ts';
 import type { Log } from '../base/log.ts';
 import { Signal } from '../base/signal.ts';
 import type { Daemon } from './daemon.ts';
@@ -77,9 +77,6 @@ async function reloadAtEach(hangUps: HangUps, daemon: Daemon, stop: AbortSignal)
   while (await hangUps.next(stop)) await daemon.reload().catch(() => undefined);
 }
 
-// First polls are over by then.
-const startedMs = 2000;
-
 async function stopped(daemon: Daemon, { now }: Signals): Promise<void> {
   const cutOff = (): void => daemon.cutOff();
   if (now.aborted) cutOff();
@@ -90,7 +87,7 @@ async function stopped(daemon: Daemon, { now }: Signals): Promise<void> {
 /** Runs until a signal, and reloads at each SIGHUP. Resolves when everything is checkpointed, or at the second signal. */
 export async function runUntilStopped(daemon: Daemon, signals: Signals, hangUps?: HangUps): Promise<void> {
   await daemon.start();
-  using _started = daemon.runtime.seams.clock.timer(startedMs, collectGarbage);
+  using _collected = collectWhenCalm(daemon.runtime.seams.clock);
   if (hangUps !== undefined) void reloadAtEach(hangUps, daemon, signals.stop);
   await aborted(signals.stop);
   await stopped(daemon, signals);

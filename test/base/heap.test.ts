@@ -3,7 +3,8 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import v8 from 'node:v8';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { boundHeap, collectGarbage } from '../../src/base/heap.ts';
+import { boundHeap, collectWhenCalm } from '../../src/base/heap.ts';
+import { virtualClock } from '../virtual-clock.ts';
 
 /** Calls `boundHeap` beside an event loop that is so busy, look by look; gives what V8 was told, by which timers, and since which look each look counts. */
 function boundBeside(busy: readonly number[]) {
@@ -50,13 +51,62 @@ it('counts how busy the event loop was since the last look, not since the proces
   ]);
 });
 
-it('collects what nobody holds any more', async () => {
+/** An object that nobody holds any more, and one that somebody does. */
+async function objects(): Promise<() => readonly string[]> {
   const held = { is: 'held' };
-  const gone = ((): WeakRef<object> => new WeakRef({ is: 'gone' }))();
+  const gone = ((): WeakRef<{ readonly is: string }> => new WeakRef({ is: 'gone' }))();
   const kept = new WeakRef(held);
   await turn();
+  return () => [gone, kept].map((one) => one.deref()?.is ?? 'collected').concat(held.is);
+}
 
-  collectGarbage();
+/** Looks of a process that has started, beside an event loop that is so busy; gives what is left after each. */
+async function collectedBeside(busy: readonly number[]) {
+  const clock = virtualClock(0);
+  const left = await objects();
+  const seen: (readonly string[])[] = [];
+  let looks = 0;
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.spyOn(performance, 'eventLoopUtilization').mockImplementation((now) => ({
+    idle: 0,
+    active: 0,
+    utilization: now === undefined ? 0 : (busy[looks++] ?? 0),
+  }));
+  const collecting = collectWhenCalm(clock);
+  await clock.advance(1999);
+  seen.push(left());
+  await clock.advance(1);
+  for (const _ of busy) {
+    seen.push(left());
+    await turn();
+    await clock.advance(500);
+  }
+  return { seen, clock, collecting, looks: () => looks };
+}
 
-  expect({ gone: gone.deref(), kept: kept.deref() }).toEqual({ gone: undefined, kept: held });
+const [all, rest] = [
+  ['gone', 'held', 'held'],
+  ['collected', 'held', 'held'],
+];
+
+it('collects what nobody holds any more two seconds after the start, once', async () => {
+  const { seen, clock, looks } = await collectedBeside([0.2, 0.2]);
+
+  expect(seen).toEqual([all, rest, rest]);
+  expect([looks(), clock.pending]).toEqual([1, 0]);
+});
+
+it('waits with that until the event loop has little to do', async () => {
+  const { seen, clock } = await collectedBeside([0.9, 0.61, 0.6, 0.9]);
+
+  expect(seen).toEqual([all, all, all, rest, rest]);
+  expect(clock.pending).toBe(0);
+});
+
+it('collects nothing any more when the process ends first', async () => {
+  const { clock, collecting } = await collectedBeside([0.9]);
+
+  collecting[Symbol.dispose]();
+
+  expect(clock.pending).toBe(0);
 });
