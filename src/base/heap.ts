@@ -11,23 +11,30 @@ const lookMs = 500;
 /** First polls are over by then. */
 const startedMs = 2000;
 
+/** Tells how busy the event loop was since it was asked last, from 0 to 1. */
+function openBusyness(): () => number {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization;
+  };
+}
+
 /**
  * Keeps the heap within twice of what is alive after each collection, three times while the event loop is busy most of the time. Called once, where
  * a process starts.
  */
 export function boundHeap(): void {
   let grows = 0;
-  let before = performance.eventLoopUtilization();
+  const busyness = openBusyness();
   const bound = (percent: number): void => {
     if (percent !== grows) setFlagsFromString(`--heap-growing-percent=${percent}`);
     grows = percent;
   };
   bound(calmPercent);
-  setInterval(() => {
-    const now = performance.eventLoopUtilization();
-    bound(performance.eventLoopUtilization(now, before).utilization > busyShare ? busyPercent : calmPercent);
-    before = now;
-  }, lookMs).unref();
+  setInterval(() => bound(busyness() > busyShare ? busyPercent : calmPercent), lookMs).unref();
 }
 
 /**
@@ -35,12 +42,9 @@ export function boundHeap(): void {
  * reading and checking the configuration left, and a daemon that is idle would keep it for hours. A busy one would have to compile its code again.
  */
 export function collectWhenCalm(clock: Clock): Disposable {
-  let before = performance.eventLoopUtilization();
+  const busyness = openBusyness();
   const look = (): void => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, before);
-    before = now;
-    if (utilization > busyShare) timer = clock.timer(lookMs, look);
+    if (busyness() > busyShare) timer = clock.timer(lookMs, look);
     else collectGarbage();
   };
   let timer = clock.timer(startedMs, look);

@@ -341,13 +341,31 @@ const below: readonly Mutant[] = [
     name: 'the timer of the heap keeps a process alive',
     file: 'src/base/heap.ts',
     caughtBy: 'test/base/heap.test.ts',
-    edits: [['}, lookMs).unref();', '}, lookMs);']],
+    edits: [['lookMs).unref();', 'lookMs);']],
   },
   {
     name: 'the heap follows how busy the process was since it began',
     file: 'src/base/heap.ts',
     caughtBy: 'test/base/heap.test.ts',
     edits: [['    before = now;\n', '']],
+  },
+  {
+    name: 'garbage of the start is collected whatever there is to do',
+    file: 'src/base/heap.ts',
+    caughtBy: 'test/base/heap.test.ts',
+    edits: [['if (busyness() > busyShare) timer', 'if (busyness() > 1) timer']],
+  },
+  {
+    name: 'an event may lack what is required',
+    file: 'src/event/ocsf/recognise.ts',
+    caughtBy: 'test/event/recognise.test.ts',
+    edits: [['return place.isComplete;', 'return true;']],
+  },
+  {
+    name: 'only the first element of a list has to be valid',
+    file: 'src/event/ocsf/recognise.ts',
+    caughtBy: 'test/event/recognise.test.ts',
+    edits: [['value.every((each) => one(each))', 'value.slice(0, 1).every((each) => one(each))']],
   },
   {
     name: 'the beginning of the token is enough',
