@@ -14,29 +14,36 @@ interface RawJson {
 const raw = JSON as unknown as RawJson;
 
 const longestExact = 15;
+/** What may stand beside digits of a number; at the ends of a text nothing does, which is in both. */
+const [startsNumber, endsNumber] = [' \t\r\n:,[.eE+-', ' \t\r\n,}].eE'];
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
 }
 
 /**
- * Where a run of 16 digits begins, at `from` or after it; -1 when there is none. Looks at every 16th character only, since a run
- * cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
+ * True where a run of 16 digits stands that may be a number, or a part of one; ids in quotes are none. Looks at every 16th character only, since
+ * a run cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
  */
-export function longNumberAt(text: string, from = 0): number {
-  for (let probe = from + longestExact; probe < text.length; probe += longestExact + 1) {
+export function mayHoldLongNumber(text: string): boolean {
+  for (let probe = longestExact; probe < text.length; probe += longestExact + 1) {
     if (!isDigit(text.charCodeAt(probe))) continue;
-    let first = probe;
-    let last = probe;
-    while (first > from && isDigit(text.charCodeAt(first - 1))) first -= 1;
-    while (last + 1 < text.length && isDigit(text.charCodeAt(last + 1))) last += 1;
-    if (last - first >= longestExact) return first;
+    let [first, last] = [probe, probe];
+    while (isDigit(text.charCodeAt(first - 1))) first -= 1;
+    while (isDigit(text.charCodeAt(last + 1))) last += 1;
+    if (
+      last - first >= longestExact &&
+      startsNumber.includes(text.charAt(first - 1)) &&
+      endsNumber.includes(text.charAt(last + 1))
+    )
+      return true;
+    probe = last;
   }
-  return -1;
+  return false;
 }
 
 /**
- * Parses JSON without changing a number: a text with a run of 16 digits takes the slower path that keeps the digits of every number
+ * Parses JSON without changing a number: a text with a number of 16 digits takes the slower path that keeps the digits of every number
  * a double cannot hold. Throws a SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): Json {
@@ -44,7 +51,7 @@ export function parseJson(text: string): Json {
 }
 
 function parseNumbers(text: string): Json {
-  if (longNumberAt(text) === -1) return JSON.parse(text) as Json;
+  if (!mayHoldLongNumber(text)) return JSON.parse(text) as Json;
   try {
     return raw.parse(text, (_key, value, { source }) =>
       typeof value === 'number' && source !== undefined ? (inexact(value, source) ?? value) : value,

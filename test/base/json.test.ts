@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseForeignJson, TooManyValues } from '../../src/base/foreign.ts';
-import { canonicalJson, isObject, longNumberAt, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
+import { canonicalJson, isObject, mayHoldLongNumber, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
 import { fewOrMany } from '../thorough.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
@@ -45,24 +45,44 @@ it('leaves members of the value out of canonical JSON, not those below', () => {
   expect(text).toBe('{"id":1,"meta":{"message":"b"}}');
 });
 
-it('finds the first run of 16 digits wherever it begins', () => {
+it('keeps the digits of every number, whatever stands around it', () => {
+  const number = fc.constantFrom(
+    '12345678901234567890',
+    '-9007199254740993',
+    '0.12345678901234567',
+    '1234567890123456789e5',
+    '7',
+  );
+  const run = fc.constantFrom('', '1234567890123456', ' 1234567890123456,');
+  const text = fc.tuple(digits, run, digits).map((parts) => JSON.stringify(`k${parts.join('')}`));
+  const value = fc.oneof(number, text);
+  const item = fc.oneof(
+    value,
+    fc.array(value, { maxLength: 4 }).map((items) => `[${items.join('#,#')}]`),
+    fc.dictionary(text, value, { maxKeys: 4, noNullPrototype: true }).map((members) => {
+      const written = Object.entries(members).map(([key, member]) => `${key}#:#${member}`);
+      return `{#${written.join('#,#')}#}`;
+    }),
+  );
   fc.assert(
-    fc.property(
-      digits,
-      fc.nat(90),
-      fc.constantFrom('', '1234567890123456', '123456789012345'),
-      digits,
-      (before, from, run, after) => {
-        const text = before + run + after;
+    fc.property(fc.array(item, { maxLength: 5 }), fc.constantFrom('', ' ', '\n\t'), (items, blanks) => {
+      const marked = `#[${items.join('#,#')}#]#`;
 
-        const found = longNumberAt(text, from);
+      const parsed = parseJson(marked.replaceAll('#', blanks));
 
-        const at = text.slice(from).search(/\d{16}/);
-        expect(found).toBe(at === -1 ? -1 : at + from);
-      },
-    ),
+      expect(JSON.stringify(parsed)).toBe(marked.replaceAll('#', ''));
+    }),
     { numRuns: fewOrMany(250, 10_000) },
   );
+});
+
+it.each([
+  '"1234567890123456"',
+  '{"id":"90020230118223242000000","url":"a:1234567890123456"}',
+  '["a-1234567890123456-b"]',
+  '[123456789012345]',
+])('sees no long number in %s', (text) => {
+  expect(mayHoldLongNumber(text)).toBe(false);
 });
 
 it('keeps the digits of a number however deep its document is nested', () => {
