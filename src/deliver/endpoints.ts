@@ -127,6 +127,7 @@ export class Endpoints {
     state.until = Math.max(now + fullJitterMs(this.#random, state.failures, baseMs, this.#maxMs), asked);
     state.failures += 1;
     state.failedAt = now;
+    this.#total.failed += 1;
     return state.failures;
   }
 
@@ -167,7 +168,7 @@ export class Endpoints {
     this.#total.failed += failures;
   }
 
-  /** What all of them did. */
+  /** What all of them did; that one of them went down, for whatever reason, counts as failed, too. */
   get total(): EndpointRecord {
     return this.#total;
   }

@@ -17,6 +17,7 @@ const restMs = 3_600_000;
 const fewestPasses = 8;
 
 type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
+const nothing: Passes = { passed: 0, failed: 0 };
 
 /** An event that was given up, and is to go again. */
 interface GivenUp {
@@ -28,11 +29,15 @@ interface GivenUp {
   readonly at: number;
   /** It goes again by itself, and has no outcome yet. */
   readonly goes: boolean;
-  /** What the receiver had done by then. */
+  /** What the receiver had taken by then, and how often it had failed when it took something for the first time after that. */
   readonly since: Passes;
+  /** It has taken nothing since: what fails until then may be this event's doing. */
+  readonly isFresh: boolean;
 }
 
-const isGivenUp = (value: unknown): value is Omit<GivenUp, 'since'> =>
+type Noted = Omit<GivenUp, 'since' | 'isFresh'>;
+
+const isGivenUp = (value: unknown): value is Noted =>
   isObject(value) &&
   typeof value['rests'] === 'boolean' &&
   typeof value['at'] === 'number' &&
@@ -91,7 +96,7 @@ export class Suspects {
     for (const [uid, copies] of entriesOf(note, 'copies', isCount))
       if (!this.#copies.has(uid)) this.#before.set(uid, Math.max(copies, this.copiesBefore(uid)));
     for (const [uid, known] of entriesOf(note, 'givenUp', isGivenUp))
-      if (this.#isOwn(known) && !this.#givenUp.has(uid)) this.#givenUp.set(uid, { ...known, since: { passed: 0, failed: 0 } });
+      if (this.#isOwn(known) && !this.#givenUp.has(uid)) this.#givenUp.set(uid, { ...known, since: nothing, isFresh: true });
   }
 
   /** What is known of these sources' events is their next owner's, who reads the note. */
@@ -149,7 +154,7 @@ export class Suspects {
   /** A letter that no note names, written at that time: the process ended between the two, or the journal failed. */
   adopt(uid: string, at: number, source?: string): void {
     if (!this.#givenUp.has(uid) && this.#isOwn({ source }))
-      this.#givenUp.set(uid, { rests: true, at, goes: false, source, since: { passed: 0, failed: 0 } });
+      this.#givenUp.set(uid, { rests: true, at, goes: false, source, since: nothing, isFresh: true });
   }
 
   /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
@@ -192,7 +197,7 @@ export class Suspects {
     this.#before.set(uid, sum);
     this.#copies.delete(uid);
     this.#accused.delete(uid);
-    this.#givenUp.set(uid, { rests, at: now, goes: false, source, since: { ...receiver } });
+    this.#givenUp.set(uid, { rests, at: now, goes: false, source, since: { ...receiver }, isFresh: true });
     for (const [oldest] of [...this.#givenUp].slice(0, -mostNoted)) this.forget(oldest);
     this.#save();
   }
@@ -202,6 +207,9 @@ export class Suspects {
     this.#inARow = 0;
     if (this.#untaken.clear()) this.#save();
     if (this.#givenUp.size === 0) return new Map();
+    for (const [uid, known] of this.#givenUp)
+      if (known.isFresh)
+        this.#givenUp.set(uid, { ...known, since: { passed: known.since.passed, failed: receiver.failed }, isFresh: false });
     const due = [...this.#givenUp].filter(([, known]) => isDue(known, receiver, now) && this.#isOwn(known));
     for (const [uid, known] of due) this.#givenUp.set(uid, { ...known, at: now, goes: true });
     // An hour in which the receiver failed says nothing of the next one.
@@ -242,7 +250,8 @@ export class Suspects {
     const copies = noted([...entriesOf(note, 'copies', isCount).filter(isOpen), ...this.#before, ...this.#copies]);
     const own = [...this.#givenUp].filter(([, known]) => this.#isOwn(known));
     const ours = own.map(
-      ([uid, { since: _since, source, ...known }]) => [uid, { ...known, ...(source !== undefined && { source }) }] as const,
+      ([uid, { since: _since, isFresh: _isFresh, source, ...known }]) =>
+        [uid, { ...known, ...(source !== undefined && { source }) }] as const,
     );
     const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
     return {

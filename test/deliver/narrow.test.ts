@@ -650,14 +650,25 @@ it.each(['a', 'b'])('blames an event that fails at %s where none of very many ot
   expect(decisions.flatMap(({ refused }) => refused.map(({ code }) => code))).toContain('not_taken');
 });
 
+/** What became of others: batches failed, the receiver went away, before it took the first of them and after it; messages passed. */
+interface Others {
+  readonly failed: number;
+  readonly passed: number;
+  readonly awayFirst?: number;
+  readonly away?: number;
+}
+
 /** What becomes of a letter that goes again each time it is due, others being taken meanwhile as told; and how long it rests, in hours. */
-function timesOf(others: readonly { readonly failed: number; readonly passed: number }[]): string[] {
+function timesOf(others: readonly Others[]): string[] {
   const clock = virtualClock(0);
   const endpoints = new Endpoints(clock, seededRandom(1), 60_000);
   endpoints.replace(['a']);
   const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(clock));
   const at = { endpoint: 'a', startedAt: 0 };
-  return others.map(({ failed, passed }, round) => {
+  const goAway = (times: number): void => {
+    for (let time = 0; time < times; time += 1) endpoints.fail({ ...at, startedAt: clock.monotonic() });
+  };
+  return others.map(({ failed, passed, awayFirst = 0, away = 0 }, round) => {
     const batch = new FormedBatch(seededRandom(round + 1), [eventOf('e0', round > 0)], false);
     const codes: string[] = [];
     let copies = 0;
@@ -667,9 +678,14 @@ function timesOf(others: readonly { readonly failed: number; readonly passed: nu
       codes.push(...decision.refused.map(({ code }) => code));
     }
     if (codes.includes('not_taken')) suspects.forget('e0');
+    goAway(awayFirst);
+    endpoints.took(at, 1, 1);
+    const isAtOnce = suspects.taken(endpoints.total, clock.now()).size > 0;
     endpoints.surprise(at, failed);
-    endpoints.took(at, passed, passed);
-    const restsHours = [0, 0.9, 1].find((hours) => suspects.taken(endpoints.total, clock.now() + hours * hour).size > 0);
+    goAway(away);
+    endpoints.took(at, passed - 1, passed - 1);
+    const later = [0.9, 1].find((hours) => suspects.taken(endpoints.total, clock.now() + hours * hour).size > 0);
+    const restsHours = isAtOnce ? 0 : later;
     return `${codes.join(' ')} in ${copies}, again after ${restsHours} h`;
   });
 }
@@ -684,8 +700,19 @@ it('gives an event up for good after four copies on RELP, the last after an hour
   ]);
 });
 
+it('holds against no receiver that it was away until it took another event: the one that was given up may have broken it', () => {
+  const restarts = { failed: 0, passed: 8, awayFirst: 5 };
+
+  expect(timesOf([restarts, restarts, restarts])).toEqual([
+    'not_taken_alone in 2, again after 0 h',
+    'not_taken_alone in 1, again after 1 h',
+    'not_taken in 1, again after undefined h',
+  ]);
+});
+
 it.each([
   ['others fail, too', { failed: 2, passed: 8 }],
+  ['the receiver goes away again and again', { failed: 0, passed: 8, away: 2 }],
   ['hardly any others are taken', { failed: 0, passed: 7 }],
 ])('gives no event up for good, nor sends it again by itself, where %s', (_, others) => {
   expect(timesOf([others, others])).toEqual([
@@ -697,6 +724,7 @@ it.each([
 it('counts an hour in which the receiver failed as none, and begins another', () => {
   const suspects = new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(virtualClock(0)));
   suspects.giveUp('x', 3, 4, { failed: 0, passed: 0 }, 0);
+  suspects.taken({ failed: 0, passed: 1 }, 1);
 
   const afterAnOutage = suspects.taken({ failed: 12, passed: 20 }, hour);
   const soon = suspects.taken({ failed: 12, passed: 40 }, 1.5 * hour);

@@ -155,4 +155,37 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     ],
     ends: [{ at: 4.2 * minute, kind: 'step', nth: 2, when: 'after', share: 0.5, downMs: 5_000 }],
   },
+  // A receiver that half of all connections do not reach, for hours, and that takes enough in one of them to look well. What had been given up
+  // went again then, and failed once more: it was called the cause for good.
+  'a receiver that is away half of the time, for hours': {
+    ...nothing,
+    seed: 60_100_165,
+    hours: 4,
+    leaps: true,
+    maxBytes: 2_097_152,
+    sources: [{ name: 'token', kind: 'token', pageSize: 3, backMs: 0, everyMs: 900_000 }],
+    sinks: [
+      { name: 'sink2', acknowledges: 'later', inFlight: 1, batchEvents: 10 },
+      { name: 'sink3', acknowledges: 'now', inFlight: 1, batchEvents: 500, wire: 'relp' },
+    ],
+    events: [
+      { source: 'token', n: 6, at: 681_092, late: 3498 },
+      { source: 'token', n: 7, at: 681_092, late: 120_319 },
+      { source: 'token', n: 8, at: 681_092, late: 167_896 },
+      { source: 'token', n: 30, at: 3_389_509, late: 2041 },
+      { source: 'token', n: 49, at: 5_844_132, late: 4975 },
+      { source: 'token', n: 55, at: 6_670_395, late: 3730 },
+      { source: 'token', n: 56, at: 6_817_444, late: 218_460 },
+      { source: 'token', n: 57, at: 6_817_444, late: 228_413 },
+      { source: 'token', n: 58, at: 7_024_549, late: 202_776 },
+      { source: 'token', n: 59, at: 7_196_011, late: 28521 },
+      { source: 'token', n: 60, at: 7_245_613, late: 282_560 },
+      { source: 'token', n: 61, at: 7_245_613, late: 4074 },
+      { source: 'token', n: 67, at: 7_930_980, late: 106_133 },
+    ],
+    faults: [{ on: 'sink3', kind: 'down', share: 0.5, from: 518_600, to: 10_590_835 }],
+    ends: [{ at: 8_238_424, kind: 'commit', nth: 11, when: 'before', share: 0.42453539720736444, downMs: 20_000 }],
+    lostAnswers: [{ at: 7_632_565, ms: 600_000, share: 0.2 }],
+    jobs: [{ at: 4_501_340, kind: 'retry_dead_letters', sink: 'sink3' }],
+  },
 };

@@ -540,6 +540,18 @@ const sinks: readonly Mutant[] = [
     edits: [['      lane.countOvertaken();\n', '']],
   },
   {
+    name: 'an hour in which the receiver was away again and again counts as a good one',
+    file: 'src/deliver/endpoints.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['    this.#total.failed += 1;\n', '']],
+  },
+  {
+    name: 'a receiver that an event broke has to make up for it before that event goes again',
+    file: 'src/deliver/suspects.ts',
+    caughtBy: 'test/deliver/narrow.test.ts',
+    edits: [['failed: receiver.failed }, isFresh: false', 'failed: known.since.failed }, isFresh: false']],
+  },
+  {
     name: 'what was given up goes again as soon as anything is taken',
     file: 'src/deliver/suspects.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
