@@ -4,7 +4,7 @@ import type { Entry } from './feed.ts';
 import type { Life } from './life.ts';
 import { badContent } from './receivers.ts';
 import type { Feed } from './runtime.ts';
-import { contentKey } from './witness.ts';
+import { contentKey, owedKey } from './witness.ts';
 import type { World } from './world.ts';
 
 const most = 1_000_000;
@@ -63,6 +63,7 @@ export async function missing(world: World, life: Life): Promise<string[]> {
         const isCommitted = committed.has(key);
         if (entry.self || !(isCommitted || isPromised(feed, entry, starts.get(plan.name) ?? 0))) continue;
         if (arrived.has(key) || letters.has(`${plan.name}\n${key}`)) continue;
+        if (witness.notOwed.has(owedKey(sink.name, plan.name, key))) continue;
         const how = isCommitted ? 'was collected' : 'was promised';
         const text = `record ${entry.plan.n} of ${plan.name} (${entry.facts.uid}) ${how} and is neither at ${sink.name} nor in its dead letters`;
         (isCommitted ? lacking : words).push(text);

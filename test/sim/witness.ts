@@ -27,6 +27,8 @@ export interface Witness {
   readonly problems: string[];
   /** Records that came in pages of which the journal said that it has them, by source; each content once. */
   readonly committed: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
+  /** Contents that a sink need not have, by {@link owedKey}: they were deleted before anybody was configured with it. */
+  readonly notOwed: Set<string>;
   /** Contents that arrived at a sink, by source. */
   arrived(sink: string, source: string): ReadonlySet<string>;
   /** The content that stands behind a stored record; undefined for one that no vendor has. */
@@ -49,6 +51,9 @@ export interface Witness {
 
 /** Names one content of one record. */
 export const contentKey = ({ uid, fingerprint }: RecordFacts): string => `${uid} ${fingerprint}`;
+
+/** Names a content of a source that a sink is to have. */
+export const owedKey = (sink: string, source: string, content: string): string => `${sink}\n${source}\n${content}`;
 
 const mostProblems = 20;
 
@@ -76,6 +81,7 @@ const wordOf = (value: unknown): string => (value === undefined ? 'nothing' : ca
 class Watching implements Witness {
   readonly problems: string[] = [];
   readonly committed: Map<string, Map<string, Entry>>;
+  readonly notOwed = new Set<string>();
   readonly #clock: () => number;
   /** How much of what a source was answered last is durable, and how many appends were tried since. */
   readonly #parts = new Map<string, { readonly answered: readonly Entry[]; readonly done: number; appending: number }>();

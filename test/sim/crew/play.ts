@@ -97,8 +97,19 @@ class Crew {
   checkJobs(): void {
     if (!runsJobs(this.world.scenario)) return;
     for (const { id, kind, state, error } of this.jobs)
-      if (state !== 'done' && state !== 'cancelled' && (state !== 'failed' || !mayFail.includes(kind)))
+      if (
+        state !== 'done' &&
+        state !== 'cancelled' &&
+        !(state === 'failed' && (mayFail.includes(kind) || this.#wasForNobody(error)))
+      )
         this.#watch.problem(`job ${id} (${kind}) is ${state} at the end: ${error ?? 'nobody goes on with it'}`);
+  }
+
+  /** A name may leave the files of all for longer than its jobs wait. */
+  #wasForNobody(error = ''): boolean {
+    const [, name = ''] = /^no replica has been configured with a \w+ called "([^"]+)" for /.exec(error) ?? [];
+    const without = (this.#plan.files ?? []).filter((file) => file.without.includes(name)).map(({ replica }) => replica);
+    return this.#posts.every(({ index }) => without.includes(index));
   }
 
   /** From here on nothing happens to anybody any more. */

@@ -2,13 +2,13 @@
 // receivers say what arrived and from whom.
 import { mostPending } from '../../../src/deliver/send-limit.ts';
 import { isBalanced } from '../../../src/journal/counts.ts';
-import type { Commit, Lane, StoredPage } from '../../../src/journal/journal.ts';
+import type { Commit, Lane, StoredPage, StoredRecord } from '../../../src/journal/journal.ts';
 import { laneKey } from '../../journal/memory/disk.ts';
 import { ledgerRows } from '../../journal/memory/names.ts';
 import type { Entry } from '../feed.ts';
 import type { Copy } from '../receivers.ts';
 import type { SinkPlan } from '../scenario.ts';
-import { contentKey, type Witness } from '../witness.ts';
+import { contentKey, owedKey, type Witness } from '../witness.ts';
 import type { SharedServer } from './server.ts';
 import type { Auditor, Settlement } from './tables.ts';
 
@@ -167,10 +167,19 @@ export class Watch implements Auditor {
   }
 
   onDeleted(lane: Pick<Lane, 'kind' | 'source'>, last: number): void {
-    const { sinks = new Map(), offsets } = this.server?.disk ?? {};
+    const { sinks = new Map(), offsets, lanes } = this.server?.disk ?? {};
+    const entries = Object.values(lanes?.get(laneKey(lane))?.slice(0, last) ?? []);
+    for (const sink of this.#sinks.keys()) if (!sinks.has(sink)) this.#neverOwes(sink, lane.source, entries);
     for (const sink of sinks.keys())
       if ((offsets?.get(`${sink} ${laneKey(lane)}`) ?? 0) < last)
         this.problem(`source ${lane.source}: records up to ${last} (${lane.kind}) were deleted, which ${sink} has not taken`);
+  }
+
+  #neverOwes(sink: string, source: string, entries: readonly { readonly record: StoredRecord }[]): void {
+    for (const { record } of entries) {
+      const content = this.witness?.contentOf(source, record.uid, record.record);
+      if (content !== undefined) this.witness?.notOwed.add(owedKey(sink, source, content));
+    }
   }
 
   onPassed(sink: string, source: string, as: 'skipped' | 'abandoned'): void {
