@@ -7,7 +7,6 @@ export { ActionTableSpec } from './action-spec.ts';
 export { type ActionTable, checkActions, compileActions } from './action-table.ts';
 export { boundDepth, isWiderThan } from './depth.ts';
 export { cefHeader, cefValue } from './encode/cef-leef.ts';
-export { cimFields } from './encode/cim.ts';
 export { encodeBody, isJsonFormat } from './encode/encode-body.ts';
 export { cefSeverity, severityOf } from './event.ts';
 export { compileFingerprint, compileHashId, fingerprintOf, type HashField, hashText, uidOf } from './identity.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Format, formats, type Mapped } from '../../src/event/event.ts';
-import { cefHeader, cefSeverity, cefValue, cimFields, encodeBody, isJsonFormat, severityOf } from '../../src/event/index.ts';
+import { cefHeader, cefSeverity, cefValue, encodeBody, isJsonFormat, severityOf } from '../../src/event/index.ts';
 import { connectorNames, envelopeOf, loadConnector } from './load-connector.ts';
 
 const page = { source: 'acme', tenant: 'tenant-1', labels: [], processedTime: 1_795_000_000_000 };
@@ -25,6 +25,8 @@ function mapStudio(change: Record<string, unknown> = {}): Mapped {
 
 const mapAnaconda = (record: Record<string, unknown>): Mapped =>
   anaconda.map({ uid, received: 0, record: { id: 'e1', created_at: '2026-11-20T10:15:30Z', ...record } }, page);
+const cimFields = (mapped: Mapped): Record<string, unknown> =>
+  JSON.parse(encodeBody('cim', mapped, plain)) as Record<string, unknown>;
 const extension = (line: string): string => line.slice(line.indexOf('rt='));
 
 describe('CEF', () => {

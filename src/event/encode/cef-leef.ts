@@ -14,6 +14,9 @@ const usualLimit = 1023;
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u0008\u000e-\u001f\u007f]/g;
 const otherBreaks = /[\v\f\u0085\u2028\u2029]/g;
+/** Occurs in every value that does not go as it is. */
+// oxlint-disable-next-line no-control-regex
+const odd = /[\u0000-\u001f\u007f\u0085\u2028\u2029\ud800-\udfff\\=]/;
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '=': '\\=', '\n': '\\n', '\r': '\\r' };
 
 /** A header field: `\` and `|` escaped, line breaks blanks, cut before escaping. */
@@ -23,6 +26,7 @@ export function cefHeader(text: string, limit: number): string {
 
 /** An extension value: `\`, `=` and line breaks escaped, cut before escaping. Line separators of other kinds become `\n`. */
 export function cefValue(text: string, limit: number = usualLimit): string {
+  if (!odd.test(text)) return cut(text, limit);
   const plain = text.replace(otherBreaks, '\n').replace(controls, ' ').toWellFormed();
   return cut(plain, limit).replace(/[\\=\n\r]/g, (found) => escapes[found] ?? found);
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { MappedEvent, Organization } from '../attributes.ts';
 import type { Mapped } from '../event.ts';
-import { type Facts, factsOf, mappedEvent, type Named, told } from './facts.ts';
+import { type Facts, factsOf, mappedEvent, type Named } from './facts.ts';
 import { type Origin, originOf } from './origin.ts';
 
 const ecsVersion = '9.4.0';
@@ -9,7 +9,7 @@ const ecsVersion = '9.4.0';
 function eventFields({ action, actionKey }: Mapped, event: MappedEvent, facts: Facts, original: string | undefined): object {
   const { metadata } = event;
   const isText = actionKey === undefined;
-  return told({
+  return {
     kind: isText ? 'pipeline_error' : (action?.ecs.kind ?? 'event'),
     category: action?.ecs.category,
     type: action?.ecs.type ?? ['info'],
@@ -24,11 +24,11 @@ function eventFields({ action, actionKey }: Mapped, event: MappedEvent, facts: F
     created: metadata.logged_time === undefined ? undefined : new Date(metadata.logged_time).toISOString(),
     reason: event.status_detail,
     original,
-  });
+  };
 }
 
 function personFields(person: Named | undefined): Record<string, unknown> | undefined {
-  return person === undefined ? undefined : told({ id: person.uid, name: person.name, email: person.email });
+  return person === undefined ? undefined : { id: person.uid, name: person.name, email: person.email };
 }
 
 function userFields({ actor, user, invited, isAuthentication }: Facts, origin: Origin): object | undefined {
@@ -37,12 +37,12 @@ function userFields({ actor, user, invited, isAuthentication }: Facts, origin: O
   if (performer === undefined) return target === undefined ? undefined : { target };
   const { userDomain: domain, userRiskLevel, userRiskScore } = origin;
   const risk = some({ static_level: userRiskLevel, static_score: userRiskScore });
-  return told({ ...performer, domain, risk, target });
+  return { ...performer, domain, risk, target };
 }
 
 function some(object: Readonly<Record<string, unknown>>): object | undefined {
-  const result = told(object);
-  return Object.keys(result).length === 0 ? undefined : result;
+  for (const name in object) if (object[name] !== undefined) return object;
+  return undefined;
 }
 
 /** The address with its place in the world. The index type `ip` takes no zone such as %eth0 and refuses the whole document. */
@@ -67,13 +67,13 @@ function related({ actor, user, invited }: Facts, ip: string | undefined): objec
   const users = [actor, user, invited].flatMap((person) => [person?.name, person?.email, person?.uid]);
   const names = [...new Set(users.filter((text) => text !== undefined))];
   if (names.length === 0 && ip === undefined) return undefined;
-  return told({ user: names.length === 0 ? undefined : names, ip: ip === undefined ? undefined : [ip] });
+  return { user: names.length === 0 ? undefined : names, ip: ip === undefined ? undefined : [ip] };
 }
 
 function penstock(event: MappedEvent, { object }: Facts, origin: Origin, unmapped: unknown): object {
-  return told({
+  return {
     ocsf: { class_uid: event.class_uid, type_uid: event.type_uid, activity_name: event.activity_name },
-    target: object === undefined ? undefined : told({ id: object.uid, name: object.name, type: object.type }),
+    target: object === undefined ? undefined : { id: object.uid, name: object.name, type: object.type },
     privileges: event.privileges,
     correlation_id: event.metadata.correlation_uid,
     session_id: origin.sessionId,
@@ -83,17 +83,17 @@ function penstock(event: MappedEvent, { object }: Facts, origin: Origin, unmappe
     risk_level: origin.riskLevel,
     unmapped,
     uid: event.metadata.uid,
-  });
+  };
 }
 
 function organization(event: MappedEvent): object | undefined {
   const org: Organization | undefined = event.actor?.user?.org;
   const id = event.metadata.tenant_uid ?? org?.uid;
-  return id === undefined && org?.name === undefined ? undefined : told({ id, name: org?.name });
+  return id === undefined && org?.name === undefined ? undefined : { id, name: org?.name };
 }
 
 /**
- * The event as an ECS 9.4.0 document. What ECS has no field for is under `penstock`; map `penstock.unmapped` as `flattened`.
+ * The event as an ECS 9.4.0 document; what it does not tell is undefined. What ECS has no field for is under `penstock`; map `penstock.unmapped` as `flattened`.
  * Source: https://www.elastic.co/docs/reference/ecs
  */
 export function ecsDocument(mapped: Mapped, original: string | undefined, unmapped: unknown): object {
@@ -102,13 +102,13 @@ export function ecsDocument(mapped: Mapped, original: string | undefined, unmapp
   const origin = originOf(event);
   const { address, group, serviceName } = facts;
   const ip = address !== undefined && isIP(address) !== 0 && !address.includes('%') ? address : undefined;
-  return told({
+  return {
     '@timestamp': new Date(event.time).toISOString(),
     ecs: { version: ecsVersion },
     message: event.message,
     event: eventFields(mapped, event, facts, original),
     user: userFields(facts, origin),
-    group: group === undefined ? undefined : told({ id: group.uid, name: group.name }),
+    group: group === undefined ? undefined : { id: group.uid, name: group.name },
     source: source(address, ip, origin),
     user_agent: userAgent(facts.userAgent, origin),
     organization: organization(event),
@@ -117,5 +117,5 @@ export function ecsDocument(mapped: Mapped, original: string | undefined, unmapp
     related: related(facts, ip),
     tags: event.metadata.labels,
     penstock: penstock(event, facts, origin, unmapped),
-  });
+  };
 }

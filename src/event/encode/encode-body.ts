@@ -2,7 +2,7 @@ import { parseJson } from '../../base/json.ts';
 import type { Event, Format, Mapped } from '../event.ts';
 import type { Drop } from '../ocsf/drop.ts';
 import { cefLine, leefLine } from './cef-leef.ts';
-import { cimFields } from './cim.ts';
+import { cimLine } from './cim.ts';
 import { ecsDocument } from './ecs.ts';
 import { mappedEvent } from './facts.ts';
 import { jsonLine, tidyJson } from './line.ts';
@@ -53,7 +53,7 @@ export function isJsonFormat(format: Format): boolean {
 
 const encoders: Readonly<Record<Format, (mapped: Mapped, options: EncodeOptions) => string>> = {
   ocsf: (mapped, options) => jsonLine(sent(mapped, options)),
-  cim: (mapped, options) => jsonLine({ ...cimFields(mapped), ocsf: sent(mapped, options) }),
+  cim: (mapped, options) => cimLine(mapped, sent(mapped, options)),
   ecs: ecsLine,
   cef: cefLine,
   leef: leefLine,

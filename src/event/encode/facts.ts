@@ -91,12 +91,3 @@ export function factsOf(event: MappedEvent): Facts {
     eventId: metadata.original_event_uid ?? metadata.uid,
   };
 }
-
-/** An object without the members that are undefined. */
-export function told(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const key of Object.keys(object)) {
-    if (object[key] !== undefined) result[key] = object[key];
-  }
-  return result;
-}
