@@ -4,6 +4,7 @@ import type { Entry } from './feed.ts';
 import type { Life } from './life.ts';
 import { badContent } from './receivers.ts';
 import type { Feed } from './runtime.ts';
+import type { SinkPlan } from './scenario.ts';
 import { contentKey, owedKey } from './witness.ts';
 import type { World } from './world.ts';
 
@@ -150,11 +151,15 @@ function isBad(bad: ReadonlySet<string>, { scenario }: World, sink: string, { pl
 
 /** Faults after which a single event may be overtaken: what failed alone, or was refused and is tried again. */
 const overtaking: readonly string[] = ['partial', 'refuse_all', 'forget', 'half', 'lost_answer', 'slow'];
+/** So may be what was on its way over a connection that was lost, or went unread. */
+const overtakingOnStreams: readonly string[] = [...overtaking, 'down', 'never'];
+const streams: readonly SinkPlan['wire'][] = ['relp', 'syslog', 'syslog_octets'];
 
 /** First arrivals come in the order of their lane where one request at a time is sent and each gets its answer. */
 function checkOrder({ receivers, witness, scenario }: World): void {
   for (const { plan, copies } of receivers) {
-    const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && overtaking.includes(kind));
+    const those = streams.includes(plan.wire) ? overtakingOnStreams : overtaking;
+    const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && those.includes(kind));
     // A bulk API answers for each event: those that it was too busy for come after the others. Datagrams overtake each other.
     const isOrdered = plan.wire !== 'bulk' && plan.wire !== 'syslog_udp' && plan.acknowledges !== 'later';
     if (plan.inFlight > 1 || !isOrdered || unordered) continue;
