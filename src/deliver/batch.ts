@@ -27,7 +27,7 @@ export class Batch {
   failures = 0;
   /** Cut from a batch that had failed so. */
   isPart = false;
-  /** Cut because its failure, twice or by one that the sink names, may lie in any of it: others go before it. */
+  /** Its failure, twice or by one that the sink names, may lie in any of what it was cut from, or in it: others go before it. */
   isNarrowed = false;
   /** Failures of a single event that count: with others taken between them, or the receiver reached. */
   lonelyFailures = 0;
@@ -59,6 +59,10 @@ export class Batch {
   surprises = 0;
   /** Failures of a single event, counted against the endpoint only once it is taken: until then it may itself be the cause. */
   withheld = 0;
+  /** Answers that were meant for all, or for what is in it; they count against the endpoint, too. Those of what it was cut from included. */
+  refusals = 0;
+  /** After so many its first event goes alone, to show whether they are meant for all. */
+  asksAt = 6;
   /** By endpoint: its record at the first and the last failure whose cause may lie in the batch, or in what it was cut from. */
   readonly failedAt = new Map<string, { readonly first: EndpointRecord; readonly last: EndpointRecord }>();
 
@@ -87,8 +91,8 @@ export class Batch {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
       const part = new Batch(random, prepared, this.isReplay, this);
       part.isPart = this.isSuspect;
-      const { isNarrowed, surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
-      Object.assign(part, { isNarrowed, surprises, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
+      const { isNarrowed, surprises, refusals, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
+      Object.assign(part, { isNarrowed, surprises, refusals, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
       for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
       return part;
     });

@@ -25,6 +25,10 @@ export interface Failure {
   readonly othersTaken?: boolean | undefined;
   /** What to change when it does not stop. */
   readonly fix: string | undefined;
+  /** It answers one request, and may be meant for what is in it. */
+  readonly ofRequest?: boolean | undefined;
+  /** Such an answer that asks for nothing but a pause: a busy receiver gives it to batches of any size. */
+  readonly asksForPause?: boolean;
 }
 
 /** A hold that a sink asked for. */
@@ -34,6 +38,8 @@ export interface HoldOrder {
   readonly untilReleased: boolean;
   /** No probe before that. */
   readonly retryAfterMs: number | undefined;
+  /** As that of a failure. */
+  readonly ofRequest?: boolean | undefined;
 }
 
 /** What follows from a sink's answer. Every index of the batch stands in exactly one of `acknowledged`, `unconfirmed`, `refused`, `again`. */
@@ -85,11 +91,12 @@ function halves(indexes: readonly number[]): number[][] {
 function asFailure(verdict: Verdict & { kind: 'retry' | 'uncertain' }): Failure {
   const { kind, reason, retryAfterMs, fix, othersTaken } = verdict;
   const isBlameless = kind === 'retry' ? othersTaken !== true : verdict.blameless === true;
-  return { kind, reason, retryAfterMs, isBlameless, othersTaken, fix };
+  const ofRequest = verdict.kind === 'retry' ? verdict.ofRequest : undefined;
+  return { kind, reason, retryAfterMs, isBlameless, othersTaken, fix, ofRequest };
 }
 
-function asHold({ reason, fix, untilReleased = false, retryAfterMs }: Verdict & { kind: 'hold' }): HoldOrder {
-  return { reason, fix, untilReleased, retryAfterMs };
+function asHold({ reason, fix, untilReleased = false, retryAfterMs, ofRequest }: Verdict & { kind: 'hold' }): HoldOrder {
+  return { reason, fix, untilReleased, retryAfterMs, ofRequest };
 }
 
 function asRefusal({ code, reason, cause, isFinal }: Verdict & { kind: 'event' }, index: number): Refusal {

@@ -47,7 +47,7 @@ export function narrow(context: LoopContext, batch: Batch, use: EndpointUse, dec
   if (decision.again !== 'same') return batch.isSuspect ? apartFrom(decision) : decision;
   if (!batch.isPart && batch.failures < patience) return decision;
   // On a stream a message can be too large, not a batch.
-  if (context.sink.sink?.isStream !== true) tooMuch(context, batch, use, 1 / parts);
+  if (context.sink.sink?.isStream !== true && failure.asksForPause !== true) tooMuch(context, batch, use, 1 / parts);
   if (!batch.isPart) {
     const fields = { endpoint: use.endpoint, events: batch.size, reason: context.trouble(failure.kind, failure.reason) };
     context.log.warn(fields, 'a batch fails again and again; it is sent in smaller ones, which may repeat events');
@@ -158,7 +158,7 @@ function heldBack(context: LoopContext, batch: Batch, decision: Decision, failur
 }
 
 /** Why a single event is given up: for good only where it shows to be the cause, or fails once more after others were taken for long. */
-function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken }: Failure, isProven: boolean): Refusal {
+function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken, ofRequest }: Failure, isProven: boolean): Refusal {
   const { suspects, endpoints, clock } = context;
   // RELP's first failure alone may have been among others, one of which was under way at a time.
   const times = copiesBefore(context, batch) + Math.max(batch.failures, batch.lonelyFailures);
@@ -168,7 +168,12 @@ function refusalOf(context: LoopContext, batch: Batch, { reason, othersTaken }: 
   const meanwhile =
     (batch.turns > 0 && othersTaken !== true) || isForGood ? 'other events were taken' : 'the receiver answered everything else';
   const code = isForGood ? 'not_taken' : untilOthersCode;
-  return { index: 0, code, isDoubtful: true, reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}` };
+  return {
+    index: 0,
+    code,
+    isDoubtful: ofRequest !== true,
+    reason: `sent alone, it failed ${times} times while ${meanwhile}: ${reason}`,
+  };
 }
 
 /** True for an event that failed alone when nothing shows whether the endpoint takes others now. */
@@ -221,14 +226,14 @@ function isExhausted(context: LoopContext, batch: Batch): boolean {
  * True when the event is the cause if it failed so often, and not a receiver that fails with others, too: compares how likely all that
  * happened since its first failure is if the receiver fails with every batch alike, with how likely it is if this event always fails.
  */
-function isCause(context: LoopContext, batch: Batch, failures: number): boolean {
+export function isCause(context: LoopContext, batch: Batch, failures: number, least = batch.isNamed ? lowerOdds : odds): boolean {
   const { failed, passed } = othersSince(context, batch);
-  return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(batch.isNamed ? lowerOdds : odds);
+  return logLikelihood(failed, passed) - logLikelihood(failed + failures, passed) >= Math.log(least);
 }
 
 /** What became of others since the batch first failed, at all endpoints where it did: its own failures count wherever they were. */
 function othersSince({ endpoints }: LoopContext, batch: Batch): { readonly failed: number; readonly passed: number } {
-  let failed = -batch.surprises;
+  let failed = -batch.surprises - batch.refusals;
   let passed = 0;
   for (const [endpoint, { first }] of batch.failedAt) {
     const record = endpoints.recordOf({ endpoint });

@@ -56,6 +56,20 @@ export function goesByParts({ sink }: LoopContext, { size, isUnacknowledged, isI
   return size > 1 && sink.sink?.settlesFirst !== true && (isUnacknowledged || (isInDoubt && doubts >= mostDoubts));
 }
 
+/** True for a batch that was refused whole, and nothing else was sent since: its first event shows whether that is meant for all of it. */
+export function asksByOne(
+  { sink, endpoints }: LoopContext,
+  { size, refusals, asksAt, failedAt }: Batch,
+  use: EndpointUse,
+): boolean {
+  if (size === 1 || refusals < asksAt || sink.sink?.settlesFirst === true) return false;
+  return endpoints.recordOf(use).taken <= (failedAt.get(use.endpoint)?.last.taken ?? -1);
+}
+
+/** True for an event that was refused alone as often: what was cut from it shows as well whether others are. */
+export const letsOthersAsk = ({ sink }: LoopContext, { size, refusals, asksAt }: Batch): boolean =>
+  size === 1 && sink.sink?.settlesFirst !== true && refusals >= asksAt;
+
 /** True for an event after which another one shows as well whether they are taken again: so none of them is copied often. */
 export function takesTurns({ sink }: LoopContext, { size, isInDoubt, doubts }: Batch): boolean {
   return size === 1 && sink.sink?.settlesFirst !== true && isInDoubt && doubts >= mostDoubts;

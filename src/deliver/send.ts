@@ -9,10 +9,11 @@ import { decide, type Failure, type HoldOrder } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
 import type { Pass } from './hold.ts';
 import { learn } from './learn.ts';
+import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import { areOvertaken, goesByParts, isOvertaken, takeOvertaken, takesTurns, worthOf } from './reach.ts';
+import { areOvertaken, asksByOne, goesByParts, isOvertaken, letsOthersAsk, takeOvertaken, takesTurns, worthOf } from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
@@ -123,7 +124,11 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
 function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, isProbe: boolean): Batch[] | undefined {
   if (!isOwned(context, batch)) return ownedPart(context, batch);
-  if (isProbe && goesByParts(context, batch)) return batch.cut(context.random, firstAlone(batch)).toReversed();
+  if ((isProbe && goesByParts(context, batch)) || asksByOne(context, batch, endpoint)) {
+    const parts = batch.cut(context.random, firstAlone(batch)).toReversed();
+    for (const part of parts) part.asksAt = Math.max(part.asksAt, part.size === 1 ? 0 : part.refusals * 2);
+    return parts;
+  }
   const [first = [], ...rest] = groupsOf(context, endpoint, batch);
   // Only what goes now: with what it teaches the rest is cut otherwise.
   return rest.length === 0 ? undefined : batch.cut(context.random, [first, rest.flat()]).toReversed();
@@ -234,7 +239,7 @@ interface Answer {
 /** Carries out the answer to the batch on top of the stack; true while the caller goes on as the probe. */
 async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answer: Answer): Promise<boolean> {
   const { endpoint, verdicts, isProbe } = answer;
-  const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
+  const decision = narrow(context, batch, endpoint, meantForBatch(context, batch, endpoint, decide(verdicts, batch.size)));
   const withdrawn = await toWithdraw(context, batch, decision);
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
@@ -252,7 +257,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const later = applied.again.filter((one) => isOvertaken(context, one));
   stack.unshift(...later.toReversed());
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
-  if (isProbe && stack.at(-1) === batch && takesTurns(context, batch)) stack.unshift(...stack.splice(-1));
+  const isNextInTurn = (isProbe && takesTurns(context, batch)) || letsOthersAsk(context, batch);
+  if (stack.at(-1) === batch && isNextInTurn) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
     await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);

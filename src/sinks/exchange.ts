@@ -201,7 +201,8 @@ export function strangersVerdict(response: HttpResponse): Verdict | undefined {
   if (!page && !isGateways) return undefined;
   const what = page ? 'an HTML page' : "a gateway's own error";
   const reason = `${what} came in place of the receiver's answer: ${describeAnswer(response)}`;
-  return { kind: status === 429 || status === 503 ? 'retry' : 'uncertain', reason, fix: gatewayFix };
+  if (status === 429 || status === 503) return { kind: 'retry', reason, fix: gatewayFix, ofRequest: true };
+  return { kind: 'uncertain', reason, fix: gatewayFix };
 }
 
 /** A verdict after which the same bytes are sent again, with the pause that the answer asks for. */

@@ -23,7 +23,8 @@ export type Verdict =
   | { readonly kind: 'sent' }
   /**
    * Not stored; send the same bytes again. `retryAfterMs: 0`: at once, nothing is wrong with the endpoint. `fix` and `othersTaken` as below;
-   * only with `othersTaken` the cause may lie in the batch.
+   * only with `othersTaken` the cause may lie in the batch. `ofRequest`: the answer to this one request, so that it may after all be meant for
+   * what is in it, where others are taken again and again meanwhile.
    */
   | {
       readonly kind: 'retry';
@@ -31,6 +32,7 @@ export type Verdict =
       readonly retryAfterMs?: number;
       readonly fix?: string;
       readonly othersTaken?: boolean;
+      readonly ofRequest?: boolean;
     }
   /**
    * May or may not be stored; sent again, counted as a possible duplicate. `retryAfterMs` as above. `suspect`: this event may be the cause,
@@ -67,7 +69,7 @@ export type Verdict =
    * Credentials or configuration are wrong; `fix` names what to change. `untilReleased`: no probe, only `sinks release` ends it.
    * `maybeStored`: an earlier answer took the batch, so it counts as a possible duplicate when it is sent again. `retryAfterMs`: no probe
    * before that. `ifReached`: something else refuses the request; where the receiver itself answers {@link Sink.reaches} meanwhile, it refuses
-   * what is in the batch, by this code.
+   * what is in the batch, by this code. `ofRequest` as above.
    */
   | {
       readonly kind: 'hold';
@@ -77,6 +79,7 @@ export type Verdict =
       readonly maybeStored?: boolean;
       readonly retryAfterMs?: number;
       readonly ifReached?: string;
+      readonly ofRequest?: boolean;
     };
 
 /** One verdict for all events, or one per event in order. */

@@ -93,14 +93,15 @@ export function verdictOfStatus(
     case 'accept':
       return { kind: 'accept' };
     case 'retry':
+      return afterPause({ kind: 'retry', reason: said, ofRequest: true }, waitMs);
     case 'uncertain':
-      return afterPause({ kind: rule.means, reason: said }, waitMs);
+      return afterPause({ kind: 'uncertain', reason: said }, waitMs);
     case 'split':
       return { kind: 'split', code: `http_${status}`, reason: said };
     case 'event':
       return { kind: 'event', code: `http_${status}`, reason: said, isFinal: true };
     case 'hold':
-      return afterPause({ kind: 'hold', reason: said, fix: rule.fix ?? urlFix }, waitMs);
+      return afterPause({ kind: 'hold', reason: said, fix: rule.fix ?? urlFix, ofRequest: true }, waitMs);
     default:
       return { kind: 'hold', reason: said, fix: rule.fix ?? urlFix, untilReleased: true };
   }

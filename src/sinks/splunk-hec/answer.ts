@@ -150,8 +150,11 @@ export function classifyRefusal(answer: HecAnswer, size: number, acknowledged: b
   const meaning = answer.code === undefined ? undefined : codes[answer.code];
   if (meaning === undefined)
     return { all: firewalls(answer, afterPause(answer.strange ?? classifyStatus(answer), answer.retryAfterMs)) };
-  if (meaning.kind === 'hold')
-    return { all: afterPause({ kind: 'hold', reason: answer.said, fix: meaning.fix }, answer.retryAfterMs) };
+  // HEC reads a body as a stream, and code 7 counts from 1.
+  if (meaning.kind === 'hold') {
+    const maybeStored = !acknowledged && (answer.eventNumber ?? 0) > 1;
+    return { all: afterPause(holdVerdict(answer.said, meaning.fix, maybeStored), answer.retryAfterMs) };
+  }
   if (meaning.kind === 'retry') return { all: retryVerdict(answer) };
   if (meaning.kind === 'split') return { all: splitVerdict(answer) };
   if (meaning.kind === 'bad_event') return locate(answer, size, acknowledged);
@@ -184,10 +187,18 @@ function classifyStatus(answer: HecAnswer): Verdict {
   if (status === 429 || status === 503) return retryVerdict(answer);
   if (isSuccess(status)) return stranger(`${said}, which is not an answer of Splunk HEC`);
   if (status >= 500 || status === 408 || status === 425) return uncertainVerdict(answer);
-  if (status === 415) return { kind: 'hold', reason: said, fix: 'set compression: none on the sink' };
-  if (status >= 300 && status < 400) return { kind: 'hold', reason: `${said}; redirects are never followed`, fix: notHecFix };
-  return { kind: 'hold', reason: `${said}, which is not an answer of Splunk HEC`, fix: notHecFix };
+  if (status === 415) return holdVerdict(said, 'set compression: none on the sink');
+  if (status >= 300 && status < 400) return holdVerdict(`${said}; redirects are never followed`, notHecFix);
+  return holdVerdict(`${said}, which is not an answer of Splunk HEC`, notHecFix);
 }
+
+const holdVerdict = (reason: string, fix: string, maybeStored = false): Verdict => ({
+  kind: 'hold',
+  reason,
+  fix,
+  ofRequest: true,
+  ...(maybeStored && { maybeStored }),
+});
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
@@ -202,5 +213,5 @@ function uncertainVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
 }
 
 function retryVerdict({ said, retryAfterMs }: HecAnswer): Verdict {
-  return afterPause({ kind: 'retry', reason: said }, retryAfterMs);
+  return afterPause({ kind: 'retry', reason: said, ofRequest: true }, retryAfterMs);
 }

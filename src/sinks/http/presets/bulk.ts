@@ -81,14 +81,16 @@ function verdictOf(item: unknown, event: () => string): Verdict {
   if (status === 409 && action === 'create') return { kind: 'accept' };
   // A block of 429 is that of a disk which is too full for its index.
   const isBlocked = type === 'cluster_block_exception' && status < 500;
-  if (!isBlocked && (status === 429 || status >= 500 || status === 409)) return { kind: 'retry', reason };
+  // A shard that is busy or away refuses all that is in it, and others are taken meanwhile.
+  const isOfShard = status === 429 || status === 503 || status === 409;
+  if (!isBlocked && (isOfShard || status >= 500)) return { kind: 'retry', reason, ...(!isOfShard && { ofRequest: true }) };
   const isElsewhere = (): boolean =>
     namesDestination(
       `${type}: ${withoutValues(words)}`,
       wordsOfEvents(() => [event()]),
     );
   if (isBlocked || status === 401 || status === 403 || status === 404 || isElsewhere())
-    return { kind: 'hold', reason, fix: placeFix };
+    return { kind: 'hold', reason, fix: placeFix, ofRequest: true };
   return { kind: 'event', code: type, reason, cause };
 }
 
