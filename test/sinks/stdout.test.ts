@@ -47,6 +47,34 @@ it('stops waiting when its time is over', async () => {
   await expect(answer).rejects.toThrow('time is over');
 });
 
+it('writes a batch once, however often a reader that stands still makes it come again, and what follows after it', async () => {
+  const written: string[] = [];
+  let takeIt = (): void => undefined;
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written.push(String(chunk));
+      takeIt = done;
+    },
+  });
+  await using sink = open(stream);
+  const [batch, next] = [batchOf(sink, numbered(1)), { ...batchOf(sink, numbered(2)), id: 'another' }];
+  const cutOff = (each: typeof batch) => {
+    const controller = new AbortController();
+    const answer = sink.send(each, controller.signal);
+    controller.abort(new DOMException('no answer within 30000 ms', 'TimeoutError'));
+    return answer;
+  };
+
+  const early = [await cutOff(batch), await cutOff(batch), await cutOff(next)];
+  const late = Promise.resolve(sink.send(batch, never()));
+  takeIt();
+
+  const standsStill = { all: { kind: 'retry', reason: 'standard output takes nothing: whoever reads it stands still' } };
+  expect(early).toEqual([standsStill, standsStill, standsStill]);
+  expect(await late).toEqual({ all: { kind: 'accept' } });
+  expect(written).toEqual([`${numbered(1)[0]?.body}\n`]);
+});
+
 it('holds when nobody reads any more', async () => {
   const gone = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
   await using sink = open(new Writable({ write: (_chunk, _encoding, done) => done(gone) }));

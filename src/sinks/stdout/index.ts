@@ -41,6 +41,12 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   guard(stream);
   // A pipe without a reader never gets one again, and process.stdout still calls itself writable.
   let isGone = false;
+  // What the stream has not taken yet is still in it: written once more it would be there twice, and with each attempt once more.
+  let underWay: { readonly id: string; readonly taken: Promise<Verdict> } | undefined;
+  const begin = (id: string, text: string): NonNullable<typeof underWay> => {
+    const begun = { id, taken: write(stream, text).finally(() => (underWay = undefined)) };
+    return (underWay = begun);
+  };
   return {
     endpoints: ['stdout'],
     maxInFlight: 1,
@@ -48,9 +54,15 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
     async send(batch, signal) {
-      const verdict = isGone ? pipeGone : await write(stream, batch.encoded.texts().join(''), signal);
+      while (underWay !== undefined && underWay.id !== batch.id)
+        if ((await unlessCutOff(underWay.taken, signal)) === undefined) return { all: standsStill };
+      if (isGone) return { all: pipeGone };
+      const { taken } = underWay ?? begin(batch.id, batch.encoded.texts().join(''));
+      const verdict = await unlessCutOff(taken, signal);
       isGone = verdict === pipeGone;
-      return { all: verdict };
+      // Cut off by the end of the process, it may be read all the same.
+      if (verdict === undefined && !isTimeout(signal)) throw signal.reason;
+      return { all: verdict ?? standsStill };
     },
     probe: async () =>
       isGone || !stream.writable
@@ -71,16 +83,28 @@ function guard(stream: Writable): void {
   stream.on('error', () => undefined);
 }
 
-function write(stream: Writable, text: string, signal: AbortSignal): Promise<Verdict> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    stream.write(text, (error) => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error));
-    });
+const standsStill = {
+  kind: 'retry',
+  reason: 'standard output takes nothing: whoever reads it stands still',
+} as const satisfies Verdict;
+
+const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof DOMException && reason.name === 'TimeoutError';
+
+function write(stream: Writable, text: string): Promise<Verdict> {
+  return new Promise((resolve) => {
+    stream.write(text, (error) => resolve(error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error)));
   });
+}
+
+/** Undefined when the signal comes first. */
+async function unlessCutOff<T>(taken: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  const first = await Promise.race([taken, promise]);
+  signal.removeEventListener('abort', onAbort);
+  return first;
 }
 
 function verdictOfError(error: NodeJS.ErrnoException): Verdict {
