@@ -157,6 +157,8 @@ export interface Page {
   /** True for a last page that holds as many records as the vendor sends at most; `lacking` of them at least are not shown, 1 by default. `list`: of groups. */
   readonly mayBeCut?: boolean | 'list';
   readonly lacking?: number;
+  /** How the vendor says of a last page that it does not hold all that is left. */
+  readonly toldCut?: string | undefined;
   /** The vendor's Date header and the Age of the answer, milliseconds. */
   readonly serverTime?: number;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { DirectoryReader, RawRecord } from '../../src/connectors/connector.ts';
-import { delimiterOf, matchHeader } from '../../src/connectors/csv-directory/header.ts';
+import { matchHeader, writingOf } from '../../src/connectors/csv-directory/header.ts';
 import { Occurrences } from '../../src/connectors/csv-directory/occurrences.ts';
 import { awkwardRuns, expectLinear, repeated } from '../cost.ts';
 import { openSource } from './open-source.ts';
@@ -341,7 +341,7 @@ describe('the header line', () => {
   it.each(Object.entries(awkwardRuns))('with a name of %s is matched in linear time', (_name, run) => {
     expectLinear((length) => {
       const header = matchHeader([repeated(run, length), 'user'], spec);
-      return [delimiterOf(repeated(run, length)), header.record(['a', 'b']), header.key(['a', 'b'])];
+      return [writingOf(repeated(run, length)), header.record(['a', 'b']), header.key(['a', 'b'])];
     });
   });
 

@@ -66,6 +66,14 @@ it('keeps a row that only begins like the header', async () => {
   expect([users, said]).toEqual([['u1'], []]);
 });
 
+it('reads rows that a carriage return alone ends, around one that cannot be read', async () => {
+  const bad = 'AuditEvent,SUCCESS,bad,"{never closed,2026-11-20T10:15:30.123Z,CREATE_ROLE\n';
+  const { users, unreadable } = await read(`${header}${row('u1')}${bad}${row('u2')}${row('u3')}`.replaceAll('\n', '\r'));
+
+  expect(users.filter((user) => user !== undefined)).toEqual(['u1', 'u2', 'u3']);
+  expect(unreadable).toEqual(['a quoted field never ends: the file was cut off']);
+});
+
 it('says once per file that it is not UTF-8, and reads its rows', async () => {
   const { users, said } = await read(Buffer.from(header + row('josé') + row('zoë'), 'latin1'));
 

@@ -22,6 +22,7 @@ describe('NDJSON', () => {
     ['\\n', `${at('a')}\n${at('b')}\n`],
     ['\\r\\n', `${at('a')}\r\n\r\n${at('b')}\r\n`],
     ['no line end at the end', `${at('a')}\n${at('b')}`],
+    ['\\r alone', `${at('a')}\r${at('b')}\r`],
     ['record separators', `\x1e${at('a')}\n\x1e${at('b')}\n`],
     ['a list after all', `[${at('a')},${at('b')}]`],
   ])('reads a record a line with %s', async (_what, body) => {
@@ -69,6 +70,12 @@ describe('NDJSON', () => {
     ['a proxy answers', '<html><body>Sign in</body></html>', /an HTML page instead of JSON/],
     ['there is no line of JSON', 'upstream went away\n', /a body without a line of JSON/],
     ['the only line is an error', '{"error":{"message":"no such log"}}\n', /answered 200 "no such log"/],
+    ['the last line is words', `${at('a')}\nInternal Server Error\n`, /words instead of a record in its last line/],
+    [
+      'the last line is words that nothing ends',
+      `${at('a')}\n\nupstream went away`,
+      /words instead of a record in its last line/,
+    ],
     ['the last line is an error', `${at('a')}\n{"success":false,"message":"aborted"}\n`, /"success":false,"message":"aborted"/],
   ])('fails the page where %s', async (_what, body, message) => {
     expect((await faultOf(vendorOf('ndjson', body)))?.message).toMatch(message);
@@ -105,6 +112,8 @@ describe('CSV', () => {
     ['semicolons', `${head}\n${row('a')}\n${row('b')}\n`.replaceAll(',', ';')],
     ['tabs and \\r\\n', `${head}\r\n${row('a')}\r\n${row('b')}`.replaceAll(',', '\t')],
     ['a byte order mark', `${mark.toString()}${head}\n${row('a')}\n${row('b')}\n`],
+    ['\\r alone', `${head}\n${row('a')}\n${row('b')}\n`.replaceAll('\n', '\r')],
+    ['\\r alone behind a byte order mark', `${mark.toString()}${head}\r${row('a')}\r${row('b')}`],
     ['a header that comes again', `${head}\n${row('a')}\n${head}\n${row('b')}\n`],
   ])('reads a record a row with %s', async (_what, body) => {
     expect(await recordsOf('csv', body)).toEqual([
@@ -119,11 +128,14 @@ describe('CSV', () => {
     ]);
   });
 
-  it('makes a row whose quote is never closed one unreadable record', async () => {
-    const records = await recordsOf('csv', `${head}\n${row('a')}\n"b,2026\n${row('c')}\n${row('d')}\n`);
+  it.each(['\n', '\r\n', '\r'])(
+    'makes a row whose quote is never closed one unreadable record: rows end with %j',
+    async (end) => {
+      const records = await recordsOf('csv', [head, row('a'), '"b,2026', row('c'), row('d'), ''].join(end));
 
-    expect(records).toMatchObject([{ id: 'a' }, { value: '"b,2026' }, { id: 'c' }, { id: 'd' }]);
-  });
+      expect(records).toMatchObject([{ id: 'a' }, { value: '"b,2026' }, { id: 'c' }, { id: 'd' }]);
+    },
+  );
 
   it('gives columns the names that the connector says', async () => {
     const columns = { id: ['Event ID'], time: ['Date'] };

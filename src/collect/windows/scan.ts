@@ -133,6 +133,12 @@ export function lackOf(
       mayHaveMoved: false,
       isOfAnySize: true,
     };
+  if (page.toldCut !== undefined)
+    return {
+      records: page.lacking ?? 1,
+      why: `the reply is not whole: ${page.toldCut}; it holds ${count} records, and no other page follows`,
+      mayHaveMoved: false,
+    };
   // One that held more shows that the vendor does not cut there.
   const isRefuted = state === null && page.lacking === undefined && count < memory.largestReply;
   if (page.mayBeCut !== true || isRefuted) return undefined;

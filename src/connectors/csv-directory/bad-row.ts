@@ -1,5 +1,6 @@
 // Finds the end of a row that the parser cannot read, so that the rows after it are read.
 import type { RawRecord } from '../connector.ts';
+import type { Writing } from './header.ts';
 
 const shown = 65_536;
 
@@ -18,10 +19,10 @@ const reasons: Readonly<Record<BadRowKind, string>> = {
 };
 
 /** The bad row at the beginning of these bytes: it ends before the first line that has as many fields as the header. */
-export function badRowAt(bytes: Buffer, kind: BadRowKind, delimiter: string, fields: number): BadRow {
-  let start = bytes.indexOf(10) + 1;
+export function badRowAt(bytes: Buffer, kind: BadRowKind, { delimiter, lineEnd }: Writing, fields: number): BadRow {
+  let start = bytes.indexOf(lineEnd) + 1;
   while (start > 0 && start < bytes.length) {
-    const end = bytes.indexOf(10, start);
+    const end = bytes.indexOf(lineEnd, start);
     const line = bytes.toString('utf8', start, end === -1 ? bytes.length : end);
     if (fieldsIn(line, delimiter) === fields) return { record: recordOf(bytes.subarray(0, start), kind), length: start };
     start = end + 1;

@@ -70,8 +70,17 @@ export function matchHeader(cells: readonly string[], { columns, required }: Col
   };
 }
 
-/** The delimiter that a header line uses: the one of comma, semicolon and tab that occurs most in it. */
-export function delimiterOf(line: string): string {
+/** How a table is written. */
+export interface Writing {
+  readonly delimiter: string;
+  /** What ends a row, where CR LF does not: a line feed, or the carriage return alone that some spreadsheets write. */
+  readonly lineEnd: '\n' | '\r';
+}
+
+/** How a table is written that begins so: its first line ends it, and has most of one of comma, semicolon and tab. */
+export function writingOf(head: string): Writing {
+  const [line = ''] = head.split(/\r\n|\r|\n/, 1);
   const count = (delimiter: string): number => line.split(delimiter).length;
-  return [',', ';', '\t'].reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best));
+  const delimiter = [',', ';', '\t'].reduce((best, one) => (count(one) > count(best) ? one : best));
+  return { delimiter, lineEnd: /^\r(?!\n|$)/.test(head.slice(line.length)) ? '\r' : '\n' };
 }

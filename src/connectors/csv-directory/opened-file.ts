@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { PenstockError } from '../../base/errors.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity } from '../connector.ts';
+import type { Writing } from './header.ts';
 
 // A link in the last place is refused, and opening a pipe does not wait for its other end.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -20,7 +21,7 @@ export interface OpenedFile extends AsyncDisposable {
   /** Bytes from a place on. */
   at(start: number, length: number): Promise<Buffer>;
   /** The first byte after the line end that follows a place; the listed size when there is none. */
-  lineAfter(start: number, signal: AbortSignal): Promise<number>;
+  lineAfter(start: number, lineEnd: Writing['lineEnd'], signal: AbortSignal): Promise<number>;
   /** Throws PEN_FILE_UNREADABLE when it changed, was replaced or went away since it was opened. */
   verify(): Promise<void>;
 }
@@ -51,7 +52,7 @@ export async function openListed(
       head: (length) => readAt(handle, 0, length),
       bytes: (signal, start = 0) => readTo(handle, start, file.size, signal),
       at: (start, length) => readAt(handle, start, length),
-      lineAfter: (start, signal) => lineAfter(handle, start, file.size, signal),
+      lineAfter: (start, lineEnd, signal) => lineAfter(handle, { start, size: file.size, lineEnd }, signal),
       async verify() {
         const [now, named] = await Promise.all([handle.stat(), files.lstat(path).catch(() => undefined)]);
         if (now.size !== file.size || now.mtimeMs !== file.mtimeMs || named?.ino !== opened.ino) throw changed(path);
@@ -71,10 +72,14 @@ function changed(path: string): PenstockError {
   });
 }
 
-async function lineAfter(handle: FileHandle, start: number, size: number, signal: AbortSignal): Promise<number> {
+async function lineAfter(
+  handle: FileHandle,
+  { start, size, lineEnd }: Pick<Writing, 'lineEnd'> & { readonly start: number; readonly size: number },
+  signal: AbortSignal,
+): Promise<number> {
   let position = start;
   for await (const piece of readTo(handle, start, size, signal)) {
-    const end = piece.indexOf(10);
+    const end = piece.indexOf(lineEnd);
     if (end !== -1) return position + end + 1;
     position += piece.length;
   }

@@ -5,7 +5,7 @@ import type { Log } from '../../base/log.ts';
 import type { Files } from '../../base/seams.ts';
 import type { FileIdentity, RawRecord } from '../connector.ts';
 import { type BadRowKind, badRowAt } from './bad-row.ts';
-import { type Columns, delimiterOf, type Header, matchHeader, mostColumns } from './header.ts';
+import { type Columns, type Header, matchHeader, mostColumns, type Writing, writingOf } from './header.ts';
 import { Occurrences } from './occurrences.ts';
 import { type OpenedFile, openListed, Utf8Watch } from './opened-file.ts';
 
@@ -53,7 +53,7 @@ export async function* readRows(
 interface Scan {
   readonly source: RowSource;
   readonly opened: OpenedFile;
-  readonly delimiter: string;
+  readonly writing: Writing;
   readonly encoding: Utf8Watch;
   readonly occurrences: Occurrences;
   header?: Header;
@@ -67,12 +67,11 @@ async function* parseRows(
   opened: OpenedFile,
   signal: AbortSignal,
 ): AsyncGenerator<readonly RawRecord[]> {
-  const [firstLine = ''] = (await opened.head(65_536)).toString('utf8').split(/\r?\n/);
   const [encoding, occurrences] = [new Utf8Watch(), new Occurrences()];
   const scan: Scan = {
     source,
     opened,
-    delimiter: delimiterOf(firstLine),
+    writing: writingOf((await opened.head(65_536)).toString('utf8')),
     encoding,
     occurrences,
     headerCells: [],
@@ -84,9 +83,10 @@ async function* parseRows(
     const stop = yield* parseFrom(scan, start, signal);
     if (stop === undefined) break;
     const bytes = await opened.at(stop.at, Math.min(file.size - stop.at, largestRow + lookAhead));
-    const { record, length } = badRowAt(bytes, stop.kind, scan.delimiter, scan.headerCells.length);
+    const { record, length } = badRowAt(bytes, stop.kind, scan.writing, scan.headerCells.length);
     yield [{ ...record, occurrence: occurrences.count(String(record.value)) }];
-    start = length === undefined ? await opened.lineAfter(stop.at + bytes.length, signal) : stop.at + length;
+    const after = stop.at + (length ?? bytes.length);
+    start = length === undefined ? await opened.lineAfter(after, scan.writing.lineEnd, signal) : after;
   }
   scan.header ??= matchHeader([], source);
   tell(source.log, { path: file.path, repeatedHeaders: scan.repeatedHeaders, isUtf8: encoding.isSound });
@@ -105,7 +105,7 @@ async function* parseFrom(
   signal: AbortSignal,
 ): AsyncGenerator<readonly RawRecord[], Stop | undefined> {
   const errors: CsvError[] = [];
-  const parser = parse(csvOptions(scan.delimiter, (error) => void errors.push(error)));
+  const parser = parse(csvOptions(scan.writing, (error) => void errors.push(error)));
   const bytes = Readable.from(scan.encoding.pass(scan.opened.bytes(signal, start)));
   bytes.on('error', (error) => parser.destroy(error));
   bytes.pipe(parser);
@@ -184,11 +184,11 @@ function tell(log: Log, { path, repeatedHeaders, isUtf8 }: { path: string; repea
 }
 
 /** How tables are parsed, here and in replies; `skipped` is told of a row that cannot be read. */
-export function csvOptions(delimiter: string, skipped: (error: CsvError) => void): Options {
+export function csvOptions({ delimiter, lineEnd }: Writing, skipped: (error: CsvError) => void): Options {
   return {
     bom: true,
     delimiter,
-    record_delimiter: ['\r\n', '\n'],
+    record_delimiter: lineEnd === '\r' ? ['\r\n', '\n', '\r'] : ['\r\n', '\n'],
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,

@@ -8,7 +8,7 @@ import type { Steps } from '../../base/slices.ts';
 import { compileTime, type PathsSpec, parsePath } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
 import { badRowAt } from '../csv-directory/bad-row.ts';
-import { delimiterOf, type Header, matchHeader, mostColumns } from '../csv-directory/header.ts';
+import { type Header, matchHeader, mostColumns, type Writing, writingOf } from '../csv-directory/header.ts';
 import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
@@ -65,10 +65,11 @@ const linesPerStep = 100;
 function* parseLines(response: HttpResponse, charset: string | undefined, { time, most }: RowsSpec): Steps<ParsedBody> {
   const values: unknown[] = [];
   const marked: unknown[] = [];
-  let [isMended, isRead] = [false, false];
+  let [isMended, isRead, areWords] = [false, false, false];
   let [rest, start] = [decode(response, charset), 0];
   // A record separator stands before each text of RFC 7464.
   if (rest.startsWith('\x1e')) rest = rest.replaceAll('\x1e', '');
+  if (!rest.includes('\n')) rest = rest.replaceAll('\r', '\n');
   while (start < rest.length && values.length <= most) {
     if (values.length > mostValuesIn(rest.length)) return tooManyRows(values, rest);
     const end = rest.indexOf('\n', start);
@@ -80,11 +81,14 @@ function* parseLines(response: HttpResponse, charset: string | undefined, { time
     if (!isWhole && end === -1 && isOpen(line)) return { fault: 'a last line that was cut off', isHtml: false };
     isMended ||= parsed?.marked !== undefined;
     isRead ||= parsed !== undefined;
+    areWords = parsed === undefined && !/^[{[]/.test(line);
     values.push(parsed === undefined ? new UnreadableRow(line, 'the line is not JSON') : parsed.value);
     marked.push(parsed?.marked ?? values.at(-1));
     if (values.length % linesPerStep === 0) yield;
   }
   if (values.length > 0 && !isRead) return foreignBody(response, 'a body without a line of JSON');
+  // What a server says in place of the rest of its records.
+  if (isRead && areWords) return { fault: 'words instead of a record in its last line', isHtml: false };
   const [only] = values;
   if (values.length === 1 && Array.isArray(only)) return { value: only };
   const failure = failureAtEnd(values, time);
@@ -138,8 +142,7 @@ function* parseTable(response: HttpResponse, charset: string | undefined, { colu
   const text = decode(response, charset);
   if (text.trim() === '') return { value: undefined };
   const bytes = Buffer.from(text);
-  const delimiter = delimiterOf(text.slice(0, 65_536).split(/\r?\n/, 1)[0] ?? '');
-  const table: Table = { delimiter, rows: [] };
+  const table: Table = { writing: writingOf(text.slice(0, 65_536)), rows: [] };
   let start = 0;
   const atOnce = Math.min(most, mostValuesIn(text.length));
   while (start < bytes.length && table.rows.length <= atOnce) {
@@ -153,7 +156,7 @@ function* parseTable(response: HttpResponse, charset: string | undefined, { colu
       start += stop.at;
       continue;
     }
-    const { record, length } = badRowAt(bytes.subarray(start + stop.at), stop.kind, delimiter, table.header.cells.length);
+    const { record, length } = badRowAt(bytes.subarray(start + stop.at), stop.kind, table.writing, table.header.cells.length);
     // A quote that is open at the end of the body, and no row after it: the rest of the body did not come.
     if (length === undefined && stop.kind === 'unclosed') return { fault: 'a last row that was cut off', isHtml: false };
     table.rows.push(new UnreadableRow(String(record.value), record.unreadable ?? ''));
@@ -168,7 +171,7 @@ const cellsPerStep = 20_000;
 const rowsPerStep = (columns = cellsPerStep): number => Math.max(1, Math.floor(cellsPerStep / columns));
 
 interface Table {
-  readonly delimiter: string;
+  readonly writing: Writing;
   readonly rows: unknown[];
   header?: { readonly cells: readonly string[]; readonly columns: Header };
 }
@@ -187,7 +190,7 @@ function readRows(
   most: number,
 ): { at: number; kind: 'unclosed' | 'too_large' | 'more' } | undefined {
   const errors: { readonly code?: string; readonly records?: number }[] = [];
-  const options = csvOptions(table.delimiter, (error) => void errors.push(error as (typeof errors)[number]));
+  const options = csvOptions(table.writing, (error) => void errors.push(error as (typeof errors)[number]));
   const rows = parse(bytes, { ...options, bom: table.header === undefined, to: most + 2 }) as unknown as Row[];
   let end = 0;
   for (const { record: cells, info, raw } of rows) {

@@ -8,18 +8,20 @@ import { linkState, nextLink, withoutSecrets } from './links.ts';
 import { compileList } from './record-list.ts';
 import { answerOf, mostRecords, UnreadableRow } from './reply.ts';
 import { ReplyRecord } from './reply-records.ts';
+import { compileToldCut } from './told-cut.ts';
 
 /** A page with its records as the vendor sent them, not cut into events. */
 export interface WholePage extends CursorPage {
   readonly records: readonly RawRecord[];
 }
-interface PageContent extends Pick<WholePage, 'records' | 'next' | 'total' | 'mayBeCut' | 'more'> {
+interface PageContent extends Pick<WholePage, 'records' | 'next' | 'total' | 'mayBeCut' | 'toldCut' | 'more'> {
   /** Names of the values of records that are lists, for later pages of the walk. */
   readonly names?: readonly string[] | undefined;
 }
 
 interface PagingContext {
   readonly url: URL;
+  readonly status?: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly state: PageState | null;
   /** Names of columns that a page before told. */
@@ -48,6 +50,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
   const readRecords = compileRecords(spec, taking);
   const readTotal = page.total === undefined ? undefined : compilePath(page.total);
   const follow = compileNext(page);
+  const toldCut = compileToldCut(spec);
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
   return (reply, context) => {
     const { names, found } = readRecords(reply, context);
@@ -62,6 +65,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
         ? { mayBeCut: true }
         : {}),
       ...(found.length === 0 ? endOf(context.state, total) : {}),
+      ...(next === null ? { toldCut: toldCut(reply, { ...context, before: readBefore(context.state) }) } : {}),
     };
   };
 }
@@ -101,6 +105,12 @@ export function endOf(state: PageState | null, total?: number): Pick<PageContent
   const { read = 0, size = 0 } = state;
   if (total === read && read > longestCount) return {};
   return read > size && read >= 100 && isRound(read) ? { mayBeCut: true } : {};
+}
+
+/** Records of the pages before; behind a token or link any number. */
+function readBefore(state: PageState | null): number {
+  if (state === null) return 0;
+  return state.kind === 'offset' ? (state.read ?? state.offset) : Number.POSITIVE_INFINITY;
 }
 
 type ReadRecords = (

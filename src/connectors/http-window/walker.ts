@@ -91,6 +91,7 @@ export class Walker implements AsyncDisposable {
     const content = paging(reply.value, {
       marked: reply.marked,
       url: asked.url,
+      status: response.status,
       headers: response.headers,
       state: wanted.state,
       names: wanted.state === null ? undefined : this.#names,

@@ -267,6 +267,24 @@ it('takes a reply for whole that is as long as vendors cut at, once a longer one
   expect(loop.status().warnings).toEqual([]);
 });
 
+it('halves a window as long as the vendor says that its answer is not whole, also where longer ones came', async () => {
+  const clock = at(noon);
+  const journal = await realJournal(clock);
+  const api = vendor([], { clock });
+  api.onRequest = ({ from, to }) => {
+    const matching = spread.filter(({ time }) => Number(time) >= from && Number(time) <= to);
+    const isCut = matching.length > 7;
+    const records = matching.slice(0, isCut ? 5 : 7).map((value) => ({ value }));
+    return { records, next: null, ...(isCut ? { toldCut: 'its status is 206' } : {}) };
+  };
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect((await storedIds(journal)).sort()).toEqual(spread.map(({ id }) => id));
+  expect(loop.status().warnings).toEqual([]);
+});
+
 it.each(['token', 'link'] as const)('halves a window whose pages by %s end before the total', async (paging) => {
   const clock = at(noon);
   const journal = await realJournal(clock);
