@@ -93,7 +93,7 @@ function outsideWindow({ memory }: SourceContext): Warning[] {
   const count = memory.outsideWindow;
   if (count === 0) return [];
   const what = count === 1 ? 'a record was' : `${count} records were`;
-  const text = `${what} returned for a window that they lie more than a day away from; see that the connector's request and its next link carry the window's bounds`;
+  const text = `${what} returned more than a day outside of the window that was asked for; see that the connector's request and its next link carry the window's bounds`;
   return [{ key: 'outside_window', level: 'warn', text }];
 }
 
@@ -119,7 +119,7 @@ function unreadableTimes({ memory }: SourceContext): Warning[] {
 function withoutDetail({ memory: { withoutDetail: count } }: SourceContext): Warning[] {
   if (count === 0) return [];
   const what = count === 1 ? 'a record was' : `${count} records were`;
-  const text = `${what} delivered without the detail that the vendor keeps of them, labelled without_detail: it was refused, or kept failing`;
+  const text = `${what} delivered without the detail that the vendor keeps, labelled without_detail: it was refused, or kept failing`;
   return [{ key: 'without_detail', level: 'warn', text }];
 }
 

@@ -267,10 +267,7 @@ export interface StreamReader extends AsyncDisposable {
    * resolved. Resolves when the signal aborts; rejects with a hold (401, 403) or what ends the stream.
    */
   run(handlers: StreamHandlers, signal: AbortSignal): Promise<void>;
-  /**
-   * For `check`: what can be learned without taking a message, one line each: topic and subscription exist, policies that lose data.
-   * Creates a missing subscription only when asked to.
-   */
+  /** For `check`, without taking a message: topic and subscription exist, policies that lose data. Creates a subscription only when asked to. */
   probe?(signal: AbortSignal, options?: { readonly createSubscription?: boolean }): Promise<StreamProbe>;
 }
 

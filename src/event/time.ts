@@ -11,6 +11,8 @@ interface ParsedTime {
 
 const shape =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)? ?([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?$/;
+/** Digits of a calendar: `20261130`, `20261130070000` and with milliseconds. */
+const digitShape = /^((?:19|20)\d\d)(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(\d{3})?)?$/;
 const epochShape = /^\d{1,19}(?:\.\d+)?$/;
 // As .NET writes it in JSON.
 const dotNetShape = /^\/Date\((\d{1,15})(?:[+-]\d{4})?\)\/$/;
@@ -99,7 +101,17 @@ function fromUsualShape(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+/** True for numbers that are days of a calendar in 8 or 14 digits: as seconds they lie in August 1970, as milliseconds behind the year 2500. */
+const mayBeDigits = (value: number): boolean =>
+  (value > 19_700_000 && value < 21_000_000) || (value > 19_700_000_000_000 && value < 21_000_000_000_000);
+
+// Tenths of a microsecond since 1601 or since the year 1; as nanoseconds since 1970 they would lie in 1974 or 1990.
+const fileTimes = { from: 126e15, to: 158e15, offsetMs: 11_644_473_600_000 };
+const ticks = { from: 630e15, to: 663e15, offsetMs: 62_135_596_800_000 };
+
 function fromEpoch(value: number): number {
+  for (const { from, to, offsetMs } of [fileTimes, ticks])
+    if (value >= from && value < to) return Math.floor(value / 10_000 + 0.02) - offsetMs;
   if (value < secondsBelow) return Math.floor(Math.round(value * 1000 * 1000) / 1000);
   let ms = value;
   while (ms >= secondsBelow * thousand && ms < beyondNanoseconds) ms /= thousand;
@@ -108,8 +120,8 @@ function fromEpoch(value: number): number {
 
 /**
  * Reads a time as vendors write it: RFC 3339 with any fraction digits, with a blank instead of `T`, without an offset (then UTC), a
- * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, and the forms of mail, web servers,
- * Java, Go and .NET. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
+ * date alone, seconds, milli-, micro- or nanoseconds since the epoch (by magnitude), also as text, digits of a calendar, and the forms of mail,
+ * web servers, Java, Go, .NET and Windows. Undefined for anything else, for dates whose day and month could be confused, and for what lies before 1970 or after
  * 9999: zero dates of programming languages are no times. `zone` is that of times without one, UTC by default.
  */
 export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
@@ -119,7 +131,9 @@ export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
   const text = typeof told === 'string' ? told.trim() : told;
   const parsed =
     typeof text === 'number'
-      ? { ms: fromEpoch(text), dayOnly: false }
+      ? mayBeDigits(text)
+        ? fromText(String(text), zone)
+        : { ms: fromEpoch(text), dayOnly: false }
       : typeof text === 'string'
         ? fromText(text, zone)
         : undefined;
@@ -129,10 +143,16 @@ export function parseTime(value: unknown, zone?: Zone): ParsedTime | undefined {
 const longestText = 64;
 
 function fromText(text: string, zone: Zone | undefined): ParsedTime | undefined {
-  if (epochShape.test(text)) return { ms: fromEpoch(Number(text)), dayOnly: false };
+  if (epochShape.test(text)) return fromDigits(text, zone) ?? { ms: fromEpoch(Number(text)), dayOnly: false };
   const dotNet = dotNetShape.exec(text);
   if (dotNet !== null) return { ms: Number(dotNet[1]), dayOnly: false };
   const match = shape.exec(text) ?? (text.length > longestText ? null : shape.exec(rfc3339Of(text) ?? ''));
+  const ms = match === null ? undefined : fromCalendar(match, zone);
+  return match === null || ms === undefined ? undefined : { ms, dayOnly: match[4] === undefined };
+}
+
+function fromDigits(text: string, zone: Zone | undefined): ParsedTime | undefined {
+  const match = digitShape.exec(text);
   const ms = match === null ? undefined : fromCalendar(match, zone);
   return match === null || ms === undefined ? undefined : { ms, dayOnly: match[4] === undefined };
 }

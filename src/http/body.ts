@@ -82,6 +82,11 @@ const decoders: Readonly<Record<string, (body: Buffer, cut: boolean) => Transfor
 
 /** Each costs a decoder of its own. */
 const mostFrames = 10_000;
+/** What may be several streams one after the other, of which a decoder reads one; that of gzip goes on by itself. */
+const framed = new Set(['zstd', 'br', 'deflate']);
+
+/** Zeros, as gzip has them, and line ends. */
+const isPadding = (byte: number): boolean => byte === 0 || byte === 10 || byte === 13;
 
 /** What {@link decompress} understands, for the `Accept-Encoding` header. */
 export const acceptEncoding = 'gzip, deflate, br, zstd';
@@ -127,12 +132,11 @@ async function decodeOne(
       `the answer is encoded as "${shortened(encoding, 'a name')}", which Penstock does not read`,
     );
   const decoded = new Body(maxBytes, share, body.length);
-  // A zstd body may be several frames, of which the decoder reads one.
-  for (let [rest, frames] = [body, 0]; rest.length > 0; frames += 1) {
+  for (let [rest, frames] = [body, 0]; frames === 0 || !rest.every(isPadding); frames += 1) {
     if (frames >= mostFrames)
-      throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is more than ${mostFrames} frames of zstd`);
+      throw new PenstockError('PEN_HTTP_BAD_BODY', `the answer is more than ${mostFrames} frames of ${encoding}`);
     const read = await decodeFrame(rest, decoder(rest, cut), { decoded, share, encoding, maxBytes, cut }, signal);
-    if (encoding !== 'zstd' || read === 0 || (cut && decoded.length >= maxBytes)) break;
+    if (!framed.has(encoding) || read === 0 || (cut && decoded.length >= maxBytes)) break;
     rest = rest.subarray(read);
   }
   return decoded.bytes();

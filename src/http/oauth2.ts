@@ -190,15 +190,16 @@ export function readToken(answer: HttpResponse, origin: string, seams: Seams, sh
       },
     );
   }
-  if (![200, 201, 204].includes(answer.status)) {
+  if (![200, 201, 203, 204].includes(answer.status)) {
     throw new PenstockError('PEN_SOURCE_UNAVAILABLE', `${origin} answered ${answer.status} to the request for an access token`, {
       status: answer.status,
       retryAfterMs: wait,
     });
   }
   const reply = parseObject(answer.body);
-  const token = shape.token(reply);
-  if (typeof token !== 'string' || token === '') {
+  const told = shape.token(reply);
+  const token = typeof told === 'string' ? told.trim() : '';
+  if (token === '') {
     // Some issuers say with status 200 that they refuse.
     const reason = reasonOf(answer);
     throw new PenstockError(
@@ -228,7 +229,7 @@ function reasonOf(answer: HttpResponse): string {
 
 function parseObject(body: Buffer): Record<string, unknown> {
   try {
-    const value = parseJson(body.toString('utf8'));
+    const value = parseJson(new TextDecoder().decode(body));
     return isObject(value) ? value : {};
   } catch (error) {
     if (error instanceof SyntaxError) return {};

@@ -53,7 +53,7 @@ describe.each(Object.entries(awkwardRuns))('%s in a reply', (_name, run) => {
     expectLinear((length) => {
       const text = repeated(run, length);
       const headers = { link: text, 'retry-after': text, 'x-ratelimit-remaining': text, 'content-type': text };
-      const token = answer(JSON.stringify({ access_token: text, expires_in: text }), {}, 200);
+      const token = answer(JSON.stringify({ access_token: `${text}x`, expires_in: text }), {}, 200);
       return [
         nextLink(text),
         nextLink(`<https://vendor.example/>; rel="${text}`),

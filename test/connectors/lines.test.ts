@@ -147,7 +147,13 @@ describe('CSV', () => {
     expect(await recordsOf('csv', `${head}\n`)).toEqual([]);
   });
 
+  it('keeps a short last row of a table that has other short ones, and one that is ended', async () => {
+    expect(await recordsOf('csv', `${head}\nb,2026-11-21T09:30:00Z\nc,2026-11-21T09:30:00Z`)).toHaveLength(2);
+    expect(await recordsOf('csv', `${head}\n${row('a')}\nb,2026-11-21T09:30:00Z\n`)).toHaveLength(2);
+  });
+
   it.each([
+    ['the last row was cut off', `${head}\n${row('a')}\nb,2026-11-2`, /a last row that was cut off/],
     ['the body was cut off', `${head}\n${row('a')}\n"b`, /a last row that was cut off/],
     ['it is another table', 'name,size\nx,1\n', /answered 200 with a table without a column time/],
     ['a login page answers', '<!doctype html><html></html>', /an HTML page instead of JSON/],
@@ -182,6 +188,24 @@ describe('characters', () => {
     const body = Buffer.from('[{"id":"é"}]', 'latin1');
 
     expect(await recordsOf('json', body, { 'reply.charset': 'latin1' })).toMatchObject([{ id: 'é' }]);
+  });
+
+  const json = '[{"id":"é"}]';
+
+  it.each([
+    ['as their type declares', Buffer.from(json, 'latin1'), 'application/json; charset=ISO-8859-1', 'é'],
+    ['as UTF-8 whatever is declared', Buffer.from(json), 'application/json; charset=ISO-8859-1', 'é'],
+    [
+      'as UTF-8 with one wrong byte in it',
+      Buffer.concat([Buffer.from('[{"id":"é","note":"éé'), Buffer.from([0xff]), Buffer.from('"}]')]),
+      'application/json; charset=ISO-8859-1',
+      'é',
+    ],
+    ['as UTF-16 with a mark', Buffer.from(`\ufeff${json}`, 'utf16le'), '', 'é'],
+    ['as UTF-16 without a mark', Buffer.from(json, 'utf16le'), '', 'é'],
+    ['as UTF-16 of the other order', Buffer.from(`\ufeff${json}`, 'utf16le').swap16(), '', 'é'],
+  ])('of JSON are read %s', async (_what, body, type, id) => {
+    expect(await recordsOf('json', body, {}, type)).toMatchObject([{ id }]);
   });
 
   it('are no charset of their own making', () => {

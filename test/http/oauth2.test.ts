@@ -68,6 +68,16 @@ describe('a token', () => {
     ]);
   });
 
+  it.each([
+    ['a byte order mark before the answer', { status: 200, body: '\ufeff{"access_token":"token-x"}' }],
+    ['a line end behind the token', { status: 200, body: { access_token: 'token-x\n' } }],
+    ['a success that a proxy changed', { status: 203, body: { access_token: 'token-x' } }],
+  ])('is found in spite of %s', async (_what, reply) => {
+    const { source } = await issuer({}, [reply]);
+
+    expect(await source.token()).toBe('token-x');
+  });
+
   it('is asked for with Basic, both parts form-encoded', async () => {
     const { source, requests } = await issuer({ auth_style: 'basic' });
 

@@ -114,9 +114,17 @@ describe('an exchange', () => {
   const frames = Buffer.concat([zlib.zstdCompressSync('[1,'), zlib.zstdCompressSync('2,'), zlib.zstdCompressSync('3]')]);
   const members = Buffer.concat([zlib.gzipSync('[1,'), zlib.gzipSync('2,3]')]);
 
+  const streams = (compress: (text: string) => Buffer): Buffer =>
+    Buffer.concat(['[1,', '2,', '3]'].map((part) => compress(part)));
+
   it.each([
     ['zstd of several frames', 'zstd', frames],
     ['gzip of several members', 'gzip', members],
+    ['br of several streams', 'br', streams(zlib.brotliCompressSync)],
+    ['deflate of several streams', 'deflate', streams(zlib.deflateSync)],
+    ['raw deflate of several streams', 'deflate', streams(zlib.deflateRawSync)],
+    ['deflate with a line end behind it', 'deflate', Buffer.concat([zlib.deflateSync('[1,2,3]'), Buffer.from('\r\n')])],
+    ['zstd that zeros fill up', 'zstd', Buffer.concat([frames, Buffer.alloc(64)])],
     ['a file of gzip', undefined, members],
     ['a file of zstd', undefined, frames],
     ['a file of gzip that travels compressed again', 'gzip', zlib.gzipSync(members)],
@@ -132,6 +140,8 @@ describe('an exchange', () => {
   it.each([
     ['a file of zstd that was cut off', undefined, frames.subarray(0, -4)],
     ['zstd with other bytes behind it', 'zstd', Buffer.concat([frames, Buffer.from('junk')])],
+    ['br whose last stream was cut off', 'br', streams(zlib.brotliCompressSync).subarray(0, -2)],
+    ['deflate whose last stream was cut off', 'deflate', streams(zlib.deflateSync).subarray(0, -2)],
     ['a file of gzip that was cut off', undefined, members.subarray(0, -4)],
     ['an unknown encoding', 'exi', Buffer.from('x')],
     ['damaged gzip', 'gzip', Buffer.from('not gzip at all')],

@@ -1,5 +1,4 @@
 // Replies that are a list by themselves: NDJSON, one record a line, and CSV with a header. A row that cannot be read is one unreadable record.
-import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import { PenstockError } from '../../base/errors.ts';
 import { mostValuesIn, TooManyValues } from '../../base/foreign.ts';
@@ -12,6 +11,7 @@ import { type Header, matchHeader, mostColumns, type Writing, writingOf } from '
 import { csvOptions, isSameRow } from '../csv-directory/rows.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { customaryFailure } from './customary-failure.ts';
+import { decodeReply } from './decode.ts';
 import { bodySteps, mostRecords, type ParsedBody, parseBody, parseText, UnreadableRow } from './reply.ts';
 import type { FindRecords } from './reply-records.ts';
 
@@ -36,22 +36,6 @@ export function compileParse(
   return (response) => parseTable(response, charset, { columns, time, most });
 }
 
-function decode({ body, headers }: HttpResponse, charset: string | undefined): string {
-  if (charset !== undefined) return new TextDecoder(charset).decode(body);
-  const declared = /;\s*charset\s*=\s*"?([\w.:-]+)/i.exec(headers['content-type'] ?? '')?.[1];
-  // Many servers declare a charset that they do not write: what is UTF-8 is read as such.
-  return decoderOf(isUtf8(body) ? 'utf-8' : declared).decode(body);
-}
-
-function decoderOf(label = 'utf-8'): InstanceType<typeof TextDecoder> {
-  try {
-    return new TextDecoder(label);
-  } catch (error) {
-    if (error instanceof RangeError) return new TextDecoder('utf-8');
-    throw error;
-  }
-}
-
 /** A page that no list is: what a proxy or a login page sends, or an error as JSON. */
 function foreignBody(response: HttpResponse, fault: string): ParsedBody {
   const parsed = parseBody(response);
@@ -66,7 +50,7 @@ function* parseLines(response: HttpResponse, charset: string | undefined, { time
   const values: unknown[] = [];
   const marked: unknown[] = [];
   let [isMended, isRead, areWords] = [false, false, false];
-  let [rest, start] = [decode(response, charset), 0];
+  let [rest, start] = [decodeReply(response, charset), 0];
   // A record separator stands before each text of RFC 7464.
   if (rest.startsWith('\x1e')) rest = rest.replaceAll('\x1e', '');
   if (!rest.includes('\n')) rest = rest.replaceAll('\r', '\n');
@@ -139,10 +123,10 @@ interface TableSpec extends RowsSpec {
 }
 
 function* parseTable(response: HttpResponse, charset: string | undefined, { columns, time, most }: TableSpec): Steps<ParsedBody> {
-  const text = decode(response, charset);
+  const text = decodeReply(response, charset);
   if (text.trim() === '') return { value: undefined };
   const bytes = Buffer.from(text);
-  const table: Table = { writing: writingOf(text.slice(0, 65_536)), rows: [] };
+  const table: Table = { writing: writingOf(text.slice(0, 65_536)), rows: [], isRagged: false, isShort: false };
   let start = 0;
   const atOnce = Math.min(most, mostValuesIn(text.length));
   while (start < bytes.length && table.rows.length <= atOnce) {
@@ -162,6 +146,8 @@ function* parseTable(response: HttpResponse, charset: string | undefined, { colu
     table.rows.push(new UnreadableRow(String(record.value), record.unreadable ?? ''));
     start += stop.at + (length ?? bytes.length);
   }
+  if (table.isShort && !table.isRagged && !/[\r\n]$/.test(text) && table.rows.length <= atOnce)
+    return { fault: 'a last row that was cut off', isHtml: false };
   return table.rows.length > atOnce && atOnce < most ? tooManyRows(table.rows, text) : { value: table.rows };
 }
 
@@ -173,6 +159,9 @@ const rowsPerStep = (columns = cellsPerStep): number => Math.max(1, Math.floor(c
 interface Table {
   readonly writing: Writing;
   readonly rows: unknown[];
+  /** True for the last row so far if it has fewer cells than the header, and for a table where one before it has. */
+  isShort: boolean;
+  isRagged: boolean;
   header?: { readonly cells: readonly string[]; readonly columns: Header };
 }
 
@@ -198,7 +187,11 @@ function readRows(
     if (errors[0] !== undefined && info.records > Number(errors[0].records)) break;
     end = info.bytes;
     if (table.header === undefined) table.header = { cells, columns: headerOf(cells, columns) };
-    else if (!isSameRow(cells, table.header.cells)) table.rows.push(rowOf(table.header.columns, cells, raw));
+    else if (!isSameRow(cells, table.header.cells)) {
+      table.rows.push(rowOf(table.header.columns, cells, raw));
+      table.isRagged ||= table.isShort;
+      table.isShort = cells.length < table.header.cells.length;
+    }
   }
   // Headers that come again are no rows: behind so many lines there may be more.
   if (errors[0] === undefined) return rows.length < most + 2 ? undefined : { at: end, kind: 'more' };

@@ -4,6 +4,7 @@ import { isObject, isRawNumber } from '../../base/json.ts';
 import { atOnce, type Steps } from '../../base/slices.ts';
 import { redact } from '../../event/index.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { decodeReply } from './decode.ts';
 
 const longestText = 300;
 
@@ -33,8 +34,8 @@ export type ParsedBody = Parsed | { readonly fault: string; readonly isHtml: boo
  * Parses a JSON body. Bytes that are no UTF-8 become U+FFFD, and what encoders let through is mended: one wrong byte in a name must not
  * stop a source.
  */
-export function* bodySteps({ body, headers }: HttpResponse, charset = 'utf-8'): Steps<ParsedBody> {
-  const text = new TextDecoder(charset).decode(body);
+export function* bodySteps(response: HttpResponse, charset?: string): Steps<ParsedBody> {
+  const text = decodeReply(response, charset);
   yield;
   try {
     const parsed = yield* textSteps(text);
@@ -43,7 +44,8 @@ export function* bodySteps({ body, headers }: HttpResponse, charset = 'utf-8'): 
     if (error instanceof TooManyValues) return { fault: error.message, isHtml: false, isTooMuch: true };
     throw error;
   }
-  const isHtml = /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(headers['content-type'] ?? '');
+  const isHtml =
+    /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(text) || /text\/html/i.test(response.headers['content-type'] ?? '');
   if (text.trim() === '') return { fault: 'an empty body instead of JSON', isHtml: false };
   return { fault: isHtml ? 'an HTML page instead of JSON' : 'a body that is not JSON', isHtml };
 }

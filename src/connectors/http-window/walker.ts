@@ -88,7 +88,7 @@ export class Walker implements AsyncDisposable {
     if (verdict.isEmpty) return { records: [], next: null, ...endOf(wanted.state), serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request), wanted.isPromised !== undefined);
     const paging = asked.isStored === true ? this.#plan.filePaging : this.#plan.paging;
-    const content = paging(reply.value, {
+    const { names, ...page } = paging(reply.value, {
       marked: reply.marked,
       url: asked.url,
       status: response.status,
@@ -98,7 +98,6 @@ export class Walker implements AsyncDisposable {
       limit,
       secrets: this.#allSecrets(),
     });
-    const { names, ...page } = content;
     this.#names = names;
     if (asked.isStored === true) return { ...page, serverTime: undefined };
     return { ...page, serverTime: answeredAt(response.headers) };
