@@ -93,7 +93,7 @@ function outsideWindow({ memory }: SourceContext): Warning[] {
   const count = memory.outsideWindow;
   if (count === 0) return [];
   const what = count === 1 ? 'a record was' : `${count} records were`;
-  const text = `${what} returned more than a day outside of the window that was asked for; see that the connector's request and its next link carry the window's bounds`;
+  const text = `${what} returned for a window more than a day away; see that the connector's request and its next link carry the window's bounds`;
   return [{ key: 'outside_window', level: 'warn', text }];
 }
 

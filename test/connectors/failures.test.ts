@@ -55,6 +55,15 @@ describe('a body that says that it failed', () => {
     [{ code: 401, data: [] }, 'PEN_SOURCE_REFUSED'],
     [{ statusCode: '503', data: [] }, 'PEN_SOURCE_UNAVAILABLE'],
     [{ meta: { status: 429 }, data: [] }, 'PEN_SOURCE_UNAVAILABLE'],
+    [{ meta: { rc: 'error', msg: 'api.err.LoginRequired' }, data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ responseStatus: 'FAILURE', data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ message: 'Internal server error', data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ Message: 'Rate exceeded' }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ message: 'Something went wrong' }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ message: 'No permission for this log', data: null }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ __type: 'ThrottlingException', data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ code: 'InternalError', data: [] }, 'PEN_SOURCE_BAD_REPLY'],
+    [{ faultstring: 'session ended', data: [] }, 'PEN_SOURCE_BAD_REPLY'],
   ])('is no empty page with any kind of paging: %j', async (body, code) => {
     for (const paging of pagings) {
       const came = await codeOf({ body }, { ...paging, records_missing: 'empty' });
@@ -79,9 +88,23 @@ describe('a body that says that it failed', () => {
     { errorCode: '0', status: 0, data: [] },
     { meta: { errors: [], status: 200 }, data: [] },
     { status: 'failed', code: 404, data: records },
+    { message: 'Login failed for some', data: records },
+    { message: 'No events found', type: 'list', data: [] },
+    { message: 'OK', reason: null, details: {}, data: [] },
+    { message: '3 pages were searched', data: [] },
   ])('is told from one that says that it did not: %j', async (body) => {
     expect(await codeOf({ body })).toBeUndefined();
   });
+
+  it.each([{ message: 'No events found' }, { msg: 'Success' }, { code: 'ok' }])(
+    'is told from one without a list that says that nothing was found: %j',
+    async (body) => {
+      expect(await codeOf({ body }, { records_missing: 'empty' })).toBeUndefined();
+      expect(
+        await codeOf({ body: { message: 'wait' } }, { records_missing: 'empty', failures: { message: { wait: 'ok' } } }),
+      ).toBeUndefined();
+    },
+  );
 
   it('is not looked for in the list of records', async () => {
     expect(await codeOf({ body: { errors: records } }, { records: 'errors' })).toBeUndefined();

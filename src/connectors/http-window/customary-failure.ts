@@ -11,6 +11,8 @@ interface Failure {
 interface Context {
   /** The body has records; then only the clearest members count. */
   readonly holdsRecords: boolean;
+  /** True for a body without any list of records: then a message is that of a failure, unless it says that nothing was found. Absent for what may be a record. */
+  readonly lacksList?: boolean;
   /** Paths that the connector explains itself. */
   readonly said: ReadonlySet<string>;
   /** Where records stand: a list of records may be called `errors`. */
@@ -27,14 +29,23 @@ const further = new Set([
   'failure',
   'failures',
   'fault',
+  'faultcode',
+  'faultstring',
   'exception',
 ]);
 const claims = new Set(['ok', 'success', 'succeeded', 'successful']);
 const further_claims = new Set(['issuccess', 'issuccessful']);
-const statusNames = new Set(['status', 'statuscode', 'code', 'httpstatus', 'result']);
+const statusNames =
+  /^(?:status|statuscode|code|httpstatus|result|rc|ret(?:urn)?code|result(?:code|status)|response(?:status|code))$/;
+const messageNames = /^(?:message|msg|errormsg|responsemessage|statusmessage|details?|reason)$/;
+const failureWords =
+  /error|fail(?:ed|ure)|exceed|exception|denied|forbidden|unauthori[sz]ed|expired|invalid|unavailable|timed? ?out|throttl|too many|not allowed|login ?required/i;
+/** `No events found` is no failure, `No permission` is one. */
+const nothingFound =
+  /^(?:no(?! (?:permission|access|right|auth|such))|0|zero|none|nothing|empty|ok|success\w*|done|completed?)\b/i;
 const noes = new Set(['false', '0', 'no', 'n', 'off', 'f']);
 const nothings = new Set(['', '0', '0.0', 'false', 'no', 'none', 'null', 'nil', 'ok', 'success', 'successful', 'no error']);
-const failedTexts = new Set(['error', 'errors', 'fail', 'failed', 'failure', 'ko', 'nok']);
+const failedTexts = /^(?:errors?|fail|failed|failure|ko|nok|denied|unauthorized|forbidden|exception|aborted)$/i;
 
 /** How a body says by custom that it is a failure; undefined when it says nothing of the kind. */
 export function customaryFailure(body: unknown, context: Context): Failure | undefined {
@@ -51,7 +62,10 @@ export function customaryFailure(body: unknown, context: Context): Failure | und
 function failureIn(members: Record<string, unknown>, prefix: string, context: Context): Failure | undefined {
   const entries = Object.entries(members).filter(([name]) => !isExplained(`${prefix}${name}`, context));
   const status = entries.map(([name, value]) => statusOf(plain(name), value)).find((one) => one !== undefined);
-  const isFailed = entries.some(([name, value]) => saysFailure(plain(name), value, context.holdsRecords));
+  const isFailed = entries.some(
+    ([name, value]) =>
+      saysFailure(plain(name), value, context.holdsRecords) || (prefix === '' && speaksOfFailure(plain(name), value, context)),
+  );
   if (isFailed) return status === undefined ? { meaning: 'failed' } : { status, ...meaningOf(status) };
   return status === undefined || context.holdsRecords ? undefined : { status, ...meaningOf(status) };
 }
@@ -67,11 +81,19 @@ function saysFailure(name: string, value: unknown, holdsRecords: boolean): boole
   if (holdsRecords) return false;
   if (further.has(name)) return !isNothing(value);
   if (further_claims.has(name)) return isNo(value);
-  return statusNames.has(name) && typeof value === 'string' && failedTexts.has(value.trim().toLowerCase());
+  return statusNames.test(name) && typeof value === 'string' && failedTexts.test(value.trim());
+}
+
+/** True for what is said to people, or named like an error of a programming language, where there are no records. */
+function speaksOfFailure(name: string, value: unknown, { holdsRecords, lacksList }: Context): boolean {
+  if (holdsRecords || lacksList === undefined || typeof value !== 'string' || isNothing(value)) return false;
+  if (name === 'type' || name === 'code') return /(?:exception|error|fault)$/i.test(value.trim());
+  if (!messageNames.test(name) || nothingFound.test(value.trim())) return false;
+  return lacksList || failureWords.test(value);
 }
 
 function statusOf(name: string, value: unknown): number | undefined {
-  if (!statusNames.has(name)) return undefined;
+  if (!statusNames.test(name)) return undefined;
   const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
   return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined;
 }

@@ -56,7 +56,8 @@ export function compileJudge(spec: HttpWindowSpec, parse: (response: HttpRespons
       return { isReply: false, parsed, isEmpty: false, meaning: 'unavailable', status };
     // What an entry says nothing of in this body is not explained by it.
     const said = new Set(told.map(([path]) => path));
-    const failure = customaryFailure(body, { holdsRecords, said, records });
+    const lacksList = lists.every((list) => (list(body) ?? null) === null);
+    const failure = customaryFailure(body, { holdsRecords, lacksList, said, records });
     return failure === undefined
       ? { isReply, parsed, isEmpty: false, status }
       : { isReply: false, parsed, isEmpty: false, meaning: failure.meaning, status: failure.status ?? status };
