@@ -49,12 +49,20 @@ function inWords({ code, message }: YAMLError, place: Place, offset: number): Sy
       what: 'text that begins with * has to be in quotes',
       fix: `write ${JSON.stringify(star.text)}`,
     };
+  if (oddBlank.test(place.line))
+    return {
+      offset,
+      what: 'a blank in this line is a no-break or other odd one, as web pages have them',
+      fix: 'type its blanks anew',
+    };
   const unspaced = /^\s*(?:- +)?([\w-]+):([^\s:/]\S*|\/\S*|\.\S*)/.exec(place.line);
-  if (code === 'MULTILINE_IMPLICIT_KEY' && unspaced !== null)
+  if ((code === 'MULTILINE_IMPLICIT_KEY' || code === 'MISSING_CHAR') && unspaced !== null)
     return { offset, what: 'there is no blank after the colon', fix: `write ${unspaced[1]}: ${unspaced[2]}` };
   const words = byCode[code];
   return { offset, ...(typeof words === 'function' ? words(place, message) : (words ?? { what: message })) };
 }
+
+const oddBlank = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/;
 
 /** Of a line such as `only: [*]`, the text that YAML takes for aliases. */
 function starredText(line: string): { readonly text: string; readonly column: number } | undefined {

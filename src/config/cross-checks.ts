@@ -127,6 +127,8 @@ function checkRoutes({ sourceNames, sources, sinks, sinkNames }: Named, { doc, f
 function checkSinksAtAll({ sinkNames, sinks, sourceNames }: Named, { doc, faults, warnings }: LoadContext): void {
   if (sourceNames.length === 0)
     warnings.push(doc.fault(['sources'], 'there is no source; nothing is collected', 'add one below sources:', 'key'));
+  // What a list in the place of the map holds is told already.
+  if (isObject(doc.value) && Array.isArray(doc.value['sinks'])) return;
   if (sinkNames.length === 0) {
     faults.push(
       doc.fault(

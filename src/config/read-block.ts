@@ -6,6 +6,7 @@ import { compileSchema, type SchemaError, type Validate } from '../base/schema.t
 import { type Fault, schemaFaults, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { ObjectSchema, OptionSchema } from './block-schemas.ts';
 import { type Interpolated, interpolate, pathKey, type ValueSources } from './interpolate.ts';
+import { slipFix, slippedOut } from './slips.ts';
 
 /** A schema, compiled. */
 export interface BlockSchema {
@@ -164,6 +165,10 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
     .map((error) => inWords(fillings.filled.has(placeOf(error)) ? { ...error, data: undefined } : error));
   const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
   return schemaFaults(withoutRepeated(errors), doc, at).map((fault) => {
+    const name = fault.path.at(-1);
+    const isUnknown = fault.what.startsWith('unknown option') && fault.path.length === at.length + 1;
+    const slip = isUnknown && isObject(value) ? slippedOut(String(name), value[String(name)]) : undefined;
+    if (slip !== undefined) return { ...fault, fix: slip };
     const error = byPlace.get(pathKey(fault.path));
     return fault.fix !== undefined || error === undefined ? fault : { ...fault, fix: fixFor(error) };
   });
@@ -234,7 +239,8 @@ function schemesOf({ keyword, params, data, parentSchema }: SchemaError): readon
 
 function schemeFix(error: SchemaError): string {
   const schemes = schemesOf(error);
-  const shown = shownOf(error);
+  // `https:/host` has lost a slash.
+  const shown = shownOf(error)?.replace(/^[a-z]+:\/*(?=[^\d/])/i, '');
   const best = schemes.includes('tls') ? 'tls' : (schemes[0] ?? 'https');
   const others = schemes.filter((scheme) => scheme !== best).map((scheme) => `${scheme}://`);
   const also = others.length === 0 ? '' : `, or begin it with ${others.join(', ')}`;
@@ -254,6 +260,8 @@ const fixes: Readonly<Record<string, string>> = {
 };
 
 function fixFor(error: SchemaError): string {
+  const slip = slipFix(error, shownOf(error));
+  if (slip !== undefined) return slip;
   const params = error.params as { type?: string; limit?: number; pattern?: string; allowedValues?: unknown[] };
   if (error.keyword === 'scheme') return schemeFix(error);
   if (error.keyword === 'type') return fixes[params.type ?? ''] ?? 'write a value of that kind';

@@ -4,6 +4,7 @@ import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Connector } from '../connectors/connector.ts';
 import type { SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
+import { meantDuration } from './slips.ts';
 import type { SourceOptions } from './source-options.ts';
 
 const shortestMs = 1000;
@@ -12,7 +13,8 @@ const shortestMs = 1000;
 export function readSchedule(options: SourceOptions, at: YamlPath, context: LoadContext): SourceConfig['schedule'] | undefined {
   const { schedule } = options;
   const form = typeof schedule === 'object' ? schedule : undefined;
-  const interval = typeof schedule === 'string' && !/\s|^@/.test(schedule.trim()) ? schedule.trim() : form?.every;
+  const isInterval = typeof schedule === 'string' && (!/\s|^@/.test(schedule.trim()) || meantDuration(schedule) !== undefined);
+  const interval = isInterval ? schedule.trim() : form?.every;
   const cron = form?.cron ?? options.cron ?? (typeof schedule === 'string' && interval === undefined ? schedule : undefined);
   const place = [...at, options.cron === undefined ? 'schedule' : 'cron'];
   const timezone = form?.timezone ?? options.timezone;
@@ -42,7 +44,9 @@ function readInterval(text: string, at: YamlPath, { doc, faults }: LoadContext):
   if (everyMs !== undefined && everyMs >= shortestMs) return { everyMs };
   const what =
     everyMs === undefined ? `"${text}" is neither an interval nor a cron expression` : `"${text}" is shorter than one second`;
-  faults.push(doc.fault(at, what, 'write an interval such as 1m, or a cron expression such as "*/5 * * * *"'));
+  const meant = everyMs === undefined ? meantDuration(text) : undefined;
+  const forms = 'write an interval such as 1m, or a cron expression such as "*/5 * * * *"';
+  faults.push(doc.fault(at, what, meant === undefined ? forms : `write ${meant}`));
   return undefined;
 }
 
