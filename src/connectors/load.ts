@@ -82,6 +82,10 @@ async function findConnector(name: string, places: ConnectorPlaces): Promise<Bun
     }
   }
   const known = await listConnectors(places);
+  if (known.includes(name))
+    throw new PenstockError('PEN_USAGE', `"${name}" is no name for a connector: it has lower-case letters, digits and hyphens`, {
+      fix: `rename its folder, and set name in its connector.yaml, to ${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`,
+    });
   const meant = await connectorsFor(name, places);
   const guess = meant.length === 0 ? '' : `did you mean ${meant.map((one) => `"${one}"`).join(' or ')}? `;
   throw new PenstockError('PEN_USAGE', `there is no connector "${name}"`, {

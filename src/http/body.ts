@@ -88,6 +88,9 @@ const framed = new Set(['zstd', 'br', 'deflate']);
 /** Zeros, as gzip has them, and line ends. */
 const isPadding = (byte: number): boolean => byte === 0 || byte === 10 || byte === 13;
 
+/** No encoding at all; some servers name the charset there. */
+const plainNames = new Set(['', 'identity', 'none', 'binary', '7bit', '8bit', 'utf-8', 'utf8', 'iso-8859-1', 'us-ascii']);
+
 /** What {@link decompress} understands, for the `Accept-Encoding` header. */
 export const acceptEncoding = 'gzip, deflate, br, zstd';
 
@@ -110,7 +113,7 @@ export async function decompress(
   signal: AbortSignal,
 ): Promise<Buffer> {
   const names = (contentEncoding ?? '').split(',').map((name) => name.trim().toLowerCase());
-  const encodings = names.filter((name) => name !== '' && name !== 'identity').reverse();
+  const encodings = names.filter((name) => !plainNames.has(name)).reverse();
   if (body.length === 0 || encodings.length === 0) return body;
   if (encodings.length > 3) throw new PenstockError('PEN_HTTP_BAD_BODY', 'the answer is compressed more than three times over');
   let plain = body;

@@ -127,6 +127,16 @@ describe('loading', () => {
     });
   });
 
+  it('says how a folder is to be called whose name is none', async () => {
+    await put('My_Vendor', { 'connector.yaml': connector, 'actions.yaml': actions });
+
+    await expect(loadConnector('My_Vendor', { dirs: [folder], files })).rejects.toMatchObject({
+      code: 'PEN_USAGE',
+      message: '"My_Vendor" is no name for a connector: it has lower-case letters, digits and hyphens',
+      fix: 'rename its folder, and set name in its connector.yaml, to my-vendor',
+    });
+  });
+
   it('does not look outside of the folders', async () => {
     await expect(loadConnector('../okta', { dirs: [shippedConnectors], files })).rejects.toMatchObject({ code: 'PEN_USAGE' });
   });

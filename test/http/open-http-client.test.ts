@@ -101,6 +101,9 @@ describe('an exchange', () => {
     ['br', zlib.brotliCompressSync],
     ['zstd', zlib.zstdCompressSync],
     ['gzip, br', (text: string): Buffer => zlib.brotliCompressSync(zlib.gzipSync(text))],
+    ['UTF-8', (text: string): Buffer => Buffer.from(text)],
+    ['none', (text: string): Buffer => Buffer.from(text)],
+    ['gzip, utf-8', zlib.gzipSync],
   ])('decompresses %s', async (encoding, compress) => {
     const url = await server((_request, response) =>
       response.writeHead(200, { 'content-encoding': encoding }).end(compress('[1,2,3]')),
