@@ -105,8 +105,11 @@ export class Batch {
 
   /** With the position of the last record of each. */
   get lanes(): ReadonlyMap<OpenLane, number> {
-    this.#lanes ??= new Map(this.prepared.map(({ open }) => [open.lane, open.position]));
-    return this.#lanes;
+    if (this.#lanes !== undefined) return this.#lanes;
+    const lanes = new Map<OpenLane, number>();
+    for (const { open } of this.prepared) lanes.set(open.lane, open.position);
+    this.#lanes = lanes;
+    return lanes;
   }
 
   /** It begins or ends to be sent, or to wait for a late verdict. */

@@ -111,7 +111,7 @@ export class Suspects {
   }
 
   get #isEmpty(): boolean {
-    return [this.#before, this.#copies, this.#givenUp, this.#accused].every(({ size }) => size === 0);
+    return this.#before.size + this.#copies.size + this.#givenUp.size + this.#accused.size === 0;
   }
 
   /** Copies of the event that earlier processes made, or that were made before it was given up. */
