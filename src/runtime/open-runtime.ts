@@ -97,6 +97,15 @@ export async function openReader(
   return withClient(tellingErrors(reader, context.secrets, seams.random), http);
 }
 
+// One for all of a sink's openings.
+const logs = new WeakMap<SinkConfig, Log>();
+
+function logOf(sink: SinkConfig, { log }: OpenContext): Log {
+  const own = logs.get(sink) ?? log.child({ sink: sink.name });
+  logs.set(sink, own);
+  return own;
+}
+
 /** Opens a sink with secrets and certificates as they are now; `sources` are all that are configured, for its probe. */
 export async function openSink(sink: SinkConfig, context: OpenContext, sources: readonly SourceConfig[] = []): Promise<Sink> {
   const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
@@ -106,7 +115,7 @@ export async function openSink(sink: SinkConfig, context: OpenContext, sources: 
     name,
     http,
     seams: context.seams,
-    log: context.log.child({ sink: name }),
+    log: logOf(sink, context),
     hostname: hostname(),
     version: packageVersion,
     format,

@@ -2,6 +2,7 @@ import { retryAfterMs } from '../../http/index.ts';
 import { type Bodies, openBodies } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Batch, Pending, SinkContext, Verdict, Verdicts } from '../sink.ts';
+import { warnOnce } from '../warn-once.ts';
 import type { Acknowledgements } from './acknowledge.ts';
 import { asksSlower, classifyRefusal, type HecAnswer, hasStoredSome, isAccepted, readAnswer } from './answer.ts';
 import type { Ticket } from './channel.ts';
@@ -105,7 +106,7 @@ function openPoster({ compression }: SplunkHecOptions, context: SinkContext, pos
       const second = await send(plain, batch, headers, signal);
       if ('response' in second && second.response.status !== 415) {
         current = plain;
-        context.log.warn('the receiver refuses gzip, requests go uncompressed from now on; set compression: none');
+        warnOnce(context.log, {}, 'the receiver refuses gzip, requests go uncompressed; set compression: none');
       }
       return second;
     },

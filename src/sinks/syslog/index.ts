@@ -4,6 +4,7 @@ import type { Format } from '../../event/event.ts';
 import { isJsonFormat } from '../../event/index.ts';
 import { loadTls } from '../../http/index.ts';
 import type { Sink, SinkContext, SinkType } from '../sink.ts';
+import { warnOnce } from '../warn-once.ts';
 import { compileMessage, rfc3164MaxBytes, sequenceRoom } from './message.ts';
 import { exampleEnterpriseNumber, parseAddress, SyslogOptions } from './options.ts';
 import { openRelpSink } from './relp.ts';
@@ -33,7 +34,8 @@ async function openSyslog(options: SyslogOptions, context: SinkContext): Promise
   if (address === undefined)
     throw new PenstockError('PEN_CONFIG_INVALID', `"${options.address}" is not an address`, { fix: addressFix });
   if (options.rfc === 5424 && options.enterprise_number === exampleEnterpriseNumber) {
-    context.log.warn(
+    warnOnce(
+      context.log,
       { enterprise_number: exampleEnterpriseNumber },
       "structured data carries the example enterprise number; set enterprise_number to your organisation's if receivers are shared",
     );

@@ -2,6 +2,7 @@ import type { Log } from '../../base/log.ts';
 import type { Event } from '../../event/event.ts';
 import { severityOf } from '../../event/index.ts';
 import type { OutgoingEvent } from '../sink.ts';
+import { warnOnce } from '../warn-once.ts';
 import type { SyslogOptions } from './options.ts';
 
 /** Who speaks: the parts of a header that are the same for every message. */
@@ -97,7 +98,7 @@ export function compileMessage(options: SyslogOptions, speaker: Speaker, maxByte
       const message = `${head} ${bom}${safeText(outgoing.body)}`;
       if (options.oversize === 'refuse' || Buffer.byteLength(message) <= maxBytes) return message;
       if (truncated === 0)
-        log.warn({ uid: outgoing.uid, maxBytes }, 'messages are cut to fit max_message; counted as truncated from here on');
+        warnOnce(log, { uid: outgoing.uid, maxBytes }, 'messages are cut to fit max_message; counted as truncated from here on');
       truncated += 1;
       const room = maxBytes - Buffer.byteLength(`${head} ${bom}`);
       return room <= 0 ? head : `${head} ${bom}${cutText(safeText(outgoing.body), room)}`;
