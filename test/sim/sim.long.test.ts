@@ -28,6 +28,7 @@ it.each([
   [9_000_014, 72, 'the clock falls two days behind, where ids were given up'],
   [42_000_080, 6, 'half of the answers of an acknowledging receiver are lost for hours'],
   [43_000_254, 6, 'both endpoints of a receiver reset every fifth request'],
+  [60_200_013, 4, 'reading by cursor begins again while our clock is two years ahead'],
 ])(
   'keeps every promise through seed %i of %i hours: %s',
   async (seed, hours) => {

@@ -5,7 +5,7 @@ import { zeroCounts } from '../../journal/counts.ts';
 import { type CursorState, firstStart, type LiveCheckpoint, openLiveCheckpoint } from '../checkpoint.ts';
 import { type SourceContext, vendorNow } from '../context.ts';
 import { idMemoryMs } from '../memory/ids.ts';
-import { restart, untilProven } from '../windows/begin.ts';
+import { leastSkewMs, restart, untilProven } from '../windows/begin.ts';
 import { align } from '../windows/windows.ts';
 
 const dayMs = 86_400_000;
@@ -55,10 +55,14 @@ async function unlessAhead(context: SourceContext, live: LiveCheckpoint, now: nu
 
 const justMs = 60_000;
 
-/** The request that reading begins with. */
-export function firstRequest(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorRequest {
+/** The request that reading begins with, where it is `now` for the vendor. */
+export function firstRequest(
+  context: SourceContext,
+  live: CursorCheckpoint,
+  { begins }: CursorReader,
+  now: number = vendorNow(context),
+): CursorRequest {
   const { settings } = context;
-  const now = vendorNow(context);
   const isNew = live.until === live.start && live.newest === undefined && !live.cursor.isCaughtUp;
   // Only right after the start was fixed: what happened since would be passed over.
   const atEnd = settings.start === 'now' && begins.atEnd && isNew && Math.abs(now - live.start) < justMs;
@@ -67,6 +71,11 @@ export function firstRequest(context: SourceContext, live: CursorCheckpoint, { b
   const kept = settings.retentionMs === undefined ? 0 : now - settings.retentionMs;
   const from = Math.max(live.cursor.from, kept);
   return { state: null, from: from <= 0 ? undefined : align(context, from) };
+}
+
+/** True for a request that reaches further back than another. */
+export function reachesBefore({ from = 0 }: CursorRequest, { from: other }: CursorRequest): boolean {
+  return other !== undefined && from < other - leastSkewMs;
 }
 
 /** Records before this time are not wanted of a reading that could not begin there, milliseconds; undefined when all of them are. */

@@ -28,6 +28,7 @@ import {
   firstRequest,
   floorOf,
   isCursorAtFault,
+  reachesBefore,
   refusedAtStart,
   tellBegunAgain,
 } from './begin.ts';
@@ -182,10 +183,13 @@ class CursorPoll {
   async #askFirst(live: CursorCheckpoint): Promise<Asked> {
     const began = vendorNow(this.#context);
     const request = firstRequest(this.#context, live, this.#reader);
-    const page = await this.#page(request);
+    let page = await this.#page(request);
     const moved = await following(this.#context, live);
     // The first answer told that our clock is ahead: what the vendor writes from now on would lie before the start.
     if (moved !== live) return this.#askFirst({ ...moved, cursor: { place: null, from: moved.start, isCaughtUp: false } });
+    // Or that the vendor keeps what lies further back, however far the clocks are apart: what it does not keep is asked for in vain, the rest would be passed over.
+    const slower = firstRequest(this.#context, live, this.#reader, Math.min(page.serverTime ?? began, began));
+    if (reachesBefore(slower, request)) page = await this.#page(slower);
     // Also where the log was read to its end before, but without a place to go on from.
     if (request.atEnd !== true) return { began, page, live: { ...live, cursor: { ...live.cursor, isCaughtUp: false } } };
     return { page, began, live: { ...live, start: began, until: began, cursor: { ...live.cursor, from: began } } };

@@ -48,7 +48,7 @@ function isPastForVendor({ memory: { vendorClock }, seams: { clock } }: SourceCo
 }
 
 /** A Date header carries whole seconds and was on its way. */
-const leastSkewMs = 2_000;
+export const leastSkewMs = 2_000;
 
 /**
  * A first start that was counted back from our clock is moved to the vendor's when that turns out to be behind: what the vendor writes from

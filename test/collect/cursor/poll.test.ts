@@ -520,6 +520,25 @@ it('takes over a source whose windows lie in the future, from its last record on
   expect([vendor.ids(), status.state]).toEqual([[...names(6), 'mid', 'new'], 'idle']);
 });
 
+it.each(['post_body', 'polling_link'] as const)(
+  'asks %s for what the vendor keeps by the slower clock, however far ours is ahead at the first request',
+  async (form) => {
+    const aheadMs = 730 * day;
+    const vendor = logVendor(form);
+    vendor.entries.push(entry('before', noon - 2 * day), entry('after', noon - minute));
+    vendor.clock.step(aheadMs);
+    vendor.onAsk = (_ask, usual) => {
+      const { headers, ...answer } = usual();
+      return { ...answer, headers: { ...headers, date: new Date(vendor.clock.now() - aheadMs).toUTCString() } };
+    };
+
+    await runFor(vendor, 10, { start: { at: noon - 3 * day }, retentionMs: 90 * day });
+
+    expect(vendor.asks.slice(0, 2).map(({ since }) => since)).toEqual([noon + aheadMs - 90 * day, noon - 3 * day]);
+    expect(vendor.ids()).toEqual(['before', 'after']);
+  },
+);
+
 it('takes no record of the future for how far the log was read', async () => {
   const vendor = logVendor('polling_link');
   vendor.entries.push(entry('a', noon - 30 * minute), entry('future', noon + 6 * hour, noon - 29 * minute));
