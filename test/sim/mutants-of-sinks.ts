@@ -18,7 +18,7 @@ export const mutantsOfSinks: readonly Mutant[] = [
     name: 'an id that is not indexed yet counts as indexed',
     file: 'src/sinks/splunk-hec/answer.ts',
     caughtBy: 'test/conformance/hec-acknowledgement.test.ts',
-    edits: [['acks[id] === true ?', 'id in acks ?']],
+    edits: [['acks[id] === true ||', 'id in acks ||']],
   },
   {
     name: 'the number of a refused event counts from one',

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Pending, Verdicts } from '../../src/sinks/sink.ts';
+import { readAcks, readAnswer } from '../../src/sinks/splunk-hec/answer.ts';
 import { openSplunkHec } from '../../src/sinks/splunk-hec/index.ts';
 import { batchOf, kinds, numbered, openContext, outgoing, settled } from './batches.ts';
 import { hecOptions, hecToken, ok } from './hec.ts';
@@ -106,4 +107,11 @@ it('compresses no more once a receiver takes nothing compressed', async () => {
   for (let count = 0; count < 2; count += 1) await sink.send(batchOf(sink, numbered(1)), signal);
 
   expect(receiver.seen.map(({ headers }) => headers['content-encoding'])).toEqual(['gzip', undefined, undefined]);
+});
+
+it('reads acknowledgements of receivers that write ids and answers as texts', () => {
+  const body = Buffer.from('{"text":"Success","code":0,"ackId":"17"}');
+
+  expect(readAnswer({ status: 200, headers: {}, body }, undefined).ackId).toBe(17);
+  expect(readAcks(Buffer.from('{"acks":{"17":"true","18":"false","19":true,"20":false}}'))).toEqual(new Set([17, 19]));
 });

@@ -31,7 +31,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
     status: response.status,
     code: isHec ? code : undefined,
     eventNumber: isHec ? wholeNumber(fields['invalid-event-number']) : undefined,
-    ackId: isHec ? naturalNumber(fields['ackId']) : undefined,
+    ackId: isHec ? naturalNumber(numberIn(fields['ackId'])) : undefined,
     retryAfterMs,
     strange: isHec ? undefined : strangersVerdict(response),
     said: isHec ? `answered ${response.status} "${text}" (code ${code})` : describeAnswer(response),
@@ -42,7 +42,7 @@ export function readAnswer(response: HttpResponse, retryAfterMs: number | undefi
 export function readAcks(body: Buffer): ReadonlySet<number> | undefined {
   const acks = fieldsOf(body)['acks'];
   if (!isObject(acks)) return undefined;
-  return new Set(Object.keys(acks).flatMap((id) => (acks[id] === true ? [Number(id)] : [])));
+  return new Set(Object.keys(acks).flatMap((id) => (acks[id] === true || acks[id] === 'true' ? [Number(id)] : [])));
 }
 
 function fieldsOf(body: Buffer): Record<string, unknown> {
@@ -56,6 +56,9 @@ function fieldsOf(body: Buffer): Record<string, unknown> {
     throw error;
   }
 }
+
+/** Receivers that only speak like Splunk write ids as texts; unread, they would count as acknowledged before they are. */
+const numberIn = (value: unknown): unknown => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value);
 
 function wholeNumber(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
