@@ -257,7 +257,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const later = applied.again.filter((one) => isOvertaken(context, one));
   stack.unshift(...later.toReversed());
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
-  const isNextInTurn = (isProbe && takesTurns(context, batch)) || letsOthersAsk(context, batch);
+  const isNextInTurn = (isProbe && takesTurns(context, batch)) || (await letsOthersAsk(context, batch, endpoint));
   if (stack.at(-1) === batch && isNextInTurn) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {

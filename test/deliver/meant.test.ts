@@ -107,6 +107,27 @@ it.each([
   expect(sent.filter(({ uids }) => uids.length < 20).length / sent.length).toBeLessThan(most);
 });
 
+it('keeps the order of a sink with one request under way while all are refused, and the receiver answers nothing else', async () => {
+  let isRefused = true;
+  const journal = memoryJournal();
+  journal.put(live, records('e', 100));
+  const { loop, clock, sent } = setUp({
+    journal,
+    answer: () => (isRefused ? refused : accepted),
+    settings: { batch: { events: 20, bytes: 10_000_000, waitMs: 0 }, inFlight: 1 },
+    sink: { reaches: () => Promise.resolve(!isRefused) },
+  });
+  loop.start();
+  await clock.advance(12 * hour);
+  const asked = sent.length;
+  isRefused = false;
+
+  await clock.until(loop.drained(never), hour);
+  await clock.until(loop.stop(0));
+
+  expect(sent.slice(asked).flatMap(({ uids }) => uids)).toEqual(records('e', 100).map(({ uid }) => uid));
+});
+
 it.each([1, 4])('blames nobody while all are refused, and goes on where it stood, %s under way', async (inFlight) => {
   let isRefused = false;
   const { loop, clock, journal, sent } = scene(() => (isRefused ? refused : accepted), 45, { inFlight });

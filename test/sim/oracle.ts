@@ -154,11 +154,13 @@ const overtaking: readonly string[] = ['partial', 'refuse_all', 'forget', 'half'
 /** So may be what was on its way over a connection that was lost, or went unread. */
 const overtakingOnStreams: readonly string[] = [...overtaking, 'down', 'never'];
 const streams: readonly SinkPlan['wire'][] = ['relp', 'syslog', 'syslog_octets'];
+/** And what was refused as if it were all, by a receiver that answers what delivers nothing. */
+const overtakingOverHttp: readonly string[] = [...overtaking, 'hold'];
 
 /** First arrivals come in the order of their lane where one request at a time is sent and each gets its answer. */
 function checkOrder({ receivers, witness, scenario }: World): void {
   for (const { plan, copies } of receivers) {
-    const those = streams.includes(plan.wire) ? overtakingOnStreams : overtaking;
+    const those = plan.wire === undefined ? overtaking : streams.includes(plan.wire) ? overtakingOnStreams : overtakingOverHttp;
     const unordered = scenario.faults.some(({ on, kind }) => on === plan.name && those.includes(kind));
     // A bulk API answers for each event: those that it was too busy for come after the others. Datagrams overtake each other.
     const isOrdered = plan.wire !== 'bulk' && plan.wire !== 'syslog_udp' && plan.acknowledges !== 'later';
