@@ -29,6 +29,16 @@ export function isOwned(context: LoopContext, { lanes, prepared }: Batch): boole
   return true;
 }
 
+/** The batch without events that another process delivers, now or soon; nothing where all of them are such. */
+export function ownedPart(context: LoopContext, batch: Batch): Batch[] {
+  const indexes = [...batch.prepared.keys()];
+  const owned = indexes.filter((index) => {
+    const open = batch.prepared[index]?.open;
+    return open !== undefined && isOurs(context, open);
+  });
+  return owned.length === 0 ? [] : batch.cut(context.random, [owned]);
+}
+
 const lost: Verdicts = { all: { kind: 'retry', reason: 'another replica may have the source by now' } };
 
 /** Sends a batch once, and gives the endpoint back. On a stream a probe, and what is under suspicion, goes alone and is followed by a clean close. */

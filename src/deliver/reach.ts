@@ -66,14 +66,17 @@ export function asksByOne(
   return endpoints.recordOf(use).taken <= (failedAt.get(use.endpoint)?.last.taken ?? -1);
 }
 
+/** True for an event that was refused alone as often: what was cut from it would show as well whether others are. */
+export const isRefusedAlone = ({ sink }: LoopContext, { size, refusals, asksAt }: Batch): boolean =>
+  size === 1 && sink.sink?.settlesFirst !== true && refusals >= asksAt;
+
 /**
- * True for an event that was refused alone as often: what was cut from it shows as well whether others are. With one request under way they keep
- * their order while all are refused, so there the receiver has to answer what delivers nothing.
+ * True where others may go before an event that was refused alone. With one request under way they keep their order while all are refused, so there
+ * the receiver has to answer what delivers nothing.
  */
-export async function letsOthersAsk(context: LoopContext, batch: Batch, use: EndpointUse): Promise<boolean> {
+export async function mayOvertake(context: LoopContext, use: EndpointUse): Promise<boolean> {
   const { sink } = context.sink;
-  if (batch.size > 1 || batch.refusals < batch.asksAt || sink === undefined || sink.settlesFirst === true) return false;
-  return context.settings.inFlight > 1 || (await reaches(context, use, sink)) === true;
+  return context.settings.inFlight > 1 || (sink !== undefined && (await reaches(context, use, sink)) === true);
 }
 
 /** True for an event after which another one shows as well whether they are taken again: so none of them is copied often. */

@@ -2,7 +2,7 @@
 // held -> probe. What was handed over for later acknowledgement is given to the caller, and comes back through `applyLate`.
 import type { Pending, Verdicts } from '../sinks/sink.ts';
 import { apply } from './apply.ts';
-import { attempt, isOurs, isOwned } from './attempt.ts';
+import { attempt, isOwned, ownedPart } from './attempt.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { decide, type Failure, type HoldOrder } from './decide.ts';
@@ -13,7 +13,17 @@ import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import { areOvertaken, asksByOne, goesByParts, isOvertaken, letsOthersAsk, takeOvertaken, takesTurns, worthOf } from './reach.ts';
+import {
+  areOvertaken,
+  asksByOne,
+  goesByParts,
+  isOvertaken,
+  isRefusedAlone,
+  mayOvertake,
+  takeOvertaken,
+  takesTurns,
+  worthOf,
+} from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
@@ -136,16 +146,6 @@ function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, is
 
 const firstAlone = ({ prepared }: Batch): number[][] => [[0], [...prepared.keys()].slice(1)];
 
-/** The batch without events that another process delivers, now or soon; nothing where all of them are such. */
-function ownedPart(context: LoopContext, batch: Batch): Batch[] {
-  const indexes = [...batch.prepared.keys()];
-  const owned = indexes.filter((index) => {
-    const open = batch.prepared[index]?.open;
-    return open !== undefined && isOurs(context, open);
-  });
-  return owned.length === 0 ? [] : batch.cut(context.random, [owned]);
-}
-
 /** Reads a pending batch's late verdicts; gives what must be sent again. */
 export async function applyLate(
   context: LoopContext,
@@ -257,7 +257,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const later = applied.again.filter((one) => isOvertaken(context, one));
   stack.unshift(...later.toReversed());
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
-  const isNextInTurn = (isProbe && takesTurns(context, batch)) || (await letsOthersAsk(context, batch, endpoint));
+  const isNextInTurn =
+    (isProbe && takesTurns(context, batch)) || (isRefusedAlone(context, batch) && (await mayOvertake(context, endpoint)));
   if (stack.at(-1) === batch && isNextInTurn) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
