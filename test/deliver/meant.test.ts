@@ -107,7 +107,14 @@ it.each([
   expect(sent.filter(({ uids }) => uids.length < 20).length / sent.length).toBeLessThan(most);
 });
 
-it('keeps the order of a sink with one request under way while all are refused, and the receiver answers nothing else', async () => {
+it.each([
+  ['the receiver answers nothing else', (isRefused: boolean) => Promise.resolve(!isRefused)],
+  [
+    'what delivers nothing fails, too',
+    (isRefused: boolean) => (isRefused ? Promise.reject(new Error('403')) : Promise.resolve(true)),
+  ],
+  ['the sink cannot ask', undefined],
+] as const)('keeps the order of a sink with one request under way while all are refused, where %s', async (_, reaches) => {
   let isRefused = true;
   const journal = memoryJournal();
   journal.put(live, records('e', 100));
@@ -115,7 +122,7 @@ it('keeps the order of a sink with one request under way while all are refused, 
     journal,
     answer: () => (isRefused ? refused : accepted),
     settings: { batch: { events: 20, bytes: 10_000_000, waitMs: 0 }, inFlight: 1 },
-    sink: { reaches: () => Promise.resolve(!isRefused) },
+    ...(reaches !== undefined && { sink: { reaches: () => reaches(isRefused) } }),
   });
   loop.start();
   await clock.advance(12 * hour);

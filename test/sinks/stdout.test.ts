@@ -75,6 +75,38 @@ it('writes a batch once, however often a reader that stands still makes it come 
   expect(written).toEqual([`${numbered(1)[0]?.body}\n`]);
 });
 
+it.each([
+  ['comes again', []],
+  ['comes again behind another', ['another']],
+  ['comes again behind several others', ['another', 'one more']],
+] as const)('writes a batch once that a reader takes after its time was over, where it %s', async (_, others) => {
+  const written: string[] = [];
+  let takeIt = (): void => undefined;
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written.push(String(chunk));
+      if (written.length === 1) takeIt = done;
+      else done();
+    },
+  });
+  await using sink = open(stream);
+  const batch = batchOf(sink, numbered(1));
+  const controller = new AbortController();
+  const early = sink.send(batch, controller.signal);
+  controller.abort(new DOMException('no answer within 30000 ms', 'TimeoutError'));
+  const first = await early;
+  takeIt();
+  await new Promise((resolve) => setImmediate(resolve));
+
+  const between = [];
+  for (const id of others) between.push(await sink.send({ ...batchOf(sink, numbered(2)), id }, never()));
+  const again = await sink.send(batch, never());
+
+  expect(first).toMatchObject({ all: { kind: 'retry' } });
+  expect([...between, again]).toEqual([...others, 'it'].map(() => ({ all: { kind: 'accept' } })));
+  expect(written).toHaveLength(1 + others.length);
+});
+
 it('holds when nobody reads any more', async () => {
   const gone = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
   await using sink = open(new Writable({ write: (_chunk, _encoding, done) => done(gone) }));

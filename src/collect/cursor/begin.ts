@@ -73,8 +73,8 @@ export function firstRequest(
   return { state: null, from: from <= 0 ? undefined : align(context, from) };
 }
 
-/** True for a request that reaches further back than another. */
-export function reachesBefore({ from = 0 }: CursorRequest, { from: other }: CursorRequest): boolean {
+/** True for what reaches further back than another. */
+export function reachesBefore({ from = 0 }: Pick<CursorRequest, 'from'>, { from: other }: Pick<CursorRequest, 'from'>): boolean {
   return other !== undefined && from < other - leastSkewMs;
 }
 
@@ -96,9 +96,13 @@ export function isCursorAtFault({ health }: SourceContext, error: unknown): bool
  * The checkpoint of a reading that begins again: before the newest record, by the overlap, with the vendor's oldest, or where it began if it never
  * got to the end of the log. Never so far back that ids are forgotten there: what had been collected would be taken for new.
  */
-export function begunAgain(context: SourceContext, live: CursorCheckpoint, { begins }: CursorReader): CursorCheckpoint {
-  const { settings, seams } = context;
-  const now = seams.clock.now();
+export function begunAgain(
+  context: SourceContext,
+  live: CursorCheckpoint,
+  { begins }: CursorReader,
+  now: number = context.seams.clock.now(),
+): CursorCheckpoint {
+  const { settings } = context;
   const remembered = Math.min(now - idMemoryMs(settings) + dayMs, live.until);
   // Where nothing came yet, how far the vendor got is only what a clock says.
   const settled = live.newest === undefined ? live.start : Math.min(live.newest, live.until) - settings.window.overlapMs;

@@ -153,7 +153,7 @@ class CursorPoll {
     const atCursor = await this.#askAt(live, place);
     if ('page' in atCursor) return atCursor;
     // Until the first page has come, the cursor stays: it may be the vendor that is away.
-    const first = await this.#askFirst(begunAgain(this.#context, live, this.#reader));
+    const first = await this.#askAgain(live);
     // The vendor is there now, and may take the cursor: what showed up late lies behind that alone.
     const oncemore = await this.#askAt(live, place);
     if ('page' in oncemore) return oncemore;
@@ -173,6 +173,13 @@ class CursorPoll {
       if (isCursorAtFault(this.#context, error)) return { refused: error };
       throw error;
     }
+  }
+
+  /** The first page of a reading that begins again; where the answer tells that our clock is ahead, from where the vendor's says. */
+  async #askAgain(live: CursorCheckpoint): Promise<Asked> {
+    const first = await this.#askFirst(begunAgain(this.#context, live, this.#reader));
+    const slower = begunAgain(this.#context, live, this.#reader, Math.min(first.page.serverTime ?? first.began, first.began));
+    return reachesBefore(slower.cursor, first.live.cursor) ? await this.#askFirst(slower) : first;
   }
 
   #begin(first: Asked): Asked {

@@ -43,9 +43,15 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   let isGone = false;
   // What the stream has not taken yet is still in it: written once more it would be there twice, and with each attempt once more.
   let underWay: { readonly id: string; readonly taken: Promise<Verdict> } | undefined;
+  /** By id: what it took when nobody waited for that any more, and who comes again is to hear of. */
+  const takenLate = new Set<string>();
   const begin = (id: string, text: string): NonNullable<typeof underWay> => {
-    const begun = { id, taken: write(stream, text).finally(() => (underWay = undefined)) };
-    return (underWay = begun);
+    const taken = write(stream, text).then((verdict) => {
+      underWay = undefined;
+      if (verdict.kind === 'accept') takenLate.add(id);
+      return verdict;
+    });
+    return (underWay = { id, taken });
   };
   return {
     endpoints: ['stdout'],
@@ -54,11 +60,13 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
     async send(batch, signal) {
+      if (takenLate.delete(batch.id)) return { all: { kind: 'accept' } };
       while (underWay !== undefined && underWay.id !== batch.id)
         if ((await unlessCutOff(underWay.taken, signal)) === undefined) return { all: standsStill };
       if (isGone) return { all: pipeGone };
       const { taken } = underWay ?? begin(batch.id, batch.encoded.texts().join(''));
       const verdict = await unlessCutOff(taken, signal);
+      if (verdict !== undefined) takenLate.delete(batch.id);
       isGone = verdict === pipeGone;
       // Cut off by the end of the process, it may be read all the same.
       if (verdict === undefined && !isTimeout(signal)) throw signal.reason;

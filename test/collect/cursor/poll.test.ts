@@ -539,6 +539,49 @@ it.each(['post_body', 'polling_link'] as const)(
   },
 );
 
+it.each(['post_body', 'polling_link'] as const)(
+  'asks %s again by the slower clock where its cursor is refused while ours is ahead',
+  async (form) => {
+    const aheadMs = 730 * day;
+    const vendor = logVendor(form);
+    vendor.entries.push(entry('before', noon - 2 * day));
+    const refused: { ask?: boolean; aheadMs: number } = { aheadMs: 0 };
+    vendor.onAsk = ({ cursor }, usual) => {
+      const date = new Date(vendor.clock.now() - refused.aheadMs).toUTCString();
+      if (refused.ask === true && cursor !== undefined)
+        return { status: 400, json: { error: 'unknown cursor' }, headers: { date } };
+      const { headers, ...answer } = usual();
+      return { ...answer, headers: { ...headers, date } };
+    };
+    const source = { start: { at: noon - 3 * day }, retentionMs: 90 * day };
+    await runFor(vendor, 3, source);
+    vendor.entries.push(entry('between', noon + minute));
+    vendor.clock.step(aheadMs);
+    Object.assign(refused, { ask: true, aheadMs });
+
+    await runFor(vendor, 10, source);
+
+    expect([...new Set(vendor.ids())]).toEqual(['before', 'between']);
+  },
+);
+
+it.each([
+  ['is behind', -730 * day, true],
+  ['is right', 0, true],
+  ['is ahead, and the vendor tells no time', 730 * day, false],
+] as const)('asks once for what the vendor keeps where our clock %s', async (_, aheadMs, tells) => {
+  const vendor = logVendor('polling_link');
+  vendor.clock.step(aheadMs);
+  vendor.onAsk = (_ask, usual) => {
+    const { headers, ...answer } = usual();
+    return { ...answer, headers: { ...headers, date: tells ? new Date(vendor.clock.now() - aheadMs).toUTCString() : '' } };
+  };
+
+  await runFor(vendor, 2, { start: { at: noon - 3 * day }, retentionMs: 90 * day });
+
+  expect(vendor.asks.filter(({ since, cursor }) => since !== undefined && cursor === undefined)).toHaveLength(1);
+});
+
 it('takes no record of the future for how far the log was read', async () => {
   const vendor = logVendor('polling_link');
   vendor.entries.push(entry('a', noon - 30 * minute), entry('future', noon + 6 * hour, noon - 29 * minute));
