@@ -83,6 +83,17 @@ export const fixedHistories: Readonly<Record<string, Scenario>> = {
     faults: [{ on: 'sink1', kind: 'slow', from: 55_000, to: 70_000, share: 1 }],
     ends: [{ at: 68_000, kind: 'step', nth: 1, when: 'after', share: 0.5, downMs: 1_000 }],
   },
+  // An attempt takes so long that it is given up while its octets still travel; the next one is answered before they arrive. The oracle called that
+  // a repeat by a process that knew.
+  'octets that arrive after those of the next attempt': {
+    ...nothing,
+    seed: 56,
+    hours: 0.1,
+    sources: [{ name: 'stream', kind: 'stream', pageSize: 200, backMs: 0 }],
+    sinks: [{ ...sink, wire: 'relp' }],
+    events: [{ source: 'stream', n: 0, at: minute, late: 0 }],
+    faults: [{ on: 'sink1', kind: 'slow', from: 55_000, to: 90_000, share: 1 }],
+  },
   // A second look that was planned by the wrong clock reached into the year after next, and was gone on with before any other.
   'a second look that was planned while the clock was two years ahead': {
     ...nothing,

@@ -203,8 +203,9 @@ class Watching implements Witness {
     this.#copies.set(key, [...(this.#copies.get(key) ?? []), copy]);
     this.#checkContent(sink, copy, encoded);
     if (copy.replay || before.length === 0) return;
-    // What a process knew when it sent decides, not what its successor knew when the slow request of the dead one arrived.
-    if (before.some(({ process }) => process === copy.process))
+    // What a process knew when it sent decides: not what its successor knew when the slow request of the dead one arrived, nor what it knew itself
+    // when the octets arrived that it had given up waiting for.
+    if (before.some(({ process, leftAt }) => process === copy.process && leftAt <= copy.leftAt))
       this.problem(`sink ${sink}: ${copy.uid} of ${copy.source} was sent again by a process that knew it was taken`);
     else if ((this.#settled.get(key) ?? Number.POSITIVE_INFINITY) <= copy.leftAt)
       this.problem(`sink ${sink}: ${copy.uid} of ${copy.source} was sent again after its offset was durable`);

@@ -234,42 +234,47 @@ export class Watch implements Auditor {
     const more = this.#more.get(`${sink}\n${event}`) ?? 0;
     if (sure.length < begun + more) return;
     this.#more.set(`${sink}\n${event}`, more + 1);
-    const excused = sure.filter((of) => this.#hit(of, decidedAt) !== undefined || this.#isLeft(sink, of));
+    const excused = sure.filter((of) => this.#hits([of], decidedAt).length > 0 || this.#isLeft(sink, of));
     if (sure.length - excused.length >= begun)
       this.problem(`sink ${sink}: ${uid} of ${source} was sent ${sure.length + 1} times by ${begun} replays`);
-    const incident = excused.map((of) => this.#hit(of, decidedAt)).findLast((one) => one !== undefined);
-    if (incident !== undefined) this.#charge(sink, incident, event);
+    this.#charge(sink, this.#hits(excused, decidedAt), event);
   }
 
   /** A living process was told that it was taken: only what happened to that one lets it be sent again. */
   #excuse(sink: string, { uid, source, decidedAt }: Copy, sure: readonly Copy[]): void {
-    const unexcused = sure.filter((of) => this.#hit(of, decidedAt) === undefined && !this.#isLeft(sink, of));
-    const incident = sure.map((of) => this.#hit(of, decidedAt)).find((one) => one !== undefined);
+    const unexcused = sure.filter((of) => this.#hits([of], decidedAt).length === 0 && !this.#isLeft(sink, of));
     if (unexcused.length > 0) {
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
       return;
     }
-    if (incident !== undefined) this.#charge(sink, incident, `${source}\n${uid}`);
+    this.#charge(sink, this.#hits(sure, decidedAt), `${source}\n${uid}`);
   }
 
-  /** What happened to the sender of a copy, so that another one leaves at a time. */
-  #hit(of: Copy, decidedAt: number): Incident | undefined {
-    return this.incidents.find(
-      ({ process, from, to }) => (process ?? of.process) === of.process && from <= decidedAt && to + afterwardsMs >= of.leftAt,
+  /** What happened to the senders of copies, so that another one leaves at a time; in the order in which it began. */
+  #hits(copies: readonly Copy[], decidedAt: number): readonly Incident[] {
+    return this.incidents.filter(
+      ({ process, from, to }) =>
+        from <= decidedAt && copies.some((of) => (process ?? of.process) === of.process && to + afterwardsMs >= of.leftAt),
     );
   }
 
-  /** Only so many copies come of one incident. */
-  #charge(sink: string, incident: Incident, event: string): void {
+  /** Only so many copies come of one incident. Of several that may have been the cause, the last with room for one more was. */
+  #charge(sink: string, incidents: readonly Incident[], event: string): void {
+    const last = incidents.at(-1);
+    if (last === undefined || incidents.some(({ copies }) => copies.get(sink)?.has(event) === true)) return;
+    const incident = incidents.findLast((one) => (one.copies.get(sink)?.size ?? 0) < this.#mostCopies(sink, one)) ?? last;
     const events = incident.copies.get(sink) ?? new Set();
     incident.copies.set(sink, events);
-    if (events.has(event)) return;
     events.add(event);
-    const { inFlight = 1, batchEvents = 1, acknowledges } = this.#sinks.get(sink) ?? {};
-    const waiting = acknowledges === 'later' ? mostPending : 0;
-    const most = (inFlight + 2 + waiting) * batchEvents * (incident.what === 'outage' ? 3 : 1);
+    const most = this.#mostCopies(sink, incident);
     if (events.size === most + 1)
       this.problem(`sink ${sink}: more than ${most} events were sent again after one ${incident.what}`);
+  }
+
+  #mostCopies(sink: string, { what }: Incident): number {
+    const { inFlight = 1, batchEvents = 1, acknowledges } = this.#sinks.get(sink) ?? {};
+    const waiting = acknowledges === 'later' ? mostPending : 0;
+    return (inFlight + 2 + waiting) * batchEvents * (what === 'outage' ? 3 : 1);
   }
 
   /** Its sender handed over or left, and waited in vain for what was not taken before it. */
