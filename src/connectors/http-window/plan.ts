@@ -25,7 +25,8 @@ export interface WindowPlan {
   readonly paging: Paging;
   /** Of a file at a storage host: it is there as a whole, and names no page at the API. */
   readonly filePaging: Paging;
-  readonly split: (raw: RawRecord) => readonly RawRecord[];
+  /** Present where a record may hold several events. */
+  readonly split?: (raw: RawRecord) => readonly RawRecord[];
   readonly judge: Judge;
   readonly bound: BoundFormat;
   readonly pending: Pending;
@@ -55,7 +56,7 @@ export function compileWindowPlan(
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
     paging: compilePaging(spec, { most, takesOne }),
     filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most }),
-    split: compileSplit(record),
+    ...(record.each === undefined ? {} : { split: compileSplit(record) }),
     judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileFindRecords(spec))),
     bound: compileBound(spec.window),
     pending: compilePending(spec),

@@ -150,8 +150,8 @@ export class Walker implements AsyncDisposable {
   }
 
   #split(page: WholePage): CursorPage {
-    const records = splitAll(this.#plan.split, page.records);
-    return records.length === page.records.length ? page : { ...page, records, count: page.records.length };
+    const { split } = this.#plan;
+    return split === undefined ? page : { ...page, records: splitAll(split, page.records), count: page.records.length };
   }
 
   #request(template: RequestTemplate, wanted: AnyPage, limit: number): StoredRequest {
