@@ -16,16 +16,23 @@ const raw = JSON as unknown as RawJson;
 const longestExact = 15;
 /** What may stand beside digits of a number; at the ends of a text nothing does, which is in both. */
 const [startsNumber, endsNumber] = [' \t\r\n:,[.eE+-', ' \t\r\n,}].eE'];
+/** -1.2345678901234567e-300 */
+const longestDouble = 24;
+const [plus, minus, point, upperE, lowerE] = [43, 45, 46, 69, 101];
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
 }
 
+function isInNumber(code: number): boolean {
+  return isDigit(code) || code === point || code === minus || code === plus || code === lowerE || code === upperE;
+}
+
 /**
- * True where a run of 16 digits stands that may be a number, or a part of one; ids in quotes are none. Looks at every 16th character only, since
- * a run cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
+ * True where a run of 16 digits stands that may be a number which a double cannot hold, or a part of one; ids in quotes are none. Looks at every
+ * 16th character only, since a run cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
  */
-export function mayHoldLongNumber(text: string): boolean {
+export function mayHoldInexactNumber(text: string): boolean {
   for (let probe = longestExact; probe < text.length; probe += longestExact + 1) {
     if (!isDigit(text.charCodeAt(probe))) continue;
     let [first, last] = [probe, probe];
@@ -34,7 +41,8 @@ export function mayHoldLongNumber(text: string): boolean {
     if (
       last - first >= longestExact &&
       startsNumber.includes(text.charAt(first - 1)) &&
-      endsNumber.includes(text.charAt(last + 1))
+      endsNumber.includes(text.charAt(last + 1)) &&
+      !isWrittenByDouble(text, first, last)
     )
       return true;
     probe = last;
@@ -43,15 +51,27 @@ export function mayHoldLongNumber(text: string): boolean {
 }
 
 /**
- * Parses JSON without changing a number: a text with a number of 16 digits takes the slower path that keeps the digits of every number
- * a double cannot hold. Throws a SyntaxError as `JSON.parse` does.
+ * True where the number around these digits is written as a double is: 0.30000000000000004. Such numbers are everyday, and one that needed the slower
+ * path would take all values of its text along.
+ */
+function isWrittenByDouble(text: string, first: number, last: number): boolean {
+  let [start, end] = [first, last + 1];
+  while (isInNumber(text.charCodeAt(start - 1)) && end - start <= longestDouble) start -= 1;
+  while (isInNumber(text.charCodeAt(end)) && end - start <= longestDouble) end += 1;
+  const source = text.slice(start, end);
+  return source.length <= longestDouble && String(Number(source)) === source;
+}
+
+/**
+ * Parses JSON without changing a number: a text with a number that a double cannot hold takes the slower path that keeps the digits of
+ * every such number. Throws a SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): Json {
   return hasEscapedKey(text) ? parseEscapedKeys(text, parseNumbers) : parseNumbers(text);
 }
 
 function parseNumbers(text: string): Json {
-  if (!mayHoldLongNumber(text)) return JSON.parse(text) as Json;
+  if (!mayHoldInexactNumber(text)) return JSON.parse(text) as Json;
   try {
     return raw.parse(text, (_key, value, { source }) =>
       typeof value === 'number' && source !== undefined ? (inexact(value, source) ?? value) : value,

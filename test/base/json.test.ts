@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseForeignJson, TooManyValues } from '../../src/base/foreign.ts';
-import { canonicalJson, isObject, mayHoldLongNumber, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
+import { canonicalJson, isObject, mayHoldInexactNumber, parseJson, setOwn, snakeKeys } from '../../src/base/json.ts';
 import { fewOrMany } from '../thorough.ts';
 
 const digits = fc.string({ unit: fc.constantFrom('0', '7', '9', 'x', '.'), maxLength: 80 });
@@ -50,6 +50,9 @@ it('keeps the digits of every number, whatever stands around it', () => {
     '12345678901234567890',
     '-9007199254740993',
     '0.12345678901234567',
+    '0.30000000000000004',
+    '-1.7976931348623157e+308',
+    '-1.7976931348623158e+308',
     '1234567890123456789e5',
     '7',
   );
@@ -81,8 +84,23 @@ it.each([
   '{"id":"90020230118223242000000","url":"a:1234567890123456"}',
   '["a-1234567890123456-b"]',
   '[123456789012345]',
-])('sees no long number in %s', (text) => {
-  expect(mayHoldLongNumber(text)).toBe(false);
+  '[0.30000000000000004,-1.7976931348623157e+308]',
+  '{"a":-9007199254740992,"b":1.4285714285714285e-10}',
+  '52.37021612345678',
+])('sees no number that a double cannot hold in %s', (text) => {
+  expect(mayHoldInexactNumber(text)).toBe(false);
+});
+
+it.each([
+  '9007199254740993',
+  '[0.3,0.300000000000000044]',
+  '{"a":0.30000000000000004,"b":-9007199254740993}',
+  '[1.2345678901234567E-9]',
+  '[1.2345678901234567e400]',
+  '[0.12345678901234567890123456789]',
+  '[1234567890123456.50]',
+])('sees the number that a double writes differently in %s', (text) => {
+  expect(mayHoldInexactNumber(text)).toBe(true);
 });
 
 it('keeps the digits of a number however deep its document is nested', () => {
