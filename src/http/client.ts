@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly maxBytes: number;
   /** What of it proves who we are and has a name of its own, such as a signature; secrets, the client learns them as it learns the others. */
   readonly proofs?: readonly string[];
+  /** A place in a list that the peer named: no secret, whatever the parameter is called that carries it. */
+  readonly place?: string | undefined;
   /** Of a request for a token: where its answer holds that, a path in the body or the name of a header. No copy of the answer may be kept. */
   readonly tokenAt?: { readonly path: string } | { readonly header: string };
   /** A larger answer is cut there instead of refused: what its beginning says is enough. */

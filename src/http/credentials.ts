@@ -5,7 +5,12 @@ import type { HttpRequest } from './client.ts';
 
 const telling =
   /authorization|cookie|token|secret|password|signature|session|assertion|credential|auth$|api-?_?key|-key$|^code$|^sig$/i;
-const harmless = /^(?:idempotency-key|sec-websocket-key)$/i;
+/** Among them what says of a credential which kind it is or how long it lives, and places in a list, which vendors call tokens too. */
+const harmless =
+  /^(?:idempotency-key|sec-websocket-key)$|(?:type|kind|format|version|count|length|lifetime|expir\w*)$|(?:page|paging|pagination|next|prev(?:ious)?|skip|start(?:ing)?|contin\w*|resum\w*|sync|delta|cursor|scroll|offset|position).{0,12}token$/i;
+/** Text of any record: a number, a date, a word that says yes or no. */
+const ordinary =
+  /^(?:[+-]?\d{1,19}(?:\.\d*)?|\d{4}-\d\d-\d\d(?:[T ][\d:.,+Zz-]*)?|true|false|yes|no|on|off|none|null|undefined|all|any)$/i;
 /** The proof by itself: `Signature=...` of AWS, `response="..."`, `v1,...` of a webhook. */
 const partOfProof = /(?:\b(?:signature|response|sig|mac)="?|\bv\d\w?,)([\w+/-]{16,}={0,2})/gi;
 const longestForm = 65_536;
@@ -25,21 +30,21 @@ function learn(value: string, secrets: Secrets): void {
   secrets.addPassing(password === '' ? pair.slice(0, -1) : password);
 }
 
-function learnPairs(pairs: URLSearchParams, secrets: Secrets): void {
-  for (const [name, value] of pairs) if (isCredential(name)) learn(value, secrets);
+function learnPairs(pairs: URLSearchParams, secrets: Secrets, place?: string): void {
+  for (const [name, value] of pairs) if (isCredential(name) && !ordinary.test(value) && value !== place) learn(value, secrets);
 }
 
 /** Tells `secrets` what proves who we are in a request: in headers, in the query, in a form. */
 export function learnCredentials(
-  { url, headers = {}, body, proofs = [] }: Pick<HttpRequest, 'url' | 'headers' | 'body' | 'proofs'>,
+  { url, headers = {}, body, proofs = [], place }: Pick<HttpRequest, 'url' | 'headers' | 'body' | 'proofs' | 'place'>,
   more: readonly Readonly<Record<string, string>>[],
   secrets: Secrets,
 ): void {
   for (const proof of proofs) secrets.addPassing(proof);
   for (const some of [headers, ...more])
     for (const [name, value] of Object.entries(some)) if (isCredential(name)) learn(value, secrets);
-  if (url.search !== '') learnPairs(url.searchParams, secrets);
+  if (url.search !== '') learnPairs(url.searchParams, secrets, place);
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
   if (typeof body === 'string' && body.length <= longestForm && type.startsWith('application/x-www-form-urlencoded'))
-    learnPairs(new URLSearchParams(body), secrets);
+    learnPairs(new URLSearchParams(body), secrets, place);
 }

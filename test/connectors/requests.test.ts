@@ -42,6 +42,16 @@ describe('the first page and later ones', () => {
   });
 });
 
+it('tells the client of the place that it asks for, which is no secret however the parameter is called', async () => {
+  const settings = { ...token, 'request.query': { from: since, access_token: '{{ page.token }}' } };
+  const vendor = openVendor(vendorConnector(settings), (_request, count) => ({
+    body: { data: [{ id: count }], ...(count < 1 ? { next: 'the-place' } : {}) },
+  }));
+
+  expect(await walk(vendor)).toEqual([0, 1]);
+  expect(vendor.asked.map(({ place }) => place)).toEqual([undefined, 'the-place']);
+});
+
 it('sends a body as a form, without what is null or has no value', async () => {
   const body = { since, tags: ['a b', null, 'c&d'], none: null, after: '{{ page.token }}' };
   const settings = { 'request.method': 'POST', 'request.query': {}, 'request.body_format': 'form', 'request.body': body };

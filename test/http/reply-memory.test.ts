@@ -332,4 +332,28 @@ describe('a client', () => {
       '[REDACTED] [REDACTED] [REDACTED] [REDACTED] [REDACTED] audit-read 2026',
     );
   });
+
+  it('takes no place in a list, kind of credential or ordinary text for a secret', async () => {
+    const secrets = createSecrets();
+    const url = await server((_request, response) => void response.end());
+    const pairs = {
+      pageToken: 'place-0001',
+      $skiptoken: 'place-0002',
+      next_page_token: 'place-0003',
+      token_type: 'jwt-bearer',
+      token: '2026-11-30T10:00:00Z',
+      session: '1796034048042',
+      include_tokens: 'true',
+      from_token: 'place-0004',
+    };
+
+    await (await client({ secrets })).request({
+      ...get(new URL(`?${new URLSearchParams(pairs).toString()}`, url)),
+      headers: { 'x-snowflake-authorization-token-type': 'PROGRAMMATIC_ACCESS_TOKEN' },
+      place: 'place-0004',
+    });
+
+    const text = [...Object.values(pairs), 'PROGRAMMATIC_ACCESS_TOKEN'].join(' ');
+    expect(secrets.scrubValues(text)).toBe(text);
+  });
 });

@@ -50,6 +50,7 @@ export function compileRequest(
         url: target,
         headers: { ...fixed, ...Object.fromEntries(rendered) },
         body: body?.write(scope),
+        place: scope('page.token'),
         timeoutMs,
         maxBytes,
       };
