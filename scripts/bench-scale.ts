@@ -87,7 +87,7 @@ export async function measureLetters(dataDir: string, letters: number): Promise<
 
 async function replayRead(journal: Journal): Promise<number> {
   const { id } = await journal.insertJob('replay', {});
-  await journal.openReplay(id, 'bench', { kind: 'dead_letters', letters: { sink: 'bench' } });
+  await journal.openReplay(id, 'bench', { kind: 'dead_letters' });
   const [state] = (await journal.lanes('bench')).filter(({ lane }) => lane.kind === 'replay');
   if (state === undefined) throw new Error('the replay has no lane');
   const reads: number[] = [];

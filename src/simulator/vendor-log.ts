@@ -73,7 +73,8 @@ export function openVendorLog(settings: VendorLogSettings): VendorLog {
     }
     upcoming.sort((a, b) => a.visibleAt - b.visibleAt);
     const due = upcoming.findIndex((row) => row.visibleAt > now);
-    inserted.push(...upcoming.splice(0, due === -1 ? upcoming.length : due));
+    // One by one: a history of days is more than a call takes as arguments.
+    for (const row of upcoming.splice(0, due === -1 ? upcoming.length : due)) inserted.push(row);
   }
 
   function insert(row: Row): Row {

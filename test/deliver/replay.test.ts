@@ -39,7 +39,7 @@ it.each([
   verdict = { kind };
 
   const job = await journal.insertJob('retry_dead_letters', { sink: 'out' });
-  await journal.openReplay(job.id, 'out', { kind: 'dead_letters', letters: { sink: 'out' } });
+  await journal.openReplay(job.id, 'out', { kind: 'dead_letters' });
   await clock.until(loop.drained(never));
 
   expect(before).toEqual({ acknowledged: 4, unconfirmed: 0, dead_lettered: 1, replayed: 0, pending: 0 });
@@ -72,7 +72,7 @@ it('keeps one letter for an event that is refused again', async () => {
   loop.start();
   await clock.until(loop.drained(never));
 
-  await journal.openReplay(1, 'out', { kind: 'dead_letters', letters: { sink: 'out' } });
+  await journal.openReplay(1, 'out', { kind: 'dead_letters' });
   await clock.until(loop.drained(never));
 
   const letters = await journal.deadLetters({ sink: 'out' }, 10);
@@ -139,7 +139,7 @@ it.each([
       isBad = (uid) => stillBad.test(uid);
       taken.length = 0;
       const job = await journal.insertJob('retry_dead_letters', { sink: 'out' });
-      await journal.openReplay(job.id, 'out', { kind: 'dead_letters', letters: { sink: 'out' } });
+      await journal.openReplay(job.id, 'out', { kind: 'dead_letters' });
       await clock.until(loop.drained(never));
       await journal.closeReplay(job.id);
       retried.push([...taken]);

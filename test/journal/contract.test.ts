@@ -609,7 +609,7 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     const { id: other } = await journal.insertJob('replay', {});
     await journal.openReplay(other, 'a', { kind: 'stored', from: 0, to: 1000 });
     const { id } = await journal.insertJob('retry_dead_letters', {});
-    await journal.openReplay(id, 'a', { kind: 'dead_letters', letters: { sink: 'a', code: 'wrong_index' } });
+    await journal.openReplay(id, 'a', { kind: 'dead_letters', letters: { code: 'wrong_index' } });
     const lane: Lane = { kind: 'replay', source: 's', job: id };
     const [page] = await journal.read('a', lane, at(0), 1);
     const first = page?.positions[0] ?? at(0);

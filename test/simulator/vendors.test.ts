@@ -128,3 +128,15 @@ it('writes downloads with quoted cells and nothing half-written in sight', async
   expect(text.split('\r\n')[1]).toContain('AuditEvent,SUCCESS,u1,"{""a"":""x, \\""y\\""""}",');
   expect(simulator.issued('astra-csv').length).toBe(text.trimEnd().split('\r\n').length - 1);
 });
+
+it('has all of its history, however long', async () => {
+  const random = seededRandom(7);
+  const seams = { ...systemSeams(), random };
+  const historyMs = 200 * 3_600_000;
+  await using simulator = await startSimulator({ seams, faults: noFaults, ratePerMinute: 15, historyMs, port: 0, samples });
+
+  const rows = simulator.issued('anaconda');
+
+  expect(rows.length).toBeGreaterThan(150_000);
+  expect(Date.now() - (rows[0]?.occurredAt ?? 0)).toBeGreaterThan(historyMs - 3_600_000);
+});

@@ -48,7 +48,7 @@ async function pollWindows(context: SourceContext, reader: WindowReader, size: W
   for await (const page of walk(context, reader, { ...stretchOf(context, begin), left }, size, halt)) {
     live = { ...live, ...newestOf(live, page) };
     const next = after(context, live, page);
-    const counts = await admit(context, page.facts, placeOf(context, live, next, page, begin.until));
+    const counts = await admit(context, page.facts, placeOf(context, live, next, page, closedUntilOf(begin)));
     context.log.debug({ page: page.walk.pages + 1, ...counts }, 'page collected');
     context.health.answered();
     context.memory.outsideWindow += outside(context, page);
@@ -67,6 +67,9 @@ function stretchOf(context: SourceContext, { start, from, until }: LiveCheckpoin
     until: { atLeast: until },
   };
 }
+
+/** Where nothing was read yet, nothing is late, not even what happened in the very second of the start. */
+const closedUntilOf = ({ start, until }: LiveCheckpoint): number => (until > start ? until : Number.NEGATIVE_INFINITY);
 
 const overlapOf = ({ settings }: SourceContext): number =>
   Math.max(settings.window.overlapMs, settings.connector.defaults.precisionMs);

@@ -56,7 +56,7 @@ export interface ReplayRequest {
   readonly to?: number;
   /** The action as a connector's table keys it; only events know it, so whoever delivers selects by it. */
   readonly action?: string;
-  readonly letters?: LetterFilter;
+  readonly letters?: Omit<LetterFilter, 'sink' | 'source'>;
 }
 
 export interface Delivery {

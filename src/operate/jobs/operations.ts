@@ -130,9 +130,9 @@ export const replay: Operation = async (job, runtime, report, signal) => {
 
 /** Maps and sends dead letters again; those that are refused again stay dead letters. */
 export const retryDeadLetters: Operation = async (job, runtime, report, signal) => {
-  const letters = job.args as LetterFilter & { readonly sink: string };
-  runningSink(runtime, letters.sink);
-  return drain(runtime, job, letters.sink, { kind: 'dead_letters', letters }, report, signal);
+  const { sink, source, ...letters } = job.args as LetterFilter & { readonly sink: string };
+  runningSink(runtime, sink);
+  return drain(runtime, job, sink, { kind: 'dead_letters', source, letters }, report, signal);
 };
 
 /** Ends a hold: the source or sink retries at once. */

@@ -432,6 +432,16 @@ it('holds when the name stands for another tenant than before', async () => {
   expect(await journal.holds()).toMatchObject([{ kind: 'source', name: 's' }]);
 });
 
+it('takes nothing of the first reading for late, also not what happened at the very start', async () => {
+  const { clock, journal, api } = await atNoon([row('a', noon - hour), row('b', noon - 30 * minute)]);
+  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+
+  await loop.pollOnce(never);
+
+  expect(await storedIds(journal)).toEqual(['a', 'b']);
+  expect(loop.status().details).toBeUndefined();
+});
+
 it('writes records with everything that the sinks need', async () => {
   const { clock, journal, api } = await atNoon([row('a', noon - 30 * minute)]);
   await using loop = startSource(settings(), bench(clock, journal, api.open).deps);

@@ -53,6 +53,41 @@ it('lets retries of one sink wait for each other, and not those of other sinks',
   await expect.poll(async () => statesOf(await journal.jobs())).toEqual(['done', 'done', 'running']);
 });
 
+it.each([
+  { filter: {}, letters: ['s-early', 's-late', 't-early'] },
+  { filter: { source: 's' }, letters: ['s-early', 's-late'] },
+  { filter: { source: 't' }, letters: ['t-early'] },
+  { filter: { code: '8' }, letters: ['s-late'] },
+  { filter: { action: 'login' }, letters: ['t-early'] },
+  { filter: { from: 800 }, letters: ['s-late'] },
+  { filter: { source: 's', to: 700 }, letters: ['s-early'] },
+  { filter: { ids: [1, 3] }, letters: ['s-early', 't-early'] },
+  { filter: { source: 't', ids: [1, 3] }, letters: ['t-early'] },
+])('retries the letters that were asked for, and no others: $filter', async ({ filter, letters }) => {
+  await using journal = await temporaryJournal();
+  await journal.register([source('s'), source('t')], [sink('a')]);
+  const [early, late, other] = ['s-early', 's-late', 't-early'].map((uid) => ({ uid, received: 1, record: {} }));
+  if (early === undefined || late === undefined || other === undefined) throw new Error('no records');
+  await journal.append(commitOf('s', [early, late]));
+  await journal.append(commitOf('t', [other]));
+  const ofS = [
+    { ...letter, record: early },
+    { ...letter, record: late, code: '8', eventTime: 900 },
+  ];
+  await journal.settle('a', { kind: 'live', source: 's' }, 2 as Position, ofS, {});
+  const ofT = [{ ...letter, source: 't', record: other, action: 'login' }];
+  await journal.settle('a', { kind: 'live', source: 't' }, 1 as Position, ofT, {});
+  await journal.insertJob('retry_dead_letters', { sink: 'a', ...filter });
+  const runtime = { journal, sinks: new Map([['a', {}]]), seams: systemSeams(), log: silentLog() } as unknown as Runtime;
+  await using _runner = new JobRunner(runtime);
+
+  await expect.poll(async () => (await journal.jobs())[0]?.progress).toEqual({ done: 0, total: letters.length });
+
+  const pages = (await journal.lanes('a')).map(({ lane, offset }) => journal.read('a', lane, offset, 10));
+  const uids = (await Promise.all(pages)).flat().flatMap(({ records }) => records.map(({ uid }) => uid));
+  expect(uids.toSorted()).toEqual(letters);
+});
+
 it('ends the hold of a source or of a sink, and fails with the known names where there is none', async () => {
   await using journal = await temporaryJournal();
   const released: string[] = [];
