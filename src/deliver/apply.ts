@@ -44,12 +44,12 @@ export function apply(context: LoopContext, batch: Batch, decision: Decision): A
   if (delivered + letters > 0) context.settler.answered(batch);
   const counts = { hold, delivered, letters, newLetters };
   if (decision.again === 'same' || kept.length === batch.size) return { again: [batch], ...counts };
-  const again = regroup(context, batch, decision.again, kept);
+  const again = regroup(batch, decision.again, kept);
   const suspect = decision.suspect === undefined ? undefined : batch.prepared[decision.suspect];
-  if (decision.isNarrowed === true) for (const part of again) part.isNarrowed = true;
-  for (const part of again)
-    if (suspect !== undefined && part.prepared.includes(suspect))
-      Object.assign(part, { failures: 1, withheld: 1, lonelyFailures: 1, isNamed: true });
+  for (const part of again) {
+    if (decision.isNarrowed === true) part.blame.narrowed();
+    if (suspect !== undefined && part.prepared.includes(suspect)) part.named();
+  }
   return { again, ...counts };
 }
 
@@ -141,9 +141,9 @@ function settleAsLetter(
   context.trouble('event', `${code}: ${text}`);
 }
 
-function regroup({ random }: LoopContext, batch: Batch, again: readonly (readonly number[])[], kept: readonly number[]): Batch[] {
+function regroup(batch: Batch, again: readonly (readonly number[])[], kept: readonly number[]): Batch[] {
   const groups = (kept.length === 0 ? [...again] : [...again, kept]).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
-  return batch.cut(random, groups);
+  return batch.cut(groups);
 }
 
 /** Counts events that are sent again although they may have been stored; written at once, so that a stop does not lose it. */

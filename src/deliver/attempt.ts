@@ -36,7 +36,7 @@ export function ownedPart(context: LoopContext, batch: Batch): Batch[] {
     const open = batch.prepared[index]?.open;
     return open !== undefined && isOurs(context, open);
   });
-  return owned.length === 0 ? [] : batch.cut(context.random, [owned]);
+  return owned.length === 0 ? [] : batch.cut([owned]);
 }
 
 const lost: Verdicts = { all: { kind: 'retry', reason: 'another replica may have the source by now' } };
@@ -52,7 +52,7 @@ export async function attempt(
   const { clock, tally, settings, cutOff, endpoints } = context;
   batch.first ??= clock.now();
   batch.underWay(true);
-  const isAlone = (batch.isSuspect || isProbe) && sink.isStream === true;
+  const isAlone = (batch.blame.isSuspect || isProbe) && sink.isStream === true;
   // What went before it on a stream is not to share its fate.
   if (isAlone) await sink.flush?.(cutOff.signal).catch(() => undefined);
   const unnoted = sink.settlesFirst === true ? await prepared(context, batch, sink) : undefined;

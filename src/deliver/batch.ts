@@ -1,9 +1,14 @@
-import { type Random, uuid } from '../base/random.ts';
+import { uuid } from '../base/random.ts';
 import { Encoded } from '../sinks/encoded.ts';
 import type { Batch as SinkBatch } from '../sinks/sink.ts';
-import type { EndpointRecord } from './endpoints.ts';
+import { Blame } from './blame.ts';
+import type { LoopContext } from './context.ts';
+import { Doubt } from './doubt.ts';
 import type { OpenLane } from './lane.ts';
+import { Lone } from './lone.ts';
 import type { PreparedEvent } from './prepare.ts';
+
+type Context = Pick<LoopContext, 'random' | 'endpoints'>;
 
 /** Events on their way together. Retries keep it; what it is split into are new ones. */
 export class Batch {
@@ -11,70 +16,39 @@ export class Batch {
   readonly prepared: readonly PreparedEvent[];
   readonly bytes: number;
   readonly isReplay: boolean;
+  /** Only their methods write what they know. */
+  readonly blame: Readonly<Blame>;
+  readonly lone: Readonly<Lone> = new Lone();
+  readonly doubt: Readonly<Doubt>;
+  readonly #context: Context;
   readonly #encoded: Encoded;
   #lanes: ReadonlyMap<OpenLane, number> | undefined;
   /** Attempts so far, those of the batch it was split from included. */
   attempts: number;
   /** First attempt, milliseconds; undefined before it. */
   first: number | undefined;
-  /** Sent once more at once after the sink was opened with fresh secrets. */
-  wasReopenedFor = false;
   /** Immediate retries in a row. */
   hasty = 0;
-  /** Times that it was asked for once more at once, so that nothing was to blame; those of what it was cut from included. */
-  hastyCopies = 0;
-  /** Failures whose cause may lie in the batch, those of the batch it was cut from not included. */
-  failures = 0;
-  /** Cut from a batch that had failed so. */
-  isPart = false;
-  /** Its failure, twice or by one that the sink names, may lie in any of what it was cut from, or in it: others go before it. */
-  isNarrowed = false;
-  /** Failures of a single event that count: with others taken between them, or the receiver reached. */
-  lonelyFailures = 0;
-  /** Of a single event: the sink named it as the one that got no answer. */
-  isNamed = false;
-  /** Failures of a single event in a row with nothing taken between them. */
-  fruitless = 0;
+  /** Sent once more at once after the sink was opened with fresh secrets. */
+  wasReopenedFor = false;
   /** There was nothing else to send. */
   isLast = false;
-  /** How often the receiver was reached between its failures, by other events or by something that delivers nothing. */
-  reached = 0;
-  reachedBefore = 0;
-  /** How often others were taken between two of its failures, those of what it was cut from included. */
-  turns = 0;
-  /** Its last answer put the sink on hold, or keeps it there, and it may have been stored all the same. */
-  isInDoubt = false;
-  /** How often that was so with the probe of a hold, that of what it was cut from included. */
-  doubts = 0;
-  /** The receiver was there when it was asked last. */
-  wasThere = true;
-  /** It was handed over, and not acknowledged. */
-  isUnacknowledged = false;
-  /** Probes of a hold in a row for which it was not sent, and how many there may be. */
-  spared = 0;
-  mostSpared = 1;
   /** Refused as the probe of a hold that many refusals caused: the next probe asks with others. */
   standsBack = false;
-  /** Failures that were counted against the endpoint, those of what it was cut from included. */
-  surprises = 0;
-  /** Failures of a single event, counted against the endpoint only once it is taken: until then it may itself be the cause. */
-  withheld = 0;
-  /** Answers that were meant for all, or for what is in it; they count against the endpoint, too. Those of what it was cut from included. */
-  refusals = 0;
-  /** After so many its first event goes alone, to show whether they are meant for all. */
-  asksAt = 6;
-  /** By endpoint: its record at the first and the last failure whose cause may lie in the batch, or in what it was cut from. */
-  readonly failedAt = new Map<string, { readonly first: EndpointRecord; readonly last: EndpointRecord }>();
 
-  /** `from` hands down attempts. */
-  constructor(random: Random, prepared: readonly PreparedEvent[], isReplay: boolean, from?: Batch) {
-    this.id = uuid(random);
+  /** `from`: what it is cut from. */
+  constructor(context: Context, prepared: readonly PreparedEvent[], isReplay: boolean, from?: Batch) {
+    this.id = uuid(context.random);
     this.prepared = prepared;
     this.isReplay = isReplay;
-    this.#encoded = new Encoded(prepared);
     this.bytes = prepared.reduce((sum, { bytes }) => sum + bytes, 0);
     this.attempts = from?.attempts ?? 0;
     this.first = from?.first;
+    const isLone = prepared.length === 1;
+    this.blame = from?.blame.ofPart(isLone) ?? new Blame(context.endpoints, isLone);
+    this.doubt = from?.doubt.ofPart() ?? new Doubt();
+    this.#context = context;
+    this.#encoded = new Encoded(prepared);
   }
 
   get size(): number {
@@ -86,21 +60,24 @@ export class Batch {
   }
 
   /** What the batch is sent as in several: `groups` of its indexes in order. */
-  cut(random: Random, groups: readonly (readonly number[])[]): Batch[] {
+  cut(groups: readonly (readonly number[])[]): Batch[] {
     return groups.map((group) => {
       const prepared = group.map((index) => this.prepared[index]).filter((each) => each !== undefined);
-      const part = new Batch(random, prepared, this.isReplay, this);
-      part.isPart = this.isSuspect;
-      const { isNarrowed, surprises, refusals, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared } = this;
-      Object.assign(part, { isNarrowed, surprises, refusals, hastyCopies, turns, isInDoubt, doubts, wasThere, mostSpared });
-      for (const [endpoint, records] of this.failedAt) part.failedAt.set(endpoint, records);
-      return part;
+      return new Batch(this.#context, prepared, this.isReplay, this);
     });
   }
 
-  /** It, or what it was cut from, failed for a reason that may lie in it. */
-  get isSuspect(): boolean {
-    return this.isPart || this.failures > 0;
+  /** Its first event alone, and the rest. */
+  cutFirst(): Batch[] {
+    const parts = this.cut([[0], [...this.prepared.keys()].slice(1)]);
+    for (const { blame } of parts) blame.askedFirst();
+    return parts;
+  }
+
+  /** The sink knows that its event is the one that got no answer. */
+  named(): void {
+    this.blame.named();
+    this.lone.named();
   }
 
   /** With the position of the last record of each. */
@@ -120,7 +97,7 @@ export class Batch {
   /** What the sink is given for the next attempt: the same events and bytes each time. */
   forAttempt(endpoint: string): SinkBatch {
     const { id, prepared, attempts, isReplay } = this;
-    const careful = this.isSuspect;
+    const careful = this.blame.isSuspect;
     return { id, events: prepared, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
   }
 }

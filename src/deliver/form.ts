@@ -39,7 +39,7 @@ export async function* batches(context: LoopContext): AsyncGenerator<Batch> {
     const order = turnOrder(turn);
     reader.beginBatch(order);
     await gather({ context, reader, slices, order }, filling);
-    if (!signal.aborted && filling.prepared.length > 0) yield new Batch(context.random, filling.prepared, filling.isReplay);
+    if (!signal.aborted && filling.prepared.length > 0) yield new Batch(context, filling.prepared, filling.isReplay);
   }
 }
 

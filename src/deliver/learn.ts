@@ -16,10 +16,9 @@ export function learn(context: LoopContext, batch: Batch, endpoint: EndpointUse,
   else if (delivered > 0) limit.faster();
   if (delivered > 0) {
     context.endpoints.took(endpoint, delivered, messagesIn(context, decision));
-    context.endpoints.surprise(endpoint, batch.withheld);
-    batch.withheld = 0;
+    batch.blame.taken(endpoint);
+    sendGivenUp(context);
   }
-  if (delivered > 0) sendGivenUp(context);
   if (delivered === batch.size && context.limits.passed(endpoint.endpoint, batch.extent)) context.suspects.learnt();
   const hasProgressed = delivered + decision.refused.length > 0;
   if (decision.failure !== undefined) onFailure(context, batch, endpoint, decision, decision.failure, hasProgressed);

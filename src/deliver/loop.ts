@@ -7,7 +7,7 @@ import { LoopContext } from './context.ts';
 import type { DeliverDeps } from './deps.ts';
 import { Dispatcher } from './dispatch.ts';
 import { batches } from './form.ts';
-import { takesNothingFix } from './narrow.ts';
+import { takesNothingFix } from './judge.ts';
 import { shareEvents } from './prepare.ts';
 import { reopen } from './probe.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
@@ -93,7 +93,7 @@ export class SinkLoop implements AsyncDisposable {
     for await (const batch of batches(this.#context)) {
       await this.#dispatcher.start(batch);
       // Its batches are large: the next one is filled when this one is gone.
-      if (this.#context.sink.sink?.settlesFirst === true) await this.#dispatcher.settledDown();
+      if (this.#context.sink.settlesFirst) await this.#dispatcher.settledDown();
     }
   }
 

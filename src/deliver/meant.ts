@@ -4,10 +4,7 @@ import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision } from './decide.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { isCause } from './narrow.ts';
 
-// To be sent in smaller batches costs little, since nothing was stored; what is given up has to be shown by more.
-const oddsOfBatch = 100;
 // So long a receiver that asks to come later is believed, even by one event while it takes others.
 const believedMs = 3_600_000;
 
@@ -16,21 +13,9 @@ export function meantForBatch(context: LoopContext, batch: Batch, use: EndpointU
   const { hold, failure, again } = decision;
   const order = hold ?? failure;
   if (order?.ofRequest !== true || again !== 'same') return decision;
-  const before = batch.failedAt.get(use.endpoint);
-  const last = { ...context.endpoints.recordOf(use) };
-  const hasTaken = before !== undefined && last.taken > before.last.taken;
   const isBelieved = hold === undefined && batch.size === 1 && context.clock.now() - (batch.first ?? 0) < believedMs;
-  const mayBeCause = hasTaken && !isBelieved;
-  if (mayBeCause && (batch.isSuspect || isCause(context, batch, batch.refusals + 1, oddsOfBatch))) {
-    const { reason, retryAfterMs } = order;
-    // It was sent whole often enough.
-    batch.failures = Math.max(batch.failures, 1);
-    const said = { reason, retryAfterMs, fix: failure?.fix, asksForPause: hold === undefined };
-    return { ...decision, hold: undefined, failure: { kind: 'retry', isBlameless: false, ofRequest: true, ...said } };
-  }
-  batch.failedAt.set(use.endpoint, { first: before?.first ?? last, last });
-  batch.refusals += 1;
-  if (hasTaken && batch.size === 1) batch.isNarrowed = true;
-  context.endpoints.surprise(use, 1);
-  return decision;
+  if (!batch.blame.refused(use, isBelieved)) return decision;
+  const { reason, retryAfterMs } = order;
+  const said = { reason, retryAfterMs, fix: failure?.fix, asksForPause: hold === undefined };
+  return { ...decision, hold: undefined, failure: { kind: 'retry', isBlameless: false, ofRequest: true, ...said } };
 }

@@ -59,6 +59,11 @@ export class OpenSink implements AsyncDisposable {
     return this.#current?.sink;
   }
 
+  /** It names what it writes after its offset; false while it could not be opened. See {@link Sink.settlesFirst}. */
+  get settlesFirst(): boolean {
+    return this.sink?.settlesFirst === true;
+  }
+
   /** The sink once an opening that is under way has ended; undefined when it cannot be opened. */
   async opened(): Promise<Sink | undefined> {
     await this.#opening?.catch(() => undefined);

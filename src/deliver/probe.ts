@@ -5,7 +5,7 @@ import type { Applied } from './apply.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision, HoldOrder } from './decide.ts';
 import { cannotOpen, type Pass } from './hold.ts';
-import { takesNothingFix } from './narrow.ts';
+import { takesNothingFix } from './judge.ts';
 
 /** Waits for the open sink, opening it where an earlier try failed; undefined when the loop stops. */
 export async function openedSink(context: LoopContext): Promise<Sink | undefined> {

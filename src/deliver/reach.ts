@@ -6,7 +6,7 @@ import type { Pending, Sink, Verdicts } from '../sinks/sink.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
-import { isUnclear, wasSentOften } from './narrow.ts';
+import { isUnclear, wasSentOften } from './judge.ts';
 import type { SinkUse } from './open-sink.ts';
 
 /** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
@@ -39,8 +39,8 @@ async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointU
   // Where not even a question leaves this machine no event does: its own attempt says why.
   if (isReached === undefined) return true;
   if (isReached) {
-    if (batch.reached === 0) log.warn({ uid: batch.prepared[0]?.uid }, 'the receiver answers, but an event fails alone');
-    batch.reached += 1;
+    if (batch.lone.reached === 0) log.warn({ uid: batch.prepared[0]?.uid }, 'the receiver answers, but an event fails alone');
+    batch.lone.reaches();
     return true;
   }
   endpoints.fail(use);
@@ -48,27 +48,10 @@ async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointU
   return false;
 }
 
-// Until then it goes with every probe while the receiver is there, so that a hold that is short ends soon.
-const mostDoubts = 10;
-
 /** True for a batch of which the first event shows as well whether the receiver takes events again. */
-export function goesByParts({ sink }: LoopContext, { size, isUnacknowledged, isInDoubt, doubts }: Batch): boolean {
-  return size > 1 && sink.sink?.settlesFirst !== true && (isUnacknowledged || (isInDoubt && doubts >= mostDoubts));
+export function goesByParts({ sink }: LoopContext, { size, doubt }: Batch): boolean {
+  return size > 1 && !sink.settlesFirst && (doubt.isUnacknowledged || doubt.isLasting);
 }
-
-/** True for a batch that was refused whole, and nothing else was sent since: its first event shows whether that is meant for all of it. */
-export function asksByOne(
-  { sink, endpoints }: LoopContext,
-  { size, refusals, asksAt, failedAt }: Batch,
-  use: EndpointUse,
-): boolean {
-  if (size === 1 || refusals < asksAt || sink.sink?.settlesFirst === true) return false;
-  return endpoints.recordOf(use).taken <= (failedAt.get(use.endpoint)?.last.taken ?? -1);
-}
-
-/** True for an event that was refused alone as often: what was cut from it would show as well whether others are. */
-export const isRefusedAlone = ({ sink }: LoopContext, { size, refusals, asksAt }: Batch): boolean =>
-  size === 1 && sink.sink?.settlesFirst !== true && refusals >= asksAt;
 
 /**
  * True where others may go before an event that was refused alone. With one request under way they keep their order while all are refused, so there
@@ -80,12 +63,9 @@ export async function mayOvertake(context: LoopContext, use: EndpointUse): Promi
 }
 
 /** True for an event after which another one shows as well whether they are taken again: so none of them is copied often. */
-export function takesTurns({ sink }: LoopContext, { size, isInDoubt, doubts }: Batch): boolean {
-  return size === 1 && sink.sink?.settlesFirst !== true && isInDoubt && doubts >= mostDoubts;
+export function takesTurns({ sink }: LoopContext, { size, doubt }: Batch): boolean {
+  return size === 1 && !sink.settlesFirst && doubt.isLasting;
 }
-
-// Probes that come every five minutes: each event once in four hours.
-const mostSpared = 48;
 
 /**
  * True for a batch that may have been stored by every probe of a hold, so that one more would only be one more copy: a stranger answers even a
@@ -99,16 +79,14 @@ async function isSpared(
   { sink }: SinkUse,
   waiting: readonly Batch[],
 ): Promise<boolean> {
-  if (!batch.isInDoubt) return false;
+  const { doubt } = batch;
+  if (!doubt.isOpen) return false;
   const inTurn = takesTurns(context, batch) ? waiting.reduce((sum, { size }) => sum + size, 0) : 1;
-  const isDue = context.hold.wasReleased || batch.spared >= Math.floor(batch.mostSpared / inTurn);
-  const isThere = isDue || (await reaches(context, use, sink)) !== false;
-  const isBack = !isDue && isThere && !batch.wasThere;
-  if (!isDue) batch.wasThere = isThere;
-  if (isDue) batch.mostSpared = Math.min(mostSpared, batch.mostSpared * 2);
-  const goes = isDue || isBack || (isThere && batch.doubts < mostDoubts);
-  batch.spared = goes ? 0 : batch.spared + 1;
-  return !goes;
+  if (context.hold.wasReleased || doubt.isDue(inTurn)) {
+    doubt.goesUnasked();
+    return false;
+  }
+  return !doubt.goes((await reaches(context, use, sink)) !== false);
 }
 
 /** Undefined where the sink cannot ask, or its question does not leave this machine. */
@@ -134,10 +112,10 @@ export async function ofContent(
 }
 
 /** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */
-export function isOvertaken({ sink }: LoopContext, { standsBack, isNarrowed, size, lonelyFailures }: Batch): boolean {
+export function isOvertaken({ sink }: LoopContext, { standsBack, blame, lone }: Batch): boolean {
   // A sink that names what it writes after its offset needs its order; which one it is nobody knows before it is open.
-  if (sink.sink === undefined || sink.sink.settlesFirst === true) return false;
-  return standsBack || isNarrowed || (size === 1 && lonelyFailures > 0);
+  if (sink.sink === undefined || sink.settlesFirst) return false;
+  return standsBack || blame.isNarrowed || lone.failures > 0;
 }
 
 export const areOvertaken = (context: LoopContext, stack: readonly Batch[]): boolean =>
@@ -150,5 +128,5 @@ export function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Ba
   return stack
     .splice(0)
     .toReversed()
-    .sort((a, b) => Number(a.lonelyFailures > 0) - Number(b.lonelyFailures > 0));
+    .sort((a, b) => Number(a.lone.failures > 0) - Number(b.lone.failures > 0));
 }

@@ -13,17 +13,7 @@ import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
 import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
-import {
-  areOvertaken,
-  asksByOne,
-  goesByParts,
-  isOvertaken,
-  isRefusedAlone,
-  mayOvertake,
-  takeOvertaken,
-  takesTurns,
-  worthOf,
-} from './reach.ts';
+import { areOvertaken, goesByParts, isOvertaken, mayOvertake, takeOvertaken, takesTurns, worthOf } from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
@@ -134,17 +124,12 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
 function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, isProbe: boolean): Batch[] | undefined {
   if (!isOwned(context, batch)) return ownedPart(context, batch);
-  if ((isProbe && goesByParts(context, batch)) || asksByOne(context, batch, endpoint)) {
-    const parts = batch.cut(context.random, firstAlone(batch)).toReversed();
-    for (const part of parts) part.asksAt = Math.max(part.asksAt, part.size === 1 ? 0 : part.refusals * 2);
-    return parts;
-  }
+  const asksFirst = !context.sink.settlesFirst && batch.blame.asksFirst(endpoint);
+  if (asksFirst || (isProbe && goesByParts(context, batch))) return batch.cutFirst().toReversed();
   const [first = [], ...rest] = groupsOf(context, endpoint, batch);
   // Only what goes now: with what it teaches the rest is cut otherwise.
-  return rest.length === 0 ? undefined : batch.cut(context.random, [first, rest.flat()]).toReversed();
+  return rest.length === 0 ? undefined : batch.cut([first, rest.flat()]).toReversed();
 }
-
-const firstAlone = ({ prepared }: Batch): number[][] => [[0], [...prepared.keys()].slice(1)];
 
 /** Reads a pending batch's late verdicts; gives what must be sent again. */
 export async function applyLate(
@@ -156,7 +141,7 @@ export async function applyLate(
   const decision = narrow(context, batch, endpoint, decide(verdicts, batch.size));
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
-  batch.isUnacknowledged = decision.failure?.fix !== undefined;
+  batch.doubt.answeredLate(decision.failure?.fix !== undefined);
   await doubt(context, endpoint, decision.failure);
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) await enterHold(context, decision.hold);
@@ -165,14 +150,14 @@ export async function applyLate(
 
 /** What of a batch goes now, and the rest; one group: all of it. */
 function groupsOf({ sink, plan, limits, suspects }: LoopContext, { endpoint }: EndpointUse, { prepared }: Batch): number[][] {
-  const planned = sink.sink?.settlesFirst === true ? plan.groups(prepared) : [];
+  const planned = sink.settlesFirst ? plan.groups(prepared) : [];
   if (planned.length > 1) return planned;
   return limits.groups(endpoint, prepared, ({ uid }) => suspects.copiesBefore(uid) > 0);
 }
 
 /** Waits, for a sink that asks for it, until the journal has what was taken, and for a shared journal until it takes offsets; or the loop stops. */
 async function offsetWritten({ sink, settler, changed, clock, stopping }: LoopContext): Promise<void> {
-  while (sink.sink?.settlesFirst === true && !settler.isIdle && !stopping.signal.aborted) await changed.wait(stopping.signal);
+  while (sink.settlesFirst && !settler.isIdle && !stopping.signal.aborted) await changed.wait(stopping.signal);
   while (settler.isCutOff && !stopping.signal.aborted) await changed.waitAtMost(clock, lookAgainMs, stopping.signal);
 }
 
@@ -248,8 +233,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
     await offsetWritten(context);
     await withdraw(context, withdrawn);
   }
-  batch.isInDoubt = decision.uncertain.length > 0 && (decision.hold ?? decision.failure)?.fix !== undefined;
-  if (batch.isInDoubt && isProbe) batch.doubts += 1;
+  batch.doubt.answered(decision.uncertain.length > 0 && (decision.hold ?? decision.failure)?.fix !== undefined, isProbe);
   stack.pop();
   batch.underWay(false);
   // Asked with what is refused for its own content, a hold would never end.
@@ -258,7 +242,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   stack.unshift(...later.toReversed());
   stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
   const isNextInTurn =
-    (isProbe && takesTurns(context, batch)) || (isRefusedAlone(context, batch) && (await mayOvertake(context, endpoint)));
+    (isProbe && takesTurns(context, batch)) ||
+    (batch.blame.isRefusedAlone && !context.sink.settlesFirst && (await mayOvertake(context, endpoint)));
   if (stack.at(-1) === batch && isNextInTurn) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {

@@ -3,13 +3,13 @@ import { mayFinish } from './attempt.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import type { Decision } from './decide.ts';
-import { wasInDoubt } from './narrow.ts';
 import type { PreparedEvent } from './prepare.ts';
 
 /** The event that becomes a dead letter although it may be stored, where the sink can take that back. */
 export async function toWithdraw(context: LoopContext, batch: Batch, { refused }: Decision): Promise<PreparedEvent | undefined> {
   const [event] = batch.prepared;
-  if (context.sink.sink?.withdraw === undefined || refused.length === 0 || batch.size > 1 || !wasInDoubt(batch)) return undefined;
+  if (context.sink.sink?.withdraw === undefined || refused.length === 0 || batch.size > 1 || batch.blame.copies === 0)
+    return undefined;
   if (event === undefined) return undefined;
   // Without the note only a process that ends now leaves it there.
   await context.withdrawals

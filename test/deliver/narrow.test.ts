@@ -596,6 +596,7 @@ function contextOf(endpoints: Endpoints, suspects: Suspects, clock: VirtualClock
     endpoints,
     suspects,
     clock,
+    random: seededRandom(1),
     cutOff: new AbortController(),
     limits: { failed: nothing, blame: nothing },
     sink: { sink: { reaches: () => Promise.resolve(true) } },
@@ -613,15 +614,15 @@ function failing() {
   endpoints.replace(['a', 'b', 'c']);
   const context = contextOf(endpoints, new Suspects(memoryJournal(), silentLog(), 'out', new SizeLimits(clock)), clock);
   const whole = new FormedBatch(
-    seededRandom(1),
+    context,
     ['e0', 'e1'].map((uid) => eventOf(uid)),
     false,
   );
   const at = (endpoint: string) => ({ endpoint, startedAt: 0 });
   for (let time = 0; time < 2; time += 1) narrow(context, whole, at('a'), sameAgain);
-  const [alone = whole] = whole.cut(seededRandom(2), [[0]]);
+  const [alone = whole] = whole.cut([[0]]);
   return (place: string, others: { readonly failed: number; readonly passed: number }): Decision => {
-    alone.reached += 1;
+    alone.lone.reaches();
     const decision = narrow(context, alone, at(place), sameAgain);
     endpoints.surprise(at(place), others.failed);
     endpoints.took(at(place), others.passed, others.passed);
@@ -669,12 +670,13 @@ function timesOf(others: readonly Others[]): string[] {
     for (let time = 0; time < times; time += 1) endpoints.fail({ ...at, startedAt: clock.monotonic() });
   };
   return others.map(({ failed, passed, awayFirst = 0, away = 0 }, round) => {
-    const batch = new FormedBatch(seededRandom(round + 1), [eventOf('e0', round > 0)], false);
+    const context = contextOf(endpoints, suspects, clock);
+    const batch = new FormedBatch(context, [eventOf('e0', round > 0)], false);
     const codes: string[] = [];
     let copies = 0;
     for (; codes.length === 0 && copies < 20; copies += 1) {
-      batch.reached += 1;
-      const decision = narrow(contextOf(endpoints, suspects, clock), batch, at, { ...sameAgain, suspect: 0 });
+      batch.lone.reaches();
+      const decision = narrow(context, batch, at, { ...sameAgain, suspect: 0 });
       codes.push(...decision.refused.map(({ code }) => code));
     }
     if (codes.includes('not_taken')) suspects.forget('e0');

@@ -137,8 +137,8 @@ const deliver: readonly Mutant[] = [
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [
       [
-        'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !batch.isSuspect',
-        'if (failure.retryAfterMs === 0 && batch.hasty < 0 && !batch.isSuspect',
+        'if (failure.retryAfterMs === 0 && batch.hasty === 0 && !blame.isSuspect',
+        'if (failure.retryAfterMs === 0 && batch.hasty < 0 && !blame.isSuspect',
       ],
     ],
   },
@@ -228,7 +228,7 @@ const deliver: readonly Mutant[] = [
     name: 'halves of a replayed batch are not said to be replayed',
     file: 'src/deliver/batch.ts',
     caughtBy: 'test/deliver/sending.test.ts',
-    edits: [['new Batch(random, prepared, this.isReplay, this)', 'new Batch(random, prepared, false, this)']],
+    edits: [['new Batch(this.#context, prepared, this.isReplay, this)', 'new Batch(this.#context, prepared, false, this)']],
   },
   {
     name: 'a batch holds more events than the sink takes',

@@ -515,13 +515,13 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'each probe sends what a stranger answers',
-    file: 'src/deliver/reach.ts',
+    file: 'src/deliver/doubt.ts',
     caughtBy: 'test/deliver/holding.test.ts',
-    edits: [['  return !goes;', '  return goes && !isThere;']],
+    edits: [['    return goes;', '    return true;']],
   },
   {
     name: 'a lone event is given up where the receiver takes nothing',
-    file: 'src/deliver/narrow.ts',
+    file: 'src/deliver/judge.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [
       ['  return untaken >= fewestUntaken || (isTried && untaken > 1);', '  return untaken > fewestUntaken * 1e6 && isTried;'],

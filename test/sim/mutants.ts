@@ -265,18 +265,23 @@ const mutantsOfHistories: readonly Mutant[] = [
   },
   {
     name: 'an event is given up in an outage',
-    file: 'src/deliver/narrow.ts',
+    file: 'src/deliver/judge.ts',
     caughtBy: 'fixed',
     edits: [
-      ['  if (batch.lonelyFailures > 0 && !counts) return decision;\n', ''],
-      ['batch.turns >= fewestTurns && isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 3;'],
+      ['  if (!lone.counts(wasReached || isAllThereIs || isNearlyProven(batch))) return decision;\n', '  lone.counts(true);\n'],
+      ['const isLikely = isLikelyCause(batch, lone.failures);', 'const isLikely = lone.failures >= 3;'],
     ],
   },
   {
     name: 'a flaky receiver is not told from a bad event',
-    file: 'src/deliver/narrow.ts',
+    file: 'src/deliver/judge.ts',
     caughtBy: 'seed 3',
-    edits: [['isCause(context, batch, batch.lonelyFailures);', 'batch.lonelyFailures >= 2;']],
+    edits: [
+      [
+        'const isLikely = isLikelyCause(batch, lone.failures);',
+        'const isLikely = blame.turns >= fewestTurns && lone.failures >= 2;',
+      ],
+    ],
   },
   {
     name: 'a page committed with the place behind the next one',
