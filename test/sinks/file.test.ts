@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import fs from 'node:fs/promises';
@@ -17,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Files, systemSeams } from '../../src/base/seams.ts';
 import { file } from '../../src/sinks/file/index.ts';
 import type { Verdicts } from '../../src/sinks/sink.ts';
@@ -46,7 +47,7 @@ const allLines = (): string[] =>
 
 /** Files whose handles write through `write`, as a disk that fills up or fails does. */
 function filesWith(
-  change: Partial<Pick<fs.FileHandle, 'write' | 'datasync'>> | ((handle: fs.FileHandle) => Partial<fs.FileHandle>),
+  change: Partial<Pick<fs.FileHandle, 'write' | 'datasync' | 'truncate'>> | ((handle: fs.FileHandle) => Partial<fs.FileHandle>),
 ): Files {
   return {
     ...systemSeams().files,
@@ -160,7 +161,7 @@ it('cuts the file back after a partial write and retries, so that no line is tor
   fails = false;
   const later = await sink.send(batch, never());
 
-  expect(full).toEqual({ all: { kind: 'retry', reason: `${path}: ENOSPC: no` } });
+  expect(full).toEqual({ all: { kind: 'retry', reason: `${path}: ENOSPC: no (make room on its file system)` } });
   expect(between).toBe(line('e000000'));
   expect(later).toEqual({ all: { kind: 'accept' } });
   expect(readFileSync(path, 'utf8')).toBe(
@@ -190,6 +191,41 @@ it('holds where it may not write', async () => {
 });
 
 it.each([
+  ['ENOSPC', 'retry', 'ENOSPC: no (make room on its file system)'],
+  ['EDQUOT', 'retry', 'EDQUOT: no (raise the quota of its user, or make room)'],
+  ['EIO', 'retry', 'EIO: no'],
+  ['EFBIG', 'hold', 'EFBIG: no'],
+])('says what to do about %s', async (code, kind, says) => {
+  const files = filesWith({ write: () => Promise.reject(fault(code)) });
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+  const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
+
+  expect(verdicts).toEqual({
+    all: {
+      kind,
+      reason: `${path}: ${says}`,
+      ...(kind === 'hold' && { fix: 'set "rotate: { size: ... }" below what the file system, or ulimit -f, allows' }),
+    },
+  });
+});
+
+it.each(['EIO', 'EROFS'])(
+  'counts as doubtful what it could not take back after %s, for some of it may have stayed',
+  async (code) => {
+    const files = filesWith({ datasync: () => Promise.reject(fault(code)), truncate: () => Promise.reject(fault(code)) });
+    await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+    const verdicts = await sink.send(batchOf(sink, numbered(2)), never());
+
+    expect(verdicts).toMatchObject({
+      all: code === 'EIO' ? { kind: 'uncertain', blameless: true } : { kind: 'hold', maybeStored: true },
+    });
+    expect(readFileSync(path, 'utf8')).not.toBe('');
+  },
+);
+
+it.each([
   { what: 'a symbolic link', plant: symlinkSync, says: 'is a symbolic link' },
   { what: 'a hard link', plant: linkSync, says: 'is a hard link: the same file has 2 names' },
 ])('holds, and fills nothing, where somebody left $what', async ({ plant, says }) => {
@@ -202,7 +238,7 @@ it.each([
   const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
   const probed = await sink.probe(never());
 
-  const reason = `the file ${says}; it is not used`;
+  const reason = `${path}: the file ${says}; it is not used`;
   const fix = 'give the path of a file that only this sink writes; for a pipe use type: stdout';
   expect([verdicts, probed]).toEqual([{ all: { kind: 'hold', reason, fix } }, { ok: false, findings: [reason], fix }]);
   expect(readFileSync(victim, 'utf8')).toBe('precious\n');
@@ -321,6 +357,181 @@ it('follows logrotate: a file that was moved or deleted is created again', async
   await sink.send(batchOf(sink, numbered(1, 2)), never());
 
   expect([readFileSync(`${path}.1`, 'utf8'), readFileSync(path, 'utf8')]).toEqual([line('e000000'), line('e000002')]);
+});
+
+it('leaves no gap in a file that somebody emptied, when a write after that fails', async () => {
+  let isFull = false;
+  const files = filesWith((handle) => {
+    const write = handle.write.bind(handle) as (bytes: Buffer, ...rest: number[]) => Promise<{ bytesWritten: number }>;
+    const half = async (bytes: Buffer): Promise<unknown> => {
+      if (!isFull) return await write(bytes);
+      await write(bytes.subarray(0, 5));
+      throw fault('ENOSPC');
+    };
+    return { write: half as unknown as typeof handle.write };
+  });
+  await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+  await sink.send(batchOf(sink, numbered(3)), never());
+
+  truncateSync(path, 0);
+  isFull = true;
+  await sink.send(batchOf(sink, numbered(1, 3)), never());
+  isFull = false;
+  await sink.send(batchOf(sink, numbered(1, 3)), never());
+
+  expect(readFileSync(path, 'utf8')).toBe(line('e000003'));
+});
+
+it('begins a line of its own where somebody else left half of one', async () => {
+  await using sink = await openSink(file, { path });
+  await sink.send(batchOf(sink, numbered(1)), never());
+
+  appendFileSync(path, 'half a li');
+  await sink.send(batchOf(sink, numbered(1, 1)), never());
+
+  expect(readFileSync(path, 'utf8')).toBe(`${line('e000000')}${line('e000001')}`);
+});
+
+describe('a disk that stands still', () => {
+  /** Files whose disk takes a line only when it is told to; `held` are the calls that it keeps. */
+  function stillDisk(): { readonly files: Files; readonly held: (() => void)[]; readonly answers: () => void } {
+    const held: (() => void)[] = [];
+    let isStill = true;
+    const files = filesWith((handle) => {
+      const datasync = handle.datasync.bind(handle);
+      return {
+        datasync: async () => {
+          if (isStill) await new Promise<void>((resolve) => void held.push(resolve));
+          await datasync();
+        },
+      };
+    });
+    return {
+      files,
+      held,
+      answers() {
+        isStill = false;
+        for (const go of held.splice(0)) go();
+      },
+    };
+  }
+  const cutOff = (reason: unknown = new DOMException('no answer within 30000 ms', 'TimeoutError')): AbortSignal =>
+    AbortSignal.abort(reason);
+  const says = (at: string): string => `${at}: a write has not ended: see why its disk, or the server of its share, stands still`;
+  const mayStay = (at: string) => ({ all: { kind: 'uncertain', reason: says(at), blameless: true } });
+  const waits = (at: string) => ({ all: { kind: 'retry', reason: says(at) } });
+
+  it('gets each batch once, however often it comes again, and what follows after it', async () => {
+    const { files, held, answers } = stillDisk();
+    await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+    const [batch, next] = [batchOf(sink, numbered(2)), batchOf(sink, numbered(1, 2))];
+
+    const early = [await sink.send(batch, cutOff()), await sink.send(batch, cutOff()), await sink.send(next, cutOff())];
+    await until(() => held.length > 0);
+    answers();
+    await until(() => existsSync(path) && readFileSync(path, 'utf8') !== '');
+    const late = [await sink.send(batch, never()), await sink.send(next, never())];
+
+    expect(early).toEqual([mayStay(path), waits(path), waits(path)]);
+    expect(late).toEqual([{ all: { kind: 'accept' } }, { all: { kind: 'accept' } }]);
+    expect(allLines()).toEqual(numbered(3).map(({ body }) => body));
+  });
+
+  it('has no more than two calls under way, whatever sinks and openings there are', async () => {
+    const { files, held, answers } = stillDisk();
+    const paths = ['a', 'b', 'c', 'd'].map((name) => join(folder, 'out', name));
+    const openings = await Promise.all(
+      [...paths, ...paths].map((each) => openSink(file, { path: each }, { seams: { ...systemSeams(), files } })),
+    );
+
+    const early = await Promise.all(openings.map((sink) => sink.send(batchOf(sink, numbered(1)), cutOff())));
+    await until(() => held.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const most = held.length;
+    answers();
+    await Promise.all(openings.map((sink) => sink[Symbol.asyncDispose]()));
+
+    expect(early).toEqual([...paths, ...paths].map(mayStay));
+    expect(most).toBe(2);
+  });
+
+  it('keeps no sink from being closed, and one that is closed writes nothing that it had not begun', async () => {
+    const { files, held, answers } = stillDisk();
+    const open = () => openSink(file, { path }, { seams: { ...systemSeams(), files } });
+    const [first, second] = [await open(), await open()];
+    await first.send(batchOf(first, numbered(1)), cutOff());
+    await until(() => held.length === 1);
+    await second.send(batchOf(second, numbered(1, 1)), cutOff());
+
+    await Promise.all([first[Symbol.asyncDispose](), second[Symbol.asyncDispose]()]);
+    answers();
+    await using third = await open();
+    await third.send(batchOf(third, numbered(1, 2)), never());
+
+    expect(allLines()).toEqual([numbered(1)[0]?.body, numbered(1, 2)[0]?.body]);
+  });
+
+  it('leaves in doubt what a stop cuts off', async () => {
+    const { files, answers } = stillDisk();
+    await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
+
+    const answer = sink.send(batchOf(sink, numbered(1)), cutOff(new DOMException('the sink loop stops', 'AbortError')));
+
+    await expect(answer).rejects.toThrow('the sink loop stops');
+    answers();
+  });
+});
+
+describe('rotated files', () => {
+  const beside = (name: string): string => join(folder, 'out', name);
+  const old = (day: string): string => `audit.202611${day}T000000.000Z.ndjson`;
+  const rotated = { rotate: { size: '60B' }, compress_rotated: true };
+
+  it('beyond keep_files go before others are compressed, and one that cannot be compressed keeps no other from it', async () => {
+    mkdirSync(join(folder, 'out'));
+    for (const day of ['01', '03']) writeFileSync(beside(old(day)), `${day}\n`);
+    mkdirSync(beside(old('02')));
+    await using sink = await openSink(file, { path, ...rotated, keep_files: 2 });
+
+    await sink.send(batchOf(sink, numbered(1)), never());
+    await sink[Symbol.asyncDispose]();
+
+    expect(rotatedIn()).toEqual([old('02'), `${old('03')}.gz`]);
+  });
+
+  it('are tidied up at each rotation and not at each attempt on a full disk, where half-made ones take no room', async () => {
+    let isFull = false;
+    let begun = 0;
+    const own = systemSeams().files;
+    const files: Files = {
+      ...own,
+      open: async (...args: Parameters<Files['open']>) => {
+        const handle = await own.open(...args);
+        if (String(args[0]).endsWith('.part')) begun += 1;
+        const write = handle.write.bind(handle) as (...given: unknown[]) => Promise<unknown>;
+        const full = async (bytes: Buffer, ...rest: unknown[]) => {
+          if (!isFull) return await write(bytes, ...rest);
+          await write(bytes.subarray(0, 1));
+          throw fault('ENOSPC');
+        };
+        return Object.assign(handle, { write: full });
+      },
+    };
+    await using sink = await openSink(file, { path, ...rotated }, { seams: { ...systemSeams(), files } });
+    await sink.send(batchOf(sink, numbered(1)), never());
+    isFull = true;
+    const batch = batchOf(sink, numbered(1, 1));
+
+    for (let attempt = 0; attempt < 5; attempt += 1) await sink.send(batch, never());
+    await until(() => begun === 1);
+    isFull = false;
+    const taken = await sink.send(batch, never());
+    await sink[Symbol.asyncDispose]();
+
+    expect({ begun, taken }).toEqual({ begun: 1, taken: { all: { kind: 'accept' } } });
+    expect(rotatedIn().filter((name) => name.endsWith('.part'))).toEqual([]);
+    expect(allLines()).toEqual(numbered(2).map(({ body }) => body));
+  });
 });
 
 it('says which lines of a batch are safe when a rotation in the middle of it fails', async () => {

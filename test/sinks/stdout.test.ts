@@ -69,8 +69,9 @@ it('writes a batch once, however often a reader that stands still makes it come 
   const late = Promise.resolve(sink.send(batch, never()));
   takeIt();
 
-  const standsStill = { all: { kind: 'retry', reason: 'standard output takes nothing: whoever reads it stands still' } };
-  expect(early).toEqual([standsStill, standsStill, standsStill]);
+  const reason = 'standard output takes nothing: whoever reads it stands still';
+  const standsStill = { all: { kind: 'retry', reason } };
+  expect(early).toEqual([{ all: { kind: 'uncertain', reason, blameless: true } }, standsStill, standsStill]);
   expect(await late).toEqual({ all: { kind: 'accept' } });
   expect(written).toEqual([`${numbered(1)[0]?.body}\n`]);
 });
@@ -102,7 +103,7 @@ it.each([
   for (const id of others) between.push(await sink.send({ ...batchOf(sink, numbered(2)), id }, never()));
   const again = await sink.send(batch, never());
 
-  expect(first).toMatchObject({ all: { kind: 'retry' } });
+  expect(first).toMatchObject({ all: { kind: 'uncertain', blameless: true } });
   expect([...between, again]).toEqual([...others, 'it'].map(() => ({ all: { kind: 'accept' } })));
   expect(written).toHaveLength(1 + others.length);
 });

@@ -1,13 +1,16 @@
 import { dirname, resolve } from 'node:path';
+import { deadline } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
 import type { Files } from '../../base/seams.ts';
 import type { Encoded } from '../encoded.ts';
+import { OneWriter, unlessCutOff } from '../one-writer.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../sink.ts';
 import { longestLineBytes, openUnlinked } from './line-file.ts';
 import { FileSinkOptions } from './options.ts';
 import { RotatingFile } from './rotating-file.ts';
+import { takeTurn } from './turns.ts';
 
 /** `type: file`: one line per event, on disk before it counts. */
 export const file: SinkType = {
@@ -20,19 +23,36 @@ export const file: SinkType = {
   urls: () => [],
 };
 
+// A disk that stands still keeps neither a stop nor a change of the configuration from ending.
+const longestCloseMs = 1000;
+
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
 function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Sink {
   const path = resolve(options.path);
   const target = new RotatingFile(path, options, seams, log);
+  const writer = new OneWriter(`${path}: a write has not ended: see why its disk, or the server of its share, stands still`);
+  let isClosed = false;
+  const write = async (encoded: Encoded): Promise<Verdicts> => {
+    using _turn = await takeTurn(path);
+    // The sink that was opened in place of this one writes the batch.
+    return isClosed ? { all: { kind: 'retry', reason: `${path}: closed` } } : await append(target, encoded, path);
+  };
   return {
     endpoints: [path],
     maxInFlight: 1,
     isStream: true,
     maxEventBytes: longestLineBytes,
     encode: ({ body }) => [body, '\n'],
-    send: (batch) => append(target, batch.encoded, path),
-    probe: () => probe(path, seams.files),
-    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
+    send: (batch, signal) => writer.send(batch, signal, () => write(batch.encoded)),
+    probe: (signal) => probe(path, seams.files, signal),
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      using limit = deadline(seams.clock, longestCloseMs);
+      await unlessCutOff(
+        writer.idle().then(() => target[Symbol.asyncDispose]()),
+        limit.signal,
+      );
+    },
   };
 }
 
@@ -47,8 +67,8 @@ async function append(target: RotatingFile, encoded: Encoded, path: string): Pro
     }
     return { all: { kind: 'accept' } };
   } catch (error) {
-    const failed = verdictOfError(error, path);
-    await target.giveUp();
+    const mayStay = await target.giveUp();
+    const failed = mayStay ? inDoubt(verdictOfError(error, path)) : verdictOfError(error, path);
     return done === 0
       ? { all: failed }
       : { each: Array.from({ length: encoded.length }, (_, index) => (index < done ? { kind: 'accept' } : failed)) };
@@ -68,18 +88,44 @@ function endOfPart(encoded: Encoded, start: number, room: number): number {
 }
 
 const configurationCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
+/** What to do about what ends by itself once it is done. */
+const hints: Readonly<Record<string, string>> = {
+  ENOSPC: ' (make room on its file system)',
+  EDQUOT: ' (raise the quota of its user, or make room)',
+};
 
-function verdictOfError(error: unknown, path: string): Verdict {
+function verdictOfError(error: unknown, path: string): Verdict & { readonly kind: 'hold' | 'retry' } {
   const { code = '', message } = error as NodeJS.ErrnoException;
   const reason = `${path}: ${message}`;
-  if (error instanceof PenstockError) return { kind: 'hold', reason: message, fix: error.fix ?? 'check path' };
+  if (error instanceof PenstockError) {
+    const { where = path } = error;
+    return { kind: 'hold', reason: `${where}: ${message}`, fix: error.fix ?? 'check path' };
+  }
   if (configurationCodes.has(code))
     return { kind: 'hold', reason, fix: `let the daemon write to ${dirname(path)}, or change path` };
-  return { kind: 'retry', reason };
+  if (code === 'EFBIG')
+    return { kind: 'hold', reason, fix: 'set "rotate: { size: ... }" below what the file system, or ulimit -f, allows' };
+  return { kind: 'retry', reason: `${reason}${hints[code] ?? ''}` };
+}
+
+/** Of a file that could not be cut back: lines may have stayed in it. */
+function inDoubt(verdict: ReturnType<typeof verdictOfError>): Verdict {
+  if (verdict.kind === 'hold') return { ...verdict, maybeStored: true };
+  return { kind: 'uncertain', reason: verdict.reason, blameless: true };
 }
 
 // `check` may run beside the daemon: it must not touch what the daemon is writing, so nothing is repaired here.
-async function probe(path: string, files: Files): Promise<ProbeReport> {
+async function probe(path: string, files: Files, signal: AbortSignal): Promise<ProbeReport> {
+  const found = await unlessCutOff(look(path, files), signal);
+  if (found !== undefined) return found;
+  return {
+    ok: false,
+    findings: [`${path}: no answer of its file system`],
+    fix: 'see why its disk, or the server of its share, stands still',
+  };
+}
+
+async function look(path: string, files: Files): Promise<ProbeReport> {
   try {
     await makeFolder(dirname(path), files, 0o700);
     await using handle = await openUnlinked(path, files);
@@ -89,7 +135,7 @@ async function probe(path: string, files: Files): Promise<ProbeReport> {
     const verdict = verdictOfError(error, path);
     return {
       ok: false,
-      findings: [error instanceof Error ? error.message : String(error)],
+      findings: [verdict.reason],
       fix:
         verdict.kind === 'hold'
           ? verdict.fix

@@ -18,9 +18,11 @@ export interface LineFile extends AsyncDisposable {
   readonly lastWritten: number | undefined;
   /** Bytes of a torn line that were cut off at opening. */
   readonly repaired: number;
+  /** True after a failed write that could not be taken back: some of its lines may have stayed. */
+  readonly mayHoldMore: boolean;
   /** Appends whole lines and syncs them to disk. When that fails, the file is cut back to what it was, and the error is thrown. */
   append(lines: Buffer): Promise<void>;
-  /** False when the path leads elsewhere by now: somebody moved or deleted the file. */
+  /** False when the path leads elsewhere by now, or the file has another size than we left it with: somebody moved, deleted, emptied or wrote it. */
   isCurrent(): Promise<boolean>;
 }
 
@@ -73,25 +75,29 @@ function lineFile(
   { size: sizeAtOpen, repaired, lastWritten, identity }: Opened,
 ): LineFile {
   let size = sizeAtOpen;
+  let mayHoldMore = false;
   return {
     repaired,
     lastWritten,
     get size() {
       return size;
     },
+    get mayHoldMore() {
+      return mayHoldMore;
+    },
     async append(lines) {
       try {
         await writeAll(handle, lines);
         await handle.datasync();
       } catch (error) {
-        await handle.truncate(size);
+        await handle.truncate(size).catch(() => (mayHoldMore = true));
         throw error;
       }
       size += lines.length;
     },
     async isCurrent() {
       const stat = await unlessGone(files.stat(path));
-      return stat?.dev === identity.dev && stat.ino === identity.ino;
+      return stat?.dev === identity.dev && stat.ino === identity.ino && stat.size === size;
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };

@@ -21,6 +21,7 @@ export class RotatingFile implements AsyncDisposable {
   readonly #log: Log;
   #current: LineFile | undefined;
   #period = '';
+  #wasOpened = false;
   #tidying: Promise<void> = Promise.resolve();
 
   constructor(path: string, options: FileSinkOptions, seams: Pick<Seams, 'clock' | 'files'>, log: Log) {
@@ -39,18 +40,21 @@ export class RotatingFile implements AsyncDisposable {
     if (opened.size === 0 || (this.#period === period && opened.size + bytes <= this.maxBytes)) return opened;
     await this.#close();
     await moveAway(this.#path, this.#seams.clock.now(), this.#seams.files);
+    this.#tidy();
     const next = await this.#open();
     this.#period = period;
     return next;
   }
 
-  /** Closes the file after a failure. */
-  async giveUp(): Promise<void> {
+  /** Closes the file after a failure; true where some of what failed may have stayed in it. */
+  async giveUp(): Promise<boolean> {
+    const mayStay = this.#current?.mayHoldMore === true;
     try {
       await this.#close();
     } catch (err) {
       this.#log.warn({ err, path: this.#path }, 'cannot close the file');
     }
+    return mayStay;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +74,9 @@ export class RotatingFile implements AsyncDisposable {
     }
     this.#period = this.#periodNow(opened.lastWritten);
     this.#current = opened;
-    if (this.#options.rotate !== undefined) this.#tidy();
+    // What an earlier process left; a file that is opened again after a failure left nothing.
+    if (!this.#wasOpened) this.#tidy();
+    this.#wasOpened = true;
     return opened;
   }
 
@@ -87,14 +93,18 @@ export class RotatingFile implements AsyncDisposable {
 
   // Compressing a large file takes a while; lines are written meanwhile.
   #tidy(): void {
+    if (this.#options.rotate === undefined) return;
     const options = { compress: this.#options.compress_rotated, keep: this.#options.keep_files };
-    this.#tidying = this.#tidying
+    this.#tidying = tidying = tidying
       .then(() => tidyRotated(this.#path, options, this.#seams.files))
       .catch((err: unknown) =>
         this.#log.warn({ err, path: this.#path }, 'cannot tidy up rotated files; tried again at the next rotation'),
       );
   }
 }
+
+/** All sinks take turns: a disk that stands still keeps one thread, and who opens a path anew comes after who had it. */
+let tidying: Promise<void> = Promise.resolve();
 
 const chunkBytes = 256 * 1024;
 
@@ -155,35 +165,45 @@ async function listRotated(path: string, files: Files): Promise<Rotated[]> {
 }
 
 /**
- * What is done to files already rotated: half-made `.gz` of a crash are deleted, the others compressed if asked, and of the rest the newest
- * `keep` stay. Can be repeated at any time.
+ * What is done to files already rotated: half-made `.gz` of a crash are deleted, of the rest the newest `keep` stay, and these are compressed if
+ * asked. In this order, so that a full disk gets room; a file that cannot be compressed keeps no other from it. Can be repeated at any time.
  */
 async function tidyRotated(path: string, options: { compress: boolean; keep: number | undefined }, files: Files): Promise<void> {
   const folder = dirname(path);
-  for (const { name, isPart } of await listRotated(path, files)) if (isPart) await files.unlink(join(folder, name));
-  if (options.compress) {
-    for (const { name, isCompressed } of await listRotated(path, files))
-      if (!isCompressed) await compress(join(folder, name), files);
-  }
-  if (options.keep === undefined) return;
-  const rotated = await listRotated(path, files);
-  for (const { name } of rotated.slice(0, Math.max(0, rotated.length - options.keep))) await files.unlink(join(folder, name));
+  const listed = await listRotated(path, files);
+  for (const { name, isPart } of listed) if (isPart) await files.unlink(join(folder, name));
+  const rotated = listed.filter(({ isPart }) => !isPart);
+  const surplus = rotated.slice(0, Math.max(0, rotated.length - (options.keep ?? rotated.length)));
+  for (const { name } of surplus) await files.unlink(join(folder, name));
+  if (!options.compress) return;
+  const faults: unknown[] = [];
+  for (const { name, isCompressed } of rotated.slice(surplus.length))
+    if (!isCompressed) await compress(join(folder, name), files).catch((fault: unknown) => faults.push(fault));
+  if (faults.length > 0) throw faults[0];
 }
 
 /** Writes `path.gz` beside the file and deletes the file once the copy is on disk. */
 async function compress(path: string, files: Files): Promise<void> {
   const part = `${path}.gz.part`;
-  {
-    await using source = await openUnlinked(path, files, 'read');
-    await using target = await files.open(part, 'wx', 0o600);
-    await pipeline(chunksOf(source), createGzip(), async (compressed: AsyncIterable<Buffer>) => {
-      for await (const chunk of compressed) await writeAll(target, chunk);
-    });
-    await target.sync();
+  try {
+    await writeCompressed(path, part, files);
+  } catch (error) {
+    // On a full disk it would take the room that is left.
+    await unlessGone(files.unlink(part));
+    throw error;
   }
   await files.rename(part, `${path}.gz`);
   await syncFolder(dirname(path), files);
   await files.unlink(path);
+}
+
+async function writeCompressed(path: string, part: string, files: Files): Promise<void> {
+  await using source = await openUnlinked(path, files, 'read');
+  await using target = await files.open(part, 'wx', 0o600);
+  await pipeline(chunksOf(source), createGzip(), async (compressed: AsyncIterable<Buffer>) => {
+    for await (const chunk of compressed) await writeAll(target, chunk);
+  });
+  await target.sync();
 }
 
 // The handle's own streams would close it, or never end a pipeline when told not to.

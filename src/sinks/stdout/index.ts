@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { type Static, Type } from 'typebox';
 import { isObject } from '../../base/json.ts';
-import type { OutgoingEvent, Sink, SinkType, Verdict } from '../sink.ts';
+import { OneWriter } from '../one-writer.ts';
+import type { OutgoingEvent, Sink, SinkType, Verdict, Verdicts } from '../sink.ts';
 
 /** Options of `type: stdout`. */
 const StdoutOptions = Type.Object(
@@ -41,17 +42,11 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   guard(stream);
   // A pipe without a reader never gets one again, and process.stdout still calls itself writable.
   let isGone = false;
-  // What the stream has not taken yet is still in it: written once more it would be there twice, and with each attempt once more.
-  let underWay: { readonly id: string; readonly taken: Promise<Verdict> } | undefined;
-  /** By id: what it took when nobody waited for that any more, and who comes again is to hear of. */
-  const takenLate = new Set<string>();
-  const begin = (id: string, text: string): NonNullable<typeof underWay> => {
-    const taken = write(stream, text).then((verdict) => {
-      underWay = undefined;
-      if (verdict.kind === 'accept') takenLate.add(id);
-      return verdict;
-    });
-    return (underWay = { id, taken });
+  const writer = new OneWriter('standard output takes nothing: whoever reads it stands still');
+  const put = async (text: string): Promise<Verdicts> => {
+    const verdict = isGone ? pipeGone : await write(stream, text);
+    isGone = verdict === pipeGone;
+    return { all: verdict };
   };
   return {
     endpoints: ['stdout'],
@@ -59,19 +54,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
     isStream: true,
     maxEventBytes: Number.MAX_SAFE_INTEGER,
     encode: (event) => `${line(event)}\n`,
-    async send(batch, signal) {
-      if (takenLate.delete(batch.id)) return { all: { kind: 'accept' } };
-      while (underWay !== undefined && underWay.id !== batch.id)
-        if ((await unlessCutOff(underWay.taken, signal)) === undefined) return { all: standsStill };
-      if (isGone) return { all: pipeGone };
-      const { taken } = underWay ?? begin(batch.id, batch.encoded.texts().join(''));
-      const verdict = await unlessCutOff(taken, signal);
-      if (verdict !== undefined) takenLate.delete(batch.id);
-      isGone = verdict === pipeGone;
-      // Cut off by the end of the process, it may be read all the same.
-      if (verdict === undefined && !isTimeout(signal)) throw signal.reason;
-      return { all: verdict ?? standsStill };
-    },
+    send: (batch, signal) => writer.send(batch, signal, () => put(batch.encoded.texts().join(''))),
     probe: async () =>
       isGone || !stream.writable
         ? { ok: false, findings: [pipeGone.reason], fix: pipeGone.fix }
@@ -91,28 +74,10 @@ function guard(stream: Writable): void {
   stream.on('error', () => undefined);
 }
 
-const standsStill = {
-  kind: 'retry',
-  reason: 'standard output takes nothing: whoever reads it stands still',
-} as const satisfies Verdict;
-
-const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof DOMException && reason.name === 'TimeoutError';
-
 function write(stream: Writable, text: string): Promise<Verdict> {
   return new Promise((resolve) => {
     stream.write(text, (error) => resolve(error === undefined || error === null ? { kind: 'accept' } : verdictOfError(error)));
   });
-}
-
-/** Undefined when the signal comes first. */
-async function unlessCutOff<T>(taken: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const onAbort = (): void => resolve(undefined);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  const first = await Promise.race([taken, promise]);
-  signal.removeEventListener('abort', onAbort);
-  return first;
 }
 
 function verdictOfError(error: NodeJS.ErrnoException): Verdict {
