@@ -268,7 +268,19 @@ export const mutantsOfSinks: readonly Mutant[] = [
     name: 'a file goes before its compressed copy is on disk',
     file: 'src/sinks/file/rotating-file.ts',
     caughtBy: 'test/sinks/file.test.ts',
-    edits: [['    await target.sync();\n', '']],
+    edits: [['  await target.sync();\n}', '}']],
+  },
+  {
+    name: 'a batch whose write has not ended is written once more',
+    file: 'src/sinks/one-writer.ts',
+    caughtBy: 'test/sinks/stdout.test.ts',
+    edits: [['this.#underWay ?? this.#begin(id, write)', 'this.#begin(id, write)']],
+  },
+  {
+    name: 'file sinks take every thread of the process on a disk that stands still',
+    file: 'src/sinks/file/turns.ts',
+    caughtBy: 'test/sinks/file.test.ts',
+    edits: [['busy.size < mostAtOnce', 'busy.size < 256']],
   },
   {
     name: 'a pin stands for the authority that is named beside it',
