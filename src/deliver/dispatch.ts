@@ -58,6 +58,19 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * Sends what failed before where no new batch waits in `start`, until the loop stops: offsets that were written make room, too, and where nothing
+   * new comes nobody else would look.
+   */
+  async run(): Promise<void> {
+    const { changed, stopping } = this.#context;
+    while (!stopping.signal.aborted) {
+      await changed.wait(stopping.signal);
+      const waits = this.#ready === undefined && this.#again.length + this.#overtaken.length > 0;
+      if (waits && this.#hasRoom()) this.#startWaiting();
+    }
+  }
+
   /** Resolves when no batch is under way any more. */
   async settledDown(): Promise<void> {
     while (this.#active.size > 0) await Promise.allSettled(this.#active);

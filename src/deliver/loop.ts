@@ -86,7 +86,7 @@ export class SinkLoop implements AsyncDisposable {
     this.#phase = 'running';
     this.#keepFresh();
     using _owned = this.#context.watchOwnership();
-    await Promise.all([this.#deliver(), this.#watchJournal()]);
+    await Promise.all([this.#deliver(), this.#dispatcher.run(), this.#watchJournal()]);
   }
 
   async #deliver(): Promise<void> {

@@ -135,3 +135,33 @@ it('sends on for other sources where a row of one is held by another connection 
   expect(loop.status().warnings).toEqual(['offsets cannot be written: another connection holds a row of the journal']);
   void clock.until(loop.stop(0));
 });
+
+it('sends what failed as soon as a shared journal has the offsets that it waits for, though nothing new comes', async () => {
+  const awayMs = 30_000;
+  const memory = memoryJournal();
+  const clock = virtualClock(1_000_000);
+  const never = new AbortController().signal;
+  const settle: Journal['settle'] = async (...of) => {
+    await sleep(clock, 200, never);
+    return memory.settle(...of);
+  };
+  const journal = new Proxy(memory, {
+    get: (target, key) => (key === 'settle' ? settle : key === 'skewMs' ? () => 0 : (Reflect.get(target, key) as unknown)),
+  });
+  const answer = () => ({
+    all: clock.monotonic() < awayMs ? { kind: 'uncertain' as const, reason: 'broken' } : { kind: 'accept' as const },
+  });
+  const batch = { events: 1, bytes: 100_000, waitMs: 0 };
+  memory.put({ kind: 'live', source: 'acme' }, records('r', 8));
+  const { loop, sent } = setUp({ journal, clock, settings: { batch }, answer });
+
+  loop.start();
+  await clock.advance(120_000);
+
+  const taken = sent.filter(({ at }) => at >= awayMs).flatMap(({ uids }) => uids);
+  expect({ taken: taken.toSorted(), acknowledged: loop.status().acknowledged }).toEqual({
+    taken: ['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7'],
+    acknowledged: 8,
+  });
+  void clock.until(loop.stop(0));
+});

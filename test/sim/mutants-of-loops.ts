@@ -225,6 +225,12 @@ const deliver: readonly Mutant[] = [
     ],
   },
   {
+    name: 'what failed waits for something new where offsets made room for it',
+    file: 'src/deliver/loop.ts',
+    caughtBy: 'test/deliver/slow-journal.test.ts',
+    edits: [['this.#deliver(), this.#dispatcher.run(), ', 'this.#deliver(), ']],
+  },
+  {
     name: 'halves of a replayed batch are not said to be replayed',
     file: 'src/deliver/batch.ts',
     caughtBy: 'test/deliver/sending.test.ts',
