@@ -189,6 +189,9 @@ function sort(
 // The mapper labels both; a missing action is not stored as unreadable, because a repaired connector may find it at replay.
 const isUnreadable = ({ unreadable, actionKey }: RecordFacts): boolean => unreadable !== undefined || actionKey === undefined;
 
+const isUntimed = ({ time, hasUnreadableTime, unreadable }: RecordFacts): boolean =>
+  time === undefined && hasUnreadableTime !== true && unreadable === undefined;
+
 /** A new record on its way into the journal. */
 class FreshRecord implements StoredRecord {
   readonly uid: string;
@@ -258,5 +261,8 @@ function remember({ counts, memory, seams }: SourceContext, sorted: Sorted): voi
   memory.lastEvent = seams.clock.monotonic();
   memory.newestTime = Math.max(memory.newestTime ?? sorted.maxTime, sorted.maxTime);
   memory.withoutDetail += sorted.fresh.filter(({ labels }) => labels?.includes(withoutDetail) === true).length;
+  memory.fresh += sorted.counts.new;
+  memory.unreadable += sorted.counts.unreadable;
   memory.unreadableTimes += sorted.fresh.filter(({ hasUnreadableTime }) => hasUnreadableTime === true).length;
+  memory.untimed += sorted.fresh.filter(isUntimed).length;
 }

@@ -116,6 +116,23 @@ function unreadableTimes({ memory }: SourceContext): Warning[] {
   return [{ key: 'unreadable_time', level: 'warn', text }];
 }
 
+/** A few records that lack something are the vendor's affair; when most of them do, the connector does not fit them. */
+const fewestOdd = 3;
+const isMost = (count: number, all: number): boolean => count >= fewestOdd && 2 * count > all;
+
+function unfit({ memory: { fresh, unreadable, untimed } }: SourceContext): Warning[] {
+  const warnings: Warning[] = [];
+  if (isMost(unreadable, fresh)) {
+    const text = `${unreadable} of ${fresh} new records could not be read and were delivered as Base Event, labelled unreadable; see what their messages say, and correct record of the connector`;
+    warnings.push({ key: 'unreadable', level: 'warn', text });
+  }
+  if (isMost(untimed, fresh)) {
+    const text = `${untimed} of ${fresh} new records have no time and are dated by their receipt; see that record.time of the connector leads to it`;
+    warnings.push({ key: 'untimed', level: 'warn', text });
+  }
+  return warnings;
+}
+
 function withoutDetail({ memory: { withoutDetail: count } }: SourceContext): Warning[] {
   if (count === 0) return [];
   const what = count === 1 ? 'a record was' : `${count} records were`;
@@ -135,6 +152,7 @@ export function warningsOf(context: SourceContext, { hasWindows }: Kind): readon
     ...paused(context),
     ...outsideWindow(context),
     ...unreadableTimes(context),
+    ...unfit(context),
     ...withoutDetail(context),
   ];
 }

@@ -24,7 +24,7 @@ import type { RecordSpec } from './connector-schema.ts';
 export function compileRecordRules(spec: RecordSpec, table: string): RecordRules {
   const nameOf = compileName(spec);
   const timeOf = compileTime(spec.time, spec.zone === undefined ? undefined : openZone(spec.zone));
-  const timeTextOf = compileText(spec.time);
+  const timeValues = [spec.time].flat().map((path) => compilePath(path));
   const actionOf = compileActionName(spec.action);
   const tenantOf = spec.tenant === undefined ? undefined : compileText(spec.tenant);
   const selfAgentOf = compileSelf(spec);
@@ -50,7 +50,7 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
         raw,
         name: { table, tenant, native, isNamedByContent: name.isContent },
         time,
-        hasUnreadableTime: time === undefined && timeTextOf(value) !== undefined,
+        hasUnreadableTime: time === undefined && timeValues.some((read) => isTold(read(value))),
         action,
         selfMadeBy: selfAgentOf(value, action),
         ...taken,
@@ -58,6 +58,9 @@ export function compileRecordRules(spec: RecordSpec, table: string): RecordRules
     },
   };
 }
+
+/** True for what stands there, whatever it is. */
+const isTold = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
 
 /** The name of an action is kept and shown beside its record, from which secrets were taken. */
 function cleanName(name: string | undefined, scrub: (text: string) => string = String): string | undefined {

@@ -65,6 +65,21 @@ it('counts times that cannot be read once, and shows them in the status', async 
   ]);
 });
 
+it.each([
+  { what: 'could not be read', odd: { action: null }, more: 'and were delivered as Base Event, labelled unreadable' },
+  { what: 'have no time', odd: { told: null }, more: 'and are dated by their receipt' },
+])('says in the status when most new records $what', async ({ what, odd, more }) => {
+  const rows = ['a', 'b', 'c', 'd', 'e', 'f'].map((id, at) => row(id, then, at < 3 ? odd : {}));
+  const { api, clock, loop } = await polled(rows.slice(0, 5));
+  const warnings = loop.status().warnings.join();
+  api.rows.push(...rows.slice(5));
+  await clock.advance(minute);
+  await loop.pollOnce(never);
+
+  expect(warnings).toContain(`3 of 5 new records ${what} ${more}`);
+  expect(loop.status().warnings).toEqual([]);
+});
+
 it('knows both of them at the next poll', async () => {
   const { journal, loop } = await polled([row('a', then), row('a', then, { extra: 1 })]);
 

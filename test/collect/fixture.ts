@@ -55,7 +55,7 @@ export function examine(raw: RawRecord): RecordFacts {
   }
   // The vendor finds the row by its time; `told` is what it writes into the record.
   const { id, time: at, told, action, ua, volatile: _volatile, ...rest } = value;
-  const time = told ?? at;
+  const time = told === undefined ? at : told;
   const occurrence = (raw.occurrence ?? 1) > 1 ? `#${raw.occurrence}` : '';
   return facts(`${raw.id ?? String(id)}${occurrence}`, canonicalJson({ id, time, action, ua, ...rest }), {
     time: typeof time === 'number' ? time : undefined,

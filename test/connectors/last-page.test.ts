@@ -62,6 +62,15 @@ it.each(['offset', 'page_number'] as const)('by %s asks once more where the tota
 });
 
 it.each([
+  [0, 4],
+  [24, 3],
+])('believes no total of %i beside 25 records', (counts, requests) => {
+  const ask: Vendor = (from, count) => ({ data: rows(60).slice(from, from + Math.min(count, 25)), total: counts });
+
+  expect(walked('offset', ask, { size: 1000, most: 25 })).toEqual({ rows: 60, requests });
+});
+
+it.each([
   [300, 100, true],
   [1000, 100, true],
   [100, 100, undefined],

@@ -125,6 +125,8 @@ describe('a record', () => {
     ['soon', true],
     ['11/12/2026 10:00', true],
     ['0001-01-01T00:00:00Z', true],
+    [{ $date: 1 }, true],
+    [['2026-11-20T10:00:00Z'], true],
     ['2026-11-20T10:00:00Z', undefined],
     [null, undefined],
     ['', undefined],

@@ -14,7 +14,13 @@ export class SourceMemory {
   readonly requests = new OwnRequests();
   readonly lateness = new Lateness();
   readonly unknown = new UnknownActions();
-  /** New records since the start of this process whose time could not be read. */
+  /** New records since the start of this process. */
+  fresh = 0;
+  /** Those of them that could not be read. */
+  unreadable = 0;
+  /** Those of them that have no time. */
+  untimed = 0;
+  /** Those of them whose time could not be read. */
   unreadableTimes = 0;
   /** Records since the start of this process that the vendor returned for a window which they are far from. */
   outsideWindow = 0;

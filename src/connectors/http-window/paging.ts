@@ -54,7 +54,9 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
   const emptyEnds = (page.empty_page ?? (page.kind === 'token' ? 'continues' : 'ends')) === 'ends';
   return (reply, context) => {
     const { names, found } = readRecords(reply, context);
-    const total = readTotal === undefined ? undefined : countOf(readTotal(reply));
+    const told = readTotal === undefined ? undefined : countOf(readTotal(reply));
+    // One of fewer records than stand beside it counts something else.
+    const total = told !== undefined && told < found.length ? undefined : told;
     const next = found.length === 0 && emptyEnds ? null : follow(reply, { ...context, count: found.length, total });
     return {
       records: found,
