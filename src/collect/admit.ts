@@ -113,17 +113,31 @@ function commitOf(
   };
 }
 
+/** Fingerprints that are known of an id: nearly always one, but a vendor may give all records the same id. */
+type Known = string | Set<string>;
+
+const isKnown = (known: Known | undefined, fingerprint: string): boolean =>
+  typeof known === 'string' ? known === fingerprint : known?.has(fingerprint) === true;
+
+function withOneMore(known: Known | undefined, fingerprint: string): Known {
+  if (known === undefined) return fingerprint;
+  return typeof known === 'string' ? new Set([known, fingerprint]) : known.add(fingerprint);
+}
+
 /** Fingerprints that are known of the facts' ids, those ids only of which any is. */
-async function lookUp({ journal, settings }: SourceContext, facts: readonly RecordFacts[]): Promise<Map<string, string[]>> {
+async function lookUp({ journal, settings }: SourceContext, facts: readonly RecordFacts[]): Promise<Map<string, Known>> {
   if (facts.length === 0) return new Map();
   const found = await journal.seen(
     settings.name,
     facts.map(({ time, uid }) => ({ day: dayOf(time), id: uid })),
   );
-  const known = new Map<string, string[]>();
+  const known = new Map<string, Known>();
   for (const [index, item] of facts.entries()) {
     const fingerprints = found[index] ?? [];
-    if (fingerprints.length > 0) known.set(seenKey(item), [...fingerprints]);
+    const [first] = fingerprints;
+    if (first === undefined) continue;
+    const key = seenKey(item);
+    if (!known.has(key)) known.set(key, fingerprints.length === 1 ? first : new Set(fingerprints));
   }
   return known;
 }
@@ -143,7 +157,7 @@ interface Sorted {
 interface Sorting {
   readonly received: number;
   /** Fingerprints known per (day, id), those of this commit included as they are met. */
-  readonly known: Map<string, string[]>;
+  readonly known: Map<string, Known>;
 }
 
 function sort(
@@ -161,7 +175,7 @@ function sort(
   for (const facts of kept) {
     const key = seenKey(facts);
     const fingerprints = known.get(key);
-    if (fingerprints?.includes(facts.fingerprint) === true) {
+    if (isKnown(fingerprints, facts.fingerprint)) {
       counts.duplicate += 1;
       continue;
     }
@@ -170,8 +184,7 @@ function sort(
       continue;
     }
     const isConflict = fingerprints !== undefined;
-    if (isConflict) fingerprints.push(facts.fingerprint);
-    else known.set(key, [facts.fingerprint]);
+    known.set(key, withOneMore(fingerprints, facts.fingerprint));
     seen.push({ day: dayOf(facts.time), id: facts.uid, fingerprint: facts.fingerprint });
     records.push(new FreshRecord(facts, received, isConflict));
     fresh.push(facts);

@@ -88,6 +88,16 @@ it('knows both of them at the next poll', async () => {
   expect((await stored(journal)).length).toBe(2);
 });
 
+it('keeps each of many records with one id once, in one poll and the next', async () => {
+  const rows = Array.from({ length: 90 }, (_, n) => row('same', then, { extra: n % 70 }));
+  const { journal, loop } = await polled(rows);
+
+  await loop.pollOnce(never);
+
+  expect(new Set((await stored(journal)).map(({ uid }) => uid)).size).toBe(70);
+  expect((await journal.ledger()).sources['s']).toMatchObject({ fetched: 180, new: 70, duplicate: 110, id_conflict: 69 });
+});
+
 it('collects a record that showed up late within the overlap, and counts its lateness', async () => {
   const { api, clock, journal, loop } = await polled([row('a', then)]);
   api.rows.push(row('late', then + 1));

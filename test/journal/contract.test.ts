@@ -622,3 +622,19 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect((await journal.lanes('a')).filter(({ lane: { job } }) => job === id)).toEqual([]);
   });
 });
+
+it.each(engines)(
+  'a journal $kind finds what is known of an id once, however many records of a page have that id',
+  async ({ place }) => {
+    await using journal = await (await place())();
+    await journal.register([source('s')], [sink('a')]);
+    const id = 'ab'.repeat(16);
+    const known = Array.from({ length: 20 }, (_, n) => ({ day: 3, id, fingerprint: n.toString(16).padStart(16, '0') }));
+    await journal.append({ ...commitOf('s', someRecords(20)), seen: known });
+
+    const found = await journal.seen('s', [...known, { day: 4, id }, ...known]);
+
+    expect(new Set(found).size).toBe(2);
+    expect(found.map(({ length }) => length)).toEqual([...known.map(() => 20), 0, ...known.map(() => 20)]);
+  },
+);

@@ -161,13 +161,13 @@ const mutantsOfHistories: readonly Mutant[] = [
     name: 'duplicates told by id alone',
     file: 'src/collect/admit.ts',
     caughtBy: 'seed 1',
-    edits: [['if (fingerprints?.includes(facts.fingerprint) === true) {', 'if (fingerprints !== undefined) {']],
+    edits: [['if (isKnown(fingerprints, facts.fingerprint)) {', 'if (fingerprints !== undefined) {']],
   },
   {
     name: 'duplicates not told at all',
     file: 'src/collect/admit.ts',
     caughtBy: 'fixed',
-    edits: [['if (fingerprints?.includes(facts.fingerprint) === true) {', 'if (context.counts.fetched < 0) {']],
+    edits: [['if (isKnown(fingerprints, facts.fingerprint)) {', 'if (context.counts.fetched < 0) {']],
   },
   {
     name: 'dead letters written after the offset',

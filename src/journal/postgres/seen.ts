@@ -1,4 +1,5 @@
 import type { Commit } from '../journal.ts';
+import { onceEach, type Wanted } from '../records/once-each.ts';
 import { intsOf, numbersOf, uuidsOf } from './binary-arrays.ts';
 import { onDay, touchEveryMs } from './commit-rows.ts';
 import type { Core } from './core.ts';
@@ -29,18 +30,19 @@ export function openSeen(core: Core) {
   // Days of each source that were looked up since its last commit: that counts as touching them, with the next.
   const touched = new Map<number, Set<number>>();
   return {
-    /** Fingerprints of each entry, in the order asked. */
-    async lookup(sourceName: string, entries: readonly { readonly day: number; readonly id: string }[]): Promise<string[][]> {
+    /** Fingerprints of each entry, in the order asked; entries of one id share a list. */
+    async lookup(sourceName: string, entries: readonly Wanted[]): Promise<(readonly string[])[]> {
       const source = await names.source(sourceName);
-      const found = entries.map((): string[] => []);
-      if (source === undefined || entries.length === 0) return found;
+      if (source === undefined || entries.length === 0) return entries.map(() => []);
+      const { wanted, places } = onceEach(entries);
+      const found = wanted.map((): string[] => []);
       const days = touched.get(source) ?? new Set();
       touched.set(source, days);
-      for (const { n, day, fingerprint } of await find(core, source, entries)) {
+      for (const { n, day, fingerprint } of await find(core, source, wanted)) {
         days.add(day);
         found[n - 1]?.push(fingerprint);
       }
-      return found;
+      return places.map((place) => found[place] ?? []);
     },
     /** The days that a commit touches, each once. */
     daysOf(source: number, { seen = [] }: Commit): number[] {
@@ -55,11 +57,7 @@ export function openSeen(core: Core) {
   };
 }
 
-function find(
-  { db: { s }, db }: Core,
-  source: number,
-  entries: readonly { readonly day: number; readonly id: string }[],
-): Promise<Found[]> {
+function find({ db: { s }, db }: Core, source: number, entries: readonly Wanted[]): Promise<Found[]> {
   const wanted = `unnest($2::int[], $3::uuid[]) WITH ORDINALITY AS w(day, id, n)`;
   const columns = `w.n::int AS n, e.day, lpad(to_hex(e.fingerprint), 16, '0') AS fingerprint`;
   // Each id by the index: where statistics are old, the server would go through all ids of the source. OFFSET 0 keeps this apart from the rest.

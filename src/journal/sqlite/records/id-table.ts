@@ -84,7 +84,8 @@ export class IdTable {
   }
 
   #isSame(start: number, words: Uint32Array, at: number, count: number): boolean {
-    for (let word = 0; word < count; word += 1) if (this.#rows[start + word] !== words[at + word]) return false;
+    // From the end: rows of one id differ in their fingerprints only.
+    for (let word = count - 1; word >= 0; word -= 1) if (this.#rows[start + word] !== words[at + word]) return false;
     return true;
   }
 

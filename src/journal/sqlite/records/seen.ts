@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import type { Seen, WindowDelta } from '../../journal.ts';
+import { onceEach, type Wanted } from '../../records/once-each.ts';
 import type { Core } from '../core.ts';
 import { all, one } from '../file/database.ts';
 import { type IdBlocks, openIdBlocks, openMoveBlocks } from './id-blocks.ts';
@@ -19,28 +20,19 @@ export type SeenIndex = ReturnType<typeof openSeen>;
 export function openSeen(core: Core) {
   const { db, names, clock, time } = core;
   const blocks = openIdBlocks(core);
-  const find = openFind(db, blocks);
+  const look = openLook(db, blocks);
   const put = openPut(db, blocks);
   const touch = openTouch({ db, time });
-  const bucketsOf = openBuckets(db);
   const touches = createTouches();
 
   return {
-    /** Fingerprints of each entry, in the order asked. */
-    lookup(sourceName: string, entries: readonly { readonly day: number; readonly id: string }[]): string[][] {
+    /** Fingerprints of each entry, in the order asked; entries of one id share a list. */
+    lookup(sourceName: string, entries: readonly Wanted[]): (readonly string[])[] {
       const source = names.source(sourceName);
-      const found = entries.map((): string[] => []);
-      if (source === undefined) return found;
-      const touched = touches.of(source);
-      for (const [day, places] of placesByDay(entries)) {
-        const ids = places.map((place) => entries[place]?.id ?? '');
-        for (const bucket of bucketsOf(source, day)) {
-          const rows = find(source, bucket, ids);
-          if (rows.length > 0) touched.add(bucket);
-          for (const [index, fingerprint] of rows) addNew(found[places[index] ?? -1], fingerprint);
-        }
-      }
-      return found;
+      if (source === undefined) return entries.map(() => []);
+      const { wanted, places } = onceEach(entries);
+      const found = look(source, wanted, touches.of(source));
+      return places.map((place) => found[place] ?? []);
     },
     /**
      * Remembers entries and that their days were touched, with those of the window that they came from: as long as it is being read, it may
@@ -66,10 +58,27 @@ export function openSeen(core: Core) {
   };
 }
 
-// While a day is being moved, both know an id.
-function addNew(fingerprints: string[] | undefined, fingerprint: string): void {
-  if (fingerprints?.includes(fingerprint) === false) fingerprints.push(fingerprint);
+/** Finds the fingerprints of entries of which no two are alike, and notes the days on which any are. */
+function openLook(db: Core['db'], blocks: IdBlocks) {
+  const find = openFind(db, blocks);
+  const bucketsOf = openBuckets(db);
+  return (source: number, wanted: readonly Wanted[], touched: Set<number>): (readonly string[])[] => {
+    const found = wanted.map((): string[] => []);
+    for (const [day, ofDay] of placesByDay(wanted)) {
+      const ids = ofDay.map((place) => wanted[place]?.id ?? '');
+      for (const bucket of bucketsOf(source, day)) {
+        const rows = find(source, bucket, ids);
+        if (rows.length > 0) touched.add(bucket);
+        for (const [index, fingerprint] of rows) found[ofDay[index] ?? -1]?.push(fingerprint);
+      }
+    }
+    return found.map(withoutCopies);
+  };
 }
+
+// While a day is being moved, both know an id.
+const withoutCopies = (fingerprints: readonly string[]): readonly string[] =>
+  fingerprints.length > 1 ? [...new Set(fingerprints)] : fingerprints;
 
 /** Writes the entries of a bucket: as a block, or where they are few into `seen`. Only inside a write. */
 function openPut(db: Core['db'], blocks: IdBlocks): (source: number, day: number, entries: readonly Seen[]) => void {
