@@ -3,7 +3,18 @@ import { explainInLine } from '../base/errors.ts';
 import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { EndpointRecord } from './endpoints.ts';
+import {
+  forNote,
+  fromNote,
+  type GivenUp,
+  hasFailedOften,
+  isCount,
+  isDue,
+  isGivenUp,
+  type Noted,
+  nothing,
+  type Passes,
+} from './given-up.ts';
 import { isLearnt, type SizeLimits } from './size-limits.ts';
 import { Untaken } from './untaken.ts';
 
@@ -12,37 +23,8 @@ export const untilOthersCode = 'not_taken_alone';
 // More of them are no single events any more.
 const most = 50;
 const mostNoted = 500;
-// Before its last copy an event rests longer than most troubles of a receiver last, and until others are taken, of which hardly any fails.
-const restMs = 3_600_000;
-const fewestPasses = 8;
-
-type Passes = Pick<EndpointRecord, 'passed' | 'failed'>;
-const nothing: Passes = { passed: 0, failed: 0 };
-
-/** An event that was given up, and is to go again. */
-interface GivenUp {
-  /** Undefined in what an earlier version noted. */
-  readonly source?: string | undefined;
-  /** One copy of it is left. */
-  readonly rests: boolean;
-  /** When it was given up, or began to go again, milliseconds. */
-  readonly at: number;
-  /** It goes again by itself, and has no outcome yet. */
-  readonly goes: boolean;
-  /** What the receiver had taken by then, and how often it had failed when it took something for the first time after that. */
-  readonly since: Passes;
-  /** It has taken nothing since: what fails until then may be this event's doing. */
-  readonly isFresh: boolean;
-}
-
-type Noted = Omit<GivenUp, 'since' | 'isFresh'>;
-
-const isGivenUp = (value: unknown): value is Noted =>
-  isObject(value) &&
-  typeof value['rests'] === 'boolean' &&
-  typeof value['at'] === 'number' &&
-  typeof value['goes'] === 'boolean' &&
-  ['string', 'undefined'].includes(typeof value['source']);
+// What the receiver does meanwhile is the next process's to know, too.
+const noteEveryMs = 60_000;
 
 /** The entries of a note's object that have the form. */
 function entriesOf<T>(note: Readonly<Record<string, unknown>>, name: string, is: (value: unknown) => value is T): [string, T][] {
@@ -50,7 +32,6 @@ function entriesOf<T>(note: Readonly<Record<string, unknown>>, name: string, is:
   return entries.flatMap(([key, value]): [string, T][] => (is(value) ? [[key, value]] : []));
 }
 
-const isCount = (value: unknown): value is number => typeof value === 'number';
 const noted = <T>(entries: Iterable<readonly [string, T]>): [string, T][] => [...new Map(entries)].slice(-mostNoted);
 
 /**
@@ -72,6 +53,10 @@ export class Suspects {
   readonly #untaken = new Untaken();
   readonly #accused = new Set<string>();
   #inARow = 0;
+  /** What the receiver did in all, as far as it was told. */
+  #receiver = nothing;
+  /** When that was noted last, milliseconds. */
+  #notedAt = Number.NEGATIVE_INFINITY;
   #isWriting = false;
   #isStale = false;
 
@@ -96,7 +81,7 @@ export class Suspects {
     for (const [uid, copies] of entriesOf(note, 'copies', isCount))
       if (!this.#copies.has(uid)) this.#before.set(uid, Math.max(copies, this.copiesBefore(uid)));
     for (const [uid, known] of entriesOf(note, 'givenUp', isGivenUp))
-      if (this.#isOwn(known) && !this.#givenUp.has(uid)) this.#givenUp.set(uid, { ...known, since: nothing, isFresh: true });
+      if (this.#isOwn(known) && !this.#givenUp.has(uid)) this.#givenUp.set(uid, fromNote(known, this.#receiver));
   }
 
   /** What is known of these sources' events is their next owner's, who reads the note. */
@@ -154,7 +139,7 @@ export class Suspects {
   /** A letter that no note names, written at that time: the process ended between the two, or the journal failed. */
   adopt(uid: string, at: number, source?: string): void {
     if (!this.#givenUp.has(uid) && this.#isOwn({ source }))
-      this.#givenUp.set(uid, { rests: true, at, goes: false, source, since: nothing, isFresh: true });
+      this.#givenUp.set(uid, fromNote({ rests: true, at, goes: false, source }, this.#receiver));
   }
 
   /** A person says that the receiver is well: those that failed alone since it took anything may be given up. */
@@ -206,6 +191,7 @@ export class Suspects {
   taken(receiver: Passes, now: number): ReadonlyMap<string, boolean> {
     this.#inARow = 0;
     if (this.#untaken.clear()) this.#save();
+    this.#receiver = receiver;
     if (this.#givenUp.size === 0) return new Map();
     for (const [uid, known] of this.#givenUp)
       if (known.isFresh)
@@ -215,7 +201,10 @@ export class Suspects {
     // An hour in which the receiver failed says nothing of the next one.
     for (const [uid, known] of this.#givenUp)
       if (hasFailedOften(known, receiver, now)) this.#givenUp.set(uid, { ...known, at: now, since: { ...receiver } });
-    if (due.length > 0) this.#save();
+    if (due.length > 0 || Math.abs(now - this.#notedAt) >= noteEveryMs) {
+      this.#notedAt = now;
+      this.#save();
+    }
     return new Map(due.map(([uid, { goes }]) => [uid, goes]));
   }
 
@@ -249,10 +238,7 @@ export class Suspects {
     const isOpen = ([uid]: readonly [string, unknown]): boolean => !this.#forgotten.has(uid);
     const copies = noted([...entriesOf(note, 'copies', isCount).filter(isOpen), ...this.#before, ...this.#copies]);
     const own = [...this.#givenUp].filter(([, known]) => this.#isOwn(known));
-    const ours = own.map(
-      ([uid, { since: _since, isFresh: _isFresh, source, ...known }]) =>
-        [uid, { ...known, ...(source !== undefined && { source }) }] as const,
-    );
+    const ours = own.map(([uid, known]): [string, Noted] => [uid, forNote(known, this.#receiver)]);
     const givenUp = noted([...entriesOf(note, 'givenUp', isGivenUp).filter(isOpen), ...ours]);
     return {
       copies: Object.fromEntries(copies),
@@ -262,22 +248,3 @@ export class Suspects {
     };
   }
 }
-
-function isDue({ rests, at, goes, since }: GivenUp, receiver: Passes, now: number): boolean {
-  if (!rests && !goes) return true;
-  const { passed, failed } = passesSince(since, receiver);
-  return hasRested(at, now) && passed >= fewestPasses && failed <= passed / fewestPasses;
-}
-
-function hasFailedOften({ at, since }: GivenUp, receiver: Passes, now: number): boolean {
-  const { passed, failed } = passesSince(since, receiver);
-  return hasRested(at, now) && failed > passed / fewestPasses;
-}
-
-const passesSince = (since: Passes, { passed, failed }: Passes): Passes => ({
-  passed: passed - since.passed,
-  failed: failed - since.failed,
-});
-
-// A clock that was set back must not make it wait for ever.
-const hasRested = (at: number, now: number): boolean => Math.abs(now - at) >= restMs;

@@ -735,6 +735,34 @@ it('counts an hour in which the receiver failed as none, and begins another', ()
   expect([[...afterAnOutage], [...soon], [...rested]]).toEqual([[], [], [['x', false]]]);
 });
 
+/** What one process after the other knows of the same sink. */
+function livesOf(): (use: (suspects: Suspects) => unknown) => Promise<unknown> {
+  const clock = virtualClock(0);
+  const disk = emptyDisk();
+  return async (use) => {
+    const suspects = new Suspects(memoryJournal(disk), silentLog(), 'out', new SizeLimits(clock));
+    await suspects.recall(clock);
+    const result = use(suspects);
+    await clock.settle();
+    return result;
+  };
+}
+
+it('counts an hour in which the receiver failed as none, also where the process is started anew in it', async () => {
+  const life = livesOf();
+
+  await life((suspects) => {
+    suspects.giveUp('x', 3, 4, { failed: 0, passed: 0 }, 0);
+    suspects.taken({ failed: 0, passed: 1 }, 1);
+    suspects.taken({ failed: 12, passed: 20 }, 0.9 * hour);
+  });
+  const afterAnOutage = await life((suspects) => suspects.taken({ failed: 0, passed: 20 }, hour));
+  const soon = await life((suspects) => suspects.taken({ failed: 0, passed: 20 }, 1.5 * hour));
+  const rested = await life((suspects) => suspects.taken({ failed: 0, passed: 20 }, 2 * hour));
+
+  expect({ afterAnOutage, soon, rested }).toEqual({ afterAnOutage: new Map(), soon: new Map(), rested: new Map([['x', false]]) });
+});
+
 it('sends a letter again that no note names, once others are taken for an hour, and once only while it is under way', async () => {
   const journal = memoryJournal();
   const letters = new DeadLetters(journal, silentLog(), 'out', 100);
@@ -759,15 +787,7 @@ it('sends a letter again that no note names, once others are taken for an hour, 
 });
 
 it('neither begins anew after a restart with what was given up, nor forgets it', async () => {
-  const clock = virtualClock(0);
-  const disk = emptyDisk();
-  const life = async (use: (suspects: Suspects) => unknown): Promise<unknown> => {
-    const suspects = new Suspects(memoryJournal(disk), silentLog(), 'out', new SizeLimits(clock));
-    await suspects.recall(clock);
-    const result = use(suspects);
-    await clock.settle();
-    return result;
-  };
+  const life = livesOf();
   const none = { failed: 0, passed: 0 };
   const many = { failed: 1, passed: 8 };
 

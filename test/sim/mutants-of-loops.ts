@@ -150,7 +150,7 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'what was given up waits until a clock that was set back has caught up',
-    file: 'src/deliver/suspects.ts',
+    file: 'src/deliver/given-up.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [['Math.abs(now - at) >= restMs', 'now - at >= restMs']],
   },

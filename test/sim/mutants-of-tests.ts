@@ -553,7 +553,7 @@ const sinks: readonly Mutant[] = [
   },
   {
     name: 'what was given up goes again as soon as anything is taken',
-    file: 'src/deliver/suspects.ts',
+    file: 'src/deliver/given-up.ts',
     caughtBy: 'test/deliver/narrow.test.ts',
     edits: [['return hasRested(at, now) && passed', 'return passed']],
   },

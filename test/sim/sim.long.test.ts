@@ -29,6 +29,7 @@ it.each([
   [42_000_080, 6, 'half of the answers of an acknowledging receiver are lost for hours'],
   [43_000_254, 6, 'both endpoints of a receiver reset every fifth request'],
   [60_200_013, 4, 'reading by cursor begins again while our clock is two years ahead'],
+  [60_500_210, 4, 'a receiver loses a fifth of what comes for hours, in which the process ends'],
   [75_000_124, 2, 'a stall, a silent line and a database that is away come to one replica within a minute'],
 ])(
   'keeps every promise through seed %i of %i hours: %s',
