@@ -2,6 +2,8 @@
 // last characters of a window as long as the shortest beginning say how far it may be moved. Where it may not, the first four say whether a look is
 // worth it.
 
+import { percentDecoded } from './percent.ts';
+
 /** A place in a text: from `start` to before `end`. */
 export interface Range {
   readonly start: number;
@@ -182,20 +184,11 @@ function isTelling(part: string): boolean {
 }
 
 function urlParts(url: URL): string[] {
-  const [user, password] = [url.username, url.password].map((part) => decoded(part));
+  const [user, password] = [url.username, url.password].map((part) => percentDecoded(part));
   const pair = user === '' ? [] : [Buffer.from(`${user}:${password}`).toString('base64')];
-  const pieces = `${url.pathname}${url.search}${url.hash}`.split(/[/?&=#;]/).flatMap((piece) => [piece, decoded(piece)]);
+  const pieces = `${url.pathname}${url.search}${url.hash}`.split(/[/?&=#;]/).flatMap((piece) => [piece, percentDecoded(piece)]);
   const path = `${url.pathname}${url.search}`;
   return [...pair, password === '' ? (user ?? '') : (password ?? ''), ...[path, ...pieces].filter(isTelling)];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }
 
 function jsonTexts(value: string): string[] {

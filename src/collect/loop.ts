@@ -143,9 +143,9 @@ export class PollLoop implements SourceLoop {
       await memory.restore(journal, this.name, seams.clock);
       await this.#kind.poll(await this.#openReader(wasHeld), poll);
     } catch (error) {
-      // A secret may have been rotated: read the files again and try once more before a person is called.
-      if (wasHeld || halt.soft.aborted || !isCredentialError(error)) throw error;
-      log.warn({ err: error }, 'credential refused, secrets are read again');
+      // A secret or certificate may have been rotated: read the files again and try once more before a person is called.
+      if (wasHeld || halt.soft.aborted || !(isCredentialError(error) || (await this.#reader?.isOutdated?.()))) throw error;
+      log.warn({ err: error }, 'poll failed, secrets and certificates are read again');
       await this.#kind.poll(await this.#openReader(true), poll);
     } finally {
       state.phase = 'idle';

@@ -64,17 +64,18 @@ export interface ConnectionConfig {
   readonly proxy?: string;
 }
 
-/** What can change while the daemon runs. */
-export interface Refreshable {
-  /** Equal in two configurations where nothing has changed that the block depends on: its text, its values, its connector, its connection. */
+/** What a source or sink is opened with. */
+export interface Resolved {
+  /** Equal in two of them where nothing has changed that the block depends on: its text, its values, its connection with what stands in the files of that. */
   readonly key: string;
-  /** As they were when the file was loaded. */
   readonly options: Options;
   readonly http: ConnectionConfig;
-  /** Reads `${env:}` and `${file:}` again and checks the result; throws PEN_CONFIG_INVALID with every fault. */
-  resolveOptions(): Promise<Options>;
-  /** The same for `tls` and `proxy`. */
-  resolveHttp(): Promise<ConnectionConfig>;
+}
+
+/** What can change while the daemon runs; as it was when the file was loaded. The key of a source stands for its connector, too. */
+export interface Refreshable extends Resolved {
+  /** Reads `${env:}`, `${file:}` and the files of `tls` again and checks the values; throws PEN_CONFIG_INVALID with every fault. */
+  resolve(): Promise<Resolved>;
 }
 
 /** A configured source: how it is read, and how it is opened. */

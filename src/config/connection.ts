@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, isObject } from '../base/json.ts';
 import { isLoopback } from '../base/loopback.ts';
+import { pemFault } from '../base/pem.ts';
 import { type Fault, faultsError, type YamlPath, type YamlText } from '../base/yaml-faults.ts';
 import type { TlsOptions } from '../sinks/common-options.ts';
 import type { ConnectionConfig, Options, Refreshable } from './config.ts';
-import { placeholder } from './interpolate.ts';
+import { placeholder, type ValueSources } from './interpolate.ts';
 import type { LoadContext, NamedBlock } from './load-context.ts';
 import { type Block, type BlockSchema, readBlock } from './read-block.ts';
 
@@ -24,27 +25,33 @@ export async function checkTls(tls: TlsOptions | undefined, at: YamlPath, contex
     const [has, lacks] = tls.cert_file === undefined ? ['key_file', 'cert_file'] : ['cert_file', 'key_file'];
     faults.push(doc.fault([...place, has ?? ''], `${has} without ${lacks}`, `add ${lacks}`));
   }
-  for (const option of ['ca_file', 'cert_file', 'key_file'] as const) {
-    const path = tls[option];
-    if (path !== undefined) await checkPem(path, [...place, option], context);
-  }
+  // Like secret files, certificates need not be on the machine that validates without secrets.
+  if (context.from.withoutSecrets) return;
+  const before = faults.length;
+  const [ca, cert, key] = await Promise.all(tlsFiles.map((option) => readPem(tls[option], [...place, option], context)));
+  const fault = faults.length > before ? undefined : pemFault({ ca, cert, key });
+  if (fault === undefined) return;
+  const option = `${fault.part}_file` as const;
+  faults.push(doc.fault([...place, option], `"${tls[option]}" ${fault.what}`, fault.fix));
 }
 
-/** Like secret files, certificates need not be on the machine that validates without secrets. */
-async function checkPem(path: string, at: YamlPath, { doc, faults, from }: LoadContext): Promise<void> {
-  if (from.withoutSecrets) return;
-  const report = (what: string, fix: string): void => void faults.push(doc.fault(at, what, fix));
+const tlsFiles = ['ca_file', 'cert_file', 'key_file'] as const;
+
+async function readPem(path: string | undefined, at: YamlPath, { doc, faults, from }: LoadContext): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const report = (what: string, fix: string): undefined => void faults.push(doc.fault(at, what, fix));
   try {
     const info = await from.files.stat(path);
     if (!info.isFile() || info.size > mostFileBytes) return report(`"${path}" is not a PEM file`, 'name a PEM file');
-    const text = await from.files.readFile(path, 'latin1');
-    if (!text.includes('-----BEGIN '))
-      report(`"${path}" holds nothing in PEM form`, 'convert it: openssl x509 -inform der -in FILE');
+    return await from.files.readFile(path, 'latin1');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT')
-      report(`file "${path}" does not exist`, 'create it, or correct the path; relative paths start at the configuration file');
-    else report(`file "${path}" cannot be read (${code ?? 'unknown fault'})`, 'correct its permissions');
+      return report(
+        `file "${path}" does not exist`,
+        'create it, or correct the path; relative paths start at the configuration file',
+      );
+    return report(`file "${path}" cannot be read (${code ?? 'unknown fault'})`, 'correct its permissions');
   }
 }
 
@@ -102,25 +109,38 @@ function connectionOf(block: Readonly<Record<string, unknown>>, top: ConnectionC
  * Makes the part of a source or sink that can be read again. `optionsOf` picks the options of its kind out of the checked block, and
  * gets the connection too, because some kinds open their sockets themselves.
  */
-export function refreshable(
+export async function refreshable(
   block: Block,
   { at, raw }: NamedBlock,
   schema: BlockSchema,
   context: LoadContext,
   optionsOf: (value: Readonly<Record<string, unknown>>, http: ConnectionConfig) => Options,
-): Refreshable {
-  const reread = async (): Promise<{ options: Options; http: ConnectionConfig }> => {
-    const { value, faults } = await readBlock(raw, at, schema, context.doc, context.from);
-    if (faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', faults);
-    const http = connectionOf(value, await context.readTop());
-    return { options: optionsOf(value, http), http };
-  };
+): Promise<Refreshable> {
+  const { from } = context;
+  const keyOf = async (value: unknown, http: ConnectionConfig): Promise<string> =>
+    hash('sha256', canonicalJson([raw, value, http, await contentOf(http.tls, from), from.dir]));
   const http = connectionOf(block.value, context.top);
   return {
-    key: hash('sha256', canonicalJson([raw, block.value, http, context.from.dir])),
+    key: await keyOf(block.value, http),
     options: optionsOf(block.value, http),
     http,
-    resolveOptions: async () => (await reread()).options,
-    resolveHttp: async () => (await reread()).http,
+    async resolve() {
+      const { value, faults } = await readBlock(raw, at, schema, context.doc, from);
+      if (faults.length > 0) throw faultsError('PEN_CONFIG_INVALID', faults);
+      const connection = connectionOf(value, await context.readTop());
+      return { options: optionsOf(value, connection), http: connection, key: await keyOf(value, connection) };
+    },
   };
+}
+
+/** Digests of what stands in the files of `tls`; null for one that is not there, or is not looked at. */
+function contentOf(tls: TlsOptions | undefined, { files, withoutSecrets }: ValueSources): Promise<readonly (string | null)[]> {
+  const digest = async (path: string | undefined): Promise<string | null> => {
+    if (path === undefined || withoutSecrets) return null;
+    return files.readFile(path).then(
+      (bytes) => hash('sha256', bytes),
+      () => null,
+    );
+  };
+  return Promise.all(tlsFiles.map((option) => digest(tls?.[option])));
 }

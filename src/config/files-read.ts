@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Files } from '../base/seams.ts';
 
-/** What was read from where, so that it can be compared with what is there now. Secrets and certificates are not among it. */
+/** What was read from where, secrets and certificates among it, so that it can be compared with what is there now. */
 export class FilesRead {
   readonly #files: Files;
   /** Digest by absolute path; undefined for a file that was looked for and not found. */

@@ -29,7 +29,7 @@ export async function resolveSink(block: NamedBlock, context: LoadContext): Prom
   if (common.proxy !== undefined && kind.speaksHttp !== true)
     context.faults.push(context.doc.fault([...block.at, 'proxy'], `${kind.name} cannot use a proxy`, 'remove proxy'));
   if (read.faults.length > 0) return undefined;
-  const base = refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
+  const base = await refreshable(read, block, schema, context, (value, http) => ownOptions(kind, value, http));
   checkOwnRules(kind, base.options, read, block, context);
   return context.faults.length > before ? undefined : { ...base, ...settings, name: block.name, type: kind.name, sinkType: kind };
 }

@@ -34,7 +34,7 @@ export async function resolveSource(block: NamedBlock, context: LoadContext): Pr
   const plain = plaintextFaults(urlsIn(value['options'], [...block.at, 'options']), isPlainAllowed, context.doc);
   (isPlainAllowed ? context.warnings : context.faults).push(...plain);
   if (context.faults.length > before) return undefined;
-  const base = refreshable(read, block, schema, context, (value) => value['options'] as Options);
+  const base = await refreshable(read, block, schema, context, (value) => value['options'] as Options);
   return {
     ...base,
     key: `${base.key} ${connector.hash}`,

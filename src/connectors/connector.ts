@@ -1,6 +1,7 @@
 import type { PenstockError } from '../base/errors.ts';
 import type { Json, JsonText } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
+import type { Opened } from '../base/opened.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Mapper } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
@@ -167,7 +168,7 @@ export interface Page {
  * An API that is asked for a time range, page by page. `page` retries passing faults itself (429, 5xx, network), renews tokens and obeys
  * the limits; it rejects with a PenstockError whose code's consequence says what the loop does.
  */
-export interface WindowReader extends AsyncDisposable {
+export interface WindowReader extends Opened {
   readonly kind: 'http_window';
   page(request: PageRequest, signal: AbortSignal): Promise<Page>;
   /**
@@ -217,7 +218,7 @@ export interface CursorRequest extends Pick<PageRequest, 'limit'> {
 }
 
 /** An API that goes on from a cursor. `page` rejects as {@link WindowReader} does. */
-export interface CursorReader extends AsyncDisposable {
+export interface CursorReader extends Opened {
   readonly kind: 'http_cursor';
   /** The kind of its cursors; one of another kind was stored by an older connector. */
   readonly cursor: 'token' | 'link';
@@ -237,7 +238,7 @@ export interface CursorReader extends AsyncDisposable {
 }
 
 /** A folder in which files appear. */
-export interface DirectoryReader extends AsyncDisposable {
+export interface DirectoryReader extends Opened {
   readonly kind: 'csv_directory';
   /** Regular files whose size did not change between two looks, oldest first; others come with the reason in `skipped`. */
   list(signal: AbortSignal): Promise<FileListing>;
@@ -260,7 +261,7 @@ export interface FileListing {
 }
 
 /** A subscription that pushes. */
-export interface StreamReader extends AsyncDisposable {
+export interface StreamReader extends Opened {
   readonly kind: 'pulsar_websocket';
   /**
    * Connects, reconnects with back-off, and calls `onMessages` with what arrived; the messages are acknowledged after its promise

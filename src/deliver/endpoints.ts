@@ -235,6 +235,11 @@ export class Endpoints {
     return this.#wasOld && this.#waiting.size + this.#entered.size > 0 && (this.#of(use)?.failures ?? 0) > 0;
   }
 
+  /** True until something is taken there again. */
+  hasFailed(use: EndpointUse): boolean {
+    return (this.#of(use)?.failures ?? 0) > 0 || this.isDoubted(use);
+  }
+
   /** True while it owes acknowledgements. */
   isDoubted(use: EndpointUse): boolean {
     return (this.#of(use)?.doubts ?? 0) > 0;

@@ -37,6 +37,13 @@ export async function reopen(context: LoopContext): Promise<boolean> {
   }
 }
 
+/** Opens a sink that fails anew where what it was opened with has been replaced: a receiver that refuses an old certificate may just hang up. */
+export async function renew(context: LoopContext): Promise<void> {
+  if ((await context.sink.sink?.isOutdated?.()) !== true) return;
+  context.log.warn('secrets or certificates have been replaced, they are read again');
+  await reopen(context);
+}
+
 /** Waits while the sink is on hold; a probe goes through the sink opened anew. `isOld`: all that the batch stands for failed before. */
 export async function passHold(context: LoopContext, isNew: boolean, isOld: () => boolean): Promise<Pass> {
   const { hold, stopping, endpoints } = context;

@@ -12,7 +12,7 @@ import { learn } from './learn.ts';
 import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
-import { enterHold, isStillProbing, passHold, reopen } from './probe.ts';
+import { enterHold, isStillProbing, passHold, renew, reopen } from './probe.ts';
 import { areOvertaken, goesByParts, isOvertaken, mayOvertake, takeOvertaken, takesTurns, worthOf } from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
@@ -103,6 +103,7 @@ async function takeTurn(context: LoopContext, stack: readonly Batch[], batch: Ba
     return { pass: 'aside' };
   }
   endpoints.began(batch, isOvertaken(context, batch));
+  if (endpoints.hasFailed(endpoint)) await renew(context);
   return { pass, endpoint };
 }
 

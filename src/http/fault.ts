@@ -13,17 +13,29 @@ function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const trustFix = 'set tls.ca_file to the certificate authority that signed it';
+/** What an alert of the peer speaks of, whatever it says of it: expired, revoked, of an authority that it does not know. */
+const ownCertificate =
+  /ALERT_(?:NO_|BAD_|UNSUPPORTED_)?CERTIFICATE|ALERT_(?:UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|DECRYPT_ERROR)/;
+const ownCertificateFix =
+  'set tls.cert_file and tls.key_file to a client certificate that the server trusts and that has not expired';
 const tlsFixes: readonly (readonly [RegExp, string])[] = [
-  [/ALTNAME/, 'use a host name that stands in the certificate, or set tls.server_name to one'],
-  [/SELF_SIGNED|UNABLE_TO_|CERT_UNTRUSTED|INVALID_CA|CERT_SIGNATURE/, trustFix],
-  [/EXPIRED|NOT_YET_VALID/, "renew the server's certificate, and check this machine's clock"],
+  [ownCertificate, ownCertificateFix],
+  [/ALTNAME|HOSTNAME_MISMATCH/, 'use a host name that stands in the certificate, or set tls.server_name to one'],
+  [/HAS_EXPIRED|NOT_YET_VALID/, "renew the server's certificate, and check this machine's clock"],
   [
-    /CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE/,
-    'the server may want a client certificate: set tls.cert_file and tls.key_file',
+    /SELF_SIGNED|UNABLE_TO_|CERT|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH/,
+    'set tls.ca_file to the certificate authority that signed it, or tls.pin_sha256 to the fingerprint of one that signed itself',
   ],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, 'the port does not speak TLS: check scheme and port of the URL'],
 ];
+
+/** What to do where a certificate is refused, by them or by us; undefined where the code of an error speaks of something else. */
+export function certificateFix(code: string): string | undefined {
+  return tlsFixes.find(([pattern]) => pattern.test(code))?.[1];
+}
+
+/** What may be behind it when a server ends a connection without a word: many say so in no other way. */
+export const silentRefusal = `if it always does so, the server may refuse us: ${ownCertificateFix}`;
+const noTlsFix = 'the port does not speak TLS: check scheme and port of the URL';
 
 const unreachableFixes: Readonly<Record<string, string>> = {
   ENOTFOUND: 'check the host name, and that this machine can resolve it',
@@ -47,7 +59,12 @@ function wasIdle(error: unknown, status: number): boolean {
 }
 
 function isTlsFault(error: unknown): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
+  return /^(ERR_TLS_|ERR_SSL_|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|CERT|INVALID_CA|HOSTNAME_MISMATCH)/.test(codeOf(error));
+}
+
+/** True where the peer took the connection and ended it in the middle of the handshake. */
+export function endsHandshake(error: unknown): boolean {
+  return error instanceof Error && error.message.endsWith(' before secure TLS connection was established');
 }
 
 /** Why no connection came about: PEN_HTTP_TLS or PEN_HTTP_UNREACHABLE, both with `sent: false`. */
@@ -55,14 +72,15 @@ export function connectFault(error: unknown, origin: string): PenstockError {
   if (error instanceof PenstockError) return error;
   const code = codeOf(error);
   if (isTlsFault(error)) {
-    const fix = tlsFixes.find(([pattern]) => pattern.test(code))?.[1] ?? 'check the tls settings of both sides';
+    const isPlain = /WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/.test(code);
+    const fix = isPlain ? noTlsFix : (certificateFix(code) ?? 'check the tls settings of both sides');
     return new PenstockError('PEN_HTTP_TLS', `no TLS with ${origin}: ${wordsOf(error)} (${code})`, {
       fix,
       cause: error,
       sent: false,
     });
   }
-  const fix = unreachableFixes[code];
+  const fix = endsHandshake(error) ? silentRefusal : unreachableFixes[code];
   const details = { cause: error, sent: false, fix };
   return new PenstockError('PEN_HTTP_UNREACHABLE', `no connection to ${origin}: ${wordsOf(error)}`, details);
 }
@@ -103,12 +121,11 @@ export function requestFault(error: unknown, origin: string, status = 0): Pensto
   if (isTlsFault(error)) return connectFault(error, origin);
   // A server that misses a client certificate often says so by hanging up alone.
   const isSilent = origin.startsWith('https:') && (error as { socket?: { bytesRead?: number } }).socket?.bytesRead === 0;
-  const fix = 'if it always does so, the server may want a client certificate: set tls.cert_file and tls.key_file';
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {
     cause: error,
     status: status >= 400 ? status : undefined,
     // Closed by the peer just as the request left: another connection is likely to work at once.
     retryAfterMs: wasIdle(error, status) ? 0 : undefined,
-    fix: isSilent ? fix : undefined,
+    fix: isSilent ? silentRefusal : undefined,
   });
 }

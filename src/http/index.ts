@@ -1,4 +1,5 @@
 export { attemptTimeoutMs } from './connect.ts';
+export { certificateFix, endsHandshake, silentRefusal } from './fault.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
 export { patientLookup } from './lookup.ts';
 export {

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { PenstockError } from '../base/errors.ts';
 import { isLoopback } from '../base/loopback.ts';
+import { percentDecoded } from '../base/percent.ts';
 
 /** Which proxy a request takes, and why. */
 export interface Proxy {
@@ -43,12 +44,14 @@ function fromEnvironment(environment: Environment, name: string): Proxy | undefi
 
 function parseProxy(text: string, setting: string): Proxy {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  if (url === null || url.hostname === '' || !['http:', 'https:'].includes(url.protocol)) {
+  // An "@" behind the host: a password with a "/" or "#" in it has become a path, and the host is a part of it.
+  const isTorn = url !== null && `${url.pathname}${url.search}${url.hash}`.includes('@');
+  if (url === null || url.hostname === '' || !['http:', 'https:'].includes(url.protocol) || isTorn) {
     throw new PenstockError('PEN_CONFIG_INVALID', `${setting} is not the URL of an HTTP proxy`, {
-      fix: `write ${setting} as http://host:port or https://host:port`,
+      fix: `write ${setting} as http://host:port or https://host:port; in user and password write @ / # ? % as %40 %2F %23 %3F %25`,
     });
   }
-  const credentials = url.username === '' ? undefined : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const credentials = url.username === '' ? undefined : `${percentDecoded(url.username)}:${percentDecoded(url.password)}`;
   return {
     url: new URL(url.origin),
     authorization: credentials === undefined ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`,

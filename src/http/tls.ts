@@ -1,5 +1,6 @@
 import { createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import { PenstockError } from '../base/errors.ts';
+import { pemFault } from '../base/pem.ts';
 import type { Files } from '../base/seams.ts';
 import type { TlsSettings } from './client.ts';
 
@@ -22,14 +23,19 @@ export interface LoadedTls {
  */
 export async function loadTls(settings: TlsSettings, files: Pick<Files, 'readFile'>): Promise<LoadedTls> {
   const [ca, cert, key] = await Promise.all([
-    readPem(files, 'tls.ca_file', settings.ca_file, 'CERTIFICATE'),
-    readPem(files, 'tls.cert_file', settings.cert_file, 'CERTIFICATE'),
-    readPem(files, 'tls.key_file', settings.key_file, 'PRIVATE KEY'),
+    readPem(files, 'tls.ca_file', settings.ca_file),
+    readPem(files, 'tls.cert_file', settings.cert_file),
+    readPem(files, 'tls.key_file', settings.key_file),
   ]);
   if ((cert === undefined) !== (key === undefined)) {
     throw new PenstockError('PEN_CONFIG_INVALID', 'a client certificate needs both of its files', {
       fix: 'set tls.cert_file and tls.key_file',
     });
+  }
+  const fault = pemFault({ ca, cert, key });
+  if (fault !== undefined) {
+    const setting = `${fault.part}_file` as const;
+    throw new PenstockError('PEN_CONFIG_INVALID', `tls.${setting}: "${settings[setting]}" ${fault.what}`, { fix: fault.fix });
   }
   const secureContext = ca === undefined && cert === undefined ? undefined : makeContext(ca, cert, key);
   return {
@@ -56,23 +62,17 @@ function makeContext(ca: string | undefined, cert: string | undefined, key: stri
       ...(cert === undefined || key === undefined ? {} : { cert, key }),
     });
   } catch (error) {
-    throw new PenstockError('PEN_CONFIG_INVALID', `the certificate files do not fit together: ${(error as Error).message}`, {
-      fix: 'check that tls.key_file belongs to tls.cert_file, has no passphrase, and that all files are PEM',
+    throw new PenstockError('PEN_CONFIG_INVALID', `the certificate files cannot be used: ${(error as Error).message}`, {
+      fix: 'check what stands in the files of tls with `openssl x509 -text -in FILE`',
       cause: error,
     });
   }
 }
 
-async function readPem(
-  files: Pick<Files, 'readFile'>,
-  setting: string,
-  path: string | undefined,
-  kind: string,
-): Promise<string | undefined> {
+async function readPem(files: Pick<Files, 'readFile'>, setting: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  let text: string;
   try {
-    text = await files.readFile(path, 'utf8');
+    return await files.readFile(path, 'utf8');
   } catch (error) {
     throw new PenstockError(
       'PEN_CONFIG_INVALID',
@@ -83,10 +83,6 @@ async function readPem(
       },
     );
   }
-  if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
-  throw new PenstockError('PEN_CONFIG_INVALID', `${setting}: "${path}" holds no PEM ${kind.toLowerCase()}`, {
-    fix: `convert it to PEM (-----BEGIN ${kind}-----)`,
-  });
 }
 
 /** Compares the peer's certificate with the pin; undefined when it matches or none is set. */

@@ -6,10 +6,10 @@ import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
 import type { Budgets } from '../collect/index.ts';
-import type { ConnectionConfig, Options, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { ConnectionConfig, Options, Refreshable, Resolved, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HttpClient } from '../http/client.ts';
-import { openHttpClient, type ReplyMemory } from '../http/index.ts';
+import { loadTls, openHttpClient, type ReplyMemory } from '../http/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { tellingErrors } from './telling-errors.ts';
@@ -50,9 +50,10 @@ function openClient(connection: ConnectionConfig, context: OpenContext): Promise
   return openHttpClient({ userAgent, secrets, memory: replies, tls, proxy }, seams);
 }
 
-/** The same object, which on disposal also closes the HTTP client that was opened for it. */
-function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T {
+/** The same object, which on disposal also closes the HTTP client that was opened for it, and knows whether it would be opened otherwise by now. */
+function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient, isOutdated: () => Promise<boolean>): T {
   return Object.create(opened, {
+    isOutdated: { value: isOutdated },
     [Symbol.asyncDispose]: {
       async value() {
         await opened[Symbol.asyncDispose]();
@@ -60,6 +61,20 @@ function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient): T
       },
     },
   }) as T;
+}
+
+/** Compares what a source or sink was opened with; where that cannot be used as it is now, half of it may just be written. */
+function outdated(block: Refreshable, key: string, { seams }: OpenContext): () => Promise<boolean> {
+  const now = async (): Promise<Resolved> => {
+    const resolved = await block.resolve();
+    await loadTls(resolved.http.tls ?? {}, seams.files);
+    return resolved;
+  };
+  return () =>
+    now().then(
+      (resolved) => resolved.key !== key,
+      () => false,
+    );
 }
 
 /** The same client, whose requests are measured. */
@@ -86,15 +101,15 @@ export async function openReader(
   budgets: Budgets,
   overrides: Options = {},
 ): Promise<Reader> {
-  const [resolved, connection] = await Promise.all([source.resolveOptions(), source.resolveHttp()]);
-  const options = { ...resolved, ...overrides };
+  const { key, http: connection, ...resolved } = await source.resolve();
+  const options = { ...resolved.options, ...overrides };
   const { seams, userAgent, around = (client) => client } = context;
   const http = around(timed(await openClient(connection, context), source.connector.name, context));
   const log = context.log.child({ source: source.name });
   const tokens = context.dataDir === undefined ? {} : { tokens: openTokenStore(context.dataDir, seams) };
   const deps = { http, seams, log, userAgent, ...tokens, ...budgets.of(source.name, source.rateLimit) };
   const reader = source.connector.open(options, deps);
-  return withClient(tellingErrors(reader, context.secrets, seams.random), http);
+  return withClient(tellingErrors(reader, context.secrets, seams.random), http, outdated(source, key, context));
 }
 
 // One for all of a sink's openings.
@@ -108,7 +123,7 @@ function logOf(sink: SinkConfig, { log }: OpenContext): Log {
 
 /** Opens a sink with secrets and certificates as they are now; `sources` are all that are configured, for its probe. */
 export async function openSink(sink: SinkConfig, context: OpenContext, sources: readonly SourceConfig[] = []): Promise<Sink> {
-  const [options, connection] = await Promise.all([sink.resolveOptions(), sink.resolveHttp()]);
+  const { key, options, http: connection } = await sink.resolve();
   const http = await openClient(connection, context);
   const { format, timeoutMs, name } = sink;
   const sinkContext = {
@@ -123,5 +138,5 @@ export async function openSink(sink: SinkConfig, context: OpenContext, sources: 
     sources: sink.sources ?? sources.map((source) => source.name),
     hide: (credential: string) => context.secrets.addPassing(credential),
   };
-  return withClient(await sink.sinkType.open(options, sinkContext), http);
+  return withClient(await sink.sinkType.open(options, sinkContext), http, outdated(sink, key, context));
 }

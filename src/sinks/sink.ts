@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import type { Log } from '../base/log.ts';
+import type { Opened } from '../base/opened.ts';
 import type { Seams } from '../base/seams.ts';
 import type { ActionRow, Event, Format } from '../event/event.ts';
 import type { HttpClient } from '../http/client.ts';
@@ -140,7 +141,7 @@ export interface Batch {
 }
 
 /** An open sink. It never batches, retries, limits, logs per event or touches the journal: it classifies. */
-export interface Sink extends AsyncDisposable {
+export interface Sink extends Opened {
   /** Interchangeable places to send to; back-off is kept per endpoint by `deliver`. Never empty. */
   readonly endpoints: readonly string[];
   /** Most requests at once. `deliver` also obeys the configured `in_flight`. */

@@ -4,6 +4,7 @@ import { PenstockError } from '../../src/base/errors.ts';
 import { Turns } from '../../src/base/turns.ts';
 import { checkpointAt, startSource } from '../../src/collect/index.ts';
 import type { SourceEnvironment } from '../../src/collect/source.ts';
+import type { Reader } from '../../src/connectors/connector.ts';
 import type { SourceSettings } from '../../src/connectors/source-settings.ts';
 import { emptyDisk, memoryJournal } from '../journal/memory-journal.ts';
 import { at, bench, day, hour, minute, never, noon, refused, row, said, settings, vendor } from './fixture.ts';
@@ -182,6 +183,38 @@ it('reads secrets again at once when a credential is refused, and holds only whe
   expect(api.opened).toBe(2);
   expect(loop.status().state).toBe('idle');
   expect(memory.held.size).toBe(0);
+  await loop[Symbol.asyncDispose]();
+});
+
+it.each([
+  new PenstockError('PEN_HTTP_TLS', 'no TLS'),
+  new PenstockError('PEN_HTTP_UNREACHABLE', 'the proxy answered 407', { status: 407 }),
+  new PenstockError('PEN_HTTP_RESET', 'broke the connection'),
+])('opens its reader anew after "$message", once what that was opened with has been replaced', async (error) => {
+  let isRenewed = false;
+  const { clock, api, loop, lines } = running(
+    {},
+    {
+      openReader: async () => {
+        const reader = await api.open();
+        const number = api.opened;
+        return Object.create(reader, { isOutdated: { value: async () => isRenewed && number === 1 } }) as Reader;
+      },
+    },
+  );
+  api.onRequest = () => {
+    if (api.opened === 1) throw error;
+    return undefined;
+  };
+  await clock.advance(5 * minute);
+  const before = { opened: api.opened, state: loop.status().state };
+  isRenewed = true;
+
+  await clock.advance(5 * minute);
+
+  expect(before).toEqual({ opened: 1, state: 'failing' });
+  expect([api.opened, loop.status().state, loop.status().consecutive_failures]).toEqual([2, 'idle', 0]);
+  expect(said(lines, 'poll failed, secrets and certificates are read again').length).toBe(1);
   await loop[Symbol.asyncDispose]();
 });
 

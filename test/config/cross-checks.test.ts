@@ -1,8 +1,10 @@
+import { createPrivateKey } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../src/base/errors.ts';
 import type { LoadConnector } from '../../src/config/load-context.ts';
+import { makeCertificates } from '../http/certificates.ts';
 import { fakeConnector, faultsOf, load, temporaryFolder } from './load.ts';
 
 const feed = (name: string, rest = ''): string => `  ${name}: { connector: vendor, options: { org_id: ${name} }${rest} }\n`;
@@ -251,7 +253,8 @@ it('refuses a proxy on a sink that cannot use one', async () => {
 });
 
 it('gives sources and sinks the proxy and certificates of the whole file unless they have their own', async () => {
-  const folder = await temporaryFolder({ 'ca.pem': '-----BEGIN CERTIFICATE-----\n' });
+  using certificates = makeCertificates();
+  const folder = await temporaryFolder({ 'ca.pem': certificates.read('ca.pem') });
   const config = await load(
     `proxy: http://proxy.example.com:3128\ntls: { ca_file: ca.pem }\nsources:\n${feed('a')}${feed('b', ', tls: { server_name: x }')}sinks: { x: { type: splunk_hec, token: tok-1234, endpoint: "https://h.example", proxy: "http://other:1" } }`,
     { folder },
@@ -263,13 +266,13 @@ it('gives sources and sinks the proxy and certificates of the whole file unless 
     { proxy: 'http://proxy.example.com:3128', tls: { server_name: 'x' } },
     { proxy: 'http://other:1', tls },
   ]);
-  expect(await config.sources[0]?.resolveHttp()).toEqual({ proxy: 'http://proxy.example.com:3128', tls });
+  expect((await config.sources[0]?.resolve())?.http).toEqual({ proxy: 'http://proxy.example.com:3128', tls });
 });
 
 it.each([
   ['there is no such file', 'nope.pem', 'file "nope.pem" does not exist'],
   ['it is a folder', 'folder', '"folder" is not a PEM file'],
-  ['it holds something else', 'der.pem', '"der.pem" holds nothing in PEM form'],
+  ['it holds something else', 'der.pem', '"der.pem" holds no certificate in PEM form'],
 ])('refuses a certificate authority at once where %s', async (_name, path, what) => {
   const folder = await temporaryFolder({ 'der.pem': '0\u0082', 'folder/x': '' });
 
@@ -281,6 +284,45 @@ it.each([
   expect(faults.filter((line) => line.startsWith('penstock.yaml'))).toEqual([
     `penstock.yaml:1:17 (tls.ca_file): ${what}`,
     expect.stringContaining(`(sinks.x.tls.ca_file): ${what}`),
+  ]);
+});
+
+it.each([
+  ['an authority that is half written', { ca: 'half' }, 'ca_file', 'is cut off or damaged: certificate 1 of 1'],
+  ['a damaged authority after a sound one', { ca: 'second' }, 'ca_file', 'is cut off or damaged: certificate 2 of 2'],
+  ['half a certificate', { cert: 'half' }, 'cert_file', 'is cut off or damaged: certificate 1 of 1'],
+  ['half a key', { key: 'half' }, 'key_file', 'is cut off or damaged'],
+  ['no key', { key: 'cert' }, 'key_file', 'holds no private key in PEM form'],
+  ['a key with a passphrase', { key: 'locked' }, 'key_file', 'holds a key with a passphrase'],
+  ['the key of another pair', { key: 'other' }, 'key_file', 'holds the key of another certificate'],
+])('refuses files of tls that cannot be used together: %s', async (_name, change, option, what) => {
+  using certificates = makeCertificates();
+  const [ca, cert, key] = ['ca.pem', 'client.pem', 'client.key'].map((name) => certificates.read(name)) as [
+    string,
+    string,
+    string,
+  ];
+  const files: Readonly<Record<string, string>> = {
+    'ca half': ca.slice(0, 200),
+    'ca second': ca + ca.slice(0, 200),
+    'cert half': cert.slice(0, 200),
+    'key half': key.slice(0, 100),
+    'key cert': cert,
+    'key locked': createPrivateKey(key)
+      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
+      .toString(),
+    'key other': certificates.read('other.key'),
+  };
+  const written = Object.fromEntries(Object.entries(change).map(([part, how]) => [`${part}.pem`, files[`${part} ${how}`] ?? '']));
+  const folder = await temporaryFolder({ 'ca.pem': ca, 'cert.pem': cert, 'key.pem': key, ...written });
+
+  const faults = await faultsOf(
+    `tls: { ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem }\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`,
+    { folder },
+  );
+
+  expect(faults.filter((line) => line.startsWith('penstock.yaml'))).toEqual([
+    expect.stringMatching(new RegExp(`\\(tls\\.${option}\\): "[^"]+" ${what}$`)),
   ]);
 });
 

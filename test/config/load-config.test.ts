@@ -56,8 +56,7 @@ it('resolves a source with its connector', async () => {
   expect(source).toEqual({
     name: 'feed',
     key: expect.any(String),
-    resolveOptions: expect.any(Function),
-    resolveHttp: expect.any(Function),
+    resolve: expect.any(Function),
     enabled: true,
     tenant: 'acme',
     identity: { org_id: 'acme' },
@@ -88,8 +87,7 @@ it('resolves a sink with what all sinks have', async () => {
   expect(sink).toEqual({
     name: 'splunk',
     key: expect.any(String),
-    resolveOptions: expect.any(Function),
-    resolveHttp: expect.any(Function),
+    resolve: expect.any(Function),
     enabled: true,
     type: 'splunk_hec',
     options: { endpoint: 'https://hec.example.com:8088', token: 'abcdef' },
@@ -248,7 +246,7 @@ it('reads the connection of one source again without looking at all others', asy
     );
     const { sources } = await load(`sources:\n${blocks.join('')}${sinks}`);
     const before = process.threadCpuUsage();
-    for (let i = 0; i < 300; i += 1) await sources[i % count]?.resolveHttp();
+    for (let i = 0; i < 300; i += 1) await sources[i % count]?.resolve();
     const { user, system } = process.threadCpuUsage(before);
     // Below a few milliseconds the clock's grain is all that is measured.
     return Math.max(4_000, user + system);

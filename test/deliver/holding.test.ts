@@ -8,7 +8,7 @@ import type { DeliverDeps } from '../../src/deliver/deps.ts';
 import { SinkHold } from '../../src/deliver/hold.ts';
 import { RefusalRate } from '../../src/deliver/refusal-rate.ts';
 import type { Lane } from '../../src/journal/journal.ts';
-import type { Verdicts } from '../../src/sinks/sink.ts';
+import type { Pending, Sink, Verdicts } from '../../src/sinks/sink.ts';
 import { memoryJournal } from '../journal/memory-journal.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { accepted, record, records, settingsOf, setUp } from './harness.ts';
@@ -41,6 +41,43 @@ it('opens the sink with fresh secrets and tries once more before it holds', asyn
     notes: 0,
     offset: 3,
   });
+  await clock.until(loop.stop(0));
+});
+
+it.each<{ what: string; answer: Verdicts | Pending; isAsked?: boolean }>([
+  { what: 'is not reached', answer: { all: { kind: 'retry', reason: 'hung up' } } },
+  { what: 'breaks off', answer: { all: { kind: 'uncertain', reason: 'broke off' } } },
+  {
+    what: 'acknowledges nothing of what it had',
+    answer: { pending: Promise.resolve({ all: { kind: 'uncertain', reason: 'broke off' } }) },
+  },
+  {
+    what: 'breaks off, whatever it is asked',
+    answer: { all: { kind: 'uncertain', reason: 'broke off' } },
+    isAsked: true,
+  },
+])('opens a sink anew whose receiver $what, once what it was opened with has been replaced', async ({ answer, isAsked }) => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 3));
+  let [isRenewed, generation] = [false, 0];
+  const { loop, clock, sent, opened } = setUp({
+    journal,
+    answer: () => (generation > 1 ? accepted : answer),
+    sink: isAsked === true ? { isStream: true, reaches: () => Promise.resolve(generation > 1) } : {},
+    openSink: async (made) => {
+      generation += 1;
+      return Object.create(made, { isOutdated: { value: async () => isRenewed && generation === 1 } }) as Sink;
+    },
+  });
+  loop.start();
+  await clock.advance(600_000);
+  const before = { opened: opened(), offset: journal.offsetOf(live), tries: sent.length > 2 };
+  isRenewed = true;
+
+  await clock.advance(300_000);
+
+  expect(before).toEqual({ opened: 1, offset: 0, tries: true });
+  expect([opened(), journal.offsetOf(live), loop.status().state, journal.holdNotes.size]).toEqual([2, 3, 'idle', 0]);
   await clock.until(loop.stop(0));
 });
 

@@ -74,8 +74,25 @@ describe('NO_PROXY', () => {
   });
 });
 
+it.each([
+  ['http://me:p%40ss@proxy:1', 'me:p@ss'],
+  ['http://me:100%@proxy:1', 'me:100%'],
+  ['http://u%er:%zz@proxy:1', 'u%er:%zz'],
+])('reads user and password of %s as curl does', (url, credentials) => {
+  const proxy = chooseProxies(url, {})(new URL('https://example.com'));
+
+  expect(proxy?.authorization).toBe(`Basic ${Buffer.from(credentials).toString('base64')}`);
+});
+
 describe('an invalid proxy', () => {
-  it.each(['socks5://me:secret@proxy:1080', 'http://', 'ftp://me:secret@x'])('is refused without quoting it: %s', (url) => {
+  it.each([
+    'socks5://me:secret@proxy:1080',
+    'http://',
+    'ftp://me:secret@x',
+    'http://me:se#cret@proxy:3128',
+    'http://me:12/secret@proxy:3128',
+    'http://me:12?secret@proxy:3128',
+  ])('is refused without quoting it: %s', (url) => {
     const choose = (): unknown => chooseProxies(url, {});
 
     expect(choose).toThrow(

@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { PenstockError } from '../../src/base/errors.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import type { HttpClient, HttpClientSettings, HttpRequest } from '../../src/http/client.ts';
-import { openHttpClient } from '../../src/http/index.ts';
+import { certificateFix, openHttpClient } from '../../src/http/index.ts';
 import { makeCertificates } from './certificates.ts';
 import { type ConnectProxy, listen, openProxy, serve } from './servers.ts';
 
@@ -53,7 +53,7 @@ describe('TLS', () => {
     expect({ code: fault.code, sent: fault.sent, fix: fault.fix }).toEqual({
       code: 'PEN_HTTP_TLS',
       sent: false,
-      fix: 'set tls.ca_file to the certificate authority that signed it',
+      fix: 'set tls.ca_file to the certificate authority that signed it, or tls.pin_sha256 to the fingerprint of one that signed itself',
     });
   });
 
@@ -129,6 +129,43 @@ describe('TLS', () => {
     expect(fault).toMatchObject({ code: 'PEN_HTTP_RESET', fix: expect.stringContaining('tls.cert_file') as string });
   });
 
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'names the settings when the server ends the connection over the client certificate without a word (%s)',
+    async (version) => {
+      using others = makeCertificates();
+      const asks = { requestCert: true, rejectUnauthorized: true, ca: others.read('ca.pem'), maxVersion: version };
+      const tls = { ca_file, cert_file: certificates.path('client.pem'), key_file: certificates.path('client.key') };
+
+      const fault = await faultOf((await client({ tls })).request(get(await secureServer('localhost', asks))));
+
+      expect(fault.fix).toBe(
+        'if it always does so, the server may refuse us: set tls.cert_file and tls.key_file to a client certificate that the server trusts and that has not expired',
+      );
+    },
+  );
+
+  it.each([
+    ['ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED', /^set tls\.cert_file .* has not expired$/],
+    ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED', /^set tls\.cert_file/],
+    ['ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_UNKNOWN', /^set tls\.cert_file/],
+    ['ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', /^set tls\.cert_file/],
+    ['ERR_SSL_SSL/TLS_ALERT_UNSUPPORTED_CERTIFICATE', /^set tls\.cert_file/],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', /^set tls\.cert_file/],
+    ['ERR_SSL_TLSV1_ALERT_ACCESS_DENIED', /^set tls\.cert_file/],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /^set tls\.cert_file/],
+    ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', /^set tls\.cert_file/],
+    ['CERT_HAS_EXPIRED', /^renew the server's certificate/],
+    ['CERT_NOT_YET_VALID', /^renew the server's certificate/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /tls\.server_name/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', /^set tls\.ca_file/],
+    ['CERT_SIGNATURE_FAILURE', /^set tls\.ca_file/],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', undefined],
+    ['ECONNRESET', undefined],
+  ])("%s is somebody's certificate, and whose", (code, fix) => {
+    if (fix === undefined) expect(certificateFix(code)).toBeUndefined();
+    else expect(certificateFix(code)).toMatch(fix);
+  });
+
   it('says so when the port does not speak TLS', async () => {
     const plain = await serve((_request, response) => response.end());
     disposables.push(plain);
@@ -157,13 +194,13 @@ describe('TLS', () => {
 
   it.each([
     ['a missing file', { ca_file: '/nowhere/ca.pem' }, 'tls.ca_file: cannot read "/nowhere/ca.pem": ENOENT'],
-    ['a file of another kind', { ca_file: certificates.path('ca.key') }, /^tls\.ca_file: ".*" holds no PEM certificate$/],
+    ['a file of another kind', { ca_file: certificates.path('ca.key') }, /^tls\.ca_file: ".*" holds no certificate in PEM form$/],
     ['half a client certificate', { cert_file: ca_file }, 'a client certificate needs both of its files'],
     ['a pin that is none', { pin_sha256: 'abc' }, 'tls.pin_sha256 is not a SHA-256 fingerprint'],
     [
       'a key that does not fit',
       { cert_file: certificates.path('client.pem'), key_file: certificates.path('other.key') },
-      /do not fit together/,
+      /^tls\.key_file: ".*" holds the key of another certificate$/,
     ],
   ])('refuses %s when it opens', async (_name, tls, message) => {
     const fault = await faultOf(openHttpClient({ userAgent: 'x', tls }, systemSeams(), {}));

@@ -4,12 +4,23 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { fakeConnector, load, temporaryFolder } from '../config/load.ts';
+import { makeCertificates } from '../http/certificates.ts';
 import { type Case, nested, type Values } from './cases.ts';
 import { options } from './schemas.ts';
 
 const database = 'postgres://penstock@db.example.com:5432/penstock';
-const pem = '-----BEGIN CERTIFICATE-----\n';
-const folderFiles = { 'ca.pem': pem, 'a.pem': pem, 'b.pem': pem, 'connectors/readme.txt': '', 'rows.yaml': '[]\n' };
+const certificates = makeCertificates();
+const [pem, key] = [certificates.read('client.pem'), certificates.read('client.key')];
+certificates[Symbol.dispose]();
+const folderFiles = {
+  'ca.pem': pem,
+  'a.pem': pem,
+  'b.pem': pem,
+  'a.key': key,
+  'b.key': key,
+  'connectors/readme.txt': '',
+  'rows.yaml': '[]\n',
+};
 
 /** A value for each option; where one alone is refused, what stands beside it. */
 const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string, Case>>>> = {
@@ -18,8 +29,8 @@ const values: Readonly<Record<'file' | 'source' | 'sink', Readonly<Record<string
     'log.level': ['debug'],
     'admin.listen': ['127.0.0.1:9000'],
     'admin.metrics': ['token'],
-    'admin.tls.cert_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
-    'admin.tls.key_file': ['b.pem', { 'admin.tls.key_file': 'a.pem', 'admin.tls.cert_file': 'a.pem' }],
+    'admin.tls.cert_file': ['b.pem', { 'admin.tls.key_file': 'a.key', 'admin.tls.cert_file': 'a.pem' }],
+    'admin.tls.key_file': ['b.key', { 'admin.tls.key_file': 'a.key', 'admin.tls.cert_file': 'a.pem' }],
     'journal.max_bytes': ['1GiB'],
     'journal.keep': ['3d'],
     'journal.url': [database],

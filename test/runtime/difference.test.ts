@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { differenceOf, refuseFixed } from '../../src/runtime/difference.ts';
 import { fakeConnector, load, temporaryFolder } from '../config/load.ts';
+import { makeCertificates } from '../http/certificates.ts';
 
 const source = (change: object = {}) => ({
   connector: 'vendor',
@@ -26,8 +27,12 @@ async function configOf(folder: string, blocks: object, { token = 'token-1', has
   });
 }
 
-const pem = '-----BEGIN CERTIFICATE-----\n';
-const folderWithSecret = (): Promise<string> => temporaryFolder({ secret: 'secret-1', 'cert.pem': pem, 'key.pem': pem });
+const pairOf = () => {
+  using certificates = makeCertificates();
+  return { 'cert.pem': certificates.read('client.pem'), 'key.pem': certificates.read('client.key') };
+};
+const folderWithSecret = (): Promise<string> =>
+  temporaryFolder({ secret: 'secret-1', 'ca.pem': pairOf()['cert.pem'], ...pairOf() });
 const nothing = { added: [], changed: [], removed: [], kept: [] };
 const before = { sources: { feed: source() }, sinks: { soc: sink() } };
 
@@ -88,6 +93,23 @@ describe('a difference', () => {
     expect(await changedBy({ hash: 'version-2' })).toEqual(['feed']);
     await writeFile(join(folder, 'secret'), 'secret-2');
     expect(await changedBy({})).toEqual(['feed']);
+  });
+
+  it('finds what depends on a certificate or an authority that was renewed under its name', async () => {
+    const folder = await folderWithSecret();
+    const own = { cert_file: 'cert.pem', key_file: 'key.pem' };
+    const blocks = { tls: { ca_file: 'ca.pem' }, sources: { feed: source() }, sinks: { soc: sink({ tls: own }), lake: sink() } };
+    const old = await configOf(folder, blocks);
+    const changed = async () => {
+      const { sources, sinks } = differenceOf(old, await configOf(folder, blocks));
+      return [...sources.changed, ...sinks.changed];
+    };
+
+    expect(await changed()).toEqual([]);
+    for (const [name, text] of Object.entries(pairOf())) await writeFile(join(folder, name), text);
+    expect([await changed(), await old.files.haveChanged()]).toEqual([['soc'], true]);
+    await writeFile(join(folder, 'ca.pem'), pairOf()['cert.pem']);
+    expect(await changed()).toEqual(['feed', 'soc', 'lake']);
   });
 });
 

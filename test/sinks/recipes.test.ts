@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sinkTypes } from '../../src/sinks/index.ts';
 import { faultsOf, load } from '../config/load.ts';
+import { makeCertificates } from '../http/certificates.ts';
 
 const docs = resolve(import.meta.dirname, '../../docs');
 const source = 'sources: { feed: { connector: vendor, options: { org_id: acme } } }\n';
@@ -14,7 +15,8 @@ const filled = { ...env, ...Object.fromEntries(secrets.split(' ').map((name) => 
 
 /** Certificate files are looked at when a configuration loads; the pages name some that this machine has not. */
 const authority = join(mkdtempSync(join(tmpdir(), 'penstock-recipes-')), 'ca.pem');
-writeFileSync(authority, '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n');
+using certificates = makeCertificates();
+writeFileSync(authority, certificates.read('ca.pem'));
 
 /** The YAML blocks of a page with the heading that each stands under. */
 function blocksOf(page: string): { readonly heading: string; readonly yaml: string }[] {

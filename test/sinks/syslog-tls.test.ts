@@ -36,7 +36,11 @@ describe('TLS', () => {
   it.each(
     ['127.0.0.1', '[::1]'].flatMap((host) => [
       { host, name: 'localhost', verdict: { kind: 'sent' } },
-      { host, name: 'other', verdict: { kind: 'hold', fix: "set tls.server_name to a name in the receiver's certificate" } },
+      {
+        host,
+        name: 'other',
+        verdict: { kind: 'hold', fix: 'use a host name that stands in the certificate, or set tls.server_name to one' },
+      },
     ]),
   )('compares the literal $host with the certificate of $name', async ({ host, name, verdict }) => {
     await using receiver = await listen(undefined, identity(name), 0, host.replace(/[[\]]/g, ''));

@@ -22,8 +22,7 @@ it('warns once of how a sink is configured, however often a hold opens it anew, 
   const sink = {
     name: 'soc',
     sinkType: syslog,
-    resolveOptions: () => Promise.resolve(options),
-    resolveHttp: () => Promise.resolve({}),
+    resolve: () => Promise.resolve({ key: '', options, http: {} }),
   } as unknown as SinkConfig;
 
   for (const config of [sink, sink, sink, { ...sink }]) await (await openSink(config, context))[Symbol.asyncDispose]();

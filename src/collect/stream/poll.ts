@@ -1,6 +1,6 @@
 // A subscription: messages are committed, then acknowledged by the reader. Not committed means not acknowledged: the broker keeps them.
 import { sleep } from '../../base/clock.ts';
-import { asPenstockError, consequenceOf } from '../../base/errors.ts';
+import { asPenstockError, consequenceOf, PenstockError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/quantity.ts';
 import { fullJitterMs } from '../../base/random.ts';
 import type { Reader, StreamMessage, StreamReader, StreamState } from '../../connectors/connector.ts';
@@ -88,6 +88,7 @@ async function runStream(
     isSteady = true;
     if (connected.size > 0) void health.succeeded();
   });
+  const outdated = new AbortController();
   let live = await openLiveCheckpoint(context, seams.clock.now());
   const handlers = {
     async onMessages(messages: readonly StreamMessage[]): Promise<void> {
@@ -101,10 +102,20 @@ async function runStream(
       noteState(context, topics, news);
       if (!news.connected) connected.delete(news.topic);
       else connected.add(news.topic);
+      if (!news.connected) void endIfOutdated(reader, news, outdated);
       if (isSteady && news.connected) void health.succeeded();
     },
   };
-  await reader.run(handlers, drain?.signal ?? halt.soft);
+  const ended = drain?.signal ?? halt.soft;
+  await reader.run(handlers, AbortSignal.any([ended, outdated.signal]));
+  if (!ended.aborted) outdated.signal.throwIfAborted();
+}
+
+/** The reader connects again and again with what it was opened with: where that has been replaced, it ends, and another one is opened. */
+async function endIfOutdated(reader: StreamReader, { topic, error }: StreamState, outdated: AbortController): Promise<void> {
+  if ((await reader.isOutdated?.()) !== true) return;
+  const why = error === undefined ? '' : `: ${error}`;
+  outdated.abort(new PenstockError('PEN_SOURCE_UNAVAILABLE', `topic ${topic} is not connected${why}`));
 }
 
 function noteState({ log, seams }: SourceContext, topics: Map<string, TopicFacts>, state: StreamState): void {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import pg from 'pg';
 import { PenstockError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
+import { percentDecoded } from '../../base/percent.ts';
 import type { PostgresEngine } from '../contract/open.ts';
 
 export type DatabaseOptions = Pick<PostgresEngine, 'url' | 'password' | 'ca' | 'schema' | 'connections' | 'leaseMs'>;
@@ -22,14 +23,14 @@ export type ClientConfig = pg.PoolConfig & { readonly host: string; readonly por
 export function clientConfig({ url, password, ca }: DatabaseOptions): ClientConfig {
   const parsed = parseUrl(url);
   // The folder of a unix socket stands in the place of the host, as libpq takes it: %2Fvar%2Frun%2Fpostgresql.
-  const host = decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, '');
+  const host = percentDecoded(parsed.hostname).replace(/^\[|\]$/g, '');
   const isLocal = isLoopback(parsed.hostname) || isFolder(host);
   return {
     host,
     port: parsed.port === '' ? 5432 : Number(parsed.port),
-    user: decodeURIComponent(parsed.username) || 'penstock',
-    database: decodeURIComponent(parsed.pathname.slice(1)) || 'penstock',
-    password: password ?? decodeURIComponent(parsed.password),
+    user: percentDecoded(parsed.username) || 'penstock',
+    database: percentDecoded(parsed.pathname.slice(1)) || 'penstock',
+    password: password ?? percentDecoded(parsed.password),
     ssl: isLocal && ca === undefined ? false : { rejectUnauthorized: true, host },
     application_name: 'penstock',
     connectionTimeoutMillis: connectMs,

@@ -3,7 +3,15 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, deadline, sleep } from '../../base/clock.ts';
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
-import { attemptTimeoutMs, type LoadedTls, patientLookup, pinFault } from '../../http/index.ts';
+import {
+  attemptTimeoutMs,
+  certificateFix,
+  endsHandshake,
+  type LoadedTls,
+  patientLookup,
+  pinFault,
+  silentRefusal,
+} from '../../http/index.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { watchConnection } from './connection.ts';
 import type { SyslogAddress } from './options.ts';
@@ -82,9 +90,6 @@ function wordsOf(error: unknown): string {
 /** An IPv6 literal as it stands in an address. */
 const inAddress = (host: string): string => (net.isIPv6(host) ? `[${host}]` : host);
 
-const certificateCodes =
-  /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|ALTNAME|ERR_SSL_.*ALERT_(UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/;
-
 /**
  * What a failed connection means: `hold` when certificates or protocol do not fit and a person must change something, else `retry`.
  */
@@ -94,27 +99,12 @@ export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogA
   const reason = `${at}: ${wordsOf(error) || message || code}`;
   if (error instanceof PenstockError && consequenceOf(error).sink === 'hold')
     return { kind: 'hold', reason, fix: error.fix ?? 'check tls' };
-  if (/ALERT/.test(code) && certificateCodes.test(code)) {
-    return {
-      kind: 'hold',
-      reason,
-      fix: 'the receiver refuses the client certificate: set tls.cert_file and tls.key_file to one it trusts',
-    };
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return { kind: 'hold', reason, fix: "set tls.server_name to a name in the receiver's certificate" };
-  }
-  if (certificateCodes.test(code)) {
-    return {
-      kind: 'hold',
-      reason,
-      fix: "set tls.ca_file to the authority of the receiver's certificate, or pin a self-signed one with tls.pin_sha256 and insecure_skip_verify: true",
-    };
-  }
+  const fix = certificateFix(code);
+  if (fix !== undefined) return { kind: 'hold', reason, fix };
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|PROTOCOL_VERSION/.test(code)) {
     return { kind: 'hold', reason, fix: 'use a port where the receiver speaks TLS 1.2 or later, or another scheme in address' };
   }
-  return { kind: 'retry', reason };
+  return { kind: 'retry', reason: endsHandshake(error) ? `${reason} (${silentRefusal})` : reason };
 }
 
 const dayMs = 86_400_000;

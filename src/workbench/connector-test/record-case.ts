@@ -73,7 +73,7 @@ export async function recordCase(
   const path = join(folder, 'tests', name);
   await refuseExisting(path, seams.files);
   const recorder = new Recorder(most);
-  const test: TestCase = { name, folder: path, options: await source.resolveOptions(), window };
+  const test: TestCase = { name, folder: path, options: (await source.resolve()).options, window };
   const log = silentLog();
   const opening = { seams, log, userAgent: plainUserAgent, secrets, around: recorder.around };
   await using reader = await openReader(source, opening, new Budgets(seams, log));

@@ -11,9 +11,11 @@ function broker() {
     acknowledged: [] as string[],
     opened: 0,
     refuse: false,
+    isOutdated: false,
     handlers: undefined as StreamHandlers | undefined,
     open: (): Promise<StreamReader> => {
       self.opened += 1;
+      const number = self.opened;
       return Promise.resolve({
         kind: 'pulsar_websocket' as const,
         async run(handlers: StreamHandlers, signal: AbortSignal) {
@@ -22,6 +24,7 @@ function broker() {
           handlers.onState({ topic: 't', connected: true });
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         },
+        isOutdated: () => Promise.resolve(self.isOutdated && number === 1),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       });
     },
@@ -139,6 +142,24 @@ it('holds when it is refused and goes on by itself with fresh secrets', async ()
   expect(loop.status()).toMatchObject({ state: 'polling', consecutive_failures: 0 });
   expect(memory.held.size).toBe(0);
   expect(server.opened).toBeGreaterThan(3);
+});
+
+it('opens another reader where a topic is away and secrets or certificates have been replaced', async () => {
+  const { clock, server, loop, lines } = await streaming();
+  server.handlers?.onState({ topic: 't', connected: false, error: 'no TLS' });
+  await clock.advance(minute);
+  const before = server.opened;
+  server.isOutdated = true;
+  server.handlers?.onState({ topic: 't', connected: false, error: 'no TLS' });
+
+  await clock.advance(minute);
+
+  expect([before, server.opened]).toEqual([1, 2]);
+  expect(loop.status()).toMatchObject({ state: 'polling', details: { topics: { t: { connected: true } } } });
+  expect(said(lines, 'poll failed, secrets and certificates are read again')).toMatchObject([
+    { err: { message: 'topic t is not connected: no TLS' } },
+  ]);
+  await loop[Symbol.asyncDispose]();
 });
 
 it('warns of a topic that is away for minutes, and shows the oldest unacknowledged message', async () => {

@@ -402,13 +402,8 @@ function journalOver({ core, working, line, server, offered, room, registered }:
 /** The configuration of a replica, without what does not stand in its file. */
 function configOf({ feeds, receivers, number, log }: ReplicaParts, without: readonly string[], fate: Fate, seams: Seams): Config {
   const stands = ({ plan }: { readonly plan: { readonly name: string } }): boolean => !without.includes(plan.name);
-  const refreshable = {
-    key: '',
-    options: {},
-    http: {},
-    resolveOptions: () => Promise.resolve({}),
-    resolveHttp: () => Promise.resolve({}),
-  };
+  const resolved = { key: '', options: {}, http: {} };
+  const refreshable = { ...resolved, resolve: () => Promise.resolve(resolved) };
   const sources = feeds.filter(stands).map((feed): SourceConfig => {
     const { vendor, connector, options } = feed;
     const opened: typeof connector = Object.create(connector, {
