@@ -269,8 +269,8 @@ const sources: readonly Mutant[] = [
     caughtBy: 'test/collect/windows/shortfalls.test.ts',
     edits: [
       [
-        'if (page.mayBeCut !== true || isRefuted) return undefined;',
-        'if (page.mayBeCut !== null || isRefuted) return undefined;',
+        'if (page.mayBeCut !== true || isRefuted(memory, { state, count }, page)) return undefined;',
+        'if (page.mayBeCut !== null || isRefuted(memory, { state, count }, page)) return undefined;',
       ],
     ],
   },

@@ -28,6 +28,8 @@ export class SourceMemory {
   withoutDetail = 0;
   /** Most records of one reply since the start of this process. */
   largestReply = 0;
+  /** Most records of one window by offset or number since the start of this process. */
+  longestWalk = 0;
   readonly vendorClock = new VendorClock();
   /** When the newest new record was received, on the monotonic clock of this process. */
   lastEvent: number | undefined;

@@ -119,7 +119,8 @@ async function* unmetRecords(
     )) {
       yield facts.filter(({ uid, fingerprint }) => !met.has(uid + fingerprint) && met.add(uid + fingerprint));
       if (isPart) continue;
-      const lack = page.next === null ? lackOf(context, { state, read }, page, guard) : undefined;
+      const at = { state, read };
+      const lack = page.next === null ? await lackOf(context, { reader, window, at }, page, guard, signal) : undefined;
       if (lack !== undefined) throw new Unseen(lack.why, lack.records, { isOfAnySize: lack.isOfAnySize === true });
       state = page.next;
       read += page.count ?? page.records.length;

@@ -77,6 +77,8 @@ async function* pageAfterPage(
       for await (const facts of details?.add(context, raws, listed, signal) ?? [listed]) {
         left -= facts.length;
         guard.count(page, facts);
+        if (window !== 'untimed' && next?.kind === 'offset')
+          context.memory.longestWalk = Math.max(context.memory.longestWalk, guard.distinct);
         yield { page, facts, guard, isPart: left > 0 };
       }
     }
@@ -104,11 +106,26 @@ export function* partsOf(records: RecordList, atOnce: number): Generator<readonl
   }
 }
 
+/** How many records of a window the vendor counts, by its first page of one; undefined where it does not say. */
+export async function countOf(
+  context: PageContext,
+  reader: WindowReader,
+  window: Window,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const { total } = await askPage(context, reader, { ...window, limit: 1 }, null, signal);
+    return total;
+  } finally {
+    reader.rest?.();
+  }
+}
+
 /** Notes how many requests left this machine, also when they failed: each may show up in the vendor's log. */
 async function askPage(
   context: PageContext,
   reader: WindowReader,
-  window: Reading['window'],
+  window: (Window & { readonly limit?: number }) | 'untimed',
   state: PageState | null,
   signal: AbortSignal,
 ): Promise<Page> {

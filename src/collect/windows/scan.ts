@@ -6,7 +6,8 @@ import { type Halt, type SourceContext, vendorNow } from '../context.ts';
 import type { ReadWindow } from '../memory/shortfalls.ts';
 import type { OwnRecords } from '../own-records.ts';
 import type { PageGuard } from './guard.ts';
-import { pages } from './pages.ts';
+import { countOf, pages } from './pages.ts';
+import { align, type Window } from './windows.ts';
 
 /** One page of a walk. Whoever takes it commits it with its place, before asking for the next one. */
 export interface WalkedPage {
@@ -58,14 +59,15 @@ export async function* scan(
 ): WalkedPages {
   let at = first;
   const { state, pages: before } = first;
-  const reading = { window: { from: first.readFrom, to: first.to }, state, pages: before };
+  const window = { from: first.readFrom, to: first.to };
+  const reading = { window, state, pages: before };
   for await (const { page, facts, guard, isPart } of pages(context, reader, reading, halt.hard)) {
     if (at.serverTime === undefined && page.serverTime !== undefined) at = { ...at, serverTime: page.serverTime };
     if (isPart) {
       yield { facts, ownRecords, walk: at, next: at, end: undefined };
       continue;
     }
-    const lack = page.next === null ? lackOf(context, at, page, guard) : undefined;
+    const lack = page.next === null ? await lackOf(context, { reader, window, at }, page, guard, halt.hard) : undefined;
     const mayRescan = lack?.mayHaveMoved === true && rescans > 0;
     if (page.next === null && (lack === undefined || ((isSmallest || lack.isOfAnySize === true) && !mayRescan))) {
       // What came in since belongs to the windows after this one.
@@ -106,10 +108,68 @@ interface Lack {
   readonly mayHaveCome?: boolean;
   /** True where no smaller window shows more. */
   readonly isOfAnySize?: boolean;
+  /** True where nothing speaks for it but that the number is round: the vendor's own count, if it names one. */
+  readonly roundTotal?: number | undefined;
+}
+
+/** What was read to its last page. */
+interface ReadToEnd {
+  readonly reader: WindowReader;
+  readonly window: Window;
+  readonly at: Pick<WalkState, 'state' | 'read'>;
 }
 
 /** What the pages of a window lack, once the last one came; undefined when nothing says so. */
-export function lackOf(
+export async function lackOf(
+  context: SourceContext,
+  { reader, window, at }: ReadToEnd,
+  page: Page,
+  guard: PageGuard,
+  signal: AbortSignal,
+): Promise<Lack | undefined> {
+  const lack = suspectedLack(context, at, page, guard);
+  if (lack?.roundTotal === undefined) return lack;
+  return (await isCountHonest(context, reader, window, lack.roundTotal, signal)) ? undefined : lack;
+}
+
+/**
+ * True where a window holds as many records as the vendor counts, though it may count no further: its two halves then hold as many, and each of them
+ * fewer. That takes three requests for one record, where to read the halves takes as many pages again.
+ */
+async function isCountHonest(
+  context: SourceContext,
+  reader: WindowReader,
+  window: Window,
+  total: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const step = Math.max(1, context.settings.connector.defaults.precisionMs);
+  try {
+    for (let { from, to } = window; ; ) {
+      const middle = align(context, (from + to) / 2);
+      if (middle - step <= from || middle >= to) return false;
+      // Whether a bound belongs to a window differs between vendors: what both halves may hold is counted, too.
+      const halves = [
+        { from, to: middle },
+        { from: middle - step, to },
+        { from: middle - step, to: middle },
+      ];
+      const counts: number[] = [];
+      for (const half of halves) counts.push((await countOf(context, reader, half, signal)) ?? Number.NaN);
+      const [left = 0, right = 0, both = 0] = counts;
+      if (left < total && right < total) return left + right - both === total;
+      if (left === total && right === both) to = middle;
+      else if (right === total && left === both) from = middle - step;
+      else return false;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    context.log.debug({ err: error }, 'the halves of the window could not be counted');
+    return false;
+  }
+}
+
+function suspectedLack(
   { settings, memory }: Pick<SourceContext, 'settings' | 'memory'>,
   { state, read = 0 }: Pick<WalkState, 'state' | 'read'>,
   page: Page,
@@ -139,14 +199,23 @@ export function lackOf(
       why: `the reply is not whole: ${page.toldCut}; it holds ${count} records, and no other page follows`,
       mayHaveMoved: false,
     };
-  // One that held more shows that the vendor does not cut there.
-  const isRefuted = state === null && page.lacking === undefined && count < memory.largestReply;
-  if (page.mayBeCut !== true || isRefuted) return undefined;
+  if (page.mayBeCut !== true || isRefuted(memory, { state, count }, page)) return undefined;
   return {
     records: page.lacking ?? 1,
     why: `the reply may be cut: it holds ${count} records, and no other page follows`,
     mayHaveMoved: false,
+    ...(state?.kind === 'offset' && page.total === count ? { roundTotal: count } : {}),
   };
+}
+
+/** True where another reply or window held more: the vendor does not cut there. */
+function isRefuted(
+  { largestReply, longestWalk }: SourceContext['memory'],
+  { state, count }: Pick<WalkState, 'state'> & { readonly count: number },
+  { lacking }: Page,
+): boolean {
+  if (lacking !== undefined || (state !== null && state.kind !== 'offset')) return false;
+  return count < (state === null ? largestReply : longestWalk);
 }
 
 function advanced({ settings }: SourceContext, walk: WalkState, page: Page, facts: readonly RecordFacts[]): WalkState {
