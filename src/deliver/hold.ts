@@ -169,7 +169,8 @@ export class SinkHold {
   /** A probe met something else than what the hold is for, which may be over or not: the hold says both. `now` is scrubbed. */
   async met(now: string): Promise<void> {
     const cause = this.#cause;
-    if (cause === undefined || cause.reason === now) return;
+    // A cause says more than the answer that it is for: `many different events are refused: ...`.
+    if (cause === undefined || cause.reason.endsWith(now)) return;
     this.#hasMet = true;
     await this.#noted(this.#hold.begin(`${cause.reason}${metSince}${now}`, cause.fix));
   }

@@ -56,7 +56,18 @@ export function describeAnswer(response: HttpResponse): string {
     .replace(/[^\S\p{Cc}]+/gu, ' ')
     .replace(/\p{Cc}[\p{Cc} ]*/gu, '\n')
     .trim();
-  return text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
+  const said = text === '' ? `answered ${response.status} with an empty body` : `answered ${response.status} "${text}"`;
+  return isRedirect(response) ? `${said}${whereTo(response)}` : said;
+}
+
+export const isRedirect = ({ status }: HttpResponse): boolean => status >= 300 && status < 400;
+
+/** Where a redirect leads, without its path and query: in these may stand what opens the receiver. */
+function whereTo({ headers: { location = '' } }: HttpResponse): string {
+  if (location === '') return '';
+  if (!/^(?:https?:)?\/\/./i.test(location)) return ', a redirect to another path of the same host';
+  const url = location.startsWith('//') ? `https:${location}` : location;
+  return URL.canParse(url) ? `, a redirect to ${new URL(url).origin}` : '';
 }
 
 function textOfPage(page: string): string {

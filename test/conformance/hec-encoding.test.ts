@@ -168,7 +168,9 @@ it('A redirect is not followed and holds', async () => {
 
   const result = await sink.send(batchOf(sink, numbered(1)), signal);
 
-  expect(result).toMatchObject({ all: { kind: 'hold' } });
+  expect(result).toMatchObject({
+    all: { kind: 'hold', reason: expect.stringContaining(`, a redirect to ${elsewhere.url};`) },
+  });
   expect(elsewhere.seen).toEqual([]);
 });
 

@@ -458,6 +458,19 @@ it.each([
   expect(kinds(await answered({}, { status, body: 'said the receiver' }))).toBe(verdict);
 });
 
+it.each([
+  ['https://user:pass@other.example.com:8443/in/s3cret?token=s3cret#s3cret', ', a redirect to https://other.example.com:8443'],
+  ['/login/s3cret?back=s3cret', ', a redirect to another path of the same host'],
+  ['//other.example.com/s3cret', ', a redirect to https://other.example.com'],
+  ['https://[s3cret/', ''],
+  ['', ''],
+])('A redirect to %j holds and names the host that it leads to, without what may open the receiver', async (location, says) => {
+  const verdicts = await answered({}, { status: 308, headers: { location } });
+
+  const fix = 'redirects are never followed: set "url" to where the receiver really is';
+  expect(verdicts).toEqual({ all: { kind: 'hold', ofRequest: true, reason: `answered 308 with an empty body${says}`, fix } });
+});
+
 it.each(['cef', 'leef'] satisfies Format[])('Text in format %s goes out as lines, or as strings of an array', async (format) => {
   await using receiver = await openReceiver(() => ({ status: 200 }));
   await using context = await openContext({ format });

@@ -724,6 +724,19 @@ it('says what a probe met once only, however often the process began again', asy
   });
 });
 
+it('says nothing twice where a probe meets what the hold is for', async () => {
+  const journal = memoryJournal();
+  journal.put(live, records('e', 1));
+  const { loop, clock } = setUp({ journal, answer: () => ({ all: { kind: 'retry', reason: '503 "busy"' } }) });
+  const note = { since: 7, reason: 'the receiver is there, but takes no event: 503 "busy"', fix: 'look at it' };
+  journal.holdNotes.set('out', note);
+  loop.start();
+  await clock.advance(60_000);
+  await clock.until(loop.stop(0));
+
+  expect(journal.holdNotes.get('out')).toEqual(note);
+});
+
 it('does not probe a hold before the time that the receiver asked for', async () => {
   const journal = memoryJournal();
   journal.put(live, records('e', 1));

@@ -109,6 +109,22 @@ it('holds when the issuer refuses the role, and tries again when the issuer fail
   expect(failing.result.verdict).toMatchObject({ all: { kind: 'retry' } });
 });
 
+it.each([
+  [400, 'Throttling'],
+  [400, 'ThrottlingException'],
+  [400, 'IDPCommunicationError'],
+  [408, 'RequestTimeout'],
+  [429, 'TooManyRequestsException'],
+])('tries again when the issuer answers %i %s', async (status, code) => {
+  const body = `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`;
+
+  const { result } = await withStandInForSts({ status, body, headers: { 'content-type': 'text/xml' } });
+
+  expect(result.verdict).toMatchObject({
+    all: { kind: 'retry', reason: expect.stringContaining('no credentials for the store') },
+  });
+});
+
 it("takes the keys of a container's role", async () => {
   await using agent = await openReceiver(() => ({
     status: 200,

@@ -203,6 +203,31 @@ it.each<[string, Reply, object]>([
     storeError(400, 'AuthorizationHeaderMalformed', '<Region>us-west-2</Region>'),
     { kind: 'hold', fix: 'set "region: us-west-2"' },
   ],
+  [
+    'a redirect that names a host',
+    storeError(307, 'TemporaryRedirect', '<Endpoint>lake.s3-eu-west-1.amazonaws.com</Endpoint>'),
+    { kind: 'hold', reason: 'answered 307 TemporaryRedirect: Words & more (it names lake.s3-eu-west-1.amazonaws.com)' },
+  ],
+  ...[
+    [400, 'ThrottlingException'],
+    [400, 'KMS.ThrottlingException'],
+    [403, 'RequestLimitExceeded'],
+    [400, 'RequestThrottled'],
+    [400, 'TooManyRequestsException'],
+    [400, 'BandwidthLimitExceeded'],
+    [403, 'QpsLimitExceeded'],
+    [200, 'SlowDown'],
+  ].map(([status, code]): [string, Reply, object] => [
+    `${code} with a ${status}`,
+    storeError(Number(status), String(code)),
+    { kind: 'retry', reason: `answered ${status} ${code}: Words & more` },
+  ]),
+  ['a fault of its own inside of a success', storeError(200, 'InternalError'), { kind: 'uncertain' }],
+  [
+    'a refused key inside of a success',
+    storeError(200, 'AccessDenied'),
+    { kind: 'hold', fix: expect.stringContaining('credentials') },
+  ],
   ['a redirect without words', { status: 307, headers: { location: 'http://127.0.0.1:1/' } }, { kind: 'hold' }],
   [
     'a log-in page',
@@ -331,7 +356,12 @@ describe('a large object', () => {
     [
       'its end is a failure inside a 200',
       ({ method, path }) => (method === 'POST' && path.includes('uploadId') ? storeError(200, 'InternalError') : undefined),
-      { kind: 'uncertain', reason: 'the upload was not completed: answered 200 InternalError: Words & more' },
+      { kind: 'uncertain', reason: 'answered 200 InternalError: Words & more' },
+    ],
+    [
+      'its end is put off inside a 200',
+      ({ method, path }) => (method === 'POST' && path.includes('uploadId') ? storeError(200, 'SlowDown') : undefined),
+      { kind: 'retry', reason: 'answered 200 SlowDown: Words & more' },
     ],
     [
       'its end is an empty 200',

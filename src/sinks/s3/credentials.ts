@@ -3,6 +3,7 @@ import { PenstockError } from '../../base/errors.ts';
 import { retryAfterMs } from '../../http/index.ts';
 import type { SinkContext } from '../sink.ts';
 import type { S3Options } from './options.ts';
+import { isThrottling } from './verdicts.ts';
 
 /** What signs a request. */
 export interface Credentials {
@@ -52,12 +53,17 @@ function wordsOf({ name, message, $metadata }: SdkError): string {
 const ownWords =
   /^(?:Could not (?:load credentials from any providers|resolve credentials using profile)|AWS_PROFILE is set|Profile \S+ (?:was not found|could not be found|requires multi-factor)|The SSO session (?:token )?associated with (?:this )?profile|Token is expired|Web identity configuration not specified|Unable to (?:find environment variable credentials|connect to instance metadata service)|(?:TimeoutError|Error response received|Invalid response received) from instance metadata service|no (?:connection|whole answer|TLS)|\S+ broke the connection)/;
 
+/** True of what an issuer says while it, or who vouches for us before it, has too much to do or is away: also with a 400. */
+const passes = (status: number, name: string): boolean =>
+  [408, 425, 429].includes(status) || isThrottling(name) || name.startsWith('IDPCommunicationError');
+
 /** Nothing was sent to the store yet. What the SDK threw is no cause: it would be logged whole. */
 function faultOf(error: unknown, clock: Clock): PenstockError {
   const fault = error instanceof Error ? (error as SdkError) : new Error('unknown');
   const { name } = fault;
   const status = (fault as SdkError).$metadata?.httpStatusCode;
-  const isRefused = status === undefined ? name === 'CredentialsProviderError' : status >= 400 && status < 500 && status !== 429;
+  const isRefused =
+    status === undefined ? name === 'CredentialsProviderError' : status >= 400 && status < 500 && !passes(status, name);
   const code = isRefused ? 'PEN_SOURCE_REFUSED' : 'PEN_SOURCE_UNAVAILABLE';
   const wait = retryAfterMs((fault as SdkError).$response?.headers ?? {}, clock);
   return new PenstockError(code, `no credentials for the store: ${wordsOf(fault)}`, { fix, sent: false, retryAfterMs: wait });

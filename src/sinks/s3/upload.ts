@@ -109,6 +109,7 @@ function completion(response: HttpResponse, clock: Clock): ObjectVerdict {
   const text = response.body.toString('utf8');
   if (response.status !== 200) return refusal(response, clock);
   if (/<CompleteMultipartUploadResult[\s>]/.test(text) && !/<Error[\s>]/.test(text)) return accepted;
+  if (codeOf(response) !== undefined) return refusal(response, clock);
   const waitMs = retryAfterMs(response.headers, clock);
   return afterPause(
     strangersVerdict(response) ?? { kind: 'uncertain', reason: `the upload was not completed: ${wordsOf(response)}` },
@@ -151,7 +152,7 @@ function refusal(response: HttpResponse, clock: Clock): ObjectVerdict {
     return { ...afterPause(strange, waitMs), byObject };
   }
   if (strange !== undefined) return afterPause(strange, waitMs);
-  if (response.status >= 300) return verdictOf(response, waitMs);
+  if (response.status >= 300 || codeOf(response) !== undefined) return verdictOf(response, waitMs);
   const fix = 'check "endpoint" of the sink: something other than an S3 store answers';
   const reason = `${describeAnswer(response)}, which is no store's answer`;
   return { kind: 'hold', reason, fix, maybeStored: true, byObject: unclear(reason) };

@@ -1,6 +1,6 @@
 import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { HttpResponse } from '../../http/client.ts';
-import { afterPause, describeAnswer } from '../exchange.ts';
+import { afterPause, describeAnswer, isRedirect } from '../exchange.ts';
 import type { Verdict } from '../sink.ts';
 
 const longestText = 200;
@@ -29,11 +29,13 @@ export function codeOf(response: HttpResponse): string | undefined {
   return /<Error(?: [^<>]*)?>/.test(response.body.subarray(0, 2000).toString('utf8')) ? element(response, 'Code') : undefined;
 }
 
-/** `answered 403 AccessDenied: Access Denied`. */
+/** `answered 403 AccessDenied: Access Denied`; of a redirect with the host that it names, which is the store's word only. */
 export function wordsOf(response: HttpResponse): string {
   const code = codeOf(response);
   if (code === undefined) return describeAnswer(response);
-  return `answered ${response.status} ${code}: ${element(response, 'Message') ?? ''}`.replace(/: $/, '');
+  const said = `answered ${response.status} ${code}: ${element(response, 'Message') ?? ''}`.replace(/: $/, '');
+  const host = isRedirect(response) ? element(response, 'Endpoint') : undefined;
+  return host === undefined ? said : `${said} (it names ${host})`;
 }
 
 const keyFix = 'check the credentials of the sink, and that they may write to the bucket below "prefix"';
@@ -76,7 +78,16 @@ const codes: Readonly<Record<string, readonly [Meaning, string?]>> = {
   XAdminUserNotFound: ['hold', keyFix],
 };
 
+/**
+ * True of a code that asks for fewer requests, whatever its status: AWS says so with 400, too, for the keys of KMS and for who gives out tokens,
+ * and other stores have words of their own.
+ */
+export const isThrottling = (code: string): boolean =>
+  /throttl|slow ?down|too ?many ?requests|(?:request|rate|bandwidth|qps) ?limit ?exceeded|\bserver ?busy/i.test(code);
+
 const statuses: readonly (readonly [from: number, to: number, Meaning, string?])[] = [
+  // A store that has answered already says so inside of a success.
+  [200, 299, 'uncertain'],
   [401, 402, 'hold', keyFix],
   [403, 403, 'object', keyFix],
   [404, 405, 'hold', bucketFix],
@@ -103,13 +114,14 @@ export function verdictOf(response: HttpResponse, waitMs: number | undefined): O
   if (region !== undefined)
     return { kind: 'hold', reason: `${reason} (the bucket is in ${region})`, fix: `set "region: ${region}"` };
   const { status } = response;
-  const known = codes[codeOf(response) ?? ''];
+  const code = codeOf(response) ?? '';
+  const known = codes[code] ?? (isThrottling(code) ? (['retry'] as const) : undefined);
   const [, , ...byStatus] = statuses.find(([from, to]) => status >= from && status <= to) ?? [0, 0, 'hold', bucketFix];
   const [meaning, fix = bucketFix] = known ?? byStatus;
   if (meaning === 'hold' || meaning === 'object') {
     const hold = afterPause({ kind: 'hold', reason, fix }, waitMs);
     // What the credentials may not do is no matter of one object, unless something before the store says so.
-    const isAll = meaning === 'hold' || (status === 403 && codeOf(response) !== undefined);
+    const isAll = meaning === 'hold' || (status === 403 && code !== '');
     return isAll ? hold : { ...hold, byObject: refusedObject(response) };
   }
   if (meaning === 'split') return { kind: 'split', code: 'too_large', reason };
@@ -127,8 +139,8 @@ export function refusedObject(response: HttpResponse): Verdict {
 
 /** Where the bucket is, when the answer says that it is not here. Redirects are not followed: what they name is the store's word only. */
 function regionOf(response: HttpResponse): string | undefined {
-  const { status, headers } = response;
-  const isElsewhere = (status >= 300 && status < 400) || codeOf(response) === 'AuthorizationHeaderMalformed';
+  const { headers } = response;
+  const isElsewhere = isRedirect(response) || codeOf(response) === 'AuthorizationHeaderMalformed';
   const region = element(response, 'Region') ?? headers['x-amz-bucket-region'];
   return isElsewhere && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
 }
