@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isObject } from '../base/json.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Files } from '../base/seams.ts';
@@ -16,7 +16,12 @@ interface Named {
 }
 
 /** Finds what no block can know alone. Faults and warnings go into the context. */
-export async function checkTogether(named: Named, context: LoadContext, files: Pick<Files, 'realpath'>): Promise<void> {
+export async function checkTogether(
+  named: Named,
+  dataDir: unknown,
+  context: LoadContext,
+  files: Pick<Files, 'realpath'>,
+): Promise<void> {
   checkReplicas(named, context);
   checkRoutes(named, context);
   checkSinksAtAll(named, context);
@@ -31,6 +36,7 @@ export async function checkTogether(named: Named, context: LoadContext, files: P
     .filter(({ type }) => type === 'file')
     .map(({ name, options }) => ({ at: ['sinks', name], ...pathOption(options, ['path']) }));
   await refuseSharing(targets, 'writes the same file as', 'give every sink its own path', context, files);
+  await refuseOwnFiles(targets, dataDir, context, files);
 }
 
 /** What several processes on one journal would do to each other, or could not do for each other. */
@@ -229,6 +235,27 @@ async function refuseSharing(
     const name = String(at[1]);
     if (other === undefined) first.set(real, name);
     else faults.push(doc.fault([...at, option], `${what} "${other}": ${path}`, fix));
+  }
+}
+
+/** What Penstock keeps in `data_dir`. */
+const ownNames = /^(?:(?:journal|credentials)\.|token$|penstock\.sock$)/;
+
+/** A sink that appended to the journal or to the configuration would be the end of both. */
+async function refuseOwnFiles(
+  targets: readonly Place[],
+  dataDir: unknown,
+  { doc, faults }: LoadContext,
+  files: Pick<Files, 'realpath'>,
+): Promise<void> {
+  const config = await realPath(resolve(doc.file), files);
+  const folder = typeof dataDir === 'string' ? await realPath(resolve(dataDir), files) : undefined;
+  for (const { at, option, path } of targets) {
+    if (path === undefined || option === undefined) continue;
+    const real = await realPath(path, files);
+    if (real !== config && (dirname(real) !== folder || !ownNames.test(basename(real)))) continue;
+    const fix = 'give the path of a file that only this sink writes';
+    faults.push(doc.fault([...at, option], `this file is one of Penstock's own: ${path}`, fix));
   }
 }
 

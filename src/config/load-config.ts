@@ -140,7 +140,7 @@ async function resolveFile(
   const sinks = await inOrder(sinkBlocks, (block) => resolveSink(block, context));
   const namesOf = (blocks: readonly NamedBlock[]): string[] => blocks.map(({ name }) => name);
   const named = { sources: collected, sinks, sourceNames: namesOf(sourceBlocks), sinkNames: namesOf(sinkBlocks) };
-  if (isWhole) await checkTogether(named, context, options.files);
+  if (isWhole) await checkTogether(named, top.value['data_dir'], context, options.files);
   const value = soundPart(top, [], schema);
   // Whatever was filled in from the environment or a file may be a secret, wherever it stands.
   const withoutFilledIn = (fault: Fault): Fault => scrubbed(fault, from.secrets);

@@ -248,6 +248,36 @@ it('refuses two sinks on one file, even when it does not exist yet', async () =>
   expect(faults[0]).toMatch(/\(sinks\.b\.path\): writes the same file as "a"/);
 });
 
+it.each([
+  'data/journal.db',
+  'data/journal.db-wal',
+  'data/journal.lock',
+  'data/journal.ballast',
+  'data/credentials.db',
+  'data/token',
+  'penstock.yaml',
+  'link/journal.db',
+])('refuses a sink that would write into %s, which is its own', async (path) => {
+  const folder = await temporaryFolder({ 'data/x': '' });
+  await fs.symlink('data', join(folder, 'link'));
+
+  const faults = await faultsOf(`data_dir: ./data\nsinks: { a: { type: file, path: ./${path} } }`, { folder });
+
+  expect(faults).toEqual([
+    expect.stringContaining("(sinks.a.path): this file is one of Penstock's own: "),
+    '  fix: give the path of a file that only this sink writes',
+  ]);
+});
+
+it('lets a sink write anything else, also beside the journal', async () => {
+  const paths = ['data/audit.ndjson', 'data/old/journal.db', 'journal.ndjson', 'token'];
+  const sinks = paths.map((path, at) => `s${at}: { type: file, path: ./${path} }`).join(', ');
+
+  const config = await load(`data_dir: ./data\nsinks: { ${sinks} }`);
+
+  expect(config.sinks).toHaveLength(paths.length);
+});
+
 it('refuses a proxy on a sink that cannot use one', async () => {
   await expect(load('sinks: { x: { type: stdout, proxy: "http://other:1" } }', {})).rejects.toThrow('stdout cannot use a proxy');
 });

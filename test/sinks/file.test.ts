@@ -244,6 +244,47 @@ it.each([
   expect(readFileSync(victim, 'utf8')).toBe('precious\n');
 });
 
+describe('a file that holds something else', () => {
+  const foreign = [
+    ['a database', 'ocsf', 'SQLite format 3\0\x10\n\0half'],
+    ['a configuration', 'ocsf', 'data_dir: ./data\nsinks:'],
+    ['a key', 'cef', '-----BEGIN PRIVATE KEY-----\nabc'],
+    ['one word', 'ocsf', 'token-without-line-feed'],
+    ['binary data', 'raw', '\x1f\x8b\0\n'],
+  ] as const;
+
+  it.each(foreign)('holds, and nothing of it is changed: %s, format %s', async (_, format, text) => {
+    mkdirSync(join(folder, 'out'));
+    writeFileSync(path, text);
+    await using sink = await openSink(file, { path }, { format });
+
+    const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
+    const probed = await sink.probe(never());
+
+    const reason = `${path}: the file holds something else than lines of this sink; nothing of it is changed`;
+    const fix = 'move it away, or give the path of a file that only this sink writes; for a pipe use type: stdout';
+    expect([verdicts, probed]).toEqual([{ all: { kind: 'hold', reason, fix } }, { ok: false, findings: [reason], fix }]);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it.each([
+    ['lines of another format', 'ocsf', 'CEF:0|a|b|c|d|e|5|\n', 'CEF:0|a|b|c|d|e|5|\n'],
+    ['the beginning of a torn first line', 'leef', 'LE', ''],
+    ['what a power cut made of a first line', 'ocsf', '\0\0\0', ''],
+    ['records as vendors gave them', 'raw', 'a,b,c\n', 'a,b,c\n'],
+    ['nothing', 'ocsf', '', ''],
+  ] as const)('is not what holds %s, format %s', async (_, format, text, kept) => {
+    mkdirSync(join(folder, 'out'));
+    writeFileSync(path, text);
+    await using sink = await openSink(file, { path }, { format });
+
+    const verdicts = await sink.send(batchOf(sink, numbered(1)), never());
+
+    expect(verdicts).toEqual({ all: { kind: 'accept' } });
+    expect(readFileSync(path, 'utf8')).toBe(`${kept}${line('e000000')}`);
+  });
+});
+
 it('compresses no file that a link leads to', async () => {
   const victim = join(folder, 'victim');
   mkdirSync(join(folder, 'out'));

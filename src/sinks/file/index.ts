@@ -7,7 +7,7 @@ import type { Files } from '../../base/seams.ts';
 import type { Encoded } from '../encoded.ts';
 import { OneWriter, unlessCutOff } from '../one-writer.ts';
 import type { ProbeReport, Sink, SinkContext, SinkType, Verdict, Verdicts } from '../sink.ts';
-import { longestLineBytes, openUnlinked } from './line-file.ts';
+import { longestLineBytes, openUnlinked, refuseForeign } from './line-file.ts';
 import { FileSinkOptions } from './options.ts';
 import { RotatingFile } from './rotating-file.ts';
 import { takeTurn } from './turns.ts';
@@ -27,9 +27,10 @@ export const file: SinkType = {
 const longestCloseMs = 1000;
 
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
-function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Sink {
+function openFileSink(options: FileSinkOptions, { seams, log, format }: SinkContext): Sink {
   const path = resolve(options.path);
-  const target = new RotatingFile(path, options, seams, log);
+  const isRaw = format === 'raw';
+  const target = new RotatingFile(path, { ...options, isRaw }, seams, log);
   const writer = new OneWriter(`${path}: a write has not ended: see why its disk, or the server of its share, stands still`);
   let isClosed = false;
   const write = async (encoded: Encoded): Promise<Verdicts> => {
@@ -44,7 +45,7 @@ function openFileSink(options: FileSinkOptions, { seams, log }: SinkContext): Si
     maxEventBytes: longestLineBytes,
     encode: ({ body }) => [body, '\n'],
     send: (batch, signal) => writer.send(batch, signal, () => write(batch.encoded)),
-    probe: (signal) => probe(path, seams.files, signal),
+    probe: (signal) => probe(path, seams.files, isRaw, signal),
     async [Symbol.asyncDispose]() {
       isClosed = true;
       using limit = deadline(seams.clock, longestCloseMs);
@@ -115,8 +116,8 @@ function inDoubt(verdict: ReturnType<typeof verdictOfError>): Verdict {
 }
 
 // `check` may run beside the daemon: it must not touch what the daemon is writing, so nothing is repaired here.
-async function probe(path: string, files: Files, signal: AbortSignal): Promise<ProbeReport> {
-  const found = await unlessCutOff(look(path, files), signal);
+async function probe(path: string, files: Files, isRaw: boolean, signal: AbortSignal): Promise<ProbeReport> {
+  const found = await unlessCutOff(look(path, files, isRaw), signal);
   if (found !== undefined) return found;
   return {
     ok: false,
@@ -125,10 +126,11 @@ async function probe(path: string, files: Files, signal: AbortSignal): Promise<P
   };
 }
 
-async function look(path: string, files: Files): Promise<ProbeReport> {
+async function look(path: string, files: Files, isRaw: boolean): Promise<ProbeReport> {
   try {
     await makeFolder(dirname(path), files, 0o700);
     await using handle = await openUnlinked(path, files);
+    await refuseForeign(handle, path, isRaw);
     const { size } = await handle.stat();
     return { ok: true, findings: [`${path} can be written (${formatSize(size)} so far)`] };
   } catch (error) {

@@ -36,12 +36,13 @@ export function openUnlinked(path: string, files: Pick<Files, 'open'>, how: 'app
   return openOwnFile(path, files, { for: how, code: 'PEN_FILE_UNREADABLE', fix: nameAFile, owners: [root] });
 }
 
-/** Opens or makes the file and cuts off a torn last line. Throws what the file system says, or PEN_FILE_UNREADABLE. */
-export async function openLineFile(path: string, files: Files): Promise<LineFile> {
+/** Opens or makes the file and cuts off a torn last line; `isRaw`: of records as vendors gave them. Throws what the file system says, or PEN_FILE_UNREADABLE. */
+export async function openLineFile(path: string, files: Files, isRaw = false): Promise<LineFile> {
   await makeFolder(dirname(path), files, 0o700);
   const handle = await openUnlinked(path, files);
   try {
     const stat = await handle.stat();
+    await refuseForeign(handle, path, isRaw);
     const size = await endOfLastLine(handle, stat.size, path);
     if (size < stat.size) {
       await handle.truncate(size);
@@ -108,6 +109,21 @@ export async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void>
   for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
 }
 
+/** What lines of each format begin with but those of `raw`; a first line that a power cut tore may be NULs. */
+const beginnings = ['{', 'CEF:', 'LEEF:', '\0'];
+const headBytes = 4096;
+
+/**
+ * Throws PEN_FILE_UNREADABLE for a file that begins as nothing that a file sink writes: its end would be cut off as a torn line. Raw records may
+ * begin with anything, but hold no NUL.
+ */
+export async function refuseForeign(handle: FileHandle, path: string, isRaw = false): Promise<void> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+  const head = buffer.toString('latin1', 0, bytesRead);
+  const isOurs = beginnings.some((beginning) => head.startsWith(beginning) || beginning.startsWith(head));
+  if (!isOurs && (!isRaw || head.includes('\0'))) throw notAFile(path);
+}
+
 /** Position after the last line feed; 0 when there is none. */
 async function endOfLastLine(handle: FileHandle, size: number, path: string): Promise<number> {
   const buffer = Buffer.alloc(Math.min(stepBytes, size));
@@ -123,9 +139,8 @@ async function endOfLastLine(handle: FileHandle, size: number, path: string): Pr
 }
 
 function notAFile(path: string): PenstockError {
-  return new PenstockError('PEN_FILE_UNREADABLE', `"${path}" is not a file of lines`, {
-    fix: nameAFile,
-  });
+  const what = 'the file holds something else than lines of this sink; nothing of it is changed';
+  return new PenstockError('PEN_FILE_UNREADABLE', what, { where: path, fix: `move it away, or ${nameAFile}` });
 }
 
 /** Makes a new or renamed entry of a folder durable. */

@@ -16,7 +16,7 @@ export class RotatingFile implements AsyncDisposable {
   /** Size that no file passes unless one line alone is larger. */
   readonly maxBytes: number;
   readonly #path: string;
-  readonly #options: FileSinkOptions;
+  readonly #options: FileSinkOptions & { readonly isRaw: boolean };
   readonly #seams: Pick<Seams, 'clock' | 'files'>;
   readonly #log: Log;
   #current: LineFile | undefined;
@@ -24,7 +24,12 @@ export class RotatingFile implements AsyncDisposable {
   #wasOpened = false;
   #tidying: Promise<void> = Promise.resolve();
 
-  constructor(path: string, options: FileSinkOptions, seams: Pick<Seams, 'clock' | 'files'>, log: Log) {
+  constructor(
+    path: string,
+    options: FileSinkOptions & { readonly isRaw: boolean },
+    seams: Pick<Seams, 'clock' | 'files'>,
+    log: Log,
+  ) {
     this.maxBytes = options.rotate?.size === undefined ? Number.POSITIVE_INFINITY : sizeBytes(options.rotate.size);
     this.#path = path;
     this.#options = options;
@@ -65,7 +70,7 @@ export class RotatingFile implements AsyncDisposable {
   async #open(): Promise<LineFile> {
     if (this.#current !== undefined && !(await this.#current.isCurrent())) await this.#close();
     if (this.#current !== undefined) return this.#current;
-    const opened = await openLineFile(this.#path, this.#seams.files);
+    const opened = await openLineFile(this.#path, this.#seams.files, this.#options.isRaw);
     if (opened.repaired > 0) {
       this.#log.warn(
         { path: this.#path, bytes: opened.repaired },
