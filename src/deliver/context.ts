@@ -24,6 +24,7 @@ import { SizeLimits } from './size-limits.ts';
 import { Stall } from './stall.ts';
 import { Suspects, untilOthersCode } from './suspects.ts';
 import { Tally } from './tally.ts';
+import { Turns } from './turns.ts';
 import { UnknownActions } from './unknown-actions.ts';
 import { Withdrawals } from './withdrawals.ts';
 
@@ -54,6 +55,7 @@ export class LoopContext {
   /** Aborts when requests under way are cut off. */
   readonly cutOff = new AbortController();
   readonly endpoints: Endpoints;
+  readonly turns = new Turns();
   readonly limit: SendLimit;
   readonly limits: SizeLimits;
   readonly plan: SendPlan;

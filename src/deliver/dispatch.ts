@@ -120,14 +120,14 @@ export class Dispatcher {
     this.#isOvertaking = false;
     this.#oldSinceNew = 0;
     this.#ready = undefined;
-    if (ready !== undefined) this.#context.endpoints.entered(ready);
+    if (ready !== undefined) this.#context.turns.entered(ready);
     return ready;
   }
 
   /** True where what failed gives way to the batch that waits in `start`: always, or seldom where too much of it piles up. */
   #noteReady(): boolean {
     const comesFirst = !this.#isFull() || (this.#oldSinceNew >= oldBetweenNew && !this.#isHeavy());
-    if (this.#ready !== undefined) this.#context.endpoints.waits(this.#ready, comesFirst);
+    if (this.#ready !== undefined) this.#context.turns.waits(this.#ready, comesFirst);
     return comesFirst;
   }
 
@@ -152,7 +152,7 @@ export class Dispatcher {
       this.#context.log.error({ err: error }, 'delivery of a batch broke off; it is sent again');
       await this.#sendLater(batch);
     } finally {
-      this.#context.endpoints.left(batch);
+      this.#context.turns.left(batch);
     }
   }
 

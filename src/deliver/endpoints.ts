@@ -68,11 +68,8 @@ export class Endpoints {
   readonly #random: Random;
   readonly #maxMs: number;
   readonly #total = { taken: 0, passed: 0, failed: 0 };
-  readonly #waiting = new Set<object>();
-  readonly #entered = new Set<object>();
   #states: EndpointState[] = [];
   #turn = 0;
-  #wasOld = false;
 
   /** Endpoints back off up to `maxMs`. */
   constructor(clock: Clock, random: Random, maxMs: number) {
@@ -201,43 +198,9 @@ export class Endpoints {
     return state.doubts;
   }
 
-  /** A batch that was never sent waits for its first try, or has to wait until less has failed. */
-  waits(batch: object, isNext: boolean): void {
-    if (isNext) this.#waiting.add(batch);
-    else this.#waiting.delete(batch);
-  }
-
-  /** It has room, and its first try is to come. */
-  entered(batch: object): void {
-    this.#waiting.delete(batch);
-    this.#entered.add(batch);
-  }
-
-  /** A try begins; `isOld`: of what had failed before. */
-  began(batch: object, isOld: boolean): void {
-    this.#wasOld = isOld;
-    this.left(batch);
-  }
-
-  /** It comes to no try now. */
-  left(batch: object): void {
-    this.#waiting.delete(batch);
-    this.#entered.delete(batch);
-  }
-
-  /** True when something new waits for room. */
-  get hasNew(): boolean {
-    return this.#waiting.size > 0;
-  }
-
-  /** True when the endpoint bears one try at a time, and the next one belongs to what was never sent. */
-  isTurnOfNew(use: EndpointUse): boolean {
-    return this.#wasOld && this.#waiting.size + this.#entered.size > 0 && (this.#of(use)?.failures ?? 0) > 0;
-  }
-
-  /** True until something is taken there again. */
-  hasFailed(use: EndpointUse): boolean {
-    return (this.#of(use)?.failures ?? 0) > 0 || this.isDoubted(use);
+  /** True while it bears one try at a time. */
+  isFailing(use: EndpointUse): boolean {
+    return (this.#of(use)?.failures ?? 0) > 0;
   }
 
   /** True while it owes acknowledgements. */

@@ -46,14 +46,14 @@ export async function renew(context: LoopContext): Promise<void> {
 
 /** Waits while the sink is on hold; a probe goes through the sink opened anew. `isOld`: all that the batch stands for failed before. */
 export async function passHold(context: LoopContext, isNew: boolean, isOld: () => boolean): Promise<Pass> {
-  const { hold, stopping, endpoints } = context;
+  const { hold, stopping, endpoints, turns } = context;
   // Where the receiver takes nothing, nobody knows whether it would take something else.
   const isForNew = (): boolean => hold.cause?.fix === takesNothingFix;
   for (;;) {
     const pass = await hold.passInTurn(stopping.signal, {
       rest: () => endpoints.restMs,
       ...(isNew && { isNew: () => isForNew() }),
-      stepsAside: () => isForNew() && endpoints.hasNew && isOld(),
+      stepsAside: () => isForNew() && turns.hasNew && isOld(),
     });
     if (pass !== 'probe' || (await prepareProbe(context))) return pass;
   }

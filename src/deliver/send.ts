@@ -85,25 +85,26 @@ interface Turn {
 
 /** Waits for the end of a hold, or a probe of it, and for an endpoint; steps aside where what is new comes first. */
 async function takeTurn(context: LoopContext, stack: readonly Batch[], batch: Batch, isProbe: boolean): Promise<Turn> {
-  const { endpoints, changed, clock, stopping } = context;
+  const { endpoints, turns, changed, clock, stopping } = context;
   const areOld = (): boolean => areOvertaken(context, stack);
+  const isTurnOfNew = (use: EndpointUse): boolean => turns.isOfNew && endpoints.isFailing(use) && areOld();
   const pass = isProbe ? 'probe' : await passHold(context, batch.attempts === 0 && !isOvertaken(context, batch), areOld);
   if (pass === 'stop' || pass === 'aside') return { pass };
   let endpoint = await takeEndpoint(context, pass === 'probe');
   // What is new is on its way to the endpoint, too: it only has to come first.
-  while (endpoint !== undefined && pass === 'open' && endpoints.isTurnOfNew(endpoint) && areOld() && !endpoints.hasNew) {
+  while (endpoint !== undefined && pass === 'open' && isTurnOfNew(endpoint) && !turns.hasNew) {
     endpoints.release(endpoint);
     await changed.waitAtMost(clock, lookAgainMs, stopping.signal);
     endpoint = await takeEndpoint(context, false);
   }
   if (endpoint === undefined) return { pass };
   // The last try of an endpoint that fails was of what had failed before, so the next one is of what is new.
-  if (pass === 'open' && endpoints.isTurnOfNew(endpoint) && areOld()) {
+  if (pass === 'open' && isTurnOfNew(endpoint)) {
     endpoints.release(endpoint);
     return { pass: 'aside' };
   }
-  endpoints.began(batch, isOvertaken(context, batch));
-  if (endpoints.hasFailed(endpoint)) await renew(context);
+  turns.began(batch, isOvertaken(context, batch));
+  if (endpoints.isFailing(endpoint) || endpoints.isDoubted(endpoint)) await renew(context);
   return { pass, endpoint };
 }
 
@@ -117,7 +118,7 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
   const instead = insteadOf(context, batch, endpoint, isProbe);
   if (instead === undefined) return false;
   context.endpoints.release(endpoint);
-  context.endpoints.began(batch, false);
+  context.turns.began(batch, false);
   stack.splice(-1, 1, ...instead);
   return true;
 }
