@@ -84,9 +84,9 @@ export class Endpoints {
     this.#states = endpoints.map((endpoint) => known.find((state) => state.endpoint === endpoint) ?? { endpoint, ...untouched });
   }
 
-  /** The next endpoint in turn that may be used; `force` takes the one that is back soonest. Undefined: none now. */
-  take(force: boolean): EndpointUse | undefined {
-    const state = this.#next(force);
+  /** The next endpoint that may be used, one that fails only by who is `isFirst`; `force` takes the one that is back soonest. Undefined: none now. */
+  take(force: boolean, isFirst = true): EndpointUse | undefined {
+    const state = this.#next(force, isFirst);
     if (state === undefined) return undefined;
     state.busy += 1;
     return { endpoint: state.endpoint, startedAt: this.#clock.monotonic() };
@@ -235,12 +235,12 @@ export class Endpoints {
     return this.#states.find((state) => state.endpoint === endpoint);
   }
 
-  #next(force: boolean): EndpointState | undefined {
+  #next(force: boolean, isFirst: boolean): EndpointState | undefined {
     const now = this.#clock.monotonic();
     const count = this.#states.length;
     for (let step = 0; step < count; step += 1) {
       const state = this.#states[(this.#turn + step) % count];
-      if (state === undefined || state.until > now || isOccupied(state)) continue;
+      if (state === undefined || state.until > now || isOccupied(state) || (state.failures > 0 && !isFirst)) continue;
       this.#turn = (this.#turn + step + 1) % count;
       return state;
     }

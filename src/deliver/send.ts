@@ -167,10 +167,11 @@ async function offsetWritten({ sink, settler, changed, clock, stopping }: LoopCo
 const lookAgainMs = 1000;
 
 async function takeEndpoint(context: LoopContext, force: boolean): Promise<EndpointUse | undefined> {
-  const { endpoints, clock, changed, stopping } = context;
+  const { endpoints, turns, clock, changed, stopping } = context;
   await offsetWritten(context);
+  using place = turns.queue();
   while (!stopping.signal.aborted) {
-    const use = endpoints.take(force);
+    const use = endpoints.take(force, turns.isFirst(place));
     if (use !== undefined) return use;
     await changed.waitAtMost(clock, Math.max(1, endpoints.waitMs() ?? lookAgainMs), stopping.signal);
   }

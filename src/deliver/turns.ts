@@ -1,10 +1,24 @@
-// An endpoint that fails bears one try at a time: what had failed before and what was never sent take turns there.
+// An endpoint that fails bears one try at a time: what had failed before and what was never sent take turns there, and of all that is under way
+// who waits longest is first. Otherwise who tried last would be the first to see that the endpoint may be tried again, and so the only one.
 
 /** Whose the next try is. */
 export class Turns {
+  /** Who waits for an endpoint, the longest first. */
+  readonly #queue = new Set<Disposable>();
   readonly #waiting = new Set<object>();
   readonly #entered = new Set<object>();
   #wasOld = false;
+
+  /** Somebody waits for an endpoint from now on. */
+  queue(): Disposable {
+    const place = { [Symbol.dispose]: () => void this.#queue.delete(place) };
+    this.#queue.add(place);
+    return place;
+  }
+
+  isFirst(place: Disposable): boolean {
+    return this.#queue.values().next().value === place;
+  }
 
   /** A batch that was never sent waits for its first try, or has to wait until less has failed. */
   waits(batch: object, isNext: boolean): void {

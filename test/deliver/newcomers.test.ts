@@ -108,6 +108,27 @@ it.each([
   await clock.until(loop.stop(0));
 });
 
+it.each([0, 1, 2, 3])(
+  'sends a good batch soon beside two of which every event breaks the receiver, %s promises later',
+  async (turns) => {
+    const { loop, clock, sent, journal } = breaking(100, {
+      events: 50,
+      async answer(batch) {
+        for (let count = 0; count < turns; count += 1) await Promise.resolve();
+        return isBad(batch) ? reset : accepted;
+      },
+    });
+    journal.put(live, records('n', 50));
+    loop.start();
+
+    await clock.advance(300_000);
+
+    const fresh = new Set(sent.flatMap(({ uids }) => uids).filter((uid) => uid.startsWith('n')));
+    expect(fresh.size).toBe(50);
+    await clock.until(loop.stop(0));
+  },
+);
+
 it('reads sources that are not routed to the sink in turn with those that are', async () => {
   const memory = memoryJournal();
   memory.put({ kind: 'live', source: 'a' }, records('a', 600));
