@@ -247,7 +247,9 @@ export class Watch implements Auditor {
       this.problem(`sink ${sink}: ${uid} of ${source} was sent again, though nothing had happened to who sent it before`);
       return;
     }
-    this.#charge(sink, this.#hits(sure, decidedAt), `${source}\n${uid}`);
+    // What its receiver took behind an event without an outcome is sent again by the next owner, however much that is.
+    const bounded = sure.filter((of) => !this.#isBehindGap(sink, of));
+    this.#charge(sink, this.#hits(bounded, decidedAt), `${source}\n${uid}`);
   }
 
   /** What happened to the senders of copies, so that another one leaves at a time; in the order in which it began. */
