@@ -5,6 +5,7 @@ import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Seams } from '../base/seams.ts';
 import { isLoopback, type Listen, type Refusal, refusalOf } from './access.ts';
+import { type CertificateFiles, followPair, readPair } from './certificate.ts';
 import { boundConnections } from './connections.ts';
 import type { AdminOperations, Answer } from './routes.ts';
 import { listenOnSocket, openPlace, socketPath } from './socket.ts';
@@ -14,7 +15,7 @@ export interface AdminSettings {
   /** Where TCP is listened on; undefined leaves the socket alone. */
   readonly listen: Listen | undefined;
   /** Serve HTTPS with these PEM files. */
-  readonly tls?: { readonly cert_file: string; readonly key_file: string };
+  readonly tls?: CertificateFiles;
   /** Who may read `/metrics` over TCP: everybody, or who has the token. */
   readonly metrics: 'open' | 'token';
   /** Where the socket and the token are. */
@@ -73,7 +74,7 @@ async function startSocket({ dataDir, operations, seams, log }: AdminSettings): 
 async function startTcp(settings: AdminSettings & { readonly listen: Listen }, open: AsyncDisposableStack): Promise<string> {
   const { listen, tls, dataDir, operations, seams, log } = settings;
   const token = makeToken();
-  const server = bounded(await createServer(settings, answering(operations, log, guard(token, settings))), open);
+  const server = bounded(await createServer(settings, answering(operations, log, guard(token, settings)), open), open);
   boundConnections(server, mostConnections);
   await listenOn(server, listen);
   const url = addressOf(server, listen, tls !== undefined);
@@ -97,19 +98,14 @@ const patience = {
 // Imported, node:http brings an HTTP client of its own along that nobody here uses: 30 ms of a start.
 const http = (): typeof import('node:http') => process.getBuiltinModule('node:http');
 
-async function createServer({ tls, seams }: AdminSettings, listener: RequestListener): Promise<Server> {
+async function createServer(settings: AdminSettings, listener: RequestListener, open: AsyncDisposableStack): Promise<Server> {
+  const { tls, seams } = settings;
   if (tls === undefined) return http().createServer(patience, listener);
-  try {
-    const [cert, key] = await Promise.all([seams.files.readFile(tls.cert_file), seams.files.readFile(tls.key_file)]);
-    const secure = { ...patience, cert, key, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
-    return process.getBuiltinModule('node:https').createServer(secure, listener);
-  } catch (cause) {
-    throw new PenstockError('PEN_OPERATION_FAILED', `the certificate cannot be used (${(cause as Error).message})`, {
-      where: 'admin.tls',
-      fix: 'name PEM files of a certificate and its key that the daemon can read',
-      cause,
-    });
-  }
+  const pair = await readPair(tls, seams);
+  const secure = { ...patience, ...pair, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
+  const server = process.getBuiltinModule('node:https').createServer(secure, listener);
+  open.use(followPair(server, tls, pair, settings));
+  return server;
 }
 
 /** A connection that is silent for long is closed; all are when the server goes. */

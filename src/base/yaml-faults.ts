@@ -137,10 +137,14 @@ export function formatPath(path: YamlPath): string {
   return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
 }
 
+/** `file:line:column (path)`. */
+export function placeOf({ file, line, column, path }: Fault): string {
+  return `${file}:${line}:${column}${path.length === 0 ? '' : ` (${formatPath(path)})`}`;
+}
+
 /** `file:line:column (path): what`, then the fix on a line of its own. */
 export function formatFault(fault: Fault): string {
-  const path = formatPath(fault.path);
-  const line = `${fault.file}:${fault.line}:${fault.column}${path === '' ? '' : ` (${path})`}: ${fault.what}`;
+  const line = `${placeOf(fault)}: ${fault.what}`;
   return fault.fix === undefined ? line : `${line}\n  fix: ${fault.fix}`;
 }
 

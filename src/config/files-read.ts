@@ -37,9 +37,11 @@ export class FilesRead {
     return JSON.stringify(await Promise.all([...this.#digests.keys()].map(read)));
   }
 
-  /** True when one of the files says something else now, is gone, or has appeared. */
-  async haveChanged(): Promise<boolean> {
-    return (await this.contentNow()) !== this.content;
+  /** Those that say something else now, are gone, or have appeared. */
+  async changed(): Promise<readonly string[]> {
+    const compare = async ([path, digest]: readonly [string, string | undefined]): Promise<readonly string[]> =>
+      (await this.#digestNow(path)) === (digest ?? null) ? [] : [path];
+    return (await Promise.all([...this.#digests].map(compare))).flat();
   }
 
   async #digestNow(path: string): Promise<string | null> {

@@ -151,7 +151,9 @@ async function readSecretFile(name: string, { files, dir }: ValueSources): Promi
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await files.readFile(path)).replace(/\r?\n$/, '');
     return text === '' ? missing(`file "${path}" is empty`, 'write the value into it') : { text, isFilled: true };
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'not UTF-8';
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      return missing(`file "${path}" is not UTF-8 text`, 'save it as UTF-8; what Windows writes is often UTF-16');
     const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
     return missing(
       `file "${path}" ${reason}`,

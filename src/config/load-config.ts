@@ -80,7 +80,7 @@ async function readTopPath(
   path: string,
   options: Pick<LoadOptions, 'env' | 'files'>,
 ): Promise<FileOptions & { readonly dir: string }> {
-  const text = await readText(path, options.files);
+  const text = await readText(path, options.files, { isRough: true });
   const top = parseTop(text, path);
   const doc = top.faults.length === 0 ? top : parseConfig(text, path);
   const line = new RegExp(`^${name}:[ \\t]*["']?([^"'#\\n]*[^"'#\\s])`, 'm').exec(text)?.[1];

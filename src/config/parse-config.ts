@@ -62,8 +62,8 @@ function restore(value: unknown): unknown {
 
 const mostFileBytes = 16_777_216;
 
-/** The text of the configuration file; throws PEN_CONFIG_INVALID when there is none. */
-export async function readText(path: string, files: Pick<Files, 'readFile' | 'stat'>): Promise<string> {
+/** The text of the configuration file; throws PEN_CONFIG_INVALID when there is none, or, unless `isRough`, when it is not in UTF-8. */
+export async function readText(path: string, files: Pick<Files, 'readFile' | 'stat'>, { isRough = false } = {}): Promise<string> {
   const fail = (what: string, fix: string, cause?: unknown): PenstockError =>
     new PenstockError('PEN_CONFIG_INVALID', what, { where: path, fix, cause });
   try {
@@ -74,7 +74,8 @@ export async function readText(path: string, files: Pick<Files, 'readFile' | 'st
         `holds ${info.size} bytes, more than a configuration file may have`,
         'name the configuration file: -c config/penstock.yaml',
       );
-    return new TextDecoder('utf-8', { fatal: true }).decode(await files.readFile(path));
+    const bytes = await files.readFile(path);
+    return isRough ? roughText(bytes) : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof PenstockError) throw error;
     const { code } = error as NodeJS.ErrnoException;
@@ -82,6 +83,12 @@ export async function readText(path: string, files: Pick<Files, 'readFile' | 'st
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw fail('the file is not UTF-8 text', 'save it as UTF-8', error);
     throw fail(`the file cannot be read (${code ?? (error as Error).message})`, 'correct its permissions', error);
   }
+}
+
+/** What can be read of bytes in another charset than UTF-8: most of it is ASCII. */
+function roughText(bytes: Buffer): string {
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes);
 }
 
 /** The blocks below `sources:` or `sinks:`; a name that cannot be one is a fault. */

@@ -3,11 +3,11 @@ import { asPenstockError, explain, PenstockError } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { setLogLevel } from '../base/log.ts';
-import { type Fault, formatPath } from '../base/yaml-faults.ts';
+import { type Fault, placeOf } from '../base/yaml-faults.ts';
 import type { Config } from '../config/config.ts';
 import type { Job, RegistrationReport } from '../journal/journal.ts';
 import type { JobRunner } from '../operate/jobs/runner.ts';
-import type { ConfigStatus } from '../operate/report/status.ts';
+import { type ConfigStatus, orphanFix } from '../operate/report/status.ts';
 import { type Changes, type Difference, differenceOf, refuseFixed } from '../runtime/difference.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
 import { readConfig } from '../runtime/read-config.ts';
@@ -49,10 +49,7 @@ export function logWarnings({ file: path, warnings }: Config, log: Log): void {
 export function logRegistration(report: RegistrationReport, log: Log): void {
   for (const { name, pending } of report.newSinks) log.info({ sink: name, pending }, 'new sink: its starting offset is fixed');
   for (const { name, pending } of report.orphanSinks) {
-    log.error(
-      { sink: name, pending, fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}` },
-      'a sink in the journal is no longer configured',
-    );
+    log.error({ sink: name, pending, fix: orphanFix(name) }, 'a sink in the journal is no longer configured');
   }
   for (const name of report.orphanSources)
     log.warn({ source: name }, 'a source in the journal is no longer configured; its stored events are still delivered');
@@ -61,8 +58,7 @@ export function logRegistration(report: RegistrationReport, log: Log): void {
 function logRefusal(error: unknown, log: Log): void {
   const said = 'configuration refused; the one in force stays';
   const faults = error instanceof PenstockError && Array.isArray(error.cause) ? (error.cause as readonly Fault[]) : [];
-  for (const { file, line, column, path, what, fix } of faults)
-    log.error({ where: `${file}:${line}:${column} (${formatPath(path)})`, what, fix }, said);
+  for (const fault of faults) log.error({ where: placeOf(fault), what: fault.what, fix: fault.fix }, said);
   if (faults.length === 0) log.error({ err: asPenstockError(error) }, said);
 }
 
@@ -93,7 +89,7 @@ export class Configuration {
 
   async status(): Promise<ConfigStatus> {
     const { file, files } = this.#config;
-    return { file, loadedAt: this.#loadedAt, differsFromFile: await files.haveChanged(), refusal: this.#refusal };
+    return { file, loadedAt: this.#loadedAt, changedFiles: await files.changed(), refusal: this.#refusal };
   }
 
   /**

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import http from 'node:http';
@@ -5,12 +6,15 @@ import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { AdminOperations } from '../../src/admin/index.ts';
 import { type AdminSettings, startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { makeSelfSigned } from '../http/certificates.ts';
+import { loudLog } from '../loud-log.ts';
+import { virtualClock } from '../virtual-clock.ts';
 
 interface Running {
   readonly url: string;
@@ -258,9 +262,47 @@ it('serves HTTPS with the configured certificate', async () => {
 });
 
 it('says why a certificate cannot be used', async () => {
-  const { key_file } = makeSelfSigned(await temporaryFolder(), 'own');
+  const folder = await temporaryFolder();
+  const [{ cert_file, key_file }, other] = [makeSelfSigned(folder, 'own'), makeSelfSigned(folder, 'other')];
 
   await expect(run({ tls: { cert_file: '/nowhere/cert.pem', key_file } })).rejects.toMatchObject({ where: 'admin.tls' });
+  await expect(run({ tls: { cert_file, key_file: other.key_file } })).rejects.toMatchObject({
+    where: 'admin.tls',
+    message: expect.stringContaining('holds the key of another certificate') as string,
+  });
+});
+
+/** The certificate that a server shows. */
+async function shownBy(url: string): Promise<string> {
+  const socket = tls.connect({ host: '127.0.0.1', port: Number(new URL(url).port), rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const shown = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
+  socket.destroy();
+  return shown;
+}
+
+it('serves with a certificate that was renewed, once its key is there', async () => {
+  const clock = virtualClock(0);
+  const { log, said } = loudLog();
+  const folder = await temporaryFolder();
+  const own = makeSelfSigned(folder, 'own');
+  const fingerprint = async (): Promise<string> => new X509Certificate(await fs.readFile(own.cert_file)).fingerprint256;
+  const [first, oldKey] = [await fingerprint(), await fs.readFile(own.key_file)];
+  const { url } = await run({ tls: own, log, seams: { ...systemSeams(), clock } });
+  makeSelfSigned(folder, 'own');
+  const newKey = await fs.readFile(own.key_file);
+  const logged = (text: string): number => said.filter((line) => line.includes(text)).length;
+
+  await fs.writeFile(own.key_file, oldKey);
+  await clock.advance(30_000);
+  await vi.waitFor(() => expect(logged('the certificate that was read before stays')).toBe(1));
+  const between = await shownBy(url);
+  await fs.writeFile(own.key_file, newKey);
+  await clock.advance(30_000);
+  await vi.waitFor(() => expect(logged('was renewed')).toBe(1));
+
+  expect([between, await shownBy(url)]).toEqual([first, await fingerprint()]);
+  expect(logged('can be used again')).toBe(1);
 });
 
 interface Open {

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { openJournal } from '../../src/journal/index.ts';
 import { journalPlace, withJournal } from '../../src/runtime/configured-journal.ts';
-import { readDataDir } from '../../src/runtime/read-config.ts';
+import { readConfig, readDataDir } from '../../src/runtime/read-config.ts';
 import { temporaryFolder } from '../config/load.ts';
 import { journalOptions, sink, source } from '../journal/fixture.ts';
 
@@ -64,4 +64,15 @@ it.each([
   const path = await file(text, { hasJournal: false });
 
   expect(await readDataDir(path, seams)).toBe(join(path, '../state'));
+});
+
+it.each([
+  ['Latin-1', Buffer.from('# für alle\ndata_dir: ./state\n', 'latin1')],
+  ['UTF-16', Buffer.from('\ufeff# für alle\ndata_dir: ./state\n', 'utf16le')],
+])('finds data_dir in a file that was saved as %s, which is refused', async (_what, bytes) => {
+  const path = await file('', { hasJournal: false });
+  await writeFile(path, bytes);
+
+  expect(await readDataDir(path, seams)).toBe(join(path, '../state'));
+  await expect(readConfig(path, seams)).rejects.toMatchObject({ message: 'the file is not UTF-8 text' });
 });

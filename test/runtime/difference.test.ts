@@ -107,7 +107,7 @@ describe('a difference', () => {
 
     expect(await changed()).toEqual([]);
     for (const [name, text] of Object.entries(pairOf())) await writeFile(join(folder, name), text);
-    expect([await changed(), await old.files.haveChanged()]).toEqual([['soc'], true]);
+    expect([await changed(), await old.files.changed()]).toEqual([['soc'], [join(folder, 'cert.pem'), join(folder, 'key.pem')]]);
     await writeFile(join(folder, 'ca.pem'), pairOf()['cert.pem']);
     expect(await changed()).toEqual(['feed', 'soc', 'lake']);
   });

@@ -76,7 +76,7 @@ function ofDaemon({ daemon, version, file }: Patient): Diagnosis[] {
   const newer = differs
     ? warning(
         'file',
-        `it, or that of a connector, says something else than what was loaded ${age} ago`,
+        `it, or a file that it names, says something else than what was loaded ${age} ago`,
         `penstock reload -c ${file}`,
       )
     : ok('file', `what runs was loaded from it ${age} ago`);

@@ -16,7 +16,8 @@ export interface ConfigStatus {
   readonly file: string;
   /** Milliseconds since the epoch. */
   readonly loadedAt: number;
-  readonly differsFromFile: boolean;
+  /** Its files that say something else by now. */
+  readonly changedFiles: readonly string[];
   /** Why the last reload was refused; undefined when it was not. */
   readonly refusal: string | undefined;
 }
@@ -166,9 +167,13 @@ function correctionProblem({ at, what }: Correction): Problem {
   };
 }
 
-function configProblems({ file, differsFromFile, refusal }: ConfigStatus): Problem[] {
-  if (!differsFromFile) return [];
-  const what = 'the file, or that of a connector, differs from what runs';
+const mostFilesNamed = 3;
+
+function configProblems({ file, changedFiles, refusal }: ConfigStatus): Problem[] {
+  if (changedFiles.length === 0) return [];
+  const more = changedFiles.length - mostFilesNamed;
+  const named = changedFiles.slice(0, mostFilesNamed).join(', ');
+  const what = `something else runs than the files say: ${named}${more > 0 ? ` and ${more} more` : ''}`;
   return [
     refusal === undefined
       ? { level: 'warning', where: `configuration ${file}`, what, fix: `penstock reload -c ${file}` }
@@ -181,6 +186,11 @@ function configProblems({ file, differsFromFile, refusal }: ConfigStatus): Probl
   ];
 }
 
+/** What to do about a sink that is not configured any more. Its names change only while no daemon runs. */
+export function orphanFix(name: string): string {
+  return `write it back under its name, and it gets what waits for it; or stop the daemon, then penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`;
+}
+
 /** Every problem of a status, each with its level and, where there is one, its fix. */
 export function problemsOf(
   report: Omit<StatusReport, 'problems'>,
@@ -191,7 +201,7 @@ export function problemsOf(
       level: 'error',
       where: `sink ${name}`,
       what: 'is in the journal but not in the configuration',
-      fix: `penstock sinks rename ${name} NEW, or penstock sinks forget ${name}`,
+      fix: orphanFix(name),
     }),
   );
   const stopped: Problem[] = report.running
@@ -224,7 +234,7 @@ export function withOwnFacts(report: StatusReport, { seams }: Pick<Runtime, 'sea
   return {
     ...report,
     uptime_seconds: Math.floor((seams.clock.monotonic() - startedAt) / 1000),
-    config: { loaded_at: config.loadedAt, differs_from_file: config.differsFromFile },
+    config: { loaded_at: config.loadedAt, differs_from_file: config.changedFiles.length > 0 },
     problems: [...report.problems, ...configProblems(config)],
   };
 }

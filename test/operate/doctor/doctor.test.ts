@@ -212,7 +212,7 @@ describe('of the configuration', () => {
 
     expect(of(all, 'file')).toMatchObject({
       level: 'warning',
-      what: 'it, or that of a connector, says something else than what was loaded 1m ago',
+      what: 'it, or a file that it names, says something else than what was loaded 1m ago',
     });
   });
 
