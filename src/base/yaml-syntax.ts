@@ -55,6 +55,15 @@ function inWords({ code, message }: YAMLError, place: Place, offset: number): Sy
       what: 'a blank in this line is a no-break or other odd one, as web pages have them',
       fix: 'type its blanks anew',
     };
+  if (/^(?:<{7}|={7}|>{7})(?: |$)/.test(place.line))
+    return { offset, what: 'a mark of a merge conflict', fix: 'keep one of the two versions, and remove the lines with marks' };
+  if (/^\s*\/\//.test(place.line)) return { offset, what: 'a comment begins with #', fix: 'write # in the place of //' };
+  if (/\r(?!\n)/.test(place.line))
+    return {
+      offset,
+      what: 'the lines end with a carriage return alone',
+      fix: 'save the file with the line ends of Unix or Windows',
+    };
   const unspaced = /^\s*(?:- +)?([\w-]+):([^\s:/]\S*|\/\S*|\.\S*)/.exec(place.line);
   if ((code === 'MULTILINE_IMPLICIT_KEY' || code === 'MISSING_CHAR') && unspaced !== null)
     return { offset, what: 'there is no blank after the colon', fix: `write ${unspaced[1]}: ${unspaced[2]}` };

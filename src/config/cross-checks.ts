@@ -5,6 +5,7 @@ import type { Files } from '../base/seams.ts';
 import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Options, SinkConfig, SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
+import { standsInBentQuotes } from './slips.ts';
 import { placeholdersIn } from './starter.ts';
 
 /** What the file names: also those blocks that had faults of their own. */
@@ -26,7 +27,7 @@ export async function checkTogether(
   checkRoutes(named, context);
   checkSinksAtAll(named, context);
   checkTwins(named.sources, context);
-  warnOfPlaceholders(context.doc.value, [], context);
+  warnOfTexts(context.doc.value, [], context);
   checkSinkFilters(named, context);
   const directories = named.sources
     .filter(({ connector }) => connector.kind === 'csv_directory')
@@ -196,17 +197,19 @@ function checkTwins(sources: readonly SourceConfig[], { doc, warnings }: LoadCon
   }
 }
 
-/** What `penstock init` left for its reader to fill in. */
-function warnOfPlaceholders(value: unknown, at: YamlPath, context: LoadContext): void {
-  if (typeof value === 'string')
-    for (const name of placeholdersIn(value))
-      context.warnings.push(context.doc.fault(at, `"${name}" is a placeholder`, 'replace it with the value that it stands for'));
+/** What `penstock init` left for its reader to fill in, and quotes that a word processor has bent: they are taken for letters. */
+function warnOfTexts(value: unknown, at: YamlPath, context: LoadContext): void {
+  const warn = (what: string, fix: string): void => void context.warnings.push(context.doc.fault(at, what, fix));
+  if (typeof value === 'string') {
+    for (const name of placeholdersIn(value)) warn(`"${name}" is a placeholder`, 'replace it with the value that it stands for');
+    if (standsInBentQuotes(value)) warn('the curly quotes are part of the text', 'use plain quotes, " or \', or none');
+  }
   const inner: Iterable<[string | number, unknown]> = Array.isArray(value)
     ? value.entries()
     : isObject(value)
       ? Object.entries(value)
       : [];
-  for (const [step, item] of inner) warnOfPlaceholders(item, [...at, step], context);
+  for (const [step, item] of inner) warnOfTexts(item, [...at, step], context);
 }
 
 interface Place {

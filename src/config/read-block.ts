@@ -166,9 +166,19 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
   const byPlace = new Map(errors.map((error) => [placeOf(error), error]));
   return schemaFaults(withoutRepeated(errors), doc, at).map((fault) => {
     const name = fault.path.at(-1);
-    const isUnknown = fault.what.startsWith('unknown option') && fault.path.length === at.length + 1;
-    const slip = isUnknown && isObject(value) ? slippedOut(String(name), value[String(name)]) : undefined;
+    const isUnknown = fault.what.startsWith('unknown option');
+    const isOfBlock = isUnknown && fault.path.length === at.length + 1;
+    const slip = isOfBlock && isObject(value) ? slippedOut(String(name), value[String(name)]) : undefined;
     if (slip !== undefined) return { ...fault, fix: slip };
+    // `{ token:abc }` is one name for YAML, and may hold a secret.
+    const [, before] = isUnknown ? (/^([\w-]+):\S/.exec(String(name)) ?? []) : [];
+    if (before !== undefined)
+      return {
+        ...fault,
+        path: fault.path.slice(0, -1),
+        what: `there is no blank after the colon of "${before}"`,
+        fix: `write ${before}: and a blank before its value`,
+      };
     const error = byPlace.get(pathKey(fault.path));
     return fault.fix !== undefined || error === undefined ? fault : { ...fault, fix: fixFor(error) };
   });

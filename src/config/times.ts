@@ -4,7 +4,7 @@ import type { YamlPath } from '../base/yaml-faults.ts';
 import type { Connector } from '../connectors/connector.ts';
 import type { SourceConfig } from './config.ts';
 import type { LoadContext } from './load-context.ts';
-import { meantDuration } from './slips.ts';
+import { meantDuration, meantTime } from './slips.ts';
 import type { SourceOptions } from './source-options.ts';
 
 const shortestMs = 1000;
@@ -86,9 +86,16 @@ function isTimezone(name: string): boolean {
 /** Reads a time that must not be in the future; undefined, with a fault, when it is invalid or is in the future. */
 export function readPastTime(text: string, at: YamlPath, forms: string, { doc, faults, now }: LoadContext): number | undefined {
   const time = parseTimestamp(text);
+  const meant = meantTime(text);
   if (time === undefined)
     faults.push(
-      doc.fault(at, `"${text}" is not a time that exists`, `write ${forms}; a time carries its zone: 2026-11-21T10:00:00Z`),
+      doc.fault(
+        at,
+        `"${text}" is not a time that exists`,
+        meant === undefined
+          ? `write ${forms}; a time carries its zone: 2026-11-21T10:00:00Z`
+          : `write ${meant}${meant.endsWith('Z') ? ', which is UTC' : ''}`,
+      ),
     );
   else if (time > now) faults.push(doc.fault(at, `"${text}" is in the future`, 'name a time that has passed, or now'));
   return time;

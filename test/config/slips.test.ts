@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { meantDuration } from '../../src/config/slips.ts';
 import { sinkTypes } from '../../src/sinks/index.ts';
-import { faultsOf } from './load.ts';
+import { faultsOf, load } from './load.ts';
 
 const file = (source: string, sink = '    index: main'): string =>
   `sources:
@@ -51,6 +51,38 @@ it.each([
     valid.replace('  splunk:', 'splunk:'),
     'indent "splunk" and all of its lines so that it stands below sinks:',
   ],
+  ['a colon without a blank between braces', file('', '    batch: {events:100}'), 'write events: and a blank before its value'],
+  [
+    'a number with marks between its digits',
+    file('', '    max_dead_letters: 10_000'),
+    'write 10000, without quotes or marks between its digits',
+  ],
+  [
+    'a number with commas',
+    file('', '    max_dead_letters: 1,000,000'),
+    'write 1000000, without quotes or marks between its digits',
+  ],
+  ['a number in quotes', file('', '    in_flight: "2"'), 'write 2, without quotes or marks between its digits'],
+  ['a number in curly quotes', file('', '    in_flight: “2”'), `use plain quotes, " or ', or none`],
+  ['yes', file('', '    enabled: yes'), 'write true'],
+  ['Off', file('', '    enabled: Off'), 'write false'],
+  ['a truth that is none', file('', '    enabled: maybe'), 'write true or false'],
+  ['a time without a zone', file('    start: 2026-11-01T10:00:00'), 'write 2026-11-01T10:00:00Z, which is UTC'],
+  ['a time with a blank', file('    start: 2026-11-01 10:00'), 'write 2026-11-01T10:00:00Z, which is UTC'],
+  ['a zone without its colon', file('    start: 2026-11-01T10:00:00+0100'), 'write 2026-11-01T10:00:00+01:00'],
+  ['a date with dots', file('    start: 1.11.2026'), 'write 2026-11-01'],
+  [
+    'a date that is none',
+    file('    start: 31.11.2026'),
+    'write a duration (30d), an RFC 3339 time, now or oldest; a time carries its zone: 2026-11-21T10:00:00Z',
+  ],
+  [
+    'a mark of a merge',
+    valid.replace('    schedule', '<<<<<<< HEAD\n    schedule'),
+    'keep one of the two versions, and remove the lines with marks',
+  ],
+  ['a comment of another language', `// audit logs\n${valid}`, 'write # in the place of //'],
+  ['lines that end with a carriage return', valid.replaceAll('\n', '\r'), 'save the file with the line ends of Unix or Windows'],
   [
     'a comment in the place of a value',
     file('', '    index: #main'),
@@ -78,4 +110,24 @@ it.each([
   ['soon', undefined],
 ])('takes %j for %j', (text, duration) => {
   expect(meantDuration(text)).toBe(duration);
+});
+
+it('repeats nothing of a secret that stands right after its colon', async () => {
+  const faults = await faultsOf(valid.replace(/    type: splunk_hec[^]*/, '    { type: splunk_hec, token:s3cret-value }\n'), {
+    sinkTypes,
+  });
+
+  expect(faults.join('\n')).toContain('there is no blank after the colon of "token"');
+  expect(faults.join('\n')).not.toContain('s3cret');
+});
+
+it.each([
+  ['options: { org_id: “acme” }', 'options: { org_id: acme }', true],
+  ['token: ‘made-up’', 'token: made-up', true],
+  ['options: { org_id: acme’s }', 'options: { org_id: acme }', false],
+])('warns of curly quotes around a text: %s', async (bent, plain, warned) => {
+  const { warnings } = await load(valid.replace(plain, bent), { sinkTypes });
+
+  expect(warnings.map(({ what }) => what).includes('the curly quotes are part of the text')).toBe(warned);
+  expect(JSON.stringify(warnings)).not.toContain('made-up');
 });
