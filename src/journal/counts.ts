@@ -79,7 +79,22 @@ export function settledBy(counts: SettleCounts): number {
   return sum(counts, settlingCounters);
 }
 
-/** True when a sink's row of the ledger accounts for every record of the source. */
-export function isBalanced(row: { readonly totals: SinkTotals; readonly new: number }): boolean {
-  return row.new === accountedFor(row.totals);
+/** What of a row of the ledger `isBalanced` looks at. */
+interface Balance {
+  readonly totals: SinkTotals;
+  readonly new: number;
+  readonly letters: number;
+}
+
+/** Counters below zero: others would hide as much. */
+export function negativeCounters(totals: SinkTotals): readonly StoredSinkCounter[] {
+  return storedSinkCounters.filter((name) => totals[name] < 0);
+}
+
+/** Dead letters that are counted, and are not there. */
+export const lettersLost = ({ totals, letters }: Balance): number => Math.max(0, totals.dead_lettered - letters);
+
+/** True when a sink's row of the ledger accounts for every record of the source, and each dead letter that it counts is there. */
+export function isBalanced(row: Balance): boolean {
+  return row.new === accountedFor(row.totals) && negativeCounters(row.totals).length === 0 && lettersLost(row) === 0;
 }

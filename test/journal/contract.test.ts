@@ -408,6 +408,7 @@ describe.each([...engines, ...models])('a journal $kind', ({ place }) => {
     expect(left).toEqual([]);
     expect(await journal.deadLetters({}, 10)).toMatchObject([{ id: 2, code: '413', attempts: 2, last: 99 }]);
     expect(await totalsOf(journal, 'a')).toEqual({ ...none, acknowledged: 1, dead_lettered: 1, replayed: 1 });
+    expect((await journal.ledger()).rows.map(({ letters }) => letters)).toEqual([1]);
   });
 
   it('keeps one letter for an event that a replay of its time brings again', async () => {

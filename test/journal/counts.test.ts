@@ -41,8 +41,17 @@ it('accounts for each record of a sink once, and for nothing that was delivered 
   for (const [power, name] of sinkCounters.entries()) if (totals[name] === 0) totals[name] = 2 ** power;
 
   expect(accountedFor(totals)).toBe(0b1111_1111);
-  expect(isBalanced({ totals, new: 0b1111_1111 })).toBe(true);
-  expect(isBalanced({ totals, new: 0b1111_1110 })).toBe(false);
+  const letters = totals.dead_lettered;
+  expect(isBalanced({ totals, new: 0b1111_1111, letters })).toBe(true);
+  expect(isBalanced({ totals, new: 0b1111_1110, letters })).toBe(false);
+});
+
+it.each([
+  { what: 'a dead letter that is not there', counts: { dead_lettered: 2, acknowledged: 1 }, letters: 1, balanced: false },
+  { what: 'a count below zero, which hides another', counts: { acknowledged: 5, discarded: -2 }, letters: 0, balanced: false },
+  { what: 'a letter of a refused replay beside it', counts: { dead_lettered: 2, acknowledged: 1 }, letters: 3, balanced: true },
+])('balances with $what: $balanced', ({ counts, letters, balanced }) => {
+  expect(isBalanced({ totals: { ...zeroTotals(), ...counts }, new: 3, letters })).toBe(balanced);
 });
 
 it('adds what is named and leaves the rest', () => {

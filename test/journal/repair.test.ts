@@ -235,6 +235,16 @@ describe('counts that disagree while no record is at risk', () => {
     { what: 'too few acknowledged', sql: 'UPDATE totals SET acknowledged = acknowledged - 7', says: '7 too few' },
     { what: 'too many acknowledged', sql: 'UPDATE totals SET acknowledged = acknowledged + 7', says: '7 too many' },
     {
+      what: 'dead letters that are counted and gone',
+      sql: 'UPDATE totals SET dead_lettered = 7, acknowledged = acknowledged - 7',
+      says: '0 are there: 7 counted as abandoned',
+    },
+    {
+      what: 'a count below zero, which hides others',
+      sql: 'UPDATE totals SET discarded = -7, acknowledged = acknowledged + 7',
+      says: 'as discarded: set to 0',
+    },
+    {
       what: 'a source that counted fewer new records',
       sql: 'UPDATE sources SET new = new - 7',
       says: '993 new; it has 1000 and 1000',

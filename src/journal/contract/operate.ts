@@ -11,6 +11,8 @@ export interface LedgerRow {
   readonly totals: SinkTotals;
   /** The source's `new`: equal to what the totals account for. */
   readonly new: number;
+  /** Dead letters that are there, those of refused replays included: no fewer than the totals count. */
+  readonly letters: number;
 }
 
 /** Records that a sink with `when_full: skip` left out under pressure; a backfill or replay of the time brings them. */

@@ -37,6 +37,7 @@ interface LedgerSqlRow extends SinkTotals {
   readonly sink: string;
   readonly source: string;
   readonly new: number;
+  readonly letters: number;
 }
 
 /** All counters at one moment: without that, records would be counted as collected and not yet as pending. */
@@ -51,7 +52,8 @@ export async function readLedgerIn(sql: Sql, s: string): Promise<Ledger> {
   const rows = await sql.query<LedgerSqlRow>(
     `SELECT k.name AS sink, o.name AS source, c.new AS new, ${storedSinkCounters.map((name) => `coalesce(t.${name}, 0) AS ${name}`).join(', ')},
       (SELECT coalesce(sum(l.appended - coalesce(p.position, 0)), 0) FROM ${s}.lanes l
-        LEFT JOIN ${s}.offsets p ON p.sink = k.id AND p.source = l.source AND p.kind = l.kind WHERE l.source = o.id) AS pending
+        LEFT JOIN ${s}.offsets p ON p.sink = k.id AND p.source = l.source AND p.kind = l.kind WHERE l.source = o.id) AS pending,
+      (SELECT coalesce(sum(g.letters), 0) FROM ${s}.letter_counts g WHERE g.sink = k.id AND g.source = o.id) AS letters
      FROM ${s}.sinks k CROSS JOIN ${s}.sources o JOIN ${s}.counters c ON c.source = o.id LEFT JOIN ${s}.totals t ON t.sink = k.id AND t.source = o.id
      ORDER BY k.name COLLATE "C", o.name COLLATE "C"`,
   );
@@ -62,6 +64,6 @@ export async function readLedgerIn(sql: Sql, s: string): Promise<Ledger> {
   return {
     skipped: skips.map(({ kind, ...range }) => ({ ...range, lane: kindName(kind) })),
     sources: Object.fromEntries(sources.map(({ name, ...totals }) => [name, totals])),
-    rows: rows.map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
+    rows: rows.map(({ sink, source, new: fresh, letters, ...totals }) => ({ sink, source, totals, new: fresh, letters })),
   };
 }

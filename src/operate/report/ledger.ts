@@ -2,7 +2,8 @@ import { parseShortfalls, type Shortfall, shortfallsNote } from '../../collect/i
 import {
   accountedFor,
   addCounts,
-  isBalanced,
+  lettersLost,
+  negativeCounters,
   type SinkTotals,
   type SourceTotals,
   sortedOut,
@@ -31,10 +32,17 @@ function imbalancesOf(ledger: Ledger): string[] {
       ([name, { fetched, duplicate, excluded, ...rest }]) =>
         `source ${name}: fetched ${fetched}, but new ${rest.new} + duplicate ${duplicate} + excluded ${excluded}`,
     );
-  const ofSinks = ledger.rows
-    .filter((row) => !isBalanced(row))
-    .map((row) => `sink ${row.sink}, source ${row.source}: ${row.new} new, but ${accountedFor(row.totals)} accounted for`);
-  return [...ofSources, ...ofSinks];
+  return [...ofSources, ...ledger.rows.flatMap(imbalancesOfRow)];
+}
+
+function imbalancesOfRow(row: LedgerRow): string[] {
+  const { totals, new: fresh, letters } = row;
+  const accounted = accountedFor(totals);
+  return [
+    ...(fresh === accounted ? [] : [`${fresh} new, but ${accounted} accounted for`]),
+    ...(lettersLost(row) === 0 ? [] : [`${totals.dead_lettered} dead lettered, but ${letters} dead letters are there`]),
+    ...negativeCounters(totals).map((name) => `${totals[name]} ${name.replaceAll('_', ' ')}`),
+  ].map((what) => `sink ${row.sink}, source ${row.source}: ${what}`);
 }
 
 async function shortfallsOf(journal: Journal, sources: readonly string[]): Promise<LedgerReport['shortfalls']> {

@@ -163,7 +163,7 @@ function correctionProblem({ at, what }: Correction): Problem {
     level: 'error',
     where: 'journal',
     what: `counts disagreed at the start of ${new Date(at).toISOString()} and were set right: ${what}`,
-    fix: 'no record was at risk; report it with the log unless the disk or the file was at fault',
+    fix: 'every record that a sink still waits for is there; report it with the log unless the disk or the file was at fault',
   };
 }
 

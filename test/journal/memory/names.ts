@@ -104,7 +104,8 @@ export function ledgerRows(disk: MemoryDisk): LedgerRow[] {
       const pending = (['live', 'backfill'] as const)
         .map((kind) => laneKey({ kind, source }))
         .reduce((sum, key) => sum + (disk.lanes.get(key)?.length ?? 0) - (disk.offsets.get(`${sink} ${key}`) ?? 0), 0);
-      return { sink, source, totals: { ...totalsAt(disk, sink, source), pending }, new: countsAt(disk, source).new };
+      const letters = [...disk.letters].filter((one) => one.sink === sink && one.source === source).length;
+      return { sink, source, totals: { ...totalsAt(disk, sink, source), pending }, new: countsAt(disk, source).new, letters };
     }),
   );
 }

@@ -40,6 +40,7 @@ interface LedgerSqlRow extends SinkTotals {
   readonly sink: string;
   readonly source: string;
   readonly new: number;
+  readonly letters: number;
 }
 
 function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
@@ -47,7 +48,8 @@ function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
   const rows = db.prepare(`
     SELECT k.name AS sink, s.name AS source, s.new AS new, ${storedSinkCounters.map((name) => `ifnull(t.${name}, 0) AS ${name}`).join(', ')},
       (SELECT ifnull(sum(l.appended - ifnull(o.position, 0)), 0) FROM lanes l
-        LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending
+        LEFT JOIN offsets o ON o.sink = k.id AND o.source = l.source AND o.kind = l.kind WHERE l.source = s.id) AS pending,
+      (SELECT ifnull(sum(c.letters), 0) FROM letter_counts c WHERE c.sink = k.id AND c.source = s.id) AS letters
     FROM sinks k CROSS JOIN sources s LEFT JOIN totals t ON t.sink = k.id AND t.source = s.id ORDER BY k.name, s.name`);
   const skips =
     db.prepare(`SELECT k.name AS sink, s.name AS source, kind, from_time AS "from", to_time AS "to", records, first_at AS firstAt, last_at AS lastAt
@@ -60,7 +62,13 @@ function openReading({ db }: Pick<Core, 'db'>): () => Ledger {
         lane: kindName(kind),
       })),
       sources: Object.fromEntries(bySource),
-      rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, ...totals }) => ({ sink, source, totals, new: fresh })),
+      rows: all<LedgerSqlRow>(rows).map(({ sink, source, new: fresh, letters, ...totals }) => ({
+        sink,
+        source,
+        totals,
+        new: fresh,
+        letters,
+      })),
     };
   };
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { accountedFor, type StoredSinkCounter } from '../../counts.ts';
+import { accountedFor, lettersLost, negativeCounters, type StoredSinkCounter } from '../../counts.ts';
+import type { Ledger, LedgerRow } from '../../journal.ts';
 import { type PageFacts, pageChecksum } from '../../records/pages.ts';
 import { kindName } from '../../records/positions.ts';
 import { openNames } from '../core.ts';
@@ -124,25 +125,55 @@ const takenBackFrom = [
 ] as const satisfies readonly StoredSinkCounter[];
 
 /**
- * Makes the ledger balance again where its numbers themselves are wrong: what is missing counts as abandoned, what is too much is taken from
- * what was delivered. Returns what was changed, one sentence each.
+ * Makes the ledger balance again where its numbers themselves are wrong: what is missing counts as abandoned, dead letters that are gone too, and
+ * what is too much is taken from what was delivered. Returns what was changed, one sentence each.
  */
 export function settleBalance(db: DatabaseSync): string[] {
   const names = openNames(db);
   const ledger = openLedger({ db, names });
-  return ledger.ledger().rows.flatMap(({ sink, source, totals, new: fresh }) => {
-    const missing = fresh - accountedFor(totals);
-    if (missing === 0) return [];
+  return ledger.ledger().rows.flatMap((row) => {
     const add = (name: StoredSinkCounter, count: number): void =>
-      ledger.add(names.requireSink(sink), names.requireSource(source), name, count);
-    let excess = Math.max(0, -missing);
-    if (missing > 0) add('abandoned', missing);
-    for (const name of takenBackFrom) {
-      const part = Math.min(excess, totals[name]);
-      add(name, -part);
-      excess -= part;
-    }
-    const how = missing > 0 ? `${missing} too few, counted as abandoned` : `${-missing} too many, taken from what was delivered`;
-    return [`sink "${sink}" accounted for ${fresh - missing} records of source "${source}", which has ${fresh}: ${how}`];
+      ledger.add(names.requireSink(row.sink), names.requireSource(row.source), name, count);
+    const said = setCountersRight(row, add);
+    return [...said, ...setSumRight(said.length === 0 ? row : sameRow(ledger.ledger(), row), add)];
   });
+}
+
+type Add = (name: StoredSinkCounter, count: number) => void;
+
+const sameRow = ({ rows }: Ledger, { sink, source }: LedgerRow): LedgerRow | undefined =>
+  rows.find((row) => row.sink === sink && row.source === source);
+
+function setCountersRight(row: LedgerRow, add: Add): string[] {
+  const { sink, source, totals, letters } = row;
+  const lost = lettersLost(row);
+  const negative = negativeCounters(totals);
+  add('dead_lettered', -lost);
+  add('abandoned', lost);
+  for (const name of negative) add(name, -totals[name]);
+  const counted = `sink "${sink}" counted`;
+  return [
+    ...(lost === 0
+      ? []
+      : [
+          `${counted} ${totals.dead_lettered} dead letters of source "${source}", and ${letters} are there: ${lost} counted as abandoned; a replay brings what the journal still holds of them`,
+        ]),
+    ...negative.map((name) => `${counted} ${totals[name]} records of source "${source}" as ${name}: set to 0`),
+  ];
+}
+
+function setSumRight(row: LedgerRow | undefined, add: Add): string[] {
+  if (row === undefined) return [];
+  const { sink, source, totals, new: fresh } = row;
+  const missing = fresh - accountedFor(totals);
+  if (missing === 0) return [];
+  let excess = Math.max(0, -missing);
+  if (missing > 0) add('abandoned', missing);
+  for (const name of takenBackFrom) {
+    const part = Math.min(excess, totals[name]);
+    add(name, -part);
+    excess -= part;
+  }
+  const how = missing > 0 ? `${missing} too few, counted as abandoned` : `${-missing} too many, taken from what was delivered`;
+  return [`sink "${sink}" accounted for ${fresh - missing} records of source "${source}", which has ${fresh}: ${how}`];
 }
