@@ -1,7 +1,7 @@
 import { findDaemon } from '../admin/index.ts';
 import { deadline, sleep } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import type { Json } from '../base/json.ts';
+import { isObject, type Json } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/quantity.ts';
 import { uuid } from '../base/random.ts';
@@ -11,8 +11,11 @@ import type { Job, Journal } from '../journal/journal.ts';
 import { untilAnswered } from '../journal/until-answered.ts';
 import type { JobKind } from '../operate/jobs/runner.ts';
 import { targetOf } from '../operate/jobs/target.ts';
+import { requireKnown } from '../operate/known-names.ts';
+import type { StatusReport } from '../operate/report/status.ts';
 import { type JournalPlace, journalPlace, openConfiguredJournal } from '../runtime/configured-journal.ts';
 import { readConfig } from '../runtime/read-config.ts';
+import { orNotFound, type Runtime, runningSink, runningSource } from '../runtime/runtime.ts';
 import { openDaemon } from './open-daemon.ts';
 
 interface Place {
@@ -119,6 +122,8 @@ async function submitToDaemon(
 ): Promise<JobOutcome> {
   await using journal = await openConfiguredJournal(config, { seams, log, role: 'observer' });
   await refuseUnknown(journal, request.args);
+  if (config.journal.database === undefined) await refuseUnknownToDaemon(config, seams, request.args);
+  await refuseUnknownSource(journal, request.args);
   const { id } = await insertJob(journal, seams, request);
   const hasReplicas = async (): Promise<boolean> => ((await journal.ownership.replicas()) ?? []).length > 0;
   const worker = config.journal.database === undefined ? isThere : hasReplicas;
@@ -139,9 +144,36 @@ async function refuseUnknown({ ownership }: Journal, args: Json): Promise<void> 
   });
 }
 
+/** What the daemon is not configured with fails at once, and would stand in the status for a day. */
+async function refuseUnknownToDaemon({ data_dir: dataDir }: JournalPlace, { files }: Seams, args: Json): Promise<void> {
+  const target = targetOf(args);
+  const daemon = target === undefined ? undefined : await findDaemon({ dataDir, files });
+  // One that gives no status yet will say it in the job.
+  const report = (await daemon?.status().catch(() => undefined)) as StatusReport | undefined;
+  if (target === undefined || report === undefined) return;
+  const { kind, name } = target;
+  const enabled = report[`${kind}s`].filter(({ state }) => state !== 'disabled').map((one) => one.name);
+  orNotFound(enabled.includes(name) || undefined, `enabled ${kind}`, name, enabled);
+}
+
+/** The source that a sink is to be sent again from. */
+async function refuseUnknownSource(journal: Journal, args: Json): Promise<void> {
+  const { sink, source } = isObject(args) ? args : {};
+  if (typeof sink === 'string' && typeof source === 'string') await requireKnown(journal, { source });
+}
+
+/** Before a job is written down: what it is for runs here. */
+function refuseUnknownHere(runtime: Runtime, args: Json): void {
+  const { kind, name } = targetOf(args) ?? {};
+  if (kind === 'source') runningSource(runtime, name ?? '');
+  if (kind === 'sink') runningSink(runtime, name ?? '');
+}
+
 async function executeHere(config: Config, { seams, log }: Place, request: JobRequest): Promise<JobOutcome> {
   await using daemon = await openDaemon({ config, seams, log, lockWaitMs: 0 });
   const { journal, sinks } = daemon.runtime;
+  refuseUnknownHere(daemon.runtime, request.args);
+  await refuseUnknownSource(journal, request.args);
   daemon.runtime.startSinks();
   const { id } = await insertJob(journal, seams, request);
   daemon.startJobs();

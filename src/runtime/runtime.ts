@@ -1,5 +1,6 @@
 import { PenstockError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Seams } from '../base/seams.ts';
 import type { SourceEnvironment, SourceLoop } from '../collect/source.ts';
 import type { Config, SinkConfig, SourceConfig } from '../config/config.ts';
@@ -32,11 +33,20 @@ export interface Runtime {
   readonly sinks: ReadonlyMap<string, RunningSink>;
 }
 
-function orNotFound<T>(found: T | undefined, kind: string, name: string, known: Iterable<string>): T {
+const mostNamed = 20;
+
+/** Hands `found` on; throws PEN_NOT_FOUND with the names that there are, and the one that was meant, where it is undefined. */
+export function orNotFound<T>(found: T | undefined, kind: string, name: string, known: Iterable<string>): T {
   if (found !== undefined) return found;
-  const names = [...known].join(', ');
+  const names = [...known];
+  const guess = nearest(name, names);
+  const more = names.length > mostNamed ? `, and ${names.length - mostNamed} more` : '';
+  const choice = `use one of: ${names.slice(0, mostNamed).join(', ')}${more}`;
   throw new PenstockError('PEN_NOT_FOUND', `no ${kind} is called "${name}"`, {
-    fix: names === '' ? `configure a ${kind.split(' ').at(-1)} first` : `use one of: ${names}`,
+    fix: [
+      ...(guess === undefined ? [] : [`did you mean "${guess}"?`]),
+      names.length === 0 ? `configure a ${kind.split(' ').at(-1)} first` : choice,
+    ].join(' '),
   });
 }
 

@@ -55,6 +55,50 @@ function commonest(events: readonly ReceivedEvent[]): string {
   return [...counts].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? '';
 }
 
+const misspelt = [
+  {
+    argv: ['dead-letters', 'list', '--sink', 'lakee'],
+    says: 'no sink is called "lakee"\n  fix: did you mean "lake"? use one of: lake',
+  },
+  { argv: ['dead-letters', 'discard', '--source', 'studio-acne', '--yes'], says: 'did you mean "studio-acme"?' },
+  { argv: ['dead-letters', 'retry', '--sink', 'lakee'], says: 'did you mean "lake"?' },
+  { argv: ['dead-letters', 'retry', '--sink', 'lake', '--source', 'studio-acne'], says: 'did you mean "studio-acme"?' },
+  { argv: ['replay', 'lakee', '--from', '1h', '--to', '0s'], says: 'did you mean "lake"?' },
+  { argv: ['replay', 'lake', '--source', 'studio-acne', '--from', '1h', '--to', '0s'], says: 'did you mean "studio-acme"?' },
+  { argv: ['backfill', 'studio-acne', '--from', '1h', '--to', '0s'], says: 'did you mean "studio-acme"?' },
+  { argv: ['verify', 'studio-acne', '--from', '1h', '--to', '0s'], says: 'did you mean "studio-acme"?' },
+  { argv: ['import', 'studio-acne', 'x.csv'], says: 'did you mean "studio-acme"?' },
+];
+
+/** What commands with a misspelt name said, and what the journal has of them. */
+async function misspell(file: string): Promise<{ readonly said: string[]; readonly jobs: readonly Job[] }> {
+  const before = await json<Job[]>(['jobs', '--json', '-c', file]);
+  const said: string[] = [];
+  for (const { argv, says } of misspelt) {
+    const { code, stderr } = await command([...argv, '-c', file]);
+    said.push(code === 1 && stderr.includes(says) ? 'as expected' : `${argv.join(' ')}: ${code} ${stderr}`);
+  }
+  const after = await json<Job[]>(['jobs', '--json', '-c', file]);
+  return { said, jobs: after.filter(({ id }) => !before.some((job) => job.id === id)) };
+}
+
+it('refuses misspelt names with those that there are, beside the daemon and without it, and writes no job down', async () => {
+  await using scene = await setUp(94);
+  const { file } = scene;
+  const daemon = penstock(['run', '-c', file]);
+  await untilStatus(file, 'records of both sources', ({ sources }) => sources.every(({ records }) => records.new > 0));
+
+  const beside = await misspell(file);
+  daemon.child.kill('SIGTERM');
+  await daemon.exited;
+  const without = await misspell(file);
+  const none = await command(['dead-letters', 'list', '--code', 'nope', '-c', file]);
+
+  const expected = { said: misspelt.map(() => 'as expected'), jobs: [] };
+  expect([beside, without]).toEqual([expected, expected]);
+  expect([none.code, none.stdout]).toEqual([0, 'No dead letters.\n']);
+});
+
 it('lists, shows, retries and discards dead letters by filter, beside the daemon and without it', async () => {
   await using scene = await setUp(91, { batch: { events: 10, wait: '100ms' } });
   const { receiver, file } = scene;
@@ -84,6 +128,7 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   const all = await list();
   const ofStudio = await list('--source', 'studio-acme');
   const first = all.letters[0];
+  const none = await command(['dead-letters', 'list', '--code', 'nope', '-c', file]);
   const shown = await json<Letters['letters'][number]>(['dead-letters', 'show', String(first?.id), '-c', file]);
   const timid = await command(['dead-letters', 'discard', '--source', 'studio-acme', '-c', file]);
   const discarded = await command(['dead-letters', 'discard', '--source', 'studio-acme', '--yes', '-c', file]);
@@ -101,6 +146,7 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
     file,
   ]);
 
+  expect(none.stdout).toMatch(/^None of the \d+ dead letters is so\.\n$/);
   expect(shown).toEqual(first);
   expect(all.letters.every(({ record, code }) => refused.has(record.uid) && code !== '')).toBe(true);
   expect([timid.code, discarded.code, retried.code, again.code]).toEqual([2, 0, 0, 0]);

@@ -1,11 +1,11 @@
-import { chmod, copyFile, link, mkdir, open, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { openLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
-import { openJournal } from '../../src/journal/index.ts';
+import { backupJournal, checkJournal, openJournal, repairJournal } from '../../src/journal/index.ts';
 import { openDatabase, pragma } from '../../src/journal/sqlite/file/database.ts';
 import { journalPaths } from '../../src/journal/sqlite/file/directory.ts';
 import { takeLock } from '../../src/journal/sqlite/file/lock.ts';
@@ -149,10 +149,22 @@ it('opens shared beside the holder, and each sees what the other writes', async 
   expect((await command.ledger()).rows[0]?.totals.pending).toBe(2);
 });
 
-it('says that there is no journal yet when it is opened shared', async () => {
-  const opened = openJournal(journalOptions(await temporaryDirectory(), { role: 'observer' }));
+it.each([
+  { what: 'opened shared', ask: (dataDir: string) => openJournal(journalOptions(dataDir, { role: 'observer' })) },
+  { what: 'checked', ask: (dataDir: string) => checkJournal(dataDir) },
+  { what: 'backed up', ask: (dataDir: string) => backupJournal(dataDir, join(dataDir, 'copy.db')) },
+  { what: 'repaired', ask: (dataDir: string) => repairJournal(dataDir, { seams: systemSeams() }) },
+])('says that there is no journal yet, or where it went, when it is $what', async ({ ask }) => {
+  const [empty, moved] = [await temporaryDirectory(), await temporaryDirectory()];
+  await writeFile(join(moved, 'journal.db.moved'), '');
 
-  await expect(opened).rejects.toMatchObject({ code: 'PEN_NOT_FOUND' });
+  await expect(ask(empty)).rejects.toMatchObject({
+    code: 'PEN_NOT_FOUND',
+    message: 'there is no journal yet',
+    fix: 'start the daemon once with "penstock run"',
+  });
+  await expect(ask(moved)).rejects.toMatchObject({ code: 'PEN_JOURNAL_FOREIGN' });
+  expect([await readdir(empty), await readdir(moved)]).toEqual([[], ['journal.db.moved']]);
 });
 
 it.each([

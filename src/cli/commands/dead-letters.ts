@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { PenstockError } from '../../base/errors.ts';
 import { snakeKeys } from '../../base/json.ts';
 import type { DeadLetter, LetterFilter } from '../../journal/journal.ts';
+import { requireKnown } from '../../operate/known-names.ts';
 import { withJournal } from '../../runtime/configured-journal.ts';
 import { configOption, endOfTime, positiveInteger, refuseSwapped, startOfTime } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
@@ -53,11 +54,17 @@ function show(letters: readonly DeadLetter[], { output }: CommandContext): void 
 async function list({ json, limit, ...options }: ListOptions, context: CommandContext): Promise<void> {
   const { output, seams } = context;
   const filter = filterOf(options);
-  const [letters, count] = await withJournal(options.config, seams, (journal) =>
-    Promise.all([journal.deadLetters(filter, limit), journal.countDeadLetters(filter)]),
-  );
+  const { letters, count, inAll } = await withJournal(options.config, seams, async (journal) => {
+    await requireKnown(journal, filter);
+    const [found, matching, all] = await Promise.all([
+      journal.deadLetters(filter, limit),
+      journal.countDeadLetters(filter),
+      journal.countDeadLetters({}),
+    ]);
+    return { letters: found, count: matching, inAll: all };
+  });
   if (json === true) output.json({ count, letters: snakeKeys(letters, foreign) });
-  else if (count === 0) output.line('No dead letters.');
+  else if (count === 0) output.line(inAll === 0 ? 'No dead letters.' : `None of the ${inAll} dead letters is so.`);
   else {
     show(letters, context);
     const replayed = letters.filter((letter) => letter.replayed === true).map(({ id }) => id);
@@ -75,7 +82,10 @@ async function discard(options: FilterOptions & { yes?: true }, { output, seams 
     throw new PenstockError('PEN_USAGE', 'discarded events are gone for good', {
       fix: 'look at them with `dead-letters list`, then repeat with --yes',
     });
-  const count = await withJournal(options.config, seams, (journal) => journal.discardDeadLetters(filter));
+  const count = await withJournal(options.config, seams, async (journal) => {
+    await requireKnown(journal, filter);
+    return journal.discardDeadLetters(filter);
+  });
   output.line(`${count} dead letters discarded; the ledger counts them as discarded`);
 }
 

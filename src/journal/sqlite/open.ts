@@ -1,12 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../base/errors.ts';
-import type { Seams } from '../../base/seams.ts';
 import type { JournalOptions, SqliteEngine } from '../contract/open.ts';
 import type { Journal } from '../journal.ts';
 import { type Core, openNames } from './core.ts';
 import { Changes } from './file/changes.ts';
 import { isDiskFull, openDatabase, storageError } from './file/database.ts';
-import { fileExists, inspectDirectory, type JournalPaths, journalPaths, movedName, prepareDirectory } from './file/directory.ts';
+import {
+  fileExists,
+  inspectDirectory,
+  type JournalPaths,
+  journalPaths,
+  prepareDirectory,
+  refuseMoved,
+  requireJournal,
+} from './file/directory.ts';
 import { JournalTime } from './file/journal-time.ts';
 import { takeLock } from './file/lock.ts';
 import { checkVersion, createJournalFile, migrate, schemaVersion } from './file/schema.ts';
@@ -39,16 +46,6 @@ export async function openSqlite({ dataDir }: SqliteEngine, options: JournalOpti
   }
 }
 
-/** A new journal beside the one that was moved away would collect again what that one knows. */
-async function refuseMoved({ journal }: JournalPaths, files: Seams['files']): Promise<void> {
-  const moved = movedName(journal);
-  if (!(await fileExists(moved, files))) return;
-  throw new PenstockError('PEN_JOURNAL_FOREIGN', 'the journal of this data_dir was moved to a database', {
-    where: moved,
-    fix: 'set journal.url to where it went; to begin anew here, delete this file',
-  });
-}
-
 // A daemon that is restarted on a full disk has to deliver, so that there is something to trim: the ballast makes that possible.
 async function assembleOnAnyDisk(
   paths: JournalPaths,
@@ -67,13 +64,7 @@ async function assembleOnAnyDisk(
 }
 
 async function openShared(dataDir: string, paths: JournalPaths, options: JournalOptions): Promise<Journal> {
-  if (!(await fileExists(paths.journal, options.seams.files))) {
-    await refuseMoved(paths, options.seams.files);
-    throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
-      where: paths.journal,
-      fix: 'start the daemon once with "penstock run"',
-    });
-  }
+  await requireJournal(paths, options.seams.files);
   await inspectDirectory(dataDir, options.seams.files);
   return assemble(paths, options, undefined);
 }
@@ -113,8 +104,7 @@ function start(
   const time = new JournalTime(db, clock);
   const core: Core = { db, path, writer, clock, time, log, names: openNames(db), changes: new Changes(db, clock) };
   if (lock !== undefined)
-    for (const what of setCountsRight(db, clock, time))
-      log.error({ what }, 'counts of the journal disagreed and were set right; no record was at risk');
+    for (const what of setCountsRight(db, clock, time)) log.error({ what }, 'counts of the journal disagreed and were set right');
   const limits = openLimits(db, path, { maxBytes, isLean: () => ballast.isLean });
   // The WAL must not outgrow what a full disk leaves it.
   db.exec(`PRAGMA wal_autocheckpoint = ${Math.min(1000, Math.max(16, Math.floor(reserve / 16_384)))}`);

@@ -116,7 +116,7 @@ it('ends the hold of a source or of a sink, and fails with the known names where
     undefined,
     undefined,
     'no enabled source is called "soc"\n  fix: use one of: feed',
-    'no enabled sink is called "sco"\n  fix: use one of: soc, lake',
+    'no enabled sink is called "sco"\n  fix: did you mean "soc"? use one of: soc, lake',
   ]);
 });
 

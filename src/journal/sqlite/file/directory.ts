@@ -89,6 +89,26 @@ export async function inspectDirectory(dataDir: string, files: Files): Promise<v
   for (const path of pathsIn(dataDir)) await inspectOwnFile(path, files, 'PEN_DATA_DIR_UNSAFE', owners);
 }
 
+/** A new journal beside the one that was moved away would collect again what that one knows. */
+export async function refuseMoved({ journal }: JournalPaths, files: Files): Promise<void> {
+  const moved = movedName(journal);
+  if (!(await fileExists(moved, files))) return;
+  throw new PenstockError('PEN_JOURNAL_FOREIGN', 'the journal of this data_dir was moved to a database', {
+    where: moved,
+    fix: 'set journal.url to where it went; to begin anew here, delete this file',
+  });
+}
+
+/** Throws PEN_NOT_FOUND where there is no journal to read, and as {@link refuseMoved} does. */
+export async function requireJournal(paths: JournalPaths, files: Files): Promise<void> {
+  if (await fileExists(paths.journal, files)) return;
+  await refuseMoved(paths, files);
+  throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
+    where: paths.journal,
+    fix: 'start the daemon once with "penstock run"',
+  });
+}
+
 /** The same for whoever writes there; what a volume opened to its group (`fsGroup`) is closed again. */
 async function claimFiles(dataDir: string, files: Files): Promise<void> {
   for (const path of pathsIn(dataDir)) {

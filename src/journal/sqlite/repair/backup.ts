@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { backup } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { openDatabase, storageError } from '../file/database.ts';
-import { inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
+import { inspectDirectory, journalPaths, requireJournal, syncDirectory } from '../file/directory.ts';
 import { checkVersion } from '../file/schema.ts';
 
 interface BackupOptions {
@@ -15,15 +15,17 @@ interface BackupOptions {
 /**
  * Copies the journal of a data_dir to a file, also while the daemon runs: the copy is the journal at one moment.
  *
- * Throws PEN_OPERATION_FAILED when something stands at `to`.
+ * Throws PEN_OPERATION_FAILED when something stands at `to`, and PEN_NOT_FOUND when there is no journal.
  */
 export async function backupJournal(
   dataDir: string,
   to: string,
   { onProgress }: BackupOptions = {},
 ): Promise<{ readonly bytes: number }> {
-  const path = journalPaths(dataDir).journal;
+  const paths = journalPaths(dataDir);
+  const path = paths.journal;
   const draft = `${to}.${randomBytes(4).toString('hex')}.part`;
+  await requireJournal(paths, fs);
   await refuseExisting(to);
   await inspectDirectory(dataDir, fs);
   const db = openDatabase(path, { readOnly: true });

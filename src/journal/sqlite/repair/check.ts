@@ -6,7 +6,7 @@ import { pageChecksum, textChecksum } from '../../records/pages.ts';
 import { type JournalCheck } from '../../records/rows.ts';
 import { offsetChecksum } from '../delivery/offsets.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { inspectDirectory, journalPaths } from '../file/directory.ts';
+import { inspectDirectory, journalPaths, requireJournal } from '../file/directory.ts';
 import { checkVersion, schemaVersion } from '../file/schema.ts';
 import { damagedBlocks } from '../records/id-blocks.ts';
 import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } from './counts-at-start.ts';
@@ -14,13 +14,15 @@ import { disagreements, imbalances, laneEnds, offsetsOf, type StoredOffset } fro
 /**
  * Reads a journal from end to end, also beside a running daemon, and changes nothing.
  *
- * Throws PEN_JOURNAL_CORRUPT or PEN_JOURNAL_FOREIGN when not even its first page can be read. `onProgress` hears of pages.
+ * Throws PEN_JOURNAL_CORRUPT or PEN_JOURNAL_FOREIGN when not even its first page can be read, and PEN_NOT_FOUND when there is none. `onProgress` hears of pages.
  */
 export async function checkJournal(
   dataDir: string,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<JournalCheck> {
-  const path = journalPaths(dataDir).journal;
+  const paths = journalPaths(dataDir);
+  const path = paths.journal;
+  await requireJournal(paths, fs);
   await inspectDirectory(dataDir, fs);
   const db = openDatabase(path, { readOnly: true });
   try {

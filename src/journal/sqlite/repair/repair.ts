@@ -5,7 +5,7 @@ import { clearPlace } from '../../../base/own-file.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { besideDatabase, fileExists, inspectDirectory, journalPaths, syncDirectory } from '../file/directory.ts';
+import { besideDatabase, fileExists, inspectDirectory, journalPaths, requireJournal, syncDirectory } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
 import { checkVersion, createJournalFile } from '../file/schema.ts';
 import { unpackBlocks } from '../records/id-blocks.ts';
@@ -45,8 +45,7 @@ export async function repairJournal(
 ): Promise<JournalRepair> {
   const { clock, files } = seams;
   const paths = journalPaths(dataDir);
-  if (!(await fileExists(paths.journal, files)))
-    throw new PenstockError('PEN_NOT_FOUND', 'there is no journal to repair', { where: paths.journal });
+  await requireJournal(paths, files);
   await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
   const repaired = `${paths.journal}.repaired`;
