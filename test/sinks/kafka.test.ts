@@ -455,6 +455,41 @@ describe('a failure of the whole request', () => {
   });
 });
 
+describe('an address that cannot be reached', () => {
+  const at = (address: string) =>
+    fakeKafka({
+      metadata: () =>
+        Promise.reject(new NetworkError(`Connection to ${address} failed.`, { cause: new Error('connect ECONNREFUSED') })),
+    }).kind;
+  const brokers = ['tcp://kafka1.example.com', 'tcp://[2001:db8::1]:9093'];
+  const options = { brokers, topic: 'audit', allow_plaintext: true };
+
+  it.each([
+    ['kafka1.example.com:9092', ''],
+    ['2001:db8::1:9093', ''],
+    ['kafka-7.internal:9092', ' (kafka-7.internal:9092 is what the brokers call one of theirs: see advertised.listeners)'],
+    ['kafka1.example.com:9093', ' (kafka1.example.com:9093 is what the brokers call one of theirs: see advertised.listeners)'],
+  ])('is told apart: %s', async (address, says) => {
+    await using sink = await openSink(at(address), options);
+
+    const verdicts = await sink.send(batchOf(sink, events), never());
+
+    expect(verdicts).toEqual({ all: { kind: 'retry', reason: `Connection to ${address} failed; connect ECONNREFUSED${says}` } });
+  });
+
+  it.each([
+    ['kafka1.example.com:9092', 'check host and port of "brokers", that the scheme is theirs, and that the brokers are well'],
+    [
+      'kafka-7.internal:9092',
+      'let the brokers advertise addresses that can be reached from here, and see that all of them are up',
+    ],
+  ])('is what a probe says to correct: %s', async (address, fix) => {
+    await using sink = await openSink(at(address), options);
+
+    expect(await sink.probe(never())).toMatchObject({ ok: false, fix });
+  });
+});
+
 // Codes of the protocol: 6 NOT_LEADER_OR_FOLLOWER, after which the client begins anew, 7 REQUEST_TIMED_OUT, 19 NOT_ENOUGH_REPLICAS,
 // 29 TOPIC_AUTHORIZATION_FAILED, 45 OUT_OF_ORDER_SEQUENCE_NUMBER and 59 UNKNOWN_PRODUCER_ID, after which it sends all of it under another id.
 describe('attempts within one request', () => {

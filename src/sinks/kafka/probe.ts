@@ -81,6 +81,8 @@ function describe(topic: string, bytes: number, verdict: Verdict): Finding {
   if (verdict.kind === 'accept') return { line: `topic "${topic}" took a test event of ${bytes} bytes (key penstock-check)` };
   const reason = 'reason' in verdict ? verdict.reason : verdict.kind;
   if (verdict.kind === 'hold') return { line: `topic "${topic}" refused: ${reason}`, fix: verdict.fix };
-  const fix = 'check host and port of "brokers", that the scheme is theirs, and that the brokers are well';
+  const fix = reason.includes('advertised.listeners')
+    ? 'let the brokers advertise addresses that can be reached from here, and see that all of them are up'
+    : 'check host and port of "brokers", that the scheme is theirs, and that the brokers are well';
   return { line: `topic "${topic}" not reached: ${reason}`, fix, isUnreached: true };
 }

@@ -3,7 +3,7 @@ import type { TokenSource } from '../../http/index.ts';
 import type { Batch, SentEvent, SinkContext, Verdict, Verdicts } from '../sink.ts';
 import type { KafkaClient } from './client.ts';
 import { type KafkaOptions, topicOf } from './options.ts';
-import { type TopicPartition, verdictOf, verdictsOf } from './verdicts.ts';
+import { type TopicPartition, verdictOf, verdictsOf, withOrigin } from './verdicts.ts';
 
 /** One record as the client takes it, without its partition. */
 export interface KafkaRecord {
@@ -51,6 +51,8 @@ export class Sender {
     const [doubts, renewals] = [client.doubts(), client.renewals()];
     const noted = (verdicts: readonly Verdict[]): readonly Verdict[] =>
       client.renewals() === renewals ? verdicts : verdicts.map((verdict) => (verdict.kind === 'accept' ? repeatedly : verdict));
+    const failed = (verdicts: readonly Verdict[]): readonly Verdict[] =>
+      mapped(noted(verdicts), (verdict) => withOrigin(verdict, this.#options.brokers));
     let partitions: readonly TopicPartition[] | undefined;
     const end = (): void => this.close();
     signal.addEventListener('abort', end, { once: true });
@@ -60,7 +62,7 @@ export class Sender {
     } catch (error) {
       if (signal.aborted) {
         this.close();
-        return repeated(afterAbort(signal, client.takeFault(), partitions !== undefined), records.length);
+        return failed(repeated(afterAbort(signal, client.takeFault(), partitions !== undefined), records.length));
       }
       const isCutOff = this.#client !== opening;
       const errors = [error, client.takeFault()];
@@ -70,7 +72,7 @@ export class Sender {
           : verdictsOf(errors, partitions, client.doubts() > doubts);
       // What is known of brokers and leaders may be what was wrong; a refused record says nothing about them.
       if (!isCutOff && verdicts.some(({ kind }) => !judged.has(kind))) this.close();
-      return noted(isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts);
+      return failed(isCutOff ? cutOff(verdicts, partitions !== undefined) : verdicts);
     } finally {
       signal.removeEventListener('abort', end);
     }
@@ -181,14 +183,21 @@ export function headersOf(
 
 /** Of a request whose client was ended by the trouble of another one: its own records are not to blame, and may be stored where they were sent. */
 function cutOff(verdicts: readonly Verdict[], isSent: boolean): readonly Verdict[] {
-  const told = new Map<Verdict, Verdict>();
-  return verdicts.map((verdict) => {
+  return mapped(verdicts, (verdict) => {
     if (verdict.kind !== 'uncertain' && !(isSent && verdict.kind === 'retry')) return verdict;
     // The client says nothing of one that was closed.
     const reason = verdict.reason || 'the connections were closed when another request failed';
-    const known: Verdict = told.get(verdict) ?? { kind: 'uncertain', reason, blameless: true };
-    told.set(verdict, known);
-    return known;
+    return { kind: 'uncertain', reason, blameless: true };
+  });
+}
+
+/** Each verdict as it is changed; one that stands for several stays one. */
+function mapped(verdicts: readonly Verdict[], change: (verdict: Verdict) => Verdict): readonly Verdict[] {
+  const known = new Map<Verdict, Verdict>();
+  return verdicts.map((verdict) => {
+    const changed = known.get(verdict) ?? change(verdict);
+    known.set(verdict, changed);
+    return changed;
   });
 }
 

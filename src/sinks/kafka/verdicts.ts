@@ -2,6 +2,7 @@ import { consequenceOf, PenstockError } from '../../base/errors.ts';
 import type { Verdict } from '../sink.ts';
 import { verdictOfFailure } from '../syslog/dial.ts';
 import { authFix, holdFix, meaningOf, topicFix } from './codes.ts';
+import { parseBroker } from './options.ts';
 
 /** What the client throws, and what stands in it: errors of attempts, of brokers, of partitions, and their causes. */
 interface Fault extends Error {
@@ -78,6 +79,16 @@ function reasonOf(faults: readonly Fault[]): string {
 const isLost = (fault: Fault): boolean =>
   (codeOf(fault) === 'PLT_KFK_NETWORK' && /^(Connection closed|Request timed out)/.test(fault.message)) ||
   meaningIn(fault)?.kind === 'uncertain';
+
+/** A verdict that says of an address which is not among the configured `brokers` where it comes from: the one thing to correct is there. */
+export function withOrigin(verdict: Verdict, brokers: readonly string[]): Verdict {
+  if (!('reason' in verdict)) return verdict;
+  const known = new Set(brokers.map(parseBroker).map((broker) => `${broker?.host}:${broker?.port}`));
+  const named = [...verdict.reason.matchAll(/\bConnection to (\S+:\d+) /g)].map(([, address = '']) => address);
+  const told = named.find((address) => !known.has(address));
+  if (told === undefined) return verdict;
+  return { ...verdict, reason: `${verdict.reason} (${told} is what the brokers call one of theirs: see advertised.listeners)` };
+}
 
 /** True where an attempt that ended so may have stored its records. */
 export const mayHaveStored = (error: unknown): boolean => faultsIn(error).some(isLost);
