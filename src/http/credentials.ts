@@ -7,7 +7,7 @@ const telling =
   /authorization|cookie|token|secret|password|signature|session|assertion|credential|auth$|api-?_?key|-key$|^code$|^sig$/i;
 /** Among them what says of a credential which kind it is or how long it lives, and places in a list, which vendors call tokens too. */
 const harmless =
-  /^(?:idempotency-key|sec-websocket-key)$|(?:type|kind|format|version|count|length|lifetime|expir\w*)$|(?:page|paging|pagination|next|prev(?:ious)?|skip|start(?:ing)?|contin\w*|resum\w*|sync|delta|cursor|scroll|offset|position).{0,12}token$/i;
+  /^(?:idempotency-key|sec-websocket-key)$|(?:type|kind|hint|format|version|count|length|lifetime|expir\w*)$|(?:page|paging|pagination|next|prev(?:ious)?|skip|start(?:ing)?|contin\w*|resum\w*|sync|delta|cursor|scroll|offset|position).{0,12}token$/i;
 /** Text of any record: a number, a date, a word that says yes or no. */
 const ordinary =
   /^(?:[+-]?\d{1,19}(?:\.\d*)?|\d{4}-\d\d-\d\d(?:[T ][\d:.,+Zz-]*)?|true|false|yes|no|on|off|none|null|undefined|all|any)$/i;

@@ -132,6 +132,9 @@ export async function lackOf(
   return (await isCountHonest(context, reader, window, lack.roundTotal, signal)) ? undefined : lack;
 }
 
+/** Halves that hold all are cut so often before they are read instead. */
+const mostCuts = 6;
+
 /**
  * True where a window holds as many records as the vendor counts, though it may count no further: its two halves then hold as many, and each of them
  * fewer. That takes three requests for one record, where to read the halves takes as many pages again.
@@ -143,9 +146,11 @@ async function isCountHonest(
   total: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const step = Math.max(1, context.settings.connector.defaults.precisionMs);
+  const { precisionMs, strayMs = 0 } = context.settings.connector.defaults;
+  const step = Math.max(1, precisionMs, strayMs);
   try {
-    for (let { from, to } = window; ; ) {
+    let { from, to } = window;
+    for (let cuts = 0; cuts < mostCuts; cuts += 1) {
       const middle = align(context, (from + to) / 2);
       if (middle - step <= from || middle >= to) return false;
       // Whether a bound belongs to a window differs between vendors: what both halves may hold is counted, too.
@@ -162,6 +167,7 @@ async function isCountHonest(
       else if (right === total && left === both) from = middle - step;
       else return false;
     }
+    return false;
   } catch (error) {
     signal.throwIfAborted();
     context.log.debug({ err: error }, 'the halves of the window could not be counted');

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { PenstockError } from '../../../src/base/errors.ts';
 import { startSource } from '../../../src/collect/index.ts';
-import type { Page, PageRequest } from '../../../src/connectors/connector.ts';
+import type { Page, PageRequest, ReadDefaults } from '../../../src/connectors/connector.ts';
 import { endOf } from '../../../src/connectors/http-window/paging.ts';
 import { at, bench, hour, minute, never, noon, type Row, realJournal, row, settings, storedIds, vendor } from '../fixture.ts';
 
@@ -26,7 +26,12 @@ interface Ways {
 }
 
 /** Polls such a vendor once; a second poll asks `again`. */
-async function polled(ways: Ways, again?: Ways, answer: (request: PageRequest) => void = () => undefined) {
+async function polled(
+  ways: Ways,
+  again?: Ways,
+  answer: (request: PageRequest) => void = () => undefined,
+  reading: Partial<ReadDefaults> = {},
+) {
   const clock = at(noon);
   const journal = await realJournal(clock);
   const api = vendor([], { clock });
@@ -42,7 +47,7 @@ async function polled(ways: Ways, again?: Ways, answer: (request: PageRequest) =
     if (records.length === 0) return { records, next: null, total, ...endOf(request.state, total) };
     return { records, next: { kind: 'offset', offset: read, read, size }, total };
   };
-  await using loop = startSource(settings(), bench(clock, journal, api.open).deps);
+  await using loop = startSource(settings({}, reading), bench(clock, journal, api.open).deps);
   await loop.pollOnce(never);
   const first = api.requests.length;
   if (again !== undefined) {
@@ -52,7 +57,8 @@ async function polled(ways: Ways, again?: Ways, answer: (request: PageRequest) =
   }
   const ids = new Set(await storedIds(journal));
   const lacking = rows.filter(({ id }) => !ids.has(id)).length;
-  return { first, second: api.requests.length - first, lacking, warnings: loop.status().warnings };
+  const counted = api.requests.filter(({ limit }) => limit !== undefined).length;
+  return { first, second: api.requests.length - first, counted, lacking, warnings: loop.status().warnings };
 }
 
 const spread = (count: number, from = noon - hour, stepMs = 5_000): readonly Row[] =>
@@ -66,17 +72,14 @@ it.each(Object.keys(bounds))('counts the halves of a window instead of reading t
   ];
 
   // Six pages, the empty one, and three counts.
-  expect(await polled({ rows, bound })).toEqual({ first: 10, second: 0, lacking: 0, warnings: [] });
+  expect(await polled({ rows, bound })).toEqual({ first: 10, second: 0, counted: 3, lacking: 0, warnings: [] });
 });
 
 it('looks for a half that does not hold all of them', async () => {
   const rows = spread(600, noon - hour + 1000, 100);
 
-  const { first, ...rest } = await polled({ rows });
-
-  expect(rest).toEqual({ second: 0, lacking: 0, warnings: [] });
   // All of them within the first minute of 59.
-  expect(first).toBeLessThanOrEqual(7 + 3 * 6);
+  expect(await polled({ rows })).toEqual({ first: 7 + 3 * 6, second: 0, counted: 3 * 6, lacking: 0, warnings: [] });
 });
 
 it.each([
@@ -102,6 +105,16 @@ it('believes it without counting once the vendor counted further, or showed more
     second: 7,
     lacking: 0,
   });
+});
+
+it('counts no halves for ever where all records share a time, and none where the bounds cannot tell them', async () => {
+  const rows = spread(600, noon - 30 * minute, 0);
+
+  const fine = await polled({ rows });
+  const coarse = await polled({ rows }, undefined, undefined, { strayMs: 24 * hour });
+
+  expect(fine.counted).toBeLessThanOrEqual(18 * 7);
+  expect(coarse.counted).toBe(0);
 });
 
 it('reads the halves where they cannot be counted', async () => {
