@@ -8,8 +8,8 @@ import type { DeliverDeps } from './deps.ts';
 import { Dispatcher } from './dispatch.ts';
 import { batches } from './form.ts';
 import { takesNothingFix } from './judge.ts';
-import { shareEvents } from './prepare.ts';
 import { reopen } from './probe.ts';
+import { shareEvents } from './shared-events.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
 
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.

@@ -1,12 +1,13 @@
 import { compileActionFilter } from '../event/action-key.ts';
-import type { Mapped, Mapper, PageContext } from '../event/event.ts';
+import type { Mapped, Mapper } from '../event/event.ts';
 import { compileDrop, encodeBody } from '../event/index.ts';
-import type { ReplaySelection, StoredPage, StoredRecord } from '../journal/journal.ts';
+import type { ReplaySelection, StoredPage } from '../journal/journal.ts';
 import { type Piece, Slabs } from '../sinks/encoded.ts';
 import type { OutgoingEvent, Place, SentEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { LoopContext } from './context.ts';
 import { type OpenLane, OpenRecord } from './lane.ts';
+import { isSharing, mapOnce, type SharedEvent } from './shared-events.ts';
 
 /** A record's event, mapped and encoded, ready to be put into a batch: its bytes, and what is needed beside them until it has its outcome. */
 export class PreparedEvent implements SentEvent, Piece {
@@ -54,40 +55,6 @@ export interface Unsendable {
 /** Gives the page's events one by one, so that nothing piles up; undefined at its end. */
 export type NextEvent = () => PreparedEvent | Unsendable | undefined;
 
-interface SharedEvent {
-  readonly mapper: Mapper;
-  readonly mapped: Mapped;
-  /** By format; undefined when nobody shares it. */
-  readonly bodies: Map<string, string> | undefined;
-}
-
-// Two sinks that read the same cached record share its event and, for one format, its body.
-const shared = new WeakMap<StoredRecord, SharedEvent>();
-let users = 0;
-
-// The events of a sink with labels of its own are its own.
-const sharesEvents = ({ labels }: SinkSettings): boolean => labels.length === 0;
-
-/** Counts a loop that may share mapped events; with a single one the cache would cost and give nothing. */
-export function shareEvents(settings: SinkSettings): Disposable {
-  const share = sharesEvents(settings) ? 1 : 0;
-  users += share;
-  return {
-    [Symbol.dispose]() {
-      users -= share;
-    },
-  };
-}
-
-function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShared: boolean): SharedEvent {
-  if (!isShared) return { mapper, mapped: mapper.map(record, page), bodies: undefined };
-  const known = shared.get(record);
-  if (known?.mapper === mapper) return known;
-  const made = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>() };
-  shared.set(record, made);
-  return made;
-}
-
 /** True for events that the sink's filter lets pass. What could not be read passes: a filter cannot tell what it is. */
 export function compileFilter(filter: SinkSettings['filter']): (mapped: Mapped) => boolean {
   const takes = compileActionFilter(filter);
@@ -132,7 +99,7 @@ export class Preparer {
     const { settings, clock } = this.#context;
     const labels = [...page.labels, ...settings.labels, ...(isReplay ? ['replayed'] : [])];
     const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: clock.now() };
-    const isShared = users > 1 && !isReplay && sharesEvents(settings);
+    const isShared = !isReplay && isSharing(settings);
     const open = lane.add(page);
     let index = -1;
     return () => {

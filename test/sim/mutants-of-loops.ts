@@ -268,9 +268,9 @@ const deliver: readonly Mutant[] = [
   },
   {
     name: 'a sink with labels of its own shares the events of others',
-    file: 'src/deliver/prepare.ts',
+    file: 'src/deliver/shared-events.ts',
     caughtBy: 'test/deliver/prepare.test.ts',
-    edits: [['users > 1 && !isReplay && sharesEvents(settings)', 'users > 1 && !isReplay']],
+    edits: [['users > 1 && sharesEvents(settings)', 'users > 1']],
   },
   {
     name: 'attempts that a Kafka client repeated are forgotten where leaders moved',
