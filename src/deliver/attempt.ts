@@ -20,7 +20,7 @@ const isLaneOurs = ({ journal, ending }: LoopContext, lane: OpenLane): boolean =
  * False for a record that another process may deliver by now, or is to deliver. What is given back, or ends, is sent as far as more that came
  * after it was taken: the offset stands before the first that was not, and all behind it would be sent again.
  */
-export const isOurs = (context: LoopContext, open: OpenRecord): boolean =>
+const isOurs = (context: LoopContext, open: OpenRecord): boolean =>
   isLaneOurs(context, open.lane) || (open.isOvertaken && mayFinish(context, open.lane));
 
 /** Asked before every send: bytes that have left are not called back. */

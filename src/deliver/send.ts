@@ -26,7 +26,7 @@ export interface PendingBatch {
 }
 
 /** A single event that fails, or a probe that was refused: others go before it, which shows whether it is the cause. */
-export interface OvertakenBatch {
+interface OvertakenBatch {
   readonly overtaken: Batch;
 }
 

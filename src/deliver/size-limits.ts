@@ -10,7 +10,7 @@ interface Size {
 }
 
 /** What was learnt of an endpoint, as the journal keeps it; what is unlimited is left out. */
-export interface LearntLimit {
+interface LearntLimit {
   readonly events: number;
   readonly bytes: number;
   readonly ceiling?: Size;
