@@ -4,7 +4,7 @@ import { countDuplicates } from './apply.ts';
 import type { Batch } from './batch.ts';
 import type { LoopContext } from './context.ts';
 import { verdictOf } from './exchange.ts';
-import { isOvertaken } from './reach.ts';
+import { isOvertaken } from './order.ts';
 import { applyLate, type PendingBatch, send } from './send.ts';
 import { mostPending } from './send-limit.ts';
 

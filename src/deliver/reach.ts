@@ -8,6 +8,7 @@ import type { LoopContext } from './context.ts';
 import type { EndpointUse } from './endpoints.ts';
 import { isUnclear, wasSentOften } from './judge.ts';
 import type { SinkUse } from './open-sink.ts';
+import { takesTurns } from './order.ts';
 
 /** What to do with a batch whose turn it is: send it, let others overtake it, or spare it this probe of the hold. Unless it is sent its endpoint is free again. */
 export async function worthOf(
@@ -48,25 +49,6 @@ async function isWorthSending(context: LoopContext, batch: Batch, use: EndpointU
   return false;
 }
 
-/** True for a batch of which the first event shows as well whether the receiver takes events again. */
-export function goesByParts({ sink }: LoopContext, { size, doubt }: Batch): boolean {
-  return size > 1 && !sink.settlesFirst && (doubt.isUnacknowledged || doubt.isLasting);
-}
-
-/**
- * True where others may go before an event that was refused alone. With one request under way they keep their order while all are refused, so there
- * the receiver has to answer what delivers nothing.
- */
-export async function mayOvertake(context: LoopContext, use: EndpointUse): Promise<boolean> {
-  const { sink } = context.sink;
-  return context.settings.inFlight > 1 || (sink !== undefined && (await reaches(context, use, sink)) === true);
-}
-
-/** True for an event after which another one shows as well whether they are taken again: so none of them is copied often. */
-export function takesTurns({ sink }: LoopContext, { size, doubt }: Batch): boolean {
-  return size === 1 && !sink.settlesFirst && doubt.isLasting;
-}
-
 /**
  * True for a batch that may have been stored by every probe of a hold, so that one more would only be one more copy: a stranger answers even a
  * question in the receiver's place (a log-in page), or answers that leave it open came again and again. It goes all the same after twice as
@@ -89,6 +71,17 @@ async function isSpared(
   return !doubt.goes((await reaches(context, use, sink)) !== false);
 }
 
+/**
+ * True for an event after which the others of its request go. One that was refused alone lets them go first; where one request is under way they
+ * keep their order while all are refused, so there the receiver has to answer what delivers nothing.
+ */
+export async function givesWay(context: LoopContext, batch: Batch, use: EndpointUse, isProbe: boolean): Promise<boolean> {
+  if (isProbe && takesTurns(context, batch)) return true;
+  const { sink, settlesFirst } = context.sink;
+  if (settlesFirst || !batch.blame.isRefusedAlone) return false;
+  return context.settings.inFlight > 1 || (sink !== undefined && (await reaches(context, use, sink)) === true);
+}
+
 /** Undefined where the sink cannot ask, or its question does not leave this machine. */
 async function reaches({ clock, settings, cutOff }: LoopContext, use: EndpointUse, sink: Sink): Promise<boolean | undefined> {
   using limit = deadline(clock, settings.timeoutMs, cutOff.signal);
@@ -109,24 +102,4 @@ export async function ofContent(
   if (!('all' in answer) || answer.all.kind !== 'hold' || answer.all.ifReached === undefined) return answer;
   const { ifReached: code, reason } = answer.all;
   return (await reaches(context, use, sink)) === true ? { all: { kind: 'split', code, reason } } : answer;
-}
-
-/** True for a batch that new ones go before: what it was cut from failed, or a single event in it. */
-export function isOvertaken({ sink }: LoopContext, { standsBack, blame, lone }: Batch): boolean {
-  // A sink that names what it writes after its offset needs its order; which one it is nobody knows before it is open.
-  if (sink.sink === undefined || sink.settlesFirst) return false;
-  return standsBack || blame.isNarrowed || lone.failures > 0;
-}
-
-export const areOvertaken = (context: LoopContext, stack: readonly Batch[]): boolean =>
-  stack.every((batch) => isOvertaken(context, batch));
-
-/** Takes all from a stack of which all are overtaken: several would take turns there, and nothing else would ever be sent. */
-export function takeOvertaken(context: LoopContext, stack: Batch[]): readonly Batch[] {
-  if (!areOvertaken(context, stack)) return [];
-  // A single event that failed is judged by what becomes of the others.
-  return stack
-    .splice(0)
-    .toReversed()
-    .sort((a, b) => Number(a.lone.failures > 0) - Number(b.lone.failures > 0));
 }

@@ -12,8 +12,9 @@ import { learn } from './learn.ts';
 import { meantForBatch } from './meant.ts';
 import { narrow } from './narrow.ts';
 import type { SinkUse } from './open-sink.ts';
+import { areOvertaken, goesByFirst, isOvertaken, putBack, takeOvertaken } from './order.ts';
 import { enterHold, isStillProbing, passHold, renew, reopen } from './probe.ts';
-import { areOvertaken, goesByParts, isOvertaken, mayOvertake, takeOvertaken, takesTurns, worthOf } from './reach.ts';
+import { givesWay, worthOf } from './reach.ts';
 import { toWithdraw, withdraw } from './withdraw.ts';
 
 /** A batch that the receiver has and will acknowledge later. */
@@ -126,8 +127,7 @@ function isReplaced(context: LoopContext, endpoint: EndpointUse, stack: Batch[],
 /** What takes the batch's place, the first to be sent last: without what another process delivers now, or smaller where the endpoint takes less. */
 function insteadOf(context: LoopContext, batch: Batch, endpoint: EndpointUse, isProbe: boolean): Batch[] | undefined {
   if (!isOwned(context, batch)) return ownedPart(context, batch);
-  const asksFirst = !context.sink.settlesFirst && batch.blame.asksFirst(endpoint);
-  if (asksFirst || (isProbe && goesByParts(context, batch))) return batch.cutFirst().toReversed();
+  if (goesByFirst(context, batch, endpoint, isProbe)) return batch.cutFirst().toReversed();
   const [first = [], ...rest] = groupsOf(context, endpoint, batch);
   // Only what goes now: with what it teaches the rest is cut otherwise.
   return rest.length === 0 ? undefined : batch.cut([first, rest.flat()]).toReversed();
@@ -144,7 +144,7 @@ export async function applyLate(
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
   batch.doubt.answeredLate(decision.failure?.fix !== undefined);
-  await doubt(context, endpoint, decision.failure);
+  await doubtEndpoint(context, endpoint, decision.failure);
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) await enterHold(context, decision.hold);
   return applied.again;
@@ -198,7 +198,7 @@ async function acknowledged({ stopping }: LoopContext, answer: Pending): Promise
 // Rounds of batches without acknowledgement after which a person has to look.
 const mostDoubts = 3;
 
-async function doubt(context: LoopContext, endpoint: EndpointUse, failure: Failure | undefined): Promise<void> {
+async function doubtEndpoint(context: LoopContext, endpoint: EndpointUse, failure: Failure | undefined): Promise<void> {
   if (failure?.fix === undefined) return;
   const { reason, fix } = failure;
   if (context.endpoints.doubt(endpoint) >= mostDoubts) await enterHold(context, { reason, fix, untilReleased: false });
@@ -231,7 +231,7 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   const withdrawn = await toWithdraw(context, batch, decision);
   const applied = apply(context, batch, decision);
   learn(context, batch, endpoint, decision, applied.delivered);
-  await doubt(context, endpoint, decision.failure);
+  await doubtEndpoint(context, endpoint, decision.failure);
   if (withdrawn !== undefined && applied.letters > 0) {
     await offsetWritten(context);
     await withdraw(context, withdrawn);
@@ -241,13 +241,8 @@ async function conclude(context: LoopContext, stack: Batch[], batch: Batch, answ
   batch.underWay(false);
   // Asked with what is refused for its own content, a hold would never end.
   batch.standsBack = isProbe && applied.hold?.kind === 'systematic' && applied.delivered === 0;
-  const later = applied.again.filter((one) => isOvertaken(context, one));
-  stack.unshift(...later.toReversed());
-  stack.push(...applied.again.filter((one) => !later.includes(one)).toReversed());
-  const isNextInTurn =
-    (isProbe && takesTurns(context, batch)) ||
-    (batch.blame.isRefusedAlone && !context.sink.settlesFirst && (await mayOvertake(context, endpoint)));
-  if (stack.at(-1) === batch && isNextInTurn) stack.unshift(...stack.splice(-1));
+  putBack(context, stack, applied.again);
+  if (stack.at(-1) === batch && (await givesWay(context, batch, endpoint, isProbe))) stack.unshift(...stack.splice(-1));
   if (applied.hold !== undefined) await context.hold.enter(applied.hold);
   if (decision.hold !== undefined) {
     await onHold(context, stack.at(-1) ?? batch, decision.hold, answer);

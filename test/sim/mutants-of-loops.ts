@@ -243,6 +243,12 @@ const deliver: readonly Mutant[] = [
     edits: [['Math.min(batch.events, sink.maxBatchEvents ?? Number.POSITIVE_INFINITY)', 'batch.events']],
   },
   {
+    name: 'who tried a failing endpoint last is first again',
+    file: 'src/deliver/endpoints.ts',
+    caughtBy: 'test/deliver/newcomers.test.ts',
+    edits: [[' || (state.failures > 0 && !isFirst)) continue;', ' || (state.failures < 0 && !isFirst)) continue;']],
+  },
+  {
     name: 'a shorter pause of an endpoint ends a longer one',
     file: 'src/deliver/endpoints.ts',
     caughtBy: 'test/deliver/endpoints.test.ts',
