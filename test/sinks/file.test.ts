@@ -540,6 +540,32 @@ describe('rotated files', () => {
     expect(rotatedIn()).toEqual([old('02'), `${old('03')}.gz`]);
   });
 
+  it('are compressed before the sink is closed, as long as that moves', async () => {
+    const own = systemSeams().files;
+    const slow = async (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 400));
+    const files: Files = {
+      ...own,
+      open: async (...args: Parameters<Files['open']>) => {
+        const handle = await own.open(...args);
+        if (!String(args[0]).endsWith('.part')) return handle;
+        const write = handle.write.bind(handle) as (...given: unknown[]) => Promise<unknown>;
+        return Object.assign(handle, { write: async (...given: unknown[]) => (await slow(), await write(...given)) });
+      },
+    };
+    mkdirSync(join(folder, 'out'));
+    const random = Array.from({ length: 5000 }, () => `${Math.random()}${Math.random()}${Math.random()}`).join('\n');
+    writeFileSync(beside(old('01')), `${random}\n`.repeat(3));
+    await using sink = await openSink(file, { path, ...rotated }, { seams: { ...systemSeams(), files } });
+    await sink.send(batchOf(sink, numbered(1)), never());
+    const since = performance.now();
+
+    await sink[Symbol.asyncDispose]();
+
+    expect(rotatedIn()).toEqual([`${old('01')}.gz`]);
+    // Longer than a sink waits for what stands still.
+    expect(performance.now() - since).toBeGreaterThan(2000);
+  });
+
   it('are tidied up at each rotation and not at each attempt on a full disk, where half-made ones take no room', async () => {
     let isFull = false;
     let begun = 0;

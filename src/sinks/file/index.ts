@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { deadline } from '../../base/clock.ts';
+import { type Clock, deadline } from '../../base/clock.ts';
 import { PenstockError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { formatSize } from '../../base/quantity.ts';
@@ -23,9 +23,6 @@ export const file: SinkType = {
   urls: () => [],
 };
 
-// A disk that stands still keeps neither a stop nor a change of the configuration from ending.
-const longestCloseMs = 1000;
-
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
 function openFileSink(options: FileSinkOptions, { seams, log, format }: SinkContext): Sink {
   const path = resolve(options.path);
@@ -46,15 +43,30 @@ function openFileSink(options: FileSinkOptions, { seams, log, format }: SinkCont
     encode: ({ body }) => [body, '\n'],
     send: (batch, signal) => writer.send(batch, signal, () => write(batch.encoded)),
     probe: (signal) => probe(path, seams.files, isRaw, signal),
-    async [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose]() {
       isClosed = true;
-      using limit = deadline(seams.clock, longestCloseMs);
-      await unlessCutOff(
-        writer.idle().then(() => target[Symbol.asyncDispose]()),
-        limit.signal,
-      );
+      const closed = writer.idle().then(() => target[Symbol.asyncDispose]());
+      return whileItMoves(closed, () => target.steps, seams.clock);
     },
   };
+}
+
+// A disk that stands still keeps neither a stop nor a change of the configuration from ending; compressing a large file may take its time.
+const longestStillMs = 2000;
+
+/** Waits for the work, but no longer while its steps stand still. */
+async function whileItMoves(work: Promise<void>, steps: () => number, clock: Clock): Promise<void> {
+  for (let seen = -1; seen !== steps(); ) {
+    seen = steps();
+    using limit = deadline(clock, longestStillMs);
+    if (
+      (await unlessCutOff(
+        work.then(() => true),
+        limit.signal,
+      )) === true
+    )
+      return;
+  }
 }
 
 async function append(target: RotatingFile, encoded: Encoded, path: string): Promise<Verdicts> {

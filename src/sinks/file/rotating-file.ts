@@ -51,6 +51,11 @@ export class RotatingFile implements AsyncDisposable {
     return next;
   }
 
+  /** Grows while rotated files are compressed, also those of others: they come before or after. */
+  get steps(): number {
+    return steps;
+  }
+
   /** Closes the file after a failure; true where some of what failed may have stayed in it. */
   async giveUp(): Promise<boolean> {
     const mayStay = this.#current?.mayHoldMore === true;
@@ -110,6 +115,7 @@ export class RotatingFile implements AsyncDisposable {
 
 /** All sinks take turns: a disk that stands still keeps one thread, and who opens a path anew comes after who had it. */
 let tidying: Promise<void> = Promise.resolve();
+let steps = 0;
 
 const chunkBytes = 256 * 1024;
 
@@ -206,7 +212,10 @@ async function writeCompressed(path: string, part: string, files: Files): Promis
   await using source = await openUnlinked(path, files, 'read');
   await using target = await files.open(part, 'wx', 0o600);
   await pipeline(chunksOf(source), createGzip(), async (compressed: AsyncIterable<Buffer>) => {
-    for await (const chunk of compressed) await writeAll(target, chunk);
+    for await (const chunk of compressed) {
+      await writeAll(target, chunk);
+      steps += 1;
+    }
   });
   await target.sync();
 }
