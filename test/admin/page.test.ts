@@ -162,13 +162,15 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
 
   it.each([
     { width: 390, height: 844 },
+    { width: 768, height: 1024 },
+    { width: 901, height: 1200 },
     { width: 1400, height: 900 },
   ])('is never wider than $width px, with 0, 1 and 200 sources and on a bad night', async ({ width, height }) => {
     const { tab, show } = scene;
     await tab.size(width, height);
     const nights = [0, 1, 200].map((many) =>
       reportOf(
-        Array.from({ length: many }, (_, index) => source(`tenant-${index}`)),
+        Array.from({ length: many }, (_, index) => source(`tenant-${index}-of-a-customer-with-as-long-a-name-as-may-be`)),
         [sink('splunk')],
       ),
     );

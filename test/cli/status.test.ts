@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { showSinks } from '../../src/cli/commands/status.ts';
+import { showSinks, showSources, showTopics } from '../../src/cli/commands/status.ts';
 import { processOutput } from '../../src/cli/output.ts';
 import type { StatusReport } from '../../src/operate/report/status.ts';
 import { quietSink } from '../operate/report/quiet-sink.ts';
@@ -34,4 +34,30 @@ it('has no such column where nothing was counted', () => {
   const [head] = tableOf([quiet]);
 
   expect(head?.at(-1)).toBe('last acknowledged');
+});
+
+/** The last line of what is shown of so many sources in each state, or of one with so many topics. */
+function lastLine(states: Readonly<Record<string, number>>): string {
+  const stdout = stream(false);
+  const output = processOutput({ stdout: stdout.stream, stderr: stream(false).stream, env: {} });
+  const all = Object.entries(states).flatMap(([state, count]) =>
+    Array.from({ length: count }, (_, n) => ({ name: `${state}-${n}`, state })),
+  );
+  const records = { new: 0, duplicate: 0, unreadable: 0 };
+  if ('connected' in states || 'disconnected' in states) {
+    const topics = Object.fromEntries(all.map(({ name, state }) => [name, { connected: state === 'connected' }]));
+    showTopics({ sources: [{ name: 's', details: { topics } }] } as unknown as StatusReport, output);
+  } else showSources({ sources: all.map((one) => ({ ...one, records })), at: 0 } as unknown as StatusReport, output);
+  return stdout.text().trimEnd().split('\n').at(-1) ?? '';
+}
+
+it.each([
+  [{ idle: 40 }, 'and 10 more without problems (--json shows all)'],
+  [{ idle: 40, failing: 20 }, 'and 30 more without problems (--json shows all)'],
+  [{ idle: 400, failing: 50, hold: 30 }, 'and 50 more in trouble, 400 more without problems (--json shows all)'],
+  [{ failing: 31 }, 'and 1 more in trouble (--json shows all)'],
+  [{ stopped: 40 }, 'and 10 more without problems (--json shows all)'],
+  [{ connected: 10, disconnected: 35 }, 'and 5 more in trouble, 10 more without problems (--json shows all)'],
+])('counts truly what the table leaves out: %o', (states, said) => {
+  expect(lastLine(states)).toBe(said);
 });

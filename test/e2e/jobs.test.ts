@@ -150,6 +150,8 @@ it('lists, shows, retries and discards dead letters by filter, beside the daemon
   expect(shown).toEqual(first);
   expect(all.letters.every(({ record, code }) => refused.has(record.uid) && code !== '')).toBe(true);
   expect([timid.code, discarded.code, retried.code, again.code]).toEqual([2, 0, 0, 0]);
+  expect(retried.stdout).toMatch(/\n\d+ dead letters of these are left, see dead-letters list\.\n$/);
+  expect(again.stdout).toContain('No dead letter of these is left.');
   expect(back.count).toBeGreaterThanOrEqual(all.count - ofStudio.count);
   expect(left.count).toBe(0);
   const uids = new Set(receiver.received.map(({ uid }) => uid));

@@ -1,7 +1,7 @@
 /** Problems, their fixes first: what many sources say alike is one of them. */
 export const problems = String.raw`
-// On a phone a row is a card.
-const firstShown = innerWidth > 760 ? 100 : 20;
+// On a phone or a narrow window a row is a card.
+const firstShown = innerWidth > 900 ? 100 : 20;
 let most = firstShown;
 let lastReport;
 let lastAt;

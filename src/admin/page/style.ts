@@ -69,7 +69,7 @@ summary { cursor: pointer; padding: .4rem 0; font-weight: 600; }
   main > .wide { grid-column: 1 / -1; }
   #problems { grid-template-columns: repeat(auto-fit, minmax(36rem, 1fr)); }
 }
-@media (max-width: 760px) {
+@media (max-width: 900px) {
   table, tbody, tr, th, td { display: block; width: 100%; }
   thead, caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { padding: .6rem 0; border-bottom: 1px solid var(--line); }

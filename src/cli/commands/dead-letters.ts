@@ -76,6 +76,16 @@ async function list({ json, limit, ...options }: ListOptions, context: CommandCo
   }
 }
 
+/** What was refused again has its newer reason, and what came meanwhile is there as well: how many are left is what counts. */
+async function retry(options: FilterOptions, context: CommandContext): Promise<void> {
+  const filter = filterOf(options);
+  await runJob('retry_dead_letters', filter, { config: options.config, drain: fiveMinutesMs }, context);
+  const left = await withJournal(options.config, context.seams, (journal) => journal.countDeadLetters(filter));
+  context.output.line(
+    left === 0 ? 'No dead letter of these is left.' : `${left} dead letters of these are left, see dead-letters list.`,
+  );
+}
+
 async function discard(options: FilterOptions & { yes?: true }, { output, seams }: CommandContext): Promise<void> {
   const filter = filterOf(options);
   if (options.yes !== true)
@@ -123,9 +133,7 @@ export function add(program: Command, context: CommandContext): void {
   withFilter(letters.command('retry'))
     .description('map and send them again; those refused again stay dead letters')
     .requiredOption('--sink <name>', 'of this sink')
-    .action((options: FilterOptions) =>
-      runJob('retry_dead_letters', filterOf(options), { config: options.config, drain: fiveMinutesMs }, context),
-    );
+    .action((options: FilterOptions) => retry(options, context));
   withFilter(letters.command('discard'))
     .description('delete them for good')
     .option('--sink <name>', 'only of this sink')

@@ -6,6 +6,7 @@ import type { Problem, StatusReport } from '../../operate/report/status.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import type { Output } from '../output.ts';
+import { readProblems } from '../problems.ts';
 import { describeProgress } from '../progress.ts';
 
 interface StatusOptions {
@@ -24,15 +25,27 @@ function stateIn(output: Output, state: string): string {
   return output.color.green(state);
 }
 
+const well = new Set(['idle', 'polling', 'delivering']);
+const troubled = new Set(['hold', 'failing', 'waiting_for_room', 'retrying']);
+
 /** With hundreds of them, those in trouble come first and the rest is counted. */
 function worstFirst<T extends { readonly state: string }>(all: readonly T[]): readonly T[] {
-  const well = new Set(['idle', 'polling', 'delivering']);
-  return all.toSorted((a, b) => Number(well.has(a.state)) - Number(well.has(b.state)));
+  const rankOf = ({ state }: T): number => (troubled.has(state) ? 0 : well.has(state) ? 2 : 1);
+  return all.toSorted((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** What a table leaves out, those in trouble apart. */
+function showRest(inTrouble: readonly boolean[], output: Output): void {
+  const ill = inTrouble.filter(Boolean).length;
+  const fine = inTrouble.length - ill;
+  const counts = [...(ill > 0 ? [`${ill} more in trouble`] : []), ...(fine > 0 ? [`${fine} more without problems`] : [])];
+  if (counts.length > 0) output.line(output.color.dim(`and ${counts.join(', ')} (--json shows all)`));
 }
 
 /** The table of sources. */
 export function showSources({ sources, at }: StatusReport, output: Output): void {
-  const rows = worstFirst(sources).slice(0, longestTable);
+  const sorted = worstFirst(sources);
+  const rows = sorted.slice(0, longestTable);
   const isShared = sources.some(({ replica }) => replica !== undefined);
   const head = ['source', 'state', 'last success', 'cursor', 'last event', 'new', 'read again', 'unreadable'];
   output.table(
@@ -49,8 +62,8 @@ export function showSources({ sources, at }: StatusReport, output: Output): void
       ...(isShared ? [source.replica ?? '-'] : []),
     ]),
   );
-  if (sources.length > rows.length)
-    output.line(output.color.dim(`and ${sources.length - rows.length} more without problems (--json shows all)`));
+  const rest = sorted.slice(longestTable).map(({ state }) => troubled.has(state));
+  showRest(rest, output);
 }
 
 interface TopicLine {
@@ -70,13 +83,14 @@ function topicsOf({ details }: StatusReport['sources'][number]): TopicLine[] {
 
 /** The topics of streams, each with the age of the oldest message not yet acknowledged; nothing when there are none. */
 export function showTopics({ sources }: StatusReport, output: Output): void {
-  const lines = sources.flatMap((source) => topicsOf(source).map((topic) => ({ source: source.name, ...topic })));
+  const lines = sources
+    .flatMap((source) => topicsOf(source).map((topic) => ({ source: source.name, ...topic })))
+    .toSorted((a, b) => Number(a.connected) - Number(b.connected) || (b.backlogSeconds ?? 0) - (a.backlogSeconds ?? 0));
   if (lines.length === 0) return;
   output.line();
   output.table(
     ['source', 'topic', 'connection', 'backlog'],
     lines
-      .toSorted((a, b) => Number(a.connected) - Number(b.connected) || (b.backlogSeconds ?? 0) - (a.backlogSeconds ?? 0))
       .slice(0, longestTable)
       .map(({ source, name, connected, backlogSeconds }) => [
         source,
@@ -85,8 +99,10 @@ export function showTopics({ sources }: StatusReport, output: Output): void {
         backlogSeconds === undefined ? 'unknown' : formatDuration(backlogSeconds * 1000),
       ]),
   );
-  if (lines.length > longestTable)
-    output.line(output.color.dim(`and ${lines.length - longestTable} more without problems (--json shows all)`));
+  showRest(
+    lines.slice(longestTable).map(({ connected }) => !connected),
+    output,
+  );
 }
 
 /** What the kinds of sinks count themselves, `3 truncated`; empty where there is nothing to tell. */
@@ -135,7 +151,7 @@ function showReplicas({ replicas = [], at }: StatusReport, output: Output): void
 }
 
 function showProblems(problems: readonly Problem[], output: Output): void {
-  for (const { level, where, what, fix } of problems) {
+  for (const { level, where, what, fix } of readProblems(problems)) {
     const mark = level === 'error' ? output.color.red('error  ') : output.color.yellow('warning');
     output.line(`${mark} ${where}: ${what}`);
     if (fix !== undefined) output.line(`        fix: ${fix}`);
