@@ -65,7 +65,7 @@ export interface ConnectionConfig {
 }
 
 /** What a source or sink is opened with. */
-export interface Resolved {
+interface Resolved {
   /** Equal in two of them where nothing has changed that the block depends on: its text, its values, its connection with what stands in the files of that. */
   readonly key: string;
   readonly options: Options;

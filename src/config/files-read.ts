@@ -26,6 +26,11 @@ export class FilesRead {
     return { ...this.#files, readFile: readFile as Files['readFile'], stat: stat as Files['stat'] };
   }
 
+  /** Forgets files that whoever uses them follows by himself. */
+  leaveOut(paths: readonly string[]): void {
+    for (const path of paths) this.#digests.delete(resolve(path));
+  }
+
   /** One text for what was read; equal to {@link contentNow} while nothing has changed. */
   get content(): string {
     return JSON.stringify([...this.#digests].map(([path, digest]) => [path, digest ?? null]));

@@ -53,7 +53,9 @@ export async function loadConfig(path: string, given: LoadOptions): Promise<Conf
     const what = doc.value === null ? 'the file is empty' : 'the file is not a map of options';
     throw allOf([doc.fault([], what, 'begin with config/penstock.example.yaml')]);
   }
-  return { ...(await resolveFile(doc, doc.value, sourcesOf(path, options), options)), files };
+  const config = await resolveFile(doc, doc.value, sourcesOf(path, options), options);
+  files.leaveOut(Object.values(config.admin.tls ?? {}));
+  return { ...config, files };
 }
 
 function sourcesOf(path: string, { env, files, secrets = createSecrets(), withoutSecrets = false }: LoadOptions): ValueSources {

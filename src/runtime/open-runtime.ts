@@ -6,7 +6,7 @@ import { packageVersion } from '../base/package.ts';
 import type { Seams } from '../base/seams.ts';
 import type { Secrets } from '../base/secrets.ts';
 import type { Budgets } from '../collect/index.ts';
-import type { ConnectionConfig, Options, Refreshable, Resolved, SinkConfig, SourceConfig } from '../config/config.ts';
+import type { ConnectionConfig, Options, Refreshable, SinkConfig, SourceConfig } from '../config/config.ts';
 import type { Reader } from '../connectors/connector.ts';
 import type { HttpClient } from '../http/client.ts';
 import { loadTls, openHttpClient, type ReplyMemory } from '../http/index.ts';
@@ -65,16 +65,13 @@ function withClient<T extends AsyncDisposable>(opened: T, client: HttpClient, is
 
 /** Compares what a source or sink was opened with; where that cannot be used as it is now, half of it may just be written. */
 function outdated(block: Refreshable, key: string, { seams }: OpenContext): () => Promise<boolean> {
-  const now = async (): Promise<Resolved> => {
-    const resolved = await block.resolve();
-    await loadTls(resolved.http.tls ?? {}, seams.files);
-    return resolved;
+  const isOutdated = async (): Promise<boolean> => {
+    const { key: now, http } = await block.resolve();
+    if (now === key) return false;
+    await loadTls(http.tls ?? {}, seams.files);
+    return true;
   };
-  return () =>
-    now().then(
-      (resolved) => resolved.key !== key,
-      () => false,
-    );
+  return () => isOutdated().catch(() => false);
 }
 
 /** The same client, whose requests are measured. */

@@ -48,10 +48,10 @@ export type TlsOptions = Static<typeof TlsOptions>;
 
 /** `proxy:` wherever it stands. */
 export const ProxyOption = Type.String({
-  pattern: '^https?://',
+  pattern: '^https?://[^/?#]+/?$',
   secret: true,
   description:
-    'Proxy for outgoing requests, `http://proxy.example.com:3128`. Unset: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment decide.',
+    'Proxy for outgoing requests, `http://proxy.example.com:3128` or `http://USER:PASSWORD@proxy.example.com:3128`, with `/ # ? @` in these as `%2F %23 %3F %40`. Unset: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment decide.',
 });
 
 /** `labels:` of a source or sink. */

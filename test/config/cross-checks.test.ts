@@ -282,6 +282,18 @@ it('refuses a proxy on a sink that cannot use one', async () => {
   await expect(load('sinks: { x: { type: stdout, proxy: "http://other:1" } }', {})).rejects.toThrow('stdout cannot use a proxy');
 });
 
+it.each(['socks5://proxy:1080', 'http://', 'http://me:12/secret@proxy:3128', 'http://me:se#cret@proxy:3128'])(
+  'refuses what is no URL of a proxy, without quoting it: %s',
+  async (proxy) => {
+    const faults = await faultsOf(`proxy: "${proxy}"\nsources:\n${feed('a')}sinks: { x: { type: stdout } }`);
+
+    expect(faults.filter((line) => line.startsWith('penstock.yaml'))).toEqual([
+      expect.stringMatching(/^penstock\.yaml:1:8 \(proxy\): has an invalid form/),
+    ]);
+    expect(faults.join('\n')).not.toMatch(/secret|se#cret|socks5/);
+  },
+);
+
 it('gives sources and sinks the proxy and certificates of the whole file unless they have their own', async () => {
   using certificates = makeCertificates();
   const folder = await temporaryFolder({ 'ca.pem': certificates.read('ca.pem') });

@@ -113,6 +113,15 @@ describe('a difference', () => {
   });
 });
 
+it('finds no difference in a certificate of the admin server that was renewed: that is used by itself', async () => {
+  const folder = await folderWithSecret();
+  const config = await configOf(folder, { ...before, admin: { tls: { cert_file: 'cert.pem', key_file: 'key.pem' } } });
+
+  for (const [name, text] of Object.entries(pairOf())) await writeFile(join(folder, name), text);
+
+  expect(await config.files.changed()).toEqual([]);
+});
+
 it.each([
   { change: { data_dir: './elsewhere' }, keys: 'data_dir' },
   { change: { admin: { listen: '127.0.0.1:9000' } }, keys: 'admin.listen' },
