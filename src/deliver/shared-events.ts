@@ -1,6 +1,6 @@
 // Sinks that read the same cached record share its event and, for one format, its body: an event is mapped and written once, however many sinks get it.
 // It takes ten times as much memory as the record, and the cache keeps records for a sink that lags far behind. So an event is let go of when every
-// sink has had it, and when a few thousand others came after it: who comes later maps it again.
+// sink has had it, and when one or two thousand others came after it: who comes later maps it again.
 import type { Mapped, Mapper, PageContext } from '../event/event.ts';
 import type { StoredRecord } from '../journal/journal.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
