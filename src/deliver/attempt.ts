@@ -63,7 +63,6 @@ export async function attempt(
     return unsent;
   }
   const given = batch.forAttempt(endpoint.endpoint);
-  batch.attempts += 1;
   tally.inFlight += 1;
   const since = clock.monotonic();
   try {

@@ -94,10 +94,11 @@ export class Batch {
     for (const [lane, last] of this.lanes) lane.sending(this, isBegun ? last : undefined);
   }
 
-  /** What the sink is given for the next attempt: the same events and bytes each time. */
+  /** What the sink is given for an attempt that begins: the same events and bytes each time. */
   forAttempt(endpoint: string): SinkBatch {
     const { id, prepared, attempts, isReplay } = this;
     const careful = this.blame.isSuspect;
+    this.attempts += 1;
     return { id, events: prepared, encoded: this.#encoded, endpoint, attempt: attempts, careful, replay: isReplay };
   }
 }

@@ -6,6 +6,8 @@ import type { Place } from '../sinks/sink.ts';
 /** What became of a record. */
 type Outcome = 'acknowledged' | 'unconfirmed' | 'not_routed' | NewDeadLetter;
 
+const isTaken = (outcome: Outcome | undefined): boolean => outcome === 'acknowledged' || outcome === 'unconfirmed';
+
 /** What is handed to the journal's `settle`, with the number of records it covers. */
 export interface Settlement {
   readonly upTo: Position;
@@ -40,7 +42,7 @@ class OpenPage {
   /** Sets a record's outcome, once. */
   settle(index: number, outcome: Outcome): void {
     this.#outcomes[index] ??= outcome;
-    if (outcome === 'acknowledged' || outcome === 'unconfirmed') this.lane.taken(this.page.positions[index]);
+    if (isTaken(outcome)) this.lane.taken(this.page.positions[index]);
   }
 
   /** The sink takes nothing of the page. */
@@ -171,9 +173,7 @@ export class OpenLane {
 
   /** Something was taken behind a record without an outcome: no offset covers it. */
   get hasGap(): boolean {
-    for (const [at, open] of this.#pages.entries())
-      for (let index = at === 0 ? this.#settledInFront : 0; index < open.page.records.length; index += 1)
-        if (open.outcome(index) === undefined) return (open.page.positions[index] ?? 0) < this.#takenUpTo;
+    for (const [position, outcome] of this.#unsettled()) if (outcome === undefined) return position < this.#takenUpTo;
     return false;
   }
 
@@ -244,13 +244,17 @@ export class OpenLane {
   /** The process ends: counts events that were taken behind one that was not. The next process sends them again, for the offset stands before them. */
   countOvertaken(): void {
     let isBehind = false;
-    for (const [at, open] of this.#pages.entries()) {
-      for (let index = at === 0 ? this.#settledInFront : 0; index < open.page.records.length; index += 1) {
-        const outcome = open.outcome(index);
-        isBehind ||= outcome === undefined;
-        if (isBehind && (outcome === 'acknowledged' || outcome === 'unconfirmed')) this.#duplicates += 1;
-      }
+    for (const [, outcome] of this.#unsettled()) {
+      isBehind ||= outcome === undefined;
+      if (isBehind && isTaken(outcome)) this.#duplicates += 1;
     }
+  }
+
+  /** Position and outcome of each record that is part of no settlement, in order. */
+  *#unsettled(): Generator<readonly [position: number, Outcome | undefined]> {
+    for (const [at, open] of this.#pages.entries())
+      for (let index = at === 0 ? this.#settledInFront : 0; index < open.page.records.length; index += 1)
+        yield [open.page.positions[index] ?? 0, open.outcome(index)];
   }
 
   #collect(): Settlement | undefined {
