@@ -105,3 +105,34 @@ it('reads nothing from the file for a sink that keeps up', async () => {
 
   expect(reads).toBe(0);
 });
+
+it('reads from the file what was oldest of all, and nothing of sources beside it or beside one that is settled', async () => {
+  await using journal = await temporaryJournal();
+  const reads: string[] = [];
+  const counting = {
+    ...journal,
+    read: (...args: Parameters<typeof journal.read>) => (reads.push(args[1].source), journal.read(...args)),
+  };
+  const sources = ['s', 't', 'u', 'v'];
+  let pageBytes = 0;
+  using _measured = journal.onAppend?.(({ textBytes }) => (pageBytes = textBytes));
+  await journal.register(
+    [...sources, 'w'].map((name) => source(name)),
+    [sink('a')],
+  );
+  await journal.append(commitOf('w', someRecords(10)));
+  const cached = withPageCache(counting, 3 * pageBytes);
+  for (const name of sources) await cached.append(commitOf(name, someRecords(10)));
+  const lanes = (await cached.lanes('a')).filter(({ lane }) => lane.source !== 'w');
+  const read = async (): Promise<void> => {
+    for (const { lane, offset } of lanes) await cached.read('a', lane, offset, 100);
+  };
+
+  await read();
+  expect(reads).toEqual(['s']);
+  for (const { lane, offset, pending } of lanes.filter(({ lane }) => lane.source === 't'))
+    await cached.settle('a', lane, (offset + pending) as Position, [], { acknowledged: 10 });
+  await read();
+
+  expect(reads).toEqual(['s', 's', 't']);
+});

@@ -1,6 +1,8 @@
 import type { AppendedPage, Journal, Lane, Position, StoredPage } from '../journal.ts';
 
 interface Entry extends AppendedPage {
+  /** Of its lane. */
+  readonly key: string;
   readonly last: Position;
 }
 
@@ -49,18 +51,20 @@ export function withPageCache(journal: Journal, maxBytes: number): Journal {
 }
 
 function createCache(maxBytes: number) {
-  // Oldest first.
-  const lanes = new Map<string, Entry[]>();
+  // Oldest first, as is what a lane has; a lane without any is not in it.
+  const lanes = new Map<string, readonly Entry[]>();
+  const order = new Set<Entry>();
   const progress = createProgress();
-  let order: Entry[] = [];
   let bytes = 0;
 
+  // Looks at the lanes of what goes only: there may be thousands of others.
   function drop(gone: ReadonlySet<Entry>): void {
-    if (gone.size === 0) return;
-    const stays = (entry: Entry): boolean => !gone.has(entry);
-    for (const [key, entries] of lanes) lanes.set(key, entries.filter(stays));
-    order = order.filter(stays);
-    for (const { textBytes } of gone) bytes -= textBytes;
+    for (const key of new Set(Array.from(gone, (entry) => entry.key))) {
+      const left = lanes.get(key)?.filter((entry) => !gone.has(entry)) ?? [];
+      if (left.length > 0) lanes.set(key, left);
+      else lanes.delete(key);
+    }
+    for (const entry of gone) if (order.delete(entry)) bytes -= entry.textBytes;
   }
   return {
     add(page: AppendedPage): void {
@@ -71,9 +75,9 @@ function createCache(maxBytes: number) {
       // A database that failed over may give the same positions once more.
       if (page.before < (known.at(-1)?.last ?? 0)) drop(new Set(known));
       if (page.textBytes > maxBytes) return;
-      const entry = { ...page, last };
+      const entry = { ...page, key, last };
       lanes.set(key, [...(lanes.get(key) ?? []), entry]);
-      order.push(entry);
+      order.add(entry);
       bytes += page.textBytes;
       drop(oldestBeyond(order, bytes - maxBytes));
     },
@@ -84,13 +88,13 @@ function createCache(maxBytes: number) {
       const all = progress.settled(sink, key, upTo);
       drop(new Set((lanes.get(key) ?? []).filter(({ last }) => last <= all)));
     },
-    forget: (sources: readonly string[]): void => drop(new Set(order.filter(({ lane }) => sources.includes(lane.source)))),
+    forget: (sources: readonly string[]): void => drop(new Set([...order].filter(({ lane }) => sources.includes(lane.source)))),
     clear: (): void => drop(new Set(order)),
   };
 }
 
 /** The oldest entries that together hold at least `excess` bytes. */
-function oldestBeyond(order: readonly Entry[], excess: number): Set<Entry> {
+function oldestBeyond(order: Iterable<Entry>, excess: number): Set<Entry> {
   const gone = new Set<Entry>();
   let left = excess;
   for (const entry of order) {
