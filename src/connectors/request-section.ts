@@ -105,7 +105,10 @@ const pageParts = {
   ),
 };
 const whole = Type.Optional(
-  Type.Boolean({ description: 'True with none where the one reply holds everything, however many records that is.' }),
+  Type.Boolean({
+    description:
+      'True where no number of records means a cut: with none the one reply holds everything, else pages go on to the end and the total is exact.',
+  }),
 );
 const pages = { ...closed, description: 'How pages follow each other.' };
 export const PageSpec = Type.Object(

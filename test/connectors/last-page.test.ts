@@ -98,6 +98,15 @@ it.each([
   },
 );
 
+it('takes an empty page for the end where the connector says that the vendor shows all', () => {
+  const paging = compilePaging({ records: 'data', page: { kind: 'offset', whole: true } } as unknown as HttpWindowSpec);
+  const state = { kind: 'offset', offset: 500, read: 500, size: 100 } as const;
+
+  expect(
+    paging({ data: [] }, { url: new URL('https://x'), headers: {}, state, limit: 100, secrets: [] }).mayBeCut,
+  ).toBeUndefined();
+});
+
 type Case = [page: { size?: number }, count: number, cut: boolean | undefined];
 
 it.each<Case>([

@@ -66,7 +66,7 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
       ...(page.kind === 'none' && page.whole !== true && (found.length >= (page.size ?? Infinity) || isRound(found.length))
         ? { mayBeCut: true }
         : {}),
-      ...(found.length === 0 ? endOf(context.state, total) : {}),
+      ...(found.length === 0 ? endOf(context.state, page, total) : {}),
       ...(next === null ? { toldCut: toldCut(reply, { ...context, before: readBefore(context.state) }) } : {}),
     };
   };
@@ -100,10 +100,14 @@ const longestCount = 10_000;
 
 /**
  * What the page without records is that ends a walk by offset or number: a vendor that pages so far and no further sends it, too. One that counted
- * as many records as were read is believed, unless it may count no further.
+ * as many records as were read is believed, unless it may count no further, and so is one of which the connector says that it shows all.
  */
-export function endOf(state: PageState | null, total?: number): Pick<PageContent, 'mayBeCut'> {
-  if (state?.kind !== 'offset') return {};
+export function endOf(
+  state: PageState | null,
+  { whole }: Pick<HttpWindowSpec['page'], 'whole'>,
+  total?: number,
+): Pick<PageContent, 'mayBeCut'> {
+  if (state?.kind !== 'offset' || whole === true) return {};
   const { read = 0, size = 0 } = state;
   if (total === read && read > longestCount) return {};
   return read > size && read >= 100 && isRound(read) ? { mayBeCut: true } : {};

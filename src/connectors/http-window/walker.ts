@@ -85,7 +85,8 @@ export class Walker implements AsyncDisposable {
     // A page was promised: what says by its status that nothing is there takes the promise back.
     if (verdict.isEmpty && wanted.isPromised === true && response.status >= 300)
       throw this.#refusal(request, response, { ...verdict, meaning: 'page_token_refused' }, wanted.state);
-    if (verdict.isEmpty) return { records: [], next: null, ...endOf(wanted.state), serverTime: answeredAt(response.headers) };
+    if (verdict.isEmpty)
+      return { records: [], next: null, ...endOf(wanted.state, this.#plan.spec.page), serverTime: answeredAt(response.headers) };
     const reply = requireJson(verdict.parsed, response, describe(request), wanted.isPromised !== undefined);
     const paging = asked.isStored === true ? this.#plan.filePaging : this.#plan.paging;
     const { names, ...page } = paging(reply.value, {
@@ -99,8 +100,7 @@ export class Walker implements AsyncDisposable {
       secrets: this.#allSecrets(),
     });
     this.#names = names;
-    if (asked.isStored === true) return { ...page, serverTime: undefined };
-    return { ...page, serverTime: answeredAt(response.headers) };
+    return { ...page, serverTime: asked.isStored === true ? undefined : answeredAt(response.headers) };
   }
 
   /** What reads a page of a window, group by group where the connector has groups. */

@@ -44,7 +44,7 @@ async function polled(
     const records = matching.slice(offset, offset + Math.min(size, request.limit ?? size)).map((value) => ({ value }));
     const total = isMute ? undefined : matching.length;
     const read = offset + records.length;
-    if (records.length === 0) return { records, next: null, total, ...endOf(request.state, total) };
+    if (records.length === 0) return { records, next: null, total, ...endOf(request.state, {}, total) };
     return { records, next: { kind: 'offset', offset: read, read, size }, total };
   };
   await using loop = startSource(settings({}, reading), bench(clock, journal, api.open).deps);
