@@ -11,14 +11,16 @@ interface UnderWay {
 
 /** Writes one batch at a time, and each once, however often it comes while its write is under way. */
 export class OneWriter {
-  readonly #reason: string;
+  readonly #reason: () => string;
+  readonly #isBegun: () => boolean;
   #underWay: UnderWay | undefined;
   /** By id: what was taken when nobody waited for that any more, and who comes again is to hear of. */
   readonly #takenLate = new Map<string, Verdicts>();
 
-  /** `reason`: why a write has not ended in time. */
-  constructor(reason: string) {
+  /** `reason`: why a write has not ended in time; `isBegun`: false while nothing of it can have been taken. */
+  constructor(reason: () => string, isBegun: () => boolean = () => true) {
     this.#reason = reason;
+    this.#isBegun = isBegun;
   }
 
   /** What became of a batch. Rejects with the signal's reason where that is no time-out: what is under way may be taken all the same. */
@@ -30,7 +32,7 @@ export class OneWriter {
     }
     while (this.#underWay !== undefined && this.#underWay.id !== id)
       if ((await unlessCutOff(this.#underWay.done, signal)) === undefined)
-        return { all: { kind: 'retry', reason: this.#reason } };
+        return { all: { kind: 'retry', reason: this.#reason() } };
     const underWay = this.#underWay ?? this.#begin(id, write);
     const verdicts = await unlessCutOff(underWay.done, signal);
     if (verdicts !== undefined) this.#takenLate.delete(id);
@@ -41,9 +43,10 @@ export class OneWriter {
 
   /** Said once, that it may be taken counts its events as possible duplicates: by the next process they are written again. */
   #unended(underWay: UnderWay): Verdict {
-    const { isDoubted } = underWay;
+    const reason = this.#reason();
+    if (underWay.isDoubted || !this.#isBegun()) return { kind: 'retry', reason };
     underWay.isDoubted = true;
-    return isDoubted ? { kind: 'retry', reason: this.#reason } : { kind: 'uncertain', reason: this.#reason, blameless: true };
+    return { kind: 'uncertain', reason, blameless: true };
   }
 
   /** Resolves when no write is under way. */

@@ -461,14 +461,20 @@ describe('a disk that stands still', () => {
   const says = (at: string): string => `${at}: a write has not ended: see why its disk, or the server of its share, stands still`;
   const mayStay = (at: string) => ({ all: { kind: 'uncertain', reason: says(at), blameless: true } });
   const waits = (at: string) => ({ all: { kind: 'retry', reason: says(at) } });
+  const others = (at: string) => ({
+    all: { kind: 'retry', reason: `${at}: it waits for writes of other file sinks, which have not ended either` },
+  });
 
   it('gets each batch once, however often it comes again, and what follows after it', async () => {
     const { files, held, answers } = stillDisk();
     await using sink = await openSink(file, { path }, { seams: { ...systemSeams(), files } });
     const [batch, next] = [batchOf(sink, numbered(2)), batchOf(sink, numbered(1, 2))];
 
-    const early = [await sink.send(batch, cutOff()), await sink.send(batch, cutOff()), await sink.send(next, cutOff())];
+    const controller = new AbortController();
+    const first = sink.send(batch, controller.signal);
     await until(() => held.length > 0);
+    controller.abort(cutOff().reason);
+    const early = [await first, await sink.send(batch, cutOff()), await sink.send(next, cutOff())];
     answers();
     await until(() => existsSync(path) && readFileSync(path, 'utf8') !== '');
     const late = [await sink.send(batch, never()), await sink.send(next, never())];
@@ -485,14 +491,17 @@ describe('a disk that stands still', () => {
       [...paths, ...paths].map((each) => openSink(file, { path: each }, { seams: { ...systemSeams(), files } })),
     );
 
-    const early = await Promise.all(openings.map((sink) => sink.send(batchOf(sink, numbered(1)), cutOff())));
+    const controller = new AbortController();
+    const sent = openings.map((sink) => sink.send(batchOf(sink, numbered(1)), controller.signal));
     await until(() => held.length >= 2);
     await new Promise((resolve) => setTimeout(resolve, 50));
+    controller.abort(cutOff().reason);
+    const early = await Promise.all(sent);
     const most = held.length;
     answers();
     await Promise.all(openings.map((sink) => sink[Symbol.asyncDispose]()));
 
-    expect(early).toEqual([...paths, ...paths].map(mayStay));
+    expect(early).toEqual([...paths, ...paths].map((each, at) => (at < 2 ? mayStay(each) : others(each))));
     expect(most).toBe(2);
   });
 

@@ -23,17 +23,30 @@ export const file: SinkType = {
   urls: () => [],
 };
 
+const ownDisk = 'a write has not ended: see why its disk, or the server of its share, stands still';
+
 /** Opens the sink; the file itself is opened, and repaired if need be, with the first batch. */
 function openFileSink(options: FileSinkOptions, { seams, log, format }: SinkContext): Sink {
   const path = resolve(options.path);
   const isRaw = format === 'raw';
   const target = new RotatingFile(path, { ...options, isRaw }, seams, log);
-  const writer = new OneWriter(`${path}: a write has not ended: see why its disk, or the server of its share, stands still`);
+  let isWriting = false;
+  const why = (): string => (isWriting ? ownDisk : 'it waits for writes of other file sinks, which have not ended either');
+  const writer = new OneWriter(
+    () => `${path}: ${why()}`,
+    () => isWriting,
+  );
   let isClosed = false;
   const write = async (encoded: Encoded): Promise<Verdicts> => {
     using _turn = await takeTurn(path);
     // The sink that was opened in place of this one writes the batch.
-    return isClosed ? { all: { kind: 'retry', reason: `${path}: closed` } } : await append(target, encoded, path);
+    if (isClosed) return { all: { kind: 'retry', reason: `${path}: closed` } };
+    isWriting = true;
+    try {
+      return await append(target, encoded, path);
+    } finally {
+      isWriting = false;
+    }
   };
   return {
     endpoints: [path],

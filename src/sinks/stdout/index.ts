@@ -42,7 +42,7 @@ export function openLines(stream: Writable, line: (event: OutgoingEvent) => stri
   guard(stream);
   // A pipe without a reader never gets one again, and process.stdout still calls itself writable.
   let isGone = false;
-  const writer = new OneWriter('standard output takes nothing: whoever reads it stands still');
+  const writer = new OneWriter(() => 'standard output takes nothing: whoever reads it stands still');
   const put = async (text: string): Promise<Verdicts> => {
     const verdict = isGone ? pipeGone : await write(stream, text);
     isGone = verdict === pipeGone;
