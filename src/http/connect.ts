@@ -4,7 +4,7 @@ import { callbackify } from 'node:util';
 import { buildConnector, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { PenstockError } from '../base/errors.ts';
-import { connectFault, noteHeard } from './fault.ts';
+import { connectFault, watchErrors } from './fault.ts';
 import { patientLookup } from './lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -39,7 +39,7 @@ export function directConnect(tls: LoadedTls): Connect {
     connect(target, (...[error, socket]) => {
       if (error !== null) return callback(connectFault(error, origin), null);
       const fault = socket instanceof TLSSocket ? pinFault(socket, pin) : undefined;
-      socket.on('error', (problem) => noteHeard(problem, socket.bytesRead));
+      watchErrors(socket);
       if (fault === undefined) return callback(null, socket);
       socket.destroy();
       return callback(fault, null);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { PenstockError } from '../base/errors.ts';
 
 function codeOf(error: unknown): string {
@@ -6,7 +7,11 @@ function codeOf(error: unknown): string {
   return cause === undefined ? '' : codeOf(cause);
 }
 
-function wordsOf(error: unknown): string {
+/** What a failed connection says of itself, for people. */
+export function wordsOf(error: unknown): string {
+  // The message of OpenSSL is a line of its source, with that in the middle.
+  const { library, reason } = error as { library?: unknown; reason?: unknown };
+  if (typeof library === 'string' && typeof reason === 'string') return reason;
   // Node reports a host with several addresses as an AggregateError without a message of its own.
   if (error instanceof AggregateError && error.message === '')
     return [...new Set(error.errors.map((inner) => (inner as Error).message))].join('; ');
@@ -44,11 +49,25 @@ const unreachableFixes: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'check firewall and route, or set proxy',
 };
 
+/** How much a connection had heard from the peer when it broke with this error. */
 const heardBefore = new WeakMap<object, number>();
 
-/** Notes how much a connection had heard from the peer when it broke with this error. */
-export function noteHeard(error: Error, bytes: number): void {
-  heardBefore.set(error, bytes);
+const alerts = new WeakMap<object, Error>();
+
+/** What a connection says of its errors while it lasts; the first of them, of TLS, hides behind those that follow from it. */
+export function watchErrors(socket: Socket): void {
+  let alert: Error | undefined;
+  socket.on('error', (error) => {
+    heardBefore.set(error, socket.bytesRead);
+    if (alert !== undefined) alerts.set(error, alert);
+    else if (isTlsFault(error)) alert = error;
+  });
+}
+
+/** The alert by which a server refuses our certificate after its own part of the handshake (TLS 1.3): it has read nothing of the request then. */
+function refusalBehind(error: unknown): Error | undefined {
+  const alert = typeof error === 'object' && error !== null ? alerts.get(error) : undefined;
+  return alert !== undefined && heardBefore.get(error as object) === 0 && ownCertificate.test(codeOf(alert)) ? alert : undefined;
 }
 
 /** True when the connection had served earlier requests: it has heard something, and nothing of this answer. */
@@ -119,6 +138,8 @@ export function requestFault(error: unknown, origin: string, status = 0): Pensto
   if (invalid !== undefined)
     return new PenstockError('PEN_HTTP_BAD_BODY', `the answer of ${origin} ${invalid}`, { cause: error });
   if (isTlsFault(error)) return connectFault(error, origin);
+  const refusal = refusalBehind(error);
+  if (refusal !== undefined) return connectFault(refusal, origin);
   // A server that misses a client certificate often says so by hanging up alone.
   const isSilent = origin.startsWith('https:') && (error as { socket?: { bytesRead?: number } }).socket?.bytesRead === 0;
   return new PenstockError('PEN_HTTP_RESET', `${origin} broke the connection: ${wordsOf(error)}`, {

@@ -1,5 +1,5 @@
 export { attemptTimeoutMs } from './connect.ts';
-export { certificateFix, endsHandshake, silentRefusal } from './fault.ts';
+export { certificateFix, endsHandshake, silentRefusal, wordsOf } from './fault.ts';
 export { readSigningKey, signJwt } from './jwt.ts';
 export { patientLookup } from './lookup.ts';
 export {

@@ -126,7 +126,12 @@ describe('TLS', () => {
 
     const fault = await faultOf((await client({ tls: { ca_file } })).request(get(url)));
 
-    expect(fault).toMatchObject({ code: 'PEN_HTTP_RESET', fix: expect.stringContaining('tls.cert_file') as string });
+    expect(fault).toMatchObject({
+      code: 'PEN_HTTP_TLS',
+      sent: false,
+      message: `no TLS with ${new URL(url).origin}: tlsv13 alert certificate required (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)`,
+      fix: expect.stringMatching(/^set tls\.cert_file/) as string,
+    });
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(

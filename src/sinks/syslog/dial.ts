@@ -11,6 +11,7 @@ import {
   patientLookup,
   pinFault,
   silentRefusal,
+  wordsOf,
 } from '../../http/index.ts';
 import type { ProbeReport, Verdict } from '../sink.ts';
 import { watchConnection } from './connection.ts';
@@ -81,12 +82,6 @@ function connected(socket: net.Socket, event: 'connect' | 'secureConnect', signa
   });
 }
 
-// Node says of a name with several addresses why each of them failed, and nothing of its own.
-function wordsOf(error: unknown): string {
-  if (!(error instanceof AggregateError)) return '';
-  return [...new Set(error.errors.map((inner) => (inner as Error).message))].join('; ');
-}
-
 /** An IPv6 literal as it stands in an address. */
 const inAddress = (host: string): string => (net.isIPv6(host) ? `[${host}]` : host);
 
@@ -95,8 +90,8 @@ const inAddress = (host: string): string => (net.isIPv6(host) ? `[${host}]` : ho
  */
 export function verdictOfFailure(error: unknown, { scheme, host, port }: SyslogAddress): Verdict {
   const at = `${scheme}://${inAddress(host)}:${port}`;
-  const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
-  const reason = `${at}: ${wordsOf(error) || message || code}`;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const reason = `${at}: ${wordsOf(error) || code}`;
   if (error instanceof PenstockError && consequenceOf(error).sink === 'hold')
     return { kind: 'hold', reason, fix: error.fix ?? 'check tls' };
   const fix = certificateFix(code);
