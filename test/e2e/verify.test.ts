@@ -59,6 +59,24 @@ it('exits 1 where records are from before the start of the source, and names the
   expect(stdout).not.toContain('Every event');
 });
 
+it('calls nothing good of a time that the vendor does not keep any more', async () => {
+  const vendors = await startVendors(24);
+  await using _simulator = vendors.simulator;
+  const { 'anaconda-acme': source } = vendors.sources;
+  const file = await configFile({
+    sources: { 'anaconda-acme': { ...source, retention: '1d' } },
+    sinks: { archive: { type: 'file', path: './out.ndjson' } },
+  });
+  await run(['run', '--once', '-c', file]);
+  const ask = (from: string) => command(['verify', 'anaconda-acme', '--from', from, '--to', minutesAgo(5), '-c', file]);
+
+  const [within, beyond] = [await ask(minutesAgo(9)), await ask('3d')];
+
+  expect(within.stdout).toContain('Every event that the API returned is accounted for.');
+  expect(beyond.stdout).toContain('of the range before that it may show nothing any more, and this proves nothing');
+  expect(beyond.stdout).not.toContain('Every event');
+});
+
 it('exits 1 where records since the start of the source are overdue, as while it is on hold', async () => {
   const vendors = await startVendors(23);
   await using _simulator = vendors.simulator;

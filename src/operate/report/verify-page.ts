@@ -18,6 +18,7 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
         `${events} events of ${source} were discarded, skipped or abandoned at ${name} (all time): their ids are not kept, so its "delivered" may include some`,
     );
   const warnings = [
+    ...goneOf(report),
     ...given,
     ...(late > 0 ? [`${are(late, 'late')}; the overlap or the sweep will still collect them`] : []),
     ...(toCome > 0 ? [`${are(toCome, 'not collected yet')}; live collection brings them`] : []),
@@ -34,16 +35,26 @@ export function conclusionsOf(report: VerifyReport): Conclusion[] {
   return [...warnings, ...errors.map((text): Conclusion => ({ level: 'error', text })), lastOf(report)];
 }
 
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** An empty answer about a time that the vendor does not keep proves nothing. */
+function goneOf({ kept_since, to }: VerifyReport): string[] {
+  if (kept_since === undefined) return [];
+  const what = to < kept_since ? 'the whole range' : 'the range before that';
+  return [`the vendor keeps events since ${iso(kept_since)}: of ${what} it may show nothing any more, and this proves nothing`];
+}
+
 const are = (count: number, what: string): string => `${count} ${count === 1 ? 'is' : 'are'} ${what}`;
 
-function lastOf({ missing, overdue, before_start, never_collected, not_comparable, not_shown }: VerifyReport): Conclusion {
+function lastOf(report: VerifyReport): Conclusion {
+  const { missing, overdue, before_start, never_collected, not_comparable, not_shown, kept_since } = report;
   if (missing > 0) {
     const text = `${are(missing, 'missing')}: the vendor has them, but they were not collected with their window; --repair collects them`;
     return { level: 'error', text };
   }
   const lacking = overdue + before_start;
   if (lacking > 0) return { level: 'error', text: `The vendor has ${lacking} that were not collected.` };
-  if (never_collected + not_comparable + not_shown > 0)
+  if (never_collected + not_comparable + not_shown > 0 || kept_since !== undefined)
     return { level: 'plain', text: 'Of what could be compared, nothing is missing.' };
   return { level: 'good', text: 'Every event that the API returned is accounted for.' };
 }
@@ -100,7 +111,6 @@ const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2r
 
 /** The report as one self-contained HTML page with a chart per day: no script, nothing fetched. */
 export function verifyPage(report: VerifyReport): string {
-  const iso = (ms: number): string => new Date(ms).toISOString();
   const conclusions = conclusionsOf(report).map(({ level, text }) => `<p class="verdict ${level}">${escape(text)}</p>`);
   const key = parts.map(({ color, label }) => `<span style="background:${color}"></span>${label}`).join('');
   const sinks = Object.keys(report.delivered).map((name) => [

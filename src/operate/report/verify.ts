@@ -43,6 +43,8 @@ export interface VerifyReport {
   readonly not_shown: number;
   /** Too old to be compared by id; counted only. */
   readonly not_comparable: number;
+  /** Where the range begins before what the vendor still keeps: since when it keeps events. What was before that, nobody can compare. */
+  readonly kept_since?: number;
   /** Of what was collected and routed there, per sink. */
   readonly delivered: Readonly<Record<string, number>>;
   readonly dead_lettered: Readonly<Record<string, number>>;
@@ -233,13 +235,16 @@ function reportOf(
       const { not_comparable: _counted, ...compared } = counts;
       return { day, vendor: sum(counts), ...compared };
     });
+  const at = seams.clock.now();
+  const keptSince = source.retentionMs === undefined ? undefined : at - source.retentionMs;
   return {
     source: source.name,
     from,
     to,
-    at: seams.clock.now(),
+    at,
     vendor: sum(tally.totals),
     ...tally.totals,
+    ...(keptSince !== undefined && keptSince > from && { kept_since: keptSince }),
     overdue: tally.overdue,
     before_start: tally.beforeStart,
     not_shown: notShown,

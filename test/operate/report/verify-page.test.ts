@@ -47,6 +47,7 @@ it.each([
     last: 'The vendor has 6069 that were not collected.',
   },
   { counts: { not_comparable: 2 }, levels: ['warning', 'plain'], last: 'Of what could be compared, nothing is missing.' },
+  { counts: { kept_since: 40_000 }, levels: ['warning', 'plain'], last: 'Of what could be compared, nothing is missing.' },
   { counts: { not_shown: 2 }, levels: ['error', 'plain'], last: 'Of what could be compared, nothing is missing.' },
   {
     counts: { missing: 1 },
@@ -75,3 +76,12 @@ it.each([
     expect(shown.toReversed()).toEqual(conclusions);
   },
 );
+
+it.each([
+  { kept_since: 43_200_000, says: 'since 1970-01-01T12:00:00.000Z: of the range before that it may show nothing any more' },
+  { kept_since: 90_000_000, says: 'since 1970-01-02T01:00:00.000Z: of the whole range it may show nothing any more' },
+])('says that a time which the vendor does not keep any more proves nothing: $kept_since', ({ kept_since, says }) => {
+  const texts = conclusionsOf(reportOf({ kept_since, vendor: 0, collected: 0 })).map(({ text }) => text);
+
+  expect(texts[0]).toContain(says);
+});
