@@ -168,7 +168,7 @@ export function schemaFaults(errors: readonly SchemaError[], doc: YamlText, at: 
     const missing = error.keyword === 'required' ? (error.params as { missingProperty: string }).missingProperty : undefined;
     if (missing !== undefined)
       return doc.fault(path, `"${missing}" is missing`, `add "${missing}"${described(error, missing)}`, 'key');
-    return doc.fault(path, describeError(error), undefined, error.keyword === 'propertyNames' ? 'key' : 'value');
+    return doc.fault(path, describeError(error), typeFix(error), error.keyword === 'propertyNames' ? 'key' : 'value');
   });
 }
 
@@ -207,6 +207,21 @@ function unknownFix(key: string, error: SchemaError): string {
 function described(error: SchemaError, key: string): string {
   const description = propertiesOf(error)[key]?.description;
   return description === undefined ? '' : `: ${description}`;
+}
+
+const typeFixes: Readonly<Record<string, string>> = {
+  string: 'write text, in quotes if it looks like a number',
+  integer: 'write a whole number',
+  number: 'write a number',
+  boolean: 'write true or false',
+  object: 'write its options below it, indented, or remove it',
+  array: 'write a list: [a, b]',
+};
+
+function typeFix({ keyword, params }: SchemaError): string | undefined {
+  return keyword === 'type'
+    ? (typeFixes[String((params as { type?: unknown }).type)] ?? 'write a value of that kind')
+    : undefined;
 }
 
 function describeError(error: SchemaError): string {

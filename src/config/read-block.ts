@@ -180,7 +180,8 @@ function checkBlock(validate: Validate, value: unknown, doc: YamlText, at: YamlP
         fix: `write ${before}: and a blank before its value`,
       };
     const error = byPlace.get(pathKey(fault.path));
-    return fault.fix !== undefined || error === undefined ? fault : { ...fault, fix: fixFor(error) };
+    if (error === undefined) return fault;
+    return { ...fault, fix: slipFix(error, shownOf(error)) ?? fault.fix ?? fixFor(error) };
   });
 }
 
@@ -258,23 +259,14 @@ function schemeFix(error: SchemaError): string {
 }
 
 const fixes: Readonly<Record<string, string>> = {
-  string: 'write text, in quotes if it looks like a number',
-  integer: 'write a whole number',
-  number: 'write a number',
-  boolean: 'write true or false',
-  object: 'write its options below it, indented, or remove it',
-  array: 'write a list: [a, b]',
   minLength: 'give it a value or remove it',
   uniqueItems: 'remove the repeated one',
   minItems: 'add to the list or remove it',
 };
 
 function fixFor(error: SchemaError): string {
-  const slip = slipFix(error, shownOf(error));
-  if (slip !== undefined) return slip;
-  const params = error.params as { type?: string; limit?: number; pattern?: string; allowedValues?: unknown[] };
+  const params = error.params as { limit?: number; pattern?: string; allowedValues?: unknown[] };
   if (error.keyword === 'scheme') return schemeFix(error);
-  if (error.keyword === 'type') return fixes[params.type ?? ''] ?? 'write a value of that kind';
   if (error.keyword === 'enum') {
     const guess = typeof error.data === 'string' ? nearest(error.data, (params.allowedValues ?? []).map(String)) : undefined;
     return guess === undefined ? 'use one of them' : `did you mean "${guess}"?`;

@@ -92,7 +92,7 @@ describe('schema faults', () => {
 
     expect(faults).toEqual([
       'p.yaml:2:3 (sinks.soc): "token" is missing\n  fix: add "token": HEC token',
-      'p.yaml:3:11 (sinks.soc.type): must be a string',
+      'p.yaml:3:11 (sinks.soc.type): must be a string\n  fix: write text, in quotes if it looks like a number',
       'p.yaml:4:11 (sinks.soc.mode): "gamma" must be one of alpha, beta',
       'p.yaml:5:11 (list[1]): must be an integer',
     ]);
@@ -101,7 +101,9 @@ describe('schema faults', () => {
   it('says what is wrong deep inside a union instead of listing its branches', () => {
     const faults = check('sinks:\n  soc:\n    type: x\n    token: t\n    body: { name: 5 }\n');
 
-    expect(faults).toEqual(['p.yaml:5:19 (sinks.soc.body.name): must be a string']);
+    expect(faults).toEqual([
+      'p.yaml:5:19 (sinks.soc.body.name): must be a string\n  fix: write text, in quotes if it looks like a number',
+    ]);
   });
 
   it('fills in defaults', () => {
