@@ -110,6 +110,14 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     ],
   },
   {
+    name: 'upkeep of a replica that is not heard of says what nobody is configured with',
+    file: 'src/journal/postgres/upkeep.ts',
+    caughtBy: 'test/sim/crew/crew.test.ts',
+    edits: [
+      ['    if (core.member !== undefined && !(await isThere(sql, s, core.member.id))) return [];\n', '    void isThere;\n'],
+    ],
+  },
+  {
     name: 'what a replica is configured with takes the place of what the others are',
     file: 'src/journal/postgres/members.ts',
     caughtBy: 'replicas changes',

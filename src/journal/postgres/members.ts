@@ -80,6 +80,18 @@ export async function isNamed(db: Database, kind: 'source' | 'sink', name: strin
   return row?.named === true;
 }
 
+/**
+ * True while the server hears of a member and knows what it is configured with. Where all were cut off together nobody lives until they have
+ * joined anew, and then nobody is configured with anything: only who is there itself can say what nobody has any more.
+ */
+export async function isThere(sql: Sql, s: string, id: string): Promise<boolean> {
+  const [row] = await sql.query<{ there: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND m.id = $1) AS there`,
+    [id],
+  );
+  return row?.there === true;
+}
+
 export interface MembershipOptions {
   /** How people know this process. */
   readonly name: string;

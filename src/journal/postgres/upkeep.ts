@@ -1,6 +1,5 @@
 // What the journal does beside its callers: it deletes what is old, and when space is short, more. One replica at a time: whoever holds the
 // row of the unit `upkeep`; a replay that is being opened holds it too, so that no page goes between being counted and being pinned.
-
 import { Outage } from '../../base/outage.ts';
 import type { UpkeepTrouble } from '../contract/operate.ts';
 import { kindName } from '../records/positions.ts';
@@ -8,6 +7,7 @@ import { logSkipped } from '../records/rows.ts';
 import { roomOutage, UpkeepRounds } from '../upkeep-rounds.ts';
 import type { Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { isThere } from './members.ts';
 import { passRecords } from './offsets.ts';
 import { isMismarked, markConfigured } from './registration.ts';
 import type { Room } from './room.ts';
@@ -213,9 +213,9 @@ interface Stale {
 
 /** Moves orphan sinks past what was appended before a journal time, counted as abandoned. */
 async function abandon(core: Core, before: number): Promise<void> {
-  const { db, log } = core;
-  const { s } = db;
+  const { s } = core.db;
   const gone = await alone(core, [], async (sql) => {
+    if (core.member !== undefined && !(await isThere(sql, s, core.member.id))) return [];
     await markConfigured(sql, s);
     const stale = await sql.query<Stale>(
       `SELECT k.id AS sink, k.name, l.source, l.kind, o.name AS "sourceName", q.upto FROM ${s}.sinks k CROSS JOIN ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
@@ -230,7 +230,7 @@ async function abandon(core: Core, before: number): Promise<void> {
     }
     return passed;
   });
-  for (const fields of gone) log.error(fields, 'abandoned records of a sink that is not configured any more');
+  for (const fields of gone) core.log.error(fields, 'abandoned records of a sink that is not configured any more');
 }
 
 /** Moves sinks that may skip past a batch of pages that only they still pin, and deletes these. Returns how many. */

@@ -151,3 +151,19 @@ it.each([
 
   expect(problems).toEqual([]);
 });
+
+it('abandons nothing where all replicas were away for longer than their lease, and the journal is full', async () => {
+  const away = [10, 15, 20, 25].flatMap((at) =>
+    [0, 1].map((replica): CrewFault => ({ kind: 'stall', at: at * minute, ms: 20_000, replica })),
+  );
+  const { problems } = await play({
+    ...calm,
+    hours: 0.6,
+    maxBytes: 300_000,
+    events: Array.from({ length: 60 }, (_none, n) => ({ source: 'offset', n, at: n * 1_000, late: 0, fat: 8_000 })),
+    faults: [{ on: 'sink1', kind: 'hold', share: 1, from: 0, to: 30 * minute }],
+    crew: { leaseMs: 5_000, clocks: [0, hour], faults: away, keepMs: 5 * minute },
+  });
+
+  expect(problems).toEqual([]);
+});

@@ -167,6 +167,7 @@ export class SharedServer {
     ["UPDATE p.members SET expires = '-infinity'", ([id]) => done(Number(this.#members.delete(String(id))))],
     ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
     ['SELECT version, min_reader, moved FROM p.meta', () => []],
+    [') AS there', ([id]) => [{ there: this.#working().some((member) => member.id === id) }]],
     [') AS named', ([kind, name]) => [{ named: this.isNamed(kind as 'source' | 'sink', String(name)) }]],
     ['SELECT changes, names FROM p.meta', () => [{ changes: this.#changes, names: this.#names }]],
     ['SELECT id, name FROM p.sources WHERE name', ([names]) => this.#sourceIds(names as string[])],
