@@ -28,21 +28,23 @@ function isInNumber(code: number): boolean {
   return isDigit(code) || code === point || code === minus || code === plus || code === lowerE || code === upperE;
 }
 
+const isDigitOrPoint = (code: number): boolean => isDigit(code) || code === point;
+
 /**
- * True where a run of 16 digits stands that may be a number which a double cannot hold, or a part of one; ids in quotes are none. Looks at every
- * 16th character only, since a run cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
+ * True where a run of 16 digits stands, a point among them or not, that may be a number which a double cannot hold, or a part of one; ids in quotes are
+ * none. Looks at every 16th character only, since a run cannot lie between two of them: a pattern over a page costs as much as parsing half of it.
  */
 export function mayHoldInexactNumber(text: string): boolean {
   for (let probe = longestExact; probe < text.length; probe += longestExact + 1) {
-    if (!isDigit(text.charCodeAt(probe))) continue;
+    if (!isDigitOrPoint(text.charCodeAt(probe))) continue;
     let [first, last] = [probe, probe];
-    while (isDigit(text.charCodeAt(first - 1))) first -= 1;
-    while (isDigit(text.charCodeAt(last + 1))) last += 1;
+    while (isDigitOrPoint(text.charCodeAt(first - 1))) first -= 1;
+    while (isDigitOrPoint(text.charCodeAt(last + 1))) last += 1;
     if (
       last - first >= longestExact &&
       startsNumber.includes(text.charAt(first - 1)) &&
       endsNumber.includes(text.charAt(last + 1)) &&
-      !isWrittenByDouble(text, first, last)
+      !isHeldByDouble(text, first, last)
     )
       return true;
     probe = last;
@@ -51,15 +53,15 @@ export function mayHoldInexactNumber(text: string): boolean {
 }
 
 /**
- * True where the number around these digits is written as a double is: 0.30000000000000004. Such numbers are everyday, and one that needed the slower
+ * True where a double holds the number around these digits, as 0.30000000000000004. Such numbers are everyday, and one that needed the slower
  * path would take all values of its text along.
  */
-function isWrittenByDouble(text: string, first: number, last: number): boolean {
+function isHeldByDouble(text: string, first: number, last: number): boolean {
   let [start, end] = [first, last + 1];
   while (isInNumber(text.charCodeAt(start - 1)) && end - start <= longestDouble) start -= 1;
   while (isInNumber(text.charCodeAt(end)) && end - start <= longestDouble) end += 1;
   const source = text.slice(start, end);
-  return source.length <= longestDouble && String(Number(source)) === source;
+  return source.length <= longestDouble && inexact(Number(source), source) === undefined;
 }
 
 /**
