@@ -94,7 +94,7 @@ describe('schema faults', () => {
       'p.yaml:2:3 (sinks.soc): "token" is missing\n  fix: add "token": HEC token',
       'p.yaml:3:11 (sinks.soc.type): must be a string\n  fix: write text, in quotes if it looks like a number',
       'p.yaml:4:11 (sinks.soc.mode): "gamma" must be one of alpha, beta',
-      'p.yaml:5:11 (list[1]): must be an integer',
+      'p.yaml:5:11 (list[1]): must be an integer\n  fix: write a whole number',
     ]);
   });
 
