@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openLog } from '../../src/base/log.ts';
-import { systemSeams } from '../../src/base/seams.ts';
+import { type Files, systemSeams } from '../../src/base/seams.ts';
 import { createSecrets } from '../../src/base/secrets.ts';
 import { isBalanced } from '../../src/journal/counts.ts';
 import { backupJournal, checkJournal, type Journal, openJournal, type Position, repairJournal } from '../../src/journal/index.ts';
@@ -72,6 +72,48 @@ it('names a page whose bytes were changed, loses exactly that page, and balances
   expect(new Set((await journal.ledger()).rows.map(isBalanced))).toEqual(new Set([true]));
   expect((await checkJournal(dataDir)).problems).toEqual([]);
   expect((await readdir(dataDir)).some((name) => name.startsWith('journal.db.damaged-'))).toBe(true);
+});
+
+describe('a repair that is killed while it puts the new file in place', () => {
+  /** Killed in front of a rename, with files beside the database as a killed daemon leaves them. */
+  async function killedBefore(rename: number): Promise<string> {
+    const dataDir = await filledDirectory();
+    const copy = await temporaryDirectory();
+    const daemon = await openJournal(journalOptions(dataDir));
+    for (const name of ['journal.db', 'journal.db-wal', 'journal.db-shm']) await copyFile(join(dataDir, name), join(copy, name));
+    await daemon[Symbol.asyncDispose]();
+    let renames = 0;
+    const files: Files = {
+      ...seams.files,
+      rename: (from, to) => {
+        if (String(from).endsWith('.new')) return seams.files.rename(from, to);
+        renames += 1;
+        return renames > rename ? Promise.reject(new Error('killed')) : seams.files.rename(from, to);
+      },
+    };
+    await expect(repairJournal(copy, { seams: { ...seams, files } })).rejects.toThrow('killed');
+    return copy;
+  }
+
+  it.each([0, 1, 2, 3])('is finished by the next start, after %i renames', async (rename) => {
+    const dataDir = await killedBefore(rename);
+
+    await using journal = await openJournal(journalOptions(dataDir));
+
+    expect(await pendingOf(journal, 'b')).toHaveLength(1000);
+    const aside = (await readdir(dataDir)).filter((name) => name.startsWith('journal.db.damaged-'));
+    expect(aside).toHaveLength(rename === 0 ? 0 : 3);
+  });
+
+  it.each([0, 1, 3])('is finished by the next repair, after %i renames', async (rename) => {
+    const dataDir = await killedBefore(rename);
+
+    const repair = await repairJournal(dataDir, { seams });
+
+    expect(repair).toMatchObject({ pages: 10, records: 1000, lost: [] });
+    await using journal = await openJournal(journalOptions(dataDir));
+    expect(await pendingOf(journal, 'b')).toHaveLength(1000);
+  });
 });
 
 it('forgets the ids of lost records, so that collecting them again brings them back, and no others', async () => {

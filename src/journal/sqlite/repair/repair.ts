@@ -1,15 +1,15 @@
-import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PenstockError } from '../../../base/errors.ts';
 import { clearPlace } from '../../../base/own-file.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { besideDatabase, fileExists, inspectDirectory, journalPaths, requireJournal, syncDirectory } from '../file/directory.ts';
+import { besideDatabase, inspectDirectory, journalPaths, requireJournal } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
 import { checkVersion, createJournalFile } from '../file/schema.ts';
 import { unpackBlocks } from '../records/id-blocks.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
+import { finishRepair, isUnfinished, putInPlace, repairedName } from './put-in-place.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
 /** What a repair kept and what it could not. */
@@ -45,20 +45,16 @@ export async function repairJournal(
 ): Promise<JournalRepair> {
   const { clock, files } = seams;
   const paths = journalPaths(dataDir);
-  await requireJournal(paths, files);
+  if (!(await isUnfinished(paths, files))) await requireJournal(paths, files);
   await inspectDirectory(dataDir, files);
   await using _lock = await takeLock(paths, { clock, files, waitMs: lockWaitMs });
-  const repaired = `${paths.journal}.repaired`;
+  await finishRepair(paths, files);
+  const repaired = repairedName(paths.journal);
   for (const suffix of besideDatabase) await clearPlace(`${repaired}${suffix}`, files);
   await createJournalFile(repaired, files);
   const report = await salvage(paths.journal, repaired, onProgress);
   const damaged = `${paths.journal}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
-  for (const suffix of besideDatabase) {
-    if (await fileExists(`${paths.journal}${suffix}`, files))
-      await files.rename(`${paths.journal}${suffix}`, `${damaged}${suffix}`);
-  }
-  await files.rename(repaired, paths.journal);
-  await syncDirectory(dirname(paths.journal), files);
+  await putInPlace(paths, damaged, files);
   return { path: paths.journal, damaged, ...report };
 }
 

@@ -1,0 +1,34 @@
+// A repair ends with renames: the damaged files go aside, and what was made of them takes their place. Who is killed between the two leaves no journal
+// under its name, and a new one there would collect and deliver everything again.
+import { dirname, join } from 'node:path';
+import type { Files } from '../../../base/seams.ts';
+import { besideDatabase, fileExists, type JournalPaths, syncDirectory } from '../file/directory.ts';
+
+/** Where a repair writes the journal that takes the place of the damaged one. */
+export const repairedName = (journal: string): string => `${journal}.repaired`;
+
+const damagedName = /^journal\.db\.damaged-[\dTZ-]+$/;
+
+/** Puts the journal's files aside as `damaged`, and the repaired one in their place. */
+export async function putInPlace({ journal }: JournalPaths, damaged: string, files: Files): Promise<void> {
+  for (const suffix of besideDatabase) {
+    if (await fileExists(`${journal}${suffix}`, files)) await files.rename(`${journal}${suffix}`, `${damaged}${suffix}`);
+  }
+  await files.rename(repairedName(journal), journal);
+  await syncDirectory(dirname(journal), files);
+}
+
+/** True where a repair was killed within {@link putInPlace}: only when all was written is the journal put aside. */
+export async function isUnfinished({ journal }: JournalPaths, files: Files): Promise<boolean> {
+  return !(await fileExists(journal, files)) && (await fileExists(repairedName(journal), files));
+}
+
+/** Ends a repair that was killed. Needs the lock. Returns where the damaged journal is; undefined where there was nothing to end. */
+export async function finishRepair(paths: JournalPaths, files: Files): Promise<string | undefined> {
+  if (!(await isUnfinished(paths, files))) return undefined;
+  const folder = dirname(paths.journal);
+  const names = (await files.readdir(folder)).filter((name) => damagedName.test(name));
+  const damaged = join(folder, names.toSorted().at(-1) ?? 'journal.db.damaged');
+  await putInPlace(paths, damaged, files);
+  return damaged;
+}
