@@ -84,6 +84,9 @@ describe('a page', () => {
       code: 'PEN_SOURCE_BAD_REPLY',
       message: expect.stringMatching(/^answered 200 with more than \d+ values in \d+ characters to GET x$/) as string,
     });
+    expect(() => requireJson(parseBody(answer(body, {}, 200)), answer(body, {}, 200), 'GET x')).toThrow(
+      expect.objectContaining({ fix: expect.stringMatching(/^ask for fewer records at once/) as string }),
+    );
     expect(faultOf(() => requireJson(parseBody(answer(body, {}, 200)), answer(body, {}, 200), 'GET x', true))).toMatchObject({
       code: 'PEN_WINDOW_TOO_LARGE',
     });

@@ -79,13 +79,14 @@ function* tryMended(text: string): Steps<Parsed | undefined> {
 export function requireJson(parsed: ParsedBody, { status }: HttpResponse, request: string, isOfWindow = false): Parsed {
   if ('value' in parsed) return parsed;
   const code = isOfWindow && parsed.isTooMuch === true ? 'PEN_WINDOW_TOO_LARGE' : 'PEN_SOURCE_BAD_REPLY';
-  const fix = parsed.isHtml
-    ? 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy'
+  throw new PenstockError(code, `answered ${status} with ${parsed.fault} to ${request}`, { fix: fixOf(parsed), status });
+}
+
+function fixOf({ isHtml, isTooMuch }: Exclude<ParsedBody, Parsed>): string {
+  if (isHtml) return 'a login page or a proxy answers in place of the API: check the URL in the options, and the proxy';
+  return isTooMuch === true
+    ? 'ask for fewer records at once: a smaller size in read.page of the connector, or a smaller window for the source'
     : 'check the URL in the options; if the body was cut off, the next poll repeats it';
-  throw new PenstockError(code, `answered ${status} with ${parsed.fault} to ${request}`, {
-    fix,
-    status,
-  });
 }
 
 const yes = new Set(['true', 'yes', 'y', 'on', 't']);
