@@ -9,7 +9,7 @@ import { Dispatcher } from './dispatch.ts';
 import { batches } from './form.ts';
 import { takesNothingFix } from './judge.ts';
 import { reopen } from './probe.ts';
-import { shareEvents } from './shared-events.ts';
+import { sharedEvents } from './shared-events.ts';
 import { type Phase, readStatus, type SinkStatus } from './status.ts';
 
 // Keeps pending and lag true while nothing is read, and finds what a wake-up missed.
@@ -79,7 +79,7 @@ export class SinkLoop implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    using _shared = shareEvents(this.#context.settings);
+    using _shared = sharedEvents.use(this.#context.settings);
     await this.#recall();
     await reopen(this.#context);
     if (this.#context.stopping.signal.aborted) return;

@@ -7,7 +7,7 @@ import type { OutgoingEvent, Place, SentEvent, Sink } from '../sinks/sink.ts';
 import type { SinkSettings } from '../sinks/sink-settings.ts';
 import type { LoopContext } from './context.ts';
 import { type OpenLane, OpenRecord } from './lane.ts';
-import { isSharing, mapOnce, type SharedEvent } from './shared-events.ts';
+import { type SharedEvent, sharedEvents } from './shared-events.ts';
 
 /** A record's event, mapped and encoded, ready to be put into a batch: its bytes, and what is needed beside them until it has its outcome. */
 export class PreparedEvent implements SentEvent, Piece {
@@ -99,12 +99,12 @@ export class Preparer {
     const { settings, clock } = this.#context;
     const labels = [...page.labels, ...settings.labels, ...(isReplay ? ['replayed'] : [])];
     const pageContext = { source: page.source, tenant: page.tenant, labels, processedTime: clock.now() };
-    const isShared = !isReplay && isSharing(settings);
+    const isShared = !isReplay && sharedEvents.isSharing(settings);
     const open = lane.add(page);
     let index = -1;
     return () => {
       for (let record = page.records[++index]; record !== undefined; record = page.records[++index]) {
-        const event = mapOnce(mapper, record, pageContext, isShared);
+        const event = sharedEvents.mapOnce(mapper, record, pageContext, isShared);
         this.#count(page.source, mapper.table, event.mapped);
         if (isSelected(event.mapped, page.only) && this.#passes(event.mapped))
           return this.#prepare(new OpenRecord(open, index, record), event, sink);

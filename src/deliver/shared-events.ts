@@ -18,46 +18,53 @@ export interface SharedEvent {
 /** Twice as many at most are kept: sinks that keep up with one another are a batch or two apart. */
 export const mostShared = 1000;
 
-let [newer, older] = [new WeakMap<StoredRecord, SharedEvent>(), new WeakMap<StoredRecord, SharedEvent>()];
-let count = 0;
-let users = 0;
+type Labelled = Pick<SinkSettings, 'labels'>;
 
 // The events of a sink with labels of its own are its own.
-const sharesEvents = ({ labels }: Pick<SinkSettings, 'labels'>): boolean => labels.length === 0;
+const sharesEvents = ({ labels }: Labelled): boolean => labels.length === 0;
 
-/** Counts a loop that may share mapped events; with a single one the cache would cost and give nothing. */
-export function shareEvents(settings: Pick<SinkSettings, 'labels'>): Disposable {
-  const share = sharesEvents(settings) ? 1 : 0;
-  users += share;
-  return {
-    [Symbol.dispose]() {
-      users -= share;
-    },
-  };
+/** Events that sinks share. */
+export class SharedEvents {
+  #newer = new WeakMap<StoredRecord, SharedEvent>();
+  #older = new WeakMap<StoredRecord, SharedEvent>();
+  #count = 0;
+  #users = 0;
+
+  /** Counts a loop that may share mapped events; with a single one the cache would cost and give nothing. */
+  use(settings: Labelled): Disposable {
+    const share = sharesEvents(settings) ? 1 : 0;
+    this.#users += share;
+    return { [Symbol.dispose]: () => void (this.#users -= share) };
+  }
+
+  /** True while other sinks may want the events that a sink maps. */
+  isSharing(settings: Labelled): boolean {
+    return this.#users > 1 && sharesEvents(settings);
+  }
+
+  /** The record's event: what another sink has mapped, where it is shared. */
+  mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShared: boolean): SharedEvent {
+    if (!isShared) return { mapper, mapped: mapper.map(record, page), bodies: undefined, waiting: 0 };
+    const known = this.#newer.get(record) ?? this.#older.get(record);
+    return known?.mapper === mapper ? this.#given(record, known) : this.#keep(record, mapper, page);
+  }
+
+  #given(record: StoredRecord, event: SharedEvent): SharedEvent {
+    event.waiting -= 1;
+    if (event.waiting > 0) return event;
+    this.#newer.delete(record);
+    this.#older.delete(record);
+    return event;
+  }
+
+  #keep(record: StoredRecord, mapper: Mapper, page: PageContext): SharedEvent {
+    const event = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>(), waiting: this.#users - 1 };
+    if (this.#count === mostShared) [this.#older, this.#newer, this.#count] = [this.#newer, new WeakMap(), 0];
+    this.#newer.set(record, event);
+    this.#count += 1;
+    return event;
+  }
 }
 
-/** True while other sinks may want the events that a sink maps. */
-export const isSharing = (settings: Pick<SinkSettings, 'labels'>): boolean => users > 1 && sharesEvents(settings);
-
-/** The record's event: what another sink has mapped, where it is shared. */
-export function mapOnce(mapper: Mapper, record: StoredRecord, page: PageContext, isShared: boolean): SharedEvent {
-  if (!isShared) return { mapper, mapped: mapper.map(record, page), bodies: undefined, waiting: 0 };
-  const known = newer.get(record) ?? older.get(record);
-  return known?.mapper === mapper ? given(record, known) : keep(record, mapper, page);
-}
-
-function given(record: StoredRecord, event: SharedEvent): SharedEvent {
-  event.waiting -= 1;
-  if (event.waiting > 0) return event;
-  newer.delete(record);
-  older.delete(record);
-  return event;
-}
-
-function keep(record: StoredRecord, mapper: Mapper, page: PageContext): SharedEvent {
-  const event = { mapper, mapped: mapper.map(record, page), bodies: new Map<string, string>(), waiting: users - 1 };
-  if (count === mostShared) [older, newer, count] = [newer, new WeakMap(), 0];
-  newer.set(record, event);
-  count += 1;
-  return event;
-}
+/** Those of this process. */
+export const sharedEvents = new SharedEvents();
