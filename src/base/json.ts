@@ -61,7 +61,7 @@ function isHeldByDouble(text: string, first: number, last: number): boolean {
   while (isInNumber(text.charCodeAt(start - 1)) && end - start <= longestDouble) start -= 1;
   while (isInNumber(text.charCodeAt(end)) && end - start <= longestDouble) end += 1;
   const source = text.slice(start, end);
-  return source.length <= longestDouble && inexact(Number(source), source) === undefined;
+  return source.length <= longestDouble && isHeld(Number(source), source);
 }
 
 /**
@@ -87,7 +87,12 @@ function parseNumbers(text: string): Json {
 
 /** The number as raw JSON when a double cannot hold it. */
 function inexact(value: number, source: string): object | undefined {
-  return String(value) === source || isExact(value, source) ? undefined : raw.rawJSON(source);
+  return isHeld(value, source) ? undefined : raw.rawJSON(source);
+}
+
+/** True where the number that the text was read as stands for it; false for a text that is no number. */
+function isHeld(value: number, source: string): boolean {
+  return String(value) === source || isExact(value, source);
 }
 
 function isExact(value: number, source: string): boolean {

@@ -109,6 +109,12 @@ it.each([
   expect(mayHoldInexactNumber(text)).toBe(true);
 });
 
+it('takes digits in a text for what they are, whatever stands around them', () => {
+  const value = { id: '-012345678901234567890}', at: '+01:0012345678901234567890]', e: ':123.456.789.012.345.6e,' };
+
+  expect(parseJson(JSON.stringify(value))).toEqual(value);
+});
+
 it('keeps the digits of a number however deep its document is nested', () => {
   const text = `[12345678901234567890,${'['.repeat(20_000)}1${']'.repeat(20_000)}]`;
 

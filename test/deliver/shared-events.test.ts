@@ -58,4 +58,6 @@ it('shares nothing for a single sink, nor for one with labels of its own', () =>
   using _labelled = shared.use({ labels: ['b'] });
 
   expect([shared.isSharing(settings), shared.isSharing({ labels: ['b'] })]).toEqual([false, false]);
+  using _another = shared.use(settings);
+  expect([shared.isSharing(settings), shared.isSharing({ labels: ['b'] })]).toEqual([true, false]);
 });

@@ -275,7 +275,7 @@ const deliver: readonly Mutant[] = [
   {
     name: 'a sink with labels of its own shares the events of others',
     file: 'src/deliver/shared-events.ts',
-    caughtBy: 'test/deliver/prepare.test.ts',
+    caughtBy: 'test/deliver/shared-events.test.ts',
     edits: [['users > 1 && sharesEvents(settings)', 'users > 1']],
   },
   {
