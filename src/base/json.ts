@@ -92,12 +92,7 @@ function inexact(value: number, source: string): object | undefined {
 
 /** True where the number that the text was read as stands for it; false for a text that is no number. */
 function isHeld(value: number, source: string): boolean {
-  return String(value) === source || isExact(value, source);
-}
-
-function isExact(value: number, source: string): boolean {
-  if (!Number.isFinite(value)) return false;
-  return significantDigits(source) <= longestExact;
+  return String(value) === source || (Number.isFinite(value) && significantDigits(source) <= longestExact);
 }
 
 /** Digits between the first and the last that is not 0; the exponent does not count. Goes through the text once: numbers can be long. */
@@ -105,7 +100,7 @@ function significantDigits(source: string): number {
   let [seen, first, last] = [0, 0, 0];
   for (let at = 0; at < source.length; at += 1) {
     const code = source.charCodeAt(at);
-    if (code === 69 || code === 101) break;
+    if (code === upperE || code === lowerE) break;
     if (!isDigit(code)) continue;
     seen += 1;
     if (code === 48) continue;
