@@ -105,6 +105,18 @@ describe('a repair that is killed while it puts the new file in place', () => {
     expect(aside).toHaveLength(rename === 0 ? 0 : 3);
   });
 
+  it('is named to whoever only reads, who begins nothing and finishes nothing', async () => {
+    const dataDir = await killedBefore(1);
+    const before = await readdir(dataDir);
+    const refused = { code: 'PEN_NOT_FOUND', fix: expect.stringContaining('either finishes it') as string };
+
+    await expect(openJournal({ ...journalOptions(dataDir), role: 'observer' })).rejects.toMatchObject(refused);
+    await expect(checkJournal(dataDir)).rejects.toMatchObject(refused);
+    await expect(backupJournal(dataDir, join(dataDir, 'copy.db'))).rejects.toMatchObject(refused);
+
+    expect(await readdir(dataDir)).toEqual(before);
+  });
+
   it.each([0, 1, 3])('is finished by the next repair, after %i renames', async (rename) => {
     const dataDir = await killedBefore(rename);
 

@@ -30,6 +30,9 @@ export const besideDatabase = ['', '-wal', '-shm', '-journal'] as const;
 /** What a journal's file is called once it has been moved to a database. */
 export const movedName = (journal: string): string => `${journal}.moved`;
 
+/** Where a repair writes the journal that takes the place of the damaged one. */
+export const repairedName = (journal: string): string => `${journal}.repaired`;
+
 const ourNames = /^(journal\.(db|lock|holder|ballast)\b.*|credentials\.db(-.*)?|admin\.(token|url)|penstock\.sock|\.probe-\d+)$/;
 
 // Magic numbers of statfs(2), from linux/magic.h. On these, locks or shared memory between processes do not hold what SQLite needs.
@@ -99,10 +102,20 @@ export async function refuseMoved({ journal }: JournalPaths, files: Files): Prom
   });
 }
 
+/** True where a repair was killed as it put its journal in place: only when all was written is the damaged one put aside. */
+export async function isUnfinished({ journal }: JournalPaths, files: Files): Promise<boolean> {
+  return !(await fileExists(journal, files)) && (await fileExists(repairedName(journal), files));
+}
+
 /** Throws PEN_NOT_FOUND where there is no journal to read, and as {@link refuseMoved} does. */
 export async function requireJournal(paths: JournalPaths, files: Files): Promise<void> {
   if (await fileExists(paths.journal, files)) return;
   await refuseMoved(paths, files);
+  if (await isUnfinished(paths, files))
+    throw new PenstockError('PEN_NOT_FOUND', 'a repair of the journal was killed before it put the repaired one in place', {
+      where: repairedName(paths.journal),
+      fix: 'start the daemon, or run "penstock journal repair": either finishes it',
+    });
   throw new PenstockError('PEN_NOT_FOUND', 'there is no journal yet', {
     where: paths.journal,
     fix: 'start the daemon once with "penstock run"',

@@ -2,10 +2,7 @@
 // under its name, and a new one there would collect and deliver everything again.
 import { dirname, join } from 'node:path';
 import type { Files } from '../../../base/seams.ts';
-import { besideDatabase, fileExists, type JournalPaths, syncDirectory } from '../file/directory.ts';
-
-/** Where a repair writes the journal that takes the place of the damaged one. */
-export const repairedName = (journal: string): string => `${journal}.repaired`;
+import { besideDatabase, fileExists, isUnfinished, type JournalPaths, repairedName, syncDirectory } from '../file/directory.ts';
 
 const damagedName = /^journal\.db\.damaged-[\dTZ-]+$/;
 
@@ -16,11 +13,6 @@ export async function putInPlace({ journal }: JournalPaths, damaged: string, fil
   }
   await files.rename(repairedName(journal), journal);
   await syncDirectory(dirname(journal), files);
-}
-
-/** True where a repair was killed within {@link putInPlace}: only when all was written is the journal put aside. */
-export async function isUnfinished({ journal }: JournalPaths, files: Files): Promise<boolean> {
-  return !(await fileExists(journal, files)) && (await fileExists(repairedName(journal), files));
 }
 
 /** Ends a repair that was killed. Needs the lock. Returns where the damaged journal is; undefined where there was nothing to end. */

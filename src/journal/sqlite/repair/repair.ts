@@ -4,12 +4,12 @@ import { clearPlace } from '../../../base/own-file.ts';
 import type { Seams } from '../../../base/seams.ts';
 import { decodeChecked, type PageRow, pageColumns } from '../../records/page-rows.ts';
 import { all, one, openDatabase, pragma, storageError } from '../file/database.ts';
-import { besideDatabase, inspectDirectory, journalPaths, requireJournal } from '../file/directory.ts';
+import { besideDatabase, inspectDirectory, isUnfinished, journalPaths, repairedName, requireJournal } from '../file/directory.ts';
 import { takeLock } from '../file/lock.ts';
 import { checkVersion, createJournalFile } from '../file/schema.ts';
 import { unpackBlocks } from '../records/id-blocks.ts';
 import { closeGaps, type LostRange, settleBalance } from './gaps.ts';
-import { finishRepair, isUnfinished, putInPlace, repairedName } from './put-in-place.ts';
+import { finishRepair, putInPlace } from './put-in-place.ts';
 import { copyPages, copyTables } from './salvage.ts';
 
 /** What a repair kept and what it could not. */
