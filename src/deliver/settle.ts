@@ -6,6 +6,7 @@ import { Signal } from '../base/signal.ts';
 import type { SettleCounts } from '../journal/journal.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { DeliverDeps } from './deps.ts';
+import { type Answered, JournalLag } from './journal-lag.ts';
 import type { OpenLane, Settlement } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import type { Stall } from './stall.ts';
@@ -16,18 +17,8 @@ const retryMaxMs = 30_000;
 // At most a fifth of the time goes into settling on a slow disk; on a fast one nothing waits.
 const restFactor = 4;
 const longestRestMs = 250;
-/** A shared journal that takes longer than this, and than twice as long as it did lately, may not be there any more; or than the second. */
-const answerMs = 250;
-const longestAnswerMs = 2000;
 /** A batch may hold records of hundreds of lanes: one after the other, each with its rest, would take half a minute. */
 const mostAtOnce = 100;
-/** Batches that may have been answered, beside as many as may be under way, before a shared journal has the offsets of the first of them. */
-const mostAhead = 2;
-
-/** What is asked of a batch: its lanes, with the position of its last record of each. */
-interface Answered {
-  readonly lanes: ReadonlyMap<OpenLane, number>;
-}
 
 /** What the ledger is given: a replay's deliveries are counted apart; `unconfirmed` says there how letters were delivered at last. */
 function countsOf(lane: OpenLane, settlement: Settlement): SettleCounts {
@@ -51,21 +42,14 @@ export class Settler {
   readonly #waiting = new Set<OpenLane>();
   /** Lanes that were not written when it was tried last: they are tried apart, so that those of others do not wait for them. */
   readonly #failed = new Set<OpenLane>();
-  /** Batches with an answer whose offsets are not all written: who takes over now sends them again. */
-  readonly #answered = new Set<Answered>();
   /** Nothing more is sent before something is written. */
   readonly #awaited = new Signal();
   readonly #attempts = new WeakMap<Settlement, string>();
   readonly #outage: Outage;
+  readonly #lag: JournalLag;
   readonly #running: Promise<unknown>;
   #isBusy = false;
   #failures = 0;
-  /** When what is being settled was asked for. */
-  #askedAt: number | undefined;
-  /** How long the last two took, where they were written. */
-  #took: readonly [before: number, last: number] = [0, 0];
-  /** The journal was asked, and did not answer; as many listings of lanes had been asked for by then. */
-  #awaySince: number | undefined;
 
   /** Starts settling; `changed` is notified of all that was settled. */
   constructor(
@@ -88,6 +72,7 @@ export class Settler {
       begins: 'offsets are not written: what was delivered is kept, and written when the journal takes it',
       ends: 'offsets are written again',
     });
+    this.#lag = new JournalLag(deps.journal, deps.seams.clock, lanes, (lane) => this.#failed.has(lane));
     this.#running = Promise.all([this.#run(), this.#runFailed()]);
   }
 
@@ -100,45 +85,19 @@ export class Settler {
   /** Records of the batch have an outcome. */
   answered(batch: Answered): void {
     for (const lane of batch.lanes.keys()) this.add(lane);
-    if (this.#deps.journal.skewMs !== undefined) this.#answered.add(batch);
+    this.#lag.answered(batch);
   }
 
-  /**
-   * True where one more batch may be sent beside those that are under way. Not where a shared journal has yet to take the offsets of as many as may
-   * be sent again by who takes over; unless it is far away: then more is sent until it answers.
-   */
+  /** True where one more batch may be sent beside those that are under way; where not, what keeps it is written at once. */
   mayBegin(underWay: number, inFlight: number): boolean {
-    const isSlow = Math.min(...this.#took) > answerMs;
-    const mayBegin = isSlow || underWay + this.#unwritten() < inFlight + mostAhead;
+    const mayBegin = this.#lag.mayBegin(underWay, inFlight);
     if (!mayBegin) this.#awaited.notify();
     return mayBegin;
   }
 
-  /** Batches with an answer whose offsets can be written. What stands behind a gap waits for another batch, and what was refused for another try. */
-  #unwritten(): number {
-    let count = 0;
-    for (const batch of this.#answered) {
-      const isWritable = this.#isWritable(batch);
-      if (isWritable === undefined) this.#answered.delete(batch);
-      if (isWritable === true) count += 1;
-    }
-    return count;
-  }
-
-  /** Undefined where all of it is written. */
-  #isWritable({ lanes }: Answered): boolean | undefined {
-    let isOpen = false;
-    for (const [lane, last] of lanes) {
-      if (lane.isLost || lane.settledUpTo >= last) continue;
-      if (lane.isSettleable && !this.#failed.has(lane)) return true;
-      isOpen = true;
-    }
-    return isOpen ? false : undefined;
-  }
-
   /** True where the journal is shared and does not take what was sent of the lane: nothing more of it is sent meanwhile. */
   isHeldUp(lane: OpenLane): boolean {
-    return this.#deps.journal.skewMs !== undefined && this.#failed.has(lane);
+    return this.#lag.isShared && this.#failed.has(lane);
   }
 
   /** True while something of the lane that has an outcome is not written. */
@@ -153,13 +112,7 @@ export class Settler {
 
   /** True where the journal is shared and does not take offsets: what is sent meanwhile is sent again by who takes over. */
   get isCutOff(): boolean {
-    const { journal, seams } = this.#deps;
-    if (journal.skewMs === undefined) return false;
-    // One that is far away, or slow, is no reason to send less: twice as long as it takes.
-    const patienceMs = Math.min(longestAnswerMs, Math.max(answerMs, 2 * Math.min(...this.#took)));
-    // Where it told of lanes since, it is there, and another only holds what was to be written.
-    const isAway = this.#awaySince !== undefined && this.#lanes.answered <= this.#awaySince;
-    return isAway || (this.#askedAt !== undefined && seams.clock.monotonic() - this.#askedAt > patienceMs);
+    return this.#lag.isCutOff;
   }
 
   /** Ends after everything that can be settled was tried once more. */
@@ -208,16 +161,12 @@ export class Settler {
 
   /** Settles lanes together, which the journal writes together, then says how long to rest. */
   async #settleTimed(lanes: readonly OpenLane[]): Promise<number> {
-    const { clock } = this.#deps.seams;
-    const [began, failures] = [clock.monotonic(), this.#failures];
-    this.#askedAt = began;
-    const isDone = await Promise.all(lanes.map((lane) => this.#settle(lane)));
-    this.#askedAt = undefined;
-    const tookMs = clock.monotonic() - began;
+    const failures = this.#failures;
+    const { isDone, tookMs, isSlow } = await this.#lag.timed(() => Promise.all(lanes.map((lane) => this.#settle(lane))));
     // Who waits for the answer looked before it was here as a whole.
-    if (tookMs > answerMs) this.#changed.notify();
+    if (isSlow) this.#changed.notify();
     if (isDone.includes(false)) return this.#restAfter(isDone, failures);
-    this.#took = [this.#took[1], tookMs];
+    this.#lag.wrote(tookMs);
     return tookMs < 1 ? 0 : Math.min(longestRestMs, tookMs * restFactor);
   }
 
@@ -236,7 +185,7 @@ export class Settler {
     } catch (error) {
       return this.#onFailed(lane, error);
     }
-    this.#awaySince = undefined;
+    this.#lag.reached(true);
     this.#failed.delete(lane);
     lane.committed();
     this.#onSettled(settlement);
@@ -270,7 +219,7 @@ export class Settler {
 
   #onFailed(lane: OpenLane, error: unknown): boolean {
     const isAway = error instanceof PenstockError && error.code === 'PEN_JOURNAL_UNAVAILABLE';
-    this.#awaySince = isAway ? this.#lanes.asked : undefined;
+    this.#lag.reached(!isAway);
     if (consequenceOf(error).source === 'end') {
       this.#lanes.lose([lane.lane.source]);
       this.#failed.delete(lane);

@@ -136,8 +136,8 @@ export const mutantsOfReplicas: readonly Mutant[] = [
   },
   {
     name: 'a sink sends on while a shared journal takes no offsets',
-    file: 'src/deliver/settle.ts',
+    file: 'src/deliver/journal-lag.ts',
     caughtBy: 'test/sim/crew/crew.test.ts',
-    edits: [['    if (journal.skewMs === undefined) return false;\n', '    if (journal !== undefined) return false;\n']],
+    edits: [['    if (!this.isShared) return false;\n', '    if (this.#journal !== undefined) return false;\n']],
   },
 ];
