@@ -6,6 +6,7 @@ import { tellAll } from '../base/secrets.ts';
 import type { Replica } from '../journal/journal.ts';
 import { type LedgerReport, readLedger } from '../operate/report/ledger.ts';
 import { renderMetrics } from '../operate/report/metrics.ts';
+import { withGroups } from '../operate/report/problem-groups.ts';
 import { replicaReport, sharedStatus } from '../operate/report/shared-status.ts';
 import { liveStatus, type StatusFacts, type StatusReport, withOwnFacts } from '../operate/report/status.ts';
 import type { LiveRuntime } from '../runtime/live-runtime.ts';
@@ -51,7 +52,7 @@ export class Answers {
 
   async status(): Promise<StatusReport> {
     // Texts were scrubbed where they came in; a credential that became known only afterwards is taken out here.
-    return tellAll(await this.#answer(), this.#configuration.current.secrets);
+    return tellAll(withGroups(await this.#answer()), this.#configuration.current.secrets);
   }
 
   async metrics(): Promise<string> {

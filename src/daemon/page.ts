@@ -6,7 +6,8 @@ import { addCounts, type SinkTotals, type SourceTotals, zeroCounts } from '../jo
 import type { DeadLetter, Journal } from '../journal/journal.ts';
 import type { LedgerReport } from '../operate/report/ledger.ts';
 import type { Measured } from '../operate/report/metrics.ts';
-import type { StatusReport } from '../operate/report/status.ts';
+import { groupProblems, type ProblemGroup } from '../operate/report/problem-groups.ts';
+import type { Problem, StatusReport } from '../operate/report/status.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Activity, Hour } from './activity.ts';
 
@@ -24,7 +25,7 @@ interface LetterReason {
 
 /** The status, and what goes with it at three in the morning. */
 interface PageReport {
-  readonly status: StatusReport;
+  readonly status: StatusReport & { readonly problem_groups: readonly ProblemGroup[] };
   readonly room: {
     readonly used_bytes: number;
     readonly max_bytes: number;
@@ -64,6 +65,16 @@ async function lettersOf({ sinks }: StatusReport, journal: Pick<Journal, 'deadLe
   return letters.flatMap(reasonsOf);
 }
 
+/** Says of dead letters why they are there: it is what one has to know before sending them again. */
+function withReasons(problems: readonly Problem[], letters: readonly LetterReason[]): readonly Problem[] {
+  return problems.map((problem) => {
+    const letter = /^\d+ dead letters/.test(problem.what)
+      ? letters.find(({ sink }) => problem.where === `sink ${sink}`)
+      : undefined;
+    return letter === undefined ? problem : { ...problem, what: `${problem.what}, for example ${letter.code}: ${letter.text}` };
+  });
+}
+
 interface Beside {
   readonly activity: Activity;
   readonly disk: Measured['disk'];
@@ -77,7 +88,8 @@ export async function readPage(
   beside: Beside,
 ): Promise<PageReport> {
   const [hours, letters] = await Promise.all([beside.activity.hours(), lettersOf(status, journal)]);
-  return { ...knownPage(journal, status, ledger, beside), hours, letters };
+  const problems = withReasons(status.problems, letters);
+  return { ...knownPage(journal, { ...status, problems }, ledger, beside), hours, letters };
 }
 
 /** What the page shows without a question to the journal. */
@@ -100,7 +112,8 @@ export function knownPage(
     disk_free_bytes: disk?.freeBytes,
     disk_size_bytes: disk?.sizeBytes,
   };
-  return { status, room, hours: activity.knownHours, ledger: { collected, sinks, imbalances }, letters: [] };
+  const told = { ...status, problem_groups: groupProblems(status.problems) };
+  return { status: told, room, hours: activity.knownHours, ledger: { collected, sinks, imbalances }, letters: [] };
 }
 
 /** The job that sends a sink's dead letters again: one at a time, however often it is asked for. */

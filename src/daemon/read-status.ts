@@ -1,5 +1,6 @@
 import { findDaemon } from '../admin/index.ts';
 import type { Seams } from '../base/seams.ts';
+import { withGroups } from '../operate/report/problem-groups.ts';
 import { sharedStatus } from '../operate/report/shared-status.ts';
 import type { StatusReport } from '../operate/report/status.ts';
 import { storedStatus } from '../operate/report/stored-status.ts';
@@ -15,9 +16,10 @@ async function daemonOf(configFile: string, seams: Seams) {
 export async function readStatus(configFile: string, seams: Seams): Promise<StatusReport> {
   const daemon = await daemonOf(configFile, seams);
   if (daemon !== undefined) return (await daemon.status()) as StatusReport;
-  return await withStoredJournal(configFile, seams, (journal, loaded) =>
+  const stored = await withStoredJournal(configFile, seams, (journal, loaded) =>
     loaded.journal.database === undefined ? storedStatus(loaded, journal, seams) : sharedStatus(loaded, journal, seams),
   );
+  return withGroups(stored);
 }
 
 /** The running daemon's status; undefined where none answers, also because there is no such configuration. */

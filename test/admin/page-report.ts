@@ -1,4 +1,6 @@
 // Reports as the daemon gives them to its page.
+import { groupProblems } from '../../src/operate/report/problem-groups.ts';
+import type { Problem } from '../../src/operate/report/status.ts';
 
 const now = Date.UTC(2026, 10, 21, 3, 12, 45);
 const hour = 3_600_000;
@@ -58,9 +60,10 @@ const totals = {
 export function reportOf(
   sources: readonly object[],
   sinks: readonly { readonly name: string }[],
-  status: object = {},
+  status: { readonly problems?: readonly Problem[] } & Record<string, unknown> = {},
   change: object = {},
 ) {
+  const { problems = [] } = status;
   return {
     status: {
       running: true,
@@ -72,8 +75,9 @@ export function reportOf(
       sinks,
       jobs: [],
       orphan_sinks: [],
-      problems: [],
       ...status,
+      problems,
+      problem_groups: groupProblems(problems),
     },
     room: {
       used_bytes: 1.3e9,
@@ -146,7 +150,7 @@ export function badNight() {
     sink('splunk', { state: 'hold', hold: held, lag_seconds: 7200, pending: 840, last_acknowledged: now - 2 * hour }),
     sink('archive', { type: 'file', dead_letters: 3 }),
   ];
-  const problems = [
+  const problems: Problem[] = [
     {
       level: 'error',
       where: 'source okta-prod',
@@ -166,7 +170,12 @@ export function badNight() {
       fix,
     },
     { level: 'warning', where: 'source anaconda-acme', what: 'the vendor is slow' },
-    { level: 'warning', where: 'sink archive', what: '3 dead letters', fix: 'penstock dead-letters list --sink archive' },
+    {
+      level: 'warning',
+      where: 'sink archive',
+      what: `3 dead letters, for example 400: mapper_parsing_exception ${hostile}`,
+      fix: 'penstock dead-letters list --sink archive',
+    },
   ];
   const jobs = [
     {

@@ -6,6 +6,8 @@ import { pageHtml, pagePolicy } from '../../src/admin/page/index.ts';
 import { startAdmin } from '../../src/admin/server.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemSeams } from '../../src/base/seams.ts';
+import { groupProblems } from '../../src/operate/report/problem-groups.ts';
+import type { Problem } from '../../src/operate/report/status.ts';
 import { itInLongTests } from '../thorough.ts';
 import { chromium, openTab, type Tab } from './browser.ts';
 import { badNight, hostile, reportOf, sink, source } from './page-report.ts';
@@ -261,10 +263,11 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
     await tab.evaluate(`${button}.focus(); ${button}.scrollIntoView({ block: 'center' })`);
     const placed = `(${button} === document.activeElement) + ' ' + Math.round(${button}.getBoundingClientRect().top)`;
     const before = await tab.evaluate(placed);
-    const problem = { level: 'error', where: 'source anaconda-acme', what: 'the disk is full', fix: 'free space' };
+    const problem: Problem = { level: 'error', where: 'source anaconda-acme', what: 'the disk is full', fix: 'free space' };
     const sources = [...night.status.sources].reverse();
 
-    await show({ ...night, status: { ...night.status, sources, problems: [problem, ...night.status.problems] } });
+    const problem_groups = groupProblems([problem, ...night.status.problems]);
+    await show({ ...night, status: { ...night.status, sources, problem_groups } });
     await tab.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
 
     expect(await tab.evaluate(`${button} === document.activeElement`)).toBe(true);
@@ -275,12 +278,14 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
   it('makes one problem of what many sources say alike', async () => {
     const { tab, show, asked } = scene;
     const names = Array.from({ length: 150 }, (_, index) => `tenant-${index}`);
-    const problems = names.map((name, index) => ({
-      level: 'error',
-      where: `source ${name}`,
-      what: `${4 + (index % 3)} polls in a row failed: no connection to 10.0.0.${index}`,
-      fix: `check the host of ${name}`,
-    }));
+    const problems = names.map(
+      (name, index): Problem => ({
+        level: 'error',
+        where: `source ${name}`,
+        what: `${4 + (index % 3)} polls in a row failed: no connection to 10.0.0.${index}`,
+        fix: `check the host of ${name}`,
+      }),
+    );
     asked.length = 0;
 
     await show(
@@ -298,7 +303,7 @@ describe.skipIf(chromium === undefined)(`in a browser${chromium === undefined ? 
   it('tells what a full disk makes of sources with it, as one thing to do', async () => {
     const { tab, show } = scene;
     const fix = 'free 7.5 MiB on the volume of data_dir';
-    const paused = (name: string) => ({ level: 'error', where: `source ${name}`, what: 'collection is paused', fix });
+    const paused = (name: string): Problem => ({ level: 'error', where: `source ${name}`, what: 'collection is paused', fix });
     const report = reportOf([source('a1'), source('b2')], [sink('splunk')], {
       problems: [paused('a1'), paused('b2'), { level: 'error', where: 'disk', what: 'the disk is full', fix }],
     });

@@ -6,7 +6,7 @@ import { act, readPage } from '../../src/daemon/page.ts';
 import { zeroCounts } from '../../src/journal/counts.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { LedgerReport } from '../../src/operate/report/ledger.ts';
-import type { StatusReport } from '../../src/operate/report/status.ts';
+import type { Problem, StatusReport } from '../../src/operate/report/status.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { quietSink } from '../operate/report/quiet-sink.ts';
 
@@ -88,7 +88,7 @@ it('asks all replicas where several share the journal, whichever has the source'
   ]);
 });
 
-it('adds up what all sources collected, and groups dead letters by their reason', async () => {
+it('adds up what all sources collected, groups dead letters by their reason, and says it with their problem', async () => {
   const letter = (id: number, code: string) => ({
     id,
     sink: 'soc',
@@ -102,11 +102,13 @@ it('adds up what all sources collected, and groups dead letters by their reason'
     usage: () => ({ usedBytes: 1, maxBytes: 9, hasRoom: true }),
     deadLetters: () => Promise.resolve([letter(1, '400'), letter(2, '400'), letter(3, '413')]),
   } as unknown as Journal;
+  const refused: Problem = { level: 'warning', where: `sink ${quietSink.name}`, what: '3 dead letters', fix: 'look at them' };
   const status = {
     sinks: [
       { ...quietSink, dead_letters: 3 },
       { ...quietSink, name: 'quiet' },
     ],
+    problems: [refused, { ...refused, where: 'sink quiet', what: 'retrying: 503' }],
   } as unknown as StatusReport;
   const activity = { hours: () => Promise.resolve([]), knownHours: [], fullInSeconds: () => undefined } as unknown as Activity;
 
@@ -120,6 +122,10 @@ it('adds up what all sources collected, and groups dead letters by their reason'
 
   expect(page.ledger.collected).toMatchObject({ fetched: 7, new: 4, duplicate: 3 });
   expect(page.room).toMatchObject({ used_bytes: 1, max_bytes: 9, disk_free_bytes: 5, disk_size_bytes: 6 });
+  expect(page.status.problem_groups.map(({ where, what }) => `${where}: ${what}`)).toEqual([
+    `sink ${quietSink.name}: 3 dead letters, for example 400: too long`,
+    'sink quiet: retrying: 503',
+  ]);
   expect(page.letters.map(({ code, count }) => [code, count])).toEqual([
     ['400', 2],
     ['413', 1],

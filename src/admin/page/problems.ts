@@ -1,4 +1,4 @@
-/** Problems, their fixes first: what many sources say alike is one of them. */
+/** Problems, their fixes first; the daemon has grouped them. */
 export const problems = String.raw`
 // On a phone or a narrow window a row is a card.
 const firstShown = innerWidth > 900 ? 100 : 20;
@@ -11,39 +11,6 @@ const moods = { hold: 'error', failing: 'error', waiting_for_room: 'error', retr
 const states = { waiting_for_room: 'waits for room' };
 const stateCell = (state, small = '') => ({ text: states[state] ?? state, mood: moods[state] ?? '', kind: 'state', small });
 const path = (kind, name, verb) => '/' + kind + '/' + encodeURIComponent(name) + '/' + verb;
-
-const places = ['daemon', 'journal', 'disk', 'replicas', 'configuration', 'ledger', 'sink', 'source', 'job'];
-const rankOf = ({ level, where }) => (level === 'error' ? 0 : 100) + (places.indexOf(where.split(' ')[0]) + 1 || places.length + 1);
-
-/** What many sources say alike but for their names and numbers is one problem. */
-function grouped(problems) {
-  const groups = new Map();
-  for (const problem of problems.toSorted((one, other) => rankOf(one) - rankOf(other))) {
-    const [, kind, name] = /^(source|sink) (.+)$/.exec(problem.where) ?? [];
-    const general = (text) => (name === undefined ? text : text.split(name).join('*')).replace(/\d+(\.\d+)?( ?(ms|[dhms]|[KMGT]?i?B)\b)?/g, '#').replace(/#( #)+/g, '#');
-    const key = [problem.level, kind ?? problem.where, general(problem.what), general(problem.fix ?? '')].join('\n');
-    const group = groups.get(key) ?? { key, ...problem, kind, names: [] };
-    if (name !== undefined) group.names.push(name);
-    groups.set(key, group);
-  }
-  return underTheirCause([...groups.values()]);
-}
-
-/** What a full disk, say, makes of sources is told with it: the same has to be done about both. */
-function underTheirCause(groups) {
-  const causes = groups.filter(({ kind, fix }) => kind === undefined && fix !== undefined);
-  return groups.filter((group) => {
-    const cause = group.kind === undefined ? undefined : causes.find(({ fix, level }) => fix === group.fix && level === group.level);
-    if (cause !== undefined) cause.what += '. ' + whereOf(group) + ': ' + group.what;
-    return cause === undefined;
-  });
-}
-
-function whereOf({ where, kind, names }) {
-  if (names.length < 2) return where;
-  const shown = names.slice(0, 3).join(', ');
-  return plural(names.length, kind, kind + 's') + ': ' + shown + (names.length > 3 ? ' and ' + (names.length - 3) + ' more' : '');
-}
 
 function helpFor({ kind, names, what, where }) {
   if (kind === undefined) return [];
@@ -69,7 +36,7 @@ function drawProblem(item, problem) {
   const [where, fix, what, buttons] = item.children;
   setClass(item, problem.level);
   setText(where.firstElementChild, problem.level);
-  setText(where.lastElementChild, whereOf(problem));
+  setText(where.lastElementChild, problem.where);
   setText(fix, asSentence(problem.fix ?? ''));
   setText(what, problem.fix === undefined ? asSentence(problem.what) : problem.what);
   setClass(what, problem.fix === undefined ? 'what alone' : 'what');
@@ -79,7 +46,7 @@ function drawProblem(item, problem) {
 function announce(all) {
   const fresh = knownProblems === undefined ? [] : all.filter(({ key }) => !knownProblems.has(key));
   const gone = knownProblems === undefined ? 0 : [...knownProblems].filter((key) => !all.some((one) => one.key === key)).length;
-  const said = fresh.slice(0, 3).map((problem) => 'New ' + problem.level + ', ' + whereOf(problem) + ': ' + problem.what + '. ' + (problem.fix ?? ''));
+  const said = fresh.slice(0, 3).map((problem) => 'New ' + problem.level + ', ' + problem.where + ': ' + problem.what + '. ' + (problem.fix ?? ''));
   if (fresh.length > 3) said.push('and ' + (fresh.length - 3) + ' more');
   if (gone > 0) said.push(plural(gone, 'problem is', 'problems are') + ' over.');
   if (knownProblems === undefined) said.push(byId('headline').textContent);
@@ -87,16 +54,7 @@ function announce(all) {
   if (said.length > 0) setText(byId('news'), said.join(' '));
 }
 
-/** Says of dead letters why they are there: it is what one has to know before sending them again. */
-function withReasons(problems, letters) {
-  return problems.map((problem) => {
-    const letter = /^\d+ dead letters/.test(problem.what) ? letters.find(({ sink }) => 'sink ' + sink === problem.where) : undefined;
-    return letter === undefined ? problem : { ...problem, what: problem.what + ', for example ' + letter.code + ': ' + letter.text };
-  });
-}
-
-function drawProblems({ letters, status: { problems, sources, sinks } }) {
-  const all = grouped(withReasons(problems, letters));
+function drawProblems({ status: { problem_groups: all, sources, sinks } }) {
   const errors = all.filter(({ level }) => level === 'error').length;
   const warnings = all.length - errors;
   const isEmpty = sources.length === 0 || sinks.length === 0;

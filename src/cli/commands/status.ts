@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { isObject } from '../../base/json.ts';
 import { formatDuration, formatSize } from '../../base/quantity.ts';
 import { readStatus } from '../../daemon/read-status.ts';
+import { groupProblems } from '../../operate/report/problem-groups.ts';
 import type { Problem, StatusReport } from '../../operate/report/status.ts';
 import { configOption } from '../arguments.ts';
 import type { CommandContext } from '../context.ts';
 import type { Output } from '../output.ts';
-import { readProblems } from '../problems.ts';
 import { describeProgress } from '../progress.ts';
 
 interface StatusOptions {
@@ -151,7 +151,7 @@ function showReplicas({ replicas = [], at }: StatusReport, output: Output): void
 }
 
 function showProblems(problems: readonly Problem[], output: Output): void {
-  for (const { level, where, what, fix } of readProblems(problems)) {
+  for (const { level, where, what, fix } of groupProblems(problems)) {
     const mark = level === 'error' ? output.color.red('error  ') : output.color.yellow('warning');
     output.line(`${mark} ${where}: ${what}`);
     if (fix !== undefined) output.line(`        fix: ${fix}`);
