@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { systemSeams } from '../../src/base/seams.ts';
 import { testConnector } from '../../src/workbench/connector-test/index.ts';
 import { newConnector } from '../../src/workbench/new-connector.ts';
-import { openVendor, pageOf, vendorConnector } from './vendor.ts';
+import { faultOf, openVendor, pageOf, vendorConnector } from './vendor.ts';
 
 async function faultsOf(setting: string, reply: string): Promise<readonly string[]> {
   const seams = systemSeams();
@@ -66,6 +66,47 @@ it.each([
   const { records } = await pageOf(openVendor(vendorConnector(read), () => ({ body })));
 
   expect([...records].map(({ value }) => value)).toEqual(values);
+});
+
+const record = { id: 1, time: '2026-11-21T09:00:00Z', action: 'login' };
+const mayLack = { records_missing: 'empty' };
+
+it.each([
+  ['of the name in another case', mayLack, { Data: [record] }, 'Data'],
+  ['of the name in another case, while it is empty', mayLack, { Data: [] }, 'Data'],
+  [
+    'of the name with other marks',
+    { ...mayLack, records: '$.audit.log_entries' },
+    { audit: { logEntries: [1] } },
+    'audit.logEntries',
+  ],
+  ['of another name that holds records', mayLack, { total: 1, events: [record] }, 'events'],
+  ['of another name that holds records, beside null', mayLack, { data: null, page: { rows: [record] } }, 'page.rows'],
+  ['of one of several names in another case', { ...lists, ...mayLack }, { a: [record], B: [record] }, 'B'],
+])('takes no reply for empty that has a list %s', async (_name, read, body, path) => {
+  const fault = await faultOf(openVendor(vendorConnector(read), () => ({ body })));
+
+  expect(fault).toMatchObject({ code: 'PEN_SOURCE_BAD_REPLY', message: expect.stringContaining('has no list of records at') });
+  expect(fault?.fix).toContain(`add "${path}" to read.records`);
+});
+
+it.each([
+  ['notes of the vendor', { data: null, messages: [{ id: 7, text: 'no events' }], links: [{ rel: 'self' }] }],
+  ['users beside the records', { users: [{ id: 1, time: '2026-11-21T09:00:00Z' }] }],
+  ['the same name without a list', { DATA: 0 }],
+])('takes a reply without its list for empty beside %s', async (_name, body) => {
+  const { records } = await pageOf(openVendor(vendorConnector(mayLack), () => ({ body })));
+
+  expect([...records]).toEqual([]);
+});
+
+it('knows a log that goes on by its records, too', async () => {
+  const read = { kind: 'http_cursor', 'request.query': { after: '{{ page.token }}' }, 'cursor.overlap': '5m' };
+  const connector = vendorConnector({ ...read, ...mayLack, 'page.kind': 'token', 'page.token': 'next' });
+
+  const fault = await faultOf(openVendor(connector, () => ({ body: { events: [record], next: 'b' } })));
+
+  expect(fault?.message).toContain('no list of records at data');
 });
 
 it('refuses a member of its own for lists of values', () => {

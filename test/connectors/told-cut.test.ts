@@ -48,6 +48,32 @@ it.each([{ next_page_token: 'x' }, { paging: { next: '/logs?after=c' } }, { '@od
   },
 );
 
+const byToken = {
+  'page.kind': 'token',
+  'page.token': ['next_token', 'paging.next'],
+  'request.query': { from: '{{ window.from }}', page: '{{ page.token }}' },
+};
+const byFlag = { ...byToken, 'page.more': 'has' };
+const byLink = { 'page.kind': 'link', 'page.link': 'links.next' };
+
+it.each([
+  [byToken, { nextToken: 'x' }, 'nextToken'],
+  [byToken, { paging: { Next: 'x' } }, 'paging.Next'],
+  [byFlag, { Next_Token: 'x' }, 'Next_Token'],
+  [byLink, { Links: { next: '/logs?after=c' } }, 'Links.next'],
+])('takes the place of the next page in another spelling for a further page: %j', async (read, members, path) => {
+  expect(await toldBy({ data: records, ...members }, read)).toBe(`its member ${path} says so`);
+});
+
+it.each([
+  [byToken, { nextToken: 'x', next_token: null }],
+  [byToken, { nextToken: '' }],
+  [byFlag, { nextToken: 'x', has: false }],
+  [{ ...byToken, failures: { nextToken: { '*': 'ok' } } }, { nextToken: 'x' }],
+])('takes no place of a next page for one where the vendor, or the connector, says otherwise: %j', async (read, members) => {
+  expect(await toldBy({ data: records, ...members }, read)).toBeUndefined();
+});
+
 it('believes what the connector says of a member', async () => {
   expect(await toldBy({ data: records, partial: true }, { ...whole, failures: { partial: { '*': 'ok' } } })).toBeUndefined();
 });

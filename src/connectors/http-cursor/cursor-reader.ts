@@ -2,6 +2,7 @@ import type { AuthSpec } from '../auth-section.ts';
 import type { CursorReader, ReaderDeps } from '../connector.ts';
 import type { RecordSpec } from '../connector-schema.ts';
 import { compileParse } from '../http-window/lines.ts';
+import { compileIsRecord } from '../http-window/lists-elsewhere.ts';
 import { compileCursorPaging } from '../http-window/paging.ts';
 import { compileWindowPlan, type WindowPlan } from '../http-window/plan.ts';
 import { compileFindRecords } from '../http-window/reply-records.ts';
@@ -49,7 +50,7 @@ export function compileCursorPlan(spec: HttpCursorSpec, auth: AuthSpec | undefin
   const first = { ...asked.first, ...now, query, ...bodyOf({ ...asked.first?.body, ...now?.body }) };
   return {
     spec,
-    cursor: { ...compileWindowPlan(cursor, auth, record), paging: compileCursorPaging(cursor), judge },
+    cursor: { ...compileWindowPlan(cursor, auth, record), paging: compileCursorPaging(cursor, compileIsRecord(record)), judge },
     atEnd: now === undefined ? undefined : compileRequest({ ...cursor, request: { ...asked, first } }),
     range:
       range === undefined

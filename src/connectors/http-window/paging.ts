@@ -5,6 +5,7 @@ import type { CursorPage, PageState, RawRecord } from '../connector.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
 import { compileColumns } from './columns.ts';
 import { linkState, nextLink, withoutSecrets } from './links.ts';
+import type { IsRecord } from './lists-elsewhere.ts';
 import { compileList } from './record-list.ts';
 import { answerOf, mostRecords, UnreadableRow } from './reply.ts';
 import { ReplyRecord } from './reply-records.ts';
@@ -42,6 +43,8 @@ interface Taking {
   readonly most?: number;
   /** True where one object may stand for a list of it. */
   readonly takesOne?: boolean;
+  /** What a record is known by. */
+  readonly isRecord?: IsRecord | undefined;
 }
 
 /** Compiles `read.records` and `read.page`. */
@@ -73,9 +76,9 @@ export function compilePaging(spec: HttpWindowSpec, taking: Taking = {}): Paging
 }
 
 /** Compiles where a log goes on behind a page, whether or not there is more now. */
-export function compileCursorPaging(spec: HttpWindowSpec): Paging {
+export function compileCursorPaging(spec: HttpWindowSpec, isRecord?: IsRecord): Paging {
   const { page } = spec;
-  const readRecords = compileRecords(spec, { most: Number.POSITIVE_INFINITY });
+  const readRecords = compileRecords(spec, { most: Number.POSITIVE_INFINITY, isRecord });
   const more = page.more === undefined ? undefined : compilePath(page.more);
   const told = compileTold(page);
   return (reply, context) => {
@@ -125,9 +128,9 @@ type ReadRecords = (
 ) => { readonly found: readonly RawRecord[] } & Pick<PageContent, 'names'>;
 
 /** The records of a reply, with their names where they are lists of values, and labelled where the reply was mended. */
-function compileRecords(spec: HttpWindowSpec, { most = mostRecords, takesOne = false }: Taking): ReadRecords {
+function compileRecords(spec: HttpWindowSpec, { most = mostRecords, takesOne = false, isRecord }: Taking): ReadRecords {
   const { columns, reply: { trailer } = {} } = spec;
-  const listOf = compileList(takesOne ? { ...spec, records_are: 'one' } : spec, most);
+  const listOf = compileList(takesOne ? { ...spec, records_are: 'one' } : spec, most, isRecord);
   const isTrailer = trailer === undefined ? undefined : compileHas(trailer);
   const naming = columns === undefined ? undefined : compileColumns(columns);
   return (reply, { marked, names: before, state }) => {

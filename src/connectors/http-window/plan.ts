@@ -8,6 +8,7 @@ import type { GroupsSpec } from '../request-section.ts';
 import { compileDetails } from './details.ts';
 import { isOfWindow } from './groups.ts';
 import { compileParse } from './lines.ts';
+import { compileIsRecord } from './lists-elsewhere.ts';
 import { compilePaging, type Paging } from './paging.ts';
 import { compilePending, type Pending } from './pending.ts';
 import { mostRecords } from './reply.ts';
@@ -49,13 +50,14 @@ export function compileWindowPlan(
 ): WindowPlan {
   // A shorter window makes no file smaller: all of one counts.
   const most = spec.groups !== undefined && isOfWindow(spec.groups) ? Number.POSITIVE_INFINITY : mostRecords;
+  const isRecord = compileIsRecord(record);
   return {
     spec,
     auth,
     request: compileRequest(spec),
     sweep: spec.sweep === undefined ? undefined : compileRequest(spec, sweepQuery(spec)),
-    paging: compilePaging(spec, { most, takesOne }),
-    filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most }),
+    paging: compilePaging(spec, { most, takesOne, isRecord }),
+    filePaging: compilePaging({ ...spec, page: { kind: 'none', whole: true } }, { most, isRecord }),
     ...(record.each === undefined ? {} : { split: compileSplit(record) }),
     judge: compileJudge(spec, compileParse(spec.reply ?? {}, record.time, most, compileFindRecords(spec))),
     bound: compileBound(spec.window),

@@ -4,6 +4,7 @@ import { shortened } from '../../base/foreign.ts';
 import { isObject, setOwn } from '../../base/json.ts';
 import { compilePath } from '../../event/index.ts';
 import type { HttpWindowSpec } from '../read-section.ts';
+import { type IsRecord, listsElsewhere } from './lists-elsewhere.ts';
 
 type ListSpec = Pick<HttpWindowSpec, 'records' | 'records_missing' | 'records_into'> & {
   /** `one`: an object stands for a list of it. */
@@ -19,9 +20,11 @@ interface Found {
 export function compileList(
   { records, records_are: form = 'list', records_missing: missing, records_into: into }: ListSpec,
   most: number,
+  isRecord?: IsRecord,
 ): (reply: unknown) => readonly unknown[] {
   const candidates = typeof records === 'string' ? [records] : records;
   const getters = candidates.map((path) => [path, compilePath(path)] as const);
+  const elsewhere = listsElsewhere(candidates, into === undefined ? isRecord : undefined);
   return (reply) => {
     const found = getters.flatMap(([path, read]): Found[] => {
       const list = listIn(read(reply), form);
@@ -36,6 +39,8 @@ export function compileList(
         reply,
         lacking.map(([path]) => path),
       );
+    const left = missing === 'empty' && (found.length === 0 || into !== undefined) ? elsewhere(reply) : undefined;
+    if (left !== undefined) throw noList(reply, candidates, left);
     if (found.length > 0) return withinCap(into === undefined ? theOne(found) : allOf(found, into), most);
     // A value of another kind at the path is never an empty list.
     if (missing === 'empty' && isObject(reply) && getters.every(([, read]) => read(reply) === undefined)) return [];
@@ -78,7 +83,7 @@ function withinCap(found: readonly unknown[], most: number): readonly unknown[] 
   });
 }
 
-function noList(reply: unknown, candidates: readonly string[]): PenstockError {
+function noList(reply: unknown, candidates: readonly string[], elsewhere?: string): PenstockError {
   const keys = isObject(reply) ? Object.keys(reply).slice(0, 8) : [];
   const names = keys.map((key) => shortened(key, 'a name')).join(', ') || 'nothing';
   const what = isObject(reply) ? names : Array.isArray(reply) ? 'a list' : typeof reply;
@@ -86,7 +91,7 @@ function noList(reply: unknown, candidates: readonly string[]): PenstockError {
     'PEN_SOURCE_BAD_REPLY',
     `the reply has no list of records at ${candidates.join(' or ')}; it has ${what}`,
     {
-      fix: 'the API may have changed: add the path to read.records of the connector',
+      fix: `the API may have changed: add ${elsewhere === undefined ? 'the path' : `"${shortened(elsewhere, 'a name')}"`} to read.records of the connector`,
     },
   );
 }
