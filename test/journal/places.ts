@@ -44,7 +44,8 @@ export const inModel: Place = async (seams = systemSeams(), limits) => {
   server.disk.now = () => seams.clock.now();
   const line = { ask: async <T>(work: () => T | Promise<T>) => work(), reconnect: unheard };
   const open = async (): Promise<Journal> => {
-    const sharing = { name: 'one', number: 1, leaseMs: 60_000, server, line, clock: systemSeams().clock, log: silentLog() };
+    const clock = { ...systemSeams().clock, monotonic: () => seams.clock.monotonic() };
+    const sharing = { name: 'one', number: 1, leaseMs: 60_000, server, line, clock, log: silentLog() };
     const { member, journal, start, close } = shareJournal({ ...sharing, ...(limits && { limits: { ...roomy, ...limits } }) });
     await member.join();
     await start();

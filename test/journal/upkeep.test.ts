@@ -38,7 +38,7 @@ it.runIf(hasPostgres())('goes through lanes and days for what is old with one ro
   await using journal = await openPostgres(engine, { ...journalOptions(''), engine });
   const looks = () =>
     (asked.mock.calls as unknown as [string, unknown[]?][])
-      .filter(([text]) => String(text).includes('AS orphans,'))
+      .filter(([text]) => String(text).includes('d.touched <'))
       .map(([, values]) => values?.[2]);
 
   // There is a round at the start and with each registration.

@@ -88,7 +88,7 @@ export const mutantsOfReplicas: readonly Mutant[] = [
   },
   {
     name: 'two replicas do upkeep at once',
-    file: 'src/journal/postgres/upkeep.ts',
+    file: 'src/journal/postgres/core.ts',
     caughtBy: 'replicas changes',
     edits: [['held.length === 0 ? otherwise : work(sql)', 'held.length === 0 ? otherwise : work(db)']],
   },
@@ -110,12 +110,16 @@ export const mutantsOfReplicas: readonly Mutant[] = [
     ],
   },
   {
-    name: 'upkeep of a replica that is not heard of says what nobody is configured with',
-    file: 'src/journal/postgres/upkeep.ts',
-    caughtBy: 'test/sim/crew/crew.test.ts',
-    edits: [
-      ['    if (core.member !== undefined && !(await isThere(sql, s, core.member.id))) return [];\n', '    void isThere;\n'],
-    ],
+    name: 'upkeep abandons at once what no replica is configured with at this moment',
+    file: 'src/base/absence.ts',
+    caughtBy: 'replicas changes',
+    edits: [['>= goneAfterMs);', '>= 0);']],
+  },
+  {
+    name: 'what a missing replica is configured with is abandoned',
+    file: 'src/journal/postgres/members.ts',
+    caughtBy: 'replicas changes',
+    edits: [['WHERE m.expires > now() OR (${isMissing(s)}))', 'WHERE m.expires > now())']],
   },
   {
     name: 'what a replica is configured with takes the place of what the others are',

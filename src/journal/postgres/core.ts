@@ -92,6 +92,14 @@ export class Changes {
   }
 }
 
+/** Runs `work` unless another replica does upkeep at this moment. */
+export function alone<T>({ db }: Core, otherwise: T, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return db.transaction(async (sql) => {
+    const held = await sql.query(`SELECT id FROM ${db.s}.units WHERE kind = 'upkeep' FOR NO KEY UPDATE SKIP LOCKED`);
+    return held.length === 0 ? otherwise : work(sql);
+  });
+}
+
 /** The first part of a statement that locks rows: it waits for them as long as a transaction does, and the setting goes with the statement. */
 export const waitsPart = `waits AS MATERIALIZED (SELECT set_config('lock_timeout', '${lockMs}', true))`;
 

@@ -63,6 +63,13 @@ const isMissing = (s: string): string =>
   `m.expires <= now() AND m.expires > '-infinity' AND m.seen > now() - interval '${keptFor}'
    AND NOT EXISTS (SELECT 1 FROM ${s}.members l WHERE l.name = m.name AND l.expires > now())`;
 
+/**
+ * SQL: the names that some replica is configured with. One that is missing counts, as it will come back with the file that it had; what keeps
+ * records or a name for it goes by this, and who is to do work by those that live.
+ */
+export const configuredNames = (s: string, kind: 'source' | 'sink'): string =>
+  `SELECT r.name FROM ${s}.registrations r WHERE r.kind = '${kind}' AND r.member IN (SELECT m.id FROM ${s}.members m WHERE m.expires > now() OR (${isMissing(s)}))`;
+
 /** Who is missing, by name. */
 export function readMissing(db: Database): Promise<MissingReplica[]> {
   const { s } = db;
@@ -80,18 +87,6 @@ export async function isNamed(db: Database, kind: 'source' | 'sink', name: strin
   return row?.named === true;
 }
 
-/**
- * True while the server hears of a member and knows what it is configured with. Where all were cut off together nobody lives until they have
- * joined anew, and then nobody is configured with anything: only who is there itself can say what nobody has any more.
- */
-export async function isThere(sql: Sql, s: string, id: string): Promise<boolean> {
-  const [row] = await sql.query<{ there: boolean }>(
-    `SELECT EXISTS (SELECT 1 FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND m.id = $1) AS there`,
-    [id],
-  );
-  return row?.there === true;
-}
-
 export interface MembershipOptions {
   /** How people know this process. */
   readonly name: string;
@@ -104,9 +99,6 @@ export interface MembershipOptions {
 
 /** Notes a new life. One of a name that was not there takes the place of who is missing longest. Only inside a transaction. */
 export async function arrive(sql: Sql, s: string, id: string, options: MembershipOptions): Promise<void> {
-  await sql.run(
-    `DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member AND m.expires > now())`,
-  );
   const before = await sql.query<{ name: string }>(
     `DELETE FROM ${s}.members WHERE expires <= now() AND (name = $1 OR seen <= now() - interval '${keptFor}') RETURNING name`,
     [options.name],
@@ -115,6 +107,7 @@ export async function arrive(sql: Sql, s: string, id: string, options: Membershi
     await sql.run(
       `DELETE FROM ${s}.members WHERE id = (SELECT m.id FROM ${s}.members m WHERE ${isMissing(s)} ORDER BY m.seen LIMIT 1)`,
     );
+  await sql.run(`DELETE FROM ${s}.registrations r WHERE NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.id = r.member)`);
   await sql.run(
     `INSERT INTO ${s}.members (id, name, expires, host, version, labels) VALUES ($1, $2, now() + $3::interval, $4, $5, $6)`,
     [id, options.name, `${options.leaseMs} milliseconds`, hostname(), options.version, options.labels],

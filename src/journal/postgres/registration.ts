@@ -3,6 +3,7 @@ import type { Registration, RegistrationReport, SinkRegistration, SourceRegistra
 import { connectorOf, identityOf, identityText, nameTaken } from '../records/rows.ts';
 import { Changes, type Core } from './core.ts';
 import type { Sql } from './database.ts';
+import { configuredNames } from './members.ts';
 import { ensureSource, notFound } from './names.ts';
 import { putCheckpoint, putNote } from './state.ts';
 
@@ -71,7 +72,7 @@ async function countRows({ db, log }: Core): Promise<void> {
     .catch((error: unknown) => log.debug({ err: error }, 'the rows were not counted, statements may be slow for a minute'));
 }
 
-/** A source or sink is configured while any replica that lives names it: two versions of a configuration may run at once. */
+/** A source or sink is configured while any replica names it: two versions of a configuration may run at once. */
 export async function markConfigured(sql: Sql, s: string): Promise<void> {
   for (const kind of ['source', 'sink'] as const)
     await sql.run(`UPDATE ${s}.${kind}s t SET configured = NOT configured WHERE ${isMismarked(s, kind)}`);
@@ -79,7 +80,7 @@ export async function markConfigured(sql: Sql, s: string): Promise<void> {
 
 /** SQL, of a source or a sink `t`: what it is marked as is not so. */
 export const isMismarked = (s: string, kind: 'source' | 'sink'): string =>
-  `t.configured <> (t.name IN (SELECT r.name FROM ${s}.registrations r JOIN ${s}.members m ON m.id = r.member WHERE m.expires > now() AND r.kind = '${kind}'))`;
+  `t.configured <> (t.name IN (${configuredNames(s, kind)}))`;
 
 async function withPending(sql: Sql, s: string, sinks: readonly { readonly id: number; readonly name: string }[]) {
   const reported: { name: string; pending: number }[] = [];

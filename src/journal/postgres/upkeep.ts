@@ -5,11 +5,10 @@ import type { UpkeepTrouble } from '../contract/operate.ts';
 import { kindName } from '../records/positions.ts';
 import { logSkipped } from '../records/rows.ts';
 import { roomOutage, UpkeepRounds } from '../upkeep-rounds.ts';
-import type { Core } from './core.ts';
+import { alone, type Core } from './core.ts';
 import type { Sql } from './database.ts';
-import { isThere } from './members.ts';
 import { passRecords } from './offsets.ts';
-import { isMismarked, markConfigured } from './registration.ts';
+import { Orphans } from './orphans.ts';
 import type { Room } from './room.ts';
 import type { SeenIndex } from './seen.ts';
 import { ended } from './state.ts';
@@ -36,7 +35,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #rounds: UpkeepRounds;
   readonly #outage: Outage;
-  #registered = false;
+  readonly #orphans: Orphans;
   #done = 0;
   /** Something was old in the last round. */
   #isAged = false;
@@ -46,6 +45,7 @@ export class Upkeep {
     const { clock, log } = options.core;
     this.#options = options;
     this.#outage = new Outage(log, roomOutage);
+    this.#orphans = new Orphans(options.core);
     options.room.relieveWith((bytes) => this.#relieve(bytes));
     this.#rounds = new UpkeepRounds({ clock, log, round: () => this.#round() });
   }
@@ -55,9 +55,8 @@ export class Upkeep {
     return this.#rounds.trouble;
   }
 
-  /** Says that the journal knows now which sinks are configured: only then can one be an orphan. */
+  /** Says that what is configured may be another: looks at once. */
   registered(): void {
-    this.#registered = true;
     void this.#rounds.run();
   }
 
@@ -75,7 +74,7 @@ export class Upkeep {
     const before = core.time.now() - keepMs;
     const due = await whatIsDue(core, before, this.#isAged || this.#done % minute === 0);
     this.#isAged = due.pages || due.ids;
-    if (this.#registered && due.orphans) await abandon(core, before);
+    await this.#orphans.round(before);
     let trimmed = 0;
     for (let pages = due.pages ? 1 : 0; pages > 0 && !this.#closed; trimmed += pages)
       pages = await trimDelivered(core, before, agedPages);
@@ -94,7 +93,7 @@ export class Upkeep {
       () => skip(core),
     ];
     const run = async (): Promise<void> => {
-      if (this.#registered) await abandon(core, core.time.now() - keepMs);
+      await this.#orphans.round(core.time.now() - keepMs);
       await room.refresh();
       for (const step of steps) while (!this.#closed && !room.fits(bytes) && (await step()) > 0) await room.refresh();
       this.#outage.worked();
@@ -109,7 +108,6 @@ export class Upkeep {
 }
 
 interface Due {
-  readonly orphans: boolean;
   readonly pages: boolean;
   readonly ids: boolean;
   readonly ended: boolean;
@@ -119,36 +117,20 @@ interface Due {
 const beginsOld = (s: string): string =>
   `(SELECT received_last < $1 OR received_last > $2::bigint FROM ${s}.pages WHERE source = l.source AND kind = l.kind ORDER BY first LIMIT 1)`;
 
-/**
- * What there is to do; each replica asks in every round, and mostly there is nothing. Whether sources are configured is asked only by who
- * registers, and thousands of them would be gone through.
- */
+/** What there is to do; each replica asks in every round, and mostly there is nothing. */
 async function whatIsDue({ db, time }: Core, before: number, looksForOld: boolean): Promise<Due> {
   const { s } = db;
   const [due] = await db.query<Due>(
-    `SELECT EXISTS (SELECT 1 FROM ${s}.sinks t WHERE NOT configured OR ${isMismarked(s, 'sink')}) AS orphans,
-     $3 AND EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
+    `SELECT $3 AND EXISTS (SELECT 1 FROM ${s}.lanes l WHERE l.appended > 0 AND ${beginsOld(s)}) AS pages,
      $3 AND EXISTS (SELECT 1 FROM ${s}.seen_days d JOIN ${s}.sources o ON o.id = d.source WHERE d.touched < $2::bigint - o.seen_ttl_ms) AS ids,
-     EXISTS (SELECT 1 FROM ${s}.windows WHERE stamp < $2::bigint - ${windowsKeptMs}) OR EXISTS (${endedReplays(s)}) OR EXISTS (SELECT 1 FROM ${s}.letter_counts WHERE letters <= 0) OR EXISTS (${holdsOfNobody(s)}) AS ended`,
+     EXISTS (SELECT 1 FROM ${s}.windows WHERE stamp < $2::bigint - ${windowsKeptMs}) OR EXISTS (${endedReplays(s)}) OR EXISTS (SELECT 1 FROM ${s}.letter_counts WHERE letters <= 0) AS ended`,
     [before, time.now(), looksForOld],
   );
-  return due ?? { orphans: true, pages: true, ids: true, ended: true };
+  return due ?? { pages: true, ids: true, ended: true };
 }
 
 const endedReplays = (s: string): string =>
   `SELECT job FROM ${s}.replays WHERE job IN (SELECT id FROM ${s}.jobs WHERE state IN ${ended})`;
-
-/** A replica that was replaced by one of another name holds nothing any more. */
-const holdsOfNobody = (s: string): string =>
-  `SELECT h.member FROM ${s}.holds h WHERE h.member <> '' AND NOT EXISTS (SELECT 1 FROM ${s}.members m WHERE m.name = h.member AND m.expires > now())`;
-
-/** Runs `work` unless another replica does upkeep at this moment. */
-function alone<T>({ db }: Core, otherwise: T, work: (sql: Sql) => Promise<T>): Promise<T> {
-  return db.transaction(async (sql) => {
-    const held = await sql.query(`SELECT id FROM ${db.s}.units WHERE kind = 'upkeep' FOR NO KEY UPDATE SKIP LOCKED`);
-    return held.length === 0 ? otherwise : work(sql);
-  });
-}
 
 interface Candidate {
   readonly id: number;
@@ -200,37 +182,6 @@ async function deletePages(sql: Sql, s: string, pages: readonly Candidate[]): Pr
     [pages.map(({ source }) => source), pages.map(({ bytes }) => bytes), pages.map(({ records }) => records)],
   );
   await sql.run(`DELETE FROM ${s}.pages WHERE id = ANY($1::bigint[])`, [pages.map(({ id }) => id)]);
-}
-
-interface Stale {
-  readonly sink: number;
-  readonly name: string;
-  readonly source: number;
-  readonly kind: number;
-  readonly sourceName: string;
-  readonly upto: number;
-}
-
-/** Moves orphan sinks past what was appended before a journal time, counted as abandoned. */
-async function abandon(core: Core, before: number): Promise<void> {
-  const { s } = core.db;
-  const gone = await alone(core, [], async (sql) => {
-    if (core.member !== undefined && !(await isThere(sql, s, core.member.id))) return [];
-    await markConfigured(sql, s);
-    const stale = await sql.query<Stale>(
-      `SELECT k.id AS sink, k.name, l.source, l.kind, o.name AS "sourceName", q.upto FROM ${s}.sinks k CROSS JOIN ${s}.lanes l JOIN ${s}.sources o ON o.id = l.source
-       CROSS JOIN LATERAL (SELECT max(first + count - 1) AS upto FROM ${s}.pages p WHERE p.source = l.source AND p.kind = l.kind AND p.received_last < $1) q
-       WHERE NOT k.configured AND q.upto IS NOT NULL`,
-      [before],
-    );
-    const passed: { sink: string; source: string; records: number }[] = [];
-    for (const { sink, name, source, kind, sourceName, upto } of stale) {
-      const records = await passRecords(sql, { s, sink, source }, kind, upto, 'abandoned');
-      if (records > 0) passed.push({ sink: name, source: sourceName, records });
-    }
-    return passed;
-  });
-  for (const fields of gone) core.log.error(fields, 'abandoned records of a sink that is not configured any more');
 }
 
 /** Moves sinks that may skip past a batch of pages that only they still pin, and deletes these. Returns how many. */
@@ -286,7 +237,6 @@ async function sweep(core: Core, trimmed: boolean): Promise<void> {
     await sql.run(`DELETE FROM ${s}.windows WHERE stamp < $1`, [core.time.now() - windowsKeptMs]);
     await sql.run(`DELETE FROM ${s}.replays WHERE job IN (${endedReplays(s)})`);
     await sql.run(`DELETE FROM ${s}.letter_counts WHERE letters <= 0`);
-    await sql.run(`DELETE FROM ${s}.holds WHERE member IN (${holdsOfNobody(s)})`);
     await core.time.save(sql, s);
   });
   if (!trimmed) return;

@@ -97,6 +97,23 @@ export const changing = (name: string, replicas: readonly number[]): Scenario =>
   return { ...keeping, crew: { leaseMs, clocks: [0, hour], faults: [], keepMs: 2 * minute, files } };
 };
 
+/**
+ * Only the second replica's file has a sink, which takes nothing for longer than what is delivered is kept, when that replica is away for so long; or
+ * both are, beyond their lease, and the first is back before it.
+ */
+const lonely = (kind: CrewFault['kind'], ms: number, both = false): Scenario => {
+  const away = { kind, at: 5 * minute };
+  const faults = [...(both ? [{ ...away, ms: 20_000, replica: 0 }] : []), { ...away, ms, replica: 1 }];
+  const files = [{ at: 0, replica: 0, without: ['sink2'] }];
+  const hours = keeping.hours + ms / hour;
+  return { ...keeping, hours, replays: [], crew: { leaseMs, clocks: [0, hour], faults, keepMs: 2 * minute, files } };
+};
+
+function lonelyHistories(): Scenario[] {
+  const kinds = ['kill', 'stop', 'stall', 'refused', 'silent'] as const;
+  return [...kinds.flatMap((kind) => [lonely(kind, 80_000), lonely(kind, 80_000, true)]), lonely('kill', 13 * minute)];
+}
+
 function changeHistories(): Scenario[] {
   const at = 3 * minute;
   const struck = (['kill', 'stall', 'late'] as const).flatMap((kind) =>
@@ -106,7 +123,7 @@ function changeHistories(): Scenario[] {
     }),
   );
   const changed = ['stream', 'offset', 'sink1', 'sink2'].flatMap((name) => [[0], [1], [0, 1]].map((all) => changing(name, all)));
-  return [...changed, ...struck];
+  return [...changed, ...lonelyHistories(), ...struck];
 }
 
 const small = { struck: struckHistories, jobs: jobHistories, changes: changeHistories };

@@ -58,12 +58,16 @@ export class Pages {
   }
 
   readonly statements: readonly Statement[] = [
-    ['AS orphans,', (values, text) => [this.#due(values, text)]],
+    ['AS mismarked, ARRAY(', (_values, text) => [this.#away(text)]],
+    ['d.touched < $2::bigint', (values) => [this.#due(values)]],
     ["FROM p.units WHERE kind = 'upkeep' FOR NO KEY UPDATE", () => [{ id: 1 }]],
     ['OVER () AS old', (values, text) => this.#find(values, text)],
     ['UPDATE p.counters c SET bytes = c.bytes - gone.bytes', (values) => this.#uncount(values as readonly number[][])],
     ['DELETE FROM p.pages WHERE id = ANY', ([ids]) => this.#delete(ids as number[])],
-    ['SELECT max(first + count - 1) AS upto FROM p.pages', ([before], text) => this.#stale(Number(before), text)],
+    [
+      'SELECT max(first + count - 1) AS upto FROM p.pages',
+      ([before, gone], text) => this.#stale(Number(before), gone as string[], text),
+    ],
     ['SELECT position AS at FROM p.offsets', (values) => [{ at: this.#shared.disk.offsets.get(this.#offset(values)) ?? 0 }]],
     ['UPDATE p.offsets SET position = $4, passed', (values) => this.#pass(values)],
     ['INSERT INTO p.totals AS t', (values, text) => this.#total(values, text)],
@@ -87,7 +91,7 @@ export class Pages {
       () => done(removeFrom(this.#shared.disk.replays, ({ job }) => this.#hasEnded(job)).length),
     ],
     ['DELETE FROM p.letter_counts', () => []],
-    ['DELETE FROM p.holds WHERE member IN', () => this.#dropHolds()],
+    ['DELETE FROM p.holds WHERE member = ANY', ([replicas]) => this.#dropHolds(replicas as string[])],
     ['DELETE FROM p.connectors', () => []],
     ['AS letters, (SELECT received FROM p.pages', () => [this.#used()]],
   ];
@@ -156,25 +160,28 @@ export class Pages {
       .filter(({ pages }) => pages.length > 0);
   }
 
-  #due([before, now]: Values, text: string): Row {
-    const { sinks, replays } = this.#shared.disk;
+  #away(text: string): Row {
+    const { sinks } = this.#shared.disk;
+    const away = [...sinks.keys()].filter((name) => !this.#shared.isNamed('sink', name, text));
+    const mismarked = [...sinks].some(([name, { configured }]) => configured === away.includes(name));
+    return { mismarked, sinks: away, replicas: this.#awayWithHolds() };
+  }
+
+  #due([before, now]: Values): Row {
+    const { replays } = this.#shared.disk;
     const isOld = ({ received }: Page): boolean => received < Number(before) || received > Number(now);
-    const orphans = [...sinks].some(
-      ([name, { configured }]) => !configured || configured !== this.#shared.isNamed('sink', name, text),
-    );
-    const hasEnded = replays.some(({ job }) => this.#hasEnded(job)) || this.#holdsOfNobody().length > 0;
-    return { orphans, pages: this.#lanes().some(({ pages }) => pages.slice(0, 1).some(isOld)), ids: false, ended: hasEnded };
+    const hasEnded = replays.some(({ job }) => this.#hasEnded(job));
+    return { pages: this.#lanes().some(({ pages }) => pages.slice(0, 1).some(isOld)), ids: false, ended: hasEnded };
   }
 
   /** Holds of sinks stand under the name of their replica. */
-  #holdsOfNobody(): string[] {
-    return [...this.#shared.disk.held.keys()].filter(
-      (key) => key.includes('@') && !this.#shared.lives(key.slice(key.indexOf('@') + 1)),
-    );
+  #awayWithHolds(): string[] {
+    const replicas = [...this.#shared.disk.held.keys()].flatMap((key) => key.split('@').slice(1));
+    return [...new Set(replicas)].filter((name) => !this.#shared.lives(name));
   }
 
-  #dropHolds(): Row[] {
-    const gone = this.#holdsOfNobody();
+  #dropHolds(replicas: readonly string[]): Row[] {
+    const gone = [...this.#shared.disk.held.keys()].filter((key) => replicas.some((name) => key.endsWith(`@${name}`)));
     for (const key of gone) this.#shared.disk.held.delete(key);
     return done(gone.length);
   }
@@ -248,9 +255,11 @@ export class Pages {
     return done(gone.length);
   }
 
-  #stale(before: number, text: string): Row[] {
+  #stale(before: number, gone: readonly string[], text: string): Row[] {
     const { sinks } = this.#shared.disk;
-    const stale = [...sinks].filter(([, { configured }]) => !configured || !text.includes('WHERE NOT k.configured'));
+    const stale = [...sinks]
+      .filter(([name]) => gone.includes(name) || !text.includes('k.name = ANY($2::text[])'))
+      .filter(([, { configured }]) => !configured || !text.includes('WHERE NOT k.configured'));
     return stale.flatMap(([name]) =>
       this.#lanes().flatMap(({ source, kind, pages }) => {
         const upto = Math.max(0, ...pages.filter(({ received }) => received < before).map(({ last }) => last));

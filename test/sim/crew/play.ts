@@ -21,6 +21,8 @@ interface Post {
   replica: Replica | undefined;
   /** What does not stand in its file. */
   without: readonly string[];
+  /** What its process is surely configured with, and still is where that one comes to grief; nothing when it left. */
+  names: ReadonlySet<string>;
   /** When its file was written last, true time in milliseconds. */
   changedAt: number;
   cut: { readonly kind: (typeof cuts)[number]; readonly until: number } | undefined;
@@ -66,6 +68,7 @@ class Crew {
       offMs,
       replica: undefined,
       without: plan.files?.find(({ at, replica }) => at <= 0 && replica === index)?.without ?? [],
+      names: new Set<string>(),
       changedAt: 0,
       cut: undefined,
       losesUntil: 0,
@@ -152,7 +155,7 @@ class Crew {
       log: this.#log.child({ replica: post.index + 1, life: number }),
       problem: (text) => this.#watch.problem(text),
       without: post.without,
-      onNames: (names) => this.#watch.onNames(number, names),
+      onNames: (names) => void (post.names = names),
       onDropped: (names) => this.#watch.onDropped(number, names),
     });
     post.replica = replica;
@@ -290,6 +293,7 @@ class Crew {
     for (const post of this.#posts) {
       const isAble = this.#isAble(post, this.#lineOf(post));
       post.ableSince = isAble ? (post.ableSince ?? now) : undefined;
+      this.#watch.onNames(post.names);
     }
     for (const { source, owner } of this.#server.units) this.#checkOwner(source, owner, now);
     if (Math.round(time.elapsed / 1000) % 60 === 0) this.#watch.checkBalance();

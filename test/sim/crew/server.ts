@@ -112,7 +112,7 @@ export class SharedServer {
       isDone: (key, attempt) => this.#isDone(key, attempt),
       noteAttempt: (key, attempt) => this.#noteAttempt(key, attempt),
       addUnit: (source) => this.#addUnit(source),
-      isNamed: (kind, name, text) => this.isNamed(kind, name, text.includes('WHERE m.expires > now() AND r.kind')),
+      isNamed: (kind, name, text) => this.isNamed(kind, name, text.includes('WHERE m.expires > now() OR (m.expires <= now()')),
       lives: (replica) => [...this.#members.values()].some(({ id, name }) => name === replica && this.#isAlive(id)),
     };
   }
@@ -121,10 +121,14 @@ export class SharedServer {
     return this.units.find((unit) => unit.source === source)?.owner ?? null;
   }
 
-  /** Whether a member is configured with it, at least one that lives where `isAlive` says so. */
-  isNamed(kind: 'source' | 'sink', name: string, isAlive = true): boolean {
+  /** Whether a member is configured with it that lives, or is missing where such a one counts. */
+  isNamed(kind: 'source' | 'sink', name: string, orMissing = false): boolean {
     const named = [...this.#members.values()].filter(({ registered }) => registered.has(`${kind} ${name}`));
-    return named.some(({ id }) => !isAlive || this.#isAlive(id));
+    return named.some((member) => this.#isAlive(member.id) || (orMissing && this.#isMissing(member)));
+  }
+
+  #isMissing({ id, name }: Member): boolean {
+    return !this.#isAlive(id) && ![...this.#members.values()].some((other) => other.name === name && this.#isAlive(other.id));
   }
 
   #addUnit(source: string): boolean {
@@ -161,13 +165,12 @@ export class SharedServer {
     ['DELETE FROM p.registrations r WHERE NOT EXISTS', () => []],
     ['DELETE FROM p.registrations WHERE member', ([id], text) => this.#forgetRegistered(String(id), text)],
     ['INSERT INTO p.registrations', ([id, of, names]) => this.#registers(String(id), named(of as string[], names as string[]))],
-    ['DELETE FROM p.members WHERE expires', () => this.#forgetDead()],
-    // Who is missing is for people.
+    ['DELETE FROM p.members WHERE expires', ([name]) => this.#forgetDead(String(name))],
+    // No more replicas come than began.
     ['DELETE FROM p.members WHERE id = (SELECT', () => []],
     ["UPDATE p.members SET expires = '-infinity'", ([id]) => done(Number(this.#members.delete(String(id))))],
     ['INSERT INTO p.members', (values, _text, asker) => this.#join(values, asker)],
     ['SELECT version, min_reader, moved FROM p.meta', () => []],
-    [') AS there', ([id]) => [{ there: this.#working().some((member) => member.id === id) }]],
     [') AS named', ([kind, name]) => [{ named: this.isNamed(kind as 'source' | 'sink', String(name)) }]],
     ['SELECT changes, names FROM p.meta', () => [{ changes: this.#changes, names: this.#names }]],
     ['SELECT id, name FROM p.sources WHERE name', ([names]) => this.#sourceIds(names as string[])],
@@ -363,9 +366,10 @@ export class SharedServer {
     return [];
   }
 
-  #forgetDead(): Row[] {
-    for (const id of this.#members.keys()) if (!this.#isAlive(id)) this.#members.delete(id);
-    return [];
+  #forgetDead(of: string): Row[] {
+    const gone = [...this.#members.values()].filter(({ id, name }) => name === of && !this.#isAlive(id));
+    for (const { id } of gone) this.#members.delete(id);
+    return gone.map(({ name }) => ({ name }));
   }
 
   #join([id, name, lease]: Values, { process }: Asker): Row[] {

@@ -52,7 +52,7 @@ export interface Shared {
   sinkId(name: string): number;
   /** False where there is one already. */
   addUnit(source: string): boolean;
-  /** Whether members are configured with it: those that live, where the text of a statement says so. */
+  /** Whether members are configured with it: those that live, and those that are missing where the text of a statement counts them. */
   isNamed(kind: 'source' | 'sink', name: string, text: string): boolean;
   /** True while a replica of that name does. */
   lives(replica: string): boolean;

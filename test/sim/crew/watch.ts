@@ -1,5 +1,6 @@
 // What must hold at every moment where replicas share a journal, seen from beside it: the database says what became durable and whose it was then,
 // receivers say what arrived and from whom.
+import { goneAfterMs } from '../../../src/base/absence.ts';
 import { mostPending } from '../../../src/deliver/send-limit.ts';
 import { isBalanced } from '../../../src/journal/counts.ts';
 import type { Commit, Lane, StoredPage, StoredRecord } from '../../../src/journal/journal.ts';
@@ -40,8 +41,8 @@ export class Watch implements Auditor {
   readonly #leaseMs: number;
   readonly #sinks: ReadonlyMap<string, SinkPlan>;
   readonly #processes = new Map<string, number>();
-  /** What each process is configured with. */
-  readonly #names = new Map<number, ReadonlySet<string>>();
+  /** When a replica was last configured with a name, alive or about to come back. */
+  readonly #named = new Map<string, number>();
   readonly #owners = new Map<string, Owning[]>();
   /** When the database heard of each process. */
   readonly #heard = new Map<number, number[]>();
@@ -120,9 +121,9 @@ export class Watch implements Auditor {
     own.push({ at: this.#now(), process: this.processOf(owner) });
   }
 
-  /** A process says of itself that it is configured with these; what it may have said already is left out. */
-  onNames(process: number, names: ReadonlySet<string>): void {
-    this.#names.set(process, names);
+  /** A replica is configured with these at this moment, or was when it came to grief. */
+  onNames(names: ReadonlySet<string>): void {
+    for (const name of names) this.#named.set(name, this.#now());
   }
 
   /** A process does not send to these sinks any more, or sends nothing of these sources. */
@@ -183,10 +184,9 @@ export class Watch implements Auditor {
   }
 
   onPassed(sink: string, source: string, as: 'skipped' | 'abandoned'): void {
-    const isHeard = (process: number): boolean => this.#now() - (this.#heard.get(process)?.at(-1) ?? 0) < this.#leaseMs;
-    const isNamed = [...this.#names].some(([process, names]) => names.has(sink) && isHeard(process));
-    if (as === 'abandoned' && isNamed)
-      this.problem(`sink ${sink}: records of ${source} were abandoned, though a replica that lives is configured with it`);
+    const unnamedMs = this.#now() - (this.#named.get(sink) ?? 0);
+    if (as === 'abandoned' && unnamedMs < goneAfterMs)
+      this.problem(`sink ${sink}: records of ${source} were abandoned ${unnamedMs} ms after a replica was configured with it`);
     if (as === 'skipped' && this.#sinks.get(sink)?.skipsWhenFull !== true)
       this.problem(`sink ${sink}: records of ${source} were skipped, though it waits`);
   }
